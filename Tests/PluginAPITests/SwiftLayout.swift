@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The same table as SDK/abi/1.0/layout.inc, as Swift sees the imported structs.
+
+import PluginAPI
+
+struct FieldLayout: Hashable {
+  let type: String
+  let field: String
+  let offset: Int?
+}
+
+let structSizes: [String: Int] = [
+  "lnd_slice": MemoryLayout<lnd_slice>.size,
+  "lnd_frame": MemoryLayout<lnd_frame>.size,
+  "lnd_port_info": MemoryLayout<lnd_port_info>.size,
+  "lnd_fd_event": MemoryLayout<lnd_fd_event>.size,
+  "lnd_host": MemoryLayout<lnd_host>.size,
+  "lnd_plugin": MemoryLayout<lnd_plugin>.size,
+  "lnd_module": MemoryLayout<lnd_module>.size,
+  "lnd_host_info": MemoryLayout<lnd_host_info>.size,
+  "lnd_network_config": MemoryLayout<lnd_network_config>.size,
+  "lnd_network_ops": MemoryLayout<lnd_network_ops>.size,
+  "lnd_dns_query": MemoryLayout<lnd_dns_query>.size,
+  "lnd_dns_config": MemoryLayout<lnd_dns_config>.size,
+  "lnd_dns_ops": MemoryLayout<lnd_dns_ops>.size,
+  "lnd_host_dns": MemoryLayout<lnd_host_dns>.size,
+  "lnd_forward": MemoryLayout<lnd_forward>.size,
+  "lnd_plugin_forward": MemoryLayout<lnd_plugin_forward>.size,
+  "lnd_lease_request": MemoryLayout<lnd_lease_request>.size,
+  "lnd_plugin_lease": MemoryLayout<lnd_plugin_lease>.size,
+  "lnd_host_loopcheck": MemoryLayout<lnd_host_loopcheck>.size,
+  "lnd_host_names": MemoryLayout<lnd_host_names>.size,
+  "lnd_uplink": MemoryLayout<lnd_uplink>.size,
+  "lnd_host_uplink": MemoryLayout<lnd_host_uplink>.size,
+]
+
+let fieldLayouts: [FieldLayout] = [
+  FieldLayout(type: "lnd_slice", field: "data", offset: MemoryLayout<lnd_slice>.offset(of: \.data)),
+  FieldLayout(
+    type: "lnd_slice", field: "length", offset: MemoryLayout<lnd_slice>.offset(of: \.length)),
+  FieldLayout(type: "lnd_frame", field: "data", offset: MemoryLayout<lnd_frame>.offset(of: \.data)),
+  FieldLayout(
+    type: "lnd_frame", field: "length", offset: MemoryLayout<lnd_frame>.offset(of: \.length)),
+  FieldLayout(
+    type: "lnd_frame", field: "capacity", offset: MemoryLayout<lnd_frame>.offset(of: \.capacity)),
+  FieldLayout(
+    type: "lnd_frame", field: "flags", offset: MemoryLayout<lnd_frame>.offset(of: \.flags)),
+  FieldLayout(
+    type: "lnd_frame", field: "gso_type", offset: MemoryLayout<lnd_frame>.offset(of: \.gso_type)),
+  FieldLayout(
+    type: "lnd_frame", field: "gso_size", offset: MemoryLayout<lnd_frame>.offset(of: \.gso_size)),
+  FieldLayout(
+    type: "lnd_frame", field: "csum_start", offset: MemoryLayout<lnd_frame>.offset(of: \.csum_start)
+  ),
+  FieldLayout(
+    type: "lnd_frame", field: "csum_offset",
+    offset: MemoryLayout<lnd_frame>.offset(of: \.csum_offset)),
+  FieldLayout(
+    type: "lnd_frame", field: "hdr_len", offset: MemoryLayout<lnd_frame>.offset(of: \.hdr_len)),
+  FieldLayout(
+    type: "lnd_frame", field: "reserved", offset: MemoryLayout<lnd_frame>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_port_info", field: "size", offset: MemoryLayout<lnd_port_info>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_port_info", field: "kind", offset: MemoryLayout<lnd_port_info>.offset(of: \.kind)),
+  FieldLayout(
+    type: "lnd_port_info", field: "port", offset: MemoryLayout<lnd_port_info>.offset(of: \.port)),
+  FieldLayout(
+    type: "lnd_port_info", field: "mtu", offset: MemoryLayout<lnd_port_info>.offset(of: \.mtu)),
+  FieldLayout(
+    type: "lnd_port_info", field: "offloads",
+    offset: MemoryLayout<lnd_port_info>.offset(of: \.offloads)),
+  FieldLayout(
+    type: "lnd_port_info", field: "mac", offset: MemoryLayout<lnd_port_info>.offset(of: \.mac)),
+  FieldLayout(
+    type: "lnd_port_info", field: "reserved",
+    offset: MemoryLayout<lnd_port_info>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_port_info", field: "reserved1",
+    offset: MemoryLayout<lnd_port_info>.offset(of: \.reserved1)),
+  FieldLayout(
+    type: "lnd_port_info", field: "name", offset: MemoryLayout<lnd_port_info>.offset(of: \.name)),
+  FieldLayout(
+    type: "lnd_fd_event", field: "user", offset: MemoryLayout<lnd_fd_event>.offset(of: \.user)),
+  FieldLayout(
+    type: "lnd_fd_event", field: "events", offset: MemoryLayout<lnd_fd_event>.offset(of: \.events)),
+  FieldLayout(
+    type: "lnd_fd_event", field: "reserved",
+    offset: MemoryLayout<lnd_fd_event>.offset(of: \.reserved)),
+  FieldLayout(type: "lnd_host", field: "size", offset: MemoryLayout<lnd_host>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_host", field: "abi_minor", offset: MemoryLayout<lnd_host>.offset(of: \.abi_minor)),
+  FieldLayout(type: "lnd_host", field: "ctx", offset: MemoryLayout<lnd_host>.offset(of: \.ctx)),
+  FieldLayout(type: "lnd_host", field: "log", offset: MemoryLayout<lnd_host>.offset(of: \.log)),
+  FieldLayout(type: "lnd_host", field: "wake", offset: MemoryLayout<lnd_host>.offset(of: \.wake)),
+  FieldLayout(
+    type: "lnd_host", field: "now_ns", offset: MemoryLayout<lnd_host>.offset(of: \.now_ns)),
+  FieldLayout(
+    type: "lnd_host", field: "fd_add", offset: MemoryLayout<lnd_host>.offset(of: \.fd_add)),
+  FieldLayout(
+    type: "lnd_host", field: "fd_modify", offset: MemoryLayout<lnd_host>.offset(of: \.fd_modify)),
+  FieldLayout(
+    type: "lnd_host", field: "fd_remove", offset: MemoryLayout<lnd_host>.offset(of: \.fd_remove)),
+  FieldLayout(
+    type: "lnd_host", field: "timer_at", offset: MemoryLayout<lnd_host>.offset(of: \.timer_at)),
+  FieldLayout(
+    type: "lnd_host", field: "timer_cancel",
+    offset: MemoryLayout<lnd_host>.offset(of: \.timer_cancel)),
+  FieldLayout(type: "lnd_host", field: "send", offset: MemoryLayout<lnd_host>.offset(of: \.send)),
+  FieldLayout(type: "lnd_host", field: "fail", offset: MemoryLayout<lnd_host>.offset(of: \.fail)),
+  FieldLayout(
+    type: "lnd_host", field: "op_done", offset: MemoryLayout<lnd_host>.offset(of: \.op_done)),
+  FieldLayout(type: "lnd_host", field: "write", offset: MemoryLayout<lnd_host>.offset(of: \.write)),
+  FieldLayout(
+    type: "lnd_host", field: "get_extension",
+    offset: MemoryLayout<lnd_host>.offset(of: \.get_extension)),
+  FieldLayout(
+    type: "lnd_plugin", field: "size", offset: MemoryLayout<lnd_plugin>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_plugin", field: "flags", offset: MemoryLayout<lnd_plugin>.offset(of: \.flags)),
+  FieldLayout(
+    type: "lnd_plugin", field: "kind", offset: MemoryLayout<lnd_plugin>.offset(of: \.kind)),
+  FieldLayout(
+    type: "lnd_plugin", field: "name", offset: MemoryLayout<lnd_plugin>.offset(of: \.name)),
+  FieldLayout(
+    type: "lnd_plugin", field: "summary", offset: MemoryLayout<lnd_plugin>.offset(of: \.summary)),
+  FieldLayout(
+    type: "lnd_plugin", field: "modes", offset: MemoryLayout<lnd_plugin>.offset(of: \.modes)),
+  FieldLayout(
+    type: "lnd_plugin", field: "options_schema",
+    offset: MemoryLayout<lnd_plugin>.offset(of: \.options_schema)),
+  FieldLayout(
+    type: "lnd_plugin", field: "user", offset: MemoryLayout<lnd_plugin>.offset(of: \.user)),
+  FieldLayout(type: "lnd_plugin", field: "ops", offset: MemoryLayout<lnd_plugin>.offset(of: \.ops)),
+  FieldLayout(
+    type: "lnd_plugin", field: "get_extension",
+    offset: MemoryLayout<lnd_plugin>.offset(of: \.get_extension)),
+  FieldLayout(
+    type: "lnd_module", field: "size", offset: MemoryLayout<lnd_module>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_module", field: "abi_minor", offset: MemoryLayout<lnd_module>.offset(of: \.abi_minor)
+  ),
+  FieldLayout(type: "lnd_module", field: "id", offset: MemoryLayout<lnd_module>.offset(of: \.id)),
+  FieldLayout(
+    type: "lnd_module", field: "version", offset: MemoryLayout<lnd_module>.offset(of: \.version)),
+  FieldLayout(
+    type: "lnd_module", field: "license", offset: MemoryLayout<lnd_module>.offset(of: \.license)),
+  FieldLayout(type: "lnd_module", field: "url", offset: MemoryLayout<lnd_module>.offset(of: \.url)),
+  FieldLayout(
+    type: "lnd_module", field: "plugin_count",
+    offset: MemoryLayout<lnd_module>.offset(of: \.plugin_count)),
+  FieldLayout(
+    type: "lnd_module", field: "reserved", offset: MemoryLayout<lnd_module>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_module", field: "plugins", offset: MemoryLayout<lnd_module>.offset(of: \.plugins)),
+  FieldLayout(
+    type: "lnd_host_info", field: "size", offset: MemoryLayout<lnd_host_info>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_host_info", field: "abi_minor",
+    offset: MemoryLayout<lnd_host_info>.offset(of: \.abi_minor)),
+  FieldLayout(
+    type: "lnd_host_info", field: "name", offset: MemoryLayout<lnd_host_info>.offset(of: \.name)),
+  FieldLayout(
+    type: "lnd_host_info", field: "version",
+    offset: MemoryLayout<lnd_host_info>.offset(of: \.version)),
+  FieldLayout(
+    type: "lnd_network_config", field: "size",
+    offset: MemoryLayout<lnd_network_config>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_network_config", field: "reserved",
+    offset: MemoryLayout<lnd_network_config>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_network_config", field: "name",
+    offset: MemoryLayout<lnd_network_config>.offset(of: \.name)),
+  FieldLayout(
+    type: "lnd_network_config", field: "mode",
+    offset: MemoryLayout<lnd_network_config>.offset(of: \.mode)),
+  FieldLayout(
+    type: "lnd_network_config", field: "options",
+    offset: MemoryLayout<lnd_network_config>.offset(of: \.options)),
+  FieldLayout(
+    type: "lnd_network_config", field: "options_length",
+    offset: MemoryLayout<lnd_network_config>.offset(of: \.options_length)),
+  FieldLayout(
+    type: "lnd_network_ops", field: "size", offset: MemoryLayout<lnd_network_ops>.offset(of: \.size)
+  ),
+  FieldLayout(
+    type: "lnd_network_ops", field: "reserved",
+    offset: MemoryLayout<lnd_network_ops>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_network_ops", field: "create",
+    offset: MemoryLayout<lnd_network_ops>.offset(of: \.create)),
+  FieldLayout(
+    type: "lnd_network_ops", field: "start",
+    offset: MemoryLayout<lnd_network_ops>.offset(of: \.start)),
+  FieldLayout(
+    type: "lnd_network_ops", field: "stop", offset: MemoryLayout<lnd_network_ops>.offset(of: \.stop)
+  ),
+  FieldLayout(
+    type: "lnd_network_ops", field: "destroy",
+    offset: MemoryLayout<lnd_network_ops>.offset(of: \.destroy)),
+  FieldLayout(
+    type: "lnd_network_ops", field: "port_up",
+    offset: MemoryLayout<lnd_network_ops>.offset(of: \.port_up)),
+  FieldLayout(
+    type: "lnd_network_ops", field: "port_down",
+    offset: MemoryLayout<lnd_network_ops>.offset(of: \.port_down)),
+  FieldLayout(
+    type: "lnd_network_ops", field: "rx", offset: MemoryLayout<lnd_network_ops>.offset(of: \.rx)),
+  FieldLayout(
+    type: "lnd_network_ops", field: "tx_ready",
+    offset: MemoryLayout<lnd_network_ops>.offset(of: \.tx_ready)),
+  FieldLayout(
+    type: "lnd_network_ops", field: "on_fds",
+    offset: MemoryLayout<lnd_network_ops>.offset(of: \.on_fds)),
+  FieldLayout(
+    type: "lnd_network_ops", field: "on_timer",
+    offset: MemoryLayout<lnd_network_ops>.offset(of: \.on_timer)),
+  FieldLayout(
+    type: "lnd_network_ops", field: "on_wake",
+    offset: MemoryLayout<lnd_network_ops>.offset(of: \.on_wake)),
+  FieldLayout(
+    type: "lnd_network_ops", field: "on_op_done",
+    offset: MemoryLayout<lnd_network_ops>.offset(of: \.on_op_done)),
+  FieldLayout(
+    type: "lnd_network_ops", field: "validate",
+    offset: MemoryLayout<lnd_network_ops>.offset(of: \.validate)),
+  FieldLayout(
+    type: "lnd_network_ops", field: "status",
+    offset: MemoryLayout<lnd_network_ops>.offset(of: \.status)),
+  FieldLayout(
+    type: "lnd_dns_query", field: "size", offset: MemoryLayout<lnd_dns_query>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_dns_query", field: "transport",
+    offset: MemoryLayout<lnd_dns_query>.offset(of: \.transport)),
+  FieldLayout(
+    type: "lnd_dns_query", field: "message",
+    offset: MemoryLayout<lnd_dns_query>.offset(of: \.message)),
+  FieldLayout(
+    type: "lnd_dns_query", field: "length", offset: MemoryLayout<lnd_dns_query>.offset(of: \.length)
+  ),
+  FieldLayout(
+    type: "lnd_dns_query", field: "reserved",
+    offset: MemoryLayout<lnd_dns_query>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_dns_query", field: "deadline_ns",
+    offset: MemoryLayout<lnd_dns_query>.offset(of: \.deadline_ns)),
+  FieldLayout(
+    type: "lnd_dns_config", field: "size", offset: MemoryLayout<lnd_dns_config>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_dns_config", field: "reserved",
+    offset: MemoryLayout<lnd_dns_config>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_dns_config", field: "network",
+    offset: MemoryLayout<lnd_dns_config>.offset(of: \.network)),
+  FieldLayout(
+    type: "lnd_dns_config", field: "options",
+    offset: MemoryLayout<lnd_dns_config>.offset(of: \.options)),
+  FieldLayout(
+    type: "lnd_dns_config", field: "options_length",
+    offset: MemoryLayout<lnd_dns_config>.offset(of: \.options_length)),
+  FieldLayout(
+    type: "lnd_dns_ops", field: "size", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_dns_ops", field: "reserved", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.reserved)
+  ),
+  FieldLayout(
+    type: "lnd_dns_ops", field: "create", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.create)),
+  FieldLayout(
+    type: "lnd_dns_ops", field: "start", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.start)),
+  FieldLayout(
+    type: "lnd_dns_ops", field: "stop", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.stop)),
+  FieldLayout(
+    type: "lnd_dns_ops", field: "destroy", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.destroy)),
+  FieldLayout(
+    type: "lnd_dns_ops", field: "resolve", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.resolve)),
+  FieldLayout(
+    type: "lnd_dns_ops", field: "cancel", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.cancel)),
+  FieldLayout(
+    type: "lnd_dns_ops", field: "on_fds", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.on_fds)),
+  FieldLayout(
+    type: "lnd_dns_ops", field: "on_timer", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.on_timer)
+  ),
+  FieldLayout(
+    type: "lnd_dns_ops", field: "on_wake", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.on_wake)),
+  FieldLayout(
+    type: "lnd_dns_ops", field: "on_event", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.on_event)
+  ),
+  FieldLayout(
+    type: "lnd_dns_ops", field: "validate", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.validate)
+  ),
+  FieldLayout(
+    type: "lnd_dns_ops", field: "status", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.status)),
+  FieldLayout(
+    type: "lnd_host_dns", field: "size", offset: MemoryLayout<lnd_host_dns>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_host_dns", field: "reserved",
+    offset: MemoryLayout<lnd_host_dns>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_host_dns", field: "query", offset: MemoryLayout<lnd_host_dns>.offset(of: \.query)),
+  FieldLayout(
+    type: "lnd_host_dns", field: "cancel", offset: MemoryLayout<lnd_host_dns>.offset(of: \.cancel)),
+  FieldLayout(
+    type: "lnd_forward", field: "size", offset: MemoryLayout<lnd_forward>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_forward", field: "protocol", offset: MemoryLayout<lnd_forward>.offset(of: \.protocol)
+  ),
+  FieldLayout(
+    type: "lnd_forward", field: "host", offset: MemoryLayout<lnd_forward>.offset(of: \.host)),
+  FieldLayout(
+    type: "lnd_forward", field: "guest", offset: MemoryLayout<lnd_forward>.offset(of: \.guest)),
+  FieldLayout(
+    type: "lnd_forward", field: "guest_name",
+    offset: MemoryLayout<lnd_forward>.offset(of: \.guest_name)),
+  FieldLayout(
+    type: "lnd_plugin_forward", field: "size",
+    offset: MemoryLayout<lnd_plugin_forward>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_plugin_forward", field: "reserved",
+    offset: MemoryLayout<lnd_plugin_forward>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_plugin_forward", field: "expose",
+    offset: MemoryLayout<lnd_plugin_forward>.offset(of: \.expose)),
+  FieldLayout(
+    type: "lnd_plugin_forward", field: "unexpose",
+    offset: MemoryLayout<lnd_plugin_forward>.offset(of: \.unexpose)),
+  FieldLayout(
+    type: "lnd_plugin_forward", field: "list",
+    offset: MemoryLayout<lnd_plugin_forward>.offset(of: \.list)),
+  FieldLayout(
+    type: "lnd_lease_request", field: "size",
+    offset: MemoryLayout<lnd_lease_request>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_lease_request", field: "reserved",
+    offset: MemoryLayout<lnd_lease_request>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_lease_request", field: "port",
+    offset: MemoryLayout<lnd_lease_request>.offset(of: \.port)),
+  FieldLayout(
+    type: "lnd_lease_request", field: "mac",
+    offset: MemoryLayout<lnd_lease_request>.offset(of: \.mac)),
+  FieldLayout(
+    type: "lnd_lease_request", field: "reserved1",
+    offset: MemoryLayout<lnd_lease_request>.offset(of: \.reserved1)),
+  FieldLayout(
+    type: "lnd_lease_request", field: "name",
+    offset: MemoryLayout<lnd_lease_request>.offset(of: \.name)),
+  FieldLayout(
+    type: "lnd_plugin_lease", field: "size",
+    offset: MemoryLayout<lnd_plugin_lease>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_plugin_lease", field: "reserved",
+    offset: MemoryLayout<lnd_plugin_lease>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_plugin_lease", field: "reserve",
+    offset: MemoryLayout<lnd_plugin_lease>.offset(of: \.reserve)),
+  FieldLayout(
+    type: "lnd_plugin_lease", field: "list",
+    offset: MemoryLayout<lnd_plugin_lease>.offset(of: \.list)),
+  FieldLayout(
+    type: "lnd_host_loopcheck", field: "size",
+    offset: MemoryLayout<lnd_host_loopcheck>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_host_loopcheck", field: "reserved",
+    offset: MemoryLayout<lnd_host_loopcheck>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_host_loopcheck", field: "on_loop",
+    offset: MemoryLayout<lnd_host_loopcheck>.offset(of: \.on_loop)),
+  FieldLayout(
+    type: "lnd_host_names", field: "size", offset: MemoryLayout<lnd_host_names>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_host_names", field: "reserved",
+    offset: MemoryLayout<lnd_host_names>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_host_names", field: "publish",
+    offset: MemoryLayout<lnd_host_names>.offset(of: \.publish)),
+  FieldLayout(
+    type: "lnd_host_names", field: "withdraw",
+    offset: MemoryLayout<lnd_host_names>.offset(of: \.withdraw)),
+  FieldLayout(
+    type: "lnd_uplink", field: "size", offset: MemoryLayout<lnd_uplink>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_uplink", field: "transport", offset: MemoryLayout<lnd_uplink>.offset(of: \.transport)
+  ),
+  FieldLayout(type: "lnd_uplink", field: "fd", offset: MemoryLayout<lnd_uplink>.offset(of: \.fd)),
+  FieldLayout(
+    type: "lnd_uplink", field: "flags", offset: MemoryLayout<lnd_uplink>.offset(of: \.flags)),
+  FieldLayout(type: "lnd_uplink", field: "mtu", offset: MemoryLayout<lnd_uplink>.offset(of: \.mtu)),
+  FieldLayout(
+    type: "lnd_uplink", field: "reserved", offset: MemoryLayout<lnd_uplink>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_uplink", field: "name", offset: MemoryLayout<lnd_uplink>.offset(of: \.name)),
+  FieldLayout(
+    type: "lnd_host_uplink", field: "size", offset: MemoryLayout<lnd_host_uplink>.offset(of: \.size)
+  ),
+  FieldLayout(
+    type: "lnd_host_uplink", field: "reserved",
+    offset: MemoryLayout<lnd_host_uplink>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_host_uplink", field: "add", offset: MemoryLayout<lnd_host_uplink>.offset(of: \.add)),
+  FieldLayout(
+    type: "lnd_host_uplink", field: "remove",
+    offset: MemoryLayout<lnd_host_uplink>.offset(of: \.remove)),
+]
