@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the control API says about the daemon and its networks (GET /v1/status, /v1/networks, /v1/networks/NAME).
+// Fields are only added, never renamed: scripts read them. Times are ISO 8601 in UTC.
+
+/// GET /v1/status
+package struct StatusReport: Codable, Sendable {
+  package var version: String
+  package var pid: Int32
+  /// The Lima home this daemon serves.
+  package var home: String
+  package var started: String
+  package var config: ConfigReport
+  /// As given by `--plugin-dir`, in order.
+  package var pluginDirectories: [String]
+  package var builtinPluginDirectory: String
+  package var networks: [NetworkReport]
+  /// What the user should know though nothing failed: a shadowed plugin, a file that was refused.
+  package var warnings: [String]
+}
+
+/// Where the configuration came from and whether the last attempt to read it failed.
+package struct ConfigReport: Codable, Sendable {
+  package var file: String
+  /// False: there is no such file, the built-in networks are used.
+  package var present: Bool
+  package var loaded: String
+  /// Set when the file was reread and refused: the configuration in force is the one before.
+  package var error: String?
+}
+
+package enum NetworkState: String, Codable, Sendable {
+  /// Sockets listen; no process runs. The first guest starts it.
+  case stopped
+  case starting
+  case running
+  /// Its process died; it is started again at `retryAt`.
+  case restarting
+  case stopping
+  /// It cannot start: `error` says why. A guest that connects, `network start` and a reread of the
+  /// configuration try again.
+  case failed
+}
+
+/// GET /v1/networks is an array of these, GET /v1/networks/NAME one with `live` set.
+package struct NetworkReport: Codable, Sendable {
+  package var name: String
+  package var mode: String
+  /// "networks.yaml" or "built-in".
+  package var source: String
+  package var state: NetworkState
+  /// The configuration has other settings than the running process: they hold from the next start.
+  package var changed: Bool
+  package var error: ErrorReport?
+  /// The files its process has loaded, or will load.
+  package var plugin: LoadedPlugin?
+  package var dns: LoadedPlugin?
+  /// Checked options with defaults filled in; without them when there is no plugin to ask.
+  package var options: JSONValue?
+  package var sockets: NetworkSockets
+  package var log: String
+  package var guests: [GuestReport]
+  package var forwards: [Forward]
+  /// The running network-host.
+  package var host: HostReport?
+  /// How often its process died and was started again, since the daemon runs.
+  package var restarts: Int
+  package var retryAt: String?
+  package var lastExit: ExitReport?
+  /// What the network-host itself reports: ports with counters, the plugin's status, DNS counters.
+  package var live: JSONValue?
+}
+
+package struct LoadedPlugin: Codable, Sendable, Hashable {
+  package var name: String
+  package var path: String
+  package var id: String
+  package var version: String
+  package var sha256: String
+
+  enum CodingKeys: String, CodingKey {
+    case name, id, version, sha256
+    case path = "plugin_path"
+  }
+}
+
+package struct NetworkSockets: Codable, Sendable, Hashable {
+  /// SOCK_STREAM, QEMU framing.
+  package var qemu: String
+  /// SOCK_STREAM, takes a datagram socket by SCM_RIGHTS (Lima's VZ driver).
+  package var fd: String
+  /// SOCK_DGRAM (vfkit, krunkit).
+  package var unixgram: String
+}
+
+package struct HostReport: Codable, Sendable {
+  package var pid: Int32
+  package var since: String
+}
+
+package struct GuestReport: Codable, Sendable {
+  package var id: UInt64
+  /// As given by the guest's owner, or made up from transport and number.
+  package var name: String
+  /// "tap", "stream", "dgram" or "unixgram".
+  package var transport: String
+  package var mac: String?
+  package var since: String
+}
+
+/// Why a network-host ended when it should not have.
+package struct ExitReport: Codable, Sendable {
+  package var time: String
+  /// "killed by SIGSEGV", "exit status 1", "hung at stop".
+  package var reason: String
+  /// The last lines of the network's log.
+  package var log: [String]
+  package var plugin: LoadedPlugin?
+  package var dns: LoadedPlugin?
+}

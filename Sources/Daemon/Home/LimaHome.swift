@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// LimaHome: where the files and sockets of a Lima home lie. Pure: computes paths, touches nothing but the
+// environment it is given. Names are Lima's own where Lima has one (networks.yaml, NAME_qemu.sock, NAME_fd.sock).
+
+package struct LimaHome: Sendable, Hashable {
+  /// Absolute, without a slash at the end.
+  package let path: String
+
+  /// Takes an absolute path as it is; makes a relative one absolute by `workingDirectory`.
+  package init(path: String, workingDirectory: String = "/") {
+    var path = path.hasPrefix("/") ? path : workingDirectory + "/" + path
+    while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+    self.path = path
+  }
+
+  /// `$LIMA_HOME`, else `$HOME/.lima`, as Lima does; `explicit` (a flag) before both.
+  package init?(
+    explicit: String? = nil, environment: [String: String], workingDirectory: String = "/"
+  ) {
+    if let explicit, !explicit.isEmpty {
+      self.init(path: explicit, workingDirectory: workingDirectory)
+    } else if let home = environment["LIMA_HOME"], !home.isEmpty {
+      self.init(path: home, workingDirectory: workingDirectory)
+    } else if let home = environment["HOME"], !home.isEmpty {
+      self.init(path: home + "/.lima", workingDirectory: workingDirectory)
+    } else {
+      return nil
+    }
+  }
+
+  package var configDirectory: String { path + "/_config" }
+  package var configFile: String { configDirectory + "/networks.yaml" }
+  package var networksDirectory: String { path + "/_networks" }
+
+  /// The control API: HTTP/1.1 with JSON.
+  package var controlSocket: String { networksDirectory + "/lima-netd.sock" }
+  /// Takes TAP devices of `exec` and `attach`.
+  package var attachSocket: String { networksDirectory + "/lima-netd_attach.sock" }
+  package var pidFile: String { networksDirectory + "/lima-netd.pid" }
+  package var daemonLog: String { networksDirectory + "/lima-netd.log" }
+
+  package func networkDirectory(_ name: String) -> String { networksDirectory + "/" + name }
+  package func networkLog(_ name: String) -> String { networkDirectory(name) + "/\(name).log" }
+  package func networkSockets(_ name: String) -> NetworkSockets {
+    let stem = networkDirectory(name) + "/\(name)"
+    return NetworkSockets(
+      qemu: stem + "_qemu.sock", fd: stem + "_fd.sock", unixgram: stem + "_unixgram.sock")
+  }
+}
