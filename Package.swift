@@ -86,13 +86,15 @@ let package = Package(
       name: "SlirpCore", dependencies: ["NetStack", "LimaNetdSDK", "PluginAPI"],
       path: "Plugins/slirp/Core", swiftSettings: dataPath),
     .target(
-      name: "SlirpPlugin", dependencies: ["SlirpCore"], path: "Plugins/slirp/Entry",
+      name: "SlirpPlugin", dependencies: ["SlirpCore", "LimaNetdSDK", "PluginAPI"],
+      path: "Plugins/slirp/Entry",
       linkerSettings: pluginLinking),
     .target(
       name: "HostDNSCore", dependencies: ["DNSMessage", "LimaNetdSDK", "PluginAPI", "Platform"],
       path: "Plugins/hostdns/Core"),
     .target(
-      name: "HostDNSPlugin", dependencies: ["HostDNSCore"], path: "Plugins/hostdns/Entry",
+      name: "HostDNSPlugin", dependencies: ["HostDNSCore", "LimaNetdSDK", "PluginAPI"],
+      path: "Plugins/hostdns/Entry",
       linkerSettings: pluginLinking),
 
     // Tests

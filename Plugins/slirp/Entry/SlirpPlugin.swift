@@ -1,1 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The one exported symbol of lima-net-slirp.so. All else is in SlirpCore,
+// which tests import without meeting a second entry.
+
+import LimaNetdSDK
+import PluginAPI
+import SlirpCore
+
+private let module = Module(
+  id: "io.lima-vm.netd.slirp", version: "0.1.0", license: "Apache-2.0",
+  plugins: [.network(Slirp.self, name: "slirp", summary: "x", modes: ["slirp"], isolated: true)])
+
+@c @implementation
+public func lima_netd_module_v1(
+  _ host: UnsafePointer<lnd_host_info>?
+) -> UnsafePointer<lnd_module>? {
+  module.pointer
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The descriptor of a file. A plugin's entry is, in whole:
+//
+//     private let module = Module(
+//       id: "org.example.vpn", version: "1.0.0", license: "Apache-2.0",
+//       plugins: [.network(VPN.self, name: "vpn", summary: "...", modes: ["vpn"])])
+//
+//     @c @implementation
+//     public func lima_netd_module_v1(_ host: UnsafePointer<lnd_host_info>?)
+//       -> UnsafePointer<lnd_module>?
+//     { module.pointer }
+//
+// Tables and texts are STATIC: made once, never freed.
+
+import PluginAPI
+
+/// What a file holds.
+public struct Module: Sendable {
+  // Written once, before anybody sees it, and constant for the life of the
+  // process: safe to read from every thread.
+  public nonisolated(unsafe) let pointer: UnsafePointer<lnd_module>
+
+  public init(
+    id: String, version: String, license: String, url: String? = nil,
+    plugins: [PluginDescriptor]
+  ) {
+    var module = lnd_module()
+    module.size = UInt32(MemoryLayout<lnd_module>.size)
+    module.abi_minor = UInt32(LND_ABI_MINOR)
+    module.id = Tables.immortal(text: id)
+    module.version = Tables.immortal(text: version)
+    module.license = Tables.immortal(text: license)
+    module.url = url.map(Tables.immortal(text:))
+    module.plugin_count = UInt32(plugins.count)
+    module.plugins = Tables.immortal(array: plugins.map { $0.makeTable() })
+    pointer = Tables.immortal(module)
+  }
+}
+
+/// One plugin of a file.
+public struct PluginDescriptor {
+  var registration: Registration
+  var name: String
+  var summary: String
+  var modes: [String]
+  var isolated: Bool
+  var schema: String?
+
+  /// A network plugin. The extensions it offers are the protocols its class
+  /// conforms to: `ForwardExtension`, `LeaseExtension`.
+  ///
+  /// - Parameters:
+  ///   - name: `[a-z][a-z0-9-]{0,31}`, as in the file's name.
+  ///   - modes: the `mode:` values it serves.
+  ///   - isolated: each guest is alone with the plugin, on a port of its own.
+  ///   - schema: JSON Schema of `options:`; nil when it takes none.
+  public static func network(
+    _ type: NetworkPlugin.Type, name: String, summary: String, modes: [String],
+    isolated: Bool = false, schema: String? = nil
+  ) -> PluginDescriptor {
+    PluginDescriptor(
+      registration: Registration(network: type), name: name, summary: summary, modes: modes,
+      isolated: isolated, schema: schema)
+  }
+
+  /// A DNS plugin; parameters as for `network`.
+  public static func dns(
+    _ type: DNSPlugin.Type, name: String, summary: String, schema: String? = nil
+  ) -> PluginDescriptor {
+    PluginDescriptor(
+      registration: Registration(dns: type), name: name, summary: summary, modes: [],
+      isolated: false, schema: schema)
+  }
+
+  func makeTable() -> UnsafePointer<lnd_plugin>? {
+    let isNetwork = registration.network != nil
+    var plugin = lnd_plugin()
+    plugin.size = UInt32(MemoryLayout<lnd_plugin>.size)
+    plugin.flags = isolated ? LND_NETWORK_ISOLATED : 0
+    plugin.kind = Tables.immortal(text: isNetwork ? LND_KIND_NETWORK : LND_KIND_DNS)
+    plugin.name = Tables.immortal(text: name)
+    plugin.summary = Tables.immortal(text: summary)
+    if isNetwork {
+      let texts: [UnsafePointer<CChar>?] = modes.map(Tables.immortal(text:)) + [nil]
+      plugin.modes = Tables.immortal(array: texts)
+      plugin.ops = UnsafeRawPointer(Tables.immortal(NetworkPlugin.makeOps()))
+    } else {
+      plugin.ops = UnsafeRawPointer(Tables.immortal(DNSPlugin.makeOps()))
+    }
+    plugin.options_schema = schema.map(Tables.immortal(text:))
+    plugin.user = UnsafeMutableRawPointer(mutating: Tables.immortal(registration))
+    plugin.get_extension = { plugin, id in
+      guard let plugin, let id else { return nil }
+      return Registration.of(plugin).extensionTable(String(cString: id))
+    }
+    return Tables.immortal(plugin)
+  }
+}
+
+/// What `lnd_plugin.user` points to: the class to instantiate and the tables
+/// of the extensions it conforms to.
+struct Registration {
+  var network: NetworkPlugin.Type?
+  var dns: DNSPlugin.Type?
+  private var forward: UnsafePointer<lnd_plugin_forward>?
+  private var lease: UnsafePointer<lnd_plugin_lease>?
+
+  init(network: NetworkPlugin.Type) {
+    self.network = network
+    if network is any ForwardExtension.Type { forward = Tables.immortal(makeForwardTable()) }
+    if network is any LeaseExtension.Type { lease = Tables.immortal(makeLeaseTable()) }
+  }
+
+  init(dns: DNSPlugin.Type) {
+    self.dns = dns
+  }
+
+  /// `plugin` was made by `makeTable`, so `user` is a Registration.
+  static func of(_ plugin: UnsafePointer<lnd_plugin>) -> Registration {
+    guard let user = plugin.pointee.user else { return Registration() }
+    return user.assumingMemoryBound(to: Registration.self).pointee
+  }
+
+  private init() {}
+
+  func extensionTable(_ id: String) -> UnsafeRawPointer? {
+    switch id {
+    case LND_EXT_FORWARD: UnsafeRawPointer(forward)
+    case LND_EXT_LEASE: UnsafeRawPointer(lease)
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The base of every network plugin written in Swift. A class and not a
+// protocol, because the trampolines (NetworkTrampolines.swift) reach an
+// override with one virtual call: no existential, no allocation per batch.
+//
+// Every method is called on the network's loop thread. Pointers given to a
+// method are borrowed for the call.
+
+import PluginAPI
+
+/// What a network is to be.
+public struct NetworkConfig: Sendable {
+  /// Of the network, as in networks.yaml.
+  public var name: String
+  /// The `mode:` it was chosen for.
+  public var mode: String
+  /// Checked against the schema, defaults filled in.
+  public var options: Options
+
+  public init(name: String, mode: String, options: Options) {
+    self.name = name
+    self.mode = mode
+    self.options = options
+  }
+}
+
+/// A guest's link, an uplink, or the switch.
+public struct PortInfo: Sendable {
+  /// `LND_PORT_*`.
+  public var kind: UInt32
+  public var port: lnd_port
+  /// Bytes of IP packet the link carries; 0 when the host doesn't know.
+  public var mtu: UInt32
+  /// `LND_OFFLOAD_*`.
+  public var offloads: UInt32
+  /// The guest's address; zero when not known.
+  public var mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)
+  /// The guest's name, or "".
+  public var name: String
+
+  public init(
+    kind: UInt32, port: lnd_port, mtu: UInt32 = 0, offloads: UInt32 = 0,
+    mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8) = (0, 0, 0, 0, 0, 0), name: String = ""
+  ) {
+    self.kind = kind
+    self.port = port
+    self.mtu = mtu
+    self.offloads = offloads
+    self.mac = mac
+    self.name = name
+  }
+}
+
+/// An instance of a network plugin: one network. Subclass it.
+///
+/// Ports and what leads to them end before `stop`; the instance is released
+/// after `destroy`, so `deinit` is the place to give back what is left.
+open class NetworkPlugin {
+  /// The host; valid until `deinit` has returned.
+  public final let host: HostContext
+
+  /// Makes an instance. Must not touch the network or the file system yet.
+  public required init(host: HostContext, config: NetworkConfig) throws(PluginFailure) {
+    self.host = host
+  }
+
+  /// Opens what the network needs. Ports come after it.
+  open func start() throws(PluginFailure) {}
+
+  /// Winds down and completes `op` when quiet; all ports are down already.
+  open func stop(_ op: lnd_op) { host.complete(op) }
+
+  /// A port is there. A failure disconnects the guest.
+  open func portUp(_ info: PortInfo) throws(PluginFailure) {}
+
+  /// A port is gone. An unknown port is no error.
+  open func portDown(_ port: lnd_port) {}
+
+  /// Frames from a port, 1..256 at a time, each of at least 14 bytes.
+  open func rx(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: Int) {}
+
+  /// The port takes frames again after a short `send`.
+  open func txReady(_ port: lnd_port) {}
+
+  /// Watched fds are ready: all of one turn of the loop, at most 256.
+  open func onFDs(_ events: UnsafePointer<lnd_fd_event>, _ count: Int) {}
+
+  /// A timer fired; its handle is spent.
+  open func onTimer(_ timer: lnd_handle, user: UInt64) {}
+
+  /// `wake` was called.
+  open func onWake() {}
+
+  /// An operation asked of the host is complete.
+  open func onOpDone(_ op: lnd_op, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer) {}
+
+  /// Writes one JSON object: counters and state worth showing.
+  open func status(_ sink: lnd_sink) { host.write(sink, "{}") }
+
+  /// Checks rules between options that the schema cannot say.
+  open class func validate(host: HostContext, config: NetworkConfig) throws(PluginFailure) {}
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From C to NetworkPlugin. `self` is an Unmanaged<NetworkPlugin> with one
+// retain, taken by create and given back by destroy. Closures here capture
+// nothing, so they become C function pointers; the file is not main.swift, so
+// they are not isolated and no executor check is compiled in.
+
+import PluginAPI
+
+extension NetworkPlugin {
+  /// The instance behind a `self` of C.
+  @inline(__always)
+  static func with<Result>(
+    _ instance: UnsafeMutableRawPointer?, _ body: (NetworkPlugin) -> Result
+  ) -> Result? {
+    guard let instance else { return nil }
+    return Unmanaged<NetworkPlugin>.fromOpaque(instance)._withUnsafeGuaranteedRef(body)
+  }
+
+  static func config(_ raw: UnsafePointer<lnd_network_config>?) throws(PluginFailure)
+    -> NetworkConfig
+  {
+    guard let raw, let config = Tables.read(raw, as: lnd_network_config.self) else {
+      throw PluginFailure(LND_ERR_INTERNAL, "the host gave no configuration")
+    }
+    return NetworkConfig(
+      name: text(config.name), mode: text(config.mode),
+      options: try Options(parsing: config.options, length: config.options_length))
+  }
+
+  /// Runs `body`; a failure is told to the host.
+  static func status(
+    _ host: HostContext, _ body: () throws(PluginFailure) -> Void
+  ) -> lnd_status {
+    do {
+      try body()
+      return LND_OK
+    } catch {
+      return host.fail(error)
+    }
+  }
+
+  /// The one table of all network plugins of this image.
+  static func makeOps() -> lnd_network_ops {
+    var ops = lnd_network_ops()
+    ops.size = UInt32(MemoryLayout<lnd_network_ops>.size)
+    ops.create = { plugin, host, config in
+      guard let plugin, let type = Registration.of(plugin).network,
+        let table = Tables.copyHost(host), table.pointee.send != nil
+      else { return nil }
+      let host = HostContext(table: table)
+      do throws(PluginFailure) {
+        let instance = try type.init(host: host, config: try NetworkPlugin.config(config))
+        return Unmanaged<NetworkPlugin>.passRetained(instance).toOpaque()
+      } catch {
+        host.fail(error)
+        table.deallocate()
+        return nil
+      }
+    }
+    ops.start = {
+      NetworkPlugin.with($0) { p in NetworkPlugin.status(p.host, p.start) } ?? LND_ERR_INTERNAL
+    }
+    ops.stop = { instance, op in NetworkPlugin.with(instance) { $0.stop(op) } }
+    ops.destroy = { instance in
+      guard let instance else { return }
+      let reference = Unmanaged<NetworkPlugin>.fromOpaque(instance)
+      let table = reference._withUnsafeGuaranteedRef { $0.host.table }
+      reference.release()
+      table.deallocate()
+    }
+    ops.port_up = { instance, info in
+      NetworkPlugin.with(instance) { plugin in
+        NetworkPlugin.status(plugin.host) { () throws(PluginFailure) in
+          guard let info, let info = Tables.read(info, as: lnd_port_info.self) else {
+            throw PluginFailure(LND_ERR_INTERNAL, "the host described no port")
+          }
+          try plugin.portUp(
+            PortInfo(
+              kind: info.kind, port: info.port, mtu: info.mtu, offloads: info.offloads,
+              mac: info.mac, name: text(info.name)))
+        }
+      } ?? LND_ERR_INTERNAL
+    }
+    ops.port_down = { instance, port in NetworkPlugin.with(instance) { $0.portDown(port) } }
+    ops.rx = { instance, port, frames, count in
+      guard let frames else { return }
+      NetworkPlugin.with(instance) { $0.rx(port, frames, Int(count)) }
+    }
+    ops.tx_ready = { instance, port in NetworkPlugin.with(instance) { $0.txReady(port) } }
+    ops.on_fds = { instance, events, count in
+      guard let events else { return }
+      NetworkPlugin.with(instance) { $0.onFDs(events, Int(count)) }
+    }
+    ops.on_timer = { instance, timer, user in
+      NetworkPlugin.with(instance) { $0.onTimer(timer, user: user) }
+    }
+    ops.on_wake = { NetworkPlugin.with($0) { $0.onWake() } }
+    ops.on_op_done = { instance, op, status, bytes, length in
+      NetworkPlugin.with(instance) {
+        $0.onOpDone(op, status, UnsafeRawBufferPointer(start: bytes, count: Int(length)))
+      }
+    }
+    ops.validate = { plugin, host, config in
+      guard let plugin, let type = Registration.of(plugin).network,
+        let table = Tables.copyHost(host)
+      else { return LND_ERR_INTERNAL }
+      defer { table.deallocate() }
+      let host = HostContext(table: table)
+      return NetworkPlugin.status(host) { () throws(PluginFailure) in
+        try type.validate(host: host, config: try NetworkPlugin.config(config))
+      }
+    }
+    ops.status = { instance, sink in NetworkPlugin.with(instance) { $0.status(sink) } }
+    return ops
+  }
+}

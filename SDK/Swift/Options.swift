@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The options of an instance. The host has checked them against the schema and
+// filled in its defaults; the accessors check again, because a plugin may be
+// run by another host, and failures carry the JSON pointer of the member.
+
+import PluginAPI
+
+/// The `options:` of a network, with typed access.
+public struct Options: Sendable {
+  /// Always an object.
+  public let json: JSONValue
+
+  /// - Parameter json: an object; anything else is taken as empty.
+  public init(_ json: JSONValue = .object([])) {
+    if case .object = json { self.json = json } else { self.json = .object([]) }
+  }
+
+  /// Reads the text of `options`; empty text is an empty object.
+  public init(parsing text: String) throws(PluginFailure) {
+    guard !text.isEmpty else {
+      self.init()
+      return
+    }
+    do throws(JSONError) {
+      self.init(try JSONValue(parsing: text))
+    } catch {
+      throw .invalid(nil, "options are not JSON: \(error)")
+    }
+  }
+
+  init(parsing bytes: UnsafePointer<CChar>?, length: UInt64) throws(PluginFailure) {
+    let buffer = UnsafeRawBufferPointer(start: bytes, count: bytes == nil ? 0 : Int(length))
+    try self.init(parsing: String(decoding: buffer, as: UTF8.self))
+  }
+
+  private func member(_ name: String) -> JSONValue? {
+    let value = json[name]
+    return value == .null ? nil : value
+  }
+
+  /// A text; nil when absent.
+  public func string(_ name: String) throws(PluginFailure) -> String? {
+    switch member(name) {
+    case nil: return nil
+    case .string(let value): return value
+    default: throw .invalid("/\(name)", "not a text")
+    }
+  }
+
+  /// A whole number in `range`; nil when absent.
+  public func integer(
+    _ name: String, in range: ClosedRange<Int64>
+  ) throws(PluginFailure) -> Int64? {
+    switch member(name) {
+    case nil: return nil
+    case .integer(let value) where range.contains(value): return value
+    case .integer:
+      throw .invalid("/\(name)", "not in \(range.lowerBound)...\(range.upperBound)")
+    default: throw .invalid("/\(name)", "not a whole number")
+    }
+  }
+
+  /// A truth value; nil when absent.
+  public func bool(_ name: String) throws(PluginFailure) -> Bool? {
+    switch member(name) {
+    case nil: return nil
+    case .bool(let value): return value
+    default: throw .invalid("/\(name)", "neither true nor false")
+    }
+  }
+
+  /// A list of texts; nil when absent.
+  public func strings(_ name: String) throws(PluginFailure) -> [String]? {
+    switch member(name) {
+    case nil: return nil
+    case .array(let values):
+      var strings: [String] = []
+      for (index, value) in values.enumerated() {
+        guard case .string(let text) = value else {
+          throw .invalid("/\(name)/\(index)", "not a text")
+        }
+        strings.append(text)
+      }
+      return strings
+    default: throw .invalid("/\(name)", "not a list")
+    }
+  }
+
+  /// The options nested under `name`; empty when absent.
+  public func object(_ name: String) throws(PluginFailure) -> Options {
+    switch member(name) {
+    case nil: return Options()
+    case .object(let members): return Options(.object(members))
+    default: throw .invalid("/\(name)", "not an object")
+    }
+  }
+}
