@@ -1,5 +1,68 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The root command. Each sub-command is one file; `serve` is the default.
+//
+// main() is synchronous on purpose: `exec` and `attach` unshare and enter user namespaces, which the kernel allows
+// to a process with one thread only, and an asynchronous main starts the concurrency runtime before a command runs.
+// A command that needs it (serve) conforms to AsyncParsableCommand and gets it here, after parsing.
+
+import ArgumentParser
+import Dispatch
+
+struct LimaNetd: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "lima-netd",
+    abstract: "Networks for virtual machines and containers.",
+    discussion: """
+      One daemon serves all networks of a Lima home. Each network has a mode, and the plugin that claims the mode \
+      provides it. Guests come by a socket of the network (QEMU, vfkit, krunkit, Lima) or by a TAP device \
+      (exec, attach); the first guest starts the network, the last one that leaves stops it.
+
+      Start the daemon, and look at a network from inside, without a VM:
+
+        lima-netd serve &
+        lima-netd exec default -- ping -c 3 192.168.5.2
+
+      Make a guest's web server reachable, and see what crosses the network:
+
+        lima-netd forward add default tcp 127.0.0.1:8080 192.168.5.15:80
+        lima-netd capture default -w - | tcpdump -nr -
+      """,
+    version: versionText,
+    subcommands: [])
+
+  static let versionText = "lima-netd 0.1.0"
+}
+
 @main
-struct LimaNetd {
-  static func main() {}
+enum Main {
+  static func main() {
+    do {
+      var command = try LimaNetd.parseAsRoot()
+      guard let asynchronous = command as? any AsyncParsableCommand else {
+        try command.run()
+        return
+      }
+      runAsynchronously(asynchronous)
+    } catch {
+      LimaNetd.exit(withError: error)
+    }
+  }
+
+  /// Runs the command on the concurrency runtime's threads and waits here: the main thread stays a plain,
+  /// sleeping thread, nothing may be isolated to the main actor.
+  private static func runAsynchronously(_ command: sending any AsyncParsableCommand) -> Never {
+    let done = DispatchSemaphore(value: 0)
+    Task.detached { [command] in
+      var command = command
+      do {
+        try await command.run()
+        done.signal()
+      } catch {
+        LimaNetd.exit(withError: error)
+      }
+    }
+    done.wait()
+    LimaNetd.exit()
+  }
 }

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HomeOptions: the one option every command has, which Lima home it is about.
+
+import ArgumentParser
+import Daemon
+import FoundationEssentials
+
+struct HomeOptions: ParsableArguments {
+  @Option(
+    name: .customLong("lima-home"),
+    help: ArgumentHelp(
+      "Directory with the configuration and the sockets. (default: $LIMA_HOME, else ~/.lima)",
+      valueName: "dir"),
+    completion: .directory)
+  var path: String?
+
+  /// The home this invocation is about.
+  /// - Throws: `ValidationError` when neither flag nor environment says where it is.
+  func resolve() throws -> LimaHome {
+    let home = LimaHome(
+      explicit: path, environment: ProcessInfo.processInfo.environment,
+      workingDirectory: FileManager.default.currentDirectoryPath)
+    guard let home else {
+      throw ValidationError("No Lima home: neither --lima-home, $LIMA_HOME nor $HOME is set.")
+    }
+    return home
+  }
+}
