@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The buffers that all ports of a loop share. Receiving borrows the rx half
+// from the read until the receiver has returned, sending the tx half until
+// `send` returns; `send` is called from inside receivers but never delivers, so
+// one of each is enough, whatever the number of guests, and stays in the cache.
+//
+// Thread: loop only. Memory is reserved when made and resident when touched.
+
+import CPlatform
+import Glibc
+import PluginAPI
+
+package final class PortMemory {
+  /// Frames of one batch to a receiver.
+  static let batch = 256
+  /// Datagrams of one recvmmsg.
+  static let datagrams = 64
+  /// iovecs of one sendmsg (the kernel's UIO_MAXIOV).
+  static let pieces = 1024
+  /// Room in front of a frame for a length or a vnet header.
+  static let frameMax = Int(LND_FRAME_MAX)
+
+  // rx
+  /// A TAP's reads, one behind the other.
+  let arena: UnsafeMutablePointer<UInt8>
+  static let arenaBytes = 448 << 10
+  let frames: UnsafeMutablePointer<lnd_frame>
+
+  /// Datagrams: the first `headBytes` of each lie close together, so that small
+  /// frames stay in few pages; the rest of a large one lands behind a gap of
+  /// the same size, into which its head is then copied.
+  static let headBytes = 2048
+  static let tailStride = (headBytes + frameMax + 63) & ~63
+  let heads: UnsafeMutablePointer<UInt8>
+  let tails: UnsafeMutablePointer<UInt8>
+  let received: UnsafeMutablePointer<cplatform_message>
+  let receivedPieces: UnsafeMutablePointer<iovec>
+  let addresses: UnsafeMutablePointer<sockaddr_un>
+
+  // tx
+  let out: SendMemory
+
+  package init() {
+    arena = .allocate(capacity: Self.arenaBytes)
+    frames = .allocate(capacity: Self.batch)
+    frames.initialize(repeating: lnd_frame(), count: Self.batch)
+    heads = .allocate(capacity: Self.datagrams * Self.headBytes)
+    tails = .allocate(capacity: Self.datagrams * Self.tailStride)
+    received = .allocate(capacity: Self.datagrams)
+    received.initialize(repeating: cplatform_message(), count: Self.datagrams)
+    receivedPieces = .allocate(capacity: Self.datagrams * 2)
+    receivedPieces.initialize(repeating: iovec(), count: Self.datagrams * 2)
+    addresses = .allocate(capacity: Self.datagrams)
+    addresses.initialize(repeating: sockaddr_un(), count: Self.datagrams)
+    out = SendMemory()
+  }
+
+  deinit {
+    arena.deallocate()
+    frames.deallocate()
+    heads.deallocate()
+    tails.deallocate()
+    received.deallocate()
+    receivedPieces.deallocate()
+    addresses.deallocate()
+    out.deallocate()
+  }
+}
+
+/// Scratch of one `send`. A value of pointers, so that using it retains nothing.
+struct SendMemory {
+  /// Pieces of the messages being built, and of one frame beyond the limit.
+  let pieces: UnsafeMutablePointer<iovec>
+  /// Generated headers, one behind the other.
+  let headers: UnsafeMutablePointer<UInt8>
+  static let headerBytes = 128 << 10
+  /// For each frame on the wire being built: its bytes there, and which of the
+  /// caller's frames it came from.
+  let unitBytes: UnsafeMutablePointer<UInt32>
+  let unitFrame: UnsafeMutablePointer<Int32>
+  let messages: UnsafeMutablePointer<cplatform_message>
+  static let messageCount = 128
+  /// The headers of the super-frame being cut.
+  let template: UnsafeMutablePointer<UInt8>
+
+  init() {
+    pieces = .allocate(capacity: PortMemory.pieces)
+    pieces.initialize(repeating: iovec(), count: PortMemory.pieces)
+    headers = .allocate(capacity: Self.headerBytes)
+    unitBytes = .allocate(capacity: PortMemory.pieces)
+    unitBytes.initialize(repeating: 0, count: PortMemory.pieces)
+    unitFrame = .allocate(capacity: PortMemory.pieces)
+    unitFrame.initialize(repeating: 0, count: PortMemory.pieces)
+    messages = .allocate(capacity: Self.messageCount)
+    messages.initialize(repeating: cplatform_message(), count: Self.messageCount)
+    template = .allocate(capacity: Segmenter.headerMax)
+    template.initialize(repeating: 0, count: Segmenter.headerMax)
+  }
+
+  func deallocate() {
+    pieces.deallocate()
+    headers.deallocate()
+    unitBytes.deallocate()
+    unitFrame.deallocate()
+    messages.deallocate()
+    template.deallocate()
+  }
+}

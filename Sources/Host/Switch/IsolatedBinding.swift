@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An isolated network: each guest is alone with the plugin. A port's frames go
+// straight to the plugin's own functions.
+//
+// Thread: loop only.
+
+import PluginAPI
+
+package final class IsolatedBinding {
+  private var ports: PortTable
+  private let plugin: FrameReceiver
+  /// Frames sent to ports that are gone.
+  package private(set) var stale: UInt64 = 0
+
+  /// - Parameter plugin: called with the handles that `attach` returns.
+  package init(plugin: FrameReceiver, limit: Int = 1024) {
+    self.plugin = plugin
+    ports = PortTable(capacity: limit)
+  }
+
+  /// The port's handle (also in `port.handle`), or nil at the limit. Frames flow
+  /// from now on: tell the plugin (`port_up`) before the loop goes on.
+  package func attach(_ port: Port) -> lnd_port? {
+    guard ports.add(port) != nil else { return nil }
+    port.receiver = plugin
+    return port.handle
+  }
+
+  /// Idempotent. The driver closes the port.
+  package func detach(_ port: Port) {
+    guard let index = ports.index(of: port.handle) else { return }
+    port.receiver = .discard
+    ports.remove(index)
+  }
+
+  package func port(_ handle: lnd_port) -> Port? {
+    ports.index(of: handle).flatMap { ports[$0]?.takeUnretainedValue() }
+  }
+
+  /// `lnd_host.send`.
+  package func send(
+    _ handle: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: UInt32
+  ) -> UInt32 {
+    guard let index = ports.index(of: handle), let port = ports[index] else {
+      stale &+= UInt64(count)
+      return count
+    }
+    return port._withUnsafeGuaranteedRef {
+      UInt32(truncatingIfNeeded: $0.send(frames, Int(count)))
+    }
+  }
+}
