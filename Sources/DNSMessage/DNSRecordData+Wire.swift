@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// RDATA from and to the wire. Names are decompressed in the types of RFC 1035
+// and, as RFC 3597 4 wants of receivers, in SRV; compressed only in those of
+// RFC 1035. Other types' RDATA is never looked into.
+
+extension DNSRecordData {
+  /// Reads exactly the window's octets.
+  init(type: DNSType, _ reader: inout DNSReader) throws(DNSParseError) {
+    switch type {
+    case .a, .aaaa:
+      guard let address = DNSAddress(octets: reader.rest()), address.type == type else {
+        throw .badRecordData(type)
+      }
+      self = .address(address)
+    case .ns, .cname, .ptr, .dname:
+      self = .name(type, try reader.name())
+    case .mx:
+      self = .mx(preference: try reader.u16(), exchange: try reader.name())
+    case .txt:
+      var strings: [[UInt8]] = []
+      while !reader.isAtEnd { strings.append(Array(try reader.string())) }
+      guard !strings.isEmpty else { throw .badRecordData(type) }
+      self = .txt(strings)
+    case .srv:
+      self = .srv(
+        priority: try reader.u16(), weight: try reader.u16(), port: try reader.u16(),
+        target: try reader.name())
+    case .soa:
+      self = .soa(
+        DNSStartOfAuthority(
+          primary: try reader.name(), mailbox: try reader.name(), serial: try reader.u32(),
+          refresh: try reader.u32(), retry: try reader.u32(), expire: try reader.u32(),
+          minimum: try reader.u32()))
+    case .caa:
+      let flags = try reader.octet()
+      let tag = Array(try reader.string())
+      guard !tag.isEmpty else { throw .badRecordData(type) }
+      self = .caa(flags: flags, tag: tag, value: Array(reader.rest()))
+    case .svcb, .https:
+      let priority = try reader.u16()
+      let target = try reader.name()
+      let parameters = Array(reader.rest())
+      guard Self.areParameters(parameters) else { throw .badRecordData(type) }
+      self = .service(type, priority: priority, target: target, parameters: parameters)
+    default:
+      self = .opaque(type, Array(reader.rest()))
+    }
+    guard reader.isAtEnd else { throw .badRecordData(type) }
+  }
+
+  /// Key, length, value, with the keys strictly rising (RFC 9460 2.2).
+  private static func areParameters(_ bytes: [UInt8]) -> Bool {
+    var reader = DNSReader(bytes)
+    var last = -1
+    while !reader.isAtEnd {
+      guard let key = try? reader.u16(), Int(key) > last, let length = try? reader.u16(),
+        (try? reader.skip(Int(length))) != nil
+      else { return false }
+      last = Int(key)
+    }
+    return true
+  }
+
+  /// Appends the RDATA; strings longer than 255 octets are cut there, which
+  /// parsed data never has.
+  func write(to builder: inout DNSBuilder) {
+    switch self {
+    case .address(let address):
+      builder.append(address.octets)
+    case .name(let type, let name):
+      builder.append(name, compress: type != .dname)
+    case .mx(let preference, let exchange):
+      builder.append(preference)
+      builder.append(exchange, compress: true)
+    case .txt(let strings):
+      for string in strings { builder.append(string: string) }
+    case .srv(let priority, let weight, let port, let target):
+      builder.append(priority)
+      builder.append(weight)
+      builder.append(port)
+      builder.append(target, compress: false)
+    case .soa(let soa):
+      builder.append(soa.primary, compress: true)
+      builder.append(soa.mailbox, compress: true)
+      for value in [soa.serial, soa.refresh, soa.retry, soa.expire, soa.minimum] {
+        builder.append(value)
+      }
+    case .caa(let flags, let tag, let value):
+      builder.append([flags])
+      builder.append(string: tag)
+      builder.append(value)
+    case .service(_, let priority, let target, let parameters):
+      builder.append(priority)
+      builder.append(target, compress: false)
+      builder.append(parameters)
+    case .opaque(_, let bytes):
+      builder.append(bytes)
+    }
+  }
+}
