@@ -23,6 +23,11 @@ let pluginLinking: [LinkerSetting] = [
   ], .when(platforms: [.linux]))
 ]
 
+/// Where an installed file finds the Swift runtime that was installed with it.
+func runtime(at path: String) -> LinkerSetting {
+  .unsafeFlags(["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/\(path)"], .when(platforms: [.linux]))
+}
+
 let package = Package(
   name: "lima-netd",
   platforms: [.macOS(.v15)],

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+#   make demo      install what is missing, build, and show a guest's network working
+#   make test      install what is missing, build, and run all tests
+#   make check     before a commit: format, lint, build without warnings, quick tests
+#   make build     the release build
+#   make install   into PREFIX (default /usr/local), after make build
+#   make bench     measure beside passt/pasta and slirp4netns (needs root)
+#   make format    rewrite the sources as swift format wants them
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+SWIFT ?= swift
+RELEASE = .build/release
+SOURCES = Sources Plugins SDK Tests Package.swift
+
+.PHONY: demo test check build install bench format lint clean
+
+demo:
+	@Scripts/install-packages demo
+	@Scripts/build-release
+	@Scripts/demo
+
+test:
+	@Scripts/install-packages test
+	@Scripts/test
+
+check: lint
+	@Scripts/install-packages build
+	$(SWIFT) build -Xswiftc -warnings-as-errors
+	$(SWIFT) test --disable-xctest --skip IntegrationTests -Xswiftc -warnings-as-errors
+
+build:
+	@Scripts/install-packages build
+	@Scripts/build-release
+
+install:
+	@Scripts/install "$(DESTDIR)$(PREFIX)"
+
+bench:
+	@Scripts/install-packages bench
+	@Scripts/build-release
+	@Benchmarks/run
+
+format:
+	$(SWIFT) format -i -r $(SOURCES)
+
+lint:
+	$(SWIFT) format lint --strict -r $(SOURCES)
+	@Scripts/lint
+
+clean:
+	$(SWIFT) package clean
