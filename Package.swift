@@ -15,18 +15,19 @@ let dataPath: [SwiftSetting] = [
   .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
 ]
 
-/// A plugin exports its entry and nothing else, and is never unmapped.
-let pluginLinking: [LinkerSetting] = [
-  .unsafeFlags([
-    "-Xlinker", "--version-script=\(Context.packageDirectory)/ld/plugin.map",
-    "-Xlinker", "-z", "-Xlinker", "nodelete",
-  ], .when(platforms: [.linux]))
-]
-
 /// Where an installed file finds the Swift runtime that was installed with it.
 func runtime(at path: String) -> LinkerSetting {
   .unsafeFlags(["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/\(path)"], .when(platforms: [.linux]))
 }
+
+/// A plugin exports its entry and nothing else, and is never unmapped.
+let pluginLinking: [LinkerSetting] = [
+  .unsafeFlags(
+    [
+      "-Xlinker", "--version-script=\(Context.packageDirectory)/ld/plugin.map",
+      "-Xlinker", "-z", "-Xlinker", "nodelete",
+    ], .when(platforms: [.linux]))
+]
 
 let package = Package(
   name: "lima-netd",
@@ -66,7 +67,9 @@ let package = Package(
       name: "Host",
       dependencies: ["PluginAPI", "Platform", "HostProtocol", "DNSMessage", "CLtdl"],
       swiftSettings: dataPath),
-    .executableTarget(name: "lima-netd-host", dependencies: ["Host"]),
+    .executableTarget(
+      name: "lima-netd-host", dependencies: ["Host"],
+      linkerSettings: [runtime(at: "../../lib/lima-netd/swift")]),
 
     // The supervisor and the command line
     .target(
@@ -84,7 +87,8 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
-      ]),
+      ],
+      linkerSettings: [runtime(at: "../lib/lima-netd/swift")]),
 
     // Plugins: the entry alone in one target, the rest in another that tests import
     .target(

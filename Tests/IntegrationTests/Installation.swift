@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where the built programs and the fixtures are.
+
+import Foundation
+
+enum Installation {
+  /// The folder of the build products, which holds this test bundle, too.
+  static let products: String = {
+    let executable =
+      (try? FileManager.default.destinationOfSymbolicLink(
+        atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    return URL(filePath: executable).deletingLastPathComponent().path
+  }()
+
+  static var daemon: String { products + "/lima-netd" }
+  static var host: String { products + "/lima-netd-host" }
+
+  /// The checkout.
+  static let root: String = URL(filePath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+
+  static var fixtures: String { root + "/Tests/IntegrationTests/Fixtures" }
+  static var guest: String { root + "/.build/guest" }
+}

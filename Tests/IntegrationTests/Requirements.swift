@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a test needs of the machine. A test that cannot run says so, with the
+// reason; with CI=true that is a failure, because CI has to have everything.
+
+import Foundation
+import Testing
+
+enum Requirement {
+  /// A TAP device in a network namespace of one's own.
+  case tap
+  /// The guest of Tests/Guest and the QEMU to boot it.
+  case virtualMachine
+  /// Root, to become somebody else.
+  case root
+  /// A program in PATH.
+  case program(String)
+
+  /// Why it is not to be had here, or nil.
+  var missing: String? {
+    switch self {
+    case .tap:
+      guard access("/dev/net/tun", R_OK | W_OK) == 0 else {
+        return "/dev/net/tun is not accessible (as root: chmod 666 /dev/net/tun)"
+      }
+      let result = try? run(
+        "unshare", getuid() == 0 ? ["-n", "true"] : ["-Urn", "true"], seconds: 5)
+      return result?.succeeded == true ? nil : "network namespaces cannot be made here"
+    case .virtualMachine:
+      guard FileManager.default.fileExists(atPath: Installation.guest + "/initramfs.cpio") else {
+        return "there is no test guest (Tests/Guest/build-guest .build/guest)"
+      }
+      #if arch(arm64)
+        return Requirement.program("qemu-system-aarch64").missing
+      #else
+        return Requirement.program("qemu-system-x86_64").missing
+      #endif
+    case .root:
+      return getuid() == 0 ? nil : "only root can do this"
+    case .program(let name):
+      let result = try? run("sh", ["-c", "command -v \(name)"], seconds: 5)
+      return result?.succeeded == true ? nil : "\(name) is not installed"
+    }
+  }
+}
+
+/// Whether all are there. If not, says so; in CI that fails the test.
+func available(_ requirements: Requirement..., from location: SourceLocation = #_sourceLocation)
+  -> Bool
+{
+  for requirement in requirements {
+    guard let reason = requirement.missing else { continue }
+    if ProcessInfo.processInfo.environment["CI"] == "true" {
+      Issue.record("not to be skipped in CI: \(reason)", sourceLocation: location)
+    } else {
+      print("SKIPPED \(location.fileID):\(location.line): \(reason)")
+    }
+    return false
+  }
+  return true
+}
