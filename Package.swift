@@ -26,7 +26,8 @@ let pluginLinking: [LinkerSetting] = [
     [
       "-Xlinker", "--version-script=\(Context.packageDirectory)/ld/plugin.map",
       "-Xlinker", "-z", "-Xlinker", "nodelete",
-    ], .when(platforms: [.linux]))
+    ], .when(platforms: [.linux])),
+  runtime(at: "../swift"),
 ]
 
 let package = Package(
@@ -116,7 +117,8 @@ let package = Package(
     .testTarget(name: "DaemonTests", dependencies: ["Daemon"]),
     .testTarget(name: "HostDNSTests", dependencies: ["HostDNSCore", "DNSMessage"]),
     .testTarget(name: "SlirpTests", dependencies: ["SlirpCore", "NetStack"]),
-    .testTarget(name: "IntegrationTests", dependencies: ["Platform", "HostProtocol"]),
+    .testTarget(
+      name: "IntegrationTests", dependencies: ["Platform", "HostProtocol"], exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6]
 )
