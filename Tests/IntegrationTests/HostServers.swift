@@ -16,7 +16,8 @@ final class HostServers {
   private let command: RunningCommand
 
   init() throws {
-    command = try RunningCommand("python3", [Installation.fixtures + "/server.py"])
+    let command = try RunningCommand("python3", [Installation.fixtures + "/server.py"])
+    self.command = command
     var ports: Ports?
     _ = eventually {
       ports = try? JSONDecoder().decode(Ports.self, from: Data(command.output.utf8))
