@@ -63,10 +63,13 @@ let package = Package(
       swiftSettings: dataPath),
 
     // The network-host
-    .target(name: "HostProtocol", dependencies: ["Platform"]),
+    .target(name: "JSONCoding"),
+    .target(name: "HostProtocol", dependencies: ["Platform", "JSONCoding"]),
     .target(
       name: "Host",
-      dependencies: ["PluginAPI", "Platform", "HostProtocol", "DNSMessage", "CLtdl"],
+      dependencies: [
+        "PluginAPI", "Platform", "HostProtocol", "JSONCoding", "DNSMessage", "CLtdl",
+      ],
       swiftSettings: dataPath),
     .executableTarget(
       name: "lima-netd-host", dependencies: ["Host"],

@@ -1,3 +1,82 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* CPlatform.h - what Swift cannot say by itself about the kernel's interface:
+ * macros (CMSG_*, the W* of wait), calls that the Swift overlay of libc does
+ * not import, and errno names. No state, no logic. Every function returns the
+ * call's result, or -errno; none sets errno for its caller to read.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CPLATFORM_H
+#define CPLATFORM_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
 #include "checksum.h"
 #include "message_batch.h"
+
+/* "ECONNREFUSED" for a known errno, otherwise NULL. */
+const char *plat_errno_name(int number);
+/* Thread-safe strerror into `buffer`. */
+void plat_errno_text(int number, char *buffer, uint64_t size);
+/* "SIGSEGV" for a known signal, otherwise NULL. */
+const char *plat_signal_name(int number);
+
+/* Monotonic time in nanoseconds. */
+uint64_t plat_now_ns(void);
+/* Wall clock in nanoseconds since 1970. */
+uint64_t plat_wall_ns(void);
+/* A number that tells the threads of this process apart. */
+uint64_t plat_thread_id(void);
+
+/* What became of a child; see waitpid. */
+int plat_wait_exited(int status);
+int plat_wait_exit_code(int status);
+int plat_wait_signal(int status);
+int plat_wait_core_dumped(int status);
+
+/* sendmsg/recvmsg with descriptors. `fd_count` is at most PLAT_MAX_FDS.
+ * recv: *fd_count says how many came; all have CLOEXEC set. -EMSGSIZE when
+ * more came than fit (those that did are closed). */
+#define PLAT_MAX_FDS 16
+ssize_t plat_send_fds(int socket, const void *bytes, uint64_t length, const int *fds,
+                      uint32_t fd_count, int flags);
+ssize_t plat_recv_fds(int socket, void *bytes, uint64_t length, int *fds, uint32_t *fd_count,
+                      int flags);
+
+#ifdef __linux__
+/* accept4 with SOCK_NONBLOCK and SOCK_CLOEXEC. */
+int plat_accept(int socket, struct sockaddr *address, socklen_t *length);
+#endif
+
+/* Who is at the other end of a unix socket. */
+int plat_peer_credentials(int socket, int32_t *pid, uint32_t *uid, uint32_t *gid);
+
+/* Runs a program. `pairs` holds pair_count pairs (from, to); every other
+ * descriptor from 3 on is closed in the child. Signals are reset. The child
+ * gets a process group of its own with new_group, and this process's
+ * environment when envp is NULL. Returns the pid or -errno. */
+int plat_spawn(const char *path, char *const argv[], char *const envp[], const int *pairs,
+               uint32_t pair_count, int new_group);
+
+/* 0, or -errno. */
+int plat_ignore_sigpipe(void);
+
+#ifdef __linux__
+#include <sys/epoll.h>
+
+/* epoll_pwait2 where the kernel has it, else epoll_wait rounded up to the next
+ * millisecond. timeout_ns < 0 waits for ever. */
+int plat_epoll_wait(int epoll, struct epoll_event *events, int max, int64_t timeout_ns);
+int plat_epoll_ctl(int epoll, int op, int fd, uint32_t events, uint64_t token);
+int plat_epoll_create(void);
+int plat_eventfd(void);
+int plat_memfd_create(const char *name);
+int plat_pidfd_open(int pid);
+/* `signal` for this process when its parent's thread ends; 0: none. */
+int plat_set_parent_death_signal(int signal);
+#endif
+
+#endif /* CPLATFORM_H */

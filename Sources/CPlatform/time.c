@@ -1,0 +1,29 @@
+/* time.c - clocks, threads' ids, and what wait says of a child.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "CPlatform.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static uint64_t read_clock(clockid_t clock) {
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t plat_now_ns(void) { return read_clock(CLOCK_MONOTONIC); }
+uint64_t plat_wall_ns(void) { return read_clock(CLOCK_REALTIME); }
+uint64_t plat_thread_id(void) { return (uint64_t)(uintptr_t)pthread_self(); }
+
+int plat_wait_exited(int status) { return WIFEXITED(status); }
+int plat_wait_exit_code(int status) { return WEXITSTATUS(status); }
+int plat_wait_signal(int status) { return WIFSIGNALED(status) ? WTERMSIG(status) : 0; }
+int plat_wait_core_dumped(int status) {
+#ifdef WCOREDUMP
+    return WIFSIGNALED(status) && WCOREDUMP(status);
+#else
+    return 0;
+#endif
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The messages on a control channel as JSON. The supervisor encodes
+// `Envelope<HostRequest>` and decodes `HostMessage`; the host the other way
+// round.
+
+import JSONCoding
+
+package struct Envelope<Body: Codable & Sendable>: Codable, Sendable {
+  /// From 1; a reply carries its request's.
+  package var id: UInt64
+  package var body: Body
+
+  package init(id: UInt64, body: Body) {
+    self.id = id
+    self.body = body
+  }
+}
+
+/// What comes from a network's process.
+package enum HostMessage: Codable, Hashable, Sendable {
+  case reply(id: UInt64, HostReply)
+  case event(HostEvent)
+}
+
+package enum HostCodec {
+  package static func encode(_ request: HostRequest, id: UInt64) throws -> [UInt8] {
+    try JSONCoder.encode(Envelope(id: id, body: request))
+  }
+
+  package static func decodeRequest(_ bytes: [UInt8]) throws -> Envelope<HostRequest> {
+    try JSONCoder.decode(Envelope<HostRequest>.self, from: bytes)
+  }
+
+  package static func encode(_ message: HostMessage) throws -> [UInt8] {
+    try JSONCoder.encode(message)
+  }
+
+  package static func decodeMessage(_ bytes: [UInt8]) throws -> HostMessage {
+    try JSONCoder.decode(HostMessage.self, from: bytes)
+  }
+}
+
+/// The journal: memory shared by supervisor and network-host, in which stream
+/// ports note how far into a frame they are, so that their links outlive the
+/// process.
+package enum JournalLayout {
+  package static let slots = 1024
+  /// Bytes a slot has; the host's ports define what is in it.
+  package static let slotSize = 64
+  package static let size = slots * slotSize
+}

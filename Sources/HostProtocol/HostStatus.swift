@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The state of a running network, as `status` replies it.
+
+package struct HostStatus: Codable, Hashable, Sendable {
+  package var ports: [PortStatus]
+  /// A JSON object the network plugin wrote, or "".
+  package var plugin: String
+  /// A JSON object the DNS plugin wrote, or "".
+  package var dnsPlugin: String
+  /// A JSON object of the DNS broker's counters.
+  package var dns: String
+  /// Identity of what is loaded.
+  package var modules: [ModuleStatus]
+  /// Counters of the host itself.
+  package var host: HostCounters
+
+  package init(
+    ports: [PortStatus] = [], plugin: String = "", dnsPlugin: String = "", dns: String = "",
+    modules: [ModuleStatus] = [], host: HostCounters = HostCounters()
+  ) {
+    self.ports = ports
+    self.plugin = plugin
+    self.dnsPlugin = dnsPlugin
+    self.dns = dns
+    self.modules = modules
+    self.host = host
+  }
+}
+
+package struct PortStatus: Codable, Hashable, Sendable {
+  package var id: UInt64
+  package var name: String
+  /// "tap", "stream", "dgram", "unixgram", "uplink"
+  package var kind: String
+  /// From the guest.
+  package var rxFrames: UInt64 = 0
+  package var rxBytes: UInt64 = 0
+  /// To the guest.
+  package var txFrames: UInt64 = 0
+  package var txBytes: UInt64 = 0
+  /// Frames dropped in either direction, for whatever reason.
+  package var drops: UInt64 = 0
+  /// Drops and errors by reason.
+  package var counters: [String: UInt64] = [:]
+
+  package init(id: UInt64, name: String, kind: String) {
+    self.id = id
+    self.name = name
+    self.kind = kind
+  }
+}
+
+package struct ModuleStatus: Codable, Hashable, Sendable {
+  package var kind: String
+  package var name: String
+  package var file: String
+  package var id: String
+  package var version: String
+  package var sha256: String
+
+  package init(
+    kind: String, name: String, file: String, id: String, version: String, sha256: String
+  ) {
+    self.kind = kind
+    self.name = name
+    self.file = file
+    self.id = id
+    self.version = version
+    self.sha256 = sha256
+  }
+}
+
+package struct HostCounters: Codable, Hashable, Sendable {
+  /// Nanoseconds since the process started.
+  package var uptime: UInt64 = 0
+  /// Turns of the loop.
+  package var turns: UInt64 = 0
+  /// Handles, ops and sinks used after their end by a plugin.
+  package var staleHandles: UInt64 = 0
+  /// Calls a plugin made from a thread that may not.
+  package var wrongThreadCalls: UInt64 = 0
+  /// Malformed frames a plugin sent, dropped.
+  package var malformedFrames: UInt64 = 0
+  /// Callbacks that took longer than 10 ms.
+  package var slowCallbacks: UInt64 = 0
+  package var watches: Int = 0
+  package var timers: Int = 0
+  package var operations: Int = 0
+
+  package init() {}
+}

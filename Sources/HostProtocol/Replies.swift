@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a network's process answers, and tells unasked.
+
+package enum HostReply: Codable, Hashable, Sendable {
+  case ok
+  /// JSON text written by a plugin, checked to be JSON.
+  case json(String)
+  case resolved(Resolved)
+  case status(HostStatus)
+  case failed(HostError)
+}
+
+package enum HostEvent: Codable, Hashable, Sendable {
+  /// A guest's link ended, or its fd came to nothing.
+  case portGone(id: UInt64, reason: String)
+  /// A guest showed up on a unixgram listener. `id` counts within the process
+  /// from 2^32, so that it never meets an id of the supervisor.
+  case guestUp(id: UInt64, name: String, listener: UInt64)
+  case guestGone(id: UInt64)
+  /// The process gives up and exits.
+  case fatal(HostError)
+}
+
+package struct Resolved: Codable, Hashable, Sendable {
+  /// The answer, a whole DNS message, in base 64.
+  package var message: String
+  package var milliseconds: Double
+
+  package init(message: String, milliseconds: Double) {
+    self.message = message
+    self.milliseconds = milliseconds
+  }
+}
+
+/// Why something cannot be.
+package struct HostError: Error, Codable, Hashable, Sendable, CustomStringConvertible {
+  package enum Code: String, Codable, Hashable, Sendable {
+    case invalidConfig = "INVALID_CONFIG"
+    case unsupported = "UNSUPPORTED"
+    case notFound = "NOT_FOUND"
+    case exists = "EXISTS"
+    case busy = "BUSY"
+    case limit = "LIMIT"
+    case timeout = "TIMEOUT"
+    case system = "SYSTEM"
+    case `internal` = "INTERNAL"
+    /// A stream cannot be resumed: nobody knows where its next frame begins.
+    case boundary = "BOUNDARY"
+  }
+
+  package var code: Code
+  package var message: String
+  /// RFC 6901, of the option at fault.
+  package var jsonPointer: String?
+  /// Who says so: a plugin's name, or nil for the host.
+  package var plugin: String?
+
+  package init(
+    _ code: Code, _ message: String, jsonPointer: String? = nil, plugin: String? = nil
+  ) {
+    self.code = code
+    self.message = message
+    self.jsonPointer = jsonPointer
+    self.plugin = plugin
+  }
+
+  package var description: String {
+    let from = plugin.map { " (plugin \($0))" } ?? ""
+    let at = jsonPointer.map { "options\($0.replacingSlashes): " } ?? ""
+    return at + message + from
+  }
+}
+
+extension String {
+  /// "/gateway/x" as ".gateway.x" (RFC 6901: ~1 is "/", ~0 is "~").
+  fileprivate var replacingSlashes: String {
+    var result = ""
+    var escaped = false
+    for character in self {
+      switch (escaped, character) {
+      case (true, "1"): result.append("/")
+      case (true, "0"): result.append("~")
+      case (false, "/"): result.append(".")
+      case (false, "~"): break
+      default: result.append(character)
+      }
+      escaped = !escaped && character == "~"
+    }
+    return result
+  }
+}

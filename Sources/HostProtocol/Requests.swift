@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the supervisor asks of a network's process. Each request has an id and
+// gets exactly one reply. Descriptors travel beside the message, see each case.
+
+package enum HostRequest: Codable, Hashable, Sendable {
+  /// Loads the plugins and starts the network; the first request. One
+  /// descriptor: the journal (`JournalLayout`). Reply: nothing.
+  case start(NetworkSpec)
+  /// One descriptor: the guest's link. Reply: nothing, or error BOUNDARY when
+  /// a held-over stream cannot be resumed.
+  case addPort(PortSpec)
+  /// One descriptor: a bound SOCK_DGRAM socket. Its guests come as `guestUp`.
+  case addUnixgramListener(ListenerSpec)
+  /// Idempotent. Also for the guests of a listener.
+  case removePort(UInt64)
+  case removeListener(UInt64)
+  case expose(ForwardSpec)
+  /// Idempotent.
+  case unexpose(ForwardSpec)
+  /// Reply: `json`, an array as in lnd_ext_forward.h.
+  case listForwards
+  /// Reply: `json`, an array as in lnd_ext_lease.h.
+  case listLeases
+  /// Reply: `json`, an object as in lnd_ext_lease.h.
+  case reserveLease(port: UInt64)
+  /// Reply: `resolved`.
+  case resolve(ResolveSpec)
+  /// One descriptor: receives a pcap stream; frames that do not fit are
+  /// dropped and counted.
+  case startCapture(CaptureSpec)
+  case stopCapture(UInt64)
+  /// Reply: `status`.
+  case status
+  /// The host's network or resolv.conf changed. Reply: nothing.
+  case networkChanged
+  /// Winds down within 5 s, replies, exits.
+  case stop
+}
+
+/// A plugin to load.
+package struct PluginRef: Codable, Hashable, Sendable {
+  /// Absolute path.
+  package var file: String
+  /// The descriptor's name inside the file.
+  package var name: String
+  /// Hexadecimal, of the file when it was inspected. "" skips the check.
+  package var sha256: String
+
+  package init(file: String, name: String, sha256: String = "") {
+    self.file = file
+    self.name = name
+    self.sha256 = sha256
+  }
+}
+
+package struct NetworkSpec: Codable, Hashable, Sendable {
+  package var name: String
+  package var mode: String
+  package var plugin: PluginRef
+  /// One JSON object, checked against the plugin's schema, defaults filled in.
+  package var options: String
+  package var dns: PluginRef?
+  package var dnsOptions: String
+  /// A folder the network's plugins may keep files in.
+  package var stateDirectory: String
+  /// The switch's; 0 when not configured.
+  package var mtu: Int
+
+  package init(
+    name: String, mode: String, plugin: PluginRef, options: String = "{}",
+    dns: PluginRef? = nil, dnsOptions: String = "{}", stateDirectory: String = "", mtu: Int = 0
+  ) {
+    self.name = name
+    self.mode = mode
+    self.plugin = plugin
+    self.options = options
+    self.dns = dns
+    self.dnsOptions = dnsOptions
+    self.stateDirectory = stateDirectory
+    self.mtu = mtu
+  }
+}
+
+package enum PortTransport: String, Codable, Hashable, Sendable {
+  /// A TAP device with IFF_NO_PI.
+  case tap
+  /// SOCK_STREAM, each frame behind its length in 4 bytes, big-endian (QEMU).
+  case stream
+  /// SOCK_DGRAM, connected, a frame a datagram.
+  case dgram
+}
+
+package struct PortSpec: Codable, Hashable, Sendable {
+  /// The supervisor's number of the guest, unique in the network.
+  package var id: UInt64
+  package var transport: PortTransport
+  /// The guest's, or "".
+  package var name: String
+  /// "52:55:55:12:34:56" when known.
+  package var mac: String?
+  /// Bytes of IP packet; 0: not known.
+  package var mtu: Int
+  /// TAP with a 12-byte virtio-net header and its offloads.
+  package var vnetHeader: Bool
+  /// The guest's slot in the journal, or -1.
+  package var journalSlot: Int
+  /// Held over from a process that died.
+  package var resumed: Bool
+
+  package init(
+    id: UInt64, transport: PortTransport, name: String = "", mac: String? = nil, mtu: Int = 0,
+    vnetHeader: Bool = false, journalSlot: Int = -1, resumed: Bool = false
+  ) {
+    self.id = id
+    self.transport = transport
+    self.name = name
+    self.mac = mac
+    self.mtu = mtu
+    self.vnetHeader = vnetHeader
+    self.journalSlot = journalSlot
+    self.resumed = resumed
+  }
+}
+
+package struct ListenerSpec: Codable, Hashable, Sendable {
+  package var id: UInt64
+  package init(id: UInt64) { self.id = id }
+}
+
+package struct ForwardSpec: Codable, Hashable, Sendable {
+  package enum Transport: String, Codable, Hashable, Sendable {
+    case tcp
+    case udp
+    case unix
+  }
+
+  package var `protocol`: Transport
+  /// "127.0.0.1:8080", "[::1]:8080", or an absolute path.
+  package var host: String
+  /// "192.168.5.15:80"; not needed in `unexpose`.
+  package var guest: String?
+  /// Which guest of an isolated network; "" or nil: the first.
+  package var guestName: String?
+
+  package init(
+    protocol: Transport, host: String, guest: String? = nil, guestName: String? = nil
+  ) {
+    self.protocol = `protocol`
+    self.host = host
+    self.guest = guest
+    self.guestName = guestName
+  }
+}
+
+package struct ResolveSpec: Codable, Hashable, Sendable {
+  /// The query, a whole DNS message, in base 64.
+  package var message: String
+  /// For logs.
+  package var name: String
+  package var type: String
+
+  package init(message: String, name: String = "", type: String = "") {
+    self.message = message
+    self.name = name
+    self.type = type
+  }
+}
+
+package struct CaptureSpec: Codable, Hashable, Sendable {
+  package var id: UInt64
+  /// Bytes kept of each frame.
+  package var snapLength: Int
+
+  package init(id: UInt64, snapLength: Int = 262_144) {
+    self.id = id
+    self.snapLength = snapLength
+  }
+}

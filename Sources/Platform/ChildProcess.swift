@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Programs as children: posix_spawn with an exact set of descriptors, and what
+// became of them. Never fork: threads and plugins do not survive it.
+
+import CPlatform
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+package enum ChildProcess {
+  /// How a child ended.
+  package enum ExitStatus: Hashable, Sendable, CustomStringConvertible {
+    case exited(Int32)
+    case killed(signal: Int32, coreDumped: Bool)
+
+    package init(waitStatus: Int32) {
+      let signal = plat_wait_signal(waitStatus)
+      self =
+        signal != 0
+        ? .killed(signal: signal, coreDumped: plat_wait_core_dumped(waitStatus) != 0)
+        : .exited(plat_wait_exit_code(waitStatus))
+    }
+
+    package var isSuccess: Bool { self == .exited(0) }
+
+    /// What a shell would return: 128 + signal for a killed child.
+    package var shellStatus: Int32 {
+      switch self {
+      case .exited(let code): code
+      case .killed(let signal, _): 128 + signal
+      }
+    }
+
+    /// "exited with status 3", "killed by SIGSEGV"
+    package var description: String {
+      switch self {
+      case .exited(let code): return "exited with status \(code)"
+      case .killed(let signal, let core):
+        let name = plat_signal_name(signal).map { String(cString: $0) } ?? "signal \(signal)"
+        return "killed by \(name)" + (core ? " (core dumped)" : "")
+      }
+    }
+  }
+
+  /// Starts `path`. `arguments` are those after argv[0]. `fds` says which
+  /// descriptor (`from`) is which in the child (`to`); 0, 1 and 2 are inherited
+  /// unless mapped, `output` is short for mapping 1 and 2. Every other
+  /// descriptor is closed. The environment is inherited with nil.
+  /// - Parameter newGroup: a process group of its own, so that the terminal's
+  ///   Ctrl-C does not reach it.
+  package static func spawn(
+    _ path: String, _ arguments: [String], environment: [String]? = nil,
+    fds: [(from: Int32, to: Int32)] = [], output: Int32? = nil, newGroup: Bool = false
+  ) throws(SystemError) -> Int32 {
+    var pairs: [Int32] = []
+    for fd in fds { pairs += [fd.from, fd.to] }
+    if let output { pairs += [output, 1, output, 2] }
+    let count = UInt32(pairs.count / 2)
+    let result = withCStrings([path] + arguments) { argv in
+      guard let environment else {
+        return plat_spawn(path, argv, nil, pairs, count, newGroup ? 1 : 0)
+      }
+      return withCStrings(environment) { envp in
+        plat_spawn(path, argv, envp, pairs, count, newGroup ? 1 : 0)
+      }
+    }
+    return try check("posix_spawn", result, subject: path)
+  }
+
+  /// Waits for the child's end.
+  package static func wait(_ pid: Int32) throws(SystemError) -> ExitStatus {
+    var status: Int32 = 0
+    while waitpid(pid, &status, 0) < 0 {
+      guard errno == EINTR else { throw SystemError("waitpid", .current) }
+    }
+    return ExitStatus(waitStatus: status)
+  }
+
+  /// The child's end, or nil while it runs.
+  package static func poll(_ pid: Int32) throws(SystemError) -> ExitStatus? {
+    var status: Int32 = 0
+    while true {
+      let result = waitpid(pid, &status, WNOHANG)
+      if result > 0 { return ExitStatus(waitStatus: status) }
+      if result == 0 { return nil }
+      guard errno == EINTR else { throw SystemError("waitpid", .current) }
+    }
+  }
+
+  /// Waits at most `timeout` nanoseconds; nil when it still runs.
+  package static func wait(_ pid: Int32, timeout: UInt64) throws(SystemError) -> ExitStatus? {
+    let deadline = MonotonicClock.now() &+ timeout
+    var pause: UInt32 = 500
+    while true {
+      if let status = try poll(pid) { return status }
+      guard MonotonicClock.now() < deadline else { return nil }
+      usleep(pause)
+      pause = min(pause * 2, 20_000)
+    }
+  }
+
+  #if os(Linux)
+    /// A descriptor that becomes readable when the child ends. The caller
+    /// closes it, and still has to `wait`.
+    package static func watch(_ pid: Int32) throws(SystemError) -> Int32 {
+      try check("pidfd_open", plat_pidfd_open(pid))
+    }
+  #endif
+
+  package static func kill(_ pid: Int32, _ signal: Int32) { _ = systemKill(pid, signal) }
+
+  /// The running program's own file.
+  package static func ownPath() throws(SystemError) -> String {
+    #if os(Linux)
+      var buffer = [UInt8](repeating: 0, count: 4096)
+      let length = buffer.withUnsafeMutableBytes { bytes -> Int in
+        guard let base = bytes.baseAddress else { return -1 }
+        return readlink("/proc/self/exe", base.assumingMemoryBound(to: CChar.self), bytes.count)
+      }
+      guard length > 0 else {
+        throw SystemError("readlink", .current, subject: "/proc/self/exe")
+      }
+      return String(decoding: buffer[..<length], as: UTF8.self)
+    #else
+      var size: UInt32 = 4096
+      var buffer = [CChar](repeating: 0, count: Int(size))
+      guard _NSGetExecutablePath(&buffer, &size) == 0 else {
+        throw SystemError("_NSGetExecutablePath", Errno(ENAMETOOLONG))
+      }
+      return String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    #endif
+  }
+}
+
+/// A NULL-ended array of C strings, valid during `body`.
+private func withCStrings<Result>(
+  _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
+) -> Result {
+  var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) }
+  pointers.append(nil)
+  defer { for pointer in pointers { free(pointer) } }
+  return pointers.withUnsafeBufferPointer { buffer in
+    // An array with at least its final NULL has a base address.
+    body(buffer.baseAddress.unsafelyUnwrapped)
+  }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Errno: the kernel's reason, with its C name for searching and its text for
+// people. SystemError: which call failed, on what, and why.
+
+import CPlatform
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// A value of `errno`.
+package struct Errno: RawRepresentable, Error, Hashable, Sendable, CustomStringConvertible {
+  package let rawValue: Int32
+
+  package init(rawValue: Int32) { self.rawValue = rawValue }
+  package init(_ rawValue: Int32) { self.rawValue = rawValue }
+
+  /// The reason in a result of a `-errno` function; nil when it succeeded.
+  package init?<Result: FixedWidthInteger & SignedInteger>(result: Result) {
+    guard result < 0 else { return nil }
+    self.rawValue = Int32(truncatingIfNeeded: 0 &- result)
+  }
+
+  /// What the calling thread's last failed libc call left behind.
+  package static var current: Errno { Errno(errno) }
+
+  /// "ECONNREFUSED", or "errno 123" when the number has no name here.
+  package var name: String {
+    guard let name = plat_errno_name(rawValue) else { return "errno \(rawValue)" }
+    return String(cString: name)
+  }
+
+  /// "Connection refused"
+  package var description: String {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 160) { buffer in
+      guard let base = buffer.baseAddress else { return name }
+      plat_errno_text(rawValue, base, UInt64(buffer.count))
+      return String(cString: base)
+    }
+  }
+}
+
+extension Errno {
+  package static var wouldBlock: Errno { Errno(EAGAIN) }
+  package static var interrupted: Errno { Errno(EINTR) }
+  package static var connectionRefused: Errno { Errno(ECONNREFUSED) }
+  package static var noSuchFile: Errno { Errno(ENOENT) }
+  package static var addressInUse: Errno { Errno(EADDRINUSE) }
+  package static var timedOut: Errno { Errno(ETIMEDOUT) }
+  package static var invalidArgument: Errno { Errno(EINVAL) }
+  package static var nameTooLong: Errno { Errno(ENAMETOOLONG) }
+}
+
+/// A system call that failed.
+package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The call's C name, as "connect".
+  package let call: String
+  package let errno: Errno
+  /// What it was about: a path, an address, or nil.
+  package let subject: String?
+
+  package init(_ call: String, _ errno: Errno, subject: String? = nil) {
+    self.call = call
+    self.errno = errno
+    self.subject = subject
+  }
+
+  /// "connect /run/x.sock: Connection refused (ECONNREFUSED)"
+  package var description: String {
+    let about = subject.map { "\(call) \($0)" } ?? call
+    return "\(about): \(errno) (\(errno.name))"
+  }
+}
+
+/// Returns a `-errno` function's result, or throws it.
+@inline(__always)
+package func check<Result: FixedWidthInteger & SignedInteger>(
+  _ call: @autoclosure () -> String, _ result: Result, subject: @autoclosure () -> String? = nil
+) throws(SystemError) -> Result {
+  guard let errno = Errno(result: result) else { return result }
+  throw SystemError(call(), errno, subject: subject())
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// EventLoop: fds, timers and deferred work of one thread, with closures; for
+// control paths (the supervisor, the host's control channel, the CLI). Packet
+// paths use Poller directly. Not Sendable: everything but `waker` belongs to
+// the thread that runs it.
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+package final class EventLoop {
+  package struct TimerID: Hashable, Sendable {
+    fileprivate let raw: UInt64
+  }
+
+  /// [any thread] `wake` runs `onWake` on the loop's thread soon.
+  package let waker: Waker
+  package var onWake: (() -> Void)?
+
+  private struct Watch {
+    var generation: UInt32
+    var callback: (PollEvents) -> Void
+  }
+
+  private let poller: Poller
+  private var watches: [Int32: Watch] = [:]
+  private var generation: UInt32 = 0
+  private var timers = TimerHeap<() -> Void>()
+  private var deferred: [() -> Void] = []
+  private var stopping = false
+
+  package init() throws(SystemError) {
+    poller = try Poller()
+    waker = try Waker()
+    _ = try check("epoll_ctl", poller.add(waker.readFD, .read, token: EventLoop.wakeToken))
+  }
+
+  private static let wakeToken = UInt64.max
+
+  /// Watches an fd, level-triggered. Errors and hang-ups always come; the fd
+  /// stays the caller's, who removes it before closing it.
+  package func add(
+    _ fd: Int32, _ interest: PollEvents, _ callback: @escaping (PollEvents) -> Void
+  ) throws(SystemError) {
+    generation &+= 1
+    _ = try check("epoll_ctl", poller.add(fd, interest, token: token(fd)))
+    watches[fd] = Watch(generation: generation, callback: callback)
+  }
+
+  package func modify(_ fd: Int32, _ interest: PollEvents) throws(SystemError) {
+    guard let watch = watches[fd] else { throw SystemError("epoll_ctl", Errno(ENOENT)) }
+    let token = UInt64(watch.generation) << 32 | UInt64(UInt32(bitPattern: fd))
+    _ = try check("epoll_ctl", poller.modify(fd, interest, token: token))
+  }
+
+  /// Idempotent. Events already collected for it are not delivered.
+  package func remove(_ fd: Int32) {
+    guard watches.removeValue(forKey: fd) != nil else { return }
+    poller.remove(fd)
+  }
+
+  /// Runs `action` once at `deadline` (`MonotonicClock`, nanoseconds) or soon
+  /// after.
+  @discardableResult
+  package func schedule(at deadline: UInt64, _ action: @escaping () -> Void) -> TimerID {
+    TimerID(raw: timers.arm(deadline, action))
+  }
+
+  /// Runs `action` once after `delay` nanoseconds.
+  @discardableResult
+  package func schedule(after delay: UInt64, _ action: @escaping () -> Void) -> TimerID {
+    schedule(at: MonotonicClock.now() &+ delay, action)
+  }
+
+  /// A timer that has fired is ignored.
+  package func cancel(_ timer: TimerID) { timers.cancel(timer.raw) }
+
+  /// Runs `action` at the end of this turn of the loop.
+  package func later(_ action: @escaping () -> Void) { deferred.append(action) }
+
+  /// Turns until `stop`.
+  package func run() {
+    while !stopping { turn() }
+    stopping = false
+  }
+
+  /// Makes `run` return after this turn.
+  package func stop() {
+    stopping = true
+    waker.wake()
+  }
+
+  /// One turn: waits for the first event or timer, at most `limit` nanoseconds
+  /// (nil: for ever), and handles all that are due.
+  package func turn(limit: UInt64? = nil) {
+    let count = poller.wait(timeout: timeout(limit))
+    for index in 0..<count {
+      let (token, events) = poller.event(index)
+      guard token != EventLoop.wakeToken else {
+        waker.drain()
+        onWake?()
+        continue
+      }
+      let fd = Int32(bitPattern: UInt32(truncatingIfNeeded: token))
+      guard let watch = watches[fd], watch.generation == UInt32(token >> 32) else { continue }
+      watch.callback(events)
+    }
+    let now = MonotonicClock.now()
+    while let timer = timers.popDue(now) { timer.payload() }
+    while !deferred.isEmpty {
+      let work = deferred
+      deferred = []
+      for action in work { action() }
+    }
+  }
+
+  private func token(_ fd: Int32) -> UInt64 {
+    UInt64(generation) << 32 | UInt64(UInt32(bitPattern: fd))
+  }
+
+  private func timeout(_ limit: UInt64?) -> Int64 {
+    guard deferred.isEmpty, !stopping else { return 0 }
+    var wait = limit ?? UInt64.max
+    if let next = timers.next {
+      let now = MonotonicClock.now()
+      wait = min(wait, next > now ? next - now : 0)
+    }
+    return wait > UInt64(Int64.max) ? -1 : Int64(wait)
+  }
+}

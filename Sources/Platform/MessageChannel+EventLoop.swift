@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// MessageChannel driven by an EventLoop.
+
+extension MessageChannel {
+  /// Lets `loop` drive the channel: `onMessage` for each message, `onClose`
+  /// once at its end, after which the channel is closed. Replies go by
+  /// `post`, which keeps the loop watching for writing while some is queued.
+  package func attach(
+    to loop: EventLoop, onMessage: @escaping (Message) -> Void,
+    onClose: @escaping (Failure) -> Void
+  ) throws(SystemError) {
+    let watched = fd
+    try loop.add(watched, .read) { [weak self, weak loop] events in
+      guard let self, let loop else { return }
+      do throws(Failure) {
+        if events.contains(.write) { try flush() }
+        while fd >= 0, let message = try receive() { onMessage(message) }
+        guard fd >= 0 else { return loop.remove(watched) }
+        updateInterest(loop)
+      } catch {
+        loop.remove(watched)
+        close()
+        onClose(error)
+      }
+    }
+  }
+
+  /// Sends on a channel that is attached to `loop`. A failure shows up as the
+  /// channel's end.
+  package func post(_ bytes: [UInt8], fds: [Int32] = [], on loop: EventLoop) {
+    guard fd >= 0 else { return }
+    // What the socket refuses, the loop's next read reports.
+    try? send(bytes, fds: fds)
+    updateInterest(loop)
+  }
+
+  /// Stops driving and closes.
+  package func detach(from loop: EventLoop) {
+    guard fd >= 0 else { return }
+    loop.remove(fd)
+    close()
+  }
+
+  private func updateInterest(_ loop: EventLoop) {
+    try? loop.modify(fd, wantsWrite ? [.read, .write] : .read)
+  }
+}

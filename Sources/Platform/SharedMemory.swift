@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Memory shared with another process by passing a descriptor.
+
+import CPlatform
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+package enum SharedMemory {
+  /// Zeroed memory of `size` bytes, alive as long as a descriptor or mapping
+  /// of it is. `name` is for /proc only. The caller owns the descriptor.
+  package static func create(name: String, size: Int) throws(SystemError) -> Int32 {
+    #if os(Linux)
+      let fd = try check("memfd_create", plat_memfd_create(name))
+    #else
+      let path = "/lima-netd.\(getpid()).\(name)"
+      let fd = shm_open(path, O_RDWR | O_CREAT | O_EXCL, 0o600)
+      guard fd >= 0 else { throw SystemError("shm_open", .current, subject: path) }
+      _ = shm_unlink(path)
+      _ = fcntl(fd, F_SETFD, FD_CLOEXEC)
+    #endif
+    guard ftruncate(fd, off_t(size)) == 0 else {
+      let errno = Errno.current
+      _ = close(fd)
+      throw SystemError("ftruncate", errno)
+    }
+    return fd
+  }
+
+  /// Maps `size` bytes for reading and writing. Refuses an object that is
+  /// smaller: touching its missing pages would be fatal (SIGBUS).
+  package static func map(_ fd: Int32, size: Int) throws(SystemError) -> UnsafeMutableRawPointer {
+    var info = stat()
+    guard fstat(fd, &info) == 0 else { throw SystemError("fstat", .current) }
+    guard size > 0, Int(info.st_size) >= size else { throw SystemError("mmap", Errno(EINVAL)) }
+    let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+    guard let memory, memory != MAP_FAILED else { throw SystemError("mmap", .current) }
+    return memory
+  }
+
+  package static func unmap(_ memory: UnsafeMutableRawPointer, size: Int) {
+    _ = munmap(memory, size)
+  }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Unix sockets by path, and who is at the other end. Stale socket files are
+// replaced only when nobody answers behind them.
+
+import CPlatform
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+package enum UnixSocket {
+  package enum Kind: Sendable {
+    case stream
+    case datagram
+
+    var raw: Int32 {
+      #if canImport(Glibc)
+        Int32(self == .stream ? SOCK_STREAM.rawValue : SOCK_DGRAM.rawValue)
+      #else
+        self == .stream ? SOCK_STREAM : SOCK_DGRAM
+      #endif
+    }
+  }
+
+  package struct Credentials: Hashable, Sendable {
+    /// 0 where the system does not tell.
+    package let pid: Int32
+    package let uid: UInt32
+    package let gid: UInt32
+  }
+
+  /// Bytes a path may have: sun_path without its NUL.
+  package static let maximumPathLength = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
+
+  /// Listens (stream) or binds (datagram) at `path`, non-blocking, with the
+  /// file's permissions set to `mode` whatever the umask. A socket file that
+  /// nobody serves is replaced; one that is served is EADDRINUSE.
+  package static func listen(
+    path: String, type: Kind = .stream, mode: mode_t = 0o600, backlog: Int32 = 128
+  ) throws(SystemError) -> Int32 {
+    let fd = try make(type)
+    do throws(SystemError) {
+      // Linux makes the file with the socket's own mode (less umask): it is
+      // never open to more than `mode`, not even for a moment.
+      _ = fchmod(fd, mode)
+      try bind(fd, path, type)
+      guard chmod(path, mode) == 0 else { throw SystemError("chmod", .current, subject: path) }
+      if type == .stream {
+        guard systemListen(fd, backlog) == 0 else {
+          throw SystemError("listen", .current, subject: path)
+        }
+      }
+      try Descriptor.setNonBlocking(fd)
+      return fd
+    } catch {
+      Descriptor.close(fd)
+      throw error
+    }
+  }
+
+  /// Connects; the socket is non-blocking afterwards, the connect itself is
+  /// not (a unix connect ends at once or finds a full backlog).
+  package static func connect(path: String, type: Kind = .stream) throws(SystemError) -> Int32 {
+    let fd = try make(type)
+    do throws(SystemError) {
+      let result = try withAddress(path) { systemConnect(fd, $0, $1) < 0 ? -errno : 0 }
+      _ = try check("connect", result, subject: path)
+      try Descriptor.setNonBlocking(fd)
+      return fd
+    } catch {
+      Descriptor.close(fd)
+      throw error
+    }
+  }
+
+  /// Two connected sockets, non-blocking, CLOEXEC.
+  package static func pair(type: Kind = .stream) throws(SystemError) -> (Int32, Int32) {
+    var ends: [Int32] = [-1, -1]
+    guard socketpair(AF_UNIX, type.raw, 0, &ends) == 0 else {
+      throw SystemError("socketpair", .current)
+    }
+    for end in ends {
+      try Descriptor.setCloseOnExec(end)
+      try Descriptor.setNonBlocking(end)
+    }
+    return (ends[0], ends[1])
+  }
+
+  /// Who made the connection.
+  package static func peerCredentials(_ fd: Int32) throws(SystemError) -> Credentials {
+    var (pid, uid, gid): (Int32, UInt32, UInt32) = (0, 0, 0)
+    _ = try check("getsockopt", plat_peer_credentials(fd, &pid, &uid, &gid))
+    return Credentials(pid: pid, uid: uid, gid: gid)
+  }
+
+  /// Calls `body` with the address of a path. Throws ENAMETOOLONG, or EINVAL
+  /// for an empty path or one with a NUL in it.
+  package static func withAddress<Result>(
+    _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+  ) throws(SystemError) -> Result {
+    let bytes = Array(path.utf8)
+    guard bytes.count <= maximumPathLength else {
+      throw SystemError("bind or connect to", .nameTooLong, subject: path)
+    }
+    guard !bytes.isEmpty, !bytes.contains(0) else {
+      throw SystemError("bind or connect to", .invalidArgument, subject: path)
+    }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+    return withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+  }
+
+  private static func make(_ type: Kind) throws(SystemError) -> Int32 {
+    let fd = socket(AF_UNIX, type.raw, 0)
+    guard fd >= 0 else { throw SystemError("socket", .current) }
+    _ = fcntl(fd, F_SETFD, FD_CLOEXEC)
+    return fd
+  }
+
+  private static func bind(_ fd: Int32, _ path: String, _ type: Kind) throws(SystemError) {
+    for attempt in 0..<2 {
+      let result = try withAddress(path) { systemBind(fd, $0, $1) < 0 ? -errno : 0 }
+      guard result != 0 else { return }
+      guard result == -EADDRINUSE, attempt == 0, isStale(path, type) else {
+        throw SystemError("bind", Errno(-result), subject: path)
+      }
+      _ = unlink(path)
+    }
+  }
+
+  /// A socket file with nobody behind it. Anything else in its place stays.
+  private static func isStale(_ path: String, _ type: Kind) -> Bool {
+    var info = stat()
+    guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFSOCK else { return false }
+    do throws(SystemError) {
+      Descriptor.close(try connect(path: path, type: type))
+      return false
+    } catch {
+      return error.errno == .connectionRefused
+    }
+  }
+}

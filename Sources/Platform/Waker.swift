@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Waker: makes another thread's poller return. An eventfd (a pipe where there
+// is none); any number of wakes before the drain are one.
+
+import CPlatform
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+package final class Waker: Sendable {
+  /// To be watched for reading.
+  package let readFD: Int32
+  private let writeFD: Int32
+
+  package init() throws(SystemError) {
+    #if os(Linux)
+      readFD = try check("eventfd", plat_eventfd())
+      writeFD = readFD
+    #else
+      var ends: [Int32] = [0, 0]
+      guard pipe(&ends) == 0 else { throw SystemError("pipe", .current) }
+      for end in ends {
+        _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+        _ = fcntl(end, F_SETFL, O_NONBLOCK)
+      }
+      (readFD, writeFD) = (ends[0], ends[1])
+    #endif
+  }
+
+  deinit {
+    _ = close(readFD)
+    if writeFD != readFD { _ = close(writeFD) }
+  }
+
+  /// Any thread; also from a signal handler. A full pipe means that a wake is
+  /// already on its way.
+  package func wake() {
+    var one: UInt64 = 1
+    _ = write(writeFD, &one, MemoryLayout<UInt64>.size)
+  }
+
+  /// By the woken thread: makes `readFD` unreadable until the next wake.
+  package func drain() {
+    var count: UInt64 = 0
+    #if os(Linux)
+      _ = read(readFD, &count, MemoryLayout<UInt64>.size)
+    #else
+      while read(readFD, &count, MemoryLayout<UInt64>.size) == MemoryLayout<UInt64>.size {}
+    #endif
+  }
+}
