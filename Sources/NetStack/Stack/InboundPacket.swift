@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An IP packet from a guest, its headers checked, on its way to an engine.
+
+/// Borrowed from the receive buffer for the call. Whole packets only: fragments were put
+/// together before. Trivial; family-neutral.
+package struct InboundPacket {
+  package var link: UInt32
+  package var sourceMAC: MACAddress
+  package var source: IPAddress
+  package var destination: IPAddress
+  /// IP protocol number of `payload`.
+  package var proto: UInt8
+  package var hopLimit: UInt8
+  /// The transport header and what follows it, cut to the packet's own length.
+  package var payload: ByteView
+  /// The packet from its IP header on: what an ICMP error quotes.
+  package var packet: ByteView
+  /// The transport checksum is known to be good, or the host will vouch for it
+  /// (LND_FRAME_CSUM_VALID, LND_FRAME_NEEDS_CSUM): do not verify.
+  package var isChecksumTrusted: Bool
+}

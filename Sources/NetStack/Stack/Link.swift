@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One attachment at the Ethernet level: a port of the host, behind which is one guest
+// (isolated network) or the switch with all of them.
+//
+// The hot part is a trivial struct in a Slab; `LinkServices` holds the rest.
+
+import PluginAPI
+
+/// What every frame of a link needs. The address of a Link is stable while the link is up.
+package struct Link: BitwiseCopyable {
+  /// The host's port.
+  package var port: lnd_port
+  /// The guest that spoke last; zero before the first frame.
+  package var guestMAC: MACAddress
+  /// The address that guest used last; unspecified before its first packet. The
+  /// default target of forwards.
+  package var guestAddress: IPAddress
+  /// Bytes of IP packet the link carries.
+  package var mtu: Int32
+  /// LND_OFFLOAD_*
+  package var offloads: UInt32
+  /// LND_PORT_*
+  package var kind: UInt32
+  /// A send came back short; until `txReady` nothing is sent.
+  package var isBlocked: Bool
+  /// First of the TCP flows that wait for `txReady`; 0 is none.
+  package var waitingFlows: UInt32
+  package var counters: LinkCounters
+}
+
+/// Counted per link, since the link came up. Frames and bytes as the stack sees them
+/// (a super-frame is one).
+package struct LinkCounters: BitwiseCopyable {
+  package var receivedFrames: UInt64 = 0
+  package var receivedBytes: UInt64 = 0
+  package var sentFrames: UInt64 = 0
+  package var sentBytes: UInt64 = 0
+  /// Frames that could not be understood or broke a rule.
+  package var malformed: UInt64 = 0
+  /// Frames to a protocol or address nobody serves.
+  package var ignored: UInt64 = 0
+  /// Frames that found no room towards the guest.
+  package var sendDrops: UInt64 = 0
+}
+
+/// The cold part of a link.
+package final class LinkServices {
+  package let name: String
+  package let neighbors: NeighborTable
+
+  init(name: String) {
+    self.name = name
+    neighbors = NeighborTable()
+  }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one place where it is decided where a guest's new flow goes. Engines ask once,
+// when a flow begins, and keep the answer. An egress policy belongs here.
+
+/// Where a flow of a guest leads.
+package enum Route: Equatable, Sendable {
+  /// An ordinary socket to this endpoint.
+  case connect(Endpoint)
+  /// The host's own loopback, through the gateway's address.
+  case hostLoopback(Endpoint)
+  /// The network's DNS.
+  case dns
+  /// The gateway or DNS address, where nothing of this kind is: port unreachable, RST.
+  case refused
+  /// The link's own subnet, or an address that no flow can have.
+  case unreachable
+  /// Not to be answered at all: broadcast, multicast, nonsense.
+  case ignored
+}
+
+/// Decides from configuration and destination alone.
+package struct Policy: Sendable {
+  package var config: StackConfig
+
+  package init(config: StackConfig) { self.config = config }
+
+  /// Where a TCP or UDP flow to `destination` goes.
+  /// - Parameter proto: IP protocol number.
+  package func route(proto: UInt8, to destination: Endpoint) -> Route {
+    let address = destination.address
+    if address == config.dns, destination.port == 53 { return .dns }
+    if address == config.gateway {
+      guard config.hostLoopback else { return .refused }
+      let loopback: IPAddress = address.isV4 ? .loopbackV4 : .loopbackV6
+      return .hostLoopback(Endpoint(loopback, port: destination.port))
+    }
+    if address == config.dns { return .refused }
+    guard address.isUnicast, destination.port != 0 else { return .ignored }
+    // The host's loopback has one way in, and that is the gateway's address.
+    if address.isLoopback { return .unreachable }
+    if config.subnet.contains(address) {
+      return address == config.subnet.broadcast ? .ignored : .unreachable
+    }
+    return .connect(destination)
+  }
+}

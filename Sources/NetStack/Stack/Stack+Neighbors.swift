@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ARP for the gateway and the DNS address (RFC 826), and packets to guests whose
+// Ethernet address has to be asked for first.
+
+import PluginAPI
+
+extension Stack {
+  /// An ARP packet: answers for our addresses, learns the sender's.
+  func receiveARP(_ ethernet: EthernetPacket, on link: UInt32) {
+    let state = links.pointer(link)
+    guard let packet = ARPPacket(checking: ethernet.payload), packet.senderMAC.isUnicast,
+      packet.senderMAC == ethernet.source, packet.senderMAC != config.gatewayMAC
+    else {
+      state.pointee.counters.malformed &+= 1
+      return
+    }
+    let header = ARPHeader(packet)
+    // A probe (RFC 5227) has no sender address yet; one of ours is a guest's mistake.
+    if header.senderIP.isUnicast, config.subnet.contains(header.senderIP),
+      !config.isOwn(header.senderIP)
+    {
+      noteNeighbor(header.senderIP, at: header.senderMAC, on: link)
+    }
+    if header.operation == ARPHeader.request, config.isOwn(header.targetIP) {
+      sendARP(header.reply(from: config.gatewayMAC), to: header.senderMAC, on: link)
+    }
+  }
+
+  /// Learns an address and sends what waited for it.
+  func noteNeighbor(_ address: IPAddress, at mac: MACAddress, on link: UInt32) {
+    let state = links.pointer(link)
+    state.pointee.guestMAC = mac
+    state.pointee.guestAddress = address
+    guard let neighbors = services(of: link)?.neighbors else { return }
+    _ = neighbors.learn(address, at: mac)
+    for frame in neighbors.takeWaiting(for: address, now: now) {
+      frame.withUnsafeBytes { bytes in
+        guard let room = transmitter.prepare(link: link, byteCount: bytes.count) else { return }
+        UnsafeMutableRawBufferPointer(start: room, count: bytes.count).copyMemory(from: bytes)
+        MutableByteView(room, count: bytes.count).store(mac, at: 0)
+        transmitter.commit(headerLength: bytes.count)
+      }
+    }
+  }
+
+  /// The Ethernet address of a guest, if it has spoken.
+  package func neighbor(_ address: IPAddress, on link: UInt32) -> MACAddress? {
+    let state = links.pointer(link)
+    if state.pointee.guestAddress == address { return state.pointee.guestMAC }
+    return services(of: link)?.neighbors.find(address)
+  }
+
+  /// Sends a whole frame, checksums complete, to a guest that may not have spoken yet: its
+  /// destination address is filled in, now or when ARP is answered within 3 s. For the first
+  /// packet of a flow: the frame is copied.
+  package func sendWhenResolved(_ frame: [UInt8], to address: IPAddress, on link: UInt32) {
+    guard frame.count >= EthernetHeader.encodedLength, links.isTaken(link) else { return }
+    if let mac = neighbor(address, on: link) {
+      frame.withUnsafeBytes { bytes in
+        guard let room = transmitter.prepare(link: link, byteCount: bytes.count) else { return }
+        UnsafeMutableRawBufferPointer(start: room, count: bytes.count).copyMemory(from: bytes)
+        MutableByteView(room, count: bytes.count).store(mac, at: 0)
+        transmitter.commit(headerLength: bytes.count)
+      }
+      return
+    }
+    services(of: link)?.neighbors.wait(frame, for: address, now: now)
+    guard address.isV4 else { return }
+    let request = ARPHeader(
+      operation: ARPHeader.request, senderMAC: config.gatewayMAC, senderIP: config.gateway,
+      targetMAC: .zero, targetIP: address)
+    sendARP(request, to: .broadcast, on: link)
+  }
+
+  private func sendARP(_ header: ARPHeader, to destination: MACAddress, on link: UInt32) {
+    let length = EthernetHeader.encodedLength + ARPHeader.encodedLength
+    guard let room = transmitter.prepare(link: link, byteCount: length) else { return }
+    let out = MutableByteView(room, count: length)
+    EthernetHeader(
+      destination: destination, source: config.gatewayMAC, etherType: EtherType.arp
+    ).emit(into: out)
+    header.emit(into: out.dropFirst(EthernetHeader.encodedLength))
+    transmitter.commit(headerLength: length)
+  }
+}

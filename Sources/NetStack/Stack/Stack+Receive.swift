@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From a frame to the engine it is for (RFC 894, RFC 791, RFC 1122 §3.2.1).
+//
+// Lengths and checksums are proven here; engines get an InboundPacket. A guest may use
+// any address of its subnet except the gateway's and the DNS's: packets with other
+// sources are dropped, so that no answer goes astray.
+
+import PluginAPI
+
+extension Stack {
+  /// One frame; borrowed.
+  func receive(_ frame: UnsafePointer<lnd_frame>, on link: UInt32) {
+    let state = links.pointer(link)
+    guard let data = frame.pointee.data,
+      frame.pointee.flags & UInt32(LND_FRAME_SLICES) == 0,
+      let ethernet = EthernetPacket(
+        checking: ByteView(data, count: Int(min(frame.pointee.length, UInt32(LND_FRAME_MAX)))))
+    else {
+      state.pointee.counters.malformed &+= 1
+      return
+    }
+    state.pointee.counters.receivedFrames &+= 1
+    state.pointee.counters.receivedBytes &+= UInt64(frame.pointee.length)
+    let destination = ethernet.destination
+    guard destination == config.gatewayMAC || destination.isMulticast else {
+      // On a switch, a frame to somebody else that was flooded.
+      state.pointee.counters.ignored &+= 1
+      return
+    }
+    switch ethernet.etherType {
+    case EtherType.ipv4:
+      receiveIPv4(ethernet, flags: frame.pointee.flags, on: link, state)
+    case EtherType.arp:
+      receiveARP(ethernet, on: link)
+    default:
+      state.pointee.counters.ignored &+= 1
+    }
+  }
+
+  @inline(__always)
+  private func receiveIPv4(
+    _ ethernet: EthernetPacket, flags: UInt32, on link: UInt32,
+    _ state: UnsafeMutablePointer<Link>
+  ) {
+    guard let ip = IPv4Packet(checking: ethernet.payload) else {
+      state.pointee.counters.malformed &+= 1
+      return
+    }
+    let trusted = flags & UInt32(LND_FRAME_CSUM_VALID | LND_FRAME_NEEDS_CSUM) != 0
+    guard flags & UInt32(LND_FRAME_CSUM_VALID) != 0 || ip.isHeaderChecksumValid else {
+      state.pointee.counters.malformed &+= 1
+      return
+    }
+    let source = ip.source
+    let mac = ethernet.source
+    if state.pointee.guestAddress != source || state.pointee.guestMAC != mac {
+      guard learn(source, at: mac, on: link) else { return }
+    }
+    if ip.isFragment {
+      receiveFragment(ip, from: mac, on: link)
+      return
+    }
+    dispatch(
+      InboundPacket(
+        link: link, sourceMAC: mac, source: source, destination: ip.destination,
+        proto: ip.protocolNumber, hopLimit: ip.timeToLive, payload: ip.payload, packet: ip.bytes,
+        isChecksumTrusted: trusted))
+  }
+
+  /// A whole packet, to its engine.
+  @inline(__always)
+  func dispatch(_ packet: InboundPacket) {
+    switch packet.proto {
+    case IPProtocol.tcp: tcp.input(packet)
+    case IPProtocol.udp: udp.input(packet)
+    case IPProtocol.icmp: icmp.input(packet)
+    default:
+      links.pointer(packet.link).pointee.counters.ignored &+= 1
+      if config.isOwn(packet.destination) {
+        sendICMPError(
+          about: packet, type: ICMPv4Type.destinationUnreachable,
+          code: ICMPv4Unreachable.protocolNumber)
+      }
+    }
+  }
+
+  /// Notes who sends; false when the packet must not be looked at.
+  /// Off the fast path: taken when another guest spoke than the last time.
+  private func learn(_ source: IPAddress, at mac: MACAddress, on link: UInt32) -> Bool {
+    let state = links.pointer(link)
+    guard mac.isUnicast, mac != config.gatewayMAC else {
+      state.pointee.counters.malformed &+= 1
+      return false
+    }
+    // DHCP: a guest without an address.
+    if source.isUnspecified { return true }
+    guard config.subnet.contains(source), source.isUnicast, !config.isOwn(source),
+      source != config.subnet.broadcast
+    else {
+      state.pointee.counters.ignored &+= 1
+      return false
+    }
+    noteNeighbor(source, at: mac, on: link)
+    return true
+  }
+
+  private func receiveFragment(_ ip: IPv4Packet, from mac: MACAddress, on link: UInt32) {
+    links.pointer(link).pointee.counters.ignored &+= 1
+  }
+}

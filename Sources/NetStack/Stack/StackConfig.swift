@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a stack is told when it is made: addresses, permissions and bounds.
+
+/// The settings of one stack; plain values, checked by whoever reads the options.
+package struct StackConfig: Sendable {
+  /// The guests' network; its address is the gateway's.
+  package var subnet: CIDR
+  /// The address that stands for the host's loopback.
+  package var gateway: IPAddress
+  /// The address whose port 53 is answered by the network's DNS.
+  package var dns: IPAddress
+  /// The Ethernet address of gateway and DNS.
+  package var gatewayMAC = MACAddress(0x5a, 0x94, 0xef, 0xe4, 0x0c, 0xdd)
+  /// Whether guests may reach the host's loopback through the gateway address.
+  package var hostLoopback = true
+  /// Bytes of IP packet for links that don't say: what DHCP announces.
+  package var mtu = 1500
+
+  /// Flows of all protocols together, each way.
+  package var maximumFlows = 131_072
+  /// Bytes of all TCP buffers together.
+  package var bufferLimit = 256 << 20
+  /// Bytes from the guest that may wait for one host socket: the largest window.
+  package var receiveWindow = 1 << 20
+  /// Bytes from one host socket that may wait for the guest.
+  package var sendBuffer = 2 << 20
+  /// Bytes read from a host socket in one turn.
+  package var readTurn = 256 << 10
+  /// Idle time of an established connection before it is probed (RFC 1122 §4.2.3.6).
+  package var keepAliveTime: UInt64 = 7200 * 1_000_000_000
+  package var keepAliveInterval: UInt64 = 75 * 1_000_000_000
+  package var keepAliveProbes: UInt8 = 9
+  /// How long a connection both sides have closed stays, to answer what comes late.
+  package var timeWait: UInt64 = 1_000_000_000
+  /// Connections in TIME-WAIT at most.
+  package var maximumTimeWait = 8192
+
+  package init(subnet: CIDR, gateway: IPAddress, dns: IPAddress) {
+    self.subnet = subnet
+    self.gateway = gateway
+    self.dns = dns
+  }
+
+  /// Whether the stack itself answers for this address.
+  @inline(__always)
+  package func isOwn(_ address: IPAddress) -> Bool { address == gateway || address == dns }
+}

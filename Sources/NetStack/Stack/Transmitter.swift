@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Collects frames and hands them to the host in batches.
+//
+// A frame is a header in scratch memory followed by slices of memory that stays where
+// it is until `flush` returns (chunks of a flow, a caller's datagram). Frames go to one
+// link at a time, in order. When the host takes fewer than offered, the link is blocked
+// until `txReady`: frames of TCP flows are given back to TCP, which sends those bytes again;
+// all others are dropped and counted, as a full queue would.
+// Flushed when full, after `flushBytes`, when another link is next, and at the end of
+// each callback. Loop thread only.
+
+import PluginAPI
+
+/// Frames on their way to one link.
+package final class Transmitter {
+  private static let maximumFrames = 128
+  private static let maximumSlices = 1024
+  private static let scratchBytes = 192 << 10
+  /// Frames go out once this many bytes are collected: while they are still in the cache.
+  private static let flushBytes = 512 << 10
+
+  private unowned(unsafe) let stack: Stack
+  private let frames: UnsafeMutablePointer<lnd_frame>
+  private let owners: UnsafeMutablePointer<FrameOwner>
+  private let slices: UnsafeMutablePointer<lnd_slice>
+  private let scratch: UnsafeMutableRawPointer
+  private var frameCount = 0
+  private var sliceCount = 0
+  private var scratchUsed = 0
+  private var byteCount = 0
+  private var link: UInt32 = 0
+
+  /// Calls of `send` since the start.
+  package private(set) var batches: UInt64 = 0
+
+  /// Who is told when a frame was not taken.
+  struct FrameOwner: BitwiseCopyable {
+    /// Slot of a TCP flow; 0 for all other frames.
+    var flow: UInt32
+    /// Where the frame began in that flow.
+    var sequence: UInt32
+  }
+
+  init(stack: Stack) {
+    self.stack = stack
+    frames = .allocate(capacity: Self.maximumFrames)
+    owners = .allocate(capacity: Self.maximumFrames)
+    slices = .allocate(capacity: Self.maximumSlices)
+    scratch = .allocate(byteCount: Self.scratchBytes, alignment: 64)
+  }
+
+  deinit {
+    frames.deallocate()
+    owners.deallocate()
+    slices.deallocate()
+    scratch.deallocate()
+  }
+
+  /// Makes room for one more frame to `link` with `byteCount` bytes of header (or of whole
+  /// frame, up to LND_FRAME_MAX) and returns where to write it; nil when the link is blocked.
+  /// Nothing is sent before `commit`. May flush.
+  @inline(__always)
+  package func prepare(link target: UInt32, byteCount: Int) -> UnsafeMutableRawPointer? {
+    if target != link || frameCount == Self.maximumFrames
+      || sliceCount > Self.maximumSlices - Int(LND_FRAME_MAX_SLICES)
+      || scratchUsed &+ byteCount > Self.scratchBytes || self.byteCount >= Self.flushBytes
+    {
+      flush()
+      link = target
+    }
+    guard byteCount <= Self.scratchBytes, stack.links.isTaken(target),
+      !stack.links.pointer(target).pointee.isBlocked
+    else { return nil }
+    return scratch + scratchUsed
+  }
+
+  /// Adds the prepared frame: `headerLength` bytes of scratch, then the slices given.
+  /// The frame's `length`, `data` and `capacity` are filled in; flags and offload fields
+  /// are the caller's.
+  @inline(__always)
+  package func commit(
+    headerLength: Int, payload first: lnd_slice = lnd_slice(data: nil, length: 0),
+    second: lnd_slice = lnd_slice(data: nil, length: 0), frame template: lnd_frame = lnd_frame(),
+    flow: UInt32 = 0, sequence: UInt32 = 0
+  ) {
+    guard frameCount < Self.maximumFrames else { return }
+    var frame = template
+    let header = UnsafePointer(
+      (scratch + scratchUsed).assumingMemoryBound(to: UInt8.self))
+    let length = headerLength &+ Int(first.length) &+ Int(second.length)
+    frame.length = UInt32(truncatingIfNeeded: length)
+    if first.length == 0 {
+      frame.data = header
+      frame.capacity = 0
+    } else {
+      let list = slices + sliceCount
+      list[0] = lnd_slice(data: header, length: UInt64(headerLength))
+      list[1] = first
+      var count = 2
+      if second.length > 0 {
+        list[2] = second
+        count = 3
+      }
+      sliceCount &+= count
+      frame.data = UnsafeRawPointer(list).assumingMemoryBound(to: UInt8.self)
+      frame.capacity = UInt32(truncatingIfNeeded: count)
+      frame.flags |= UInt32(LND_FRAME_SLICES)
+    }
+    frames[frameCount] = frame
+    owners[frameCount] = FrameOwner(flow: flow, sequence: sequence)
+    frameCount &+= 1
+    byteCount &+= length
+    scratchUsed = (scratchUsed &+ headerLength &+ 15) & ~15
+    if scratchUsed > Self.scratchBytes { scratchUsed = Self.scratchBytes }
+  }
+
+  /// Sends what was collected. After it, memory lent to `commit` may be reused.
+  package func flush() {
+    guard frameCount > 0 else { return }
+    let count = frameCount
+    let target = link
+    frameCount = 0
+    sliceCount = 0
+    scratchUsed = 0
+    let bytes = byteCount
+    byteCount = 0
+    guard stack.links.isTaken(target) else { return }
+    let state = stack.links.pointer(target)
+    batches &+= 1
+    let taken = Int(
+      stack.host.send(state.pointee.port, frames, UInt32(truncatingIfNeeded: count)))
+    state.pointee.counters.sentFrames &+= UInt64(taken)
+    state.pointee.counters.sentBytes &+= UInt64(bytes)
+    guard taken < count else { return }
+    state.pointee.isBlocked = true
+    for index in taken..<count {
+      state.pointee.counters.sentBytes &-= UInt64(frames[index].length)
+      let owner = owners[index]
+      if owner.flow != 0 {
+        stack.tcp.frameRefused(flow: owner.flow, sequence: owner.sequence)
+      } else {
+        state.pointee.counters.sendDrops &+= 1
+      }
+    }
+  }
+}
