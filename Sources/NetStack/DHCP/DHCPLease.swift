@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who has which address: the server's bindings (RFC 2131 §2.1), at most one for
+// each address of the pool, so that no guest can make the table grow.
+
+/// What identifies a client (RFC 2131 §4.2): its client identifier (option 61) if it
+/// sends one, otherwise its hardware address.
+package struct DHCPClient: Hashable, Sendable {
+  package var mac: MACAddress
+  /// Empty if there is none.
+  package var identifier: [UInt8]
+
+  package init(mac: MACAddress, identifier: [UInt8] = []) {
+    self.mac = mac
+    self.identifier = identifier
+  }
+}
+
+/// The binding of an address to a client.
+package struct DHCPLease: Hashable, Sendable {
+  package enum State: String, Sendable {
+    /// Held for a client until its request comes.
+    case offered
+    case bound
+    /// Given for good to a guest that is configured by hand or by reservation.
+    case reserved = "static"
+    /// A client found somebody else using the address.
+    case declined
+    /// Given back; kept so that the client gets the same address again.
+    case released
+  }
+
+  package var address: IPAddress
+  package var client: DHCPClient
+  /// What the client calls itself: letters, digits, `-`, `.` and `_` only; may be empty.
+  package var hostname: String
+  package var state: State
+  /// In the clock of `now`, nanoseconds; nil for never.
+  package var expiry: UInt64?
+
+  /// Whether the address is this client's, or kept from all, at this time.
+  package func isLive(_ now: UInt64) -> Bool {
+    guard state != .released else { return false }
+    guard let expiry else { return true }
+    return now < expiry
+  }
+}
+
+/// The bindings, sorted by address.
+struct DHCPLeaseTable {
+  private(set) var leases: [DHCPLease] = []
+
+  /// The position of `address`, or where it belongs.
+  private func position(_ address: IPAddress) -> Int {
+    var (low, high) = (0, leases.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if leases[middle].address < address { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  subscript(address: IPAddress) -> DHCPLease? {
+    get {
+      let index = position(address)
+      return index < leases.count && leases[index].address == address ? leases[index] : nil
+    }
+    set {
+      let index = position(address)
+      let exists = index < leases.count && leases[index].address == address
+      switch (exists, newValue) {
+      case (true, let lease?): leases[index] = lease
+      case (true, nil): leases.remove(at: index)
+      case (false, let lease?): leases.insert(lease, at: index)
+      case (false, nil): break
+      }
+    }
+  }
+
+  /// The client's binding, live or remembered. A client that doesn't say its identifier
+  /// every time (a boot loader, then the system it loads) is known by its MAC.
+  func lease(of client: DHCPClient) -> DHCPLease? {
+    let known = leases.filter { $0.state != .declined && $0.client.mac == client.mac }
+    if !client.identifier.isEmpty {
+      let exact = leases.first {
+        $0.state != .declined && $0.client.identifier == client.identifier
+      }
+      return exact ?? known.first { $0.client.identifier.isEmpty }
+    }
+    return known.first { $0.client.identifier.isEmpty } ?? known.first
+  }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which addresses a DHCP server has to give, and to whom.
+
+package enum DHCPPolicy: Sendable {
+  /// The one guest of an isolated link has this address, whatever it calls itself: a boot
+  /// loader, its kernel and its system are three clients to DHCP, but the same guest.
+  case single(IPAddress)
+  /// Guests share a network.
+  case pool(DHCPPool)
+}
+
+/// A range of addresses and those of it that are spoken for.
+package struct DHCPPool: Sendable {
+  package let first: IPAddress
+  package let last: IPAddress
+  /// Never given: the gateway, the name server.
+  package let excluded: Set<IPAddress>
+  /// Addresses of certain stations; they may lie outside the range.
+  package let reservations: [MACAddress: IPAddress]
+  private let reserved: Set<IPAddress>
+
+  /// The most addresses of a range; what lies beyond is not given.
+  package static let maximumSize: UInt32 = 4096
+
+  package init(
+    first: IPAddress, last: IPAddress, excluded: Set<IPAddress> = [],
+    reservations: [MACAddress: IPAddress] = [:]
+  ) {
+    self.first = first
+    let limit = first.v4.addingReportingOverflow(DHCPPool.maximumSize - 1)
+    self.last = min(last, IPAddress(v4: limit.overflow ? .max : limit.partialValue))
+    self.excluded = excluded
+    self.reservations = reservations
+    reserved = Set(reservations.values)
+  }
+
+  /// Whether a client without a reservation may have it.
+  func isDynamic(_ address: IPAddress) -> Bool {
+    address.isV4 && first <= address && address <= last && !excluded.contains(address)
+      && !reserved.contains(address)
+  }
+
+  /// An address that nobody has: the lowest that never was anybody's, then the one that
+  /// is unused for longest, at last one that was declined longest ago.
+  func freeAddress(in table: DHCPLeaseTable, now: UInt64) -> IPAddress? {
+    guard first.isV4, first <= last else { return nil }
+    var leases = table.leases[...].drop { $0.address < first }
+    var reusable: DHCPLease?
+    var declined: DHCPLease?
+    for number in first.v4...last.v4 {
+      let address = IPAddress(v4: number)
+      guard let lease = leases.first, lease.address == address else {
+        if isDynamic(address) { return address }
+        continue
+      }
+      leases = leases.dropFirst()
+      guard isDynamic(address) else { continue }
+      if lease.state == .declined {
+        if DHCPPool.isOlder(lease, than: declined) { declined = lease }
+      } else if !lease.isLive(now), DHCPPool.isOlder(lease, than: reusable) {
+        reusable = lease
+      }
+    }
+    return reusable?.address ?? declined?.address
+  }
+
+  private static func isOlder(_ lease: DHCPLease, than other: DHCPLease?) -> Bool {
+    guard let other else { return true }
+    return (lease.expiry ?? .max) < (other.expiry ?? .max)
+  }
+}

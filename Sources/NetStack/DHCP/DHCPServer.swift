@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The DHCP server of one link (RFC 2131 §4.3): a state machine over its bindings that
+// turns a message and the time into an answer, and does nothing else. No relays:
+// `giaddr` is given back but not heeded. BOOTP without a message type is not served.
+//
+// Loop thread of the network; cold path.
+
+package struct DHCPServer {
+  package struct Configuration: Sendable {
+    /// The server's identifier and source address.
+    package var serverAddress: IPAddress
+    /// The network that the addresses lie in.
+    package var subnet: CIDR
+    package var router: IPAddress?
+    package var nameServers: [IPAddress] = []
+    package var mtu: UInt16?
+    package var domainName: String?
+    package var searchDomains: [String] = []
+    /// How long a lease lasts at most; UInt32.max for ever.
+    package var leaseSeconds: UInt32 = 3600
+
+    package init(serverAddress: IPAddress, subnet: CIDR) {
+      self.serverAddress = serverAddress
+      self.subnet = subnet
+    }
+  }
+
+  /// May change while leases exist (a new name server, another search list): clients
+  /// learn of it when they renew.
+  package var configuration: Configuration
+  package let policy: DHCPPolicy
+  var table = DHCPLeaseTable()
+
+  /// How long an offer is held, and how long a declined address rests.
+  static let offerSeconds: UInt64 = 30
+  static let declineSeconds: UInt64 = 600
+  /// The shortest lease that a client gets if it asks for a short one.
+  static let minimumLeaseSeconds: UInt32 = 120
+
+  package init(configuration: Configuration, policy: DHCPPolicy) {
+    self.configuration = configuration
+    self.policy = policy
+  }
+
+  /// The answer to the payload of a datagram for port 67; nil for what gets none.
+  /// - Parameters:
+  ///   - mac: the Ethernet source of the frame.
+  ///   - now: monotonic nanoseconds.
+  package mutating func handle(
+    _ payload: ByteView, receivedFrom mac: MACAddress, now: UInt64
+  ) -> DHCPReply? {
+    guard let message = DHCPMessage(checking: payload) else { return nil }
+    return handle(message, receivedFrom: mac, now: now)
+  }
+
+  package mutating func handle(
+    _ message: DHCPMessage, receivedFrom mac: MACAddress, now: UInt64
+  ) -> DHCPReply? {
+    guard message.operation == .request, message.hardwareAddress.isUnicast,
+      let type = message.options.messageType,
+      let request = Request(message, receivedFrom: mac)
+    else { return nil }
+    switch type {
+    case .discover: return discover(request, now: now)
+    case .request: return self.request(request, now: now)
+    case .decline: decline(request, now: now)
+    case .release: release(request, now: now)
+    case .inform: return inform(request)
+    case .offer, .ack, .nak: break  // a server's words
+    }
+    return nil
+  }
+
+  /// A client's message with what every branch needs of it.
+  struct Request {
+    let message: DHCPMessage
+    let mac: MACAddress
+    let client: DHCPClient
+    let hostname: String
+    /// Options 50 and 54.
+    let requested: IPAddress?
+    let server: IPAddress?
+
+    /// Nil if one of the options makes no sense.
+    init?(_ message: DHCPMessage, receivedFrom mac: MACAddress) {
+      let options = message.options
+      let identifier = options[DHCPOptionCode.clientIdentifier] ?? []
+      requested = options.address(DHCPOptionCode.requestedAddress)
+      server = options.address(DHCPOptionCode.serverIdentifier)
+      guard identifier.count <= 255,
+        (requested == nil) == (options[DHCPOptionCode.requestedAddress] == nil),
+        (server == nil) == (options[DHCPOptionCode.serverIdentifier] == nil)
+      else { return nil }
+      self.message = message
+      self.mac = mac
+      client = DHCPClient(mac: message.hardwareAddress, identifier: identifier)
+      hostname = DHCPServer.hostname(options[DHCPOptionCode.hostName] ?? [])
+    }
+
+    /// ciaddr, if there is one.
+    var ciaddr: IPAddress? {
+      message.clientAddress.isUnspecified ? nil : message.clientAddress
+    }
+  }
+
+  /// A name that is safe to show and to put into other formats; otherwise "".
+  static func hostname(_ bytes: [UInt8]) -> String {
+    let name = bytes.last == 0 ? bytes.dropLast() : bytes[...]
+    let isSafe = name.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+        UInt8(ascii: "_"):
+        true
+      default: false
+      }
+    }
+    return isSafe && name.count <= 253 ? String(decoding: name, as: UTF8.self) : ""
+  }
+}
+
+// MARK: - The client's messages (RFC 2131 §4.3.1 to §4.3.5)
+
+extension DHCPServer {
+  private mutating func discover(_ request: Request, now: UInt64) -> DHCPReply? {
+    guard let address = address(for: request.client, requested: request.requested, now: now)
+    else { return nil }
+    offer(address, to: request, now: now)
+    return lease(.offer, address, to: request)
+  }
+
+  private mutating func request(_ request: Request, now: UInt64) -> DHCPReply? {
+    if let server = request.server {
+      // SELECTING: the client answers offers, ours or another server's.
+      guard server == configuration.serverAddress else {
+        withdrawOffer(to: request.client)
+        return nil
+      }
+      guard let address = request.requested ?? request.ciaddr else { return nil }
+      return acknowledge(address, to: request, now: now)
+    }
+    if let address = request.requested {
+      // INIT-REBOOT: the client remembers an address.
+      guard configuration.subnet.contains(address) else {
+        return refuse(request, "not an address of this network")
+      }
+      guard let recorded = recordedAddress(of: request.client) else { return nil }
+      guard recorded == address else { return refuse(request, "not your address") }
+      return acknowledge(address, to: request, now: now)
+    }
+    // RENEWING or REBINDING. Nobody else serves this network, so a binding that we
+    // don't know is one that we have forgotten: if the address is free, it stands.
+    guard let address = request.ciaddr else { return nil }
+    return acknowledge(address, to: request, now: now)
+  }
+
+  private mutating func acknowledge(
+    _ address: IPAddress, to request: Request, now: UInt64
+  ) -> DHCPReply? {
+    guard mayHave(address, request.client, now: now) else {
+      return refuse(request, "address not available")
+    }
+    bind(address, to: request, now: now)
+    return lease(.ack, address, to: request)
+  }
+
+  private mutating func decline(_ request: Request, now: UInt64) {
+    guard request.server == configuration.serverAddress, let address = request.requested,
+      var lease = table[address], DHCPServer.isSame(lease.client, request.client),
+      lease.state != .reserved
+    else { return }
+    lease.state = .declined
+    lease.expiry = DHCPServer.later(now, seconds: DHCPServer.declineSeconds)
+    table[address] = lease
+  }
+
+  private mutating func release(_ request: Request, now: UInt64) {
+    guard request.server == configuration.serverAddress, let address = request.ciaddr,
+      var lease = table[address], DHCPServer.isSame(lease.client, request.client),
+      lease.state == .bound
+    else { return }
+    lease.state = .released
+    lease.expiry = now
+    table[address] = lease
+  }
+
+  /// A client that has its address from elsewhere wants the rest; it gets no lease.
+  private func inform(_ request: Request) -> DHCPReply? {
+    guard let address = request.ciaddr, configuration.subnet.contains(address),
+      address.isUnicast
+    else { return nil }
+    return information(to: request)
+  }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Domain search lists as DHCP carries them (RFC 3397): names in DNS format, the
+// whole list under one set of compression pointers (RFC 1035 §4.1.4).
+
+package enum DomainSearch {
+  /// The value of option 119. Names that DNS cannot carry (an empty label, one over
+  /// 63 bytes, a name over 255) are left out.
+  package static func encode(_ domains: [String]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var offsets: [String: Int] = [:]
+    for domain in domains {
+      let name = domain.hasSuffix(".") ? String(domain.dropLast()) : domain
+      let labels = name.split(separator: ".", omittingEmptySubsequences: false)
+      guard labels.allSatisfy({ (1...63).contains($0.utf8.count) }), name.utf8.count <= 253 else {
+        continue
+      }
+      append(labels, to: &bytes, offsets: &offsets)
+    }
+    return bytes
+  }
+
+  private static func append(
+    _ labels: [Substring], to bytes: inout [UInt8], offsets: inout [String: Int]
+  ) {
+    for index in labels.indices {
+      let rest = labels[index...].joined(separator: ".").lowercased()
+      if let offset = offsets[rest] {
+        bytes += [0xc0 | UInt8(offset >> 8), UInt8(offset & 0xff)]
+        return
+      }
+      // Pointers have 14 bits.
+      if bytes.count < 0x4000 { offsets[rest] = bytes.count }
+      bytes.append(UInt8(labels[index].utf8.count))
+      bytes += labels[index].utf8
+    }
+    bytes.append(0)
+  }
+}
