@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "CPlatformGuest.h"
 #include "checksum.h"
 #include "message_batch.h"
 

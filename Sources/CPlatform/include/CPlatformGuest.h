@@ -1,0 +1,48 @@
+/* CPlatformGuest.h - namespaces, mounts and children of `exec` and `attach`:
+ * calls that the Swift overlay of libc does not import. Same rules as
+ * CPlatform.h: no state, the call's result or -errno.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CPLATFORM_GUEST_H
+#define CPLATFORM_GUEST_H
+
+#include <stdint.h>
+
+#ifdef __linux__
+/* Which namespaces plat_unshare makes and plat_setns expects. */
+#define PLAT_NS_MOUNT 0x00020000
+#define PLAT_NS_USER 0x10000000
+#define PLAT_NS_NETWORK 0x40000000
+
+int plat_unshare(int namespaces);
+int plat_setns(int fd, int namespace_type);
+/* A descriptor (CLOEXEC) of the user namespace that owns the namespace `fd`. */
+int plat_namespace_owner(int fd);
+
+#define PLAT_MOUNT_BIND 4096
+#define PLAT_MOUNT_RECURSIVE 16384
+#define PLAT_MOUNT_PRIVATE (1 << 18)
+#define PLAT_MOUNT_MOVE 8192
+int plat_mount(const char *source, const char *target, const char *type, uint64_t flags,
+               const char *data);
+
+/* ioctl with an int argument, and with a pointer to one of the kernel's structs. */
+int plat_ioctl_value(int fd, uint64_t request, int value);
+int plat_ioctl_bytes(int fd, uint64_t request, void *bytes);
+
+/* Blocks the signals for the process, stores the mask of before in `before`
+ * (PLAT_SIGNAL_MASK_BYTES) and gives a descriptor (CLOEXEC) they are read from. */
+#define PLAT_SIGNAL_MASK_BYTES 128
+int plat_signal_take(const int *signals, uint32_t count, void *before);
+/* The next signal: its number, or -errno. *from_user: sent by kill(2) and the
+ * like, not by the terminal or the kernel. */
+int plat_signal_next(int fd, int *from_user);
+
+/* Runs `file`, searched in PATH of envp, as a shell would: descriptors without
+ * CLOEXEC, process group and signal dispositions are inherited, the mask is the
+ * given one. Returns the pid, or -errno of exec itself. */
+int plat_spawn_command(const char *file, char *const argv[], char *const envp[],
+                       const void *mask);
+#endif
+
+#endif /* CPLATFORM_GUEST_H */

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Foreground: what a program needs that runs another one in its own place, as `exec` does: its signals as a
+// descriptor, a child that inherits all a shell would pass on, and a wait for several descriptors.
+
+#if os(Linux)
+
+  import CPlatform
+  import Glibc
+
+  /// Signals that are read from a descriptor instead of interrupting. They stay blocked for the life of the process.
+  package struct ForegroundSignals {
+    package let fd: Int32
+    /// The mask of before, for children.
+    fileprivate let maskBefore: [UInt8]
+
+    /// - Parameter signals: SIGINT and the like. One that was ignored when this program started (nohup) stays so.
+    package init(_ signals: [Int32]) throws(SystemError) {
+      var mask = [UInt8](repeating: 0, count: Int(PLAT_SIGNAL_MASK_BYTES))
+      let result = mask.withUnsafeMutableBytes {
+        plat_signal_take(signals, UInt32(signals.count), $0.baseAddress)
+      }
+      fd = try check("signalfd", result)
+      maskBefore = mask
+    }
+
+    /// The next signal that has come, or nil. `fromProcess`: by kill(2); false: by the terminal, which has sent it
+    /// to every process in the foreground group.
+    package func next() -> (signal: Int32, fromProcess: Bool)? {
+      var fromProcess: Int32 = 0
+      let signal = plat_signal_next(fd, &fromProcess)
+      return signal > 0 ? (signal, fromProcess != 0) : nil
+    }
+  }
+
+  package enum Foreground {
+    /// Starts `command` (searched in PATH) in this process's group, with its terminal and descriptors.
+    /// - Returns: the child's pid.
+    /// - Throws: `SystemError` of exec: ENOENT (no such program), EACCES (not executable), ...
+    package static func spawn(
+      _ command: [String], signals: borrowing ForegroundSignals
+    ) throws(SystemError) -> Int32 {
+      guard let file = command.first else { throw SystemError("exec", .invalidArgument) }
+      // A SIGCHLD that is ignored would take the exit status away.
+      _ = signal(SIGCHLD, SIG_DFL)
+      var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
+      arguments.append(nil)
+      defer { for argument in arguments { free(argument) } }
+      let result = plat_spawn_command(file, arguments, environ, signals.maskBefore)
+      return try check("exec", result, subject: file)
+    }
+
+    /// Waits until one of `fds` is readable or closed by its peer; negative ones are left out.
+    /// - Parameter milliseconds: < 0 waits for ever.
+    /// - Returns: for each descriptor whether it is; all false after the time.
+    package static func wait(_ fds: [Int32], milliseconds: Int32) -> [Bool] {
+      var requests = fds.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+      let ready = poll(&requests, nfds_t(requests.count), milliseconds)
+      return requests.map { ready > 0 && $0.revents != 0 }
+    }
+
+    /// Opens a new file of this user for a child's output.
+    package static func createFile(_ path: String) throws(SystemError) -> Int32 {
+      let fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o600)
+      return try check("open", fd >= 0 ? fd : -errno, subject: path)
+    }
+
+    /// Asks the kernel for SIGTERM when the thread that started this process ends.
+    package static func endWithParent() {
+      _ = plat_set_parent_death_signal(SIGTERM)
+    }
+  }
+
+#endif

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Netlink+Routes: the requests a guest's interface needs: link, address and route (rtnetlink(7)).
+
+#if os(Linux)
+
+  import Glibc
+
+  /// An IPv4 or IPv6 address as netlink carries it.
+  package struct NetlinkAddress: Sendable, Hashable, CustomStringConvertible {
+    package let description: String
+    package let bytes: [UInt8]
+
+    /// - Returns: nil when `text` is neither "192.168.5.15" nor "fd00::15".
+    package init?(_ text: String) {
+      var storage = [UInt8](repeating: 0, count: 16)
+      if inet_pton(AF_INET, text, &storage) == 1 {
+        bytes = Array(storage.prefix(4))
+      } else if inet_pton(AF_INET6, text, &storage) == 1 {
+        bytes = storage
+      } else {
+        return nil
+      }
+      description = text
+    }
+
+    var family: UInt8 { UInt8(bytes.count == 4 ? AF_INET : AF_INET6) }
+  }
+
+  /// What the kernel says of an interface.
+  package struct NetlinkLink: Sendable, Hashable {
+    package var index: Int32
+    package var isUp: Bool
+    package var mtu: UInt32
+    package var transmitQueueLength: UInt32
+    package var mac: [UInt8]
+  }
+
+  extension Netlink {
+    /// Changes the given properties of an interface, and leaves the others.
+    /// - Parameters:
+    ///   - index: as if_nametoindex(3) gives it.
+    ///   - transmitQueueLength: frames the kernel keeps for a reader that is late; 10,000 for a TAP, because
+    ///     a TAP drops what is beyond it where a real card pushes back.
+    package mutating func setLink(
+      index: Int32, name: String, up: Bool? = nil, mtu: UInt32? = nil,
+      transmitQueueLength: UInt32? = nil
+    ) throws(SystemError) {
+      var message = NetlinkMessage(.newLink, flags: .acknowledge, sequence: nextSequence())
+      message.appendLinkHeader(index: index, up: up)
+      // IFLA_MTU, IFLA_TXQLEN
+      if let mtu { message.appendAttribute(4, mtu) }
+      if let transmitQueueLength { message.appendAttribute(13, transmitQueueLength) }
+      try request(message, call: "RTM_NEWLINK", subject: name)
+    }
+
+    /// - Throws: `SystemError` with ENODEV when there is no such interface.
+    package mutating func link(named name: String) throws(SystemError) -> NetlinkLink {
+      var message = NetlinkMessage(.getLink, flags: .acknowledge, sequence: nextSequence())
+      message.appendLinkHeader(index: 0, up: nil)
+      message.appendAttribute(3, Array(name.utf8) + [0])  // IFLA_IFNAME
+      let answers = try request(message, call: "RTM_GETLINK", subject: name)
+      guard let answer = answers.first,
+        let index = NetlinkReader(answer).integer(at: 4, as: Int32.self)
+      else {
+        throw SystemError("RTM_GETLINK", Errno(ENODEV), subject: name)
+      }
+      let reader = NetlinkReader(answer)
+      let flags = reader.integer(at: 8, as: UInt32.self) ?? 0
+      var link = NetlinkLink(
+        index: index, isUp: flags & 1 != 0, mtu: 0, transmitQueueLength: 0, mac: [])
+      for attribute in reader.attributes(from: 16) {
+        let value = NetlinkReader(attribute.payload).integer(at: 0, as: UInt32.self) ?? 0
+        switch attribute.type {
+        case 1: link.mac = Array(attribute.payload)  // IFLA_ADDRESS
+        case 4: link.mtu = value
+        case 13: link.transmitQueueLength = value
+        default: break
+        }
+      }
+      return link
+    }
+
+    /// Adds an address, or does nothing when the interface has it.
+    package mutating func addAddress(
+      _ address: NetlinkAddress, prefixLength: UInt8, index: Int32, name: String
+    ) throws(SystemError) {
+      var message = NetlinkMessage(
+        .newAddress, flags: [.acknowledge, .create, .replace], sequence: nextSequence())
+      message.append(address.family)
+      message.append(prefixLength)
+      // IFA_F_NODAD: the lease is ours; nobody else can have the address.
+      message.append(UInt8(address.bytes.count == 16 ? 2 : 0))
+      message.append(UInt8(0))  // RT_SCOPE_UNIVERSE
+      message.append(index)
+      message.appendAttribute(2, address.bytes)  // IFA_LOCAL
+      message.appendAttribute(1, address.bytes)  // IFA_ADDRESS
+      if let broadcast = Self.broadcast(of: address, prefixLength: prefixLength) {
+        message.appendAttribute(4, broadcast)  // IFA_BROADCAST
+      }
+      try request(message, call: "RTM_NEWADDR", subject: "\(address)/\(prefixLength) on \(name)")
+    }
+
+    /// Adds or replaces the default route of the gateway's family.
+    package mutating func setDefaultRoute(
+      via gateway: NetlinkAddress, index: Int32, name: String
+    ) throws(SystemError) {
+      var message = NetlinkMessage(
+        .newRoute, flags: [.acknowledge, .create, .replace], sequence: nextSequence())
+      message.append(gateway.family)
+      message.append(UInt8(0))  // destination prefix: everything
+      message.append(UInt8(0))  // source prefix
+      message.append(UInt8(0))  // type of service
+      message.append(UInt8(254))  // RT_TABLE_MAIN
+      message.append(UInt8(3))  // RTPROT_BOOT
+      message.append(UInt8(0))  // RT_SCOPE_UNIVERSE
+      message.append(UInt8(1))  // RTN_UNICAST
+      message.append(UInt32(0))
+      message.appendAttribute(5, gateway.bytes)  // RTA_GATEWAY
+      message.appendAttribute(4, UInt32(bitPattern: index))  // RTA_OIF
+      try request(message, call: "RTM_NEWROUTE", subject: "default via \(gateway) on \(name)")
+    }
+
+    /// IPv4 has one unless the network holds two addresses or fewer (RFC 3021).
+    static func broadcast(of address: NetlinkAddress, prefixLength: UInt8) -> [UInt8]? {
+      guard address.bytes.count == 4, prefixLength < 31 else { return nil }
+      let host = UInt32.max >> UInt32(prefixLength)
+      return (0..<4).map { index in
+        address.bytes[index] | UInt8(truncatingIfNeeded: host >> UInt32(24 - index * 8))
+      }
+    }
+  }
+
+  extension NetlinkMessage {
+    /// struct ifinfomsg
+    fileprivate mutating func appendLinkHeader(index: Int32, up: Bool?) {
+      append(UInt32(0))  // family, padding, device type
+      append(index)
+      append(UInt32(up == true ? 1 : 0))  // IFF_UP
+      append(UInt32(up == nil ? 0 : 1))  // which flags to change
+    }
+  }
+
+#endif
