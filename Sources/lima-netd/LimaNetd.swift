@@ -29,7 +29,7 @@ struct LimaNetd: ParsableCommand {
         lima-netd capture default -w - | tcpdump -nr -
       """,
     version: versionText,
-    subcommands: [])
+    subcommands: [Exec.self, Attach.self])
 
   static let versionText = "lima-netd 0.1.0"
 }
@@ -37,6 +37,9 @@ struct LimaNetd: ParsableCommand {
 @main
 enum Main {
   static func main() {
+    #if os(Linux)
+      PrivateDaemon.endWithParent()
+    #endif
     do {
       var command = try LimaNetd.parseAsRoot()
       guard let asynchronous = command as? any AsyncParsableCommand else {

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// GuestInterface: makes the TAP in the current network namespace and configures it from the lease. A guest of this
+// kind runs no DHCP client: the daemon tells the address when the TAP is handed over.
+
+import Daemon
+import Platform
+
+#if os(Linux)
+
+  struct GuestInterface {
+    let tap: Tap
+    let mac: String
+
+    /// Frames the kernel keeps for the daemon: a TAP drops what does not fit, where a real card makes TCP wait.
+    static let transmitQueueLength: UInt32 = 10_000
+
+    init(name: String, mac: MACAddressArgument?) throws {
+      do throws(SystemError) {
+        tap = try Tap.open(name: name)
+        if let mac { try tap.setMACAddress(mac.bytes) }
+        self.mac = try tap.macAddress()
+      } catch {
+        throw Advice().tap(error, name: name)
+      }
+    }
+
+    /// Brings it up without an address: whoever runs in the namespace configures it.
+    func bringUp(mtu: Int?) throws {
+      var netlink = try Netlink()
+      let link = try netlink.link(named: tap.name)
+      try netlink.setLink(
+        index: link.index, name: tap.name, up: true, mtu: mtu.map { UInt32($0) },
+        transmitQueueLength: Self.transmitQueueLength)
+    }
+
+    /// Sets MTU, address and default route.
+    /// - Parameter mtu: as the user wants it; nil takes the lease's.
+    func configure(_ lease: LeaseOffer, mtu: Int?) throws {
+      guard let address = NetlinkAddress(lease.address), (0...128).contains(lease.prefixLength)
+      else {
+        throw CommandFailure(
+          "The network offers an address that is none: \(lease.address)/\(lease.prefixLength)")
+      }
+      try bringUp(mtu: mtu ?? lease.mtu.flatMap { (68...65535).contains($0) ? $0 : nil })
+      var netlink = try Netlink()
+      let link = try netlink.link(named: tap.name)
+      try netlink.addAddress(
+        address, prefixLength: UInt8(lease.prefixLength), index: link.index, name: tap.name)
+      if let gateway = lease.gateway.flatMap({ NetlinkAddress($0) }) {
+        try netlink.setDefaultRoute(via: gateway, index: link.index, name: tap.name)
+      }
+    }
+
+    /// The daemon has its own descriptor by now. Without ours, the interface goes when the daemon lets go.
+    func release() {
+      Descriptor.close(tap.fd)
+    }
+  }
+
+#endif

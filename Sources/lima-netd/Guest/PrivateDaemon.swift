@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// PrivateDaemon: the daemon `exec` starts for itself when none runs: the user's configuration, a Lima home of its
+// own in a temporary directory, gone with the command. It ends by itself should its starter be killed.
+
+import Daemon
+import FoundationEssentials
+import Platform
+
+#if os(Linux)
+
+  import Glibc
+
+  struct PrivateDaemon {
+    let pid: Int32
+    let home: LimaHome
+
+    /// Names the starter in the daemon's environment; see `endWithParent`.
+    private static let parentVariable = "LIMA_NETD_PARENT"
+    private static let startTimeout: UInt64 = 10_000_000_000
+
+    /// Starts it, and connects as soon as it listens.
+    /// - Parameter home: whose configuration it takes.
+    static func start(
+      for home: LimaHome, pluginDirectories: [String]
+    ) throws -> (PrivateDaemon, MessageChannel) {
+      let place = LimaHome(path: Temporary.path())
+      try FileManager.default.createDirectory(
+        atPath: place.path, withIntermediateDirectories: false,
+        attributes: [.posixPermissions: 0o700])
+      let log = place.path + "/log"
+      do {
+        var arguments = ["serve", "--lima-home", place.path]
+        if FileManager.default.fileExists(atPath: home.configFile) {
+          arguments += ["--config", home.configFile]
+        }
+        for directory in pluginDirectories { arguments += ["--plugin-dir", directory] }
+        var environment = ProcessInfo.processInfo.environment
+        environment[parentVariable] = String(getpid())
+        let output = try Foreground.createFile(log)
+        defer { Descriptor.close(output) }
+        let daemon = PrivateDaemon(
+          pid: try ChildProcess.spawn(
+            ChildProcess.ownPath(), arguments,
+            environment: environment.map { "\($0.key)=\($0.value)" }, output: output,
+            newGroup: true),
+          home: place)
+        return (daemon, try daemon.connect(log: log))
+      } catch {
+        try? FileManager.default.removeItem(atPath: place.path)
+        throw error
+      }
+    }
+
+    /// Stops it and removes its files.
+    func stop() {
+      ChildProcess.kill(pid, SIGTERM)
+      if (try? ChildProcess.wait(pid, timeout: 5_000_000_000)) ?? nil == nil {
+        ChildProcess.kill(pid, SIGKILL)
+        _ = try? ChildProcess.wait(pid)
+      }
+      try? FileManager.default.removeItem(atPath: home.path)
+    }
+
+    private func connect(log: String) throws -> MessageChannel {
+      let deadline = MonotonicClock.now() &+ Self.startTimeout
+      while MonotonicClock.now() < deadline {
+        if let channel = try Attachment.connect(home) { return channel }
+        if let status = try ChildProcess.poll(pid) {
+          let said = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+          let lines = said.split(separator: "\n").suffix(5).joined(separator: "\n")
+          throw CommandFailure(
+            "The private daemon could not start: it \(status)" + (lines.isEmpty ? "" : "\n" + lines)
+          )
+        }
+        _ = Foreground.wait([], milliseconds: 2)
+      }
+      stop()
+      throw CommandFailure("The private daemon did not listen within 10 s")
+    }
+
+    /// In the daemon: asks the kernel for SIGTERM when the process that started it ends.
+    static func endWithParent() {
+      guard let parent = ProcessInfo.processInfo.environment[parentVariable].flatMap({ Int32($0) })
+      else { return }
+      Foreground.endWithParent()
+      if getppid() != parent { _ = kill(getpid(), SIGTERM) }
+    }
+  }
+
+#endif

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ResolverFile: the guest's /etc/resolv.conf, laid over the host's in the private mount namespace. The host's file
+// is never touched. It may be a symbolic link into /run (systemd-resolved), and may lead nowhere.
+// Resolvers of the host that programs would ask instead, by a socket in /run, are hidden.
+
+import Daemon
+import FoundationEssentials
+import Platform
+
+#if os(Linux)
+
+  enum ResolverFile {
+    static let path = "/etc/resolv.conf"
+    /// nss-resolve and nscd talk to the host's resolver through these.
+    static let hidden = ["/run/systemd/resolve", "/run/nscd", "/var/run/nscd"]
+
+    static func text(_ lease: LeaseOffer, network: String) -> String {
+      var lines = ["# Made by lima-netd for a guest of network \(network)."]
+      lines += lease.dns.map { "nameserver \($0)" }
+      if !lease.search.isEmpty { lines.append("search " + lease.search.joined(separator: " ")) }
+      return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Lays `text` over the file.
+    static func install(_ text: String) throws {
+      let files = FileManager.default
+      var ours: Set<String> = []
+      for directory in hidden where files.fileExists(atPath: directory) {
+        guard target(of: directory) == directory else { continue }
+        try Mounts.temporary(on: directory)
+        ours.insert(directory)
+      }
+      let target = target(of: path)
+      guard files.fileExists(atPath: target) else {
+        let directory = nearestDirectory(of: target)
+        if !ours.contains(directory) { try copyUp(directory) }
+        try files.createDirectory(
+          atPath: parent(of: target), withIntermediateDirectories: true)
+        try text.write(toFile: target, atomically: false, encoding: .utf8)
+        return
+      }
+      let temporary = Temporary.path()
+      try text.write(toFile: temporary, atomically: false, encoding: .utf8)
+      defer { try? files.removeItem(atPath: temporary) }
+      try files.setAttributes([.posixPermissions: 0o644], ofItemAtPath: temporary)
+      try Mounts.bind(temporary, on: target)
+    }
+
+    /// Where a path leads when its last part is a symbolic link, and so on; it need not exist.
+    static func target(of path: String) -> String {
+      var path = path
+      for _ in 0..<40 {
+        guard let link = try? FileManager.default.destinationOfSymbolicLink(atPath: path) else {
+          break
+        }
+        path = link.hasPrefix("/") ? link : parent(of: path) + "/" + link
+      }
+      return path
+    }
+
+    /// Replaces a directory by one in memory with the same entries, to which others can be added.
+    private static func copyUp(_ directory: String) throws {
+      let files = FileManager.default
+      let aside = Temporary.path()
+      try files.createDirectory(atPath: aside, withIntermediateDirectories: false)
+      defer { try? files.removeItem(atPath: aside) }
+      try Mounts.bind(directory, on: aside)
+      let entries = try files.contentsOfDirectory(atPath: aside)
+      try Mounts.temporary(on: directory)
+      let host = ".host"
+      try files.createDirectory(atPath: "\(directory)/\(host)", withIntermediateDirectories: false)
+      try Mounts.move(aside, to: "\(directory)/\(host)")
+      for entry in entries where entry != (path.split(separator: "/").last.map(String.init)) {
+        try files.createSymbolicLink(
+          atPath: "\(directory)/\(entry)", withDestinationPath: "\(host)/\(entry)")
+      }
+    }
+
+    private static func nearestDirectory(of path: String) -> String {
+      var directory = parent(of: path)
+      while directory != "/", !FileManager.default.fileExists(atPath: directory) {
+        directory = parent(of: directory)
+      }
+      return directory
+    }
+
+    static func parent(of path: String) -> String {
+      let parts = path.split(separator: "/").dropLast()
+      return "/" + parts.joined(separator: "/")
+    }
+  }
+
+#endif
