@@ -86,7 +86,7 @@ let package = Package(
     .executableTarget(
       name: "lima-netd",
       dependencies: [
-        "Daemon", "DNSMessage",
+        "Daemon", "DNSMessage", "Platform",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
