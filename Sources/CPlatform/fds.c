@@ -1,6 +1,9 @@
 /* fds.c - descriptors over unix sockets (SCM_RIGHTS) and peers' credentials.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include "CPlatform.h"
 
 #include <errno.h>

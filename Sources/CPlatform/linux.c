@@ -1,6 +1,9 @@
 /* linux.c - epoll, eventfd, memfd, pidfd.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include "CPlatform.h"
 
 #ifdef __linux__

@@ -1,6 +1,9 @@
 /* names.c - symbolic names of errno values and signals.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include "CPlatform.h"
 
 #include <errno.h>

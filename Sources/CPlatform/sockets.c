@@ -1,6 +1,9 @@
 /* sockets.c - Linux's socket calls beyond POSIX.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include "CPlatform.h"
 
 #ifdef __linux__

@@ -4,6 +4,9 @@
  * pair can overwrite another's source.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include "CPlatform.h"
 
 #include <errno.h>

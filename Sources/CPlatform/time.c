@@ -1,6 +1,9 @@
 /* time.c - clocks, threads' ids, and what wait says of a child.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include "CPlatform.h"
 
 #include <pthread.h>

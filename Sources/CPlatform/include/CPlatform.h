@@ -7,9 +7,8 @@
 #ifndef CPLATFORM_H
 #define CPLATFORM_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
+/* No feature macro here: it would give Swift, which sees libc through modules
+ * built without it, a second opinion of the system's structs. */
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
