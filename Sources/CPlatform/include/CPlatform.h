@@ -3,12 +3,13 @@
  * not import, and errno names. No state, no logic. Every function returns the
  * call's result, or -errno; none sets errno for its caller to read.
  *
+ * No _GNU_SOURCE here: it would give system types another shape than Swift's
+ * own view of libc has. The .c files define it.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CPLATFORM_H
 #define CPLATFORM_H
 
-/* No feature macro here: it would give Swift, which sees libc through modules
- * built without it, a second opinion of the system's structs. */
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -63,6 +64,23 @@ int plat_spawn(const char *path, char *const argv[], char *const envp[], const i
 
 /* 0, or -errno. */
 int plat_ignore_sigpipe(void);
+/* SIGTERM writes 8 bytes to `fd` (an eventfd or a pipe) from now on. */
+int plat_on_terminate(int fd);
+/* A fatal signal writes a line to stderr before it kills: which callback of
+ * which plugin ran. For the calling thread's stack and all threads' signals. */
+int plat_report_crashes(void);
+/* What runs now. Both must live for ever; NULL: the host itself. */
+void plat_crash_context(const char *plugin, const char *callback);
+
+typedef struct plat_sha256 {
+    uint32_t state[8];
+    uint64_t total; /* bytes so far */
+    uint8_t block[64];
+} plat_sha256;
+
+void plat_sha256_start(plat_sha256 *hash);
+void plat_sha256_add(plat_sha256 *hash, const void *bytes, uint64_t length);
+void plat_sha256_end(plat_sha256 *hash, uint8_t digest[32]);
 
 #ifdef __linux__
 #include <sys/epoll.h>

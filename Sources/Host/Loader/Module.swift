@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Module: what a plugin file's entry returned, checked and copied. The
+// originals are STATIC (see lnd_plugin.h); pointers into them stay valid.
+
+import HostProtocol
+import PluginAPI
+
+package struct Module {
+  package let id: String
+  package let version: String
+  package let license: String
+  package let url: String
+  package let abiMinor: Int
+  /// Those of kinds this host knows.
+  package let plugins: [Descriptor]
+
+  /// One plugin of the file.
+  package struct Descriptor {
+    package enum Operations {
+      case network(lnd_network_ops)
+      case dns(lnd_dns_ops)
+    }
+
+    /// The plugin's own table: what its callbacks take.
+    package let original: UnsafePointer<lnd_plugin>
+    package let table: lnd_plugin
+    package let name: String
+    package let summary: String
+    package let modes: [String]
+    package let schema: String?
+    package let operations: Operations
+
+    package var kind: String {
+      switch operations {
+      case .network: LND_KIND_NETWORK
+      case .dns: LND_KIND_DNS
+      }
+    }
+
+    package var isIsolated: Bool { table.flags & LND_NETWORK_ISOLATED != 0 }
+
+    /// The plugin's side of an extension, or nil.
+    package func getExtension(_ id: String) -> UnsafeRawPointer? {
+      guard let get = table.get_extension else { return nil }
+      return get(original, id)
+    }
+  }
+
+  /// Calls the entry and checks what it returns.
+  /// - Parameter info: lives for the process; plugins may keep it.
+  package init(entry: lnd_entry_v1, info: UnsafePointer<lnd_host_info>) throws(LoadError) {
+    guard let pointer = entry(info) else {
+      throw LoadError(.wrongABI, "its entry refuses this host (lima-netd \(HostIdentity.version))")
+    }
+    let module: lnd_module
+    do throws(ABITable.Failure) {
+      module = try ABITable.copy(pointer, into: lnd_module(), minimum: ABI10.module)
+    } catch {
+      throw LoadError(.wrongABI, "its module table has \(error.size) bytes; that is no ABI 1")
+    }
+    abiMinor = Int(module.abi_minor)
+    id = text(module.id)
+    version = text(module.version)
+    license = text(module.license)
+    url = text(module.url)
+    guard !id.isEmpty, !version.isEmpty else {
+      throw LoadError(.invalidDescriptor, "the module has no id or no version")
+    }
+    guard (1...64).contains(module.plugin_count), let list = module.plugins else {
+      throw LoadError(.invalidDescriptor, "the module says it holds \(module.plugin_count) plugins")
+    }
+    var known: [Descriptor] = []
+    var unknown: [String] = []
+    for index in 0..<Int(module.plugin_count) {
+      guard let original = list[index] else {
+        throw LoadError(.invalidDescriptor, "the descriptor of plugin \(index) is NULL")
+      }
+      let table = try plugin(original, index)
+      let kind = text(table.kind)
+      guard kind == LND_KIND_NETWORK || kind == LND_KIND_DNS else {
+        unknown.append(kind)
+        continue
+      }
+      known.append(try Descriptor(original, table, isNetwork: kind == LND_KIND_NETWORK))
+    }
+    guard !known.isEmpty else {
+      throw LoadError(
+        .wrongKind, "it holds \(unknown.joined(separator: ", ")), no network and no dns plugin")
+    }
+    plugins = known
+  }
+}
+
+extension Module.Descriptor {
+  fileprivate init(_ original: UnsafePointer<lnd_plugin>, _ table: lnd_plugin, isNetwork: Bool)
+    throws(LoadError)
+  {
+    self.original = original
+    self.table = table
+    name = text(table.name)
+    summary = text(table.summary)
+    schema = table.options_schema.map { String(cString: $0) }
+    guard PluginName.isValid(name) else {
+      throw LoadError(
+        .invalidDescriptor, "\"\(name)\" is no plugin name: [a-z][a-z0-9-]{0,31}")
+    }
+    var modes: [String] = []
+    if isNetwork, let list = table.modes {
+      while modes.count < 64, let mode = list[modes.count] { modes.append(text(mode)) }
+    }
+    self.modes = modes
+    let what = isNetwork ? "network" : "dns"
+    var missing: [String] = []
+    do throws(ABITable.Failure) {
+      if isNetwork {
+        let ops = try ABITable.copy(
+          table.ops, into: lnd_network_ops(), minimum: ABI10.networkOps)
+        missing = ops.missing
+        operations = .network(ops)
+      } else {
+        let ops = try ABITable.copy(table.ops, into: lnd_dns_ops(), minimum: ABI10.dnsOps)
+        missing = ops.missing
+        operations = .dns(ops)
+      }
+    } catch {
+      throw LoadError(
+        .wrongABI, "the lnd_\(what)_ops of \(name) has \(error.size) bytes; that is no ABI 1")
+    }
+    guard missing.isEmpty else {
+      throw LoadError(
+        .invalidDescriptor,
+        "\(name) lacks what a \(what) plugin must have: \(missing.joined(separator: ", "))")
+    }
+  }
+}
+
+private func plugin(_ original: UnsafePointer<lnd_plugin>, _ index: Int) throws(LoadError)
+  -> lnd_plugin
+{
+  do throws(ABITable.Failure) {
+    return try ABITable.copy(original, into: lnd_plugin(), minimum: ABI10.plugin)
+  } catch {
+    throw LoadError(
+      .wrongABI, "the descriptor of plugin \(index) has \(error.size) bytes; that is no ABI 1")
+  }
+}
+
+private func text(_ pointer: UnsafePointer<CChar>?) -> String {
+  pointer.map { String(cString: $0) } ?? ""
+}
+
+extension ABITable.Failure {
+  fileprivate var size: UInt32 {
+    switch self {
+    case .missing: 0
+    case .size(let size): size
+    }
+  }
+}
+
+extension lnd_network_ops {
+  /// Required callbacks that are NULL.
+  fileprivate var missing: [String] {
+    [
+      ("create", create == nil), ("start", start == nil), ("stop", stop == nil),
+      ("destroy", destroy == nil), ("port_up", port_up == nil), ("port_down", port_down == nil),
+      ("rx", rx == nil),
+    ].filter(\.1).map(\.0)
+  }
+}
+
+extension lnd_dns_ops {
+  fileprivate var missing: [String] {
+    [
+      ("create", create == nil), ("start", start == nil), ("stop", stop == nil),
+      ("destroy", destroy == nil), ("resolve", resolve == nil),
+    ].filter(\.1).map(\.0)
+  }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Plugins' names and those of their files: [lib]lima-net-NAME.so and
+// [lib]lima-dns-NAME.so (SwiftPM adds the lib).
+
+import PluginAPI
+
+package enum PluginName {
+  /// [a-z][a-z0-9-]{0,31}
+  package static func isValid(_ name: String) -> Bool {
+    let bytes = Array(name.utf8)
+    guard (1...32).contains(bytes.count), (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(bytes[0])
+    else { return false }
+    return bytes.allSatisfy {
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: "-")
+    }
+  }
+
+  /// What a file's name promises; nil when it promises nothing.
+  package static func parse(file path: String) -> (kind: String, name: String)? {
+    var rest = path.split(separator: "/").last.map { String($0) } ?? ""
+    if rest.hasPrefix("lib") { rest.removeFirst(3) }
+    guard rest.hasSuffix(".so") else { return nil }
+    rest.removeLast(3)
+    for (prefix, kind) in [("lima-net-", LND_KIND_NETWORK), ("lima-dns-", LND_KIND_DNS)]
+    where rest.hasPrefix(prefix) {
+      let name = String(rest.dropFirst(prefix.count))
+      return isValid(name) ? (kind, name) : nil
+    }
+    return nil
+  }
+}
