@@ -11,6 +11,8 @@ private let module = Module(
   id: "io.lima-vm.netd.slirp", version: "0.1.0", license: "Apache-2.0",
   plugins: [.network(Slirp.self, name: "slirp", summary: "x", modes: ["slirp"], isolated: true)])
 
+// The name is the contract's.
+// swift-format-ignore: AlwaysUseLowerCamelCase
 @c @implementation
 public func lima_netd_module_v1(
   _ host: UnsafePointer<lnd_host_info>?

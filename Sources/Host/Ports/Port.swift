@@ -10,14 +10,8 @@
 // Thread: loop only. Nothing here allocates, retains or locks per frame; the
 // virtual calls are per batch.
 
-import Platform
+import Glibc
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package class Port {
   /// The supervisor's number for it.
@@ -46,8 +40,6 @@ package class Port {
   /// Why the port is of no use any more.
   package final private(set) var end: PortEnd?
 
-  private final var retryIsPending = false
-  private final var announcesOnRetry = false
   /// A short count was returned and `ready` is owed.
   final var owesReady = false
   private final var isOpen = true
@@ -77,15 +69,7 @@ package class Port {
   package func onWritable() {}
 
   /// The deadline given to `portWantsRetry` has come.
-  package final func onRetry() {
-    retryIsPending = false
-    guard end == nil else { return }
-    onWritable()
-    if announcesOnRetry {
-      announcesOnRetry = false
-      announceReady()
-    }
-  }
+  package func onRetry() { onWritable() }
 
   // MARK: Frames out
 
@@ -103,7 +87,7 @@ package class Port {
   package func close() {
     guard isOpen else { return }
     isOpen = false
-    if ownsFD, fd >= 0 { _ = Sockets.close(fd) }
+    if ownsFD, fd >= 0 { _ = Glibc.close(fd) }
   }
 
   // MARK: For subclasses
@@ -120,19 +104,6 @@ package class Port {
     guard new != interest else { return }
     interest = new
     delegate?.portInterestChanged(self)
-  }
-
-  /// Asks for `onRetry`, unless that is under way.
-  final func askRetry(after delay: UInt64) {
-    guard !retryIsPending, let delegate else { return }
-    retryIsPending = true
-    delegate.portWantsRetry(self, at: MonotonicClock.now() &+ delay)
-  }
-
-  /// Ends the wait of a sender after `delay` even if nothing moves.
-  final func announceAnyway(after delay: UInt64) {
-    announcesOnRetry = true
-    askRetry(after: delay)
   }
 
   /// Hands a batch to the receiver.
@@ -170,5 +141,7 @@ package struct PortOptions: Sendable {
   }
 }
 
-/// For `Sockets.recv`.
-let dontWait = Int32(MSG_DONTWAIT)
+/// The system's text for an errno, with its number.
+func errnoText(_ code: Int32) -> String {
+  "\(String(cString: strerror(code))) (errno \(code))"
+}

@@ -3,7 +3,7 @@
 // One end of a UDP or TCP flow.
 
 /// An address and a UDP or TCP port number.
-package struct Endpoint: Hashable, Sendable {
+package struct Endpoint: BitwiseCopyable, Hashable, Sendable {
   package var address: IPAddress
   package var port: UInt16
 

@@ -1,18 +1,195 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNS to the gateway's DNS address, over UDP and TCP.
+// DNS to the network's DNS address (RFC 1035 §4.2, RFC 7766): no packet leaves the stack.
+//
+//   UDP  payload ──► resolver ──► datagram back
+//   TCP  the guest's connection is an ordinary flow of TCPEngine, whose socket is one end of
+//        a socket pair; a DNSStream (DNSStream.swift) frames messages at the other end
+//
+// Bounded: questions under way, streams, and per stream both. Loop thread only.
 
-/// Leads guests' questions to the network's DNS. Loop thread only.
+import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Counted since the stack was made.
+package struct DNSCounters: BitwiseCopyable, Sendable {
+  package var datagrams: UInt64 = 0
+  package var streams: UInt64 = 0
+  package var streamMessages: UInt64 = 0
+  package var answers: UInt64 = 0
+  /// Questions that got no answer: too many under way, or no question at all.
+  package var dropped: UInt64 = 0
+
+  package init() {}
+}
+
+/// Leads guests' questions to the network's DNS.
 package final class DNSIntercept {
-  private unowned(unsafe) let stack: Stack
+  private static let maximumQuestions = 2048
+  private static let maximumStreams = 256
+  private static let maximumStreamsPerLink = 32
+  /// The shortest DNS message: a header.
+  static let shortestMessage = 12
+
+  unowned(unsafe) let stack: Stack
+  /// Nil: no DNS; the port is closed.
+  package var resolver: DNSResolver?
+
+  private var questions: [lnd_op: Question] = [:]
+  private var streams: [UInt32: DNSStream] = [:]
+  private var nextStream: UInt32 = 1
+  package private(set) var counters = DNSCounters()
+  /// Questions under way.
+  package var pending: Int { questions.count }
+
+  /// Who waits for an answer.
+  private struct Question {
+    var link: UInt32
+    var asker: Asker
+  }
+
+  private enum Asker {
+    case datagram(guest: Endpoint, server: Endpoint, mac: MACAddress)
+    case stream(UInt32)
+  }
 
   init(stack: Stack) { self.stack = stack }
 
+  // MARK: UDP
+
+  /// A question from a guest; borrowed.
+  func datagram(_ datagram: UDPPacket, of packet: InboundPacket) {
+    guard let resolver else {
+      stack.sendICMPError(
+        about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.port)
+      return
+    }
+    counters.datagrams &+= 1
+    let asker = Asker.datagram(
+      guest: Endpoint(packet.source, port: datagram.sourcePort),
+      server: Endpoint(packet.destination, port: datagram.destinationPort),
+      mac: packet.sourceMAC)
+    _ = ask(datagram.payload, resolver, transport: LND_DNS_UDP, link: packet.link, asker)
+  }
+
+  private func ask(
+    _ message: ByteView, _ resolver: DNSResolver, transport: UInt32, link: UInt32, _ asker: Asker
+  ) -> Bool {
+    guard message.count >= Self.shortestMessage, message.count <= 65535,
+      questions.count < Self.maximumQuestions
+    else {
+      counters.dropped &+= 1
+      return false
+    }
+    let op = resolver.query(message, transport: transport)
+    guard op != 0 else {
+      counters.dropped &+= 1
+      return false
+    }
+    questions[op] = Question(link: link, asker: asker)
+    return true
+  }
+
+  /// An operation of the host is complete; false when it was no question of ours.
+  func complete(_ op: lnd_op, _ status: lnd_status, _ answer: ByteView) -> Bool {
+    guard let question = questions.removeValue(forKey: op) else { return false }
+    let isAnswer =
+      status == LND_OK && answer.count >= Self.shortestMessage && answer.count <= 65535
+    if isAnswer { counters.answers &+= 1 } else { counters.dropped &+= 1 }
+    switch question.asker {
+    case .datagram(let guest, let server, let mac):
+      guard isAnswer, stack.links.isTaken(question.link) else { break }
+      _ = stack.sendUDP(answer, from: server, to: guest, mac: mac, on: question.link)
+      // The answer is borrowed.
+      stack.transmitter.flush()
+    case .stream(let id):
+      guard let stream = streams[id] else { break }
+      stream.answered(isAnswer ? answer : nil) { askFromStream($0, id, stream) }
+      if stream.isOver { close(id) }
+    }
+    return true
+  }
+
+  // MARK: TCP
+
   /// A guest connects to the DNS address, port 53: returns the fd of a connected stream
   /// socket (one end of a pair) that TCP then owns and carries; -1 refuses.
-  func acceptStream(link: UInt32, guest: Endpoint) -> Int32 { -1 }
-  func onEvent(_ token: EventToken, _ events: UInt32) {}
-  func onTimer(_ token: EventToken) {}
-  func linkDown(_ link: UInt32) {}
-  func shutDown() {}
+  func acceptStream(link: UInt32, guest: Endpoint) -> Int32 {
+    guard resolver != nil, streams.count < Self.maximumStreams,
+      streams.values.count(where: { $0.link == link }) < Self.maximumStreamsPerLink
+    else { return -1 }
+    var ends: (Int32, Int32) = (-1, -1)
+    let result = withUnsafeMutablePointer(to: &ends) { ends in
+      ends.withMemoryRebound(to: Int32.self, capacity: 2) {
+        stack.calls.socketPair(stack.calls.context, AF_UNIX, Int32(SOCK_STREAM.rawValue), $0)
+      }
+    }
+    guard result >= 0 else { return -1 }
+    let id = nextStream
+    let token = EventToken(.dns, index: id, generation: 0)
+    let watch = stack.host.watch(ends.0, events: LND_FD_READ, token: token)
+    guard watch != 0 else {
+      _ = stack.calls.close(stack.calls.context, ends.0)
+      _ = stack.calls.close(stack.calls.context, ends.1)
+      return -1
+    }
+    nextStream = nextStream == .max ? 1 : nextStream &+ 1
+    counters.streams &+= 1
+    streams[id] = DNSStream(
+      stack: stack, fd: ends.0, watch: watch, link: link,
+      timer: stack.timers.schedule(at: stack.now &+ DNSStream.idleTime, token: token.rawValue))
+    return ends.1
+  }
+
+  func onEvent(_ token: EventToken, _ events: UInt32) {
+    let id = token.index
+    guard let stream = streams[id] else { return }
+    stream.transfer(events) { askFromStream($0, id, stream) }
+    if stream.isOver { close(id) }
+  }
+
+  private func askFromStream(_ message: ByteView, _ id: UInt32, _ stream: DNSStream) -> Bool {
+    guard let resolver else { return false }
+    counters.streamMessages &+= 1
+    return ask(message, resolver, transport: LND_DNS_TCP, link: stream.link, .stream(id))
+  }
+
+  func onTimer(_ token: EventToken) {
+    guard let stream = streams[token.index] else { return }
+    stream.timer = 0
+    if stream.deadline <= stack.now {
+      close(token.index)
+    } else {
+      stream.timer = stack.timers.schedule(at: stream.deadline, token: token.rawValue)
+    }
+  }
+
+  private func close(_ id: UInt32) {
+    guard let stream = streams.removeValue(forKey: id) else { return }
+    stream.close()
+    guard stream.outstanding > 0 else { return }
+    cancel { if case .stream(id) = $0.asker { true } else { false } }
+  }
+
+  private func cancel(where isUnwanted: (Question) -> Bool) {
+    for (op, question) in questions where isUnwanted(question) {
+      resolver?.cancel(op)
+      questions[op] = nil
+    }
+  }
+
+  func linkDown(_ link: UInt32) {
+    for (id, stream) in streams where stream.link == link { close(id) }
+    cancel { $0.link == link }
+  }
+
+  func shutDown() {
+    for id in Array(streams.keys) { close(id) }
+    cancel { _ in true }
+  }
 }

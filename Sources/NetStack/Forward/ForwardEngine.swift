@@ -1,18 +1,235 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sockets of the host that lead into a guest.
+// Sockets of the host that lead into a guest: exposed, taken back and listed while the
+// network runs.
+//
+// Forwards outlive guests: a listener stays while its guest is away, and clients are
+// turned away meanwhile (TCP by a reset, UDP by silence). What a guest sees as its peer is
+// the client itself where an answer to it would come our way: not for clients on the
+// host's loopback, on a unix socket or of another family, which the gateway stands for.
+// UDP is in ForwardEngine+Datagrams.swift. Loop thread only.
 
-/// Forwards of the network. Loop thread only.
+import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A forward as `list` shows it.
+package struct ForwardStatus: Equatable, Sendable {
+  package var spec: ForwardSpec
+  package var connections: Int
+}
+
+/// Forwards of the network.
 package final class ForwardEngine {
-  private unowned(unsafe) let stack: Stack
+  private static let maximumForwards = 4096
+  private static let acceptsPerTurn = 64
+  /// How long accept rests when the process is out of fds, nanoseconds.
+  private static let pause: UInt64 = 100_000_000
+
+  unowned(unsafe) let stack: Stack
+  /// By token index, in the order of exposure.
+  var listeners: [UInt32: ForwardListener] = [:]
+  private var nextID: UInt32 = 1
+  /// Links in the order they came up.
+  private var linksInOrder: [UInt32] = []
+  private var hasLoggedLimit = false
+  /// UDP clients; made with the first UDP forward.
+  var datagrams: UDPForwardTable?
+  /// Some listener has replies in its queue.
+  var hasReplies = false
+
+  /// TCP connections accepted, and those turned away.
+  package private(set) var accepted: UInt64 = 0
+  package private(set) var turnedAway: UInt64 = 0
 
   init(stack: Stack) { self.stack = stack }
 
-  func onEvent(_ token: EventToken, _ events: UInt32) {}
-  func onTimer(_ token: EventToken) {}
-  func linkUp(_ link: UInt32) {}
-  func linkDown(_ link: UInt32) {}
+  // MARK: Commands
+
+  /// Listens at the host's side. Returns the forward as it came to be: with the port the
+  /// kernel chose if it was asked for port 0.
+  @discardableResult
+  package func expose(_ spec: ForwardSpec) throws(ForwardFailure) -> ForwardSpec {
+    if let known = find(spec.kind) {
+      throw ForwardFailure(
+        status: LND_ERR_EXISTS,
+        text: "\(spec.kind.host) is forwarded to \(known.value.spec.guest) already")
+    }
+    let config = stack.config
+    guard config.subnet.contains(spec.guest.address), !config.isOwn(spec.guest.address),
+      spec.guest.address.isUnicast, spec.guest.address != config.subnet.broadcast
+    else {
+      throw .invalid("\(spec.guest.address) is not the address of a guest in \(config.subnet)")
+    }
+    guard listeners.count < Self.maximumForwards else {
+      throw ForwardFailure(
+        status: LND_ERR_LIMIT, text: "a network has \(Self.maximumForwards) forwards at most")
+    }
+    let listener = try ForwardListener.open(spec, stack.calls)
+    let id = nextID
+    let watch = stack.host.watch(
+      listener.fd, events: LND_FD_READ, token: EventToken(.forward, index: id, generation: 0))
+    guard watch != 0 else {
+      listener.close(stack)
+      throw ForwardFailure(status: LND_ERR_SYSTEM, text: "\(spec.kind.host): cannot be watched")
+    }
+    nextID &+= 1
+    listener.watch = watch
+    listeners[id] = listener
+    if case .udp = spec.kind, datagrams == nil {
+      datagrams = UDPForwardTable(seed: stack.random.next())
+    }
+    return listener.spec
+  }
+
+  /// Stops listening. TCP connections go on; UDP has none, so its clients are forgotten.
+  /// False when there is no such forward.
+  @discardableResult
+  package func unexpose(_ kind: ForwardKind) -> Bool {
+    guard let (id, listener) = find(kind) else { return false }
+    listeners[id] = nil
+    forgetClients { $0.listener == id }
+    listener.close(stack)
+    return true
+  }
+
+  package var all: [ForwardStatus] {
+    listeners.sorted { $0.key < $1.key }.map {
+      ForwardStatus(spec: $0.value.spec, connections: $0.value.connections)
+    }
+  }
+
+  private func find(_ kind: ForwardKind) -> (key: UInt32, value: ForwardListener)? {
+    listeners.first { $0.value.spec.kind == kind }
+  }
+
+  // MARK: Links
+
+  func linkUp(_ link: UInt32) { linksInOrder.append(link) }
+
+  func linkDown(_ link: UInt32) {
+    linksInOrder.removeAll { $0 == link }
+    forgetClients { $0.key.link == link }
+  }
+
+  /// The link of a forward's guest; 0 while it is away. On a switched network there is one
+  /// link for all.
+  func link(for spec: ForwardSpec) -> UInt32 {
+    guard let first = linksInOrder.first else { return 0 }
+    if spec.guestName.isEmpty || stack.links.pointer(first).pointee.kind != LND_PORT_GUEST {
+      return first
+    }
+    return linksInOrder.first { stack.services(of: $0)?.name == spec.guestName } ?? 0
+  }
+
+  // MARK: Clients
+
+  func onEvent(_ token: EventToken, _ events: UInt32) {
+    guard let listener = listeners[token.index] else { return }
+    if case .udp = listener.spec.kind {
+      receiveDatagrams(token.index, listener, events)
+    } else {
+      accept(token.index, listener)
+    }
+  }
+
+  private func accept(_ id: UInt32, _ listener: ForwardListener) {
+    for _ in 0..<Self.acceptsPerTurn {
+      var address = SocketAddress()
+      let fd: Int32
+      if case .unix = listener.spec.kind {
+        fd = stack.calls.accept(stack.calls.context, listener.fd, nil, nil)
+      } else {
+        fd = address.withMutableSockaddr {
+          stack.calls.accept(stack.calls.context, listener.fd, $0, $1)
+        }
+      }
+      guard fd >= 0 else {
+        switch -fd {
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: rest(id, listener, -fd)
+        // A client that gave up again is no reason to stop (accept(2)).
+        case ECONNABORTED, EPERM, EPROTO: continue
+        default: break
+        }
+        return
+      }
+      lead(fd, from: address.endpoint, by: id, listener)
+    }
+  }
+
+  private func lead(
+    _ fd: Int32, from client: Endpoint?, by id: UInt32, _ listener: ForwardListener
+  ) {
+    let link = link(for: listener.spec)
+    guard link != 0 else {
+      turnedAway &+= 1
+      reset(fd)
+      return
+    }
+    var source = Endpoint(stack.config.gateway, port: 0)
+    if let client, isVisible(client.address) { source = client }
+    // Counted first: the engine may report the end of the flow from inside the call.
+    listener.connections += 1
+    let isOpen = stack.tcp.openTowardGuest(
+      socket: fd, link: link, guest: listener.spec.guest, source: source, owner: id)
+    if isOpen {
+      accepted &+= 1
+    } else {
+      listener.connections -= 1
+      turnedAway &+= 1
+    }
+  }
+
+  /// Whether a guest may see a client under its own address.
+  func isVisible(_ address: IPAddress) -> Bool {
+    address.isV4 && address.isUnicast && !address.isLoopback && !address.isLinkLocal
+      && !stack.config.subnet.contains(address)
+  }
+
+  /// Closes so that the client hears of it at once.
+  private func reset(_ fd: Int32) {
+    var linger = linger(l_onoff: 1, l_linger: 0)
+    _ = stack.calls.setOption(
+      stack.calls.context, fd, SOL_SOCKET, SO_LINGER, &linger,
+      UInt32(MemoryLayout<Glibc.linger>.size))
+    _ = stack.calls.close(stack.calls.context, fd)
+  }
+
+  /// Out of fds: without a pause the loop would spin on a listener that stays ready.
+  private func rest(_ id: UInt32, _ listener: ForwardListener, _ code: Int32) {
+    if !hasLoggedLimit {
+      hasLoggedLimit = true
+      stack.host.log(
+        LND_LOG_WARN,
+        "\(listener.spec.kind.host): cannot accept: \(errorText(code)); clients wait (said once)")
+    }
+    stack.host.modify(listener.watch, events: 0)
+    listener.timer = stack.timers.schedule(
+      at: stack.now &+ Self.pause, token: EventToken(.forward, index: id, generation: 0).rawValue)
+  }
+
+  func onTimer(_ token: EventToken) {
+    if token.generation == UDPForwardTable.timerGeneration {
+      expireClients()
+      return
+    }
+    guard let listener = listeners[token.index] else { return }
+    listener.timer = 0
+    stack.host.modify(listener.watch, events: LND_FD_READ)
+  }
+
   /// A TCP flow that was opened for `owner` (see `TCPEngine.openTowardGuest`) is over.
-  func flowClosed(_ owner: UInt32) {}
-  func shutDown() {}
+  func flowClosed(_ owner: UInt32) {
+    listeners[owner]?.connections -= 1
+  }
+
+  func shutDown() {
+    forgetClients { _ in true }
+    for listener in listeners.values { listener.close(stack) }
+    listeners = [:]
+  }
 }

@@ -13,7 +13,7 @@ import Platform
 extension SocketCalls {
   /// The real system calls.
   package static var system: SocketCalls {
-    var calls = SocketCalls(
+    SocketCalls(
       context: nil,
       socket: { Int32(truncatingIfNeeded: Sockets.socket($1, $2, $3)) },
       socketPair: { _, domain, type, fds in
@@ -39,11 +39,8 @@ extension SocketCalls {
       close: { Int32(truncatingIfNeeded: Sockets.close($1)) },
       getOption: { Int32(truncatingIfNeeded: Sockets.getsockopt($1, $2, $3, $4, $5)) },
       setOption: { Int32(truncatingIfNeeded: Sockets.setsockopt($1, $2, $3, $4, $5)) },
-      localAddress: { Int32(truncatingIfNeeded: Sockets.getsockname($1, $2, $3)) })
-    #if os(Linux)
-      calls.sendMessages = { Int32(truncatingIfNeeded: Sockets.sendmmsg($1, $2, $3, $4)) }
-      calls.receiveMessages = { Int32(truncatingIfNeeded: Sockets.recvmmsg($1, $2, $3, $4)) }
-    #endif
-    return calls
+      localAddress: { Int32(truncatingIfNeeded: Sockets.getsockname($1, $2, $3)) },
+      sendMessages: { Int32(truncatingIfNeeded: Sockets.sendBatch($1, $2, $3)) },
+      receiveMessages: { Int32(truncatingIfNeeded: Sockets.receiveBatch($1, $2, $3)) })
   }
 }

@@ -52,18 +52,12 @@ package struct SocketCalls {
   package var localAddress:
     @convention(c) (Context, Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<UInt32>)
       -> Int32
-  #if os(Linux)
-    /// fd, messages, count, MSG_* -> messages
-    package var sendMessages:
-      @convention(c) (
-        Context, Int32, UnsafeMutablePointer<MultipleMessageHeader>, UInt32, Int32
-      ) -> Int32 = { _, _, _, _, _ in -ENOSYS }
-    /// fd, messages, count, MSG_* -> messages
-    package var receiveMessages:
-      @convention(c) (
-        Context, Int32, UnsafeMutablePointer<MultipleMessageHeader>, UInt32, Int32
-      ) -> Int32 = { _, _, _, _, _ in -ENOSYS }
-  #endif
+  /// fd, messages, count -> messages
+  package var sendMessages:
+    @convention(c) (Context, Int32, UnsafeMutablePointer<MessageBatchEntry>, UInt32) -> Int32
+  /// fd, messages, count -> messages
+  package var receiveMessages:
+    @convention(c) (Context, Int32, UnsafeMutablePointer<MessageBatchEntry>, UInt32) -> Int32
 }
 
 extension SocketCalls {

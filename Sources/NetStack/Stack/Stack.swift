@@ -197,6 +197,15 @@ package final class Stack {
     endOfTurn()
   }
 
+  /// An operation asked of the host is complete.
+  package func onOpDone(
+    _ op: lnd_op, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
+  ) {
+    now = host.nowNanoseconds()
+    _ = dns.complete(op, status, ByteView(bytes))
+    endOfTurn()
+  }
+
   /// The port takes frames again.
   package func txReady(_ port: lnd_port) {
     now = host.nowNanoseconds()

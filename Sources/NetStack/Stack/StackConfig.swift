@@ -36,6 +36,9 @@ package struct StackConfig: Sendable {
   /// Connections in TIME-WAIT at most.
   package var maximumTimeWait = 8192
 
+  package var udp = UDPConfig()
+  package var icmp = ICMPConfig()
+
   package init(subnet: CIDR, gateway: IPAddress, dns: IPAddress) {
     self.subnet = subnet
     self.gateway = gateway

@@ -1,20 +1,158 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UDP between guests and host sockets.
+// UDP between guests and host sockets (RFC 768, RFC 4787, RFC 1812 §5.3.1).
+//
+//   guest datagram ──► DHCP server, forward's client, DNS, or a peer of a flow
+//                      queued with its flow; endOfTurn sends one batch a socket
+//   host socket    ──► recvmmsg ──► peer? ──► frames to the guest
+//   error queue    ──► ICMP error to the guest, as the router that sent it
+//
+// This file: from the guest to the queue. UDPEngine+Flows.swift makes and ends flows,
+// +Send.swift empties queues, +Receive.swift reads sockets. Loop thread only.
 
-/// UDP flows of all links. Loop thread only.
+import PluginAPI
+
+/// UDP flows of all links.
 package final class UDPEngine {
-  private unowned(unsafe) let stack: Stack
+  unowned(unsafe) let stack: Stack
+  let config: UDPConfig
+  var flows: Slab<UDPFlow>
+  var peers: Slab<UDPPeer>
+  var flowTable: FlowTable
+  var peerTable: FlowTable
+  let inbox = DatagramInbox()
+  let outbox = DatagramOutbox()
+  /// Flows with a queue, linked by `nextWaiting`.
+  var waiting: UInt32 = 0
+  /// Ends of the list of all flows by time of use.
+  var newestFlow: UInt32 = 0
+  var oldestFlow: UInt32 = 0
+  var hasLoggedLimit = false
+  /// Answers DHCP on every link; nil leaves it unanswered.
+  package var dhcp: DHCPService?
 
-  init(stack: Stack) { self.stack = stack }
+  package var counters = UDPCounters()
+  /// Host sockets in use.
+  package var flowCount: Int { flows.count }
 
-  /// A datagram from a guest; borrowed.
-  func input(_ packet: InboundPacket) {}
-  /// A socket is ready (LND_FD_*).
-  func onEvent(_ token: EventToken, _ events: UInt32) {}
-  func onTimer(_ token: EventToken) {}
-  /// Sends what was collected during this callback.
-  func endOfTurn() {}
-  func linkDown(_ link: UInt32) {}
-  func shutDown() {}
+  init(stack: Stack) {
+    self.stack = stack
+    config = stack.config.udp
+    flows = Slab(capacity: config.maximumFlows)
+    peers = Slab(capacity: config.maximumPeers)
+    flowTable = FlowTable(slab: flows, seed: stack.random.next())
+    peerTable = FlowTable(slab: peers, seed: stack.random.next())
+  }
+
+  /// A datagram from a guest; borrowed until the end of the callback.
+  func input(_ packet: InboundPacket) {
+    guard let datagram = UDPPacket(checking: packet.payload),
+      packet.isChecksumTrusted
+        || datagram.isChecksumValid(source: packet.source, destination: packet.destination)
+    else {
+      stack.links.pointer(packet.link).pointee.counters.malformed &+= 1
+      return
+    }
+    let key = FlowKey(
+      link: packet.link, proto: IPProtocol.udp, guest: packet.source,
+      guestPort: datagram.sourcePort, remote: packet.destination,
+      remotePort: datagram.destinationPort)
+    var peer = peerTable.find(key)
+    if peer == 0 {
+      peer = begin(packet, datagram, key)
+      guard peer != 0 else { return }
+    }
+    queue(datagram.payload, of: packet, to: peer)
+  }
+
+  /// The first datagram from an endpoint to another. Returns the peer it goes to; 0 when
+  /// it has been dealt with.
+  private func begin(_ packet: InboundPacket, _ datagram: UDPPacket, _ key: FlowKey) -> UInt32 {
+    if datagram.destinationPort == DHCPService.serverPort, let dhcp,
+      dhcp.receive(packet, datagram)
+    {
+      return 0
+    }
+    guard !packet.source.isUnspecified else { return ignore(packet) }
+    if stack.forwards.datagramFromGuest(key, datagram.payload) { return 0 }
+    let remote = Endpoint(packet.destination, port: datagram.destinationPort)
+    switch stack.policy.route(proto: IPProtocol.udp, to: remote) {
+    case .connect(let target):
+      return open(key, target: target, isLoopback: false, packet)
+    case .hostLoopback(let target):
+      return open(key, target: target, isLoopback: true, packet)
+    case .dns:
+      stack.dns.datagram(datagram, of: packet)
+    case .refused:
+      stack.sendICMPError(
+        about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.port)
+    case .unreachable:
+      stack.sendICMPError(
+        about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.host)
+    case .ignored:
+      return ignore(packet)
+    }
+    return 0
+  }
+
+  private func ignore(_ packet: InboundPacket) -> UInt32 {
+    stack.links.pointer(packet.link).pointee.counters.ignored &+= 1
+    return 0
+  }
+
+  /// Puts a datagram into the queue of its flow.
+  private func queue(_ payload: ByteView, of packet: InboundPacket, to index: UInt32) {
+    let peer = peers.pointer(index)
+    let flow = flows.pointer(peer.pointee.flow)
+    var hopLimit = packet.hopLimit
+    if !peer.pointee.isLoopback {
+      // We are a router on its way (RFC 1812 §5.3.1).
+      guard hopLimit > 1 else {
+        stack.sendICMPError(about: packet, type: ICMPv4Type.timeExceeded, code: 0)
+        return
+      }
+      hopLimit &-= 1
+    }
+    if outbox.isFull { endOfTurn() }
+    if flow.pointee.queue.isEmpty {
+      flow.pointee.nextWaiting = waiting
+      waiting = peer.pointee.flow
+      flow.pointee.guestMAC = packet.sourceMAC
+      touch(peer.pointee.flow)
+      touchPeer(index)
+    } else if flow.pointee.newestPeer != index {
+      touchPeer(index)
+    }
+    flow.pointee.isAnswered = false
+    counters.guestDatagrams &+= 1
+    outbox.append(
+      Datagram(
+        payload: payload, destination: peer.pointee.target,
+        hopLimit: hopLimit == flow.pointee.hopLimit ? 0 : hopLimit, owner: index),
+      to: &flow.pointee.queue)
+  }
+
+  func onTimer(_ token: EventToken) {
+    guard flows.isTaken(token.index, generation: token.generation) else { return }
+    let flow = flows.pointer(token.index)
+    flow.pointee.timer = 0
+    let deadline = deadline(of: flow)
+    if deadline <= stack.now {
+      close(token.index)
+    } else {
+      flow.pointee.timer = stack.timers.schedule(at: deadline, token: token.rawValue)
+    }
+  }
+
+  func linkDown(_ link: UInt32) {
+    for index in 1..<max(flows.endIndex, 1)
+    where flows.isTaken(index) && flows.pointer(index).pointee.key.link == link {
+      close(index)
+    }
+    dhcp?.linkDown(link)
+  }
+
+  func shutDown() {
+    for index in 1..<max(flows.endIndex, 1) where flows.isTaken(index) { close(index) }
+  }
 }

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// UDP forwards: one socket of the host, many clients, each kept apart.
+//
+//   client C ──► host:port ──► guest, from C itself or from the gateway with a port of C's
+//   guest ──► that remote endpoint ──► C, from the address C spoke to (IP_PKTINFO)
+
+import PluginAPI
+
+extension ForwardEngine {
+  private static let rounds = 4
+
+  // MARK: From the host
+
+  func receiveDatagrams(_ id: UInt32, _ listener: ForwardListener, _ events: UInt32) {
+    guard let table = datagrams else { return }
+    if events & LND_FD_ERROR != 0 { _ = stack.calls.takeError(listener.fd) }
+    let inbox = stack.udp.inbox
+    for _ in 0..<Self.rounds {
+      let count = inbox.receive(listener.fd, stack.calls)
+      guard count > 0 else { return }
+      let link = link(for: listener.spec)
+      for index in 0..<inbox.count {
+        guard link != 0, !inbox.isTruncated(index), let source = inbox.source(index) else {
+          continue
+        }
+        let hostKey = UDPForwardTable.HostKey(listener: id, client: source)
+        var client = table.find(hostKey)
+        if client != 0, table.clients.pointer(client).pointee.key.link != link {
+          table.remove(client)
+          client = 0
+        }
+        if client == 0 {
+          client = add(source, local: localAddress(index), id, listener, link, table)
+          guard client != 0 else { continue }
+        }
+        deliver(inbox.payload(index), from: table.clients.pointer(client))
+      }
+      stack.transmitter.flush()
+      listener.connections = table.indices { $0.listener == id }.count
+      if count < DatagramInbox.capacity { return }
+    }
+  }
+
+  private func add(
+    _ client: Endpoint, local: IPAddress, _ id: UInt32, _ listener: ForwardListener,
+    _ link: UInt32, _ table: UDPForwardTable
+  ) -> UInt32 {
+    let isVisible = isVisible(client.address)
+    let guest = listener.spec.guest
+    var key = FlowKey(
+      link: link, proto: IPProtocol.udp, guest: guest.address, guestPort: guest.port,
+      remote: isVisible ? client.address : stack.config.gateway, remotePort: client.port)
+    // Two clients may differ in their address alone, or have a port that the guest uses to
+    // reach the host itself: the next free one stands for it.
+    var attempts = 0
+    while table.find(key) != 0 || stack.udp.peerTable.find(key) != 0 {
+      attempts += 1
+      guard attempts < 64 else { return 0 }
+      key.remote = stack.config.gateway
+      key.remotePort = UInt16.random(in: 49152...65535, using: &stack.random)
+    }
+    let index = table.insert(
+      UDPForwardClient(
+        key: key, listener: id, client: client, local: local, lastUsed: stack.now))
+    if table.timer == 0 { armSweep(table) }
+    return index
+  }
+
+  private func deliver(
+    _ payload: ByteView, from client: UnsafeMutablePointer<UDPForwardClient>
+  ) {
+    client.pointee.lastUsed = stack.now
+    let key = client.pointee.key
+    let source = Endpoint(key.remote, port: key.remotePort)
+    let guest = Endpoint(key.guest, port: key.guestPort)
+    if let mac = stack.neighbor(key.guest, on: key.link) {
+      _ = stack.sendUDP(payload, from: source, to: guest, mac: mac, on: key.link)
+      return
+    }
+    // The guest has not spoken yet: this one waits for ARP, if it fits into a frame.
+    let headers = EthernetHeader.encodedLength + IPv4Header.encodedLength
+    let length = UDPHeader.encodedLength + payload.count
+    guard IPv4Header.encodedLength + length <= Int(stack.links.pointer(key.link).pointee.mtu)
+    else { return }
+    let frame = [UInt8](capacity: headers + length) { out in
+      EthernetHeader(
+        destination: .zero, source: stack.config.gatewayMAC, etherType: EtherType.ipv4
+      ).emit(into: out)
+      IPv4Header(
+        source: source.address, destination: guest.address, protocolNumber: IPProtocol.udp,
+        payloadLength: length, identification: stack.nextIdentification(), dontFragment: true
+      ).emit(into: out.dropFirst(EthernetHeader.encodedLength))
+      let udp = out.dropFirst(headers)
+      UDPHeader(
+        sourcePort: source.port, destinationPort: guest.port, payloadLength: payload.count
+      ).emit(into: udp, payload: payload, source: source.address, destination: guest.address)
+      udp.store(payload, at: UDPHeader.encodedLength)
+      return headers + length
+    }
+    stack.sendWhenResolved(frame, to: guest.address, on: key.link)
+  }
+
+  /// Which address of the host a client spoke to.
+  private func localAddress(_ index: Int) -> IPAddress {
+    for message in stack.udp.inbox.controls(index) {
+      // struct in_pktinfo: interface, local address, destination.
+      if message.level == SocketConstant.levelIP, message.type == SocketConstant.packetInfo,
+        message.data.count >= 12
+      {
+        return message.data.ipv4Address(at: 4)
+      }
+      if message.level == SocketConstant.levelIPv6, message.type == SocketConstant.packetInfoV6,
+        message.data.count >= 16
+      {
+        return message.data.ipv6Address(at: 0)
+      }
+    }
+    return .anyV4
+  }
+
+  // MARK: From the guest
+
+  /// A datagram from a guest that no flow knows. False when it answers no client.
+  @inline(__always)
+  func datagramFromGuest(_ key: FlowKey, _ payload: ByteView) -> Bool {
+    guard let table = datagrams, table.count > 0 else { return false }
+    let index = table.find(key)
+    guard index != 0 else { return false }
+    let client = table.clients.pointer(index)
+    guard let listener = listeners[client.pointee.listener] else { return false }
+    client.pointee.lastUsed = stack.now
+    let outbox = stack.udp.outbox
+    if outbox.isFull { stack.udp.endOfTurn() }
+    outbox.append(
+      Datagram(
+        payload: payload, destination: client.pointee.client, source: client.pointee.local),
+      to: &listener.queue)
+    hasReplies = true
+    return true
+  }
+
+  /// Sends the replies collected in this turn; called by UDPEngine before its outbox is
+  /// used again.
+  func sendReplies() {
+    guard hasReplies else { return }
+    hasReplies = false
+    for listener in listeners.values where !listener.queue.isEmpty {
+      while true {
+        let outcome = stack.udp.outbox.send(
+          &listener.queue, fd: listener.fd, stack.calls, segmentation: false)
+        guard case .refused = outcome, !listener.queue.isEmpty else { break }
+        // A client that is gone, or a full queue: its datagram is lost, others may go.
+        stack.udp.outbox.dropFirst(&listener.queue)
+      }
+    }
+  }
+
+  // MARK: Age
+
+  private func armSweep(_ table: UDPForwardTable) {
+    table.timer = stack.timers.schedule(
+      at: stack.now &+ UDPForwardTable.sweepTime,
+      token: EventToken(.forward, index: 0, generation: UDPForwardTable.timerGeneration).rawValue)
+  }
+
+  func expireClients() {
+    guard let table = datagrams else { return }
+    table.timer = 0
+    let now = stack.now
+    forgetClients { $0.lastUsed &+ UDPForwardTable.idleTime <= now }
+    if table.count > 0 { armSweep(table) }
+  }
+
+  func forgetClients(where isOver: (UDPForwardClient) -> Bool) {
+    guard let table = datagrams else { return }
+    for index in table.indices(where: isOver) {
+      let id = table.clients.pointer(index).pointee.listener
+      table.remove(index)
+      listeners[id].map { $0.connections = max(0, $0.connections - 1) }
+    }
+  }
+}

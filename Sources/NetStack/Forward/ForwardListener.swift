@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The listening socket of one forward. A class: forwards are few, and come and go by
+// commands; packets meet the records of UDPForwardTable.swift instead.
+
+import Platform
+import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A forward that listens.
+final class ForwardListener {
+  let spec: ForwardSpec
+  let fd: Int32
+  var watch: lnd_handle = 0
+  /// Set while accept is paused for want of fds.
+  var timer: UInt32 = 0
+  /// TCP connections that came this way and live, or UDP clients.
+  var connections = 0
+  /// Replies of this turn, for a UDP listener.
+  var queue = DatagramQueue()
+
+  private init(spec: ForwardSpec, fd: Int32) {
+    self.spec = spec
+    self.fd = fd
+  }
+
+  /// Opens the socket. A host port of 0 is replaced by the one the kernel chose.
+  static func open(_ spec: ForwardSpec, _ calls: SocketCalls) throws(ForwardFailure)
+    -> ForwardListener
+  {
+    switch spec.kind {
+    case .unix(let path):
+      do {
+        return ForwardListener(spec: spec, fd: try UnixSocket.listen(path: path))
+      } catch {
+        throw .binding(error.errno.rawValue, spec.kind)
+      }
+    case .tcp(let endpoint):
+      return try bound(spec, endpoint, SOCK_STREAM, calls)
+    case .udp(let endpoint):
+      return try bound(spec, endpoint, SOCK_DGRAM, calls)
+    }
+  }
+
+  private static func bound(
+    _ spec: ForwardSpec, _ endpoint: Endpoint, _ type: __socket_type, _ calls: SocketCalls
+  ) throws(ForwardFailure) -> ForwardListener {
+    let isV4 = endpoint.address.isV4
+    let fd = calls.socket(calls.context, isV4 ? AF_INET : AF_INET6, Int32(type.rawValue), 0)
+    guard fd >= 0 else { throw .binding(-fd, spec.kind) }
+    if type == SOCK_STREAM {
+      // Connections of a former listener in TIME_WAIT are no reason to refuse.
+      calls.set(fd, SOL_SOCKET, SO_REUSEADDR, 1)
+    } else {
+      calls.set(
+        fd, isV4 ? SocketConstant.levelIP : SocketConstant.levelIPv6,
+        isV4 ? SocketConstant.packetInfo : SocketConstant.receivePacketInfoV6, 1)
+      calls.set(fd, SOL_SOCKET, SO_RCVBUF, 1 << 20)
+      calls.set(fd, SOL_SOCKET, SO_SNDBUF, 1 << 20)
+    }
+    // [::] is not 0.0.0.0: who wants both says both.
+    if !isV4 { calls.set(fd, SocketConstant.levelIPv6, Int32(IPV6_V6ONLY), 1) }
+    var result = SocketAddress(endpoint).withSockaddr { calls.bind(calls.context, fd, $0, $1) }
+    if result >= 0, type == SOCK_STREAM { result = calls.listen(calls.context, fd, 1024) }
+    guard result >= 0 else {
+      _ = calls.close(calls.context, fd)
+      throw .binding(-result, spec.kind)
+    }
+    var spec = spec
+    if endpoint.port == 0 {
+      var address = SocketAddress()
+      _ = address.withMutableSockaddr { calls.localAddress(calls.context, fd, $0, $1) }
+      let actual = address.endpoint ?? endpoint
+      spec.kind = type == SOCK_STREAM ? .tcp(actual) : .udp(actual)
+    }
+    return ForwardListener(spec: spec, fd: fd)
+  }
+
+  /// Closes the socket and removes its file.
+  func close(_ stack: Stack) {
+    stack.timers.cancel(timer)
+    stack.host.unwatch(watch)
+    _ = stack.calls.close(stack.calls.context, fd)
+    if case .unix(let path) = spec.kind { _ = unlink(path) }
+  }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From ping sockets to the guest: replies, and errors about requests.
+
+import PluginAPI
+
+extension ICMPEngine {
+  func onEvent(_ token: EventToken, _ events: UInt32) {
+    guard flows.isTaken(token.index, generation: token.generation) else { return }
+    if events & LND_FD_ERROR != 0 { readErrors(token.index) }
+    guard events & LND_FD_READ != 0 else { return }
+    let inbox = stack.udp.inbox
+    let flow = flows.pointer(token.index)
+    guard inbox.receive(flow.pointee.fd, stack.calls) > 0 else { return }
+    for index in 0..<inbox.count {
+      guard let message = ICMPv4Packet(checking: inbox.payload(index)),
+        message.type == ICMPv4Type.echoReply, let source = inbox.source(index)
+      else { continue }
+      flow.pointee.lastUsed = stack.now
+      counters.replies &+= 1
+      _ = stack.sendEcho(
+        ICMPv4Type.echoReply, identifier: flow.pointee.key.guestPort,
+        sequence: message.echoSequence, payload: message.payload,
+        from: stack.seen(source).address, to: flow.pointee.key.guest,
+        hopLimit: hopLimit(index), mac: flow.pointee.guestMAC, on: flow.pointee.key.link)
+    }
+    // The inbox is used again.
+    stack.transmitter.flush()
+  }
+
+  /// What is left of the reply's own after one more router.
+  private func hopLimit(_ index: Int) -> UInt8 {
+    for message in stack.udp.inbox.controls(index)
+    where message.level == SocketConstant.levelIP
+      && message.type == SocketConstant.timeToLive && message.data.count >= 4
+    {
+      let value = message.data.base.loadUnaligned(as: Int32.self)
+      return UInt8(clamping: max(value, 2) &- 1)
+    }
+    return 64
+  }
+
+  /// Passes on what the network said about this socket's requests.
+  func readErrors(_ index: UInt32) {
+    let inbox = stack.udp.inbox
+    let flow = flows.pointer(index)
+    guard inbox.receiveErrors(flow.pointee.fd, stack.calls) > 0 else {
+      _ = stack.calls.takeError(flow.pointee.fd)
+      return
+    }
+    for entry in 0..<inbox.count {
+      guard let report = SocketErrorReport(inbox, entry),
+        let message = report.messageForGuest,
+        // The request as it was on the wire, with the identifier of the socket.
+        let request = ICMPv4Packet(checking: report.payload)
+      else { continue }
+      counters.errors &+= 1
+      stack.sendEchoError(
+        identifier: flow.pointee.key.guestPort, sequence: request.echoSequence,
+        payload: request.payload, from: flow.pointee.key.guest, to: report.destination.address,
+        mac: flow.pointee.guestMAC, on: flow.pointee.key.link, reporter: stack.reporter(report),
+        message)
+    }
+  }
+}
+
+extension Stack {
+  /// Sends an echo message to a guest, in fragments if it must be.
+  func sendEcho(
+    _ type: UInt8, identifier: UInt16, sequence: UInt16, payload: ByteView,
+    from source: IPAddress, to guest: IPAddress, hopLimit: UInt8 = 64, mac: MACAddress,
+    on link: UInt32
+  ) -> Bool {
+    sendFragments(
+      echoHeader(type, identifier: identifier, sequence: sequence, payload: payload), payload,
+      protocolNumber: IPProtocol.icmp, from: source, to: guest, hopLimit: hopLimit, mac: mac,
+      on: link)
+  }
+
+  private func echoHeader(
+    _ type: UInt8, identifier: UInt16, sequence: UInt16, payload: ByteView
+  ) -> UInt64 {
+    var header: UInt64 = 0
+    withUnsafeMutableBytes(of: &header) { bytes in
+      guard let base = bytes.baseAddress else { return }
+      ICMPv4Header(type: type, identifier: identifier, sequence: sequence)
+        .emit(into: MutableByteView(base, count: 8), payload: payload)
+    }
+    return header
+  }
+
+  /// An ICMP error about an echo request of a guest, whose headers are written anew as the
+  /// guest sent them.
+  func sendEchoError(
+    identifier: UInt16, sequence: UInt16, payload: ByteView, from guest: IPAddress,
+    to remote: IPAddress, mac: MACAddress, on link: UInt32, reporter: IPAddress,
+    _ message: ICMPErrorMessage
+  ) {
+    let quoted = payload.prefix(520)
+    let header = echoHeader(
+      ICMPv4Type.echoRequest, identifier: identifier, sequence: sequence, payload: quoted)
+    withUnsafeTemporaryAllocation(byteCount: 548, alignment: 8) { space in
+      guard let base = space.baseAddress else { return }
+      let out = MutableByteView(base, count: space.count)
+      let length = ICMPv4Header.encodedLength + quoted.count
+      IPv4Header(
+        source: guest, destination: remote, protocolNumber: IPProtocol.icmp,
+        payloadLength: length, timeToLive: 1
+      ).emit(into: out)
+      // The IPv4 header is 20 bytes: not a multiple of eight.
+      withUnsafeBytes(of: header) { bytes in
+        out.store(ByteView(bytes), at: IPv4Header.encodedLength)
+      }
+      out.store(quoted, at: IPv4Header.encodedLength + ICMPv4Header.encodedLength)
+      sendICMPError(
+        quoting: ByteView(base, count: IPv4Header.encodedLength + length), to: guest, mac: mac,
+        on: link, from: reporter, type: message.type, code: message.code, rest: message.rest)
+    }
+  }
+}

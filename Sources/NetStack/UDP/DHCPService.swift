@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// DHCP on every link: hands datagrams for port 67 to the link's DHCPServer and sends
+// what it answers. On an isolated network each link has a server of its own, so that
+// every guest can have the same address. Loop thread only; cold path.
+
+import PluginAPI
+
+/// The DHCP servers of a stack.
+package final class DHCPService {
+  package static let serverPort: UInt16 = 67
+
+  private unowned(unsafe) let stack: Stack
+  private let configuration: DHCPServer.Configuration
+  private let policy: DHCPPolicy
+  private var servers: [UInt32: DHCPServer] = [:]
+  /// Messages understood, and answers sent.
+  package private(set) var received: UInt64 = 0
+  package private(set) var sent: UInt64 = 0
+
+  /// - Parameter policy: of every link's server.
+  package init(stack: Stack, configuration: DHCPServer.Configuration, policy: DHCPPolicy) {
+    self.stack = stack
+    self.configuration = configuration
+    self.policy = policy
+  }
+
+  private func server(_ link: UInt32) -> DHCPServer {
+    if let server = servers[link] { return server }
+    var own = configuration
+    // A link that knows its MTU is right about it.
+    let mtu = stack.links.pointer(link).pointee.mtu
+    if mtu > 0, own.mtu.map({ Int32($0) > mtu }) ?? false {
+      own.mtu = UInt16(clamping: mtu)
+    }
+    return DHCPServer(configuration: own, policy: policy)
+  }
+
+  /// A datagram for port 67. False when it is not for this server.
+  func receive(_ packet: InboundPacket, _ datagram: UDPPacket) -> Bool {
+    let destination = packet.destination
+    guard
+      destination.isLimitedBroadcast || destination == configuration.serverAddress
+        || destination == configuration.subnet.broadcast
+    else { return false }
+    received &+= 1
+    var server = server(packet.link)
+    let reply = server.handle(datagram.payload, receivedFrom: packet.sourceMAC, now: stack.now)
+    servers[packet.link] = server
+    guard let reply else { return true }
+    let length = reply.frameLength
+    guard let room = stack.transmitter.prepare(link: packet.link, byteCount: length) else {
+      return true
+    }
+    let written = reply.emitFrame(
+      into: MutableByteView(room, count: length), sourceMAC: stack.config.gatewayMAC)
+    guard written > 0 else { return true }
+    sent &+= 1
+    stack.transmitter.commit(headerLength: written)
+    return true
+  }
+
+  /// Gives a guest that is configured by hand what DHCP would give it. Nil when there is
+  /// no address left, or no such link.
+  package func reserve(port: lnd_port, mac: MACAddress, name: String) -> IPAddress? {
+    let link = stack.link(of: port)
+    guard link != 0 else { return nil }
+    var server = server(link)
+    let address = server.reserve(
+      for: DHCPClient(mac: mac), hostname: name, now: stack.host.nowNanoseconds())
+    servers[link] = server
+    return address
+  }
+
+  /// The bindings of all links that hold now, with the name of the link's guest.
+  package func leases() -> [(lease: DHCPLease, name: String)] {
+    let now = stack.host.nowNanoseconds()
+    return servers.keys.sorted().flatMap { link in
+      let name = stack.services(of: link)?.name ?? ""
+      return (servers[link]?.leases(now: now) ?? []).map { ($0, name) }
+    }
+  }
+
+  func linkDown(_ link: UInt32) { servers[link] = nil }
+}

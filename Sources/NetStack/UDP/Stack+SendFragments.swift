@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A packet that is longer than a link's MTU, in fragments (RFC 791 §3.2). Payload is
+// sent from where it lies and must stay there until the transmitter is flushed.
+
+import PluginAPI
+
+extension lnd_slice {
+  /// The same bytes, for the transmitter.
+  @inline(__always)
+  init(_ bytes: ByteView) {
+    self.init(data: bytes.base.assumingMemoryBound(to: UInt8.self), length: UInt64(bytes.count))
+  }
+}
+
+extension Stack {
+  /// Sends an IPv4 packet, in fragments if it must be.
+  /// - Parameters:
+  ///   - header: the eight bytes of a UDP or ICMP header as they lie in memory, checksum
+  ///     complete.
+  ///   - payload: what follows them.
+  /// - Returns: false when the link has no room, or the packet is longer than any.
+  func sendFragments(
+    _ header: UInt64, _ payload: ByteView, protocolNumber: UInt8, from source: IPAddress,
+    to destination: IPAddress, hopLimit: UInt8 = 64, mac: MACAddress, on link: UInt32
+  ) -> Bool {
+    let headerLength = MemoryLayout<UInt64>.size
+    let room = (Int(links.pointer(link).pointee.mtu) &- IPv4Header.encodedLength) & ~7
+    let total = headerLength &+ payload.count
+    guard room >= headerLength, total <= IPv4Header.maxPayloadLength else { return false }
+    let identification = nextIdentification()
+    let start = EthernetHeader.encodedLength + IPv4Header.encodedLength
+    var offset = 0
+    while offset < total {
+      let isFirst = offset == 0
+      let length = min(room, total &- offset)
+      let own = isFirst ? start &+ headerLength : start
+      guard let space = transmitter.prepare(link: link, byteCount: own) else { return false }
+      let out = MutableByteView(space, count: own)
+      EthernetHeader(destination: mac, source: config.gatewayMAC, etherType: EtherType.ipv4)
+        .emit(into: out)
+      IPv4Header(
+        source: source, destination: destination, protocolNumber: protocolNumber,
+        payloadLength: length, identification: identification,
+        moreFragments: offset &+ length < total, fragmentOffset: offset, timeToLive: hopLimit
+      ).emit(into: out.dropFirst(EthernetHeader.encodedLength))
+      if isFirst { (space + start).storeBytes(of: header, as: UInt64.self) }
+      let from = isFirst ? 0 : offset &- headerLength
+      let count = isFirst ? length &- headerLength : length
+      transmitter.commit(
+        headerLength: own, payload: lnd_slice(payload.slice(at: from, count: count)))
+      offset &+= length
+    }
+    return true
+  }
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From the host's sockets to the guest: datagrams, and ICMP errors about datagrams.
+
+import PluginAPI
+
+extension UDPEngine {
+  /// Turns of recvmmsg for one socket before others have theirs.
+  private static let rounds = 4
+
+  /// A socket is ready (LND_FD_*).
+  func onEvent(_ token: EventToken, _ events: UInt32) {
+    guard flows.isTaken(token.index, generation: token.generation) else { return }
+    if events & LND_FD_ERROR != 0 { readErrors(token.index) }
+    guard events & LND_FD_READ != 0 else { return }
+    for _ in 0..<Self.rounds {
+      let count = inbox.receive(flows.pointer(token.index).pointee.fd, stack.calls)
+      // The error of an earlier datagram, taken from the queue above; or nothing there.
+      guard count > 0 else { return }
+      deliver(to: token.index)
+      // The inbox is used again.
+      stack.transmitter.flush()
+      if count < DatagramInbox.capacity { return }
+    }
+  }
+
+  /// Hands what is in the inbox to the flow's guest.
+  private func deliver(to index: UInt32) {
+    let flow = flows.pointer(index)
+    touch(index)
+    var last: (source: Endpoint, seen: Endpoint)?
+    for datagram in 0..<inbox.count {
+      guard !inbox.isTruncated(datagram), let source = inbox.source(datagram) else { continue }
+      if last?.source != source {
+        let seen = stack.seen(source)
+        guard isExpected(seen, by: flow) else {
+          counters.filtered &+= 1
+          continue
+        }
+        last = (source, seen)
+      }
+      guard let seen = last?.seen else { continue }
+      if flow.pointee.isDNSOnly, !flow.pointee.isAnswered { noteAnswer(index) }
+      let payload = inbox.payload(datagram)
+      let segment = segmentSize(datagram)
+      let isSent =
+        segment > 0 && segment < payload.count
+        ? stack.sendUDPTrain(
+          payload, segment: segment, from: seen, to: flow.pointee.guest,
+          mac: flow.pointee.guestMAC, on: flow.pointee.key.link)
+        : stack.sendUDP(
+          payload, from: seen, to: flow.pointee.guest, mac: flow.pointee.guestMAC,
+          on: flow.pointee.key.link)
+      counters.hostDatagrams &+= 1
+      if !isSent { counters.dropped &+= 1 }
+    }
+  }
+
+  /// The size of the datagrams in a UDP_GRO train; 0 for a single one.
+  private func segmentSize(_ datagram: Int) -> Int {
+    for message in inbox.controls(datagram)
+    where message.level == SocketConstant.levelUDP
+      && message.type == SocketConstant.udpReceiveOffload && message.data.count >= 4
+    {
+      return Int(max(message.data.base.loadUnaligned(as: Int32.self), 0))
+    }
+    return 0
+  }
+
+  /// Whether the guest has spoken to this address from this flow (RFC 4787 REQ-8).
+  private func isExpected(_ remote: Endpoint, by flow: UnsafeMutablePointer<UDPFlow>) -> Bool {
+    var key = flow.pointee.key
+    key.remote = remote.address
+    key.remotePort = remote.port
+    if peerTable.find(key) != 0 { return true }
+    // Another port of an address that was spoken to: the latest few are looked at, so that
+    // a stranger's flood is cheap.
+    var at = flow.pointee.newestPeer
+    var looks = 0
+    while at != 0, looks < 16 {
+      if peers.pointer(at).pointee.key.remote == remote.address { return true }
+      at = peers.pointer(at).pointee.older
+      looks &+= 1
+    }
+    return false
+  }
+
+  /// A flow that asked a DNS server has an answer and need not wait long for more.
+  private func noteAnswer(_ index: UInt32) {
+    let flow = flows.pointer(index)
+    flow.pointee.isAnswered = true
+    stack.timers.reschedule(flow.pointee.timer, at: deadline(of: flow))
+  }
+
+  // MARK: Errors
+
+  /// Passes on what the network said about this flow's datagrams.
+  func readErrors(_ index: UInt32) {
+    let flow = flows.pointer(index)
+    let count = inbox.receiveErrors(flow.pointee.fd, stack.calls)
+    guard count > 0 else {
+      // Nothing queued: a pending error alone would keep the socket ready for ever.
+      _ = stack.calls.takeError(flow.pointee.fd)
+      return
+    }
+    for entry in 0..<inbox.count {
+      guard let report = SocketErrorReport(inbox, entry),
+        let message = report.messageForGuest
+      else { continue }
+      let remote = stack.seen(report.destination)
+      guard isExpected(remote, by: flow) else { continue }
+      counters.errors &+= 1
+      stack.sendUDPError(
+        about: report.payload, from: flow.pointee.guest, to: remote, mac: flow.pointee.guestMAC,
+        on: flow.pointee.key.link, reporter: stack.reporter(report), type: message.type,
+        code: message.code, rest: message.rest)
+    }
+  }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From the queues to the host's sockets, and what the kernel says to it.
+
+import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+extension UDPEngine {
+  /// Sends what was collected during this callback.
+  func endOfTurn() {
+    while waiting != 0 {
+      let index = waiting
+      waiting = flows.pointer(index).pointee.nextWaiting
+      flows.pointer(index).pointee.nextWaiting = 0
+      flush(index)
+    }
+    stack.forwards.sendReplies()
+    outbox.reset()
+  }
+
+  private func flush(_ index: UInt32) {
+    let flow = flows.pointer(index)
+    var hasRetried = false
+    while true {
+      let outcome = outbox.send(
+        &flow.pointee.queue, fd: flow.pointee.fd, stack.calls,
+        segmentation: flow.pointee.segmentation)
+      guard case .refused(let code) = outcome else { return }
+      switch code {
+      case EAGAIN, ENOBUFS, ENOMEM:
+        // A full queue drops; UDP knows no other answer.
+        counters.refused &+= UInt64(flow.pointee.queue.count)
+        flow.pointee.queue = DatagramQueue()
+        return
+      case EINVAL, EIO, EMSGSIZE, EOPNOTSUPP:
+        // Datagrams beyond the path's MTU, or a device that cannot: one by one.
+        if flow.pointee.segmentation {
+          flow.pointee.segmentation = false
+          continue
+        }
+        drop(&flow.pointee.queue, code, flow)
+      default:
+        // The error of an earlier datagram is reported once, by whatever comes next. The
+        // queue of errors has it with all details; a second refusal is about this datagram.
+        if !hasRetried {
+          hasRetried = true
+          readErrors(index)
+          continue
+        }
+        drop(&flow.pointee.queue, code, flow)
+      }
+      hasRetried = false
+    }
+  }
+
+  /// Gives up the first datagram and tells the guest why.
+  private func drop(
+    _ queue: inout DatagramQueue, _ code: Int32, _ flow: UnsafeMutablePointer<UDPFlow>
+  ) {
+    let datagram = outbox.first(queue)
+    outbox.dropFirst(&queue)
+    counters.refused &+= 1
+    let reason: UInt8
+    switch code {
+    case ENETUNREACH: reason = ICMPv4Unreachable.network
+    case EHOSTUNREACH, EHOSTDOWN, ENETDOWN: reason = ICMPv4Unreachable.host
+    case ECONNREFUSED: reason = ICMPv4Unreachable.port
+    case EACCES, EPERM: reason = ICMPv4Unreachable.prohibited
+    default: return
+    }
+    // The peer may have made room for another one meanwhile.
+    guard peers.isTaken(datagram.owner),
+      peers.pointer(datagram.owner).pointee.target == datagram.destination
+    else { return }
+    counters.errors &+= 1
+    stack.sendUDPError(
+      about: datagram.bytes, from: flow.pointee.guest,
+      to: peers.pointer(datagram.owner).pointee.remote, mac: flow.pointee.guestMAC,
+      on: flow.pointee.key.link, reporter: stack.config.gateway,
+      type: ICMPv4Type.destinationUnreachable, code: reason)
+  }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The two records of UDP translation (RFC 4787).
+//
+//   UDPFlow   one for each {link, guest endpoint}: the mapping. It owns the host socket,
+//             which stays unconnected, so every remote sees the same port of the host
+//             (endpoint-independent mapping, REQ-1) and hole punching works.
+//   UDPPeer   one for each {flow, remote endpoint} the guest has sent to: the policy's
+//             answer, and the permission to answer (address-dependent filtering, REQ-8).
+//
+// Both are trivial and live in Slabs; lists are slot indices, 0 ends them.
+
+import PluginAPI
+
+/// Settings of UDP translation.
+package struct UDPConfig: Sendable {
+  /// Host sockets at most; the one that was idle longest makes room.
+  package var maximumFlows = 4096
+  /// Remote endpoints of all flows together.
+  package var maximumPeers = 65_536
+  /// Remote endpoints of one flow; the one that was silent longest makes room.
+  package var maximumPeersPerFlow = 256
+  /// Idle time after which a flow ends (RFC 4787 REQ-5: two minutes or more), nanoseconds.
+  package var idleTime: UInt64 = 300 * 1_000_000_000
+  /// The same for a flow that only ever asked a port 53 and has its answer.
+  package var answeredDNSTime: UInt64 = 10 * 1_000_000_000
+  /// Whether equal datagrams in a row may be one system call's one message (UDP_SEGMENT, UDP_GRO).
+  package var segmentation = true
+
+  package init() {}
+}
+
+/// Counted since the stack was made.
+package struct UDPCounters: BitwiseCopyable, Sendable {
+  package var guestDatagrams: UInt64 = 0
+  package var hostDatagrams: UInt64 = 0
+  /// From the outside, by somebody the guest has not spoken to.
+  package var filtered: UInt64 = 0
+  /// Flows that had to make room for others.
+  package var evicted: UInt64 = 0
+  /// Datagrams the kernel refused, and flows it gave no socket for.
+  package var refused: UInt64 = 0
+  /// Towards the guest, for want of room on the link.
+  package var dropped: UInt64 = 0
+  /// ICMP errors passed on to guests.
+  package var errors: UInt64 = 0
+
+  package init() {}
+}
+
+/// A guest's UDP endpoint and its socket on the host.
+struct UDPFlow: BitwiseCopyable {
+  /// `remote` is unspecified and `remotePort` 0.
+  var key: FlowKey
+  var fd: Int32
+  var timer: UInt32 = 0
+  var watch: lnd_handle = 0
+  var guestMAC: MACAddress
+  /// When a datagram last went either way.
+  var lastUsed: UInt64
+  /// Neighbours in the list of all flows, by time of use.
+  var older: UInt32 = 0
+  var newer: UInt32 = 0
+  /// The peers, the one used last first.
+  var newestPeer: UInt32 = 0
+  var oldestPeer: UInt32 = 0
+  var peerCount: UInt32 = 0
+  /// What waits for the end of this turn, and the next flow with something waiting.
+  var queue = DatagramQueue()
+  var nextWaiting: UInt32 = 0
+  /// IP_TTL of the socket.
+  var hopLimit: UInt8
+  /// All peers are port 53.
+  var isDNSOnly = true
+  /// The last question of such a flow has its answer.
+  var isAnswered = false
+  var segmentation: Bool
+
+  var guest: Endpoint { Endpoint(key.guest, port: key.guestPort) }
+}
+
+/// A remote endpoint that a guest's endpoint speaks with.
+struct UDPPeer: BitwiseCopyable {
+  /// Both endpoints as the guest knows them.
+  var key: FlowKey
+  var flow: UInt32
+  var older: UInt32 = 0
+  var newer: UInt32 = 0
+  /// Where its datagrams really go.
+  var target: Endpoint
+  /// Reached through the gateway's address: the gateway is the host, no router lies between.
+  var isLoopback: Bool
+
+  var remote: Endpoint { Endpoint(key.remote, port: key.remotePort) }
+}
