@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one exported symbol of lima-net-slirp.so. All else is in SlirpCore,
-// which tests import without meeting a second entry.
+// The one exported symbol of lima-net-slirp.so. All else is in SlirpCore, which tests
+// import without meeting a second entry.
 
 import LimaNetdSDK
 import PluginAPI
@@ -9,7 +9,12 @@ import SlirpCore
 
 private let module = Module(
   id: "io.lima-vm.netd.slirp", version: "0.1.0", license: "Apache-2.0",
-  plugins: [.network(Slirp.self, name: "slirp", summary: "x", modes: ["slirp"], isolated: true)])
+  plugins: [
+    .network(
+      Slirp.self, name: "slirp",
+      summary: "user-mode NAT: every guest alone behind the host, no privilege needed",
+      modes: ["slirp"], isolated: true, schema: Slirp.schema)
+  ])
 
 // The name is the contract's.
 // swift-format-ignore: AlwaysUseLowerCamelCase

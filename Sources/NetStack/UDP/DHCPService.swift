@@ -28,11 +28,8 @@ package final class DHCPService {
   private func server(_ link: UInt32) -> DHCPServer {
     if let server = servers[link] { return server }
     var own = configuration
-    // A link that knows its MTU is right about it.
-    let mtu = stack.links.pointer(link).pointee.mtu
-    if mtu > 0, own.mtu.map({ Int32($0) > mtu }) ?? false {
-      own.mtu = UInt16(clamping: mtu)
-    }
+    // Its own, or the configured one where the host knows none.
+    own.mtu = UInt16(clamping: stack.links.pointer(link).pointee.mtu)
     return DHCPServer(configuration: own, policy: policy)
   }
 

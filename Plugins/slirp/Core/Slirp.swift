@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The slirp network: a Stack with a DHCP server, forwards and a name for the host. Every
+// guest is alone with it, on a port of its own, and has the same address as all
+// others. Loop thread only; what happens to frames is NetStack's.
+
+import LimaNetdSDK
+import NetStack
+import PluginAPI
+
+/// An instance of the slirp plugin.
+package final class Slirp: NetworkPlugin, ForwardExtension, LeaseExtension {
+  /// The name under which guests find the host.
+  static let hostName = "host.lima.internal"
+
+  let options: SlirpOptions
+  let stack: Stack
+  private var isDown = false
+
+  package required init(host: HostContext, config: NetworkConfig) throws(PluginFailure) {
+    options = try SlirpOptions(config.options)
+    guard
+      let stack = Stack(
+        host: host.table, calls: .system, config: options.stackConfig,
+        seed: UInt64.random(in: .min ... .max))
+    else {
+      throw PluginFailure(LND_ERR_UNSUPPORTED, "this host lacks functions of ABI 1.0")
+    }
+    self.stack = stack
+    try super.init(host: host, config: config)
+    stack.udp.dhcp = DHCPService(
+      stack: stack, configuration: options.dhcp, policy: .single(options.address))
+    stack.dns.resolver = DNSResolver(host.table)
+  }
+
+  deinit {
+    if !isDown { stack.shutDown() }
+  }
+
+  package override class func validate(
+    host: HostContext, config: NetworkConfig
+  ) throws(PluginFailure) {
+    _ = try SlirpOptions(config.options)
+  }
+
+  package override func start() throws(PluginFailure) {
+    guard let names = HostNames(host) else { return }
+    try names.publish(Self.hostName, options.gateway.description)
+  }
+
+  package override func stop(_ op: lnd_op) {
+    HostNames(host)?.withdraw(Self.hostName)
+    stack.shutDown()
+    isDown = true
+    host.complete(op)
+  }
+
+  package override func portUp(_ info: PortInfo) throws(PluginFailure) {
+    var raw = lnd_port_info()
+    raw.size = UInt32(MemoryLayout<lnd_port_info>.size)
+    raw.kind = info.kind
+    raw.port = info.port
+    raw.mtu = info.mtu
+    raw.offloads = info.offloads
+    raw.mac = info.mac
+    let isUp = info.name.withCString { name in
+      raw.name = name
+      return stack.portUp(raw)
+    }
+    guard isUp else { throw PluginFailure(LND_ERR_LIMIT, "too many guests on this network") }
+  }
+
+  package override func portDown(_ port: lnd_port) { stack.portDown(port) }
+
+  package override func rx(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    stack.rx(port, frames, UInt32(truncatingIfNeeded: count))
+  }
+
+  package override func txReady(_ port: lnd_port) { stack.txReady(port) }
+
+  package override func onFDs(_ events: UnsafePointer<lnd_fd_event>, _ count: Int) {
+    stack.onFds(events, UInt32(truncatingIfNeeded: count))
+  }
+
+  package override func onTimer(_ timer: lnd_handle, user: UInt64) { stack.onTimer(timer) }
+
+  package override func onOpDone(
+    _ op: lnd_op, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
+  ) {
+    stack.onOpDone(op, status, bytes)
+  }
+
+  package override func status(_ sink: lnd_sink) { host.write(sink, statusReport.text) }
+
+  // MARK: limanetd.forward/1
+
+  package func expose(_ request: ForwardRequest) throws(PluginFailure) {
+    do {
+      try stack.forwards.expose(
+        try ForwardSpec(
+          proto: request.protocol, host: request.host, guest: request.guest,
+          guestName: request.guestName))
+    } catch {
+      throw PluginFailure(error.status, error.text)
+    }
+    stack.endOfTurn()
+  }
+
+  package func unexpose(_ request: ForwardRequest) throws(PluginFailure) {
+    do {
+      let spec = try ForwardSpec(
+        proto: request.protocol, host: request.host, guest: nil, guestName: request.guestName)
+      stack.forwards.unexpose(spec.kind)
+    } catch {
+      throw PluginFailure(error.status, error.text)
+    }
+    stack.endOfTurn()
+  }
+
+  package func listForwards() -> JSONValue {
+    .array(
+      stack.forwards.all.map { forward in
+        [
+          "protocol": .string(forward.spec.kind.name),
+          "host": .string(forward.spec.kind.host),
+          "guest": .string(forward.spec.guest.description),
+          "guestName": .string(forward.spec.guestName),
+          "connections": JSONValue(forward.connections),
+        ]
+      })
+  }
+
+  // MARK: limanetd.lease/1
+
+  package func reserve(_ request: LeaseRequest) throws(PluginFailure) -> JSONValue {
+    let link = stack.link(of: request.port)
+    guard link != 0 else {
+      throw PluginFailure(LND_ERR_NOT_FOUND, "there is no such guest")
+    }
+    guard
+      let address = stack.udp.dhcp?.reserve(
+        port: request.port, mac: MACAddress(bytes: request.mac), name: request.name)
+    else { throw PluginFailure(LND_ERR_LIMIT, "the network has no address left") }
+    return [
+      "address": .string(address.description),
+      "prefixLength": JSONValue(options.subnet.prefixLength),
+      "gateway": .string(options.gateway.description),
+      "dns": [.string(options.dns.description)],
+      "mtu": JSONValue(stack.links.pointer(link).pointee.mtu),
+      "search": .array(options.search.map { .string($0) }),
+    ]
+  }
+
+  package func listLeases() -> JSONValue {
+    let now = host.now
+    return .array(
+      (stack.udp.dhcp?.leases() ?? []).map { lease, name in
+        let seconds = lease.expiry.map { ($0 > now ? $0 - now : 0) / 1_000_000_000 }
+        return [
+          "address": .string(lease.address.description),
+          "mac": .string(lease.client.mac.description),
+          "name": .string(name),
+          "hostname": .string(lease.hostname),
+          "state": .string(lease.state.rawValue),
+          "expires": seconds.map { JSONValue($0) } ?? .null,
+        ]
+      })
+  }
+}
