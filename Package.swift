@@ -118,7 +118,9 @@ let package = Package(
     .testTarget(name: "NetStackTests", dependencies: ["NetStack", "PluginAPI"]),
     .testTarget(name: "HostTests", dependencies: ["Host", "DNSMessage", "HostProtocol"]),
     .testTarget(name: "DaemonTests", dependencies: ["Daemon"]),
-    .testTarget(name: "HostDNSTests", dependencies: ["HostDNSCore", "DNSMessage"]),
+    .testTarget(
+      name: "HostDNSTests",
+      dependencies: ["HostDNSCore", "DNSMessage", "LimaNetdSDK", "PluginAPI", "Platform"]),
     .testTarget(name: "SlirpTests", dependencies: ["SlirpCore", "NetStack"]),
     .testTarget(
       name: "IntegrationTests", dependencies: ["Platform", "HostProtocol"], exclude: ["Fixtures"]),

@@ -16,6 +16,7 @@
 
 #include "CPlatformGuest.h"
 #include "checksum.h"
+#include "lookup.h"
 #include "message_batch.h"
 
 /* "ECONNREFUSED" for a known errno, otherwise NULL. */

@@ -19,10 +19,7 @@ enum DNSAnswerCheck {
       self = .malformed
       return
     }
-    guard survey.header.id == askedID, survey.header.opcode == .query,
-      survey.questionCount == 1, !survey.firstNameIsCompressed,
-      Self.isSameQuestion(answer, survey, query)
-    else {
+    guard survey.answers(query.question, id: askedID, in: answer) else {
       self = .mismatch
       return
     }
@@ -66,19 +63,6 @@ enum DNSAnswerCheck {
     for index in DNSHeader.length..<query.questionEnd { bytes[index] = query.message[index] }
     self = .fits(
       bytes.count <= query.answerLimit ? bytes : Self.truncated(header, query, survey, answer))
-  }
-
-  /// Names compare without case (RFC 4343), type and class exactly. Both
-  /// questions begin at 12 and are not compressed.
-  private static func isSameQuestion(
-    _ answer: [UInt8], _ survey: DNSSurvey, _ query: DNSClientQuery
-  ) -> Bool {
-    guard survey.questionEnd == query.questionEnd,
-      let asked = survey.firstQuestion(of: answer), asked.type == query.question.type,
-      asked.dnsClass == query.question.dnsClass
-    else { return false }
-    return DNSName(wire: Array(answer[DNSHeader.length..<survey.firstNameEnd]))
-      == query.question.name
   }
 
   /// What a UDP client gets when the answer is too large: header with TC,

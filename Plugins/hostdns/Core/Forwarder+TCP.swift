@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An attempt over TCP: two octets of length in front of each message
+// (RFC 1035 4.2.2, RFC 7766 8). One question a connection.
+
+import DNSMessage
+import LimaNetdSDK
+import PluginAPI
+
+extension Forwarder {
+  /// Octets taken of a stream at one event.
+  private static let maximumPiece = 16 << 10
+
+  func readyStream(_ exchange: Exchange, _ attempt: Attempt) {
+    var attempt = attempt
+    guard flush(&attempt), fill(&attempt) else {
+      disfavour(exchange.server)
+      return advance(exchange)
+    }
+    exchange.attempt = attempt
+    let bytes = attempt.received
+    guard bytes.count >= 2 else { return }
+    let end = 2 + (Int(bytes[0]) << 8 | Int(bytes[1]))
+    guard bytes.count >= end else { return }
+    if !judge(Array(bytes[2..<end]), exchange, attempt) { advance(exchange) }
+  }
+
+  /// Sends what is left; false when the connection failed.
+  private func flush(_ attempt: inout Attempt) -> Bool {
+    guard !attempt.unsent.isEmpty else { return true }
+    let count = HostDNSSyscalls.send(attempt.fd, attempt.unsent)
+    if count < 0 { return HostDNSSyscalls.isWouldBlock(Int32(truncatingIfNeeded: -count)) }
+    attempt.unsent = attempt.unsent.dropFirst(count)
+    if attempt.unsent.isEmpty { host.modify(attempt.watch, LND_FD_READ) }
+    return true
+  }
+
+  /// Takes what came; false when the connection ended or failed. Bounded by the
+  /// 65537 octets a message can have: what is complete is judged at once.
+  private func fill(_ attempt: inout Attempt) -> Bool {
+    let (bytes, error) = HostDNSSyscalls.receive(attempt.fd, limit: Self.maximumPiece)
+    if error != 0 { return HostDNSSyscalls.isWouldBlock(error) }
+    attempt.received += bytes
+    return !bytes.isEmpty
+  }
+}

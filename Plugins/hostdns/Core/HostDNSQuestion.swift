@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import DNSMessage
+
+/// A question as the host handed it over, and who waits for its answer.
+struct HostDNSQuestion {
+  let header: DNSHeader
+  let question: DNSQuestion
+  /// Of the client; only DO and the fact that it is there go upstream.
+  let edns: DNSEDNS?
+
+  /// nil for what is no query; the host has checked, but costs nothing to check.
+  init?(_ message: [UInt8]) {
+    guard let survey = try? DNSSurvey(message), !survey.header.isResponse,
+      survey.questionCount == 1, let asked = survey.firstQuestion(of: message)
+    else { return nil }
+    var offset = DNSHeader.length
+    guard let name = try? DNSName.read(message, at: &offset) else { return nil }
+    header = survey.header
+    question = DNSQuestion(name: name, type: asked.type, dnsClass: asked.dnsClass)
+    edns = survey.edns(of: message)
+  }
+
+  /// An answer made here.
+  func answer(_ code: DNSResponseCode, _ records: [DNSRecord] = []) -> [UInt8] {
+    var header = header.reply(code)
+    header.recursionAvailable = true
+    return DNSMessage(header: header, questions: [question], answers: records).encoded()
+  }
+
+  /// What makes two questions one: all that can change the answer.
+  var key: Key {
+    Key(
+      question: question, flags: header.flags & Self.forwardedFlags,
+      dnssecOK: edns.map(\.dnssecOK))
+  }
+
+  struct Key: Hashable {
+    let question: DNSQuestion
+    let flags: UInt16
+    let dnssecOK: Bool?
+  }
+
+  /// RD, AD and CD: what a client may ask of a resolver.
+  private static let forwardedFlags: UInt16 = 0x0130
+
+  /// The message for a nameserver. Options are not passed on: they concern one
+  /// hop (cookies, RFC 7873) or tell more about the guest than the server needs
+  /// (client subnet, RFC 7871).
+  func upstream(id: UInt16, withEDNS: Bool) -> [UInt8] {
+    let edns = withEDNS ? self.edns.map { DNSEDNS(udpSize: 1232, flags: $0.flags & 0x8000) } : nil
+    return DNSMessage(
+      header: DNSHeader(id: id, flags: header.flags & Self.forwardedFlags),
+      questions: [question], edns: edns
+    ).encoded()
+  }
+}
+
+/// A host's operation that waits for an answer.
+struct Waiter {
+  let op: UInt64
+  let question: HostDNSQuestion
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What schema.json beside this folder says; a test holds one against the other.
+package let hostDNSSchema = #"""
+  {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "hostdns",
+    "type": "object",
+    "additionalProperties": false,
+    "properties": {
+      "timeout": {
+        "description": "Seconds to wait for each nameserver and attempt",
+        "type": "integer", "minimum": 1, "maximum": 30, "default": 2
+      },
+      "attempts": {
+        "description": "How often each nameserver is tried",
+        "type": "integer", "minimum": 1, "maximum": 5, "default": 2
+      },
+      "servers": {
+        "description": "Nameservers to ask for everything, instead of the host's resolver: 192.0.2.53, 192.0.2.53:5353, 2001:db8::53 or [2001:db8::53]:5353",
+        "type": "array", "items": { "type": "string" }, "maxItems": 8, "default": []
+      },
+      "ipv6": {
+        "description": "Answer AAAA questions; false: every name has no IPv6 address",
+        "type": "boolean", "default": true
+      },
+      "workers": {
+        "description": "Threads that look up addresses, at most",
+        "type": "integer", "minimum": 1, "maximum": 64, "default": 8
+      },
+      "ttl": {
+        "description": "Seconds a guest may keep an address of the host's resolver, which does not tell the real time",
+        "type": "integer", "minimum": 0, "maximum": 86400, "default": 5
+      },
+      "resolvConf": {
+        "description": "File that lists the host's nameservers",
+        "type": "string", "pattern": "^/", "default": "/etc/resolv.conf"
+      }
+    }
+  }
+  """#

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+import LimaNetdSDK
+
+/// The options of hostdns, checked. schema.json tells users about them.
+package struct HostDNSSettings: Sendable {
+  /// Seconds for each server and attempt.
+  package var timeout: UInt32 = 2
+  /// How often each server is tried.
+  package var attempts: UInt32 = 2
+  /// Asked for everything, instead of the host's resolver; empty: not set.
+  package var servers: [ServerAddress] = []
+  /// Whether AAAA questions are answered; otherwise NODATA.
+  package var ipv6 = true
+  /// Threads that call getaddrinfo, at most.
+  package var workers = 8
+  /// Seconds, for addresses whose real TTL getaddrinfo does not tell.
+  package var timeToLive: UInt32 = 5
+  /// Where the nameservers of the host are listed.
+  package var resolvConf = "/etc/resolv.conf"
+
+  package static let maximumServers = 8
+
+  package init(_ options: Options) throws(PluginFailure) {
+    if let value = try options.integer("timeout", in: 1...30) { timeout = UInt32(value) }
+    if let value = try options.integer("attempts", in: 1...5) { attempts = UInt32(value) }
+    if let value = try options.bool("ipv6") { ipv6 = value }
+    if let value = try options.integer("workers", in: 1...64) { workers = Int(value) }
+    if let value = try options.integer("ttl", in: 0...86_400) { timeToLive = UInt32(value) }
+    if let value = try options.string("resolvConf") {
+      guard value.hasPrefix("/") else { throw .invalid("/resolvConf", "not an absolute path") }
+      resolvConf = value
+    }
+    let list = try options.strings("servers") ?? []
+    guard list.count <= Self.maximumServers else {
+      throw .invalid("/servers", "more than \(Self.maximumServers) servers")
+    }
+    for (index, text) in list.enumerated() {
+      guard let server = ServerAddress(text) else {
+        throw .invalid(
+          "/servers/\(index)",
+          "\"\(text)\" is no address; write 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53")
+      }
+      servers.append(server)
+    }
+  }
+}

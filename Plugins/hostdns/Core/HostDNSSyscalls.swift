@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The kernel's side of forwarding: sockets connected to a nameserver, and the
+// state of resolv.conf. All non-blocking but for the read of a small file.
+
+import DNSMessage
+import Platform
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+enum HostDNSSyscalls {
+  /// A non-blocking socket connected (TCP: connecting) to `server`, or -errno.
+  ///
+  /// The kernel picks a random local port for each, and hands up what comes
+  /// from the server's address and port only (RFC 5452 9.2). Of a TCP socket
+  /// -EINPROGRESS is success.
+  static func connect(to server: ServerAddress, stream: Bool) -> Int {
+    let isV4 = if case .v4 = server.address { true } else { false }
+    let family = isV4 ? AF_INET : AF_INET6
+    let type = stream ? Sockets.stream : Sockets.datagram
+    let fd = Sockets.socket(Int32(family), type, 0)
+    guard fd >= 0 else { return fd }
+    let result = withSocketAddress(of: server) { Sockets.connect(Int32(fd), $0, $1) }
+    guard result == 0 || (stream && result == Int(-EINPROGRESS)) else {
+      Descriptor.close(Int32(fd))
+      return result
+    }
+    return fd
+  }
+
+  private static func withSocketAddress(
+    of server: ServerAddress, _ body: (UnsafePointer<sockaddr>?, socklen_t) -> Int
+  ) -> Int {
+    switch server.address {
+    case .v4(let value):
+      var address = sockaddr_in()
+      address.sin_family = sa_family_t(AF_INET)
+      address.sin_port = server.port.bigEndian
+      address.sin_addr.s_addr = value.bigEndian
+      return rebound(&address, body)
+    case .v6:
+      var address = sockaddr_in6()
+      address.sin6_family = sa_family_t(AF_INET6)
+      address.sin6_port = server.port.bigEndian
+      withUnsafeMutableBytes(of: &address.sin6_addr) { $0.copyBytes(from: server.address.octets) }
+      address.sin6_scope_id = UInt32(server.zone) ?? if_nametoindex(server.zone)
+      return rebound(&address, body)
+    }
+  }
+
+  private static func rebound<Address>(
+    _ address: inout Address, _ body: (UnsafePointer<sockaddr>?, socklen_t) -> Int
+  ) -> Int {
+    withUnsafeBytes(of: &address) {
+      body(
+        $0.baseAddress?.assumingMemoryBound(to: sockaddr.self),
+        socklen_t(MemoryLayout<Address>.size))
+    }
+  }
+
+  /// Bytes sent, or -errno.
+  static func send(_ fd: Int32, _ bytes: ArraySlice<UInt8>) -> Int {
+    bytes.withUnsafeBytes { Sockets.send(fd, $0.baseAddress, $0.count, 0) }
+  }
+
+  /// A datagram or a piece of a stream of at most `limit` bytes; on failure the
+  /// bytes are empty and `error` is the errno. An ended stream is empty with 0.
+  static func receive(_ fd: Int32, limit: Int) -> (bytes: [UInt8], error: Int32) {
+    var result = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, used in
+      result = Sockets.recv(fd, buffer.baseAddress, limit, 0)
+      used = max(result, 0)
+    }
+    return (bytes, result < 0 ? Int32(truncatingIfNeeded: -result) : 0)
+  }
+
+  static func isWouldBlock(_ error: Int32) -> Bool {
+    error == EAGAIN || error == EWOULDBLOCK
+  }
+
+  /// No descriptor is left: wait for one instead of giving up on the server.
+  static func isOutOfDescriptors(_ result: Int) -> Bool {
+    result == Int(-EMFILE) || result == Int(-ENFILE)
+  }
+
+  /// What tells one version of a file from another.
+  struct FileStamp: Equatable {
+    var device: UInt64 = 0
+    var inode: UInt64 = 0
+    var size: Int64 = -1
+    var seconds: Int64 = 0
+    var nanoseconds: Int64 = 0
+  }
+
+  /// The stamp of what `path` leads to, links followed; the default one when
+  /// there is nothing.
+  static func stamp(of path: String) -> FileStamp {
+    var info = stat()
+    guard stat(path, &info) == 0 else { return FileStamp() }
+    #if canImport(Glibc)
+      let time = info.st_mtim
+    #else
+      let time = info.st_mtimespec
+    #endif
+    return FileStamp(
+      device: UInt64(truncatingIfNeeded: info.st_dev),
+      inode: UInt64(truncatingIfNeeded: info.st_ino), size: Int64(info.st_size),
+      seconds: Int64(time.tv_sec), nanoseconds: Int64(time.tv_nsec))
+  }
+
+  /// The beginning of a file, at most `limit` bytes; empty when it cannot be read.
+  static func read(_ path: String, limit: Int) -> [UInt8] {
+    let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard fd >= 0 else { return [] }
+    defer { Descriptor.close(fd) }
+    return [UInt8](unsafeUninitializedCapacity: limit) { buffer, used in
+      while used < limit, let base = buffer.baseAddress {
+        let count = readOnce(fd, base + used, limit - used)
+        if count > 0 {
+          used += count
+        } else if count == 0 || errno != EINTR {
+          return
+        }
+      }
+    }
+  }
+}
+
+/// read(2), which the member of that name hides.
+private func readOnce(_ fd: Int32, _ buffer: UnsafeMutablePointer<UInt8>, _ count: Int) -> Int {
+  read(fd, buffer, count)
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Names as the host resolves them: getaddrinfo, and so /etc/hosts,
+// nsswitch.conf, mDNS and whatever a VPN set up. Blocks: for worker threads.
+
+import CPlatform
+
+package enum HostLookup {
+  package enum Outcome: Equatable, Sendable {
+    /// 4 or 16 octets each, in getaddrinfo's order.
+    case found([[UInt8]])
+    /// There is no such name.
+    case noName
+    /// The name exists, but has no such address.
+    case noData
+    /// No server answered in time.
+    case tryAgain
+    case failed
+  }
+
+  /// Addresses taken of one name at most.
+  package static let maximumAddresses = 256
+
+  /// Looks up the addresses of one family.
+  /// - Parameters:
+  ///   - name: taken as absolute, without the final dot; no search domain is tried.
+  ///   - generation: another value than before makes the thread read
+  ///     /etc/resolv.conf anew.
+  ///   - timeout: seconds for each server and attempt.
+  package static func addresses(
+    of name: String, ipv6: Bool, generation: UInt32, timeout: UInt32, attempts: UInt32
+  ) -> Outcome {
+    plat_lookup_prepare(generation, timeout, attempts)
+    let width = ipv6 ? 16 : 4
+    var count: UInt32 = 0
+    var code: Int32 = 0
+    let octets = [UInt8](unsafeUninitializedCapacity: width * maximumAddresses) { buffer, used in
+      code = plat_lookup(name, ipv6 ? 1 : 0, buffer.baseAddress, UInt32(maximumAddresses), &count)
+      used = width * Int(count)
+    }
+    switch code {
+    case PLAT_LOOKUP_FOUND:
+      return .found(
+        stride(from: 0, to: octets.count, by: width).map { Array(octets[$0..<$0 + width]) })
+    case PLAT_LOOKUP_NO_NAME: return .noName
+    case PLAT_LOOKUP_NO_DATA: return .noData
+    case PLAT_LOOKUP_AGAIN: return .tryAgain
+    default: return .failed
+    }
+  }
+}

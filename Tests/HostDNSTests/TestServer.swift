@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A nameserver on loopback, UDP and TCP on one port, that does what its test
+// says: answer, lie, cut, keep silent.
+
+import DNSMessage
+import Glibc
+import Platform
+import Testing
+
+final class TestServer {
+  /// Datagrams to send back for a query; the second parameter is the sender's port.
+  typealias Answer = (_ query: DNSMessage, _ port: UInt16) -> [[UInt8]]
+
+  let address: String
+  private(set) var datagrams = 0
+  private(set) var connections = 0
+  private(set) var ports: [UInt16] = []
+  private(set) var queries: [DNSMessage] = []
+  private let host: TestHost
+  private let udp: Int32
+  private let tcp: Int32
+
+  /// - Parameters:
+  ///   - stream: what a TCP client gets, length octets included; nil: no TCP.
+  init(
+    _ host: TestHost, stream: ((DNSMessage) -> [UInt8])? = nil, answer: @escaping Answer
+  ) throws {
+    self.host = host
+    (udp, tcp, address) = try Self.listen(stream != nil)
+    host.serve(udp) { [unowned self] in datagram(answer) }
+    if let stream { host.serve(tcp) { [unowned self] in accept(stream) } }
+  }
+
+  /// A UDP and, if wanted, a TCP socket on one port of 127.0.0.1.
+  private static func listen(_ stream: Bool) throws -> (Int32, Int32, String) {
+    for _ in 0..<20 {
+      let udp = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+      var address = sockaddr_in()
+      address.sin_family = sa_family_t(AF_INET)
+      address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+      let bound = named(&address) { bind(udp, $0, $1) }
+      var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+      withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = getsockname(udp, $0, &length) }
+      }
+      try #require(bound == 0)
+      let text = "127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
+      if !stream { return (udp, -1, text) }
+      let tcp = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+      if named(&address, { bind(tcp, $0, $1) }) == 0, Glibc.listen(tcp, 16) == 0 {
+        return (udp, tcp, text)
+      }
+      close(udp)
+      close(tcp)
+    }
+    throw SystemError("bind", .addressInUse)
+  }
+
+  private static func named(
+    _ address: inout sockaddr_in, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+  ) -> Int32 {
+    withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+  }
+
+  private func datagram(_ answer: Answer) {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    var from = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let count = withUnsafeMutablePointer(to: &from) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        recvfrom(udp, &buffer, buffer.count, 0, $0, &length)
+      }
+    }
+    guard count > 0, let query = try? DNSMessage(parsing: Array(buffer[..<count])) else { return }
+    datagrams += 1
+    let port = UInt16(bigEndian: from.sin_port)
+    ports.append(port)
+    queries.append(query)
+    for bytes in answer(query, port) {
+      _ = Self.named(&from) { Int32(sendto(udp, bytes, bytes.count, 0, $0, $1)) }
+    }
+  }
+
+  private func accept(_ stream: @escaping (DNSMessage) -> [UInt8]) {
+    let client = Glibc.accept(tcp, nil, nil)
+    guard client >= 0 else { return }
+    connections += 1
+    var received: [UInt8] = []
+    host.serve(client) { [unowned self] in
+      var buffer = [UInt8](repeating: 0, count: 4096)
+      let count = recv(client, &buffer, buffer.count, 0)
+      guard count > 0 else { return host.endService(client) }
+      received += buffer[..<count]
+      guard received.count > 2, received.count >= 2 + Int(received[0]) << 8 + Int(received[1]),
+        let query = try? DNSMessage(parsing: Array(received[2...]))
+      else { return }
+      let bytes = stream(query)
+      _ = send(client, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+      if bytes.isEmpty { host.endService(client) }
+    }
+  }
+
+  /// Nothing listens there: a bound and closed port refuses.
+  static func deadAddress() throws -> String {
+    let (udp, _, address) = try listen(false)
+    close(udp)
+    return address
+  }
+}
+
+/// What a well-behaved server says.
+func reply(
+  _ query: DNSMessage, _ code: DNSResponseCode = .noError, _ data: [DNSRecordData] = [],
+  change: (inout DNSMessage) -> Void = { _ in }
+) -> [UInt8] {
+  var header = query.header.reply(code)
+  header.recursionAvailable = true
+  var message = DNSMessage(
+    header: header, questions: query.questions,
+    answers: data.map { DNSRecord(name: query.questions[0].name, ttl: 300, data: $0) },
+    edns: query.edns)
+  change(&message)
+  return message.encoded()
+}
+
+/// With the two octets of length in front.
+func framed(_ message: [UInt8]) -> [UInt8] {
+  [UInt8(message.count >> 8), UInt8(message.count & 255)] + message
+}
