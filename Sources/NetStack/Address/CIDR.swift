@@ -4,7 +4,7 @@
 
 /// `192.168.5.2/24`: an address and the network it lies in. The host part is kept;
 /// `network` is the address without it.
-package struct CIDR: Hashable, Sendable {
+package struct CIDR: Hashable, Sendable, BitwiseCopyable {
   package let address: IPAddress
   /// Bits of the address's own family: 0...32 or 0...128.
   package let prefixLength: Int

@@ -3,7 +3,7 @@
 // One end of a UDP or TCP flow.
 
 /// An address and a UDP or TCP port number.
-package struct Endpoint: BitwiseCopyable, Hashable, Sendable {
+package struct Endpoint: Hashable, Sendable, BitwiseCopyable {
   package var address: IPAddress
   package var port: UInt16
 

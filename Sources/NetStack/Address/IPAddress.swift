@@ -7,7 +7,7 @@
 // prefix always means IPv4.
 
 /// An IPv4 or IPv6 address: 16 trivial bytes, compared and hashed as such.
-package struct IPAddress: Hashable, Sendable {
+package struct IPAddress: Hashable, Sendable, BitwiseCopyable {
   /// The first eight bytes as a big-endian number. 0 for IPv4.
   package var high: UInt64
   /// The last eight bytes as a big-endian number. 0x0000ffff_aabbccdd for IPv4.

@@ -3,7 +3,7 @@
 // A 48-bit Ethernet address (IEEE 802 §8).
 
 /// An Ethernet address; its 48 bits are the low bits of `rawValue`, first byte highest.
-package struct MACAddress: Hashable, Sendable {
+package struct MACAddress: Hashable, Sendable, BitwiseCopyable {
   package let rawValue: UInt64
 
   /// Bits above the 48th are dropped.

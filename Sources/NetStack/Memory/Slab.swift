@@ -93,7 +93,3 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
   /// The first slot that was never taken: all taken ones are below it.
   package var endIndex: UInt32 { highWater }
 }
-
-// Addresses live in flows.
-extension IPAddress: BitwiseCopyable {}
-extension MACAddress: BitwiseCopyable {}

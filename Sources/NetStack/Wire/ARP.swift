@@ -15,7 +15,7 @@ private enum Field {
 }
 
 /// A view of an ARP packet. After the check no getter reads outside it.
-package struct ARPPacket {
+package struct ARPPacket: BitwiseCopyable {
   package let bytes: ByteView
 
   /// Nil unless it is complete and maps IPv4 to Ethernet addresses.
@@ -35,7 +35,7 @@ package struct ARPPacket {
   package var targetIP: IPAddress { bytes.ipv4Address(at: Field.targetIP) }
 }
 
-package struct ARPHeader: Hashable, Sendable {
+package struct ARPHeader: Hashable, Sendable, BitwiseCopyable {
   package static let request: UInt16 = 1
   package static let reply: UInt16 = 2
 

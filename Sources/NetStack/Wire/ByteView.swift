@@ -8,7 +8,7 @@
 // A view must not outlive the memory it points to; it is not Sendable.
 
 /// Bytes that somebody else owns, read only.
-package struct ByteView {
+package struct ByteView: BitwiseCopyable {
   package let base: UnsafeRawPointer
   package let count: Int
 
@@ -24,6 +24,8 @@ package struct ByteView {
     // An empty buffer may have no address; any will do, for nothing is read from it.
     self.init(buffer.baseAddress ?? ByteView.nowhere, count: buffer.count)
   }
+
+  @inline(__always) package var isEmpty: Bool { count == 0 }
 
   package static var empty: ByteView { ByteView(nowhere, count: 0) }
 
@@ -107,7 +109,7 @@ package struct ByteView {
 }
 
 /// Bytes that somebody else owns, to be written.
-package struct MutableByteView {
+package struct MutableByteView: BitwiseCopyable {
   package let base: UnsafeMutableRawPointer
   package let count: Int
 

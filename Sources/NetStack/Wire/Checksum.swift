@@ -8,7 +8,7 @@
 // that loop would cost a factor of four. 64 bits cannot overflow below 2^32 words.
 
 /// A checksum being computed: add the pieces in order, then take `value`.
-package struct Checksum: Sendable {
+package struct Checksum: Sendable, BitwiseCopyable {
   /// Unfolded sum of 16-bit words in the machine's byte order.
   private var sum: UInt64
   /// Whether an odd number of bytes has been added: the next byte is the second of a word.

@@ -17,7 +17,7 @@ private enum Field {
 }
 
 /// A view of a frame. After the check no getter reads outside it.
-package struct EthernetPacket {
+package struct EthernetPacket: BitwiseCopyable {
   package let bytes: ByteView
 
   /// Nil for a frame without a complete header.
@@ -35,7 +35,7 @@ package struct EthernetPacket {
   package var payload: ByteView { bytes.dropFirst(EthernetHeader.encodedLength) }
 }
 
-package struct EthernetHeader: Hashable, Sendable {
+package struct EthernetHeader: Hashable, Sendable, BitwiseCopyable {
   package var destination: MACAddress
   package var source: MACAddress
   package var etherType: UInt16

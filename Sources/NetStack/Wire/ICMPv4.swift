@@ -43,7 +43,7 @@ private enum Field {
 }
 
 /// A view of a message. After the check no getter reads outside it.
-package struct ICMPv4Packet {
+package struct ICMPv4Packet: BitwiseCopyable {
   package let bytes: ByteView
 
   /// Nil for less than eight bytes. The checksum is a question of its own.
@@ -63,7 +63,7 @@ package struct ICMPv4Packet {
   package var isChecksumValid: Bool { Checksum.isValid(bytes) }
 }
 
-package struct ICMPv4Header: Hashable, Sendable {
+package struct ICMPv4Header: Hashable, Sendable, BitwiseCopyable {
   package var type: UInt8
   package var code: UInt8
   package var rest: UInt32

@@ -27,7 +27,7 @@ private enum Field {
 }
 
 /// A view of a message. After the check no getter reads outside it.
-package struct ICMPv6Packet {
+package struct ICMPv6Packet: BitwiseCopyable {
   package let bytes: ByteView
 
   /// Nil for less than eight bytes. The checksum is a question of its own.
@@ -53,7 +53,7 @@ package struct ICMPv6Packet {
   }
 }
 
-package struct ICMPv6Header: Hashable, Sendable {
+package struct ICMPv6Header: Hashable, Sendable, BitwiseCopyable {
   package var type: UInt8
   package var code: UInt8
   package var rest: UInt32

@@ -34,7 +34,7 @@ private let dontFragmentBit: UInt16 = 0x4000
 private let moreFragmentsBit: UInt16 = 0x2000
 
 /// A view of an IPv4 packet. After the check no getter reads outside it.
-package struct IPv4Packet {
+package struct IPv4Packet: BitwiseCopyable {
   /// The packet, cut to its total length (a short Ethernet frame has padding).
   package let bytes: ByteView
   /// Bytes of header with options: 20...60.
@@ -80,8 +80,24 @@ package struct IPv4Packet {
   package var isHeaderChecksumValid: Bool { Checksum.isValid(header) }
 }
 
+extension IPv4Packet {
+  /// Turns a first fragment's header in front of a whole payload into the datagram's own:
+  /// its length, no fragmentation, a new checksum. False if it is longer than can be said.
+  static func makeWhole(_ packet: MutableByteView, headerLength: Int) -> Bool {
+    guard packet.count <= 0xffff, headerLength >= IPv4Header.encodedLength,
+      headerLength <= packet.count
+    else { return false }
+    packet.store(UInt16(truncatingIfNeeded: packet.count), at: Field.totalLength)
+    packet.store(UInt16(0), at: Field.fragment)
+    packet.store(UInt16(0), at: Field.checksum)
+    packet.store(
+      Checksum.of(packet.view.slice(at: 0, count: headerLength)), at: Field.checksum)
+    return true
+  }
+}
+
 /// The fields of a header without options.
-package struct IPv4Header: Hashable, Sendable {
+package struct IPv4Header: Hashable, Sendable, BitwiseCopyable {
   package var source: IPAddress
   package var destination: IPAddress
   package var protocolNumber: UInt8

@@ -13,7 +13,7 @@ private enum Field {
 }
 
 /// A view of an IPv6 packet. After the check no getter reads outside it.
-package struct IPv6Packet {
+package struct IPv6Packet: BitwiseCopyable {
   /// The packet, cut to its payload length.
   package let bytes: ByteView
 
@@ -84,7 +84,7 @@ package struct IPv6Packet {
 }
 
 /// Where the chain of headers ends.
-package struct IPv6UpperLayer: Hashable, Sendable {
+package struct IPv6UpperLayer: Hashable, Sendable, BitwiseCopyable {
   /// TCP, UDP, ICMPv6, `IPProtocol.noNextHeader`, or what we don't know.
   package var protocolNumber: UInt8
   /// Bytes from the start of the packet; at most the packet's length.
@@ -93,14 +93,14 @@ package struct IPv6UpperLayer: Hashable, Sendable {
 }
 
 /// The fragment header (RFC 8200 §4.5).
-package struct IPv6Fragment: Hashable, Sendable {
+package struct IPv6Fragment: Hashable, Sendable, BitwiseCopyable {
   /// In bytes, a multiple of 8.
   package var offset: Int
   package var moreFragments: Bool
   package var identification: UInt32
 }
 
-package struct IPv6Header: Hashable, Sendable {
+package struct IPv6Header: Hashable, Sendable, BitwiseCopyable {
   package var source: IPAddress
   package var destination: IPAddress
   package var nextHeader: UInt8

@@ -17,7 +17,7 @@ package enum TCPField {
 }
 
 /// The control bits.
-package struct TCPFlags: OptionSet, Hashable, Sendable {
+package struct TCPFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
   package let rawValue: UInt8
 
   @inline(__always)
@@ -34,7 +34,7 @@ package struct TCPFlags: OptionSet, Hashable, Sendable {
 }
 
 /// A view of a segment. After the check no getter reads outside it.
-package struct TCPPacket {
+package struct TCPPacket: BitwiseCopyable {
   package let bytes: ByteView
   /// Bytes of header with options: 20...60.
   package let headerLength: Int
@@ -82,7 +82,7 @@ package struct TCPPacket {
   }
 }
 
-package struct TCPHeader: Hashable, Sendable {
+package struct TCPHeader: Hashable, Sendable, BitwiseCopyable {
   package var sourcePort: UInt16
   package var destinationPort: UInt16
   package var sequence: UInt32

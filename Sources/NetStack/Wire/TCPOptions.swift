@@ -15,7 +15,7 @@ private enum Kind {
 }
 
 /// Data that arrived: from `start` up to but not including `end`.
-package struct SACKBlock: Hashable, Sendable {
+package struct SACKBlock: Hashable, Sendable, BitwiseCopyable {
   package var start: UInt32
   package var end: UInt32
 
@@ -27,7 +27,7 @@ package struct SACKBlock: Hashable, Sendable {
 }
 
 /// Up to four blocks, in place.
-package struct SACKBlocks: Hashable, Sendable {
+package struct SACKBlocks: Hashable, Sendable, BitwiseCopyable {
   private var first = SACKBlock(start: 0, end: 0)
   private var second = SACKBlock(start: 0, end: 0)
   private var third = SACKBlock(start: 0, end: 0)
@@ -65,7 +65,7 @@ package struct SACKBlocks: Hashable, Sendable {
   }
 }
 
-package struct TCPTimestamps: Hashable, Sendable {
+package struct TCPTimestamps: Hashable, Sendable, BitwiseCopyable {
   package var value: UInt32
   package var echo: UInt32
 
@@ -77,7 +77,7 @@ package struct TCPTimestamps: Hashable, Sendable {
 }
 
 /// What a segment's options say.
-package struct TCPOptions: Hashable, Sendable {
+package struct TCPOptions: Hashable, Sendable, BitwiseCopyable {
   package var maximumSegmentSize: UInt16?
   /// As on the wire: RFC 7323 §2.3 wants more than 14 to be taken as 14.
   package var windowScale: UInt8?

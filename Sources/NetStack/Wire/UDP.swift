@@ -11,7 +11,7 @@ package enum UDPField {
 }
 
 /// A view of a datagram. After the check no getter reads outside it.
-package struct UDPPacket {
+package struct UDPPacket: BitwiseCopyable {
   /// The datagram, cut to its length field.
   package let bytes: ByteView
 
@@ -42,7 +42,7 @@ package struct UDPPacket {
   }
 }
 
-package struct UDPHeader: Hashable, Sendable {
+package struct UDPHeader: Hashable, Sendable, BitwiseCopyable {
   package var sourcePort: UInt16
   package var destinationPort: UInt16
   /// 0...65527.

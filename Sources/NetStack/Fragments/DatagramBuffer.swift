@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The memory of one datagram that is being put together: room for the headers, the
+// payload, and a map of the blocks that have arrived. The map makes the order of arrival,
+// overlaps and holes a matter of a few bit operations, with no list that could be made long
+// (RFC 815 has holes as a list).
+
+struct DatagramBuffer: BitwiseCopyable {
+  /// Room for an IPv4 header with options, in front of the payload.
+  static let headerRoom = 64
+  private static let blocks = 8192
+  private static let mapBytes = blocks / 8
+
+  private var memory: UnsafeMutableRawPointer
+  /// Payload bytes that the memory has room for.
+  private(set) var capacity: Int
+  private var receivedBlocks = 0
+
+  /// Bytes allocated.
+  var byteCount: Int { DatagramBuffer.mapBytes + DatagramBuffer.headerRoom + capacity }
+
+  /// - Parameter capacity: payload bytes to make room for; it is rounded up.
+  init(capacity: Int) {
+    self.capacity = DatagramBuffer.rounded(capacity)
+    memory = DatagramBuffer.allocate(self.capacity)
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: DatagramBuffer.mapBytes)
+  }
+
+  func deallocate() { memory.deallocate() }
+
+  /// What a buffer with room for `payload` bytes allocates.
+  static func byteCount(for payload: Int) -> Int { mapBytes + headerRoom + rounded(payload) }
+
+  /// The next power of two from 4 KiB: datagrams grow, and copying them each time would be
+  /// quadratic.
+  private static func rounded(_ capacity: Int) -> Int {
+    var rounded = 4096
+    while rounded < capacity { rounded &*= 2 }
+    return rounded
+  }
+
+  private static func allocate(_ capacity: Int) -> UnsafeMutableRawPointer {
+    .allocate(byteCount: mapBytes + headerRoom + capacity, alignment: 16)
+  }
+
+  /// Makes room for `payload` bytes in all.
+  mutating func grow(to payload: Int) {
+    guard payload > capacity else { return }
+    let room = DatagramBuffer.rounded(payload)
+    let larger = DatagramBuffer.allocate(room)
+    larger.copyMemory(from: memory, byteCount: byteCount)
+    memory.deallocate()
+    memory = larger
+    capacity = room
+  }
+
+  private var payload: UnsafeMutableRawPointer {
+    memory + DatagramBuffer.mapBytes + DatagramBuffer.headerRoom
+  }
+
+  /// `count` payload bytes with `headerLength` bytes in front of them.
+  func packet(headerLength: Int, payloadCount count: Int) -> MutableByteView {
+    assert(headerLength <= DatagramBuffer.headerRoom && count <= capacity)
+    return MutableByteView(payload - headerLength, count: headerLength &+ count)
+  }
+
+  // MARK: Blocks
+
+  enum Overlap {
+    case none, partial
+    /// All of it is there already, byte for byte.
+    case duplicate
+  }
+
+  /// How bytes for `offset` relate to what has arrived.
+  func overlap(_ bytes: ByteView, at offset: Int) -> Overlap {
+    let known = count(blocks: bytes.count, at: offset)
+    guard known > 0 else { return .none }
+    guard known == (bytes.count &+ 7) >> 3 else { return .partial }
+    let stored = ByteView(payload + offset, count: bytes.count)
+    return stored.buffer.elementsEqual(bytes.buffer) ? .duplicate : .partial
+  }
+
+  /// Takes bytes that don't overlap, into memory that is large enough.
+  mutating func insert(_ bytes: ByteView, at offset: Int) {
+    assert(offset &+ bytes.count <= capacity)
+    (payload + offset).copyMemory(from: bytes.base, byteCount: bytes.count)
+    forEachWord(blocks: bytes.count, at: offset) { word, mask in
+      memory.storeBytes(
+        of: memory.load(fromByteOffset: word, as: UInt64.self) | mask, toByteOffset: word,
+        as: UInt64.self)
+    }
+    receivedBlocks &+= (bytes.count &+ 7) >> 3
+  }
+
+  /// Whether all blocks of a datagram of `length` bytes are here.
+  func isComplete(_ length: Int) -> Bool { receivedBlocks == (length &+ 7) >> 3 }
+
+  /// How many of the blocks that `count` bytes from `offset` touch have arrived.
+  private func count(blocks count: Int, at offset: Int) -> Int {
+    var known = 0
+    forEachWord(blocks: count, at: offset) { word, mask in
+      known &+= (memory.load(fromByteOffset: word, as: UInt64.self) & mask).nonzeroBitCount
+    }
+    return known
+  }
+
+  /// Calls `body` with the place of each word of the map that the blocks touch, and their bits.
+  @inline(__always)
+  private func forEachWord(
+    blocks count: Int, at offset: Int, _ body: (_ byteOffset: Int, _ mask: UInt64) -> Void
+  ) {
+    var block = offset >> 3
+    let end = (offset &+ count &+ 7) >> 3
+    assert(end <= DatagramBuffer.blocks)
+    while block < end {
+      let first = block & 63
+      let bits = min(64 &- first, end &- block)
+      // Smart shift: 64 bits are all.
+      let mask = ~(~UInt64(0) << bits) &<< UInt64(first)
+      body((block >> 6) &* 8, mask)
+      block &+= bits
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A piece of a datagram, in terms that both families share.
+
+/// A fragment as the reassembler takes it; borrowed from the packet.
+package struct Fragment {
+  /// Which datagram it is a piece of (RFC 791 §3.2; RFC 8200 §4.5 leaves out the protocol,
+  /// which does no harm: it is the same in all pieces).
+  struct Key: Hashable, BitwiseCopyable {
+    var source: IPAddress
+    var destination: IPAddress
+    var protocolNumber: UInt8
+    /// 16 bits of IPv4, 32 of IPv6.
+    var identification: UInt32
+  }
+
+  let key: Key
+  /// Where the payload belongs in the datagram, in bytes; a multiple of 8.
+  let offset: Int
+  let moreFragments: Bool
+  let payload: ByteView
+  /// The headers that the whole datagram has in front of its payload, if this is the first.
+  let header: ByteView
+  let sourceMAC: MACAddress
+
+  package init(_ packet: IPv4Packet, from mac: MACAddress) {
+    key = Key(
+      source: packet.source, destination: packet.destination,
+      protocolNumber: packet.protocolNumber, identification: UInt32(packet.identification))
+    offset = packet.fragmentOffset
+    moreFragments = packet.moreFragments
+    payload = packet.payload
+    header = packet.header
+    sourceMAC = mac
+  }
+
+  var end: Int { offset &+ payload.count }
+
+  /// Whether it can be a piece of any datagram: pieces but the last are whole blocks of eight
+  /// bytes, none is empty, and none reaches beyond 64 KiB (the "ping of death").
+  var isSane: Bool {
+    !payload.isEmpty && end <= IPv4Header.maxPayloadLength
+      && (!moreFragments || payload.count & 7 == 0)
+  }
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Puts the fragments of a link together (RFC 791 §3.2, RFC 815, RFC 1122 §3.3.2).
+//
+// Bounded whatever a guest sends: so many datagrams, so many bytes, 30 s each; when there
+// is no room the oldest goes. A datagram with overlapping fragments is dropped, and so is
+// the rest of it that is still to come (RFC 5722 §4; an exact duplicate is not an overlap,
+// RFC 8200 §4.5). Family-neutral but for the header that a complete datagram gets.
+//
+// Loop thread. Time is passed in; the owner asks for `nextDeadline`.
+
+package final class Reassembler {
+  package struct Limits: Sendable {
+    package var datagrams = 32
+    /// Memory of unfinished datagrams.
+    package var bytes = 1 << 20
+    /// Nanoseconds from the first fragment to arrive.
+    package var lifetime: UInt64 = 30_000_000_000
+
+    package init() {}
+  }
+
+  package enum Outcome {
+    /// Kept; nothing to do.
+    case incomplete
+    /// An IP packet, whole, its header's checksum right. Valid until `releaseDelivered`.
+    case complete(ByteView)
+    /// Not used: malformed, overlapping, or a piece of a datagram that was given up.
+    case refused
+  }
+
+  /// A datagram whose time is over.
+  package struct Expired {
+    /// Its first fragment as it came, with its header: what a time-exceeded error quotes.
+    package let firstFragment: ByteView
+    package let sourceMAC: MACAddress
+  }
+
+  private struct Datagram: BitwiseCopyable {
+    var key: Fragment.Key
+    var deadline: UInt64
+    var buffer: DatagramBuffer
+    /// Refused: what comes of it is thrown away until the deadline.
+    var isPoisoned = false
+    /// Payload bytes in all; nil until the last fragment is here.
+    var length: Int?
+    /// The highest end that was seen.
+    var reach = 0
+    /// Bytes of the first fragment's headers in front of the payload, and of its payload.
+    var headerLength = 0
+    var firstLength = 0
+    var sourceMAC: MACAddress
+  }
+
+  private let limits: Limits
+  /// In order of arrival, so the first is the oldest and expires first.
+  private var datagrams: [Datagram] = []
+  private var delivered: [DatagramBuffer] = []
+  private var byteCount = 0
+
+  package init(limits: Limits = Limits()) {
+    self.limits = limits
+    datagrams.reserveCapacity(limits.datagrams)
+  }
+
+  deinit {
+    for datagram in datagrams { datagram.buffer.deallocate() }
+    releaseDelivered()
+  }
+
+  /// Unfinished datagrams and the memory they take.
+  package var pending: (datagrams: Int, bytes: Int) { (datagrams.count, byteCount) }
+
+  /// When `expire` has something to do; nil while there is nothing.
+  package var nextDeadline: UInt64? { datagrams.first?.deadline }
+
+  /// Takes a fragment. What is overdue must have been expired before.
+  package func add(_ fragment: Fragment, now: UInt64) -> Outcome {
+    guard fragment.isSane else { return .refused }
+    guard let index = slot(for: fragment, now: now) else { return .refused }
+    if datagrams[index].isPoisoned { return .refused }
+    switch datagrams[index].buffer.overlap(fragment.payload, at: fragment.offset) {
+    case .partial: return poison(index)
+    case .duplicate: return fits(fragment, index) ? .incomplete : poison(index)
+    case .none:
+      guard fits(fragment, index), reserve(fragment.end, index) else { return poison(index) }
+    }
+    // The slot has moved if others were dropped for its sake.
+    guard let index = find(fragment.key) else { return .refused }
+    insert(fragment, index)
+    guard let length = datagrams[index].length, datagrams[index].buffer.isComplete(length) else {
+      return .incomplete
+    }
+    return complete(index, length)
+  }
+
+  /// Drops what is overdue. RFC 1122 §3.3.2 wants a time-exceeded error for each datagram
+  /// of which the first fragment came, and `notify` is called for those; the view is
+  /// valid in the call only.
+  package func expire(now: UInt64, _ notify: (Expired) -> Void) {
+    while let oldest = datagrams.first, oldest.deadline <= now {
+      if oldest.headerLength > 0, !oldest.isPoisoned {
+        let packet = oldest.buffer.packet(
+          headerLength: oldest.headerLength, payloadCount: oldest.firstLength)
+        notify(Expired(firstFragment: packet.view, sourceMAC: oldest.sourceMAC))
+      }
+      drop(0)
+    }
+  }
+
+  /// Frees the packets that were delivered. Called when nothing points into them any more:
+  /// at the end of the turn.
+  @inline(__always)
+  package func releaseDelivered() {
+    guard !delivered.isEmpty else { return }
+    for buffer in delivered { buffer.deallocate() }
+    delivered.removeAll(keepingCapacity: true)
+  }
+
+  // MARK: - Slots
+
+  private func find(_ key: Fragment.Key) -> Int? { datagrams.firstIndex { $0.key == key } }
+
+  /// The fragment's datagram, new if need be.
+  private func slot(for fragment: Fragment, now: UInt64) -> Int? {
+    if let index = find(fragment.key) { return index }
+    let bytes = DatagramBuffer.byteCount(for: fragment.end)
+    guard bytes <= limits.bytes, limits.datagrams > 0 else { return nil }
+    while datagrams.count >= limits.datagrams || byteCount + bytes > limits.bytes { drop(0) }
+    datagrams.append(
+      Datagram(
+        key: fragment.key, deadline: now &+ limits.lifetime,
+        buffer: DatagramBuffer(capacity: fragment.end), sourceMAC: fragment.sourceMAC))
+    byteCount += bytes
+    return datagrams.count - 1
+  }
+
+  /// Makes room up to `end`, older datagrams giving way. False if there is none.
+  private func reserve(_ end: Int, _ index: Int) -> Bool {
+    let old = datagrams[index].buffer.byteCount
+    let new = max(old, DatagramBuffer.byteCount(for: end))
+    guard new <= limits.bytes else { return false }
+    var index = index
+    while byteCount - old + new > limits.bytes {
+      let victim = index == 0 ? 1 : 0
+      drop(victim)
+      if victim < index { index -= 1 }
+    }
+    datagrams[index].buffer.grow(to: end)
+    byteCount += new - old
+    return true
+  }
+
+  private func drop(_ index: Int) {
+    let datagram = datagrams.remove(at: index)
+    byteCount -= datagram.buffer.byteCount
+    datagram.buffer.deallocate()
+  }
+
+  /// Gives the datagram up, and remembers that until its time is over.
+  private func poison(_ index: Int) -> Outcome {
+    var datagram = datagrams[index]
+    byteCount -= datagram.buffer.byteCount
+    datagram.buffer.deallocate()
+    datagram.buffer = DatagramBuffer(capacity: 0)
+    datagram.isPoisoned = true
+    byteCount += datagram.buffer.byteCount
+    datagrams[index] = datagram
+    return .refused
+  }
+
+  // MARK: - Contents
+
+  /// Whether the fragment agrees with what is known of the datagram's end.
+  private func fits(_ fragment: Fragment, _ index: Int) -> Bool {
+    if let length = datagrams[index].length {
+      return fragment.moreFragments ? fragment.end <= length : fragment.end == length
+    }
+    return fragment.moreFragments || fragment.end >= datagrams[index].reach
+  }
+
+  private func insert(_ fragment: Fragment, _ index: Int) {
+    datagrams[index].buffer.insert(fragment.payload, at: fragment.offset)
+    datagrams[index].reach = max(datagrams[index].reach, fragment.end)
+    if !fragment.moreFragments { datagrams[index].length = fragment.end }
+    guard fragment.offset == 0 else { return }
+    let header = fragment.header
+    datagrams[index].headerLength = header.count
+    datagrams[index].firstLength = fragment.payload.count
+    datagrams[index].sourceMAC = fragment.sourceMAC
+    datagrams[index].buffer.packet(headerLength: header.count, payloadCount: 0)
+      .store(header, at: 0)
+  }
+
+  private func complete(_ index: Int, _ length: Int) -> Outcome {
+    let datagram = datagrams.remove(at: index)
+    byteCount -= datagram.buffer.byteCount
+    delivered.append(datagram.buffer)
+    let packet = datagram.buffer.packet(
+      headerLength: datagram.headerLength, payloadCount: length)
+    // Options may make it longer than a packet can be.
+    guard IPv4Packet.makeWhole(packet, headerLength: datagram.headerLength) else {
+      return .refused
+    }
+    return .complete(packet.view)
+  }
+}
