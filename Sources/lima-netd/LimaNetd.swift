@@ -29,7 +29,10 @@ struct LimaNetd: ParsableCommand {
         lima-netd capture default -w - | tcpdump -nr -
       """,
     version: versionText,
-    subcommands: [Exec.self, Attach.self])
+    subcommands: [
+      Exec.self, Attach.self, ForwardCommand.self, Network.self, Status.self, Leases.self,
+      Capture.self, DNS.self, Completions.self,
+    ])
 
   static let versionText = "lima-netd 0.1.0"
 }

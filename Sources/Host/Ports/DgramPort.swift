@@ -1,15 +1,133 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// One frame a datagram, many datagrams a system call: either a connected
+// SOCK_DGRAM socket of its own (one end of a socketpair, as Lima passes over
+// `_fd.sock`), or one guest of a `UnixgramListener`, whose socket it shares and
+// which reads for it.
+//
+// A full receiver is back-pressure, never an error. A connected socket says when
+// it takes more; a shared one cannot (its readiness is about no one guest), nor
+// can a kernel that is out of buffers, so those are tried again after 100 us,
+// and ever later while nothing moves.
+//
+// Thread: loop only.
+
+import Platform
 import PluginAPI
 
-/// One frame a datagram: a connected SOCK_DGRAM socket (one end of a
-/// socketpair), or one guest of a `UnixgramListener`.
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 package final class DgramPort: Port {
-  /// Takes over `fd`, which becomes non-blocking.
+  private static let firstRetry: UInt64 = 100_000
+  private static let lastRetry: UInt64 = 20_000_000
+  private static let bufferBytes: Int32 = 1 << 20
+
+  /// Where to send; nil: the socket is connected.
+  let peer: UnsafeMutablePointer<sockaddr_un>?
+  let peerLength: socklen_t
+  var queue = SendQueue()
+  private var retryDelay = firstRetry
+  private var framesAtProbe: UInt64 = 0
+
+  /// Takes over `fd`, a connected socket.
   package init(_ options: PortOptions, fd: Int32, memory: PortMemory) {
+    peer = nil
+    peerLength = 0
+    // As far as the system's limits allow; a large frame must fit as a whole.
+    _ = Sockets.setOption(fd, SOL_SOCKET, SO_SNDBUF, Self.bufferBytes)
     super.init(options, fd: fd, ownsFD: true, offloads: 0, memory: memory)
+  }
+
+  /// A guest of a listener.
+  init(
+    _ options: PortOptions, sharing fd: Int32, peer address: UnsafePointer<sockaddr_un>,
+    _ length: socklen_t, memory: PortMemory
+  ) {
+    let copy = UnsafeMutablePointer<sockaddr_un>.allocate(capacity: 1)
+    copy.initialize(to: address.pointee)
+    peer = copy
+    peerLength = length
+    super.init(options, fd: fd, ownsFD: false, offloads: 0, memory: memory)
+  }
+
+  deinit { peer?.deallocate() }
+
+  /// Whether the driver polls `fd` for this port.
+  package var hasOwnSocket: Bool { peer == nil }
+
+  // MARK: Receiving
+
+  package override func onReadable() {
+    guard end == nil, peer == nil else { return }
+    let received = memory.receiveDatagrams(fd, named: false)
+    guard received >= 0 else { return receiveFailed(Int32(-received)) }
+    var count = 0
+    for i in 0..<received {
+      if memory.frame(i, into: memory.frames + count, counters: &counters) { count &+= 1 }
+    }
+    deliver(memory.frames, count)
+  }
+
+  private func receiveFailed(_ code: Int32) {
+    switch code {
+    case EAGAIN, ENOBUFS, ENOMEM: break
+    case ECONNRESET, ECONNREFUSED, ENOTCONN: finish(.closed)
+    default: finish(.system(call: "recvmmsg", errno: code))
+    }
+  }
+
+  // MARK: Sending
+
+  package override func send(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
+    push(frames, count, forwarding: false)
+  }
+
+  package override func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    _ = push(frames, count, forwarding: true)
+  }
+
+  package override func onWritable() {
+    guard end == nil else { return }
+    let before = queue.count
+    let state = flushQueue()
+    if queue.count < before || before == 0 { retryDelay = Self.firstRetry }
+    if queue.isRelaxed { announceReady() }
+    guard end == nil else { return }
+    wait(queue.isEmpty && !owesReady ? .sent : state == .sent ? .full : state)
+  }
+
+  /// Arranges to be called when the state may have passed.
+  func wait(_ state: Outcome) {
+    switch state {
+    case .sent: if peer == nil { setInterest(.read) }
+    case .full where peer == nil: setInterest([.read, .write])
+    case .full, .exhausted:
+      if peer == nil { setInterest(.read) }
+      askRetry(after: retryDelay)
+      retryDelay = min(retryDelay &* 2, Self.lastRetry)
+    case .dead: break
+    }
   }
 
   /// Sends a silent guest a frame that it ignores, to learn whether somebody is
   /// there: datagram sockets say so only when written to. Call every 30 s or so.
-  package func probe() {}
+  /// (Guests of a listener are probed by the listener.)
+  package func probe() {
+    defer { framesAtProbe = counters.rxFrames }
+    guard end == nil, peer == nil, queue.isEmpty, counters.rxFrames == framesAtProbe else { return }
+    // To the nearest bridge's group address, which no bridge passes on, with
+    // the first of the EtherTypes for local experiments (IEEE 802-2014, 9.2.4).
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 60) { frame in
+      frame.initialize(repeating: 0)
+      for (i, byte) in [0x01, 0x80, 0xc2, 0, 0, 0x0e, 2, 0, 0, 0, 0, 0, 0x88, 0xb5].enumerated() {
+        frame[i] = UInt8(byte)
+      }
+      let n = Sockets.send(fd, frame.baseAddress, 60, dontWait)
+      if n < 0 { _ = outcome(Int32(-n)) }
+    }
+  }
 }

@@ -10,8 +10,14 @@
 // Thread: loop only. Nothing here allocates, retains or locks per frame; the
 // virtual calls are per batch.
 
-import Glibc
+import Platform
 import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
 
 package class Port {
   /// The supervisor's number for it.
@@ -40,6 +46,8 @@ package class Port {
   /// Why the port is of no use any more.
   package final private(set) var end: PortEnd?
 
+  private final var retryIsPending = false
+  private final var announcesOnRetry = false
   /// A short count was returned and `ready` is owed.
   final var owesReady = false
   private final var isOpen = true
@@ -69,7 +77,15 @@ package class Port {
   package func onWritable() {}
 
   /// The deadline given to `portWantsRetry` has come.
-  package func onRetry() { onWritable() }
+  package final func onRetry() {
+    retryIsPending = false
+    guard end == nil else { return }
+    onWritable()
+    if announcesOnRetry {
+      announcesOnRetry = false
+      announceReady()
+    }
+  }
 
   // MARK: Frames out
 
@@ -87,7 +103,7 @@ package class Port {
   package func close() {
     guard isOpen else { return }
     isOpen = false
-    if ownsFD, fd >= 0 { _ = Glibc.close(fd) }
+    if ownsFD, fd >= 0 { _ = Sockets.close(fd) }
   }
 
   // MARK: For subclasses
@@ -104,6 +120,19 @@ package class Port {
     guard new != interest else { return }
     interest = new
     delegate?.portInterestChanged(self)
+  }
+
+  /// Asks for `onRetry`, unless that is under way.
+  final func askRetry(after delay: UInt64) {
+    guard !retryIsPending, let delegate else { return }
+    retryIsPending = true
+    delegate.portWantsRetry(self, at: MonotonicClock.now() &+ delay)
+  }
+
+  /// Ends the wait of a sender after `delay` even if nothing moves.
+  final func announceAnyway(after delay: UInt64) {
+    announcesOnRetry = true
+    askRetry(after: delay)
   }
 
   /// Hands a batch to the receiver.
@@ -141,7 +170,5 @@ package struct PortOptions: Sendable {
   }
 }
 
-/// The system's text for an errno, with its number.
-func errnoText(_ code: Int32) -> String {
-  "\(String(cString: strerror(code))) (errno \(code))"
-}
+/// For `Sockets.recv`.
+let dontWait = Int32(MSG_DONTWAIT)

@@ -54,6 +54,7 @@ package final class PortMemory {
     addresses = .allocate(capacity: Self.datagrams)
     addresses.initialize(repeating: sockaddr_un(), count: Self.datagrams)
     out = SendMemory()
+    prepareDatagrams()
   }
 
   deinit {

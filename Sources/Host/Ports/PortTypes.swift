@@ -3,6 +3,7 @@
 // What a port and whoever drives it say to each other.
 // Thread: loop only.
 
+import Platform
 import PluginAPI
 
 /// Where a port puts what it receives: the two callbacks of a network plugin
@@ -68,7 +69,7 @@ extension PortEnd: CustomStringConvertible {
     case .badLength(let length):
       "the guest sent a frame length of \(length); a frame has 14 to \(LND_FRAME_MAX) bytes"
     case .boundaryUnknown: "the place of the next frame is not known"
-    case .system(let call, let code): "\(call): \(errnoText(code))"
+    case .system(let call, let code): "\(call): \(Errno(code)) (\(Errno(code).name))"
     case .unreachable: "nobody receives at the guest's address any more"
     }
   }

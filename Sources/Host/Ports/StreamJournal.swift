@@ -55,7 +55,7 @@ package struct StreamJournal {
       sendLength: word(16), sent: word(20))
     guard state.skip <= PortMemory.frameMax, state.headerCount <= 3,
       state.skip == 0 || state.headerCount == 0, state.sendLength <= PortMemory.frameMax,
-      state.sent <= state.sendLength + 4
+      state.sent == 0 || state.sent < state.sendLength + 4
     else { return nil }
     return state
   }

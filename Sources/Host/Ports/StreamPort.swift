@@ -1,9 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A QEMU stream (`-netdev stream`, `-netdev socket`): SOCK_STREAM, each frame
+// behind its length in 4 bytes, big-endian. This file: life and receiving;
+// StreamPort+Send.swift: sending.
+//
+// Receiving: one large recv a turn; all whole frames in it are delivered where
+// they lie, and the half frame at the end moves to the front of the buffer. A
+// length that no frame has ends the port: after it nothing on the stream can be
+// told from anything else.
+//
+// Frames are marked as having good checksums: they came through this machine's
+// memory from a sender that had no offload to leave them out.
+//
+// Invariant: rx bytes kept between turns are a frame's beginning, or none; while
+// `skip` is not 0 there are none.
+//
+// Thread: loop only.
+
+import Platform
 import PluginAPI
 
-/// A QEMU stream: each frame behind its length in 4 bytes, big-endian.
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 package final class StreamPort: Port {
-  /// Takes over `fd`, a connected SOCK_STREAM socket, which becomes non-blocking.
+  private static let bufferBytes = 256 << 10
+
+  private var buffer: UnsafeMutablePointer<UInt8>?
+  private var kept = 0
+  /// Bytes still to come of a frame that a dead process had begun to read.
+  private var skip = 0
+
+  let journal: StreamJournal?
+  var queue = SendQueue()
+  /// The frame on the wire of which a part is sent and the rest heads the
+  /// queue: its length, and its bytes sent with those of the length. 0 and 0 at
+  /// a boundary.
+  var partialLength: UInt32 = 0
+  var partialSent: UInt32 = 0
+
+  /// Takes over `fd`, a connected SOCK_STREAM socket.
   /// - Parameters:
   ///   - journal: where to keep frame boundaries; nil: nowhere.
   ///   - resumed: the socket was served by a process that died, and `journal`
@@ -12,6 +51,145 @@ package final class StreamPort: Port {
   package init(
     _ options: PortOptions, fd: Int32, journal: StreamJournal?, resumed: Bool, memory: PortMemory
   ) {
+    self.journal = journal
     super.init(options, fd: fd, ownsFD: true, offloads: 0, memory: memory)
+    if resumed {
+      if let state = journal?.recover() {
+        resume(state)
+      } else {
+        finish(.boundaryUnknown)
+      }
+    } else {
+      journal?.reset()
+    }
+  }
+
+  deinit { buffer?.deallocate() }
+
+  /// Goes on in the middle of the frames that the journal describes.
+  private func resume(_ state: StreamJournal.State) {
+    skip = Int(state.skip)
+    let buffer = allocateBuffer()
+    for i in 0..<state.headerCount {
+      buffer[i] = UInt8(truncatingIfNeeded: state.header >> (8 * UInt32(i)))
+    }
+    kept = state.headerCount
+    guard state.sent > 0 else { return }
+    partialLength = state.sendLength
+    partialSent = state.sent
+    let owed = Int(state.sendLength + 4 - state.sent)
+    guard let rest = queue.extend(owed) else { return finish(.boundaryUnknown) }
+    memset(rest, 0, owed)
+    let length = state.sendLength.bigEndian
+    withUnsafeBytes(of: length) { bytes in
+      for i in Int(state.sent)..<max(4, Int(state.sent)) { rest[i - Int(state.sent)] = bytes[i] }
+    }
+    setInterest([.read, .write])
+  }
+
+  private func allocateBuffer() -> UnsafeMutablePointer<UInt8> {
+    if let buffer { return buffer }
+    let new = UnsafeMutablePointer<UInt8>.allocate(capacity: Self.bufferBytes)
+    buffer = new
+    return new
+  }
+
+  // MARK: Receiving
+
+  package override func onReadable() {
+    guard end == nil else { return }
+    let buffer = allocateBuffer()
+    journal?.rxBegin()
+    let n = Sockets.recv(fd, buffer + kept, Self.bufferBytes - kept, dontWait)
+    guard n > 0 else { return receivedNothing(Int32(truncatingIfNeeded: -n)) }
+
+    let total = kept + n
+    let start = min(skip, total)
+    skip -= start
+    var scan = start
+    var length: UInt32 = 0
+    var isBad = false
+    while total &- scan >= 4 {
+      length = buffer.be32(scan)
+      if length < 14 || length > LND_FRAME_MAX {
+        isBad = true
+        break
+      }
+      if total &- scan &- 4 < Int(length) { break }
+      scan &+= 4 &+ Int(length)
+    }
+    kept = total - scan
+    if !isBad { recordBoundary(buffer + scan, length) }
+    deliverFrames(buffer, from: start, to: scan)
+    if isBad {
+      finish(.badLength(length))
+    } else if kept > 0 {
+      memmove(buffer, buffer + scan, kept)
+    }
+  }
+
+  /// - Parameter length: of the half frame, when its 4 bytes are there.
+  private func recordBoundary(_ rest: UnsafeMutablePointer<UInt8>, _ length: UInt32) {
+    guard let journal else { return }
+    if kept >= 4 {
+      journal.rxEnd(skip: length &- UInt32(kept &- 4), header: 0, headerCount: 0)
+    } else {
+      var header: UInt32 = 0
+      for i in 0..<kept { header |= UInt32(rest[i]) << (8 * UInt32(i)) }
+      journal.rxEnd(
+        skip: UInt32(truncatingIfNeeded: skip), header: header, headerCount: UInt32(kept))
+    }
+  }
+
+  private func deliverFrames(
+    _ buffer: UnsafeMutablePointer<UInt8>, from start: Int, to stop: Int
+  ) {
+    let frames = memory.frames
+    var at = start
+    while at < stop, end == nil {
+      var count = 0
+      while at < stop, count < PortMemory.batch {
+        let length = buffer.be32(at)
+        frames[count] = lnd_frame(
+          data: UnsafePointer(buffer + at + 4), length: length, capacity: 0,
+          flags: LND_FRAME_CSUM_VALID, gso_type: 0, gso_size: 0, csum_start: 0, csum_offset: 0,
+          hdr_len: 0, reserved: 0)
+        count &+= 1
+        at &+= 4 &+ Int(length)
+      }
+      deliver(frames, count)
+    }
+  }
+
+  private func receivedNothing(_ code: Int32) {
+    if code == 0 || code == ECONNRESET || code == EPIPE { return finish(.closed) }
+    guard code == EAGAIN || code == ENOBUFS || code == ENOMEM else {
+      return finish(.system(call: "recv", errno: code))
+    }
+    recordNoProgress()
+  }
+
+  /// Nothing was read: the boundary is where it was.
+  private func recordNoProgress() {
+    guard let buffer else { return }
+    recordBoundary(buffer, kept >= 4 ? buffer.be32(0) : 0)
+  }
+
+  // MARK: Sending
+
+  package override func send(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
+    push(frames, count, forwarding: false)
+  }
+
+  package override func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    _ = push(frames, count, forwarding: true)
+  }
+
+  package override func onWritable() {
+    guard end == nil else { return }
+    flushQueue()
+    if queue.isRelaxed { announceReady() }
+    guard end == nil else { return }
+    setInterest(queue.isEmpty && !owesReady ? .read : [.read, .write])
   }
 }

@@ -1,36 +1,210 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// One bound SOCK_DGRAM socket with many guests (vfkit, krunkit), told apart by
+// their source addresses. A frame from a new address makes a guest; so does
+// vfkit's hello, a datagram of the four letters VFKT. A guest without an address
+// cannot be answered and is not let in.
+//
+// Datagram sockets do not say when a peer goes: a send that is refused ends its
+// port, and silent guests are looked for by connecting a scratch socket.
+//
+// Thread: loop only. Per datagram: a compare with the last sender's address, and
+// on a change a search among at most `limit` hashes.
+
+import CPlatform
+import Platform
 import PluginAPI
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 package protocol UnixgramListenerDelegate: PortDelegate {
-  /// A new address sent a frame. Returns the port's id, or nil to refuse. Attach
-  /// it in `unixgramGuestArrived`, which follows with the port.
-  func unixgramGuestID(for listener: UnixgramListener, address: String) -> UInt64?
-  /// The port is made; its first frames are delivered when this has returned.
+  /// A new address sent a frame. Returns what the port shall be, or nil to
+  /// refuse it (it may ask again with each datagram).
+  func unixgramGuestKnocks(_ listener: UnixgramListener, address: String) -> PortOptions?
+  /// The port is made: attach it and set its delegate. Its first frames are
+  /// delivered when this has returned.
   func unixgramGuestArrived(_ listener: UnixgramListener, _ port: DgramPort)
 }
 
-/// One bound SOCK_DGRAM socket with many guests (vfkit, krunkit), told apart by
-/// their source addresses.
 package final class UnixgramListener {
+  private struct Guest {
+    let hash: UInt64
+    let port: DgramPort
+    /// rxFrames at the last probe.
+    var frames: UInt64 = 0
+  }
+
   package let id: UInt64
   package let fd: Int32
   package weak var delegate: (any UnixgramListenerDelegate)?
-  /// How often to call `probe`.
+  /// How often to call `probe`, in ns.
   package static let probeInterval: UInt64 = 30_000_000_000
+  /// Datagrams of senders that were not let in: no address, too many, refused.
+  package private(set) var refused: UInt64 = 0
+  /// Datagrams that are no frames, of senders that are no guests.
+  package private(set) var counters = PortCounters()
+  /// Why the listener is of no use any more.
+  package private(set) var end: PortEnd?
+
+  private var guests: [Guest] = []
+  private let limit: Int
+  private let memory: PortMemory
+  private var isOpen = true
 
   /// Takes over `fd`.
   /// - Parameter limit: guests at once; the datagrams of others are dropped.
   package init(id: UInt64, fd: Int32, memory: PortMemory, limit: Int = 64) {
     self.id = id
     self.fd = fd
+    self.limit = limit
+    self.memory = memory
+    _ = Sockets.setOption(fd, SOL_SOCKET, SO_SNDBUF, 1 << 20)
   }
 
-  /// The fd is readable.
-  package func onReadable() {}
-  /// Looks whether silent guests still exist; ends those that do not.
-  package func probe() {}
+  deinit { close() }
+
+  package var guestCount: Int { guests.count }
+
+  /// The fd is readable: delivers up to 64 datagrams, in batches by sender.
+  package func onReadable() {
+    guard end == nil else { return }
+    let received = memory.receiveDatagrams(fd, named: true)
+    if received < 0 {
+      let code = Int32(-received)
+      if code != EAGAIN, code != ENOBUFS, code != ENOMEM, code != ECONNREFUSED {
+        end = .system(call: "recvmmsg", errno: code)
+      }
+      return
+    }
+    var port: DgramPort?
+    var last = -1
+    var count = 0
+    for i in 0..<received {
+      if last < 0 || !sameSender(i, last) {
+        port?.deliver(memory.frames, count)
+        count = 0
+        port = guest(of: i)
+        last = i
+      }
+      guard let port, port.end == nil else { continue }
+      if isHello(i) { continue }
+      if memory.frame(i, into: memory.frames + count, counters: &port.counters) { count &+= 1 }
+    }
+    port?.deliver(memory.frames, count)
+  }
+
+  /// Looks whether guests silent since the last probe still exist; ends those
+  /// that do not.
+  package func probe() {
+    let scratch = Sockets.socket(AF_UNIX, Sockets.datagram, 0)
+    guard scratch >= 0 else { return }
+    defer { _ = Sockets.close(Int32(scratch)) }
+    for i in guests.indices {
+      let port = guests[i].port
+      let isSilent = port.counters.rxFrames == guests[i].frames
+      guests[i].frames = port.counters.rxFrames
+      guard isSilent, port.end == nil, let peer = port.peer else { continue }
+      let result = peer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        Sockets.connect(Int32(scratch), $0, port.peerLength)
+      }
+      // EPERM: it is there, and talks to us only.
+      if result == Int(-ECONNREFUSED) || result == Int(-ENOENT) { port.finish(.unreachable) }
+    }
+  }
+
   /// The driver lets a guest go (its port ended or was removed).
-  package func forget(_ port: DgramPort) {}
-  /// Frees the fd; the guests' ports must be gone before.
-  package func close() {}
+  package func forget(_ port: DgramPort) {
+    guests.removeAll { $0.port === port }
+  }
+
+  /// Frees the fd. Idempotent. The guests' ports end with it.
+  package func close() {
+    guard isOpen else { return }
+    isOpen = false
+    for guest in guests { guest.port.finish(.closed) }
+    guests.removeAll()
+    _ = Sockets.close(fd)
+  }
+
+  // MARK: Senders
+
+  private func address(_ i: Int) -> (bytes: UnsafeRawPointer, count: Int) {
+    let length = Int(memory.received[i].header.msg_namelen)
+    return (
+      UnsafeRawPointer(memory.addresses + i), min(length, MemoryLayout<sockaddr_un>.size)
+    )
+  }
+
+  private func sameSender(_ a: Int, _ b: Int) -> Bool {
+    let (left, leftCount) = address(a)
+    let (right, rightCount) = address(b)
+    return leftCount == rightCount && memcmp(left, right, leftCount) == 0
+  }
+
+  private func isHello(_ i: Int) -> Bool {
+    guard memory.received[i].length == 4 else { return false }
+    return memcmp(memory.heads + i * PortMemory.headBytes, "VFKT", 4) == 0
+  }
+
+  /// The sender of datagram `i`, let in if it is new and may be.
+  private func guest(of i: Int) -> DgramPort? {
+    let (bytes, count) = address(i)
+    let pathOffset = MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 2
+    guard count > pathOffset else {
+      refused &+= 1
+      return nil
+    }
+    let hash = Self.hash(bytes, count)
+    for guest in guests where guest.hash == hash {
+      guard let peer = guest.port.peer, Int(guest.port.peerLength) == count,
+        memcmp(peer, bytes, count) == 0
+      else { continue }
+      return guest.port
+    }
+    guard memory.received[i].length >= 14 || isHello(i) else {
+      counters.rxRunt &+= 1
+      return nil
+    }
+    let text = Self.text(bytes + pathOffset, count - pathOffset)
+    guard guests.count < limit, let delegate,
+      let options = delegate.unixgramGuestKnocks(self, address: text)
+    else {
+      refused &+= 1
+      return nil
+    }
+    let port = DgramPort(
+      options, sharing: fd, peer: memory.addresses + i, socklen_t(count), memory: memory)
+    guests.append(Guest(hash: hash, port: port))
+    delegate.unixgramGuestArrived(self, port)
+    return port
+  }
+
+  /// FNV-1a over words.
+  private static func hash(_ bytes: UnsafeRawPointer, _ count: Int) -> UInt64 {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    var at = 0
+    while at + 8 <= count {
+      hash = (hash ^ bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)) &* 0x100_0000_01b3
+      hash ^= hash >> 29
+      at += 8
+    }
+    while at < count {
+      hash = (hash ^ UInt64(bytes.load(fromByteOffset: at, as: UInt8.self))) &* 0x100_0000_01b3
+      at += 1
+    }
+    return hash
+  }
+
+  /// A path, or an abstract name behind "@".
+  private static func text(_ bytes: UnsafeRawPointer, _ count: Int) -> String {
+    let raw = UnsafeRawBufferPointer(start: bytes, count: count)
+    if raw.first == 0 {
+      return "@" + String(decoding: raw.dropFirst(), as: UTF8.self)
+    }
+    return String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
+  }
 }

@@ -17,6 +17,8 @@ struct PortTable: ~Copyable {
   private let slots: UnsafeMutablePointer<Slot>
   let capacity: Int
   private(set) var count = 0
+  /// All indices in use are below it.
+  private(set) var bound = 0
 
   init(capacity: Int) {
     self.capacity = capacity
@@ -35,14 +37,17 @@ struct PortTable: ~Copyable {
     slots[index].port = Unmanaged.passRetained(port)
     port.handle = UInt64(slots[index].generation) << 32 | UInt64(index + 1)
     count += 1
+    bound = max(bound, index + 1)
     return index
   }
 
   mutating func remove(_ index: Int) {
     guard let port = slots[index].port else { return }
     slots[index].port = nil
-    slots[index].generation &+= 1
+    // 31 bits: the top bit of a handle is the switch's own.
+    slots[index].generation = (slots[index].generation &+ 1) & 0x7fff_ffff
     count -= 1
+    while bound > 0, slots[bound - 1].port == nil { bound -= 1 }
     port.release()
   }
 
@@ -50,7 +55,7 @@ struct PortTable: ~Copyable {
 
   /// The index of a handle that is not stale.
   @inline(__always) func index(of handle: lnd_port) -> Int? {
-    let index = Int(handle & 0xffff_ffff) - 1
+    let index = Int(handle & 0xffff_ffff) &- 1
     guard index >= 0, index < capacity, slots[index].port != nil,
       slots[index].generation == UInt32(handle >> 32)
     else { return nil }

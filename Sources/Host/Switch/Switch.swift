@@ -1,35 +1,129 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A learning switch that joins the guests of a switched network, its plugin and
+// the plugin's uplinks. This file: ports, addresses, and what is learned;
+// Switch+Frames.swift: the way of frames.
+//
+// Rules
+//   - Addresses are learned from what ports send; the plugin's own, and those the
+//     configuration gives a guest, cannot be taken by another guest: such frames
+//     are dropped and counted.
+//   - To a known address: to its port only, and never back where it came from.
+//   - Broadcast, multicast, unknown addresses: to the plugin and all other ports.
+//   - 01:80:c2:00:00:0x stays on its link (IEEE 802.1Q, 8.6.3).
+//   - Consecutive frames with one target stay one batch. Super-frames stay whole:
+//     a port that cannot carry one cuts it itself.
+//   - Frames between ports find room or are dropped. The plugin is made to wait
+//     for a full port, unless that port has not moved for `stall`: a guest that
+//     is paused must not stop the others.
+//
+// Thread: loop only.
+
+import Platform
 import PluginAPI
 
-/// A learning switch that joins the guests of a switched network, its plugin
-/// and the plugin's uplinks.
 package final class Switch {
   package enum Role: Sendable { case guest, uplink }
 
-  /// The plugin's port (LND_PORT_SWITCH); its offloads are all there are.
+  package struct Counters: Sendable, Equatable {
+    /// Frames to all, once each.
+    package var flooded: UInt64 = 0
+    /// Frames whose target is where they came from.
+    package var hairpin: UInt64 = 0
+    /// Frames from an address that belongs to somebody else.
+    package var spoofed: UInt64 = 0
+    /// Frames of link-local protocols, and with a group address as source.
+    package var filtered: UInt64 = 0
+    package var malformed: UInt64 = 0
+    /// Addresses that changed ports, and addresses for which there was no room.
+    package var moved: UInt64 = 0
+    package var notLearned: UInt64 = 0
+    /// Frames of the plugin dropped because their port had stalled.
+    package var stalled: UInt64 = 0
+    /// Frames sent to ports that are gone.
+    package var stale: UInt64 = 0
+    package init() {}
+  }
+
+  /// The plugin's port (LND_PORT_SWITCH). Its offloads are all there are.
   package static let handle: lnd_port = 1 << 63
   package static let offloads = UInt32(
     LND_OFFLOAD_CSUM | LND_OFFLOAD_TSO4 | LND_OFFLOAD_TSO6 | LND_OFFLOAD_UDP_SEGMENT)
+  /// How long the plugin waits for a port that does not move, in ns.
+  static let stall: UInt64 = 100_000_000
 
-  private var ports: PortTable
+  package internal(set) var counters = Counters()
+  /// Monotonic, ns.
+  let clock: () -> UInt64
+  let plugin: FrameReceiver
+  var ports: PortTable
+  var addresses: MACTable
+
+  /// Since when a port makes the plugin wait, and what it had sent by then.
+  struct Wait {
+    var since: UInt64 = 0
+    var frames: UInt64 = 0
+  }
+  let waits: UnsafeMutablePointer<Wait>
 
   /// - Parameter plugin: called with `Switch.handle`.
-  package init(plugin: FrameReceiver, limit: Int = 256) {
+  package init(
+    plugin: FrameReceiver, limit: Int = 256, clock: @escaping () -> UInt64 = MonotonicClock.now
+  ) {
+    self.plugin = plugin
+    self.clock = clock
     ports = PortTable(capacity: limit)
+    addresses = MACTable(ports: limit)
+    waits = .allocate(capacity: limit)
+    waits.initialize(repeating: Wait(), count: limit)
   }
 
-  /// The port's handle (also in `port.handle`), or nil at the limit.
+  deinit {
+    for i in 0..<ports.bound { ports[i]?.takeUnretainedValue().receiver = .discard }
+    waits.deallocate()
+  }
+
+  /// The port's handle (also in `port.handle`), or nil at the limit. Frames flow
+  /// from now on. A guest's `mac`, if known, is its own.
   package func attach(_ port: Port, as role: Role) -> lnd_port? {
-    ports.add(port) != nil ? port.handle : nil
+    guard let index = ports.add(port) else { return nil }
+    waits[index] = Wait()
+    if port.mac != 0 { addresses.pin(port.mac, to: Int32(index), now: second()) }
+    port.receiver = FrameReceiver(
+      context: Unmanaged.passUnretained(self).toOpaque(),
+      frames: { context, handle, frames, count in
+        guard let context, let frames else { return }
+        Unmanaged<Switch>.fromOpaque(context)._withUnsafeGuaranteedRef {
+          $0.receive(handle, frames, Int(count))
+        }
+      },
+      ready: { context, _ in
+        guard let context else { return }
+        Unmanaged<Switch>.fromOpaque(context)._withUnsafeGuaranteedRef {
+          $0.plugin.ready?($0.plugin.context, Switch.handle)
+        }
+      })
+    return port.handle
   }
 
-  /// Idempotent. Forgets the addresses behind the port.
-  package func detach(_ port: Port) {}
+  /// Idempotent. Forgets the addresses behind the port. If the plugin waited for
+  /// it, it goes on.
+  package func detach(_ port: Port) {
+    guard let index = ports.index(of: port.handle) else { return }
+    addresses.forget(port: Int32(index))
+    port.receiver = .discard
+    let wasAwaited = port.owesReady
+    port.owesReady = false
+    ports.remove(index)
+    if wasAwaited { plugin.ready?(plugin.context, Switch.handle) }
+  }
 
-  package func port(_ handle: lnd_port) -> Port? { nil }
+  package func port(_ handle: lnd_port) -> Port? {
+    ports.index(of: handle).flatMap { ports[$0]?.takeUnretainedValue() }
+  }
 
-  /// `lnd_host.send`, for `Switch.handle` and for uplinks.
-  package func send(
-    _ handle: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: UInt32
-  ) -> UInt32 { count }
+  package var portCount: Int { ports.count }
+  package var addressCount: Int { addresses.count }
+
+  func second() -> UInt32 { UInt32(truncatingIfNeeded: clock() / 1_000_000_000) }
 }

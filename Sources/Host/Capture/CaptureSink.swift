@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One pcap stream: a buffer of whole records and a non-blocking fd. A reader that
+// is slower than the network loses frames, never the stream: a record goes into
+// the buffer as a whole or is counted as lost.
+//
+// Format: draft-ietf-opsawg-pcap, nanosecond magic, native byte order,
+// LINKTYPE_ETHERNET.
+//
+// Thread: loop only.
+
+import Platform
+import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+final class CaptureSink {
+  private static let capacity = 1 << 20
+  /// From here on a turn's records are handed over at once.
+  private static let eager = 256 << 10
+  private static let largestSnap = 262_144
+
+  let id: UInt64
+  let fd: Int32
+  private(set) var written: UInt64 = 0
+  private(set) var lost: UInt64 = 0
+
+  private let snapLength: Int
+  private let buffer: UnsafeMutablePointer<UInt8>
+  private var head = 0
+  private var tail = 0
+  private var isOpen = true
+  private var isGone = false
+
+  init(id: UInt64, fd: Int32, snapLength: Int) {
+    self.id = id
+    self.fd = fd
+    self.snapLength =
+      snapLength <= 0 || snapLength > Self.largestSnap ? Self.largestSnap : snapLength
+    buffer = .allocate(capacity: Self.capacity)
+    _ = fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)
+    let to = UnsafeMutableRawPointer(buffer)
+    to.storeBytes(of: 0xa1b2_3c4d, as: UInt32.self)
+    to.storeBytes(of: 2, toByteOffset: 4, as: UInt16.self)
+    to.storeBytes(of: 4, toByteOffset: 6, as: UInt16.self)
+    to.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
+    to.storeBytes(of: UInt32(self.snapLength), toByteOffset: 16, as: UInt32.self)
+    to.storeBytes(of: 1, toByteOffset: 20, as: UInt32.self)
+    tail = 24
+  }
+
+  deinit {
+    close()
+    buffer.deallocate()
+  }
+
+  var isBehind: Bool { head < tail }
+
+  func record(_ frame: UnsafePointer<lnd_frame>, at nanoseconds: UInt64) {
+    guard frame.shape != .malformed else { return }
+    let length = Int(frame.pointee.length)
+    let kept = min(length, snapLength)
+    if tail + 16 + kept > Self.capacity { makeRoom() }
+    guard !isGone, tail + 16 + kept <= Self.capacity else {
+      lost &+= 1
+      return
+    }
+    let to = UnsafeMutableRawPointer(buffer + tail)
+    let second = UInt32(truncatingIfNeeded: nanoseconds / 1_000_000_000)
+    to.storeBytes(of: second, as: UInt32.self)
+    to.storeBytes(of: UInt32(nanoseconds % 1_000_000_000), toByteOffset: 4, as: UInt32.self)
+    to.storeBytes(of: UInt32(kept), toByteOffset: 8, as: UInt32.self)
+    to.storeBytes(of: UInt32(length), toByteOffset: 12, as: UInt32.self)
+    var reader = PieceReader(frame)
+    reader.copy(kept, into: buffer + tail + 16)
+    tail += 16 + kept
+    written &+= 1
+    if tail - head >= Self.eager { _ = flush() }
+  }
+
+  /// Hands over what it can; false when the reader has gone.
+  func flush() -> Bool {
+    while head < tail, !isGone {
+      let n = hand(buffer + head, tail - head)
+      if n > 0 {
+        head += n
+      } else if n == Int(-EAGAIN) {
+        break
+      } else if n != Int(-EINTR) {
+        isGone = true
+      }
+    }
+    if head == tail {
+      head = 0
+      tail = 0
+    }
+    return !isGone
+  }
+
+  func close() {
+    guard isOpen else { return }
+    isOpen = false
+    _ = flush()
+    _ = Sockets.close(fd)
+  }
+
+  private func makeRoom() {
+    _ = flush()
+    guard head > 0 else { return }
+    memmove(buffer, buffer + head, tail - head)
+    tail -= head
+    head = 0
+  }
+
+  private func hand(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
+    let n = Sockets.send(fd, bytes, count, dontWait)
+    guard n == Int(-ENOTSOCK) else { return n }
+    // A pipe has no MSG_NOSIGNAL; this process ignores SIGPIPE.
+    let written = write(fd, bytes, count)
+    return written < 0 ? Int(-errno) : written
+  }
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sending datagrams: a batch in as few sendmmsg as possible, headers from a pool,
+// payload by reference. The queue holds records of one datagram each.
+
+import CPlatform
+import Platform
+import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+extension DgramPort {
+  enum Outcome {
+    case sent
+    /// The receiver or the socket is full.
+    case full
+    /// The kernel lacks buffers.
+    case exhausted
+    case dead
+  }
+
+  /// A sendmmsg being put together.
+  private struct Batch {
+    var messages = 0
+    var pieces = 0
+    var headers = 0
+    /// The frame of which segments were sent already, or -1.
+    var started: Int32 = -1
+
+    @inline(__always) var isFull: Bool {
+      messages == SendMemory.messageCount
+        || pieces &+ Segmenter.pieceMax &+ 1 > PortMemory.pieces
+        || headers &+ Segmenter.headerMax > SendMemory.headerBytes
+    }
+
+    @inline(__always)
+    mutating func add(_ out: SendMemory, _ port: DgramPort, pieces used: Int, frame: Int) {
+      out.unitFrame[messages] = Int32(truncatingIfNeeded: frame)
+      port.address(out.messages + messages, out.pieces + pieces, used)
+      messages &+= 1
+      pieces &+= used
+    }
+  }
+
+  @inline(__always)
+  private func address(
+    _ message: UnsafeMutablePointer<cplatform_message>, _ pieces: UnsafeMutablePointer<iovec>,
+    _ count: Int
+  ) {
+    message.pointee.header.msg_name = peer.map { UnsafeMutableRawPointer($0) }
+    message.pointee.header.msg_namelen = peerLength
+    message.pointee.header.msg_iov = pieces
+    message.pointee.header.msg_iovlen = .init(count)
+  }
+
+  func push(_ frames: UnsafePointer<lnd_frame>, _ count: Int, forwarding: Bool) -> Int {
+    guard end == nil else {
+      counters.txEnded &+= UInt64(count)
+      return count
+    }
+    var taken = 0
+    var state = Outcome.full
+    let wasWaiting = !queue.isEmpty || owesReady
+    if queue.isEmpty { (taken, state) = sendDirectly(frames, count) }
+    guard end == nil else { return count }
+    while taken < count, queue.hasRoom, forwarding || Self.isSmall(frames + taken) {
+      enqueue(frames + taken)
+      taken &+= 1
+    }
+    accepted(frames, taken)
+    if taken < count {
+      if forwarding {
+        counters.txQueueFull &+= UInt64(count &- taken)
+        taken = count
+      } else {
+        counters.txBlocked &+= 1
+        owesReady = true
+      }
+    }
+    if !wasWaiting, !queue.isEmpty || owesReady { wait(state) }
+    return taken
+  }
+
+  private func sendDirectly(
+    _ frames: UnsafePointer<lnd_frame>, _ count: Int
+  ) -> (taken: Int, state: Outcome) {
+    let out = memory.out
+    var batch = Batch()
+    for index in 0..<count {
+      let frame = frames + index
+      let shape = frame.shape
+      switch shape {
+      case .malformed: counters.txMalformed &+= 1
+      case .plain:
+        if batch.isFull {
+          if let stop = flush(batch) { return stop }
+          batch = Batch()
+        }
+        var reader = PieceReader(frame)
+        let used = reader.refer(Int(frame.pointee.length), into: out.pieces + batch.pieces)
+        batch.add(out, self, pieces: used, frame: index)
+      case .checksum, .segments:
+        guard var segmenter = Segmenter(frame, shape, template: out.template) else {
+          counters.txMalformed &+= 1
+          continue
+        }
+        if shape == .segments { counters.txSegmented &+= 1 }
+        while !segmenter.isDone {
+          if batch.isFull {
+            if let stop = flush(batch) {
+              if stop.taken == index &+ 1 { enqueue(&segmenter) }
+              return stop
+            }
+            batch = Batch(started: Int32(truncatingIfNeeded: index))
+          }
+          let header = out.headers + batch.headers
+          let used = segment(&segmenter, header, out.pieces + batch.pieces)
+          batch.headers &+= segmenter.headerLength
+          batch.add(out, self, pieces: used, frame: index)
+        }
+      }
+    }
+    return flush(batch) ?? (count, .sent)
+  }
+
+  private func segment(
+    _ segmenter: inout Segmenter, _ header: UnsafeMutablePointer<UInt8>,
+    _ pieces: UnsafeMutablePointer<iovec>
+  ) -> Int {
+    let (_, used) = segmenter.next(header: header, pieces: pieces + 1)
+    pieces[0] = iovec(iov_base: header, iov_len: segmenter.headerLength)
+    return used &+ 1
+  }
+
+  /// Nil when all went; otherwise the frames that are taken, the last of them
+  /// perhaps with its rest in the queue, and what stopped it.
+  private func flush(_ batch: Batch) -> (taken: Int, state: Outcome)? {
+    let out = memory.out
+    var at = 0
+    while at < batch.messages {
+      let n = Sockets.sendBatch(fd, out.messages + at, UInt32(batch.messages &- at))
+      if n > 0 {
+        at &+= n
+        continue
+      }
+      let state = outcome(Int32(truncatingIfNeeded: -n))
+      if state == .sent {  // refused for good, and counted
+        at &+= 1
+        continue
+      }
+      let frame = out.unitFrame[at]
+      let before = at == 0 ? batch.started : out.unitFrame[at &- 1]
+      if before != frame { return (Int(frame), state) }
+      while at < batch.messages, out.unitFrame[at] == frame {
+        let header = out.messages[at].header
+        keepPieces(header.msg_iov, Int(header.msg_iovlen))
+        at &+= 1
+      }
+      return (Int(frame) &+ 1, state)
+    }
+    return nil
+  }
+
+  /// What an errno of sending means. `sent`: this datagram is lost, go on.
+  func outcome(_ code: Int32) -> Outcome {
+    switch code {
+    case EAGAIN: return .full
+    case ENOBUFS, ENOMEM: return .exhausted
+    case ECONNREFUSED, ENOENT, ENOTCONN, EPIPE, ECONNRESET:
+      finish(peer == nil ? .closed : .unreachable)
+      return .dead
+    case EBADF, ENOTSOCK:
+      finish(.system(call: "sendmmsg", errno: code))
+      return .dead
+    default:  // EMSGSIZE: larger than the socket's buffer
+      counters.txRefused &+= 1
+      return .sent
+    }
+  }
+
+  // MARK: The queue
+
+  private func enqueue(_ frame: UnsafePointer<lnd_frame>) {
+    let shape = frame.shape
+    let out = memory.out
+    switch shape {
+    case .malformed: counters.txMalformed &+= 1
+    case .plain:
+      var reader = PieceReader(frame)
+      keepPieces(out.pieces, reader.refer(Int(frame.pointee.length), into: out.pieces))
+    case .checksum, .segments:
+      guard var segmenter = Segmenter(frame, shape, template: out.template) else {
+        counters.txMalformed &+= 1
+        return
+      }
+      if shape == .segments { counters.txSegmented &+= 1 }
+      enqueue(&segmenter)
+    }
+  }
+
+  private func enqueue(_ segmenter: inout Segmenter) {
+    let out = memory.out
+    while !segmenter.isDone {
+      keepPieces(out.pieces, segment(&segmenter, out.headers, out.pieces))
+    }
+  }
+
+  private func keepPieces(_ pieces: UnsafePointer<iovec>, _ count: Int) {
+    if !queue.appendRecord(pieces, count) { counters.txQueueFull &+= 1 }
+  }
+
+  func flushQueue() -> Outcome {
+    let out = memory.out
+    while !queue.isEmpty {
+      var messages = 0
+      var offset = 0
+      while messages < SendMemory.messageCount, let (bytes, length) = queue.record(at: offset) {
+        out.pieces[messages] = iovec(iov_base: bytes, iov_len: length)
+        address(out.messages + messages, out.pieces + messages, 1)
+        offset &+= length &+ 4
+        messages &+= 1
+      }
+      let n = Sockets.sendBatch(fd, out.messages, UInt32(messages))
+      var gone = max(0, n)
+      if n < 0 {
+        let state = outcome(Int32(truncatingIfNeeded: -n))
+        if state != .sent { return state }
+        gone = 1
+      }
+      for _ in 0..<gone {
+        guard let (_, length) = queue.firstRecord else { break }
+        queue.consume(length &+ 4)
+      }
+    }
+    return .sent
+  }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Walks the bytes of a frame whose shape was found good, flat or in slices.
+// Counts must not exceed what is left; callers know the frame's length.
+
+import CPlatform
+import Glibc
+import PluginAPI
+
+struct PieceReader {
+  private var at: UnsafePointer<UInt8>
+  private var left: Int
+  private var rest: UnsafePointer<lnd_slice>?
+  private var restCount: Int
+
+  /// - Precondition: `frame.shape` is not `malformed`, so `data` is not nil.
+  @inline(__always) init(_ frame: UnsafePointer<lnd_frame>) {
+    // Checked by `shape`; a nil here is a mistake of this module.
+    let data = frame.pointee.data.unsafelyUnwrapped
+    if frame.pointee.flags & LND_FRAME_SLICES != 0 {
+      at = data
+      left = 0
+      rest = UnsafeRawPointer(data).assumingMemoryBound(to: lnd_slice.self)
+      restCount = Int(frame.pointee.capacity)
+    } else {
+      at = data
+      left = Int(frame.pointee.length)
+      rest = nil
+      restCount = 0
+    }
+  }
+
+  /// The next stretch of at most `limit` bytes; nil at the end.
+  @inline(__always) private mutating func stretch(
+    _ limit: Int
+  ) -> (bytes: UnsafePointer<UInt8>, count: Int)? {
+    while left == 0 {
+      guard restCount > 0, let slices = rest else { return nil }
+      if slices.pointee.length > 0, let data = slices.pointee.data {
+        at = data
+        left = Int(slices.pointee.length)
+      }
+      rest = slices + 1
+      restCount &-= 1
+    }
+    let count = left < limit ? left : limit
+    defer {
+      at += count
+      left &-= count
+    }
+    return (at, count)
+  }
+
+  mutating func skip(_ count: Int) {
+    var wanted = count
+    while wanted > 0, let (_, n) = stretch(wanted) { wanted &-= n }
+  }
+
+  mutating func copy(_ count: Int, into out: UnsafeMutablePointer<UInt8>) {
+    var done = 0
+    while done < count, let (bytes, n) = stretch(count &- done) {
+      memcpy(out + done, bytes, n)
+      done &+= n
+    }
+  }
+
+  /// Refers to `count` bytes; how many iovecs that took (64 at most).
+  @inline(__always)
+  mutating func refer(_ count: Int, into out: UnsafeMutablePointer<iovec>) -> Int {
+    var wanted = count
+    var pieces = 0
+    while wanted > 0, let (bytes, n) = stretch(wanted) {
+      out[pieces] = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes), iov_len: n)
+      pieces &+= 1
+      wanted &-= n
+    }
+    return pieces
+  }
+
+  /// Refers to `count` bytes and adds them up (RFC 1071, native order).
+  @inline(__always)
+  mutating func refer(
+    _ count: Int, into out: UnsafeMutablePointer<iovec>, sum: inout UInt64
+  ) -> Int {
+    var done = 0
+    var pieces = 0
+    while done < count, let (bytes, n) = stretch(count &- done) {
+      out[pieces] = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes), iov_len: n)
+      pieces &+= 1
+      let part = cplatform_checksum(bytes, n)
+      sum &+= UInt64(done & 1 == 0 ? part : part.byteSwapped)
+      done &+= n
+    }
+    return pieces
+  }
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sending on a QEMU stream: a whole batch in as few sendmsg as its iovecs allow
+// (1024 each), headers and lengths from a pool, payload by reference.
+//
+// What the kernel does not take: the rest of the frame that was cut is copied to
+// the queue, and goes out first, from the byte where it stopped. The frames
+// behind it are refused if they are large (their sender keeps them without a
+// copy and waits for `ready`), and queued if small, up to the queue's bound.
+// Forwarded frames have nobody to go back to: they are queued, then dropped.
+
+import CPlatform
+import Glibc
+import PluginAPI
+
+extension Port {
+  /// A frame that is cheaper to copy than to refuse.
+  @inline(__always) static func isSmall(_ frame: UnsafePointer<lnd_frame>) -> Bool {
+    frame.pointee.length <= 2048 && frame.pointee.gso_type == 0
+  }
+
+  /// Counts what was accepted and shows it to the capture.
+  @inline(__always)
+  final func accepted(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    guard count > 0 else { return }
+    var bytes: UInt64 = 0
+    for i in 0..<count { bytes &+= UInt64(frames[i].length) }
+    counters.txFrames &+= UInt64(count)
+    counters.txBytes &+= bytes
+    if let capture { capture.record(frames, count) }
+  }
+}
+
+extension StreamPort {
+  /// A sendmsg being put together.
+  private struct Message {
+    var pieces = 0
+    var units = 0
+    var headers = 0
+    var bytes = 0
+    /// The frame of which segments were sent already, or -1.
+    var started: Int32 = -1
+
+    @inline(__always) func fits(_ more: Int) -> Bool {
+      pieces &+ more < PortMemory.pieces
+        && headers &+ Segmenter.headerMax &+ 4 <= SendMemory.headerBytes
+    }
+
+    @inline(__always)
+    mutating func add(
+      _ out: SendMemory, header: Int, pieces used: Int, bytes length: Int, frame: Int
+    ) {
+      let start = out.headers + headers
+      start.storeBE(length >> 16, at: 0)
+      start.storeBE(length, at: 2)
+      out.pieces[pieces] = iovec(iov_base: UnsafeMutableRawPointer(start), iov_len: header &+ 4)
+      out.unitBytes[units] = UInt32(truncatingIfNeeded: length &+ 4)
+      out.unitFrame[units] = Int32(truncatingIfNeeded: frame)
+      pieces &+= used &+ 1
+      units &+= 1
+      headers &+= header &+ 4
+      bytes &+= length &+ 4
+    }
+
+    mutating func clear(started frame: Int) {
+      self = Message(started: Int32(truncatingIfNeeded: frame))
+    }
+  }
+
+  func push(_ frames: UnsafePointer<lnd_frame>, _ count: Int, forwarding: Bool) -> Int {
+    guard end == nil else {
+      counters.txEnded &+= UInt64(count)
+      return count
+    }
+    var taken = 0
+    if queue.isEmpty { taken = sendDirectly(frames, count) }
+    guard end == nil else { return count }
+    while taken < count {
+      if !queue.hasRoom || !(forwarding || Self.isSmall(frames + taken)) { break }
+      enqueue(frames + taken)
+      taken &+= 1
+    }
+    accepted(frames, taken)
+    if taken < count {
+      if forwarding {
+        counters.txQueueFull &+= UInt64(count &- taken)
+        taken = count
+      } else {
+        counters.txBlocked &+= 1
+        owesReady = true
+      }
+    }
+    if !queue.isEmpty || owesReady { setInterest([.read, .write]) }
+    return taken
+  }
+
+  /// Hands frames to the kernel until it is full; how many were taken whole, or
+  /// with their rest in the queue.
+  private func sendDirectly(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
+    let out = memory.out
+    var message = Message()
+    for index in 0..<count {
+      let frame = frames + index
+      let shape = frame.shape
+      switch shape {
+      case .malformed:
+        counters.txMalformed &+= 1
+      case .plain:
+        if !message.fits(1 &+ Segmenter.pieceMax) {
+          if let stop = flush(message) { return stop }
+          message.clear(started: -1)
+        }
+        let length = Int(frame.pointee.length)
+        var reader = PieceReader(frame)
+        let used = reader.refer(length, into: out.pieces + message.pieces + 1)
+        message.add(out, header: 0, pieces: used, bytes: length, frame: index)
+      case .checksum, .segments:
+        guard var segmenter = Segmenter(frame, shape, template: out.template) else {
+          counters.txMalformed &+= 1
+          continue
+        }
+        if shape == .segments { counters.txSegmented &+= 1 }
+        while !segmenter.isDone {
+          if !message.fits(1 &+ Segmenter.pieceMax) {
+            if let stop = flush(message) {
+              // Cut within this very frame: its other segments follow the rest.
+              if stop == index &+ 1 { enqueue(&segmenter) }
+              return stop
+            }
+            message.clear(started: index)
+          }
+          let (bytes, used) = segmenter.next(
+            header: out.headers + message.headers + 4, pieces: out.pieces + message.pieces + 1)
+          message.add(
+            out, header: segmenter.headerLength, pieces: used, bytes: bytes, frame: index)
+        }
+      }
+    }
+    return flush(message) ?? count
+  }
+
+  /// Sends what was put together. Nil when all went; otherwise the number of
+  /// frames that are taken, the last of them perhaps with its rest in the queue.
+  private func flush(_ message: Message) -> Int? {
+    guard message.units > 0 else { return nil }
+    let out = memory.out
+    journal?.txBegin()
+    let n = cplatform_send_vector(fd, out.pieces, Int32(message.pieces))
+    if n == message.bytes {
+      journal?.txEnd(length: 0, sent: 0)
+      return nil
+    }
+    if n < 0, !Self.isFull(Int32(-n)) {
+      finish(Self.sendEnd(Int32(-n)))
+      return 0
+    }
+    var left = max(0, n)
+    var unit = 0
+    while left >= Int(out.unitBytes[unit]) {
+      left &-= Int(out.unitBytes[unit])
+      unit &+= 1
+    }
+    let frame = out.unitFrame[unit]
+    if left > 0 {
+      partialLength = out.unitBytes[unit] &- 4
+      partialSent = UInt32(truncatingIfNeeded: left)
+    }
+    journal?.txEnd(length: partialLength, sent: partialSent)
+    let before = unit == 0 ? message.started : out.unitFrame[unit &- 1]
+    if left == 0, before != frame { return Int(frame) }
+
+    var keep = Int(out.unitBytes[unit]) &- left
+    unit &+= 1
+    while unit < message.units, out.unitFrame[unit] == frame {
+      keep &+= Int(out.unitBytes[unit])
+      unit &+= 1
+    }
+    keepPieces(from: max(0, n), keep)
+    return Int(frame) &+ 1
+  }
+
+  /// Copies `keep` bytes of the message being sent, from byte `offset` on.
+  private func keepPieces(from offset: Int, _ keep: Int) {
+    guard var to = queue.extend(keep) else { return finish(.system(call: "queue", errno: ENOBUFS)) }
+    let pieces = memory.out.pieces
+    var offset = offset
+    var keep = keep
+    var i = 0
+    while keep > 0 {
+      let length = pieces[i].iov_len
+      if offset >= length {
+        offset &-= length
+      } else if let base = pieces[i].iov_base {
+        let n = min(keep, length &- offset)
+        memcpy(to, base + offset, n)
+        to += n
+        keep &-= n
+        offset = 0
+      }
+      i &+= 1
+    }
+  }
+
+  /// Encodes a frame at the end of the queue, which has room.
+  private func enqueue(_ frame: UnsafePointer<lnd_frame>) {
+    let shape = frame.shape
+    switch shape {
+    case .malformed: counters.txMalformed &+= 1
+    case .plain:
+      let length = Int(frame.pointee.length)
+      guard let to = queue.extend(length + 4) else { return }
+      to.storeBE(length >> 16, at: 0)
+      to.storeBE(length, at: 2)
+      var reader = PieceReader(frame)
+      reader.copy(length, into: to + 4)
+    case .checksum, .segments:
+      guard var segmenter = Segmenter(frame, shape, template: memory.out.template) else {
+        counters.txMalformed &+= 1
+        return
+      }
+      if shape == .segments { counters.txSegmented &+= 1 }
+      enqueue(&segmenter)
+    }
+  }
+
+  private func enqueue(_ segmenter: inout Segmenter) {
+    let out = memory.out
+    while !segmenter.isDone {
+      let (bytes, used) = segmenter.next(header: out.headers, pieces: out.pieces)
+      guard let to = queue.extend(bytes + 4) else { return }
+      to.storeBE(bytes >> 16, at: 0)
+      to.storeBE(bytes, at: 2)
+      memcpy(to + 4, out.headers, segmenter.headerLength)
+      var at = to + 4 + segmenter.headerLength
+      for i in 0..<used {
+        guard let base = out.pieces[i].iov_base else { continue }
+        memcpy(at, base, out.pieces[i].iov_len)
+        at += out.pieces[i].iov_len
+      }
+    }
+  }
+
+  /// Sends from the queue and follows the frame boundaries in it.
+  func flushQueue() {
+    guard !queue.isEmpty else { return }
+    var piece = iovec(iov_base: UnsafeMutableRawPointer(queue.bytes), iov_len: queue.count)
+    journal?.txBegin()
+    let n = cplatform_send_vector(fd, &piece, 1)
+    if n < 0, !Self.isFull(Int32(-n)) { return finish(Self.sendEnd(Int32(-n))) }
+    let sent = max(0, n)
+    let bytes = queue.bytes
+    var at = 0
+    while at < sent {
+      if partialSent == 0 { partialLength = bytes.be32(at) }
+      let rest = Int(partialLength) &+ 4 &- Int(partialSent)
+      let step = min(rest, sent &- at)
+      at &+= step
+      if step == rest {
+        partialLength = 0
+        partialSent = 0
+      } else {
+        partialSent &+= UInt32(truncatingIfNeeded: step)
+      }
+    }
+    journal?.txEnd(length: partialLength, sent: partialSent)
+    queue.consume(sent)
+  }
+
+  static func isFull(_ code: Int32) -> Bool {
+    code == EAGAIN || code == ENOBUFS || code == ENOMEM
+  }
+
+  private static func sendEnd(_ code: Int32) -> PortEnd {
+    code == EPIPE || code == ECONNRESET ? .closed : .system(call: "sendmsg", errno: code)
+  }
+}

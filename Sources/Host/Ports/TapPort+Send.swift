@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sending on a TAP: one writev per frame, or per segment where the device has no
+// offloads. The queue holds records: length (4 bytes, native order), then what
+// one write takes.
+
+import Glibc
+import PluginAPI
+
+extension TapPort {
+  /// What a write came to.
+  enum Outcome {
+    case sent
+    /// EAGAIN: poll for writing.
+    case full
+    /// The kernel lacks memory: try again soon.
+    case exhausted
+    /// This frame will never pass.
+    case refused
+    /// The port has ended.
+    case dead
+  }
+
+  func push(_ frames: UnsafePointer<lnd_frame>, _ count: Int, forwarding: Bool) -> Int {
+    guard end == nil else {
+      counters.txEnded &+= UInt64(count)
+      return count
+    }
+    var taken = 0
+    var state = Outcome.full
+    if queue.isEmpty {
+      state = .sent
+      while taken < count {
+        state = transmit(frames + taken)
+        if state != .sent, state != .refused { break }
+        taken &+= 1
+      }
+      if state == .dead { return count }
+      // A frame of which a part was sent has its rest in the queue.
+      if !queue.isEmpty { taken &+= 1 }
+    }
+    while taken < count, queue.hasRoom, forwarding || Self.isSmall(frames + taken) {
+      enqueue(frames + taken)
+      taken &+= 1
+    }
+    accepted(frames, taken)
+    if taken < count {
+      if forwarding {
+        counters.txQueueFull &+= UInt64(count &- taken)
+        taken = count
+      } else {
+        counters.txBlocked &+= 1
+        owesReady = true
+      }
+    }
+    if !queue.isEmpty || owesReady { wait(state) }
+    return taken
+  }
+
+  /// Arranges to be called when the state may have passed.
+  func wait(_ state: Outcome) {
+    switch state {
+    case .sent, .refused: setInterest(.read)
+    case .full: setInterest([.read, .write])
+    case .exhausted:
+      setInterest(.read)
+      askRetry(after: Self.retryDelay)
+    case .dead: break
+    }
+  }
+
+  /// Sends one frame. `full` and `exhausted` mean: nothing of it went, unless
+  /// the queue is no longer empty and holds its rest.
+  private func transmit(_ frame: UnsafePointer<lnd_frame>) -> Outcome {
+    let shape = frame.shape
+    let out = memory.out
+    if shape == .malformed {
+      counters.txMalformed &+= 1
+      return .refused
+    }
+    if !needsSegmenter(frame, shape) {
+      let outcome = writePieces(refer(frame, shape))
+      guard outcome == .refused, shape == .segments, takesUDPSegments,
+        UInt32(frame.pointee.gso_type) == LND_GSO_UDP_L4
+      else { return count(outcome) }
+      takesUDPSegments = false
+    }
+    guard var segmenter = Segmenter(frame, shape, template: out.template) else {
+      counters.txMalformed &+= 1
+      return .refused
+    }
+    if shape == .segments { counters.txSegmented &+= 1 }
+    var isFirst = true
+    while !segmenter.isDone {
+      let pieces = refer(&segmenter)
+      let outcome = count(writePieces(pieces))
+      switch outcome {
+      case .sent, .refused: isFirst = false
+      case .dead: return .dead
+      case .full, .exhausted:
+        if isFirst { return outcome }
+        keepPieces(pieces)
+        while !segmenter.isDone { keepPieces(refer(&segmenter)) }
+        return outcome
+      }
+    }
+    return .sent
+  }
+
+  @inline(__always)
+  private func needsSegmenter(_ frame: UnsafePointer<lnd_frame>, _ shape: FrameShape) -> Bool {
+    guard shape != .plain else { return false }
+    return !vnetHeader
+      || (!takesUDPSegments && UInt32(frame.pointee.gso_type) == LND_GSO_UDP_L4)
+  }
+
+  /// Puts a frame into `out.pieces`, behind a vnet header if the device has one.
+  @inline(__always)
+  private func refer(_ frame: UnsafePointer<lnd_frame>, _ shape: FrameShape) -> Int {
+    let out = memory.out
+    var used = 0
+    if vnetHeader {
+      // Only a hint for how much the kernel lays out in one piece.
+      let hint = Int(frame.pointee.hdr_len)
+      VnetHeader.write(
+        frame, shape,
+        headers: hint <= Segmenter.headerMax && hint <= frame.pointee.length ? hint : 0,
+        to: out.headers)
+      out.pieces[0] = iovec(iov_base: out.headers, iov_len: VnetHeader.size)
+      used = 1
+    }
+    var reader = PieceReader(frame)
+    return used &+ reader.refer(Int(frame.pointee.length), into: out.pieces + used)
+  }
+
+  private func refer(_ segmenter: inout Segmenter) -> Int {
+    let out = memory.out
+    let front = vnetHeader ? VnetHeader.size : 0
+    memset(out.headers, 0, front)
+    let (_, used) = segmenter.next(header: out.headers + front, pieces: out.pieces + 1)
+    out.pieces[0] = iovec(iov_base: out.headers, iov_len: front &+ segmenter.headerLength)
+    return used &+ 1
+  }
+
+  @inline(__always)
+  private func writePieces(_ count: Int) -> Outcome {
+    let pieces = memory.out.pieces
+    while true {
+      let n =
+        count == 1
+        ? write(fd, pieces[0].iov_base, pieces[0].iov_len) : writev(fd, pieces, Int32(count))
+      if n >= 0 { return .sent }
+      if errno != EINTR { return writeFailed(errno) }
+    }
+  }
+
+  private func writeFailed(_ code: Int32) -> Outcome {
+    switch code {
+    case EAGAIN: return .full
+    case ENOBUFS, ENOMEM: return .exhausted
+    case EBADFD, ENODEV:
+      finish(.closed)
+      return .dead
+    default: return .refused  // EIO: the link is down; EINVAL: not for this device
+    }
+  }
+
+  private func count(_ outcome: Outcome) -> Outcome {
+    if outcome == .refused { counters.txRefused &+= 1 }
+    return outcome
+  }
+
+  // MARK: The queue
+
+  private func enqueue(_ frame: UnsafePointer<lnd_frame>) {
+    let shape = frame.shape
+    guard shape != .malformed else {
+      counters.txMalformed &+= 1
+      return
+    }
+    if !needsSegmenter(frame, shape) { return keepPieces(refer(frame, shape)) }
+    guard var segmenter = Segmenter(frame, shape, template: memory.out.template) else {
+      counters.txMalformed &+= 1
+      return
+    }
+    if shape == .segments { counters.txSegmented &+= 1 }
+    while !segmenter.isDone { keepPieces(refer(&segmenter)) }
+  }
+
+  private func keepPieces(_ count: Int) {
+    if !queue.appendRecord(memory.out.pieces, count) { counters.txQueueFull &+= 1 }
+  }
+
+  func flushQueue() -> Outcome {
+    while let (bytes, length) = queue.firstRecord {
+      memory.out.pieces[0] = iovec(iov_base: bytes, iov_len: length)
+      let outcome = count(writePieces(1))
+      guard outcome == .sent || outcome == .refused else { return outcome }
+      queue.consume(length + 4)
+    }
+    return .sent
+  }
+}

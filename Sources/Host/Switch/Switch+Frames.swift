@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The way of frames through the switch. Thread: loop only; no allocation and no
+// retain per frame.
+
+import PluginAPI
+
+extension Switch {
+  /// Where a frame goes: the index of a port, or one of these.
+  private enum Target {
+    static let plugin = MACTable.plugin
+    static let flood: Int32 = -2
+    static let drop: Int32 = -3
+    static let none: Int32 = -4
+  }
+
+  /// What the last frame of a batch taught: most frames are like the one before.
+  private struct Last {
+    var source: UInt64 = 0
+    var destination: UInt64 = 0
+    var target = Target.none
+  }
+
+  /// Frames from a port.
+  func receive(_ handle: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    guard let index = ports.index(of: handle) else { return }
+    let from = Int32(truncatingIfNeeded: index)
+    let now = second()
+    var last = Last()
+    var start = 0
+    var target = Target.none
+    for i in 0..<count {
+      guard let data = frames[i].data else { continue }
+      let next = classify(data, from, now, &last)
+      if next != target {
+        emit(frames + start, i &- start, target, from)
+        start = i
+        target = next
+      }
+    }
+    emit(frames + start, count &- start, target, from)
+  }
+
+  /// `lnd_host.send`, for `Switch.handle` and for uplinks.
+  package func send(
+    _ handle: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: UInt32
+  ) -> UInt32 {
+    if handle == Switch.handle { return UInt32(sendFromPlugin(frames, Int(count))) }
+    guard let index = ports.index(of: handle), let port = ports[index] else {
+      counters.stale &+= UInt64(count)
+      return count
+    }
+    return port._withUnsafeGuaranteedRef {
+      UInt32(truncatingIfNeeded: $0.send(frames, Int(count)))
+    }
+  }
+
+  private func sendFromPlugin(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
+    let now = second()
+    var last = Last()
+    var start = 0
+    var target = Target.none
+    for i in 0..<count {
+      let next = classifyChecked(frames + i, now, &last)
+      if next != target {
+        let taken = emitFromPlugin(frames + start, i &- start, target)
+        if taken < i &- start { return start &+ taken }
+        start = i
+        target = next
+      }
+    }
+    return start &+ emitFromPlugin(frames + start, count &- start, target)
+  }
+
+  /// A plugin's frame may be anything, and in slices.
+  private func classifyChecked(
+    _ frame: UnsafePointer<lnd_frame>, _ now: UInt32, _ last: inout Last
+  ) -> Int32 {
+    guard frame.shape != .malformed, let data = frame.pointee.data else {
+      counters.malformed &+= 1
+      return Target.drop
+    }
+    if frame.pointee.flags & LND_FRAME_SLICES == 0 {
+      return classify(data, MACTable.plugin, now, &last)
+    }
+    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 14) { head in
+      guard let base = head.baseAddress else { return Target.drop }
+      var reader = PieceReader(frame)
+      reader.copy(14, into: base)
+      return classify(UnsafePointer(base), MACTable.plugin, now, &last)
+    }
+  }
+
+  /// Learns the source and looks up the destination.
+  @inline(__always)
+  private func classify(
+    _ frame: UnsafePointer<UInt8>, _ from: Int32, _ now: UInt32, _ last: inout Last
+  ) -> Int32 {
+    let raw = UnsafeRawPointer(frame)
+    let first = UInt64(bigEndian: raw.loadUnaligned(as: UInt64.self))
+    let second = raw.loadUnaligned(fromByteOffset: 8, as: UInt32.self).bigEndian
+    let destination = first >> 16
+    let source = (first & 0xffff) << 32 | UInt64(second)
+    if source != last.source {
+      guard learn(source, from, now) else {
+        last.source = 0
+        return Target.drop
+      }
+      last.source = source
+    } else if destination == last.destination {
+      return last.target
+    }
+    last.destination = destination
+    last.target = lookUp(destination, from, now)
+    return last.target
+  }
+
+  private func learn(_ source: UInt64, _ from: Int32, _ now: UInt32) -> Bool {
+    // A group address sends nothing, nor does the address of all zeros.
+    if source & 0x0100_0000_0000 != 0 || source == 0 {
+      counters.filtered &+= 1
+      return false
+    }
+    switch addresses.learn(source, on: from, now: now) {
+    case .known, .new: break
+    case .moved: counters.moved &+= 1
+    case .full: counters.notLearned &+= 1
+    case .refused:
+      counters.spoofed &+= 1
+      return false
+    }
+    return true
+  }
+
+  private func lookUp(_ destination: UInt64, _ from: Int32, _ now: UInt32) -> Int32 {
+    if destination & 0x0100_0000_0000 != 0 {
+      return destination & ~0xf == 0x0180_c200_0000 ? Target.drop : Target.flood
+    }
+    return addresses.port(of: destination, now: now) ?? Target.flood
+  }
+
+  private func emit(
+    _ frames: UnsafePointer<lnd_frame>, _ count: Int, _ target: Int32, _ from: Int32
+  ) {
+    guard count > 0 else { return }
+    switch target {
+    case Target.plugin: toPlugin(frames, count)
+    case Target.flood:
+      counters.flooded &+= UInt64(count)
+      toPlugin(frames, count)
+      flood(frames, count, except: Int(from))
+    case Target.drop, Target.none: break
+    case from: counters.hairpin &+= UInt64(count)
+    default:
+      ports[Int(target)]?._withUnsafeGuaranteedRef { $0.forward(frames, count) }
+    }
+  }
+
+  private func emitFromPlugin(
+    _ frames: UnsafePointer<lnd_frame>, _ count: Int, _ target: Int32
+  ) -> Int {
+    guard count > 0 else { return 0 }
+    switch target {
+    case Target.plugin: counters.hairpin &+= UInt64(count)
+    case Target.flood:
+      counters.flooded &+= UInt64(count)
+      flood(frames, count, except: -1)
+    case Target.drop, Target.none: break
+    default:
+      return ports[Int(target)]?._withUnsafeGuaranteedRef {
+        send(frames, count, to: $0, waits + Int(target))
+      } ?? count
+    }
+    return count
+  }
+
+  private func send(
+    _ frames: UnsafePointer<lnd_frame>, _ count: Int, to port: Port,
+    _ wait: UnsafeMutablePointer<Wait>
+  ) -> Int {
+    let taken = port.send(frames, count)
+    if taken == count {
+      wait.pointee.since = 0
+      return count
+    }
+    let now = clock()
+    if wait.pointee.since == 0 || taken > 0 || port.counters.txFrames != wait.pointee.frames {
+      wait.pointee = Wait(since: now, frames: port.counters.txFrames)
+    }
+    if now &- wait.pointee.since < Switch.stall {
+      port.announceAnyway(after: Switch.stall)
+      return taken
+    }
+    counters.stalled &+= UInt64(count &- taken)
+    return count
+  }
+
+  private func toPlugin(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    plugin.frames(plugin.context, Switch.handle, frames, UInt32(truncatingIfNeeded: count))
+  }
+
+  private func flood(_ frames: UnsafePointer<lnd_frame>, _ count: Int, except: Int) {
+    for i in 0..<ports.bound where i != except {
+      ports[i]?._withUnsafeGuaranteedRef { $0.forward(frames, count) }
+    }
+  }
+}

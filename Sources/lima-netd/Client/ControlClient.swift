@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ControlClient: asks the daemon over its control socket: HTTP/1.1 with JSON, one connection a request. Called from
+// the main thread, which waits; the connection lives on one event loop thread. `exec` and `attach` never come here.
+
+import Daemon
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+struct ControlClient {
+  let home: LimaHome
+  private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
+  /// An answer's body is a document that is shown, not a stream: more than this is a mistake.
+  static let bodyLimit = 16 << 20
+
+  init(_ options: HomeOptions) throws {
+    home = try options.resolve()
+  }
+
+  init(home: LimaHome) {
+    self.home = home
+  }
+
+  /// GET.
+  func get<Value: Decodable & Sendable>(_ path: String, as type: Value.Type = Value.self) throws
+    -> Value
+  {
+    try decode(request(.GET, path, body: nil))
+  }
+
+  /// POST, DELETE with a JSON body and a JSON answer.
+  func send<Value: Decodable & Sendable>(
+    _ method: HTTPMethod, _ path: String, body: some Encodable, as type: Value.Type = Value.self
+  ) throws -> Value {
+    try decode(request(method, path, body: JSONText.encode(body)))
+  }
+
+  /// For requests whose answer says no more than that it was done.
+  func perform(_ method: HTTPMethod, _ path: String, body: (any Encodable)? = nil) throws {
+    _ = try request(method, path, body: body.map { try JSONText.encode($0) })
+  }
+
+  /// A body without end: every piece goes to `consume`, on the event loop's thread, which may block to slow the
+  /// daemon down; false ends it. The future is done when the stream is.
+  func stream(
+    _ path: String, consume: @escaping @Sendable (ByteBuffer) -> Bool
+  ) throws -> EventLoopFuture<Void> {
+    let promise = group.next().makePromise(of: HTTPReply.self)
+    try start(.GET, path, body: nil, promise, consume: consume)
+    return promise.futureResult.flatMapThrowing { try check($0) }
+  }
+
+  /// - Returns: nil when no daemon listens.
+  func ifRunning<Value>(_ body: (ControlClient) throws -> Value) throws -> Value? {
+    do {
+      return try body(self)
+    } catch is DaemonNotRunning {
+      return nil
+    }
+  }
+
+  /// Thrown where nobody listens.
+  struct DaemonNotRunning: Error, CustomStringConvertible {
+    let home: String
+    var description: String { CommandFailure.daemonNotRunning(home).description }
+  }
+
+  private func request(_ method: HTTPMethod, _ path: String, body: [UInt8]?) throws -> ByteBuffer {
+    let promise = group.next().makePromise(of: HTTPReply.self)
+    try start(method, path, body: body, promise, consume: nil)
+    let reply = try promise.futureResult.wait()
+    try check(reply)
+    return reply.body
+  }
+
+  private func start(
+    _ method: HTTPMethod, _ path: String, body: [UInt8]?, _ promise: EventLoopPromise<HTTPReply>,
+    consume: (@Sendable (ByteBuffer) -> Bool)?
+  ) throws {
+    let exchange = HTTPExchange.Request(method: method, path: path, body: body)
+    let connecting = ClientBootstrap(group: group)
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHTTPClientHandlers()
+          try channel.pipeline.syncOperations.addHandler(
+            HTTPExchange(exchange, promise, consume: consume))
+        }
+      }
+      .connect(unixDomainSocketPath: home.controlSocket)
+    do {
+      _ = try connecting.wait()
+    } catch {
+      promise.fail(error)
+      if let error = error as? IOError, error.errnoCode == ENOENT || error.errnoCode == ECONNREFUSED
+      {
+        throw DaemonNotRunning(home: home.path)
+      }
+      throw CommandFailure(
+        "The daemon of \(home.path) could not be reached: \(error)",
+        remedy: "Its sockets are open to the user who started it; run this as that user.")
+    }
+  }
+
+  private func check(_ reply: HTTPReply) throws {
+    guard reply.status.code >= 400 else { return }
+    guard let body = try? JSONText.decode(ErrorBody.self, from: reply.body.readableBytesView) else {
+      throw CommandFailure("The daemon answered \(reply.status)")
+    }
+    throw CommandFailure(body.error.message)
+  }
+
+  private func decode<Value: Decodable>(_ body: ByteBuffer) throws -> Value {
+    do {
+      return try JSONText.decode(Value.self, from: body.readableBytesView)
+    } catch {
+      throw CommandFailure(
+        "The daemon's answer is not understood by \(LimaNetd.versionText): \(error)",
+        remedy: "Is it of another version? Compare:  lima-netd status --json")
+    }
+  }
+}

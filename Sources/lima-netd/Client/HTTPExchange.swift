@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HTTPExchange: sends one request as soon as the connection is there, and takes its answer. Event loop thread.
+
+import NIOCore
+import NIOHTTP1
+
+struct HTTPReply: Sendable {
+  var status: HTTPResponseStatus
+  var body: ByteBuffer
+}
+
+final class HTTPExchange: ChannelInboundHandler {
+  typealias InboundIn = HTTPClientResponsePart
+  typealias OutboundOut = HTTPClientRequestPart
+
+  struct Request: Sendable {
+    var method: HTTPMethod
+    var path: String
+    var body: [UInt8]?
+  }
+
+  private let request: Request
+  private let promise: EventLoopPromise<HTTPReply>
+  /// Takes the body of a successful answer piece by piece, instead of its being gathered.
+  private let consume: (@Sendable (ByteBuffer) -> Bool)?
+  private var reply: HTTPReply?
+  private var isDone = false
+
+  init(
+    _ request: Request, _ promise: EventLoopPromise<HTTPReply>,
+    consume: (@Sendable (ByteBuffer) -> Bool)?
+  ) {
+    self.request = request
+    self.promise = promise
+    self.consume = consume
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    var head = HTTPRequestHead(version: .http1_1, method: request.method, uri: request.path)
+    head.headers.add(name: "Host", value: "localhost")
+    head.headers.add(name: "Connection", value: "close")
+    if let body = request.body {
+      head.headers.add(name: "Content-Type", value: "application/json")
+      head.headers.add(name: "Content-Length", value: String(body.count))
+    }
+    context.write(wrapOutboundOut(.head(head)), promise: nil)
+    if let body = request.body {
+      context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: body)))), promise: nil)
+    }
+    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    switch unwrapInboundIn(data) {
+    case .head(let head):
+      reply = HTTPReply(status: head.status, body: ByteBuffer())
+    case .body(let part):
+      take(part, context)
+    case .end:
+      finish(.success(reply ?? HTTPReply(status: .internalServerError, body: ByteBuffer())))
+      context.close(promise: nil)
+    }
+  }
+
+  private func take(_ part: ByteBuffer, _ context: ChannelHandlerContext) {
+    guard var reply, !isDone else { return }
+    if let consume, reply.status.code < 400 {
+      if !consume(part) {
+        finish(.success(reply))
+        context.close(promise: nil)
+      }
+      return
+    }
+    guard reply.body.readableBytes + part.readableBytes <= ControlClient.bodyLimit else {
+      finish(.failure(CommandFailure("The daemon's answer is larger than 16 MiB")))
+      context.close(promise: nil)
+      return
+    }
+    reply.body.writeImmutableBuffer(part)
+    self.reply = reply
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    finish(.failure(CommandFailure("The connection to the daemon broke: \(error)")))
+    context.close(promise: nil)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    // The end of a capture is the end of the connection, too.
+    if consume != nil, let reply {
+      finish(.success(reply))
+    } else {
+      finish(.failure(CommandFailure("The daemon closed the connection before it answered")))
+    }
+  }
+
+  private func finish(_ result: Result<HTTPReply, any Error>) {
+    guard !isDone else { return }
+    isDone = true
+    promise.completeWith(result)
+  }
+}

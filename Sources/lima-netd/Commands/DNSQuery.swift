@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// dns query: asks a network's DNS as a guest would.
+
+import ArgumentParser
+import DNSMessage
+import FoundationEssentials
+
+struct DNS: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Ask a network's DNS what its guests would be told.",
+    subcommands: [DNSQuery.self], defaultSubcommand: DNSQuery.self)
+}
+
+struct DNSQuery: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "query", abstract: "Resolve a name by a network's DNS plugin.",
+    discussion: """
+      Starts the network if need be. The answers come first, one a line as in a zone file; then which plugin \
+      answered, and how long it took.
+
+        lima-netd dns query host.lima.internal
+        lima-netd dns query example.com MX --network user-v2
+        lima-netd dns query 2.5.168.192.in-addr.arpa PTR --json
+      """)
+
+  @Argument(help: "The name.")
+  var name: String
+  @Argument(help: "A, AAAA, MX, TXT, ..., or TYPE65.")
+  var type = "A"
+  @Option(help: ArgumentHelp("Whose DNS to ask.", valueName: "network"))
+  var network = "default"
+  @OptionGroup var listing: ListingOptions
+  @OptionGroup var home: HomeOptions
+
+  func validate() throws {
+    guard DNSName(name) != nil else {
+      throw ValidationError(
+        "\(name): not a domain name: labels have 1 to 63 bytes, all of it at most 253.")
+    }
+    guard DNSType(type) != nil else {
+      throw ValidationError(
+        "\(type): no such type. Known are A, AAAA, MX, TXT, ...; TYPE65 names any by number.")
+    }
+  }
+
+  func run() throws {
+    let client = try ControlClient(home)
+    let answer = try client.resolve(name: name, type: type.uppercased(), network: network)
+    guard let bytes = Data(base64Encoded: answer.message),
+      let message = try? DNSMessage(parsing: Array(bytes))
+    else {
+      throw CommandFailure("The DNS plugin's answer is not a DNS message")
+    }
+    let report = DNSResult(
+      name: name, type: type.uppercased(), network: network,
+      plugin: try? client.dnsPlugin(of: network), milliseconds: answer.milliseconds, message)
+    try listing.show(report) { report.text }
+  }
+}
+
+/// An answer as it is shown.
+struct DNSResult: Encodable {
+  struct Record: Encodable {
+    let name: String
+    let ttl: UInt32
+    let type: String
+    let data: String
+  }
+
+  let name: String
+  let type: String
+  let status: String
+  let answers: [Record]
+  let network: String
+  let plugin: String?
+  let milliseconds: Double
+
+  init(
+    name: String, type: String, network: String, plugin: String?, milliseconds: Double,
+    _ message: DNSMessage
+  ) {
+    self.name = name
+    self.type = type
+    self.network = network
+    self.plugin = plugin
+    self.milliseconds = milliseconds
+    status = "\(message.responseCode)"
+    answers = message.answers.map {
+      Record(name: "\($0.name)", ttl: $0.ttl, type: "\($0.type)", data: "\($0.data)")
+    }
+  }
+
+  var text: String {
+    var lines = answers.map { "\($0.name)\t\($0.ttl)\tIN\t\($0.type)\t\($0.data)" }
+    if lines.isEmpty {
+      switch status {
+      case "NOERROR": lines = ["\(name) has no record of type \(type)"]
+      case "NXDOMAIN": lines = ["\(name) does not exist"]
+      default: lines = ["\(name) could not be resolved: \(status)"]
+      }
+    }
+    let tenths = Int((milliseconds * 10).rounded())
+    lines.append(
+      ";; \(status) from \(plugin ?? "the DNS plugin") of network \(network), \(tenths / 10).\(tenths % 10) ms"
+    )
+    return lines.joined(separator: "\n")
+  }
+}

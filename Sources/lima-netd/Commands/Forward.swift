@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// forward ls, add, rm: sockets of the host that lead into guests.
+
+import ArgumentParser
+import Daemon
+import FoundationEssentials
+
+/// The command; `Forward` is the API's model.
+struct ForwardCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "forward",
+    abstract: "Make a guest's ports reachable from the host.",
+    discussion: """
+      A forward listens on the host and leads to an address inside the network. It lasts until it is removed or the \
+      daemon ends; while its network is stopped it waits.
+
+        lima-netd forward add default tcp 127.0.0.1:8080 192.168.5.15:80
+        lima-netd forward add default udp 0.0.0.0:5353 192.168.5.15:53
+        lima-netd forward add default unix /tmp/docker.sock 192.168.5.15:2375
+        lima-netd forward ls
+        lima-netd forward rm default tcp 127.0.0.1:8080
+
+      Each guest of `default` is 192.168.5.15. With several of them, say which:
+
+        lima-netd forward add default tcp 2222 192.168.5.15:22 --guest web
+      """,
+    subcommands: [ForwardList.self, ForwardAdd.self, ForwardRemove.self],
+    defaultSubcommand: ForwardList.self)
+}
+
+enum ForwardProtocol: String, ExpressibleByArgument, CaseIterable {
+  case tcp, udp, unix
+}
+
+struct ForwardList: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "ls", abstract: "List forwards.", aliases: ["list"])
+
+  @Argument(help: "Only those of this network.")
+  var network: String?
+  @OptionGroup var listing: ListingOptions
+  @OptionGroup var home: HomeOptions
+
+  func run() throws {
+    let client = try ControlClient(home)
+    let networks: [NetworkForwards]
+    if let network {
+      let forwards: [Forward] = try client.get(APIPath.network(network, "forwards"))
+      networks = [NetworkForwards(network: network, forwards: forwards)]
+    } else {
+      let reports: [NetworkReport] = try client.get(APIPath.networks)
+      networks = reports.map { NetworkForwards(network: $0.name, forwards: $0.forwards) }
+    }
+    try listing.show(networks) { Self.text(networks) }
+  }
+
+  struct NetworkForwards: Encodable {
+    let network: String
+    let forwards: [Forward]
+  }
+
+  static func text(_ networks: [NetworkForwards]) -> String {
+    var table = Table("NETWORK", "PROTOCOL", "HOST", "GUEST", "CONNECTIONS", "STATE")
+    for network in networks {
+      for forward in network.forwards {
+        let guest =
+          (forward.guest ?? "") + (forward.guestName.isEmpty ? "" : " (\(forward.guestName))")
+        table.add(
+          network.network, forward.protocol, forward.host, guest,
+          forward.connections.map { String($0) }, forward.error.map { "failed: \($0)" } ?? "open")
+      }
+    }
+    return table.isEmpty ? "No forwards." : table.text
+  }
+}
+
+struct ForwardAdd: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "add", abstract: "Open a port or a unix socket of the host that leads to a guest.",
+    discussion: """
+        lima-netd forward add default tcp 127.0.0.1:8080 192.168.5.15:80
+        lima-netd forward add default tcp 8080 192.168.5.15:80       the same
+        lima-netd forward add default unix /tmp/web.sock 192.168.5.15:80
+      """)
+
+  @Argument(help: "The network.")
+  var network: String
+  @Argument(help: "tcp, udp or unix.")
+  var `protocol`: ForwardProtocol
+  @Argument(help: "Where to listen: ADDRESS:PORT, PORT (on 127.0.0.1), or a path for unix.")
+  var host: String
+  @Argument(help: "Where it leads: ADDRESS:PORT inside the network.")
+  var target: String
+  @Option(help: ArgumentHelp("Which guest, where each has the same address.", valueName: "name"))
+  var guest: String?
+  @OptionGroup var home: HomeOptions
+
+  func run() throws {
+    let forward = Forward(
+      protocol: self.protocol.rawValue, host: try ForwardAddress.host(host, self.protocol),
+      guest: try ForwardAddress.guest(target), guestName: guest ?? "")
+    try ControlClient(home).perform(.POST, APIPath.network(network, "forwards"), body: forward)
+    StandardOutput.print("\(forward.protocol) \(forward.host) leads to \(target) of \(network)")
+  }
+}
+
+struct ForwardRemove: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rm", abstract: "Remove a forward; its open connections end.",
+    discussion: "  lima-netd forward rm default tcp 127.0.0.1:8080", aliases: ["remove"])
+
+  @Argument(help: "The network.")
+  var network: String
+  @Argument(help: "tcp, udp or unix.")
+  var `protocol`: ForwardProtocol
+  @Argument(help: "Where it listens, as given to add.")
+  var host: String
+  @OptionGroup var home: HomeOptions
+
+  func run() throws {
+    let forward = Forward(
+      protocol: self.protocol.rawValue, host: try ForwardAddress.host(host, self.protocol),
+      guest: nil)
+    try ControlClient(home).perform(.DELETE, APIPath.network(network, "forwards"), body: forward)
+    StandardOutput.print("\(forward.protocol) \(forward.host) of \(network) is closed")
+  }
+}
+
+/// What users write for the two ends of a forward, in the form the API takes. Addresses themselves are the
+/// plugin's business.
+enum ForwardAddress {
+  static func host(_ text: String, _ protocol: ForwardProtocol) throws -> String {
+    if `protocol` == .unix {
+      guard !text.isEmpty else { throw ValidationError("The path of the unix socket is empty.") }
+      return text.hasPrefix("/") ? text : FileManager.default.currentDirectoryPath + "/" + text
+    }
+    if let port = port(text[...]) { return "127.0.0.1:\(port)" }
+    guard hasPort(text) else {
+      throw ValidationError("\(text): give ADDRESS:PORT, as 127.0.0.1:8080, or a port alone.")
+    }
+    return text
+  }
+
+  static func guest(_ text: String) throws -> String {
+    guard hasPort(text) else {
+      throw ValidationError("\(text): give ADDRESS:PORT inside the network, as 192.168.5.15:80.")
+    }
+    return text
+  }
+
+  private static func hasPort(_ text: String) -> Bool {
+    guard let colon = text.lastIndex(of: ":"), colon != text.startIndex else { return false }
+    return port(text[text.index(after: colon)...]) != nil
+  }
+
+  private static func port(_ text: Substring) -> UInt16? {
+    UInt16(text).flatMap { $0 > 0 ? $0 : nil }
+  }
+}

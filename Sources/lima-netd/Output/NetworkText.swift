@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// NetworkText: networks as people read them.
+
+import Daemon
+
+enum NetworkText {
+  static func table(_ networks: [NetworkReport]) -> String {
+    var table = Table("NAME", "MODE", "STATE", "GUESTS", "FORWARDS", "PLUGIN", "NOTE")
+    for network in networks {
+      table.add(
+        network.name, network.mode, network.state.rawValue, String(network.guests.count),
+        String(network.forwards.count), network.plugin.map { "\($0.name) \($0.version)" },
+        note(network))
+    }
+    return table.isEmpty ? "No networks." : table.text
+  }
+
+  /// The one thing that most deserves to be known.
+  static func note(_ network: NetworkReport) -> String? {
+    if let error = network.error { return error.message }
+    if network.state == .restarting { return "died: \(network.lastExit?.reason ?? "unknown")" }
+    if network.restarts > 0 {
+      return "restarted \(network.restarts) times, last: \(network.lastExit?.reason ?? "unknown")"
+    }
+    return network.changed ? "new settings hold from the next start" : nil
+  }
+
+  static func details(_ network: NetworkReport) -> String {
+    let guests = network.guests.count == 1 ? "1 guest" : "\(network.guests.count) guests"
+    var lines = ["\(network.name) is \(network.state.rawValue), with \(guests)"]
+    func add(_ key: String, _ value: String?) {
+      guard let value else { return }
+      lines.append("  " + key + String(repeating: " ", count: max(1, 11 - key.count)) + value)
+    }
+    if let error = network.error { add("error", "\(error.message) (\(error.code))") }
+    add("mode", "\(network.mode), from \(network.source)")
+    add("plugin", network.plugin.map(loaded))
+    add("dns", network.dns.map(loaded))
+    add("options", network.options.flatMap { try? JSONText.string($0) })
+    add("process", network.host.map { "\($0.pid), since \($0.since)" })
+    if network.restarts > 0 { add("restarts", String(network.restarts)) }
+    add("retry", network.retryAt)
+    add("last exit", network.lastExit.map { "\($0.reason), \($0.time)" })
+    for line in network.lastExit?.log ?? [] { add("", line) }
+    if network.changed { add("changed", "new settings hold from the next start") }
+    add("qemu", network.sockets.qemu)
+    add("fd", network.sockets.fd)
+    add("unixgram", network.sockets.unixgram)
+    add("log", network.log)
+    if !network.guests.isEmpty { lines += ["", guestTable(network.guests)] }
+    if !network.forwards.isEmpty {
+      lines += [
+        "",
+        ForwardList.text([.init(network: network.name, forwards: network.forwards)]),
+      ]
+    }
+    if let live = network.live, let text = try? JSONText.string(live, pretty: true) {
+      lines += ["", "The network's own report:", text]
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func loaded(_ plugin: LoadedPlugin) -> String {
+    "\(plugin.name) \(plugin.version)  \(plugin.path)  sha256:\(plugin.sha256.prefix(12))"
+  }
+
+  private static func guestTable(_ guests: [GuestReport]) -> String {
+    var table = Table("GUEST", "NAME", "TRANSPORT", "MAC", "SINCE")
+    for guest in guests {
+      table.add(String(guest.id), guest.name, guest.transport, guest.mac, guest.since)
+    }
+    return table.text
+  }
+}
