@@ -70,8 +70,8 @@ final class TestHost {
   }
 
   private static func of(_ context: UnsafeMutableRawPointer?) -> TestHost {
-    // The table's ctx, set in init.
-    Unmanaged<TestHost>.fromOpaque(context!).takeUnretainedValue()
+    guard let context else { fatalError("a call without the table's ctx") }
+    return Unmanaged<TestHost>.fromOpaque(context).takeUnretainedValue()
   }
 
   var context: HostContext { HostContext(table: UnsafePointer(table)) }
