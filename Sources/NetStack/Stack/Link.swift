@@ -18,6 +18,8 @@ package struct Link: BitwiseCopyable {
   package var guestAddress: IPAddress
   /// Bytes of IP packet the link carries.
   package var mtu: Int32
+  /// The host said so; otherwise `mtu` is what DHCP announces, and the guest decides.
+  package var isMTUKnown: Bool
   /// LND_OFFLOAD_*
   package var offloads: UInt32
   /// LND_PORT_*

@@ -100,7 +100,8 @@ package final class Stack {
       Link(
         port: info.port, guestMAC: MACAddress(bytes: info.mac), guestAddress: .anyV4,
         mtu: Int32(clamping: info.mtu == 0 ? UInt32(config.mtu) : info.mtu),
-        offloads: info.offloads, kind: info.kind, isBlocked: false, waitingFlows: 0,
+        isMTUKnown: info.mtu != 0, offloads: info.offloads, kind: info.kind, isBlocked: false,
+        waitingFlows: 0,
         counters: LinkCounters()))
     guard link != 0 else { return false }
     while services.count <= Int(link) { services.append(nil) }

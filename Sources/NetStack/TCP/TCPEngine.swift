@@ -1,31 +1,240 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TCP between guests and host sockets.
+// TCP between guests and host sockets (RFC 9293): the guest's connection ends here, and an
+// ordinary non-blocking socket carries its bytes on.
+//
+// Theory of operation
+//   During a batch of frames, `input` only advances state: payload that is in order is kept as
+//   slices of the receive buffer, flows that changed are put on the touched list. `endOfTurn`
+//   walks that list once: one sendmsg per flow, what the kernel did not take is copied to the
+//   flow's pending store, then data, or one ACK, goes out. Events of sockets and timers end the
+//   same way. So a batch costs one system call and one ACK per flow, whatever its length.
+//   Acknowledged means: the kernel or our store has it. The window offered is what
+//   the store can still take, so data is never dropped for want of room.
+//
+// The files of this folder: Connect and Accept (how a flow begins), Input, Acknowledge and Receive
+// (a segment), HostSend and HostReceive (the socket), Output and Segment (towards the guest),
+// Timers, Close. Loop thread only.
 
-/// TCP flows of all links. Loop thread only.
+import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+typealias FlowPointer = UnsafeMutablePointer<TCPFlow>
+
+/// What happened so far; shown by `status`.
+package struct TCPCounters: Sendable {
+  package var opened: UInt64 = 0
+  package var openedTowardGuest: UInt64 = 0
+  package var refused: UInt64 = 0
+  package var unreachable: UInt64 = 0
+  package var resetByGuest: UInt64 = 0
+  package var resetByHost: UInt64 = 0
+  package var timedOut: UInt64 = 0
+  package var evicted: UInt64 = 0
+  package var bytesToHost: UInt64 = 0
+  package var bytesToGuest: UInt64 = 0
+  package var segmentsIn: UInt64 = 0
+  package var outOfOrder: UInt64 = 0
+  package var retransmits: UInt64 = 0
+  package var timeouts: UInt64 = 0
+  package var challenges: UInt64 = 0
+  package var badChecksums: UInt64 = 0
+  package var storeExhausted: UInt64 = 0
+}
+
+/// TCP flows of all links.
 package final class TCPEngine {
   unowned(unsafe) let stack: Stack
+  var flows: Slab<TCPFlow>
+  var table: FlowTable
+  var ranges: Slab<SequenceRanges>
+  let store: SequenceStore
 
-  init(stack: Stack) { self.stack = stack }
+  package internal(set) var counters = TCPCounters()
+  var timeWaitCount = 0
+  var challengeLimit = RateLimit(burst: 100, interval: 10_000_000)
+  var exhaustionLogLimit = RateLimit(burst: 1, interval: 10_000_000_000)
+  /// Key of the initial sequence numbers (RFC 6528).
+  let sequenceSecret: UInt64
 
-  func input(_ packet: InboundPacket) {}
-  func onEvent(_ token: EventToken, _ events: UInt32) {}
-  func onTimer(_ token: EventToken) {}
-  func endOfTurn() {}
-  func linkDown(_ link: UInt32) {}
-  func linkReady(_ link: UInt32) {}
-  func frameRefused(flow: UInt32, sequence: UInt32) {}
-  func shutDown() {}
+  /// Flows that `endOfTurn` looks at.
+  private var touchedHead: UInt32 = 0
 
-  /// Leads a connected stream socket of the host (an accepted client of a forward) to a port of
-  /// a guest: opens a connection towards the guest and carries the bytes both ways. The engine
-  /// owns `socket` from here on, whatever comes of it: a guest that refuses resets it.
-  /// - Parameters:
-  ///   - source: whom the guest sees as its peer; its port must be free towards `guest`.
-  ///     Port 0: the engine picks one.
-  ///   - owner: given to `ForwardEngine.flowClosed` when the flow is over; 0 for nobody.
-  /// - Returns: false when there is no room for another flow (the socket is closed).
-  package func openTowardGuest(
-    socket: Int32, link: UInt32, guest: Endpoint, source: Endpoint, owner: UInt32
-  ) -> Bool { false }
+  // The slices of this batch, and room for what goes to one sendmsg or recvmsg.
+  static let sliceCapacity = 512
+  let slices: UnsafeMutablePointer<BatchSlice>
+  var sliceCount: Int32 = 0
+  let vectors: UnsafeMutablePointer<iovec>
+  let message: UnsafeMutablePointer<msghdr>
+
+  /// A piece of payload in the receive buffer of this batch.
+  struct BatchSlice: BitwiseCopyable {
+    var data: UnsafeRawPointer
+    var count: UInt32
+    var next: Int32
+  }
+
+  init(stack: Stack) {
+    self.stack = stack
+    flows = Slab(capacity: stack.config.maximumFlows)
+    table = FlowTable(slab: flows, seed: stack.random.next())
+    ranges = Slab(capacity: max(1024, stack.config.maximumFlows / 4))
+    store = SequenceStore(stack: stack, capacity: stack.config.maximumFlows * 2)
+    sequenceSecret = stack.random.next()
+    slices = .allocate(capacity: Self.sliceCapacity)
+    vectors = .allocate(capacity: Self.sliceCapacity + 128)
+    vectors.initialize(repeating: iovec(), count: Self.sliceCapacity + 128)
+    message = .allocate(capacity: 1)
+    message.initialize(to: msghdr())
+  }
+
+  deinit {
+    slices.deallocate()
+    vectors.deallocate()
+    message.deallocate()
+  }
+
+  /// Connections of all states.
+  package var flowCount: Int { table.count }
+
+  /// Slot index of a flow.
+  @inline(__always)
+  func index(of flow: FlowPointer) -> UInt32 {
+    UInt32(truncatingIfNeeded: flow - flows.baseAddress)
+  }
+
+  @inline(__always)
+  func token(of flow: FlowPointer) -> EventToken {
+    let index = index(of: flow)
+    return EventToken(.tcp, index: index, generation: flows.generation(index))
+  }
+
+  // MARK: Turns
+
+  /// Makes `endOfTurn` look at the flow.
+  @inline(__always)
+  func touch(_ flow: FlowPointer, _ reason: TCPFlowFlags) {
+    if !flow.pointee.flags.contains(.isTouched) {
+      flow.pointee.nextTouched = touchedHead
+      touchedHead = index(of: flow)
+    }
+    flow.pointee.flags.formUnion([reason, .isTouched])
+  }
+
+  /// See the head of this file.
+  func endOfTurn() {
+    while touchedHead != 0 {
+      let index = touchedHead
+      let flow = flows.pointer(index)
+      touchedHead = flow.pointee.nextTouched
+      flow.pointee.nextTouched = 0
+      flow.pointee.flags.remove(.isTouched)
+      if flow.pointee.batchHead >= 0 || flow.pointee.flags.contains(.finSeen) {
+        flushToHost(flow)
+      }
+      if flow.pointee.state != .closed, !flow.pointee.flags.contains(.isTouched) {
+        output(flow)
+      }
+      // Closed just now, perhaps: it is on the list again, and freed when it comes up.
+      if flow.pointee.state == .closed, !flow.pointee.flags.contains(.isTouched) { free(flow) }
+    }
+    sliceCount = 0
+  }
+
+  /// Frees the slots of flows that were closed in this turn, without sending anything.
+  func endOfTurnFree() {
+    var previous: UInt32 = 0
+    var index = touchedHead
+    while index != 0 {
+      let flow = flows.pointer(index)
+      let next = flow.pointee.nextTouched
+      if flow.pointee.state == .closed {
+        if previous == 0 {
+          touchedHead = next
+        } else {
+          flows.pointer(previous).pointee.nextTouched = next
+        }
+        flow.pointee.flags.remove(.isTouched)
+        free(flow)
+      } else {
+        previous = index
+      }
+      index = next
+    }
+  }
+
+  /// Gives the slot back; only from `endOfTurn` and `linkReady`, when no list holds it.
+  private func free(_ flow: FlowPointer) {
+    guard !flow.pointee.flags.contains(.isWaiting) else { return }
+    flows.remove(index(of: flow))
+  }
+
+  // MARK: Links
+
+  /// Makes the flow wait until its link takes frames again.
+  func waitForLink(_ flow: FlowPointer) {
+    guard !flow.pointee.flags.contains(.isWaiting), stack.links.isTaken(flow.pointee.key.link)
+    else { return }
+    let link = stack.links.pointer(flow.pointee.key.link)
+    flow.pointee.nextWaiting = link.pointee.waitingFlows
+    link.pointee.waitingFlows = index(of: flow)
+    flow.pointee.flags.insert(.isWaiting)
+  }
+
+  /// The link takes frames again.
+  func linkReady(_ link: UInt32) {
+    let state = stack.links.pointer(link)
+    var index = state.pointee.waitingFlows
+    state.pointee.waitingFlows = 0
+    while index != 0 {
+      let flow = flows.pointer(index)
+      index = flow.pointee.nextWaiting
+      flow.pointee.nextWaiting = 0
+      flow.pointee.flags.remove(.isWaiting)
+      touch(flow, .outputDue)
+    }
+  }
+
+  /// The host did not take a frame of this flow: its bytes go out again when it can.
+  func frameRefused(flow index: UInt32, sequence: UInt32) {
+    guard flows.isTaken(index) else { return }
+    let flow = flows.pointer(index)
+    guard flow.pointee.state != .closed else { return }
+    if Sequence32.less(sequence, flow.pointee.sendNext) {
+      flow.pointee.sendNext = Sequence32.max(sequence, flow.pointee.sendUnacknowledged)
+    }
+    flow.pointee.flags.formUnion([.ackDue, .outputDue])
+    flow.pointee.flags.remove(.isTiming)
+    waitForLink(flow)
+  }
+
+  /// The link is gone: its flows are reset towards the host.
+  func linkDown(_ link: UInt32) {
+    forEachFlow { flow in
+      if flow.pointee.key.link == link { abandon(flow) }
+    }
+    linkReady(link)
+    endOfTurn()
+  }
+
+  /// Calls `body` for every flow that is not closed. Cold paths only.
+  func forEachFlow(_ body: (FlowPointer) -> Void) {
+    var index: UInt32 = 1
+    while index < flows.endIndex {
+      if flows.isTaken(index), flows.pointer(index).pointee.state != .closed {
+        body(flows.pointer(index))
+      }
+      index &+= 1
+    }
+  }
+
+  func shutDown() {
+    forEachFlow { abandon($0) }
+    endOfTurn()
+  }
 }

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Towards the guest: a client of a forward was accepted, and a connection is opened to the guest
+// for it (RFC 9293 §3.10.1, §3.10.7.3).
+
+import PluginAPI
+
+extension TCPEngine {
+  /// Leads a connected stream socket of the host (an accepted client of a forward) to a port of
+  /// a guest: opens a connection towards the guest and carries the bytes both ways. The engine
+  /// owns `socket` from here on, whatever comes of it: a guest that refuses, or never answers,
+  /// resets it. Followed by `Stack.endOfTurn` when called outside of an entry point.
+  /// - Parameters:
+  ///   - source: whom the guest sees as its peer. Port 0, or one that is taken: the engine picks.
+  ///   - owner: given to `ForwardEngine.flowClosed` when the flow is over; 0 for nobody.
+  /// - Returns: false when there is no room for another flow (the socket is closed, and
+  ///   `flowClosed` is not called).
+  package func openTowardGuest(
+    socket: Int32, link: UInt32, guest: Endpoint, source: Endpoint, owner: UInt32
+  ) -> Bool {
+    guard stack.links.isTaken(link) else {
+      closeDescriptor(socket, reset: true)
+      return false
+    }
+    var key = FlowKey(
+      link: link, proto: IPProtocol.tcp, guest: guest.address, guestPort: guest.port,
+      remote: source.address, remotePort: source.port)
+    var attempts = 0
+    while key.remotePort == 0 || table.find(key) != 0 {
+      guard attempts < 64 else {
+        closeDescriptor(socket, reset: true)
+        return false
+      }
+      attempts &+= 1
+      key.remotePort = UInt16(truncatingIfNeeded: stack.random.next()) | 0x8000
+    }
+    let mac = stack.neighbor(guest.address, on: link) ?? .zero
+    guard let flow = makeFlow(key: key, mac: mac, state: .synSent, fd: socket) else { return false }
+    prepareSocket(socket)
+    counters.openedTowardGuest &+= 1
+    flow.pointee.owner = owner
+    flow.pointee.receiveScale = Self.windowScale
+    sendSyn(flow)
+    return true
+  }
+
+  /// A segment in SYN-SENT (RFC 9293 §3.10.7.3).
+  func inputSynSent(_ flow: FlowPointer, _ segment: Segment, _ packet: InboundPacket) {
+    let hasAck = segment.flags.contains(.ack)
+    if hasAck, segment.acknowledgement != flow.pointee.sendMaximum {
+      if !segment.flags.contains(.rst) { sendReset(flow, at: segment.acknowledgement) }
+      return
+    }
+    if segment.flags.contains(.rst) {
+      if hasAck {
+        counters.refused &+= 1
+        abandon(flow)
+      }
+      return
+    }
+    guard segment.flags.contains(.syn) else { return }
+    flow.pointee.guestMAC = packet.sourceMAC
+    flow.pointee.receiveScale = 0
+    takeSynOptions(flow, segment)
+    flow.pointee.attempts = 0
+    flow.pointee.retransmitDeadline = 0
+    if hasAck {
+      flow.pointee.sendUnacknowledged = segment.acknowledgement
+      flow.pointee.state = .established
+      setInterest(flow, UInt8(LND_FD_READ))
+      touch(flow, [.ackDue, .outputDue])
+    } else {
+      // Both sides opened at once (RFC 9293 §3.5, figure 8).
+      flow.pointee.state = .synReceived
+      sendSyn(flow)
+      setInterest(flow, UInt8(LND_FD_READ))
+      touch(flow, [])
+    }
+  }
+}

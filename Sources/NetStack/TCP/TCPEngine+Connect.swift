@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A guest's SYN: the host's side is connected first, and its fate becomes the guest's: SYN-ACK,
+// RST (refused) or ICMP unreachable. So a guest never sees a connection that is not there.
+
+import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+extension TCPEngine {
+  /// A SYN for a new connection.
+  func connect(_ segment: Segment, key: FlowKey, _ packet: InboundPacket) {
+    guard segment.packet.destinationPort != 0, segment.packet.sourcePort != 0 else { return }
+    let endpoint: Endpoint
+    var isLoopback = false
+    switch stack.policy.route(
+      proto: IPProtocol.tcp, to: Endpoint(key.remote, port: key.remotePort))
+    {
+    case .ignored: return
+    case .refused:
+      counters.refused &+= 1
+      sendResetWithoutFlow(segment, packet)
+      return
+    case .unreachable:
+      counters.unreachable &+= 1
+      stack.sendICMPError(
+        about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.host)
+      return
+    case .dns:
+      connectToDNS(segment, key: key, packet)
+      return
+    case .hostLoopback(let target):
+      endpoint = target
+      isLoopback = true
+    case .connect(let target): endpoint = target
+    }
+    let fd = openSocket(endpoint.address.isV4 ? AF_INET : AF_INET6)
+    guard fd >= 0 else {
+      // Not the guest's fault, and perhaps better in a second: it will ask again.
+      if exhaustionLogLimit.take(now: stack.now) {
+        stack.host.log(UInt32(LND_LOG_WARN), "tcp: cannot open a socket: errno \(-fd)")
+      }
+      return
+    }
+    let address = SocketAddress(endpoint)
+    var result = address.withSockaddr {
+      stack.calls.connect(stack.calls.context, fd, $0, $1)
+    }
+    if result == -EINPROGRESS, isLoopback {
+      // On the loopback the answer is there already; asking is cheaper than a turn of the loop.
+      let again = address.withSockaddr { stack.calls.connect(stack.calls.context, fd, $0, $1) }
+      result = again == -EALREADY ? -EINPROGRESS : again == -EISCONN ? 0 : again
+    }
+    guard result == 0 || result == -EINPROGRESS else {
+      closeDescriptor(fd, reset: false)
+      refuse(
+        code: 0 &- result, key: key, sourceMAC: packet.sourceMAC, sequence: segment.sequence)
+      return
+    }
+    guard let flow = makeFlow(key: key, mac: packet.sourceMAC, state: .connecting, fd: fd) else {
+      return
+    }
+    counters.opened &+= 1
+    takeSynOptions(flow, segment)
+    if result == 0 {
+      connected(flow)
+    } else {
+      setInterest(flow, UInt8(LND_FD_WRITE))
+    }
+  }
+
+  private func connectToDNS(_ segment: Segment, key: FlowKey, _ packet: InboundPacket) {
+    let fd = stack.dns.acceptStream(
+      link: key.link, guest: Endpoint(key.guest, port: key.guestPort))
+    guard fd >= 0 else {
+      sendResetWithoutFlow(segment, packet)
+      return
+    }
+    guard let flow = makeFlow(key: key, mac: packet.sourceMAC, state: .connecting, fd: fd) else {
+      return
+    }
+    takeSynOptions(flow, segment)
+    connected(flow)
+  }
+
+  /// A stream socket with its options set, or -errno.
+  private func openSocket(_ family: Int32) -> Int32 {
+    #if canImport(Glibc)
+      let stream = Int32(SOCK_STREAM.rawValue)
+    #else
+      let stream = SOCK_STREAM
+    #endif
+    var fd = stack.calls.socket(stack.calls.context, family, stream, 0)
+    if fd == -EMFILE || fd == -ENFILE, evictOldest() {
+      fd = stack.calls.socket(stack.calls.context, family, stream, 0)
+    }
+    guard fd >= 0 else { return fd }
+    prepareSocket(fd)
+    return fd
+  }
+
+  /// No Nagle: the guest has decided about segments. Keep-alive: a peer that vanished must not hold a
+  /// flow for ever. On a unix socket they fail, which does no harm.
+  func prepareSocket(_ fd: Int32) {
+    stack.calls.set(fd, Int32(IPPROTO_TCP.self), TCP_NODELAY, 1)
+    stack.calls.set(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
+  }
+
+  /// A new flow in the table; nil (and the socket closed) when there is no room.
+  func makeFlow(key: FlowKey, mac: MACAddress, state: TCPState, fd: Int32) -> FlowPointer? {
+    var index = flows.insert(TCPFlow(key: key, guestMAC: mac, state: state))
+    if index == 0, evictOldest() {
+      endOfTurnFree()
+      index = flows.insert(TCPFlow(key: key, guestMAC: mac, state: state))
+    }
+    guard index != 0 else {
+      closeDescriptor(fd, reset: true)
+      return nil
+    }
+    table.insert(index)
+    let flow = flows.pointer(index)
+    flow.pointee.fd = fd
+    flow.pointee.lastActivity = stack.now
+    let sequence = initialSequence(key)
+    flow.pointee.sendUnacknowledged = sequence
+    flow.pointee.sendNext = sequence &+ 1
+    flow.pointee.sendMaximum = sequence &+ 1
+    flow.pointee.sendEnd = sequence &+ 1
+    return flow
+  }
+
+  /// RFC 6528: a clock of 4 us and a keyed hash of the connection.
+  private func initialSequence(_ key: FlowKey) -> UInt32 {
+    UInt32(truncatingIfNeeded: stack.now >> 12) &+ key.hash(seed: sequenceSecret)
+  }
+
+  /// What a SYN says about the guest: sequence number, MSS, scale, SACK, window.
+  func takeSynOptions(_ flow: FlowPointer, _ segment: Segment) {
+    let options = segment.packet.options
+    flow.pointee.initialReceive = segment.sequence
+    flow.pointee.receiveNext = segment.sequence &+ 1
+    flow.pointee.receiveEdge = segment.sequence &+ 1
+    flow.pointee.hostNext = segment.sequence &+ 1
+    // RFC 9293 §3.7.1; very small values would only multiply the work.
+    let isV4 = flow.pointee.key.guest.isV4
+    let offered = Int(options.maximumSegmentSize ?? (isV4 ? 536 : 1220))
+    let link = stack.links.pointer(flow.pointee.key.link)
+    let carried =
+      link.pointee.isMTUKnown ? Int(link.pointee.mtu) &- (isV4 ? 40 : 60) : 65535
+    flow.pointee.segmentSize = UInt16(truncatingIfNeeded: max(88, min(offered, carried, 65483)))
+    if options.sackPermitted { flow.pointee.flags.insert(.sackPermitted) }
+    if let scale = options.windowScale {
+      flow.pointee.flags.insert(.scaleOffered)
+      flow.pointee.sendScale = min(scale, 14)
+      flow.pointee.receiveScale = Self.windowScale
+    }
+    // The window of a SYN is never scaled (RFC 7323 §2.2).
+    flow.pointee.sendWindow = UInt32(segment.window)
+    flow.pointee.largestSendWindow = flow.pointee.sendWindow
+    flow.pointee.sendWindowSequence = segment.sequence
+    flow.pointee.sendWindowAcknowledgement = segment.acknowledgement
+  }
+
+  /// The host's side is there: SYN-ACK.
+  private func connected(_ flow: FlowPointer) {
+    flow.pointee.state = .synReceived
+    sendSyn(flow)
+    setInterest(flow, UInt8(LND_FD_READ))
+  }
+
+  /// A connect that was under way is decided.
+  func connectFinished(_ flow: FlowPointer) {
+    let code = stack.calls.takeError(flow.pointee.fd)
+    guard code != 0 else {
+      connected(flow)
+      return
+    }
+    let key = flow.pointee.key
+    let mac = flow.pointee.guestMAC
+    let sequence = flow.pointee.initialReceive
+    close(flow)
+    refuse(code: code, key: key, sourceMAC: mac, sequence: sequence)
+  }
+
+  /// Tells the guest why there is no connection.
+  /// - Parameters:
+  ///   - code: an errno of connect.
+  ///   - sequence: the sequence number of the guest's SYN.
+  private func refuse(code: Int32, key: FlowKey, sourceMAC: MACAddress, sequence: UInt32) {
+    let icmpCode: UInt8
+    switch code {
+    case ECONNREFUSED, ECONNRESET:
+      counters.refused &+= 1
+      var flow = TCPFlow(key: key, guestMAC: sourceMAC, state: .closed)
+      flow.receiveNext = sequence &+ 1
+      withUnsafeMutablePointer(to: &flow) { sendReset($0, at: 0) }
+      return
+    case ENETUNREACH, ENETDOWN: icmpCode = ICMPv4Unreachable.network
+    case EHOSTUNREACH, EHOSTDOWN, ETIMEDOUT: icmpCode = ICMPv4Unreachable.host
+    case EACCES, EPERM: icmpCode = ICMPv4Unreachable.prohibited
+    default:
+      // Ports or memory ran out: the guest will ask again.
+      if exhaustionLogLimit.take(now: stack.now) {
+        stack.host.log(UInt32(LND_LOG_WARN), "tcp: connect failed: errno \(code)")
+      }
+      return
+    }
+    counters.unreachable &+= 1
+    // The guest matches the error by addresses, ports and sequence number.
+    guard key.guest.isV4 else { return }
+    let quoted = [UInt8](capacity: IPv4Header.encodedLength + TCPHeader.minimumLength) { out in
+      let length = IPv4Header(
+        source: key.guest, destination: key.remote, protocolNumber: IPProtocol.tcp,
+        payloadLength: TCPHeader.minimumLength
+      ).emit(into: out)
+      return length
+        + TCPHeader(
+          sourcePort: key.guestPort, destinationPort: key.remotePort, sequence: sequence,
+          acknowledgement: 0, flags: .syn, window: 0
+        ).emit(into: out.dropFirst(length))
+    }
+    quoted.withByteView {
+      stack.sendICMPError(
+        quoting: $0, to: key.guest, mac: sourceMAC, on: key.link, from: stack.config.gateway,
+        type: ICMPv4Type.destinationUnreachable, code: icmpCode)
+    }
+  }
+
+  /// In SYN-RECEIVED: is it the ACK of our SYN? (RFC 9293 §3.10.7.4, fifth.)
+  func establish(_ flow: FlowPointer, _ segment: Segment) -> Bool {
+    guard segment.acknowledgement == flow.pointee.sendUnacknowledged &+ 1 else {
+      sendReset(flow, at: segment.acknowledgement)
+      return false
+    }
+    flow.pointee.state = .established
+    flow.pointee.sendWindow = UInt32(segment.window) << UInt32(flow.pointee.sendScale)
+    flow.pointee.largestSendWindow = flow.pointee.sendWindow
+    flow.pointee.sendWindowSequence = segment.sequence
+    flow.pointee.sendWindowAcknowledgement = segment.acknowledgement
+    touch(flow, .outputDue)
+    return true
+  }
+}

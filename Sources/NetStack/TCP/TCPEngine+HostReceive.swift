@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Host to guest: reads of up to some hundred KiB straight into the chunks that will be sent, and
+// kept until acknowledged. And everything else a host socket reports.
+//
+// Level-triggered: one read per event, so flows take turns. Reading stops when the flow's
+// buffer is full and goes on when half of it was acknowledged.
+
+import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+extension TCPEngine {
+  /// A host socket is ready (LND_FD_*).
+  func onEvent(_ token: EventToken, _ events: UInt32) {
+    guard flows.isTaken(token.index, generation: token.generation) else { return }
+    let flow = flows.pointer(token.index)
+    // The watch may have ended earlier in the same array of events.
+    guard flow.pointee.state != .closed, flow.pointee.watch != 0 else { return }
+    if flow.pointee.state == .connecting {
+      connectFinished(flow)
+      return
+    }
+    if events & UInt32(LND_FD_WRITE) != 0, flow.pointee.interest & UInt8(LND_FD_WRITE) != 0 {
+      sendPending(flow)
+      if flow.pointee.state != .closed { shutHostIfDone(flow) }
+    }
+    guard flow.pointee.state != .closed, flow.pointee.fd >= 0 else { return }
+    if events & UInt32(LND_FD_READ | LND_FD_HANGUP) != 0 {
+      if !flow.pointee.flags.contains(.hostFinished) { readable(flow) }
+    }
+    guard flow.pointee.state != .closed, flow.pointee.fd >= 0 else { return }
+    if events & UInt32(LND_FD_ERROR) != 0 { failed(flow) }
+  }
+
+  /// EPOLLERR or EPOLLHUP: an error, or both directions are over.
+  private func failed(_ flow: FlowPointer) {
+    let code = stack.calls.takeError(flow.pointee.fd)
+    if code != 0 {
+      hostFailed(flow, code)
+      return
+    }
+    // Both directions are shut; the end may still lie behind data.
+    if !flow.pointee.flags.contains(.hostFinished) {
+      readable(flow)
+    }
+  }
+
+  /// Reads once.
+  private func readable(_ flow: FlowPointer) {
+    let limit = min(stack.config.sendBuffer, SequenceStore.maximumSpan &- 65536)
+    let room = limit &- Int(flow.pointee.bufferedCount)
+    guard room > 0 else {
+      setInterest(flow, flow.pointee.interest & ~UInt8(LND_FD_READ))
+      return
+    }
+    let budget = min(room, Int(flow.pointee.readChunks) &* ChunkPool.chunkSize)
+    var count = 0
+    var total = 0
+    let start = flow.pointee.sendEnd
+    while total < budget {
+      let at = start &+ UInt32(truncatingIfNeeded: total)
+      guard let memory = store.reserve(&flow.pointee.sendTable, at: at) else { break }
+      let length = min(SequenceStore.room(at: at), budget &- total)
+      vectors[count] = iovec(iov_base: memory, iov_len: length)
+      count &+= 1
+      total &+= length
+    }
+    guard total > 0 else {
+      // The pool is exhausted. Somebody will be acknowledged and read on; ask again then.
+      counters.storeExhausted &+= 1
+      pauseReading(flow)
+      return
+    }
+    message.pointee.msg_iov = vectors
+    message.pointee.msg_iovlen = .init(truncatingIfNeeded: count)
+    let received = stack.calls.receiveMessage(
+      stack.calls.context, flow.pointee.fd, message, Int32(MSG_DONTWAIT.self))
+    let end = start &+ UInt32(truncatingIfNeeded: max(0, min(received, total)))
+    releaseUnused(flow, from: end, to: start &+ UInt32(truncatingIfNeeded: total))
+    if received > 0 {
+      flow.pointee.sendEnd = end
+      flow.pointee.lastActivity = stack.now
+      if received == total {
+        flow.pointee.flags.insert(.moreExpected)
+        let most = max(1, stack.config.readTurn / ChunkPool.chunkSize)
+        flow.pointee.readChunks = UInt8(
+          truncatingIfNeeded: min(Int(flow.pointee.readChunks) &* 2, min(most, 60)))
+      } else {
+        flow.pointee.flags.remove(.moreExpected)
+        flow.pointee.readChunks = 1
+      }
+      touch(flow, .outputDue)
+    } else if received == 0 {
+      flow.pointee.flags.formUnion(.hostFinished)
+      flow.pointee.flags.remove(.moreExpected)
+      setInterest(flow, flow.pointee.interest & ~UInt8(LND_FD_READ))
+      touch(flow, .outputDue)
+      closeHostIfDone(flow)
+    } else {
+      flow.pointee.flags.remove(.moreExpected)
+      let code = Int32(truncatingIfNeeded: 0 &- received)
+      if code != EAGAIN && code != ENOBUFS && code != ENOMEM { hostFailed(flow, code) }
+    }
+  }
+
+  /// Gives back the chunks that were taken for a read and stayed empty.
+  private func releaseUnused(_ flow: FlowPointer, from: UInt32, to: UInt32) {
+    guard from != to || flow.pointee.bufferedCount == 0 else { return }
+    if from == flow.pointee.sendUnacknowledged, !flow.pointee.flags.contains(.finSent) {
+      // Nothing at all is kept.
+      store.release(&flow.pointee.sendTable, from: from, to: to, isLast: true)
+      return
+    }
+    // The first whole chunk that holds nothing.
+    let first = (from &+ 0xFFFF) & 0xFFFF_0000
+    guard Sequence32.less(first, to) else { return }
+    store.release(&flow.pointee.sendTable, from: first, to: to, isLast: to & 0xFFFF != 0)
+  }
+
+  /// Stops reading for want of memory; a timer asks again.
+  private func pauseReading(_ flow: FlowPointer) {
+    setInterest(flow, flow.pointee.interest & ~UInt8(LND_FD_READ))
+    if flow.pointee.retransmitDeadline == 0 {
+      flow.pointee.retransmitDeadline = stack.now &+ 20_000_000
+      armTimer(flow)
+    }
+  }
+
+  /// The guest acknowledged something: is there room to read on?
+  @inline(__always)
+  func resumeReading(_ flow: FlowPointer) {
+    guard flow.pointee.interest & UInt8(LND_FD_READ) == 0, flow.pointee.fd >= 0,
+      flow.pointee.state != .connecting,
+      Int(flow.pointee.bufferedCount) &* 2 <= stack.config.sendBuffer
+    else { return }
+    setInterest(flow, flow.pointee.interest | UInt8(LND_FD_READ))
+  }
+
+  /// Says what is watched. Without interest the watch ends: EPOLLHUP would be reported all the
+  /// same, again and again.
+  func setInterest(_ flow: FlowPointer, _ interest: UInt8) {
+    if interest == 0 {
+      stack.host.unwatch(flow.pointee.watch)
+      flow.pointee.watch = 0
+    } else if flow.pointee.watch == 0 {
+      guard flow.pointee.fd >= 0 else { return }
+      flow.pointee.watch = stack.host.watch(
+        flow.pointee.fd, events: UInt32(interest), token: token(of: flow))
+      if flow.pointee.watch == 0 {
+        stack.host.log(UInt32(LND_LOG_ERROR), "tcp: a socket cannot be watched")
+        resetGuest(flow)
+        return
+      }
+    } else if interest != flow.pointee.interest {
+      stack.host.modify(flow.pointee.watch, events: UInt32(interest))
+    }
+    flow.pointee.interest = interest
+  }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Guest to host: one sendmsg per flow and turn, the rest waits in the store.
+
+import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+extension TCPEngine {
+  /// Sends what this batch brought, and deals with the guest's FIN. The slices are invalid after.
+  func flushToHost(_ flow: FlowPointer) {
+    guard flow.pointee.state != .closed else {
+      flow.pointee.batchHead = -1
+      flow.pointee.batchTail = -1
+      return
+    }
+    if flow.pointee.batchHead >= 0 {
+      sendSlices(flow)
+    } else if flow.pointee.receiveTable != 0, flow.pointee.interest & UInt8(LND_FD_WRITE) == 0 {
+      sendPending(flow)
+    }
+    if flow.pointee.state != .closed { finishReceiving(flow) }
+  }
+
+  /// The fast path: nothing waits, the payload goes from the receive buffer to the kernel.
+  private func sendSlices(_ flow: FlowPointer) {
+    var count = 0
+    var total = 0
+    var place = flow.pointee.batchHead
+    while place >= 0 {
+      let slice = slices[Int(place)]
+      vectors[count] = iovec(
+        iov_base: UnsafeMutableRawPointer(mutating: slice.data), iov_len: Int(slice.count))
+      count &+= 1
+      total &+= Int(slice.count)
+      place = slice.next
+    }
+    flow.pointee.batchHead = -1
+    flow.pointee.batchTail = -1
+
+    // The kernel has not said that it has room again: don't ask.
+    var sent = 0
+    if flow.pointee.interest & UInt8(LND_FD_WRITE) == 0 {
+      sent = send(flow, vectorCount: count)
+      if sent < 0 { return }
+    }
+    counters.bytesToHost &+= UInt64(sent)
+    flow.pointee.hostNext &+= UInt32(truncatingIfNeeded: sent)
+    if sent < total { keepRest(flow, vectorCount: count, sent: sent) }
+    updateWriteInterest(flow)
+  }
+
+  /// Copies what the kernel did not take. What finds no room was never received: nothing of
+  /// this batch has been acknowledged yet.
+  private func keepRest(_ flow: FlowPointer, vectorCount: Int, sent: Int) {
+    var skip = sent
+    var at = flow.pointee.hostNext
+    for index in 0..<vectorCount {
+      let vector = vectors[index]
+      if skip >= vector.iov_len {
+        skip &-= vector.iov_len
+        continue
+      }
+      guard let base = vector.iov_base else { continue }
+      let rest = ByteView(UnsafeRawPointer(base) + skip, count: vector.iov_len &- skip)
+      skip = 0
+      let written = store.write(&flow.pointee.receiveTable, at: at, rest)
+      at &+= UInt32(truncatingIfNeeded: written)
+      if written < rest.count {
+        counters.storeExhausted &+= 1
+        flow.pointee.receiveNext = at
+        return
+      }
+    }
+  }
+
+  /// Sends from the store until it is empty or the kernel is full.
+  func sendPending(_ flow: FlowPointer) {
+    while flow.pointee.pendingCount > 0 {
+      var count = 0
+      var total = 0
+      let pending = Int(flow.pointee.pendingCount)
+      while total < pending, count < ChunkTable.slotCount {
+        guard
+          let slice = store.slice(
+            flow.pointee.receiveTable,
+            at: flow.pointee.hostNext &+ UInt32(truncatingIfNeeded: total), count: pending &- total)
+        else { break }
+        vectors[count] = iovec(
+          iov_base: UnsafeMutableRawPointer(mutating: slice.data), iov_len: Int(slice.length))
+        count &+= 1
+        total &+= Int(slice.length)
+      }
+      guard count > 0 else { break }
+      let sent = send(flow, vectorCount: count)
+      if sent < 0 { return }
+      counters.bytesToHost &+= UInt64(sent)
+      let from = flow.pointee.hostNext
+      flow.pointee.hostNext &+= UInt32(truncatingIfNeeded: sent)
+      if flow.pointee.pendingCount == 0, flow.pointee.reassembly == 0 {
+        store.releaseAll(&flow.pointee.receiveTable)
+      } else {
+        store.release(
+          &flow.pointee.receiveTable, from: from, to: flow.pointee.hostNext, isLast: false)
+      }
+      if sent < total { break }
+    }
+    updateWriteInterest(flow)
+    // The window has grown; say so when it matters to the guest.
+    let growth = Sequence32.distance(from: flow.pointee.receiveEdge, to: windowEdge(flow))
+    let offered = Sequence32.distance(from: flow.pointee.receiveNext, to: flow.pointee.receiveEdge)
+    if growth >= receiveLimit / 4 || (growth > 0 && offered < receiveLimit / 8) {
+      touch(flow, .ackDue)
+    }
+  }
+
+  /// One sendmsg of the first `vectorCount` vectors: bytes taken, 0 when the kernel is full; -1 when
+  /// the flow is gone because the host's side failed.
+  private func send(_ flow: FlowPointer, vectorCount: Int) -> Int {
+    message.pointee.msg_iov = vectors
+    // The type of msg_iovlen differs between systems.
+    message.pointee.msg_iovlen = .init(truncatingIfNeeded: vectorCount)
+    let sent = stack.calls.sendMessage(
+      stack.calls.context, flow.pointee.fd, message, Int32(MSG_NOSIGNAL))
+    if sent >= 0 { return sent }
+    let code = Int32(truncatingIfNeeded: 0 &- sent)
+    if code == EAGAIN || code == ENOBUFS || code == ENOMEM { return 0 }
+    hostFailed(flow, code)
+    return -1
+  }
+
+  private func updateWriteInterest(_ flow: FlowPointer) {
+    if flow.pointee.pendingCount > 0 {
+      setInterest(flow, flow.pointee.interest | UInt8(LND_FD_WRITE))
+    } else {
+      setInterest(flow, flow.pointee.interest & ~UInt8(LND_FD_WRITE))
+    }
+  }
+
+  /// The guest's FIN: taken when all before it is here, passed on when the kernel has all.
+  private func finishReceiving(_ flow: FlowPointer) {
+    if flow.pointee.flags.contains(.finSeen), !flow.pointee.flags.contains(.guestFinished),
+      flow.pointee.receiveNext == flow.pointee.finSequence
+    {
+      flow.pointee.receiveNext &+= 1
+      flow.pointee.flags.formUnion([.guestFinished, .ackDue])
+      guestFinished(flow)
+    }
+    if flow.pointee.state != .closed { shutHostIfDone(flow) }
+  }
+
+  /// Half-closes the socket once the guest's last byte is in the kernel.
+  func shutHostIfDone(_ flow: FlowPointer) {
+    guard flow.pointee.flags.contains(.guestFinished), !flow.pointee.flags.contains(.hostShut),
+      flow.pointee.pendingCount == 0, flow.pointee.fd >= 0
+    else { return }
+    flow.pointee.flags.insert(.hostShut)
+    _ = stack.calls.shutdown(stack.calls.context, flow.pointee.fd, Int32(SHUT_WR))
+    closeHostIfDone(flow)
+  }
+}

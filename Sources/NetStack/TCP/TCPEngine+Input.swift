@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A segment from a guest: RFC 9293 §3.10.7, with the checks of RFC 5961 §3-5 against blind
+// resets and injections.
+
+import PluginAPI
+
+/// The fields of a segment that the checks below look at.
+struct Segment {
+  var packet: TCPPacket
+  var sequence: UInt32
+  var acknowledgement: UInt32
+  var flags: TCPFlags
+  var window: UInt16
+  var payload: ByteView
+}
+
+extension TCPEngine {
+  /// A TCP packet; borrowed until the end of the turn.
+  @inline(__always)
+  func input(_ packet: InboundPacket) {
+    guard let tcp = TCPPacket(checking: packet.payload) else {
+      stack.links.pointer(packet.link).pointee.counters.malformed &+= 1
+      return
+    }
+    guard
+      packet.isChecksumTrusted
+        || tcp.isChecksumValid(source: packet.source, destination: packet.destination)
+    else {
+      counters.badChecksums &+= 1
+      return
+    }
+    counters.segmentsIn &+= 1
+    let segment = Segment(
+      packet: tcp, sequence: tcp.sequence, acknowledgement: tcp.acknowledgement,
+      flags: tcp.flags, window: tcp.window, payload: tcp.payload)
+    let key = FlowKey(
+      link: packet.link, proto: IPProtocol.tcp, guest: packet.source,
+      guestPort: tcp.sourcePort, remote: packet.destination, remotePort: tcp.destinationPort)
+    let index = table.find(key)
+    guard index != 0 else {
+      inputWithoutFlow(segment, key: key, packet)
+      return
+    }
+    let flow = flows.pointer(index)
+    flow.pointee.lastActivity = stack.now
+    flow.pointee.keepAlives = 0
+    switch flow.pointee.state {
+    case .connecting: inputConnecting(flow, segment, packet)
+    case .synSent: inputSynSent(flow, segment, packet)
+    case .timeWait: inputTimeWait(flow, segment, packet)
+    case .closed: break
+    default: inputSynchronized(flow, segment)
+    }
+  }
+
+  /// §3.10.7.1 and .2: there is no connection.
+  private func inputWithoutFlow(_ segment: Segment, key: FlowKey, _ packet: InboundPacket) {
+    if segment.flags.contains(.rst) { return }
+    if segment.flags.contains(.syn), !segment.flags.contains(.ack) {
+      connect(segment, key: key, packet)
+      return
+    }
+    guard packet.destination.isUnicast else { return }
+    sendResetWithoutFlow(segment, packet)
+  }
+
+  /// A segment for a connection that is waiting for its host's side.
+  private func inputConnecting(_ flow: FlowPointer, _ segment: Segment, _ packet: InboundPacket) {
+    if segment.flags.contains(.rst) {
+      if segment.sequence == flow.pointee.receiveNext {
+        counters.resetByGuest &+= 1
+        abandon(flow)
+      }
+      return
+    }
+    // The same SYN again: the answer will come. Another one: the guest forgot the first.
+    if segment.flags.contains(.syn), !segment.flags.contains(.ack),
+      segment.sequence != flow.pointee.initialReceive
+    {
+      let key = flow.pointee.key
+      abandon(flow)
+      connect(segment, key: key, packet)
+    }
+  }
+
+  private func inputTimeWait(_ flow: FlowPointer, _ segment: Segment, _ packet: InboundPacket) {
+    if segment.flags.contains(.rst) {
+      // RFC 1337 wants TIME-WAIT to outlive a reset.
+      return
+    }
+    // A new incarnation (RFC 1122 §4.2.2.13, RFC 6191).
+    if segment.flags.contains(.syn), !segment.flags.contains(.ack),
+      Sequence32.less(flow.pointee.receiveNext, segment.sequence)
+    {
+      let key = flow.pointee.key
+      close(flow)
+      connect(segment, key: key, packet)
+      return
+    }
+    touch(flow, .ackDue)
+  }
+
+  /// §3.10.7.4: SYN-RECEIVED and all later states.
+  @inline(__always)
+  private func inputSynchronized(_ flow: FlowPointer, _ segment: Segment) {
+    var length = UInt32(truncatingIfNeeded: segment.payload.count)
+    let hasFin = segment.flags.contains(.fin)
+    if hasFin { length &+= 1 }
+    if segment.flags.intersection([.syn, .rst, .ack]) != .ack {
+      guard inputUnusual(flow, segment) else { return }
+    }
+
+    // First: is any of it in the window? A segment that is not is answered with an ACK.
+    let receiveNext = flow.pointee.receiveNext
+    let end = segment.sequence &+ length
+    if Sequence32.less(flow.pointee.receiveEdge, segment.sequence)
+      || (length > 0
+        ? Sequence32.lessOrEqual(end, receiveNext) : Sequence32.less(end, receiveNext))
+    {
+      if Sequence32.less(segment.sequence, receiveNext) {
+        // Old, perhaps a keep-alive; what it acknowledges is good all the same.
+        if flow.pointee.state == .synReceived { _ = establish(flow, segment) }
+        if acknowledge(flow, segment) { touch(flow, .ackDue) }
+      } else {
+        touch(flow, .ackDue)
+      }
+      return
+    }
+
+    // Fifth: the acknowledgement.
+    if flow.pointee.state == .synReceived {
+      guard establish(flow, segment) else { return }
+    }
+    guard acknowledge(flow, segment), flow.pointee.state != .closed else { return }
+
+    // Seventh: the text. Eighth: the FIN.
+    if length > 0 { receive(flow, segment, hasFin: hasFin) }
+  }
+
+  /// RST, SYN, or no ACK at all; true when the segment shall be processed further.
+  private func inputUnusual(_ flow: FlowPointer, _ segment: Segment) -> Bool {
+    if segment.flags.contains(.rst) {
+      // RFC 5961 §3.2: exactly at the edge resets, elsewhere in the window it is asked again.
+      if segment.sequence == flow.pointee.receiveNext {
+        counters.resetByGuest &+= 1
+        abandon(flow)
+      } else if Sequence32.lessOrEqual(flow.pointee.receiveNext, segment.sequence),
+        Sequence32.less(segment.sequence, flow.pointee.receiveEdge)
+      {
+        challenge(flow)
+      }
+      return false
+    }
+    if segment.flags.contains(.syn) {
+      if flow.pointee.state == .synReceived, !segment.flags.contains(.ack),
+        segment.sequence == flow.pointee.initialReceive
+      {
+        // The SYN again: our answer was lost.
+        sendSyn(flow)
+        return false
+      }
+      // RFC 5961 §4.2
+      challenge(flow)
+      return false
+    }
+    return segment.flags.contains(.ack)
+  }
+
+  /// A challenge ACK, limited in rate (RFC 5961 §7).
+  func challenge(_ flow: FlowPointer) {
+    guard challengeLimit.take(now: stack.now) else { return }
+    counters.challenges &+= 1
+    touch(flow, .ackDue)
+  }
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Frames towards the guest: headers in scratch memory, payload as slices of chunks.
+//
+// Checksums are left to the host (LND_FRAME_NEEDS_CSUM), who leaves them to the link where it can.
+
+import PluginAPI
+
+extension TCPEngine {
+  /// Ethernet and IP header and the longest TCP header, of either family.
+  static let headerRoom = 14 + 40 + 60
+
+  /// Sends one segment or super-frame: `length` bytes from `sequence` on (0 for none). False when
+  /// the link is blocked: then the flow waits for it.
+  @inline(__always)
+  func sendSegment(
+    _ flow: FlowPointer, sequence: UInt32, length: Int, flags: TCPFlags
+  ) -> Bool {
+    guard
+      let room = stack.transmitter.prepare(
+        link: flow.pointee.key.link, byteCount: Self.headerRoom)
+    else {
+      waitForLink(flow)
+      return false
+    }
+    let edge = windowEdge(flow)
+    let window = (edge &- flow.pointee.receiveNext) >> UInt32(flow.pointee.receiveScale)
+    var header = TCPHeader(
+      sourcePort: flow.pointee.key.remotePort, destinationPort: flow.pointee.key.guestPort,
+      sequence: sequence, acknowledgement: flow.pointee.receiveNext, flags: flags.union(.ack),
+      window: UInt16(truncatingIfNeeded: min(window, 65535)))
+    if flow.pointee.reassembly != 0, flow.pointee.flags.contains(.sackPermitted), length == 0 {
+      header.options.sackBlocks = ranges.pointer(flow.pointee.reassembly).pointee.sackBlocks
+    }
+    let network = writeNetworkHeader(
+      flow, into: room, transportLength: header.encodedLength &+ length)
+    let out = MutableByteView(room + network, count: Self.headerRoom &- network)
+    let written = header.emitPartialChecksum(
+      into: out, payloadLength: length, source: flow.pointee.key.remote,
+      destination: flow.pointee.key.guest)
+    let headerLength = network &+ written
+
+    var frame = lnd_frame()
+    frame.flags = UInt32(LND_FRAME_NEEDS_CSUM)
+    frame.csum_start = UInt16(truncatingIfNeeded: network)
+    frame.csum_offset = UInt16(TCPField.checksum)
+    frame.hdr_len = UInt16(truncatingIfNeeded: headerLength)
+    if length > Int(flow.pointee.segmentSize) {
+      frame.gso_type = UInt16(
+        flow.pointee.key.guest.isV4 ? LND_GSO_TCPV4 : LND_GSO_TCPV6)
+      frame.gso_size = flow.pointee.segmentSize
+    }
+    var first = lnd_slice(data: nil, length: 0)
+    var second = first
+    if length > 0 {
+      guard
+        let slice = store.slice(flow.pointee.sendTable, at: sequence, count: length)
+      else { return false }
+      first = slice
+      let rest = length &- Int(slice.length)
+      if rest > 0 {
+        let next = sequence &+ UInt32(truncatingIfNeeded: Int(slice.length))
+        guard let slice = store.slice(flow.pointee.sendTable, at: next, count: rest),
+          slice.length == UInt64(rest)
+        else { return false }
+        second = slice
+      }
+    }
+    // What is promised here holds: the window field says no more than the store can take.
+    let promised =
+      flow.pointee.receiveNext &+ (min(window, 65535) << UInt32(flow.pointee.receiveScale))
+    flow.pointee.receiveEdge = Sequence32.max(flow.pointee.receiveEdge, promised)
+    flow.pointee.flags.remove(.ackDue)
+    stack.transmitter.commit(
+      headerLength: headerLength, payload: first, second: second, frame: frame,
+      flow: index(of: flow), sequence: sequence)
+    return true
+  }
+
+  /// Ethernet and IP header; returns their length.
+  @inline(__always)
+  func writeNetworkHeader(
+    _ flow: FlowPointer, into room: UnsafeMutableRawPointer, transportLength: Int
+  ) -> Int {
+    let out = MutableByteView(room, count: Self.headerRoom)
+    let isV4 = flow.pointee.key.guest.isV4
+    EthernetHeader(
+      destination: flow.pointee.guestMAC, source: stack.config.gatewayMAC,
+      etherType: isV4 ? EtherType.ipv4 : EtherType.ipv6
+    ).emit(into: out)
+    let behind = out.dropFirst(EthernetHeader.encodedLength)
+    if isV4 {
+      IPv4Header(
+        source: flow.pointee.key.remote, destination: flow.pointee.key.guest,
+        protocolNumber: IPProtocol.tcp, payloadLength: transportLength, dontFragment: true
+      ).emit(into: behind)
+      return EthernetHeader.encodedLength &+ IPv4Header.encodedLength
+    }
+    IPv6Header(
+      source: flow.pointee.key.remote, destination: flow.pointee.key.guest,
+      nextHeader: IPProtocol.tcp, payloadLength: transportLength
+    ).emit(into: behind)
+    return EthernetHeader.encodedLength &+ IPv6Header.encodedLength
+  }
+
+  /// SYN (towards a guest) or SYN-ACK, with our options (RFC 9293 §3.7.1, RFC 7323 §2, RFC 2018 §2).
+  func sendSyn(_ flow: FlowPointer) {
+    let isAnswer = flow.pointee.state != .synSent
+    var options = TCPOptions()
+    // The guest's own MTU bounds what it sends; a link takes any frame.
+    options.maximumSegmentSize = flow.pointee.key.guest.isV4 ? 65480 : 65460
+    if !isAnswer || flow.pointee.flags.contains(.scaleOffered) {
+      options.windowScale = Self.windowScale
+    }
+    options.sackPermitted = !isAnswer || flow.pointee.flags.contains(.sackPermitted)
+    let window = min(receiveLimit, 65535)
+    let header = TCPHeader(
+      sourcePort: flow.pointee.key.remotePort, destinationPort: flow.pointee.key.guestPort,
+      sequence: flow.pointee.sendUnacknowledged,
+      acknowledgement: isAnswer ? flow.pointee.receiveNext : 0,
+      flags: isAnswer ? [.syn, .ack] : .syn, window: UInt16(truncatingIfNeeded: window),
+      options: options)
+    flow.pointee.receiveEdge = Sequence32.max(
+      flow.pointee.receiveEdge, flow.pointee.receiveNext &+ window)
+    sendHeader(flow, header)
+    flow.pointee.flags.remove(.ackDue)
+    if flow.pointee.retransmitDeadline == 0 {
+      flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
+      armTimer(flow)
+    }
+  }
+
+  /// The shift of our window field: 4 MiB can be said.
+  static let windowScale: UInt8 = 7
+
+  /// RST (RFC 9293 §3.10.7).
+  func sendReset(_ flow: FlowPointer, at sequence: UInt32) {
+    let header = TCPHeader(
+      sourcePort: flow.pointee.key.remotePort, destinationPort: flow.pointee.key.guestPort,
+      sequence: sequence, acknowledgement: flow.pointee.receiveNext,
+      flags: [.rst, .ack], window: 0)
+    sendHeader(flow, header)
+  }
+
+  /// A frame without payload. To a guest whose address is not known yet it goes by way of ARP.
+  private func sendHeader(_ flow: FlowPointer, _ header: TCPHeader) {
+    if flow.pointee.guestMAC == .zero {
+      let frame = [UInt8](capacity: Self.headerRoom) { out in
+        let network = writeNetworkHeader(
+          flow, into: out.base, transportLength: header.encodedLength)
+        return network
+          + header.emit(
+            into: out.dropFirst(network), payload: .empty, source: flow.pointee.key.remote,
+            destination: flow.pointee.key.guest)
+      }
+      stack.sendWhenResolved(frame, to: flow.pointee.key.guest, on: flow.pointee.key.link)
+      return
+    }
+    guard
+      let room = stack.transmitter.prepare(
+        link: flow.pointee.key.link, byteCount: Self.headerRoom)
+    else { return }
+    let network = writeNetworkHeader(flow, into: room, transportLength: header.encodedLength)
+    let written = header.emit(
+      into: MutableByteView(room + network, count: Self.headerRoom &- network), payload: .empty,
+      source: flow.pointee.key.remote, destination: flow.pointee.key.guest)
+    stack.transmitter.commit(headerLength: network &+ written)
+  }
+
+  /// The answer to a segment that belongs to nothing (RFC 9293 §3.10.7.1).
+  func sendResetWithoutFlow(_ segment: Segment, _ packet: InboundPacket) {
+    var length = UInt32(truncatingIfNeeded: segment.payload.count)
+    if segment.flags.contains(.syn) { length &+= 1 }
+    if segment.flags.contains(.fin) { length &+= 1 }
+    let hasAck = segment.flags.contains(.ack)
+    let key = FlowKey(
+      link: packet.link, proto: IPProtocol.tcp, guest: packet.source,
+      guestPort: segment.packet.sourcePort, remote: packet.destination,
+      remotePort: segment.packet.destinationPort)
+    var flow = TCPFlow(key: key, guestMAC: packet.sourceMAC, state: .closed)
+    let header = TCPHeader(
+      sourcePort: key.remotePort, destinationPort: key.guestPort,
+      sequence: hasAck ? segment.acknowledgement : 0,
+      acknowledgement: hasAck ? 0 : segment.sequence &+ length,
+      flags: hasAck ? .rst : [.rst, .ack], window: 0)
+    withUnsafeMutablePointer(to: &flow) { sendHeader($0, header) }
+  }
+}

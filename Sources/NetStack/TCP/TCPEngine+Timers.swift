@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Time: retransmission (RFC 6298 §5), probes of a closed window (RFC 9293 §3.8.6.1), keep-alive
+// (RFC 1122 §4.2.3.6), TIME-WAIT.
+//
+// A flow has one timer at most. Deadlines that move away, as the retransmission's does with every
+// ACK, leave it alone: it fires early, finds nothing due and is set anew. So the
+// fast path touches no timer.
+
+import PluginAPI
+
+extension TCPEngine {
+  /// SYNs sent before giving up, and retransmissions of data.
+  static let maximumSynAttempts: UInt8 = 6
+  static let maximumAttempts: UInt8 = 13
+
+  /// Sets the timer when the next deadline is before what it is set to.
+  @inline(__always)
+  func armTimer(_ flow: FlowPointer) {
+    let deadline = nextDeadline(flow)
+    if flow.pointee.timer != 0, flow.pointee.timerDeadline <= deadline { return }
+    setTimer(flow, deadline)
+  }
+
+  private func setTimer(_ flow: FlowPointer, _ deadline: UInt64) {
+    guard flow.pointee.state != .closed, deadline != .max else { return }
+    flow.pointee.timerDeadline = deadline
+    if flow.pointee.timer != 0 {
+      stack.timers.reschedule(flow.pointee.timer, at: deadline)
+    } else {
+      flow.pointee.timer = stack.timers.schedule(at: deadline, token: token(of: flow).rawValue)
+    }
+  }
+
+  @inline(__always)
+  private func nextDeadline(_ flow: FlowPointer) -> UInt64 {
+    if flow.pointee.retransmitDeadline != 0 { return flow.pointee.retransmitDeadline }
+    switch flow.pointee.state {
+    case .connecting, .synSent, .synReceived, .timeWait, .closed: return .max
+    default: return keepAliveDeadline(flow)
+    }
+  }
+
+  @inline(__always)
+  private func keepAliveDeadline(_ flow: FlowPointer) -> UInt64 {
+    flow.pointee.lastActivity &+ stack.config.keepAliveTime
+      &+ UInt64(flow.pointee.keepAlives) &* stack.config.keepAliveInterval
+  }
+
+  /// A flow's timer fired.
+  func onTimer(_ token: EventToken) {
+    guard flows.isTaken(token.index, generation: token.generation) else { return }
+    let flow = flows.pointer(token.index)
+    flow.pointee.timer = 0
+    guard flow.pointee.state != .closed else { return }
+    if flow.pointee.retransmitDeadline != 0, flow.pointee.retransmitDeadline <= stack.now {
+      flow.pointee.retransmitDeadline = 0
+      retransmitTimerFired(flow)
+    } else if flow.pointee.retransmitDeadline == 0 {
+      keepAliveIfDue(flow)
+    }
+    if flow.pointee.state != .closed { armTimer(flow) }
+  }
+
+  private func retransmitTimerFired(_ flow: FlowPointer) {
+    switch flow.pointee.state {
+    case .timeWait:
+      timeWaitOver(flow)
+      return
+    case .synSent, .synReceived:
+      synTimedOut(flow)
+      return
+    default: break
+    }
+    if flow.pointee.fd >= 0, !flow.pointee.flags.contains(.hostFinished) { resumeReading(flow) }
+    if flow.pointee.flags.contains(.isProbing) {
+      probe(flow)
+      return
+    }
+    guard flow.pointee.sendUnacknowledged != flow.pointee.sendMaximum else { return }
+    // A link that takes no frames is not the guest's fault.
+    if flow.pointee.flags.contains(.isWaiting) {
+      flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
+      return
+    }
+    guard flow.pointee.attempts < Self.maximumAttempts else {
+      counters.timedOut &+= 1
+      resetGuest(flow)
+      return
+    }
+    // Begin again at the first byte that is missing, a few segments at a time at first: if
+    // the guest was only slow, its ACK will show it.
+    counters.timeouts &+= 1
+    flow.pointee.attempts &+= 1
+    flow.pointee.flags.subtract([.inRecovery, .retransmitDue, .isTiming])
+    flow.pointee.flags.insert(.inLoss)
+    flow.pointee.recoveryPoint = flow.pointee.sendMaximum
+    flow.pointee.lossWindow = UInt32(flow.pointee.segmentSize) &* 4
+    flow.pointee.sendNext = flow.pointee.sendUnacknowledged
+    touch(flow, .outputDue)
+  }
+
+  private func synTimedOut(_ flow: FlowPointer) {
+    flow.pointee.attempts &+= 1
+    guard flow.pointee.attempts < Self.maximumSynAttempts else {
+      counters.timedOut &+= 1
+      abandon(flow)
+      return
+    }
+    sendSyn(flow)
+  }
+
+  /// An old sequence number makes the guest tell its window.
+  private func probe(_ flow: FlowPointer) {
+    guard
+      flow.pointee.sendNext != flow.pointee.sendEnd || flow.pointee.flags.contains(.hostFinished)
+    else {
+      flow.pointee.flags.remove(.isProbing)
+      return
+    }
+    // A guest that is there answers; RFC 1122 §4.2.2.17 forbids to give up while it does.
+    if flow.pointee.attempts >= Self.maximumAttempts,
+      stack.now &- flow.pointee.lastActivity > 120_000_000_000
+    {
+      counters.timedOut &+= 1
+      resetGuest(flow)
+      return
+    }
+    if flow.pointee.attempts < 250 { flow.pointee.attempts &+= 1 }
+    flow.pointee.retransmitDeadline = stack.now &+ min(retransmitTimeout(flow), 60_000_000_000)
+    _ = sendSegment(
+      flow, sequence: flow.pointee.sendUnacknowledged &- 1, length: 0, flags: .ack)
+    touch(flow, .outputDue)
+  }
+
+  private func keepAliveIfDue(_ flow: FlowPointer) {
+    switch flow.pointee.state {
+    case .established, .closeWait, .finWait2: break
+    default: return
+    }
+    guard keepAliveDeadline(flow) <= stack.now else { return }
+    guard flow.pointee.keepAlives < stack.config.keepAliveProbes else {
+      counters.timedOut &+= 1
+      resetGuest(flow)
+      return
+    }
+    flow.pointee.keepAlives &+= 1
+    _ = sendSegment(
+      flow, sequence: flow.pointee.sendMaximum &- 1, length: 0, flags: .ack)
+    touch(flow, [])
+  }
+}

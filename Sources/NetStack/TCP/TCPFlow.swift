@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The state of one connection: trivial, about 300 bytes, in a Slab.
+//
+// Names are those of RFC 9293 §3.3.1, seen from the stack: "send" is towards the guest,
+// "receive" from it. The far side is a socket of the host.
+//
+//   from the guest:   hostNext ──pending──► receiveNext ──window──► receiveEdge
+//   to the guest:     sendUnacknowledged ──► sendNext ──► sendEnd
+//
+// [hostNext, receiveNext) was acknowledged to the guest but not yet taken by the host's
+// kernel; [sendUnacknowledged, sendEnd) was read from the socket and is kept until acknowledged.
+
+import PluginAPI
+
+/// RFC 9293 §3.3.2; `connecting` is SYN-RECEIVED before the host's side is connected.
+enum TCPState: UInt8 {
+  case closed, connecting, synSent, synReceived, established
+  case finWait1, finWait2, closing, timeWait, closeWait, lastAck
+
+  /// The guest may still send data.
+  @inline(__always)
+  var acceptsData: Bool { self == .established || self == .finWait1 || self == .finWait2 }
+
+  /// Data and FIN may go to the guest.
+  @inline(__always)
+  var isSending: Bool {
+    switch self {
+    case .established, .closeWait, .finWait1, .closing, .lastAck: true
+    default: false
+    }
+  }
+}
+
+/// One connection.
+struct TCPFlow: BitwiseCopyable {
+  /// First, for FlowTable.
+  var key: FlowKey
+  var guestMAC: MACAddress
+  /// 0 when the fd is not watched.
+  var watch: lnd_handle = 0
+  /// The host's socket; -1 when there is none (any more).
+  var fd: Int32 = -1
+  /// Whom to tell when it is over (`ForwardEngine.flowClosed`); 0 for nobody.
+  var owner: UInt32 = 0
+  var flags: TCPFlowFlags = []
+  var state: TCPState
+  /// LND_FD_READ, LND_FD_WRITE: what the watch is set to.
+  var interest: UInt8 = 0
+
+  // Receive: from the guest
+  var initialReceive: UInt32 = 0
+  var receiveNext: UInt32 = 0
+  /// End of the largest window that was advertised; it never moves back.
+  var receiveEdge: UInt32 = 0
+  /// The first byte the host's kernel has not taken.
+  var hostNext: UInt32 = 0
+  /// Where the guest's FIN is, if `finSeen`.
+  var finSequence: UInt32 = 0
+  /// Slot in SequenceStore.
+  var receiveTable: UInt32 = 0
+  /// Slot of the SequenceRanges that arrived out of order; 0 when nothing is missing.
+  var reassembly: UInt32 = 0
+  /// Slices of this batch: places in TCPEngine's list, -1 for none.
+  var batchHead: Int32 = -1
+  var batchTail: Int32 = -1
+  /// Segments of this batch that arrived out of order: so many duplicate ACKs are due.
+  var duplicatesDue: UInt8 = 0
+
+  // Send: to the guest
+  var sendUnacknowledged: UInt32 = 0
+  var sendNext: UInt32 = 0
+  /// The highest sequence number sent, FIN included.
+  var sendMaximum: UInt32 = 0
+  /// The end of the data read from the host.
+  var sendEnd: UInt32 = 0
+  /// The guest's window in bytes, and the segment it came with.
+  var sendWindow: UInt32 = 0
+  var sendWindowSequence: UInt32 = 0
+  var sendWindowAcknowledgement: UInt32 = 0
+  var largestSendWindow: UInt32 = 0
+  /// Slot in SequenceStore.
+  var sendTable: UInt32 = 0
+  /// Slot of the SequenceRanges the guest reported; 0 when it reported nothing.
+  var scoreboard: UInt32 = 0
+  /// While `inRecovery`: acknowledging this ends it; holes before `retransmitNext` were sent again.
+  var recoveryPoint: UInt32 = 0
+  var retransmitNext: UInt32 = 0
+  /// While `inLoss`: so many bytes after `sendUnacknowledged` may go out.
+  var lossWindow: UInt32 = 0
+  /// Bytes of payload per segment.
+  var segmentSize: UInt16 = 536
+  var sendScale: UInt8 = 0
+  var receiveScale: UInt8 = 0
+  var duplicateAcks: UInt8 = 0
+  /// Bytes to read in the next turn, in chunks: grows while the socket has more.
+  var readChunks: UInt8 = 1
+
+  // Timers (nanoseconds of the stack's clock; 0 means not set)
+  var timer: UInt32 = 0
+  var timerDeadline: UInt64 = 0
+  /// RTO, or the next probe of a zero window.
+  var retransmitDeadline: UInt64 = 0
+  var lastActivity: UInt64 = 0
+  /// RFC 6298, in microseconds; 0 before the first sample.
+  var smoothedRTT: UInt32 = 0
+  var rttVariance: UInt32 = 0
+  /// The segment being timed, if `isTiming`.
+  var timedSequence: UInt32 = 0
+  var timedAt: UInt64 = 0
+  /// Retransmissions, probes of a window, or keep-alives without an answer.
+  var attempts: UInt8 = 0
+  var keepAlives: UInt8 = 0
+
+  // Lists
+  var nextTouched: UInt32 = 0
+  var nextWaiting: UInt32 = 0
+
+  init(key: FlowKey, guestMAC: MACAddress, state: TCPState) {
+    self.key = key
+    self.guestMAC = guestMAC
+    self.state = state
+  }
+
+  /// Bytes the host's kernel has not taken, in order.
+  @inline(__always)
+  var pendingCount: UInt32 {
+    receiveNext &- hostNext &- (flags.contains(.guestFinished) ? 1 : 0)
+  }
+
+  /// Bytes kept for the guest.
+  @inline(__always)
+  var bufferedCount: UInt32 { Sequence32.distance(from: sendUnacknowledged, to: sendEnd) }
+}
+
+/// What is true of a connection.
+struct TCPFlowFlags: OptionSet, BitwiseCopyable {
+  let rawValue: UInt32
+
+  /// In the list of flows that `endOfTurn` looks at.
+  static let isTouched = TCPFlowFlags(rawValue: 1 << 0)
+  /// In its link's list of flows that wait for `txReady`.
+  static let isWaiting = TCPFlowFlags(rawValue: 1 << 1)
+  /// An ACK is due at the end of the turn.
+  static let ackDue = TCPFlowFlags(rawValue: 1 << 2)
+  /// There may be something to send.
+  static let outputDue = TCPFlowFlags(rawValue: 1 << 3)
+  /// A FIN of the guest is known, at `finSequence`.
+  static let finSeen = TCPFlowFlags(rawValue: 1 << 4)
+  /// Everything up to the guest's FIN has arrived; `receiveNext` is after it.
+  static let guestFinished = TCPFlowFlags(rawValue: 1 << 5)
+  /// shutdown(SHUT_WR) was called on the socket.
+  static let hostShut = TCPFlowFlags(rawValue: 1 << 6)
+  /// The socket has no more data: FIN follows `sendEnd`.
+  static let hostFinished = TCPFlowFlags(rawValue: 1 << 7)
+  /// Our FIN was sent once; its sequence number is `sendEnd`.
+  static let finSent = TCPFlowFlags(rawValue: 1 << 8)
+  static let sackPermitted = TCPFlowFlags(rawValue: 1 << 9)
+  static let inRecovery = TCPFlowFlags(rawValue: 1 << 10)
+  static let isTiming = TCPFlowFlags(rawValue: 1 << 11)
+  /// `retransmitDeadline` is for a probe of a closed window.
+  static let isProbing = TCPFlowFlags(rawValue: 1 << 12)
+  /// The socket may have more than was read: the end of the buffer is not the end of a message.
+  static let moreExpected = TCPFlowFlags(rawValue: 1 << 13)
+  /// The guest offered window scaling: answer with ours.
+  static let scaleOffered = TCPFlowFlags(rawValue: 1 << 14)
+  /// A segment at `sendUnacknowledged` must go out again.
+  static let retransmitDue = TCPFlowFlags(rawValue: 1 << 15)
+  /// After a retransmission timeout, until `recoveryPoint` is acknowledged.
+  static let inLoss = TCPFlowFlags(rawValue: 1 << 17)
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sockets for tests: what the stack sends is kept, what it shall read is put in, and readiness is
+// computed as epoll would.
+
+import PluginAPI
+
+@testable import NetStack
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A scripted kernel behind `SocketCalls`.
+final class FakeKernel {
+  final class Socket {
+    var isConnected = false
+    /// What connect says: 0, or an errno; with `connectLater` it says EINPROGRESS first.
+    var connectResult: Int32 = 0
+    var connectLater = false
+    var connectDone = false
+    var target: Endpoint?
+    /// Bytes from the stack.
+    var received: [UInt8] = []
+    /// Bytes the kernel still takes before EAGAIN; refilled by the test.
+    var sendRoom = Int.max
+    /// Bytes to the stack.
+    var incoming: [UInt8] = []
+    var incomingAt = 0
+    var isIncomingOver = false
+    var error: Int32 = 0
+    var isShut = false
+    var isClosed = false
+    var wasReset = false
+    var noDelay = false
+    var sendCalls = 0
+
+    var unread: Int { incoming.count - incomingAt }
+  }
+
+  var sockets: [Int32: Socket] = [:]
+  private var nextFD: Int32 = 100
+  /// Applied to sockets the stack makes.
+  var configure: (Socket) -> Void = { _ in }
+  /// `socket` fails with this errno when it is not 0.
+  var socketError: Int32 = 0
+  var maximumOpen = Int.max
+
+  var openCount: Int { sockets.values.count { !$0.isClosed } }
+
+  /// A socket that is connected already, as accept returns it.
+  func makeConnected() -> (fd: Int32, socket: Socket) {
+    let socket = Socket()
+    socket.isConnected = true
+    socket.connectDone = true
+    nextFD += 1
+    sockets[nextFD] = socket
+    return (nextFD, socket)
+  }
+
+  /// LND_FD_* as epoll would report them.
+  func events(_ fd: Int32, interest: UInt32) -> UInt32 {
+    guard let socket = sockets[fd], !socket.isClosed else { return 0 }
+    var ready: UInt32 = 0
+    if !socket.connectDone {
+      if socket.target != nil, socket.connectLater { return 0 }
+    }
+    if socket.unread > 0 || socket.isIncomingOver || socket.error != 0 {
+      ready |= UInt32(LND_FD_READ)
+    }
+    if socket.sendRoom > 0 || socket.error != 0 { ready |= UInt32(LND_FD_WRITE) }
+    ready &= interest
+    if socket.error != 0 || (socket.isIncomingOver && socket.isShut) {
+      ready |= UInt32(LND_FD_ERROR)
+    }
+    return ready
+  }
+
+  var calls: SocketCalls {
+    SocketCalls(
+      context: Unmanaged.passUnretained(self).toOpaque(),
+      socket: { ctx, _, _, _ in
+        let kernel = FakeKernel.of(ctx)
+        if kernel.socketError != 0 { return -kernel.socketError }
+        if kernel.openCount >= kernel.maximumOpen { return -EMFILE }
+        kernel.nextFD += 1
+        let socket = Socket()
+        kernel.configure(socket)
+        kernel.sockets[kernel.nextFD] = socket
+        return kernel.nextFD
+      },
+      socketPair: { ctx, _, _, fds in
+        let kernel = FakeKernel.of(ctx)
+        fds[0] = kernel.makeConnected().fd
+        fds[1] = kernel.makeConnected().fd
+        return 0
+      },
+      connect: { ctx, fd, address, size in
+        guard let socket = FakeKernel.of(ctx).sockets[fd] else { return -EBADF }
+        if socket.target == nil {
+          var copy = SocketAddress()
+          copy.withMutableSockaddr { out, outSize in
+            UnsafeMutableRawPointer(out).copyMemory(from: address, byteCount: Int(size))
+            outSize.pointee = size
+          }
+          socket.target = copy.endpoint
+        }
+        if socket.connectLater, !socket.connectDone { return -EINPROGRESS }
+        socket.connectDone = true
+        if socket.connectResult == 0 { socket.isConnected = true }
+        return -socket.connectResult
+      },
+      bind: { _, _, _, _ in 0 },
+      listen: { _, _, _ in 0 },
+      accept: { _, _, _, _ in -EAGAIN },
+      sendMessage: { ctx, fd, message, _ in FakeKernel.of(ctx).send(fd, message.pointee) },
+      receiveMessage: { ctx, fd, message, _ in FakeKernel.of(ctx).receive(fd, message.pointee) },
+      shutdown: { ctx, fd, _ in
+        FakeKernel.of(ctx).sockets[fd]?.isShut = true
+        return 0
+      },
+      close: { ctx, fd in
+        guard let socket = FakeKernel.of(ctx).sockets[fd], !socket.isClosed else { return -EBADF }
+        socket.isClosed = true
+        return 0
+      },
+      getOption: { ctx, fd, _, name, value, _ in
+        guard let socket = FakeKernel.of(ctx).sockets[fd] else { return -EBADF }
+        if name == SO_ERROR {
+          var code = socket.error
+          if code == 0, !socket.isConnected { code = socket.connectResult }
+          socket.error = 0
+          value.storeBytes(of: code, as: Int32.self)
+        }
+        return 0
+      },
+      setOption: { ctx, fd, _, name, value, _ in
+        guard let socket = FakeKernel.of(ctx).sockets[fd] else { return -EBADF }
+        if name == SO_LINGER { socket.wasReset = value.load(as: linger.self).l_onoff != 0 }
+        if name == TCP_NODELAY { socket.noDelay = true }
+        return 0
+      },
+      localAddress: { _, _, _, _ in -EINVAL },
+      sendMessages: { _, _, _, _ in -ENOSYS },
+      receiveMessages: { _, _, _, _ in -ENOSYS })
+  }
+
+  private static func of(_ context: UnsafeMutableRawPointer?) -> FakeKernel {
+    guard let context else { preconditionFailure("a socket call without its context") }
+    return Unmanaged<FakeKernel>.fromOpaque(context).takeUnretainedValue()
+  }
+
+  private func send(_ fd: Int32, _ message: msghdr) -> Int {
+    guard let socket = sockets[fd], !socket.isClosed else { return -Int(EBADF) }
+    socket.sendCalls += 1
+    if socket.error != 0 { return -Int(socket.error) }
+    if socket.isShut { return -Int(EPIPE) }
+    if socket.sendRoom <= 0 { return -Int(EAGAIN) }
+    var taken = 0
+    for index in 0..<Int(message.msg_iovlen) {
+      let vector = message.msg_iov[index]
+      let count = min(vector.iov_len, socket.sendRoom)
+      socket.received += UnsafeRawBufferPointer(start: vector.iov_base, count: count)
+      if socket.sendRoom != .max { socket.sendRoom -= count }
+      taken += count
+      if count < vector.iov_len { break }
+    }
+    return taken
+  }
+
+  private func receive(_ fd: Int32, _ message: msghdr) -> Int {
+    guard let socket = sockets[fd], !socket.isClosed else { return -Int(EBADF) }
+    if socket.unread == 0 {
+      if socket.error != 0 { return -Int(socket.error) }
+      return socket.isIncomingOver ? 0 : -Int(EAGAIN)
+    }
+    var taken = 0
+    for index in 0..<Int(message.msg_iovlen) where socket.unread > 0 {
+      let vector = message.msg_iov[index]
+      let count = min(vector.iov_len, socket.unread)
+      socket.incoming.withUnsafeBytes {
+        vector.iov_base.copyMemory(from: $0.baseAddress! + socket.incomingAt, byteCount: count)
+      }
+      socket.incomingAt += count
+      taken += count
+    }
+    return taken
+  }
+}

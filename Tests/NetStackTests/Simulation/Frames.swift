@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Frames of a test guest, built and taken apart.
+
+@testable import NetStack
+
+enum Frames {
+  /// An Ethernet frame from the guest with an IPv4 packet.
+  static func ipv4(
+    proto: UInt8, transport: [UInt8], source: IPAddress, destination: IPAddress
+  ) -> [UInt8] {
+    [UInt8](capacity: 34 + transport.count) { out in
+      EthernetHeader(
+        destination: GuestTCP.gatewayMAC, source: GuestTCP.mac, etherType: EtherType.ipv4
+      ).emit(into: out)
+      IPv4Header(
+        source: source, destination: destination, protocolNumber: proto,
+        payloadLength: transport.count, dontFragment: true
+      ).emit(into: out.dropFirst(14))
+      transport.withByteView { out.store($0, at: 34) }
+      return 34 + transport.count
+    }
+  }
+
+  static func tcp(
+    _ header: TCPHeader, payload: [UInt8], source: IPAddress, destination: IPAddress
+  ) -> [UInt8] {
+    let length = header.encodedLength + payload.count
+    let transport = [UInt8](capacity: length) { out in
+      payload.withByteView { view in
+        let written = header.emit(
+          into: out, payload: view, source: source, destination: destination)
+        out.store(view, at: written)
+      }
+      return length
+    }
+    return ipv4(proto: 6, transport: transport, source: source, destination: destination)
+  }
+
+  struct Segment {
+    var header: TCPHeader
+    var payload: [UInt8]
+    var isChecksumGood: Bool
+  }
+
+  /// The TCP segment in a frame to `guest` from `remote`; nil for anything else.
+  static func tcp(in frame: [UInt8], to guest: Endpoint, from remote: Endpoint) -> Segment? {
+    frame.withByteView { view in
+      guard let ethernet = EthernetPacket(checking: view), ethernet.etherType == EtherType.ipv4,
+        let ip = IPv4Packet(checking: ethernet.payload), ip.protocolNumber == 6,
+        ip.destination == guest.address, ip.source == remote.address,
+        let tcp = TCPPacket(checking: ip.payload), tcp.destinationPort == guest.port,
+        tcp.sourcePort == remote.port
+      else { return nil }
+      return Segment(
+        header: TCPHeader(tcp), payload: tcp.payload.bytes,
+        isChecksumGood: ip.isHeaderChecksumValid
+          && tcp.isChecksumValid(source: ip.source, destination: ip.destination))
+    }
+  }
+
+  /// Type and code of the ICMP message in a frame.
+  static func icmp(in frame: [UInt8]) -> (type: UInt8, code: UInt8)? {
+    frame.withByteView { view in
+      guard let ethernet = EthernetPacket(checking: view), ethernet.etherType == EtherType.ipv4,
+        let ip = IPv4Packet(checking: ethernet.payload), ip.protocolNumber == 1,
+        let icmp = ICMPv4Packet(checking: ip.payload)
+      else { return nil }
+      return (icmp.type, icmp.code)
+    }
+  }
+}

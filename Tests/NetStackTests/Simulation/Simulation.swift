@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A stack, one guest's link that loses, repeats and reorders frames, fake sockets, and a clock
+// that jumps from event to event. Everything follows from the seed.
+
+import PluginAPI
+
+@testable import NetStack
+
+/// What the link does to frames, each way: chances in 1000.
+struct LinkWeather {
+  var loss = 0
+  var duplicate = 0
+  var reorder = 0
+  /// Delay of a frame in nanoseconds, and how much more a reordered one takes.
+  var delay: UInt64 = 100_000
+  var jitter: UInt64 = 2_000_000
+
+  static let fair = LinkWeather()
+  static let bad = LinkWeather(loss: 30, duplicate: 20, reorder: 50)
+  static let storm = LinkWeather(loss: 150, duplicate: 50, reorder: 150)
+}
+
+final class Simulation {
+  static let port: lnd_port = 7
+  static let guestAddress = IPAddress(192, 168, 5, 15)
+  static let gateway = IPAddress(192, 168, 5, 2)
+  static let server = Endpoint(IPAddress(10, 1, 2, 3), port: 80)
+
+  let host = FakeHost()
+  let kernel = FakeKernel()
+  let stack: Stack
+  var weather: LinkWeather
+  var random: RandomSource
+  var guests: [GuestTCP] = []
+  /// Frames under way: to the stack, and to the guest.
+  private var toStack: [(at: UInt64, frame: [UInt8])] = []
+  private var toGuest: [(at: UInt64, frame: [UInt8])] = []
+  /// Every frame the stack sent, before the weather.
+  var seen: [[UInt8]] = []
+  /// Called once a step: lets a test play the host's applications.
+  var onStep: (Simulation) -> Void = { _ in }
+
+  init(
+    seed: UInt64, weather: LinkWeather = .fair, mtu: UInt32 = 1500,
+    configure: (inout StackConfig) -> Void = { _ in }
+  ) {
+    self.weather = weather
+    random = RandomSource(seed: seed ^ 0x5EED)
+    guard let subnet = CIDR(Self.gateway, prefixLength: 24) else { preconditionFailure("a CIDR") }
+    var config = StackConfig(
+      subnet: subnet, gateway: Self.gateway, dns: IPAddress(192, 168, 5, 3))
+    config.maximumFlows = 4096
+    config.bufferLimit = 32 << 20
+    configure(&config)
+    guard let stack = Stack(host: host.table, calls: kernel.calls, config: config, seed: seed)
+    else { preconditionFailure("the fake host is complete") }
+    self.stack = stack
+    var info = lnd_port_info()
+    info.size = UInt32(MemoryLayout<lnd_port_info>.size)
+    info.kind = UInt32(LND_PORT_GUEST)
+    info.port = Self.port
+    info.mtu = mtu
+    precondition(stack.portUp(info))
+  }
+
+  private func chance(_ perMille: Int) -> Bool { Int(random.next() % 1000) < perMille }
+
+  private func post(_ frame: [UInt8], to queue: inout [(at: UInt64, frame: [UInt8])]) {
+    if chance(weather.loss) { return }
+    for _ in 0..<(chance(weather.duplicate) ? 2 : 1) {
+      var at = host.now + weather.delay
+      if chance(weather.reorder) { at += random.next() % weather.jitter }
+      queue.append((at, frame))
+    }
+  }
+
+  func send(_ frame: [UInt8]) { post(frame, to: &toStack) }
+
+  /// Hands frames to the stack now, in one batch.
+  func deliver(_ frames: [[UInt8]]) {
+    guard !frames.isEmpty else { return }
+    let buffers = frames.map { frame -> UnsafeMutablePointer<UInt8> in
+      let buffer = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, frame.count))
+      buffer.initialize(from: frame, count: frame.count)
+      return buffer
+    }
+    let list = zip(frames, buffers).map { frame, buffer in
+      var item = lnd_frame()
+      item.data = UnsafePointer(buffer)
+      item.length = UInt32(frame.count)
+      return item
+    }
+    list.withUnsafeBufferPointer {
+      stack.rx(Self.port, $0.baseAddress!, UInt32($0.count))
+    }
+    // Whoever kept a pointer reads this.
+    for (frame, buffer) in zip(frames, buffers) {
+      buffer.update(repeating: 0xDD, count: frame.count)
+      buffer.deallocate()
+    }
+  }
+
+  func collect() {
+    for frame in host.frames {
+      seen.append(frame)
+      post(frame, to: &toGuest)
+    }
+    host.frames.removeAll()
+    for index in guests.indices {
+      for frame in guests[index].outbox { post(frame, to: &toStack) }
+      guests[index].outbox.removeAll()
+    }
+  }
+
+  /// Everything that is ready at this instant.
+  private func settle() {
+    for _ in 0..<64 {
+      collect()
+      var isQuiet = true
+      let frames = take(&toStack)
+      if !frames.isEmpty {
+        isQuiet = false
+        deliver(frames)
+      }
+      for frame in take(&toGuest) {
+        isQuiet = false
+        for index in guests.indices { guests[index].input(frame, now: host.now) }
+      }
+      var events: [lnd_fd_event] = []
+      for (_, watch) in host.watches.sorted(by: { $0.key < $1.key }) {
+        let ready = kernel.events(watch.fd, interest: watch.events)
+        if ready != 0 { events.append(lnd_fd_event(user: watch.user, events: ready, reserved: 0)) }
+      }
+      if !events.isEmpty {
+        isQuiet = false
+        events.withUnsafeBufferPointer { stack.onFds($0.baseAddress!, UInt32($0.count)) }
+      }
+      for (handle, deadline) in host.timers.sorted(by: { $0.key < $1.key })
+      where deadline <= host.now && host.timers[handle] != nil {
+        isQuiet = false
+        host.timers[handle] = nil
+        stack.onTimer(handle)
+      }
+      for index in guests.indices { guests[index].timer(now: host.now) }
+      if isQuiet { break }
+    }
+    collect()
+  }
+
+  private func take(_ queue: inout [(at: UInt64, frame: [UInt8])]) -> [[UInt8]] {
+    let ready = queue.filter { $0.at <= host.now }.sorted { $0.at < $1.at }.map(\.frame)
+    queue.removeAll { $0.at <= host.now }
+    return ready
+  }
+
+  /// Runs until `isDone`, or nothing is left to happen, or `limit` ns are over; returns whether
+  /// it was done.
+  @discardableResult
+  func run(for limit: UInt64 = 120_000_000_000, until isDone: (Simulation) -> Bool) -> Bool {
+    let end = host.now + limit
+    while host.now < end {
+      onStep(self)
+      settle()
+      if isDone(self) { return true }
+      var next = end
+      for entry in toStack { next = min(next, entry.at) }
+      for entry in toGuest { next = min(next, entry.at) }
+      for deadline in host.timers.values { next = min(next, deadline) }
+      for guest in guests { if let at = guest.rtoAt { next = min(next, at) } }
+      // The applications of the host act every millisecond.
+      next = min(next, host.now + 1_000_000)
+      host.now = max(host.now + 1, next)
+    }
+    return isDone(self)
+  }
+
+  /// Lets time pass.
+  func wait(_ nanoseconds: UInt64) { run(for: nanoseconds) { _ in false } }
+
+  /// The only socket the stack opened.
+  var socket: FakeKernel.Socket? { kernel.sockets.max { $0.key < $1.key }?.value }
+}
+
+/// Bytes that differ from place to place.
+func pattern(_ count: Int, seed: UInt64) -> [UInt8] {
+  var random = RandomSource(seed: seed)
+  return (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next() >> 32) }
+}
