@@ -50,3 +50,10 @@ package enum JournalLayout {
   package static let slotSize = 64
   package static let size = slots * slotSize
 }
+
+extension HostCodec {
+  /// The id of a request that cannot be decoded otherwise.
+  package static func requestID(_ bytes: [UInt8]) -> UInt64? {
+    (try? JSONValue(parsing: bytes))?["id"]?.integer()
+  }
+}

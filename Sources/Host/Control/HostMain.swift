@@ -2,6 +2,7 @@
 //
 // The two sub-commands of lima-netd-host.
 
+import CPlatform
 import HostProtocol
 import JSONCoding
 import Platform
@@ -25,7 +26,29 @@ package enum HostMain {
     Signals.ignoreBrokenPipes()
     switch arguments.first {
     case "inspect" where arguments.count == 2: inspect(arguments[1])
+    case "run" where arguments.count == 3 && arguments[1] == "--control-fd":
+      guard let fd = Int32(arguments[2]), fd > 2 else { fail(usage) }
+      serve(fd)
     default: fail(usage)
+    }
+  }
+
+  /// `LIMA_NETD_LOG` is the least level that is logged: trace, debug, info
+  /// (the default), warn, error.
+  private static func serve(_ fd: Int32) -> Never {
+    let level = getenv("LIMA_NETD_LOG").flatMap { HostLog.Level(name: String(cString: $0)) }
+    let log = HostLog(minimum: level ?? .info)
+    _ = plat_report_crashes()
+    do throws(SystemError) {
+      try Descriptor.setCloseOnExec(fd)
+      let process = try NetworkProcess(
+        controlFD: fd, log: log, executable: try? ChildProcess.ownPath())
+      let status = process.run()
+      // Not exit: destructors of libraries have no business here.
+      _exit(status)
+    } catch {
+      log.error("host", error.description)
+      _exit(1)
     }
   }
 

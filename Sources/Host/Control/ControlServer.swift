@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The host's end of the control channel: requests in, replies and events out.
+// Thread: loop only.
+
+import HostProtocol
+import Platform
+
+final class ControlServer {
+  private let channel: MessageChannel
+  private let reactor: Reactor
+  private let log: HostLog
+  private var watch: UInt64 = 0
+  private var wantsWrite = false
+  /// False once the supervisor is gone.
+  private(set) var isOpen = true
+
+  init(fd: Int32, reactor: Reactor, log: HostLog) throws(SystemError) {
+    channel = try MessageChannel(fd: fd)
+    self.reactor = reactor
+    self.log = log
+    switch reactor.watch(fd, .read, .control) {
+    case .success(let token): watch = token
+    case .failure(let errno): throw SystemError("epoll_ctl", errno)
+    }
+  }
+
+  /// Handles what has come; false when the supervisor is gone.
+  func ready(
+    _ events: PollEvents, _ handle: (UInt64, HostRequest, [Int32]) -> Void
+  ) -> Bool {
+    do throws(MessageChannel.Failure) {
+      if events.contains(.write) { try channel.flush() }
+      while isOpen, let message = try channel.receive() { take(message, handle) }
+      updateInterest()
+    } catch {
+      if error != .closed { log.error("control", "\(error)") }
+      close()
+    }
+    return isOpen
+  }
+
+  private func take(
+    _ message: MessageChannel.Message, _ handle: (UInt64, HostRequest, [Int32]) -> Void
+  ) {
+    guard let envelope = try? HostCodec.decodeRequest(message.bytes) else {
+      for fd in message.fds { Descriptor.close(fd) }
+      log.error("control", "a request that this host does not understand")
+      // Its id may be readable all the same; the supervisor is not left waiting.
+      guard let id = HostCodec.requestID(message.bytes) else { return }
+      return reply(id, .failed(HostError(.unsupported, "this host does not know that request")))
+    }
+    handle(envelope.id, envelope.body, message.fds)
+  }
+
+  func reply(_ id: UInt64, _ reply: HostReply) { send(.reply(id: id, reply)) }
+
+  func emit(_ event: HostEvent) { send(.event(event)) }
+
+  private func send(_ message: HostMessage) {
+    guard isOpen else { return }
+    guard let bytes = try? HostCodec.encode(message) else { return }
+    do throws(MessageChannel.Failure) {
+      try channel.send(bytes)
+      updateInterest()
+    } catch {
+      log.error("control", "\(error)")
+      if error != .closed, case .malformed = error { return tooLong(message) }
+      close()
+    }
+  }
+
+  /// A reply beyond a message's limit becomes an error, not silence.
+  private func tooLong(_ message: HostMessage) {
+    guard case .reply(let id, _) = message else { return }
+    send(.reply(id: id, .failed(HostError(.limit, "the answer is longer than 1 MiB"))))
+  }
+
+  private func updateInterest() {
+    guard isOpen, channel.wantsWrite != wantsWrite else { return }
+    wantsWrite = channel.wantsWrite
+    _ = reactor.modify(watch, wantsWrite ? [.read, .write] : .read, object: nil)
+  }
+
+  private func close() {
+    guard isOpen else { return }
+    isOpen = false
+    reactor.unwatch(watch, object: nil)
+    channel.close()
+  }
+
+  /// Before the process exits: what is queued goes out, in at most 1 s.
+  func drain() {
+    guard isOpen else { return }
+    let deadline = MonotonicClock.now() &+ 1_000_000_000
+    while channel.wantsWrite, MonotonicClock.now() < deadline {
+      guard (try? Descriptor.wait(channel.fd, .write, timeout: 100)) != nil,
+        (try? channel.flush()) != nil
+      else { return }
+    }
+  }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The supervisor's requests, each replied to exactly once.
+
+import HostProtocol
+import JSONCoding
+import Platform
+import PluginAPI
+
+extension NetworkProcess {
+  /// Takes over the descriptors.
+  func handle(_ id: UInt64, _ request: HostRequest, _ fds: [Int32]) {
+    var fds = Descriptors(fds)
+    defer { fds.closeRest() }
+    do throws(HostError) {
+      if let reply = try answer(id, request, &fds) { control.reply(id, reply) }
+    } catch {
+      control.reply(id, .failed(error))
+      if case .start = request {
+        // Nothing runs: the process has no use any more.
+        log.error("host", error.description)
+        exitStatus = 1
+        stop()
+      }
+    }
+  }
+
+  /// The reply, or nil when it comes later.
+  private func answer(_ id: UInt64, _ request: HostRequest, _ fds: inout Descriptors)
+    throws(HostError) -> HostReply?
+  {
+    switch request {
+    case .start(let spec):
+      guard phase == .idle, network == nil else {
+        throw HostError(.exists, "the network is started already")
+      }
+      try start(spec, journal: fds.take())
+      phase = .running
+      return .ok
+    case .stop:
+      stop(request: id)
+      return nil
+    case .status: return .status(status)
+    default: break
+    }
+    guard phase == .running, let ports, let network, let dns else {
+      throw HostError(.notFound, "the network does not run")
+    }
+    switch request {
+    case .addPort(let spec): try ports.add(spec, fd: try fds.need())
+    case .addUnixgramListener(let spec): try ports.addListener(spec.id, fd: try fds.need())
+    case .removePort(let port): ports.remove(port)
+    case .removeListener(let listener): ports.removeListener(listener)
+    case .startCapture(let spec): ports.startCapture(spec, fd: try fds.need())
+    case .stopCapture(let capture): try ports.stopCapture(capture)
+    case .expose(let spec):
+      try network.expose(spec, request: id)
+      return nil
+    case .unexpose(let spec):
+      try network.unexpose(spec, request: id)
+      return nil
+    case .listForwards: return .json(try network.listForwards())
+    case .listLeases: return .json(try network.listLeases())
+    case .reserveLease(let port):
+      guard let entry = ports.entries[port] else {
+        throw HostError(.notFound, "there is no port \(port)")
+      }
+      return .json(try network.reserveLease(entry.port))
+    case .resolve(let spec):
+      guard let message = Base64.decode(spec.message) else {
+        throw HostError(.invalidConfig, "the message is not in base 64")
+      }
+      return dns.requestAsks(message, request: id)
+    case .networkChanged: dnsPlugin?.networkChanged()
+    case .start, .stop, .status: break
+    }
+    return .ok
+  }
+
+  private var status: HostStatus {
+    var host = HostCounters()
+    host.uptime = MonotonicClock.now() &- started
+    host.turns = reactor.turns
+    host.watches = reactor.watchCount
+    for bridge in [network?.bridge, dnsPlugin?.bridge].compactMap({ $0 }) {
+      host.staleHandles &+= bridge.staleHandles
+      host.wrongThreadCalls &+= bridge.wrongThreadCalls.load(ordering: .relaxed)
+      host.slowCallbacks &+= bridge.slowCallbacks
+      host.timers += bridge.timers.count
+      host.operations += bridge.operations.count
+    }
+    return HostStatus(
+      ports: ports?.status ?? [], plugin: network?.bridge.status() ?? "",
+      dnsPlugin: dnsPlugin?.bridge.status() ?? "", dns: dns?.counters ?? "",
+      modules: [network?.plugin.status, dnsPlugin?.plugin.status].compactMap { $0 }, host: host)
+  }
+}
+
+/// The descriptors that came with a request; who needs one takes it over.
+private struct Descriptors {
+  private var rest: [Int32]
+
+  init(_ fds: [Int32]) { rest = fds }
+
+  mutating func take() -> Int32? { rest.isEmpty ? nil : rest.removeFirst() }
+
+  mutating func need() throws(HostError) -> Int32 {
+    guard let fd = take() else {
+      throw HostError(.invalidConfig, "the request came without its descriptor")
+    }
+    return fd
+  }
+
+  mutating func closeRest() {
+    for fd in rest { Descriptor.close(fd) }
+    rest = []
+  }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Starting a network: the plugins are loaded and made, DNS first, so that the
+// network plugin finds it ready.
+
+import HostProtocol
+import Platform
+import PluginAPI
+
+extension NetworkProcess {
+  func start(_ spec: NetworkSpec, journal: Int32?) throws(HostError) {
+    let memory = try mapJournal(journal)
+    let loaded = try load(spec.plugin, LND_KIND_NETWORK)
+    guard case .network(let ops) = loaded.descriptor.operations else {
+      throw HostError(.internal, "\(spec.plugin.file) is no network plugin")
+    }
+    if let reference = spec.dns { try startDNS(reference, spec) }
+    let plugin = NetworkPlugin(loaded, ops, log: log, reactor: reactor)
+    plugin.services = self
+    network = plugin
+    dns = DNSService(
+      plugin: dnsPlugin,
+      answerPlugin: { [weak plugin] in plugin?.complete($0, $1, $2) },
+      answerRequest: { [weak self] in self?.control.reply($0, $1) })
+    ports = GuestPorts(
+      plugin: plugin, reactor: reactor, log: log, journal: memory,
+      emit: { [weak self] in self?.control.emit($0) })
+    try plugin.start(spec)
+    log.info(
+      "host",
+      "network \(spec.name) runs: \(plugin.plugin.label)"
+        + (dnsPlugin.map { ", DNS by \($0.plugin.label)" } ?? ", without a DNS plugin"))
+  }
+
+  private func startDNS(_ reference: PluginRef, _ spec: NetworkSpec) throws(HostError) {
+    let loaded = try load(reference, LND_KIND_DNS)
+    guard case .dns(let ops) = loaded.descriptor.operations else {
+      throw HostError(.internal, "\(reference.file) is no DNS plugin")
+    }
+    let plugin = DNSPlugin(loaded, ops, log: log, reactor: reactor)
+    dnsPlugin = plugin
+    try plugin.start(network: spec.name, options: spec.dnsOptions)
+  }
+
+  private func load(_ reference: PluginRef, _ kind: String) throws(HostError) -> LoadedPlugin {
+    do throws(LoadError) {
+      return try Loader.load(reference, kind: kind, executable: executable)
+    } catch {
+      throw HostError(
+        .invalidConfig, "\(reference.file) cannot be loaded: \(error.detail)",
+        plugin: reference.name)
+    }
+  }
+
+  /// Mapped for the life of the process; the fd is done with.
+  private func mapJournal(_ fd: Int32?) throws(HostError) -> UnsafeMutableRawPointer? {
+    guard let fd else { return nil }
+    defer { Descriptor.close(fd) }
+    do throws(SystemError) {
+      return try SharedMemory.map(fd, size: JournalLayout.size)
+    } catch {
+      throw HostError(.system, "the journal: \(error)")
+    }
+  }
+}
+
+extension LoadedPlugin {
+  /// "slirp 1.0.0 (/usr/lib/.../liblima-net-slirp.so, sha256 0123456789ab)"
+  var label: String {
+    "\(descriptor.name) \(module.version) (\(file), sha256 \(sha256.prefix(12)))"
+  }
+
+  var status: ModuleStatus {
+    ModuleStatus(
+      kind: descriptor.kind, name: descriptor.name, file: file, id: module.id,
+      version: module.version, sha256: sha256)
+  }
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// NetworkProcess: one network's process as a whole. Life:
+//
+//   idle -> (start) running -> (stop, SIGTERM, or the supervisor is gone)
+//        stopping -> ended
+//
+// Stopping: ports down, plugins asked to stop, at most 5 s; then destroyed.
+// Exit is the only unload. Thread: loop only.
+
+import CPlatform
+import HostProtocol
+import Platform
+import PluginAPI
+
+package final class NetworkProcess {
+  enum Phase {
+    case idle
+    case running
+    case stopping
+    case ended
+  }
+
+  /// How long plugins may take to stop, nanoseconds.
+  package static let stopTime: UInt64 = 5_000_000_000
+
+  let log: HostLog
+  let reactor: Reactor
+  let executable: String?
+  let started = MonotonicClock.now()
+  private(set) var control: ControlServer!
+  var phase = Phase.idle
+
+  // While running.
+  var network: NetworkPlugin?
+  var dnsPlugin: DNSPlugin?
+  var dns: DNSService?
+  var ports: GuestPorts?
+
+  private var stopRequests: [UInt64] = []
+  private var stopsPending = 0
+  private let terminate: Waker
+  var exitStatus: Int32 = 0
+
+  /// Takes over the control channel's fd.
+  package init(controlFD: Int32, log: HostLog, executable: String?) throws(SystemError) {
+    self.log = log
+    self.executable = executable
+    reactor = try Reactor()
+    terminate = try Waker()
+    _ = reactor.watch(terminate.readFD, .read, .terminate)
+    control = try ControlServer(fd: controlFD, reactor: reactor, log: log)
+    reactor.delegate = self
+  }
+
+  /// Runs to the end of the network; the status to exit with.
+  package func run() -> Int32 {
+    _ = plat_on_terminate(terminate.readFD)
+    reactor.run()
+    control.drain()
+    return exitStatus
+  }
+
+  // MARK: Stopping
+
+  /// Winds down. `request` is replied to at the end.
+  func stop(request: UInt64? = nil) {
+    if let request { stopRequests.append(request) }
+    guard phase == .idle || phase == .running else { return }
+    phase = .stopping
+    ports?.removeAll()
+    network?.detachSwitch()
+    dns?.stopped = { [weak self] in self?.pluginStopped() }
+    let bridges = [network?.bridge, dnsPlugin?.bridge].compactMap { $0 }
+      .filter { $0.instance != nil }
+    // One more than there are, so that none of them can end it all meanwhile.
+    stopsPending = bridges.count + 1
+    for bridge in bridges { bridge.stop() }
+    reactor.schedule(.stopDeadline, at: MonotonicClock.now() &+ Self.stopTime)
+    pluginStopped()
+  }
+
+  func pluginStopped() {
+    guard phase == .stopping else { return }
+    stopsPending -= 1
+    if stopsPending == 0 { end(.ok) }
+  }
+
+  func stopDeadlinePassed() {
+    guard phase == .stopping else { return }
+    let seconds = Self.stopTime / 1_000_000_000
+    log.warning("host", "a plugin did not stop within \(seconds) s; ending without it")
+    end(.failed(HostError(.timeout, "a plugin did not stop within \(seconds) s")))
+  }
+
+  private func end(_ reply: HostReply) {
+    phase = .ended
+    // Destroying comes at the end of the turn: we may be inside of `op_done`.
+    if case .failed = reply { exitStatus = 1 }
+    for request in stopRequests { control.reply(request, reply) }
+    reactor.stop()
+  }
+
+  /// After the last turn.
+  func destroyPlugins() {
+    network?.bridge.destroy()
+    dnsPlugin?.bridge.destroy()
+  }
+
+  /// The network cannot be: says why and ends the process.
+  func giveUp(_ error: HostError) {
+    log.error("host", error.description)
+    control.emit(.fatal(error))
+    exitStatus = 1
+    stop()
+  }
+}
+
+extension NetworkProcess: ReactorDelegate {
+  func controlReady(_ events: PollEvents) {
+    let open = control.ready(events) { id, request, fds in handle(id, request, fds) }
+    if !open, phase != .ended {
+      log.info("host", "the supervisor is gone; stopping")
+      stop()
+    }
+  }
+
+  func listenerReady(_ id: UInt64) { ports?.listenerReady(id) }
+
+  func terminationRequested() {
+    terminate.drain()
+    log.info("host", "SIGTERM; stopping")
+    stop()
+  }
+
+  func hostTimerFired(_ timer: HostTimer) {
+    switch timer {
+    case .portRetry(let id): ports?.retry(id)
+    case .probe(let listener): ports?.probe(listener)
+    case .stopDeadline: stopDeadlinePassed()
+    }
+  }
+
+  func turnEnded() -> UInt64 {
+    let next = dns?.work() ?? .max
+    ports?.turnEnded()
+    if phase == .ended { destroyPlugins() }
+    return next
+  }
+}
+
+extension NetworkProcess: NetworkServices {
+  func pluginAsks(_ message: [UInt8], _ transport: DNSTransport, deadline: UInt64) -> lnd_op? {
+    dns?.pluginAsks(message, transport, deadline: deadline)
+  }
+
+  func pluginCancels(_ operation: lnd_op) { dns?.pluginCancels(operation) }
+
+  func publish(_ name: String, _ address: String) -> lnd_status {
+    dns?.publish(name, address) ?? LND_ERR_UNSUPPORTED
+  }
+
+  func withdraw(_ name: String, _ address: String?) -> lnd_status {
+    dns?.withdraw(name, address) ?? LND_ERR_UNSUPPORTED
+  }
+
+  func addUplink(_ uplink: lnd_uplink) -> lnd_port {
+    guard let ports else {
+      Descriptor.close(uplink.fd)
+      return 0
+    }
+    return ports.addUplink(uplink)
+  }
+
+  func removeUplink(_ port: lnd_port) { ports?.removeUplink(port) }
+
+  func networkOperationDone(_ operation: Operation, _ result: Result<[UInt8], HostError>) {
+    switch operation {
+    case .stop: pluginStopped()
+    case .request(let id):
+      switch result {
+      case .success: control.reply(id, .ok)
+      case .failure(let error): control.reply(id, .failed(error))
+      }
+    case .question: break
+    }
+  }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// DNSPlugin: the instance of the DNS plugin. Has a bridge, and so an lnd_host
+// table, of its own. Thread: loop only.
+
+import HostProtocol
+import Platform
+import PluginAPI
+
+protocol DNSPluginOwner: AnyObject {
+  func dnsOperationDone(_ operation: Operation, _ result: Result<[UInt8], HostError>)
+}
+
+final class DNSPlugin: PluginRole {
+  let bridge: PluginBridge
+  let plugin: LoadedPlugin
+  weak var owner: (any DNSPluginOwner)?
+  private let ops: lnd_dns_ops
+  /// The plugin's operation of each question that is with it.
+  private var asked: [DNSTicket: lnd_op] = [:]
+
+  init(_ plugin: LoadedPlugin, _ ops: lnd_dns_ops, log: HostLog, reactor: Reactor) {
+    self.plugin = plugin
+    self.ops = ops
+    bridge = PluginBridge(name: plugin.descriptor.name, kind: "dns", log: log, reactor: reactor)
+    bridge.callbacks = CommonCallbacks(
+      onFDs: ops.on_fds, onTimer: ops.on_timer, onWake: ops.on_wake, status: ops.status,
+      start: ops.start, stop: ops.stop, destroy: ops.destroy)
+    bridge.role = self
+    _ = Unmanaged.passRetained(self)
+  }
+
+  /// validate, create, start.
+  func start(network: String, options: String) throws(HostError) {
+    let created: Result<Void, HostError> = network.withCString { network in
+      options.withCString { text in
+        var config = lnd_dns_config(
+          size: UInt32(MemoryLayout<lnd_dns_config>.stride), reserved: 0, network: network,
+          options: text, options_length: UInt64(options.utf8.count))
+        return Result { () throws(HostError) in
+          if let validate = ops.validate {
+            try bridge.attempt("validate") {
+              validate(plugin.descriptor.original, bridge.table, &config)
+            }
+          }
+          try bridge.create { ops.create?(plugin.descriptor.original, bridge.table, &config) }
+        }
+      }
+    }
+    try created.get()
+    try bridge.start()
+  }
+
+  /// Asks; ends as `Operation.question(ticket)`, perhaps before this returns.
+  func resolve(
+    _ ticket: DNSTicket, _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64
+  ) {
+    let operation = bridge.operations.begin(.question(ticket))
+    asked[ticket] = operation
+    message.withUnsafeBufferPointer { buffer in
+      var query = lnd_dns_query(
+        size: UInt32(MemoryLayout<lnd_dns_query>.stride), transport: transport.rawValue,
+        message: buffer.baseAddress, length: UInt32(clamping: buffer.count), reserved: 0,
+        deadline_ns: deadline)
+      bridge.call("resolve") { ops.resolve?(bridge.instance, operation, &query) }
+    }
+  }
+
+  /// Nobody waits for the answer any more.
+  func cancel(_ ticket: DNSTicket) {
+    guard let operation = asked.removeValue(forKey: ticket),
+      bridge.operations.end(operation) != nil, let cancel = ops.cancel
+    else { return }
+    bridge.call("cancel") { cancel(bridge.instance, operation) }
+  }
+
+  func networkChanged() {
+    guard let event = ops.on_event, bridge.instance != nil else { return }
+    bridge.call("on_event") { event(bridge.instance, LND_DNS_EVENT_NETWORK_CHANGED) }
+  }
+
+  // MARK: PluginRole
+
+  func send(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: UInt32) -> UInt32 {
+    bridge.noteStale()
+    return count
+  }
+
+  func operationDone(
+    _ operation: Operation, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
+  ) {
+    if case .question(let ticket) = operation { asked[ticket] = nil }
+    owner?.dnsOperationDone(operation, bridge.outcome(status, bytes))
+  }
+
+  func hostExtension(_ id: String) -> UnsafeRawPointer? { nil }
+}

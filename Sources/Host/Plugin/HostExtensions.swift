@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The host's side of the extensions: dns/1, names/1, uplink/1, loopcheck/1.
+// Static tables of C functions; `context` is the bridge, whose role does it.
+
+import Platform
+import PluginAPI
+
+enum HostExtensions {
+  // Immutable once made, for the life of the process, hence safe to share.
+  nonisolated(unsafe) static let loopCheck = forever(
+    lnd_host_loopcheck(
+      size: UInt32(MemoryLayout<lnd_host_loopcheck>.stride), reserved: 0, on_loop: isOnLoop))
+
+  nonisolated(unsafe) static let dns = forever(
+    lnd_host_dns(
+      size: UInt32(MemoryLayout<lnd_host_dns>.stride), reserved: 0, query: dnsQuery,
+      cancel: dnsCancel))
+
+  nonisolated(unsafe) static let names = forever(
+    lnd_host_names(
+      size: UInt32(MemoryLayout<lnd_host_names>.stride), reserved: 0, publish: namesPublish,
+      withdraw: namesWithdraw))
+
+  nonisolated(unsafe) static let uplink = forever(
+    lnd_host_uplink(
+      size: UInt32(MemoryLayout<lnd_host_uplink>.stride), reserved: 0, add: uplinkAdd,
+      remove: uplinkRemove))
+
+  private static func forever<Table>(_ table: Table) -> UnsafeRawPointer {
+    let memory = UnsafeMutablePointer<Table>.allocate(capacity: 1)
+    memory.initialize(to: table)
+    return UnsafeRawPointer(memory)
+  }
+}
+
+/// Runs `body` with the network plugin of a bridge.
+private func network<Result>(
+  _ context: Context?, else fallback: Result, _ body: (NetworkPlugin) -> Result
+) -> Result {
+  onLoop(context, else: fallback) { bridge in
+    guard let plugin = bridge.role as? NetworkPlugin else { return fallback }
+    return body(plugin)
+  }
+}
+
+private func isOnLoop(_ context: Context?) -> Int32 {
+  withBridge(context, else: 0) { ThreadID.current == $0.thread ? 1 : 0 }
+}
+
+private func dnsQuery(_ context: Context?, _ query: UnsafePointer<lnd_dns_query>?) -> lnd_op {
+  network(context, else: 0) { plugin in
+    guard
+      let query = try? ABITable.copy(query, into: lnd_dns_query(), minimum: ABI10.dnsQuery),
+      let message = query.message, query.length <= 65535
+    else { return 0 }
+    let bytes = Array(UnsafeBufferPointer(start: message, count: Int(query.length)))
+    return plugin.services?.pluginAsks(
+      bytes, DNSTransport(rawValue: query.transport) ?? .udp, deadline: query.deadline_ns) ?? 0
+  }
+}
+
+private func dnsCancel(_ context: Context?, _ operation: lnd_op) {
+  network(context, else: ()) { $0.services?.pluginCancels(operation) }
+}
+
+private func namesPublish(
+  _ context: Context?, _ name: UnsafePointer<CChar>?, _ address: UnsafePointer<CChar>?
+) -> lnd_status {
+  network(context, else: LND_ERR_INTERNAL) { plugin in
+    guard let name, let address else { return LND_ERR_INVALID_CONFIG }
+    return plugin.services?.publish(String(cString: name), String(cString: address))
+      ?? LND_ERR_UNSUPPORTED
+  }
+}
+
+private func namesWithdraw(
+  _ context: Context?, _ name: UnsafePointer<CChar>?, _ address: UnsafePointer<CChar>?
+) -> lnd_status {
+  network(context, else: LND_ERR_INTERNAL) { plugin in
+    guard let name else { return LND_ERR_INVALID_CONFIG }
+    return plugin.services?.withdraw(String(cString: name), address.map { String(cString: $0) })
+      ?? LND_ERR_UNSUPPORTED
+  }
+}
+
+private func uplinkAdd(_ context: Context?, _ uplink: UnsafePointer<lnd_uplink>?) -> lnd_port {
+  network(context, else: 0) { plugin in
+    guard let uplink = try? ABITable.copy(uplink, into: lnd_uplink(), minimum: ABI10.uplink) else {
+      plugin.bridge.fail(LND_ERR_INVALID_CONFIG, nil, "the uplink's table is no ABI 1")
+      return 0
+    }
+    guard let services = plugin.services else {
+      Descriptor.close(uplink.fd)
+      return 0
+    }
+    return services.addUplink(uplink)
+  }
+}
+
+private func uplinkRemove(_ context: Context?, _ port: lnd_port) {
+  network(context, else: ()) { $0.services?.removeUplink(port) }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The network plugin's side of forward/1 and lease/1.
+
+import HostProtocol
+import PluginAPI
+
+extension NetworkPlugin {
+  // MARK: limanetd.forward/1
+
+  private func forwards() throws(HostError) -> lnd_plugin_forward {
+    guard let table = plugin.descriptor.getExtension(LND_EXT_FORWARD),
+      let copy = try? ABITable.copy(table, into: lnd_plugin_forward(), minimum: ABI10.forward)
+    else {
+      throw HostError(.unsupported, "the plugin offers no forwards", plugin: bridge.name)
+    }
+    return copy
+  }
+
+  /// The reply comes when the plugin is done.
+  func expose(_ spec: ForwardSpec, request: UInt64) throws(HostError) {
+    guard let expose = try forwards().expose else {
+      throw HostError(.unsupported, "the plugin offers no forwards", plugin: bridge.name)
+    }
+    guard let guest = spec.guest, !guest.isEmpty else {
+      throw HostError(.invalidConfig, "a forward needs an address in the guest")
+    }
+    let operation = bridge.operations.begin(.request(request))
+    withForward(spec, guest: guest) { forward in
+      bridge.call("forward.expose") { expose(bridge.instance, operation, forward) }
+    }
+  }
+
+  func unexpose(_ spec: ForwardSpec, request: UInt64) throws(HostError) {
+    guard let unexpose = try forwards().unexpose else {
+      throw HostError(.unsupported, "the plugin offers no forwards", plugin: bridge.name)
+    }
+    let operation = bridge.operations.begin(.request(request))
+    withForward(spec, guest: nil) { forward in
+      bridge.call("forward.unexpose") { unexpose(bridge.instance, operation, forward) }
+    }
+  }
+
+  /// A JSON array.
+  func listForwards() throws(HostError) -> String {
+    guard let list = try forwards().list else { return "[]" }
+    return try array("forward.list") { list(bridge.instance, $0) }
+  }
+
+  private func withForward(
+    _ spec: ForwardSpec, guest: String?, _ body: (UnsafePointer<lnd_forward>) -> Void
+  ) {
+    spec.host.withCString { host in
+      (spec.guestName ?? "").withCString { guestName in
+        (guest ?? "").withCString { address in
+          var forward = lnd_forward()
+          forward.size = UInt32(MemoryLayout<lnd_forward>.stride)
+          forward.protocol =
+            switch spec.protocol {
+            case .tcp: LND_FORWARD_TCP
+            case .udp: LND_FORWARD_UDP
+            case .unix: LND_FORWARD_UNIX
+            }
+          forward.host = host
+          forward.guest = guest == nil ? nil : address
+          forward.guest_name = guestName
+          body(&forward)
+        }
+      }
+    }
+  }
+
+  // MARK: limanetd.lease/1
+
+  private func leases() -> lnd_plugin_lease? {
+    guard let table = plugin.descriptor.getExtension(LND_EXT_LEASE) else { return nil }
+    return try? ABITable.copy(table, into: lnd_plugin_lease(), minimum: ABI10.lease)
+  }
+
+  /// A JSON array; empty when the plugin gives no addresses.
+  func listLeases() throws(HostError) -> String {
+    guard let list = leases()?.list else { return "[]" }
+    return try array("lease.list") { list(bridge.instance, $0) }
+  }
+
+  /// A JSON object: what DHCP would give the guest.
+  func reserveLease(_ port: Port) throws(HostError) -> String {
+    guard let reserve = leases()?.reserve else {
+      throw HostError(.unsupported, "the plugin gives no addresses", plugin: bridge.name)
+    }
+    var status = LND_OK
+    let bytes: [UInt8] = port.name.withCString { name in
+      var request = lnd_lease_request()
+      request.size = UInt32(MemoryLayout<lnd_lease_request>.stride)
+      request.port = isIsolated ? port.handle : Switch.handle
+      request.name = name
+      withUnsafeMutableBytes(of: &request.mac) { $0.copyBytes(from: MACText.bytes(port.mac)) }
+      return bridge.collect("lease.reserve") { sink in
+        status = reserve(bridge.instance, &request, sink)
+      }
+    }
+    guard status == LND_OK else { throw bridge.takeFailure(status, "lease.reserve") }
+    guard let text = JSONText.checked(bytes, bridge) else {
+      throw HostError(.internal, "the plugin's answer is no JSON", plugin: bridge.name)
+    }
+    return text
+  }
+
+  private func array(_ name: StaticString, _ body: (lnd_sink) -> Void) throws(HostError) -> String {
+    guard let text = JSONText.checked(bridge.collect(name, body), bridge) else {
+      throw HostError(.internal, "the plugin's answer is no JSON", plugin: bridge.name)
+    }
+    return text
+  }
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// NetworkPlugin: the instance of the network plugin: its life, its ports, and
+// where its frames go. Switched networks have a Switch between guests and
+// plugin, isolated ones an IsolatedBinding. Thread: loop only.
+
+import HostProtocol
+import Platform
+import PluginAPI
+
+/// What a network plugin may ask of the rest of the host.
+protocol NetworkServices: AnyObject {
+  func pluginAsks(_ message: [UInt8], _ transport: DNSTransport, deadline: UInt64) -> lnd_op?
+  func pluginCancels(_ operation: lnd_op)
+  func publish(_ name: String, _ address: String) -> lnd_status
+  func withdraw(_ name: String, _ address: String?) -> lnd_status
+  func addUplink(_ uplink: lnd_uplink) -> lnd_port
+  func removeUplink(_ port: lnd_port)
+  func networkOperationDone(_ operation: Operation, _ result: Result<[UInt8], HostError>)
+}
+
+final class NetworkPlugin: PluginRole {
+  let bridge: PluginBridge
+  let plugin: LoadedPlugin
+  weak var services: (any NetworkServices)?
+  private let ops: lnd_network_ops
+
+  // One of the two.
+  private(set) var learningSwitch: Switch?
+  private(set) var binding: IsolatedBinding?
+
+  init(_ plugin: LoadedPlugin, _ ops: lnd_network_ops, log: HostLog, reactor: Reactor) {
+    self.plugin = plugin
+    self.ops = ops
+    bridge = PluginBridge(
+      name: plugin.descriptor.name, kind: "network", log: log, reactor: reactor)
+    bridge.callbacks = CommonCallbacks(
+      onFDs: ops.on_fds, onTimer: ops.on_timer, onWake: ops.on_wake, status: ops.status,
+      start: ops.start, stop: ops.stop, destroy: ops.destroy)
+    bridge.role = self
+    // The instance of this class lives as long as its bridge: for ever.
+    let context = Unmanaged.passRetained(self).toOpaque()
+    let receiver = FrameReceiver(
+      context: context, frames: receiveFrames, ready: ops.tx_ready == nil ? nil : portReady)
+    if plugin.descriptor.isIsolated {
+      binding = IsolatedBinding(plugin: receiver)
+    } else {
+      learningSwitch = Switch(plugin: receiver)
+    }
+  }
+
+  var isIsolated: Bool { binding != nil }
+
+  // MARK: Life
+
+  /// validate, create, start; for a switched network also its one port.
+  func start(_ spec: NetworkSpec) throws(HostError) {
+    let created: Result<Void, HostError> = withConfig(spec) { config in
+      Result { () throws(HostError) in
+        if let validate = ops.validate {
+          try bridge.attempt("validate") {
+            validate(plugin.descriptor.original, bridge.table, config)
+          }
+        }
+        try bridge.create { ops.create?(plugin.descriptor.original, bridge.table, config) }
+      }
+    }
+    try created.get()
+    try bridge.start()
+    guard learningSwitch != nil else { return }
+    var info = lnd_port_info()
+    info.size = UInt32(MemoryLayout<lnd_port_info>.stride)
+    info.kind = LND_PORT_SWITCH
+    info.port = Switch.handle
+    info.mtu = UInt32(clamping: spec.mtu)
+    info.offloads = Switch.offloads
+    try portUp(&info, name: "")
+  }
+
+  private func withConfig<Value>(
+    _ spec: NetworkSpec, _ body: (UnsafePointer<lnd_network_config>) -> Value
+  ) -> Value {
+    spec.name.withCString { name in
+      spec.mode.withCString { mode in
+        spec.options.withCString { options in
+          var config = lnd_network_config(
+            size: UInt32(MemoryLayout<lnd_network_config>.stride), reserved: 0, name: name,
+            mode: mode, options: options, options_length: UInt64(spec.options.utf8.count))
+          return body(&config)
+        }
+      }
+    }
+  }
+
+  // MARK: Ports
+
+  /// Joins a guest's port to the network. On failure it is as if it had never
+  /// been.
+  func attach(_ port: Port) throws(HostError) {
+    if let learningSwitch {
+      guard learningSwitch.attach(port, as: .guest) != nil else {
+        throw HostError(.limit, "the network has as many guests as it can take")
+      }
+      return
+    }
+    guard let binding, binding.attach(port) != nil else {
+      throw HostError(.limit, "the network has as many guests as it can take")
+    }
+    var info = lnd_port_info()
+    info.size = UInt32(MemoryLayout<lnd_port_info>.stride)
+    info.kind = LND_PORT_GUEST
+    info.port = port.handle
+    info.mtu = port.mtu
+    info.offloads = port.offloads
+    withUnsafeMutableBytes(of: &info.mac) { bytes in
+      for index in 0..<6 {
+        bytes[index] = UInt8(truncatingIfNeeded: port.mac >> UInt64(40 - 8 * index))
+      }
+    }
+    do throws(HostError) {
+      try portUp(&info, name: port.name)
+    } catch {
+      binding.detach(port)
+      throw error
+    }
+  }
+
+  private func portUp(_ info: inout lnd_port_info, name: String) throws(HostError) {
+    var copy = info
+    let result: Result<Void, HostError> = name.withCString { name in
+      copy.name = name
+      return Result { () throws(HostError) in
+        try bridge.attempt("port_up") { ops.port_up?(bridge.instance, &copy) ?? LND_ERR_INTERNAL }
+      }
+    }
+    try result.get()
+  }
+
+  /// Takes a guest's port off the network. Idempotent.
+  func detach(_ port: Port) {
+    learningSwitch?.detach(port)
+    guard let binding, binding.port(port.handle) === port else { return }
+    portDown(port.handle)
+    binding.detach(port)
+  }
+
+  func portDown(_ handle: lnd_port) {
+    guard bridge.instance != nil else { return }
+    bridge.call("port_down") { ops.port_down?(bridge.instance, handle) }
+  }
+
+  /// Before `stop`: the port of the switch, the last one.
+  func detachSwitch() {
+    guard learningSwitch != nil else { return }
+    portDown(Switch.handle)
+  }
+
+  // MARK: Frames
+
+  func send(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: UInt32) -> UInt32 {
+    if let binding { return binding.send(port, frames, count) }
+    if let learningSwitch { return learningSwitch.send(port, frames, count) }
+    return count
+  }
+
+  @inline(__always)
+  fileprivate func receive(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>?, _ count: UInt32) {
+    guard let rx = ops.rx else { return }
+    bridge.call("rx") { rx(bridge.instance, port, frames, count) }
+  }
+
+  @inline(__always)
+  fileprivate func ready(_ port: lnd_port) {
+    guard let ready = ops.tx_ready else { return }
+    bridge.call("tx_ready") { ready(bridge.instance, port) }
+  }
+
+  // MARK: Operations and extensions
+
+  /// Completes an operation that the plugin asked of the host.
+  func complete(_ operation: lnd_op, _ status: lnd_status, _ bytes: [UInt8]) {
+    guard let done = ops.on_op_done else { return }
+    bytes.withUnsafeBufferPointer { buffer in
+      bridge.call("on_op_done") {
+        done(bridge.instance, operation, status, buffer.baseAddress, UInt64(buffer.count))
+      }
+    }
+  }
+
+  func operationDone(
+    _ operation: Operation, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
+  ) {
+    services?.networkOperationDone(operation, bridge.outcome(status, bytes))
+  }
+
+  func hostExtension(_ id: String) -> UnsafeRawPointer? {
+    switch id {
+    case LND_EXT_DNS: HostExtensions.dns
+    case LND_EXT_NAMES: HostExtensions.names
+    case LND_EXT_UPLINK where !isIsolated: HostExtensions.uplink
+    default: nil
+    }
+  }
+}
+
+/// FrameReceiver's functions: `context` is the NetworkPlugin.
+private func receiveFrames(
+  _ context: UnsafeMutableRawPointer?, _ port: lnd_port, _ frames: UnsafePointer<lnd_frame>?,
+  _ count: UInt32
+) {
+  guard let context else { return }
+  Unmanaged<NetworkPlugin>.fromOpaque(context)._withUnsafeGuaranteedRef {
+    $0.receive(port, frames, count)
+  }
+}
+
+private func portReady(_ context: UnsafeMutableRawPointer?, _ port: lnd_port) {
+  guard let context else { return }
+  Unmanaged<NetworkPlugin>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.ready(port) }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What both kinds of plugins go through: create, start, stop, destroy.
+
+import HostProtocol
+import PluginAPI
+
+extension PluginBridge {
+  /// Keeps the instance that `body` returns.
+  func create(_ body: () -> UnsafeMutableRawPointer?) throws(HostError) {
+    try attempt("create") {
+      instance = body()
+      return instance == nil ? LND_ERR_INTERNAL : LND_OK
+    }
+    reactor.add(self)
+  }
+
+  /// After a failure the instance is destroyed already.
+  func start() throws(HostError) {
+    do throws(HostError) {
+      try attempt("start") { callbacks.start?(instance) ?? LND_ERR_INTERNAL }
+    } catch {
+      destroy()
+      throw error
+    }
+  }
+
+  /// Asks to wind down; ends as `Operation.stop`.
+  func stop() {
+    guard instance != nil else { return }
+    let operation = operations.begin(.stop)
+    call("stop") { callbacks.stop?(instance, operation) }
+  }
+
+  /// Frees the instance; nothing is delivered any more. Idempotent.
+  func destroy() {
+    guard let doomed = instance else { return }
+    closed.store(true, ordering: .releasing)
+    reactor.remove(self)
+    instance = nil
+    call("destroy") { callbacks.destroy?(doomed) }
+  }
+
+  /// The JSON object of `status`, or "".
+  func status() -> String {
+    guard let status = callbacks.status, let instance else { return "" }
+    return JSONText.checked(collect("status") { status(instance, $0) }, self) ?? ""
+  }
+
+  /// An operation's result: its bytes, or the reason of the failure as text.
+  func outcome(_ status: lnd_status, _ bytes: UnsafeRawBufferPointer) -> Result<[UInt8], HostError>
+  {
+    guard status != LND_OK else { return .success(Array(bytes)) }
+    let code = HostError.Code(status)
+    let text = String(decoding: bytes.prefix(HostLog.maximumLength), as: UTF8.self)
+    let reason = text.isEmpty ? "the plugin failed with \(code.rawValue)" : text
+    return .failure(HostError(code, reason, plugin: name))
+  }
+}

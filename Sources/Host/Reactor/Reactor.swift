@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reactor: the one loop of a network's process. A turn:
+//
+//   wait -> ports read and write, control, listeners
+//        -> plugins: watched fds in one batch, timers, wake
+//        -> the host's timers -> end of turn (what was put off, see the owner)
+//
+// Watches are slots with generations: a token is generation << 32 | index, so
+// an event for a watch that is gone is known as such. Thread: loop only, but
+// for `waker`.
+
+import Platform
+
+/// What a watch belongs to. `object` of a slot is of that type, unretained.
+enum WatchKind: UInt8 {
+  case none
+  case port
+  case plugin
+  case control
+  case listener
+  case terminate
+}
+
+/// The cold half of a turn.
+protocol ReactorDelegate: AnyObject {
+  func controlReady(_ events: PollEvents)
+  func listenerReady(_ id: UInt64)
+  func terminationRequested()
+  func hostTimerFired(_ timer: HostTimer)
+  /// Puts right what the turn has brought up. Returns when to come back at the
+  /// latest (ns, monotonic), UInt64.max for never.
+  func turnEnded() -> UInt64
+}
+
+enum HostTimer {
+  case portRetry(UInt64)
+  case probe(listener: UInt64)
+  case stopDeadline
+}
+
+package final class Reactor {
+  struct Slot {
+    var generation: UInt32 = 1
+    var kind = WatchKind.none
+    var fd: Int32 = -1
+    var object: UnsafeMutableRawPointer?
+    var user: UInt64 = 0
+  }
+
+  /// Timers of a plugin that fire in one turn, so that ports get their share.
+  static let timersPerTurn = 256
+
+  package let waker: Waker
+  weak var delegate: (any ReactorDelegate)?
+  private(set) var turns: UInt64 = 0
+  private(set) var watchCount = 0
+
+  private let poller: Poller
+  private var slots: [Slot] = []
+  private var free: [UInt32] = []
+  private var bridges: [PluginBridge] = []
+  private var hostTimers = TimerHeap<HostTimer>()
+  private var wakeUpAt = UInt64.max
+  private var stopped = false
+
+  private static let wakeToken = UInt64.max
+
+  package init() throws(SystemError) {
+    poller = try Poller()
+    waker = try Waker()
+    _ = try check("epoll_ctl", poller.add(waker.readFD, .read, token: Self.wakeToken))
+  }
+
+  // MARK: Watches
+
+  /// Watches an fd. `object` must outlive the watch. Returns the token, or
+  /// -errno of the kernel's refusal as a failure.
+  func watch(
+    _ fd: Int32, _ interest: PollEvents, _ kind: WatchKind,
+    object: UnsafeMutableRawPointer? = nil, user: UInt64 = 0
+  ) -> Result<UInt64, Errno> {
+    let index: Int
+    if let reused = free.popLast() {
+      index = Int(reused)
+    } else {
+      index = slots.count
+      slots.append(Slot())
+    }
+    let token = UInt64(slots[index].generation) << 32 | UInt64(index)
+    let code = poller.add(fd, interest, token: token)
+    guard code == 0 else {
+      free.append(UInt32(index))
+      return .failure(Errno(-code))
+    }
+    slots[index].kind = kind
+    slots[index].fd = fd
+    slots[index].object = object
+    slots[index].user = user
+    watchCount += 1
+    return .success(token)
+  }
+
+  /// Changes the interest; false for a token that is stale or not `object`'s.
+  func modify(_ token: UInt64, _ interest: PollEvents, object: UnsafeMutableRawPointer?) -> Bool {
+    guard let index = index(token), slots[index].object == object else { return false }
+    return poller.modify(slots[index].fd, interest, token: token) == 0
+  }
+
+  /// Ends a watch; false for a token that is stale or not `object`'s.
+  @discardableResult
+  func unwatch(_ token: UInt64, object: UnsafeMutableRawPointer?) -> Bool {
+    guard let index = index(token), slots[index].object == object else { return false }
+    poller.remove(slots[index].fd)
+    let generation = slots[index].generation &+ 1
+    slots[index] = Slot(generation: generation == 0 ? 1 : generation)
+    free.append(UInt32(index))
+    watchCount -= 1
+    return true
+  }
+
+  /// Whether a token still names a watch.
+  @inline(__always)
+  func isCurrent(_ token: UInt64) -> Bool { index(token) != nil }
+
+  @inline(__always)
+  private func index(_ token: UInt64) -> Int? {
+    let index = Int(token & 0xffff_ffff)
+    guard index < slots.count, slots[index].generation == UInt32(token >> 32),
+      slots[index].kind != .none
+    else { return nil }
+    return index
+  }
+
+  // MARK: Timers and plugins
+
+  func schedule(_ timer: HostTimer, at deadline: UInt64) { _ = hostTimers.arm(deadline, timer) }
+
+  func add(_ bridge: PluginBridge) { bridges.append(bridge) }
+
+  func remove(_ bridge: PluginBridge) { bridges.removeAll { $0 === bridge } }
+
+  // MARK: The loop
+
+  /// Turns until `stop`.
+  package func run() {
+    while !stopped { turn() }
+  }
+
+  package func stop() { stopped = true }
+
+  package func turn() {
+    let count = poller.wait(timeout: timeout())
+    turns &+= 1
+    for index in 0..<count { dispatch(index) }
+    for bridge in bridges { bridge.deliverEvents() }
+    let now = MonotonicClock.now()
+    for bridge in bridges {
+      bridge.deliverTimers(now, limit: Self.timersPerTurn)
+      bridge.deliverWake()
+    }
+    while let timer = hostTimers.popDue(now) { delegate?.hostTimerFired(timer.payload) }
+    wakeUpAt = delegate?.turnEnded() ?? .max
+  }
+
+  private func dispatch(_ number: Int) {
+    let (token, events) = poller.event(number)
+    guard token != Self.wakeToken else { return waker.drain() }
+    guard let index = index(token) else { return }
+    let slot = slots[index]
+    switch slot.kind {
+    case .port:
+      guard let object = slot.object else { return }
+      // The table of ports keeps it alive to the end of the turn.
+      Unmanaged<Port>.fromOpaque(object)._withUnsafeGuaranteedRef { port in
+        if events.contains(.write) { port.onWritable() }
+        if !events.isDisjoint(with: [.read, .error, .hangup]) { port.onReadable() }
+      }
+    case .plugin:
+      guard let object = slot.object else { return }
+      Unmanaged<PluginBridge>.fromOpaque(object)._withUnsafeGuaranteedRef {
+        $0.collect(token, slot.user, events)
+      }
+    case .control: delegate?.controlReady(events)
+    case .listener: delegate?.listenerReady(slot.user)
+    case .terminate: delegate?.terminationRequested()
+    case .none: break
+    }
+  }
+
+  private func timeout() -> Int64 {
+    guard !stopped else { return 0 }
+    var next = min(wakeUpAt, hostTimers.next ?? .max)
+    for bridge in bridges { next = min(next, bridge.nextDeadline) }
+    guard next != .max else { return -1 }
+    let now = MonotonicClock.now()
+    return next > now ? Int64(clamping: next - now) : 0
+  }
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// DNSService: the network's DNS: who asks (the network plugin's guests, `dns
+// query`), the broker in the middle, the DNS plugin behind. Carries out the
+// broker's effects at the end of a turn, so that nothing completes inside the
+// call that asked. Thread: loop only.
+
+import HostProtocol
+import JSONCoding
+import Platform
+import PluginAPI
+
+final class DNSService: DNSPluginOwner {
+  /// Who waits for a question's answer.
+  private enum Asker {
+    case plugin
+    case request(UInt64, since: UInt64)
+  }
+
+  /// Effects carried out in one turn, so that a plugin that asks again from
+  /// inside its answer cannot keep the loop.
+  private static let effectsPerTurn = 1024
+
+  let broker = DNSBroker()
+  private let plugin: DNSPlugin?
+  private var askers: [DNSTicket: Asker] = [:]
+  private var hasEffects = false
+  /// An operation of the DNS plugin that is no question ended.
+  var stopped: (() -> Void)?
+
+  private let answerPlugin: (lnd_op, lnd_status, [UInt8]) -> Void
+  private let answerRequest: (UInt64, HostReply) -> Void
+
+  init(
+    plugin: DNSPlugin?, answerPlugin: @escaping (lnd_op, lnd_status, [UInt8]) -> Void,
+    answerRequest: @escaping (UInt64, HostReply) -> Void
+  ) {
+    self.plugin = plugin
+    self.answerPlugin = answerPlugin
+    self.answerRequest = answerRequest
+    broker.hasPlugin = plugin != nil
+    plugin?.owner = self
+  }
+
+  // MARK: Asking
+
+  /// For limanetd.dns/1: the ticket is the plugin's operation.
+  func pluginAsks(_ message: [UInt8], _ transport: DNSTransport, deadline: UInt64) -> lnd_op? {
+    ask(message, transport, deadline: deadline, .plugin)
+  }
+
+  func pluginCancels(_ ticket: DNSTicket) {
+    guard case .plugin? = askers[ticket] else { return }
+    askers[ticket] = nil
+    broker.cancel(ticket)
+    hasEffects = true
+  }
+
+  /// For `resolve`.
+  func requestAsks(_ message: [UInt8], request: UInt64) -> HostReply? {
+    let asker = Asker.request(request, since: MonotonicClock.now())
+    guard ask(message, .tcp, deadline: 0, asker) != nil else {
+      return .failed(HostError(.busy, "too many DNS questions are under way"))
+    }
+    return nil
+  }
+
+  private func ask(
+    _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64, _ asker: Asker
+  ) -> DNSTicket? {
+    let now = MonotonicClock.now()
+    guard let ticket = broker.query(message, over: transport, deadline: deadline, now: now) else {
+      return nil
+    }
+    askers[ticket] = asker
+    hasEffects = true
+    return ticket
+  }
+
+  // MARK: Working
+
+  /// At the end of a turn. Returns when to come back at the latest.
+  func work() -> UInt64 {
+    let now = MonotonicClock.now()
+    if let deadline = broker.nextDeadline, deadline <= now {
+      broker.expire(now: now)
+      hasEffects = true
+    }
+    if hasEffects {
+      hasEffects = false
+      for _ in 0..<Self.effectsPerTurn {
+        guard let effect = broker.nextEffect() else {
+          return hasEffects ? now : broker.nextDeadline ?? .max
+        }
+        perform(effect, now)
+      }
+      hasEffects = true
+      return now
+    }
+    return broker.nextDeadline ?? .max
+  }
+
+  private func perform(_ effect: DNSEffect, _ now: UInt64) {
+    switch effect {
+    case .ask(let ticket, let message, let transport, let deadline):
+      plugin?.resolve(ticket, message, transport, deadline: deadline)
+    case .cancel(let ticket): plugin?.cancel(ticket)
+    case .answer(let ticket, let bytes): answer(ticket, bytes, now)
+    case .silence(let ticket): answer(ticket, nil, now)
+    }
+  }
+
+  private func answer(_ ticket: DNSTicket, _ bytes: [UInt8]?, _ now: UInt64) {
+    switch askers.removeValue(forKey: ticket) {
+    case .plugin?:
+      answerPlugin(ticket, bytes == nil ? LND_ERR_INVALID_CONFIG : LND_OK, bytes ?? [])
+    case .request(let id, let since)?:
+      guard let bytes else {
+        return answerRequest(id, .failed(HostError(.invalidConfig, "that is no DNS query")))
+      }
+      let milliseconds = Double(now &- since) / 1_000_000
+      answerRequest(
+        id, .resolved(Resolved(message: Base64.encode(bytes), milliseconds: milliseconds)))
+    case nil: break
+    }
+  }
+
+  // MARK: DNSPluginOwner
+
+  func dnsOperationDone(_ operation: Operation, _ result: Result<[UInt8], HostError>) {
+    switch operation {
+    case .question(let ticket):
+      broker.complete(ticket, answer: try? result.get(), now: MonotonicClock.now())
+      hasEffects = true
+    case .stop, .request: stopped?()
+    }
+  }
+
+  // MARK: Names
+
+  func publish(_ name: String, _ address: String) -> lnd_status {
+    status(broker.names.publish(name, address: address))
+  }
+
+  func withdraw(_ name: String, _ address: String?) -> lnd_status {
+    status(broker.names.withdraw(name, address: address))
+  }
+
+  private func status(_ outcome: NameTable.Outcome) -> lnd_status {
+    switch outcome {
+    case .done: LND_OK
+    case .invalidName, .invalidAddress: LND_ERR_INVALID_CONFIG
+    case .full: LND_ERR_LIMIT
+    }
+  }
+
+  /// The broker's counters as a JSON object.
+  var counters: String {
+    (try? JSONCoder.jsonValue(of: broker.counters).text) ?? "{}"
+  }
+}

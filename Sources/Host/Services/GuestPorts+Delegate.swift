@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What ports and listeners ask of whoever drives them, and the plugin's
+// uplinks (limanetd.uplink/1).
+
+import HostProtocol
+import Platform
+import PluginAPI
+
+extension GuestPorts: UnixgramListenerDelegate {
+  func portInterestChanged(_ port: Port) { interestChanged(port) }
+
+  func portWantsRetry(_ port: Port, at deadline: UInt64) { wantsRetry(port, at: deadline) }
+
+  func portEnded(_ port: Port) { noteEnd(port) }
+
+  func unixgramGuestID(for listener: UnixgramListener, address: String) -> UInt64? { newOwnID() }
+
+  func unixgramGuestArrived(_ listener: UnixgramListener, _ port: DgramPort) {
+    do throws(HostError) {
+      try join(Entry(port, kind: "unixgram", listener: listener))
+      emit(.guestUp(id: port.id, name: port.name, listener: listener.id))
+    } catch {
+      log.warning("ports", "a guest of listener \(listener.id) was refused: \(error)")
+    }
+  }
+}
+
+extension GuestPorts {
+  /// Takes over the fd, whatever comes of it. 0, and `fail`, when it cannot be.
+  func addUplink(_ uplink: lnd_uplink) -> lnd_port {
+    let name = uplink.name.map { String(cString: $0) } ?? ""
+    let options = PortOptions(id: newOwnID(), name: name, mtu: uplink.mtu)
+    let port: Port
+    switch uplink.transport {
+    case LND_UPLINK_TAP:
+      let vnet = uplink.flags & LND_UPLINK_VNET_HDR != 0
+      port = TapPort(options, fd: uplink.fd, vnetHeader: vnet, memory: memory)
+    case LND_UPLINK_STREAM:
+      port = StreamPort(options, fd: uplink.fd, journal: nil, resumed: false, memory: memory)
+    case LND_UPLINK_DGRAM: port = DgramPort(options, fd: uplink.fd, memory: memory)
+    default:
+      Descriptor.close(uplink.fd)
+      plugin.bridge.fail(
+        LND_ERR_UNSUPPORTED, nil, "no such transport of an uplink: \(uplink.transport)")
+      return 0
+    }
+    guard let learningSwitch = plugin.learningSwitch,
+      learningSwitch.attach(port, as: .uplink) != nil
+    else {
+      port.close()
+      plugin.bridge.fail(LND_ERR_LIMIT, nil, "the switch has no port left")
+      return 0
+    }
+    do throws(HostError) {
+      try join(Entry(port, kind: "uplink", isUplink: true))
+    } catch {
+      plugin.bridge.fail(LND_ERR_SYSTEM, nil, error.message)
+      return 0
+    }
+    return port.handle
+  }
+
+  /// Idempotent.
+  func removeUplink(_ handle: lnd_port) {
+    guard let entry = entry(of: handle), entry.isUplink else { return }
+    release(entry)
+  }
+
+  /// All ports, for `status`.
+  var status: [PortStatus] {
+    entries.values.sorted { $0.port.id < $1.port.id }.map { entry in
+      let counters = entry.port.counters
+      var status = PortStatus(id: entry.port.id, name: entry.port.name, kind: entry.kind)
+      status.rxFrames = counters.rxFrames
+      status.rxBytes = counters.rxBytes
+      status.txFrames = counters.txFrames
+      status.txBytes = counters.txBytes
+      status.drops = counters.drops
+      let reasons = [
+        ("rxRunt", counters.rxRunt), ("rxOversize", counters.rxOversize),
+        ("rxMalformed", counters.rxMalformed), ("txMalformed", counters.txMalformed),
+        ("txQueueFull", counters.txQueueFull), ("txRefused", counters.txRefused),
+        ("txEnded", counters.txEnded), ("txBlocked", counters.txBlocked),
+        ("txSegmented", counters.txSegmented),
+      ]
+      for (name, count) in reasons where count > 0 { status.counters[name] = count }
+      return status
+    }
+  }
+}
+
+/// "52:55:55:12:34:56" as a number, first byte highest.
+enum MACText {
+  /// 0 for nil and "", nil for anything that is no address.
+  static func parse(_ text: String?) -> UInt64? {
+    guard let text, !text.isEmpty else { return 0 }
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count == 6 else { return nil }
+    var value: UInt64 = 0
+    for part in parts {
+      guard part.utf8.count == 2, let byte = UInt8(part, radix: 16) else { return nil }
+      value = value << 8 | UInt64(byte)
+    }
+    return value
+  }
+
+  static func bytes(_ value: UInt64) -> [UInt8] {
+    (0..<6).map { UInt8(truncatingIfNeeded: value >> UInt64(40 - 8 * $0)) }
+  }
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// GuestPorts: the links of a network: guests' ports by the supervisor's ids,
+// unixgram listeners and their guests, the plugin's uplinks, and the captures
+// on them. Drives them with the reactor and joins them to the network plugin.
+//
+// A port that ends, or is removed, inside one of its own methods is only noted
+// and let go at the end of the turn. Thread: loop only.
+
+import HostProtocol
+import Platform
+import PluginAPI
+
+final class GuestPorts {
+  /// One port and what is known of it.
+  final class Entry {
+    let port: Port
+    let kind: String
+    let isUplink: Bool
+    let listener: UnixgramListener?
+    var watch: UInt64?
+    var attached = false
+
+    init(_ port: Port, kind: String, isUplink: Bool = false, listener: UnixgramListener? = nil) {
+      self.port = port
+      self.kind = kind
+      self.isUplink = isUplink
+      self.listener = listener
+    }
+  }
+
+  /// Ids of guests that a listener found; the supervisor's are below.
+  private static let firstOwnID: UInt64 = 1 << 32
+
+  let plugin: NetworkPlugin
+  let memory: PortMemory
+  private let reactor: Reactor
+  let log: HostLog
+  private let journal: UnsafeMutableRawPointer?
+  let emit: (HostEvent) -> Void
+
+  private(set) var entries: [UInt64: Entry] = [:]
+  private(set) var listeners: [UInt64: UnixgramListener] = [:]
+  private var listenerWatches: [UInt64: UInt64] = [:]
+  private var nextOwnID = GuestPorts.firstOwnID
+  /// Let go, but perhaps still on the stack.
+  private var graveyard: [Entry] = []
+  private var ended: [Port] = []
+  let capture = Capture()
+
+  init(
+    plugin: NetworkPlugin, reactor: Reactor, log: HostLog, journal: UnsafeMutableRawPointer?,
+    emit: @escaping (HostEvent) -> Void
+  ) {
+    self.plugin = plugin
+    self.reactor = reactor
+    self.log = log
+    self.journal = journal
+    self.emit = emit
+    memory = PortMemory()
+  }
+
+  // MARK: Guests
+
+  /// Takes over `fd`, whatever comes of it.
+  func add(_ spec: PortSpec, fd: Int32) throws(HostError) {
+    guard entries[spec.id] == nil, spec.id < Self.firstOwnID else {
+      Descriptor.close(fd)
+      throw HostError(.exists, "there is a port \(spec.id) already")
+    }
+    guard let mac = MACText.parse(spec.mac) else {
+      Descriptor.close(fd)
+      throw HostError(.invalidConfig, "\"\(spec.mac ?? "")\" is no MAC address")
+    }
+    let options = PortOptions(
+      id: spec.id, name: spec.name, mtu: UInt32(clamping: spec.mtu), mac: mac)
+    let port: Port
+    switch spec.transport {
+    case .tap:
+      port = TapPort(options, fd: fd, vnetHeader: spec.vnetHeader, memory: memory)
+    case .stream:
+      port = StreamPort(
+        options, fd: fd, journal: journalSlot(spec.journalSlot), resumed: spec.resumed,
+        memory: memory)
+    case .dgram: port = DgramPort(options, fd: fd, memory: memory)
+    }
+    if let end = port.end {
+      port.close()
+      throw HostError(end == .boundaryUnknown ? .boundary : .system, end.description)
+    }
+    try join(Entry(port, kind: spec.transport.rawValue))
+    log.info("ports", "guest \(label(port)) is connected (\(spec.transport.rawValue))")
+  }
+
+  private func journalSlot(_ number: Int) -> StreamJournal? {
+    guard let journal, (0..<JournalLayout.slots).contains(number) else { return nil }
+    return StreamJournal(slot: journal + number * JournalLayout.slotSize)
+  }
+
+  /// Attaches the port and polls it. On failure it is closed.
+  func join(_ entry: Entry) throws(HostError) {
+    let port = entry.port
+    port.delegate = self
+    port.capture = capture.isActive && !entry.isUplink ? capture : nil
+    entries[port.id] = entry
+    do throws(HostError) {
+      if !entry.isUplink { try plugin.attach(port) }
+      entry.attached = true
+      guard port.fd >= 0 else { return }
+      let object = Unmanaged.passUnretained(port).toOpaque()
+      switch reactor.watch(port.fd, PollEvents(port.interest), .port, object: object) {
+      case .success(let watch): entry.watch = watch
+      case .failure(let errno):
+        throw HostError(.system, SystemError("epoll_ctl", errno).description)
+      }
+    } catch {
+      release(entry)
+      throw error
+    }
+  }
+
+  /// Idempotent.
+  func remove(_ id: UInt64) {
+    guard let entry = entries[id] else { return }
+    log.info("ports", "guest \(label(entry.port)) is disconnected")
+    release(entry)
+  }
+
+  /// Takes a port off everything; its memory stays to the end of the turn.
+  func release(_ entry: Entry) {
+    let port = entry.port
+    guard entries.removeValue(forKey: port.id) != nil else { return }
+    if let watch = entry.watch {
+      reactor.unwatch(watch, object: Unmanaged.passUnretained(port).toOpaque())
+    }
+    port.delegate = nil
+    port.capture = nil
+    if entry.attached {
+      if entry.isUplink { plugin.learningSwitch?.detach(port) } else { plugin.detach(port) }
+    }
+    if let datagram = port as? DgramPort { entry.listener?.forget(datagram) }
+    graveyard.append(entry)
+  }
+
+  func removeAll() {
+    for id in entries.keys.sorted() {
+      if let entry = entries[id] { release(entry) }
+    }
+    for id in listeners.keys.sorted() { removeListener(id) }
+  }
+
+  // MARK: Listeners
+
+  func addListener(_ id: UInt64, fd: Int32) throws(HostError) {
+    guard listeners[id] == nil else {
+      Descriptor.close(fd)
+      throw HostError(.exists, "there is a listener \(id) already")
+    }
+    let listener = UnixgramListener(id: id, fd: fd, memory: memory)
+    listener.delegate = self
+    switch reactor.watch(fd, .read, .listener, user: id) {
+    case .success(let watch): listenerWatches[id] = watch
+    case .failure(let errno):
+      listener.close()
+      throw HostError(.system, SystemError("epoll_ctl", errno).description)
+    }
+    listeners[id] = listener
+    scheduleProbe(id)
+  }
+
+  /// Idempotent.
+  func removeListener(_ id: UInt64) {
+    guard let listener = listeners.removeValue(forKey: id) else { return }
+    for entry in entries.values where entry.listener === listener { release(entry) }
+    if let watch = listenerWatches.removeValue(forKey: id) {
+      reactor.unwatch(watch, object: nil)
+    }
+    letGo()
+    listener.close()
+  }
+
+  func listenerReady(_ id: UInt64) { listeners[id]?.onReadable() }
+
+  func probe(_ id: UInt64) {
+    guard let listener = listeners[id] else { return }
+    listener.probe()
+    scheduleProbe(id)
+  }
+
+  private func scheduleProbe(_ id: UInt64) {
+    reactor.schedule(
+      .probe(listener: id), at: MonotonicClock.now() &+ UnixgramListener.probeInterval)
+  }
+
+  func newOwnID() -> UInt64 {
+    defer { nextOwnID &+= 1 }
+    return nextOwnID
+  }
+
+  // MARK: Uplinks
+
+  func entry(of handle: lnd_port) -> Entry? {
+    guard let port = plugin.learningSwitch?.port(handle) ?? plugin.binding?.port(handle) else {
+      return nil
+    }
+    return entries[port.id]
+  }
+
+  // MARK: End of turn
+
+  func retry(_ id: UInt64) { entries[id]?.port.onRetry() }
+
+  func noteEnd(_ port: Port) { ended.append(port) }
+
+  func interestChanged(_ port: Port) {
+    guard let watch = entries[port.id]?.watch else { return }
+    _ = reactor.modify(
+      watch, PollEvents(port.interest), object: Unmanaged.passUnretained(port).toOpaque())
+  }
+
+  func wantsRetry(_ port: Port, at deadline: UInt64) {
+    reactor.schedule(.portRetry(port.id), at: deadline)
+  }
+
+  /// Reports and lets go what ended in this turn.
+  func turnEnded() {
+    while let port = ended.popLast() {
+      guard let entry = entries[port.id], entry.port === port else { continue }
+      let reason = port.end?.description ?? "the link ended"
+      log.info("ports", "guest \(label(port)) is gone: \(reason)")
+      let handle = port.handle
+      release(entry)
+      if entry.isUplink {
+        plugin.portDown(handle)
+      } else if port.id >= Self.firstOwnID {
+        emit(.guestGone(id: port.id))
+      } else {
+        emit(.portGone(id: port.id, reason: reason))
+      }
+    }
+    if capture.isActive {
+      for id in capture.flush() { log.info("capture", "the reader of capture \(id) is gone") }
+      if !capture.isActive { setCapture(nil) }
+    }
+    letGo()
+  }
+
+  private func letGo() {
+    guard !graveyard.isEmpty else { return }
+    for entry in graveyard { entry.port.close() }
+    graveyard.removeAll()
+  }
+
+  // MARK: Captures
+
+  func startCapture(_ spec: CaptureSpec, fd: Int32) {
+    capture.add(id: spec.id, fd: fd, snapLength: max(0, spec.snapLength))
+    setCapture(capture)
+  }
+
+  func stopCapture(_ id: UInt64) throws(HostError) {
+    guard let lost = capture.remove(id: id) else {
+      throw HostError(.notFound, "there is no capture \(id)")
+    }
+    log.info("capture", "capture \(id) ended; its reader was too slow for \(lost) frames")
+    if !capture.isActive { setCapture(nil) }
+  }
+
+  private func setCapture(_ capture: Capture?) {
+    for entry in entries.values where !entry.isUplink { entry.port.capture = capture }
+  }
+
+  func label(_ port: Port) -> String {
+    port.name.isEmpty ? "\(port.id)" : "\(port.id) (\(port.name))"
+  }
+}
+
+extension PollEvents {
+  init(_ interest: PortInterest) {
+    self.init(rawValue: interest.rawValue)
+  }
+}

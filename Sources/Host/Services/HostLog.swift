@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The log of a network's process: stderr, a line a message, one write a line,
+// so that lines of several threads do not mix. Any thread.
+//
+//     2026-01-31T12:34:56.789Z WARN  plugin slirp: text
+
+import Platform
+import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+package struct HostLog: Sendable {
+  /// Raw values are LND_LOG_*.
+  package enum Level: UInt32, Comparable, Sendable {
+    case trace = 0
+    case debug = 1
+    case info = 2
+    case warning = 3
+    case error = 4
+
+    package static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
+
+    package init?(name: String) {
+      switch name {
+      case "trace": self = .trace
+      case "debug": self = .debug
+      case "info": self = .info
+      case "warn", "warning": self = .warning
+      case "error": self = .error
+      default: return nil
+      }
+    }
+
+    fileprivate var label: String {
+      switch self {
+      case .trace: "TRACE"
+      case .debug: "DEBUG"
+      case .info: "INFO "
+      case .warning: "WARN "
+      case .error: "ERROR"
+      }
+    }
+  }
+
+  /// Bytes of a message that are kept.
+  package static let maximumLength = 8192
+
+  package let minimum: Level
+  private let fd: Int32
+
+  package init(minimum: Level = .info, fd: Int32 = 2) {
+    self.minimum = minimum
+    self.fd = fd
+  }
+
+  package func error(_ component: String, _ text: String) { write(.error, component, text) }
+  package func warning(_ component: String, _ text: String) { write(.warning, component, text) }
+  package func info(_ component: String, _ text: String) { write(.info, component, text) }
+
+  package func debug(_ component: String, _ text: @autoclosure () -> String) {
+    guard minimum <= .debug else { return }
+    write(.debug, component, text())
+  }
+
+  /// Control characters become spaces: a line is a line.
+  package func write(_ level: Level, _ component: String, _ text: String) {
+    guard level >= minimum else { return }
+    var line = Array("\(WallClock.timestamp()) \(level.label) \(component): ".utf8)
+    for byte in text.utf8.prefix(Self.maximumLength) { line.append(byte < 0x20 ? 0x20 : byte) }
+    line.append(0x0a)
+    // A log that cannot be written has nowhere to say so.
+    _ = line.withUnsafeBytes { systemWrite(fd, $0.baseAddress, $0.count) }
+  }
+}
+
+private func systemWrite(_ fd: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
+  write(fd, bytes, count)
+}
