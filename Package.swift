@@ -68,7 +68,7 @@ let package = Package(
     .target(
       name: "Host",
       dependencies: [
-        "PluginAPI", "Platform", "HostProtocol", "JSONCoding", "DNSMessage", "CLtdl",
+        "PluginAPI", "CPlatform", "Platform", "HostProtocol", "JSONCoding", "DNSMessage", "CLtdl",
       ],
       swiftSettings: dataPath),
     .executableTarget(

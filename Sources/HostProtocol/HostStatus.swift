@@ -12,18 +12,22 @@ package struct HostStatus: Codable, Hashable, Sendable {
   package var dns: String
   /// Identity of what is loaded.
   package var modules: [ModuleStatus]
+  /// What the switch, or the binding of an isolated network, did.
+  package var switchCounters: [String: UInt64]
   /// Counters of the host itself.
   package var host: HostCounters
 
   package init(
     ports: [PortStatus] = [], plugin: String = "", dnsPlugin: String = "", dns: String = "",
-    modules: [ModuleStatus] = [], host: HostCounters = HostCounters()
+    modules: [ModuleStatus] = [], switchCounters: [String: UInt64] = [:],
+    host: HostCounters = HostCounters()
   ) {
     self.ports = ports
     self.plugin = plugin
     self.dnsPlugin = dnsPlugin
     self.dns = dns
     self.modules = modules
+    self.switchCounters = switchCounters
     self.host = host
   }
 }

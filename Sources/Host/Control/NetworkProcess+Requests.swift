@@ -92,7 +92,8 @@ extension NetworkProcess {
     return HostStatus(
       ports: ports?.status ?? [], plugin: network?.bridge.status() ?? "",
       dnsPlugin: dnsPlugin?.bridge.status() ?? "", dns: dns?.counters ?? "",
-      modules: [network?.plugin.status, dnsPlugin?.plugin.status].compactMap { $0 }, host: host)
+      modules: [network?.plugin.status, dnsPlugin?.plugin.status].compactMap { $0 },
+      switchCounters: ports?.switchCounters ?? [:], host: host)
   }
 }
 

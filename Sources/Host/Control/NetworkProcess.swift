@@ -142,8 +142,7 @@ extension NetworkProcess: ReactorDelegate {
   }
 
   func turnEnded() -> UInt64 {
-    let next = dns?.work() ?? .max
-    ports?.turnEnded()
+    let next = min(dns?.work() ?? .max, ports?.turnEnded() ?? .max)
     if phase == .ended { destroyPlugins() }
     return next
   }

@@ -14,7 +14,9 @@ extension GuestPorts: UnixgramListenerDelegate {
 
   func portEnded(_ port: Port) { noteEnd(port) }
 
-  func unixgramGuestID(for listener: UnixgramListener, address: String) -> UInt64? { newOwnID() }
+  func unixgramGuestKnocks(_ listener: UnixgramListener, address: String) -> PortOptions? {
+    PortOptions(id: newOwnID())
+  }
 
   func unixgramGuestArrived(_ listener: UnixgramListener, _ port: DgramPort) {
     do throws(HostError) {
@@ -61,10 +63,22 @@ extension GuestPorts {
     return port.handle
   }
 
-  /// Idempotent.
+  /// Idempotent. At the end of the turn: letting a port go may call the plugin,
+  /// which must not happen inside a call of the plugin's.
   func removeUplink(_ handle: lnd_port) {
     guard let entry = entry(of: handle), entry.isUplink else { return }
-    release(entry)
+    doom(entry)
+  }
+
+  /// What the switch did, for `status`.
+  var switchCounters: [String: UInt64] {
+    if let binding = plugin.binding { return ["stale": binding.stale] }
+    guard let counters = plugin.learningSwitch?.counters else { return [:] }
+    return [
+      "flooded": counters.flooded, "hairpin": counters.hairpin, "spoofed": counters.spoofed,
+      "filtered": counters.filtered, "malformed": counters.malformed, "moved": counters.moved,
+      "notLearned": counters.notLearned, "stalled": counters.stalled, "stale": counters.stale,
+    ]
   }
 
   /// All ports, for `status`.

@@ -31,6 +31,8 @@ final class GuestPorts {
 
   /// Ids of guests that a listener found; the supervisor's are below.
   private static let firstOwnID: UInt64 = 1 << 32
+  /// How soon a capture's slow reader is tried again, nanoseconds.
+  private static let captureRetry: UInt64 = 5_000_000
 
   let plugin: NetworkPlugin
   let memory: PortMemory
@@ -46,6 +48,7 @@ final class GuestPorts {
   /// Let go, but perhaps still on the stack.
   private var graveyard: [Entry] = []
   private var ended: [Port] = []
+  private var doomed: [Entry] = []
   let capture = Capture()
 
   init(
@@ -179,7 +182,13 @@ final class GuestPorts {
     listener.close()
   }
 
-  func listenerReady(_ id: UInt64) { listeners[id]?.onReadable() }
+  func listenerReady(_ id: UInt64) {
+    guard let listener = listeners[id] else { return }
+    listener.onReadable()
+    guard let end = listener.end else { return }
+    log.error("ports", "listener \(id) ended: \(end)")
+    removeListener(id)
+  }
 
   func probe(_ id: UInt64) {
     guard let listener = listeners[id] else { return }
@@ -212,6 +221,8 @@ final class GuestPorts {
 
   func noteEnd(_ port: Port) { ended.append(port) }
 
+  func doom(_ entry: Entry) { doomed.append(entry) }
+
   func interestChanged(_ port: Port) {
     guard let watch = entries[port.id]?.watch else { return }
     _ = reactor.modify(
@@ -222,8 +233,10 @@ final class GuestPorts {
     reactor.schedule(.portRetry(port.id), at: deadline)
   }
 
-  /// Reports and lets go what ended in this turn.
-  func turnEnded() {
+  /// Reports and lets go what ended in this turn. Returns when to come back at
+  /// the latest.
+  func turnEnded() -> UInt64 {
+    while let entry = doomed.popLast() { release(entry) }
     while let port = ended.popLast() {
       guard let entry = entries[port.id], entry.port === port else { continue }
       let reason = port.end?.description ?? "the link ended"
@@ -243,6 +256,7 @@ final class GuestPorts {
       if !capture.isActive { setCapture(nil) }
     }
     letGo()
+    return capture.isBehind ? MonotonicClock.now() &+ Self.captureRetry : .max
   }
 
   private func letGo() {
