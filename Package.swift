@@ -57,7 +57,8 @@ let package = Package(
     .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: dataPath),
     .target(name: "DNSMessage", swiftSettings: dataPath),
     .target(
-      name: "NetStack", dependencies: ["PluginAPI", "Platform"], swiftSettings: dataPath),
+      name: "NetStack", dependencies: ["PluginAPI", "Platform", "CPlatform"],
+      swiftSettings: dataPath),
     .target(
       name: "LimaNetdSDK", dependencies: ["PluginAPI"], path: "SDK/Swift",
       swiftSettings: dataPath),

@@ -3,9 +3,11 @@
 // The Internet checksum (RFC 1071): the ones' complement sum of 16-bit words.
 //
 // The sum is kept in the machine's byte order, which RFC 1071 §2(B) allows, and
-// swapped once at the end. It is a plain wrapping sum of 32-bit words in 64-bit
-// accumulators, which the compiler turns into vector code; checked arithmetic in
-// that loop would cost a factor of four. 64 bits cannot overflow below 2^32 words.
+// swapped once at the end. Headers are summed here, in a plain wrapping loop that the
+// compiler turns into vector code; payloads in CPlatform, which picks AVX2 at run time
+// and is two to three times as fast from a few hundred bytes on.
+
+import CPlatform
 
 /// A checksum being computed: add the pieces in order, then take `value`.
 package struct Checksum: Sendable, BitwiseCopyable {
@@ -128,7 +130,9 @@ package struct Checksum: Sendable, BitwiseCopyable {
   }
 
   /// The wrapping sum over the machine-order words of `bytes`, which may lie at any address.
+  /// 64 bits cannot overflow below 2^32 words.
   private static func sum(_ bytes: ByteView) -> UInt64 {
+    if bytes.count >= 256 { return UInt64(cplatform_checksum(bytes.base, bytes.count)) }
     var at = bytes.base
     let words = bytes.count >> 2
     var sum: UInt64 = 0
