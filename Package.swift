@@ -118,6 +118,12 @@ let package = Package(
     .testTarget(name: "DNSMessageTests", dependencies: ["DNSMessage"]),
     .testTarget(name: "NetStackTests", dependencies: ["NetStack", "PluginAPI"]),
     .testTarget(name: "HostTests", dependencies: ["Host", "DNSMessage", "HostProtocol"]),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: [
+        "lima-netd", "Daemon", "DNSMessage", "Platform",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .testTarget(name: "DaemonTests", dependencies: ["Daemon"]),
     .testTarget(
       name: "HostDNSTests",
