@@ -128,7 +128,9 @@ let package = Package(
     .testTarget(
       name: "HostDNSTests",
       dependencies: ["HostDNSCore", "DNSMessage", "LimaNetdSDK", "PluginAPI", "Platform"]),
-    .testTarget(name: "SlirpTests", dependencies: ["SlirpCore", "NetStack"]),
+    .testTarget(
+      name: "SlirpTests",
+      dependencies: ["SlirpCore", "NetStack", "LimaNetdSDK", "Platform", "PluginAPI"]),
     .testTarget(
       name: "IntegrationTests", dependencies: ["Platform", "HostProtocol"], exclude: ["Fixtures"]),
   ],
