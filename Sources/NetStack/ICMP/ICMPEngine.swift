@@ -92,8 +92,6 @@ package final class ICMPEngine {
         ICMPv4Type.echoReply, identifier: message.echoIdentifier,
         sequence: message.echoSequence, payload: message.payload, from: packet.destination,
         to: packet.source, mac: packet.sourceMAC, on: packet.link)
-      // The payload is the guest's own, and a reassembled one is gone after this call.
-      stack.transmitter.flush()
       return
     }
     // Port 7 is echo: the policy is asked about endpoints.

@@ -104,8 +104,4 @@ extension Stack {
     noteNeighbor(source, at: mac, on: link)
     return true
   }
-
-  private func receiveFragment(_ ip: IPv4Packet, from mac: MACAddress, on link: UInt32) {
-    links.pointer(link).pointee.counters.ignored &+= 1
-  }
 }

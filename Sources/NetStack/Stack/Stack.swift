@@ -41,6 +41,8 @@ package final class Stack {
 
   var icmpErrorLimit = RateLimit(burst: 200, interval: 1_000_000)
   private var identification: UInt16 = 0
+  /// Links that delivered reassembled datagrams in this turn.
+  var reassembledLinks: [UInt32] = []
 
   /// The time of this turn of the loop: read once per entry point. Nanoseconds.
   package private(set) var now: UInt64
@@ -125,6 +127,7 @@ package final class Stack {
     icmp.linkDown(link)
     forwards.linkDown(link)
     dns.linkDown(link)
+    timers.cancel(services(of: link)?.reassemblyTimer ?? 0)
     links.remove(link)
     services[Int(link)] = nil
     endOfTurn()
@@ -191,6 +194,7 @@ package final class Stack {
       case .icmp: icmp.onTimer(token)
       case .forward: forwards.onTimer(token)
       case .dns: dns.onTimer(token)
+      case .fragments: onReassemblyTimer(token)
       case .stack: housekeeping()
       default: break
       }
@@ -223,6 +227,7 @@ package final class Stack {
     tcp.endOfTurn()
     udp.endOfTurn()
     transmitter.flush()
+    releaseReassembled()
     armTimer()
   }
 

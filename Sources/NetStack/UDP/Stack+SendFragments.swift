@@ -25,31 +25,27 @@ extension Stack {
     to destination: IPAddress, hopLimit: UInt8 = 64, mac: MACAddress, on link: UInt32
   ) -> Bool {
     let headerLength = MemoryLayout<UInt64>.size
-    let room = (Int(links.pointer(link).pointee.mtu) &- IPv4Header.encodedLength) & ~7
-    let total = headerLength &+ payload.count
-    guard room >= headerLength, total <= IPv4Header.maxPayloadLength else { return false }
-    let identification = nextIdentification()
+    let whole = IPv4Header(
+      source: source, destination: destination, protocolNumber: protocolNumber,
+      payloadLength: headerLength &+ payload.count, identification: nextIdentification(),
+      timeToLive: hopLimit)
+    guard var fragments = Fragmenter(whole, mtu: Int(links.pointer(link).pointee.mtu)) else {
+      return false
+    }
     let start = EthernetHeader.encodedLength + IPv4Header.encodedLength
-    var offset = 0
-    while offset < total {
-      let isFirst = offset == 0
-      let length = min(room, total &- offset)
+    while let (ip, part) = fragments.next() {
+      let isFirst = part.lowerBound == 0
       let own = isFirst ? start &+ headerLength : start
       guard let space = transmitter.prepare(link: link, byteCount: own) else { return false }
       let out = MutableByteView(space, count: own)
       EthernetHeader(destination: mac, source: config.gatewayMAC, etherType: EtherType.ipv4)
         .emit(into: out)
-      IPv4Header(
-        source: source, destination: destination, protocolNumber: protocolNumber,
-        payloadLength: length, identification: identification,
-        moreFragments: offset &+ length < total, fragmentOffset: offset, timeToLive: hopLimit
-      ).emit(into: out.dropFirst(EthernetHeader.encodedLength))
+      ip.emit(into: out.dropFirst(EthernetHeader.encodedLength))
       if isFirst { (space + start).storeBytes(of: header, as: UInt64.self) }
-      let from = isFirst ? 0 : offset &- headerLength
-      let count = isFirst ? length &- headerLength : length
+      let from = isFirst ? 0 : part.lowerBound &- headerLength
+      let count = isFirst ? part.count &- headerLength : part.count
       transmitter.commit(
         headerLength: own, payload: lnd_slice(payload.slice(at: from, count: count)))
-      offset &+= length
     }
     return true
   }

@@ -35,6 +35,12 @@ package enum ICMPv4Unreachable {
   package static let prohibited: UInt8 = 13
 }
 
+/// Codes of time exceeded.
+package enum ICMPv4TimeExceeded {
+  package static let inTransit: UInt8 = 0
+  package static let reassembly: UInt8 = 1
+}
+
 private enum Field {
   static let type = 0
   static let code = 1

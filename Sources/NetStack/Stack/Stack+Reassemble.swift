@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Fragments from a guest on their way to becoming packets (RFC 791 §3.2): each link has a
+// Reassembler of its own, so that no guest can use up another's room. What it delivers
+// stays where it is until the turn ends, as every other packet of the turn.
+
+import PluginAPI
+
+extension Stack {
+  func receiveFragment(_ ip: IPv4Packet, from mac: MACAddress, on link: UInt32) {
+    guard let services = services(of: link) else { return }
+    let reassembler = services.reassembler ?? Reassembler()
+    services.reassembler = reassembler
+    // The timer may be late by a slot of the wheel.
+    reassembler.expire(now: now) { reportTimeout($0, on: link) }
+    switch reassembler.add(Fragment(ip, from: mac), now: now) {
+    case .incomplete:
+      armReassemblyTimer(services, on: link)
+    case .refused:
+      links.pointer(link).pointee.counters.malformed &+= 1
+    case .complete(let packet):
+      reassembledLinks.append(link)
+      guard let ip = IPv4Packet(checking: packet) else { return }
+      dispatch(
+        InboundPacket(
+          link: link, sourceMAC: mac, source: ip.source, destination: ip.destination,
+          proto: ip.protocolNumber, hopLimit: ip.timeToLive, payload: ip.payload,
+          packet: ip.bytes, isChecksumTrusted: false))
+    }
+  }
+
+  func onReassemblyTimer(_ token: EventToken) {
+    let link = token.index
+    guard links.isTaken(link, generation: token.generation), let services = services(of: link)
+    else { return }
+    services.reassemblyTimer = 0
+    services.reassembler?.expire(now: now) { reportTimeout($0, on: link) }
+    armReassemblyTimer(services, on: link)
+  }
+
+  /// Nothing points into the reassembled packets of this turn any more.
+  @inline(__always)
+  func releaseReassembled() {
+    guard !reassembledLinks.isEmpty else { return }
+    for link in reassembledLinks { services(of: link)?.reassembler?.releaseDelivered() }
+    reassembledLinks.removeAll(keepingCapacity: true)
+  }
+
+  private func armReassemblyTimer(_ services: LinkServices, on link: UInt32) {
+    guard services.reassemblyTimer == 0, let deadline = services.reassembler?.nextDeadline else {
+      return
+    }
+    let token = EventToken(.fragments, index: link, generation: links.generation(link))
+    services.reassemblyTimer = timers.schedule(at: deadline, token: token.rawValue)
+  }
+
+  private func reportTimeout(_ expired: Reassembler.Expired, on link: UInt32) {
+    guard let ip = IPv4Packet(checking: expired.firstFragment) else { return }
+    sendICMPError(
+      quoting: expired.firstFragment, to: ip.source, mac: expired.sourceMAC, on: link,
+      from: config.isOwn(ip.destination) ? ip.destination : config.gateway,
+      type: ICMPv4Type.timeExceeded, code: ICMPv4TimeExceeded.reassembly)
+  }
+}
