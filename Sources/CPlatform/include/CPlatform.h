@@ -82,6 +82,10 @@ typedef struct plat_sha256 {
 void plat_sha256_start(plat_sha256 *hash);
 void plat_sha256_add(plat_sha256 *hash, const void *bytes, uint64_t length);
 void plat_sha256_end(plat_sha256 *hash, uint8_t digest[32]);
+/* From now on each of these signals becomes a byte, its number, in the pipe
+ * whose end this returns (non-blocking, CLOEXEC). Once per process; -EBUSY the
+ * second time. */
+int plat_watch_signals(const int *signals, uint32_t count);
 
 #ifdef __linux__
 #include <sys/epoll.h>

@@ -1,0 +1,40 @@
+/* signals.c - signals as bytes in a pipe, so that an event loop reads them.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "CPlatform.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The one thing a handler can reach; written before any handler is set. */
+static volatile sig_atomic_t signal_pipe = -1;
+
+static void on_signal(int number) {
+    int saved = errno;
+    unsigned char byte = (unsigned char)number;
+    /* A full pipe holds enough signals: this one may be lost. */
+    if (write(signal_pipe, &byte, 1) < 0) errno = saved;
+    errno = saved;
+}
+
+int plat_watch_signals(const int *signals, uint32_t count) {
+    int ends[2];
+    struct sigaction action;
+    if (signal_pipe >= 0) return -EBUSY;
+    if (pipe(ends) != 0) return -errno;
+    for (int i = 0; i < 2; i++) {
+        fcntl(ends[i], F_SETFD, FD_CLOEXEC);
+        fcntl(ends[i], F_SETFL, O_NONBLOCK);
+    }
+    signal_pipe = ends[1];
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    for (uint32_t i = 0; i < count; i++)
+        if (sigaction(signals[i], &action, 0) != 0) return -errno;
+    return ends[0];
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// SignalReceiver: signals as events of a loop instead of handlers that may do nothing. One per process.
+
+import CPlatform
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+package enum Signal: Int32, Sendable, CaseIterable {
+  case hangup = 1
+  case interrupt = 2
+  case terminate = 15
+
+  /// "SIGTERM"
+  package var name: String {
+    switch self {
+    case .hangup: return "SIGHUP"
+    case .interrupt: return "SIGINT"
+    case .terminate: return "SIGTERM"
+    }
+  }
+}
+
+package final class SignalReceiver {
+  /// Readable when a signal came.
+  package let fd: Int32
+
+  /// Takes over `signals` for the whole process and for its life.
+  /// - Throws: EBUSY when they have been taken over before.
+  package init(_ signals: [Signal]) throws(SystemError) {
+    let numbers = signals.map(\.rawValue)
+    fd = try check("sigaction", plat_watch_signals(numbers, UInt32(numbers.count)))
+  }
+
+  /// The signals that came since the last call, in order.
+  package func receive() -> [Signal] {
+    var buffer = [UInt8](repeating: 0, count: 64)
+    var signals: [Signal] = []
+    while true {
+      let count = Files.readSome(fd, &buffer)
+      guard count > 0 else { return signals }
+      signals += buffer[..<count].compactMap { Signal(rawValue: Int32($0)) }
+    }
+  }
+}
