@@ -80,7 +80,7 @@ let package = Package(
     .target(
       name: "Daemon",
       dependencies: [
-        "Platform", "HostProtocol", "CYaml",
+        "Platform", "HostProtocol", "JSONCoding", "DNSMessage", "CYaml",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Hummingbird", package: "hummingbird"),
       ]),
@@ -88,6 +88,7 @@ let package = Package(
       name: "lima-netd",
       dependencies: [
         "Daemon", "DNSMessage", "Platform",
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),

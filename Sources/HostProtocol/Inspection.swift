@@ -84,4 +84,10 @@ package enum LoadFailure: String, Codable, Hashable, Sendable {
   case wrongKind = "wrong-kind"
   case loadFailed = "load-failed"
   case invalidDescriptor = "invalid-descriptor"
+  // Said by the supervisor, not by the inspected process:
+  /// Looking at the file ended the process that did.
+  case crashed
+  case timeout
+  /// Root does not load a file that others can write.
+  case refused
 }

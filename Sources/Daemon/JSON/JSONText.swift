@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// JSONText: Codable values to and from JSON text, the one place that knows the coder.
-// Output has sorted keys and plain slashes, so that it can be compared and read.
+// JSONText: Codable values to and from JSON text, and the words messages need about a value.
 
-import FoundationEssentials
+import JSONCoding
+
+package typealias JSONValue = JSONCoding.JSONValue
+package typealias JSONObject = JSONCoding.JSONObject
 
 package enum JSONText {
-  /// Compact JSON bytes. Every type of this module encodes; the error is for completeness.
+  /// Members in the order of declaration. Every type of this module encodes; the error is for completeness.
   package static func encode(_ value: some Encodable, pretty: Bool = false) throws -> [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
-    return [UInt8](try encoder.encode(value))
+    let json = try JSONCoder.jsonValue(of: value)
+    return pretty ? Array(json.prettyText.utf8) : json.bytes
+  }
+
+  package static func value(of value: some Encodable) throws -> JSONValue {
+    try JSONCoder.jsonValue(of: value)
   }
 
   package static func string(_ value: some Encodable, pretty: Bool = false) throws -> String {
@@ -21,12 +25,27 @@ package enum JSONText {
   package static func decode<Value: Decodable>(
     _ type: Value.Type, from bytes: some Sequence<UInt8>
   ) throws -> Value {
-    try JSONDecoder().decode(type, from: Data(bytes))
+    try JSONCoder.decode(type, from: Array(bytes))
   }
 
   package static func decode<Value: Decodable>(
     _ type: Value.Type, from text: String
   ) throws -> Value {
-    try JSONDecoder().decode(type, from: Data(text.utf8))
+    try JSONCoder.decode(type, from: Array(text.utf8))
+  }
+}
+
+extension JSONValue {
+  /// What users call the type: the words of JSON Schema.
+  package var typeName: String {
+    switch self {
+    case .null: return "null"
+    case .bool: return "boolean"
+    case .integer, .unsigned: return "integer"
+    case .double: return "number"
+    case .string: return "string"
+    case .array: return "array"
+    case .object: return "object"
+    }
   }
 }

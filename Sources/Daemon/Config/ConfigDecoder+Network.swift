@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One network of networks.yaml: its keys, and what holds between its addresses.
+
+struct DNSChoice {
+  var pin: PluginPin
+  var options: JSONObject
+  var marks: [String: Mark]
+}
+
+extension ConfigDecoder {
+  static let networkKeys = [
+    "mode", "interface", "gateway", "dhcpEnd", "netmask", "plugin", "dns", "options",
+  ]
+
+  mutating func decodeNetworks(_ node: YAMLNode, commonDNS: DNSChoice?) -> [NetworkConfiguration] {
+    guard case .mapping(let members) = node.content else {
+      problem(
+        .wrongType(expected: "a mapping of names to networks", found: node.kindName), ["networks"],
+        node.mark)
+      return []
+    }
+    return members.map { decodeNetwork($0, commonDNS: commonDNS) }
+  }
+
+  private mutating func decodeNetwork(
+    _ entry: YAMLNode.Member, commonDNS: DNSChoice?
+  ) -> NetworkConfiguration {
+    let path = ["networks", entry.key]
+    checkIdentifier(entry.key, path: path, mark: entry.keyMark)
+    if entry.key.hasPrefix("lima-netd.") || entry.key.hasPrefix("lima-netd_") {
+      problem(.reservedName(entry.key), path, entry.keyMark)
+    }
+    let members = mapping(entry.value, path: path, known: Self.networkKeys)
+    var marks = ["": entry.keyMark]
+    for (key, member) in members { marks["/" + key] = member.value.mark }
+    var settings = NetworkConfiguration.Settings(mode: "")
+
+    if let member = members["mode"], let mode = string(member, path: path + ["mode"]), !mode.isEmpty
+    {
+      checkIdentifier(mode, path: path + ["mode"], mark: member.value.mark)
+      settings.mode = mode
+    } else if case .mapping = entry.value.content {
+      problem(.missingMode, path, entry.keyMark)
+    }
+    if let member = members["interface"],
+      let name = string(member, path: path + ["interface"]), !name.isEmpty
+    {
+      let legal = name.utf8.count < 16 && !name.contains { $0.isWhitespace || $0 == "/" }
+      if !legal { problem(.interfaceName(name), path + ["interface"], member.value.mark) }
+      settings.interface = name
+    }
+    settings.gateway = address(members["gateway"], path: path + ["gateway"])
+    settings.netmask = address(members["netmask"], path: path + ["netmask"])
+    settings.dhcpEnd = address(members["dhcpEnd"], path: path + ["dhcpEnd"])
+    checkAddresses(&settings, members, path: path)
+
+    if let member = members["plugin"] {
+      settings.plugin = pin(member.value, path: path + ["plugin"])
+    }
+    let ownDNS = members["dns"].flatMap { decodeDNS($0, path: path + ["dns"]) }
+    if let dns = ownDNS ?? commonDNS {
+      settings.dns = dns.pin
+      settings.dnsOptions = dns.options
+      for (pointer, mark) in dns.marks { marks["/dns" + pointer] = mark }
+    }
+    if let member = members["options"] {
+      settings.options = options(
+        member.value, path: path + ["options"], pointer: "/options", &marks)
+    }
+    return NetworkConfiguration(name: entry.key, builtin: false, settings: settings, marks: marks)
+  }
+
+  /// `dns: NAME`, or `dns: {plugin: NAME, options: {...}}`. Marks are relative to the value of `dns`.
+  mutating func decodeDNS(_ member: YAMLNode.Member, path: [String]) -> DNSChoice? {
+    var marks = ["": member.value.mark]
+    guard case .mapping = member.value.content else {
+      return pin(member.value, path: path).map { DNSChoice(pin: $0, options: [:], marks: marks) }
+    }
+    let members = mapping(member.value, path: path, known: Self.dnsKeys)
+    let chosen = members["plugin"].flatMap { pin($0.value, path: path + ["plugin"]) }
+    let given =
+      members["options"].map {
+        options($0.value, path: path + ["options"], pointer: "/options", &marks)
+      } ?? [:]
+    return DNSChoice(pin: chosen ?? .name(PluginPin.defaultDNS), options: given, marks: marks)
+  }
+
+  /// A plugin's name, or the path of its file.
+  private mutating func pin(_ node: YAMLNode, path: [String]) -> PluginPin? {
+    guard let text = string(node, path: path), !text.isEmpty else { return nil }
+    if text.contains("/") {
+      if let file = absolute(text) { return .file(file) }
+      problem(.relativePath(text), path, node.mark)
+      return nil
+    }
+    checkIdentifier(text, path: path, mark: node.mark)
+    return .name(text)
+  }
+
+  private mutating func options(
+    _ node: YAMLNode, path: [String], pointer: String, _ marks: inout [String: Mark]
+  ) -> JSONObject {
+    if node.isNull { return [:] }
+    guard case .mapping = node.content else {
+      problem(.wrongType(expected: "a mapping", found: node.kindName), path, node.mark)
+      return [:]
+    }
+    node.collectMarks(pointer: pointer, into: &marks)
+    return node.jsonValue.object ?? [:]
+  }
+
+  // MARK: Addresses
+
+  private mutating func address(_ member: YAMLNode.Member?, path: [String]) -> IPv4Address? {
+    guard let member, let text = string(member, path: path), !text.isEmpty else { return nil }
+    guard let address = IPv4Address(text) else {
+      problem(.notIPv4(text), path, member.value.mark)
+      return nil
+    }
+    return address
+  }
+
+  private mutating func checkAddresses(
+    _ settings: inout NetworkConfiguration.Settings, _ members: [String: YAMLNode.Member],
+    path: [String]
+  ) {
+    func mark(_ key: String) -> Mark? { members[key]?.value.mark }
+    var prefixLength = 24
+    if let netmask = settings.netmask {
+      guard let length = IPv4Subnet.prefixLength(ofMask: netmask) else {
+        return problem(.netmaskNotContiguous(netmask), path + ["netmask"], mark("netmask"))
+      }
+      guard (8...30).contains(length) else {
+        return problem(.netmaskSize(length), path + ["netmask"], mark("netmask"))
+      }
+      prefixLength = length
+    }
+    guard let gateway = settings.gateway else {
+      // Lima fills in the gateway of `user-v2`; everywhere else these say nothing alone. A gateway that is there but
+      // wrong has been reported already.
+      guard members["gateway"].map(\.value.isNull) ?? true, settings.mode != "user-v2" else {
+        return
+      }
+      for key in ["netmask", "dhcpEnd"] where members[key].map({ !$0.value.isNull }) ?? false {
+        problem(.needsGateway, path + [key], mark(key))
+      }
+      return
+    }
+    guard gateway.isUnicast else {
+      return problem(.notUnicast(gateway), path + ["gateway"], mark("gateway"))
+    }
+    // The default that the comments of Lima's template promise.
+    if members["netmask"].map(\.value.isNull) ?? true {
+      settings.netmask = IPv4Address(0xFFFF_FF00)
+    }
+    let subnet = IPv4Subnet(containing: gateway, prefixLength: prefixLength)
+    if gateway == subnet.network {
+      problem(.gatewayIsNetwork(subnet), path + ["gateway"], mark("gateway"))
+    } else if gateway == subnet.broadcast {
+      problem(.gatewayIsBroadcast(subnet), path + ["gateway"], mark("gateway"))
+    }
+    if let end = settings.dhcpEnd {
+      if !subnet.contains(end) || end == subnet.broadcast || end == subnet.network {
+        problem(.dhcpEndOutside(subnet), path + ["dhcpEnd"], mark("dhcpEnd"))
+      } else if end <= gateway {
+        problem(.dhcpEndBeforeGateway(gateway: gateway), path + ["dhcpEnd"], mark("dhcpEnd"))
+      }
+    }
+  }
+}
+
+extension PluginPin {
+  /// The DNS plugin of a network that names none.
+  package static let defaultDNS = "hostdns"
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ConfigDecoder: a YAML tree to a Configuration. Goes on after a problem, so that one reading shows all of them;
+// throws if there was any, so that nothing is half applied. Keys and rules are Lima's, plus our own: per network
+// `plugin`, `dns`, `options`; at the top `dns`, `plugins`.
+
+package struct ConfigDecoder {
+  var problems: [ConfigProblem] = []
+  var warnings: [ConfigProblem] = []
+  private let homeDirectory: String
+
+  static let topKeys = ["paths", "group", "networks", "plugins", "dns"]
+  static let pathKeys = ["socketVMNet", "varRun", "sudoers"]
+  /// Keys of older Limas, which never rewrite a file that exists.
+  static let obsoletePathKeys = ["vdeSwitch", "vdeVMNet"]
+  static let dnsKeys = ["plugin", "options"]
+
+  private init(homeDirectory: String) {
+    self.homeDirectory = homeDirectory
+  }
+
+  /// Decodes the text of `file`. `homeDirectory` stands for `~/` in paths.
+  package static func decode(
+    _ bytes: [UInt8], file: String, homeDirectory: String
+  ) throws(ConfigError) -> Configuration {
+    var decoder = ConfigDecoder(homeDirectory: homeDirectory)
+    var configuration = Configuration(
+      file: file, present: true, networks: [], pluginDirectories: [], warnings: [])
+    do {
+      if let root = try YAMLReader.read(bytes), !root.isNull {
+        decoder.decode(root, into: &configuration)
+      }
+    } catch {
+      decoder.problems.append(ConfigProblem(.yaml(error.problem), mark: error.mark))
+    }
+    guard decoder.problems.isEmpty else {
+      throw ConfigError(file: file, problems: decoder.problems)
+    }
+    configuration.networks = withBuiltins(configuration.networks)
+    configuration.warnings = decoder.warnings
+    return configuration
+  }
+
+  /// What holds without a file.
+  package static func withoutFile(_ file: String) -> Configuration {
+    Configuration(
+      file: file, present: false, networks: NetworkConfiguration.builtins, pluginDirectories: [],
+      warnings: [])
+  }
+
+  /// Adds the networks that are always there. Lima's rule: unless some network has mode user-v2 and a gateway, the
+  /// network `user-v2` gets the built-in gateway and netmask.
+  private static func withBuiltins(_ written: [NetworkConfiguration]) -> [NetworkConfiguration] {
+    var networks: [String: NetworkConfiguration] = [:]
+    for network in written { networks[network.name] = network }
+    let complete = written.contains {
+      $0.settings.mode == "user-v2" && $0.settings.gateway != nil
+    }
+    for builtin in NetworkConfiguration.builtins {
+      if builtin.name == "user-v2" {
+        if complete { continue }
+        if var own = networks[builtin.name] {
+          guard own.settings.mode == "user-v2" else { continue }
+          own.settings.gateway = builtin.settings.gateway
+          own.settings.netmask = builtin.settings.netmask
+          networks[builtin.name] = own
+          continue
+        }
+      }
+      if networks[builtin.name] == nil { networks[builtin.name] = builtin }
+    }
+    return networks.values.sorted { $0.name < $1.name }
+  }
+
+  // MARK: The top
+
+  private mutating func decode(_ root: YAMLNode, into configuration: inout Configuration) {
+    let top = mapping(root, path: [], known: Self.topKeys)
+    if let paths = top["paths"], !paths.value.isNull { decodePaths(paths.value) }
+    if let group = top["group"], let name = string(group, path: ["group"]), !name.isEmpty {
+      checkIdentifier(name, path: ["group"], mark: group.value.mark)
+    }
+    var commonDNS: DNSChoice?
+    if let dns = top["dns"] { commonDNS = decodeDNS(dns, path: ["dns"]) }
+    if let plugins = top["plugins"] {
+      configuration.pluginDirectories = decodeDirectories(plugins.value)
+    }
+    if let networks = top["networks"], !networks.value.isNull {
+      configuration.networks = decodeNetworks(networks.value, commonDNS: commonDNS)
+      checkOverlaps(configuration.networks)
+    }
+  }
+
+  private mutating func decodePaths(_ node: YAMLNode) {
+    let paths = mapping(
+      node, path: ["paths"], known: Self.pathKeys, obsolete: Self.obsoletePathKeys)
+    for key in Self.pathKeys {
+      guard let member = paths[key], let text = string(member, path: ["paths", key]) else {
+        continue
+      }
+      if !text.isEmpty, !text.hasPrefix("/") {
+        problem(.relativePath(text), ["paths", key], member.value.mark)
+      }
+    }
+  }
+
+  private mutating func decodeDirectories(_ node: YAMLNode) -> [String] {
+    if node.isNull { return [] }
+    guard case .sequence(let items) = node.content else {
+      problem(
+        .wrongType(expected: "a list of directories", found: node.kindName), ["plugins"], node.mark)
+      return []
+    }
+    var directories: [String] = []
+    for (index, item) in items.enumerated() {
+      let path = ["plugins", String(index)]
+      guard let text = string(item, path: path) else { continue }
+      if let directory = absolute(text) {
+        directories.append(directory)
+      } else {
+        problem(.relativePath(text), path, item.mark)
+      }
+    }
+    return directories
+  }
+
+  private mutating func checkOverlaps(_ networks: [NetworkConfiguration]) {
+    let named = networks.compactMap { network in network.subnet.map { (network, $0) } }
+      .sorted { ($0.0.marks[""]?.line ?? 0) < ($1.0.marks[""]?.line ?? 0) }
+    for (index, (network, subnet)) in named.enumerated() {
+      for (other, otherSubnet) in named[..<index] where subnet.overlaps(otherSubnet) {
+        problem(
+          .overlap(subnet, with: other.name, otherSubnet, at: other.mark(at: "/gateway")),
+          ["networks", network.name, "gateway"], network.mark(at: "/gateway"))
+      }
+    }
+  }
+
+  // MARK: Tools
+
+  mutating func problem(_ kind: ConfigProblem.Kind, _ path: [String], _ mark: Mark?) {
+    problems.append(ConfigProblem(kind, path: path, mark: mark))
+  }
+
+  /// The members of a mapping by key; a problem for each key that is not known, and for anything but a mapping.
+  mutating func mapping(
+    _ node: YAMLNode, path: [String], known: [String], obsolete: [String] = []
+  ) -> [String: YAMLNode.Member] {
+    guard case .mapping(let members) = node.content else {
+      problem(.wrongType(expected: "a mapping", found: node.kindName), path, node.mark)
+      return [:]
+    }
+    var result: [String: YAMLNode.Member] = [:]
+    for member in members {
+      if known.contains(member.key) {
+        result[member.key] = member
+      } else if obsolete.contains(member.key) {
+        warnings.append(
+          ConfigProblem(.obsoleteKey, path: path + [member.key], mark: member.keyMark))
+      } else {
+        problem(
+          .unknownKey(nearest: Identifier.nearest(to: member.key, among: known), known: known),
+          path + [member.key], member.keyMark)
+      }
+    }
+    return result
+  }
+
+  /// The text of a scalar; nil for nothing, and a problem for lists and mappings.
+  mutating func string(_ node: YAMLNode, path: [String]) -> String? {
+    if node.isNull { return nil }
+    guard case .scalar(let text, _) = node.content else {
+      problem(.wrongType(expected: "a single value", found: node.kindName), path, node.mark)
+      return nil
+    }
+    return text
+  }
+
+  mutating func string(_ member: YAMLNode.Member, path: [String]) -> String? {
+    string(member.value, path: path)
+  }
+
+  mutating func checkIdentifier(_ text: String, path: [String], mark: Mark) {
+    if !Identifier.isValid(text) { problem(.identifier(text), path, mark) }
+  }
+
+  func absolute(_ path: String) -> String? {
+    if path.hasPrefix("~/") { return homeDirectory + path.dropFirst() }
+    return path.hasPrefix("/") ? path : nil
+  }
+}

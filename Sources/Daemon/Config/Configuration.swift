@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Configuration: networks.yaml decoded and checked as far as that goes without plugins. Values; made whole or not at all.
+
+package struct Configuration: Sendable {
+  package var file: String
+  /// False: there is no file, these are the built-in networks.
+  package var present: Bool
+  /// Sorted by name.
+  package var networks: [NetworkConfiguration]
+  /// `plugins:`, searched after each `--plugin-dir` and before the built-in directory.
+  package var pluginDirectories: [String]
+  /// Worth a line in the log, no reason to refuse the file.
+  package var warnings: [ConfigProblem]
+}
+
+/// Which plugin a network wants.
+package enum PluginPin: Sendable, Hashable {
+  case name(String)
+  /// Absolute.
+  case file(String)
+}
+
+package struct NetworkConfiguration: Sendable {
+  /// All that a running network depends on. Equal settings need no restart.
+  package struct Settings: Sendable, Hashable {
+    package var mode: String
+    package var interface: String?
+    package var gateway: IPv4Address?
+    package var netmask: IPv4Address?
+    package var dhcpEnd: IPv4Address?
+    package var plugin: PluginPin?
+    /// Nil: hostdns.
+    package var dns: PluginPin?
+    package var dnsOptions: JSONObject = [:]
+    package var options: JSONObject = [:]
+  }
+
+  package var name: String
+  package var builtin: Bool
+  package var settings: Settings
+  /// Where things stand, by JSON pointer from the network ("/gateway", "/options/mtu", "/dns/options/ttl").
+  package var marks: [String: Mark]
+
+  /// The subnet it names, if it names one.
+  package var subnet: IPv4Subnet? {
+    guard let gateway = settings.gateway, let mask = settings.netmask,
+      let length = IPv4Subnet.prefixLength(ofMask: mask)
+    else { return nil }
+    return IPv4Subnet(containing: gateway, prefixLength: length)
+  }
+
+  /// The mark of the thing at `pointer`, or of the nearest that holds it.
+  package func mark(at pointer: String) -> Mark? {
+    var pointer = pointer
+    while true {
+      if let mark = marks[pointer] { return mark }
+      guard let slash = pointer.lastIndex(of: "/") else { return marks[""] }
+      pointer = String(pointer[..<slash])
+    }
+  }
+}
+
+extension NetworkConfiguration {
+  /// The networks that exist without any file.
+  package static let builtins: [NetworkConfiguration] = [
+    NetworkConfiguration(
+      name: "default", builtin: true, settings: Settings(mode: "slirp"), marks: [:]),
+    NetworkConfiguration(
+      name: "user-v2", builtin: true,
+      settings: Settings(
+        mode: "user-v2", gateway: IPv4Address(0xC0A8_6801), netmask: IPv4Address(0xFFFF_FF00)),
+      marks: [:]),
+  ]
+}

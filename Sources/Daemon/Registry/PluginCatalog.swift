@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// PluginCatalog: keeps the registry up to date with the plugin directories. A refresh lists the directories and stats
+// the files; only files that are new or changed are inspected.
+// Loop thread.
+
+import HostProtocol
+import Logging
+import Platform
+
+/// A directory that is searched for plugins.
+package struct PluginDirectory: Sendable, Hashable {
+  package var path: String
+  package var builtin: Bool
+
+  package init(path: String, builtin: Bool) {
+    self.path = path
+    self.builtin = builtin
+  }
+}
+
+final class PluginCatalog {
+  /// In the order of search.
+  var directories: [PluginDirectory]
+  /// Files the configuration names by path.
+  var pinnedFiles: [String] = []
+  /// As of the last refresh; nil before the first.
+  private(set) var registry: Registry?
+
+  private let inspect: (String, @escaping (Inspection) -> Void) -> Void
+  private let asRoot: Bool
+  private let log: Logger
+  private var cache: [Key: Inspection] = [:]
+  private var told: Set<String> = []
+  private var waiters: [(Registry) -> Void] = []
+  private var refreshing = false
+  private var refreshAgain = false
+
+  private struct Key: Hashable {
+    var path: String
+    var info: FileInfo
+  }
+
+  /// - Parameter inspect: looks at one file and answers later, on the loop.
+  init(
+    directories: [PluginDirectory], asRoot: Bool, log: Logger,
+    inspect: @escaping (String, @escaping (Inspection) -> Void) -> Void
+  ) {
+    self.directories = directories
+    self.asRoot = asRoot
+    self.log = log
+    self.inspect = inspect
+  }
+
+  /// Looks at the directories anew and hands out the registry; at once when nothing has changed.
+  func refresh(_ answer: @escaping (Registry) -> Void) {
+    waiters.append(answer)
+    guard !refreshing else {
+      // What is under way may have listed the directories before a change.
+      refreshAgain = true
+      return
+    }
+    scan()
+  }
+
+  private func scan() {
+    refreshing = true
+    refreshAgain = false
+    var found: [(directory: PluginDirectory?, path: String, key: Key?)] = []
+    var seen: Set<FileIdentity> = []
+    for directory in directories {
+      for path in list(directory) {
+        guard let info = try? Files.info(path) else { continue }
+        // The same file by another name, or in a directory that is given twice, is no second claimant.
+        guard seen.insert(FileIdentity(device: info.device, inode: info.inode)).inserted else {
+          continue
+        }
+        found.append((directory, path, Key(path: path, info: info)))
+      }
+    }
+    for path in pinnedFiles {
+      found.append((nil, path, (try? Files.info(path)).map { Key(path: path, info: $0) }))
+    }
+    let keys = Set(found.compactMap(\.key))
+    // Refusals are decided anew: permissions of a directory change without a trace in the file.
+    cache = cache.filter { keys.contains($0.key) && $0.value.reason != .refused }
+    for key in keys { refuse(key) }
+    let missing = keys.filter { cache[$0] == nil }.sorted { $0.path < $1.path }
+    guard !missing.isEmpty else { return finish(found) }
+    var left = missing.count
+    for key in missing {
+      inspect(key.path) { [weak self] inspection in
+        guard let self else { return }
+        cache[key] = inspection
+        left -= 1
+        if left == 0 { finish(found) }
+      }
+    }
+  }
+
+  private func refuse(_ key: Key) {
+    guard asRoot, let reason = PluginPermissions.refusal(key.path) else { return }
+    cache[key] = Inspection(file: key.path, reason: .refused, detail: reason)
+  }
+
+  private func finish(_ found: [(directory: PluginDirectory?, path: String, key: Key?)]) {
+    var levels = directories.map { PluginLevel(directory: $0.path, builtin: $0.builtin, files: []) }
+    var pinned: [String: Inspection] = [:]
+    for (directory, path, key) in found {
+      let inspection =
+        key.flatMap { cache[$0] }
+        ?? Inspection(file: path, reason: .missingFile, detail: "there is no such file")
+      if let directory, let index = directories.firstIndex(of: directory), index < levels.count {
+        levels[index].files.append(inspection)
+      } else {
+        pinned[path] = inspection
+      }
+    }
+    let registry = Registry(levels: levels, pinned: pinned)
+    self.registry = registry
+    for warning in registry.warnings where told.insert(warning).inserted {
+      log.warning("\(warning)")
+    }
+    refreshing = false
+    let waiting = waiters
+    waiters = []
+    if refreshAgain {
+      // Those who asked meanwhile get the newer answer.
+      waiters = waiting
+      return scan()
+    }
+    for waiter in waiting { waiter(registry) }
+  }
+
+  private func list(_ directory: PluginDirectory) -> [String] {
+    do throws(SystemError) {
+      return try Files.list(directory.path).filter { PluginFileName($0) != nil }
+        .map { directory.path + "/" + $0 }
+    } catch {
+      let text = "no plugins from \(directory.path): \(error.errno)"
+      if told.insert(text).inserted { log.warning("\(text)") }
+      return []
+    }
+  }
+
+  private struct FileIdentity: Hashable {
+    var device: UInt64
+    var inode: UInt64
+  }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// PluginInspector: looks at one plugin file in a throw-away process (`lima-netd-host inspect FILE`), because opening a
+// library runs its code. A crash or a hang there is that file's error.
+// Loop thread.
+
+import HostProtocol
+import JSONCoding
+import Platform
+
+final class PluginInspector {
+  typealias Answer = (Inspection) -> Void
+
+  private let executable: String
+  private let loop: EventLoop
+  private var waiting: [(file: String, answer: Answer)] = []
+  private var running: [Int32: Job] = [:]
+
+  private static let concurrency = 4
+  private static let timeout: UInt64 = 5_000_000_000
+  private static let maximumOutput = 2 << 20
+
+  private final class Job {
+    let file: String
+    let pid: Int32
+    let output: Int32
+    let answer: Answer
+    var bytes: [UInt8] = []
+    var timedOut = false
+    var timer: EventLoop.TimerID?
+
+    init(file: String, pid: Int32, output: Int32, answer: @escaping Answer) {
+      self.file = file
+      self.pid = pid
+      self.output = output
+      self.answer = answer
+    }
+  }
+
+  init(executable: String, loop: EventLoop) {
+    self.executable = executable
+    self.loop = loop
+  }
+
+  /// `answer` comes later, on the loop; at most four files are looked at at once.
+  func inspect(_ file: String, answer: @escaping Answer) {
+    waiting.append((file, answer))
+    next()
+  }
+
+  private func next() {
+    while running.count < Self.concurrency, !waiting.isEmpty {
+      let (file, answer) = waiting.removeFirst()
+      do throws(SystemError) {
+        try begin(file, answer)
+      } catch {
+        let failure = Inspection(
+          file: file, reason: .loadFailed, detail: "it could not be inspected: \(error)")
+        loop.later { answer(failure) }
+      }
+    }
+  }
+
+  private func begin(_ file: String, _ answer: @escaping Answer) throws(SystemError) {
+    let pipe = try Descriptor.pipe()
+    defer { Descriptor.close(pipe.write) }
+    let pid: Int32
+    do throws(SystemError) {
+      try Descriptor.setNonBlocking(pipe.read)
+      let null = try Files.openNull()
+      defer { Descriptor.close(null) }
+      pid = try ChildProcess.spawn(
+        executable, ["inspect", file],
+        fds: [(from: null, to: 0), (from: pipe.write, to: 1), (from: null, to: 2)], newGroup: true)
+    } catch {
+      Descriptor.close(pipe.read)
+      throw error
+    }
+    let job = Job(file: file, pid: pid, output: pipe.read, answer: answer)
+    running[pid] = job
+    job.timer = loop.schedule(after: Self.timeout) { [weak job] in
+      job?.timedOut = true
+      ChildProcess.kill(pid, 9)
+    }
+    try loop.add(pipe.read, .read) { [weak self, weak job] _ in
+      guard let self, let job else { return }
+      read(job)
+    }
+  }
+
+  private func read(_ job: Job) {
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while true {
+      let count = Files.readSome(job.output, &buffer)
+      if count < 0, Errno.current == .wouldBlock { return }
+      if count <= 0 { break }
+      job.bytes += buffer[..<count]
+      if job.bytes.count > Self.maximumOutput {
+        ChildProcess.kill(job.pid, 9)
+        break
+      }
+    }
+    loop.remove(job.output)
+    Descriptor.close(job.output)
+    reap(job, pause: 200_000)
+  }
+
+  private func reap(_ job: Job, pause: UInt64) {
+    let status: ChildProcess.ExitStatus
+    do throws(SystemError) {
+      guard let ended = try ChildProcess.poll(job.pid) else {
+        loop.schedule(after: pause) { [weak self] in
+          self?.reap(job, pause: min(pause * 2, 20_000_000))
+        }
+        return
+      }
+      status = ended
+    } catch {
+      status = .exited(-1)
+    }
+    if let timer = job.timer { loop.cancel(timer) }
+    running.removeValue(forKey: job.pid)
+    job.answer(Self.verdict(job, status))
+    next()
+  }
+
+  private static func verdict(_ job: Job, _ status: ChildProcess.ExitStatus) -> Inspection {
+    if job.timedOut {
+      return Inspection(
+        file: job.file, reason: .timeout,
+        detail: "its entry did not return within 5 s (an entry must be pure and quick)")
+    }
+    if status.isSuccess, let inspection = try? JSONText.decode(Inspection.self, from: job.bytes) {
+      return inspection
+    }
+    if case .killed = status {
+      return Inspection(
+        file: job.file, reason: .crashed,
+        detail: "looking at it crashed: \(status) (`lima-netd plugin info \(job.file)` shows more)")
+    }
+    return Inspection(
+      file: job.file, reason: .loadFailed,
+      detail: "it could not be inspected: the inspector \(status)")
+  }
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Schema: checks a value against a JSON Schema and fills in defaults. The part of 2020-12 that options need: type, enum,
+// const, properties, required, additionalProperties, patternless items, the bounds of numbers, strings and arrays,
+// pattern, format, anyOf, oneOf, $ref into #/$defs; title, description and the like are notes. One rule of our own: an
+// object that lists properties takes no others unless it says additionalProperties, because a misspelt option must not
+// pass. A schema comes from a plugin: it may be any JSON, so depth and steps are bounded, and what it says wrongly
+// becomes a problem.
+
+package struct Schema: Sendable {
+  private let root: JSONValue
+  private static let maximumDepth = 32
+  private static let maximumProblems = 50
+  private static let maximumSteps = 100_000
+
+  /// Nil when the text is no JSON object (`true` is no schema for options).
+  package init?(text: String) {
+    guard text.utf8.count <= 1 << 20, let root = try? JSONValue(parsing: text), root.object != nil
+    else { return nil }
+    self.root = root
+  }
+
+  package init(_ root: JSONValue) {
+    self.root = root
+  }
+
+  /// The names of the properties at the top.
+  package var propertyNames: Set<String> {
+    Set(root["properties"]?.object?.members.map(\.name) ?? [])
+  }
+
+  /// The value with defaults filled in, and everything that is wrong with it.
+  package func check(_ value: JSONValue) -> (value: JSONValue, problems: [SchemaProblem]) {
+    var run = Run(root: root)
+    let result = run.check(value, against: root, pointer: "", depth: 0)
+    return (result, run.problems)
+  }
+
+  private struct Run {
+    let root: JSONValue
+    var problems: [SchemaProblem] = []
+    var steps = 0
+
+    init(root: JSONValue) {
+      self.root = root
+    }
+
+    mutating func fail(_ kind: SchemaProblem.Kind, _ pointer: String) {
+      guard problems.count < Schema.maximumProblems else { return }
+      problems.append(SchemaProblem(kind: kind, pointer: pointer))
+    }
+
+    mutating func check(
+      _ value: JSONValue, against schema: JSONValue, pointer: String, depth: Int
+    ) -> JSONValue {
+      steps += 1
+      guard depth < Schema.maximumDepth, steps < Schema.maximumSteps else {
+        fail(.tooDeep, pointer)
+        return value
+      }
+      if case .bool(let allowed) = schema {
+        if !allowed { fail(.forbidden, pointer) }
+        return value
+      }
+      guard let keywords = schema.object else {
+        fail(.badSchema("a schema is \(schema.typeName)"), pointer)
+        return value
+      }
+      var value = value
+      if let reference = keywords["$ref"]?.string {
+        guard let target = resolve(reference) else {
+          fail(.badSchema("$ref \(reference) leads nowhere"), pointer)
+          return value
+        }
+        value = check(value, against: target, pointer: pointer, depth: depth + 1)
+      }
+      let before = problems.count
+      checkType(value, keywords, pointer)
+      // The other keywords would only say again that the type is wrong.
+      guard problems.count == before else { return value }
+      checkChoice(value, keywords, pointer)
+      switch value {
+      case .integer, .unsigned, .double: checkNumber(value.double ?? 0, keywords, pointer)
+      case .string(let text): checkString(text, keywords, pointer)
+      case .array(let items): value = checkArray(items, keywords, pointer, depth)
+      case .object(let members): value = checkObject(members, keywords, pointer, depth)
+      case .null, .bool: break
+      }
+      return checkAlternatives(value, keywords, pointer, depth)
+    }
+
+    private func resolve(_ reference: String) -> JSONValue? {
+      guard reference.hasPrefix("#/") else { return reference == "#" ? root : nil }
+      var node = root
+      for key in JSONPointer.keys(String(reference.dropFirst())) {
+        guard let next = node[key] else { return nil }
+        node = next
+      }
+      return node
+    }
+
+    private mutating func checkType(
+      _ value: JSONValue, _ keywords: JSONObject, _ pointer: String
+    ) {
+      guard let type = keywords["type"] else { return }
+      let names = type.string.map { [$0] } ?? type.array?.compactMap(\.string) ?? []
+      guard !names.isEmpty else { return fail(.badSchema("type is \(type.typeName)"), pointer) }
+      let fits = names.contains { name in
+        switch (name, value) {
+        case ("number", .integer), ("number", .unsigned), ("number", .double): return true
+        case ("integer", .double(let number)): return Int64(exactly: number) != nil
+        default: return name == value.typeName
+        }
+      }
+      if !fits { fail(.type(expected: names, found: value), pointer) }
+    }
+
+    private mutating func checkChoice(
+      _ value: JSONValue, _ keywords: JSONObject, _ pointer: String
+    ) {
+      if let choices = keywords["enum"]?.array, !choices.contains(where: { $0.equals(value) }) {
+        fail(.notOneOf(choices), pointer)
+      }
+      if let constant = keywords["const"], !constant.equals(value) {
+        fail(.notConst(constant), pointer)
+      }
+    }
+
+    private mutating func checkNumber(
+      _ value: Double, _ keywords: JSONObject, _ pointer: String
+    ) {
+      if let bound = keywords["minimum"]?.double, value < bound {
+        fail(.below(bound), pointer)
+      }
+      if let bound = keywords["maximum"]?.double, value > bound {
+        fail(.above(bound), pointer)
+      }
+      if let bound = keywords["exclusiveMinimum"]?.double, value <= bound {
+        fail(.notAbove(bound), pointer)
+      }
+      if let bound = keywords["exclusiveMaximum"]?.double, value >= bound {
+        fail(.notBelow(bound), pointer)
+      }
+      if let step = keywords["multipleOf"]?.double, step > 0,
+        value.truncatingRemainder(dividingBy: step) != 0
+      {
+        fail(.notMultiple(step), pointer)
+      }
+    }
+
+    private mutating func checkString(
+      _ text: String, _ keywords: JSONObject, _ pointer: String
+    ) {
+      let length = text.unicodeScalars.count
+      if let bound = keywords["minLength"]?.double, Double(length) < bound {
+        fail(.tooShort(Int(clamping: bound)), pointer)
+      }
+      if let bound = keywords["maxLength"]?.double, Double(length) > bound {
+        fail(.tooLong(Int(clamping: bound)), pointer)
+      }
+      if let pattern = keywords["pattern"]?.string {
+        switch SchemaPattern.matches(text, pattern: pattern) {
+        case .some(true): break
+        case .some(false): fail(.pattern(pattern), pointer)
+        case .none: fail(.badSchema("the pattern \(pattern) cannot be used"), pointer)
+        }
+      }
+      if let format = keywords["format"]?.string, !SchemaFormat.matches(text, format: format) {
+        fail(.format(format, value: text), pointer)
+      }
+    }
+
+    private mutating func checkArray(
+      _ items: [JSONValue], _ keywords: JSONObject, _ pointer: String, _ depth: Int
+    ) -> JSONValue {
+      if let bound = keywords["minItems"]?.double, Double(items.count) < bound {
+        fail(.tooFew(Int(clamping: bound)), pointer)
+      }
+      if let bound = keywords["maxItems"]?.double, Double(items.count) > bound {
+        fail(.tooMany(Int(clamping: bound)), pointer)
+      }
+      if keywords["uniqueItems"]?.bool == true, Set(items).count < items.count {
+        fail(.repeated, pointer)
+      }
+      guard let schema = keywords["items"] else { return .array(items) }
+      return .array(
+        items.enumerated().map {
+          check($0.element, against: schema, pointer: "\(pointer)/\($0.offset)", depth: depth + 1)
+        })
+    }
+
+    private mutating func checkObject(
+      _ members: JSONObject, _ keywords: JSONObject, _ pointer: String,
+      _ depth: Int
+    ) -> JSONValue {
+      var result = members
+      let properties = keywords["properties"]?.object ?? [:]
+      let others = keywords["additionalProperties"] ?? .bool(keywords["properties"] == nil)
+      for member in members.members {
+        let (key, value) = (member.name, member.value)
+        let child = pointer + "/" + JSONPointer.escape(key)
+        if let schema = properties[key] {
+          result[key] = check(value, against: schema, pointer: child, depth: depth + 1)
+        } else if others == .bool(false) {
+          let known = properties.members.map(\.name)
+          fail(
+            .unknown(key, nearest: Identifier.nearest(to: key, among: known), known: known), child)
+        } else {
+          result[key] = check(value, against: others, pointer: child, depth: depth + 1)
+        }
+      }
+      for property in properties.members where result[property.name] == nil {
+        if let value = property.value["default"] { result[property.name] = value }
+      }
+      for key in keywords["required"]?.array?.compactMap(\.string) ?? []
+      where result[key] == nil {
+        fail(.missing(key, description: properties[key]?["description"]?.string), pointer)
+      }
+      return .object(result)
+    }
+
+    private mutating func checkAlternatives(
+      _ value: JSONValue, _ keywords: JSONObject, _ pointer: String, _ depth: Int
+    ) -> JSONValue {
+      for (keyword, exactlyOne) in [("anyOf", false), ("oneOf", true)] {
+        guard let schemas = keywords[keyword]?.array else { continue }
+        var fitting: [JSONValue] = []
+        for schema in schemas {
+          var trial = Run(root: root)
+          trial.steps = steps
+          let checked = trial.check(value, against: schema, pointer: pointer, depth: depth + 1)
+          steps = trial.steps
+          if trial.problems.isEmpty { fitting.append(checked) }
+        }
+        guard let first = fitting.first else {
+          fail(.noAlternative, pointer)
+          continue
+        }
+        if exactlyOne, fitting.count > 1 { fail(.severalAlternatives, pointer) }
+        return first
+      }
+      return value
+    }
+  }
+}
+
+extension JSONValue {
+  /// JSON's equality, where 1 and 1.0 are the same.
+  fileprivate func equals(_ other: JSONValue) -> Bool {
+    if let left = double, let right = other.double { return left == right }
+    return self == other
+  }
+}
+
+extension Int {
+  fileprivate init(clamping value: Double) {
+    self = Int(exactly: value.rounded()) ?? (value < 0 ? .min : .max)
+  }
+}
