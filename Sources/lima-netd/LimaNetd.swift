@@ -30,9 +30,10 @@ struct LimaNetd: ParsableCommand {
       """,
     version: versionText,
     subcommands: [
-      Exec.self, Attach.self, ForwardCommand.self, Network.self, Status.self, Leases.self,
+      Serve.self, Exec.self, Attach.self, ForwardCommand.self, Network.self, Status.self, Leases.self,
       Capture.self, DNS.self, Completions.self,
-    ])
+    ],
+    defaultSubcommand: Serve.self)
 
   static let versionText = "lima-netd 0.1.0"
 }

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// AttachServer: the socket at which `exec` and `attach` hand over their TAP devices. One message with one descriptor,
+// one answer; the guest stays as long as the connection does.
+// Loop thread.
+
+import HostProtocol
+import Logging
+import Platform
+
+final class AttachServer {
+  private let path: String
+  private let loop: EventLoop
+  private let log: Logger
+  private let network: (String) -> Network?
+  private var listener: Int32
+  private var clients: [ObjectIdentifier: Client] = [:]
+
+  private static let maximumClients = 4096
+  private static let requestTimeout: UInt64 = 10_000_000_000
+
+  private final class Client {
+    let channel: MessageChannel
+    var timer: EventLoop.TimerID?
+    /// The guest, once it asked for.
+    var guest: (network: Network, id: UInt64)?
+    var asked = false
+
+    init(_ channel: MessageChannel) { self.channel = channel }
+  }
+
+  init(
+    path: String, loop: EventLoop, log: Logger, network: @escaping (String) -> Network?
+  ) throws(SystemError) {
+    self.path = path
+    self.loop = loop
+    self.log = log
+    self.network = network
+    listener = try UnixSocket.listen(path: path, mode: 0o600)
+    try loop.add(listener, .read) { [weak self] _ in self?.accept() }
+  }
+
+  /// Ends all attachments.
+  func close() {
+    guard listener >= 0 else { return }
+    loop.remove(listener)
+    Descriptor.close(listener)
+    listener = -1
+    Files.remove(path)
+    for client in Array(clients.values) { end(client, "the daemon stops") }
+  }
+
+  private func accept() {
+    for _ in 0..<16 {
+      let result = Sockets.accept(listener, nil, nil)
+      guard result >= 0 else {
+        let errno = Errno(Int32(-result))
+        if errno != .wouldBlock, errno != .connectionAborted { pause(errno) }
+        return
+      }
+      guard clients.count < Self.maximumClients,
+        let channel = try? MessageChannel(fd: Int32(result))
+      else {
+        Descriptor.close(Int32(result))
+        continue
+      }
+      begin(Client(channel))
+    }
+  }
+
+  private func pause(_ errno: Errno) {
+    log.warning("attach: cannot accept: \(errno)")
+    try? loop.modify(listener, [])
+    loop.schedule(after: 100_000_000) { [weak self] in
+      guard let self, listener >= 0 else { return }
+      try? loop.modify(listener, .read)
+    }
+  }
+
+  private func begin(_ client: Client) {
+    clients[ObjectIdentifier(client)] = client
+    do throws(SystemError) {
+      try client.channel.attach(
+        to: loop,
+        onMessage: { [weak self, weak client] message in
+          guard let self, let client else {
+            return message.fds.forEach { Descriptor.close($0) }
+          }
+          received(message, from: client)
+        },
+        onClose: { [weak self, weak client] _ in
+          guard let self, let client else { return }
+          end(client, "its owner left")
+        })
+    } catch {
+      return end(client, "\(error)")
+    }
+    client.timer = loop.schedule(after: Self.requestTimeout) { [weak self, weak client] in
+      guard let self, let client, !client.asked else { return }
+      end(client, "it asked for nothing")
+    }
+  }
+
+  private func received(_ message: MessageChannel.Message, from client: Client) {
+    func refuse(_ code: HostError.Code, _ text: String) {
+      for fd in message.fds { Descriptor.close(fd) }
+      reply(AttachReply(error: ErrorReport(code: code.rawValue, message: text)), to: client)
+      end(client, text)
+    }
+    guard !client.asked else { return refuse(.exists, "one connection attaches one guest") }
+    client.asked = true
+    guard let request = try? JSONText.decode(AttachRequest.self, from: message.bytes) else {
+      return refuse(.invalidConfig, "the request makes no sense")
+    }
+    guard message.fds.count == 1 else {
+      return refuse(.invalidConfig, "the request must carry one descriptor, the TAP device's")
+    }
+    guard (0...65535).contains(request.mtu), request.name.utf8.count <= 253 else {
+      return refuse(.invalidConfig, "MTU or name are out of bounds")
+    }
+    if let mac = request.mac, !SchemaFormat.isMAC(mac) {
+      return refuse(.invalidConfig, "`\(mac)` is no MAC address")
+    }
+    guard let network = network(request.network) else {
+      return refuse(
+        .notFound, "there is no network `\(request.network)` (`lima-netd network ls` lists them)")
+    }
+    let id = network.attach(
+      request, fd: message.fds[0],
+      answer: { [weak self, weak client] result in
+        guard let self, let client else { return }
+        switch result {
+        case .success(let (id, lease)): reply(AttachReply(guest: id, lease: lease), to: client)
+        case .failure(let error): reply(AttachReply(error: error), to: client)
+        }
+      },
+      onGone: { [weak self, weak client] reason in
+        guard let self, let client else { return }
+        // Not in the middle of whatever the network does with its guests.
+        loop.later { [weak self] in self?.end(client, reason) }
+      })
+    client.guest = (network, id)
+  }
+
+  private func reply(_ reply: AttachReply, to client: Client) {
+    guard let bytes = try? JSONText.encode(reply) else { return }
+    client.channel.post(bytes, on: loop)
+  }
+
+  /// Idempotent.
+  private func end(_ client: Client, _ reason: String) {
+    guard clients.removeValue(forKey: ObjectIdentifier(client)) != nil else { return }
+    if let timer = client.timer { loop.cancel(timer) }
+    client.channel.detach(from: loop)
+    if let (network, id) = client.guest { network.guestLeft(id, reason, tellHost: true) }
+  }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ControlRoutes: the control API, path by path. Bodies and answers are the models of API/; an error is
+// {"error":{"code","message"}} with a fitting status.
+
+import HTTPTypes
+import HostProtocol
+import Hummingbird
+import NIOCore
+
+struct ControlRoutes: Sendable {
+  let bridge: LoopBridge
+  /// For the pipes of captures.
+  let group: any EventLoopGroup
+
+  func router() -> Router<ControlContext> {
+    let router = Router(context: ControlContext.self)
+    let bridge = self.bridge
+    let v1 = router.group("v1")
+    v1.get("status") { _, _ in
+      try await Self.json(
+        bridge.call { supervisor, answer in supervisor.status { answer(.success($0)) } })
+    }
+    v1.get("plugins") { _, _ in
+      try await Self.json(
+        bridge.call { supervisor, answer in supervisor.pluginsReport { answer(.success($0)) } })
+    }
+    v1.get("leases") { _, _ in
+      try await Self.json(
+        bridge.call { supervisor, answer in supervisor.allLeases { answer(.success($0)) } })
+    }
+    v1.get("networks") { _, _ in
+      try await Self.json(
+        bridge.call { supervisor, answer in supervisor.networkReports { answer(.success($0)) } })
+    }
+    addNetworkRoutes(to: v1.group("networks/:name"))
+    return router
+  }
+
+  private func addNetworkRoutes(to network: RouterGroup<ControlContext>) {
+    let (bridge, group) = (self.bridge, self.group)
+    network.get { _, context in
+      let name = try context.parameters.require("name")
+      return try await Self.json(bridge.call { $0.networkReport(name, $1) })
+    }
+    network.post("start") { _, context in
+      let name = try context.parameters.require("name")
+      return try await Self.json(bridge.call { $0.startNetwork(name, $1) })
+    }
+    network.post("stop") { _, context in
+      let name = try context.parameters.require("name")
+      return try await Self.json(bridge.call { $0.stopNetwork(name, $1) })
+    }
+    network.get("leases") { _, context in
+      let name = try context.parameters.require("name")
+      return try await Self.json(bridge.call { $0.leases(name, $1) })
+    }
+    network.get("forwards") { _, context in
+      let name = try context.parameters.require("name")
+      return try await Self.json(bridge.call { $0.forwards(name, $1) })
+    }
+    network.post("forwards") { request, context in
+      let name = try context.parameters.require("name")
+      let forward = try await Self.body(Forward.self, request, context)
+      let _: Void = try await bridge.call { $0.addForward(name, forward, $1) }
+      return Response(status: .created)
+    }
+    network.delete("forwards") { request, context in
+      let name = try context.parameters.require("name")
+      let forward = try await Self.body(Forward.self, request, context)
+      let _: Void = try await bridge.call { $0.removeForward(name, forward, $1) }
+      return Response(status: .noContent)
+    }
+    network.post("dns") { request, context in
+      let name = try context.parameters.require("name")
+      let question = try await Self.body(DNSQuestion.self, request, context)
+      return try await Self.json(bridge.call { $0.ask(name, question, $1) })
+    }
+    network.get("capture") { request, context in
+      let name = try context.parameters.require("name")
+      let snapLength = request.uri.queryParameters.get("snaplen", as: Int.self) ?? 262_144
+      return try await CaptureStream.response(
+        network: name, snapLength: max(64, min(snapLength, 262_144)), request: request,
+        bridge: bridge,
+        group: group)
+    }
+  }
+
+  // MARK: Bodies
+
+  static func json(_ value: some Encodable) throws -> Response {
+    let bytes = try JSONText.encode(value)
+    return Response(
+      status: .ok, headers: [.contentType: "application/json"],
+      body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes + [0x0a])))
+  }
+
+  private static func body<Value: Decodable>(
+    _ type: Value.Type, _ request: Request, _ context: ControlContext
+  ) async throws -> Value {
+    let buffer = try await request.body.collect(upTo: context.maxUploadSize)
+    do {
+      return try JSONText.decode(type, from: buffer.readableBytesView)
+    } catch {
+      throw ErrorReport(
+        code: HostError.Code.invalidConfig.rawValue,
+        message: "the request's body makes no sense: \(error)")
+    }
+  }
+
+  // MARK: Errors
+
+  /// Never throws: whatever went wrong becomes an answer.
+  static func respond(
+    to request: Request, context: ControlContext, with responder: RouterResponder<ControlContext>
+  ) async -> Response {
+    do {
+      let response = try await responder.respond(to: request, context: context)
+      // The router's own answer for a path it does not know.
+      guard response.status == .notFound, response.body.contentLength == 0 else { return response }
+      throw HTTPError(.notFound)
+    } catch let error as ErrorReport {
+      return response(error, status(of: error.code))
+    } catch let error as any HTTPResponseError {
+      let text =
+        error.status == .notFound
+        ? "there is no \(request.method.rawValue) \(request.uri.path)" : error.status.reasonPhrase
+      return response(ErrorReport(code: "HTTP_\(error.status.code)", message: text), error.status)
+    } catch {
+      return response(
+        ErrorReport(code: HostError.Code.internal.rawValue, message: "\(error)"),
+        .internalServerError)
+    }
+  }
+
+  private static func response(_ error: ErrorReport, _ status: HTTPResponse.Status) -> Response {
+    let bytes = (try? JSONText.encode(ErrorBody(error: error))) ?? []
+    return Response(
+      status: status, headers: [.contentType: "application/json"],
+      body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes + [0x0a])))
+  }
+
+  private static func status(of code: String) -> HTTPResponse.Status {
+    switch HostError.Code(rawValue: code) {
+    case .invalidConfig: return .badRequest
+    case .notFound: return .notFound
+    case .exists, .limit: return .conflict
+    case .busy: return .serviceUnavailable
+    case .timeout: return .gatewayTimeout
+    case .unsupported: return .notImplemented
+    default: return .internalServerError
+    }
+  }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// LineLogHandler: one line an event, to stderr and to the daemon's log file. Time, level, text; what spans lines is
+// indented. A line that cannot be written is lost: a full disk does not stop the networks.
+// Any thread.
+
+import Logging
+import Platform
+import Synchronization
+
+package struct LineLogHandler: LogHandler {
+  package var logLevel: Logger.Level
+  package var metadata: Logger.Metadata = [:]
+  private let sink: LogSink
+
+  package init(level: Logger.Level, sink: LogSink) {
+    self.logLevel = level
+    self.sink = sink
+  }
+
+  package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  package func log(event: LogEvent) {
+    let text = Self.line(
+      time: WallClock.timestamp(), level: event.level, text: event.message.description)
+    sink.write(text)
+  }
+
+  static func line(time: String, level: Logger.Level, text: String) -> String {
+    let word = level.rawValue.uppercased()
+    let padding = String(repeating: " ", count: max(0, 8 - word.count))
+    let clean = String(
+      text.map { $0.isNewline || $0 == "\t" || ($0.asciiValue ?? 32) >= 32 ? $0 : "?" })
+    return "\(time) \(word)\(padding) " + clean.split(separator: "\n").joined(separator: "\n    ")
+      + "\n"
+  }
+}
+
+/// Where lines go.
+package final class LogSink: Sendable {
+  /// The log file; -1 before `open`.
+  private let file = Mutex<(fd: Int32, path: String, size: Int)>((-1, "", 0))
+  private let standardError: Bool
+
+  private static let limit = 8 << 20
+
+  package init(standardError: Bool = true) {
+    self.standardError = standardError
+  }
+
+  /// From now on lines go to `path`, too.
+  package func open(_ path: String) throws(SystemError) {
+    let fd = try Files.openForAppending(path, mode: 0o600)
+    let size = (try? Files.info(path).size).map(Int.init) ?? 0
+    file.withLock { $0 = (fd, path, size) }
+  }
+
+  func write(_ line: String) {
+    let bytes = Array(line.utf8)
+    file.withLock { file in
+      if standardError { try? Files.writeAll(2, bytes) }
+      guard file.fd >= 0 else { return }
+      if file.size + bytes.count > Self.limit { rotate(&file) }
+      guard file.fd >= 0 else { return }
+      try? Files.writeAll(file.fd, bytes)
+      file.size += bytes.count
+    }
+  }
+
+  /// Puts the file aside as PATH.1, in place of the one before.
+  private func rotate(_ file: inout (fd: Int32, path: String, size: Int)) {
+    Descriptor.close(file.fd)
+    try? Files.rename(file.path, to: file.path + ".1")
+    file.fd = (try? Files.openForAppending(file.path, mode: 0o600)) ?? -1
+    file.size = 0
+  }
+}

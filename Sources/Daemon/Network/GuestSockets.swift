@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// GuestSockets: the three sockets of a network at which guests arrive. Listens from `open` to `close`, whether or not
+// the network runs. Knows nothing of networks: it hands out descriptors.
+// Loop thread.
+
+import HostProtocol
+import Platform
+
+final class GuestSockets {
+  let paths: NetworkSockets
+  /// A connected guest: its transport and its descriptor, which becomes the callee's.
+  var onGuest: (PortTransport, Int32) -> Void = { _, _ in }
+  /// A frame waits at the unixgram socket and nobody reads it.
+  var onUnixgramFrame: () -> Void = {}
+  /// Something a client did wrong, for the log.
+  var onComplaint: (String) -> Void = { _ in }
+
+  private let loop: EventLoop
+  private var qemu: Int32 = -1
+  private var passing: Int32 = -1
+  private(set) var unixgram: Int32 = -1
+  private var unixgramWatched = false
+  /// Connections to `_fd.sock` that have not sent their descriptor yet, with the timer that ends their patience.
+  private var handshakes: [Int32: EventLoop.TimerID] = [:]
+
+  private static let maximumHandshakes = 64
+  private static let handshakeTimeout: UInt64 = 10_000_000_000
+  private static let acceptPause: UInt64 = 100_000_000
+
+  init(paths: NetworkSockets, loop: EventLoop) {
+    self.paths = paths
+    self.loop = loop
+  }
+
+  var isOpen: Bool { qemu >= 0 }
+
+  /// Makes the sockets. Stale files are replaced; one that another process serves is EADDRINUSE, and then none stays open.
+  func open() throws(SystemError) {
+    guard !isOpen else { return }
+    do throws(SystemError) {
+      qemu = try UnixSocket.listen(path: paths.qemu, mode: 0o600)
+      passing = try UnixSocket.listen(path: paths.fd, mode: 0o600)
+      unixgram = try UnixSocket.listen(path: paths.unixgram, type: .datagram, mode: 0o600)
+      try watchListener(qemu) { [weak self] in self?.accept($0, then: { $0.onGuest(.stream, $1) }) }
+      try watchListener(passing) { [weak self] in self?.accept($0, then: { $0.handshake($1) }) }
+      try watchUnixgram()
+    } catch {
+      close()
+      throw error
+    }
+  }
+
+  /// Closes and unlinks what is open. Idempotent.
+  func close() {
+    for (fd, path) in [(qemu, paths.qemu), (passing, paths.fd), (unixgram, paths.unixgram)]
+    where fd >= 0 {
+      loop.remove(fd)
+      Descriptor.close(fd)
+      Files.remove(path)
+    }
+    (qemu, passing, unixgram) = (-1, -1, -1)
+    unixgramWatched = false
+    for (fd, timer) in handshakes {
+      loop.cancel(timer)
+      loop.remove(fd)
+      Descriptor.close(fd)
+    }
+    handshakes = [:]
+  }
+
+  // MARK: Unixgram
+
+  /// Waits for a first frame again, because no host reads the socket now.
+  func watchUnixgram() throws(SystemError) {
+    guard unixgram >= 0, !unixgramWatched else { return }
+    try loop.add(unixgram, .read) { [weak self] _ in
+      guard let self else { return }
+      unwatchUnixgram()
+      onUnixgramFrame()
+    }
+    unixgramWatched = true
+  }
+
+  /// A host reads the socket from now on.
+  func unwatchUnixgram() {
+    guard unixgramWatched else { return }
+    unixgramWatched = false
+    loop.remove(unixgram)
+  }
+
+  /// Drops the frames that wait: the network cannot start, and they must not start it again at once.
+  func drainUnixgram() {
+    guard unixgram >= 0 else { return }
+    for _ in 0..<4096 {
+      guard case .descriptors(let fds) = DescriptorPassing.receive(unixgram) else { return }
+      for fd in fds { Descriptor.close(fd) }
+    }
+  }
+
+  // MARK: Accepting
+
+  private func watchListener(_ fd: Int32, _ ready: @escaping (Int32) -> Void) throws(SystemError) {
+    try loop.add(fd, .read) { _ in ready(fd) }
+  }
+
+  private func accept(_ listener: Int32, then take: (GuestSockets, Int32) -> Void) {
+    // One turn takes a bounded number, so that no flood of clients starves the other networks.
+    for _ in 0..<16 {
+      let result = Sockets.accept(listener, nil, nil)
+      if result >= 0 {
+        take(self, Int32(result))
+        continue
+      }
+      let errno = Errno(Int32(-result))
+      if errno == .wouldBlock || errno == .connectionAborted { return }
+      onComplaint("cannot accept a guest: \(errno)")
+      // Out of descriptors: the connection stays in the backlog, and level-triggered polling would spin.
+      try? loop.modify(listener, [])
+      loop.schedule(after: Self.acceptPause) { [weak self] in
+        guard let self, [qemu, passing].contains(listener) else { return }
+        try? loop.modify(listener, .read)
+      }
+      return
+    }
+  }
+
+  private func handshake(_ fd: Int32) {
+    guard handshakes.count < Self.maximumHandshakes else {
+      onComplaint("too many clients of \(paths.fd) that send no descriptor")
+      return Descriptor.close(fd)
+    }
+    do throws(SystemError) {
+      try loop.add(fd, .read) { [weak self] _ in self?.receive(fd) }
+    } catch {
+      return Descriptor.close(fd)
+    }
+    handshakes[fd] = loop.schedule(after: Self.handshakeTimeout) { [weak self] in
+      self?.onComplaint("a client of \(self?.paths.fd ?? "") sent no descriptor within 10 s")
+      self?.endHandshake(fd)
+    }
+  }
+
+  private func receive(_ fd: Int32) {
+    switch DescriptorPassing.receive(fd) {
+    case .wouldBlock:
+      return
+    case .closed:
+      onComplaint("a client of \(paths.fd) left without sending a descriptor")
+    case .failed(let error):
+      onComplaint("a client of \(paths.fd): \(error)")
+    case .descriptors(let fds):
+      // A byte without a descriptor: it may still come.
+      if fds.isEmpty { return }
+      for extra in fds.dropFirst() { Descriptor.close(extra) }
+      if Sockets.isDatagram(fds[0]) {
+        onGuest(.dgram, fds[0])
+      } else {
+        onComplaint("a client of \(paths.fd) sent a descriptor that is no datagram socket")
+        Descriptor.close(fds[0])
+      }
+    }
+    endHandshake(fd)
+  }
+
+  private func endHandshake(_ fd: Int32) {
+    guard let timer = handshakes.removeValue(forKey: fd) else { return }
+    loop.cancel(timer)
+    loop.remove(fd)
+    Descriptor.close(fd)
+  }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HostLink: one network-host process and the control channel to it. Requests get exactly one answer: the host's, or a
+// failure when the process is gone. The end is noticed by the channel's end, which the kernel brings about whatever
+// killed the process; then the exit status is collected without blocking.
+// Loop thread.
+
+import HostProtocol
+import JSONCoding
+import Platform
+
+final class HostLink {
+  typealias Answer = Result<HostReply, HostError>
+
+  let pid: Int32
+  let started: UInt64
+  let startedAt: String
+  /// Events of the host, in order.
+  var onEvent: (HostEvent) -> Void = { _ in }
+  /// Once, after the process was reaped. Pending requests have failed before.
+  var onExit: (ChildProcess.ExitStatus) -> Void = { _ in }
+
+  private let loop: EventLoop
+  private let channel: MessageChannel
+  private var pending: [UInt64: (Answer) -> Void] = [:]
+  private var nextID: UInt64 = 1
+  private var channelEnded = false
+  /// The process is gone, or as good as gone: answers from now on are about its end.
+  var hasEnded: Bool { channelEnded }
+  private var reaped = false
+  /// Until the process is reaped, whoever lets go of the link.
+  private var untilReaped: HostLink?
+  private var deadline: EventLoop.TimerID?
+  /// Why the channel was given up, if the host broke the protocol.
+  private(set) var protocolError: String?
+
+  /// Nanoseconds a host has to end after it was told to, or after it closed its channel.
+  static let endTimeout: UInt64 = 5_000_000_000
+
+  /// Spawns `executable run --control-fd 3`; its output goes to `log`, a descriptor that stays the caller's.
+  init(executable: String, log: Int32, loop: EventLoop) throws(SystemError) {
+    let (own, childs) = try UnixSocket.pair()
+    defer { Descriptor.close(childs) }
+    do throws(SystemError) {
+      channel = try MessageChannel(fd: own)
+    } catch {
+      Descriptor.close(own)
+      throw error
+    }
+    let null = try Files.openNull()
+    defer { Descriptor.close(null) }
+    // A crash must be over at once, so that the network comes back: no backtrace that takes seconds, unless wanted.
+    var environment = CurrentProcess.environment
+    if environment["SWIFT_BACKTRACE"] == nil { environment["SWIFT_BACKTRACE"] = "enable=no" }
+    pid = try ChildProcess.spawn(
+      executable, ["run", "--control-fd", "3"],
+      environment: environment.map { "\($0.key)=\($0.value)" },
+      fds: [(from: null, to: 0), (from: childs, to: 3)], output: log, newGroup: true)
+    self.loop = loop
+    started = MonotonicClock.now()
+    startedAt = WallClock.timestamp()
+    do throws(SystemError) {
+      try attach()
+    } catch {
+      ChildProcess.kill(pid, 9)
+      _ = try? ChildProcess.wait(pid)
+      throw error
+    }
+    untilReaped = self
+  }
+
+  private func attach() throws(SystemError) {
+    try channel.attach(
+      to: loop,
+      onMessage: { [weak self] message in self?.received(message) },
+      onClose: { [weak self] failure in self?.closed(failure) })
+  }
+
+  /// Asks the host. `fds` stay the caller's.
+  func request(
+    _ request: HostRequest, fds: [Int32] = [], answer: @escaping (Answer) -> Void = { _ in }
+  ) {
+    guard !channelEnded else {
+      return answer(.failure(HostError(.internal, "the network's process has ended")))
+    }
+    let id = nextID
+    nextID += 1
+    do {
+      let bytes = try HostCodec.encode(request, id: id)
+      pending[id] = answer
+      channel.post(bytes, fds: fds, on: loop)
+    } catch {
+      answer(.failure(HostError(.internal, "a request could not be encoded: \(error)")))
+    }
+  }
+
+  /// Asks the host to wind down; kills it when it takes longer than 5 s.
+  func stop() {
+    request(.stop)
+    killAfter(Self.endTimeout)
+  }
+
+  /// Ends the process now.
+  func kill() {
+    if !reaped { ChildProcess.kill(pid, 9) }
+  }
+
+  private func killAfter(_ delay: UInt64) {
+    guard deadline == nil, !reaped else { return }
+    deadline = loop.schedule(after: delay) { [weak self] in self?.kill() }
+  }
+
+  private func received(_ message: MessageChannel.Message) {
+    for fd in message.fds { Descriptor.close(fd) }
+    do {
+      switch try HostCodec.decodeMessage(message.bytes) {
+      case .reply(let id, let reply):
+        guard let answer = pending.removeValue(forKey: id) else { return }
+        if case .failed(let error) = reply {
+          answer(.failure(error))
+        } else {
+          answer(.success(reply))
+        }
+      case .event(let event):
+        onEvent(event)
+      }
+    } catch {
+      // Plugins live in that process: what it says is not trusted, and one that talks nonsense is replaced.
+      protocolError = "the network's process sent a message that makes no sense: \(error)"
+      kill()
+    }
+  }
+
+  private func closed(_ failure: MessageChannel.Failure) {
+    channelEnded = true
+    if case .malformed = failure { protocolError = "the network's process: \(failure)" }
+    killAfter(Self.endTimeout)
+    reap(pause: 500_000)
+  }
+
+  private func reap(pause: UInt64) {
+    let status: ChildProcess.ExitStatus
+    do {
+      guard let ended = try ChildProcess.poll(pid) else {
+        loop.schedule(after: pause) { [weak self] in self?.reap(pause: min(pause * 2, 50_000_000)) }
+        return
+      }
+      status = ended
+    } catch {
+      // ECHILD: somebody else has collected it. It is gone all the same.
+      status = .exited(-1)
+    }
+    reaped = true
+    if let deadline { loop.cancel(deadline) }
+    let orphans = pending.sorted { $0.key < $1.key }
+    pending = [:]
+    for (_, answer) in orphans {
+      answer(.failure(HostError(.internal, "the network's process ended: \(status)")))
+    }
+    onExit(status)
+    onExit = { _ in }
+    onEvent = { _ in }
+    untilReaped = nil
+  }
+}

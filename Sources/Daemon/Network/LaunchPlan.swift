@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// LaunchPlan: a network's configuration and the registry made into what a network-host is told: which files, which
+// options. Pure. Options are checked against the plugins' schemas here, and what does not fit is told by its place in
+// networks.yaml.
+
+import HostProtocol
+
+struct LaunchPlan: Sendable {
+  var network: NetworkConfiguration
+  var plugin: RegisteredPlugin
+  var dns: RegisteredPlugin
+  /// Checked, with defaults.
+  var options: JSONObject
+  var dnsOptions: JSONObject
+  /// Keys that the plugin has no use for.
+  var warnings: [String]
+
+  /// - Throws: an `ErrorReport` whose message says what is wrong, where, and what to do.
+  init(
+    network: NetworkConfiguration, registry: Registry, configFile: String
+  ) throws(ErrorReport) {
+    self.network = network
+    let settings = network.settings
+    do throws(RegistryError) {
+      plugin = try registry.networkPlugin(mode: settings.mode, pin: settings.plugin)
+      dns = try registry.dnsPlugin(pin: settings.dns)
+    } catch {
+      throw ErrorReport(code: error.code, message: "network \(network.name): \(error)")
+    }
+    var problems: [ConfigProblem] = []
+    var warnings: [String] = []
+    let common = Self.common(settings)
+    options = Self.check(
+      settings.options, common: common, of: plugin.plugin, network: network, prefix: "/options",
+      &problems)
+    dnsOptions = Self.check(
+      settings.dnsOptions, common: [:], of: dns.plugin, network: network, prefix: "/dns/options",
+      &problems)
+    guard problems.isEmpty else {
+      let file = network.builtin ? "built-in network" : configFile
+      throw ErrorReport(
+        code: HostError.Code.invalidConfig.rawValue,
+        message: ConfigError(file: file, problems: problems).description)
+    }
+    let names = plugin.plugin.schema.flatMap { Schema(text: $0) }?.propertyNames ?? []
+    for member in common.members where !names.contains(member.name) {
+      warnings.append(
+        "networks.\(network.name).\(member.name) has no effect: plugin \(plugin.plugin.name) does not use it"
+      )
+    }
+    self.warnings = network.builtin ? [] : warnings
+  }
+
+  /// What the host is told.
+  func spec(stateDirectory: String) -> NetworkSpec {
+    NetworkSpec(
+      name: network.name, mode: network.settings.mode, plugin: plugin.reference,
+      options: JSONValue.object(options).text, dns: dns.reference,
+      dnsOptions: JSONValue.object(dnsOptions).text, stateDirectory: stateDirectory,
+      mtu: options["mtu"]?.integer() ?? 0)
+  }
+
+  /// A refusal by a plugin, told by its place in the file where it names an option.
+  func report(_ error: HostError, configFile: String) -> ErrorReport {
+    guard error.code == .invalidConfig, let pointer = error.jsonPointer else {
+      return ErrorReport(
+        code: error.code.rawValue, message: "network \(network.name): \(error.description)")
+    }
+    let isDNS = error.plugin == dns.plugin.name && dns.plugin.name != plugin.plugin.name
+    let problem = Self.problem(
+      .option(error.message, plugin: error.plugin ?? plugin.plugin.name), pointer: pointer,
+      network: network, prefix: isDNS ? "/dns/options" : "/options", aboutKey: false)
+    return ErrorReport(
+      code: error.code.rawValue,
+      message: problem.text(file: network.builtin ? "built-in network" : configFile))
+  }
+
+  // MARK: Options
+
+  /// Lima's keys that mean something for every network, as options.
+  private static func common(_ settings: NetworkConfiguration.Settings) -> JSONObject {
+    var object = JSONObject()
+    object["interface"] = settings.interface.map(JSONValue.string)
+    object["gateway"] = settings.gateway.map { .string($0.description) }
+    object["netmask"] = settings.netmask.map { .string($0.description) }
+    object["dhcpEnd"] = settings.dhcpEnd.map { .string($0.description) }
+    return object
+  }
+
+  private static func check(
+    _ given: JSONObject, common: JSONObject, of plugin: PluginInfo, network: NetworkConfiguration,
+    prefix: String, _ problems: inout [ConfigProblem]
+  ) -> JSONObject {
+    var options = given
+    // A plugin without a schema takes no options: so says an empty one.
+    let schema: Schema
+    if let text = plugin.schema {
+      guard let parsed = Schema(text: text) else {
+        problems.append(
+          problem(
+            .option(
+              "cannot be checked: the plugin's schema is no JSON object", plugin: plugin.name),
+            pointer: "", network: network, prefix: prefix, aboutKey: false))
+        return given
+      }
+      schema = parsed
+    } else {
+      schema = Schema(.object(["type": "object", "properties": [:]]))
+    }
+    let names = schema.propertyNames
+    for member in common.members where names.contains(member.name) && given[member.name] == nil {
+      options[member.name] = member.value
+    }
+    let result = schema.check(.object(options))
+    problems += result.problems.map {
+      problem(
+        .option($0.sentence, plugin: plugin.name), pointer: $0.pointer, network: network,
+        prefix: prefix, aboutKey: $0.concernsKey)
+    }
+    return result.value.object ?? options
+  }
+
+  private static func problem(
+    _ kind: ConfigProblem.Kind, pointer: String, network: NetworkConfiguration, prefix: String,
+    aboutKey: Bool
+  ) -> ConfigProblem {
+    let isCommon =
+      ConfigDecoder.networkKeys.contains(JSONPointer.keys(pointer).first ?? "")
+      && network.marks[prefix + pointer] == nil
+    let place = isCommon ? pointer : prefix + pointer
+    let mark = aboutKey ? network.marks[YAMLNode.keyPointer(place)] : nil
+    return ConfigProblem(
+      kind, path: ["networks", network.name] + JSONPointer.keys(place),
+      mark: mark ?? network.mark(at: place))
+  }
+}
+
+extension RegisteredPlugin {
+  var reference: PluginRef { PluginRef(file: file, name: plugin.name, sha256: sha256) }
+}

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The life of a network's process: start, death and return, stop. See the drawing in Network.swift.
+
+import HostProtocol
+import Logging
+import Platform
+
+extension Network {
+  // MARK: Starting
+
+  /// Starts the network if it is at rest, and tells `waiter` when it runs or why it cannot.
+  func whenRunning(_ waiter: @escaping Waiter) {
+    if state == .running, let link { return waiter(.success(link)) }
+    waiters.append(waiter)
+    start()
+  }
+
+  /// Idempotent.
+  func start() {
+    switch state {
+    case .running, .starting: break
+    case .stopping: startAgain = true
+    case .restarting: retry()
+    case .stopped, .failed: begin()
+    }
+  }
+
+  private func begin() {
+    if let graceTimer { context.loop.cancel(graceTimer) }
+    graceTimer = nil
+    open()
+    guard sockets.isOpen else {
+      return fail(
+        error ?? ErrorReport(code: Self.socketError, message: "network \(name): no sockets"))
+    }
+    state = .starting
+    error = nil
+    retryAt = nil
+    attempt += 1
+    let current = attempt
+    context.plugins.refresh { [weak self] registry in
+      guard let self, state == .starting, attempt == current else { return }
+      launch(registry)
+    }
+  }
+
+  private func launch(_ registry: Registry) {
+    let link: HostLink
+    do throws(ErrorReport) {
+      let plan = try LaunchPlan(network: wanted, registry: registry, configFile: configFile)
+      for warning in plan.warnings { log(.warning, warning) }
+      active = plan
+      link = try spawn()
+      sockets.unwatchUnixgram()
+      let spec = plan.spec(stateDirectory: context.home.networkDirectory(name))
+      log(
+        .info,
+        "starting process \(link.pid): plugin \(plan.plugin.plugin.name) \(plan.plugin.module.version) "
+          + "(\(plan.plugin.file)), DNS \(plan.dns.plugin.name) \(plan.dns.module.version)")
+      self.link = link
+      link.onEvent = { [weak self, weak link] event in
+        guard let self, let link, self.link === link else { return }
+        handle(event)
+      }
+      link.onExit = { [weak self, weak link] status in
+        guard let self, let link, self.link === link else { return }
+        ended(link, status)
+      }
+      link.request(.start(spec), fds: [journal?.fd ?? -1].filter { $0 >= 0 }) {
+        [weak self, weak link] answer in
+        guard let self, let link, self.link === link, !link.hasEnded, state == .starting else {
+          return
+        }
+        switch answer {
+        case .success: started(link)
+        case .failure(let error): refused(link, error)
+        }
+      }
+    } catch {
+      fail(error)
+    }
+  }
+
+  private func spawn() throws(ErrorReport) -> HostLink {
+    do throws(SystemError) {
+      if journal == nil { journal = try JournalSlots(network: name) }
+      let log = try NetworkLog.open(context.home.networkLog(name))
+      defer { Descriptor.close(log) }
+      return try HostLink(executable: context.hostExecutable, log: log, loop: context.loop)
+    } catch {
+      throw ErrorReport(
+        code: HostError.Code.system.rawValue,
+        message: "network \(name): its process cannot start: \(error)")
+    }
+  }
+
+  private func started(_ link: HostLink) {
+    state = .running
+    error = nil
+    let milliseconds = (MonotonicClock.now() &- link.started) / 1_000_000
+    log(.info, "running after \(milliseconds) ms, process \(link.pid), \(guests.count) guests")
+    if sockets.unixgram >= 0 {
+      link.request(.addUnixgramListener(ListenerSpec(id: 1)), fds: [sockets.unixgram]) {
+        [weak self] answer in
+        if case .failure(let error) = answer, !link.hasEnded {
+          self?.log(.error, "no unixgram guests: \(error)")
+        }
+      }
+    }
+    for guest in guests.values.sorted(by: { $0.id < $1.id }) { introduce(guest, to: link) }
+    replayForwards(to: link)
+    for id in captures.keys.sorted() { beginCapture(id, on: link) }
+    let waiting = waiters
+    waiters = []
+    for waiter in waiting { waiter(.success(link)) }
+    considerStopping()
+  }
+
+  /// The host answers that the network cannot start.
+  private func refused(_ link: HostLink, _ error: HostError) {
+    let report =
+      active?.report(error, configFile: configFile)
+      ?? ErrorReport(code: error.code.rawValue, message: "network \(name): \(error)")
+    abandon(link)
+    // After a crash the trouble may pass (an address still taken), and guests wait: keep trying.
+    let transient = [.system, .busy, .timeout, .exists].contains(error.code)
+    if transient, restarts > 0, lastExit != nil, !guests.isEmpty {
+      log(.error, report.message)
+      self.error = report
+      return scheduleRetry(afterLife: 0)
+    }
+    fail(report)
+  }
+
+  private func abandon(_ link: HostLink) {
+    self.link = nil
+    link.kill()
+  }
+
+  /// The network cannot start: guests are sent away, for nobody will ever answer them.
+  func fail(_ report: ErrorReport) {
+    state = .failed
+    error = report
+    active = nil
+    log(.error, report.message)
+    failedUntil = MonotonicClock.now() &+ 1_000_000_000
+    let waiting = waiters
+    waiters = []
+    for waiter in waiting { waiter(.failure(report)) }
+    dismissGuests("the network cannot start")
+    endCaptures()
+    sockets.drainUnixgram()
+    context.loop.schedule(after: 1_000_000_000) { [weak self] in
+      guard let self, state == .failed || state == .stopped else { return }
+      try? sockets.watchUnixgram()
+    }
+    settled()
+  }
+
+  // MARK: Death
+
+  private func handle(_ event: HostEvent) {
+    switch event {
+    case .portGone(let id, let reason):
+      guestLeft(id, reason, tellHost: false)
+    case .guestUp(let id, let name, _):
+      // A host that invents guests without end is not believed.
+      guard unixgramGuests.count < 1024 else { return }
+      unixgramGuests[id] = GuestReport(
+        id: id, name: name, transport: "unixgram", mac: nil, since: WallClock.timestamp())
+      log(.info, "guest \(name) came by \(sockets.paths.unixgram)")
+      considerStopping()
+    case .guestGone(let id):
+      guard let guest = unixgramGuests.removeValue(forKey: id) else { return }
+      log(.info, "guest \(guest.name) left")
+      considerStopping()
+    case .fatal(let error):
+      log(.error, "its process gives up: \(error)")
+      self.error = ErrorReport(code: error.code.rawValue, message: error.description)
+    }
+  }
+
+  private func ended(_ link: HostLink, _ status: ChildProcess.ExitStatus) {
+    self.link = nil
+    if state == .stopping { return stopped(status) }
+    let reason = link.protocolError ?? status.description
+    lastExit = ExitReport(
+      time: WallClock.timestamp(), reason: reason,
+      log: NetworkLog.tail(context.home.networkLog(name)), plugin: active?.plugin.loaded,
+      dns: active?.dns.loaded)
+    restarts += 1
+    let plugin =
+      active.map { "plugin \($0.plugin.plugin.name) \($0.plugin.module.version)" } ?? "no plugin"
+    log(
+      .error,
+      "process \(link.pid) ended: \(reason) (\(plugin)); its log: \(context.home.networkLog(name))")
+    let hadUnixgramGuests = !unixgramGuests.isEmpty
+    unixgramGuests = [:]
+    endCaptures(startedOnly: true)
+    guard !guests.isEmpty || hadUnixgramGuests || pinned || !waiters.isEmpty else {
+      return stopped(status)
+    }
+    for guest in guests.values { watchHangup(guest) }
+    scheduleRetry(afterLife: MonotonicClock.now() &- link.started)
+    if backoff.failures > 1, !waiters.isEmpty {
+      // Held guests wait on; a command gets its answer.
+      let report = ErrorReport(
+        code: HostError.Code.internal.rawValue,
+        message:
+          "network \(name): its process ended while starting: \(reason); see \(context.home.networkLog(name))"
+      )
+      let waiting = waiters
+      waiters = []
+      for waiter in waiting { waiter(.failure(report)) }
+    }
+  }
+
+  private func scheduleRetry(afterLife lifetime: UInt64) {
+    let delay = backoff.delay(afterLife: lifetime)
+    state = .restarting
+    retryAt = WallClock.timestamp(WallClock.now() &+ delay)
+    if delay > 0 { log(.notice, "starts again in \(Double(delay / 1_000_000) / 1000) s") }
+    retryTimer = context.loop.schedule(after: delay) { [weak self] in
+      self?.retryTimer = nil
+      self?.retry()
+    }
+  }
+
+  private func retry() {
+    guard state == .restarting else { return }
+    if let retryTimer { context.loop.cancel(retryTimer) }
+    retryTimer = nil
+    begin()
+  }
+
+  // MARK: Stopping
+
+  /// Starts the grace period when nobody is left, ends it when somebody is.
+  func considerStopping() {
+    let idle = guests.isEmpty && unixgramGuests.isEmpty && !pinned
+    if state == .restarting, idle {
+      return stop("its guests have left")
+    }
+    guard state == .running, idle else {
+      if let graceTimer { context.loop.cancel(graceTimer) }
+      graceTimer = nil
+      return
+    }
+    guard graceTimer == nil else { return }
+    graceTimer = context.loop.schedule(after: context.gracePeriod) { [weak self] in
+      guard let self else { return }
+      graceTimer = nil
+      if state == .running, guests.isEmpty, unixgramGuests.isEmpty, !pinned { stop("no guests") }
+    }
+  }
+
+  /// Sends the guests away and stops the process. `done` is called when it is at rest.
+  func stop(_ reason: String, done: (() -> Void)? = nil) {
+    if let done { onStopped.append(done) }
+    pinned = false
+    startAgain = false
+    if let graceTimer { context.loop.cancel(graceTimer) }
+    graceTimer = nil
+    if let retryTimer { context.loop.cancel(retryTimer) }
+    retryTimer = nil
+    switch state {
+    case .stopping:
+      return
+    case .stopped:
+      return settled()
+    case .failed:
+      state = .stopped
+      error = nil
+      return settled()
+    case .starting, .running, .restarting:
+      break
+    }
+    log(.info, "stopping: \(reason)")
+    state = .stopping
+    dismissGuests(reason)
+    unixgramGuests = [:]
+    endCaptures()
+    let waiting = waiters
+    waiters = []
+    for waiter in waiting {
+      waiter(
+        .failure(
+          ErrorReport(
+            code: HostError.Code.busy.rawValue, message: "network \(name) is being stopped")))
+    }
+    guard let link else { return stopped(nil) }
+    link.stop()
+  }
+
+  private func stopped(_ status: ChildProcess.ExitStatus?) {
+    if let status, state == .stopping {
+      switch status {
+      case .exited(0):
+        log(.info, "stopped")
+      default:
+        log(.warning, "stopped, but its process did not end well: \(status)")
+        lastExit = ExitReport(
+          time: WallClock.timestamp(), reason: "\(status) while stopping",
+          log: NetworkLog.tail(context.home.networkLog(name)), plugin: active?.plugin.loaded,
+          dns: active?.dns.loaded)
+      }
+    }
+    state = .stopped
+    active = nil
+    retryAt = nil
+    backoff.reset()
+    try? sockets.watchUnixgram()
+    settled()
+    if startAgain || !guests.isEmpty || !waiters.isEmpty {
+      startAgain = false
+      start()
+    }
+  }
+
+  private func settled() {
+    let callbacks = onStopped
+    onStopped = []
+    for callback in callbacks { callback() }
+  }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a network says of itself, and the questions it passes on to its process.
+
+import HostProtocol
+import Platform
+
+extension Network {
+  /// - Parameter registry: what is known of the plugins; nil before they have been looked at.
+  func report(registry: Registry?) -> NetworkReport {
+    var plan = active
+    var error = self.error
+    if plan == nil, let registry {
+      // At rest: say what would be loaded, or why it could not be.
+      do throws(ErrorReport) {
+        plan = try LaunchPlan(network: wanted, registry: registry, configFile: configFile)
+      } catch let problem {
+        error = error ?? problem
+      }
+    }
+    return NetworkReport(
+      name: name, mode: (active?.network ?? wanted).settings.mode,
+      source: wanted.builtin ? "built-in" : "networks.yaml", state: state, changed: isChanged,
+      error: error, plugin: plan?.plugin.loaded, dns: plan?.dns.loaded,
+      options: plan.map { .object($0.options) }, sockets: sockets.paths,
+      log: context.home.networkLog(name),
+      guests: guests.values.map(\.report).sorted { $0.id < $1.id }
+        + unixgramGuests.values.sorted { $0.id < $1.id },
+      forwards: forwards, host: link.map { HostReport(pid: $0.pid, since: $0.startedAt) },
+      restarts: restarts, retryAt: retryAt, lastExit: lastExit, live: nil)
+  }
+
+  /// The report with what the process says of its ports and plugins.
+  func liveReport(registry: Registry?, answer: @escaping (NetworkReport) -> Void) {
+    let report = report(registry: registry)
+    guard state == .running, let link else { return answer(report) }
+    link.request(.status) { reply in
+      var full = report
+      if case .success(.status(let status)) = reply { full.live = status.json }
+      answer(full)
+    }
+  }
+
+  /// Empty when the network does not run.
+  func leases(answer: @escaping (Result<[LeaseReport], ErrorReport>) -> Void) {
+    guard state == .running, let link else { return answer(.success([])) }
+    link.request(.listLeases) { [weak self] reply in
+      guard let self else { return }
+      switch reply {
+      case .success(.json(let text)):
+        guard let leases = try? JSONText.decode([PluginLease].self, from: text) else {
+          return answer(
+            .failure(
+              ErrorReport(
+                code: HostError.Code.internal.rawValue,
+                message: "network \(name): its leases make no sense")))
+        }
+        answer(.success(leases.map { $0.report(network: self.name) }))
+      case .failure(let error) where error.code != .unsupported:
+        answer(.failure(report(error)))
+      default:
+        // A plugin that gives no addresses has no leases.
+        answer(.success([]))
+      }
+    }
+  }
+
+  /// Asks the network's DNS plugin; starts the network if need be.
+  func ask(_ question: DNSQuestion, answer: @escaping (Result<DNSAnswer, ErrorReport>) -> Void) {
+    let message: String
+    do throws(ErrorReport) { message = try question.message() } catch {
+      return answer(.failure(error))
+    }
+    whenRunning { [weak self] result in
+      switch result {
+      case .failure(let error): answer(.failure(error))
+      case .success(let link):
+        link.request(
+          .resolve(ResolveSpec(message: message, name: question.name, type: question.type))
+        ) {
+          reply in
+          guard let self else { return }
+          switch reply {
+          case .success(.resolved(let resolved)):
+            answer(
+              .success(DNSAnswer(message: resolved.message, milliseconds: resolved.milliseconds)))
+          case .success:
+            answer(
+              .failure(
+                ErrorReport(
+                  code: HostError.Code.internal.rawValue,
+                  message: "network \(self.name): no answer came")))
+          case .failure(let error):
+            answer(.failure(self.report(error)))
+          }
+        }
+      }
+    }
+  }
+}
+
+/// An element of lnd_plugin_lease.list.
+private struct PluginLease: Decodable {
+  var address: String
+  var mac: String?
+  var name: String?
+  var hostname: String?
+  var state: String?
+  var expires: Int?
+
+  func report(network: String) -> LeaseReport {
+    LeaseReport(
+      network: network, address: address, mac: mac, name: name, hostname: hostname, state: state,
+      expires: expires)
+  }
+}
+
+extension HostStatus {
+  /// As JSON, with the plugins' own words as values, not as text in text.
+  var json: JSONValue? {
+    guard case .object(var object)? = try? JSONText.value(of: self) else { return nil }
+    for key in ["plugin", "dnsPlugin", "dns"] {
+      let text = object[key]?.string ?? ""
+      object[key] = text.isEmpty ? .null : (try? JSONValue(parsing: text)) ?? .string(text)
+    }
+    return .object(object)
+  }
+}

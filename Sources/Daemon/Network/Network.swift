@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Network: one network as the supervisor sees it, running or not.
+//
+// Holds what outlives the network's process: listening sockets, guests' descriptors, the journal, forwards. The first
+// guest starts the process, the last one leaving stops it after a grace period; a process that dies is started again
+// and given everything back.
+//
+//                 guest, start               host replies
+//     stopped ───────────────► starting ───────────────► running ──┐
+//        ▲  ▲                   │    ▲                     │       │ last guest left,
+//        │  └──── failed ◄──────┘    │ delay over          │ dies  │ stop
+//        │   cannot start            │                     ▼       │
+//        │                       restarting ◄──────────────┘       │
+//        └──────────────────────── stopping ◄──────────────────────┘
+//
+// Network+Host.swift has these transitions, +Guests the guests, +Forwards, +Captures and +Report the rest.
+// Loop thread.
+
+import HostProtocol
+import Logging
+import Platform
+
+/// What all networks share.
+struct NetworkContext {
+  let loop: EventLoop
+  let home: LimaHome
+  let hostExecutable: String
+  /// Nanoseconds a network without guests goes on.
+  let gracePeriod: UInt64
+  let log: Logger
+  let plugins: PluginCatalog
+  let guestIDs: GuestIDs
+}
+
+/// Numbers of guests, unique within the daemon.
+final class GuestIDs {
+  private var last: UInt64 = 0
+  /// The network-hosts count their own guests from 2^32.
+  func next() -> UInt64 {
+    last = (last + 1) & 0xffff_ffff
+    return last
+  }
+}
+
+final class Network {
+  typealias Waiter = (Result<HostLink, ErrorReport>) -> Void
+
+  let name: String
+  let context: NetworkContext
+  let sockets: GuestSockets
+  /// As the configuration has it now.
+  var wanted: NetworkConfiguration
+  var configFile: String
+
+  var state = NetworkState.stopped
+  var error: ErrorReport?
+  /// What the running process was started with.
+  var active: LaunchPlan?
+  var link: HostLink?
+  /// Counts starts, so that answers to an earlier one are recognised.
+  var attempt = 0
+  var backoff = Backoff()
+  var restarts = 0
+  var lastExit: ExitReport?
+  var retryAt: String?
+  var retryTimer: EventLoop.TimerID?
+  var graceTimer: EventLoop.TimerID?
+  /// `network start`: runs without guests, too, until `network stop`.
+  var pinned = false
+  /// A guest or a command came while the process was stopping.
+  var startAgain = false
+  /// Until then a network that failed is not started by guests that connect (they do so every second).
+  var failedUntil: UInt64 = 0
+  var waiters: [Waiter] = []
+  /// Called when the network has come to rest, once each.
+  var onStopped: [() -> Void] = []
+
+  var journal: JournalSlots?
+  var guests: [UInt64: Guest] = [:]
+  /// Guests of the unixgram socket, whom the host tells apart.
+  var unixgramGuests: [UInt64: GuestReport] = [:]
+  var forwards: [Forward] = []
+  var captures: [UInt64: Capture] = [:]
+  var nextCapture: UInt64 = 1
+
+  init(_ configuration: NetworkConfiguration, configFile: String, context: NetworkContext) {
+    self.name = configuration.name
+    self.wanted = configuration
+    self.configFile = configFile
+    self.context = context
+    sockets = GuestSockets(
+      paths: context.home.networkSockets(configuration.name), loop: context.loop)
+    sockets.onGuest = { [weak self] transport, fd in self?.arrived(transport, fd) }
+    sockets.onUnixgramFrame = { [weak self] in self?.unixgramFrame() }
+    sockets.onComplaint = { [weak self] text in self?.log(.warning, text) }
+  }
+
+  func log(_ level: Logger.Level, _ text: String) {
+    // Reports for users name the network already.
+    let prefix = "network \(name): "
+    context.log.log(level: level, "\(text.hasPrefix(prefix) ? "" : prefix)\(text)")
+  }
+
+  /// Makes the network's directory and sockets. A failure is the network's error; `open` may be tried again.
+  func open() {
+    guard !sockets.isOpen else { return }
+    do throws(SystemError) {
+      try Files.makeDirectory(context.home.networkDirectory(name), mode: 0o755)
+      try sockets.open()
+      if error?.code == Self.socketError {
+        error = nil
+        state = .stopped
+      }
+    } catch {
+      let remedy: String
+      switch error.errno {
+      case .addressInUse:
+        remedy =
+          "; another process serves it: stop that one (a `limactl usernet`?), or use another Lima home"
+      case .nameTooLong:
+        remedy =
+          "; a socket's path has at most \(UnixSocket.maximumPathLength) bytes: use a shorter Lima home or name"
+      default:
+        remedy = ""
+      }
+      self.error = ErrorReport(
+        code: Self.socketError, message: "network \(name): \(error)\(remedy)")
+      state = .failed
+      log(.error, "\(error)\(remedy)")
+    }
+  }
+
+  static let socketError = HostError.Code.system.rawValue
+
+  /// Takes over new settings: at once when at rest, at its next start when running.
+  func configure(_ configuration: NetworkConfiguration, configFile: String) {
+    let changed = wanted.settings != configuration.settings
+    wanted = configuration
+    self.configFile = configFile
+    if state == .failed {
+      state = .stopped
+      error = nil
+      failedUntil = 0
+      open()
+    }
+    if changed, let active, active.network.settings != configuration.settings {
+      log(.notice, "the configuration has changed and holds from its next start on")
+    }
+  }
+
+  /// The process runs with other settings than the configuration has.
+  var isChanged: Bool {
+    guard let active else { return false }
+    return active.network.settings != wanted.settings
+  }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// DaemonProcess: the supervisor as a process: log, signals, the loop on the calling thread. `serve`, and the private
+// daemon of `exec`, run this.
+
+import Logging
+import Platform
+
+package enum DaemonProcess {
+  /// Serves until SIGTERM or SIGINT, then stops everything and returns.
+  /// - Throws: what `Supervisor.start` throws; nothing has happened then.
+  package static func run(_ options: ServeOptions, logLevel: Logger.Level) throws {
+    Signals.ignoreBrokenPipes()
+    let sink = LogSink()
+    let log = Logger(label: "lima-netd") { _ in LineLogHandler(level: logLevel, sink: sink) }
+    let loop = try EventLoop()
+    let supervisor = Supervisor(options: options, loop: loop, log: log)
+    try Files.makeDirectory(options.home.networksDirectory, mode: 0o755)
+    try supervisor.start(afterLock: { try sink.open(options.home.daemonLog) })
+    let signals = try SignalReceiver([.terminate, .interrupt, .hangup])
+    try loop.add(signals.fd, .read) { _ in
+      for signal in signals.receive() {
+        switch signal {
+        case .hangup: supervisor.reload()
+        case .terminate, .interrupt: supervisor.shutdown(signal.name)
+        }
+      }
+    }
+    loop.run()
+  }
+}

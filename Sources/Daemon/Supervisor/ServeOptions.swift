@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ServeOptions: what `serve` was told, and where the other parts of the installation lie.
+
+import Platform
+
+package struct ServeOptions: Sendable {
+  package var home: LimaHome
+  package var configFile: String
+  /// `--plugin-dir`, absolute, in order.
+  package var pluginDirectories: [String]
+  /// Nanoseconds.
+  package var gracePeriod: UInt64
+  package var version: String
+  package var installation: Installation
+
+  package static let defaultGracePeriod: UInt64 = 10_000_000_000
+
+  package init(
+    home: LimaHome, configFile: String? = nil, pluginDirectories: [String] = [],
+    gracePeriod: UInt64 = ServeOptions.defaultGracePeriod, version: String,
+    installation: Installation
+  ) {
+    self.home = home
+    self.configFile = configFile ?? home.configFile
+    self.pluginDirectories = pluginDirectories
+    self.gracePeriod = gracePeriod
+    self.version = version
+    self.installation = installation
+  }
+}
+
+/// Where lima-netd's other files are, seen from its executable: beside it in a build tree, in libexec and lib once
+/// installed.
+package struct Installation: Sendable, Hashable {
+  package var hostExecutable: String
+  package var pluginDirectory: String
+
+  package init(hostExecutable: String, pluginDirectory: String) {
+    self.hostExecutable = hostExecutable
+    self.pluginDirectory = pluginDirectory
+  }
+
+  /// - Parameter executable: absolute, without symbolic links.
+  package init(executable: String, exists: (String) -> Bool = { Files.exists($0) }) {
+    let directory = Self.parent(executable)
+    let prefix = Self.parent(directory)
+    let beside = directory + "/lima-netd-host"
+    let installed = prefix + "/libexec/lima-netd/lima-netd-host"
+    hostExecutable = exists(beside) || !exists(installed) ? beside : installed
+    let plugins = prefix + "/lib/lima-netd/plugins"
+    pluginDirectory = exists(plugins) ? plugins : directory
+  }
+
+  private static func parent(_ path: String) -> String {
+    guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return "" }
+    return String(path[..<slash])
+  }
+}

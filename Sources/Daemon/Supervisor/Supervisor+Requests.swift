@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the control API asks of the supervisor. Loop thread; answers come later, exactly once.
+
+import HostProtocol
+import Platform
+
+extension Supervisor {
+  func network(_ name: String) throws(ErrorReport) -> Network {
+    if let network = networks[name] { return network }
+    let nearest = Identifier.nearest(to: name, among: networks.keys.sorted())
+    let hint =
+      nearest.map { "did you mean `\($0)`?" }
+      ?? "there are \(networks.keys.sorted().joined(separator: ", "))"
+    throw ErrorReport(
+      code: HostError.Code.notFound.rawValue, message: "there is no network `\(name)`: \(hint)")
+  }
+
+  func status(_ answer: @escaping (StatusReport) -> Void) {
+    networkReports { [self] reports in
+      answer(
+        StatusReport(
+          version: options.version, pid: CurrentProcess.id, home: options.home.path,
+          started: started,
+          config: ConfigReport(
+            file: options.configFile, present: configuration.present, loaded: configLoaded,
+            error: configError),
+          pluginDirectories: plugins.directories.filter { !$0.builtin }.map(\.path),
+          builtinPluginDirectory: options.installation.pluginDirectory, networks: reports,
+          warnings: configuration.warnings.map { $0.text(file: configuration.file) }
+            + (plugins.registry?.warnings ?? [])))
+    }
+  }
+
+  func networkReports(_ answer: @escaping ([NetworkReport]) -> Void) {
+    plugins.refresh { [self] registry in
+      answer(networks.values.sorted { $0.name < $1.name }.map { $0.report(registry: registry) })
+    }
+  }
+
+  func networkReport(
+    _ name: String, _ answer: @escaping (Result<NetworkReport, ErrorReport>) -> Void
+  ) {
+    plugins.refresh { [self] registry in
+      do throws(ErrorReport) {
+        try network(name).liveReport(registry: registry) { answer(.success($0)) }
+      } catch {
+        answer(.failure(error))
+      }
+    }
+  }
+
+  func pluginsReport(_ answer: @escaping (PluginsReport) -> Void) {
+    plugins.refresh { answer($0.report) }
+  }
+
+  /// The network runs from now on, with or without guests.
+  func startNetwork(
+    _ name: String, _ answer: @escaping (Result<NetworkReport, ErrorReport>) -> Void
+  ) {
+    onNetwork(name, answer) { network in
+      network.pinned = true
+      network.whenRunning { [self] result in
+        switch result {
+        case .success:
+          answer(.success(network.report(registry: plugins.registry)))
+        case .failure(let error):
+          network.pinned = false
+          answer(.failure(error))
+        }
+      }
+    }
+  }
+
+  func stopNetwork(_ name: String, _ answer: @escaping (Result<NetworkReport, ErrorReport>) -> Void)
+  {
+    onNetwork(name, answer) { network in
+      network.stop("asked to") { [self] in
+        answer(.success(network.report(registry: plugins.registry)))
+      }
+    }
+  }
+
+  func forwards(_ name: String, _ answer: @escaping (Result<[Forward], ErrorReport>) -> Void) {
+    onNetwork(name, answer) { $0.listForwards { answer(.success($0)) } }
+  }
+
+  func addForward(
+    _ name: String, _ forward: Forward, _ answer: @escaping (Result<Void, ErrorReport>) -> Void
+  ) {
+    onNetwork(name, answer) { $0.addForward(forward, answer: answer) }
+  }
+
+  func removeForward(
+    _ name: String, _ forward: Forward, _ answer: @escaping (Result<Void, ErrorReport>) -> Void
+  ) {
+    onNetwork(name, answer) { $0.removeForward(forward, answer: answer) }
+  }
+
+  func leases(_ name: String, _ answer: @escaping (Result<[LeaseReport], ErrorReport>) -> Void) {
+    onNetwork(name, answer) { $0.leases(answer: answer) }
+  }
+
+  /// Of all running networks; one that fails to answer is left out.
+  func allLeases(_ answer: @escaping ([LeaseReport]) -> Void) {
+    let all = networks.values.sorted { $0.name < $1.name }
+    var found: [String: [LeaseReport]] = [:]
+    var left = all.count
+    guard left > 0 else { return answer([]) }
+    for network in all {
+      network.leases { result in
+        if case .success(let leases) = result { found[network.name] = leases }
+        left -= 1
+        if left == 0 { answer(all.flatMap { found[$0.name] ?? [] }) }
+      }
+    }
+  }
+
+  func ask(
+    _ name: String, _ question: DNSQuestion,
+    _ answer: @escaping (Result<DNSAnswer, ErrorReport>) -> Void
+  ) {
+    onNetwork(name, answer) { $0.ask(question, answer: answer) }
+  }
+
+  /// Takes over `fd`.
+  func startCapture(_ name: String, fd: Int32, snapLength: Int) -> Result<UInt64, ErrorReport> {
+    do throws(ErrorReport) {
+      return .success(try network(name).addCapture(fd: fd, snapLength: snapLength))
+    } catch {
+      if networks[name] == nil { Descriptor.close(fd) }
+      return .failure(error)
+    }
+  }
+
+  private func onNetwork<Value>(
+    _ name: String, _ answer: (Result<Value, ErrorReport>) -> Void, _ body: (Network) -> Void
+  ) {
+    do throws(ErrorReport) { body(try network(name)) } catch { answer(.failure(error)) }
+  }
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Supervisor: the daemon. Owns the lock of a Lima home, the configuration, the networks and the two sockets of its own.
+// Never loads a plugin: that is for the networks' processes.
+// Loop thread; other threads reach it by LoopBridge.
+
+import HostProtocol
+import Logging
+import Platform
+
+package final class Supervisor {
+  let options: ServeOptions
+  let loop: EventLoop
+  let log: Logger
+  /// How the control API's threads reach this one.
+  package let bridge: LoopBridge
+  let plugins: PluginCatalog
+  var networks: [String: Network] = [:]
+  /// Networks the configuration no longer has, until they have stopped.
+  var leaving: [Network] = []
+  var configuration: Configuration
+  var configLoaded = WallClock.timestamp()
+  var configError: String?
+  let started = WallClock.timestamp()
+
+  private let context: NetworkContext
+  private let inspector: PluginInspector
+  private var lock: Int32 = -1
+  private var control: ControlListener?
+  private var attach: AttachServer?
+  private var shuttingDown = false
+
+  /// - Parameter loop: runs on the thread that calls this, and `start`.
+  package init(options: ServeOptions, loop: EventLoop, log: Logger) {
+    self.options = options
+    self.loop = loop
+    self.log = log
+    bridge = LoopBridge(waker: loop.waker)
+    configuration = ConfigDecoder.withoutFile(options.configFile)
+    let inspector = PluginInspector(executable: options.installation.hostExecutable, loop: loop)
+    self.inspector = inspector
+    plugins = PluginCatalog(
+      directories: [], asRoot: CurrentProcess.isRoot, log: log,
+      inspect: { inspector.inspect($0, answer: $1) })
+    context = NetworkContext(
+      loop: loop, home: options.home, hostExecutable: options.installation.hostExecutable,
+      gracePeriod: options.gracePeriod, log: log, plugins: plugins, guestIDs: GuestIDs())
+    loop.onWake = { [weak self] in
+      guard let self else { return }
+      bridge.drain(self)
+    }
+  }
+
+  // MARK: Starting
+
+  /// Takes the home, reads the configuration and listens. Nothing is left behind when it throws.
+  /// - Throws: `ServeError`, `ConfigError` or `SystemError`, each with a text for users.
+  /// - Parameter afterLock: runs as soon as this process is the one that serves the home.
+  package func start(afterLock: () throws -> Void = {}) throws {
+    for directory in options.pluginDirectories {
+      guard let info = try? Files.info(directory), info.kind == .directory else {
+        throw ServeError.noPluginDirectory(directory)
+      }
+    }
+    guard Files.exists(options.installation.hostExecutable) else {
+      throw ServeError.noHost(options.installation.hostExecutable)
+    }
+    let configuration = try loadConfiguration()
+    try Files.makeDirectory(options.home.networksDirectory, mode: 0o755)
+    try takeLock()
+    do {
+      try afterLock()
+      apply(configuration)
+      attach = try AttachServer(path: options.home.attachSocket, loop: loop, log: log) {
+        [weak self] name in self?.networks[name]
+      }
+      control = try ControlListener(
+        path: options.home.controlSocket, loop: loop, bridge: bridge, log: log)
+    } catch {
+      closeSockets()
+      throw error
+    }
+    log.info(
+      "serving \(options.home.path): networks \(networks.keys.sorted().joined(separator: ", "))")
+    // Known early, so that `status` and the first guest need not wait.
+    plugins.refresh { _ in }
+  }
+
+  private func takeLock() throws {
+    let path = options.home.pidFile
+    guard let fd = try Files.openLocked(path, mode: 0o644) else {
+      let pid = (try? Files.read(path, limit: 64)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+      throw ServeError.alreadyRunning(home: options.home.path, pid: pid.filter(\.isNumber))
+    }
+    lock = fd
+    try Files.replace(fd, with: Array("\(CurrentProcess.id)\n".utf8))
+  }
+
+  // MARK: Configuration
+
+  private func loadConfiguration() throws -> Configuration {
+    let file = options.configFile
+    let bytes: [UInt8]
+    do throws(SystemError) {
+      bytes = try Files.read(file, limit: YAMLLimits().bytes)
+    } catch  where error.errno == .noSuchFile && file == options.home.configFile {
+      return ConfigDecoder.withoutFile(file)
+    } catch {
+      throw ConfigError(file: file, problems: [ConfigProblem(.unreadable("\(error.errno)"))])
+    }
+    return try ConfigDecoder.decode(
+      bytes, file: file, homeDirectory: CurrentProcess.environment["HOME"] ?? "/")
+  }
+
+  /// SIGHUP: reads the file again. A bad one is told, and what holds stays.
+  package func reload() {
+    do {
+      apply(try loadConfiguration())
+      configError = nil
+      configLoaded = WallClock.timestamp()
+      log.notice(
+        "configuration reread: \(configuration.present ? options.configFile : "no file, built-in networks")"
+      )
+    } catch {
+      configError = "\(error)"
+      log.error("the configuration is refused, the one before stays:\n\(error)")
+    }
+    plugins.refresh { _ in }
+    // resolv.conf and routes may have changed, too: that is when people send SIGHUP.
+    for network in networks.values where network.state == .running {
+      network.link?.request(.networkChanged)
+    }
+  }
+
+  private func apply(_ new: Configuration) {
+    configuration = new
+    for warning in new.warnings { log.warning("\(warning.text(file: new.file))") }
+    plugins.directories = pluginDirectories(new)
+    plugins.pinnedFiles = Self.pinnedFiles(new)
+    let names = Set(new.networks.map(\.name))
+    for (name, network) in networks where !names.contains(name) {
+      networks.removeValue(forKey: name)
+      remove(network)
+    }
+    for wanted in new.networks {
+      if let network = networks[wanted.name] {
+        network.configure(wanted, configFile: new.file)
+      } else {
+        // One of the same name may still be on its way out: its sockets are closed already.
+        let network = Network(wanted, configFile: new.file, context: context)
+        networks[wanted.name] = network
+        network.open()
+      }
+    }
+  }
+
+  private func remove(_ network: Network) {
+    log.notice("network \(network.name): no longer in the configuration")
+    leaving.append(network)
+    network.sockets.close()
+    network.stop("it is no longer in the configuration") { [weak self] in
+      self?.leaving.removeAll { $0 === network }
+      Files.removeDirectory(network.context.home.networkDirectory(network.name))
+    }
+  }
+
+  private func pluginDirectories(_ configuration: Configuration) -> [PluginDirectory] {
+    let own = (options.pluginDirectories + configuration.pluginDirectories).map {
+      PluginDirectory(path: $0, builtin: false)
+    }
+    var seen: Set<String> = []
+    let all = own + [PluginDirectory(path: options.installation.pluginDirectory, builtin: true)]
+    return all.filter { seen.insert($0.path).inserted }
+  }
+
+  private static func pinnedFiles(_ configuration: Configuration) -> [String] {
+    let pins = configuration.networks.flatMap { [$0.settings.plugin, $0.settings.dns] }
+    return Set(
+      pins.compactMap { pin in
+        if case .some(.file(let path)) = pin { return path }
+        return nil
+      }
+    ).sorted()
+  }
+
+  // MARK: Ending
+
+  /// Stops all networks, unlinks all sockets, then ends the loop.
+  package func shutdown(_ reason: String) {
+    guard !shuttingDown else { return }
+    shuttingDown = true
+    log.notice("stopping: \(reason)")
+    closeSockets(keepLock: true)
+    let all = Array(networks.values) + leaving
+    var left = all.count
+    func oneLess() {
+      left -= 1
+      if left == 0 { finish() }
+    }
+    guard left > 0 else { return finish() }
+    for network in all {
+      network.sockets.close()
+      network.stop("the daemon stops", done: oneLess)
+    }
+  }
+
+  private func finish() {
+    closeSockets()
+    log.notice("stopped")
+    // The end of the loop's turn: answers on their way are sent.
+    loop.later { [loop] in loop.stop() }
+  }
+
+  private func closeSockets(keepLock: Bool = false) {
+    control?.close()
+    control = nil
+    attach?.close()
+    attach = nil
+    guard !keepLock else { return }
+    for network in networks.values { network.sockets.close() }
+    if lock >= 0 {
+      Files.remove(options.home.pidFile)
+      Descriptor.close(lock)
+      lock = -1
+    }
+  }
+}
+
+/// Why `serve` cannot begin.
+package enum ServeError: Error, Sendable, Hashable, CustomStringConvertible {
+  case alreadyRunning(home: String, pid: String)
+  case noPluginDirectory(String)
+  case noHost(String)
+
+  package var description: String {
+    switch self {
+    case .alreadyRunning(let home, let pid):
+      let who = pid.isEmpty ? "" : " (process \(pid))"
+      return
+        "a lima-netd serves \(home) already\(who): stop it, or give another home with --lima-home"
+    case .noPluginDirectory(let path):
+      return "--plugin-dir \(path): there is no such directory"
+    case .noHost(let path):
+      return "\(path) is missing: it has to lie beside lima-netd, or in ../libexec/lima-netd"
+    }
+  }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// serve: the daemon. Runs in the foreground until SIGTERM or SIGINT.
+
+import ArgumentParser
+import Daemon
+import Logging
+import Platform
+
+struct Serve: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Serve the networks of a Lima home (what lima-netd does without a command).",
+    discussion: """
+      Listens at the sockets of every network in networks.yaml, and of the built-in networks `default` and `user-v2`. \
+      A network starts with its first guest and stops when the last one has been gone for the grace period.
+
+      Signals: SIGTERM and SIGINT stop everything; SIGHUP rereads networks.yaml, the plugin directories and the host's \
+      resolver configuration. A networks.yaml with mistakes is refused with file, line and column, and the one before \
+      stays in force.
+
+      Plugins are looked for in each --plugin-dir in turn, then in those of `plugins:` in networks.yaml, then in \
+      lima-netd's own directory. They are files called lima-net-NAME.so and lima-dns-NAME.so.
+      """)
+
+  @OptionGroup var home: HomeOptions
+
+  @Option(
+    name: .customLong("plugin-dir"), parsing: .singleValue,
+    help: ArgumentHelp("Directory with plugins; may be given several times.", valueName: "dir"),
+    completion: .directory)
+  var pluginDirectories: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "The configuration. (default: _config/networks.yaml in the Lima home)", valueName: "file"),
+    completion: .file(extensions: ["yaml"]))
+  var config: String?
+
+  @Option(help: "How long a network without guests goes on, as 500ms, 10s or 5m.")
+  var gracePeriod: Duration = Duration(nanoseconds: ServeOptions.defaultGracePeriod)
+
+  @Option(help: "trace, debug, info, notice, warning, error or critical.")
+  var logLevel: Level = Level(value: .info)
+
+  func run() throws {
+    let directory = CurrentProcess.workingDirectory
+    func absolute(_ path: String) -> String {
+      LimaHome(path: path, workingDirectory: directory).path
+    }
+    var options = ServeOptions(
+      home: try home.resolve(), configFile: config.map(absolute),
+      pluginDirectories: pluginDirectories.map(absolute), gracePeriod: gracePeriod.nanoseconds,
+      version: LimaNetd.versionText,
+      installation: Installation(executable: try ChildProcess.ownPath()))
+    // Lima resolves links in its home; sockets must not depend on which of the names was given.
+    if let real = try? Files.realPath(options.home.path) {
+      let explicit = options.configFile != options.home.configFile
+      options.home = LimaHome(path: real)
+      if !explicit { options.configFile = options.home.configFile }
+    }
+    do {
+      try DaemonProcess.run(options, logLevel: logLevel.value)
+    } catch {
+      throw CommandFailure("\(error)")
+    }
+  }
+
+  struct Duration: ExpressibleByArgument {
+    let nanoseconds: UInt64
+
+    init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+
+    init?(argument: String) {
+      guard let value = DurationText.nanoseconds(argument) else { return nil }
+      nanoseconds = value
+    }
+
+    var defaultValueDescription: String { "\(nanoseconds / 1_000_000_000)s" }
+  }
+
+  struct Level: ExpressibleByArgument {
+    let value: Logger.Level
+
+    init(value: Logger.Level) { self.value = value }
+
+    init?(argument: String) {
+      guard let value = Logger.Level(rawValue: argument.lowercased()) else { return nil }
+      self.value = value
+    }
+
+    static var allValueStrings: [String] { Logger.Level.allCases.map(\.rawValue) }
+    var defaultValueDescription: String { value.rawValue }
+  }
+}
