@@ -28,7 +28,7 @@ final class TestServer {
   ) throws {
     self.host = host
     (udp, tcp, address) = try Self.listen(stream != nil)
-    host.serve(udp) { [unowned self] in datagram(answer) }
+    host.serve(udp) { [unowned self] in while datagram(answer) {} }
     if let stream { host.serve(tcp) { [unowned self] in accept(stream) } }
   }
 
@@ -67,16 +67,19 @@ final class TestServer {
     }
   }
 
-  private func datagram(_ answer: Answer) {
+  /// Takes a datagram; false when there is none.
+  private func datagram(_ answer: Answer) -> Bool {
     var buffer = [UInt8](repeating: 0, count: 4096)
     var from = sockaddr_in()
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let count = withUnsafeMutablePointer(to: &from) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        recvfrom(udp, &buffer, buffer.count, 0, $0, &length)
+        recvfrom(udp, &buffer, buffer.count, Int32(MSG_DONTWAIT), $0, &length)
       }
     }
-    guard count > 0, let query = try? DNSMessage(parsing: Array(buffer[..<count])) else { return }
+    guard count > 0, let query = try? DNSMessage(parsing: Array(buffer[..<count])) else {
+      return false
+    }
     datagrams += 1
     let port = UInt16(bigEndian: from.sin_port)
     ports.append(port)
@@ -84,6 +87,7 @@ final class TestServer {
     for bytes in answer(query, port) {
       _ = Self.named(&from) { Int32(sendto(udp, bytes, bytes.count, 0, $0, $1)) }
     }
+    return true
   }
 
   private func accept(_ stream: @escaping (DNSMessage) -> [UInt8]) {
