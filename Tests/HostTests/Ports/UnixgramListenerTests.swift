@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Platform
+import PluginAPI
+import Testing
+
+@testable import Host
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+@Suite("Unixgram listener") struct UnixgramListenerTests {
+  /// Lets everybody in, and notes who came.
+  final class Door: UnixgramListenerDelegate {
+    let inbox = Inbox()
+    var ports: [DgramPort] = []
+    var addresses: [String] = []
+    var isOpen = true
+
+    func unixgramGuestKnocks(_ listener: UnixgramListener, address: String) -> PortOptions? {
+      addresses.append(address)
+      return isOpen ? PortOptions(id: UInt64(ports.count + 1)) : nil
+    }
+
+    func unixgramGuestArrived(_ listener: UnixgramListener, _ port: DgramPort) {
+      ports.append(port)
+      inbox.attach(port)
+      port.handle = port.id
+    }
+
+    func portInterestChanged(_ port: Port) {}
+    func portWantsRetry(_ port: Port, at deadline: UInt64) {}
+    func portEnded(_ port: Port) {}
+  }
+
+  /// A directory of sockets, removed with the value.
+  final class Scene {
+    let directory: String
+    let listener: UnixgramListener
+    let door = Door()
+
+    init(limit: Int = 64) throws {
+      var template = Array("/tmp/lnd-unixgram-XXXXXX".utf8CString)
+      directory = template.withUnsafeMutableBufferPointer { buffer in
+        buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) } ?? ""
+      }
+      let fd = try UnixSocket.listen(path: "\(directory)/host", type: .datagram)
+      listener = UnixgramListener(id: 5, fd: fd, memory: PortMemory(), limit: limit)
+      listener.delegate = door
+    }
+
+    deinit {
+      for name in ["host", "a", "b", "c", "d"] { unlink("\(directory)/\(name)") }
+      rmdir(directory)
+    }
+
+    /// A guest's socket, as vfkit makes one: bound, and connected to the host's.
+    func guest(_ name: String) throws -> TestFD {
+      let fd = try UnixSocket.listen(path: "\(directory)/\(name)", type: .datagram)
+      var address = sockaddr_un()
+      address.sun_family = sa_family_t(AF_UNIX)
+      withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: "\(directory)/host".utf8) }
+      let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+      let result = withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Sockets.connect(fd, $0, length) }
+      }
+      #expect(result == 0)
+      return TestFD(fd)
+    }
+  }
+
+  @Test("Guests are told apart by address, and their frames come in batches")
+  func guests() throws {
+    let scene = try Scene()
+    let a = try scene.guest("a")
+    let b = try scene.guest("b")
+    let frames = (0..<9).map { TestPacket.plain(60 + $0) }
+    for (i, frame) in frames.enumerated() { (i < 4 || i == 8 ? a : b).write(frame) }
+    scene.listener.onReadable()
+    #expect(scene.door.addresses == ["\(scene.directory)/a", "\(scene.directory)/b"])
+    #expect(scene.door.inbox.bytes == frames)
+    #expect(scene.door.inbox.batches == [4, 4, 1])
+    #expect(scene.door.inbox.frames.map(\.handle) == [1, 1, 1, 1, 2, 2, 2, 2, 1])
+
+    #expect(scene.door.ports[0].send([TestPacket.plain(100)]) == 1)
+    #expect(scene.door.ports[1].send([TestPacket.plain(200), TestPacket.plain(201)]) == 2)
+    #expect(a.read()?.count == 100)
+    #expect(a.read() == nil)
+    #expect(b.read()?.count == 200)
+    #expect(b.read()?.count == 201)
+  }
+
+  @Test("vfkit's hello brings a guest in and is no frame; other runts bring nobody")
+  func hello() throws {
+    let scene = try Scene()
+    let a = try scene.guest("a")
+    a.write([1, 2, 3, 4])
+    scene.listener.onReadable()
+    #expect(scene.door.ports.isEmpty)
+    a.write(Array("VFKT".utf8))
+    scene.listener.onReadable()
+    #expect(scene.door.ports.count == 1)
+    #expect(scene.door.inbox.frames.isEmpty)
+    #expect(scene.door.ports[0].counters.rxRunt == 0)
+    #expect(scene.door.ports[0].send([TestPacket.plain(90)]) == 1)
+    #expect(a.read()?.count == 90)
+  }
+
+  @Test("The number of guests is bounded; the nameless and the refused stay out")
+  func bounded() throws {
+    let scene = try Scene(limit: 2)
+    let nameless = TestFD(try UnixSocket.connect(path: "\(scene.directory)/host", type: .datagram))
+    nameless.write(TestPacket.plain(60))
+    let guests = try ["a", "b", "c"].map { try scene.guest($0) }
+    for guest in guests { guest.write(TestPacket.plain(60)) }
+    scene.listener.onReadable()
+    #expect(scene.listener.guestCount == 2)
+    #expect(scene.door.inbox.frames.count == 2)
+    #expect(scene.listener.refused == 2)
+    scene.listener.forget(scene.door.ports[0])
+    scene.door.isOpen = false
+    guests[2].write(TestPacket.plain(60))
+    scene.listener.onReadable()
+    #expect(scene.listener.guestCount == 1)
+    #expect(scene.listener.refused == 3)
+    scene.door.isOpen = true
+    guests[2].write(TestPacket.plain(60))
+    scene.listener.onReadable()
+    #expect(scene.listener.guestCount == 2)
+  }
+
+  @Test("A guest that has gone ends by a send, or by a probe if it is silent")
+  func gone() throws {
+    let scene = try Scene()
+    let guests = try ["a", "b", "c"].map { try scene.guest($0) }
+    for guest in guests { guest.write(TestPacket.plain(60)) }
+    scene.listener.onReadable()
+    guests[0].close()
+    #expect(scene.door.ports[0].send([TestPacket.plain(60)]) == 1)
+    #expect(scene.door.ports[0].end == .unreachable)
+
+    guests[1].close()
+    unlink("\(scene.directory)/b")
+    scene.listener.probe()  // all three sent since the last one: none is looked for
+    #expect(scene.door.ports[1].end == nil)
+    scene.listener.probe()
+    #expect(scene.door.ports[1].end == .unreachable)
+    #expect(scene.door.ports[2].end == nil)
+  }
+
+  @Test("A full guest waits by itself; others are served")
+  func fullGuest() throws {
+    let scene = try Scene()
+    let a = try scene.guest("a")
+    let b = try scene.guest("b")
+    for guest in [a, b] { guest.write(TestPacket.plain(60)) }
+    scene.listener.onReadable()
+    let frames = (0..<500).map { _ in TestPacket.plain(3000) }
+    let taken = scene.door.ports[0].send(frames)
+    #expect(taken < 500)
+    #expect(scene.door.ports[0].counters.txBlocked == 1)
+    #expect(scene.door.inbox.retries == [1])
+    #expect(scene.door.ports[1].send([TestPacket.plain(70)]) == 1)
+    #expect(b.read()?.count == 70)
+    var read = 0
+    while a.read() != nil { read += 1 }
+    scene.door.ports[0].onRetry()
+    #expect(scene.door.inbox.readies == [1])
+    while a.read() != nil { read += 1 }
+    #expect(read == taken)
+  }
+}
