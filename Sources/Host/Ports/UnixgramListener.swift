@@ -8,6 +8,11 @@
 // Datagram sockets do not say when a peer goes: a send that is refused ends its
 // port, and silent guests are looked for by connecting a scratch socket.
 //
+// What a guest has not read yet counts against the sender's socket, which here is
+// one for all: a guest that stops reading can make the others wait (to the extent
+// that net.unix.max_dgram_qlen lets it). Guests that must not meet take the stream
+// socket, or pass an fd.
+//
 // Thread: loop only. Per datagram: a compare with the last sender's address, and
 // on a change a search among at most `limit` hashes.
 

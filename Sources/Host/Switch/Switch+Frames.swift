@@ -16,8 +16,8 @@ extension Switch {
 
   /// What the last frame of a batch taught: most frames are like the one before.
   private struct Last {
-    var source: UInt64 = 0
-    var destination: UInt64 = 0
+    var source = UInt64.max  // no address is
+    var destination = UInt64.max
     var target = Target.none
   }
 
@@ -103,7 +103,7 @@ extension Switch {
     let source = (first & 0xffff) << 32 | UInt64(second)
     if source != last.source {
       guard learn(source, from, now) else {
-        last.source = 0
+        last.source = .max
         return Target.drop
       }
       last.source = source

@@ -198,3 +198,8 @@ struct SeededGenerator: RandomNumberGenerator {
     (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) }
   }
 }
+
+/// read(2), for descriptors that are no sockets.
+func readInto(_ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
+  read(fd, buffer.baseAddress, buffer.count)
+}

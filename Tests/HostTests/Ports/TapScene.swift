@@ -12,10 +12,6 @@
   @testable import Host
 
   final class TapScene {
-    private static let setInterface: UInt = 0x4004_54ca  // TUNSETIFF
-    private static let setOffload: UInt = 0x4004_54d0  // TUNSETOFFLOAD
-    private static let setHeaderSize: UInt = 0x4004_54d8  // TUNSETVNETHDRSZ
-
     /// Why the machine does not allow it; printed once.
     static let obstacle: String? = {
       do {
@@ -31,62 +27,42 @@
     /// Not closed by the scene: the port takes it over.
     private(set) var tap: Int32 = -1
     private var socket: Int32 = -1
-    private var control: Int32 = -1
-    private var netlink: Int32 = -1
+    private var netlink: Link?
+    private var route: Int32 = -1
+    private var index: Int32 = 0
     private let vnetHeader: Bool
-    private var name = "tap0"
+    private let name = "tap0"
+
+    private final class Link {
+      var netlink: Netlink
+      init() throws { netlink = try Netlink() }
+    }
 
     init(vnetHeader: Bool) throws {
       self.vnetHeader = vnetHeader
-      // Fields are set on the other thread, which is joined before they are read.
-      nonisolated(unsafe) var failure: SystemError?
+      // Set on the other thread, which has ended before they are read.
+      nonisolated(unsafe) var failure: (any Error)?
       nonisolated(unsafe) let scene = self
-      let body = ThreadBody {
-        do { try scene.open() } catch { failure = error as? SystemError }
-      }
-      body.run()
+      ThreadBody {
+        do { try scene.open() } catch { failure = error }
+      }.run()
       if let failure { throw failure }
     }
 
     deinit {
-      for fd in [socket, control] where fd >= 0 { _ = Sockets.close(fd) }
+      for fd in [socket, route] where fd >= 0 { _ = Sockets.close(fd) }
     }
 
     private func open() throws {
-      guard unshare(CLONE_NEWNET) == 0 else { throw SystemError("unshare", .current) }
-      tap = Glibc.open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK)
-      guard tap >= 0 else { throw SystemError("open", .current, subject: "/dev/net/tun") }
-      var request = [UInt8](repeating: 0, count: 40)
-      request.replaceSubrange(0..<4, with: Array(name.utf8))
-      let flags: UInt16 = 0x0002 | 0x1000 | (vnetHeader ? 0x4000 : 0)  // TAP, NO_PI, VNET_HDR
-      request[16] = UInt8(flags & 255)
-      request[17] = UInt8(flags >> 8)
-      guard ioctl(tap, Self.setInterface, &request) == 0 else {
-        throw SystemError("TUNSETIFF", .current)
-      }
-      if vnetHeader {
-        var size: Int32 = 12
-        guard ioctl(tap, Self.setHeaderSize, &size) == 0 else {
-          throw SystemError("TUNSETVNETHDRSZ", .current)
-        }
-        guard ioctl(tap, Self.setOffload, UInt(0x07)) == 0 else {  // CSUM, TSO4, TSO6
-          throw SystemError("TUNSETOFFLOAD", .current)
-        }
-      }
-      control = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-      disableIPv6()
+      try Namespaces.unshare(.network)
+      tap = try Tap.open(name: name, vnetHeader: vnetHeader).fd
+      // The namespace's kernel sends nothing of its own then.
+      try? Namespaces.write("1", to: "/proc/sys/net/ipv6/conf/\(name)/disable_ipv6")
+      index = Int32(if_nametoindex(name))
+      netlink = try Link()
+      route = Glibc.socket(AF_NETLINK, Int32(SOCK_RAW.rawValue), 0)
       setUp(true)
       try openPacketSocket()
-    }
-
-    /// The namespace's kernel sends nothing of its own then.
-    private func disableIPv6() {
-      let fd = Glibc.open(
-        "/proc/thread-self/net/../../../sys/net/ipv6/conf/tap0/disable_ipv6", O_WRONLY)
-      if fd >= 0 {
-        _ = write(fd, "1", 1)
-        _ = Glibc.close(fd)
-      }
     }
 
     private func openPacketSocket() throws {
@@ -98,7 +74,7 @@
       var address = [UInt8](repeating: 0, count: 20)
       address[0] = UInt8(AF_PACKET)
       address[3] = 3  // ETH_P_ALL, big-endian
-      address[4] = UInt8(truncatingIfNeeded: if_nametoindex(name))
+      address[4] = UInt8(index)
       let bound = address.withUnsafeBytes { bytes in
         bytes.baseAddress.map {
           Sockets.bind(socket, $0.assumingMemoryBound(to: sockaddr.self), 20)
@@ -108,21 +84,18 @@
     }
 
     func setUp(_ up: Bool) {
-      var request = [UInt8](repeating: 0, count: 40)
-      request.replaceSubrange(0..<4, with: Array(name.utf8))
-      request[16] = up ? UInt8(IFF_UP.rawValue) : 0
-      _ = ioctl(control, UInt(SIOCSIFFLAGS), &request)
-      // 65535 needs no special driver: frames of all sizes pass.
-      var size = [UInt8](repeating: 0, count: 40)
-      size.replaceSubrange(0..<4, with: Array(name.utf8))
-      size[16] = 0xff
-      size[17] = 0xff
-      _ = ioctl(control, UInt(SIOCSIFMTU), &size)
+      try? netlink?.netlink.setLink(index: index, name: name, up: up, mtu: 65_521)
     }
 
     /// Ends the device behind the port's back.
     func delete() {
-      _ = ioctl(tap, Self.setInterface, nil)
+      // What NetlinkMessage has no kind for: struct nlmsghdr of RTM_DELLINK, struct ifinfomsg.
+      var message = [UInt8](repeating: 0, count: 32)
+      message[0] = 32
+      message[4] = 17
+      message[6] = 5
+      message[20] = UInt8(index)
+      _ = message.withUnsafeBytes { Sockets.send(route, $0.baseAddress, 32, 0) }
     }
 
     /// What the guest's kernel would send.

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import Host
+
+@Suite("MAC table") struct MACTableTests {
+  @Test("Addresses are learned, move, and age")
+  func life() {
+    var table = MACTable(ports: 4)
+    #expect(table.port(of: 1, now: 0) == nil)
+    #expect(table.learn(1, on: 0, now: 0) == .new)
+    #expect(table.learn(1, on: 0, now: 100) == .known)
+    #expect(table.port(of: 1, now: 400) == 0)
+    #expect(table.port(of: 1, now: 401) == nil)
+    #expect(table.learn(1, on: 2, now: 401) == .moved)
+    #expect(table.port(of: 1, now: 401) == 2)
+    #expect(table.count == 1)
+    table.forget(port: 2)
+    #expect(table.port(of: 1, now: 401) == nil)
+    #expect(table.count == 0)
+  }
+
+  @Test("What is the plugin's, or pinned, nobody takes")
+  func kept() {
+    var table = MACTable(ports: 4)
+    #expect(table.learn(7, on: 1, now: 0) == .new)
+    #expect(table.learn(7, on: MACTable.plugin, now: 0) == .moved)
+    #expect(table.learn(7, on: 1, now: 0) == .refused)
+    #expect(table.port(of: 7, now: 0) == MACTable.plugin)
+    // The plugin gave it up: it has not used it for long.
+    #expect(table.learn(7, on: 1, now: 301) == .moved)
+
+    table.pin(9, to: 2, now: 0)
+    #expect(table.learn(9, on: 1, now: 1000) == .refused)
+    #expect(table.port(of: 9, now: 1000) == 2)
+    table.pin(9, to: 3, now: 1000)
+    #expect(table.port(of: 9, now: 1000) == 2)
+    // But the network's gateway is where the plugin says.
+    #expect(table.learn(9, on: MACTable.plugin, now: 1000) == .moved)
+  }
+
+  @Test("One port cannot fill the table, and old addresses make room")
+  func bounds() {
+    var table = MACTable(ports: 16, portLimit: 512)
+    for address in 1...600 as ClosedRange<UInt64> {
+      #expect(table.learn(address, on: 0, now: 0) == (address <= 512 ? .new : .full))
+    }
+    #expect(table.learn(1000, on: 1, now: 0) == .new)
+    #expect(table.learn(600, on: 0, now: 301) == .new)
+    #expect(table.port(of: 1, now: 301) == nil)
+    // All in all 4096.
+    var learned = 0
+    for port in 0..<16 as Range<Int32> {
+      for i in 0..<500 as Range<UInt64> {
+        let address = (UInt64(port) + 1) << 20 | i
+        if table.learn(address, on: port, now: 302) == .new { learned += 1 }
+      }
+    }
+    #expect(table.count <= 4096)
+    #expect(learned > 4000)
+  }
+
+  @Test("It agrees with a dictionary over 100,000 random steps")
+  func model() {
+    var table = MACTable(ports: 8, portLimit: 4096)
+    var model: [UInt64: Int32] = [:]
+    var random = SeededGenerator(1)
+    for _ in 0..<100_000 {
+      let address = UInt64.random(in: 1...1500, using: &random) &* 0x1_0001
+      let port = Int32.random(in: 0..<8, using: &random)
+      switch Int.random(in: 0..<400, using: &random) {
+      case 0:
+        table.forget(port: port)
+        model = model.filter { $0.value != port }
+      case 1..<200:
+        _ = table.learn(address, on: port, now: 5)
+        model[address] = port
+      default:
+        #expect(table.port(of: address, now: 5) == model[address])
+      }
+    }
+    #expect(table.count == model.count)
+  }
+}
