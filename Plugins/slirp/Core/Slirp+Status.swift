@@ -14,6 +14,7 @@ extension Slirp {
       "dns": .string(options.dns.description),
       "hostLoopback": .bool(options.hostLoopback),
       "guests": .array(stack.allLinks.map(guest)),
+      "tcp": tcp,
       "udp": udp,
       "icmp": icmp,
       "dnsIntercept": dns,
@@ -48,6 +49,28 @@ extension Slirp {
       "malformed": JSONValue(counters.malformed),
       "ignored": JSONValue(counters.ignored),
       "sendDrops": JSONValue(counters.sendDrops),
+    ]
+  }
+
+  private var tcp: JSONValue {
+    let counters = stack.tcp.counters
+    return [
+      "flows": JSONValue(stack.tcp.flowCount),
+      "opened": JSONValue(counters.opened),
+      "openedTowardGuests": JSONValue(counters.openedTowardGuest),
+      "bytesFromGuests": JSONValue(counters.bytesToHost),
+      "bytesToGuests": JSONValue(counters.bytesToGuest),
+      "refused": JSONValue(counters.refused),
+      "unreachable": JSONValue(counters.unreachable),
+      "resetByGuests": JSONValue(counters.resetByGuest),
+      "resetByHosts": JSONValue(counters.resetByHost),
+      "timedOut": JSONValue(counters.timedOut),
+      "evicted": JSONValue(counters.evicted),
+      "outOfOrder": JSONValue(counters.outOfOrder),
+      "retransmits": JSONValue(counters.retransmits),
+      "timeouts": JSONValue(counters.timeouts),
+      "badChecksums": JSONValue(counters.badChecksums),
+      "storeExhausted": JSONValue(counters.storeExhausted),
     ]
   }
 

@@ -33,6 +33,10 @@ final class TestSocket {
     return socket
   }
 
+  static func connected(toPath path: String) throws -> TestSocket {
+    TestSocket(try UnixSocket.connect(path: path))
+  }
+
   private static func make(_ type: __socket_type) throws -> TestSocket {
     let fd = socket(
       AF_INET, Int32(type.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Forwards: clients on the host's loopback, a server in the guest.
+
+import Glibc
+import LimaNetdSDK
+import NetStack
+import PluginAPI
+import Testing
+
+@testable import SlirpCore
+
+@Suite struct ForwardTests {
+  private func hostPort(_ host: TestHost, _ index: Int = 0) throws -> UInt16 {
+    guard case .array(let list) = try host.forwards(), list.indices.contains(index),
+      case .string(let text) = list[index]["host"], let endpoint = Endpoint(text)
+    else { throw TestHost.Timeout(what: "a forward") }
+    return endpoint.port
+  }
+
+  private func accept(_ guest: TestGuest, _ port: UInt16) throws -> TestConnection {
+    var connection: TestConnection?
+    try guest.host.run("a connection to the guest") {
+      connection = TestConnection(guest, acceptingAt: port)
+      return connection != nil
+    }
+    return try #require(connection)
+  }
+
+  @Test func `a TCP client's bytes reach the guest and come back`() throws {
+    let host = try TestHost()
+    let guest = TestGuest(host)
+    guest.arp(TestGuest.gateway)
+    #expect(try host.expose(LND_FORWARD_TCP, "127.0.0.1:0", "192.168.5.15:80").status == LND_OK)
+    let client = try TestSocket.connected(
+      to: Endpoint(.loopbackV4, port: try hostPort(host)))
+    let server = try accept(guest, 80)
+    #expect(server.remote.address == TestGuest.gateway)
+    client.write(Array("GET /".utf8))
+    try server.wait("the request") { server.received == Array("GET /".utf8) }
+    #expect(
+      try host.forwards()
+        == .array([
+          [
+            "protocol": "tcp", "host": .string("127.0.0.1:\(try hostPort(host))"),
+            "guest": "192.168.5.15:80", "guestName": "", "connections": 1,
+          ]
+        ]))
+    server.write(Array("hello".utf8))
+    server.finish()
+    var answer: [UInt8]? = []
+    try server.wait("the answer") {
+      if let more = client.read() {
+        answer? += more
+        return false
+      }
+      return true
+    }
+    #expect(answer == Array("hello".utf8))
+    #expect(guest.malformed == 0)
+  }
+
+  @Test func `a guest that never spoke is asked for by ARP`() throws {
+    let host = try TestHost()
+    let guest = TestGuest(host)
+    _ = try host.expose(LND_FORWARD_TCP, "127.0.0.1:0", "192.168.5.15:22")
+    let client = try TestSocket.connected(to: Endpoint(.loopbackV4, port: try hostPort(host)))
+    let server = try accept(guest, 22)
+    server.write(Array("SSH".utf8))
+    try server.wait("the banner") { client.read() == Array("SSH".utf8) }
+  }
+
+  @Test func `a unix socket leads into the guest`() throws {
+    let host = try TestHost()
+    let guest = TestGuest(host)
+    guest.arp(TestGuest.gateway)
+    var template = Array("/tmp/slirp-test-XXXXXX".utf8CString)
+    let directory = try #require(mkdtemp(&template).map { String(cString: $0) })
+    defer { rmdir(directory) }
+    let path = directory + "/web.sock"
+    #expect(try host.expose(LND_FORWARD_UNIX, path, "192.168.5.15:80").status == LND_OK)
+    let client = try TestSocket.connected(toPath: path)
+    let server = try accept(guest, 80)
+    client.write([1, 2, 3])
+    try server.wait("bytes") { server.received == [1, 2, 3] }
+    #expect(try host.expose(LND_FORWARD_UNIX, path, "", remove: true).status == LND_OK)
+    #expect(access(path, F_OK) != 0)
+    // The connection goes on.
+    client.write([4])
+    try server.wait("more") { server.received == [1, 2, 3, 4] }
+  }
+
+  @Test func `UDP clients are kept apart`() throws {
+    let host = try TestHost()
+    let guest = TestGuest(host)
+    _ = try host.expose(LND_FORWARD_UDP, "127.0.0.1:0", "192.168.5.15:53")
+    let target = Endpoint(.loopbackV4, port: try hostPort(host))
+    let clients = [try TestSocket.udp(), try TestSocket.udp()]
+    for (index, client) in clients.enumerated() { client.send([UInt8(index)], to: target) }
+    try guest.wait("both") { guest.datagrams.count == 2 }
+    #expect(Set(guest.datagrams.map(\.source.port)).count == 2)
+    for datagram in guest.datagrams {
+      #expect(datagram.source.address == TestGuest.gateway)
+      #expect(datagram.port == 53)
+      guest.sendUDP(from: 53, to: datagram.source, datagram.payload + [9])
+    }
+    for (index, client) in clients.enumerated() {
+      let answer = try #require(client.receiveFrom())
+      #expect(answer.bytes == [UInt8(index), 9])
+      #expect(answer.source == target)
+    }
+    guard case .array(let list) = try host.forwards() else { return }
+    #expect(list[0]["connections"] == 2)
+  }
+
+  @Test func `errors say what is wrong`() throws {
+    let host = try TestHost()
+    let taken = try TestSocket.listener()
+    let cases: [(UInt32, String, String, Int32, String)] = [
+      (
+        LND_FORWARD_TCP, "127.0.0.1:\(taken.port)", "192.168.5.15:80", LND_ERR_EXISTS,
+        "127.0.0.1:\(taken.port) is in use"
+      ),
+      (
+        LND_FORWARD_TCP, "198.51.100.9:80", "192.168.5.15:80", LND_ERR_INVALID_CONFIG,
+        "198.51.100.9:80 is not an address of this host"
+      ),
+      (
+        LND_FORWARD_TCP, "localhost:80", "192.168.5.15:80", LND_ERR_INVALID_CONFIG, "127.0.0.1:8080"
+      ),
+      (LND_FORWARD_TCP, "127.0.0.1:0", "192.168.5.15", LND_ERR_INVALID_CONFIG, "192.168.5.15:80"),
+      (LND_FORWARD_TCP, "127.0.0.1:0", "10.0.0.1:80", LND_ERR_INVALID_CONFIG, "192.168.5.2/24"),
+      (LND_FORWARD_TCP, "127.0.0.1:0", "192.168.5.2:80", LND_ERR_INVALID_CONFIG, "192.168.5.2"),
+      (LND_FORWARD_UNIX, "web.sock", "192.168.5.15:80", LND_ERR_INVALID_CONFIG, "absolute"),
+      (
+        LND_FORWARD_UNIX, "/" + String(repeating: "x", count: 200), "192.168.5.15:80",
+        LND_ERR_INVALID_CONFIG, "107"
+      ),
+      (9, "127.0.0.1:0", "192.168.5.15:80", LND_ERR_UNSUPPORTED, "tcp, udp and unix"),
+    ]
+    for (proto, address, guest, status, text) in cases {
+      let result = try host.expose(proto, address, guest)
+      #expect(result.status == status, "\(address) \(guest)")
+      #expect(result.text.contains(text), "\(result.text)")
+    }
+    #expect(try host.forwards() == .array([]))
+  }
+
+  @Test func `the same forward twice is an error, taking an unknown one back is not`() throws {
+    let host = try TestHost()
+    _ = try host.expose(LND_FORWARD_TCP, "127.0.0.1:0", "192.168.5.15:80")
+    let address = "127.0.0.1:\(try hostPort(host))"
+    let again = try host.expose(LND_FORWARD_TCP, address, "192.168.5.15:81")
+    #expect(again.status == LND_ERR_EXISTS)
+    #expect(again.text == "\(address) is forwarded to 192.168.5.15:80 already")
+    for _ in 0..<2 {
+      #expect(try host.expose(LND_FORWARD_TCP, address, "", remove: true).status == LND_OK)
+    }
+    #expect(try host.forwards() == .array([]))
+    // The address is free again.
+    #expect(try host.expose(LND_FORWARD_TCP, address, "192.168.5.15:81").status == LND_OK)
+  }
+
+  @Test func `while the guest is away clients are reset, and served when it is back`() throws {
+    let host = try TestHost()
+    var guest: TestGuest? = TestGuest(host, name: "vm")
+    _ = try host.expose(LND_FORWARD_TCP, "127.0.0.1:0", "192.168.5.15:80")
+    let target = Endpoint(.loopbackV4, port: try hostPort(host))
+    host.portDown(7)
+    guest = nil
+    let early = try TestSocket.connected(to: target)
+    try host.run("the reset") { recv(early.fd, nil, 0, 0) < 0 && errno == ECONNRESET }
+    guest = TestGuest(host, port: 8, name: "vm")
+    let late = try TestSocket.connected(to: target)
+    let server = try accept(try #require(guest), 80)
+    late.write([1])
+    try server.wait("the byte") { server.received == [1] }
+  }
+
+  @Test func `a forward finds its guest by name`() throws {
+    let host = try TestHost()
+    let first = TestGuest(host, port: 1, name: "first")
+    let second = TestGuest(host, port: 2, name: "second")
+    _ = try host.expose(LND_FORWARD_TCP, "127.0.0.1:0", "192.168.5.15:80", name: "second")
+    _ = try host.expose(LND_FORWARD_TCP, "127.0.0.1:0", "192.168.5.15:80")
+    let one = try TestSocket.connected(to: Endpoint(.loopbackV4, port: try hostPort(host, 0)))
+    _ = try accept(second, 80)
+    first.collect()
+    #expect(first.segments.isEmpty)
+    let two = try TestSocket.connected(to: Endpoint(.loopbackV4, port: try hostPort(host, 1)))
+    _ = try accept(first, 80)
+    withExtendedLifetime((one, two)) {}
+  }
+}
