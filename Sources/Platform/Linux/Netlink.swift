@@ -6,6 +6,7 @@
 
 #if os(Linux)
 
+  import CPlatform
   import Glibc
 
   package struct Netlink: ~Copyable {
