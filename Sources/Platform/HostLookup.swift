@@ -31,6 +31,21 @@ package enum HostLookup {
     of name: String, ipv6: Bool, generation: UInt32, timeout: UInt32, attempts: UInt32
   ) -> Outcome {
     plat_lookup_prepare(generation, timeout, attempts)
+    let outcome = look(name, ipv6)
+    guard outcome == .noName else { return outcome }
+    // getaddrinfo says "no such name" of one family, too, when /etc/hosts has
+    // the name with addresses of the other and DNS does not know it. To a DNS
+    // client NXDOMAIN is about all types at once (RFC 8020), so it is said only
+    // when it holds for both.
+    switch look(name, !ipv6) {
+    case .noName: return .noName
+    case .found, .noData: return .noData
+    case .tryAgain: return .tryAgain
+    case .failed: return .failed
+    }
+  }
+
+  private static func look(_ name: String, _ ipv6: Bool) -> Outcome {
     let width = ipv6 ? 16 : 4
     var count: UInt32 = 0
     var code: Int32 = 0

@@ -24,9 +24,10 @@ struct DnsmasqTests {
     let child = try ChildProcess.spawn(
       path,
       [
-        "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
-        "--listen-address=127.0.0.1", "--bind-interfaces", "--port=\(port)", "--user=root",
-        "--pid-file=", "--local=/test/", "--host-record=a.test,192.0.2.1,2001:db8::1",
+        "--no-daemon", "--log-facility=/dev/null", "--conf-file=/dev/null", "--no-resolv",
+        "--no-hosts",
+        "--listen-address=127.0.0.1", "--bind-interfaces", "--port=\(port)",
+        "--local=/test/", "--host-record=a.test,192.0.2.1,2001:db8::1",
         "--txt-record=t.test,hello world", "--mx-host=m.test,mail.test,7",
         "--srv-host=_s._tcp.test,a.test,443,1,2", "--cname=alias.test,a.test",
         "--ptr-record=1.2.0.192.in-addr.arpa,a.test", "--caa-record=c.test,0,issue,ca.test",

@@ -83,24 +83,18 @@ struct SettingsTests {
     let plugin = try makePlugin(host, ["resolvConf": .string(path)])
     #expect(try host.answer(plugin, query("x.example", .mx))?.responseCode == .serverFailure)
     var text = "nameserver 127.0.0.1\n"
-    try write(text, to: path)
+    try writeFile(path, text)
     let op = host.ask(plugin, try query("x.example", .mx))
     plugin.cancel(op)
     plugin.status(1)
     #expect(host.written.contains("\"servers\":[\"127.0.0.1\"]"))
     text = "nameserver 127.0.0.1\nnameserver ::1\n"
-    try write(text, to: path)
+    try writeFile(path, text)
     plugin.onEvent(LND_DNS_EVENT_NETWORK_CHANGED)
     plugin.status(1)
     #expect(host.written.contains("\"servers\":[\"127.0.0.1\",\"::1\"]"))
     unlink(path)
     #expect(try host.answer(plugin, query("x.example", .mx))?.responseCode == .serverFailure)
-  }
-
-  private func write(_ text: String, to path: String) throws {
-    let file = try #require(fopen(path, "w"))
-    fputs(text, file)
-    fclose(file)
   }
 
   @Test("the built-in schema is schema.json, and its defaults are the plugin's")

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// getaddrinfo for real: this test program runs once more in namespaces of its
+// own, with its own resolv.conf, hosts file, loopback and dnsmasq, so that not a
+// packet leaves the machine. Nothing of it needs root.
+
+import DNSMessage
+import Glibc
+import LimaNetdSDK
+import Platform
+import Testing
+
+@testable import HostDNSCore
+
+private let innerMarker = "HOSTDNS_TEST_FOLDER"
+private let isInner = getenv(innerMarker) != nil
+
+private func run(_ arguments: [String], environment: [String]? = nil) -> Int32? {
+  guard
+    let child = try? ChildProcess.spawn("/bin/sh", ["-c"] + arguments, environment: environment)
+  else { return nil }
+  var status: Int32 = 0
+  waitpid(child, &status, 0)
+  return status
+}
+
+private let missing: String? =
+  if isInner {
+    "this is the inner run"
+  } else if access("/usr/sbin/dnsmasq", X_OK) != 0 {
+    "dnsmasq is not installed"
+  } else if run(["unshare -Urmn true 2>/dev/null"]) != 0 {
+    "user namespaces are off: sysctl kernel.unprivileged_userns_clone=1 opens them"
+  } else {
+    nil
+  }
+
+@Suite("The system's resolver")
+struct SystemResolverTests {
+  @Test("getaddrinfo answers as hostdns promises", .enabled(if: missing == nil, "\(missing ?? "")"))
+  func runsInNamespaces() throws {
+    let folder = "/tmp/hostdns-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+    try #require(mkdir(folder, 0o700) == 0)
+    defer { _ = run(["rm -r \(folder)"]) }
+    try writeFile("\(folder)/resolv.conf", "search corp.test\nnameserver 127.0.0.1\n")
+    try writeFile("\(folder)/hosts", "127.0.0.1 localhost\n192.0.2.77 only4.test short\n")
+    let own = try #require(realpath("/proc/self/exe", nil))
+    defer { free(own) }
+    let script = """
+      set -e
+      ip link set lo up
+      mount --bind \(folder)/resolv.conf "$(readlink -f /etc/resolv.conf)"
+      mount --bind \(folder)/hosts "$(readlink -f /etc/hosts)"
+      dnsmasq --no-daemon --conf-file=/dev/null --no-resolv --no-hosts \
+        --listen-address=127.0.0.1 --bind-interfaces --port=53 --local=/test/ \
+        --local=/short/ --local=/bare/ --host-record=v4.test,192.0.2.1 \
+        --cname=alias.test,v4.test --host-record=v6.test,2001:db8::1 \
+        --host-record=bare.corp.test,192.0.2.9 --host-record=x.test.corp.test,192.0.2.66 &
+      server=$!
+      status=0
+      "\(String(cString: own))" --testing-library swift-testing --filter InnerResolverTests \
+        || status=$?
+      kill $server
+      exit $status
+      """
+    try writeFile("\(folder)/run", script)
+    let status = run([
+      "\(innerMarker)=\(folder) unshare -Urmn sh \(folder)/run >\(folder)/log 2>&1 "
+        + "|| { cat \(folder)/log; exit 1; }"
+    ])
+    #expect(status == 0)
+  }
+}
+
+@Suite("Inside the namespaces", .enabled(if: isInner, "run by SystemResolverTests"), .serialized)
+struct InnerResolverTests {
+  private func plugin(_ host: TestHost) throws -> HostResolver {
+    let plugin = try HostResolver(
+      host: host.context,
+      config: DNSConfig(network: "test", options: Options(["timeout": 1, "attempts": 1])))
+    try plugin.start()
+    for _ in 0..<100 {
+      if try host.answer(plugin, query("v4.test", .a))?.responseCode == .noError { break }
+      usleep(50_000)
+    }
+    return plugin
+  }
+
+  @Test("names, families, search domains and the hosts file")
+  func answers() throws {
+    let host = try TestHost()
+    let plugin = try plugin(host)
+    let expected: [(String, DNSType, DNSResponseCode, [String])] = [
+      ("v4.test", .a, .noError, ["192.0.2.1"]), ("V4.Test", .aaaa, .noError, []),
+      ("v6.test", .aaaa, .noError, ["2001:db8::1"]), ("v6.test", .a, .noError, []),
+      ("alias.test", .a, .noError, ["192.0.2.1"]), ("no.test", .a, .nameError, []),
+      ("no.test", .aaaa, .nameError, []),
+      // Search domains are the guest's business.
+      ("bare", .a, .nameError, []), ("x.test", .a, .nameError, []),
+      // Known to /etc/hosts only, and in one family only: no NXDOMAIN (RFC 8020).
+      ("only4.test", .a, .noError, ["192.0.2.77"]), ("only4.test", .aaaa, .noError, []),
+      ("short", .a, .noError, ["192.0.2.77"]), ("localhost", .a, .noError, ["127.0.0.1"]),
+    ]
+    for (name, type, code, data) in expected {
+      let answer = try #require(try host.answer(plugin, query(name, type)))
+      #expect(answer.responseCode == code, "\(name) \(type)")
+      #expect(answer.answers.map { "\($0.data)" } == data, "\(name) \(type)")
+    }
+  }
+
+  @Test("a changed resolv.conf counts at once, offline is SERVFAIL at once, and it recovers")
+  func follows() throws {
+    let folder = try #require(getenv(innerMarker).map { String(cString: $0) })
+    let host = try TestHost()
+    let plugin = try plugin(host)
+    func code(_ name: String) throws -> DNSResponseCode? {
+      let start = MonotonicClock.now()
+      let code = try host.answer(plugin, query(name, .a))?.responseCode
+      #expect(MonotonicClock.now() - start < 900_000_000)
+      return code
+    }
+    // A server that refuses, and one there is no route to.
+    for line in ["nameserver 127.0.0.99\n", "nameserver 192.0.2.1\n"] {
+      try writeFile("\(folder)/resolv.conf", line)
+      #expect(try code("v4.test") == .serverFailure)
+      #expect(try code("only4.test") == .noError)
+      #expect(try host.answer(plugin, query("v4.test", .mx))?.responseCode == .serverFailure)
+    }
+    try writeFile("\(folder)/resolv.conf", "nameserver 127.0.0.1\n")
+    #expect(try code("v4.test") == .noError)
+    #expect(try host.answer(plugin, query("v4.test", .mx))?.responseCode == .noError)
+  }
+}
+
+/// In place, so that a bind mount of the file sees it.
+func writeFile(_ path: String, _ text: String) throws {
+  let file = try #require(fopen(path, "w"))
+  fputs(text, file)
+  fclose(file)
+}
