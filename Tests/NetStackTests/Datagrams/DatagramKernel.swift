@@ -46,7 +46,6 @@ final class DatagramKernel {
     var options: [String: Int32] = [:]
     var incoming: [Incoming] = []
     var errors: [Failure] = []
-    var isClosed = false
   }
 
   var sockets: [Int32: Socket] = [:]
@@ -61,7 +60,7 @@ final class DatagramKernel {
   var socketError: Int32 = 0
   private var nextFD: Int32 = 100
 
-  var open: [Int32] { sockets.filter { !$0.value.isClosed }.keys.sorted() }
+  var open: [Int32] { sockets.keys.sorted() }
 
   var calls: SocketCalls {
     SocketCalls(
@@ -69,7 +68,7 @@ final class DatagramKernel {
       socket: { context, _, type, proto in
         let kernel = DatagramKernel.of(context)
         if kernel.socketError != 0 { return -kernel.socketError }
-        if kernel.open.count >= kernel.maximumOpen { return -EMFILE }
+        if kernel.sockets.count >= kernel.maximumOpen { return -EMFILE }
         kernel.nextFD += 1
         kernel.sockets[kernel.nextFD] = Socket(type: type, proto: proto)
         return kernel.nextFD
@@ -89,7 +88,7 @@ final class DatagramKernel {
       },
       shutdown: { _, _, _ in 0 },
       close: { context, fd in
-        DatagramKernel.of(context).sockets[fd]?.isClosed = true
+        DatagramKernel.of(context).sockets[fd] = nil
         return 0
       },
       getOption: { _, _, _, _, value, _ in
@@ -130,7 +129,7 @@ final class DatagramKernel {
 
   private func send(_ fd: Int32, _ message: msghdr) -> Int {
     if !sendErrors.isEmpty { return -Int(sendErrors.removeFirst()) }
-    guard let name = message.msg_name, sockets[fd]?.isClosed == false else { return -Int(EBADF) }
+    guard let name = message.msg_name, sockets[fd] != nil else { return -Int(EBADF) }
     var address = SocketAddress()
     address.withMutableSockaddr { out, size in
       UnsafeMutableRawPointer(out).copyMemory(from: name, byteCount: Int(message.msg_namelen))
