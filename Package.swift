@@ -115,16 +115,19 @@ let package = Package(
     // Tests
     .target(name: "CPluginAPITests", dependencies: ["PluginAPI"], path: "Tests/CPluginAPITests"),
     .testTarget(name: "PluginAPITests", dependencies: ["PluginAPI", "CPluginAPITests"]),
-    .testTarget(name: "PlatformTests", dependencies: ["Platform"]),
+    .testTarget(name: "PlatformTests", dependencies: ["Platform", "JSONCoding", "HostProtocol"]),
     .testTarget(name: "DNSMessageTests", dependencies: ["DNSMessage"]),
-    .testTarget(name: "NetStackTests", dependencies: ["NetStack", "Platform", "PluginAPI"]),
-    .testTarget(name: "HostTests", dependencies: ["Host", "DNSMessage", "HostProtocol"]),
+    .testTarget(name: "NetStackTests", dependencies: ["NetStack", "PluginAPI"]),
     .testTarget(
       name: "CommandTests",
       dependencies: [
         "lima-netd", "Daemon", "DNSMessage", "Platform",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .testTarget(
+      name: "HostTests",
+      dependencies: ["Host", "DNSMessage", "HostProtocol", "JSONCoding", "Platform", "PluginAPI"],
+      exclude: ["Fixtures"]),
     .testTarget(name: "DaemonTests", dependencies: ["Daemon"]),
     .testTarget(
       name: "HostDNSTests",

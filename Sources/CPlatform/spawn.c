@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define MAX_PAIRS 32
+#define MAX_TARGET 4096
 
 extern char **environ;
 
@@ -40,6 +41,7 @@ int plat_spawn(const char *path, char *const argv[], char *const envp[], const i
     if (pair_count > MAX_PAIRS) return -EINVAL;
     for (uint32_t i = 0; i < pair_count; i++)
         if (pairs[2 * i + 1] >= above) above = pairs[2 * i + 1] + 1;
+    if (above > MAX_TARGET) return -EINVAL;
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
     for (; made < pair_count; made++) {
@@ -51,6 +53,12 @@ int plat_spawn(const char *path, char *const argv[], char *const envp[], const i
     }
     for (uint32_t i = 0; i < pair_count && error == 0; i++)
         error = posix_spawn_file_actions_adddup2(&actions, high[i], pairs[2 * i + 1]);
+    /* Those between the targets, then all above them. */
+    for (int fd = 3; fd < above && error == 0; fd++) {
+        int target = 0;
+        for (uint32_t i = 0; i < pair_count; i++) target |= pairs[2 * i + 1] == fd;
+        if (!target) error = posix_spawn_file_actions_addclose(&actions, fd);
+    }
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 34)
     if (error == 0) error = posix_spawn_file_actions_addclosefrom_np(&actions, above);
 #endif

@@ -137,6 +137,7 @@ extension NetworkProcess: ReactorDelegate {
     switch timer {
     case .portRetry(let id): ports?.retry(id)
     case .probe(let listener): ports?.probe(listener)
+    case .probePorts: ports?.probePorts()
     case .stopDeadline: stopDeadlinePassed()
     }
   }

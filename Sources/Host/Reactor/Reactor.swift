@@ -36,6 +36,7 @@ protocol ReactorDelegate: AnyObject {
 enum HostTimer {
   case portRetry(UInt64)
   case probe(listener: UInt64)
+  case probePorts
   case stopDeadline
 }
 

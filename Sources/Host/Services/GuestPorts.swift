@@ -49,6 +49,7 @@ final class GuestPorts {
   private var graveyard: [Entry] = []
   private var ended: [Port] = []
   private var doomed: [Entry] = []
+  private var probesScheduled = false
   let capture = Capture()
 
   init(
@@ -85,7 +86,9 @@ final class GuestPorts {
       port = StreamPort(
         options, fd: fd, journal: journalSlot(spec.journalSlot), resumed: spec.resumed,
         memory: memory)
-    case .dgram: port = DgramPort(options, fd: fd, memory: memory)
+    case .dgram:
+      port = DgramPort(options, fd: fd, memory: memory)
+      scheduleProbes()
     }
     if let end = port.end {
       port.close()
@@ -109,7 +112,8 @@ final class GuestPorts {
     do throws(HostError) {
       if !entry.isUplink { try plugin.attach(port) }
       entry.attached = true
-      guard port.fd >= 0 else { return }
+      // A listener's socket is read by the listener.
+      guard port.fd >= 0, entry.listener == nil else { return }
       let object = Unmanaged.passUnretained(port).toOpaque()
       switch reactor.watch(port.fd, PollEvents(port.interest), .port, object: object) {
       case .success(let watch): entry.watch = watch
@@ -194,6 +198,22 @@ final class GuestPorts {
     guard let listener = listeners[id] else { return }
     listener.probe()
     scheduleProbe(id)
+  }
+
+  /// Datagram ports do not notice that their guest is gone: asks the silent ones.
+  func probePorts() {
+    probesScheduled = false
+    for entry in entries.values where entry.listener == nil {
+      guard let port = entry.port as? DgramPort else { continue }
+      port.probe()
+      scheduleProbes()
+    }
+  }
+
+  private func scheduleProbes() {
+    guard !probesScheduled else { return }
+    probesScheduled = true
+    reactor.schedule(.probePorts, at: MonotonicClock.now() &+ UnixgramListener.probeInterval)
   }
 
   private func scheduleProbe(_ id: UInt64) {

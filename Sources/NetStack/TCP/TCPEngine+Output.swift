@@ -70,14 +70,10 @@ extension TCPEngine {
       var length = min(unsent, usable, limit)
       let isAll = length == unsent
       if !isAll, length < limit {
-        // Cut short by the window: whole segments, unless the window is very small. With
-        // nothing in flight it will not grow by itself: what there is of it is used.
+        // Cut short by the window: whole segments, unless the window is very small.
         if length >= size {
           length &-= length % size
-        } else if usable == 0
-          || (usable < Int(flow.pointee.largestSendWindow / 2)
-            && next != flow.pointee.sendUnacknowledged)
-        {
+        } else if usable < Int(flow.pointee.largestSendWindow / 2) || usable == 0 {
           probeLater(flow)
           return
         }

@@ -134,10 +134,7 @@ package final class TCPEngine {
       touchedHead = flow.pointee.nextTouched
       flow.pointee.nextTouched = 0
       flow.pointee.flags.remove(.isTouched)
-      // Bytes that closed a hole are in the store, not among the slices.
-      if flow.pointee.batchHead >= 0 || flow.pointee.pendingCount > 0
-        || flow.pointee.flags.contains(.finSeen)
-      {
+      if flow.pointee.batchHead >= 0 || flow.pointee.flags.contains(.finSeen) {
         flushToHost(flow)
       }
       if flow.pointee.state != .closed, !flow.pointee.flags.contains(.isTouched) {

@@ -1,0 +1,77 @@
+/* mirror.c - the DNS plugin of the network-host's tests: its answer is the
+ * question with QR set. Does not answer questions whose first label begins
+ * with "x" until they are cancelled.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lnd_plugin.h"
+
+typedef struct {
+    const lnd_host *host;
+    unsigned asked, cancelled, events;
+} mirror;
+
+static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_dns_config *config) {
+    mirror *m = calloc(1, sizeof *m);
+    (void)plugin;
+    (void)config;
+    m->host = host;
+    return m;
+}
+
+static lnd_status start(void *self) {
+    (void)self;
+    return LND_OK;
+}
+
+static void stop(void *self, lnd_op op) {
+    mirror *m = self;
+    m->host->op_done(m->host->ctx, op, LND_OK, 0, 0);
+}
+
+static void destroy(void *self) { free(self); }
+
+static void resolve(void *self, lnd_op op, const lnd_dns_query *query) {
+    mirror *m = self;
+    uint8_t *answer;
+    m->asked++;
+    if (query->message[13] == 'x') return;
+    answer = malloc(query->length);
+    memcpy(answer, query->message, query->length);
+    answer[2] |= 0x80;
+    m->host->op_done(m->host->ctx, op, LND_OK, answer, query->length);
+    free(answer);
+}
+
+static void cancel(void *self, lnd_op op) {
+    (void)op;
+    ((mirror *)self)->cancelled++;
+}
+
+static void on_event(void *self, uint32_t event) {
+    if (event == LND_DNS_EVENT_NETWORK_CHANGED) ((mirror *)self)->events++;
+}
+
+static void status(void *self, lnd_sink sink) {
+    mirror *m = self;
+    char text[100];
+    snprintf(text, sizeof text, "{\"asked\":%u,\"cancelled\":%u,\"events\":%u}", m->asked,
+             m->cancelled, m->events);
+    m->host->write(m->host->ctx, sink, (const uint8_t *)text, strlen(text));
+}
+
+static const lnd_dns_ops ops = {sizeof ops, 0,        create, start, stop, destroy, resolve,
+                                cancel,     0,        0,      0,     on_event, 0,   status};
+static const lnd_plugin plugin = {sizeof plugin, 0, LND_KIND_DNS, "mirror", "Mirrors questions",
+                                  0,             0, 0,            &ops,     0};
+static const lnd_plugin *const plugins[] = {&plugin};
+static const lnd_module module = {sizeof module, LND_ABI_MINOR, "test.mirror", "0.1.0",
+                                  "Apache-2.0",  0,             1,             0,       plugins};
+
+const lnd_module *lima_netd_module_v1(const lnd_host_info *host) {
+    (void)host;
+    return &module;
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+import HostProtocol
+import JSONCoding
+import Platform
+import Testing
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+@Suite(.serialized) struct NetworkHostTests {
+  static let echo = Result { try Fixture(file: "echo.c", as: "lima-net-echo.so") }
+  static let switched = Result {
+    try Fixture(file: "echo.c", as: "lima-net-echo.so", flags: ["-DECHO_FLAGS=0"])
+  }
+  static let mirror = Result { try Fixture(file: "mirror.c", as: "lima-dns-mirror.so") }
+
+  @Test func framesGoThroughThePluginAndBack() throws {
+    let host = try RunningHost.running(Self.echo.get())
+    let guest = try host.addGuest(1, name: "vm")
+    defer { close(guest.fd) }
+    #expect(guest.reply == .ok)
+    #expect(try exchange(guest.fd, testFrame) == echoedFrame)
+    let status = try host.status()
+    #expect(status.ports.count == 1)
+    #expect(status.ports.first?.rxFrames == 1)
+    #expect(status.ports.first?.txFrames == 1)
+    #expect(try host.plugin()["name"]?.string == "vm")
+  }
+
+  @Test func framesGoThroughTheSwitchAndBack() throws {
+    let host = try RunningHost.running(Self.switched.get())
+    let guest = try host.addGuest(1)
+    defer { close(guest.fd) }
+    #expect(guest.reply == .ok)
+    #expect(try exchange(guest.fd, testFrame) == echoedFrame)
+    // The switch's own port, and no other, came up.
+    #expect(try host.plugin()["up"]?.integer() == 1)
+  }
+
+  @Test func aStreamGuestIsServedBesideADatagramGuest() throws {
+    let host = try RunningHost.running(Self.echo.get())
+    let datagram = try host.addGuest(1)
+    let stream = try host.addGuest(2, transport: .stream)
+    defer {
+      close(datagram.fd)
+      close(stream.fd)
+    }
+    let framed = [0, 0, 0, UInt8(testFrame.count)] + testFrame
+    #expect(try exchange(stream.fd, framed) == [0, 0, 0, UInt8(echoedFrame.count)] + echoedFrame)
+    #expect(try exchange(datagram.fd, testFrame) == echoedFrame)
+  }
+
+  @Test func everyHostFunctionDoesWhatTheHeaderSays() throws {
+    let host = try RunningHost.running(Self.echo.get(), dns: Self.mirror.get())
+    let status = try host.wait { $0["timers"]?.integer() == 2 && $0["answers"]?.integer() == 1 }
+    #expect(status["orderOk"]?.integer() == 1)
+    #expect(status["fds"]?.integer() == 1)
+    #expect(status["wakes"]?.integer() == 1)
+    #expect(status["wrongThread"]?.integer() == 1)
+    let counters = try host.status().host
+    #expect(counters.wrongThreadCalls == 1)
+    #expect(counters.staleHandles >= 4)
+    #expect(host.log.contains("hello from a thread"))
+  }
+
+  @Test func forwardsAreRepliedToWhenThePluginIsDone() throws {
+    let host = try RunningHost.running(Self.echo.get())
+    let later = ForwardSpec(protocol: .tcp, host: "127.0.0.1:2", guest: "192.168.5.15:80")
+    let taken = ForwardSpec(protocol: .tcp, host: "127.0.0.1:1", guest: "192.168.5.15:80")
+    #expect(try host.request(.expose(later)) == .ok)
+    #expect(
+      try host.request(.expose(taken))
+        == .failed(HostError(.exists, "127.0.0.1:1 is taken", plugin: "echo")))
+    #expect(try host.request(.unexpose(later)) == .ok)
+    #expect(try host.request(.listForwards) == .json("[{\"protocol\":\"tcp\"}]"))
+    guard case .failed(let error) = try host.request(.listLeases) else {
+      return #expect(Bool(false), "what is no JSON was passed on")
+    }
+    #expect(error.code == .internal)
+  }
+
+  @Test func aLeaseIsReservedForAGuest() throws {
+    let host = try RunningHost.running(Self.echo.get())
+    let guest = try host.addGuest(1, name: "vm")
+    let late = try host.addGuest(2, name: "late")
+    defer {
+      close(guest.fd)
+      close(late.fd)
+    }
+    #expect(
+      try host.request(.reserveLease(port: 1))
+        == .json("{\"address\":\"192.168.5.15\",\"mac0\":82}"))
+    #expect(
+      try host.request(.reserveLease(port: 2))
+        == .failed(HostError(.limit, "there is none left", plugin: "echo")))
+    guard case .failed(let error) = try host.request(.reserveLease(port: 9)) else { return }
+    #expect(error.code == .notFound)
+  }
+
+  @Test func questionsGoToTheDNSPluginAndOwnedNamesDoNot() throws {
+    let host = try RunningHost.running(Self.echo.get(), dns: Self.mirror.get())
+    let query: [UInt8] =
+      [0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0] + [1, 97, 2, 98, 99, 0, 0, 16, 0, 1]
+    let message = ResolveSpec(message: Base64Text.encode(query))
+    guard case .resolved(let resolved) = try host.request(.resolve(message)) else {
+      return #expect(Bool(false), "no answer")
+    }
+    #expect(resolved.message.hasPrefix("q82B"))
+    #expect(try host.request(.networkChanged) == .ok)
+    let dns = try JSONValue(parsing: host.status().dnsPlugin)
+    #expect(dns["asked"]?.integer() == 1)
+    #expect(dns["events"]?.integer() == 1)
+    #expect(
+      try host.request(.resolve(ResolveSpec(message: "no base 64")))
+        == .failed(HostError(.invalidConfig, "the message is not in base 64")))
+  }
+
+  @Test func aGuestThatThePluginRefusesIsNotConnected() throws {
+    let host = try RunningHost.running(Self.echo.get())
+    let guest = try host.addGuest(1, name: "refused")
+    defer { close(guest.fd) }
+    #expect(
+      guest.reply == .failed(HostError(.limit, "no address is left", plugin: "echo")))
+    #expect(try host.status().ports.isEmpty)
+    // It is closed with the turn of the loop, just after the reply.
+    var isClosed = false
+    for _ in 0..<500 where !isClosed {
+      isClosed = Sockets.send(guest.fd, testFrame, testFrame.count, 0) < 0
+      usleep(2000)
+    }
+    #expect(isClosed)
+  }
+
+  @Test func aGuestThatLeavesIsReportedAndTakenDown() throws {
+    let host = try RunningHost.running(Self.echo.get())
+    let guest = try host.addGuest(5, transport: .stream)
+    close(guest.fd)
+    guard case .event(.portGone(id: 5, _)) = try host.receive() else {
+      return #expect(Bool(false), "no event")
+    }
+    let status = try host.wait { $0["down"]?.integer() == 1 }
+    #expect(status["up"]?.integer() == 1)
+    // Idempotent, even for one that never was.
+    #expect(try host.request(.removePort(5)) == .ok)
+    #expect(try host.request(.removePort(77)) == .ok)
+  }
+
+  @Test func unixgramGuestsComeByThemselves() throws {
+    let host = try RunningHost.running(Self.echo.get())
+    let folder = try Fixture.folder()
+    let listener = try UnixSocket.listen(path: folder + "/net.sock", type: .datagram)
+    #expect(try host.request(.addUnixgramListener(ListenerSpec(id: 3)), fds: [listener]) == .ok)
+    close(listener)
+    let guest = try UnixSocket.listen(path: folder + "/vm.sock", type: .datagram)
+    defer { close(guest) }
+    let connected = try UnixSocket.withAddress(folder + "/net.sock") {
+      Sockets.connect(guest, $0, $1)
+    }
+    #expect(connected == 0)
+    #expect(try exchange(guest, testFrame) == echoedFrame)
+    guard case .event(.guestUp(let id, _, listener: 3)) = try host.receive() else {
+      return #expect(Bool(false), "no event")
+    }
+    #expect(id >= 1 << 32)
+    #expect(try host.status().ports.map(\.kind) == ["unixgram"])
+  }
+
+  @Test func aCaptureHasTheFramesOfBothWays() throws {
+    let host = try RunningHost.running(Self.echo.get())
+    let guest = try host.addGuest(1)
+    let pipe = try Descriptor.pipe()
+    defer { for fd in [guest.fd, pipe.read] { close(fd) } }
+    #expect(try host.request(.startCapture(CaptureSpec(id: 1)), fds: [pipe.write]) == .ok)
+    close(pipe.write)
+    _ = try exchange(guest.fd, testFrame)
+    #expect(try host.request(.stopCapture(1)) == .ok)
+    var captured: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while true {
+      let count = read(pipe.read, &buffer, buffer.count)
+      guard count > 0 else { break }
+      captured += buffer[..<count]
+    }
+    // The file's header, and two records of 16 bytes and a frame.
+    #expect(captured.count == 24 + 2 * (16 + testFrame.count))
+    guard case .failed(let error) = try host.request(.stopCapture(1)) else { return }
+    #expect(error.code == .notFound)
+  }
+}
+
+/// The encoder under test is the host's; this one is checked by its test.
+enum Base64Text {
+  static func encode(_ bytes: [UInt8]) -> String {
+    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+    var text = ""
+    var index = 0
+    while index < bytes.count {
+      let group = Array(bytes[index..<min(index + 3, bytes.count)])
+      let padded = group + Array(repeating: 0, count: 3 - group.count)
+      let value = Int(padded[0]) << 16 | Int(padded[1]) << 8 | Int(padded[2])
+      for digit in 0..<4 {
+        text.append(digit <= group.count ? alphabet[value >> (18 - 6 * digit) & 63] : "=")
+      }
+      index += 3
+    }
+    return text
+  }
+}
