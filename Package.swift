@@ -117,7 +117,7 @@ let package = Package(
     .testTarget(name: "PluginAPITests", dependencies: ["PluginAPI", "CPluginAPITests"]),
     .testTarget(name: "PlatformTests", dependencies: ["Platform", "JSONCoding", "HostProtocol"]),
     .testTarget(name: "DNSMessageTests", dependencies: ["DNSMessage"]),
-    .testTarget(name: "NetStackTests", dependencies: ["NetStack", "PluginAPI"]),
+    .testTarget(name: "NetStackTests", dependencies: ["NetStack", "Platform", "PluginAPI"]),
     .testTarget(
       name: "CommandTests",
       dependencies: [

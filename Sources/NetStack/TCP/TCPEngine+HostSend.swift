@@ -20,7 +20,8 @@ extension TCPEngine {
     }
     if flow.pointee.batchHead >= 0 {
       sendSlices(flow)
-    } else if flow.pointee.receiveTable != 0, flow.pointee.interest & UInt8(LND_FD_WRITE) == 0 {
+    } else if flow.pointee.pendingCount > 0, flow.pointee.interest & UInt8(LND_FD_WRITE) == 0 {
+      // With nothing to send it would only ask for a window update, in every turn of endOfTurn.
       sendPending(flow)
     }
     if flow.pointee.state != .closed { finishReceiving(flow) }

@@ -56,7 +56,8 @@ extension TCPEngine {
 
   /// §3.10.7.1 and .2: there is no connection.
   private func inputWithoutFlow(_ segment: Segment, key: FlowKey, _ packet: InboundPacket) {
-    if segment.flags.contains(.rst) { return }
+    // A guest that has no address yet can have no connection either.
+    if segment.flags.contains(.rst) || !packet.source.isUnicast { return }
     if segment.flags.contains(.syn), !segment.flags.contains(.ack) {
       connect(segment, key: key, packet)
       return

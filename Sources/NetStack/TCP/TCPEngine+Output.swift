@@ -70,10 +70,14 @@ extension TCPEngine {
       var length = min(unsent, usable, limit)
       let isAll = length == unsent
       if !isAll, length < limit {
-        // Cut short by the window: whole segments, unless the window is very small.
+        // Cut short by the window: whole segments, unless the window is very small. With
+        // nothing in flight it will not grow by itself: what there is of it is used.
         if length >= size {
           length &-= length % size
-        } else if usable < Int(flow.pointee.largestSendWindow / 2) || usable == 0 {
+        } else if usable == 0
+          || (usable < Int(flow.pointee.largestSendWindow / 2)
+            && next != flow.pointee.sendUnacknowledged)
+        {
           probeLater(flow)
           return
         }

@@ -94,6 +94,8 @@ extension TCPEngine {
     flow.pointee.attempts &+= 1
     flow.pointee.flags.subtract([.inRecovery, .retransmitDue, .isTiming])
     flow.pointee.flags.insert(.inLoss)
+    // The guest may have thrown away what it reported (RFC 2018 §8).
+    if flow.pointee.scoreboard != 0 { dropScoreboard(flow) }
     flow.pointee.recoveryPoint = flow.pointee.sendMaximum
     flow.pointee.lossWindow = UInt32(flow.pointee.segmentSize) &* 4
     flow.pointee.sendNext = flow.pointee.sendUnacknowledged

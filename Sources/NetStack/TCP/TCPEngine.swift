@@ -134,7 +134,10 @@ package final class TCPEngine {
       touchedHead = flow.pointee.nextTouched
       flow.pointee.nextTouched = 0
       flow.pointee.flags.remove(.isTouched)
-      if flow.pointee.batchHead >= 0 || flow.pointee.flags.contains(.finSeen) {
+      // Bytes that closed a hole are in the store, not among the slices.
+      if flow.pointee.batchHead >= 0 || flow.pointee.pendingCount > 0
+        || flow.pointee.flags.contains(.finSeen)
+      {
         flushToHost(flow)
       }
       if flow.pointee.state != .closed, !flow.pointee.flags.contains(.isTouched) {

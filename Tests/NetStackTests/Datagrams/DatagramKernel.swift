@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Datagram sockets for tests: what is sent is kept as a wire would see it, what shall be
+// received, and what stands in the error queue, is put in.
+
+import Glibc
+import Platform
+
+@testable import NetStack
+
+/// A scripted kernel of UDP and ping sockets behind `SocketCalls`.
+final class DatagramKernel {
+  struct Sent: Equatable {
+    var fd: Int32
+    var payload: [UInt8]
+    var destination: Endpoint
+    /// Of the control message; 0 without one.
+    var hopLimit: Int32 = 0
+    var source: IPAddress?
+  }
+
+  struct Incoming {
+    var source: Endpoint
+    var payload: [UInt8]
+    /// UDP_GRO's segment size; 0 for a single datagram.
+    var segment: Int32 = 0
+    var local: IPAddress?
+    var hopLimit: Int32 = 0
+  }
+
+  struct Failure {
+    /// Where the datagram at fault went, and its payload.
+    var destination: Endpoint
+    var payload: [UInt8]
+    var errno: Int32
+    var origin: UInt8 = 2
+    var type: UInt8 = 0
+    var code: UInt8 = 0
+    var info: UInt32 = 0
+    var offender: IPAddress?
+  }
+
+  struct Socket {
+    var type: Int32
+    var proto: Int32
+    var options: [String: Int32] = [:]
+    var incoming: [Incoming] = []
+    var errors: [Failure] = []
+  }
+
+  var sockets: [Int32: Socket] = [:]
+  var sent: [Sent] = []
+  /// Messages of each sendmmsg, in order.
+  var batches: [Int] = []
+  /// Errnos the next sends fail with.
+  var sendErrors: [Int32] = []
+  /// No UDP_SEGMENT on this path.
+  var refusesSegmentation = false
+  var maximumOpen = Int.max
+  var socketError: Int32 = 0
+  private var nextFD: Int32 = 100
+
+  var open: [Int32] { sockets.keys.sorted() }
+
+  var calls: SocketCalls {
+    SocketCalls(
+      context: Unmanaged.passUnretained(self).toOpaque(),
+      socket: { context, _, type, proto in
+        let kernel = DatagramKernel.of(context)
+        if kernel.socketError != 0 { return -kernel.socketError }
+        if kernel.sockets.count >= kernel.maximumOpen { return -EMFILE }
+        kernel.nextFD += 1
+        kernel.sockets[kernel.nextFD] = Socket(type: type, proto: proto)
+        return kernel.nextFD
+      },
+      socketPair: { _, _, _, _ in -ENOSYS },
+      connect: { _, _, _, _ in -ENOSYS },
+      bind: { _, _, _, _ in 0 },
+      listen: { _, _, _ in 0 },
+      accept: { _, _, _, _ in -EAGAIN },
+      sendMessage: { context, fd, message, _ in
+        DatagramKernel.of(context).send(fd, message.pointee)
+      },
+      receiveMessage: { context, fd, message, flags in
+        flags & SocketConstant.errorQueue != 0
+          ? DatagramKernel.of(context).takeError(fd, &message.pointee)
+          : DatagramKernel.of(context).receive(fd, &message.pointee)
+      },
+      shutdown: { _, _, _ in 0 },
+      close: { context, fd in
+        DatagramKernel.of(context).sockets[fd] = nil
+        return 0
+      },
+      getOption: { _, _, _, _, value, _ in
+        value.storeBytes(of: 0, as: Int32.self)
+        return 0
+      },
+      setOption: { context, fd, level, name, value, size in
+        guard size >= 4 else { return 0 }
+        DatagramKernel.of(context).sockets[fd]?.options["\(level)/\(name)"] = value.load(
+          as: Int32.self)
+        return 0
+      },
+      localAddress: { _, _, _, _ in -EINVAL },
+      sendMessages: { context, fd, messages, count in
+        let kernel = DatagramKernel.of(context)
+        kernel.batches.append(Int(count))
+        for index in 0..<Int(count) {
+          let result = kernel.send(fd, messages[index].header)
+          if result < 0 { return index > 0 ? Int32(index) : Int32(result) }
+        }
+        return Int32(count)
+      },
+      receiveMessages: { context, fd, messages, count in
+        let kernel = DatagramKernel.of(context)
+        for index in 0..<Int(count) {
+          let result = kernel.receive(fd, &messages[index].header)
+          if result < 0 { return index > 0 ? Int32(index) : Int32(result) }
+          messages[index].length = UInt32(result)
+        }
+        return Int32(count)
+      })
+  }
+
+  private static func of(_ context: UnsafeMutableRawPointer?) -> DatagramKernel {
+    guard let context else { preconditionFailure("a socket call without its context") }
+    return Unmanaged<DatagramKernel>.fromOpaque(context).takeUnretainedValue()
+  }
+
+  private func send(_ fd: Int32, _ message: msghdr) -> Int {
+    if !sendErrors.isEmpty { return -Int(sendErrors.removeFirst()) }
+    guard let name = message.msg_name, sockets[fd] != nil else { return -Int(EBADF) }
+    var address = SocketAddress()
+    address.withMutableSockaddr { out, size in
+      UnsafeMutableRawPointer(out).copyMemory(from: name, byteCount: Int(message.msg_namelen))
+      size.pointee = message.msg_namelen
+    }
+    guard let destination = address.endpoint else { return -Int(EINVAL) }
+    var template = Sent(fd: fd, payload: [], destination: destination)
+    var segment = 0
+    if let control = message.msg_control {
+      for entry in ControlMessages(ByteView(control, count: message.msg_controllen)) {
+        switch (entry.level, entry.type) {
+        case (SocketConstant.levelIP, SocketConstant.timeToLive):
+          template.hopLimit = entry.data.base.loadUnaligned(as: Int32.self)
+        case (SocketConstant.levelIP, SocketConstant.packetInfo):
+          template.source = entry.data.ipv4Address(at: 4)
+        case (SocketConstant.levelUDP, SocketConstant.udpSegment):
+          segment = Int(entry.data.base.loadUnaligned(as: UInt16.self))
+        default: break
+        }
+      }
+    }
+    if segment > 0, refusesSegmentation { return -Int(EINVAL) }
+    var bytes: [UInt8] = []
+    for index in 0..<Int(message.msg_iovlen) {
+      bytes += UnsafeRawBufferPointer(
+        start: message.msg_iov[index].iov_base, count: message.msg_iov[index].iov_len)
+    }
+    let size = segment > 0 ? segment : max(bytes.count, 1)
+    for start in stride(from: 0, to: max(bytes.count, 1), by: size) {
+      template.payload = Array(bytes[start..<min(start + size, bytes.count)])
+      sent.append(template)
+    }
+    return bytes.count
+  }
+
+  private func receive(_ fd: Int32, _ message: inout msghdr) -> Int {
+    guard sockets[fd]?.incoming.isEmpty == false, let next = sockets[fd]?.incoming.removeFirst()
+    else { return -Int(EAGAIN) }
+    var writer = ControlWriter(message.msg_control, capacity: message.msg_controllen)
+    if next.segment > 0 {
+      writer.append(
+        level: SocketConstant.levelUDP, type: SocketConstant.udpReceiveOffload, next.segment)
+    }
+    if let local = next.local {
+      let info: (Int32, UInt32, UInt32) = (1, local.v4.bigEndian, local.v4.bigEndian)
+      writer.append(level: SocketConstant.levelIP, type: SocketConstant.packetInfo, info)
+    }
+    if next.hopLimit > 0 {
+      writer.append(level: SocketConstant.levelIP, type: SocketConstant.timeToLive, next.hopLimit)
+    }
+    message.msg_controllen = writer.count
+    return fill(&message, next.source, next.payload)
+  }
+
+  private func takeError(_ fd: Int32, _ message: inout msghdr) -> Int {
+    guard sockets[fd]?.errors.isEmpty == false, let next = sockets[fd]?.errors.removeFirst()
+    else { return -Int(EAGAIN) }
+    var writer = ControlWriter(message.msg_control, capacity: message.msg_controllen)
+    // struct sock_extended_err and a sockaddr_in behind it.
+    var error: (UInt32, UInt8, UInt8, UInt8, UInt8, UInt32, UInt32, UInt16, UInt16, UInt32, UInt64)
+    error = (
+      UInt32(next.errno), next.origin, next.type, next.code, 0, next.info, 0, 0, 0, 0, 0
+    )
+    if let offender = next.offender {
+      error.7 = UInt16(AF_INET)
+      error.9 = offender.v4.bigEndian
+    }
+    writer.append(level: SocketConstant.levelIP, type: SocketConstant.receiveErrors, error)
+    message.msg_controllen = writer.count
+    return fill(&message, next.destination, next.payload)
+  }
+
+  private func fill(_ message: inout msghdr, _ name: Endpoint, _ payload: [UInt8]) -> Int {
+    let address = SocketAddress(name)
+    address.withSockaddr { from, size in
+      message.msg_name?.copyMemory(from: from, byteCount: Int(size))
+      message.msg_namelen = size
+    }
+    let count = min(payload.count, message.msg_iov[0].iov_len)
+    payload.withUnsafeBytes { bytes in
+      if let base = bytes.baseAddress {
+        message.msg_iov[0].iov_base.copyMemory(from: base, byteCount: count)
+      }
+    }
+    return count
+  }
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A stack with one guest over the fake host and the datagram kernel.
+
+import PluginAPI
+
+@testable import NetStack
+
+final class DatagramWorld {
+  static let port: lnd_port = 7
+  static let guest = IPAddress(192, 168, 5, 15)
+  static let gateway = IPAddress(192, 168, 5, 2)
+  static let server = Endpoint(IPAddress(10, 1, 2, 3), port: 7000)
+
+  let host = FakeHost()
+  let kernel = DatagramKernel()
+  let stack: Stack
+
+  init(mtu: UInt32 = 1500, configure: (inout StackConfig) -> Void = { _ in }) throws {
+    guard let subnet = CIDR(Self.gateway, prefixLength: 24) else { preconditionFailure("a CIDR") }
+    var config = StackConfig(
+      subnet: subnet, gateway: Self.gateway, dns: IPAddress(192, 168, 5, 3))
+    config.maximumFlows = 64
+    config.bufferLimit = 1 << 20
+    configure(&config)
+    guard let stack = Stack(host: host.table, calls: kernel.calls, config: config, seed: 1) else {
+      preconditionFailure("the fake host is complete")
+    }
+    self.stack = stack
+    var info = lnd_port_info()
+    info.size = UInt32(MemoryLayout<lnd_port_info>.size)
+    info.kind = LND_PORT_GUEST
+    info.port = Self.port
+    info.mtu = mtu
+    precondition(stack.portUp(info))
+  }
+
+  func udp(
+    from port: UInt16, to remote: Endpoint, _ payload: [UInt8], ttl: UInt8 = 64
+  ) -> [UInt8] {
+    let transport = [UInt8](capacity: 8 + payload.count) { out in
+      payload.withByteView { view in
+        out.store(view, at: 8)
+        return payload.count
+          + UDPHeader(
+            sourcePort: port, destinationPort: remote.port, payloadLength: payload.count
+          ).emit(into: out, payload: view, source: Self.guest, destination: remote.address)
+      }
+    }
+    return ip(IPProtocol.udp, transport, to: remote.address, ttl: ttl)
+  }
+
+  func echo(_ id: UInt16, _ sequence: UInt16, to remote: IPAddress, ttl: UInt8 = 64) -> [UInt8] {
+    let payload: [UInt8] = [1, 2, 3, 4]
+    let transport = [UInt8](capacity: 12) { out in
+      payload.withByteView { view in
+        out.store(view, at: 8)
+        ICMPv4Header(type: ICMPv4Type.echoRequest, identifier: id, sequence: sequence)
+          .emit(into: out, payload: view)
+        return 12
+      }
+    }
+    return ip(IPProtocol.icmp, transport, to: remote, ttl: ttl)
+  }
+
+  private func ip(_ proto: UInt8, _ transport: [UInt8], to remote: IPAddress, ttl: UInt8)
+    -> [UInt8]
+  {
+    [UInt8](capacity: 34 + transport.count) { out in
+      EthernetHeader(
+        destination: GuestTCP.gatewayMAC, source: GuestTCP.mac, etherType: EtherType.ipv4
+      ).emit(into: out)
+      IPv4Header(
+        source: Self.guest, destination: remote, protocolNumber: proto,
+        payloadLength: transport.count, dontFragment: true, timeToLive: ttl
+      ).emit(into: out.dropFirst(14))
+      transport.withByteView { out.store($0, at: 34) }
+      return 34 + transport.count
+    }
+  }
+
+  /// Hands frames to the stack in one batch.
+  func send(_ frames: [UInt8]...) { send(batch: frames) }
+
+  func send(batch frames: [[UInt8]]) {
+    let sizes = frames.map(\.count)
+    let bytes = frames.flatMap { $0 }
+    bytes.withUnsafeBufferPointer { buffer in
+      var offset = 0
+      let list = sizes.map { size in
+        var frame = lnd_frame()
+        frame.data = buffer.baseAddress.map { $0 + offset }
+        frame.length = UInt32(size)
+        offset += size
+        return frame
+      }
+      stack.rx(Self.port, list, UInt32(list.count))
+    }
+  }
+
+  /// Reports sockets that have something as ready.
+  func poll() {
+    let events = host.watches.values.compactMap { watch -> lnd_fd_event? in
+      guard let socket = kernel.sockets[watch.fd] else { return nil }
+      let ready =
+        (socket.incoming.isEmpty ? 0 : LND_FD_READ) | (socket.errors.isEmpty ? 0 : LND_FD_ERROR)
+      return ready == 0 ? nil : lnd_fd_event(user: watch.user, events: ready, reserved: 0)
+    }
+    stack.onFds(events, UInt32(events.count))
+  }
+
+  /// Lets time pass, timers firing on the way.
+  func wait(seconds: UInt64) {
+    let end = host.now + seconds * 1_000_000_000
+    while let (handle, deadline) = host.timers.min(by: { $0.value < $1.value }), deadline <= end {
+      host.now = max(host.now, deadline)
+      host.timers[handle] = nil
+      stack.onTimer(handle)
+    }
+    host.now = end
+  }
+
+  struct Datagram: Equatable {
+    var source: Endpoint
+    var port: UInt16
+    var payload: [UInt8]
+  }
+
+  struct Message {
+    var source: IPAddress
+    var header: ICMPv4Header
+    var payload: [UInt8]
+    var ttl: UInt8
+  }
+
+  /// Takes the UDP datagrams the guest got.
+  func datagrams() -> [Datagram] {
+    packets(IPProtocol.udp).compactMap { ip, bytes in
+      bytes.withByteView { view in
+        UDPPacket(checking: view).map {
+          Datagram(
+            source: Endpoint(ip.source, port: $0.sourcePort), port: $0.destinationPort,
+            payload: $0.payload.bytes)
+        }
+      }
+    }
+  }
+
+  /// Takes the ICMP messages the guest got.
+  func messages() -> [Message] {
+    packets(IPProtocol.icmp).compactMap { ip, bytes in
+      bytes.withByteView { view in
+        guard let icmp = ICMPv4Packet(checking: view), icmp.isChecksumValid else { return nil }
+        return Message(
+          source: ip.source, header: ICMPv4Header(icmp), payload: icmp.payload.bytes,
+          ttl: ip.timeToLive)
+      }
+    }
+  }
+
+  private func packets(_ proto: UInt8) -> [(IPv4Header, [UInt8])] {
+    var found: [(IPv4Header, [UInt8])] = []
+    host.frames.removeAll { frame in
+      frame.withByteView { view in
+        guard let ethernet = EthernetPacket(checking: view),
+          let ip = IPv4Packet(checking: ethernet.payload), ip.protocolNumber == proto
+        else { return false }
+        found.append((IPv4Header(ip), ip.payload.bytes))
+        return true
+      }
+    }
+    return found
+  }
+}

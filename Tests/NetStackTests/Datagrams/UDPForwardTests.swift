@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Clients of UDP forwards against a scripted kernel.
+
+import PluginAPI
+import Testing
+
+@testable import NetStack
+
+@Suite struct UDPForwardTests {
+  let guest = Endpoint(DatagramWorld.guest, port: 53)
+
+  private func world() throws -> (DatagramWorld, Int32) {
+    let world = try DatagramWorld()
+    // The guest speaks, so that its Ethernet address is known.
+    world.send(world.echo(1, 1, to: DatagramWorld.gateway))
+    world.host.frames = []
+    try world.stack.forwards.expose(
+      ForwardSpec(kind: .udp(Endpoint(.anyV4, port: 5353)), guest: guest))
+    return (world, try #require(world.kernel.open.first))
+  }
+
+  @Test func `the guest sees a client of the network under its own address`() throws {
+    let (world, fd) = try world()
+    let client = Endpoint(IPAddress(10, 7, 7, 7), port: 1234)
+    world.kernel.sockets[fd]?.incoming = [
+      .init(source: client, payload: [1], local: IPAddress(10, 0, 0, 5))
+    ]
+    world.poll()
+    #expect(world.datagrams() == [.init(source: client, port: 53, payload: [1])])
+    world.send(world.udp(from: 53, to: client, [2]))
+    // By the same socket, from the address the client spoke to; no flow is made for it.
+    let sent = try #require(world.kernel.sent.last)
+    #expect(sent.fd == fd && sent.destination == client && sent.source == IPAddress(10, 0, 0, 5))
+    #expect(world.kernel.open == [fd])
+  }
+
+  @Test func `clients on loopback are the gateway, each with a port of its own`() throws {
+    let (world, fd) = try world()
+    let clients = (1...3).map { Endpoint(IPAddress(127, 0, 0, UInt8($0)), port: 1234) }
+    world.kernel.sockets[fd]?.incoming = clients.map { .init(source: $0, payload: [1]) }
+    world.poll()
+    let got = world.datagrams()
+    #expect(got.allSatisfy { $0.source.address == DatagramWorld.gateway })
+    #expect(Set(got.map(\.source.port)).count == 3)
+    #expect(got.first?.source.port == 1234)
+    for datagram in got { world.send(world.udp(from: 53, to: datagram.source, [2])) }
+    #expect(world.kernel.sent.map(\.destination) == clients)
+  }
+
+  @Test func `silent clients are forgotten, and all of them with the forward`() throws {
+    let (world, fd) = try world()
+    let client = Endpoint(IPAddress(10, 7, 7, 7), port: 1234)
+    world.kernel.sockets[fd]?.incoming = [.init(source: client, payload: [1])]
+    world.poll()
+    #expect(world.stack.forwards.all.first?.connections == 1)
+    world.wait(seconds: 400)
+    #expect(world.stack.forwards.all.first?.connections == 0)
+    world.kernel.sockets[fd]?.incoming = [.init(source: client, payload: [1])]
+    world.poll()
+    world.stack.forwards.unexpose(.udp(Endpoint(.anyV4, port: 5353)))
+    #expect(world.kernel.open.isEmpty)
+    // What the guest still says to the client is an ordinary flow now.
+    world.send(world.udp(from: 53, to: client, [2]))
+    #expect(world.kernel.sent.last?.source == nil)
+  }
+}
