@@ -2,12 +2,11 @@
 //
 // The root command. Each sub-command is one file; `serve` is the default.
 //
-// main() is synchronous on purpose: `exec` and `attach` unshare and enter user namespaces, which the kernel allows
-// to a process with one thread only, and an asynchronous main starts the concurrency runtime before a command runs.
-// A command that needs it (serve) conforms to AsyncParsableCommand and gets it here, after parsing.
+// No command is asynchronous, on purpose: `exec` and `attach` unshare and enter user namespaces, which the kernel
+// allows to a process with one thread only, and an asynchronous main starts the concurrency runtime before a command
+// runs.
 
 import ArgumentParser
-import Dispatch
 
 struct LimaNetd: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -30,12 +29,14 @@ struct LimaNetd: ParsableCommand {
       """,
     version: versionText,
     subcommands: [
-      Serve.self, Exec.self, Attach.self, ForwardCommand.self, Network.self, Status.self, Leases.self,
-      Capture.self, DNS.self, Completions.self,
+      Serve.self, Exec.self, Attach.self, ForwardCommand.self, Network.self, Status.self,
+      Leases.self,
+      Capture.self, DNS.self, Plugin.self, Completions.self,
     ],
     defaultSubcommand: Serve.self)
 
-  static let versionText = "lima-netd 0.1.0"
+  static let version = "0.1.0"
+  static let versionText = "lima-netd \(version)"
 }
 
 @main
@@ -46,30 +47,9 @@ enum Main {
     #endif
     do {
       var command = try LimaNetd.parseAsRoot()
-      guard let asynchronous = command as? any AsyncParsableCommand else {
-        try command.run()
-        return
-      }
-      runAsynchronously(asynchronous)
+      try command.run()
     } catch {
       LimaNetd.exit(withError: error)
     }
-  }
-
-  /// Runs the command on the concurrency runtime's threads and waits here: the main thread stays a plain,
-  /// sleeping thread, nothing may be isolated to the main actor.
-  private static func runAsynchronously(_ command: sending any AsyncParsableCommand) -> Never {
-    let done = DispatchSemaphore(value: 0)
-    Task.detached { [command] in
-      var command = command
-      do {
-        try await command.run()
-        done.signal()
-      } catch {
-        LimaNetd.exit(withError: error)
-      }
-    }
-    done.wait()
-    LimaNetd.exit()
   }
 }

@@ -50,7 +50,7 @@ struct Serve: ParsableCommand {
     var options = ServeOptions(
       home: try home.resolve(), configFile: config.map(absolute),
       pluginDirectories: pluginDirectories.map(absolute), gracePeriod: gracePeriod.nanoseconds,
-      version: LimaNetd.versionText,
+      version: LimaNetd.version,
       installation: Installation(executable: try ChildProcess.ownPath()))
     // Lima resolves links in its home; sockets must not depend on which of the names was given.
     if let real = try? Files.realPath(options.home.path) {

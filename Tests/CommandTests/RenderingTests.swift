@@ -92,7 +92,7 @@ import Testing
     #expect(lines[0].split(separator: "\t").suffix(4) == ["60", "IN", "A", "192.168.5.2"])
     #expect(lines[1] == ";; NOERROR from hostdns 0.1.0 of network default, 3.3 ms")
     let json = try JSONText.decode(JSONValue.self, from: JSONText.string(result))
-    #expect(json["answers"]?.arrayValue?.first?["data"]?.stringValue == "192.168.5.2")
+    #expect(json["answers"]?.array?.first?["data"]?.string == "192.168.5.2")
   }
 
   @Test func noAnswerIsAnAnswerToo() throws {

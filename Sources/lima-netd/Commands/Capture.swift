@@ -34,13 +34,13 @@ struct Capture: ParsableCommand {
     completion: .file(extensions: ["pcap"]))
   var file: String
   @Option(
-    help: ArgumentHelp("Keep at most this much of each frame, 14 to 262144.", valueName: "bytes"))
+    help: ArgumentHelp("Keep at most this much of each frame, 64 to 262144.", valueName: "bytes"))
   var snaplen = 262_144
   @OptionGroup var home: HomeOptions
 
   func validate() throws {
-    if !(14...262_144).contains(snaplen) {
-      throw ValidationError("--snaplen \(snaplen): give a number from 14 to 262144.")
+    if !(64...262_144).contains(snaplen) {
+      throw ValidationError("--snaplen \(snaplen): give a number from 64 to 262144.")
     }
     if file == "-", isatty(1) == 1 {
       throw ValidationError(

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// PluginSurvey: what the registry would be, for a command line without a daemon. Runs an event loop of its own until
+// all files are inspected; blocks the caller meanwhile.
+
+import HostProtocol
+import Logging
+import Platform
+
+package enum PluginSurvey {
+  /// Looks at `directories` in order, then at the installation's own.
+  /// - Throws: `SystemError` when no event loop can be had.
+  package static func report(
+    directories: [String], installation: Installation
+  ) throws(SystemError) -> PluginsReport {
+    let loop = try EventLoop()
+    let inspector = PluginInspector(executable: installation.hostExecutable, loop: loop)
+    let places =
+      directories.map { PluginDirectory(path: $0, builtin: false) }
+      + [PluginDirectory(path: installation.pluginDirectory, builtin: true)]
+    // What would be logged is in the report.
+    let catalog = PluginCatalog(
+      directories: places, asRoot: CurrentProcess.isRoot,
+      log: Logger(label: "plugins") { _ in SwiftLogNoOpLogHandler() },
+      inspect: { inspector.inspect($0, answer: $1) })
+    var report: PluginsReport?
+    catalog.refresh { registry in
+      report = registry.report
+      loop.stop()
+    }
+    if report == nil { loop.run() }
+    return report ?? Registry(levels: []).report
+  }
+
+  /// Looks at one file, whatever it is.
+  package static func inspect(
+    _ file: String, installation: Installation
+  ) throws(SystemError) -> Inspection {
+    let loop = try EventLoop()
+    let inspector = PluginInspector(executable: installation.hostExecutable, loop: loop)
+    var found: Inspection?
+    inspector.inspect(file) { inspection in
+      found = inspection
+      loop.stop()
+    }
+    loop.run()
+    return found ?? Inspection(file: file, reason: .loadFailed, detail: "it was not inspected")
+  }
+}
