@@ -4,8 +4,13 @@
 // Counts must not exceed what is left; callers know the frame's length.
 
 import CPlatform
-import Glibc
 import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
 
 struct PieceReader {
   private var at: UnsafePointer<UInt8>

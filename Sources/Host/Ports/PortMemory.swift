@@ -8,8 +8,13 @@
 // Thread: loop only. Memory is reserved when made and resident when touched.
 
 import CPlatform
-import Glibc
 import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
 
 package final class PortMemory {
   /// Frames of one batch to a receiver.

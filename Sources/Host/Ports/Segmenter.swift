@@ -16,8 +16,13 @@
 // `headerMax` bytes.
 
 import CPlatform
-import Glibc
 import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
 
 struct Segmenter {
   /// Bytes of headers that a frame to be worked on may have.

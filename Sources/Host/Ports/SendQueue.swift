@@ -6,7 +6,11 @@
 //
 // Thread: loop only. Reserves memory at its first use, and keeps it.
 
-import Glibc
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
 
 struct SendQueue: ~Copyable {
   /// Bytes above which no further frame is let in.

@@ -10,26 +10,13 @@
 // Forwarded frames have nobody to go back to: they are queued, then dropped.
 
 import CPlatform
-import Glibc
 import PluginAPI
 
-extension Port {
-  /// A frame that is cheaper to copy than to refuse.
-  @inline(__always) static func isSmall(_ frame: UnsafePointer<lnd_frame>) -> Bool {
-    frame.pointee.length <= 2048 && frame.pointee.gso_type == 0
-  }
-
-  /// Counts what was accepted and shows it to the capture.
-  @inline(__always)
-  final func accepted(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
-    guard count > 0 else { return }
-    var bytes: UInt64 = 0
-    for i in 0..<count { bytes &+= UInt64(frames[i].length) }
-    counters.txFrames &+= UInt64(count)
-    counters.txBytes &+= bytes
-    if let capture { capture.record(frames, count) }
-  }
-}
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
 
 extension StreamPort {
   /// A sendmsg being put together.

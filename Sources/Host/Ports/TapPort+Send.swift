@@ -4,8 +4,13 @@
 // offloads. The queue holds records: length (4 bytes, native order), then what
 // one write takes.
 
-import Glibc
 import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
 
 extension TapPort {
   /// What a write came to.
@@ -158,7 +163,7 @@ extension TapPort {
     switch code {
     case EAGAIN: return .full
     case ENOBUFS, ENOMEM: return .exhausted
-    case EBADFD, ENODEV:
+    case Self.noDevice, ENODEV:
       finish(.closed)
       return .dead
     default: return .refused  // EIO: the link is down; EINVAL: not for this device

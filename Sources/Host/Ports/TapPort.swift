@@ -9,12 +9,19 @@
 //
 // Thread: loop only.
 
-import Glibc
 import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
 
 package final class TapPort: Port {
   /// Frames read in one turn, so that one guest cannot keep the loop.
   private static let turn = 64
+  /// EBADFD, which only Linux has: the device was deleted.
+  static let noDevice: Int32 = 77
   /// When the kernel had no memory: it says nothing when it has some again.
   static let retryDelay: UInt64 = 1_000_000
 
@@ -85,7 +92,7 @@ package final class TapPort: Port {
   private func readFailed(_ code: Int32) {
     switch code {
     case EAGAIN, ENOBUFS, ENOMEM: break
-    case EBADFD, EFAULT, ENODEV: finish(.closed)  // the device was deleted
+    case Self.noDevice, EFAULT, ENODEV: finish(.closed)  // the device was deleted
     default: finish(.system(call: "read", errno: code))
     }
   }

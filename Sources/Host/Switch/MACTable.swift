@@ -33,6 +33,7 @@ struct MACTable: ~Copyable {
   private let portLimit: Int32
   private let portCount: Int
   private(set) var count = 0
+  private var swept = UInt32.max
 
   /// - Parameter ports: port indices are below it.
   init(ports: Int, portLimit: Int = 512) {
@@ -103,6 +104,9 @@ struct MACTable: ~Copyable {
     _ address: UInt64, _ port: Int32, _ now: UInt32, pinned: Bool
   ) -> Learned {
     if count >= Self.limit || !admit(port) {
+      // At most once a second: it looks at the whole table.
+      guard now != swept else { return .full }
+      swept = now
       removeAll { !$0.isPinned && now &- $0.seen > Self.age }
       guard count < Self.limit, admit(port) else { return .full }
     }

@@ -97,12 +97,7 @@ package final class Switch {
           $0.receive(handle, frames, Int(count))
         }
       },
-      ready: { context, _ in
-        guard let context else { return }
-        Unmanaged<Switch>.fromOpaque(context)._withUnsafeGuaranteedRef {
-          $0.plugin.ready?($0.plugin.context, Switch.handle)
-        }
-      })
+      ready: role == .guest ? Self.guestReady : Self.uplinkReady)
     return port.handle
   }
 
@@ -120,6 +115,22 @@ package final class Switch {
 
   package func port(_ handle: lnd_port) -> Port? {
     ports.index(of: handle).flatMap { ports[$0]?.takeUnretainedValue() }
+  }
+
+  private static let guestReady: FrameReceiver.Ready = { context, _ in
+    guard let context else { return }
+    Unmanaged<Switch>.fromOpaque(context)._withUnsafeGuaranteedRef {
+      $0.plugin.ready?($0.plugin.context, Switch.handle)
+    }
+  }
+
+  /// The plugin may have sent to the uplink itself, or through the switch.
+  private static let uplinkReady: FrameReceiver.Ready = { context, handle in
+    guard let context else { return }
+    Unmanaged<Switch>.fromOpaque(context)._withUnsafeGuaranteedRef {
+      $0.plugin.ready?($0.plugin.context, handle)
+      $0.plugin.ready?($0.plugin.context, Switch.handle)
+    }
   }
 
   package var portCount: Int { ports.count }

@@ -86,7 +86,7 @@ import Testing
     let (port, guest) = try make()
     var sent: [[UInt8]] = []
     var received: [[UInt8]] = []
-    for _ in 0..<60 {
+    for _ in 0..<25 {
       let frames = (0..<40).map { _ in
         TestPacket.plain(Int.random(in: 14...9000, using: &random))
       }
@@ -110,7 +110,7 @@ import Testing
     let (port, guest) = try make()
     var payloads: [UInt8] = []
     var received: [[UInt8]] = []
-    for _ in 0..<30 {
+    for _ in 0..<10 {
       let payload = random.bytes(Int.random(in: 1...64_000, using: &random))
       let frame = TestPacket.offloaded(
         .v6, payload: payload, gsoSize: Int.random(in: 32...1500, using: &random))

@@ -157,11 +157,11 @@ import Testing
     for (i, frame) in frames.enumerated() { #expect(Self.cut(frame) == nil, "case \(i)") }
   }
 
-  @Test("20,000 random descriptions of frames never trap")
+  @Test("10,000 random descriptions of frames never trap")
   func garbage() {
     var random = SeededGenerator(11)
     var accepted = 0
-    for round in 0..<20_000 {
+    for round in 0..<10_000 {
       let udp = Bool.random(using: &random)
       let family: TestPacket.Family = Bool.random(using: &random) ? .v4 : .v6
       let length = Int.random(in: 0...300, using: &random)
@@ -190,6 +190,6 @@ import Testing
       }
       if Self.cut(owned) != nil { accepted += 1 }
     }
-    #expect(accepted > 1000)
+    #expect(accepted > 500)
   }
 }

@@ -110,7 +110,7 @@ import Testing
   @Test("What a real short write leaves is completed by the next process")
   func shortWrite() throws {
     var random = SeededGenerator(9)
-    for _ in 0..<50 {
+    for _ in 0..<25 {
       let slot = Slot()
       let (fd, guest) = try socketPair(.stream, sendBuffer: 20_000)
       let host = TestFD(fd)

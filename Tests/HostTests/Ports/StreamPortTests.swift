@@ -195,7 +195,7 @@ import Testing
   @Test("A full guest makes the sender wait, and every byte arrives in order")
   func backPressure() throws {
     var random = SeededGenerator(4)
-    for round in 0..<20 {
+    for round in 0..<8 {
       inbox.readies = []
       let (port, guest) = try make(sendBuffer: Int32(round % 2 == 0 ? 1 : 30_000))
       var sent: [[UInt8]] = []
@@ -227,7 +227,7 @@ import Testing
   @Test("A super-frame cut short by a full guest is completed, whatever else waits")
   func superFrameBackPressure() throws {
     var random = SeededGenerator(6)
-    for _ in 0..<20 {
+    for _ in 0..<4 {
       let (port, guest) = try make(sendBuffer: 8000)
       var payloads: [UInt8] = []
       var received: [UInt8] = []

@@ -268,6 +268,29 @@ import Testing
     #expect(scene.fabric.attach(again, as: .guest) != handle)
   }
 
+  @Test("An uplink is a port among the others, and the plugin can send to it alone")
+  func uplink() {
+    let scene = Scene()
+    let uplink = Guest(77)
+    uplink.delegate = scene.plugin
+    let handle = scene.fabric.attach(uplink, as: .uplink)
+    scene.guests[0].says([Self.frame(Self.mac(0), Self.broadcast)])
+    #expect(uplink.take().count == 1)
+    uplink.says([Self.frame(Self.mac(5), Self.mac(0))])
+    #expect(scene.guests[0].take().count == 1)
+    uplink.room = 1
+    let frame = OwnedFrame(Self.frame(Self.gateway, Self.mac(5)))
+    let raw = [frame.frame, frame.frame]
+    withExtendedLifetime(frame) {
+      raw.withUnsafeBufferPointer { buffer in
+        guard let base = buffer.baseAddress, let handle else { return }
+        #expect(scene.fabric.send(handle, base, 2) == 1)
+      }
+    }
+    uplink.onWritable()
+    #expect(scene.plugin.readies == [uplink.handle, Switch.handle])
+  }
+
   @Test("An isolated network joins each guest with the plugin alone")
   func isolated() {
     let plugin = Inbox()
