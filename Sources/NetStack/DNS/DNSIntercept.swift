@@ -63,7 +63,7 @@ package final class DNSIntercept {
   // MARK: UDP
 
   /// A question from a guest; borrowed.
-  func datagram(_ datagram: UDPPacket, of packet: InboundPacket) {
+  func datagram(_ payload: ByteView, from port: UInt16, of packet: InboundPacket) {
     guard let resolver else {
       stack.sendICMPError(
         about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.port)
@@ -71,10 +71,10 @@ package final class DNSIntercept {
     }
     counters.datagrams &+= 1
     let asker = Asker.datagram(
-      guest: Endpoint(packet.source, port: datagram.sourcePort),
-      server: Endpoint(packet.destination, port: datagram.destinationPort),
+      guest: Endpoint(packet.source, port: port),
+      server: Endpoint(packet.destination, port: 53),
       mac: packet.sourceMAC)
-    _ = ask(datagram.payload, resolver, transport: LND_DNS_UDP, link: packet.link, asker)
+    _ = ask(payload, resolver, transport: LND_DNS_UDP, link: packet.link, asker)
   }
 
   private func ask(

@@ -19,4 +19,6 @@ package struct InboundPacket {
   /// The transport checksum is known to be good, or the host will vouch for it
   /// (LND_FRAME_CSUM_VALID, LND_FRAME_NEEDS_CSUM): do not verify.
   package var isChecksumTrusted: Bool
+  /// Payload bytes of each datagram in a UDP super-frame (LND_GSO_UDP_L4); 0 for one datagram.
+  package var segmentSize: UInt16 = 0
 }

@@ -30,7 +30,7 @@ extension Stack {
     }
     switch ethernet.etherType {
     case EtherType.ipv4:
-      receiveIPv4(ethernet, flags: frame.pointee.flags, on: link, state)
+      receiveIPv4(ethernet, frame, on: link, state)
     case EtherType.arp:
       receiveARP(ethernet, on: link)
     default:
@@ -40,9 +40,10 @@ extension Stack {
 
   @inline(__always)
   private func receiveIPv4(
-    _ ethernet: EthernetPacket, flags: UInt32, on link: UInt32,
+    _ ethernet: EthernetPacket, _ frame: UnsafePointer<lnd_frame>, on link: UInt32,
     _ state: UnsafeMutablePointer<Link>
   ) {
+    let flags = frame.pointee.flags
     guard let ip = IPv4Packet(checking: ethernet.payload) else {
       state.pointee.counters.malformed &+= 1
       return
@@ -65,7 +66,8 @@ extension Stack {
       InboundPacket(
         link: link, sourceMAC: mac, source: source, destination: ip.destination,
         proto: ip.protocolNumber, hopLimit: ip.timeToLive, payload: ip.payload, packet: ip.bytes,
-        isChecksumTrusted: trusted))
+        isChecksumTrusted: trusted,
+        segmentSize: frame.pointee.gso_type == UInt16(LND_GSO_UDP_L4) ? frame.pointee.gso_size : 0))
   }
 
   /// A whole packet, to its engine.

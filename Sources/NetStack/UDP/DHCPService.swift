@@ -34,7 +34,7 @@ package final class DHCPService {
   }
 
   /// A datagram for port 67. False when it is not for this server.
-  func receive(_ packet: InboundPacket, _ datagram: UDPPacket) -> Bool {
+  func receive(_ packet: InboundPacket, _ payload: ByteView) -> Bool {
     let destination = packet.destination
     guard
       destination.isLimitedBroadcast || destination == configuration.serverAddress
@@ -42,7 +42,7 @@ package final class DHCPService {
     else { return false }
     received &+= 1
     var server = server(packet.link)
-    let reply = server.handle(datagram.payload, receivedFrom: packet.sourceMAC, now: stack.now)
+    let reply = server.handle(payload, receivedFrom: packet.sourceMAC, now: stack.now)
     servers[packet.link] = server
     guard let reply else { return true }
     let length = reply.frameLength

@@ -28,6 +28,8 @@ package final class UDPEngine {
   var newestFlow: UInt32 = 0
   var oldestFlow: UInt32 = 0
   var hasLoggedLimit = false
+  /// Datagrams in one super-frame at most (UDP_MAX_SEGMENTS of Linux).
+  private static let longestTrain = 128
   /// Answers DHCP on every link; nil leaves it unanswered.
   package var dhcp: DHCPService?
 
@@ -57,32 +59,58 @@ package final class UDPEngine {
       link: packet.link, proto: IPProtocol.udp, guest: packet.source,
       guestPort: datagram.sourcePort, remote: packet.destination,
       remotePort: datagram.destinationPort)
+    let payload = datagram.payload
+    let segment = Int(packet.segmentSize)
+    if segment == 0 || payload.count <= segment {
+      dispatch(payload, of: packet, key)
+    } else {
+      dispatchTrain(payload, segment: segment, of: packet, key)
+    }
+  }
+
+  /// One datagram.
+  @inline(__always)
+  private func dispatch(_ payload: ByteView, of packet: InboundPacket, _ key: FlowKey) {
     var peer = peerTable.find(key)
     if peer == 0 {
-      peer = begin(packet, datagram, key)
+      peer = begin(packet, payload, key)
       guard peer != 0 else { return }
     }
-    queue(datagram.payload, of: packet, to: peer)
+    queue(payload, of: packet, to: peer)
+  }
+
+  /// A super-frame: datagrams of `segment` bytes, the last one shorter.
+  private func dispatchTrain(
+    _ payload: ByteView, segment: Int, of packet: InboundPacket, _ key: FlowKey
+  ) {
+    guard payload.count <= segment &* Self.longestTrain else {
+      stack.links.pointer(packet.link).pointee.counters.malformed &+= 1
+      return
+    }
+    var offset = 0
+    while offset < payload.count {
+      let length = min(segment, payload.count &- offset)
+      dispatch(payload.slice(at: offset, count: length), of: packet, key)
+      offset &+= length
+    }
   }
 
   /// The first datagram from an endpoint to another. Returns the peer it goes to; 0 when
   /// it has been dealt with.
-  private func begin(_ packet: InboundPacket, _ datagram: UDPPacket, _ key: FlowKey) -> UInt32 {
-    if datagram.destinationPort == DHCPService.serverPort, let dhcp,
-      dhcp.receive(packet, datagram)
-    {
+  private func begin(_ packet: InboundPacket, _ payload: ByteView, _ key: FlowKey) -> UInt32 {
+    if key.remotePort == DHCPService.serverPort, let dhcp, dhcp.receive(packet, payload) {
       return 0
     }
     guard !packet.source.isUnspecified else { return ignore(packet) }
-    if stack.forwards.datagramFromGuest(key, datagram.payload) { return 0 }
-    let remote = Endpoint(packet.destination, port: datagram.destinationPort)
+    if stack.forwards.datagramFromGuest(key, payload) { return 0 }
+    let remote = Endpoint(packet.destination, port: key.remotePort)
     switch stack.policy.route(proto: IPProtocol.udp, to: remote) {
     case .connect(let target):
       return open(key, target: target, isLoopback: false, packet)
     case .hostLoopback(let target):
       return open(key, target: target, isLoopback: true, packet)
     case .dns:
-      stack.dns.datagram(datagram, of: packet)
+      stack.dns.datagram(payload, from: key.guestPort, of: packet)
     case .refused:
       stack.sendICMPError(
         about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.port)

@@ -82,7 +82,12 @@ final class DatagramWorld {
   /// Hands frames to the stack in one batch.
   func send(_ frames: [UInt8]...) { send(batch: frames) }
 
-  func send(batch frames: [[UInt8]]) {
+  /// A UDP super-frame, as a guest with UDP segmentation sends it.
+  func send(train frame: [UInt8], segment: UInt16) {
+    send(batch: [frame], segment: segment)
+  }
+
+  func send(batch frames: [[UInt8]], segment: UInt16 = 0) {
     let sizes = frames.map(\.count)
     let bytes = frames.flatMap { $0 }
     bytes.withUnsafeBufferPointer { buffer in
@@ -91,6 +96,11 @@ final class DatagramWorld {
         var frame = lnd_frame()
         frame.data = buffer.baseAddress.map { $0 + offset }
         frame.length = UInt32(size)
+        if segment > 0 {
+          frame.gso_type = UInt16(LND_GSO_UDP_L4)
+          frame.gso_size = segment
+          frame.flags = LND_FRAME_NEEDS_CSUM
+        }
         offset += size
         return frame
       }

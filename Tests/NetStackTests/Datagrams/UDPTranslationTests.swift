@@ -122,6 +122,18 @@ import Testing
     #expect(got.flatMap(\.payload) == bytes)
   }
 
+  @Test func `a super-frame of the guest is so many datagrams`() throws {
+    let world = try DatagramWorld()
+    let bytes = (0..<2500).map { UInt8(truncatingIfNeeded: $0) }
+    world.send(train: world.udp(from: 4000, to: server, bytes), segment: 1000)
+    #expect(world.kernel.sent.map(\.payload.count) == [1000, 1000, 500])
+    #expect(world.kernel.sent.flatMap(\.payload) == bytes)
+    #expect(world.kernel.batches == [1])
+    // One that no kernel would make.
+    world.send(train: world.udp(from: 4000, to: server, bytes), segment: 1)
+    #expect(world.kernel.sent.count == 3)
+  }
+
   @Test func `the guest's hop limit goes on, one less`() throws {
     let world = try DatagramWorld()
     world.send(
