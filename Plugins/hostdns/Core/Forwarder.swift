@@ -241,14 +241,12 @@ final class Forwarder {
     for waiter in waiters {
       ops[waiter.op] = nil
       guard var bytes = answer else {
-        waiter.question.answer(.serverFailure).withUnsafeBytes {
-          host.complete(waiter.op, LND_OK, $0)
-        }
+        host.answer(waiter.op, waiter.question.answer(.serverFailure))
         continue
       }
       bytes[0] = UInt8(waiter.question.header.id >> 8)
       bytes[1] = UInt8(waiter.question.header.id & 255)
-      bytes.withUnsafeBytes { host.complete(waiter.op, LND_OK, $0) }
+      host.answer(waiter.op, bytes)
     }
   }
 

@@ -125,7 +125,7 @@ public final class HostResolver: DNSPlugin {
   }
 
   private func complete(_ waiter: Waiter, _ code: DNSResponseCode) {
-    waiter.question.answer(code).withUnsafeBytes { host.complete(waiter.op, LND_OK, $0) }
+    host.answer(waiter.op, waiter.question.answer(code))
   }
 
   public override func status(_ sink: lnd_sink) {
@@ -149,5 +149,12 @@ public final class HostResolver: DNSPlugin {
 
   public override class func validate(host: HostContext, config: DNSConfig) throws(PluginFailure) {
     _ = try HostDNSSettings(config.options)
+  }
+}
+
+extension HostContext {
+  /// Completes a question with a message.
+  func answer(_ op: lnd_op, _ message: [UInt8]) {
+    message.withUnsafeBytes { complete(op, LND_OK, $0) }
   }
 }

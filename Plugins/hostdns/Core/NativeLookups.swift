@@ -84,8 +84,7 @@ final class NativeLookups {
       if ids[lookup.key] == id { ids[lookup.key] = nil }
       for waiter in lookup.waiters {
         ops[waiter.op] = nil
-        let answer = self.answer(waiter.question, outcome)
-        answer.withUnsafeBytes { host.complete(waiter.op, LND_OK, $0) }
+        host.answer(waiter.op, answer(waiter.question, outcome))
       }
     }
   }
