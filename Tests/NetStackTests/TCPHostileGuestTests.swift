@@ -93,7 +93,7 @@ struct TCPHostileGuestTests {
       let stream = pattern(1 << 18, seed: 77)
       let start = guest.next
       socket.incoming = pattern(100_000, seed: 78)
-      for _ in 0..<300 {
+      for round in 0..<300 {
         var frames: [[UInt8]] = []
         for _ in 0..<Int.random(in: 1...8, using: &random) {
           frames.append(randomSegment(guest, stream, start, &random))
@@ -104,7 +104,7 @@ struct TCPHostileGuestTests {
         simulation.host.now += UInt64.random(in: 0...50, using: &random) * 1_000_000
         simulation.wait(1)
         if simulation.stack.tcp.flowCount == 0 { break }
-        #expect(stream.starts(with: socket.received))
+        if round % 50 == 0 { #expect(stream.starts(with: socket.received)) }
         #expect(simulation.stack.chunks.used <= 64)
       }
       #expect(stream.starts(with: socket.received))

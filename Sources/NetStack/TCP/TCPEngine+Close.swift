@@ -149,6 +149,7 @@ extension TCPEngine {
   /// Makes room when descriptors or slots run out: the connection that was idle longest goes, but
   /// only if it was idle for a second. False when there is none.
   func evictOldest() -> Bool {
+    guard evictionLimit.take(now: stack.now) else { return false }
     var oldest: FlowPointer?
     forEachFlow { flow in
       guard flow.pointee.fd >= 0 || flow.pointee.state == .timeWait else { return }
