@@ -62,6 +62,7 @@ extension DgramPort {
       counters.txEnded &+= UInt64(count)
       return count
     }
+    let before = lost
     var taken = 0
     var state = Outcome.full
     let wasWaiting = !queue.isEmpty || owesReady
@@ -71,7 +72,7 @@ extension DgramPort {
       enqueue(frames + taken)
       taken &+= 1
     }
-    accepted(frames, taken)
+    accepted(frames, taken, lostBefore: before)
     if taken < count {
       if forwarding {
         counters.txQueueFull &+= UInt64(count &- taken)

@@ -161,13 +161,21 @@ extension Port {
     frame.pointee.length <= 2048 && frame.pointee.gso_type == 0
   }
 
-  /// Counts what was accepted and shows it to the capture.
+  /// Frames that were taken only to be dropped.
+  @inline(__always) final var lost: UInt64 { counters.txMalformed &+ counters.txRefused }
+
+  /// Counts what was taken, and shows it to the capture.
+  /// - Parameter before: `lost` before the frames were looked at.
   @inline(__always)
-  final func accepted(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+  final func accepted(_ frames: UnsafePointer<lnd_frame>, _ count: Int, lostBefore before: UInt64) {
     guard count > 0 else { return }
+    // Of one super-frame many segments may be lost.
+    let lost = min(lost &- before, UInt64(count))
     var bytes: UInt64 = 0
-    for i in 0..<count { bytes &+= UInt64(frames[i].length) }
-    counters.txFrames &+= UInt64(count)
+    for i in 0..<count where lost == 0 || (frames + i).shape != .malformed {
+      bytes &+= UInt64(frames[i].length)
+    }
+    counters.txFrames &+= UInt64(count) &- lost
     counters.txBytes &+= bytes
     if let capture { capture.record(frames, count) }
   }

@@ -59,6 +59,7 @@ extension StreamPort {
       counters.txEnded &+= UInt64(count)
       return count
     }
+    let before = lost
     var taken = 0
     if queue.isEmpty { taken = sendDirectly(frames, count) }
     guard end == nil else { return count }
@@ -67,7 +68,7 @@ extension StreamPort {
       enqueue(frames + taken)
       taken &+= 1
     }
-    accepted(frames, taken)
+    accepted(frames, taken, lostBefore: before)
     if taken < count {
       if forwarding {
         counters.txQueueFull &+= UInt64(count &- taken)

@@ -31,6 +31,7 @@ extension TapPort {
       counters.txEnded &+= UInt64(count)
       return count
     }
+    let before = lost
     var taken = 0
     var state = Outcome.full
     if queue.isEmpty {
@@ -48,7 +49,7 @@ extension TapPort {
       enqueue(frames + taken)
       taken &+= 1
     }
-    accepted(frames, taken)
+    accepted(frames, taken, lostBefore: before)
     if taken < count {
       if forwarding {
         counters.txQueueFull &+= UInt64(count &- taken)

@@ -177,9 +177,8 @@ final class TestFD {
 }
 
 /// Two connected sockets: one for the port, one for the guest.
-func socketPair(_ kind: UnixSocket.Kind, sendBuffer: Int32? = nil) throws -> (Int32, TestFD) {
+func socketPair(_ kind: UnixSocket.Kind) throws -> (Int32, TestFD) {
   let (a, b) = try UnixSocket.pair(type: kind)
-  if let sendBuffer { _ = Sockets.setOption(a, SOL_SOCKET, SO_SNDBUF, sendBuffer) }
   return (a, TestFD(b))
 }
 

@@ -6,6 +6,12 @@ import Testing
 
 @testable import Host
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 @Suite("Stream journal") struct StreamJournalTests {
   let memory = PortMemory()
 
@@ -112,12 +118,13 @@ import Testing
     var random = SeededGenerator(9)
     for _ in 0..<25 {
       let slot = Slot()
-      let (fd, guest) = try socketPair(.stream, sendBuffer: 20_000)
+      let (fd, guest) = try socketPair(.stream)
       let host = TestFD(fd)
       let frames = (0..<20).map { _ in
         TestPacket.plain(Int.random(in: 14...9000, using: &random))
       }
       var port: StreamPort? = try make(slot, host.fd, resumed: false, Inbox())
+      _ = Sockets.setOption(host.fd, SOL_SOCKET, SO_SNDBUF, 20_000)
       _ = port?.send(frames)
       var received = guest.read(Int.random(in: 1...30_000, using: &random)) ?? []
       if Bool.random(using: &random) { port?.onWritable() }

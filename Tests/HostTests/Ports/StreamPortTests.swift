@@ -6,6 +6,12 @@ import Testing
 
 @testable import Host
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 @Suite("Stream port") struct StreamPortTests {
   let memory = PortMemory()
   let inbox = Inbox()
@@ -29,9 +35,10 @@ import Testing
   func make(sendBuffer: Int32? = nil, journal: StreamJournal? = nil, resumed: Bool = false) throws
     -> (StreamPort, TestFD)
   {
-    let (fd, guest) = try socketPair(.stream, sendBuffer: sendBuffer)
+    let (fd, guest) = try socketPair(.stream)
     let port = StreamPort(
       PortOptions(id: 1), fd: fd, journal: journal, resumed: resumed, memory: memory)
+    if let sendBuffer { _ = Sockets.setOption(fd, SOL_SOCKET, SO_SNDBUF, sendBuffer) }
     inbox.attach(port)
     return (port, guest)
   }
@@ -190,6 +197,8 @@ import Testing
     #expect(port.send([short, good, none, long, slices, offload, good]) == 7)
     #expect(Self.unwire(guest.read() ?? []).frames.count == 2)
     #expect(port.counters.txMalformed == 5)
+    #expect(port.counters.txFrames == 2)
+    #expect(port.counters.txBytes == 160)
   }
 
   @Test("A full guest makes the sender wait, and every byte arrives in order")

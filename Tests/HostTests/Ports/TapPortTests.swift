@@ -130,6 +130,7 @@ import Testing
       scene.setUp(false)
       #expect(port.send([TestPacket.plain(60)]) == 1)
       #expect(port.counters.txRefused == 1)
+      #expect(port.counters.txFrames == 0)
       #expect(port.end == nil)
     }
   }
