@@ -4,7 +4,7 @@
 
 import ArgumentParser
 import Daemon
-import FoundationEssentials
+import Platform
 
 struct HomeOptions: ParsableArguments {
   @Option(
@@ -19,8 +19,8 @@ struct HomeOptions: ParsableArguments {
   /// - Throws: `ValidationError` when neither flag nor environment says where it is.
   func resolve() throws -> LimaHome {
     let home = LimaHome(
-      explicit: path, environment: ProcessInfo.processInfo.environment,
-      workingDirectory: FileManager.default.currentDirectoryPath)
+      explicit: path, environment: CurrentProcess.environment,
+      workingDirectory: CurrentProcess.workingDirectory)
     guard let home else {
       throw ValidationError("No Lima home: neither --lima-home, $LIMA_HOME nor $HOME is set.")
     }

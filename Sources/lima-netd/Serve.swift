@@ -11,6 +11,10 @@ struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Serve the networks of a Lima home (what lima-netd does without a command).",
     discussion: """
+        lima-netd
+        lima-netd serve --plugin-dir ./plugins --config ./networks.yaml
+        LIMA_HOME=/tmp/try lima-netd serve --grace-period 1m --log-level debug
+
       Listens at the sockets of every network in networks.yaml, and of the built-in networks `default` and `user-v2`. \
       A network starts with its first guest and stops when the last one has been gone for the grace period.
 

@@ -114,7 +114,7 @@ import Testing
       let simple: [any ParsableCommand.Type] = [
         NetworkList.self, NetworkInspect.self, NetworkStart.self, NetworkStop.self,
         ForwardList.self,
-        DNS.self,
+        DNS.self, PluginList.self,
       ]
       if !simple.contains(where: { $0 == command }) {
         #expect(configuration.discussion.contains("lima-netd "), "\(command)")

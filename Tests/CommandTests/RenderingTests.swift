@@ -136,3 +136,48 @@ import Testing
     #expect(APIPath.escaped("\n\u{e9}") == "%0A%C3%A9")
   }
 }
+
+@Suite struct ReportTests {
+  @Test func countersAreLeftOutWhenTheyAreZero() throws {
+    let live = try JSONText.decode(
+      JSONValue.self,
+      from:
+        #"{"ports":[{"name":"web","rx":5,"drops":0}],"plugin":{"tcp":{"flows":2},"on":true},"turns":7}"#
+    )
+    #expect(
+      NetworkText.counters(live) == ["ports[web].rx 5", "plugin.tcp.flows 2", "turns 7"])
+  }
+
+  @Test func aPluginsOptionsAreListedWithThoseInside() {
+    let inspection = Inspection(
+      file: "/p/liblima-net-x.so", sha256: "ab",
+      module: .init(id: "org.x", version: "1.2", license: "MIT", url: "", abiMinor: 0),
+      plugins: [
+        .init(
+          kind: "network", name: "x", summary: "a test", modes: ["x", "y"], isolated: true,
+          schema: """
+            {"properties":{"mtu":{"type":"integer","default":1500,"description":"Bytes."},
+             "tcp":{"type":"object","properties":{"idle":{"type":"integer"}}}}}
+            """, extensions: ["limanetd.lease/1"])
+      ])
+    #expect(
+      PluginText.details(inspection) == """
+        x (network plugin): a test
+          modes       x, y
+          guests      isolated: each is alone with the plugin
+          extensions  limanetd.lease/1
+          OPTION    TYPE     DEFAULT  MEANING
+          mtu       integer  1500     Bytes.
+          tcp.idle  integer  -        -
+        module org.x 1.2, ABI 1.0
+        file   /p/liblima-net-x.so
+        sha256 ab
+        """)
+  }
+
+  @Test func aFileThatIsNoPluginSaysWhy() {
+    let inspection = Inspection(file: "/etc/passwd", reason: .notELF, detail: "it is no ELF file")
+    #expect(
+      PluginText.details(inspection) == "/etc/passwd is not a usable plugin: it is no ELF file")
+  }
+}

@@ -59,10 +59,15 @@
       return requests.map { ready > 0 && $0.revents != 0 }
     }
 
-    /// Opens a new file of this user for a child's output.
-    package static func createFile(_ path: String) throws(SystemError) -> Int32 {
-      let fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o600)
-      return try check("open", fd >= 0 ? fd : -errno, subject: path)
+    /// Makes a file that must not exist yet, and opens it for writing.
+    /// - Parameter mode: its permissions, whatever the umask.
+    package static func createFile(
+      _ path: String, mode: mode_t = 0o600
+    ) throws(SystemError) -> Int32 {
+      let fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, mode)
+      _ = try check("open", fd >= 0 ? 0 : -errno, subject: path)
+      _ = fchmod(fd, mode)
+      return fd
     }
 
     /// Asks the kernel for SIGTERM when the thread that started this process ends.

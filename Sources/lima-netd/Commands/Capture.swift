@@ -4,7 +4,6 @@
 
 import ArgumentParser
 import Daemon
-import FoundationEssentials
 import NIOCore
 import Platform
 

@@ -4,7 +4,7 @@
 
 import ArgumentParser
 import Daemon
-import FoundationEssentials
+import Platform
 
 /// The command; `Forward` is the API's model.
 struct ForwardCommand: ParsableCommand {
@@ -133,7 +133,7 @@ enum ForwardAddress {
   static func host(_ text: String, _ protocol: ForwardProtocol) throws -> String {
     if `protocol` == .unix {
       guard !text.isEmpty else { throw ValidationError("The path of the unix socket is empty.") }
-      return text.hasPrefix("/") ? text : FileManager.default.currentDirectoryPath + "/" + text
+      return text.hasPrefix("/") ? text : CurrentProcess.workingDirectory + "/" + text
     }
     if let port = port(text[...]) { return "127.0.0.1:\(port)" }
     guard hasPort(text) else {

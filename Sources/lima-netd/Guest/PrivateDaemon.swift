@@ -31,11 +31,11 @@ import Platform
       let log = place.path + "/log"
       do {
         var arguments = ["serve", "--lima-home", place.path]
-        if FileManager.default.fileExists(atPath: home.configFile) {
+        if Files.exists(home.configFile) {
           arguments += ["--config", home.configFile]
         }
         for directory in pluginDirectories { arguments += ["--plugin-dir", directory] }
-        var environment = ProcessInfo.processInfo.environment
+        var environment = CurrentProcess.environment
         environment[parentVariable] = String(getpid())
         let output = try Foreground.createFile(log)
         defer { Descriptor.close(output) }
@@ -81,7 +81,7 @@ import Platform
 
     /// In the daemon: asks the kernel for SIGTERM when the process that started it ends.
     static func endWithParent() {
-      guard let parent = ProcessInfo.processInfo.environment[parentVariable].flatMap({ Int32($0) })
+      guard let parent = CurrentProcess.environment[parentVariable].flatMap({ Int32($0) })
       else { return }
       Foreground.endWithParent()
       if getppid() != parent { _ = kill(getpid(), SIGTERM) }

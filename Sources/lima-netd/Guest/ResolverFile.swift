@@ -37,14 +37,19 @@ import Platform
         if !ours.contains(directory) { try copyUp(directory) }
         try files.createDirectory(
           atPath: parent(of: target), withIntermediateDirectories: true)
-        try text.write(toFile: target, atomically: false, encoding: .utf8)
+        try create(target, text)
         return
       }
       let temporary = Temporary.path()
-      try text.write(toFile: temporary, atomically: false, encoding: .utf8)
-      defer { try? files.removeItem(atPath: temporary) }
-      try files.setAttributes([.posixPermissions: 0o644], ofItemAtPath: temporary)
+      try create(temporary, text)
+      defer { Files.remove(temporary) }
       try Mounts.bind(temporary, on: target)
+    }
+
+    private static func create(_ path: String, _ text: String) throws(SystemError) {
+      let fd = try Foreground.createFile(path, mode: 0o644)
+      defer { Descriptor.close(fd) }
+      try Files.writeAll(fd, Array(text.utf8))
     }
 
     /// Where a path leads when its last part is a symbolic link, and so on; it need not exist.

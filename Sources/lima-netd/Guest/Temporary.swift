@@ -3,11 +3,11 @@
 // Temporary: names for files that live for a moment. Short, since sockets lie below some of them and a socket's
 // path has 107 bytes; random, and always created exclusively by whoever takes one.
 
-import FoundationEssentials
+import Platform
 
 enum Temporary {
   static func path() -> String {
-    let wanted = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
+    let wanted = CurrentProcess.environment["TMPDIR"] ?? "/tmp"
     let directory = wanted.hasPrefix("/") && wanted.utf8.count <= 32 ? wanted : "/tmp"
     return directory + "/lima-netd-" + String(UInt64.random(in: .min ... .max), radix: 36)
   }

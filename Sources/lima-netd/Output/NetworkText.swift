@@ -55,10 +55,27 @@ enum NetworkText {
         ForwardList.text([.init(network: network.name, forwards: network.forwards)]),
       ]
     }
-    if let live = network.live, let text = try? JSONText.string(live, pretty: true) {
-      lines += ["", "The network's own report:", text]
+    if let live = network.live {
+      lines += ["", "COUNTERS (those that are not zero)"] + counters(live)
     }
     return lines.joined(separator: "\n")
+  }
+
+  /// The numbers of the network's own report, one a line: "plugin.tcp.flows 2". All of it is in --json.
+  static func counters(_ value: JSONValue, _ path: String = "") -> [String] {
+    switch value {
+    case .integer(let number): return number == 0 ? [] : ["\(path) \(number)"]
+    case .unsigned(let number): return ["\(path) \(number)"]
+    case .array(let items):
+      return items.enumerated().flatMap { index, item in
+        counters(item, "\(path)[\(item["name"]?.string ?? String(index))]")
+      }
+    case .object(let object):
+      return object.members.flatMap { member in
+        counters(member.value, path.isEmpty ? member.name : "\(path).\(member.name)")
+      }
+    default: return []
+    }
   }
 
   private static func loaded(_ plugin: LoadedPlugin) -> String {

@@ -61,13 +61,19 @@ enum PluginText {
       let properties = value["properties"]?.object?.members, !properties.isEmpty
     else { return [] }
     var table = Table("OPTION", "TYPE", "DEFAULT", "MEANING")
-    for member in properties {
-      let property = member.value
-      table.add(
-        member.name, property["type"]?.string,
-        property["default"].flatMap { try? JSONText.string($0) },
-        property["description"]?.string)
+    func add(_ properties: [JSONObject.Member], below path: String) {
+      for member in properties {
+        let property = member.value
+        if let inner = property["properties"]?.object?.members, !inner.isEmpty {
+          add(inner, below: path + member.name + ".")
+          continue
+        }
+        table.add(
+          path + member.name, property["type"]?.string,
+          property["default"].flatMap { try? JSONText.string($0) }, property["description"]?.string)
+      }
     }
+    add(properties, below: "")
     return table.text.split(separator: "\n").map { "  " + $0 }
   }
 }
