@@ -10,10 +10,15 @@ import PluginAPI
 public struct Options: Sendable {
   /// Always an object.
   public let json: JSONValue
+  /// JSON pointer of this object in all options: "", "/tcp".
+  private let path: String
 
   /// - Parameter json: an object; anything else is taken as empty.
-  public init(_ json: JSONValue = .object([])) {
+  public init(_ json: JSONValue = .object([])) { self.init(json, path: "") }
+
+  private init(_ json: JSONValue, path: String) {
     if case .object = json { self.json = json } else { self.json = .object([]) }
+    self.path = path
   }
 
   /// Reads the text of `options`; empty text is an empty object.
@@ -44,7 +49,7 @@ public struct Options: Sendable {
     switch member(name) {
     case nil: return nil
     case .string(let value): return value
-    default: throw .invalid("/\(name)", "not a text")
+    default: throw .invalid("\(path)/\(name)", "not a text")
     }
   }
 
@@ -56,8 +61,8 @@ public struct Options: Sendable {
     case nil: return nil
     case .integer(let value) where range.contains(value): return value
     case .integer:
-      throw .invalid("/\(name)", "not in \(range.lowerBound)...\(range.upperBound)")
-    default: throw .invalid("/\(name)", "not a whole number")
+      throw .invalid("\(path)/\(name)", "not in \(range.lowerBound)...\(range.upperBound)")
+    default: throw .invalid("\(path)/\(name)", "not a whole number")
     }
   }
 
@@ -66,7 +71,7 @@ public struct Options: Sendable {
     switch member(name) {
     case nil: return nil
     case .bool(let value): return value
-    default: throw .invalid("/\(name)", "neither true nor false")
+    default: throw .invalid("\(path)/\(name)", "neither true nor false")
     }
   }
 
@@ -78,21 +83,21 @@ public struct Options: Sendable {
       var strings: [String] = []
       for (index, value) in values.enumerated() {
         guard case .string(let text) = value else {
-          throw .invalid("/\(name)/\(index)", "not a text")
+          throw .invalid("\(path)/\(name)/\(index)", "not a text")
         }
         strings.append(text)
       }
       return strings
-    default: throw .invalid("/\(name)", "not a list")
+    default: throw .invalid("\(path)/\(name)", "not a list")
     }
   }
 
   /// The options nested under `name`; empty when absent.
   public func object(_ name: String) throws(PluginFailure) -> Options {
     switch member(name) {
-    case nil: return Options()
-    case .object(let members): return Options(.object(members))
-    default: throw .invalid("/\(name)", "not an object")
+    case nil: return Options(.object([]), path: "\(path)/\(name)")
+    case .object(let members): return Options(.object(members), path: "\(path)/\(name)")
+    default: throw .invalid("\(path)/\(name)", "not an object")
     }
   }
 }

@@ -39,7 +39,10 @@ import Testing
     (#"{"dns": "8.8.8.8"}"#, "/dns"),
     (#"{"mtu": 100}"#, "/mtu"),
     (#"{"search": ["a", 5]}"#, "/search/1"),
+    (#"{"search": ["lan", "a..b"]}"#, "/search/1"),
+    (#"{"search": ["under_score.example", "spa ce"]}"#, "/search/1"),
     (#"{"tcp": 7}"#, "/tcp"),
+    (#"{"udp": {"maxFlows": 0}}"#, "/udp/maxFlows"),
   ])
   func `a bad option is named`(options: String, pointer: String) {
     let failure = failure(options)

@@ -54,7 +54,7 @@ package struct SlirpOptions: Equatable {
     }
     mtu = Int(try options.integer("mtu", in: 576...65520) ?? 1500)
     hostLoopback = try options.bool("hostLoopback") ?? true
-    search = try options.strings("search") ?? []
+    search = try Self.domains(options)
     leaseSeconds = UInt32(
       clamping: try options.integer("leaseSeconds", in: 120...Int64(UInt32.max)) ?? 86400)
     let tcp = try options.object("tcp")
@@ -77,6 +77,31 @@ package struct SlirpOptions: Equatable {
       throw .invalid("/\(name)", "\(text) is not an IPv4 address")
     }
     return address
+  }
+
+  /// Names that every DHCP client can take (RFC 1035 §2.3.1, with `_`).
+  private static func domains(_ options: Options) throws(PluginFailure) -> [String] {
+    let names = try options.strings("search") ?? []
+    for (index, name) in names.enumerated() {
+      let labels = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+      let isName =
+        name.utf8.count <= 253
+        && labels.allSatisfy { label in
+          (1...63).contains(label.count)
+            && label.allSatisfy { byte in
+              switch byte {
+              case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                true
+              default: false
+              }
+            }
+        }
+      guard isName else {
+        throw .invalid("/search/\(index)", "\(name) is not a domain name, as example.org")
+      }
+    }
+    return names
   }
 
   private static func nth(_ number: UInt32, of subnet: CIDR) -> IPAddress {

@@ -27,7 +27,7 @@ extension ForwardEngine {
         let hostKey = UDPForwardTable.HostKey(listener: id, client: source)
         var client = table.find(hostKey)
         if client != 0, table.clients.pointer(client).pointee.key.link != link {
-          table.remove(client)
+          forget(client, table)
           client = 0
         }
         if client == 0 {
@@ -37,7 +37,6 @@ extension ForwardEngine {
         deliver(inbox.payload(index), from: table.clients.pointer(client))
       }
       stack.transmitter.flush()
-      listener.connections = table.indices { $0.listener == id }.count
       if count < DatagramInbox.capacity { return }
     }
   }
@@ -60,9 +59,11 @@ extension ForwardEngine {
       key.remote = stack.config.gateway
       key.remotePort = UInt16.random(in: 49152...65535, using: &stack.random)
     }
+    if table.count >= UDPForwardTable.capacity { forget(table.oldest, table) }
     let index = table.insert(
       UDPForwardClient(
         key: key, listener: id, client: client, local: local, lastUsed: stack.now))
+    if index != 0 { listener.connections += 1 }
     if table.timer == 0 { armSweep(table) }
     return index
   }
@@ -174,10 +175,13 @@ extension ForwardEngine {
 
   func forgetClients(where isOver: (UDPForwardClient) -> Bool) {
     guard let table = datagrams else { return }
-    for index in table.indices(where: isOver) {
-      let id = table.clients.pointer(index).pointee.listener
-      table.remove(index)
-      listeners[id].map { $0.connections = max(0, $0.connections - 1) }
-    }
+    for index in table.indices(where: isOver) { forget(index, table) }
+  }
+
+  private func forget(_ index: UInt32, _ table: UDPForwardTable) {
+    guard index != 0 else { return }
+    let id = table.clients.pointer(index).pointee.listener
+    table.remove(index)
+    listeners[id]?.connections -= 1
   }
 }

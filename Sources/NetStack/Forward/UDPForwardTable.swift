@@ -48,8 +48,8 @@ final class UDPForwardTable {
 
   func find(_ key: HostKey) -> UInt32 { byHost[key] ?? 0 }
 
+  /// 0 when it is full.
   func insert(_ client: UDPForwardClient) -> UInt32 {
-    if clients.count >= Self.capacity { removeOldest() }
     let index = clients.insert(client)
     guard index != 0 else { return 0 }
     byGuest.insert(index)
@@ -71,10 +71,10 @@ final class UDPForwardTable {
     }
   }
 
-  private func removeOldest() {
-    let oldest = indices { _ in true }.min {
+  /// The slot of the client that was silent longest; 0 when there is none.
+  var oldest: UInt32 {
+    indices { _ in true }.min {
       clients.pointer($0).pointee.lastUsed < clients.pointer($1).pointee.lastUsed
-    }
-    if let oldest { remove(oldest) }
+    } ?? 0
   }
 }

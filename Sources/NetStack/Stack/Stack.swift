@@ -70,7 +70,9 @@ package final class Stack {
     now = host.nowNanoseconds()
     links = Slab(capacity: 4096)
     chunks = ChunkPool(byteLimit: config.bufferLimit)
-    timers = TimerWheel(capacity: config.maximumFlows * 2 + 8192, now: now)
+    timers = TimerWheel(
+      capacity: config.maximumFlows * 2 + config.udp.maximumFlows + config.icmp.maximumFlows + 8192,
+      now: now)
     transmitter = Transmitter(stack: self)
     tcp = TCPEngine(stack: self)
     udp = UDPEngine(stack: self)

@@ -27,7 +27,6 @@ extension UDPEngine {
   /// Hands what is in the inbox to the flow's guest.
   private func deliver(to index: UInt32) {
     let flow = flows.pointer(index)
-    touch(index)
     var last: (source: Endpoint, seen: Endpoint)?
     for datagram in 0..<inbox.count {
       guard !inbox.isTruncated(datagram), let source = inbox.source(datagram) else { continue }
@@ -38,6 +37,8 @@ extension UDPEngine {
           continue
         }
         last = (source, seen)
+        // Not before: a stranger must not keep a mapping alive (RFC 4787 REQ-6).
+        touch(index)
       }
       guard let seen = last?.seen else { continue }
       if flow.pointee.isDNSOnly, !flow.pointee.isAnswered { noteAnswer(index) }
