@@ -32,17 +32,14 @@ final class FrameCounter: Sendable {
   /// - Returns: false when nothing more can be written.
   func take(_ bytes: some Collection<UInt8>) -> Bool {
     state.withLock { state in
-      var rest = Array(bytes)[...]
-      while !rest.isEmpty {
-        let written = rest.withUnsafeBytes { write(output, $0.baseAddress, $0.count) }
-        if written < 0, errno == EINTR { continue }
-        guard written > 0 else {
-          if errno != EPIPE { state.failure = .current }
-          return false
-        }
-        state.parser.advance(rest.prefix(written))
-        rest = rest.dropFirst(written)
+      let bytes = Array(bytes)
+      do throws(SystemError) {
+        try Files.writeAll(output, bytes)
+      } catch {
+        if error.errno.rawValue != EPIPE { state.failure = error.errno }
+        return false
       }
+      state.parser.advance(bytes)
       return true
     }
   }
