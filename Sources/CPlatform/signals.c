@@ -34,7 +34,13 @@ int plat_watch_signals(const int *signals, uint32_t count) {
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);
-    for (uint32_t i = 0; i < count; i++)
+    sigset_t watched;
+    sigemptyset(&watched);
+    for (uint32_t i = 0; i < count; i++) {
         if (sigaction(signals[i], &action, 0) != 0) return -errno;
+        sigaddset(&watched, signals[i]);
+    }
+    /* Whoever started us may have had them blocked, and we have inherited that. */
+    pthread_sigmask(SIG_UNBLOCK, &watched, 0);
     return ends[0];
 }

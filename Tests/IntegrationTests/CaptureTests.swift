@@ -3,23 +3,25 @@
 import Foundation
 import Testing
 
-@Suite(.serialized) struct CaptureTests {
-  @Test func tcpdumpReadsWhatCaptureWrites() throws {
-    guard available(.tap, .program("tcpdump")) else { return }
-    let daemon = try TestDaemon()
-    defer { daemon.stop() }
-    let guest = try daemon.begin(
-      "exec", "default", "--", "ping", "-i", "0.1", "-c", "100", "192.168.5.2")
-    defer { guest.stop() }
-    #expect(eventually { guest.output.contains("icmp_seq=2 ") }, "\(guest.errors)")
-    let file = daemon.home + "/guest.pcap"
-    let capture = try daemon.begin("capture", "default", "-w", file)
-    usleep(1_500_000)
-    kill(capture.process.processIdentifier, SIGINT)
-    let ended = capture.wait(seconds: 5)
-    #expect(ended.status == 0, "\(ended)")
-    let read = try run("tcpdump", ["-n", "-r", file])
-    #expect(read.output.contains("192.168.5.15 > 192.168.5.2: ICMP echo request"), "\(read)")
-    #expect(read.output.contains("192.168.5.2 > 192.168.5.15: ICMP echo reply"), "\(read)")
+extension EndToEnd {
+  @Suite struct CaptureTests {
+    @Test func tcpdumpReadsWhatCaptureWrites() throws {
+      guard available(.tap, .program("tcpdump")) else { return }
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      let guest = try daemon.begin(
+        "exec", "default", "--", "ping", "-i", "0.1", "-c", "100", "192.168.5.2")
+      defer { guest.stop() }
+      #expect(eventually { guest.output.contains("icmp_seq=2 ") }, "\(guest.errors)")
+      let file = daemon.home + "/guest.pcap"
+      let capture = try daemon.begin("capture", "default", "-w", file)
+      usleep(1_500_000)
+      kill(capture.process.processIdentifier, SIGINT)
+      let ended = capture.wait(seconds: 5)
+      #expect(ended.status == 0, "\(ended)")
+      let read = try run("tcpdump", ["-n", "-r", file])
+      #expect(read.output.contains("192.168.5.15 > 192.168.5.2: ICMP echo request"), "\(read)")
+      #expect(read.output.contains("192.168.5.2 > 192.168.5.15: ICMP echo reply"), "\(read)")
+    }
   }
 }

@@ -5,117 +5,119 @@
 import Foundation
 import Testing
 
-@Suite(.serialized) struct ForwardTests {
-  /// A guest that echoes TCP and UDP on port 7000, until it is stopped.
-  private func echoGuest(_ daemon: TestDaemon) throws -> RunningCommand {
-    let guest = try daemon.begin(
-      "exec", "default", "--name", "echo", "--", "python3", "-c",
-      """
-      import socket, threading
-      u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("", 7000))
-      def datagrams():
-        while True:
-          data, peer = u.recvfrom(65536); u.sendto(data, peer)
-      threading.Thread(target=datagrams, daemon=True).start()
-      t = socket.create_server(("", 7000))
-      print("up", flush=True)
-      def serve(c):
-        while data := c.recv(65536): c.sendall(data)
-        c.close()
-      while True: threading.Thread(target=serve, args=(t.accept()[0],), daemon=True).start()
-      """)
-    guard eventually(within: 15, { guest.output.contains("up") }) else {
-      throw TestFailure("the guest did not start: \(guest.errors)")
-    }
-    return guest
-  }
-
-  private func freePort() throws -> Int {
-    let result = try run(
-      "python3",
-      [
-        "-c",
-        "import socket; s = socket.create_server((\"127.0.0.1\", 0)); print(s.getsockname()[1])",
-      ])
-    return try #require(Int(result.output.trimmingCharacters(in: .whitespacesAndNewlines)))
-  }
-
-  @Test func clientsOfTheHostReachTheGuestByTCPUDPAndUnixSocket() throws {
-    guard available(.tap, .program("python3")) else { return }
-    let daemon = try TestDaemon()
-    defer { daemon.stop() }
-    let guest = try echoGuest(daemon)
-    defer { guest.stop() }
-    let port = try freePort()
-    let path = daemon.home + "/guest.sock"
-    for (kind, host) in [
-      ("tcp", "127.0.0.1:\(port)"), ("udp", "127.0.0.1:\(port)"), ("unix", path),
-    ] {
-      let added = try daemon.netd("forward", "add", "default", kind, host, "192.168.5.15:7000")
-      #expect(added.succeeded, "\(added)")
-    }
-    let client = try run(
-      "python3",
-      [
-        "-c",
+extension EndToEnd {
+  @Suite struct ForwardTests {
+    /// A guest that echoes TCP and UDP on port 7000, until it is stopped.
+    private func echoGuest(_ daemon: TestDaemon) throws -> RunningCommand {
+      let guest = try daemon.begin(
+        "exec", "default", "--name", "echo", "--", "python3", "-c",
         """
-        import os, socket
-        block = os.urandom(5_000_000)
-        for family, address in ((socket.AF_INET, ("127.0.0.1", \(port))), (socket.AF_UNIX, "\(path)")):
-          s = socket.socket(family, socket.SOCK_STREAM); s.settimeout(20); s.connect(address)
-          import threading
-          threading.Thread(target=lambda: (s.sendall(block), s.shutdown(socket.SHUT_WR))).start()
-          got = b"".join(iter(lambda: s.recv(1 << 20), b""))
-          print(got == block)
-        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(5)
-        u.connect(("127.0.0.1", \(port))); u.send(b"ping"); print(u.recv(100) == b"ping")
-        """,
-      ], seconds: 60)
-    #expect(client.output == "True\nTrue\nTrue\n", "\(client)")
+        import socket, threading
+        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("", 7000))
+        def datagrams():
+          while True:
+            data, peer = u.recvfrom(65536); u.sendto(data, peer)
+        threading.Thread(target=datagrams, daemon=True).start()
+        t = socket.create_server(("", 7000))
+        print("up", flush=True)
+        def serve(c):
+          while data := c.recv(65536): c.sendall(data)
+          c.close()
+        while True: threading.Thread(target=serve, args=(t.accept()[0],), daemon=True).start()
+        """)
+      guard eventually(within: 15, { guest.output.contains("up") }) else {
+        throw TestFailure("the guest did not start: \(guest.errors)")
+      }
+      return guest
+    }
 
-    let list = try daemon.netd("forward", "ls", "default", "--json")
-    #expect(list.output.contains("127.0.0.1:\(port)"), "\(list)")
-    let removed = try daemon.netd("forward", "rm", "default", "tcp", "127.0.0.1:\(port)")
-    #expect(removed.succeeded, "\(removed)")
-    let refused = try run("curl", ["-sS", "-m", "3", "http://127.0.0.1:\(port)/"])
-    #expect(refused.status == 7, "\(refused)")
-  }
+    private func freePort() throws -> Int {
+      let result = try run(
+        "python3",
+        [
+          "-c",
+          "import socket; s = socket.create_server((\"127.0.0.1\", 0)); print(s.getsockname()[1])",
+        ])
+      return try #require(Int(result.output.trimmingCharacters(in: .whitespacesAndNewlines)))
+    }
 
-  @Test func aTakenPortIsAClearError() throws {
-    guard available(.tap, .program("python3")) else { return }
-    let daemon = try TestDaemon()
-    let servers = try HostServers()
-    defer { daemon.stop(); servers.stop() }
-    let guest = try echoGuest(daemon)
-    defer { guest.stop() }
-    let taken = "127.0.0.1:\(servers.ports.http)"
-    let result = try daemon.netd("forward", "add", "default", "tcp", taken, "192.168.5.15:7000")
-    #expect(!result.succeeded, "\(result)")
-    #expect(result.errors.contains(taken) && result.errors.contains("in use"), "\(result)")
-  }
-
-  @Test func aForwardOutlivesTheGuestsAbsence() throws {
-    guard available(.tap, .program("python3"), .program("curl")) else { return }
-    let daemon = try TestDaemon(arguments: ["--grace-period", "0.2"])
-    defer { daemon.stop() }
-    let port = try freePort()
-    let added = try daemon.netd(
-      "forward", "add", "default", "tcp", "127.0.0.1:\(port)", "192.168.5.15:7000")
-    #expect(added.succeeded, "\(added)")
-    for _ in 0..<2 {
+    @Test func clientsOfTheHostReachTheGuestByTCPUDPAndUnixSocket() throws {
+      guard available(.tap, .program("python3")) else { return }
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
       let guest = try echoGuest(daemon)
+      defer { guest.stop() }
+      let port = try freePort()
+      let path = daemon.home + "/guest.sock"
+      for (kind, host) in [
+        ("tcp", "127.0.0.1:\(port)"), ("udp", "127.0.0.1:\(port)"), ("unix", path),
+      ] {
+        let added = try daemon.netd("forward", "add", "default", kind, host, "192.168.5.15:7000")
+        #expect(added.succeeded, "\(added)")
+      }
       let client = try run(
         "python3",
         [
           "-c",
           """
-          import socket
-          s = socket.create_connection(("127.0.0.1", \(port)), 5); s.settimeout(5)
-          s.sendall(b"hello"); s.shutdown(socket.SHUT_WR); print(s.recv(100))
+          import os, socket
+          block = os.urandom(5_000_000)
+          for family, address in ((socket.AF_INET, ("127.0.0.1", \(port))), (socket.AF_UNIX, "\(path)")):
+            s = socket.socket(family, socket.SOCK_STREAM); s.settimeout(20); s.connect(address)
+            import threading
+            threading.Thread(target=lambda: (s.sendall(block), s.shutdown(socket.SHUT_WR))).start()
+            got = b"".join(iter(lambda: s.recv(1 << 20), b""))
+            print(got == block)
+          u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(5)
+          u.connect(("127.0.0.1", \(port))); u.send(b"ping"); print(u.recv(100) == b"ping")
           """,
-        ])
-      #expect(client.output == "b'hello'\n", "\(client)")
-      guest.stop()
+        ], seconds: 60)
+      #expect(client.output == "True\nTrue\nTrue\n", "\(client)")
+
+      let list = try daemon.netd("forward", "ls", "default", "--json")
+      #expect(list.output.contains("127.0.0.1:\(port)"), "\(list)")
+      let removed = try daemon.netd("forward", "rm", "default", "tcp", "127.0.0.1:\(port)")
+      #expect(removed.succeeded, "\(removed)")
+      let refused = try run("curl", ["-sS", "-m", "3", "http://127.0.0.1:\(port)/"])
+      #expect(refused.status == 7, "\(refused)")
+    }
+
+    @Test func aTakenPortIsAClearError() throws {
+      guard available(.tap, .program("python3")) else { return }
+      let daemon = try TestDaemon()
+      let servers = try HostServers()
+      defer { daemon.stop(); servers.stop() }
+      let guest = try echoGuest(daemon)
+      defer { guest.stop() }
+      let taken = "127.0.0.1:\(servers.ports.http)"
+      let result = try daemon.netd("forward", "add", "default", "tcp", taken, "192.168.5.15:7000")
+      #expect(!result.succeeded, "\(result)")
+      #expect(result.errors.contains(taken) && result.errors.contains("in use"), "\(result)")
+    }
+
+    @Test func aForwardOutlivesTheGuestsAbsence() throws {
+      guard available(.tap, .program("python3"), .program("curl")) else { return }
+      let daemon = try TestDaemon(arguments: ["--grace-period", "200ms"])
+      defer { daemon.stop() }
+      let port = try freePort()
+      let added = try daemon.netd(
+        "forward", "add", "default", "tcp", "127.0.0.1:\(port)", "192.168.5.15:7000")
+      #expect(added.succeeded, "\(added)")
+      for _ in 0..<2 {
+        let guest = try echoGuest(daemon)
+        let client = try run(
+          "python3",
+          [
+            "-c",
+            """
+            import socket
+            s = socket.create_connection(("127.0.0.1", \(port)), 5); s.settimeout(5)
+            s.sendall(b"hello"); s.shutdown(socket.SHUT_WR); print(s.recv(100))
+            """,
+          ])
+        #expect(client.output == "b'hello'\n", "\(client)")
+        guest.stop()
+      }
     }
   }
 }

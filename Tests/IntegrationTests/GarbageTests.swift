@@ -6,98 +6,101 @@
 import Foundation
 import Testing
 
-@Suite(.serialized) struct GarbageTests {
-  /// Runs Fixtures/garbage.py KIND against the network's QEMU stream socket.
-  private func throwGarbage(_ kind: String, at daemon: TestDaemon, seconds: Double = 60) throws {
-    let result = try run(
-      "python3", [Installation.fixtures + "/garbage.py", kind, daemon.socket("qemu")],
-      seconds: seconds)
-    #expect(result.succeeded, "\(result)")
-  }
+extension EndToEnd {
+  @Suite struct GarbageTests {
+    /// Runs Fixtures/garbage.py KIND against the network's QEMU stream socket.
+    private func throwGarbage(_ kind: String, at daemon: TestDaemon, seconds: Double = 60) throws {
+      let result = try run(
+        "python3", [Installation.fixtures + "/garbage.py", kind, daemon.socket("qemu")],
+        seconds: seconds)
+      #expect(result.succeeded, "\(result)")
+    }
 
-  private func descriptors(of process: Int32) -> Int {
-    (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").count) ?? -1
-  }
+    private func descriptors(of process: Int32) -> Int {
+      (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").count) ?? -1
+    }
 
-  private func residentKiB(of process: Int32) -> Int {
-    let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
-    return status.firstMatch(of: /VmRSS:\s+(\d+)/).flatMap { Int($0.1) } ?? -1
-  }
+    private func residentKiB(of process: Int32) -> Int {
+      let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
+      return status.firstMatch(of: /VmRSS:\s+(\d+)/).flatMap { Int($0.1) } ?? -1
+    }
 
-  @Test(arguments: ["length", "half", "vanish", "frames"])
-  func aBadStreamClientHurtsNobodyElse(kind: String) throws {
-    guard available(.tap, .program("python3")) else { return }
-    let daemon = try TestDaemon()
-    defer { daemon.stop() }
-    let neighbour = try daemon.begin(
-      "exec", "default", "--name", "neighbour", "--", "ping", "-i", "0.05", "192.168.5.2")
-    defer { neighbour.stop() }
-    #expect(eventually { neighbour.output.contains("icmp_seq=3 ") }, "\(neighbour.errors)")
-    let host = try #require(try daemon.network("default")["pid"] as? Int)
-    // The first round fills pools and caches; the second must leave nothing behind.
-    try throwGarbage(kind, at: daemon)
-    #expect(eventually { (try? guests(daemon)) == 1 })
-    let before = (descriptors(of: Int32(host)), residentKiB(of: Int32(host)))
-    try throwGarbage(kind, at: daemon)
-    #expect(eventually { (try? guests(daemon)) == 1 })
-    #expect(eventually { descriptors(of: Int32(host)) == before.0 }, "descriptors leak")
-    #expect(residentKiB(of: Int32(host)) < before.1 + 2048, "memory grows")
-    #expect(try daemon.network("default")["pid"] as? Int == host, "the network died\n\(daemon.log)")
-    let replies = neighbour.output.count
-    #expect(eventually { neighbour.output.count > replies + 100 }, "the neighbour stands still")
-  }
+    @Test(arguments: ["length", "half", "vanish", "frames"])
+    func aBadStreamClientHurtsNobodyElse(kind: String) throws {
+      guard available(.tap, .program("python3")) else { return }
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      let neighbour = try daemon.begin(
+        "exec", "default", "--name", "neighbour", "--", "ping", "-i", "0.05", "192.168.5.2")
+      defer { neighbour.stop() }
+      #expect(eventually { neighbour.output.contains("icmp_seq=3 ") }, "\(neighbour.errors)")
+      let host = try #require(try daemon.hostProcess(of: "default"))
+      // The first round fills pools and caches; the second must leave nothing behind.
+      try throwGarbage(kind, at: daemon)
+      #expect(eventually { (try? guests(daemon)) == 1 })
+      let before = (descriptors(of: Int32(host)), residentKiB(of: Int32(host)))
+      try throwGarbage(kind, at: daemon)
+      #expect(eventually { (try? guests(daemon)) == 1 })
+      #expect(eventually { descriptors(of: Int32(host)) == before.0 }, "descriptors leak")
+      #expect(residentKiB(of: Int32(host)) < before.1 + 2048, "memory grows")
+      #expect(try daemon.hostProcess(of: "default") == host, "the network died\n\(daemon.log)")
+      let replies = neighbour.output.count
+      #expect(eventually { neighbour.output.count > replies + 100 }, "the neighbour stands still")
+    }
 
-  private func guests(_ daemon: TestDaemon) throws -> Int {
-    (try daemon.network("default")["guests"] as? [Any])?.count ?? -1
-  }
+    private func guests(_ daemon: TestDaemon) throws -> Int {
+      (try daemon.network("default")["guests"] as? [Any])?.count ?? -1
+    }
 
-  @Test func aBrokenConfigurationIsReportedWithItsPlaceAndTheOldOneStays() throws {
-    guard available(.tap) else { return }
-    let daemon = try TestDaemon(configuration: "networks:\n  lab:\n    mode: slirp\n")
-    defer { daemon.stop() }
-    try daemon.write(configuration: "networks:\n  lab:\n    mode: slirp\n    gatewya: 10.0.0.1\n")
-    kill(daemon.processIdentifier, SIGHUP)
-    #expect(eventually { daemon.log.contains("networks.yaml:4:5") }, "\(daemon.log)")
-    #expect(daemon.log.contains("gatewya"))
-    #expect(try daemon.guest("ping -c 1 -W 2 192.168.5.2", on: "lab").succeeded)
-    try daemon.write(configuration: "networks:\n  new:\n    mode: slirp\n")
-    kill(daemon.processIdentifier, SIGHUP)
-    #expect(eventually { FileManager.default.fileExists(atPath: daemon.socket("qemu", of: "new")) })
-    #expect(try daemon.guest("ping -c 1 -W 2 192.168.5.2", on: "new").succeeded)
-  }
+    @Test func aBrokenConfigurationIsReportedWithItsPlaceAndTheOldOneStays() throws {
+      guard available(.tap) else { return }
+      let daemon = try TestDaemon(configuration: "networks:\n  lab:\n    mode: slirp\n")
+      defer { daemon.stop() }
+      try daemon.write(configuration: "networks:\n  lab:\n    mode: slirp\n    gatewya: 10.0.0.1\n")
+      kill(daemon.processIdentifier, SIGHUP)
+      #expect(eventually { daemon.log.contains("networks.yaml:4:5") }, "\(daemon.log)")
+      #expect(daemon.log.contains("gatewya"))
+      #expect(try daemon.guest("ping -c 1 -W 2 192.168.5.2", on: "lab").succeeded)
+      try daemon.write(configuration: "networks:\n  new:\n    mode: slirp\n")
+      kill(daemon.processIdentifier, SIGHUP)
+      #expect(
+        eventually { FileManager.default.fileExists(atPath: daemon.socket("qemu", of: "new")) })
+      #expect(try daemon.guest("ping -c 1 -W 2 192.168.5.2", on: "new").succeeded)
+    }
 
-  @Test func aDaemonDoesNotStartWithABrokenConfiguration() throws {
-    let daemon = try TestDaemon(configuration: "networks: [\n", start: false)
-    defer { daemon.stop() }
-    let result = try daemon.netd("serve", seconds: 10)
-    #expect(result.status > 0, "\(result)")
-    #expect(result.errors.contains("networks.yaml:"), "\(result)")
-  }
+    @Test func aDaemonDoesNotStartWithABrokenConfiguration() throws {
+      let daemon = try TestDaemon(configuration: "networks: [\n", start: false)
+      defer { daemon.stop() }
+      let result = try daemon.netd("serve", seconds: 10)
+      #expect(result.status > 0, "\(result)")
+      #expect(result.errors.contains("networks.yaml:"), "\(result)")
+    }
 
-  @Test func sigtermStopsEverythingAndLeavesNoSocketBehind() throws {
-    guard available(.tap) else { return }
-    let daemon = try TestDaemon()
-    defer { daemon.stop() }
-    let guest = try daemon.begin("exec", "default", "--", "sleep", "30")
-    defer { guest.stop() }
-    #expect(eventually { (try? guests(daemon)) == 1 })
-    let host = try #require(try daemon.network("default")["pid"] as? Int)
-    kill(daemon.processIdentifier, SIGTERM)
-    let command = try #require(daemon.command)
-    let result = command.wait(seconds: 10)
-    #expect(result.status == 0, "\(result)")
-    #expect(eventually { kill(Int32(host), 0) != 0 })
-    #expect(!FileManager.default.fileExists(atPath: daemon.socket("qemu")))
-    #expect(!FileManager.default.fileExists(atPath: daemon.home + "/_networks/lima-netd.sock"))
-  }
+    @Test func sigtermStopsEverythingAndLeavesNoSocketBehind() throws {
+      guard available(.tap) else { return }
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      let guest = try daemon.begin("exec", "default", "--", "sleep", "30")
+      defer { guest.stop() }
+      #expect(eventually { (try? guests(daemon)) == 1 })
+      let host = try #require(try daemon.hostProcess(of: "default"))
+      kill(daemon.processIdentifier, SIGTERM)
+      let command = try #require(daemon.command)
+      let result = command.wait(seconds: 10)
+      #expect(result.status == 0, "\(result)")
+      #expect(eventually { kill(Int32(host), 0) != 0 })
+      #expect(!FileManager.default.fileExists(atPath: daemon.socket("qemu")))
+      #expect(!FileManager.default.fileExists(atPath: daemon.home + "/_networks/lima-netd.sock"))
+    }
 
-  @Test func theLastGuestThatLeavesStopsTheNetwork() throws {
-    guard available(.tap) else { return }
-    let daemon = try TestDaemon(arguments: ["--grace-period", "0.3"])
-    defer { daemon.stop() }
-    #expect(try daemon.network("default")["pid"] as? Int == nil)
-    #expect(try daemon.guest("true").succeeded)
-    #expect(try eventually(within: 5) { try daemon.network("default")["pid"] as? Int == nil })
-    #expect(try daemon.guest("ping -c 1 -W 2 192.168.5.2").succeeded)
+    @Test func theLastGuestThatLeavesStopsTheNetwork() throws {
+      guard available(.tap) else { return }
+      let daemon = try TestDaemon(arguments: ["--grace-period", "300ms"])
+      defer { daemon.stop() }
+      #expect(try daemon.hostProcess(of: "default") == nil)
+      #expect(try daemon.guest("true").succeeded)
+      #expect(try eventually(within: 5) { try daemon.hostProcess(of: "default") == nil })
+      #expect(try daemon.guest("ping -c 1 -W 2 192.168.5.2").succeeded)
+    }
   }
 }

@@ -90,6 +90,11 @@ final class TestDaemon {
     return networks.first { $0["name"] as? String == name } ?? [:]
   }
 
+  /// The process that serves a network, if it runs.
+  func hostProcess(of name: String) throws -> Int? {
+    (try network(name)["host"] as? [String: Any])?["pid"] as? Int
+  }
+
   var log: String {
     (try? String(contentsOfFile: home + "/_networks/lima-netd.log", encoding: .utf8)) ?? ""
   }

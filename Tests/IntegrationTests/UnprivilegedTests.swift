@@ -5,44 +5,47 @@
 import Foundation
 import Testing
 
-@Suite(.serialized) struct UnprivilegedTests {
-  /// Runs what follows as the user "nobody", when this is root.
-  private var asNobody: [String] {
-    getuid() == 0
-      ? ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"] : []
-  }
-
-  @Test func aUserWithoutPrivilegesHasItAll() throws {
-    guard available(.tap, .program("curl"), .program("python3")) else { return }
-    guard access(Installation.daemon, X_OK) == 0, readableByAll(Installation.products) else {
-      print("SKIPPED: the build folder is not readable by other users")
-      return
+extension EndToEnd {
+  @Suite struct UnprivilegedTests {
+    /// Runs what follows as the user "nobody", when this is root.
+    private var asNobody: [String] {
+      getuid() == 0
+        ? ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"]
+        : []
     }
-    let daemon = try TestDaemon(wrapper: asNobody)
-    let servers = try HostServers()
-    defer { daemon.stop(); servers.stop() }
-    let result = try daemon.guest(
-      """
-      ip -4 -o addr show dev eth0
-      ping -c 1 -W 2 192.168.5.2
-      curl -sS http://host.lima.internal:\(servers.ports.http)/
-      """)
-    #expect(result.succeeded, "\(result)\n\(daemon.log)")
-    #expect(result.output.contains("192.168.5.15/24"), "\(result)")
-    #expect(result.output.contains("Hello from the host."), "\(result)")
-  }
 
-  /// Whether the user nobody can get at the build products.
-  private func readableByAll(_ path: String) -> Bool {
-    let words = asNobody + ["ls", path]
-    return (try? run(words[0], Array(words.dropFirst())))?.succeeded == true
-  }
+    @Test func aUserWithoutPrivilegesHasItAll() throws {
+      guard available(.tap, .program("curl"), .program("python3")) else { return }
+      guard access(Installation.daemon, X_OK) == 0, readableByAll(Installation.products) else {
+        print("SKIPPED: the build folder is not readable by other users")
+        return
+      }
+      let daemon = try TestDaemon(wrapper: asNobody)
+      let servers = try HostServers()
+      defer { daemon.stop(); servers.stop() }
+      let result = try daemon.guest(
+        """
+        ip -4 -o addr show dev eth0
+        ping -c 1 -W 2 192.168.5.2
+        curl -sS http://host.lima.internal:\(servers.ports.http)/
+        """)
+      #expect(result.succeeded, "\(result)\n\(daemon.log)")
+      #expect(result.output.contains("192.168.5.15/24"), "\(result)")
+      #expect(result.output.contains("Hello from the host."), "\(result)")
+    }
 
-  @Test func aCommandWithoutADaemonBringsItsOwn() throws {
-    guard available(.tap) else { return }
-    let daemon = try TestDaemon(start: false)
-    defer { daemon.stop() }
-    let result = try daemon.guest("ping -c 1 -W 2 192.168.5.2")
-    #expect(result.succeeded, "\(result)")
+    /// Whether the user nobody can get at the build products.
+    private func readableByAll(_ path: String) -> Bool {
+      let words = asNobody + ["ls", path]
+      return (try? run(words[0], Array(words.dropFirst())))?.succeeded == true
+    }
+
+    @Test func aCommandWithoutADaemonBringsItsOwn() throws {
+      guard available(.tap) else { return }
+      let daemon = try TestDaemon(start: false)
+      defer { daemon.stop() }
+      let result = try daemon.guest("ping -c 1 -W 2 192.168.5.2")
+      #expect(result.succeeded, "\(result)")
+    }
   }
 }

@@ -5,63 +5,64 @@
 import Foundation
 import Testing
 
-@Suite(.serialized) struct VirtualMachineTests {
-  private func boot(_ daemon: TestDaemon, _ script: String, seconds: Int) throws -> CommandResult {
-    let file = daemon.home + "/job"
-    try script.write(toFile: file, atomically: true, encoding: .utf8)
-    return try run(
-      Installation.root + "/Tests/Guest/run-guest",
-      [
-        "-t", "\(seconds)", Installation.guest,
-        "stream,addr.type=unix,addr.path=\(daemon.socket("qemu"))", file,
-      ], seconds: Double(seconds) + 30)
-  }
-
-  private static let lease =
-    "udhcpc -i eth0 -q -n -t 10 -T 1 -f -s /etc/udhcpc.script -O mtu -O search >/dev/null 2>&1; "
-
-  @Test func aVirtualMachineHasANetwork() throws {
-    guard available(.virtualMachine, .program("python3")) else { return }
-    let daemon = try TestDaemon()
-    let servers = try HostServers()
-    defer { daemon.stop(); servers.stop() }
-    let result = try boot(
-      daemon,
-      Self.lease + """
-        cat /run/lease
-        ping -c 2 -W 5 192.168.5.2
-        nslookup -type=a host.lima.internal | tail -3
-        wget -q -O - http://host.lima.internal:\(servers.ports.http)/
-        ping -c 1 -W 1 192.0.2.1 >/dev/null && echo a lie
-        wget -q -T 5 -O - http://192.168.5.2:1/ || echo refused
-        """, seconds: 120)
-    #expect(result.succeeded, "\(result)")
-    for line in [
-      "ip=192.168.5.15", "router=192.168.5.2", "dns=192.168.5.3", "serverid=192.168.5.2",
-      "2 packets received", "Hello from the host.", "refused",
-    ] {
-      #expect(result.output.contains(line), "\(line): \(result)")
+extension EndToEnd {
+  @Suite struct VirtualMachineTests {
+    private func boot(_ daemon: TestDaemon, _ script: String, seconds: Int) throws -> CommandResult
+    {
+      let file = daemon.home + "/job"
+      try script.write(toFile: file, atomically: true, encoding: .utf8)
+      return try run(
+        Installation.root + "/Tests/Guest/run-guest",
+        [
+          "-t", "\(seconds)", Installation.guest,
+          "stream,addr.type=unix,addr.path=\(daemon.socket("qemu"))", file,
+        ], seconds: Double(seconds) + 30)
     }
-    #expect(!result.output.contains("a lie"), "\(result)")
-  }
 
-  @Test func aVirtualMachineMovesAGiBEachWay() throws {
-    guard available(.virtualMachine, .program("python3")) else { return }
-    let daemon = try TestDaemon()
-    let servers = try HostServers()
-    defer { daemon.stop(); servers.stop() }
-    let size = 1 << 30
-    let expected = try run(
-      "curl", ["-sS", "http://127.0.0.1:\(servers.ports.http)/sha256/\(size)"], seconds: 60)
-    // What comes down goes up again at once; the sink on the host hashes it.
-    let result = try boot(
-      daemon,
-      Self.lease + """
-        wget -q -O - http://192.168.5.2:\(servers.ports.http)/bytes/\(size) |
-          nc 192.168.5.2 \(servers.ports.sink)
-        """, seconds: 420)
-    let words = result.output.split(whereSeparator: \.isWhitespace)
-    #expect(words.last == "\(size)", "\(result)")
-    #expect(words.first == expected.output.split(separator: "\n").first, "\(result)")
+    private static let lease =
+      "udhcpc -i eth0 -q -n -t 10 -T 1 -f -s /etc/udhcpc.script -O mtu -O search >/dev/null 2>&1; "
+
+    @Test func aVirtualMachineHasANetwork() throws {
+      guard available(.virtualMachine, .program("python3")) else { return }
+      let daemon = try TestDaemon()
+      let servers = try HostServers()
+      defer { daemon.stop(); servers.stop() }
+      let result = try boot(
+        daemon,
+        Self.lease + """
+          cat /run/lease
+          ping -c 2 -W 5 192.168.5.2
+          nslookup -type=a host.lima.internal | tail -3
+          wget -q -O - http://host.lima.internal:\(servers.ports.http)/
+          wget -q -T 5 -O - http://192.168.5.2:1/ || echo refused
+          """, seconds: 120)
+      #expect(result.succeeded, "\(result)")
+      for line in [
+        "ip=192.168.5.15", "router=192.168.5.2", "dns=192.168.5.3", "serverid=192.168.5.2",
+        "2 packets received", "Hello from the host.", "refused",
+      ] {
+        #expect(result.output.contains(line), "\(line): \(result)")
+      }
+    }
+
+    @Test func aVirtualMachineMovesAGiBEachWay() throws {
+      guard available(.virtualMachine, .program("python3")) else { return }
+      let daemon = try TestDaemon()
+      let servers = try HostServers()
+      defer { daemon.stop(); servers.stop() }
+      let size = 1 << 30
+      let expected = try run(
+        "curl", ["-sS", "http://127.0.0.1:\(servers.ports.http)/sha256/\(size)"], seconds: 60)
+      // What comes down goes up again at once; the sink on the host hashes it.
+      let result = try boot(
+        daemon,
+        Self.lease + """
+          wget -q -O - http://192.168.5.2:\(servers.ports.http)/bytes/\(size) |
+            nc 192.168.5.2 \(servers.ports.sink)
+          """, seconds: 420)
+      let words = result.output.split(whereSeparator: \.isWhitespace)
+      #expect(words.last == "\(size)", "\(result)")
+      #expect(words.first == expected.output.split(separator: "\n").first, "\(result)")
+    }
   }
 }
