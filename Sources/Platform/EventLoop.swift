@@ -96,7 +96,7 @@ package final class EventLoop {
   /// One turn: waits for the first event or timer, at most `limit` nanoseconds
   /// (nil: for ever), and handles all that are due.
   package func turn(limit: UInt64? = nil) {
-    let count = poller.wait(timeout: timeout(limit))
+    let count = max(0, poller.wait(timeout: timeout(limit)))
     for index in 0..<count {
       let (token, events) = poller.event(index)
       guard token != EventLoop.wakeToken else {

@@ -42,7 +42,7 @@
         tv_sec: Int(timeout / 1_000_000_000), tv_nsec: Int(timeout % 1_000_000_000))
       let count = kevent64(
         queue, nil, 0, events, Int32(Poller.batch), 0, timeout < 0 ? nil : &time)
-      return count < 0 ? 0 : Int(count)
+      return count >= 0 ? Int(count) : errno == EINTR ? 0 : Int(-errno)
     }
 
     package func event(_ index: Int) -> (token: UInt64, events: PollEvents) {

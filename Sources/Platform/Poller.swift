@@ -62,10 +62,11 @@ package struct PollEvents: OptionSet, Hashable, Sendable {
     }
 
     /// Waits for events, at most `timeout` nanoseconds (< 0: for ever).
-    /// Returns how many there are; 0 after the timeout or a signal.
+    /// Returns how many there are, 0 after the timeout or a signal, -errno when
+    /// the poller is of no use any more (somebody closed its descriptor).
     package func wait(timeout: Int64) -> Int {
       let count = plat_epoll_wait(epoll, events, Int32(Poller.batch), timeout)
-      return count < 0 ? 0 : Int(count)
+      return count == -EINTR ? 0 : Int(count)
     }
 
     /// An event of the last `wait`, by index.

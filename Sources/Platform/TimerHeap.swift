@@ -55,9 +55,18 @@ package struct TimerHeap<Payload> {
     return release(index)
   }
 
-  /// Takes the earliest timer that is due at `now`.
-  package mutating func popDue(_ now: UInt64) -> (id: UInt64, payload: Payload)? {
-    guard let index = heap.first, slots[Int(index)].deadline <= now else { return nil }
+  /// Counts up with each `arm`.
+  package var lastArmed: UInt64 { sequence }
+
+  /// Takes the earliest timer that is due at `now`. Nil, too, when that one was
+  /// armed after `limit`, a value of `lastArmed`: what is armed while timers
+  /// are taken waits for the next round.
+  package mutating func popDue(_ now: UInt64, armedUpTo limit: UInt64 = .max)
+    -> (id: UInt64, payload: Payload)?
+  {
+    guard let index = heap.first, slots[Int(index)].deadline <= now,
+      slots[Int(index)].sequence <= limit
+    else { return nil }
     let handle = id(index)
     guard let payload = release(index) else { return nil }
     return (handle, payload)

@@ -14,7 +14,8 @@ import CPlatform
 package final class Waker: Sendable {
   /// To be watched for reading.
   package let readFD: Int32
-  private let writeFD: Int32
+  /// Where 8 bytes wake, too: for signal handlers.
+  package let writeFD: Int32
 
   package init() throws(SystemError) {
     #if os(Linux)

@@ -70,6 +70,16 @@ import Testing
     #expect(!ids.contains(heap.arm(1, 9)))
   }
 
+  @Test func whatIsArmedWhileTimersAreTakenWaitsForTheNextRound() {
+    var heap = TimerHeap<Int>(limit: 10)
+    _ = heap.arm(5, 1)
+    let armed = heap.lastArmed
+    #expect(heap.popDue(10, armedUpTo: armed)?.payload == 1)
+    _ = heap.arm(0, 2)
+    #expect(heap.popDue(10, armedUpTo: armed) == nil)
+    #expect(heap.popDue(10)?.payload == 2)
+  }
+
   @Test func aHeapAgreesWithASortedListForRandomWork() {
     var heap = TimerHeap<UInt64>(limit: 1000)
     var model: [(id: UInt64, time: UInt64)] = []

@@ -28,6 +28,7 @@ package final class NetworkProcess {
   let reactor: Reactor
   let executable: String?
   let started = MonotonicClock.now()
+  /// Set once, at the end of `init`: it needs the reactor.
   private(set) var control: ControlServer!
   var phase = Phase.idle
 
@@ -55,7 +56,7 @@ package final class NetworkProcess {
 
   /// Runs to the end of the network; the status to exit with.
   package func run() -> Int32 {
-    _ = plat_on_terminate(terminate.readFD)
+    _ = plat_on_terminate(terminate.writeFD)
     reactor.run()
     control.drain()
     return exitStatus
@@ -131,6 +132,16 @@ extension NetworkProcess: ReactorDelegate {
     terminate.drain()
     log.info("host", "SIGTERM; stopping")
     stop()
+  }
+
+  func loopFailed(_ errno: Errno) {
+    giveUp(
+      HostError(
+        .internal,
+        "the loop cannot wait for events: \(errno) (did a plugin close what is not its own?)"))
+    // Nothing can be waited for, not even that the plugins stop.
+    phase = .ended
+    reactor.stop()
   }
 
   func hostTimerFired(_ timer: HostTimer) {

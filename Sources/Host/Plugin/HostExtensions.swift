@@ -7,21 +7,24 @@ import Platform
 import PluginAPI
 
 enum HostExtensions {
-  // Immutable once made, for the life of the process, hence safe to share.
+  // Immutable once made, for the life of the process: safe to share.
   nonisolated(unsafe) static let loopCheck = forever(
     lnd_host_loopcheck(
       size: UInt32(MemoryLayout<lnd_host_loopcheck>.stride), reserved: 0, on_loop: isOnLoop))
 
+  // As above.
   nonisolated(unsafe) static let dns = forever(
     lnd_host_dns(
       size: UInt32(MemoryLayout<lnd_host_dns>.stride), reserved: 0, query: dnsQuery,
       cancel: dnsCancel))
 
+  // As above.
   nonisolated(unsafe) static let names = forever(
     lnd_host_names(
       size: UInt32(MemoryLayout<lnd_host_names>.stride), reserved: 0, publish: namesPublish,
       withdraw: namesWithdraw))
 
+  // As above.
   nonisolated(unsafe) static let uplink = forever(
     lnd_host_uplink(
       size: UInt32(MemoryLayout<lnd_host_uplink>.stride), reserved: 0, add: uplinkAdd,

@@ -92,7 +92,7 @@ package final class PluginBridge {
     slowCallbacks &+= 1
     guard let unsaid = slowLog.admit(MonotonicClock.now()) else { return }
     let more = unsaid > 0 ? " (\(unsaid) more like it were not logged)" : ""
-    log.warning(component, "callback \(name) took \(spent / 1_000_000) ms; guests waited\(more)")
+    log.warning(component, "callback \(name) took \(spent / 1_000_000) ms\(more)")
   }
 
   /// Calls what may fail: an instance's `create`, `start`, `port_up`.
@@ -150,7 +150,8 @@ package final class PluginBridge {
 
   func deliverTimers(_ now: UInt64, limit: Int) {
     var left = limit
-    while left > 0, let timer = timers.popDue(now) {
+    let armed = timers.lastArmed
+    while left > 0, let timer = timers.popDue(now, armedUpTo: armed) {
       left -= 1
       guard let onTimer = callbacks.onTimer, let instance else { continue }
       call("on_timer") { onTimer(instance, timer.id, timer.payload) }

@@ -27,6 +27,7 @@ protocol ReactorDelegate: AnyObject {
   func controlReady(_ events: PollEvents)
   func listenerReady(_ id: UInt64)
   func terminationRequested()
+  func loopFailed(_ errno: Errno)
   func hostTimerFired(_ timer: HostTimer)
   /// Puts right what the turn has brought up. Returns when to come back at the
   /// latest (ns, monotonic), UInt64.max for never.
@@ -53,13 +54,16 @@ package final class Reactor {
   static let timersPerTurn = 256
 
   package let waker: Waker
-  weak var delegate: (any ReactorDelegate)?
+  /// Owns the reactor, and so outlives it.
+  unowned(unsafe) var delegate: (any ReactorDelegate)?
   private(set) var turns: UInt64 = 0
   private(set) var watchCount = 0
 
   private let poller: Poller
   private var slots: [Slot] = []
   private var free: [UInt32] = []
+  /// The slot that watches an fd, by fd; -1: none.
+  private var slotOfFD: [Int32] = []
   private var bridges: [PluginBridge] = []
   private var hostTimers = TimerHeap<HostTimer>()
   private var wakeUpAt = UInt64.max
@@ -94,6 +98,7 @@ package final class Reactor {
       free.append(UInt32(index))
       return .failure(Errno(-code))
     }
+    claim(fd, by: index)
     slots[index].kind = kind
     slots[index].fd = fd
     slots[index].object = object
@@ -113,11 +118,25 @@ package final class Reactor {
   func unwatch(_ token: UInt64, object: UnsafeMutableRawPointer?) -> Bool {
     guard let index = index(token), slots[index].object == object else { return false }
     poller.remove(slots[index].fd)
+    release(index)
+    return true
+  }
+
+  private func release(_ index: Int) {
+    slotOfFD[Int(slots[index].fd)] = -1
     let generation = slots[index].generation &+ 1
     slots[index] = Slot(generation: generation == 0 ? 1 : generation)
     free.append(UInt32(index))
     watchCount -= 1
-    return true
+  }
+
+  /// The kernel took the fd, so whoever watched it before has closed it without
+  /// a word: that watch ends now, lest its removal end the new one.
+  private func claim(_ fd: Int32, by index: Int) {
+    while slotOfFD.count <= Int(fd) { slotOfFD.append(-1) }
+    let before = Int(slotOfFD[Int(fd)])
+    if before >= 0 { release(before) }
+    slotOfFD[Int(fd)] = Int32(index)
   }
 
   /// Whether a token still names a watch.
@@ -153,7 +172,8 @@ package final class Reactor {
   package func turn() {
     let count = poller.wait(timeout: timeout())
     turns &+= 1
-    for index in 0..<count { dispatch(index) }
+    if let errno = Errno(result: count) { delegate?.loopFailed(errno) }
+    for index in 0..<max(0, count) { dispatch(index) }
     for bridge in bridges { bridge.deliverEvents() }
     let now = MonotonicClock.now()
     for bridge in bridges {

@@ -1,7 +1,8 @@
 /* echo.c - the network plugin of the network-host's tests: an isolated network
  * whose plugin sends each frame back with its addresses swapped, and exercises
  * every function of the host. What it saw is in its status. Options (looked
- * for as text): "failCreate", "failStart", "neverStop", "crash", "slow".
+ * for as text): "failCreate", "failStart", "neverStop", "crash", "slow", "uplink", "vandal",
+ * "rearm".
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE 1
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lnd_ext_dns.h"
@@ -30,11 +32,12 @@ typedef struct {
     const lnd_host_names *names;
     const lnd_host_loopcheck *loop;
     pthread_t thread;
-    int thread_runs, pipe[2];
+    int thread_runs, pipe[2], uplink_fd;
+    lnd_port uplink_port;
     lnd_handle watch;
     lnd_op pending_expose, question;
     unsigned rx, timers, wakes, fds, up, down, answers, wrong_thread, crash, slow, never_stop;
-    unsigned order_ok, last_user;
+    unsigned order_ok, last_user, uplink, vandal, rearm, rearmed, up_frames;
     char last_name[64];
 } echo;
 
@@ -56,6 +59,9 @@ static void *create(const lnd_plugin *plugin, const lnd_host *host,
     e->crash = strstr(config->options, "crash") != 0;
     e->slow = strstr(config->options, "slow") != 0;
     e->never_stop = strstr(config->options, "neverStop") != 0;
+    e->uplink = strstr(config->options, "uplink") != 0;
+    e->vandal = strstr(config->options, "vandal") != 0;
+    e->rearm = strstr(config->options, "rearm") != 0;
     if (strstr(config->options, "failStart")) e->last_user = 99;
     e->dns = host->get_extension(host->ctx, LND_EXT_DNS);
     e->names = host->get_extension(host->ctx, LND_EXT_NAMES);
@@ -99,6 +105,20 @@ static lnd_status start(void *self) {
     if (e->names->publish(h->ctx, "host.lima.internal", "192.168.5.2") != LND_OK ||
         e->names->publish(h->ctx, "not..a.name", "x") != LND_ERR_INVALID_CONFIG)
         return LND_ERR_INTERNAL;
+    if (e->uplink) {
+        /* Frames that go out of it come back to `uplink_fd`. */
+        const lnd_host_uplink *ext = h->get_extension(h->ctx, LND_EXT_UPLINK);
+        int ends[2];
+        lnd_uplink add = {sizeof add, LND_UPLINK_DGRAM, -1, 0, 1500, 0, "up"};
+        if (!ext) return h->fail(h->ctx, LND_ERR_UNSUPPORTED, 0, "no uplink/1", 11);
+        if (socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) != 0) return LND_ERR_SYSTEM;
+        add.fd = ends[0];
+        e->uplink_fd = ends[1];
+        e->uplink_port = ext->add(h->ctx, &add);
+        if (!e->uplink_port) return LND_ERR_SYSTEM;
+        h->fd_add(h->ctx, e->uplink_fd, LND_FD_READ, 8);
+    }
+    if (e->rearm) h->timer_at(h->ctx, 0, 10);
     e->thread_runs = pthread_create(&e->thread, 0, other_thread, e) == 0;
     return LND_OK;
 }
@@ -135,6 +155,9 @@ static void rx(void *self, lnd_port port, const lnd_frame *frames, uint32_t coun
     e->rx += count;
     if (e->crash) *(volatile int *)0 = 1;
     if (e->slow) usleep(20000);
+    if (e->vandal)
+        for (int fd = 3; fd < 64; fd++) close(fd);
+    if (e->uplink) return;
     for (uint32_t i = 0; i < count; i++) {
         uint8_t head[12];
         lnd_slice slices[2];
@@ -157,6 +180,14 @@ static void on_fds(void *self, const lnd_fd_event *events, uint32_t count) {
     echo *e = self;
     char c;
     for (uint32_t i = 0; i < count; i++)
+        if (events[i].user == 8) {
+            char frame[2000];
+            const lnd_host_uplink *ext = e->host->get_extension(e->host->ctx, LND_EXT_UPLINK);
+            if (read(e->uplink_fd, frame, sizeof frame) > 0) e->up_frames++;
+            ext->remove(e->host->ctx, e->uplink_port);
+            ext->remove(e->host->ctx, e->uplink_port);
+        }
+    for (uint32_t i = 0; i < count; i++)
         if (events[i].user == 7 && events[i].events == LND_FD_READ && read(e->pipe[0], &c, 1) == 1) {
             e->fds++;
             e->host->fd_remove(e->host->ctx, e->watch);
@@ -170,6 +201,12 @@ static void on_timer(void *self, lnd_handle timer, uint64_t user) {
     (void)timer;
     if (user == 9) {
         e->host->op_done(e->host->ctx, e->pending_expose, LND_OK, 0, 0);
+        return;
+    }
+    if (user == 10) {
+        /* Due at once, again and again: others must get their turn. */
+        e->rearmed++;
+        e->host->timer_at(e->host->ctx, 0, 10);
         return;
     }
     e->timers++;
@@ -204,9 +241,10 @@ static void status(void *self, lnd_sink sink) {
     char text[400];
     snprintf(text, sizeof text,
              "{\"rx\":%u,\"timers\":%u,\"wakes\":%u,\"fds\":%u,\"up\":%u,\"down\":%u,"
-             "\"answers\":%u,\"wrongThread\":%u,\"orderOk\":%u,\"name\":\"%s\"}",
+             "\"answers\":%u,\"wrongThread\":%u,\"orderOk\":%u,\"rearmed\":%u,"
+             "\"upFrames\":%u,\"name\":\"%s\"}",
              e->rx, e->timers, e->wakes, e->fds, e->up, e->down, e->answers, e->wrong_thread,
-             e->order_ok, e->last_name);
+             e->order_ok, e->rearmed, e->up_frames, e->last_name);
     put(e, sink, text);
     put(e, sink + 1, "this sink is not open");
 }

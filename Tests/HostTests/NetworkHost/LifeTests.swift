@@ -106,6 +106,15 @@ import Testing
     #expect(host.log.contains("FATAL host: SIGSEGV in callback `rx` of plugin echo"))
   }
 
+  @Test func aPluginThatClosesTheHostsDescriptorsEndsItWithAReason() throws {
+    let host = try RunningHost.running(echo, options: "{\"vandal\":1}")
+    let guest = try host.addGuest(1)
+    defer { close(guest.fd) }
+    _ = Sockets.send(guest.fd, testFrame, testFrame.count, 0)
+    #expect(try host.exit() == .exited(1))
+    #expect(host.log.contains("did a plugin close what is not its own?"))
+  }
+
   @Test func aSlowCallbackIsLoggedByName() throws {
     let host = try RunningHost.running(echo, options: "{\"slow\":1}")
     let guest = try host.addGuest(1)

@@ -40,6 +40,27 @@ import Testing
     #expect(try host.plugin()["up"]?.integer() == 1)
   }
 
+  @Test func anUplinkIsAPortOfTheSwitch() throws {
+    let host = try RunningHost.running(Self.switched.get(), options: "{\"uplink\":1}")
+    let guest = try host.addGuest(1)
+    defer { close(guest.fd) }
+    #expect(guest.reply == .ok)
+    #expect(try host.status().ports.map(\.kind) == ["dgram", "uplink"])
+    // To an unknown address: to the plugin, and out of the uplink.
+    #expect(Sockets.send(guest.fd, testFrame, testFrame.count, 0) == testFrame.count)
+    _ = try host.wait { $0["upFrames"]?.integer() == 1 && $0["rx"]?.integer() == 1 }
+    #expect(try host.status().ports.map(\.kind) == ["dgram"])
+  }
+
+  @Test func timersThatAreAlwaysDueDoNotKeepTheLoop() throws {
+    let host = try RunningHost.running(Self.echo.get(), options: "{\"rearm\":1}")
+    let guest = try host.addGuest(1)
+    defer { close(guest.fd) }
+    #expect(try exchange(guest.fd, testFrame) == echoedFrame)
+    #expect(try host.plugin()["rearmed"]?.integer() ?? 0 > 2)
+    #expect(try host.status().host.turns > 2)
+  }
+
   @Test func aStreamGuestIsServedBesideADatagramGuest() throws {
     let host = try RunningHost.running(Self.echo.get())
     let datagram = try host.addGuest(1)
