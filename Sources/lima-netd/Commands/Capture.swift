@@ -52,16 +52,17 @@ struct Capture: ParsableCommand {
     let output: Int32 = file == "-" ? 1 : try Self.create(file)
     let counter = FrameCounter(output: output)
     let path = APIPath.network(network, "capture") + "?snaplen=\(snaplen)"
-    let client = try ControlClient(home)
     #if os(Linux)
       // Before the client's thread is made, so that it has them blocked, too.
       let signals = try ForegroundSignals([SIGINT, SIGTERM])
+      let client = try ControlClient(home)
       let ended = try Descriptor.pipe()
       let stream = try client.stream(path) { counter.take($0.readableBytesView) }
       stream.whenComplete { _ in Descriptor.close(ended.write) }
       let ready = Foreground.wait([signals.fd, ended.read], milliseconds: -1)
       if ready[1] { try stream.wait() }
     #else
+      let client = try ControlClient(home)
       try client.stream(path) { counter.take($0.readableBytesView) }.wait()
     #endif
     let frames = counter.frames

@@ -82,6 +82,9 @@ import Platform
       var attachment: Attachment?
       /// Whose daemon to wait for when this one has gone; nil: it will not come back.
       let home: LimaHome?
+      /// The process that has the guest, or had it. It let go on purpose (network stop) if it still lives:
+      /// only another one is asked again.
+      private var daemon: Int32?
 
       var fd: Int32 { attachment?.channel.fd ?? -1 }
 
@@ -92,6 +95,7 @@ import Platform
         self.request = request
         self.attachment = attachment
         self.home = home
+        daemon = Self.peer(attachment.channel)
       }
 
       /// The daemon sends nothing after its reply: what can be read is the end.
@@ -99,18 +103,25 @@ import Platform
         attachment?.channel.close()
         attachment = nil
         StandardError.print(
-          "lima-netd: the daemon let go of network \(request.network); "
-            + (home == nil ? "the guest has no network any more" : "waiting for it to come back"))
+          "lima-netd: network \(request.network) has let this guest go"
+            + (home == nil ? "" : "; a daemon that is started anew takes it back"))
       }
 
       mutating func retry() {
-        guard attachment == nil, let home, let channel = (try? Attachment.connect(home)) ?? nil,
+        guard attachment == nil, let home else { return }
+        guard let channel = (try? Attachment.connect(home)) ?? nil,
+          Self.peer(channel) != daemon,
           let attachment = try? Attachment(channel, request, tap: interface.tap.fd)
         else { return }
         self.attachment = attachment
+        daemon = Self.peer(channel)
         try? interface.configure(
           attachment.lease, mtu: request.mtu == 0 ? nil : request.mtu)
         StandardError.print("lima-netd: back on network \(request.network)")
+      }
+
+      private static func peer(_ channel: MessageChannel) -> Int32? {
+        try? UnixSocket.peerCredentials(channel.fd).pid
       }
     }
 
@@ -122,7 +133,7 @@ import Platform
       while true {
         let waiting = link.attachment == nil && link.home != nil
         let ready = Foreground.wait(
-          [signals.fd, link.fd, ended], milliseconds: waiting ? 250 : -1)
+          [signals.fd, link.fd, ended], milliseconds: waiting ? 300 : -1)
         if ready[2] { return try ChildProcess.wait(child).shellStatus }
         if ready[0] {
           while let (signal, fromProcess) = signals.next() {
