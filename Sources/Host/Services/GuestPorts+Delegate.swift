@@ -15,7 +15,9 @@ extension GuestPorts: UnixgramListenerDelegate {
   func portEnded(_ port: Port) { noteEnd(port) }
 
   func unixgramGuestKnocks(_ listener: UnixgramListener, address: String) -> PortOptions? {
-    PortOptions(id: newOwnID())
+    // The file of its socket is all the name it has.
+    let file = address.split(separator: "/").last.map { String($0) } ?? ""
+    return PortOptions(id: newOwnID(), name: file)
   }
 
   func unixgramGuestArrived(_ listener: UnixgramListener, _ port: DgramPort) {

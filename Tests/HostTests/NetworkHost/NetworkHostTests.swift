@@ -182,7 +182,7 @@ import Testing
     }
     #expect(connected == 0)
     #expect(try exchange(guest, testFrame) == echoedFrame)
-    guard case .event(.guestUp(let id, _, listener: 3)) = try host.receive() else {
+    guard case .event(.guestUp(let id, "vm.sock", listener: 3)) = try host.receive() else {
       return #expect(Bool(false), "no event")
     }
     #expect(id >= 1 << 32)
