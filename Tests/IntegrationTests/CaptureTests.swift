@@ -6,7 +6,7 @@ import Testing
 extension EndToEnd {
   @Suite struct CaptureTests {
     @Test func tcpdumpReadsWhatCaptureWrites() throws {
-      guard available(.tap, .program("tcpdump")) else { return }
+      try require(.tap, .program("tcpdump"))
       let daemon = try TestDaemon()
       defer { daemon.stop() }
       let guest = try daemon.begin(

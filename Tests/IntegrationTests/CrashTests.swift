@@ -13,7 +13,7 @@ extension EndToEnd {
     }
 
     @Test func aCrashCostsOneNetworkForASecondAndItsGuestsGoOn() throws {
-      guard available(.tap, .program("curl"), .program("python3")) else { return }
+      try require(.tap, .program("curl"), .program("python3"))
       let daemon = try TestDaemon(
         configuration: "networks:\n  other:\n    mode: slirp\n")
       let servers = try HostServers()
@@ -61,7 +61,7 @@ extension EndToEnd {
     }
 
     @Test func thePeerOfAQEMUStreamGoesOnAtAFrameBoundaryOrIsClosed() throws {
-      guard available(.program("python3")) else { return }
+      try require(.program("python3"))
       let daemon = try TestDaemon()
       defer { daemon.stop() }
       // A stream client that pings the gateway by ARP, over and over, across a crash.
@@ -79,7 +79,7 @@ extension EndToEnd {
     }
 
     @Test func aPluginThatTrapsIsReportedAndStartedAgain() throws {
-      guard available(.tap) else { return }
+      try require(.tap)
       let plugins = try TestPlugins.build(["trap"])
       defer { plugins.remove() }
       let daemon = try TestDaemon(

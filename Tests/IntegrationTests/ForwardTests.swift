@@ -42,7 +42,7 @@ extension EndToEnd {
     }
 
     @Test func clientsOfTheHostReachTheGuestByTCPUDPAndUnixSocket() throws {
-      guard available(.tap, .program("python3")) else { return }
+      try require(.tap, .program("python3"))
       let daemon = try TestDaemon()
       defer { daemon.stop() }
       let guest = try echoGuest(daemon)
@@ -83,7 +83,7 @@ extension EndToEnd {
     }
 
     @Test func aTakenPortIsAClearError() throws {
-      guard available(.tap, .program("python3")) else { return }
+      try require(.tap, .program("python3"))
       let daemon = try TestDaemon()
       let servers = try HostServers()
       defer { daemon.stop(); servers.stop() }
@@ -96,7 +96,7 @@ extension EndToEnd {
     }
 
     @Test func aForwardOutlivesTheGuestsAbsence() throws {
-      guard available(.tap, .program("python3"), .program("curl")) else { return }
+      try require(.tap, .program("python3"), .program("curl"))
       let daemon = try TestDaemon(arguments: ["--grace-period", "200ms"])
       defer { daemon.stop() }
       let port = try freePort()

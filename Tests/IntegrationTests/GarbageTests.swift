@@ -27,7 +27,7 @@ extension EndToEnd {
 
     @Test(arguments: ["length", "half", "vanish", "frames"])
     func aBadStreamClientHurtsNobodyElse(kind: String) throws {
-      guard available(.tap, .program("python3")) else { return }
+      try require(.tap, .program("python3"))
       let daemon = try TestDaemon()
       defer { daemon.stop() }
       let neighbour = try daemon.begin(
@@ -53,7 +53,7 @@ extension EndToEnd {
     }
 
     @Test func aBrokenConfigurationIsReportedWithItsPlaceAndTheOldOneStays() throws {
-      guard available(.tap) else { return }
+      try require(.tap)
       let daemon = try TestDaemon(configuration: "networks:\n  lab:\n    mode: slirp\n")
       defer { daemon.stop() }
       try daemon.write(configuration: "networks:\n  lab:\n    mode: slirp\n    gatewya: 10.0.0.1\n")
@@ -77,7 +77,7 @@ extension EndToEnd {
     }
 
     @Test func sigtermStopsEverythingAndLeavesNoSocketBehind() throws {
-      guard available(.tap) else { return }
+      try require(.tap)
       let daemon = try TestDaemon()
       defer { daemon.stop() }
       let guest = try daemon.begin("exec", "default", "--", "sleep", "30")
@@ -94,7 +94,7 @@ extension EndToEnd {
     }
 
     @Test func theLastGuestThatLeavesStopsTheNetwork() throws {
-      guard available(.tap) else { return }
+      try require(.tap)
       let daemon = try TestDaemon(arguments: ["--grace-period", "300ms"])
       defer { daemon.stop() }
       #expect(try daemon.hostProcess(of: "default") == nil)

@@ -9,7 +9,7 @@ import Testing
 extension EndToEnd {
   @Suite struct GuestTests {
     @Test func aGuestHasAnAddressAGatewayAndAName() throws {
-      guard available(.tap) else { return }
+      try require(.tap)
       let daemon = try TestDaemon()
       defer { daemon.stop() }
       let result = try daemon.guest(
@@ -26,7 +26,7 @@ extension EndToEnd {
     }
 
     @Test func theCommandsExitStatusComesBack() throws {
-      guard available(.tap) else { return }
+      try require(.tap)
       let daemon = try TestDaemon()
       defer { daemon.stop() }
       #expect(try daemon.guest("exit 42").status == 42)
@@ -34,7 +34,7 @@ extension EndToEnd {
     }
 
     @Test func aHostsNameResolvesAsOnTheHost() throws {
-      guard available(.tap, .program("dig")) else { return }
+      try require(.tap, .program("dig"))
       let daemon = try TestDaemon()
       defer { daemon.stop() }
       let result = try daemon.guest(
@@ -50,7 +50,7 @@ extension EndToEnd {
     }
 
     @Test func anUnreachableAddressDoesNotAnswerPing() throws {
-      guard available(.tap) else { return }
+      try require(.tap)
       // A host with nothing but 192.0.2.0/24 behind a wire that leads nowhere (RFC 5737).
       let machine = try Namespace(addresses: ["192.0.2.2/24"])
       defer { machine.remove() }
@@ -70,7 +70,7 @@ extension EndToEnd {
     }
 
     @Test func aClosedPortOfTheHostIsRefused() throws {
-      guard available(.tap) else { return }
+      try require(.tap)
       let daemon = try TestDaemon()
       defer { daemon.stop() }
       let result = try daemon.guest("curl -sS -m 5 http://192.168.5.2:1/")
@@ -83,7 +83,7 @@ extension EndToEnd {
 
     @Test(arguments: [1500, 65520])
     func aGiBGoesEachWayIntact(mtu: Int) throws {
-      guard available(.tap, .program("curl"), .program("python3")) else { return }
+      try require(.tap, .program("curl"), .program("python3"))
       let daemon = try TestDaemon()
       let servers = try HostServers()
       defer { daemon.stop(); servers.stop() }
@@ -111,7 +111,7 @@ extension EndToEnd {
     }
 
     @Test func fiveHundredConnectionsAtOnceAllCarryTheirBytes() throws {
-      guard available(.tap, .program("python3")) else { return }
+      try require(.tap, .program("python3"))
       let daemon = try TestDaemon()
       let servers = try HostServers()
       defer { daemon.stop(); servers.stop() }
@@ -134,7 +134,7 @@ extension EndToEnd {
     }
 
     @Test func datagramsComeBackWhole() throws {
-      guard available(.tap, .program("python3")) else { return }
+      try require(.tap, .program("python3"))
       let daemon = try TestDaemon()
       let servers = try HostServers()
       defer { daemon.stop(); servers.stop() }
@@ -153,7 +153,7 @@ extension EndToEnd {
     }
 
     @Test func withHostLoopbackOffTheHostIsNotReached() throws {
-      guard available(.tap, .program("curl"), .program("python3")) else { return }
+      try require(.tap, .program("curl"), .program("python3"))
       let daemon = try TestDaemon(
         configuration: "networks:\n  shut:\n    mode: slirp\n    options: {hostLoopback: false}\n")
       let servers = try HostServers()
@@ -164,7 +164,7 @@ extension EndToEnd {
     }
 
     @Test func eachGuestOfAnIsolatedNetworkIsAlone() throws {
-      guard available(.tap) else { return }
+      try require(.tap)
       let daemon = try TestDaemon()
       defer { daemon.stop() }
       let first = try daemon.begin("exec", "default", "--name", "a", "--", "sleep", "20")

@@ -9,7 +9,7 @@ import Testing
 extension EndToEnd {
   @Suite struct PluginTests {
     @Test func aPluginInPlainCCarriesFrames() throws {
-      guard available(.tap) else { return }
+      try require(.tap)
       let plugins = try TestPlugins.build(["hello"])
       defer { plugins.remove() }
       let daemon = try TestDaemon(
@@ -33,7 +33,7 @@ extension EndToEnd {
     }
 
     @Test func aModeNobodyClaimsListsThoseThereAre() throws {
-      guard available(.tap) else { return }
+      try require(.tap)
       let daemon = try TestDaemon(configuration: "networks:\n  odd:\n    mode: carrier-pigeon\n")
       defer { daemon.stop() }
       let result = try daemon.guest("true", on: "odd", seconds: 20)
@@ -43,7 +43,7 @@ extension EndToEnd {
     }
 
     @Test func twoFilesThatClaimOneModeAreBothNamed() throws {
-      guard available(.tap) else { return }
+      try require(.tap)
       let plugins = try TestPlugins.build(["hello"])
       defer { plugins.remove() }
       let first = plugins.folder + "/lima-net-hello.so"
@@ -74,7 +74,7 @@ extension EndToEnd {
     }
 
     @Test func rootDoesNotLoadWhatEverybodyMayWrite() throws {
-      guard available(.tap, .root) else { return }
+      try require(.tap, .root)
       let plugins = try TestPlugins.build(["hello"])
       defer { plugins.remove() }
       try run("chmod", ["666", plugins.folder + "/lima-net-hello.so"])

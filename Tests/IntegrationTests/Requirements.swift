@@ -44,18 +44,15 @@ enum Requirement {
   }
 }
 
-/// Whether all are there. If not, says so; in CI that fails the test.
-func available(_ requirements: Requirement..., from location: SourceLocation = #_sourceLocation)
-  -> Bool
+/// Cancels the test, saying why, unless all are there. In CI it fails instead.
+func require(_ requirements: Requirement..., from location: SourceLocation = #_sourceLocation)
+  throws
 {
   for requirement in requirements {
     guard let reason = requirement.missing else { continue }
     if ProcessInfo.processInfo.environment["CI"] == "true" {
-      Issue.record("not to be skipped in CI: \(reason)", sourceLocation: location)
-    } else {
-      print("SKIPPED \(location.fileID):\(location.line): \(reason)")
+      throw TestFailure("not to be skipped in CI: \(reason)")
     }
-    return false
+    try Test.cancel(Comment(rawValue: reason), sourceLocation: location)
   }
-  return true
 }

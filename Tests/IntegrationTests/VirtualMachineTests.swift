@@ -23,7 +23,7 @@ extension EndToEnd {
       "udhcpc -i eth0 -q -n -t 10 -T 1 -f -s /etc/udhcpc.script -O mtu -O search >/dev/null 2>&1; "
 
     @Test func aVirtualMachineHasANetwork() throws {
-      guard available(.virtualMachine, .program("python3")) else { return }
+      try require(.virtualMachine, .program("python3"))
       let daemon = try TestDaemon()
       let servers = try HostServers()
       defer { daemon.stop(); servers.stop() }
@@ -46,7 +46,7 @@ extension EndToEnd {
     }
 
     @Test func aVirtualMachineMovesAGiBEachWay() throws {
-      guard available(.virtualMachine, .program("python3")) else { return }
+      try require(.virtualMachine, .program("python3"))
       let daemon = try TestDaemon()
       let servers = try HostServers()
       defer { daemon.stop(); servers.stop() }
