@@ -28,7 +28,9 @@ package final class EventLoop {
   private let poller: Poller
   private var watches: [Int32: Watch] = [:]
   private var generation: UInt32 = 0
-  private var timers = TimerHeap<() -> Void>()
+  private var timers = TimerHeap(limit: .max)
+  /// By the payloads of `timers`.
+  private var actions: [UInt64: () -> Void] = [:]
   private var deferred: [() -> Void] = []
   private var stopping = false
 
@@ -66,7 +68,9 @@ package final class EventLoop {
   /// after.
   @discardableResult
   package func schedule(at deadline: UInt64, _ action: @escaping () -> Void) -> TimerID {
-    TimerID(raw: timers.arm(deadline, action))
+    let number = timers.lastArmed &+ 1
+    actions[number] = action
+    return TimerID(raw: timers.arm(deadline, number))
   }
 
   /// Runs `action` once after `delay` nanoseconds.
@@ -76,7 +80,9 @@ package final class EventLoop {
   }
 
   /// A timer that has fired is ignored.
-  package func cancel(_ timer: TimerID) { timers.cancel(timer.raw) }
+  package func cancel(_ timer: TimerID) {
+    if let number = timers.cancel(timer.raw) { actions[number] = nil }
+  }
 
   /// Runs `action` at the end of this turn of the loop.
   package func later(_ action: @escaping () -> Void) { deferred.append(action) }
@@ -109,7 +115,7 @@ package final class EventLoop {
       watch.callback(events)
     }
     let now = MonotonicClock.now()
-    while let timer = timers.popDue(now) { timer.payload() }
+    while let timer = timers.popDue(now) { actions.removeValue(forKey: timer.payload)?() }
     while !deferred.isEmpty {
       let work = deferred
       deferred = []

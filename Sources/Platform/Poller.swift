@@ -24,6 +24,12 @@ package struct PollEvents: OptionSet, Hashable, Sendable {
   package static let error = PollEvents(rawValue: 0x4)
   /// The peer sends no more. Reported to those interested in `read`.
   package static let hangup = PollEvents(rawValue: 0x8)
+
+  /// Worth a read: data, an error, or the end.
+  @inline(__always)
+  package var callsForRead: Bool { rawValue & 0xd != 0 }
+  @inline(__always)
+  package var callsForWrite: Bool { rawValue & 0x2 != 0 }
 }
 
 #if os(Linux)

@@ -2,16 +2,18 @@
 //
 // TimerHeap: one-shot deadlines with generation-tagged ids. A binary heap of
 // slots, each slot knowing its place, so that arming and cancelling are
-// O(log n) and a stale id is recognised. Used by one thread.
+// O(log n) and a stale id is recognised. The payload is a number, not a type
+// parameter: generics are not specialised across modules, and this is used in
+// each turn of a loop. Used by one thread.
 
-package struct TimerHeap<Payload> {
+package struct TimerHeap {
   private struct Slot {
     var deadline: UInt64 = 0
     var sequence: UInt64 = 0
     var generation: UInt32 = 1
     /// Index in `heap`, or -1 when free.
     var place: Int32 = -1
-    var payload: Payload?
+    var payload: UInt64 = 0
   }
 
   private var slots: [Slot] = []
@@ -29,7 +31,7 @@ package struct TimerHeap<Payload> {
   package var next: UInt64? { heap.first.map { slots[Int($0)].deadline } }
 
   /// Arms a timer. Returns its id, or 0 at the limit.
-  package mutating func arm(_ deadline: UInt64, _ payload: Payload) -> UInt64 {
+  package mutating func arm(_ deadline: UInt64, _ payload: UInt64) -> UInt64 {
     guard heap.count < limit else { return 0 }
     let index: Int32
     if let reused = free.popLast() {
@@ -50,7 +52,7 @@ package struct TimerHeap<Payload> {
 
   /// Disarms; nil for an id that has fired or was never given.
   @discardableResult
-  package mutating func cancel(_ id: UInt64) -> Payload? {
+  package mutating func cancel(_ id: UInt64) -> UInt64? {
     guard let index = slot(of: id) else { return nil }
     return release(index)
   }
@@ -62,14 +64,12 @@ package struct TimerHeap<Payload> {
   /// armed after `limit`, a value of `lastArmed`: what is armed while timers
   /// are taken waits for the next round.
   package mutating func popDue(_ now: UInt64, armedUpTo limit: UInt64 = .max)
-    -> (id: UInt64, payload: Payload)?
+    -> (id: UInt64, payload: UInt64)?
   {
     guard let index = heap.first, slots[Int(index)].deadline <= now,
       slots[Int(index)].sequence <= limit
     else { return nil }
-    let handle = id(index)
-    guard let payload = release(index) else { return nil }
-    return (handle, payload)
+    return (id(index), release(index))
   }
 
   private func id(_ index: Int32) -> UInt64 {
@@ -84,7 +84,7 @@ package struct TimerHeap<Payload> {
     return Int32(index)
   }
 
-  private mutating func release(_ index: Int32) -> Payload? {
+  private mutating func release(_ index: Int32) -> UInt64 {
     let place = Int(slots[Int(index)].place)
     let last = heap.count - 1
     if place != last {
@@ -96,7 +96,6 @@ package struct TimerHeap<Payload> {
       siftUp(place)
     }
     let payload = slots[Int(index)].payload
-    slots[Int(index)].payload = nil
     slots[Int(index)].place = -1
     let generation = slots[Int(index)].generation &+ 1
     slots[Int(index)].generation = generation == 0 ? 1 : generation

@@ -53,16 +53,16 @@ import Testing
   }
 
   @Test func timersFireInOrderAndStaleIDsAreIgnored() {
-    var heap = TimerHeap<Int>(limit: 100)
+    var heap = TimerHeap(limit: 100)
     let times: [UInt64] = [50, 10, 30, 10, 40, 20]
     var ids: [UInt64] = []
-    for (index, time) in times.enumerated() { ids.append(heap.arm(time, index)) }
+    for (index, time) in times.enumerated() { ids.append(heap.arm(time, UInt64(index))) }
     #expect(heap.cancel(ids[4]) == 4)
     #expect(heap.cancel(ids[4]) == nil)
     #expect(heap.cancel(0) == nil)
     #expect(heap.next == 10)
     #expect(heap.popDue(9) == nil)
-    var fired: [Int] = []
+    var fired: [UInt64] = []
     while let timer = heap.popDue(100) { fired.append(timer.payload) }
     #expect(fired == [1, 3, 5, 2, 0])
     #expect(heap.cancel(ids[0]) == nil)
@@ -71,7 +71,7 @@ import Testing
   }
 
   @Test func whatIsArmedWhileTimersAreTakenWaitsForTheNextRound() {
-    var heap = TimerHeap<Int>(limit: 10)
+    var heap = TimerHeap(limit: 10)
     _ = heap.arm(5, 1)
     let armed = heap.lastArmed
     #expect(heap.popDue(10, armedUpTo: armed)?.payload == 1)
@@ -81,7 +81,7 @@ import Testing
   }
 
   @Test func aHeapAgreesWithASortedListForRandomWork() {
-    var heap = TimerHeap<UInt64>(limit: 1000)
+    var heap = TimerHeap(limit: 1000)
     var model: [(id: UInt64, time: UInt64)] = []
     var random = SystemRandomNumberGenerator()
     for _ in 0..<5000 {

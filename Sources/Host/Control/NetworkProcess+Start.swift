@@ -20,7 +20,7 @@ extension NetworkProcess {
     network = plugin
     dns = DNSService(
       plugin: dnsPlugin,
-      answerPlugin: { [weak plugin] in plugin?.complete($0, $1, $2) },
+      answerPlugin: { [unowned plugin] in plugin.complete($0, $1, $2) },
       answerRequest: { [weak self] in self?.control.reply($0, $1) })
     ports = GuestPorts(
       plugin: plugin, reactor: reactor, log: log, journal: memory,

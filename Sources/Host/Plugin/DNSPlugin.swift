@@ -81,11 +81,6 @@ final class DNSPlugin: PluginRole {
 
   // MARK: PluginRole
 
-  func send(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: UInt32) -> UInt32 {
-    bridge.noteStale()
-    return count
-  }
-
   func operationDone(
     _ operation: Operation, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
   ) {

@@ -121,8 +121,12 @@ private func hostSend(
   _ context: Context?, _ port: lnd_port, _ frames: UnsafePointer<lnd_frame>?, _ count: UInt32
 ) -> UInt32 {
   onLoop(context, else: count) { bridge in
-    guard let frames, count > 0, let role = bridge.role else { return count }
-    return role.send(port, frames, count)
+    guard let frames, count > 0 else { return count }
+    guard let network = bridge.network else {
+      bridge.noteStale()
+      return count
+    }
+    return network._withUnsafeGuaranteedRef { $0.send(port, frames, count) }
   }
 }
 

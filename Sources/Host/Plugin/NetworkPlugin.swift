@@ -28,6 +28,9 @@ final class NetworkPlugin: PluginRole {
   // One of the two.
   private(set) var learningSwitch: Switch?
   private(set) var binding: IsolatedBinding?
+  // The same for the packet path, which retains nothing.
+  private var fastSwitch: Unmanaged<Switch>?
+  private var fastBinding: Unmanaged<IsolatedBinding>?
 
   init(_ plugin: LoadedPlugin, _ ops: lnd_network_ops, log: HostLog, reactor: Reactor) {
     self.plugin = plugin
@@ -38,14 +41,19 @@ final class NetworkPlugin: PluginRole {
       onFDs: ops.on_fds, onTimer: ops.on_timer, onWake: ops.on_wake, status: ops.status,
       start: ops.start, stop: ops.stop, destroy: ops.destroy)
     bridge.role = self
+    bridge.network = Unmanaged.passUnretained(self)
     // The instance of this class lives as long as its bridge: for ever.
     let context = Unmanaged.passRetained(self).toOpaque()
     let receiver = FrameReceiver(
       context: context, frames: receiveFrames, ready: ops.tx_ready == nil ? nil : portReady)
     if plugin.descriptor.isIsolated {
-      binding = IsolatedBinding(plugin: receiver)
+      let binding = IsolatedBinding(plugin: receiver)
+      self.binding = binding
+      fastBinding = Unmanaged.passUnretained(binding)
     } else {
-      learningSwitch = Switch(plugin: receiver)
+      let learningSwitch = Switch(plugin: receiver)
+      self.learningSwitch = learningSwitch
+      fastSwitch = Unmanaged.passUnretained(learningSwitch)
     }
   }
 
@@ -158,8 +166,12 @@ final class NetworkPlugin: PluginRole {
   // MARK: Frames
 
   func send(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: UInt32) -> UInt32 {
-    if let binding { return binding.send(port, frames, count) }
-    if let learningSwitch { return learningSwitch.send(port, frames, count) }
+    if let fastBinding {
+      return fastBinding._withUnsafeGuaranteedRef { $0.send(port, frames, count) }
+    }
+    if let fastSwitch {
+      return fastSwitch._withUnsafeGuaranteedRef { $0.send(port, frames, count) }
+    }
     return count
   }
 

@@ -38,8 +38,10 @@ package final class PluginBridge {
   /// Roles live as long as their bridges, for ever, and are used on the packet
   /// path: neither weak nor counted.
   unowned(unsafe) var role: (any PluginRole)?
+  /// The role again when it is the network plugin's: `send` without a retain.
+  var network: Unmanaged<NetworkPlugin>?
 
-  var timers = TimerHeap<UInt64>(limit: Int(LND_MAX_TIMERS))
+  var timers = TimerHeap(limit: Int(LND_MAX_TIMERS))
   var operations = OperationTable()
   private(set) var failure: HostError?
   var sink: (id: UInt64, bytes: [UInt8])?
@@ -212,7 +214,6 @@ struct CommonCallbacks {
 
 /// What differs: the network plugin's and the DNS plugin's side of lnd_host.
 protocol PluginRole: AnyObject {
-  func send(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: UInt32) -> UInt32
   func operationDone(_ operation: Operation, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer)
   func hostExtension(_ id: String) -> UnsafeRawPointer?
 }

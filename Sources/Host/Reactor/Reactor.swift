@@ -39,6 +39,28 @@ enum HostTimer {
   case probe(listener: UInt64)
   case probePorts
   case stopDeadline
+
+  /// As the payload of a timer: what in the top byte, whose in the rest. Ids of
+  /// ports and listeners are far below 2^56.
+  init?(_ payload: UInt64) {
+    let id = payload & 0xff_ffff_ffff_ffff
+    switch payload >> 56 {
+    case 1: self = .portRetry(id)
+    case 2: self = .probe(listener: id)
+    case 3: self = .probePorts
+    case 4: self = .stopDeadline
+    default: return nil
+    }
+  }
+
+  var payload: UInt64 {
+    switch self {
+    case .portRetry(let id): 1 << 56 | id & 0xff_ffff_ffff_ffff
+    case .probe(let listener): 2 << 56 | listener & 0xff_ffff_ffff_ffff
+    case .probePorts: 3 << 56
+    case .stopDeadline: 4 << 56
+    }
+  }
 }
 
 package final class Reactor {
@@ -65,7 +87,7 @@ package final class Reactor {
   /// The slot that watches an fd, by fd; -1: none.
   private var slotOfFD: [Int32] = []
   private var bridges: [PluginBridge] = []
-  private var hostTimers = TimerHeap<HostTimer>()
+  private var hostTimers = TimerHeap()
   private var wakeUpAt = UInt64.max
   private var stopped = false
 
@@ -154,7 +176,9 @@ package final class Reactor {
 
   // MARK: Timers and plugins
 
-  func schedule(_ timer: HostTimer, at deadline: UInt64) { _ = hostTimers.arm(deadline, timer) }
+  func schedule(_ timer: HostTimer, at deadline: UInt64) {
+    _ = hostTimers.arm(deadline, timer.payload)
+  }
 
   func add(_ bridge: PluginBridge) { bridges.append(bridge) }
 
@@ -180,7 +204,9 @@ package final class Reactor {
       bridge.deliverTimers(now, limit: Self.timersPerTurn)
       bridge.deliverWake()
     }
-    while let timer = hostTimers.popDue(now) { delegate?.hostTimerFired(timer.payload) }
+    while let due = hostTimers.popDue(now) {
+      if let timer = HostTimer(due.payload) { delegate?.hostTimerFired(timer) }
+    }
     wakeUpAt = delegate?.turnEnded() ?? .max
   }
 
@@ -194,8 +220,8 @@ package final class Reactor {
       guard let object = slot.object else { return }
       // The table of ports keeps it alive to the end of the turn.
       Unmanaged<Port>.fromOpaque(object)._withUnsafeGuaranteedRef { port in
-        if events.contains(.write) { port.onWritable() }
-        if !events.isDisjoint(with: [.read, .error, .hangup]) { port.onReadable() }
+        if events.callsForWrite { port.onWritable() }
+        if events.callsForRead { port.onReadable() }
       }
     case .plugin:
       guard let object = slot.object else { return }

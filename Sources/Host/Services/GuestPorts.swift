@@ -70,7 +70,7 @@ final class GuestPorts {
   func add(_ spec: PortSpec, fd: Int32) throws(HostError) {
     guard entries[spec.id] == nil, spec.id < Self.firstOwnID else {
       Descriptor.close(fd)
-      throw HostError(.exists, "there is a port \(spec.id) already")
+      throw HostError(.exists, "there is a port \(spec.id) already, or it is no port's number")
     }
     guard let mac = MACText.parse(spec.mac) else {
       Descriptor.close(fd)
@@ -159,9 +159,9 @@ final class GuestPorts {
   // MARK: Listeners
 
   func addListener(_ id: UInt64, fd: Int32) throws(HostError) {
-    guard listeners[id] == nil else {
+    guard listeners[id] == nil, id < Self.firstOwnID else {
       Descriptor.close(fd)
-      throw HostError(.exists, "there is a listener \(id) already")
+      throw HostError(.exists, "there is a listener \(id) already, or it is no listener's number")
     }
     let listener = UnixgramListener(id: id, fd: fd, memory: memory)
     listener.delegate = self
