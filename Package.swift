@@ -138,7 +138,11 @@ let package = Package(
       name: "HostTests",
       dependencies: ["Host", "DNSMessage", "HostProtocol", "JSONCoding", "Platform", "PluginAPI"],
       exclude: ["Fixtures"]),
-    .testTarget(name: "DaemonTests", dependencies: ["Daemon"]),
+    .testTarget(
+      name: "DaemonTests", dependencies: ["Daemon", "Platform", "HostProtocol", "fake-network-host"]),
+    .executableTarget(
+      name: "fake-network-host", dependencies: ["Platform", "HostProtocol", "JSONCoding"],
+      path: "Tests/FakeNetworkHost"),
     .testTarget(
       name: "HostDNSTests",
       dependencies: ["HostDNSCore", "DNSMessage", "LimaNetdSDK", "PluginAPI", "Platform"]),

@@ -36,10 +36,11 @@ extension ConfigDecoder {
     for (key, member) in members { marks["/" + key] = member.value.mark }
     var settings = NetworkConfiguration.Settings(mode: "")
 
-    if let member = members["mode"], let mode = string(member, path: path + ["mode"]), !mode.isEmpty
-    {
-      checkIdentifier(mode, path: path + ["mode"], mark: member.value.mark)
-      settings.mode = mode
+    if let member = members["mode"], !member.value.isNull {
+      if let mode = string(member, path: path + ["mode"]) {
+        checkIdentifier(mode, path: path + ["mode"], mark: member.value.mark)
+        settings.mode = mode
+      }
     } else if case .mapping = entry.value.content {
       problem(.missingMode, path, entry.keyMark)
     }

@@ -29,7 +29,7 @@ extension ConfigProblem {
     case .identifier(let text):
       return
         "`\(text)` cannot be a name: use letters and digits, with single `.`, `_` or `-` between "
-        + "them, at most \(Identifier.maximumLength)"
+        + "them, at most \(Identifier.maximumLength) characters"
     case .reservedName(let text):
       return "`\(text)` is the name of a file of lima-netd itself: choose another"
     case .interfaceName(let text):

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HostProtocol
+import Platform
+import Testing
+
+@testable import Daemon
+
+@Suite("Supervisor", .serialized, .ownThread)
+struct SupervisorTests {
+  @Test func `sockets are for their owner alone and gone at the end`() throws {
+    let fixture = try Fixture()
+    let sockets = fixture.home.networkSockets("lab")
+    let all = [
+      sockets.qemu, sockets.fd, sockets.unixgram, fixture.home.controlSocket,
+      fixture.home.attachSocket,
+    ]
+    for path in all {
+      let info = try Files.info(path)
+      #expect(info.kind == .socket && info.mode == 0o600, "\(path)")
+    }
+    #expect(try Files.info(fixture.home.networkDirectory("lab")).mode & 0o777 == 0o755)
+    let guest = try fixture.connect()
+    defer { Descriptor.close(guest) }
+    let network = try fixture.network()
+    fixture.until { network.state == .running }
+    let pid = try #require(network.link?.pid)
+    fixture.supervisor.shutdown("the test says so")
+    #expect(fixture.until { !Files.exists(fixture.home.pidFile) })
+    for path in all { #expect(!Files.exists(path), "\(path)") }
+    #expect(!Files.exists("/proc/\(pid)/exe"))
+  }
+
+  @Test func `a second daemon for the same home is refused and harms nothing`() throws {
+    let fixture = try Fixture()
+    let second = Supervisor(
+      options: fixture.supervisor.options, loop: try EventLoop(), log: fixture.supervisor.log)
+    #expect(throws: ServeError.alreadyRunning(home: fixture.home.path, pid: "\(CurrentProcess.id)"))
+    {
+      try second.start()
+    }
+    #expect(Files.exists(fixture.home.pidFile))
+    Descriptor.close(try fixture.connect())
+  }
+
+  @Test func `stale sockets are replaced, a living daemon's are not`() throws {
+    let fixture = try Fixture(start: false)
+    let sockets = fixture.home.networkSockets("lab")
+    try Files.makeDirectory(fixture.home.networkDirectory("lab"), mode: 0o755)
+    Descriptor.close(try UnixSocket.listen(path: sockets.qemu))
+    try fixture.supervisor.start()
+    #expect(try fixture.network().sockets.isOpen)
+    Descriptor.close(try fixture.connect())
+
+    let other = try Fixture(start: false)
+    let foreign = other.home.networkSockets("lab").qemu
+    try Files.makeDirectory(other.home.networkDirectory("lab"), mode: 0o755)
+    let listener = try UnixSocket.listen(path: foreign)
+    defer { Descriptor.close(listener) }
+    try other.supervisor.start()
+    let network = try other.network()
+    #expect(network.state == .failed)
+    #expect(network.error?.message.contains("another process serves it") == true)
+    let client = try UnixSocket.connect(path: foreign)
+    defer { Descriptor.close(client) }
+    #expect(Sockets.accept(listener, nil, nil) >= 0)
+    // The other networks are served.
+    #expect(try other.network("default").sockets.isOpen)
+  }
+
+  @Test func `a path too long for a socket is that network's error`() throws {
+    let name = String(repeating: "n", count: 60)
+    let fixture = try Fixture(config: "networks: {\(name): {mode: fake}}")
+    let network = try fixture.network(name)
+    #expect(network.state == .failed)
+    #expect(network.error?.message.contains("use a shorter Lima home or name") == true)
+  }
+
+  @Test func `a bad file at start is refused as a whole`() throws {
+    let fixture = try Fixture(config: "networks:\n  lab:\n    mod: fake\n", start: false)
+    #expect(throws: ConfigError.self) { try fixture.supervisor.start() }
+    #expect(!Files.exists(fixture.home.controlSocket))
+  }
+
+  @Test func `rereading a bad file tells where and keeps what holds`() throws {
+    let fixture = try Fixture()
+    try Fixture.write(fixture.home.configFile, "networks:\n  lab:\n    mod: fake\n")
+    fixture.supervisor.reload()
+    #expect(fixture.supervisor.configError?.contains("networks.yaml:3:5: networks.lab.mod") == true)
+    #expect(fixture.supervisor.networks["lab"] != nil)
+    let status: StatusReport = try fixture.result { fixture.supervisor.status($0) }
+    #expect(status.config.error != nil)
+  }
+
+  @Test func `rereading adds, removes and changes networks`() throws {
+    let fixture = try Fixture(config: "networks:\n  lab: {mode: fake}\n  old: {mode: fake}\n")
+    let lab = try fixture.network()
+    let guest = try fixture.connect()
+    defer { Descriptor.close(guest) }
+    fixture.until { lab.state == .running }
+    try Fixture.write(
+      fixture.home.configFile,
+      "networks:\n  lab: {mode: fake, options: {x: 1}}\n  new: {mode: fake}\n")
+    fixture.supervisor.reload()
+    #expect(fixture.supervisor.networks.keys.sorted() == ["default", "lab", "new", "user-v2"])
+    #expect(!Files.exists(fixture.home.networkSockets("old").qemu))
+    #expect(Files.exists(fixture.home.networkSockets("new").qemu))
+    #expect(lab.isChanged && lab.state == .running)
+    lab.stop("the test says so")
+    fixture.until { lab.state == .stopped }
+    let again = try fixture.connect()
+    defer { Descriptor.close(again) }
+    #expect(fixture.until { lab.state == .running })
+    #expect(!lab.isChanged)
+    #expect(fixture.requests().contains("start fake hostdns {\"x\":1} fds 1"))
+  }
+
+  @Test func `a removed network that comes back is served again`() throws {
+    let fixture = try Fixture()
+    try Fixture.write(fixture.home.configFile, "networks: {}\n")
+    fixture.supervisor.reload()
+    try Fixture.write(fixture.home.configFile, Fixture.oneNetwork())
+    fixture.supervisor.reload()
+    fixture.pass(0.1)
+    let guest = try fixture.connect()
+    defer { Descriptor.close(guest) }
+    let network = try fixture.network()
+    #expect(fixture.until { network.state == .running })
+  }
+
+  @Test func `forwards outlive a stop, and a taken address is an answer`() throws {
+    let fixture = try Fixture()
+    let network = try fixture.network()
+    let good = Forward(protocol: "tcp", host: "127.0.0.1:8080", guest: "10.0.0.9:80")
+    let taken = Forward(protocol: "tcp", host: "127.0.0.1:1", guest: "10.0.0.9:80")
+    let first: Result<Void, ErrorReport> = try fixture.result {
+      network.addForward(good, answer: $0)
+    }
+    #expect(throws: Never.self) { try first.get() }
+    let second: Result<Void, ErrorReport> = try fixture.result {
+      network.addForward(taken, answer: $0)
+    }
+    #expect(
+      throws: ErrorReport(
+        code: "EXISTS", message: "network lab: the address is taken (plugin fake)")
+    ) {
+      try second.get()
+    }
+    let third: Result<Void, ErrorReport> = try fixture.result {
+      network.addForward(good, answer: $0)
+    }
+    #expect(throws: ErrorReport.self) { try third.get() }
+    network.stop("the test says so")
+    fixture.until { network.state == .stopped }
+    #expect(network.forwards == [good])
+    let _: Result<HostLink, ErrorReport> = try fixture.result { network.whenRunning($0) }
+    #expect(fixture.until { fixture.requests().last == "expose 127.0.0.1:8080" })
+    let removed: Result<Void, ErrorReport> = try fixture.result {
+      network.removeForward(good, answer: $0)
+    }
+    #expect(throws: Never.self) { try removed.get() }
+    let unknown: Result<Void, ErrorReport> = try fixture.result {
+      network.removeForward(good, answer: $0)
+    }
+    #expect(
+      throws: ErrorReport(
+        code: "NOT_FOUND", message: "network lab has no forward tcp 127.0.0.1:8080")
+    ) {
+      try unknown.get()
+    }
+  }
+}

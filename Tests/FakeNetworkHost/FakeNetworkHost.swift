@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A network-host for tests of the supervisor: speaks HostProtocol, loads nothing, and misbehaves on request. Its
+// "plugins" are files with the JSON text of an inspection. What a network is to do wrong is its option `behavior`; what
+// it was asked is appended to `requests.log` in the network's directory.
+
+import HostProtocol
+import JSONCoding
+import Platform
+
+@main
+enum FakeNetworkHost {
+  static func main() throws {
+    let arguments = CommandLine.arguments
+    if arguments.count == 3, arguments[1] == "inspect" { return try inspect(arguments[2]) }
+    let channel = try MessageChannel(fd: 3)
+    let loop = try EventLoop()
+    let host = FakeHost(channel: channel, loop: loop)
+    try channel.attach(
+      to: loop, onMessage: { host.received($0) }, onClose: { _ in loop.stop() })
+    loop.run()
+  }
+
+  /// The file's text is the answer, with the file's name filled in; CRASH and HANG are what they say.
+  private static func inspect(_ file: String) throws {
+    let text = String(decoding: try Files.read(file, limit: 1 << 20), as: UTF8.self)
+    if text.hasPrefix("CRASH") { ChildProcess.kill(CurrentProcess.id, 11) }
+    if text.hasPrefix("HANG") { try EventLoop().run() }
+    try Files.writeAll(1, Array(text.split(separator: "@FILE@").joined(separator: file).utf8))
+  }
+}
+
+final class FakeHost {
+  private let channel: MessageChannel
+  private let loop: EventLoop
+  private var directory = ""
+  private var behavior = ""
+  private var ports: [UInt64: Int32] = [:]
+  private var captures: [UInt64: Int32] = [:]
+  private var forwards: [ForwardSpec] = []
+  private var unixgramGuest = false
+
+  init(channel: MessageChannel, loop: EventLoop) {
+    self.channel = channel
+    self.loop = loop
+  }
+
+  func received(_ message: MessageChannel.Message) {
+    guard let envelope = try? HostCodec.decodeRequest(message.bytes) else { return loop.stop() }
+    let reply = answer(envelope.body, message.fds)
+    if let reply { send(.reply(id: envelope.id, reply)) }
+    if case .stop = envelope.body, reply != nil { loop.stop() }
+  }
+
+  private func send(_ message: HostMessage) {
+    guard let bytes = try? HostCodec.encode(message) else { return }
+    channel.post(bytes, on: loop)
+  }
+
+  private func record(_ line: String) {
+    guard !directory.isEmpty,
+      let fd = try? Files.openForAppending(directory + "/requests.log", mode: 0o600)
+    else { return }
+    try? Files.writeAll(fd, Array((line + "\n").utf8))
+    Descriptor.close(fd)
+  }
+
+  private func answer(_ request: HostRequest, _ fds: [Int32]) -> HostReply? {
+    switch request {
+    case .start(let spec): return start(spec, fds)
+    case .addPort(let port): return add(port, fds)
+    case .addUnixgramListener:
+      record("listener")
+      if let fd = fds.first { watchUnixgram(fd) }
+      return .ok
+    case .removePort(let id):
+      record("removePort")
+      remove(id)
+      return .ok
+    case .expose(let forward):
+      record("expose \(forward.host)")
+      if forward.host == "127.0.0.1:1" {
+        return .failed(HostError(.exists, "the address is taken", plugin: "fake"))
+      }
+      forwards.append(forward)
+      return .ok
+    case .unexpose(let forward):
+      record("unexpose \(forward.host)")
+      forwards.removeAll { $0.host == forward.host }
+      return .ok
+    case .listForwards:
+      return .json((try? JSONCoder.jsonValue(of: forwards).text) ?? "[]")
+    case .listLeases:
+      return .json(
+        #"[{"address":"10.0.0.9","mac":"52:55:55:00:00:01","state":"bound","expires":60}]"#)
+    case .reserveLease:
+      record("reserveLease")
+      if behavior == "no-leases" { return .failed(HostError(.unsupported, "no leases")) }
+      return .json(
+        #"{"address":"10.0.0.9","prefixLength":24,"gateway":"10.0.0.1","dns":["10.0.0.3"],"mtu":1500,"search":[]}"#
+      )
+    case .resolve(let question):
+      return .resolved(Resolved(message: question.message, milliseconds: 1.5))
+    case .startCapture(let spec):
+      record("capture")
+      if let fd = fds.first {
+        captures[spec.id] = fd
+        try? Files.writeAll(fd, Array("PCAP".utf8))
+      }
+      return .ok
+    case .stopCapture(let id):
+      record("stopCapture")
+      if let fd = captures.removeValue(forKey: id) { Descriptor.close(fd) }
+      return .ok
+    case .status:
+      return .status(HostStatus(plugin: #"{"flows":3}"#, dns: ""))
+    case .stop:
+      record("stop")
+      return behavior == "hang-at-stop" ? nil : .ok
+    default:
+      return .ok
+    }
+  }
+
+  private func start(_ spec: NetworkSpec, _ fds: [Int32]) -> HostReply? {
+    directory = spec.stateDirectory
+    behavior = (try? JSONValue(parsing: spec.options))?["behavior"]?.string ?? ""
+    record("start \(spec.plugin.name) \(spec.dns?.name ?? "-") \(spec.options) fds \(fds.count)")
+    switch behavior {
+    case "crash-at-start":
+      try? Files.writeAll(1, Array("about to fall over\n".utf8))
+      ChildProcess.kill(CurrentProcess.id, 11)
+    case "refuse":
+      return .failed(
+        HostError(.invalidConfig, "is not to its taste", jsonPointer: "/behavior", plugin: "fake"))
+    case "garbage":
+      channel.post(Array("{\"nonsense\":".utf8), on: loop)
+      return nil
+    default: break
+    }
+    return .ok
+  }
+
+  private func add(_ port: PortSpec, _ fds: [Int32]) -> HostReply {
+    record(
+      "port \(port.transport.rawValue) \(port.name) slot \(port.journalSlot >= 0) resumed \(port.resumed) fds \(fds.count)"
+    )
+    guard let fd = fds.first else { return .failed(HostError(.internal, "no descriptor")) }
+    if behavior == "boundary", port.resumed {
+      Descriptor.close(fd)
+      return .failed(HostError(.boundary, "unknown"))
+    }
+    ports[port.id] = fd
+    if port.transport == .stream {
+      try? loop.add(fd, .read) { [self] _ in
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        if Files.readSome(fd, &buffer) == 0 {
+          remove(port.id)
+          send(.event(.portGone(id: port.id, reason: "end of stream")))
+        }
+      }
+    }
+    return .ok
+  }
+
+  private func remove(_ id: UInt64) {
+    guard let fd = ports.removeValue(forKey: id) else { return }
+    loop.remove(fd)
+    Descriptor.close(fd)
+  }
+
+  private func watchUnixgram(_ fd: Int32) {
+    try? loop.add(fd, .read) { [self] _ in
+      var buffer = [UInt8](repeating: 0, count: 65536)
+      _ = Files.readSome(fd, &buffer)
+      let id: UInt64 = 1 << 32
+      if buffer.starts(with: "BYE".utf8), unixgramGuest {
+        unixgramGuest = false
+        return send(.event(.guestGone(id: id)))
+      }
+      guard !unixgramGuest else { return }
+      unixgramGuest = true
+      send(.event(.guestUp(id: id, name: "dgram-guest", listener: 1)))
+    }
+  }
+}
