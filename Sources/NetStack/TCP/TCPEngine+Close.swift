@@ -79,6 +79,8 @@ extension TCPEngine {
   /// The host's side failed: the guest is told as TCP tells it.
   func hostFailed(_ flow: FlowPointer, _ code: Int32) {
     counters.resetByHost &+= 1
+    // What was read before still goes out, as far as the window reaches.
+    output(flow)
     resetGuest(flow)
   }
 

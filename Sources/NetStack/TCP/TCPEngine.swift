@@ -135,18 +135,16 @@ package final class TCPEngine {
       let flow = flows.pointer(index)
       touchedHead = flow.pointee.nextTouched
       flow.pointee.nextTouched = 0
-      flow.pointee.flags.remove(.isTouched)
-      // Bytes that closed a hole are in the store, not among the slices.
+      // It stays marked, so that what happens here does not put it on the list again. Bytes
+      // that closed a hole are in the store, not among the slices.
       if flow.pointee.batchHead >= 0 || flow.pointee.pendingCount > 0
         || flow.pointee.flags.contains(.finSeen)
       {
         flushToHost(flow)
       }
-      if flow.pointee.state != .closed, !flow.pointee.flags.contains(.isTouched) {
-        output(flow)
-      }
-      // Closed just now, perhaps: it is on the list again, and freed when it comes up.
-      if flow.pointee.state == .closed, !flow.pointee.flags.contains(.isTouched) { free(flow) }
+      if flow.pointee.state != .closed { output(flow) }
+      flow.pointee.flags.remove(.isTouched)
+      if flow.pointee.state == .closed { free(flow) }
     }
     sliceCount = 0
   }
