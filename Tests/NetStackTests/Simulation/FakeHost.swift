@@ -89,8 +89,9 @@ final class FakeHost {
   /// What a guest receives: one super-frame becomes many.
   static func segments(of frame: lnd_frame) -> [[UInt8]] {
     var bytes: [UInt8] = []
+    guard let data = frame.data else { return [] }
     if frame.flags & UInt32(LND_FRAME_SLICES) != 0 {
-      let slices = UnsafeRawPointer(frame.data!).assumingMemoryBound(to: lnd_slice.self)
+      let slices = UnsafeRawPointer(data).assumingMemoryBound(to: lnd_slice.self)
       for index in 0..<Int(frame.capacity) {
         bytes += Array(
           UnsafeBufferPointer(start: slices[index].data, count: Int(slices[index].length)))

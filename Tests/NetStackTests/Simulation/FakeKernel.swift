@@ -181,7 +181,8 @@ final class FakeKernel {
       let vector = message.msg_iov[index]
       let count = min(vector.iov_len, socket.unread)
       socket.incoming.withUnsafeBytes {
-        vector.iov_base.copyMemory(from: $0.baseAddress! + socket.incomingAt, byteCount: count)
+        guard let base = $0.baseAddress else { return }
+        vector.iov_base.copyMemory(from: base + socket.incomingAt, byteCount: count)
       }
       socket.incomingAt += count
       taken += count

@@ -92,7 +92,8 @@ final class Simulation {
       return item
     }
     list.withUnsafeBufferPointer {
-      stack.rx(Self.port, $0.baseAddress!, UInt32($0.count))
+      guard let base = $0.baseAddress else { return }
+      stack.rx(Self.port, base, UInt32($0.count))
     }
     // Whoever kept a pointer reads this.
     for (frame, buffer) in zip(frames, buffers) {
@@ -134,7 +135,10 @@ final class Simulation {
       }
       if !events.isEmpty {
         isQuiet = false
-        events.withUnsafeBufferPointer { stack.onFds($0.baseAddress!, UInt32($0.count)) }
+        events.withUnsafeBufferPointer {
+          guard let base = $0.baseAddress else { return }
+          stack.onFds(base, UInt32($0.count))
+        }
       }
       for (handle, deadline) in host.timers.sorted(by: { $0.key < $1.key })
       where deadline <= host.now && host.timers[handle] != nil {

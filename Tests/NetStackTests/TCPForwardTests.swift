@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import NetStack
+
+/// Connections that the host opens towards a guest.
+struct TCPForwardTests {
+  private let source = Endpoint(Simulation.gateway, port: 0)
+
+  private func listening(_ port: UInt16 = 22) -> Endpoint {
+    Endpoint(Simulation.guestAddress, port: port)
+  }
+
+  /// The frame of the stack's SYN, once it is out.
+  private func syn(_ simulation: Simulation) -> TCPHeader? {
+    for frame in simulation.seen + simulation.host.frames {
+      let header = frame.withByteView { view -> TCPHeader? in
+        guard let ethernet = EthernetPacket(checking: view),
+          let ip = IPv4Packet(checking: ethernet.payload), ip.protocolNumber == 6,
+          let tcp = TCPPacket(checking: ip.payload)
+        else { return nil }
+        return TCPHeader(tcp)
+      }
+      if let header, header.flags == .syn { return header }
+    }
+    return nil
+  }
+
+  private func arp(_ operation: UInt16, target: IPAddress) -> [UInt8] {
+    [UInt8](capacity: 42) { out in
+      EthernetHeader(
+        destination: GuestTCP.gatewayMAC, source: GuestTCP.mac, etherType: EtherType.arp
+      ).emit(into: out)
+      ARPHeader(
+        operation: operation, senderMAC: GuestTCP.mac, senderIP: Simulation.guestAddress,
+        targetMAC: .zero, targetIP: target
+      ).emit(into: out.dropFirst(14))
+      return 42
+    }
+  }
+
+  @Test func `a client's bytes reach the guest, and the answer the client`() throws {
+    let simulation = Simulation(seed: 1)
+    simulation.deliver([arp(ARPHeader.request, target: Simulation.gateway)])
+    let (fd, socket) = simulation.kernel.makeConnected()
+    #expect(
+      simulation.stack.tcp.openTowardGuest(
+        socket: fd, link: 1, guest: listening(), source: source, owner: 0))
+    simulation.stack.endOfTurn()
+    simulation.collect()
+    let port = try #require(syn(simulation)?.sourcePort)
+    var guest = GuestTCP(
+      local: listening(), remote: Endpoint(Simulation.gateway, port: port), iss: 99)
+    guest.state = .listening
+    simulation.guests = [guest]
+    socket.incoming = pattern(30_000, seed: 1)
+    #expect(simulation.run(until: { $0.guests[0].received.count == 30_000 }))
+    #expect(simulation.guests[0].received == socket.incoming)
+    simulation.guests[0].out = pattern(40_000, seed: 2)
+    simulation.guests[0].finishes = true
+    simulation.guests[0].pump(now: simulation.host.now)
+    #expect(simulation.run(until: { _ in socket.isShut }))
+    #expect(socket.received == pattern(40_000, seed: 2))
+    socket.isIncomingOver = true
+    #expect(simulation.run(until: { $0.stack.tcp.flowCount == 0 }))
+    #expect(socket.isClosed && !socket.wasReset)
+  }
+
+  @Test func `a guest that has not spoken yet is asked for by ARP`() throws {
+    let simulation = Simulation(seed: 2)
+    let (fd, _) = simulation.kernel.makeConnected()
+    #expect(
+      simulation.stack.tcp.openTowardGuest(
+        socket: fd, link: 1, guest: listening(), source: source, owner: 0))
+    simulation.stack.endOfTurn()
+    #expect(syn(simulation) == nil)
+    let request = try #require(simulation.host.frames.first)
+    let isRequest = request.withByteView { view in
+      guard let ethernet = EthernetPacket(checking: view),
+        let packet = ARPPacket(checking: ethernet.payload)
+      else { return false }
+      return ethernet.destination == .broadcast && packet.targetIP == Simulation.guestAddress
+    }
+    #expect(isRequest)
+    simulation.deliver([arp(ARPHeader.reply, target: Simulation.gateway)])
+    #expect(syn(simulation) != nil)
+  }
+
+  @Test func `a guest that refuses resets the client`() throws {
+    let simulation = Simulation(seed: 3)
+    simulation.deliver([arp(ARPHeader.request, target: Simulation.gateway)])
+    let (fd, socket) = simulation.kernel.makeConnected()
+    #expect(
+      simulation.stack.tcp.openTowardGuest(
+        socket: fd, link: 1, guest: listening(), source: source, owner: 0))
+    simulation.stack.endOfTurn()
+    let header = try #require(syn(simulation))
+    simulation.deliver([
+      Frames.tcp(
+        TCPHeader(
+          sourcePort: 22, destinationPort: header.sourcePort, sequence: 0,
+          acknowledgement: header.sequence &+ 1, flags: [.rst, .ack], window: 0),
+        payload: [], source: Simulation.guestAddress, destination: Simulation.gateway)
+    ])
+    #expect(socket.isClosed && socket.wasReset)
+    #expect(simulation.stack.tcp.flowCount == 0)
+  }
+
+  @Test func `a guest that never answers ends in a reset of the client`() {
+    let simulation = Simulation(seed: 4)
+    let (fd, socket) = simulation.kernel.makeConnected()
+    #expect(
+      simulation.stack.tcp.openTowardGuest(
+        socket: fd, link: 1, guest: listening(), source: source, owner: 0))
+    simulation.stack.endOfTurn()
+    #expect(simulation.run(for: 300_000_000_000, until: { $0.stack.tcp.flowCount == 0 }))
+    #expect(socket.isClosed && socket.wasReset)
+  }
+
+  @Test func `a port that is taken is replaced`() throws {
+    let simulation = Simulation(seed: 5)
+    let fixed = Endpoint(Simulation.gateway, port: 50000)
+    for _ in 0..<2 {
+      let (fd, _) = simulation.kernel.makeConnected()
+      #expect(
+        simulation.stack.tcp.openTowardGuest(
+          socket: fd, link: 1, guest: listening(), source: fixed, owner: 0))
+    }
+    #expect(simulation.stack.tcp.flowCount == 2)
+  }
+}
