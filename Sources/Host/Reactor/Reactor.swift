@@ -196,7 +196,7 @@ package final class Reactor {
   package func turn() {
     let count = poller.wait(timeout: timeout())
     turns &+= 1
-    if let errno = Errno(result: count) { delegate?.loopFailed(errno) }
+    if count < 0 { delegate?.loopFailed(Errno(Int32(truncatingIfNeeded: -count))) }
     for index in 0..<max(0, count) { dispatch(index) }
     for bridge in bridges { bridge.deliverEvents() }
     let now = MonotonicClock.now()

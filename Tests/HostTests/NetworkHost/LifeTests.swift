@@ -115,6 +115,41 @@ import Testing
     #expect(host.log.contains("did a plugin close what is not its own?"))
   }
 
+  @Test func aStreamOutlivesItsHostWhenItsBoundaryIsKnown() throws {
+    let journal = try SharedMemory.create(name: "journal", size: JournalLayout.size)
+    let (guest, kept) = try UnixSocket.pair()
+    defer { for fd in [journal, guest, kept] { close(fd) } }
+    var spec = PortSpec(id: 1, transport: .stream, journalSlot: 5)
+    let framed = [0, 0, 0, UInt8(testFrame.count)] + testFrame
+    let echoed = [0, 0, 0, UInt8(echoedFrame.count)] + echoedFrame
+
+    let first = try RunningHost.running(echo, journal: journal)
+    #expect(try first.request(.addPort(spec), fds: [kept]) == .ok)
+    #expect(try exchange(guest, framed) == echoed)
+    // Half a frame is read when it dies; the rest is skipped by the next one.
+    #expect(Sockets.send(guest, framed, 10, 0) == 10)
+    #expect(try first.request(.networkChanged) == .ok)
+    ChildProcess.kill(first.pid, SIGKILL)
+    _ = try first.exit()
+
+    let second = try RunningHost.running(echo, journal: journal)
+    spec.resumed = true
+    #expect(try second.request(.addPort(spec), fds: [kept]) == .ok)
+    #expect(Sockets.send(guest, Array(framed[10...]), framed.count - 10, 0) == framed.count - 10)
+    #expect(try exchange(guest, framed) == echoed)
+  }
+
+  @Test func aStreamWithoutAKnownBoundaryIsNotResumed() throws {
+    let host = try RunningHost.running(echo)
+    let (guest, kept) = try UnixSocket.pair()
+    defer { for fd in [guest, kept] { close(fd) } }
+    let spec = PortSpec(id: 1, transport: .stream, journalSlot: 5, resumed: true)
+    guard case .failed(let error) = try host.request(.addPort(spec), fds: [kept]) else {
+      return #expect(Bool(false), "it was resumed")
+    }
+    #expect(error.code == .boundary)
+  }
+
   @Test func aSlowCallbackIsLoggedByName() throws {
     let host = try RunningHost.running(echo, options: "{\"slow\":1}")
     let guest = try host.addGuest(1)
