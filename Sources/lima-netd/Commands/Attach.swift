@@ -22,6 +22,9 @@ struct Attach: ParsableCommand {
       its address.
 
         lima-netd attach default --netns "$PID" --tap tap0 --ready-fd 3
+
+      Once attached it lets go of standard output and error where they are pipes, so that a script that captures its \
+      output is not held up; why an attachment ended is in the daemon's log, too.
       """)
 
   @Argument(help: "The network: default, user-v2 or one of networks.yaml.")

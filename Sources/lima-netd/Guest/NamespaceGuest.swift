@@ -42,6 +42,7 @@ import Platform
       }
       interface.release()
       announce(attachment.lease)
+      StandardStreams.letGoOfPipes()
       try stay(attachment, signals, gone, identity)
     }
 
