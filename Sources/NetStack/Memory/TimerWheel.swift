@@ -105,8 +105,10 @@ package struct TimerWheel: ~Copyable {
       let start = Int(position & 63)
       // Rotate so that bit 0 is the slot of `position`.
       let rotated = start == 0 ? bits : (bits >> UInt64(start)) | (bits << UInt64(64 - start))
-      var distance = UInt64(rotated.trailingZeroBitCount)
-      if level > 0, distance == 0 { distance = 64 }
+      // At a coarse level the slot of `position` was emptied on arrival: what is in it
+      // now is a whole turn away.
+      let ahead = level > 0 ? rotated & ~1 : rotated
+      let distance = ahead == 0 ? 64 : UInt64(ahead.trailingZeroBitCount)
       let tick = (position &+ distance) << width
       if best.map({ tick < $0 }) ?? true { best = tick }
     }
