@@ -76,7 +76,9 @@ struct LifecycleTests {
     let died = MonotonicClock.now()
     ChildProcess.kill(pid, 11)
     #expect(fixture.until { network.restarts == 1 && network.state == .running })
-    #expect(MonotonicClock.now() - died < 1_000_000_000)
+    // At once: what it takes is the start of a process, however busy the machine is.
+    #expect(!fixture.log.lines.all.contains { $0.contains("starts again in") })
+    #expect(MonotonicClock.now() - died < 5_000_000_000)
     fixture.until { fixture.requests().count >= before + 4 }
     #expect(
       fixture.requests().suffix(4) == [

@@ -49,12 +49,9 @@ final class HostLink {
     }
     let null = try Files.openNull()
     defer { Descriptor.close(null) }
-    // A crash must be over at once, so that the network comes back: no backtrace that takes seconds, unless wanted.
-    var environment = CurrentProcess.environment
-    if environment["SWIFT_BACKTRACE"] == nil { environment["SWIFT_BACKTRACE"] = "enable=no" }
     pid = try ChildProcess.spawn(
       executable, ["run", "--control-fd", "3"],
-      environment: environment.map { "\($0.key)=\($0.value)" },
+      environment: HostEnvironment.variables,
       fds: [(from: null, to: 0), (from: childs, to: 3)], output: log, newGroup: true)
     self.loop = loop
     started = MonotonicClock.now()

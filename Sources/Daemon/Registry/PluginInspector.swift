@@ -70,7 +70,7 @@ final class PluginInspector {
       let null = try Files.openNull()
       defer { Descriptor.close(null) }
       pid = try ChildProcess.spawn(
-        executable, ["inspect", file],
+        executable, ["inspect", file], environment: HostEnvironment.variables,
         fds: [(from: null, to: 0), (from: pipe.write, to: 1), (from: null, to: 2)], newGroup: true)
     } catch {
       Descriptor.close(pipe.read)
