@@ -139,7 +139,8 @@ let package = Package(
       dependencies: ["Host", "DNSMessage", "HostProtocol", "JSONCoding", "Platform", "PluginAPI"],
       exclude: ["Fixtures"]),
     .testTarget(
-      name: "DaemonTests", dependencies: ["Daemon", "Platform", "HostProtocol", "fake-network-host"]),
+      name: "DaemonTests",
+      dependencies: ["Daemon", "Platform", "HostProtocol", "fake-network-host"]),
     .executableTarget(
       name: "fake-network-host", dependencies: ["Platform", "HostProtocol", "JSONCoding"],
       path: "Tests/FakeNetworkHost"),

@@ -5,8 +5,9 @@
 import Foundation
 
 enum Installation {
-  /// The folder of the build products, which holds this test bundle, too.
+  /// The folder of the build products: LIMA_NETD_PRODUCTS, else where this test bundle is.
   static let products: String = {
+    if let folder = ProcessInfo.processInfo.environment["LIMA_NETD_PRODUCTS"] { return folder }
     let executable =
       (try? FileManager.default.destinationOfSymbolicLink(
         atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
