@@ -14,17 +14,18 @@ ends:
 """
 import hashlib, http.server, json, random, socket, socketserver, sys, threading
 
-BLOCK = random.Random(1).randbytes(1 << 20)
+BLOCK = 1 << 20
+TWICE = memoryview(random.Random(1).randbytes(BLOCK) * 2)
 
 
 def pieces(count):
     """The bytes of /bytes/N: a random block, rotated so that no two are alike."""
     turn = 0
     while count > 0:
-        piece = (BLOCK[turn:] + BLOCK[:turn])[: min(count, len(BLOCK))]
+        piece = TWICE[turn : turn + min(count, BLOCK)]
         yield piece
         count -= len(piece)
-        turn = (turn + 4099) % len(BLOCK)
+        turn = (turn + 4099) % BLOCK
 
 
 class Web(http.server.BaseHTTPRequestHandler):
@@ -58,10 +59,10 @@ class Web(http.server.BaseHTTPRequestHandler):
 
 class Sink(socketserver.BaseRequestHandler):
     def handle(self):
-        digest, count = hashlib.sha256(), 0
-        while data := self.request.recv(1 << 20):
-            digest.update(data)
-            count += len(data)
+        digest, count, buffer = hashlib.sha256(), 0, memoryview(bytearray(BLOCK))
+        while got := self.request.recv_into(buffer):
+            digest.update(buffer[:got])
+            count += got
         self.request.sendall(f"{digest.hexdigest()} {count}\n".encode())
 
 
