@@ -111,7 +111,7 @@ struct TCPHostileGuestTests {
       simulation.stack.portDown(Simulation.port)
       #expect(simulation.stack.tcp.flowCount == 0 && simulation.stack.chunks.used == 0)
       #expect(simulation.kernel.openCount == 0 && simulation.host.watches.isEmpty)
-      #expect(simulation.stack.timers.count <= 1)
+      #expect(simulation.stack.core.timers.count <= 1)
     }
   }
 

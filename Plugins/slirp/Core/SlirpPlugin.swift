@@ -29,7 +29,7 @@ package final class Slirp: NetworkPlugin, ForwardExtension, LeaseExtension {
     self.stack = stack
     try super.init(host: host, config: config)
     stack.udp.dhcp = DHCPService(
-      stack: stack, configuration: options.dhcp, policy: .single(options.address))
+      stack: stack.core, configuration: options.dhcp, policy: .single(options.address))
     stack.dns.resolver = DNSResolver(host.table)
   }
 

@@ -36,7 +36,7 @@ package final class DNSIntercept {
   /// The shortest DNS message: a header.
   static let shortestMessage = 12
 
-  unowned(unsafe) let stack: Stack
+  let stack: StackCore
   /// Nil: no DNS; the port is closed.
   package var resolver: DNSResolver?
 
@@ -58,7 +58,7 @@ package final class DNSIntercept {
     case stream(UInt32)
   }
 
-  init(stack: Stack) { self.stack = stack }
+  init(stack: StackCore) { self.stack = stack }
 
   // MARK: UDP
 

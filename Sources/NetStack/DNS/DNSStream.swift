@@ -22,7 +22,7 @@ final class DNSStream {
   private static let maximumWaiting = 256 << 10
   private static let readSize = 16 << 10
 
-  private unowned(unsafe) let stack: Stack
+  private let stack: StackCore
   private let fd: Int32
   private let watch: lnd_handle
   let link: UInt32
@@ -37,7 +37,7 @@ final class DNSStream {
   /// Questions without an answer yet.
   private(set) var outstanding = 0
 
-  init(stack: Stack, fd: Int32, watch: lnd_handle, link: UInt32, timer: UInt32) {
+  init(stack: StackCore, fd: Int32, watch: lnd_handle, link: UInt32, timer: UInt32) {
     self.stack = stack
     self.fd = fd
     self.watch = watch

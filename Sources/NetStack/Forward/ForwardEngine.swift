@@ -30,7 +30,7 @@ package final class ForwardEngine {
   /// How long accept rests when the process is out of fds, nanoseconds.
   private static let pause: UInt64 = 100_000_000
 
-  unowned(unsafe) let stack: Stack
+  let stack: StackCore
   /// By token index, in the order of exposure.
   var listeners: [UInt32: ForwardListener] = [:]
   private var nextID: UInt32 = 1
@@ -46,7 +46,7 @@ package final class ForwardEngine {
   package private(set) var accepted: UInt64 = 0
   package private(set) var turnedAway: UInt64 = 0
 
-  init(stack: Stack) { self.stack = stack }
+  init(stack: StackCore) { self.stack = stack }
 
   // MARK: Commands
 

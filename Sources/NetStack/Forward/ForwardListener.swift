@@ -82,7 +82,7 @@ final class ForwardListener {
   }
 
   /// Closes the socket and removes its file.
-  func close(_ stack: Stack) {
+  func close(_ stack: StackCore) {
     stack.timers.cancel(timer)
     stack.host.unwatch(watch)
     _ = stack.calls.close(stack.calls.context, fd)

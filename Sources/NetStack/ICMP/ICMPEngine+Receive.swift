@@ -64,7 +64,7 @@ extension ICMPEngine {
   }
 }
 
-extension Stack {
+extension StackCore {
   /// Sends an echo message to a guest, in fragments if it must be.
   func sendEcho(
     _ type: UInt8, identifier: UInt16, sequence: UInt16, payload: ByteView,

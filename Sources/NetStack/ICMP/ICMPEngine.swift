@@ -56,7 +56,7 @@ struct ICMPFlow: BitwiseCopyable {
 
 /// ICMP of all links.
 package final class ICMPEngine {
-  unowned(unsafe) let stack: Stack
+  let stack: StackCore
   private let config: ICMPConfig
   var flows: Slab<ICMPFlow>
   private var table: FlowTable
@@ -66,7 +66,7 @@ package final class ICMPEngine {
   /// Ping sockets in use.
   package var flowCount: Int { flows.count }
 
-  init(stack: Stack) {
+  init(stack: StackCore) {
     self.stack = stack
     config = stack.config.icmp
     flows = Slab(capacity: config.maximumFlows)

@@ -32,10 +32,10 @@ final class SequenceStore {
   /// The most bytes a stream may span.
   static let maximumSpan = (ChunkTable.slotCount - 1) * ChunkPool.chunkSize
 
-  private unowned(unsafe) let stack: Stack
+  private let stack: StackCore
   private var tables: Slab<ChunkTable>
 
-  init(stack: Stack, capacity: Int) {
+  init(stack: StackCore, capacity: Int) {
     self.stack = stack
     tables = Slab(capacity: capacity)
   }

@@ -46,6 +46,29 @@ package struct LinkCounters: BitwiseCopyable {
   package var sendDrops: UInt64 = 0
 }
 
+/// All links of a stack.
+package final class LinkTable {
+  private var slab: Slab<Link>
+
+  init(capacity: Int) { slab = Slab(capacity: capacity) }
+
+  func insert(_ link: Link) -> UInt32 { slab.insert(link) }
+  func remove(_ link: UInt32) { slab.remove(link) }
+
+  /// Whether the link is up; false for any number out of range.
+  @inline(__always)
+  package func isTaken(_ link: UInt32) -> Bool { slab.isTaken(link) }
+  @inline(__always)
+  package func isTaken(_ link: UInt32, generation: UInt32) -> Bool {
+    slab.isTaken(link, generation: generation)
+  }
+  @inline(__always)
+  package func generation(_ link: UInt32) -> UInt32 { slab.generation(link) }
+  /// The link must be up.
+  @inline(__always)
+  package func pointer(_ link: UInt32) -> UnsafeMutablePointer<Link> { slab.pointer(link) }
+}
+
 /// The cold part of a link.
 package final class LinkServices {
   package let name: String

@@ -8,16 +8,16 @@ import PluginAPI
 
 extension Stack {
   func receiveFragment(_ ip: IPv4Packet, from mac: MACAddress, on link: UInt32) {
-    guard let services = services(of: link) else { return }
+    guard let services = core.services(of: link) else { return }
     let reassembler = services.reassembler ?? Reassembler()
     services.reassembler = reassembler
     // The timer may be late by a slot of the wheel.
-    reassembler.expire(now: now) { reportTimeout($0, on: link) }
-    switch reassembler.add(Fragment(ip, from: mac), now: now) {
+    reassembler.expire(now: core.now) { reportTimeout($0, on: link) }
+    switch reassembler.add(Fragment(ip, from: mac), now: core.now) {
     case .incomplete:
       armReassemblyTimer(services, on: link)
     case .refused:
-      links.pointer(link).pointee.counters.malformed &+= 1
+      core.links.pointer(link).pointee.counters.malformed &+= 1
     case .complete(let packet):
       reassembledLinks.append(link)
       guard let ip = IPv4Packet(checking: packet) else { return }
@@ -31,10 +31,11 @@ extension Stack {
 
   func onReassemblyTimer(_ token: EventToken) {
     let link = token.index
-    guard links.isTaken(link, generation: token.generation), let services = services(of: link)
+    guard core.links.isTaken(link, generation: token.generation),
+      let services = core.services(of: link)
     else { return }
     services.reassemblyTimer = 0
-    services.reassembler?.expire(now: now) { reportTimeout($0, on: link) }
+    services.reassembler?.expire(now: core.now) { reportTimeout($0, on: link) }
     armReassemblyTimer(services, on: link)
   }
 
@@ -42,7 +43,7 @@ extension Stack {
   @inline(__always)
   func releaseReassembled() {
     guard !reassembledLinks.isEmpty else { return }
-    for link in reassembledLinks { services(of: link)?.reassembler?.releaseDelivered() }
+    for link in reassembledLinks { core.services(of: link)?.reassembler?.releaseDelivered() }
     reassembledLinks.removeAll(keepingCapacity: true)
   }
 
@@ -50,15 +51,15 @@ extension Stack {
     guard services.reassemblyTimer == 0, let deadline = services.reassembler?.nextDeadline else {
       return
     }
-    let token = EventToken(.fragments, index: link, generation: links.generation(link))
-    services.reassemblyTimer = timers.schedule(at: deadline, token: token.rawValue)
+    let token = EventToken(.fragments, index: link, generation: core.links.generation(link))
+    services.reassemblyTimer = core.timers.schedule(at: deadline, token: token.rawValue)
   }
 
   private func reportTimeout(_ expired: Reassembler.Expired, on link: UInt32) {
     guard let ip = IPv4Packet(checking: expired.firstFragment) else { return }
-    sendICMPError(
+    core.sendICMPError(
       quoting: expired.firstFragment, to: ip.source, mac: expired.sourceMAC, on: link,
-      from: config.isOwn(ip.destination) ? ip.destination : config.gateway,
+      from: core.config.isOwn(ip.destination) ? ip.destination : core.config.gateway,
       type: ICMPv4Type.timeExceeded, code: ICMPv4TimeExceeded.reassembly)
   }
 }

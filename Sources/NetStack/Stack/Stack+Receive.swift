@@ -11,7 +11,7 @@ import PluginAPI
 extension Stack {
   /// One frame; borrowed.
   func receive(_ frame: UnsafePointer<lnd_frame>, on link: UInt32) {
-    let state = links.pointer(link)
+    let state = core.links.pointer(link)
     guard let data = frame.pointee.data,
       frame.pointee.flags & UInt32(LND_FRAME_SLICES) == 0,
       let ethernet = EthernetPacket(
@@ -23,7 +23,7 @@ extension Stack {
     state.pointee.counters.receivedFrames &+= 1
     state.pointee.counters.receivedBytes &+= UInt64(frame.pointee.length)
     let destination = ethernet.destination
-    guard destination == config.gatewayMAC || destination.isMulticast else {
+    guard destination == core.config.gatewayMAC || destination.isMulticast else {
       // On a switch, a frame to somebody else that was flooded.
       state.pointee.counters.ignored &+= 1
       return
@@ -32,7 +32,7 @@ extension Stack {
     case EtherType.ipv4:
       receiveIPv4(ethernet, frame, on: link, state)
     case EtherType.arp:
-      receiveARP(ethernet, on: link)
+      core.receiveARP(ethernet, on: link)
     default:
       state.pointee.counters.ignored &+= 1
     }
@@ -78,9 +78,9 @@ extension Stack {
     case IPProtocol.udp: udp.input(packet)
     case IPProtocol.icmp: icmp.input(packet)
     default:
-      links.pointer(packet.link).pointee.counters.ignored &+= 1
-      if config.isOwn(packet.destination) {
-        sendICMPError(
+      core.links.pointer(packet.link).pointee.counters.ignored &+= 1
+      if core.config.isOwn(packet.destination) {
+        core.sendICMPError(
           about: packet, type: ICMPv4Type.destinationUnreachable,
           code: ICMPv4Unreachable.protocolNumber)
       }
@@ -90,20 +90,20 @@ extension Stack {
   /// Notes who sends; false when the packet must not be looked at.
   /// Off the fast path: taken when another guest spoke than the last time.
   private func learn(_ source: IPAddress, at mac: MACAddress, on link: UInt32) -> Bool {
-    let state = links.pointer(link)
-    guard mac.isUnicast, mac != config.gatewayMAC else {
+    let state = core.links.pointer(link)
+    guard mac.isUnicast, mac != core.config.gatewayMAC else {
       state.pointee.counters.malformed &+= 1
       return false
     }
     // DHCP: a guest without an address.
     if source.isUnspecified { return true }
-    guard config.subnet.contains(source), source.isUnicast, !config.isOwn(source),
-      source != config.subnet.broadcast
+    guard core.config.subnet.contains(source), source.isUnicast, !core.config.isOwn(source),
+      source != core.config.subnet.broadcast
     else {
       state.pointee.counters.ignored &+= 1
       return false
     }
-    noteNeighbor(source, at: mac, on: link)
+    core.noteNeighbor(source, at: mac, on: link)
     return true
   }
 }

@@ -20,40 +20,15 @@ import PluginAPI
 
 /// See the head of this file.
 package final class Stack {
-  package let host: HostCalls
-  package let calls: SocketCalls
-  package let policy: Policy
-  package var config: StackConfig { policy.config }
-  package var random: RandomSource
+  package let core: StackCore
+  package let tcp: TCPEngine
+  package let udp: UDPEngine
+  package let icmp: ICMPEngine
+  package let forwards: ForwardEngine
+  package let dns: DNSIntercept
 
-  /// Links by slot index; `Link.port` leads back to the host's port.
-  package var links: Slab<Link>
-  package var chunks: ChunkPool
-  package var timers: TimerWheel
-
-  private var services: [LinkServices?] = []
-  private var ports: [lnd_port: UInt32] = [:]
-  private var lastPort: lnd_port = 0
-  private var lastLink: UInt32 = 0
-
-  private var hostTimer: lnd_handle = 0
-  private var hostTimerDeadline: UInt64 = .max
-
-  var icmpErrorLimit = RateLimit(burst: 200, interval: 1_000_000)
-  private var identification: UInt16 = 0
   /// Links that delivered reassembled datagrams in this turn.
   var reassembledLinks: [UInt32] = []
-
-  /// The time of this turn of the loop: read once per entry point. Nanoseconds.
-  package private(set) var now: UInt64
-
-  // Set in init, never changed; implicitly unwrapped because they point back to the stack.
-  package private(set) var transmitter: Transmitter!
-  package private(set) var tcp: TCPEngine!
-  package private(set) var udp: UDPEngine!
-  package private(set) var icmp: ICMPEngine!
-  package private(set) var forwards: ForwardEngine!
-  package private(set) var dns: DNSIntercept!
 
   /// - Parameters:
   ///   - table: lives until the stack is gone.
@@ -63,54 +38,62 @@ package final class Stack {
     host table: UnsafePointer<lnd_host>, calls: SocketCalls, config: StackConfig, seed: UInt64
   ) {
     guard let host = HostCalls(table) else { return nil }
-    self.host = host
-    self.calls = calls
-    policy = Policy(config: config)
-    random = RandomSource(seed: seed)
-    now = host.nowNanoseconds()
-    links = Slab(capacity: 4096)
-    chunks = ChunkPool(byteLimit: config.bufferLimit)
-    timers = TimerWheel(
-      capacity: config.maximumFlows * 2 + config.udp.maximumFlows + config.icmp.maximumFlows + 8192,
-      now: now)
-    transmitter = Transmitter(stack: self)
-    tcp = TCPEngine(stack: self)
-    udp = UDPEngine(stack: self)
-    icmp = ICMPEngine(stack: self)
-    forwards = ForwardEngine(stack: self)
-    dns = DNSIntercept(stack: self)
+    core = StackCore(host: host, calls: calls, config: config, seed: seed)
+    tcp = TCPEngine(stack: core)
+    udp = UDPEngine(stack: core)
+    icmp = ICMPEngine(stack: core)
+    forwards = ForwardEngine(stack: core)
+    dns = DNSIntercept(stack: core)
+    core.tcp = tcp
+    core.udp = udp
+    core.forwards = forwards
+    core.dns = dns
+    core.transmitter.tcp = tcp
   }
 
   /// Closes every socket. The stack must not be used after it.
   package func shutDown() {
-    now = host.nowNanoseconds()
-    for port in Array(ports.keys) { portDown(port) }
+    core.now = core.host.nowNanoseconds()
+    for port in Array(core.ports.keys) { portDown(port) }
     tcp.shutDown()
     udp.shutDown()
     icmp.shutDown()
     forwards.shutDown()
     dns.shutDown()
-    host.cancel(timer: hostTimer)
-    hostTimer = 0
+    core.cancelTimer()
   }
+
+  package var config: StackConfig { core.config }
+  package var links: LinkTable { core.links }
+  package var chunks: ChunkPool {
+    _read { yield core.chunks }
+  }
+  package var host: HostCalls { core.host }
+  package var transmitter: Transmitter { core.transmitter }
+  /// The cold part of a link.
+  package func services(of link: UInt32) -> LinkServices? { core.services(of: link) }
+  /// The link of a port; 0 if there is none.
+  package func link(of port: lnd_port) -> UInt32 { core.link(of: port) }
+  /// Slot indices of all links that are up.
+  package var allLinks: [UInt32] { core.allLinks }
 
   // MARK: Ports
 
   /// Attaches a link. False when there are too many.
   package func portUp(_ info: lnd_port_info) -> Bool {
-    now = host.nowNanoseconds()
-    if ports[info.port] != nil { portDown(info.port) }
-    let link = links.insert(
+    core.now = core.host.nowNanoseconds()
+    if core.ports[info.port] != nil { portDown(info.port) }
+    let link = core.links.insert(
       Link(
         port: info.port, guestMAC: MACAddress(bytes: info.mac), guestAddress: .anyV4,
-        mtu: Int32(clamping: info.mtu == 0 ? UInt32(config.mtu) : info.mtu),
+        mtu: Int32(clamping: info.mtu == 0 ? UInt32(core.config.mtu) : info.mtu),
         isMTUKnown: info.mtu != 0, offloads: info.offloads, kind: info.kind, isBlocked: false,
         waitingFlows: 0,
         counters: LinkCounters()))
     guard link != 0 else { return false }
-    while services.count <= Int(link) { services.append(nil) }
-    services[Int(link)] = LinkServices(name: info.name.map { String(cString: $0) } ?? "")
-    ports[info.port] = link
+    while core.services.count <= Int(link) { core.services.append(nil) }
+    core.services[Int(link)] = LinkServices(name: info.name.map { String(cString: $0) } ?? "")
+    core.ports[info.port] = link
     forwards.linkUp(link)
     endOfTurn()
     return true
@@ -118,47 +101,29 @@ package final class Stack {
 
   /// Detaches a link; its flows are reset towards the host. Ignores an unknown port.
   package func portDown(_ port: lnd_port) {
-    guard let link = ports.removeValue(forKey: port) else { return }
-    now = host.nowNanoseconds()
-    if lastPort == port { lastPort = 0 }
-    transmitter.flush()
+    let link = core.forget(port)
+    guard link != 0 else { return }
+    core.now = core.host.nowNanoseconds()
+    core.transmitter.flush()
     // Nothing can be said to this guest any more.
-    links.pointer(link).pointee.isBlocked = true
+    core.links.pointer(link).pointee.isBlocked = true
     tcp.linkDown(link)
     udp.linkDown(link)
     icmp.linkDown(link)
     forwards.linkDown(link)
     dns.linkDown(link)
-    timers.cancel(services(of: link)?.reassemblyTimer ?? 0)
-    links.remove(link)
-    services[Int(link)] = nil
+    core.timers.cancel(core.services(of: link)?.reassemblyTimer ?? 0)
+    core.links.remove(link)
+    core.services[Int(link)] = nil
     endOfTurn()
   }
-
-  /// The link of a port; 0 if there is none.
-  @inline(__always)
-  package func link(of port: lnd_port) -> UInt32 {
-    if port == lastPort, port != 0 { return lastLink }
-    guard let link = ports[port] else { return 0 }
-    lastPort = port
-    lastLink = link
-    return link
-  }
-
-  /// The cold part of a link.
-  package func services(of link: UInt32) -> LinkServices? {
-    Int(link) < services.count ? services[Int(link)] : nil
-  }
-
-  /// Slot indices of all links that are up.
-  package var allLinks: [UInt32] { Array(ports.values).sorted() }
 
   // MARK: Events
 
   /// Frames from a port.
   package func rx(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: UInt32) {
-    now = host.nowNanoseconds()
-    let link = link(of: port)
+    core.now = core.host.nowNanoseconds()
+    let link = core.link(of: port)
     guard link != 0 else { return }
     for index in 0..<Int(count) { receive(frames + index, on: link) }
     endOfTurn()
@@ -166,7 +131,7 @@ package final class Stack {
 
   /// Watched fds are ready.
   package func onFds(_ events: UnsafePointer<lnd_fd_event>, _ count: UInt32) {
-    now = host.nowNanoseconds()
+    core.now = core.host.nowNanoseconds()
     for index in 0..<Int(count) {
       let event = events[index]
       let token = EventToken(rawValue: event.user)
@@ -184,11 +149,9 @@ package final class Stack {
 
   /// The stack's timer, the only one it sets, fired.
   package func onTimer(_ timer: lnd_handle) {
-    guard timer == hostTimer else { return }
-    now = host.nowNanoseconds()
-    hostTimer = 0
-    hostTimerDeadline = .max
-    while let raw = timers.popDue(now: now) {
+    guard core.takeTimer(timer) else { return }
+    core.now = core.host.nowNanoseconds()
+    while let raw = core.timers.popDue(now: core.now) {
       let token = EventToken(rawValue: raw)
       switch token.kind {
       case .tcp: tcp.onTimer(token)
@@ -197,7 +160,7 @@ package final class Stack {
       case .forward: forwards.onTimer(token)
       case .dns: dns.onTimer(token)
       case .fragments: onReassemblyTimer(token)
-      case .stack: housekeeping()
+      case .stack: core.housekeeping()
       default: break
       }
     }
@@ -208,17 +171,17 @@ package final class Stack {
   package func onOpDone(
     _ op: lnd_op, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
   ) {
-    now = host.nowNanoseconds()
+    core.now = core.host.nowNanoseconds()
     _ = dns.complete(op, status, ByteView(bytes))
     endOfTurn()
   }
 
   /// The port takes frames again.
   package func txReady(_ port: lnd_port) {
-    now = host.nowNanoseconds()
-    let link = link(of: port)
+    core.now = core.host.nowNanoseconds()
+    let link = core.link(of: port)
     guard link != 0 else { return }
-    links.pointer(link).pointee.isBlocked = false
+    core.links.pointer(link).pointee.isBlocked = false
     tcp.linkReady(link)
     endOfTurn()
   }
@@ -228,40 +191,8 @@ package final class Stack {
   package func endOfTurn() {
     tcp.endOfTurn()
     udp.endOfTurn()
-    transmitter.flush()
+    core.transmitter.flush()
     releaseReassembled()
-    armTimer()
-  }
-
-  /// The identification of the next IPv4 packet that may be fragmented.
-  @inline(__always)
-  package func nextIdentification() -> UInt16 {
-    identification &+= 1
-    return identification
-  }
-
-  // MARK: Timers
-
-  private func armTimer() {
-    guard let deadline = timers.nextDeadline(), deadline < hostTimerDeadline else { return }
-    host.cancel(timer: hostTimer)
-    hostTimer = host.timer(at: max(deadline, now))
-    hostTimerDeadline = hostTimer == 0 ? .max : deadline
-  }
-
-  private var isHousekeepingDue = false
-
-  /// Called by whoever gives chunks back: memory that stays unused returns to the kernel.
-  package func noteChunksFreed() {
-    guard !isHousekeepingDue, chunks.mayTrim else { return }
-    isHousekeepingDue = true
-    _ = timers.schedule(
-      at: now &+ 1_000_000_000, token: EventToken(.stack, index: 0, generation: 0).rawValue)
-  }
-
-  private func housekeeping() {
-    isHousekeepingDue = false
-    chunks.trim()
-    noteChunksFreed()
+    core.armTimer()
   }
 }

@@ -20,7 +20,10 @@ package final class Transmitter {
   /// Frames go out once this many bytes are collected: while they are still in the cache.
   private static let flushBytes = 512 << 10
 
-  private unowned(unsafe) let stack: Stack
+  private let host: HostCalls
+  private let links: LinkTable
+  /// Told of frames of its flows that were not taken. Unowned: the stack keeps both.
+  unowned(unsafe) var tcp: TCPEngine?
   private let frames: UnsafeMutablePointer<lnd_frame>
   private let owners: UnsafeMutablePointer<FrameOwner>
   private let slices: UnsafeMutablePointer<lnd_slice>
@@ -42,8 +45,9 @@ package final class Transmitter {
     var sequence: UInt32
   }
 
-  init(stack: Stack) {
-    self.stack = stack
+  init(host: HostCalls, links: LinkTable) {
+    self.host = host
+    self.links = links
     frames = .allocate(capacity: Self.maximumFrames)
     owners = .allocate(capacity: Self.maximumFrames)
     slices = .allocate(capacity: Self.maximumSlices)
@@ -69,8 +73,8 @@ package final class Transmitter {
       flush()
       link = target
     }
-    guard byteCount <= Self.scratchBytes, stack.links.isTaken(target),
-      !stack.links.pointer(target).pointee.isBlocked
+    guard byteCount <= Self.scratchBytes, links.isTaken(target),
+      !links.pointer(target).pointee.isBlocked
     else { return nil }
     return scratch + scratchUsed
   }
@@ -125,11 +129,11 @@ package final class Transmitter {
     scratchUsed = 0
     let bytes = byteCount
     byteCount = 0
-    guard stack.links.isTaken(target) else { return }
-    let state = stack.links.pointer(target)
+    guard links.isTaken(target) else { return }
+    let state = links.pointer(target)
     batches &+= 1
     let taken = Int(
-      stack.host.send(state.pointee.port, frames, UInt32(truncatingIfNeeded: count)))
+      host.send(state.pointee.port, frames, UInt32(truncatingIfNeeded: count)))
     state.pointee.counters.sentFrames &+= UInt64(taken)
     state.pointee.counters.sentBytes &+= UInt64(bytes)
     guard taken < count else { return }
@@ -138,7 +142,7 @@ package final class Transmitter {
       state.pointee.counters.sentBytes &-= UInt64(frames[index].length)
       let owner = owners[index]
       if owner.flow != 0 {
-        stack.tcp.frameRefused(flow: owner.flow, sequence: owner.sequence)
+        tcp?.frameRefused(flow: owner.flow, sequence: owner.sequence)
       } else {
         state.pointee.counters.sendDrops &+= 1
       }

@@ -70,7 +70,7 @@ extension TCPEngine {
 
   /// Closes the socket when both its directions are over.
   func closeHostIfDone(_ flow: FlowPointer) {
-    guard flow.pointee.flags.isSuperset(of: [.hostShut, .hostFinished]), flow.pointee.fd >= 0
+    guard flow.pointee.flags.contains([.hostShut, .hostFinished]), flow.pointee.fd >= 0
     else { return }
     closeSocket(flow, reset: false)
     if flow.pointee.state == .timeWait, flow.pointee.retransmitDeadline == 0 { close(flow) }
@@ -109,7 +109,7 @@ extension TCPEngine {
     flow.pointee.timer = 0
     // Frames that are collected but not sent point into the chunks.
     if flow.pointee.sendTable != 0 {
-      stack.transmitter.flush()
+      transmitter.flush()
       store.releaseAll(&flow.pointee.sendTable)
     }
     store.releaseAll(&flow.pointee.receiveTable)

@@ -17,7 +17,7 @@ extension TCPEngine {
     _ flow: FlowPointer, sequence: UInt32, length: Int, flags: TCPFlags
   ) -> Bool {
     guard
-      let room = stack.transmitter.prepare(
+      let room = transmitter.prepare(
         link: flow.pointee.key.link, byteCount: Self.headerRoom)
     else {
       waitForLink(flow)
@@ -71,7 +71,7 @@ extension TCPEngine {
       flow.pointee.receiveNext &+ (min(window, 65535) << UInt32(flow.pointee.receiveScale))
     flow.pointee.receiveEdge = Sequence32.max(flow.pointee.receiveEdge, promised)
     flow.pointee.flags.remove(.ackDue)
-    stack.transmitter.commit(
+    transmitter.commit(
       headerLength: headerLength, payload: first, second: second, frame: frame,
       flow: index(of: flow), sequence: sequence)
     return true
@@ -157,14 +157,14 @@ extension TCPEngine {
       return
     }
     guard
-      let room = stack.transmitter.prepare(
+      let room = transmitter.prepare(
         link: flow.pointee.key.link, byteCount: Self.headerRoom)
     else { return }
     let network = writeNetworkHeader(flow, into: room, transportLength: header.encodedLength)
     let written = header.emit(
       into: MutableByteView(room + network, count: Self.headerRoom &- network), payload: .empty,
       source: flow.pointee.key.remote, destination: flow.pointee.key.guest)
-    stack.transmitter.commit(headerLength: network &+ written)
+    transmitter.commit(headerLength: network &+ written)
   }
 
   /// The answer to a segment that belongs to nothing (RFC 9293 §3.10.7.1).

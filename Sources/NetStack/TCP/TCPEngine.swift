@@ -49,7 +49,8 @@ package struct TCPCounters: Sendable {
 
 /// TCP flows of all links.
 package final class TCPEngine {
-  unowned(unsafe) let stack: Stack
+  let stack: StackCore
+  let transmitter: Transmitter
   var flows: Slab<TCPFlow>
   var table: FlowTable
   var ranges: Slab<SequenceRanges>
@@ -81,8 +82,9 @@ package final class TCPEngine {
     var next: Int32
   }
 
-  init(stack: Stack) {
+  init(stack: StackCore) {
     self.stack = stack
+    transmitter = stack.transmitter
     flows = Slab(capacity: stack.config.maximumFlows)
     table = FlowTable(slab: flows, seed: stack.random.next())
     ranges = Slab(capacity: max(1024, stack.config.maximumFlows / 4))

@@ -10,7 +10,7 @@ import PluginAPI
 package final class DHCPService {
   package static let serverPort: UInt16 = 67
 
-  private unowned(unsafe) let stack: Stack
+  private let stack: StackCore
   private let configuration: DHCPServer.Configuration
   private let policy: DHCPPolicy
   private var servers: [UInt32: DHCPServer] = [:]
@@ -19,7 +19,7 @@ package final class DHCPService {
   package private(set) var sent: UInt64 = 0
 
   /// - Parameter policy: of every link's server.
-  package init(stack: Stack, configuration: DHCPServer.Configuration, policy: DHCPPolicy) {
+  package init(stack: StackCore, configuration: DHCPServer.Configuration, policy: DHCPPolicy) {
     self.stack = stack
     self.configuration = configuration
     self.policy = policy

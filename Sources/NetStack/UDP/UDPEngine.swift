@@ -14,7 +14,7 @@ import PluginAPI
 
 /// UDP flows of all links.
 package final class UDPEngine {
-  unowned(unsafe) let stack: Stack
+  let stack: StackCore
   let config: UDPConfig
   var flows: Slab<UDPFlow>
   var peers: Slab<UDPPeer>
@@ -37,7 +37,7 @@ package final class UDPEngine {
   /// Host sockets in use.
   package var flowCount: Int { flows.count }
 
-  init(stack: Stack) {
+  init(stack: StackCore) {
     self.stack = stack
     config = stack.config.udp
     flows = Slab(capacity: config.maximumFlows)

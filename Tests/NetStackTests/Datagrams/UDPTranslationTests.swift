@@ -256,6 +256,6 @@ import Testing
     world.wait(seconds: 400)
     #expect(world.stack.udp.flowCount == 0)
     #expect(world.kernel.open.isEmpty && world.host.watches.isEmpty)
-    #expect(world.stack.timers.count == 0)
+    #expect(world.stack.core.timers.count == 0)
   }
 }

@@ -101,7 +101,7 @@ struct StackFragmentTests {
     simulation.deliver(Array(frames.dropFirst()))
     simulation.wait(31_000_000_000)
     #expect(simulation.seen.count == 1)
-    #expect(simulation.stack.timers.count == 0)
+    #expect(simulation.stack.core.timers.count == 0)
   }
 
   @Test("a link that goes down takes its fragments and their timer along")
@@ -109,7 +109,7 @@ struct StackFragmentTests {
     let simulation = Simulation(seed: 4)
     simulation.deliver(Array(ping(pattern(4000, seed: 6)).dropLast()))
     simulation.stack.portDown(Simulation.port)
-    #expect(simulation.stack.timers.count == 0)
+    #expect(simulation.stack.core.timers.count == 0)
     simulation.wait(31_000_000_000)
     #expect(simulation.seen.isEmpty)
   }

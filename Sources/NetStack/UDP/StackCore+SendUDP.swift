@@ -5,7 +5,7 @@
 
 import PluginAPI
 
-extension Stack {
+extension StackCore {
   /// Bytes of Ethernet, IPv4 and UDP header.
   private static var headers: Int {
     EthernetHeader.encodedLength + IPv4Header.encodedLength + UDPHeader.encodedLength

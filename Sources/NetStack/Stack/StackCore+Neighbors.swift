@@ -5,7 +5,7 @@
 
 import PluginAPI
 
-extension Stack {
+extension StackCore {
   /// An ARP packet: answers for our addresses, learns the sender's.
   func receiveARP(_ ethernet: EthernetPacket, on link: UInt32) {
     let state = links.pointer(link)

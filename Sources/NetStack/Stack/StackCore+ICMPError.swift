@@ -31,7 +31,7 @@ struct RateLimit: BitwiseCopyable {
   }
 }
 
-extension Stack {
+extension StackCore {
   /// Tells the sender of `packet` what became of it, in the name of the address it went to
   /// (unreachable port or protocol of ours) or of the gateway.
   /// - Parameter rest: the second four bytes (the MTU of "fragmentation needed").

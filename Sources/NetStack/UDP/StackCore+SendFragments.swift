@@ -13,7 +13,7 @@ extension lnd_slice {
   }
 }
 
-extension Stack {
+extension StackCore {
   /// Sends an IPv4 packet, in fragments if it must be.
   /// - Parameters:
   ///   - header: the eight bytes of a UDP or ICMP header as they lie in memory, checksum

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the engines of a stack share: the host's functions, configuration, clock, timers, links,
+// memory, and the way out to the guests.
+//
+// The core knows the engines only to introduce them to each other. Everything on the packet path
+// is reached through `let`s of final classes, from Stack to engine to core: then reading
+// a reference retains nothing. Loop thread only.
+
+import PluginAPI
+
+/// See the head of this file.
+package final class StackCore {
+  package let host: HostCalls
+  package let calls: SocketCalls
+  package let policy: Policy
+  package let config: StackConfig
+  /// Links by slot index; `Link.port` leads back to the host's port.
+  package let links: LinkTable
+  package let transmitter: Transmitter
+
+  package var random: RandomSource
+  package var chunks: ChunkPool
+  package var timers: TimerWheel
+  /// The time of this turn of the loop: read once per entry point. Nanoseconds.
+  package internal(set) var now: UInt64
+
+  var services: [LinkServices?] = []
+  var ports: [lnd_port: UInt32] = [:]
+  private var lastPort: lnd_port = 0
+  private var lastLink: UInt32 = 0
+
+  private var hostTimer: lnd_handle = 0
+  private var hostTimerDeadline: UInt64 = .max
+  private var isHousekeepingDue = false
+
+  var icmpErrorLimit = RateLimit(burst: 200, interval: 1_000_000)
+  private var identification: UInt16 = 0
+
+  // The engines, for what they ask of each other now and then. Set when the stack is made, and
+  // unowned: the stack owns core and engines alike.
+  unowned(unsafe) var tcp: TCPEngine!
+  unowned(unsafe) var udp: UDPEngine!
+  unowned(unsafe) var forwards: ForwardEngine!
+  unowned(unsafe) var dns: DNSIntercept!
+
+  init(host: HostCalls, calls: SocketCalls, config: StackConfig, seed: UInt64) {
+    self.host = host
+    self.calls = calls
+    self.config = config
+    policy = Policy(config: config)
+    links = LinkTable(capacity: 4096)
+    transmitter = Transmitter(host: host, links: links)
+    random = RandomSource(seed: seed)
+    now = host.nowNanoseconds()
+    chunks = ChunkPool(byteLimit: config.bufferLimit)
+    timers = TimerWheel(
+      capacity: config.maximumFlows * 2 + config.udp.maximumFlows + config.icmp.maximumFlows + 8192,
+      now: now)
+  }
+
+  // MARK: Links
+
+  /// The link of a port; 0 if there is none.
+  @inline(__always)
+  package func link(of port: lnd_port) -> UInt32 {
+    if port == lastPort, port != 0 { return lastLink }
+    guard let link = ports[port] else { return 0 }
+    lastPort = port
+    lastLink = link
+    return link
+  }
+
+  /// Forgets a port; its link, 0 if there was none.
+  func forget(_ port: lnd_port) -> UInt32 {
+    if lastPort == port { lastPort = 0 }
+    return ports.removeValue(forKey: port) ?? 0
+  }
+
+  /// The cold part of a link.
+  package func services(of link: UInt32) -> LinkServices? {
+    Int(link) < services.count ? services[Int(link)] : nil
+  }
+
+  /// Slot indices of all links that are up.
+  package var allLinks: [UInt32] { Array(ports.values).sorted() }
+
+  /// The identification of the next IPv4 packet that may be fragmented.
+  @inline(__always)
+  package func nextIdentification() -> UInt16 {
+    identification &+= 1
+    return identification
+  }
+
+  // MARK: Timers
+
+  /// Sets the host's timer when the next deadline is before what it is set to.
+  @inline(__always)
+  func armTimer() {
+    guard let deadline = timers.nextDeadline(), deadline < hostTimerDeadline else { return }
+    host.cancel(timer: hostTimer)
+    hostTimer = host.timer(at: max(deadline, now))
+    hostTimerDeadline = hostTimer == 0 ? .max : deadline
+  }
+
+  /// The host's timer fired; false when it is not the one that was set.
+  func takeTimer(_ timer: lnd_handle) -> Bool {
+    guard timer == hostTimer else { return false }
+    hostTimer = 0
+    hostTimerDeadline = .max
+    return true
+  }
+
+  func cancelTimer() {
+    host.cancel(timer: hostTimer)
+    hostTimer = 0
+    hostTimerDeadline = .max
+  }
+
+  // MARK: Memory
+
+  /// Called by whoever gives chunks back: memory that stays unused returns to the kernel.
+  @inline(__always)
+  package func noteChunksFreed() {
+    guard !isHousekeepingDue, chunks.mayTrim else { return }
+    isHousekeepingDue = true
+    _ = timers.schedule(
+      at: now &+ 1_000_000_000, token: EventToken(.stack, index: 0, generation: 0).rawValue)
+  }
+
+  func housekeeping() {
+    isHousekeepingDue = false
+    chunks.trim()
+    noteChunksFreed()
+  }
+}
