@@ -275,9 +275,34 @@ package enum CurrentProcess {
     return result
   }
 
+  /// As many descriptors as the system lets this process have, up to 2^20.
+  package static func raiseDescriptorLimit() {
+    #if canImport(Glibc)
+      let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    #else
+      let resource = RLIMIT_NOFILE
+    #endif
+    var limit = rlimit()
+    guard getrlimit(resource, &limit) == 0 else { return }
+    let wanted = min(limit.rlim_max, 1 << 20)
+    guard limit.rlim_cur < wanted else { return }
+    limit.rlim_cur = wanted
+    _ = setrlimit(resource, &limit)
+  }
+
   package static var workingDirectory: String {
     guard let path = getcwd(nil, 0) else { return "/" }
     defer { free(path) }
     return String(cString: path)
+  }
+}
+
+extension Descriptor {
+  /// Makes a pipe hold 1 MiB, where the system knows how and lets us.
+  package static func enlargePipe(_ fd: Int32) {
+    #if os(Linux)
+      // F_SETPIPE_SZ, which the importer does not bring.
+      _ = fcntl(fd, 1031, Int32(1 << 20))
+    #endif
   }
 }

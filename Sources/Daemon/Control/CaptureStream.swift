@@ -17,6 +17,8 @@ enum CaptureStream {
     do {
       pipe = try Descriptor.pipe()
       try Descriptor.setNonBlocking(pipe.write)
+      // What the client has not taken when it is full, the capture lacks.
+      Descriptor.enlargePipe(pipe.write)
     } catch {
       throw ErrorReport(code: "SYSTEM", message: "no capture: \(error)")
     }

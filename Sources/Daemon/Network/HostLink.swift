@@ -12,6 +12,11 @@ import Platform
 final class HostLink {
   typealias Answer = Result<HostReply, HostError>
 
+  private struct Pending {
+    var answer: (Answer) -> Void
+    var timer: EventLoop.TimerID
+  }
+
   let pid: Int32
   let started: UInt64
   let startedAt: String
@@ -22,7 +27,7 @@ final class HostLink {
 
   private let loop: EventLoop
   private let channel: MessageChannel
-  private var pending: [UInt64: (Answer) -> Void] = [:]
+  private var pending: [UInt64: Pending] = [:]
   private var nextID: UInt64 = 1
   private var channelEnded = false
   /// The process is gone, or as good as gone: answers from now on are about its end.
@@ -36,6 +41,8 @@ final class HostLink {
 
   /// Nanoseconds a host has to end after it was told to, or after it closed its channel.
   static let endTimeout: UInt64 = 5_000_000_000
+  /// Nanoseconds it has for any other answer.
+  static let answerTimeout: UInt64 = 30_000_000_000
 
   /// Spawns `executable run --control-fd 3`; its output goes to `log`, a descriptor that stays the caller's.
   init(executable: String, log: Int32, loop: EventLoop) throws(SystemError) {
@@ -84,7 +91,11 @@ final class HostLink {
     nextID += 1
     do {
       let bytes = try HostCodec.encode(request, id: id)
-      pending[id] = answer
+      let timer = loop.schedule(after: Self.answerTimeout) { [weak self] in
+        let late = self?.pending.removeValue(forKey: id)
+        late?.answer(.failure(HostError(.timeout, "the network's process does not answer")))
+      }
+      pending[id] = Pending(answer: answer, timer: timer)
       channel.post(bytes, fds: fds, on: loop)
     } catch {
       answer(.failure(HostError(.internal, "a request could not be encoded: \(error)")))
@@ -112,7 +123,9 @@ final class HostLink {
     do {
       switch try HostCodec.decodeMessage(message.bytes) {
       case .reply(let id, let reply):
-        guard let answer = pending.removeValue(forKey: id) else { return }
+        guard let asked = pending.removeValue(forKey: id) else { return }
+        loop.cancel(asked.timer)
+        let answer = asked.answer
         if case .failed(let error) = reply {
           answer(.failure(error))
         } else {
@@ -151,8 +164,9 @@ final class HostLink {
     if let deadline { loop.cancel(deadline) }
     let orphans = pending.sorted { $0.key < $1.key }
     pending = [:]
-    for (_, answer) in orphans {
-      answer(.failure(HostError(.internal, "the network's process ended: \(status)")))
+    for (_, asked) in orphans {
+      loop.cancel(asked.timer)
+      asked.answer(.failure(HostError(.internal, "the network's process ended: \(status)")))
     }
     onExit(status)
     onExit = { _ in }

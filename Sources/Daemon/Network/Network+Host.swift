@@ -27,6 +27,10 @@ extension Network {
   }
 
   private func begin() {
+    guard !retired else {
+      return fail(
+        ErrorReport(code: HostError.Code.notFound.rawValue, message: "network \(name) is gone"))
+    }
     if let graceTimer { context.loop.cancel(graceTimer) }
     graceTimer = nil
     open()
@@ -312,6 +316,7 @@ extension Network {
     backoff.reset()
     try? sockets.watchUnixgram()
     settled()
+    guard !retired else { return }
     if startAgain || !guests.isEmpty || !waiters.isEmpty {
       startAgain = false
       start()

@@ -68,6 +68,8 @@ final class Network {
   var graceTimer: EventLoop.TimerID?
   /// `network start`: runs without guests, too, until `network stop`.
   var pinned = false
+  /// No longer served: it stops and never starts again.
+  var retired = false
   /// A guest or a command came while the process was stopping.
   var startAgain = false
   /// Until then a network that failed is not started by guests that connect (they do so every second).
@@ -132,6 +134,14 @@ final class Network {
   }
 
   static let socketError = HostError.Code.system.rawValue
+
+  /// Stops serving for good. `done` is called when its process is gone.
+  func retire(_ reason: String, done: @escaping () -> Void) {
+    retired = true
+    sockets.close()
+    dismissGuests(reason)
+    stop(reason, done: done)
+  }
 
   /// Takes over new settings: at once when at rest, at its next start when running.
   func configure(_ configuration: NetworkConfiguration, configFile: String) {

@@ -11,13 +11,16 @@ package enum DaemonProcess {
   /// - Throws: what `Supervisor.start` throws; nothing has happened then.
   package static func run(_ options: ServeOptions, logLevel: Logger.Level) throws {
     Signals.ignoreBrokenPipes()
+    // Each flow of a guest is a descriptor of its network's process, which inherits the limit.
+    CurrentProcess.raiseDescriptorLimit()
     let sink = LogSink()
     let log = Logger(label: "lima-netd") { _ in LineLogHandler(level: logLevel, sink: sink) }
     let loop = try EventLoop()
     let supervisor = Supervisor(options: options, loop: loop, log: log)
     try Files.makeDirectory(options.home.networksDirectory, mode: 0o755)
-    try supervisor.start(afterLock: { try sink.open(options.home.daemonLog) })
+    // Before anything exists that a signal would have to clean up. Those that come meanwhile wait in its pipe.
     let signals = try SignalReceiver([.terminate, .interrupt, .hangup])
+    try supervisor.start(afterLock: { try sink.open(options.home.daemonLog) })
     try loop.add(signals.fd, .read) { _ in
       for signal in signals.receive() {
         switch signal {

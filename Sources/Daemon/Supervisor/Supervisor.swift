@@ -157,8 +157,7 @@ package final class Supervisor {
   private func remove(_ network: Network) {
     log.notice("network \(network.name): no longer in the configuration")
     leaving.append(network)
-    network.sockets.close()
-    network.stop("it is no longer in the configuration") { [weak self] in
+    network.retire("it is no longer in the configuration") { [weak self] in
       self?.leaving.removeAll { $0 === network }
       Files.removeDirectory(network.context.home.networkDirectory(network.name))
     }
@@ -198,10 +197,7 @@ package final class Supervisor {
       if left == 0 { finish() }
     }
     guard left > 0 else { return finish() }
-    for network in all {
-      network.sockets.close()
-      network.stop("the daemon stops", done: oneLess)
-    }
+    for network in all { network.retire("the daemon stops", done: oneLess) }
   }
 
   private func finish() {
