@@ -10,10 +10,11 @@
 #define _GNU_SOURCE 1
 #endif
 #include "CPlatform.h"
+#include "sha256.h"
 
 #include <string.h>
 
-static const uint32_t round_constants[64] = {
+const uint32_t plat_sha256_constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,
     0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe,
     0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f,
@@ -32,12 +33,12 @@ static uint32_t rotate(uint32_t x, unsigned n) { return x >> n | x << (32 - n); 
 #define ROUND(a, b, c, d, e, f, g, h, i)                                                   \
     do {                                                                                   \
         uint32_t t = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + (g ^ (e & (f ^ g))) + \
-                     round_constants[i] + w[i];                                            \
+                     plat_sha256_constants[i] + w[i];                                      \
         d += t;                                                                            \
         h = t + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) | (c & (a | b))); \
     } while (0)
 
-static void compress(uint32_t state[8], const uint8_t *block) {
+static void compress_block(uint32_t state[8], const uint8_t *block) {
     uint32_t w[64];
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
@@ -69,11 +70,20 @@ static void compress(uint32_t state[8], const uint8_t *block) {
     state[7] += h;
 }
 
-void plat_sha256_start(plat_sha256 *hash) {
+static void compress(plat_sha256 *hash, const uint8_t *blocks, uint64_t count) {
+    if (!hash->portable) {
+        plat_sha256_compress_x86(hash->state, blocks, count);
+        return;
+    }
+    for (; count > 0; count--, blocks += 64) compress_block(hash->state, blocks);
+}
+
+void plat_sha256_start(plat_sha256 *hash, int portable) {
     static const uint32_t initial[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                         0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     memset(hash, 0, sizeof *hash);
     memcpy(hash->state, initial, sizeof initial);
+    hash->portable = portable || !plat_sha256_has_x86();
 }
 
 void plat_sha256_add(plat_sha256 *hash, const void *bytes, uint64_t length) {
@@ -86,10 +96,10 @@ void plat_sha256_add(plat_sha256 *hash, const void *bytes, uint64_t length) {
         next += take;
         length -= take;
         if (held + take < 64) return;
-        compress(hash->state, hash->block);
+        compress(hash, hash->block, 1);
     }
-    for (; length >= 64; next += 64, length -= 64) compress(hash->state, next);
-    if (length > 0) memcpy(hash->block, next, length);
+    compress(hash, next, length / 64);
+    if (length % 64 > 0) memcpy(hash->block, next + length / 64 * 64, length % 64);
 }
 
 void plat_sha256_end(plat_sha256 *hash, uint8_t digest[32]) {

@@ -13,7 +13,8 @@ import CPlatform
 package struct SHA256 {
   private var state = plat_sha256()
 
-  package init() { plat_sha256_start(&state) }
+  /// - Parameter portable: without the processor's own instructions, for tests.
+  package init(portable: Bool = false) { plat_sha256_start(&state, portable ? 1 : 0) }
 
   package mutating func add(_ bytes: UnsafeRawBufferPointer) {
     plat_sha256_add(&state, bytes.baseAddress, UInt64(bytes.count))

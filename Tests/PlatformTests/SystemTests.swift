@@ -50,6 +50,19 @@ import Testing
       hash.hexadecimal() == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
   }
 
+  @Test func sha256IsTheSameWithAndWithoutTheProcessorsInstructions() {
+    let bytes = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 151) }
+    for length in [0, 1, 55, 56, 63, 64, 65, 127, 128, 256, 999, 1000] {
+      var own = SHA256()
+      var portable = SHA256(portable: true)
+      bytes[..<length].withUnsafeBytes {
+        own.add($0)
+        portable.add($0)
+      }
+      #expect(own.hexadecimal() == portable.hexadecimal())
+    }
+  }
+
   @Test func sha256DoesNotDependOnHowTheBytesCome() {
     let bytes = (0..<300).map { UInt8(truncatingIfNeeded: $0 &* 31) }
     for length in 0..<bytes.count {

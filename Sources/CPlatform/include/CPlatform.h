@@ -77,9 +77,11 @@ typedef struct plat_sha256 {
     uint32_t state[8];
     uint64_t total; /* bytes so far */
     uint8_t block[64];
+    int portable;
 } plat_sha256;
 
-void plat_sha256_start(plat_sha256 *hash);
+/* `portable`: without the processor's own instructions, for tests. */
+void plat_sha256_start(plat_sha256 *hash, int portable);
 void plat_sha256_add(plat_sha256 *hash, const void *bytes, uint64_t length);
 void plat_sha256_end(plat_sha256 *hash, uint8_t digest[32]);
 /* From now on each of these signals becomes a byte, its number, in the pipe
