@@ -29,8 +29,11 @@ func runtime(at path: String) -> LinkerSetting {
   .unsafeFlags(["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/\(path)"], .when(platforms: [.linux]))
 }
 
-/// A plugin exports its entry and nothing else, and is never unmapped.
+/// A plugin exports its entry and nothing else, and is never unmapped. Whoever loads one hashes the
+/// file first: three quarters of it would be debug information.
 let pluginLinking: [LinkerSetting] = [
+  .unsafeFlags(
+    ["-Xlinker", "--strip-debug"], .when(platforms: [.linux], configuration: .release)),
   .unsafeFlags(
     [
       "-Xlinker", "--version-script=\(Context.packageDirectory)/ld/plugin.map",
