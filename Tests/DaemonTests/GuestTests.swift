@@ -94,6 +94,13 @@ struct GuestTests {
     #expect(try channel.receive() == nil)
   }
 
+  @Test func `a process that dies before it has given a lease is asked again`() throws {
+    let fixture = try Fixture(config: Fixture.oneNetwork("behavior: crash-at-lease"))
+    let reply = try attach(fixture).1
+    #expect(reply.ok && reply.lease?.address == "10.0.0.9")
+    #expect(try fixture.network().restarts == 1)
+  }
+
   @Test func `attaching to a network that is not there, or cannot start, is an answer`() throws {
     let fixture = try Fixture(config: Fixture.oneNetwork("behavior: refuse"))
     #expect(try attach(fixture, "nix").1.error?.code == "NOT_FOUND")

@@ -95,6 +95,13 @@ final class FakeHost {
         #"[{"address":"10.0.0.9","mac":"52:55:55:00:00:01","state":"bound","expires":60}]"#)
     case .reserveLease:
       record("reserveLease")
+      // The first process of the network dies over the question.
+      if behavior == "crash-at-lease", !Files.exists(directory + "/crashed") {
+        if let fd = try? Files.openForAppending(directory + "/crashed", mode: 0o600) {
+          Descriptor.close(fd)
+        }
+        ChildProcess.kill(CurrentProcess.id, 9)
+      }
       if behavior == "no-leases" { return .failed(HostError(.unsupported, "no leases")) }
       return .json(
         #"{"address":"10.0.0.9","prefixLength":24,"gateway":"10.0.0.1","dns":["10.0.0.3"],"mtu":1500,"search":[]}"#

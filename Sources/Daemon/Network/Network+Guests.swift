@@ -53,19 +53,26 @@ extension Network {
     }
     failedUntil = 0
     // Before `add`, whose own failure would only say that the guest had to go.
+    waitForLease(id, once)
+    add(guest)
+    if state == .running, let link { flushWaiters(link) }
+    return id
+  }
+
+  /// Asks for the guest's lease when the network runs; again when the process dies over it.
+  private func waitForLease(
+    _ id: UInt64, _ answer: @escaping (Result<(id: UInt64, lease: LeaseOffer), ErrorReport>) -> Void
+  ) {
     waiters.append { [weak self] result in
       guard let self else { return }
       switch result {
       case .failure(let error):
-        once(.failure(error))
+        answer(.failure(error))
         guestLeft(id, error.message, tellHost: false)
       case .success(let link):
-        reserve(id, on: link, once)
+        reserve(id, on: link, answer)
       }
     }
-    add(guest)
-    if state == .running, let link { flushWaiters(link) }
-    return id
   }
 
   private func flushWaiters(_ link: HostLink) {
@@ -92,6 +99,8 @@ extension Network {
       case .success:
         report = ErrorReport(
           code: HostError.Code.internal.rawValue, message: "network \(name): no lease came")
+      case .failure where link.hasEnded && guests[id] != nil:
+        return waitForLease(id, answer)
       case .failure(let error) where error.code == .unsupported:
         report = ErrorReport(
           code: error.code.rawValue,
