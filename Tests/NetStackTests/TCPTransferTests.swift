@@ -4,8 +4,20 @@ import Testing
 
 @testable import NetStack
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// Whole connections through the engine, over links of all weathers.
 struct TCPTransferTests {
+  /// How many seeds: SIMULATION_SEEDS, or a dozen.
+  static let seeds: [UInt64] = {
+    let asked = getenv("SIMULATION_SEEDS").flatMap { UInt64(String(cString: $0)) } ?? 12
+    return Array(1...max(1, asked))
+  }()
+
   static func open(_ simulation: Simulation, seed: UInt64 = 1) -> Bool {
     var guest = GuestTCP(
       local: Endpoint(Simulation.guestAddress, port: 40000), remote: Simulation.server,
@@ -35,7 +47,7 @@ struct TCPTransferTests {
     #expect(simulation.stack.chunks.used == 0)
   }
 
-  @Test(arguments: [LinkWeather.fair, .bad, .storm], Array(1...12) as [UInt64])
+  @Test(arguments: [LinkWeather.fair, .bad, .storm], seeds)
   func `every byte arrives once and in order`(weather: LinkWeather, seed: UInt64) throws {
     let simulation = Simulation(seed: seed, weather: weather)
     guard Self.open(simulation, seed: seed) else {
