@@ -28,7 +28,7 @@ test:
 check: lint
 	@Scripts/install-packages build
 	$(SWIFT) build -Xswiftc -warnings-as-errors
-	$(SWIFT) test --disable-xctest --skip IntegrationTests -Xswiftc -warnings-as-errors
+	$(SWIFT) test --disable-xctest --no-parallel --skip IntegrationTests -Xswiftc -warnings-as-errors
 
 build:
 	@Scripts/install-packages build
