@@ -59,7 +59,7 @@ extension EndToEnd {
         Self.lease + """
           wget -q -O - http://192.168.5.2:\(servers.ports.http)/bytes/\(size) |
             nc 192.168.5.2 \(servers.ports.sink)
-          """, seconds: 420)
+          """, seconds: 900)
       let words = result.output.split(whereSeparator: \.isWhitespace)
       #expect(words.last == "\(size)", "\(result)")
       #expect(words.first == expected.output.split(separator: "\n").first, "\(result)")
