@@ -16,7 +16,8 @@ package enum HostEvent: Codable, Hashable, Sendable {
   case portGone(id: UInt64, reason: String)
   /// A guest showed up on a unixgram listener. `id` counts within the process
   /// from 2^32, so that it never meets an id of the supervisor.
-  case guestUp(id: UInt64, name: String, listener: UInt64)
+  /// `address`: its socket's path, or "@" and an abstract name.
+  case guestUp(id: UInt64, name: String, listener: UInt64, address: String)
   case guestGone(id: UInt64)
   /// The process gives up and exits.
   case fatal(HostError)

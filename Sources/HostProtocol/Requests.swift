@@ -125,7 +125,14 @@ package struct PortSpec: Codable, Hashable, Sendable {
 
 package struct ListenerSpec: Codable, Hashable, Sendable {
   package var id: UInt64
-  package init(id: UInt64) { self.id = id }
+  /// Addresses of guests a process before this one knew (`guestUp`): they are let
+  /// in before they speak, because a guest may have nothing to say.
+  package var guests: [String]
+
+  package init(id: UInt64, guests: [String] = []) {
+    self.id = id
+    self.guests = guests
+  }
 }
 
 package struct ForwardSpec: Codable, Hashable, Sendable {

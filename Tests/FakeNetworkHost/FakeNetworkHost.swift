@@ -187,7 +187,7 @@ final class FakeHost {
       }
       guard !unixgramGuest else { return }
       unixgramGuest = true
-      send(.event(.guestUp(id: id, name: "dgram-guest", listener: 1)))
+      send(.event(.guestUp(id: id, name: "dgram-guest", listener: 1, address: "/dgram-guest")))
     }
   }
 }

@@ -10,35 +10,11 @@ extension EndToEnd {
     /// A guest that echoes TCP and UDP on port 7000, until it is stopped.
     private func echoGuest(_ daemon: TestDaemon) throws -> RunningCommand {
       let guest = try daemon.begin(
-        "exec", "default", "--name", "echo", "--", "python3", "-c",
-        """
-        import socket, threading
-        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("", 7000))
-        def datagrams():
-          while True:
-            data, peer = u.recvfrom(65536); u.sendto(data, peer)
-        threading.Thread(target=datagrams, daemon=True).start()
-        t = socket.create_server(("", 7000))
-        print("up", flush=True)
-        def serve(c):
-          while data := c.recv(65536): c.sendall(data)
-          c.close()
-        while True: threading.Thread(target=serve, args=(t.accept()[0],), daemon=True).start()
-        """)
+        "exec", "default", "--name", "echo", "--", "python3", "-c", echoServers)
       guard eventually(within: 15, { guest.output.contains("up") }) else {
         throw TestFailure("the guest did not start: \(guest.errors)")
       }
       return guest
-    }
-
-    private func freePort() throws -> Int {
-      let result = try run(
-        "python3",
-        [
-          "-c",
-          "import socket; s = socket.create_server((\"127.0.0.1\", 0)); print(s.getsockname()[1])",
-        ])
-      return try #require(Int(result.output.trimmingCharacters(in: .whitespacesAndNewlines)))
     }
 
     @Test func clientsOfTheHostReachTheGuestByTCPUDPAndUnixSocket() throws {

@@ -68,7 +68,7 @@ import Testing
       .reply(id: 1, .ok), .reply(id: 2, .status(HostStatus(ports: [port]))),
       .reply(id: 3, .failed(HostError(.exists, "taken", jsonPointer: "/a~1b"))),
       .reply(id: 4, .resolved(Resolved(message: "AA==", milliseconds: 1.25))),
-      .event(.guestUp(id: 1 << 33, name: "", listener: 2)),
+      .event(.guestUp(id: 1 << 33, name: "", listener: 2, address: "/vm.sock")),
       .event(.fatal(HostError(.internal, "x"))),
     ]
     for message in messages {

@@ -12,7 +12,8 @@ final class AttachServer {
   private let path: String
   private let loop: EventLoop
   private let log: Logger
-  private let network: (String) -> Network?
+  /// Throws what to tell a guest that names no network.
+  private let network: (String) throws(ErrorReport) -> Network
   private var listener: Int32
   private var clients: [ObjectIdentifier: Client] = [:]
 
@@ -30,7 +31,8 @@ final class AttachServer {
   }
 
   init(
-    path: String, loop: EventLoop, log: Logger, network: @escaping (String) -> Network?
+    path: String, loop: EventLoop, log: Logger,
+    network: @escaping (String) throws(ErrorReport) -> Network
   ) throws(SystemError) {
     self.path = path
     self.loop = loop
@@ -121,9 +123,9 @@ final class AttachServer {
     if let mac = request.mac, !SchemaFormat.isMAC(mac) {
       return refuse(.invalidConfig, "`\(mac)` is no MAC address")
     }
-    guard let network = network(request.network) else {
-      return refuse(
-        .notFound, "there is no network `\(request.network)` (`lima-netd network ls` lists them)")
+    let network: Network
+    do throws(ErrorReport) { network = try self.network(request.network) } catch {
+      return refuse(.notFound, error.message)
     }
     let id = network.attach(
       request, fd: message.fds[0],

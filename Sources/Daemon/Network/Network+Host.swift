@@ -105,7 +105,11 @@ extension Network {
     let milliseconds = (MonotonicClock.now() &- link.started) / 1_000_000
     log(.info, "running after \(milliseconds) ms, process \(link.pid), \(guests.count) guests")
     if sockets.unixgram >= 0 {
-      link.request(.addUnixgramListener(ListenerSpec(id: 1)), fds: [sockets.unixgram]) {
+      let known = unixgramAddresses.sorted { $0.key < $1.key }.map(\.value)
+      unixgramAddresses = [:]
+      link.request(
+        .addUnixgramListener(ListenerSpec(id: 1, guests: known)), fds: [sockets.unixgram]
+      ) {
         [weak self] answer in
         if case .failure(let error) = answer, !link.hasEnded {
           self?.log(.error, "no unixgram guests: \(error)")
@@ -153,6 +157,7 @@ extension Network {
     waiters = []
     for waiter in waiting { waiter(.failure(report)) }
     dismissGuests("the network cannot start")
+    unixgramAddresses = [:]
     endCaptures()
     sockets.drainUnixgram()
     context.loop.schedule(after: 1_000_000_000) { [weak self] in
@@ -168,15 +173,17 @@ extension Network {
     switch event {
     case .portGone(let id, let reason):
       guestLeft(id, reason, tellHost: false)
-    case .guestUp(let id, let name, _):
+    case .guestUp(let id, let name, _, let address):
       // A host that invents guests without end is not believed.
       guard unixgramGuests.count < 1024 else { return }
       unixgramGuests[id] = GuestReport(
         id: id, name: name, transport: "unixgram", mac: nil, since: WallClock.timestamp())
+      unixgramAddresses[id] = address
       log(.info, "guest \(name) came by \(sockets.paths.unixgram)")
       considerStopping()
     case .guestGone(let id):
       guard let guest = unixgramGuests.removeValue(forKey: id) else { return }
+      unixgramAddresses[id] = nil
       log(.info, "guest \(guest.name) left")
       considerStopping()
     case .fatal(let error):
@@ -199,10 +206,9 @@ extension Network {
     log(
       .error,
       "process \(link.pid) ended: \(reason) (\(plugin)); its log: \(context.home.networkLog(name))")
-    let hadUnixgramGuests = !unixgramGuests.isEmpty
     unixgramGuests = [:]
     endCaptures(startedOnly: true)
-    guard !guests.isEmpty || hadUnixgramGuests || pinned || !waiters.isEmpty else {
+    guard !guests.isEmpty || !unixgramAddresses.isEmpty || pinned || !waiters.isEmpty else {
       return stopped(status)
     }
     for guest in guests.values { watchHangup(guest) }
@@ -243,7 +249,7 @@ extension Network {
   /// Starts the grace period when nobody is left, ends it when somebody is.
   func considerStopping() {
     let idle = guests.isEmpty && unixgramGuests.isEmpty && !pinned
-    if state == .restarting, idle {
+    if state == .restarting, idle, unixgramAddresses.isEmpty {
       return stop("its guests have left")
     }
     guard state == .running, idle else {
@@ -284,6 +290,7 @@ extension Network {
     state = .stopping
     dismissGuests(reason)
     unixgramGuests = [:]
+    unixgramAddresses = [:]
     endCaptures()
     let waiting = waiters
     waiters = []

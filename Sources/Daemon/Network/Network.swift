@@ -82,6 +82,8 @@ final class Network {
   var guests: [UInt64: Guest] = [:]
   /// Guests of the unixgram socket, whom the host tells apart.
   var unixgramGuests: [UInt64: GuestReport] = [:]
+  /// Where they are. Outlives a process that dies: the next one is told, for a guest may have nothing to say.
+  var unixgramAddresses: [UInt64: String] = [:]
   var forwards: [Forward] = []
   var captures: [UInt64: Capture] = [:]
   var nextCapture: UInt64 = 1

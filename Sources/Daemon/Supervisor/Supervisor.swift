@@ -72,7 +72,12 @@ package final class Supervisor {
       try afterLock()
       apply(configuration)
       attach = try AttachServer(path: options.home.attachSocket, loop: loop, log: log) {
-        [weak self] name in self?.networks[name]
+        [weak self] name throws(ErrorReport) in
+        guard let self else {
+          throw ErrorReport(
+            code: HostError.Code.busy.rawValue, message: "the daemon stops")
+        }
+        return try network(name)
       }
       control = try ControlListener(
         path: options.home.controlSocket, loop: loop, bridge: bridge, log: log)

@@ -48,7 +48,7 @@ extension NetworkProcess {
     }
     switch request {
     case .addPort(let spec): try ports.add(spec, fd: try fds.need())
-    case .addUnixgramListener(let spec): try ports.addListener(spec.id, fd: try fds.need())
+    case .addUnixgramListener(let spec): try ports.addListener(spec, fd: try fds.need())
     case .removePort(let port): ports.remove(port)
     case .removeListener(let listener): ports.removeListener(listener)
     case .startCapture(let spec): ports.startCapture(spec, fd: try fds.need())

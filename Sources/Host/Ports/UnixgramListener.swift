@@ -32,7 +32,7 @@ package protocol UnixgramListenerDelegate: PortDelegate {
   func unixgramGuestKnocks(_ listener: UnixgramListener, address: String) -> PortOptions?
   /// The port is made: attach it and set its delegate. Its first frames are
   /// delivered when this has returned.
-  func unixgramGuestArrived(_ listener: UnixgramListener, _ port: DgramPort)
+  func unixgramGuestArrived(_ listener: UnixgramListener, _ port: DgramPort, address: String)
 }
 
 package final class UnixgramListener {
@@ -164,28 +164,58 @@ package final class UnixgramListener {
       return nil
     }
     let hash = Self.hash(bytes, count)
+    if let port = known(hash, bytes, count) { return port }
+    guard memory.received[i].length >= 14 || isHello(i) else {
+      counters.rxRunt &+= 1
+      return nil
+    }
+    return letIn(hash, memory.addresses + i, count)
+  }
+
+  private func known(_ hash: UInt64, _ bytes: UnsafeRawPointer, _ count: Int) -> DgramPort? {
     for guest in guests where guest.hash == hash {
       guard let peer = guest.port.peer, Int(guest.port.peerLength) == count,
         memcmp(peer, bytes, count) == 0
       else { continue }
       return guest.port
     }
-    guard memory.received[i].length >= 14 || isHello(i) else {
-      counters.rxRunt &+= 1
-      return nil
-    }
-    let text = Self.text(bytes + pathOffset, count - pathOffset)
+    return nil
+  }
+
+  private func letIn(_ hash: UInt64, _ address: UnsafePointer<sockaddr_un>, _ count: Int)
+    -> DgramPort?
+  {
+    let pathOffset = MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 2
+    let text = Self.text(UnsafeRawPointer(address) + pathOffset, count - pathOffset)
     guard guests.count < limit, let delegate,
       let options = delegate.unixgramGuestKnocks(self, address: text)
     else {
       refused &+= 1
       return nil
     }
-    let port = DgramPort(
-      options, sharing: fd, peer: memory.addresses + i, socklen_t(count), memory: memory)
+    let port = DgramPort(options, sharing: fd, peer: address, socklen_t(count), memory: memory)
     guests.append(Guest(hash: hash, port: port))
-    delegate.unixgramGuestArrived(self, port)
+    delegate.unixgramGuestArrived(self, port, address: text)
     return port
+  }
+
+  /// Lets a guest in by the address it had with a process before this one,
+  /// unless nobody is there any more.
+  package func admit(_ text: String) {
+    guard end == nil, let (known, count) = Self.address(text) else { return }
+    var address = known
+    let scratch = Sockets.socket(AF_UNIX, Sockets.datagram, 0)
+    guard scratch >= 0 else { return }
+    defer { _ = Sockets.close(Int32(scratch)) }
+    withUnsafePointer(to: &address) { pointer in
+      let result = pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        Sockets.connect(Int32(scratch), $0, socklen_t(count))
+      }
+      // EPERM: it is there, and talks to us only.
+      guard result == 0 || result == Int(-EPERM) else { return }
+      let hash = Self.hash(pointer, count)
+      if self.known(hash, pointer, count) == nil { _ = letIn(hash, pointer, count) }
+    }
   }
 
   /// FNV-1a over words.
@@ -202,6 +232,19 @@ package final class UnixgramListener {
       at += 1
     }
     return hash
+  }
+
+  /// The address that `text` came from, as the kernel gives it: with its NUL when it is a path.
+  private static func address(_ text: String) -> (sockaddr_un, Int)? {
+    let isAbstract = text.hasPrefix("@")
+    let bytes = isAbstract ? [0] + text.utf8.dropFirst() : text.utf8 + [0]
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    guard bytes.count > 1, bytes.count <= MemoryLayout.size(ofValue: address.sun_path) else {
+      return nil
+    }
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+    return (address, (MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 2) + bytes.count)
   }
 
   /// A path, or an abstract name behind "@".

@@ -20,10 +20,10 @@ extension GuestPorts: UnixgramListenerDelegate {
     return PortOptions(id: newOwnID(), name: file)
   }
 
-  func unixgramGuestArrived(_ listener: UnixgramListener, _ port: DgramPort) {
+  func unixgramGuestArrived(_ listener: UnixgramListener, _ port: DgramPort, address: String) {
     do throws(HostError) {
       try join(Entry(port, kind: "unixgram", listener: listener))
-      emit(.guestUp(id: port.id, name: port.name, listener: listener.id))
+      emit(.guestUp(id: port.id, name: port.name, listener: listener.id, address: address))
     } catch {
       log.warning("ports", "a guest of listener \(listener.id) was refused: \(error)")
     }

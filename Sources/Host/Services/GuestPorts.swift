@@ -158,7 +158,8 @@ final class GuestPorts {
 
   // MARK: Listeners
 
-  func addListener(_ id: UInt64, fd: Int32) throws(HostError) {
+  func addListener(_ spec: ListenerSpec, fd: Int32) throws(HostError) {
+    let id = spec.id
     guard listeners[id] == nil, id < Self.firstOwnID else {
       Descriptor.close(fd)
       throw HostError(.exists, "there is a listener \(id) already, or it is no listener's number")
@@ -173,6 +174,7 @@ final class GuestPorts {
     }
     listeners[id] = listener
     scheduleProbe(id)
+    for address in spec.guests { listener.admit(address) }
   }
 
   /// Idempotent.

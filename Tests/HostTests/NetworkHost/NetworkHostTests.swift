@@ -182,9 +182,12 @@ import Testing
     }
     #expect(connected == 0)
     #expect(try exchange(guest, testFrame) == echoedFrame)
-    guard case .event(.guestUp(let id, "vm.sock", listener: 3)) = try host.receive() else {
+    guard
+      case .event(.guestUp(let id, "vm.sock", listener: 3, let address)) = try host.receive()
+    else {
       return #expect(Bool(false), "no event")
     }
+    #expect(address == folder + "/vm.sock")
     #expect(id >= 1 << 32)
     #expect(try host.status().ports.map(\.kind) == ["unixgram"])
   }

@@ -25,7 +25,7 @@ import Testing
       return isOpen ? PortOptions(id: UInt64(ports.count + 1)) : nil
     }
 
-    func unixgramGuestArrived(_ listener: UnixgramListener, _ port: DgramPort) {
+    func unixgramGuestArrived(_ listener: UnixgramListener, _ port: DgramPort, address: String) {
       ports.append(port)
       inbox.attach(port)
       port.handle = port.id
@@ -107,6 +107,26 @@ import Testing
     #expect(scene.door.ports[0].counters.rxRunt == 0)
     #expect(scene.door.ports[0].send([TestPacket.plain(90)]) == 1)
     #expect(a.read()?.count == 90)
+  }
+
+  @Test("A guest that another process knew is let in unheard; one that has gone is not")
+  func admitted() throws {
+    let scene = try Scene()
+    let a = try scene.guest("a")
+    scene.listener.admit("\(scene.directory)/a")
+    scene.listener.admit("\(scene.directory)/a")
+    scene.listener.admit("\(scene.directory)/b")
+    for text in ["", "@", "@nobody", String(repeating: "x", count: 200)] {
+      scene.listener.admit(text)
+    }
+    try #require(scene.door.ports.count == 1)
+    #expect(scene.door.ports[0].send([TestPacket.plain(90)]) == 1)
+    #expect(a.read()?.count == 90)
+    // It is the same guest when it speaks.
+    a.write(TestPacket.plain(60))
+    scene.listener.onReadable()
+    #expect(scene.listener.guestCount == 1)
+    #expect(scene.door.inbox.frames.map(\.handle) == [1])
   }
 
   @Test("The number of guests is bounded; the nameless and the refused stay out")
