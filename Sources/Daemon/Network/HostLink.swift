@@ -41,8 +41,14 @@ final class HostLink {
 
   /// Nanoseconds a host has to end after it was told to, or after it closed its channel.
   static let endTimeout: UInt64 = 5_000_000_000
-  /// Nanoseconds it has for any other answer.
-  static let answerTimeout: UInt64 = 30_000_000_000
+
+  /// Nanoseconds it has for an answer: few where somebody only wants to look, for a plugin may hang.
+  private static func patience(_ request: HostRequest) -> UInt64 {
+    switch request {
+    case .status, .listLeases, .listForwards: 2_000_000_000
+    default: 30_000_000_000
+    }
+  }
 
   /// Spawns `executable run --control-fd 3`; its output goes to `log`, a descriptor that stays the caller's.
   init(executable: String, log: Int32, loop: EventLoop) throws(SystemError) {
@@ -91,15 +97,21 @@ final class HostLink {
     nextID += 1
     do {
       let bytes = try HostCodec.encode(request, id: id)
-      let timer = loop.schedule(after: Self.answerTimeout) { [weak self] in
-        let late = self?.pending.removeValue(forKey: id)
-        late?.answer(.failure(HostError(.timeout, "the network's process does not answer")))
-      }
+      let patience = Self.patience(request)
+      let timer = loop.schedule(after: patience) { [weak self] in self?.timedOut(id, patience) }
       pending[id] = Pending(answer: answer, timer: timer)
       channel.post(bytes, fds: fds, on: loop)
     } catch {
       answer(.failure(HostError(.internal, "a request could not be encoded: \(error)")))
     }
+  }
+
+  private func timedOut(_ id: UInt64, _ patience: UInt64) {
+    let seconds = patience / 1_000_000_000
+    pending.removeValue(forKey: id)?.answer(
+      .failure(
+        HostError(
+          .timeout, "its process \(pid) has not answered for \(seconds) s: does a plugin hang?")))
   }
 
   /// Asks the host to wind down; kills it when it takes longer than 5 s.
