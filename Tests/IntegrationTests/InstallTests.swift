@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What Scripts/install puts in a prefix works by itself, and plugins are built against it.
+
+import Foundation
+import Testing
+
+extension EndToEnd {
+  @Suite struct InstallTests {
+    @Test func whatIsInstalledWorksAloneAndPluginsAreBuiltAgainstIt() throws {
+      try require(.tap, .program("pkg-config"), .program("make"))
+      let prefix = "/tmp/lndi\(UInt32.random(in: .min ... .max))"
+      defer { try? FileManager.default.removeItem(atPath: prefix) }
+      let installed = try run(
+        Installation.root + "/Scripts/install", [prefix],
+        environment: ["LIMA_NETD_PRODUCTS": Installation.products], seconds: 60)
+      try #require(installed.succeeded, "\(installed)")
+      for file in [
+        "bin/lima-netd", "libexec/lima-netd/lima-netd-host",
+        "lib/lima-netd/plugins/liblima-net-slirp.so", "include/lima-netd/lnd_plugin.h",
+        "share/bash-completion/completions/lima-netd", "share/zsh/site-functions/_lima-netd",
+        "share/fish/vendor_completions.d/lima-netd.fish",
+      ] {
+        let size = (try? FileManager.default.attributesOfItem(atPath: "\(prefix)/\(file)")[.size])
+        #expect((size as? Int ?? 0) > 100, "\(file)")
+      }
+      let bash = try run("bash", ["-n", prefix + "/share/bash-completion/completions/lima-netd"])
+      #expect(bash.succeeded, "\(bash)")
+
+      // Where there is no toolchain (root can hide it), Swift's libraries come from the prefix.
+      let libraries = try run("ldd", [prefix + "/bin/lima-netd"]).output
+      #expect(!libraries.contains("not found"), "\(libraries)")
+      let toolchain =
+        libraries.firstMatch(of: /libswiftCore\.so => (.*)\/libswiftCore\.so/)?.1 ?? ""
+      let hide =
+        getuid() == 0 && !toolchain.hasPrefix(prefix)
+        ? ["unshare", "-m", "sh", "-c", "mount -t tmpfs none \(toolchain) && exec \"$@\"", "sh"]
+        : ["env"]
+      let home = prefix + "/h"
+      let words =
+        hide + [
+          prefix + "/bin/lima-netd", "exec", "default", "--", "ping", "-c", "1", "192.168.5.2",
+        ]
+      let guest = try run(words[0], Array(words.dropFirst()), environment: ["LIMA_HOME": home])
+      #expect(guest.succeeded, "\(guest)")
+
+      let example = prefix + "/1-hello"
+      try FileManager.default.copyItem(
+        atPath: Installation.root + "/SDK/examples/1-hello", toPath: example)
+      let environment = [
+        "LIMA_HOME": home, "PKG_CONFIG_PATH": prefix + "/lib/pkgconfig",
+      ]
+      let built = try run("make", ["-C", example], environment: environment)
+      #expect(built.succeeded, "\(built)")
+      let info = try run(
+        prefix + "/bin/lima-netd", ["plugin", "info", example + "/lima-net-hello.so"],
+        environment: environment)
+      #expect(info.succeeded && info.output.contains("modes"), "\(info)")
+    }
+  }
+}
