@@ -30,10 +30,20 @@ final class Namespace {
     }
   }
 
+  /// A process that is in it.
+  var processIdentifier: Int32 { holder.process.processIdentifier }
+
   /// What goes before a command that is to run in it.
   var wrapper: [String] {
-    let target = ["nsenter", "-t", "\(holder.process.processIdentifier)", "-n"]
+    let target = ["nsenter", "-t", "\(processIdentifier)", "-n"]
     return getuid() == 0 ? target : target + ["-U", "--preserve-credentials"]
+  }
+
+  /// Runs a shell script in it.
+  @discardableResult
+  func shell(_ script: String, seconds: Double = 30) throws -> CommandResult {
+    let words = wrapper + ["sh", "-c", script]
+    return try run(words[0], Array(words.dropFirst()), seconds: seconds)
   }
 
   func remove() { holder.stop() }

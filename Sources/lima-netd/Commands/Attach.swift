@@ -16,7 +16,7 @@ struct Attach: ParsableCommand {
       privileges this works for namespaces that belong to a user namespace of yours.
 
         lima-netd attach default --netns 4711
-        sudo ip netns add lab && sudo lima-netd attach user-v2 --netns /run/netns/lab --tap eth0
+        sudo ip netns add lab && sudo lima-netd attach default --netns /run/netns/lab --tap eth0
 
       A container runtime waits for readiness by a pipe, as with slirp4netns: "1" is written to it when the guest has \
       its address.

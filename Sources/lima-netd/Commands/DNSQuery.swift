@@ -20,7 +20,7 @@ struct DNSQuery: ParsableCommand {
       answered, and how long it took.
 
         lima-netd dns query host.lima.internal
-        lima-netd dns query example.com MX --network user-v2
+        lima-netd dns query example.com MX --network default
         lima-netd dns query 2.5.168.192.in-addr.arpa PTR --json
       """)
 

@@ -21,7 +21,7 @@ struct Exec: ParsableCommand {
 
         lima-netd exec default -- ip addr
         lima-netd exec default -- curl -sI https://example.com
-        lima-netd exec user-v2 --name web -- python3 -m http.server 80
+        lima-netd exec default --name web -- python3 -m http.server 80
         lima-netd exec default --mtu 65520 -- iperf3 -c 192.168.5.2
 
       The status is the command's, or 128 and the signal that ended it; 127: no such command, 126: it cannot be run, \

@@ -10,7 +10,7 @@ struct Leases: ParsableCommand {
     abstract: "List the addresses networks have given to guests.",
     discussion: """
         lima-netd leases
-        lima-netd leases user-v2 --json
+        lima-netd leases default --json
       """)
 
   @Argument(help: "Only those of this network.")

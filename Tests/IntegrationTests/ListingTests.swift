@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the command line says: listings for people, whose first line is the answer,
+// and for programs; and errors, which name the remedy.
+
+import Foundation
+import Testing
+
+extension EndToEnd {
+  @Suite struct ListingTests {
+    /// Each listing, and what its first line begins with, with one guest and one forward.
+    private static let listings: [([String], String)] = [
+      (["network", "ls"], "NAME"),
+      (["network", "inspect", "default"], "default is running, with 1 guest"),
+      (["leases"], "ADDRESS"),
+      (["leases", "default"], "ADDRESS"),
+      (["status"], "lima-netd "),
+      (["plugin", "ls"], "KIND"),
+      (["plugin", "info", "slirp"], "slirp (network plugin)"),
+      (["plugin", "info", "hostdns"], "hostdns (dns plugin)"),
+      (["forward", "ls"], "NETWORK"),
+      (["forward", "ls", "default"], "NETWORK"),
+      (["dns", "query", "host.lima.internal"], "host.lima.internal."),
+    ]
+
+    @Test func everyListingIsForPeopleAndForPrograms() throws {
+      try require(.tap)
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      let guest = try daemon.begin("exec", "default", "--name", "box", "--", "sleep", "60")
+      defer { guest.stop() }
+      let port = try freePort()
+      let added = try daemon.netd(
+        "forward", "add", "default", "tcp", "\(port)", "192.168.5.15:80")
+      #expect(added.output.contains("tcp 127.0.0.1:\(port) leads to 192.168.5.15:80"), "\(added)")
+      #expect(
+        try eventually {
+          try (daemon.network("default")["guests"] as? [Any])?.count == 1
+            && daemon.netd("leases").output.contains("192.168.5.15")
+        })
+      for (words, first) in Self.listings {
+        let text = try run(Installation.daemon, words, environment: daemon.environment)
+        #expect(text.succeeded && text.output.hasPrefix(first), "\(text)")
+        let json = try run(
+          Installation.daemon, words + ["--json"], environment: daemon.environment)
+        let value = try? JSONSerialization.jsonObject(with: Data(json.output.utf8))
+        #expect(json.succeeded && value != nil, "\(json)")
+        #expect(json.errors.isEmpty, "\(json)")
+      }
+      let pinned = try daemon.netd("network", "start", "user-v2")
+      #expect(!pinned.succeeded && pinned.errors.contains("slirp"), "\(pinned)")
+      let stopped = try daemon.netd("network", "stop", "default")
+      #expect(stopped.output.hasPrefix("default is stopped"), "\(stopped)")
+      #expect(try daemon.network("default")["state"] as? String == "stopped")
+      let started = try daemon.netd("network", "start", "default")
+      #expect(started.output.hasPrefix("default is started"), "\(started)")
+      #expect(try daemon.hostProcess(of: "default") != nil)
+    }
+
+    @Test func withoutADaemonTheCommandThatStartsOneIsNamed() throws {
+      let daemon = try TestDaemon(start: false)
+      defer { daemon.stop() }
+      for words in [
+        ["network", "ls"], ["network", "inspect", "default"], ["network", "start", "default"],
+        ["leases"], ["status"], ["forward", "ls"], ["dns", "query", "localhost"],
+        ["forward", "rm", "default", "tcp", "80"], ["capture", "default", "-w", "/dev/null"],
+        ["attach", "default", "--netns", "1"],
+      ] {
+        let result = try run(Installation.daemon, words, environment: daemon.environment)
+        #expect(result.status == 1 && result.output.isEmpty, "\(result)")
+        #expect(result.errors.contains("lima-netd serve --lima-home \(daemon.home)"), "\(result)")
+      }
+      // The plugins are there without a daemon.
+      #expect(try daemon.netd("plugin", "ls").output.contains("slirp"))
+    }
+
+    @Test func anUnknownNetworkIsAnsweredWithThoseThereAre() throws {
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      for words in [
+        ["network", "inspect", "nope"], ["network", "start", "nope"], ["network", "stop", "nope"],
+        ["leases", "nope"], ["forward", "ls", "nope"],
+        ["forward", "add", "nope", "tcp", "8080", "192.168.5.15:80"],
+        ["forward", "rm", "nope", "tcp", "8080"], ["capture", "nope", "-w", "/dev/null"],
+        ["dns", "query", "localhost", "--network", "nope"],
+      ] {
+        let result = try run(
+          Installation.daemon, words, environment: daemon.environment, seconds: 10)
+        #expect(result.status == 1 && result.output.isEmpty, "\(result)")
+        #expect(result.errors.contains("there are default, user-v2"), "\(result)")
+      }
+      let typo = try daemon.netd("network", "inspect", "defualt")
+      #expect(typo.errors.contains("did you mean `default`"), "\(typo)")
+    }
+
+    @Test func anUnknownNetworkIsToldToAGuest() throws {
+      try require(.tap)
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      let result = try daemon.guest("true", on: "nope")
+      #expect(result.status == 125, "\(result)")
+      #expect(result.errors.contains("there are default, user-v2"), "\(result)")
+    }
+
+    @Test(arguments: [
+      (["xcp", "8080", "192.168.5.15:80"], "tcp"), (["tcp", "8080", "80"], "192.168.5.15:80"),
+      (["tcp", "127.0.0.1", "192.168.5.15:80"], "127.0.0.1:8080"),
+      (["tcp", "127.0.0.1:99999", "192.168.5.15:80"], "127.0.0.1:8080"),
+      (["tcp", "8080", "192.168.5.15:0"], "192.168.5.15:80"),
+      (["tcp", "8080", "10.9.8.7:80"], "10.9.8.7"),
+      (["unix", "/no/such/folder/f.sock", "192.168.5.15:80"], "/no/such/folder/f.sock"),
+      (["tcp", "192.0.2.77:8080", "192.168.5.15:80"], "192.0.2.77:8080"),
+    ])
+    func aForwardThatCannotBeSaysWhatIsWrong(words: [String], text: String) throws {
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      let result = try run(
+        Installation.daemon, ["forward", "add", "default"] + words,
+        environment: daemon.environment)
+      #expect(result.status > 0 && result.errors.contains(text), "\(result)")
+      #expect(try daemon.netd("forward", "ls").output == "No forwards.\n")
+    }
+  }
+}
