@@ -20,11 +20,6 @@ extension EndToEnd {
       (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").count) ?? -1
     }
 
-    private func residentKiB(of process: Int32) -> Int {
-      let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
-      return status.firstMatch(of: /VmRSS:\s+(\d+)/).flatMap { Int($0.1) } ?? -1
-    }
-
     @Test(arguments: ["length", "half", "vanish", "frames"])
     func aBadStreamClientHurtsNobodyElse(kind: String) throws {
       try require(.tap, .program("python3"))
