@@ -107,7 +107,7 @@ struct ForwardAdd: ParsableCommand {
 
 struct ForwardRemove: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "rm", abstract: "Remove a forward; its open connections end.",
+    commandName: "rm", abstract: "Remove a forward; connections that are open go on.",
     discussion: "  lima-netd forward rm default tcp 127.0.0.1:8080", aliases: ["remove"])
 
   @Argument(help: "The network.")
