@@ -103,13 +103,14 @@ package final class MessageChannel {
       framed.append(UInt8(truncatingIfNeeded: header >> shift))
     }
     framed += bytes
+    var copies: [Int32] = []
     do throws(SystemError) {
-      var copies: [Int32] = []
       for fd in fds { copies.append(try Descriptor.duplicate(fd)) }
-      output.append(Outgoing(bytes: framed, fds: copies))
     } catch {
+      for fd in copies { Descriptor.close(fd) }
       throw .system(error)
     }
+    output.append(Outgoing(bytes: framed, fds: copies))
     queued += framed.count
     try flush()
   }

@@ -87,6 +87,18 @@ import Testing
     }
   }
 
+  @Test func aSendThatFailsKeepsNoCopyOfADescriptor() throws {
+    let (a, b) = try pair()
+    defer { a.close(); b.close() }
+    let pipe = try Descriptor.pipe()
+    defer { Descriptor.close(pipe.read) }
+    #expect(throws: MessageChannel.Failure.self) { try a.send([1], fds: [pipe.write, -1]) }
+    Descriptor.close(pipe.write)
+    try Descriptor.setNonBlocking(pipe.read)
+    var byte: UInt8 = 0
+    #expect(read(pipe.read, &byte, 1) == 0, "somebody has the other end")
+  }
+
   @Test func theEndIsToldApartFromSilence() throws {
     let (a, b) = try pair()
     #expect(throws: MessageChannel.Failure.timedOut) { try b.receiveBlocking(timeout: 10) }

@@ -71,7 +71,7 @@ enum NetworkText {
         counters(item, "\(path)[\(item["name"]?.string ?? String(index))]")
       }
     case .object(let object):
-      return object.members.flatMap { member in
+      return object.members.filter { $0.name != "id" }.flatMap { member in
         counters(member.value, path.isEmpty ? member.name : "\(path).\(member.name)")
       }
     default: return []
