@@ -70,7 +70,7 @@ package final class Supervisor {
     try takeLock()
     do {
       try afterLock()
-      apply(configuration)
+      // Before the networks' own sockets: who sees one of those may connect to these.
       attach = try AttachServer(path: options.home.attachSocket, loop: loop, log: log) {
         [weak self] name throws(ErrorReport) in
         guard let self else {
@@ -81,6 +81,7 @@ package final class Supervisor {
       }
       control = try ControlListener(
         path: options.home.controlSocket, loop: loop, bridge: bridge, log: log)
+      apply(configuration)
     } catch {
       closeSockets()
       throw error
