@@ -46,10 +46,23 @@ enum Main {
       PrivateDaemon.endWithParent()
     #endif
     do {
-      var command = try LimaNetd.parseAsRoot()
+      let arguments = Array(CommandLine.arguments.dropFirst())
+      var command = try alone(arguments) ?? LimaNetd.parseAsRoot(arguments)
       try command.run()
     } catch {
       LimaNetd.exit(withError: error)
+    }
+  }
+
+  /// The commands that something waits for, parsed without the others, whose descriptions take milliseconds to put
+  /// together. nil: another command, a request for help or a mistake, which are for the whole tree.
+  static func alone(_ arguments: [String]) -> (any ParsableCommand)? {
+    let rest = Array(arguments.dropFirst())
+    switch arguments.first {
+    case "serve": return try? Serve.parse(rest)
+    case "exec": return try? Exec.parse(rest)
+    case "attach": return try? Attach.parse(rest)
+    default: return nil
     }
   }
 }

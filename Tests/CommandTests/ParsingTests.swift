@@ -43,6 +43,27 @@ import Testing
     #expect(message.contains("576 to 65520"))
   }
 
+  @Test func whatIsWaitedForIsParsedWithoutTheOtherCommands() throws {
+    let exec = try #require(
+      Main.alone(["exec", "default", "--mtu", "9000", "--", "ls", "--help"]) as? Exec)
+    #expect(exec.network == "default")
+    #expect(exec.guest.mtu == 9000)
+    #expect(exec.command == ["ls", "--help"])
+    let attach = try #require(Main.alone(["attach", "lab", "--netns", "7"]) as? Attach)
+    #expect(attach.network == "lab")
+    #expect(attach.netns == "7")
+    #expect(Main.alone(["serve", "--config", "x.yaml"]) is Serve)
+  }
+
+  @Test(arguments: [
+    [], ["--version"], ["status"], ["--log-level", "debug"], ["help", "serve"],
+    ["exec", "--help"], ["attach", "--version"], ["exec", "default"], ["attach", "--nonsense"],
+    ["serve", "--log-level", "loud"], ["attach", "--generate-completion-script", "bash"],
+  ])
+  func allElseIsForTheWholeTree(arguments: [String]) {
+    #expect(Main.alone(arguments).map { "\($0)" } == nil)
+  }
+
   @Test func attachTakesAllItsOptions() throws {
     let attach = try parse(
       "attach", "default", "--netns", "/run/netns/x", "--tap", "tap7", "--mtu", "65520", "--mac",
