@@ -29,6 +29,12 @@ func runtime(at path: String) -> LinkerSetting {
   .unsafeFlags(["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/\(path)"], .when(platforms: [.linux]))
 }
 
+/// The supervisor, which loads no Swift library at run time, has the runtime inside: finding thousands
+/// of symbols in a dozen libraries took each command a quarter of its start-up time, and 3 MiB.
+let staticRuntime = LinkerSetting.unsafeFlags(
+  ["-static-stdlib", "-l_FoundationCShims", "-l_FoundationCollections", "-use-ld=lld"],
+  .when(platforms: [.linux], configuration: .release))
+
 /// A plugin exports its entry and nothing else, and is never unmapped. Whoever loads one hashes the
 /// file first: three quarters of it would be debug information.
 let pluginLinking: [LinkerSetting] = [
@@ -107,7 +113,7 @@ let package = Package(
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
       ],
-      linkerSettings: [runtime(at: "../lib/lima-netd/swift")]),
+      linkerSettings: [runtime(at: "../lib/lima-netd/swift"), staticRuntime]),
 
     // Plugins: the entry alone in one target, the rest in another that tests import
     .target(

@@ -28,7 +28,7 @@ extension EndToEnd {
       #expect(bash.succeeded, "\(bash)")
 
       // Where there is no toolchain (root can hide it), Swift's libraries come from the prefix.
-      let libraries = try run("ldd", [prefix + "/bin/lima-netd"]).output
+      let libraries = try run("ldd", [prefix + "/libexec/lima-netd/lima-netd-host"]).output
       #expect(!libraries.contains("not found"), "\(libraries)")
       let toolchain =
         libraries.firstMatch(of: /libswiftCore\.so => (.*)\/libswiftCore\.so/)?.1 ?? ""
