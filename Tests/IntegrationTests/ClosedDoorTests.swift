@@ -24,7 +24,7 @@ extension EndToEnd {
     }
 
     @Test func aTapDeviceOfRootAloneIsNamedWithItsRemedy() throws {
-      try require(.tap, .root)
+      try require(.tap, .nobody)
       let result = try exec(
         after: """
           mount -t tmpfs none /mnt; mknod -m 0600 /mnt/tun c 10 200; mount --bind /mnt/tun /dev/net/tun
@@ -34,7 +34,7 @@ extension EndToEnd {
     }
 
     @Test func aTapDeviceThatIsMissingIsNamedWithItsRemedy() throws {
-      try require(.tap, .root)
+      try require(.tap, .nobody)
       let result = try exec(after: "mount -t tmpfs none /dev/net")
       #expect(result.status == 125, "\(result)")
       #expect(result.errors.contains("sudo modprobe tun"), "\(result)")

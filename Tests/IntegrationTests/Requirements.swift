@@ -13,6 +13,8 @@ enum Requirement {
   case virtualMachine
   /// Root, to become somebody else.
   case root
+  /// Root, and programs that the user nobody may run.
+  case nobody
   /// A program in PATH.
   case program(String)
 
@@ -37,6 +39,13 @@ enum Requirement {
       #endif
     case .root:
       return getuid() == 0 ? nil : "only root can do this"
+    case .nobody:
+      guard getuid() == 0 else { return "only root can do this" }
+      let result = try? run(
+        "setpriv",
+        ["--reuid", "65534", "--regid", "65534", "--clear-groups", "ls", Installation.products],
+        seconds: 5)
+      return result?.succeeded == true ? nil : "the build folder is not readable by other users"
     case .program(let name):
       let result = try? run("sh", ["-c", "command -v \(name)"], seconds: 5)
       return result?.succeeded == true ? nil : "\(name) is not installed"
