@@ -59,6 +59,9 @@ int plat_signal_take(const int *signals, uint32_t count, void *before) {
     for (uint32_t i = 0; i < count; i++) sigaddset(&set, signals[i]);
     int error = pthread_sigmask(SIG_BLOCK, &set, &old);
     if (error) return -error;
+    /* A starter that had them blocked, as threads of a pool have, would make a
+     * command that none of the signals passed on to it ever reaches. */
+    for (uint32_t i = 0; i < count; i++) sigdelset(&old, signals[i]);
     memcpy(before, &old, sizeof old);
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return fd >= 0 ? fd : -errno;

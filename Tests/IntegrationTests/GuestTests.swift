@@ -33,6 +33,27 @@ extension EndToEnd {
       #expect(try daemon.guest("kill -KILL $$").status == 137)
     }
 
+    @Test func aSignalReachesTheCommandThoughItWasBlockedAtTheStart() throws {
+      try require(.tap, .program("python3"))
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      let guest = try RunningCommand(
+        "python3",
+        [
+          "-c",
+          """
+          import os, signal
+          signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+          words = ["exec", "default", "--", "sh", "-c", "echo up; exec sleep 30"]
+          os.execv("\(Installation.daemon)", ["lima-netd"] + words)
+          """,
+        ], environment: daemon.environment)
+      #expect(eventually { guest.output.contains("up") }, "\(guest.errors)")
+      guest.process.terminate()
+      let ended = guest.wait(seconds: 5)
+      #expect(ended.status == 143, "\(ended)")
+    }
+
     @Test func aHostsNameResolvesAsOnTheHost() throws {
       try require(.tap, .program("dig"))
       let daemon = try TestDaemon()
