@@ -26,6 +26,18 @@ package enum HostRequest: Codable, Hashable, Sendable {
   case reserveLease(port: UInt64)
   /// Reply: `resolved`.
   case resolve(ResolveSpec)
+  /// One descriptor: a connected stream socket, which becomes the host's end of a new
+  /// connection to a guest. Reply: nothing, once the guest has accepted.
+  case connect(ConnectSpec)
+  /// Replaces the names of one owner. Reply: nothing.
+  case setNames(NameSet)
+  /// Replaces the DNS plugin while the network goes on. Reply: nothing, or why the one before
+  /// stays.
+  case setDNS(DNSSpec)
+  /// Reply: `json`, an array of the answers kept.
+  case listDNSCache
+  /// Forgets the answers kept. Reply: nothing.
+  case flushDNSCache
   /// One descriptor: receives a pcap stream; frames that do not fit are
   /// dropped and counted.
   case startCapture(CaptureSpec)

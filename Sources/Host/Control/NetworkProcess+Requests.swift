@@ -72,6 +72,8 @@ extension NetworkProcess {
       }
       return dns.requestAsks(message, request: id)
     case .networkChanged: dnsPlugin?.networkChanged()
+    case .connect, .setNames, .setDNS, .listDNSCache, .flushDNSCache:
+      throw HostError(.unsupported, "this network-host does not know how")
     case .start, .stop, .status: break
     }
     return .ok

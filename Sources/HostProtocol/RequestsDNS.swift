@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the supervisor says about names and DNS of a running network, and about connections to
+// its guests.
+
+/// A connection to a guest, whose other end the supervisor holds.
+package struct ConnectSpec: Codable, Hashable, Sendable {
+  /// "192.168.104.3:22"
+  package var guest: String
+  /// Which guest of an isolated network; "" or nil: the first.
+  package var guestName: String?
+
+  package init(guest: String, guestName: String? = nil) {
+    self.guest = guest
+    self.guestName = guestName
+  }
+}
+
+/// The names that one owner (the configuration, an instance, a client of the control API) has the
+/// network answer by itself. They are owned: types that are not here get NODATA, and nothing about
+/// them leaves the machine.
+package struct NameSet: Codable, Hashable, Sendable {
+  /// A later set of the same owner replaces this one; an empty one withdraws it.
+  package var owner: String
+  /// Absolute names, without the final dot, each with its addresses or the one name it is an
+  /// alias of.
+  package var hosts: [String: [String]]
+  /// Whole suffixes, as gvproxy's API has them.
+  package var zones: [NameZone]
+
+  package init(owner: String, hosts: [String: [String]] = [:], zones: [NameZone] = []) {
+    self.owner = owner
+    self.hosts = hosts
+    self.zones = zones
+  }
+}
+
+/// A suffix whose names are answered here: by a record, else with the default address, else
+/// NXDOMAIN.
+package struct NameZone: Codable, Hashable, Sendable {
+  package struct Record: Codable, Hashable, Sendable {
+    /// Relative to the zone, compared without case.
+    package var name: String
+    package var address: String
+    /// A POSIX extended regular expression, matched against the relative name; then `name` is "".
+    package var pattern: String?
+
+    package init(name: String, address: String, pattern: String? = nil) {
+      self.name = name
+      self.address = address
+      self.pattern = pattern
+    }
+  }
+
+  /// With or without the final dot.
+  package var name: String
+  /// The first that fits answers.
+  package var records: [Record]
+  package var defaultAddress: String?
+
+  package init(name: String, records: [Record] = [], defaultAddress: String? = nil) {
+    self.name = name
+    self.records = records
+    self.defaultAddress = defaultAddress
+  }
+}
+
+/// Which plugin answers a network's questions.
+package struct DNSSpec: Codable, Hashable, Sendable {
+  package var plugin: PluginRef
+  /// One JSON object, checked against the plugin's schema, defaults filled in.
+  package var options: String
+
+  package init(plugin: PluginRef, options: String = "{}") {
+    self.plugin = plugin
+    self.options = options
+  }
+}
