@@ -5,7 +5,7 @@
 #   make check     before a commit: format, lint, build without warnings, quick tests
 #   make build     the release build
 #   make install   into PREFIX (default /usr/local), after make build
-#   make bench     measure beside passt/pasta and slirp4netns (needs root)
+#   make bench     measure beside passt/pasta and slirp4netns, and between guests (needs root)
 #   make format    rewrite the sources as swift format wants them
 
 PREFIX ?= /usr/local
@@ -41,6 +41,7 @@ bench:
 	@Scripts/install-packages bench
 	@Scripts/build-release
 	@Benchmarks/run
+	@Benchmarks/switch
 
 format:
 	$(SWIFT) format -i -r $(SOURCES)
