@@ -71,8 +71,11 @@ extension NetworkProcess {
         throw HostError(.invalidConfig, "the message is not in base 64")
       }
       return dns.requestAsks(message, request: id)
-    case .networkChanged: dnsPlugin?.networkChanged()
-    case .connect, .setNames, .setDNS, .listDNSCache, .flushDNSCache:
+    case .networkChanged: dns.networkChanged()
+    case .setNames(let names): try dns.set(names)
+    case .listDNSCache: return .json(try dns.listCache())
+    case .flushDNSCache: dns.flushCache()
+    case .connect, .setDNS:
       throw HostError(.unsupported, "this network-host does not know how")
     case .start, .stop, .status: break
     }
