@@ -134,9 +134,12 @@ extension EndToEnd {
       // Its script would rewrite this machine's resolv.conf.
       let client = try machine.shell(
         """
-        dhclient -1 -v -cf \(configuration) -lf \(daemon.home)/isc.leases \
-          -pf \(daemon.home)/isc.pid -sf /bin/true lan0
-        kill $(cat \(daemon.home)/isc.pid)
+        dhclient -1 -d -v -cf \(configuration) -lf \(daemon.home)/isc.leases \
+          -pf \(daemon.home)/isc.pid -sf /bin/true lan0 & client=$!
+        i=0; until grep -q fixed-address \(daemon.home)/isc.leases 2>/dev/null; do
+          i=$((i + 1)); [ $i -gt 300 ] && break; sleep 0.1
+        done
+        kill $client
         """, seconds: 40)
       #expect(client.errors.contains("DHCPACK of 192.168.104.3 from 192.168.104.2"), "\(client)")
       let answer = try daemon.guest("getent hosts lima-isc.internal", on: Self.network)
@@ -150,11 +153,12 @@ extension EndToEnd {
       defer { machine.remove(); daemon.stop() }
       let link = try attached(daemon, machine, "networkd")
       defer { link.stop() }
-      // In a mount namespace with a /run and a configuration of its own, without D-Bus.
+      // In a mount namespace with a /run and a configuration of its own, without D-Bus; with /sys
+      // read-only it does not wait for udev, as in a container.
       let client = try machine.shell(
         """
         exec unshare -m sh -c '
-          mount -t tmpfs run /run && mkdir -p /run/systemd/network /run/systemd/netif/links \
+          mount -t sysfs -o ro sysfs /sys && mount -t tmpfs run /run && mkdir -p /run/systemd/network /run/systemd/netif/links \
             /run/systemd/netif/leases /run/systemd/netif/lldp
           printf "[Match]\\nName=lan0\\n[Network]\\nDHCP=ipv4\\nLinkLocalAddressing=no\\n[DHCPv4]\\nSendHostname=yes\\nHostname=lima-networkd\\n" \
             >/run/systemd/network/10-lan.network
