@@ -1,4 +1,4 @@
-// swift-tools-version: 6.2
+// swift-tools-version: 6.3
 import PackageDescription
 
 // What the layers may see of each other (docs/architecture.md has the drawing):
@@ -77,12 +77,13 @@ let package = Package(
     .target(
       name: "NetStack", dependencies: ["PluginAPI", "Platform", "CPlatform"],
       swiftSettings: lean + dataPath),
+    .target(name: "JSON", path: "SDK/JSON", swiftSettings: lean),
     .target(
-      name: "LimaNetdSDK", dependencies: ["PluginAPI"], path: "SDK/Swift",
+      name: "LimaNetdSDK", dependencies: ["JSON", "PluginAPI"], path: "SDK/Swift",
       swiftSettings: lean + dataPath),
 
     // The network-host
-    .target(name: "JSONCoding", swiftSettings: lean),
+    .target(name: "JSONCoding", dependencies: ["JSON"], swiftSettings: lean),
     .target(
       name: "HostProtocol", dependencies: ["Platform", "JSONCoding"], swiftSettings: lean),
     .target(
