@@ -55,6 +55,7 @@ let package = Package(
     .executable(name: "lima-netd", targets: ["lima-netd"]),
     .executable(name: "lima-netd-host", targets: ["lima-netd-host"]),
     .library(name: "lima-net-slirp", type: .dynamic, targets: ["SlirpPlugin"]),
+    .library(name: "lima-net-userv2", type: .dynamic, targets: ["UserV2Plugin"]),
     .library(name: "lima-dns-hostdns", type: .dynamic, targets: ["HostDNSPlugin"]),
   ],
   dependencies: [
@@ -118,7 +119,18 @@ let package = Package(
 
     // Plugins: the entry alone in one target, the rest in another that tests import
     .target(
-      name: "SlirpCore", dependencies: ["NetStack", "LimaNetdSDK", "PluginAPI"],
+      name: "GatewayCore", dependencies: ["NetStack", "LimaNetdSDK", "PluginAPI"],
+      path: "Plugins/gateway", swiftSettings: lean + dataPath),
+    .target(
+      name: "UserV2Core",
+      dependencies: ["GatewayCore", "NetStack", "LimaNetdSDK", "Platform", "PluginAPI"],
+      path: "Plugins/userv2/Core", swiftSettings: lean + dataPath),
+    .target(
+      name: "UserV2Plugin", dependencies: ["UserV2Core", "LimaNetdSDK", "PluginAPI"],
+      path: "Plugins/userv2/Entry", swiftSettings: lean,
+      linkerSettings: pluginLinking),
+    .target(
+      name: "SlirpCore", dependencies: ["GatewayCore", "NetStack", "LimaNetdSDK", "PluginAPI"],
       path: "Plugins/slirp/Core", swiftSettings: lean + dataPath),
     .target(
       name: "SlirpPlugin", dependencies: ["SlirpCore", "LimaNetdSDK", "PluginAPI"],
@@ -160,6 +172,9 @@ let package = Package(
     .testTarget(
       name: "SlirpTests",
       dependencies: ["SlirpCore", "NetStack", "LimaNetdSDK", "Platform", "PluginAPI"]),
+    .testTarget(
+      name: "UserV2Tests",
+      dependencies: ["UserV2Core", "NetStack", "LimaNetdSDK", "Platform", "PluginAPI"]),
     .testTarget(
       name: "IntegrationTests", dependencies: ["Platform", "HostProtocol"], exclude: ["Fixtures"]),
   ],

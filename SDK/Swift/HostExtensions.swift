@@ -65,3 +65,43 @@ public struct HostNames {
     _ = table.withdraw(context, name, address)
   }
 }
+
+/// limanetd.guard/1: the switch keeps guests from each other's addresses.
+public struct HostGuard {
+  private let table: lnd_host_guard
+  private let context: UnsafeMutableRawPointer?
+
+  /// nil when the host does not offer it.
+  public init?(_ host: HostContext) {
+    guard let table = host.extension(LND_EXT_GUARD, as: lnd_host_guard.self), table.bind != nil,
+      table.unbind != nil, table.serve_dhcp != nil
+    else { return nil }
+    self.table = table
+    context = host.context
+  }
+
+  /// Says whose an address ("192.168.104.3") is.
+  ///
+  /// - Parameter own: the plugin's own: no guest may have either of the two.
+  public func bind(
+    _ address: String, to mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8), own: Bool = false
+  ) throws(PluginFailure) {
+    let status = address.withCString { text in
+      var binding = lnd_guard_binding()
+      binding.size = UInt32(MemoryLayout<lnd_guard_binding>.size)
+      binding.flags = own ? LND_GUARD_OWN : 0
+      binding.address = text
+      binding.mac = mac
+      return table.bind(context, &binding)
+    }
+    guard status == LND_OK else {
+      throw PluginFailure(status, "the switch cannot guard \(address)")
+    }
+  }
+
+  /// The address is free again.
+  public func unbind(_ address: String) { table.unbind(context, address) }
+
+  /// Whether guests are kept from being DHCP servers.
+  public func serveDHCP(_ on: Bool) { table.serve_dhcp(context, on ? 1 : 0) }
+}

@@ -48,7 +48,7 @@ public struct PluginDescriptor {
   var schema: String?
 
   /// A network plugin. The extensions it offers are the protocols its class
-  /// conforms to: `ForwardExtension`, `LeaseExtension`.
+  /// conforms to: `ForwardExtension`, `LeaseExtension`, `ConnectExtension`, `GuestsExtension`.
   ///
   /// - Parameters:
   ///   - name: `[a-z][a-z0-9-]{0,31}`, as in the file's name.
@@ -105,11 +105,17 @@ struct Registration {
   var dns: DNSPlugin.Type?
   private var forward: UnsafePointer<lnd_plugin_forward>?
   private var lease: UnsafePointer<lnd_plugin_lease>?
+  private var connect: UnsafePointer<lnd_plugin_connect>?
+  private var guests: UnsafePointer<lnd_plugin_guests>?
 
   init(network: NetworkPlugin.Type) {
     self.network = network
     if network is any ForwardExtension.Type { forward = Tables.immortal(makeForwardTable()) }
     if network is any LeaseExtension.Type { lease = Tables.immortal(makeLeaseTable()) }
+    if network is any ConnectExtension.Type { connect = Tables.immortal(makeConnectTable()) }
+    if let type = network as? any GuestsExtension.Type {
+      guests = Tables.immortal(makeGuestsTable(type))
+    }
   }
 
   init(dns: DNSPlugin.Type) {
@@ -128,6 +134,8 @@ struct Registration {
     switch id {
     case LND_EXT_FORWARD: UnsafeRawPointer(forward)
     case LND_EXT_LEASE: UnsafeRawPointer(lease)
+    case LND_EXT_CONNECT: UnsafeRawPointer(connect)
+    case LND_EXT_GUESTS: UnsafeRawPointer(guests)
     default: nil
     }
   }

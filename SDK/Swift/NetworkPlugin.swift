@@ -17,11 +17,14 @@ public struct NetworkConfig: Sendable {
   public var mode: String
   /// Checked against the schema, defaults filled in.
   public var options: Options
+  /// A folder where the plugin may keep what shall outlive its process; "": there is none.
+  public var stateDirectory: String
 
-  public init(name: String, mode: String, options: Options) {
+  public init(name: String, mode: String, options: Options, stateDirectory: String = "") {
     self.name = name
     self.mode = mode
     self.options = options
+    self.stateDirectory = stateDirectory
   }
 }
 

@@ -25,7 +25,8 @@ extension NetworkPlugin {
     }
     return NetworkConfig(
       name: text(config.name), mode: text(config.mode),
-      options: try Options(parsing: config.options, length: config.options_length))
+      options: try Options(parsing: config.options, length: config.options_length),
+      stateDirectory: text(config.state_directory))
   }
 
   /// Runs `body`; a failure is told to the host.

@@ -53,6 +53,44 @@ public protocol LeaseExtension: NetworkPlugin {
   func listLeases() -> JSONValue
 }
 
+/// A connection to a port of a guest.
+public struct ConnectRequest: Sendable, Equatable {
+  /// "192.168.104.3:22"
+  public var guest: String
+  /// Which guest of an isolated network; "" is the one that came first.
+  public var guestName: String
+
+  public init(guest: String, guestName: String = "") {
+    self.guest = guest
+    self.guestName = guestName
+  }
+}
+
+/// limanetd.connect/1, the plugin's side.
+public protocol ConnectExtension: NetworkPlugin {
+  /// Opens a connection that carries the bytes of `fd`, a non-blocking stream socket, which is the
+  /// plugin's from here on. Completes `op` with `host.complete` when the guest has accepted.
+  /// Throwing completes it, too.
+  func connect(_ op: lnd_op, _ fd: Int32, _ request: ConnectRequest) throws(PluginFailure)
+}
+
+/// limanetd.guests/1, the plugin's side: who is on a switched network.
+public protocol GuestsExtension: NetworkPlugin {
+  /// After a short `send` it holds back only what is for that frame's destination
+  /// (LND_GUESTS_SELECTIVE).
+  static var isSelective: Bool { get }
+  /// A guest's link joined the switch; before its first frame.
+  func guestUp(_ info: PortInfo)
+  /// It left. An unknown port is no error.
+  func guestDown(_ port: lnd_port)
+  /// An Ethernet address was learned behind a guest's port, or moved there.
+  func station(_ port: lnd_port, _ mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8))
+}
+
+extension GuestsExtension {
+  public static var isSelective: Bool { false }
+}
+
 private func request(_ raw: UnsafePointer<lnd_forward>?) throws(PluginFailure) -> ForwardRequest {
   guard let raw, let forward = Tables.read(raw, as: lnd_forward.self) else {
     throw PluginFailure(LND_ERR_INTERNAL, "the host named no forward")
@@ -121,6 +159,52 @@ func makeLeaseTable() -> lnd_plugin_lease {
     NetworkPlugin.with(instance) { plugin in
       let list = (plugin as? any LeaseExtension)?.listLeases() ?? .array([])
       plugin.host.write(sink, list.text)
+    }
+  }
+  return table
+}
+
+func makeConnectTable() -> lnd_plugin_connect {
+  var table = lnd_plugin_connect()
+  table.size = UInt32(MemoryLayout<lnd_plugin_connect>.size)
+  table.connect = { instance, op, fd, connect in
+    NetworkPlugin.with(instance) { plugin in
+      do throws(PluginFailure) {
+        guard let provider = plugin as? any ConnectExtension, let connect,
+          let connect = Tables.read(connect, as: lnd_connect.self)
+        else { throw PluginFailure(LND_ERR_UNSUPPORTED, "this plugin connects to no guest") }
+        try provider.connect(
+          op, fd,
+          ConnectRequest(guest: text(connect.guest), guestName: text(connect.guest_name)))
+      } catch {
+        plugin.host.complete(op, failure: error)
+      }
+    }
+  }
+  return table
+}
+
+func makeGuestsTable(_ type: any GuestsExtension.Type) -> lnd_plugin_guests {
+  var table = lnd_plugin_guests()
+  table.size = UInt32(MemoryLayout<lnd_plugin_guests>.size)
+  table.flags = type.isSelective ? LND_GUESTS_SELECTIVE : 0
+  table.guest_up = { instance, info in
+    guard let info, let info = Tables.read(info, as: lnd_port_info.self) else { return }
+    NetworkPlugin.with(instance) { plugin in
+      (plugin as? any GuestsExtension)?.guestUp(
+        PortInfo(
+          kind: info.kind, port: info.port, mtu: info.mtu, offloads: info.offloads, mac: info.mac,
+          name: text(info.name)))
+    }
+  }
+  table.guest_down = { instance, port in
+    NetworkPlugin.with(instance) { ($0 as? any GuestsExtension)?.guestDown(port) }
+  }
+  table.station = { instance, port, mac in
+    guard let mac else { return }
+    NetworkPlugin.with(instance) { plugin in
+      (plugin as? any GuestsExtension)?.station(
+        port, (mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]))
     }
   }
   return table

@@ -44,6 +44,8 @@ package struct HostError: Error, Codable, Hashable, Sendable, CustomStringConver
     case busy = "BUSY"
     case limit = "LIMIT"
     case timeout = "TIMEOUT"
+    /// The other side said no: a guest's RST.
+    case refused = "REFUSED"
     case system = "SYSTEM"
     case `internal` = "INTERNAL"
     /// A stream cannot be resumed: nobody knows where its next frame begins.

@@ -10,14 +10,18 @@
 #include "../../Sources/PluginAPI/include/lnd_ext_loopcheck.h"
 #include "../../Sources/PluginAPI/include/lnd_ext_names.h"
 #include "../../Sources/PluginAPI/include/lnd_ext_uplink.h"
+#include "../../Sources/PluginAPI/include/lnd_ext_connect.h"
+#include "../../Sources/PluginAPI/include/lnd_ext_guests.h"
+#include "../../Sources/PluginAPI/include/lnd_ext_guard.h"
 #include "CPluginAPITests.h"
 
-/* A struct may have grown since 1.0; a field may not have moved. */
+/* A struct may have grown since; a field may not have moved. */
 #define LND_STRUCT(type, bytes) _Static_assert(sizeof(type) >= (bytes), #type " has shrunk");
 #define LND_FIELD(type, field, at, bytes)                                                \
     _Static_assert(offsetof(type, field) == (at), #type "." #field " has moved");        \
     _Static_assert(sizeof(((type *)0)->field) == (bytes), #type "." #field " has changed its size");
 #include "../../SDK/abi/1.0/layout.inc"
+#include "../../SDK/abi/1.1/layout.inc"
 #undef LND_STRUCT
 #undef LND_FIELD
 
@@ -30,6 +34,7 @@ _Static_assert(sizeof(lnd_fd_event) == 16, "lnd_fd_event is frozen");
 #define LND_FIELD(type, field, at, bytes) {#type, #field, (at), (bytes)},
 static const lnd_test_row rows[] = {
 #include "../../SDK/abi/1.0/layout.inc"
+#include "../../SDK/abi/1.1/layout.inc"
 };
 
 lnd_test_row lnd_test_row_at(uint32_t index) {

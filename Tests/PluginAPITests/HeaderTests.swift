@@ -9,7 +9,8 @@ import Testing
   private static let root = URL(filePath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
   private static let current = root.appending(path: "Sources/PluginAPI/include")
-  private static let released = root.appending(path: "SDK/abi/1.0")
+  private static let released = root.appending(path: "SDK/abi/1.1")
+  private static let first = root.appending(path: "SDK/abi/1.0")
 
   private static func headers(in folder: URL) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: folder.path)
@@ -34,7 +35,7 @@ import Testing
 
   private static let strict = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only"]
 
-  @Test(arguments: [current, released])
+  @Test(arguments: [current, released, first])
   func everyHeaderCompilesAloneAsC11(folder: URL) throws {
     for name in try Self.headers(in: folder) {
       let complaint = try complaints(
@@ -43,7 +44,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [current, released])
+  @Test(arguments: [current, released, first])
   func everyHeaderCompilesAloneAsCPlusPlus11(folder: URL) throws {
     for name in try Self.headers(in: folder) {
       let complaint = try complaints(
@@ -61,7 +62,7 @@ import Testing
       let released = try String(contentsOf: Self.released.appending(path: name), encoding: .utf8)
       #expect(
         current == released,
-        "\(name) differs from SDK/abi/1.0: a change needs a new LND_ABI_MINOR and its own frozen folder"
+        "\(name) differs from SDK/abi/1.1: a change needs a new LND_ABI_MINOR and its own frozen folder"
       )
     }
   }

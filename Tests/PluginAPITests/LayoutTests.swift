@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The ABI's layout as released (SDK/abi/1.0/layout.inc). The C compiler asserts
+// The ABI's layout as released (SDK/abi/1.*/layout.inc). The C compiler asserts
 // it while compiling Tests/CPluginAPITests/layout.c; here it is held against
 // what Swift imports.
 
@@ -28,11 +28,10 @@ import Testing
   }
 
   @Test func swiftSeesEveryStructWithItsReleasedSize() {
-    let released = rows.filter { $0.field == nil }
-    #expect(released.count == structSizes.count)
-    for row in released {
-      #expect(structSizes[row.type] == row.size, "\(row.type)")
-    }
+    // A struct that grew has a row in the table of each minor; the last one counts.
+    var released: [String: Int] = [:]
+    for row in rows where row.field == nil { released[row.type] = row.size }
+    #expect(released == structSizes)
   }
 
   @Test func elementsOfArraysHaveTheirFrozenStride() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The same table as SDK/abi/1.0/layout.inc, as Swift sees the imported structs.
+// The same tables as SDK/abi/1.*/layout.inc, as Swift sees the imported structs.
 
 import PluginAPI
 
@@ -33,6 +33,11 @@ let structSizes: [String: Int] = [
   "lnd_host_names": MemoryLayout<lnd_host_names>.size,
   "lnd_uplink": MemoryLayout<lnd_uplink>.size,
   "lnd_host_uplink": MemoryLayout<lnd_host_uplink>.size,
+  "lnd_connect": MemoryLayout<lnd_connect>.size,
+  "lnd_plugin_connect": MemoryLayout<lnd_plugin_connect>.size,
+  "lnd_plugin_guests": MemoryLayout<lnd_plugin_guests>.size,
+  "lnd_guard_binding": MemoryLayout<lnd_guard_binding>.size,
+  "lnd_host_guard": MemoryLayout<lnd_host_guard>.size,
 ]
 
 let fieldLayouts: [FieldLayout] = [
@@ -402,4 +407,27 @@ let fieldLayouts: [FieldLayout] = [
   FieldLayout(
     type: "lnd_host_uplink", field: "remove",
     offset: MemoryLayout<lnd_host_uplink>.offset(of: \.remove)),
+  FieldLayout(type: "lnd_network_config", field: "state_directory", offset: MemoryLayout<lnd_network_config>.offset(of: \.state_directory)),
+  FieldLayout(type: "lnd_connect", field: "size", offset: MemoryLayout<lnd_connect>.offset(of: \.size)),
+  FieldLayout(type: "lnd_connect", field: "reserved", offset: MemoryLayout<lnd_connect>.offset(of: \.reserved)),
+  FieldLayout(type: "lnd_connect", field: "guest", offset: MemoryLayout<lnd_connect>.offset(of: \.guest)),
+  FieldLayout(type: "lnd_connect", field: "guest_name", offset: MemoryLayout<lnd_connect>.offset(of: \.guest_name)),
+  FieldLayout(type: "lnd_plugin_connect", field: "size", offset: MemoryLayout<lnd_plugin_connect>.offset(of: \.size)),
+  FieldLayout(type: "lnd_plugin_connect", field: "reserved", offset: MemoryLayout<lnd_plugin_connect>.offset(of: \.reserved)),
+  FieldLayout(type: "lnd_plugin_connect", field: "connect", offset: MemoryLayout<lnd_plugin_connect>.offset(of: \.connect)),
+  FieldLayout(type: "lnd_plugin_guests", field: "size", offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.size)),
+  FieldLayout(type: "lnd_plugin_guests", field: "flags", offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.flags)),
+  FieldLayout(type: "lnd_plugin_guests", field: "guest_up", offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.guest_up)),
+  FieldLayout(type: "lnd_plugin_guests", field: "guest_down", offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.guest_down)),
+  FieldLayout(type: "lnd_plugin_guests", field: "station", offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.station)),
+  FieldLayout(type: "lnd_guard_binding", field: "size", offset: MemoryLayout<lnd_guard_binding>.offset(of: \.size)),
+  FieldLayout(type: "lnd_guard_binding", field: "flags", offset: MemoryLayout<lnd_guard_binding>.offset(of: \.flags)),
+  FieldLayout(type: "lnd_guard_binding", field: "address", offset: MemoryLayout<lnd_guard_binding>.offset(of: \.address)),
+  FieldLayout(type: "lnd_guard_binding", field: "mac", offset: MemoryLayout<lnd_guard_binding>.offset(of: \.mac)),
+  FieldLayout(type: "lnd_guard_binding", field: "reserved", offset: MemoryLayout<lnd_guard_binding>.offset(of: \.reserved)),
+  FieldLayout(type: "lnd_host_guard", field: "size", offset: MemoryLayout<lnd_host_guard>.offset(of: \.size)),
+  FieldLayout(type: "lnd_host_guard", field: "reserved", offset: MemoryLayout<lnd_host_guard>.offset(of: \.reserved)),
+  FieldLayout(type: "lnd_host_guard", field: "bind", offset: MemoryLayout<lnd_host_guard>.offset(of: \.bind)),
+  FieldLayout(type: "lnd_host_guard", field: "unbind", offset: MemoryLayout<lnd_host_guard>.offset(of: \.unbind)),
+  FieldLayout(type: "lnd_host_guard", field: "serve_dhcp", offset: MemoryLayout<lnd_host_guard>.offset(of: \.serve_dhcp)),
 ]

@@ -3,6 +3,8 @@
 // schema.json as the descriptor carries it: a plugin is one file. A test holds the two
 // against each other.
 
+import GatewayCore
+
 extension Slirp {
   /// JSON Schema of the options.
   package static let schema = #"""
@@ -59,73 +61,7 @@ extension Slirp {
           "default": 86400,
           "description": "How long a DHCP lease lasts."
         },
-        "tcp": {
-          "type": "object",
-          "additionalProperties": false,
-          "properties": {
-            "maxConnections": {
-              "type": "integer",
-              "minimum": 1,
-              "maximum": 1000000,
-              "default": 131072,
-              "description": "TCP connections of all guests together."
-            },
-            "bufferMiB": {
-              "type": "integer",
-              "minimum": 8,
-              "maximum": 65536,
-              "default": 256,
-              "description": "Memory for data on its way in TCP connections, of all guests together. Used only while data waits."
-            },
-            "keepAliveSeconds": {
-              "type": "integer",
-              "minimum": 10,
-              "maximum": 86400,
-              "default": 7200,
-              "description": "Idle time after which a guest's side of a connection is probed."
-            }
-          }
-        },
-        "udp": {
-          "type": "object",
-          "additionalProperties": false,
-          "properties": {
-            "maxFlows": {
-              "type": "integer",
-              "minimum": 1,
-              "maximum": 100000,
-              "default": 4096,
-              "description": "Guests' UDP ports in use, of all guests together: one host socket each. The one idle for longest makes room."
-            },
-            "idleSeconds": {
-              "type": "integer",
-              "minimum": 10,
-              "maximum": 86400,
-              "default": 300,
-              "description": "Idle time after which a UDP port is forgotten. RFC 4787 asks for 120 at least."
-            }
-          }
-        },
-        "icmp": {
-          "type": "object",
-          "additionalProperties": false,
-          "properties": {
-            "maxFlows": {
-              "type": "integer",
-              "minimum": 1,
-              "maximum": 65536,
-              "default": 256,
-              "description": "Programs pinging at the same time, of all guests together."
-            },
-            "idleSeconds": {
-              "type": "integer",
-              "minimum": 10,
-              "maximum": 3600,
-              "default": 60,
-              "description": "Idle time after which a ping is forgotten."
-            }
-          }
-        }
+    \#(GatewayOptions.boundsSchema)
       }
     }
     """#

@@ -4,12 +4,13 @@
 // guest is alone with it, on a port of its own, and has the same address as all
 // others. Loop thread only; what happens to frames is NetStack's.
 
+import GatewayCore
 import LimaNetdSDK
 import NetStack
 import PluginAPI
 
 /// An instance of the slirp plugin.
-package final class Slirp: NetworkPlugin, ForwardExtension, LeaseExtension {
+package final class Slirp: NetworkPlugin, ForwardExtension, LeaseExtension, ConnectExtension {
   /// The name under which guests find the host.
   static let hostName = "host.lima.internal"
 
@@ -19,18 +20,10 @@ package final class Slirp: NetworkPlugin, ForwardExtension, LeaseExtension {
 
   package required init(host: HostContext, config: NetworkConfig) throws(PluginFailure) {
     options = try SlirpOptions(config.options)
-    guard
-      let stack = Stack(
-        host: host.table, calls: .system, config: options.stackConfig,
-        seed: UInt64.random(in: .min ... .max))
-    else {
-      throw PluginFailure(LND_ERR_UNSUPPORTED, "this host lacks functions of ABI 1.0")
-    }
-    self.stack = stack
+    stack = try Stack.make(host, options.stackConfig)
     try super.init(host: host, config: config)
     stack.udp.dhcp = DHCPService(
       stack: stack.core, configuration: options.dhcp, policy: .single(options.address))
-    stack.dns.resolver = DNSResolver(host.table)
   }
 
   deinit {
@@ -55,20 +48,7 @@ package final class Slirp: NetworkPlugin, ForwardExtension, LeaseExtension {
     host.complete(op)
   }
 
-  package override func portUp(_ info: PortInfo) throws(PluginFailure) {
-    var raw = lnd_port_info()
-    raw.size = UInt32(MemoryLayout<lnd_port_info>.size)
-    raw.kind = info.kind
-    raw.port = info.port
-    raw.mtu = info.mtu
-    raw.offloads = info.offloads
-    raw.mac = info.mac
-    let isUp = info.name.withCString { name in
-      raw.name = name
-      return stack.portUp(raw)
-    }
-    guard isUp else { throw PluginFailure(LND_ERR_LIMIT, "too many guests on this network") }
-  }
+  package override func portUp(_ info: PortInfo) throws(PluginFailure) { try stack.portUp(info) }
 
   package override func portDown(_ port: lnd_port) { stack.portDown(port) }
 
@@ -92,45 +72,23 @@ package final class Slirp: NetworkPlugin, ForwardExtension, LeaseExtension {
 
   package override func status(_ sink: lnd_sink) { host.write(sink, statusReport.text) }
 
-  // MARK: limanetd.forward/1
+  // MARK: Extensions
 
   package func expose(_ request: ForwardRequest) throws(PluginFailure) {
-    do {
-      try stack.forwards.expose(
-        try ForwardSpec(
-          proto: request.protocol, host: request.host, guest: request.guest,
-          guestName: request.guestName))
-    } catch {
-      throw PluginFailure(error.status, error.text)
-    }
-    stack.endOfTurn()
+    try stack.expose(request)
   }
 
   package func unexpose(_ request: ForwardRequest) throws(PluginFailure) {
-    do {
-      let spec = try ForwardSpec(
-        proto: request.protocol, host: request.host, guest: nil, guestName: request.guestName)
-      stack.forwards.unexpose(spec.kind)
-    } catch {
-      throw PluginFailure(error.status, error.text)
-    }
-    stack.endOfTurn()
+    try stack.unexpose(request)
   }
 
-  package func listForwards() -> JSONValue {
-    .array(
-      stack.forwards.all.map { forward in
-        [
-          "protocol": .string(forward.spec.kind.name),
-          "host": .string(forward.spec.kind.host),
-          "guest": .string(forward.spec.guest.description),
-          "guestName": .string(forward.spec.guestName),
-          "connections": JSONValue(forward.connections),
-        ]
-      })
-  }
+  package func listForwards() -> JSONValue { stack.forwardList }
 
-  // MARK: limanetd.lease/1
+  package func connect(
+    _ op: lnd_op, _ fd: Int32, _ request: ConnectRequest
+  ) throws(PluginFailure) {
+    try stack.connect(op, fd, request)
+  }
 
   package func reserve(_ request: LeaseRequest) throws(PluginFailure) -> JSONValue {
     let link = stack.link(of: request.port)
@@ -147,23 +105,9 @@ package final class Slirp: NetworkPlugin, ForwardExtension, LeaseExtension {
       "gateway": .string(options.gateway.description),
       "dns": [.string(options.dns.description)],
       "mtu": JSONValue(stack.links.pointer(link).pointee.mtu),
-      "search": .array(options.search.map { .string($0) }),
+      "search": .array(options.common.search.map { .string($0) }),
     ]
   }
 
-  package func listLeases() -> JSONValue {
-    let now = host.now
-    return .array(
-      (stack.udp.dhcp?.leases() ?? []).map { lease, name in
-        let seconds = lease.expiry.map { ($0 > now ? $0 - now : 0) / 1_000_000_000 }
-        return [
-          "address": .string(lease.address.description),
-          "mac": .string(lease.client.mac.description),
-          "name": .string(name),
-          "hostname": .string(lease.hostname),
-          "state": .string(lease.state.rawValue),
-          "expires": seconds.map { JSONValue($0) } ?? .null,
-        ]
-      })
-  }
+  package func listLeases() -> JSONValue { stack.leaseList(now: host.now) }
 }

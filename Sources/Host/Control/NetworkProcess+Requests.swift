@@ -72,7 +72,10 @@ extension NetworkProcess {
       }
       return dns.requestAsks(message, request: id)
     case .networkChanged: dnsPlugin?.networkChanged()
-    case .connect, .setNames, .setDNS, .listDNSCache, .flushDNSCache:
+    case .connect(let spec):
+      try network.connect(spec, fd: try fds.need(), request: id)
+      return nil
+    case .setNames, .setDNS, .listDNSCache, .flushDNSCache:
       throw HostError(.unsupported, "this network-host does not know how")
     case .start, .stop, .status: break
     }

@@ -20,6 +20,13 @@ package enum ABI10 {
   package static let dnsQuery = 32
 }
 
+/// The same for the tables that came with ABI 1.1.
+package enum ABI11 {
+  package static let connect = 16
+  package static let guests = 32
+  package static let guardBinding = 24
+}
+
 package enum ABITable {
   /// A `size` beyond this is taken for garbage.
   package static let maximumSize = 65536

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The host's side of the extensions: dns/1, names/1, uplink/1, loopcheck/1.
+// The host's side of the extensions: dns/1, names/1, uplink/1, guard/1, loopcheck/1.
 // Static tables of C functions; `context` is the bridge, whose role does it.
 
 import Platform
@@ -29,6 +29,12 @@ enum HostExtensions {
     lnd_host_uplink(
       size: UInt32(MemoryLayout<lnd_host_uplink>.stride), reserved: 0, add: uplinkAdd,
       remove: uplinkRemove))
+
+  // As above.
+  nonisolated(unsafe) static let addressGuard = forever(
+    lnd_host_guard(
+      size: UInt32(MemoryLayout<lnd_host_guard>.stride), reserved: 0, bind: guardBind,
+      unbind: guardUnbind, serve_dhcp: guardServeDHCP))
 
   private static func forever<Table>(_ table: Table) -> UnsafeRawPointer {
     let memory = UnsafeMutablePointer<Table>.allocate(capacity: 1)
@@ -103,4 +109,36 @@ private func uplinkAdd(_ context: Context?, _ uplink: UnsafePointer<lnd_uplink>?
 
 private func uplinkRemove(_ context: Context?, _ port: lnd_port) {
   network(context, else: ()) { $0.services?.removeUplink(port) }
+}
+
+private func guardBind(
+  _ context: Context?, _ binding: UnsafePointer<lnd_guard_binding>?
+) -> lnd_status {
+  network(context, else: LND_ERR_INTERNAL) { plugin in
+    guard
+      let binding = try? ABITable.copy(
+        binding, into: lnd_guard_binding(), minimum: ABI11.guardBinding),
+      let text = binding.address
+    else { return LND_ERR_INVALID_CONFIG }
+    let address = String(cString: text)
+    guard let number = IPv4Text.parse(address) else {
+      return address.contains(":") ? LND_ERR_UNSUPPORTED : LND_ERR_INVALID_CONFIG
+    }
+    let mac = withUnsafeBytes(of: binding.mac) { $0.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
+    guard mac != 0, mac & 0x0100_0000_0000 == 0 else { return LND_ERR_INVALID_CONFIG }
+    guard let learningSwitch = plugin.learningSwitch else { return LND_ERR_UNSUPPORTED }
+    let isOwn = binding.flags & LND_GUARD_OWN != 0
+    return learningSwitch.bind(number, to: mac, isOwn: isOwn) ? LND_OK : LND_ERR_LIMIT
+  }
+}
+
+private func guardUnbind(_ context: Context?, _ address: UnsafePointer<CChar>?) {
+  network(context, else: ()) { plugin in
+    guard let address, let number = IPv4Text.parse(String(cString: address)) else { return }
+    plugin.learningSwitch?.unbind(number)
+  }
+}
+
+private func guardServeDHCP(_ context: Context?, _ on: UInt32) {
+  network(context, else: ()) { $0.learningSwitch?.serveDHCP(on != 0) }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The network plugin's side of forward/1 and lease/1.
+// The network plugin's side of forward/1, connect/1 and lease/1.
 
 import HostProtocol
+import Platform
 import PluginAPI
 
 extension NetworkPlugin {
@@ -70,6 +71,35 @@ extension NetworkPlugin {
     }
   }
 
+  // MARK: limanetd.connect/1
+
+  /// Takes over `fd`, whatever comes of it. The reply comes when the guest has answered.
+  func connect(_ spec: ConnectSpec, fd: Int32, request: UInt64) throws(HostError) {
+    guard let table = plugin.descriptor.getExtension(LND_EXT_CONNECT),
+      let connect = try? ABITable.copy(table, into: lnd_plugin_connect(), minimum: ABI11.connect)
+        .connect
+    else {
+      Descriptor.close(fd)
+      throw HostError(.unsupported, "the plugin connects to no guest", plugin: bridge.name)
+    }
+    do throws(SystemError) {
+      try Descriptor.setNonBlocking(fd)
+    } catch {
+      Descriptor.close(fd)
+      throw HostError(.system, error.description)
+    }
+    let operation = bridge.operations.begin(.request(request))
+    spec.guest.withCString { guest in
+      (spec.guestName ?? "").withCString { name in
+        var raw = lnd_connect()
+        raw.size = UInt32(MemoryLayout<lnd_connect>.stride)
+        raw.guest = guest
+        raw.guest_name = name
+        bridge.call("connect") { connect(bridge.instance, operation, fd, &raw) }
+      }
+    }
+  }
+
   // MARK: limanetd.lease/1
 
   private func leases() -> lnd_plugin_lease? {
@@ -92,7 +122,7 @@ extension NetworkPlugin {
     let bytes: [UInt8] = port.name.withCString { name in
       var request = lnd_lease_request()
       request.size = UInt32(MemoryLayout<lnd_lease_request>.stride)
-      request.port = isIsolated ? port.handle : Switch.handle
+      request.port = isIsolated || guests != nil ? port.handle : Switch.handle
       request.name = name
       withUnsafeMutableBytes(of: &request.mac) { $0.copyBytes(from: MACText.bytes(port.mac)) }
       return bridge.collect("lease.reserve") { sink in

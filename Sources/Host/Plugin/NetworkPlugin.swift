@@ -24,6 +24,9 @@ final class NetworkPlugin: PluginRole {
   let plugin: LoadedPlugin
   weak var services: (any NetworkServices)?
   private let ops: lnd_network_ops
+  /// limanetd.guests/1, if the plugin offers it.
+  let guests: lnd_plugin_guests?
+  var noticeLog = RateLimit(burst: 10, interval: 60_000_000_000)
 
   // One of the two.
   private(set) var learningSwitch: Switch?
@@ -35,6 +38,9 @@ final class NetworkPlugin: PluginRole {
   init(_ plugin: LoadedPlugin, _ ops: lnd_network_ops, log: HostLog, reactor: Reactor) {
     self.plugin = plugin
     self.ops = ops
+    guests = plugin.descriptor.getExtension(LND_EXT_GUESTS).flatMap {
+      try? ABITable.copy($0, into: lnd_plugin_guests(), minimum: ABI11.guests)
+    }
     bridge = PluginBridge(
       name: plugin.descriptor.name, kind: "network", log: log, reactor: reactor)
     bridge.callbacks = CommonCallbacks(
@@ -83,6 +89,7 @@ final class NetworkPlugin: PluginRole {
     info.mtu = UInt32(clamping: spec.mtu)
     info.offloads = Switch.offloads
     try portUp(&info, name: "")
+    watchSwitch()
   }
 
   private func withConfig<Value>(
@@ -91,10 +98,13 @@ final class NetworkPlugin: PluginRole {
     spec.name.withCString { name in
       spec.mode.withCString { mode in
         spec.options.withCString { options in
-          var config = lnd_network_config(
-            size: UInt32(MemoryLayout<lnd_network_config>.stride), reserved: 0, name: name,
-            mode: mode, options: options, options_length: UInt64(spec.options.utf8.count))
-          return body(&config)
+          spec.stateDirectory.withCString { stateDirectory in
+            var config = lnd_network_config(
+              size: UInt32(MemoryLayout<lnd_network_config>.stride), reserved: 0, name: name,
+              mode: mode, options: options, options_length: UInt64(spec.options.utf8.count),
+              state_directory: stateDirectory)
+            return body(&config)
+          }
         }
       }
     }
@@ -109,28 +119,31 @@ final class NetworkPlugin: PluginRole {
       guard learningSwitch.attach(port, as: .guest) != nil else {
         throw HostError(.limit, "the network has as many guests as it can take")
       }
+      guestUp(port)
       return
     }
     guard let binding, binding.attach(port) != nil else {
       throw HostError(.limit, "the network has as many guests as it can take")
     }
-    var info = lnd_port_info()
-    info.size = UInt32(MemoryLayout<lnd_port_info>.stride)
-    info.kind = LND_PORT_GUEST
-    info.port = port.handle
-    info.mtu = port.mtu
-    info.offloads = port.offloads
-    withUnsafeMutableBytes(of: &info.mac) { bytes in
-      for index in 0..<6 {
-        bytes[index] = UInt8(truncatingIfNeeded: port.mac >> UInt64(40 - 8 * index))
-      }
-    }
+    var info = guestInfo(port)
     do throws(HostError) {
       try portUp(&info, name: port.name)
     } catch {
       binding.detach(port)
       throw error
     }
+  }
+
+  /// All but the name.
+  func guestInfo(_ port: Port) -> lnd_port_info {
+    var info = lnd_port_info()
+    info.size = UInt32(MemoryLayout<lnd_port_info>.stride)
+    info.kind = LND_PORT_GUEST
+    info.port = port.handle
+    info.mtu = port.mtu
+    info.offloads = port.offloads
+    withUnsafeMutableBytes(of: &info.mac) { $0.copyBytes(from: MACText.bytes(port.mac)) }
+    return info
   }
 
   private func portUp(_ info: inout lnd_port_info, name: String) throws(HostError) {
@@ -146,7 +159,11 @@ final class NetworkPlugin: PluginRole {
 
   /// Takes a guest's port off the network. Idempotent.
   func detach(_ port: Port) {
-    learningSwitch?.detach(port)
+    if let learningSwitch, learningSwitch.port(port.handle) === port {
+      let handle = port.handle
+      learningSwitch.detach(port)
+      guestDown(handle)
+    }
     guard let binding, binding.port(port.handle) === port else { return }
     portDown(port.handle)
     binding.detach(port)
@@ -210,6 +227,7 @@ final class NetworkPlugin: PluginRole {
     case LND_EXT_DNS: HostExtensions.dns
     case LND_EXT_NAMES: HostExtensions.names
     case LND_EXT_UPLINK where !isIsolated: HostExtensions.uplink
+    case LND_EXT_GUARD where !isIsolated: HostExtensions.addressGuard
     default: nil
     }
   }

@@ -229,6 +229,7 @@ extension HostError.Code {
     case LND_ERR_BUSY: self = .busy
     case LND_ERR_LIMIT: self = .limit
     case LND_ERR_TIMEOUT: self = .timeout
+    case LND_ERR_REFUSED: self = .refused
     case LND_ERR_SYSTEM: self = .system
     default: self = .internal
     }

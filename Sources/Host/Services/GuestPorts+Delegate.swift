@@ -78,6 +78,7 @@ extension GuestPorts {
     guard let counters = plugin.learningSwitch?.counters else { return [:] }
     return [
       "flooded": counters.flooded, "hairpin": counters.hairpin, "spoofed": counters.spoofed,
+      "arpSpoofed": counters.arpSpoofed, "dhcpServers": counters.dhcpServers,
       "filtered": counters.filtered, "malformed": counters.malformed, "moved": counters.moved,
       "notLearned": counters.notLearned, "stalled": counters.stalled, "stale": counters.stale,
     ]

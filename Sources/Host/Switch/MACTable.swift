@@ -20,11 +20,15 @@ struct MACTable: ~Copyable {
     var seen: UInt32 = 0
     /// Said by the configuration: does not age, and moves to nobody.
     var isPinned = false
+    /// An IP address is bound to it: moves only when it has been silent for `contest`.
+    var isBound = false
   }
 
   enum Learned { case known, new, moved, refused, full }
 
   static let age: UInt32 = 300
+  /// How long a bound address is kept from other ports after it was heard of, seconds.
+  static let contest: UInt32 = 2
   private static let slots = 8192
   private static let limit = 4096
 
@@ -80,6 +84,15 @@ struct MACTable: ~Copyable {
     entries[slot].isPinned = true
   }
 
+  /// Says whether an IP address is bound to it. Nothing when it is unknown.
+  mutating func setBound(_ address: UInt64, _ isBound: Bool) {
+    if let slot = find(address) { entries[slot].isBound = isBound }
+  }
+
+  mutating func forget(_ address: UInt64) {
+    if let slot = find(address) { remove(slot) }
+  }
+
   /// Forgets all addresses of a port.
   mutating func forget(port: Int32) {
     removeAll { $0.port == port }
@@ -91,6 +104,7 @@ struct MACTable: ~Copyable {
     if port != Self.plugin, isFresh, entry.isPinned || entry.port == Self.plugin {
       return .refused
     }
+    if entry.isBound, port != Self.plugin, now &- entry.seen < Self.contest { return .refused }
     guard admit(port) else { return .full }
     countPort(entry.port, -1)
     countPort(port, 1)

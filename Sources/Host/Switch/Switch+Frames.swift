@@ -31,7 +31,10 @@ extension Switch {
     var target = Target.none
     for i in 0..<count {
       guard let data = frames[i].data else { continue }
-      let next = classify(data, from, now, &last)
+      var next = classify(data, from, now, &last)
+      if addressGuard.isActive, next != Target.drop, !admits(frames + i, data, handle) {
+        next = Target.drop
+      }
       if next != target {
         emit(frames + start, i &- start, target, from)
         start = i
@@ -122,14 +125,53 @@ extension Switch {
       return false
     }
     switch addresses.learn(source, on: from, now: now) {
-    case .known, .new: break
-    case .moved: counters.moved &+= 1
+    case .known: break
+    case .new: return isNew(source, from, moved: false)
+    case .moved:
+      counters.moved &+= 1
+      return isNew(source, from, moved: true)
     case .full: counters.notLearned &+= 1
     case .refused:
       counters.spoofed &+= 1
+      if let port = ports[Int(from)] {
+        onNotice?(.spoofed(port._withUnsafeGuaranteedRef { $0.handle }, mac: source))
+      }
       return false
     }
     return true
+  }
+
+  /// A source that was not known to be behind this port. False when it is the plugin's.
+  private func isNew(_ source: UInt64, _ from: Int32, moved: Bool) -> Bool {
+    guard from != MACTable.plugin, let port = ports[Int(from)] else { return true }
+    let handle = port._withUnsafeGuaranteedRef { $0.handle }
+    if addressGuard.isOwn(source) {
+      // The plugin has not spoken yet.
+      addresses.forget(source)
+      counters.spoofed &+= 1
+      onNotice?(.spoofed(handle, mac: source))
+      return false
+    }
+    if addressGuard.isBound(source) { addresses.setBound(source, true) }
+    onNotice?(.station(handle, mac: source, moved: moved))
+    return true
+  }
+
+  /// Whether a guest's frame claims nothing that is another's.
+  @inline(__always)
+  private func admits(
+    _ frame: UnsafePointer<lnd_frame>, _ data: UnsafePointer<UInt8>, _ handle: lnd_port
+  ) -> Bool {
+    switch addressGuard.inspect(frame, data) {
+    case .pass: return true
+    case .arp(let address):
+      counters.arpSpoofed &+= 1
+      onNotice?(.arpSpoofed(handle, address: address))
+    case .dhcp:
+      counters.dhcpServers &+= 1
+      onNotice?(.dhcpServer(handle))
+    }
+    return false
   }
 
   private func lookUp(_ destination: UInt64, _ from: Int32, _ now: UInt32) -> Int32 {
@@ -183,6 +225,7 @@ extension Switch {
       wait.pointee.since = 0
       return count
     }
+    if waitsPatiently { return taken }
     let now = clock()
     if wait.pointee.since == 0 || taken > 0 || port.counters.txFrames != wait.pointee.frames {
       wait.pointee = Wait(since: now, frames: port.counters.txFrames)

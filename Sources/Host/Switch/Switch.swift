@@ -15,7 +15,10 @@
 //     a port that cannot carry one cuts it itself.
 //   - Frames between ports find room or are dropped. The plugin is made to wait
 //     for a full port, unless that port has not moved for `stall`: a guest that
-//     is paused must not stop the others.
+//     is paused must not stop the others. A plugin that waits for one guest at a time
+//     (`waitsPatiently`) is never cut short.
+//   - What a guest's frame claims of addresses that others have is held against the guard
+//     (AddressGuard.swift).
 //
 // Thread: loop only.
 
@@ -32,6 +35,9 @@ package final class Switch {
     package var hairpin: UInt64 = 0
     /// Frames from an address that belongs to somebody else.
     package var spoofed: UInt64 = 0
+    /// ARP that puts somebody's address elsewhere, and words of a DHCP server, from guests.
+    package var arpSpoofed: UInt64 = 0
+    package var dhcpServers: UInt64 = 0
     /// Frames of link-local protocols, and with a group address as source.
     package var filtered: UInt64 = 0
     package var malformed: UInt64 = 0
@@ -52,7 +58,21 @@ package final class Switch {
   /// How long the plugin waits for a port that does not move, in ns.
   static let stall: UInt64 = 100_000_000
 
+  /// What is worth telling, off the packet path.
+  package enum Notice: Sendable, Equatable {
+    /// An address was learned behind a port, or (`moved`) came there from another.
+    case station(lnd_port, mac: UInt64, moved: Bool)
+    case spoofed(lnd_port, mac: UInt64)
+    case arpSpoofed(lnd_port, address: UInt32)
+    case dhcpServer(lnd_port)
+  }
+
   package internal(set) var counters = Counters()
+  var addressGuard = AddressGuard()
+  /// Called from inside `receive`, before the frame goes on.
+  package var onNotice: ((Notice) -> Void)?
+  /// The plugin holds back only what is for a guest whose port is full.
+  package var waitsPatiently = false
   /// Monotonic, ns.
   let clock: () -> UInt64
   let plugin: FrameReceiver
@@ -65,6 +85,7 @@ package final class Switch {
     var frames: UInt64 = 0
   }
   let waits: UnsafeMutablePointer<Wait>
+  private var uplinks: Set<lnd_port> = []
 
   /// - Parameter plugin: called with `Switch.handle`.
   package init(
@@ -88,6 +109,7 @@ package final class Switch {
   package func attach(_ port: Port, as role: Role) -> lnd_port? {
     guard let index = ports.add(port) else { return nil }
     waits[index] = Wait()
+    if role == .uplink { uplinks.insert(port.handle) }
     if port.mac != 0 { addresses.pin(port.mac, to: Int32(index), now: second()) }
     port.receiver = FrameReceiver(
       context: Unmanaged.passUnretained(self).toOpaque(),
@@ -106,11 +128,17 @@ package final class Switch {
   package func detach(_ port: Port) {
     guard let index = ports.index(of: port.handle) else { return }
     addresses.forget(port: Int32(index))
+    uplinks.remove(port.handle)
     port.receiver = .discard
     let wasAwaited = port.owesReady
     port.owesReady = false
     ports.remove(index)
     if wasAwaited { plugin.ready?(plugin.context, Switch.handle) }
+  }
+
+  /// Whether a port is a guest's, and not the plugin's own uplink.
+  package func isGuest(_ handle: lnd_port) -> Bool {
+    ports.index(of: handle) != nil && !uplinks.contains(handle)
   }
 
   package func port(_ handle: lnd_port) -> Port? {
@@ -132,6 +160,24 @@ package final class Switch {
       $0.plugin.ready?($0.plugin.context, Switch.handle)
     }
   }
+
+  // MARK: limanetd.guard/1
+
+  /// False at the limit. Addresses as numbers, first byte highest.
+  package func bind(_ address: UInt32, to mac: UInt64, isOwn: Bool) -> Bool {
+    unbind(address)
+    guard addressGuard.bind(address, to: mac, isOwn: isOwn) else { return false }
+    addresses.setBound(mac, true)
+    return true
+  }
+
+  package func unbind(_ address: UInt32) {
+    guard let mac = addressGuard.station(of: address) else { return }
+    addressGuard.unbind(address)
+    if !addressGuard.isBound(mac) { addresses.setBound(mac, false) }
+  }
+
+  package func serveDHCP(_ on: Bool) { addressGuard.servesDHCP = on }
 
   package var portCount: Int { ports.count }
   package var addressCount: Int { addresses.count }

@@ -40,6 +40,9 @@ package struct CIDR: Hashable, Sendable, BitwiseCopyable {
   /// 255.255.255.0 for IPv4 /24; the low 32 bits of the mask for IPv6.
   package var netmask: UInt32 { UInt32(truncatingIfNeeded: mask.low) }
 
+  /// The address `number` after the network's own. IPv4 only.
+  package func nth(_ number: UInt32) -> IPAddress { IPAddress(v4: network.v4 &+ number) }
+
   /// Whether `other` is of the same family and lies in this network.
   @inline(__always)
   package func contains(_ other: IPAddress) -> Bool {

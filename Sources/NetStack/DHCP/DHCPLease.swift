@@ -38,6 +38,16 @@ package struct DHCPLease: Hashable, Sendable {
   /// In the clock of `now`, nanoseconds; nil for never.
   package var expiry: UInt64?
 
+  package init(
+    address: IPAddress, client: DHCPClient, hostname: String, state: State, expiry: UInt64?
+  ) {
+    self.address = address
+    self.client = client
+    self.hostname = hostname
+    self.state = state
+    self.expiry = expiry
+  }
+
   /// Whether the address is this client's, or kept from all, at this time.
   package func isLive(_ now: UInt64) -> Bool {
     guard state != .released else { return false }

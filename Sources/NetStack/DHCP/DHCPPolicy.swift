@@ -19,6 +19,8 @@ package struct DHCPPool: Sendable {
   /// Addresses of certain stations; they may lie outside the range.
   package let reservations: [MACAddress: IPAddress]
   private let reserved: Set<IPAddress>
+  /// Not given to new clients, but left to one that has it since an earlier server.
+  package var retired: Set<IPAddress> = []
 
   /// The most addresses of a range; what lies beyond is not given.
   package static let maximumSize: UInt32 = 4096
@@ -35,10 +37,15 @@ package struct DHCPPool: Sendable {
     reserved = Set(reservations.values)
   }
 
+  /// Whether a client may keep it that had it before.
+  func isRestorable(_ address: IPAddress) -> Bool {
+    retired.contains(address) || isDynamic(address)
+  }
+
   /// Whether a client without a reservation may have it.
   func isDynamic(_ address: IPAddress) -> Bool {
     address.isV4 && first <= address && address <= last && !excluded.contains(address)
-      && !reserved.contains(address)
+      && !reserved.contains(address) && !retired.contains(address)
   }
 
   /// An address that nobody has: the lowest that never was anybody's, then the one that

@@ -26,6 +26,24 @@ extension DHCPServer {
     table[lease.address] = lease
   }
 
+  /// All bindings, also those that are over and only remembered: what to keep over a restart.
+  package var remembered: [DHCPLease] { table.leases }
+
+  /// Takes up bindings of a server before this one. What cannot be given here, or is somebody
+  /// else's already, is left out.
+  package mutating func restore(_ leases: [DHCPLease]) {
+    guard case .pool(let pool) = policy else { return }
+    for lease in leases where table.leases.count < DHCPPool.maximumSize {
+      let isOurs =
+        pool.reservations[lease.client.mac].map { $0 == lease.address }
+        ?? pool.isRestorable(lease.address)
+      guard isOurs, table[lease.address] == nil, table.lease(of: lease.client) == nil else {
+        continue
+      }
+      table[lease.address] = lease
+    }
+  }
+
   // MARK: - Choosing
 
   /// The address to offer, in the order of RFC 2131 §4.3.1: the client's own, now or
@@ -58,7 +76,10 @@ extension DHCPServer {
       if let reserved = pool.reservations[client.mac] {
         guard address == reserved else { return false }
       } else {
-        guard pool.isDynamic(address) else { return false }
+        guard
+          pool.isDynamic(address)
+            || (pool.retired.contains(address) && recordedAddress(of: client) == address)
+        else { return false }
       }
       guard let lease = table[address], lease.isLive(now) else { return true }
       return lease.state != .declined && DHCPServer.isSame(lease.client, client)

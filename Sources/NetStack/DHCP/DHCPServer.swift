@@ -19,6 +19,10 @@ package struct DHCPServer {
     package var searchDomains: [String] = []
     /// How long a lease lasts at most; UInt32.max for ever.
     package var leaseSeconds: UInt32 = 3600
+    /// Guests that share a network are known by their Ethernet address alone: a guest could say
+    /// another's identifier, and copies of one machine all say the same. A message about a
+    /// station that did not send it gets no answer.
+    package var identifiesByMAC = false
 
     package init(serverAddress: IPAddress, subnet: CIDR) {
       self.serverAddress = serverAddress
@@ -30,7 +34,13 @@ package struct DHCPServer {
   /// learn of it when they renew.
   package var configuration: Configuration
   package let policy: DHCPPolicy
-  var table = DHCPLeaseTable()
+  var table = DHCPLeaseTable() {
+    didSet { revision &+= 1 }
+  }
+  /// Another number after each change of a binding.
+  package private(set) var revision: UInt64 = 0
+  /// Discoveries for which there was no address.
+  package private(set) var exhausted: UInt64 = 0
 
   /// How long an offer is held, and how long a declined address rests.
   static let offerSeconds: UInt64 = 30
@@ -59,8 +69,12 @@ package struct DHCPServer {
   ) -> DHCPReply? {
     guard message.operation == .request, message.hardwareAddress.isUnicast,
       let type = message.options.messageType,
-      let request = Request(message, receivedFrom: mac)
+      var request = Request(message, receivedFrom: mac)
     else { return nil }
+    if configuration.identifiesByMAC {
+      guard message.hardwareAddress == mac else { return nil }
+      request.client.identifier = []
+    }
     switch type {
     case .discover: return discover(request, now: now)
     case .request: return self.request(request, now: now)
@@ -76,7 +90,7 @@ package struct DHCPServer {
   struct Request {
     let message: DHCPMessage
     let mac: MACAddress
-    let client: DHCPClient
+    var client: DHCPClient
     let hostname: String
     /// Options 50 and 54.
     let requested: IPAddress?
@@ -105,6 +119,8 @@ package struct DHCPServer {
   }
 
   /// A name that is safe to show and to put into other formats; otherwise "".
+  package static func hostname(_ text: String) -> String { hostname(Array(text.utf8)) }
+
   static func hostname(_ bytes: [UInt8]) -> String {
     let name = bytes.last == 0 ? bytes.dropLast() : bytes[...]
     let isSafe = name.allSatisfy { byte in
@@ -125,7 +141,10 @@ package struct DHCPServer {
 extension DHCPServer {
   private mutating func discover(_ request: Request, now: UInt64) -> DHCPReply? {
     guard let address = address(for: request.client, requested: request.requested, now: now)
-    else { return nil }
+    else {
+      exhausted &+= 1
+      return nil
+    }
     offer(address, to: request, now: now)
     return lease(.offer, address, to: request)
   }

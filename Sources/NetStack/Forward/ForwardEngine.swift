@@ -25,7 +25,7 @@ package struct ForwardStatus: Equatable, Sendable {
 
 /// Forwards of the network.
 package final class ForwardEngine {
-  private static let maximumForwards = 4096
+  static let maximumForwards = 4096
   private static let acceptsPerTurn = 64
   /// How long accept rests when the process is out of fds, nanoseconds.
   private static let pause: UInt64 = 100_000_000
@@ -41,6 +41,14 @@ package final class ForwardEngine {
   var datagrams: UDPForwardTable?
   /// Some listener has replies in its queue.
   var hasReplies = false
+
+  /// Flow owners from here on are no listeners but connections asked for by `connect`.
+  static let firstConnect: UInt32 = 1 << 31
+  /// Those that the guest has not accepted yet.
+  var connects: [UInt32: UInt64] = [:]
+  var nextConnect = ForwardEngine.firstConnect
+  /// Told once of each `connect`: what was given as `ticket`, and why it failed, if it did.
+  package var onConnect: ((_ ticket: UInt64, _ failure: ForwardFailure?) -> Void)?
 
   /// TCP connections accepted, and those turned away.
   package private(set) var accepted: UInt64 = 0
@@ -59,12 +67,7 @@ package final class ForwardEngine {
         status: LND_ERR_EXISTS,
         text: "\(spec.kind.host) is forwarded to \(known.value.spec.guest) already")
     }
-    let config = stack.config
-    guard config.subnet.contains(spec.guest.address), !config.isOwn(spec.guest.address),
-      spec.guest.address.isUnicast, spec.guest.address != config.subnet.broadcast
-    else {
-      throw .invalid("\(spec.guest.address) is not the address of a guest in \(config.subnet)")
-    }
+    try check(spec.guest.address)
     guard listeners.count < Self.maximumForwards else {
       throw ForwardFailure(
         status: LND_ERR_LIMIT, text: "a network has \(Self.maximumForwards) forwards at most")
@@ -103,6 +106,14 @@ package final class ForwardEngine {
     }
   }
 
+  /// An address that a guest can have.
+  func check(_ address: IPAddress) throws(ForwardFailure) {
+    let config = stack.config
+    guard config.subnet.contains(address), !config.isOwn(address), address.isUnicast,
+      address != config.subnet.network, address != config.subnet.broadcast
+    else { throw .invalid("\(address) is not the address of a guest in \(config.subnet)") }
+  }
+
   private func find(_ kind: ForwardKind) -> (key: UInt32, value: ForwardListener)? {
     listeners.first { $0.value.spec.kind == kind }
   }
@@ -119,11 +130,15 @@ package final class ForwardEngine {
   /// The link of a forward's guest; 0 while it is away. On a switched network there is one
   /// link for all.
   func link(for spec: ForwardSpec) -> UInt32 {
+    link(ofGuest: spec.guestName)
+  }
+
+  func link(ofGuest name: String) -> UInt32 {
     guard let first = linksInOrder.first else { return 0 }
-    if spec.guestName.isEmpty || stack.links.pointer(first).pointee.kind != LND_PORT_GUEST {
+    if name.isEmpty || stack.links.pointer(first).pointee.kind != LND_PORT_GUEST {
       return first
     }
-    return linksInOrder.first { stack.services(of: $0)?.name == spec.guestName } ?? 0
+    return linksInOrder.first { stack.services(of: $0)?.name == name } ?? 0
   }
 
   // MARK: Clients
@@ -224,7 +239,11 @@ package final class ForwardEngine {
 
   /// A TCP flow that was opened for `owner` (see `TCPEngine.openTowardGuest`) is over.
   func flowClosed(_ owner: UInt32) {
-    listeners[owner]?.connections -= 1
+    if owner >= Self.firstConnect {
+      connectEnded(owner, nil)
+    } else {
+      listeners[owner]?.connections -= 1
+    }
   }
 
   func shutDown() {

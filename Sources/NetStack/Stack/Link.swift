@@ -42,6 +42,8 @@ package struct LinkCounters: BitwiseCopyable {
   package var malformed: UInt64 = 0
   /// Frames to a protocol or address nobody serves.
   package var ignored: UInt64 = 0
+  /// Packets and ARP with the address of another guest.
+  package var spoofed: UInt64 = 0
   /// Frames that found no room towards the guest.
   package var sendDrops: UInt64 = 0
 }

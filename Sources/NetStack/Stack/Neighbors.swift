@@ -2,7 +2,8 @@
 //
 // Which guest has which Ethernet address, and frames that wait to learn it.
 //
-// Learnt from every ARP packet and every IP packet of the link's own subnet. A packet to a
+// Learnt from every ARP packet and every IP packet of the link's own subnet; an address that is
+// leased is told instead, and nobody else can claim it. A packet to a
 // guest that has not spoken yet (a forward's first SYN) waits here while ARP asks; bounded
 // in number and time, the oldest goes first (RFC 1122 §2.3.2.2). Loop thread only.
 
@@ -14,7 +15,14 @@ package final class NeighborTable {
   /// How long a packet waits for an answer, in nanoseconds.
   static let patience: UInt64 = 3_000_000_000
 
-  private var table: [IPAddress: MACAddress] = [:]
+  private struct Neighbor {
+    var mac: MACAddress
+    /// Leased: `learn` changes nothing.
+    var isBound: Bool
+  }
+
+  private var table: [IPAddress: Neighbor] = [:]
+  private var boundCount = 0
   private var waiting: [Waiting] = []
 
   struct Waiting {
@@ -24,20 +32,32 @@ package final class NeighborTable {
   }
 
   /// The Ethernet address of a neighbour, if it is known.
-  package func find(_ address: IPAddress) -> MACAddress? { table[address] }
+  package func find(_ address: IPAddress) -> MACAddress? { table[address]?.mac }
 
   /// Every neighbour known.
-  package var all: [IPAddress: MACAddress] { table }
+  package var all: [IPAddress: MACAddress] { table.mapValues(\.mac) }
 
-  /// Notes where an address is; returns whether that is news.
-  package func learn(_ address: IPAddress, at mac: MACAddress) -> Bool {
-    if table[address] == mac { return false }
-    if table.count >= Self.maximumNeighbors, table[address] == nil {
-      table.removeAll(keepingCapacity: true)
+  /// Notes where an address is; false when it is bound to another station.
+  func learn(_ address: IPAddress, at mac: MACAddress) -> Bool {
+    if let known = table[address] {
+      if known.mac == mac { return true }
+      if known.isBound { return false }
+    } else if table.count - boundCount >= Self.maximumNeighbors {
+      table = table.filter(\.value.isBound)
     }
-    table[address] = mac
+    table[address] = Neighbor(mac: mac, isBound: false)
     return true
   }
+
+  /// Says whose an address is, or (nil) that it is anybody's again. Bounded by the caller.
+  func bind(_ address: IPAddress, to mac: MACAddress?) {
+    if table[address]?.isBound == true { boundCount -= 1 }
+    table[address] = mac.map { Neighbor(mac: $0, isBound: true) }
+    if mac != nil { boundCount += 1 }
+  }
+
+  /// Whether any frame waits.
+  var isAwaited: Bool { !waiting.isEmpty }
 
   /// Keeps a frame (its destination address still to be written) until `address` is known.
   func wait(_ frame: [UInt8], for address: IPAddress, now: UInt64) {

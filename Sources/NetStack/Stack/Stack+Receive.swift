@@ -3,8 +3,8 @@
 // From a frame to the engine it is for (RFC 894, RFC 791, RFC 1122 §3.2.1).
 //
 // Lengths and checksums are proven here; engines get an InboundPacket. A guest may use
-// any address of its subnet except the gateway's and the DNS's: packets with other
-// sources are dropped, so that no answer goes astray.
+// any address of its subnet except the gateway's, the DNS's, and those leased to others: packets
+// with other sources are dropped, so that no answer goes astray.
 
 import PluginAPI
 
@@ -103,7 +103,6 @@ extension Stack {
       state.pointee.counters.ignored &+= 1
       return false
     }
-    core.noteNeighbor(source, at: mac, on: link)
-    return true
+    return core.noteNeighbor(source, at: mac, on: link)
   }
 }

@@ -181,7 +181,7 @@ package final class Stack {
     core.now = core.host.nowNanoseconds()
     let link = core.link(of: port)
     guard link != 0 else { return }
-    core.links.pointer(link).pointee.isBlocked = false
+    core.transmitter.unblock(link: link)
     tcp.linkReady(link)
     endOfTurn()
   }

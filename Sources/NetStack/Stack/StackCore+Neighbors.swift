@@ -27,13 +27,38 @@ extension StackCore {
     }
   }
 
-  /// Learns an address and sends what waited for it.
-  func noteNeighbor(_ address: IPAddress, at mac: MACAddress, on link: UInt32) {
+  /// Learns an address and sends what waited for it. False, and counted, when the address is
+  /// another guest's.
+  @discardableResult
+  func noteNeighbor(_ address: IPAddress, at mac: MACAddress, on link: UInt32) -> Bool {
     let state = links.pointer(link)
+    guard let neighbors = services(of: link)?.neighbors else { return false }
+    guard neighbors.learn(address, at: mac) else {
+      state.pointee.counters.spoofed &+= 1
+      return false
+    }
     state.pointee.guestMAC = mac
     state.pointee.guestAddress = address
-    guard let neighbors = services(of: link)?.neighbors else { return }
-    _ = neighbors.learn(address, at: mac)
+    if neighbors.isAwaited { sendWaiting(neighbors, for: address, at: mac, on: link) }
+    return true
+  }
+
+  /// Ties an address to the station that has leased it; nil ends that.
+  package func bindNeighbor(_ address: IPAddress, to mac: MACAddress?, on link: UInt32) {
+    guard links.isTaken(link), let neighbors = services(of: link)?.neighbors else { return }
+    neighbors.bind(address, to: mac)
+    // Whoever spoke last under this address may not be the one.
+    let state = links.pointer(link)
+    if state.pointee.guestAddress == address {
+      state.pointee.guestAddress = .anyV4
+      state.pointee.guestMAC = .zero
+    }
+    if let mac, neighbors.isAwaited { sendWaiting(neighbors, for: address, at: mac, on: link) }
+  }
+
+  private func sendWaiting(
+    _ neighbors: NeighborTable, for address: IPAddress, at mac: MACAddress, on link: UInt32
+  ) {
     for frame in neighbors.takeWaiting(for: address, now: now) {
       frame.withUnsafeBytes { bytes in
         guard let room = transmitter.prepare(link: link, byteCount: bytes.count) else { return }

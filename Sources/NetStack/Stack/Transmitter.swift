@@ -6,7 +6,8 @@
 // it is until `flush` returns (chunks of a flow, a caller's datagram). Frames go to one
 // link at a time, in order. When the host takes fewer than offered, the link is blocked
 // until `txReady`: frames of TCP flows are given back to TCP, which sends those bytes again;
-// all others are dropped and counted, as a full queue would.
+// all others are dropped and counted, as a full queue would. A switch takes fewer because one
+// guest's port is full: then only that guest is blocked, and the frames to others go on.
 // Flushed when full, after `flushBytes`, when another link is next, and at the end of
 // each callback. Loop thread only.
 
@@ -34,6 +35,11 @@ package final class Transmitter {
   private var byteCount = 0
   private var link: UInt32 = 0
 
+  /// Guests of a switch whose ports are full; nearly always none.
+  private let blocked: UnsafeMutablePointer<MACAddress>
+  private var blockedCount = 0
+  private static let maximumBlocked = 64
+
   /// Calls of `send` since the start.
   package private(set) var batches: UInt64 = 0
 
@@ -52,6 +58,8 @@ package final class Transmitter {
     owners = .allocate(capacity: Self.maximumFrames)
     slices = .allocate(capacity: Self.maximumSlices)
     scratch = .allocate(byteCount: Self.scratchBytes, alignment: 64)
+    blocked = .allocate(capacity: Self.maximumBlocked)
+    blocked.initialize(repeating: .zero, count: Self.maximumBlocked)
   }
 
   deinit {
@@ -59,6 +67,21 @@ package final class Transmitter {
     owners.deallocate()
     slices.deallocate()
     scratch.deallocate()
+    blocked.deallocate()
+  }
+
+  /// Whether a guest's port is full, so that sending to it is in vain until `unblock`.
+  @inline(__always)
+  func isBlocked(_ mac: MACAddress) -> Bool {
+    guard blockedCount > 0 else { return false }
+    for index in 0..<blockedCount where blocked[index] == mac { return true }
+    return false
+  }
+
+  /// The link takes frames again: for whom it takes none will show.
+  func unblock(link: UInt32) {
+    links.pointer(link).pointee.isBlocked = false
+    blockedCount = 0
   }
 
   /// Makes room for one more frame to `link` with `byteCount` bytes of header (or of whole
@@ -132,20 +155,76 @@ package final class Transmitter {
     guard links.isTaken(target) else { return }
     let state = links.pointer(target)
     batches &+= 1
-    let taken = Int(
-      host.send(state.pointee.port, frames, UInt32(truncatingIfNeeded: count)))
-    state.pointee.counters.sentFrames &+= UInt64(taken)
     state.pointee.counters.sentBytes &+= UInt64(bytes)
+    let taken = send(state, from: 0, count)
     guard taken < count else { return }
-    state.pointee.isBlocked = true
-    for index in taken..<count {
-      state.pointee.counters.sentBytes &-= UInt64(frames[index].length)
-      let owner = owners[index]
-      if owner.flow != 0 {
-        tcp?.frameRefused(flow: owner.flow, sequence: owner.sequence)
-      } else {
-        state.pointee.counters.sendDrops &+= 1
+    if state.pointee.kind == LND_PORT_SWITCH {
+      sendAroundBlocked(state, from: taken, count)
+    } else {
+      state.pointee.isBlocked = true
+      for index in taken..<count { refuse(index, state) }
+    }
+  }
+
+  /// Offers frames; returns the index of the first that was not taken.
+  @inline(__always)
+  private func send(_ state: UnsafeMutablePointer<Link>, from: Int, _ count: Int) -> Int {
+    let taken = Int(
+      host.send(state.pointee.port, frames + from, UInt32(truncatingIfNeeded: count &- from)))
+    state.pointee.counters.sentFrames &+= UInt64(taken)
+    return from &+ taken
+  }
+
+  /// The frame at `from` found its guest's port full. Gives back what is for that guest, sends the
+  /// rest, and so on.
+  private func sendAroundBlocked(
+    _ state: UnsafeMutablePointer<Link>, from: Int, _ count: Int
+  ) {
+    var from = from
+    var count = count
+    while from < count {
+      guard blockedCount < Self.maximumBlocked else {
+        state.pointee.isBlocked = true
+        for index in from..<count { refuse(index, state) }
+        return
       }
+      let mac = destination(from)
+      blocked[blockedCount] = mac
+      blockedCount &+= 1
+      var kept = from
+      for index in from..<count {
+        if destination(index) == mac {
+          refuse(index, state)
+        } else {
+          frames[kept] = frames[index]
+          owners[kept] = owners[index]
+          kept &+= 1
+        }
+      }
+      count = kept
+      if from < count { from = send(state, from: from, count) }
+    }
+  }
+
+  /// Where a frame goes: the header is in one piece, and the first.
+  private func destination(_ index: Int) -> MACAddress {
+    let frame = frames[index]
+    guard let data = frame.data else { return .zero }
+    let raw = UnsafeRawPointer(data)
+    let header =
+      frame.flags & UInt32(LND_FRAME_SLICES) == 0
+      ? raw : raw.loadUnaligned(as: lnd_slice.self).data.map { UnsafeRawPointer($0) }
+    guard let header else { return .zero }
+    return MACAddress(UInt64(bigEndian: header.loadUnaligned(as: UInt64.self)) >> 16)
+  }
+
+  private func refuse(_ index: Int, _ state: UnsafeMutablePointer<Link>) {
+    state.pointee.counters.sentBytes &-= UInt64(frames[index].length)
+    let owner = owners[index]
+    if owner.flow != 0 {
+      tcp?.frameRefused(flow: owner.flow, sequence: owner.sequence)
+    } else {
+      state.pointee.counters.sendDrops &+= 1
     }
   }
 }

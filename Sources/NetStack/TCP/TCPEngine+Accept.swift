@@ -54,6 +54,7 @@ extension TCPEngine {
     if segment.flags.contains(.rst) {
       if hasAck {
         counters.refused &+= 1
+        stack.forwards.flowFailed(flow.pointee.owner, .refused)
         abandon(flow)
       }
       return
@@ -64,6 +65,7 @@ extension TCPEngine {
     takeSynOptions(flow, segment)
     flow.pointee.attempts = 0
     flow.pointee.retransmitDeadline = 0
+    stack.forwards.flowOpened(flow.pointee.owner)
     if hasAck {
       flow.pointee.sendUnacknowledged = segment.acknowledgement
       flow.pointee.state = .established

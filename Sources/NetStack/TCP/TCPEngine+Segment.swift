@@ -16,7 +16,7 @@ extension TCPEngine {
   func sendSegment(
     _ flow: FlowPointer, sequence: UInt32, length: Int, flags: TCPFlags
   ) -> Bool {
-    guard
+    guard !transmitter.isBlocked(flow.pointee.guestMAC),
       let room = transmitter.prepare(
         link: flow.pointee.key.link, byteCount: Self.headerRoom)
     else {

@@ -13,6 +13,8 @@ extension TCPEngine {
   /// SYNs sent before giving up, and retransmissions of data.
   static let maximumSynAttempts: UInt8 = 6
   static let maximumAttempts: UInt8 = 13
+  /// SYNs sent to a guest whose Ethernet address nobody tells: for 3 s.
+  static let maximumARPAttempts: UInt8 = 2
 
   /// Sets the timer when the next deadline is before what it is set to.
   @inline(__always)
@@ -104,8 +106,14 @@ extension TCPEngine {
 
   private func synTimedOut(_ flow: FlowPointer) {
     flow.pointee.attempts &+= 1
-    guard flow.pointee.attempts < Self.maximumSynAttempts else {
+    // As a kernel does (RFC 1122 §2.3.2.2): after some ARP requests the host is unreachable.
+    let key = flow.pointee.key
+    let isUnreachable =
+      flow.pointee.guestMAC == .zero && flow.pointee.attempts >= Self.maximumARPAttempts
+      && stack.neighbor(key.guest, on: key.link) == nil
+    guard flow.pointee.attempts < Self.maximumSynAttempts, !isUnreachable else {
       counters.timedOut &+= 1
+      stack.forwards.flowFailed(flow.pointee.owner, isUnreachable ? .unreachable : .timedOut)
       abandon(flow)
       return
     }

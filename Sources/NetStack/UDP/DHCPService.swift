@@ -14,6 +14,11 @@ package final class DHCPService {
   private let configuration: DHCPServer.Configuration
   private let policy: DHCPPolicy
   private var servers: [UInt32: DHCPServer] = [:]
+  /// Called when a binding of a link changed.
+  package var onChange: (() -> Void)?
+  private var exhaustionLog = RateLimit(burst: 1, interval: 60_000_000_000)
+  /// Discoveries for which there was no address.
+  package private(set) var exhausted: UInt64 = 0
   /// Messages understood, and answers sent.
   package private(set) var received: UInt64 = 0
   package private(set) var sent: UInt64 = 0
@@ -42,8 +47,13 @@ package final class DHCPService {
     else { return false }
     received &+= 1
     var server = server(packet.link)
+    let revision = server.revision
+    let before = server.exhausted
     let reply = server.handle(payload, receivedFrom: packet.sourceMAC, now: stack.now)
     servers[packet.link] = server
+    if server.exhausted != before { noteExhausted(packet.sourceMAC) }
+    // Before the answer goes out: who keeps bindings has this one when the guest uses it.
+    if server.revision != revision { onChange?() }
     guard let reply else { return true }
     let length = reply.frameLength
     guard let room = stack.transmitter.prepare(link: packet.link, byteCount: length) else {
@@ -57,15 +67,57 @@ package final class DHCPService {
     return true
   }
 
+  private func noteExhausted(_ mac: MACAddress) {
+    exhausted &+= 1
+    guard exhaustionLog.take(now: stack.now) else { return }
+    stack.host.log(
+      UInt32(LND_LOG_WARN),
+      "no address left for \(mac): all of the pool are leased or declined (\(exhausted) requests unanswered so far)"
+    )
+  }
+
+  /// Changes the bindings of a link's server, by whatever `body` does.
+  private func update<Result>(
+    _ link: UInt32, _ body: (inout DHCPServer) -> Result
+  ) -> Result {
+    var server = server(link)
+    let revision = server.revision
+    let result = body(&server)
+    servers[link] = server
+    if server.revision != revision { onChange?() }
+    return result
+  }
+
+  /// Takes up bindings of a server before this one.
+  package func restore(_ leases: [DHCPLease], port: lnd_port) {
+    let link = stack.link(of: port)
+    guard link != 0 else { return }
+    update(link) { $0.restore(leases) }
+  }
+
+  /// All bindings of a port's link, also those that are over and only remembered.
+  package func remembered(port: lnd_port) -> [DHCPLease] {
+    servers[stack.link(of: port)]?.remembered ?? []
+  }
+
+  /// A guest configured by hand is gone.
+  package func cancelReservation(port: lnd_port, mac: MACAddress) {
+    let link = stack.link(of: port)
+    guard link != 0, servers[link] != nil else { return }
+    let now = stack.host.nowNanoseconds()
+    update(link) { $0.cancelReservation(of: DHCPClient(mac: mac), now: now) }
+  }
+
   /// Gives a guest that is configured by hand what DHCP would give it. Nil when there is
   /// no address left, or no such link.
   package func reserve(port: lnd_port, mac: MACAddress, name: String) -> IPAddress? {
     let link = stack.link(of: port)
     guard link != 0 else { return nil }
-    var server = server(link)
-    let address = server.reserve(
-      for: DHCPClient(mac: mac), hostname: name, now: stack.host.nowNanoseconds())
-    servers[link] = server
+    let now = stack.host.nowNanoseconds()
+    let address = update(link) {
+      $0.reserve(for: DHCPClient(mac: mac), hostname: name, now: now)
+    }
+    if address == nil { noteExhausted(mac) }
     return address
   }
 

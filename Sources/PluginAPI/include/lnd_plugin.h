@@ -62,7 +62,7 @@ extern "C" {
 /* The major version is part of the entry's name; an incompatible future has
  * another symbol. The minor version grows whenever something is added. */
 #define LND_ABI_MAJOR 1
-#define LND_ABI_MINOR 0
+#define LND_ABI_MINOR 1
 
 /* ------------------------------------------------------------------ status */
 
@@ -81,6 +81,7 @@ typedef int32_t lnd_status;
 #define LND_ERR_SYSTEM         (-8)  /* the kernel said no: put errno's text in `fail` */
 #define LND_ERR_INTERNAL       (-9)
 #define LND_ERR_CANCELLED      (-10)
+#define LND_ERR_REFUSED        (-11) /* since 1.1: the other side said no       */
 
 /* ----------------------------------------------------------------- handles */
 
@@ -344,6 +345,12 @@ typedef struct lnd_network_config {
                                * network (gateway, netmask, dhcpEnd, interface)
                                * are members, too, if the schema names them.    */
     uint64_t options_length;  /* bytes, without the NUL                         */
+
+    /* Since 1.1: a folder that is this network's alone, where the plugin may
+     * keep what shall outlive its process, from `start` on; an absolute path,
+     * NUL-ended. NULL or "": there is none. Other files in it belong to
+     * others: keep to names that begin with the plugin's.                     */
+    const char *state_directory;
 } lnd_network_config;
 
 /* The callbacks of a network plugin. All [loop].

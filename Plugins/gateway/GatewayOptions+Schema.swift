@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The part of a gateway plugin's schema.json that bounds its engines.
+
+extension GatewayOptions {
+  /// Members of `properties` in a JSON Schema, without a comma behind the last.
+  package static let boundsSchema = #"""
+        "tcp": {
+          "type": "object",
+          "additionalProperties": false,
+          "properties": {
+            "maxConnections": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 1000000,
+              "default": 131072,
+              "description": "TCP connections of all guests together."
+            },
+            "bufferMiB": {
+              "type": "integer",
+              "minimum": 8,
+              "maximum": 65536,
+              "default": 256,
+              "description": "Memory for data on its way in TCP connections, of all guests together. Used only while data waits."
+            },
+            "keepAliveSeconds": {
+              "type": "integer",
+              "minimum": 10,
+              "maximum": 86400,
+              "default": 7200,
+              "description": "Idle time after which a guest's side of a connection is probed."
+            }
+          }
+        },
+        "udp": {
+          "type": "object",
+          "additionalProperties": false,
+          "properties": {
+            "maxFlows": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 100000,
+              "default": 4096,
+              "description": "Guests' UDP ports in use, of all guests together: one host socket each. The one idle for longest makes room."
+            },
+            "idleSeconds": {
+              "type": "integer",
+              "minimum": 10,
+              "maximum": 86400,
+              "default": 300,
+              "description": "Idle time after which a UDP port is forgotten. RFC 4787 asks for 120 at least."
+            }
+          }
+        },
+        "icmp": {
+          "type": "object",
+          "additionalProperties": false,
+          "properties": {
+            "maxFlows": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 65536,
+              "default": 256,
+              "description": "Programs pinging at the same time, of all guests together."
+            },
+            "idleSeconds": {
+              "type": "integer",
+              "minimum": 10,
+              "maximum": 3600,
+              "default": 60,
+              "description": "Idle time after which a ping is forgotten."
+            }
+          }
+        }
+    """#
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Options that every plugin with the NetStack gateway in it has: what its guests are told and
+// the bounds of its engines. Addresses are each plugin's own affair.
+
+import LimaNetdSDK
+import NetStack
+
+/// Options with every default filled in.
+package struct GatewayOptions: Equatable {
+  package var mtu: Int
+  package var hostLoopback: Bool
+  package var search: [String]
+  package var leaseSeconds: UInt32
+  package var maximumConnections: Int
+  package var bufferBytes: Int
+  package var keepAliveSeconds: UInt64
+  package var maximumUDPFlows: Int
+  package var udpIdleSeconds: UInt64
+  package var maximumPings: Int
+  package var pingIdleSeconds: UInt64
+
+  package init(_ options: Options, leaseSeconds: UInt32) throws(PluginFailure) {
+    mtu = Int(try options.integer("mtu", in: 576...65520) ?? 1500)
+    hostLoopback = try options.bool("hostLoopback") ?? true
+    search = try Self.domains(options)
+    self.leaseSeconds = UInt32(
+      clamping: try options.integer("leaseSeconds", in: 120...Int64(UInt32.max))
+        ?? Int64(leaseSeconds))
+    let tcp = try options.object("tcp")
+    let udp = try options.object("udp")
+    let icmp = try options.object("icmp")
+    maximumConnections = Int(try tcp.integer("maxConnections", in: 1...1_000_000) ?? 131_072)
+    bufferBytes = Int(try tcp.integer("bufferMiB", in: 8...65536) ?? 256) << 20
+    keepAliveSeconds = UInt64(try tcp.integer("keepAliveSeconds", in: 10...86400) ?? 7200)
+    maximumUDPFlows = Int(try udp.integer("maxFlows", in: 1...100_000) ?? 4096)
+    udpIdleSeconds = UInt64(try udp.integer("idleSeconds", in: 10...86400) ?? 300)
+    maximumPings = Int(try icmp.integer("maxFlows", in: 1...65536) ?? 256)
+    pingIdleSeconds = UInt64(try icmp.integer("idleSeconds", in: 10...3600) ?? 60)
+  }
+
+  /// The same for the stack.
+  package func apply(to config: inout StackConfig) {
+    let second: UInt64 = 1_000_000_000
+    config.mtu = mtu
+    config.hostLoopback = hostLoopback
+    config.maximumFlows = maximumConnections
+    config.bufferLimit = bufferBytes
+    config.keepAliveTime = keepAliveSeconds * second
+    config.udp.maximumFlows = maximumUDPFlows
+    config.udp.idleTime = udpIdleSeconds * second
+    config.icmp.maximumFlows = maximumPings
+    config.icmp.idleTime = pingIdleSeconds * second
+  }
+
+  // MARK: Reading
+
+  /// An IPv4 address; nil when absent.
+  package static func address(_ options: Options, _ name: String) throws(PluginFailure)
+    -> IPAddress?
+  {
+    guard let text = try options.string(name) else { return nil }
+    guard let address = IPAddress(text), address.isV4 else {
+      throw .invalid("/\(name)", "\(text) is not an IPv4 address")
+    }
+    return address
+  }
+
+  /// The network of `netmask` that `gateway` lies in.
+  package static func subnet(_ options: Options, gateway: IPAddress) throws(PluginFailure) -> CIDR {
+    let netmask = try address(options, "netmask") ?? IPAddress(255, 255, 255, 0)
+    let prefixLength = (~netmask.v4).leadingZeroBitCount
+    guard netmask.v4 == ~UInt32(0) << UInt32(32 - prefixLength), (8...29).contains(prefixLength),
+      let subnet = CIDR(gateway, prefixLength: prefixLength)
+    else {
+      throw .invalid(
+        "/netmask", "\(netmask) is not a netmask between 255.0.0.0 and 255.255.255.248")
+    }
+    return subnet
+  }
+
+  /// Refuses what no machine of `subnet` can have.
+  package static func check(
+    _ address: IPAddress, isIn subnet: CIDR, pointer: String
+  ) throws(PluginFailure) {
+    guard subnet.contains(address), address.isUnicast, address != subnet.network,
+      address != subnet.broadcast, !address.isLoopback
+    else {
+      throw .invalid(pointer, "\(address) is not an address of a guest's network \(subnet.network)/\(subnet.prefixLength)")
+    }
+  }
+
+  private static func domains(_ options: Options) throws(PluginFailure) -> [String] {
+    let names = try options.strings("search") ?? []
+    for (index, name) in names.enumerated() where !isDomain(name) {
+      throw .invalid("/search/\(index)", "\(name) is not a domain name, as example.org")
+    }
+    return names
+  }
+
+  /// Whether every DHCP client can take the name (RFC 1035 §2.3.1, with `_`).
+  package static func isDomain(_ name: String) -> Bool {
+    let labels = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    return name.utf8.count <= 253
+      && labels.allSatisfy { label in
+        (1...63).contains(label.count)
+          && label.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+              UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+              true
+            default: false
+            }
+          }
+      }
+  }
+}

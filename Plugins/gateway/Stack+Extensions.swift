@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What every plugin with a Stack does in the same way: making it, the ports of the ABI, and the
+// extensions forward/1, connect/1 and the list of lease/1. From the SDK's requests to the stack
+// and back.
+
+import LimaNetdSDK
+import NetStack
+import PluginAPI
+
+extension Stack {
+  /// The stack of a plugin's instance, with real sockets and the host's DNS.
+  package static func make(
+    _ host: HostContext, _ config: StackConfig
+  ) throws(PluginFailure) -> Stack {
+    guard
+      let stack = Stack(
+        host: host.table, calls: .system, config: config, seed: UInt64.random(in: .min ... .max))
+    else { throw PluginFailure(LND_ERR_UNSUPPORTED, "this host lacks functions of ABI 1.0") }
+    stack.dns.resolver = DNSResolver(host.table)
+    stack.forwards.onConnect = { op, failure in
+      guard let failure else { return host.complete(op) }
+      host.complete(op, failure: PluginFailure(failure.status, failure.text))
+    }
+    return stack
+  }
+
+  package func portUp(_ info: PortInfo) throws(PluginFailure) {
+    var raw = lnd_port_info()
+    raw.size = UInt32(MemoryLayout<lnd_port_info>.size)
+    raw.kind = info.kind
+    raw.port = info.port
+    raw.mtu = info.mtu
+    raw.offloads = info.offloads
+    raw.mac = info.mac
+    let isUp = info.name.withCString { name in
+      raw.name = name
+      return portUp(raw)
+    }
+    guard isUp else { throw PluginFailure(LND_ERR_LIMIT, "too many guests on this network") }
+  }
+
+  // MARK: limanetd.forward/1
+
+  package func expose(_ request: ForwardRequest) throws(PluginFailure) {
+    do throws(ForwardFailure) {
+      try forwards.expose(
+        try ForwardSpec(
+          proto: request.protocol, host: request.host, guest: request.guest,
+          guestName: request.guestName))
+    } catch {
+      throw PluginFailure(error.status, error.text)
+    }
+    endOfTurn()
+  }
+
+  package func unexpose(_ request: ForwardRequest) throws(PluginFailure) {
+    do throws(ForwardFailure) {
+      let spec = try ForwardSpec(
+        proto: request.protocol, host: request.host, guest: nil, guestName: request.guestName)
+      forwards.unexpose(spec.kind)
+    } catch {
+      throw PluginFailure(error.status, error.text)
+    }
+    endOfTurn()
+  }
+
+  package var forwardList: JSONValue {
+    .array(
+      forwards.all.map { forward in
+        [
+          "protocol": .string(forward.spec.kind.name),
+          "host": .string(forward.spec.kind.host),
+          "guest": .string(forward.spec.guest.description),
+          "guestName": .string(forward.spec.guestName),
+          "connections": JSONValue(forward.connections),
+        ]
+      })
+  }
+
+  // MARK: limanetd.connect/1
+
+  package func connect(
+    _ op: lnd_op, _ fd: Int32, _ request: ConnectRequest
+  ) throws(PluginFailure) {
+    do throws(ForwardFailure) {
+      try forwards.connect(
+        fd: fd, to: request.guest, guestName: request.guestName, ticket: op)
+    } catch {
+      throw PluginFailure(error.status, error.text)
+    }
+    endOfTurn()
+  }
+
+  // MARK: limanetd.lease/1
+
+  /// - Parameter now: of the host's clock.
+  package func leaseList(now: UInt64) -> JSONValue {
+    .array(
+      (udp.dhcp?.leases() ?? []).map { lease, name in
+        let seconds = lease.expiry.map { ($0 > now ? $0 - now : 0) / 1_000_000_000 }
+        return [
+          "address": .string(lease.address.description),
+          "mac": .string(lease.client.mac.description),
+          "name": .string(name),
+          "hostname": .string(lease.hostname),
+          "state": .string(lease.state.rawValue),
+          "expires": seconds.map { JSONValue($0) } ?? .null,
+        ]
+      })
+  }
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `lima-netd status` shows of a gateway: flows there are, and counters since the start.
+
+import LimaNetdSDK
+import NetStack
+
+extension Stack {
+  /// Members of a plugin's status: engines, forwards, memory.
+  package var statusMembers: [JSONValue.Member] {
+    [
+      .init("tcp", tcpStatus),
+      .init("udp", udpStatus),
+      .init("icmp", icmpStatus),
+      .init("dnsIntercept", dnsStatus),
+      .init(
+        "dhcp",
+        [
+          "received": JSONValue(udp.dhcp?.received ?? 0),
+          "sent": JSONValue(udp.dhcp?.sent ?? 0),
+          "exhausted": JSONValue(udp.dhcp?.exhausted ?? 0),
+        ]),
+      .init(
+        "forwards",
+        [
+          "listening": JSONValue(forwards.all.count),
+          "accepted": JSONValue(forwards.accepted),
+          "turnedAway": JSONValue(forwards.turnedAway),
+        ]),
+      .init(
+        "buffers",
+        [
+          "usedBytes": JSONValue(chunks.used * ChunkPool.chunkSize),
+          "limitBytes": JSONValue(chunks.capacity * ChunkPool.chunkSize),
+        ]),
+    ]
+  }
+
+  /// Members that tell of a link.
+  package func linkMembers(_ link: UInt32) -> [JSONValue.Member] {
+    let counters = links.pointer(link).pointee.counters
+    return [
+      .init("receivedFrames", JSONValue(counters.receivedFrames)),
+      .init("receivedBytes", JSONValue(counters.receivedBytes)),
+      .init("sentFrames", JSONValue(counters.sentFrames)),
+      .init("sentBytes", JSONValue(counters.sentBytes)),
+      .init("malformed", JSONValue(counters.malformed)),
+      .init("ignored", JSONValue(counters.ignored)),
+      .init("spoofed", JSONValue(counters.spoofed)),
+      .init("sendDrops", JSONValue(counters.sendDrops)),
+    ]
+  }
+
+  private var tcpStatus: JSONValue {
+    let counters = tcp.counters
+    return [
+      "flows": JSONValue(tcp.flowCount),
+      "opened": JSONValue(counters.opened),
+      "openedTowardGuests": JSONValue(counters.openedTowardGuest),
+      "bytesFromGuests": JSONValue(counters.bytesToHost),
+      "bytesToGuests": JSONValue(counters.bytesToGuest),
+      "refused": JSONValue(counters.refused),
+      "unreachable": JSONValue(counters.unreachable),
+      "resetByGuests": JSONValue(counters.resetByGuest),
+      "resetByHosts": JSONValue(counters.resetByHost),
+      "timedOut": JSONValue(counters.timedOut),
+      "evicted": JSONValue(counters.evicted),
+      "outOfOrder": JSONValue(counters.outOfOrder),
+      "retransmits": JSONValue(counters.retransmits),
+      "timeouts": JSONValue(counters.timeouts),
+      "badChecksums": JSONValue(counters.badChecksums),
+      "storeExhausted": JSONValue(counters.storeExhausted),
+    ]
+  }
+
+  private var udpStatus: JSONValue {
+    let counters = udp.counters
+    return [
+      "flows": JSONValue(udp.flowCount),
+      "fromGuests": JSONValue(counters.guestDatagrams),
+      "toGuests": JSONValue(counters.hostDatagrams),
+      "filtered": JSONValue(counters.filtered),
+      "evicted": JSONValue(counters.evicted),
+      "refused": JSONValue(counters.refused),
+      "dropped": JSONValue(counters.dropped),
+      "errors": JSONValue(counters.errors),
+    ]
+  }
+
+  private var icmpStatus: JSONValue {
+    let counters = icmp.counters
+    return [
+      "flows": JSONValue(icmp.flowCount),
+      "gatewayEchoes": JSONValue(counters.gatewayEchoes),
+      "requests": JSONValue(counters.requests),
+      "replies": JSONValue(counters.replies),
+      "errors": JSONValue(counters.errors),
+      "refused": JSONValue(counters.refused),
+    ]
+  }
+
+  private var dnsStatus: JSONValue {
+    let counters = dns.counters
+    return [
+      "pending": JSONValue(dns.pending),
+      "datagrams": JSONValue(counters.datagrams),
+      "streams": JSONValue(counters.streams),
+      "streamMessages": JSONValue(counters.streamMessages),
+      "answers": JSONValue(counters.answers),
+      "dropped": JSONValue(counters.dropped),
+    ]
+  }
+}

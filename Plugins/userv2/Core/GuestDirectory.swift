@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who is here, and what the rest of the network is to know of it: which address belongs to whom
+// (for the guard), and which names there are.
+//
+// In: guests' ports and the stations behind them, and the DHCP server's bindings. Out: what
+// changed. A name is there while its guest has its address and its link; of two guests with one
+// name the one that came first has it, and the other gets it when that one has left. A value
+// without side effects; time is an argument.
+
+import NetStack
+
+/// See the head of this file.
+package struct GuestDirectory {
+  /// The name of a guest, or of the host, in DNS.
+  package struct Record: Hashable, Sendable {
+    package var name: String
+    package var address: IPAddress
+  }
+
+  /// A guest that did not get the name it wants.
+  package struct Refusal: Hashable, Sendable {
+    package var name: String
+    package var mac: MACAddress
+    package var owner: MACAddress?
+  }
+
+  /// What to tell the rest, in this order.
+  package struct Changes: Equatable, Sendable {
+    package var unbound: [IPAddress] = []
+    package var bound: [(IPAddress, MACAddress)] = []
+    package var withdrawn: [Record] = []
+    package var published: [Record] = []
+    package var refused: [Refusal] = []
+
+    package static func == (a: Changes, b: Changes) -> Bool {
+      a.unbound == b.unbound && a.withdrawn == b.withdrawn && a.published == b.published
+        && a.refused == b.refused && a.bound.elementsEqual(b.bound) { $0 == $1 }
+    }
+  }
+
+  /// A guest of the switch.
+  private struct Guest {
+    var name: String
+    var stations: [MACAddress] = []
+  }
+
+  /// A binding whose station is here.
+  private struct Claim {
+    var label: String
+    var address: IPAddress
+    /// Lower came first.
+    var rank: UInt64
+  }
+
+  /// What guests' names end in.
+  private let domain: String
+  /// Names that are nobody's but the host's.
+  private let reserved: Set<String>
+  private var guests: [UInt64: Guest] = [:]
+  private var ports: [MACAddress: UInt64] = [:]
+  private var claims: [MACAddress: Claim] = [:]
+  private var nextRank: UInt64 = 0
+  private var bindings: [IPAddress: MACAddress] = [:]
+  private var names: [String: (mac: MACAddress, address: IPAddress)] = [:]
+  private var refusals: Set<Refusal> = []
+
+  /// Stations remembered of one guest, at most: a guest may have others behind it, or make them up.
+  private static let maximumStations = 256
+
+  package init(domain: String, reserved: Set<String>) {
+    self.domain = domain
+    self.reserved = reserved
+  }
+
+  // MARK: Guests
+
+  package mutating func guestUp(_ port: UInt64, name: String) {
+    guests[port] = Guest(name: name)
+  }
+
+  /// Returns the stations that are gone with the guest.
+  package mutating func guestDown(_ port: UInt64) -> [MACAddress] {
+    guard let guest = guests.removeValue(forKey: port) else { return [] }
+    let gone = guest.stations.filter { ports[$0] == port }
+    for mac in gone { ports[mac] = nil }
+    return gone
+  }
+
+  /// A station was seen behind a port. False when nothing is new, or the port is unknown.
+  @discardableResult
+  package mutating func station(_ mac: MACAddress, at port: UInt64) -> Bool {
+    guard ports[mac] != port, var guest = guests[port] else { return false }
+    if !guest.stations.contains(mac) {
+      if guest.stations.count >= Self.maximumStations {
+        // The oldest that means nothing goes.
+        guard let index = guest.stations.firstIndex(where: { claims[$0] == nil }) else {
+          return false
+        }
+        let old = guest.stations.remove(at: index)
+        if ports[old] == port { ports[old] = nil }
+      }
+      guest.stations.append(mac)
+      guests[port] = guest
+    }
+    ports[mac] = port
+    return true
+  }
+
+  package func isPresent(_ mac: MACAddress) -> Bool { ports[mac] != nil }
+
+  /// The name of the guest that a station is behind.
+  package func guestName(of mac: MACAddress) -> String {
+    ports[mac].flatMap { guests[$0]?.name } ?? ""
+  }
+
+  package var guestCount: Int { guests.count }
+  package var nameCount: Int { names.count }
+
+  // MARK: Bindings
+
+  /// Compares with what was told before.
+  /// - Parameter leases: all bindings; those that do not hold at `now` are passed over.
+  package mutating func update(_ leases: [DHCPLease], now: UInt64) -> Changes {
+    var changes = Changes()
+    let live = leases.filter {
+      $0.isLive(now) && ($0.state == .bound || $0.state == .reserved)
+    }
+    updateBindings(live, &changes)
+    updateClaims(live)
+    updateNames(&changes)
+    return changes
+  }
+
+  private mutating func updateBindings(_ live: [DHCPLease], _ changes: inout Changes) {
+    var wanted: [IPAddress: MACAddress] = [:]
+    for lease in live { wanted[lease.address] = lease.client.mac }
+    changes.unbound = bindings.keys.filter { wanted[$0] == nil }.sorted()
+    changes.bound = live.filter { bindings[$0.address] != $0.client.mac }
+      .map { ($0.address, $0.client.mac) }
+    bindings = wanted
+  }
+
+  private mutating func updateClaims(_ live: [DHCPLease]) {
+    var next: [MACAddress: Claim] = [:]
+    for lease in live where isPresent(lease.client.mac) {
+      let mac = lease.client.mac
+      let label =
+        Self.label(lease.hostname, domain: domain)
+        ?? Self.label(guestName(of: mac), domain: domain) ?? ""
+      if let known = claims[mac], known.label == label {
+        next[mac] = Claim(label: label, address: lease.address, rank: known.rank)
+      } else {
+        next[mac] = Claim(label: label, address: lease.address, rank: nextRank)
+        nextRank += 1
+      }
+    }
+    claims = next
+  }
+
+  private mutating func updateNames(_ changes: inout Changes) {
+    var wanted: [String: (mac: MACAddress, address: IPAddress)] = [:]
+    var stillRefused: Set<Refusal> = []
+    for (mac, claim) in claims.sorted(by: { $0.value.rank < $1.value.rank })
+    where !claim.label.isEmpty {
+      let name = "\(claim.label).\(domain)"
+      let owner = wanted[name]?.mac
+      if owner == nil, !reserved.contains(name) {
+        wanted[name] = (mac, claim.address)
+        continue
+      }
+      let refusal = Refusal(name: name, mac: mac, owner: owner)
+      stillRefused.insert(refusal)
+      if !refusals.contains(refusal) { changes.refused.append(refusal) }
+    }
+    refusals = stillRefused
+    for (name, old) in names.sorted(by: { $0.key < $1.key })
+    where wanted[name]?.address != old.address {
+      changes.withdrawn.append(Record(name: name, address: old.address))
+    }
+    for (name, new) in wanted.sorted(by: { $0.key < $1.key })
+    where names[name]?.address != new.address {
+      changes.published.append(Record(name: name, address: new.address))
+    }
+    names = wanted
+  }
+
+  /// The DNS label of what a guest calls itself: the first of a dotted name, in lower case; nil
+  /// when that is no host name (RFC 952, RFC 1123 §2.1).
+  package static func label(_ hostname: String, domain: String) -> String? {
+    let first = hostname.lowercased().utf8.prefix { $0 != UInt8(ascii: ".") }
+    let hyphen = UInt8(ascii: "-")
+    guard (1...63).contains(first.count), first.first != hyphen, first.last != hyphen,
+      first.allSatisfy({ byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), hyphen:
+          true
+        default: false
+        }
+      })
+    else { return nil }
+    return String(decoding: first, as: UTF8.self)
+  }
+}

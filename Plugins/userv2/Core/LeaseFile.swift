@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Bindings as files, so that each guest finds its address again when the network starts anew.
+//
+//   userv2-leases.json  all we know: {"version":1,"leases":[{"address":...,"mac":...,"hostname":...,
+//                       "state":"bound","expires":UNIX SECONDS or null}, ...]}
+//   leases.json         Lima's: one object, address to Ethernet address, the router's included. Lima
+//                       hands it to its own daemon and its clients read it.
+//
+// This file knows the formats, not the disk. What is read is not trusted: what makes no sense
+// is left out. Times on file are those of the wall clock.
+
+import LimaNetdSDK
+import NetStack
+
+/// See the head of this file.
+package enum LeaseFile {
+  package static let name = "userv2-leases.json"
+  package static let limaName = "leases.json"
+  /// A file that is longer is not ours.
+  package static let maximumBytes = 4 << 20
+  private static let second: UInt64 = 1_000_000_000
+
+  /// Both clocks at one moment.
+  package struct Clocks: Sendable {
+    /// Nanoseconds, the clock of expiry.
+    package var monotonic: UInt64
+    /// Seconds since 1970.
+    package var unix: UInt64
+
+    package init(monotonic: UInt64, unix: UInt64) {
+      self.monotonic = monotonic
+      self.unix = unix
+    }
+  }
+
+  // MARK: Our own
+
+  /// Offers are not kept, nor what a guest configured by hand had.
+  package static func text(_ leases: [DHCPLease], _ clocks: Clocks) -> String {
+    let list = leases.compactMap { lease -> JSONValue? in
+      let state = lease.state == .reserved ? .released : lease.state
+      guard state == .bound || state == .released else { return nil }
+      return [
+        "address": .string(lease.address.description),
+        "mac": .string(lease.client.mac.description),
+        "hostname": .string(lease.hostname),
+        "state": .string(state.rawValue),
+        "expires": state == .bound
+          ? lease.expiry.map { JSONValue(unix($0, clocks)) } ?? .null : JSONValue(clocks.unix),
+      ]
+    }
+    return JSONValue.object([.init("version", 1), .init("leases", .array(list))]).text + "\n"
+  }
+
+  /// Nil for what is no such file.
+  package static func read(_ text: String, _ clocks: Clocks) -> [DHCPLease]? {
+    guard let root = try? JSONValue(parsing: text), root["version"] == 1,
+      case .array(let list) = root["leases"]
+    else { return nil }
+    return list.compactMap { item in
+      guard let (address, mac) = pair(item["address"], item["mac"]),
+        case .string(let state) = item["state"]
+      else { return nil }
+      var hostname = ""
+      if case .string(let text) = item["hostname"] { hostname = DHCPServer.hostname(text) }
+      var lease = DHCPLease(
+        address: address, client: DHCPClient(mac: mac), hostname: hostname, state: .released,
+        expiry: clocks.monotonic)
+      guard state == DHCPLease.State.bound.rawValue else { return lease }
+      switch item["expires"] {
+      case .null?:
+        lease.state = .bound
+        lease.expiry = nil
+      case .integer(let time)? where time > Int64(clamping: clocks.unix):
+        let seconds = UInt64(time) - clocks.unix
+        lease.state = .bound
+        lease.expiry = clocks.monotonic &+ min(seconds, UInt64(UInt32.max)) &* second
+      default: break
+      }
+      return lease
+    }
+  }
+
+  private static func unix(_ expiry: UInt64, _ clocks: Clocks) -> UInt64 {
+    expiry > clocks.monotonic
+      ? clocks.unix + (expiry - clocks.monotonic) / second
+      : clocks.unix - min((clocks.monotonic - expiry) / second, clocks.unix)
+  }
+
+  // MARK: Lima's
+
+  package static func limaText(
+    _ leases: [DHCPLease], router: IPAddress, routerMAC: MACAddress
+  ) -> String {
+    var members = [JSONValue.Member(router.description, .string(routerMAC.description))]
+    members += leases.filter { $0.state != .offered && $0.state != .declined }.map {
+      .init($0.address.description, .string($0.client.mac.description))
+    }
+    return JSONValue.object(members).text + "\n"
+  }
+
+  /// Who had which address under Lima's daemon: remembered, not bound.
+  package static func readLima(_ text: String, router: IPAddress, now: UInt64) -> [DHCPLease]? {
+    guard case .object(let members) = try? JSONValue(parsing: text) else { return nil }
+    return members.compactMap { member in
+      guard let (address, mac) = pair(.string(member.name), member.value), address != router
+      else { return nil }
+      return DHCPLease(
+        address: address, client: DHCPClient(mac: mac), hostname: "", state: .released,
+        expiry: now)
+    }
+  }
+
+  private static func pair(_ address: JSONValue?, _ mac: JSONValue?) -> (IPAddress, MACAddress)? {
+    guard case .string(let address) = address, case .string(let mac) = mac,
+      let address = IPAddress(address), address.isV4, let mac = MACAddress(mac), mac.isUnicast
+    else { return nil }
+    return (address, mac)
+  }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Guests that come and go, their leases and their names: what the directory finds changed is told
+// to the switch's guard, to the stack, to DNS and to the disk.
+
+import LimaNetdSDK
+import NetStack
+import PluginAPI
+
+extension UserV2 {
+  /// Leases are written at once, but not more often than this, nanoseconds.
+  private static let saveInterval: UInt64 = 100_000_000
+
+  // MARK: limanetd.guests/1
+
+  package static var isSelective: Bool { true }
+
+  package func guestUp(_ info: PortInfo) {
+    directory.guestUp(info.port, name: info.name)
+    let mac = MACAddress(bytes: info.mac)
+    if mac.isUnicast { directory.station(mac, at: info.port) }
+  }
+
+  package func guestDown(_ port: lnd_port) {
+    for mac in directory.guestDown(port) {
+      dhcp.cancelReservation(port: self.port, mac: mac)
+    }
+    settle()
+  }
+
+  package func station(
+    _ port: lnd_port, _ mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)
+  ) {
+    if directory.station(MACAddress(bytes: mac), at: port) { settle() }
+  }
+
+  // MARK: limanetd.lease/1
+
+  package func reserve(_ request: LeaseRequest) throws(PluginFailure) -> JSONValue {
+    let mac = MACAddress(bytes: request.mac)
+    guard mac.isUnicast else {
+      throw .invalid(nil, "a guest of this network needs an Ethernet address to have another")
+    }
+    directory.station(mac, at: request.port)
+    guard let address = dhcp.reserve(port: port, mac: mac, name: request.name) else {
+      throw PluginFailure(
+        LND_ERR_LIMIT, "the network has no address left: all are leased, up to \(options.lastAddress)")
+    }
+    settle()
+    return [
+      "address": .string(address.description),
+      "prefixLength": JSONValue(options.subnet.prefixLength),
+      "gateway": .string(options.router.description),
+      "dns": [.string(options.router.description)],
+      "mtu": JSONValue(options.common.mtu),
+      "search": .array(options.search.map { .string($0) }),
+    ]
+  }
+
+  package func listLeases() -> JSONValue {
+    let now = host.now
+    return .array(
+      dhcp.leases().map { lease, _ in
+        let seconds = lease.expiry.map { ($0 > now ? $0 - now : 0) / 1_000_000_000 }
+        return [
+          "address": .string(lease.address.description),
+          "mac": .string(lease.client.mac.description),
+          "name": .string(directory.guestName(of: lease.client.mac)),
+          "hostname": .string(lease.hostname),
+          "state": .string(lease.state.rawValue),
+          "expires": seconds.map { JSONValue($0) } ?? .null,
+        ]
+      })
+  }
+
+  // MARK: Changes
+
+  /// Makes everybody know what changed. Not from inside the stack.
+  func settle() {
+    isDirty = false
+    let leases = dhcp.remembered(port: port)
+    let changes = directory.update(leases, now: host.now)
+    let link = stack.link(of: port)
+    for address in changes.unbound {
+      hostGuard?.unbind(address.description)
+      stack.core.bindNeighbor(address, to: nil, on: link)
+    }
+    for (address, mac) in changes.bound {
+      do throws(PluginFailure) {
+        try hostGuard?.bind(address.description, to: mac.bytes)
+      } catch {
+        host.log(.warn, error.text)
+      }
+      stack.core.bindNeighbor(address, to: mac, on: link)
+    }
+    for record in changes.withdrawn { names?.withdraw(record.name, record.address.description) }
+    for record in changes.published {
+      do throws(PluginFailure) {
+        try names?.publish(record.name, record.address.description)
+      } catch {
+        host.log(.warn, error.text)
+      }
+    }
+    for refusal in changes.refused {
+      let owner = refusal.owner.map { "\($0) has it" } ?? "it is the host's"
+      host.log(.warn, "\(refusal.mac) does not get the name \(refusal.name): \(owner)")
+    }
+    stack.endOfTurn()
+    armExpiry(leases)
+    saveSoon()
+  }
+
+  /// Wakes up when the next binding ends.
+  private func armExpiry(_ leases: [DHCPLease]) {
+    host.cancel(timer: expiryTimer)
+    let now = host.now
+    let next = leases.lazy.filter { $0.state == .bound && $0.isLive(now) }
+      .compactMap(\.expiry).min()
+    expiryTimer = next.map { host.timer(at: $0, user: 1) } ?? 0
+  }
+
+  private func saveSoon() {
+    guard saveTimer == 0 else { return }
+    let next = lastSave &+ Self.saveInterval
+    if next <= host.now {
+      save()
+    } else {
+      saveTimer = host.timer(at: next, user: 1)
+    }
+  }
+
+  func save() {
+    host.cancel(timer: saveTimer)
+    saveTimer = 0
+    guard port != 0 else { return }
+    lastSave = host.now
+    store.write(
+      dhcp.remembered(port: port), router: options.router, routerMAC: stack.config.gatewayMAC)
+  }
+}

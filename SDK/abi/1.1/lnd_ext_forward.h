@@ -1,0 +1,57 @@
+/* lnd_ext_forward.h - limanetd.forward/1: sockets of the host that lead into
+ * the guest, added and removed while the network runs.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Offered by a network plugin. The host keeps the list and gives it again
+ * after a restart. */
+#ifndef LND_EXT_FORWARD_H
+#define LND_EXT_FORWARD_H
+
+#include "lnd_plugin.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LND_EXT_FORWARD "limanetd.forward/1"
+
+/* lnd_forward.protocol */
+#define LND_FORWARD_TCP  1u
+#define LND_FORWARD_UDP  2u
+#define LND_FORWARD_UNIX 3u /* a unix stream socket on the host, TCP in the guest */
+
+typedef struct lnd_forward {
+    uint32_t size;
+    uint32_t protocol;
+    const char *host;  /* "127.0.0.1:8080", "[::1]:8080", or an absolute path  */
+    const char *guest; /* "192.168.5.15:80"; NULL in `unexpose`                */
+    const char *guest_name; /* which guest of an isolated network; "" or NULL:
+                             * the only one, or the one that came first        */
+} lnd_forward;
+
+typedef struct lnd_plugin_forward {
+    uint32_t size;
+    uint32_t reserved;
+
+    /* [loop] Listens at `host` and leads each client to `guest`. Completes
+     * `op`: LND_OK; LND_ERR_EXISTS with the reason as text when the address
+     * is taken; LND_ERR_INVALID_CONFIG, LND_ERR_SYSTEM, LND_ERR_LIMIT. The
+     * same forward twice is LND_ERR_EXISTS. The guest need not be there yet. */
+    void (*expose)(void *self, lnd_op op, const lnd_forward *forward);
+
+    /* [loop] Stops listening; connections that exist go on. LND_OK, too, when
+     * there is no such forward. */
+    void (*unexpose)(void *self, lnd_op op, const lnd_forward *forward);
+
+    /* [loop] Writes a JSON array, an object for each forward:
+     * {"protocol":"tcp","host":"127.0.0.1:8080","guest":"192.168.5.15:80",
+     *  "guestName":"","connections":3} */
+    void (*list)(void *self, lnd_sink sink);
+} lnd_plugin_forward;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LND_EXT_FORWARD_H */

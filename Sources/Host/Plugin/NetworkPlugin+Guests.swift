@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A switched network's guests, told to its plugin (limanetd.guests/1), and what the switch has
+// to say about them, told to the log. Thread: loop only.
+
+import HostProtocol
+import Platform
+import PluginAPI
+
+extension NetworkPlugin {
+  /// Once the switch's port is up.
+  func watchSwitch() {
+    guard let learningSwitch else { return }
+    learningSwitch.waitsPatiently = (guests?.flags ?? 0) & LND_GUESTS_SELECTIVE != 0
+    learningSwitch.onNotice = { [unowned self] in notice($0) }
+  }
+
+  func guestUp(_ port: Port) {
+    guard let up = guests?.guest_up, bridge.instance != nil else { return }
+    var info = guestInfo(port)
+    port.name.withCString { name in
+      info.name = name
+      bridge.call("guest_up") { up(bridge.instance, &info) }
+    }
+  }
+
+  func guestDown(_ handle: lnd_port) {
+    guard let down = guests?.guest_down, bridge.instance != nil else { return }
+    bridge.call("guest_down") { down(bridge.instance, handle) }
+  }
+
+  private func notice(_ notice: Switch.Notice) {
+    switch notice {
+    case .station(let port, let mac, let moved):
+      if moved { warn("station \(text(mac)) moved to \(label(port))") }
+      guard let station = guests?.station, bridge.instance != nil,
+        learningSwitch?.isGuest(port) == true
+      else { return }
+      MACText.bytes(mac).withUnsafeBufferPointer { bytes in
+        bridge.call("station") { station(bridge.instance, port, bytes.baseAddress) }
+      }
+    case .spoofed(let port, let mac):
+      warn("\(label(port)) sends as \(text(mac)), which is another's: dropped")
+    case .arpSpoofed(let port, let address):
+      warn("\(label(port)) claims \(IPv4Text.text(address)) by ARP, which is another's: dropped")
+    case .dhcpServer(let port):
+      warn("\(label(port)) speaks as a DHCP server, which it is not: dropped")
+    }
+  }
+
+  private func text(_ mac: UInt64) -> String {
+    MACText.bytes(mac).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+      .joined(separator: ":")
+  }
+
+  private func label(_ handle: lnd_port) -> String {
+    guard let port = learningSwitch?.port(handle) else { return "a guest that is gone" }
+    return "guest " + (port.name.isEmpty ? "\(port.id)" : "\(port.id) (\(port.name))")
+  }
+
+  /// A guest could fill the log: it is limited.
+  private func warn(_ text: @autoclosure () -> String) {
+    guard let unsaid = noticeLog.admit(MonotonicClock.now()) else { return }
+    let more = unsaid > 0 ? " (\(unsaid) more like it were not logged)" : ""
+    bridge.log.warning("switch", text() + more)
+  }
+}
+
+/// "192.168.104.2" as a number, first byte highest.
+enum IPv4Text {
+  static func parse(_ text: String) -> UInt32? {
+    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count == 4 else { return nil }
+    var value: UInt32 = 0
+    for part in parts {
+      guard (1...3).contains(part.utf8.count),
+        part.utf8.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }),
+        let byte = UInt8(part)
+      else { return nil }
+      value = value << 8 | UInt32(byte)
+    }
+    return value
+  }
+
+  static func text(_ value: UInt32) -> String {
+    (0..<4).map { String(value >> UInt32(24 - 8 * $0) & 0xff) }.joined(separator: ".")
+  }
+}
