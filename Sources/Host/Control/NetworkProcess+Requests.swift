@@ -71,11 +71,14 @@ extension NetworkProcess {
         throw HostError(.invalidConfig, "the message is not in base 64")
       }
       return dns.requestAsks(message, request: id)
-    case .networkChanged: dnsPlugin?.networkChanged()
+    case .networkChanged: dns.networkChanged()
     case .connect(let spec):
       try network.connect(spec, fd: try fds.need(), request: id)
       return nil
-    case .setNames, .setDNS, .listDNSCache, .flushDNSCache:
+    case .setNames(let names): try dns.set(names)
+    case .listDNSCache: return .json(try dns.listCache())
+    case .flushDNSCache: dns.flushCache()
+    case .setDNS:
       throw HostError(.unsupported, "this network-host does not know how")
     case .start, .stop, .status: break
     }

@@ -22,6 +22,7 @@ extension NetworkProcess {
       plugin: dnsPlugin,
       answerPlugin: { [unowned plugin] in plugin.complete($0, $1, $2) },
       answerRequest: { [weak self] in self?.control.reply($0, $1) })
+    dns?.broker.policy = spec.dnsPolicy
     ports = GuestPorts(
       plugin: plugin, reactor: reactor, log: log, journal: memory,
       emit: { [weak self] in self?.control.emit($0) })

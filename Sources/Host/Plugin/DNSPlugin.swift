@@ -17,7 +17,7 @@ final class DNSPlugin: PluginRole {
   weak var owner: (any DNSPluginOwner)?
   private let ops: lnd_dns_ops
   /// The plugin's operation of each question that is with it.
-  private var asked: [DNSTicket: lnd_op] = [:]
+  private var asked: [DNSLookupID: lnd_op] = [:]
 
   init(_ plugin: LoadedPlugin, _ ops: lnd_dns_ops, log: HostLog, reactor: Reactor) {
     self.plugin = plugin
@@ -51,12 +51,12 @@ final class DNSPlugin: PluginRole {
     try bridge.start()
   }
 
-  /// Asks; ends as `Operation.question(ticket)`, perhaps before this returns.
+  /// Asks; ends as `Operation.question(lookup)`, perhaps before this returns.
   func resolve(
-    _ ticket: DNSTicket, _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64
+    _ lookup: DNSLookupID, _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64
   ) {
-    let operation = bridge.operations.begin(.question(ticket))
-    asked[ticket] = operation
+    let operation = bridge.operations.begin(.question(lookup))
+    asked[lookup] = operation
     message.withUnsafeBufferPointer { buffer in
       var query = lnd_dns_query(
         size: UInt32(MemoryLayout<lnd_dns_query>.stride), transport: transport.rawValue,
@@ -67,8 +67,8 @@ final class DNSPlugin: PluginRole {
   }
 
   /// Nobody waits for the answer any more.
-  func cancel(_ ticket: DNSTicket) {
-    guard let operation = asked.removeValue(forKey: ticket),
+  func cancel(_ lookup: DNSLookupID) {
+    guard let operation = asked.removeValue(forKey: lookup),
       bridge.operations.end(operation) != nil, let cancel = ops.cancel
     else { return }
     bridge.call("cancel") { cancel(bridge.instance, operation) }
@@ -84,7 +84,7 @@ final class DNSPlugin: PluginRole {
   func operationDone(
     _ operation: Operation, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
   ) {
-    if case .question(let ticket) = operation { asked[ticket] = nil }
+    if case .question(let lookup) = operation { asked[lookup] = nil }
     owner?.dnsOperationDone(operation, bridge.outcome(status, bytes))
   }
 

@@ -102,9 +102,9 @@ final class DNSService: DNSPluginOwner {
 
   private func perform(_ effect: DNSEffect, _ now: UInt64) {
     switch effect {
-    case .ask(let ticket, let message, let transport, let deadline):
-      plugin?.resolve(ticket, message, transport, deadline: deadline)
-    case .cancel(let ticket): plugin?.cancel(ticket)
+    case .ask(let lookup, let message, let transport, let deadline):
+      plugin?.resolve(lookup, message, transport, deadline: deadline)
+    case .cancel(let lookup): plugin?.cancel(lookup)
     case .answer(let ticket, let bytes): answer(ticket, bytes, now)
     case .silence(let ticket): answer(ticket, nil, now)
     }
@@ -129,8 +129,8 @@ final class DNSService: DNSPluginOwner {
 
   func dnsOperationDone(_ operation: Operation, _ result: Result<[UInt8], HostError>) {
     switch operation {
-    case .question(let ticket):
-      broker.complete(ticket, answer: try? result.get(), now: MonotonicClock.now())
+    case .question(let lookup):
+      broker.complete(lookup, answer: try? result.get(), now: MonotonicClock.now())
       hasEffects = true
     case .stop, .request: stopped?()
     }
@@ -139,11 +139,11 @@ final class DNSService: DNSPluginOwner {
   // MARK: Names
 
   func publish(_ name: String, _ address: String) -> lnd_status {
-    status(broker.names.publish(name, address: address))
+    status(broker.publish(name, address: address))
   }
 
   func withdraw(_ name: String, _ address: String?) -> lnd_status {
-    status(broker.names.withdraw(name, address: address))
+    status(broker.withdraw(name, address: address))
   }
 
   private func status(_ outcome: NameTable.Outcome) -> lnd_status {
@@ -154,8 +154,34 @@ final class DNSService: DNSPluginOwner {
     }
   }
 
+  /// For `setNames`.
+  func set(_ names: NameSet) throws(HostError) { try broker.set(names) }
+
+  // MARK: The cache
+
+  func flushCache() { broker.flushCache() }
+
+  /// A JSON array of `DNSCacheEntry`, as many as a message can take.
+  func listCache() throws(HostError) -> String {
+    let entries = broker.cacheEntries(now: MonotonicClock.now(), limit: Self.entriesListed)
+    do {
+      return try JSONCoder.jsonValue(of: entries).text
+    } catch {
+      throw HostError(.internal, "the cache cannot be told: \(error)")
+    }
+  }
+
+  /// Some 150 octets each; the control channel takes messages of 1 MiB.
+  private static let entriesListed = 4000
+
+  /// The network is another one: what was kept is of the old one.
+  func networkChanged() {
+    broker.flushCache()
+    plugin?.networkChanged()
+  }
+
   /// The broker's counters as a JSON object.
   var counters: String {
-    (try? JSONCoder.jsonValue(of: broker.counters).text) ?? "{}"
+    (try? JSONCoder.jsonValue(of: broker.status).text) ?? "{}"
   }
 }
