@@ -76,3 +76,15 @@ package struct DNSSpec: Codable, Hashable, Sendable {
     self.options = options
   }
 }
+
+/// A DNS plugin that serves sockets of the host.
+package struct DNSServerSpec: Codable, Hashable, Sendable {
+  /// What the plugin gets for the name of its network.
+  package var name: String
+  package var dns: DNSSpec
+
+  package init(name: String, dns: DNSSpec) {
+    self.name = name
+    self.dns = dns
+  }
+}
