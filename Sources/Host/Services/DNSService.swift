@@ -22,7 +22,7 @@ final class DNSService: DNSPluginOwner {
   private static let effectsPerTurn = 1024
 
   let broker = DNSBroker()
-  private let plugin: DNSPlugin?
+  private var plugin: DNSPlugin?
   private var askers: [DNSTicket: Asker] = [:]
   private var hasEffects = false
   /// An operation of the DNS plugin that is no question ended.
@@ -40,6 +40,19 @@ final class DNSService: DNSPluginOwner {
     self.answerRequest = answerRequest
     broker.hasPlugin = plugin != nil
     plugin?.owner = self
+  }
+
+  /// Has another plugin answer; questions that are with the one before are asked again.
+  func replacePlugin(_ plugin: DNSPlugin) {
+    let before = self.plugin
+    self.plugin = plugin
+    plugin.owner = self
+    broker.hasPlugin = true
+    flushCache()
+    for question in before?.surrender() ?? [] {
+      plugin.resolve(
+        question.lookup, question.message, question.transport, deadline: question.deadline)
+    }
   }
 
   // MARK: Asking
