@@ -105,8 +105,13 @@ package enum PortTransport: String, Codable, Hashable, Sendable {
   case tap
   /// SOCK_STREAM, each frame behind its length in 4 bytes, big-endian (QEMU).
   case stream
+  /// The same with a length of 2 bytes, little-endian (HyperKit, gvproxy's /connect).
+  case hyperkit
   /// SOCK_DGRAM, connected, a frame a datagram.
   case dgram
+
+  /// Frames in a stream of bytes, whose boundaries the journal keeps.
+  package var isStream: Bool { self == .stream || self == .hyperkit }
 }
 
 package struct PortSpec: Codable, Hashable, Sendable {

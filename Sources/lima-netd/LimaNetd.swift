@@ -31,7 +31,8 @@ struct LimaNetd: ParsableCommand {
     subcommands: [
       Serve.self, Exec.self, Attach.self, ForwardCommand.self, Network.self, Status.self,
       Leases.self,
-      Capture.self, DNS.self, Plugin.self, Completions.self,
+      InstanceCommand.self, QEMUArguments.self, Capture.self, DNS.self, Plugin.self,
+      Completions.self,
     ],
     defaultSubcommand: Serve.self)
 

@@ -39,6 +39,7 @@ final class FakeHost {
   private var captures: [UInt64: Int32] = [:]
   private var forwards: [ForwardSpec] = []
   private var unixgramGuest = false
+  private var connects = 0
 
   init(channel: MessageChannel, loop: EventLoop) {
     self.channel = channel
@@ -91,6 +92,9 @@ final class FakeHost {
     case .listForwards:
       return .json((try? JSONCoder.jsonValue(of: forwards).text) ?? "[]")
     case .listLeases:
+      if let text = try? Files.read(directory + "/fake-leases", limit: 1 << 16) {
+        return .json(String(decoding: text, as: UTF8.self))
+      }
       return .json(
         #"[{"address":"10.0.0.9","mac":"52:55:55:00:00:01","state":"bound","expires":60}]"#)
     case .reserveLease:
@@ -118,6 +122,16 @@ final class FakeHost {
     case .stopCapture(let id):
       record("stopCapture")
       if let fd = captures.removeValue(forKey: id) { Descriptor.close(fd) }
+      return .ok
+    case .connect(let spec):
+      record("connect \(spec.guest)")
+      return connect(spec, fds)
+    case .setNames(let set):
+      let hosts = set.hosts.sorted { $0.key < $1.key }.map {
+        "\($0.key)=\($0.value.joined(separator: ","))"
+      }
+      let zones = set.zones.map { "\($0.name)\($0.records.map { "\($0.name)=\($0.address)" })" }
+      record("names \(set.owner) \((hosts + zones).joined(separator: " "))")
       return .ok
     case .status:
       return .status(HostStatus(plugin: #"{"flows":3}"#, dns: ""))
@@ -158,13 +172,35 @@ final class FakeHost {
       return .failed(HostError(.boundary, "unknown"))
     }
     ports[port.id] = fd
-    if port.transport == .stream {
+    if port.transport.isStream {
       try? loop.add(fd, .read) { [self] _ in
         var buffer = [UInt8](repeating: 0, count: 4096)
         if Files.readSome(fd, &buffer) == 0 {
           remove(port.id)
           send(.event(.portGone(id: port.id, reason: "end of stream")))
         }
+      }
+    }
+    return .ok
+  }
+
+  /// A guest that greets and echoes; no one at port 1, and at port 2 from the third time on.
+  private func connect(_ spec: ConnectSpec, _ fds: [Int32]) -> HostReply {
+    connects += 1
+    let port = spec.guest.split(separator: ":").last ?? ""
+    guard let fd = fds.first, port != "1", port != "2" || connects > 2 else {
+      for fd in fds { Descriptor.close(fd) }
+      return .failed(HostError(.system, "connection refused", plugin: "fake"))
+    }
+    try? Files.writeAll(fd, Array("SSH-2.0-fake\n".utf8))
+    try? loop.add(fd, .read) { [self] _ in
+      var buffer = [UInt8](repeating: 0, count: 4096)
+      let count = Files.readSome(fd, &buffer)
+      if count <= 0 {
+        loop.remove(fd)
+        Descriptor.close(fd)
+      } else {
+        try? Files.writeAll(fd, Array(buffer[..<count]))
       }
     }
     return .ok

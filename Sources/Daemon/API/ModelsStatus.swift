@@ -91,6 +91,8 @@ package struct NetworkSockets: Codable, Sendable, Hashable {
   package var fd: String
   /// SOCK_DGRAM (vfkit, krunkit).
   package var unixgram: String
+  /// SOCK_STREAM, gvproxy's HTTP API.
+  package var endpoint: String
 }
 
 package struct HostReport: Codable, Sendable {

@@ -70,7 +70,7 @@ extension ConfigProblem {
     }
   }
 
-  private static func sentence(_ problem: YAMLError.Problem) -> String {
+  static func sentence(_ problem: YAMLError.Problem) -> String {
     switch problem {
     case .tooLarge(let bytes, let limit):
       return "is too large: \(bytes) bytes, at most \(limit)"

@@ -13,12 +13,16 @@ final class ControlListener {
   private let bridge: LoopBridge
   private let log: Logger
   private var listener: Int32
-  private var server: ControlServer?
+  private let servers: HTTPServers
+  private var server: HTTPServer?
 
-  init(path: String, loop: EventLoop, bridge: LoopBridge, log: Logger) throws(SystemError) {
+  init(
+    path: String, loop: EventLoop, bridge: LoopBridge, servers: HTTPServers, log: Logger
+  ) throws(SystemError) {
     self.path = path
     self.loop = loop
     self.bridge = bridge
+    self.servers = servers
     self.log = log
     listener = try UnixSocket.listen(path: path, mode: 0o600)
     try loop.add(listener, .read) { [weak self] _ in self?.accept() }
@@ -47,7 +51,7 @@ final class ControlListener {
         }
         return
       }
-      let server = self.server ?? ControlServer(bridge: bridge, log: log)
+      let server = self.server ?? servers.control(bridge)
       self.server = server
       server.serve(Int32(result))
     }

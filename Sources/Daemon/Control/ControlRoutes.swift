@@ -34,6 +34,7 @@ struct ControlRoutes: Sendable {
         bridge.call { supervisor, answer in supervisor.networkReports { answer(.success($0)) } })
     }
     addNetworkRoutes(to: v1.group("networks/:name"))
+    addInstanceRoutes(to: v1.group("instances"))
     return router
   }
 
@@ -83,6 +84,32 @@ struct ControlRoutes: Sendable {
         network: name, snapLength: max(64, min(snapLength, 262_144)), request: request,
         bridge: bridge,
         group: group)
+    }
+  }
+
+  private func addInstanceRoutes(to instances: RouterGroup<ControlContext>) {
+    let bridge = self.bridge
+    instances.get { _, _ in
+      try await Self.json(
+        bridge.call { supervisor, answer in answer(.success(supervisor.instances.reports)) })
+    }
+    instances.post { request, context in
+      let asked = try await Self.body(InstanceRequest.self, request, context)
+      return try await Self.json(bridge.call { $0.instances.up(asked, $1) })
+    }
+    instances.get(":name") { _, context in
+      let name = try context.parameters.require("name")
+      return try await Self.json(
+        bridge.call { supervisor, answer in
+          do throws(ErrorReport) { answer(.success(try supervisor.instances.report(name))) } catch {
+            answer(.failure(error))
+          }
+        })
+    }
+    instances.delete(":name") { _, context in
+      let name = try context.parameters.require("name")
+      let _: Void = try await bridge.call { $0.instances.down(name, $1) }
+      return Response(status: .noContent)
     }
   }
 

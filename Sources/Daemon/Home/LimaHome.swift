@@ -40,11 +40,15 @@ package struct LimaHome: Sendable, Hashable {
   package var pidFile: String { networksDirectory + "/lima-netd.pid" }
   package var daemonLog: String { networksDirectory + "/lima-netd.log" }
 
+  /// The instances that are up.
+  package var instancesFile: String { networksDirectory + "/lima-netd.instances.json" }
+
   package func networkDirectory(_ name: String) -> String { networksDirectory + "/" + name }
   package func networkLog(_ name: String) -> String { networkDirectory(name) + "/\(name).log" }
   package func networkSockets(_ name: String) -> NetworkSockets {
     let stem = networkDirectory(name) + "/\(name)"
     return NetworkSockets(
-      qemu: stem + "_qemu.sock", fd: stem + "_fd.sock", unixgram: stem + "_unixgram.sock")
+      qemu: stem + "_qemu.sock", fd: stem + "_fd.sock", unixgram: stem + "_unixgram.sock",
+      endpoint: stem + "_ep.sock")
   }
 }

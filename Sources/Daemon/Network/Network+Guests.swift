@@ -19,7 +19,7 @@ extension Network {
     try? Descriptor.setNonBlocking(fd)
     let id = context.guestIDs.next()
     var slot = -1
-    if transport == .stream {
+    if transport.isStream {
       if journal == nil { journal = try? JournalSlots(network: name) }
       slot = journal?.take() ?? -1
     }
@@ -138,11 +138,12 @@ extension Network {
       guestLeft(guest.id, reason, tellHost: false)
     }
     guest.introduced = true
+    watchLeases()
   }
 
   /// Notices that a stream is closed while no process reads it.
   func watchHangup(_ guest: Guest) {
-    guard guest.transport == .stream else { return }
+    guard guest.transport.isStream else { return }
     let id = guest.id
     try? context.loop.add(guest.fd, []) { [weak self] _ in
       self?.guestLeft(id, "closed the connection", tellHost: false)

@@ -117,11 +117,13 @@ extension Network {
       }
     }
     for guest in guests.values.sorted(by: { $0.id < $1.id }) { introduce(guest, to: link) }
+    replayNames(to: link)
     replayForwards(to: link)
     for id in captures.keys.sorted() { beginCapture(id, on: link) }
     let waiting = waiters
     waiters = []
     for waiter in waiting { waiter(.success(link)) }
+    watchLeases()
     considerStopping()
   }
 
@@ -180,6 +182,7 @@ extension Network {
         id: id, name: name, transport: "unixgram", mac: nil, since: WallClock.timestamp())
       unixgramAddresses[id] = address
       log(.info, "guest \(name) came by \(sockets.paths.unixgram)")
+      watchLeases()
       considerStopping()
     case .guestGone(let id):
       guard let guest = unixgramGuests.removeValue(forKey: id) else { return }
@@ -208,7 +211,7 @@ extension Network {
       "process \(link.pid) ended: \(reason) (\(plugin)); its log: \(context.home.networkLog(name))")
     unixgramGuests = [:]
     endCaptures(startedOnly: true)
-    guard !guests.isEmpty || !unixgramAddresses.isEmpty || pinned || !waiters.isEmpty else {
+    guard !guests.isEmpty || !unixgramAddresses.isEmpty || isHeld || !waiters.isEmpty else {
       return stopped(status)
     }
     for guest in guests.values { watchHangup(guest) }
@@ -248,7 +251,7 @@ extension Network {
 
   /// Starts the grace period when nobody is left, ends it when somebody is.
   func considerStopping() {
-    let idle = guests.isEmpty && unixgramGuests.isEmpty && !pinned
+    let idle = guests.isEmpty && unixgramGuests.isEmpty && !isHeld
     if state == .restarting, idle, unixgramAddresses.isEmpty {
       return stop("its guests have left")
     }
@@ -261,7 +264,7 @@ extension Network {
     graceTimer = context.loop.schedule(after: context.gracePeriod) { [weak self] in
       guard let self else { return }
       graceTimer = nil
-      if state == .running, guests.isEmpty, unixgramGuests.isEmpty, !pinned { stop("no guests") }
+      if state == .running, guests.isEmpty, unixgramGuests.isEmpty, !isHeld { stop("no guests") }
     }
   }
 
@@ -301,6 +304,8 @@ extension Network {
             code: HostError.Code.busy.rawValue, message: "network \(name) is being stopped")))
     }
     guard let link else { return stopped(nil) }
+    // Asked before it is told to end, answered before it does.
+    if usernet != nil { askForLeases(link) }
     link.stop()
   }
 

@@ -48,14 +48,14 @@ extension Network {
       guard let self else { return }
       switch reply {
       case .success(.json(let text)):
-        guard let leases = try? JSONText.decode([PluginLease].self, from: text) else {
+        guard let leases = decodeLeases(text) else {
           return answer(
             .failure(
               ErrorReport(
                 code: HostError.Code.internal.rawValue,
                 message: "network \(name): its leases make no sense")))
         }
-        answer(.success(leases.map { $0.report(network: self.name) }))
+        answer(.success(leases))
       case .failure(let error) where error.code != .unsupported:
         answer(.failure(report(error)))
       default:
@@ -63,6 +63,11 @@ extension Network {
         answer(.success([]))
       }
     }
+  }
+
+  /// What a plugin wrote; nil when it makes no sense.
+  func decodeLeases(_ text: String) -> [LeaseReport]? {
+    (try? JSONText.decode([PluginLease].self, from: text))?.map { $0.report(network: name) }
   }
 
   /// Asks the network's DNS plugin; starts the network if need be.

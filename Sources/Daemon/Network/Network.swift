@@ -14,7 +14,8 @@
 //        │                       restarting ◄──────────────┘       │
 //        └──────────────────────── stopping ◄──────────────────────┘
 //
-// Network+Host.swift has these transitions, +Guests the guests, +Forwards, +Captures and +Report the rest.
+// Network+Host.swift has these transitions, +Guests the guests, +Sockets where they arrive, +Endpoint gvproxy's API,
+// +Names, +Leases, +Forwards, +Captures and +Report the rest.
 // Loop thread.
 
 import HostProtocol
@@ -31,6 +32,8 @@ struct NetworkContext {
   let log: Logger
   let plugins: PluginCatalog
   let guestIDs: GuestIDs
+  let servers: HTTPServers
+  let bridge: LoopBridge
 }
 
 /// Numbers of guests, unique within the daemon.
@@ -68,6 +71,8 @@ final class Network {
   var graceTimer: EventLoop.TimerID?
   /// `network start`: runs without guests, too, until `network stop`.
   var pinned = false
+  /// Instances that are up and want it to run.
+  var holders: Set<String> = []
   /// No longer served: it stops and never starts again.
   var retired = false
   /// A guest or a command came while the process was stopping.
@@ -85,6 +90,21 @@ final class Network {
   /// Where they are. Outlives a process that dies: the next one is told, for a guest may have nothing to say.
   var unixgramAddresses: [UInt64: String] = [:]
   var forwards: [Forward] = []
+  /// What clients of `_ep.sock` call the ends of theirs.
+  var exposed: [ExposedKey: ExposedNames] = [:]
+  /// By owner.
+  var names: [String: NameSet] = [:]
+  /// Added by clients of `_ep.sock`.
+  var zones: [ZoneBody] = []
+  var endpoint: EndpointListener?
+  var endpointServer: HTTPServer?
+  /// Files of Lima's own; for user-v2 networks only.
+  var usernet: UsernetFiles?
+  var writtenLeases: [String: String] = [:]
+  var leaseObservers: [String: LeaseObserver] = [:]
+  var leaseTimer: EventLoop.TimerID?
+  var leaseInterval: UInt64 = 0
+  var openTimer: EventLoop.TimerID?
   var captures: [UInt64: Capture] = [:]
   var nextCapture: UInt64 = 1
 
@@ -98,6 +118,7 @@ final class Network {
     sockets.onGuest = { [weak self] transport, fd in self?.arrived(transport, fd) }
     sockets.onUnixgramFrame = { [weak self] in self?.unixgramFrame() }
     sockets.onComplaint = { [weak self] text in self?.log(.warning, text) }
+    usernet = Self.usernetFiles(configuration, context)
   }
 
   func log(_ level: Logger.Level, _ text: String) {
@@ -106,41 +127,12 @@ final class Network {
     context.log.log(level: level, "\(text.hasPrefix(prefix) ? "" : prefix)\(text)")
   }
 
-  /// Makes the network's directory and sockets. A failure is the network's error; `open` may be tried again.
-  func open() {
-    guard !sockets.isOpen else { return }
-    do throws(SystemError) {
-      try Files.makeDirectory(context.home.networkDirectory(name), mode: 0o755)
-      try sockets.open()
-      if error?.code == Self.socketError {
-        error = nil
-        state = .stopped
-      }
-    } catch {
-      let remedy: String
-      switch error.errno {
-      case .addressInUse:
-        remedy =
-          "; another process serves it: stop that one (a `limactl usernet`?), or use another Lima home"
-      case .nameTooLong:
-        remedy =
-          "; a socket's path has at most \(UnixSocket.maximumPathLength) bytes: use a shorter Lima home or name"
-      default:
-        remedy = ""
-      }
-      self.error = ErrorReport(
-        code: Self.socketError, message: "network \(name): \(error)\(remedy)")
-      state = .failed
-      log(.error, "\(error)\(remedy)")
-    }
-  }
-
   static let socketError = HostError.Code.system.rawValue
 
   /// Stops serving for good. `done` is called when its process is gone.
   func retire(_ reason: String, done: @escaping () -> Void) {
     retired = true
-    sockets.close()
+    closeSockets()
     dismissGuests(reason)
     stop(reason, done: done)
   }
@@ -150,6 +142,9 @@ final class Network {
     let changed = wanted.settings != configuration.settings
     wanted = configuration
     self.configFile = configFile
+    if Self.usernetFiles(configuration, context) == nil { usernet?.withdraw() }
+    usernet = Self.usernetFiles(configuration, context)
+    if sockets.isOpen { try? usernet?.publish() }
     if state == .failed {
       state = .stopped
       error = nil
@@ -160,6 +155,9 @@ final class Network {
       log(.notice, "the configuration has changed and holds from its next start on")
     }
   }
+
+  /// Somebody wants it to run though no guest is there.
+  var isHeld: Bool { pinned || !holders.isEmpty }
 
   /// The process runs with other settings than the configuration has.
   var isChanged: Bool {

@@ -23,8 +23,11 @@ package final class Supervisor {
   var configError: String?
   let started = WallClock.timestamp()
 
+  private(set) lazy var instances = Instances(self)
+
   private let context: NetworkContext
   private let inspector: PluginInspector
+  private let servers: HTTPServers
   private var lock: Int32 = -1
   private var control: ControlListener?
   private var attach: AttachServer?
@@ -42,9 +45,11 @@ package final class Supervisor {
     plugins = PluginCatalog(
       directories: [], asRoot: CurrentProcess.isRoot, log: log,
       inspect: { inspector.inspect($0, answer: $1) })
+    servers = HTTPServers(log: log)
     context = NetworkContext(
       loop: loop, home: options.home, hostExecutable: options.installation.hostExecutable,
-      gracePeriod: options.gracePeriod, log: log, plugins: plugins, guestIDs: GuestIDs())
+      gracePeriod: options.gracePeriod, log: log, plugins: plugins, guestIDs: GuestIDs(),
+      servers: servers, bridge: bridge)
     loop.onWake = { [weak self] in
       guard let self else { return }
       bridge.drain(self)
@@ -80,8 +85,9 @@ package final class Supervisor {
         return try network(name)
       }
       control = try ControlListener(
-        path: options.home.controlSocket, loop: loop, bridge: bridge, log: log)
+        path: options.home.controlSocket, loop: loop, bridge: bridge, servers: servers, log: log)
       apply(configuration)
+      instances.restore()
     } catch {
       closeSockets()
       throw error
@@ -105,17 +111,8 @@ package final class Supervisor {
   // MARK: Configuration
 
   private func loadConfiguration() throws -> Configuration {
-    let file = options.configFile
-    let bytes: [UInt8]
-    do throws(SystemError) {
-      bytes = try Files.read(file, limit: YAMLLimits().bytes)
-    } catch  where error.errno == .noSuchFile && file == options.home.configFile {
-      return ConfigDecoder.withoutFile(file)
-    } catch {
-      throw ConfigError(file: file, problems: [ConfigProblem(.unreadable("\(error.errno)"))])
-    }
-    return try ConfigDecoder.decode(
-      bytes, file: file, homeDirectory: CurrentProcess.environment["HOME"] ?? "/")
+    try Configuration.load(
+      options.configFile, mayBeMissing: options.configFile == options.home.configFile)
   }
 
   /// SIGHUP: reads the file again. A bad one is told, and what holds stays.
@@ -219,7 +216,7 @@ package final class Supervisor {
     attach?.close()
     attach = nil
     guard !keepLock else { return }
-    for network in networks.values { network.sockets.close() }
+    for network in networks.values { network.closeSockets() }
     if lock >= 0 {
       Files.remove(options.home.pidFile)
       Descriptor.close(lock)

@@ -47,15 +47,15 @@ package struct StreamJournal {
   }
 
   /// Nil when the boundary is not known, or nothing sensible is in the slot.
-  func recover() -> State? {
+  func recover(_ framing: StreamFraming = .qemu) -> State? {
     guard word(24) == Self.magic, word(0) == 0, word(12) == 0 else { return nil }
     let packed = word(8)
     let state = State(
       skip: word(4), header: packed & 0xff_ffff, headerCount: Int(packed >> 24),
       sendLength: word(16), sent: word(20))
-    guard state.skip <= PortMemory.frameMax, state.headerCount <= 3,
-      state.skip == 0 || state.headerCount == 0, state.sendLength <= PortMemory.frameMax,
-      state.sent == 0 || state.sent < state.sendLength + 4
+    guard state.skip <= PortMemory.frameMax, state.headerCount < framing.size,
+      state.skip == 0 || state.headerCount == 0, state.sendLength <= framing.longest,
+      state.sent == 0 || state.sent < state.sendLength + UInt32(framing.size)
     else { return nil }
     return state
   }

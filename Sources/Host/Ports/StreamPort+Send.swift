@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sending on a QEMU stream: a whole batch in as few sendmsg as its iovecs allow
+// Sending on a stream: a whole batch in as few sendmsg as its iovecs allow
 // (1024 each), headers and lengths from a pool, payload by reference.
 //
 // What the kernel does not take: the rest of the frame that was cut is copied to
@@ -35,18 +35,19 @@ extension StreamPort {
 
     @inline(__always)
     mutating func add(
-      _ out: SendMemory, header: Int, pieces used: Int, bytes length: Int, frame: Int
+      _ out: SendMemory, _ framing: StreamFraming, header: Int, pieces used: Int,
+      bytes length: Int, frame: Int
     ) {
       let start = out.headers + headers
-      start.storeBE(length >> 16, at: 0)
-      start.storeBE(length, at: 2)
-      out.pieces[pieces] = iovec(iov_base: UnsafeMutableRawPointer(start), iov_len: header &+ 4)
-      out.unitBytes[units] = UInt32(truncatingIfNeeded: length &+ 4)
+      let size = framing.size
+      framing.store(length, to: start)
+      out.pieces[pieces] = iovec(iov_base: UnsafeMutableRawPointer(start), iov_len: header &+ size)
+      out.unitBytes[units] = UInt32(truncatingIfNeeded: length &+ size)
       out.unitFrame[units] = Int32(truncatingIfNeeded: frame)
       pieces &+= used &+ 1
       units &+= 1
-      headers &+= header &+ 4
-      bytes &+= length &+ 4
+      headers &+= header &+ size
+      bytes &+= length &+ size
     }
 
     mutating func clear(started frame: Int) {
@@ -86,6 +87,7 @@ extension StreamPort {
   /// with their rest in the queue.
   private func sendDirectly(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
     let out = memory.out
+    let size = framing.size
     var message = Message()
     for index in 0..<count {
       let frame = frames + index
@@ -99,9 +101,13 @@ extension StreamPort {
           message.clear(started: -1)
         }
         let length = Int(frame.pointee.length)
+        guard length <= framing.longest else {
+          counters.txMalformed &+= 1
+          continue
+        }
         var reader = PieceReader(frame)
         let used = reader.refer(length, into: out.pieces + message.pieces + 1)
-        message.add(out, header: 0, pieces: used, bytes: length, frame: index)
+        message.add(out, framing, header: 0, pieces: used, bytes: length, frame: index)
       case .checksum, .segments:
         guard var segmenter = Segmenter(frame, shape, template: out.template) else {
           counters.txMalformed &+= 1
@@ -118,9 +124,9 @@ extension StreamPort {
             message.clear(started: index)
           }
           let (bytes, used) = segmenter.next(
-            header: out.headers + message.headers + 4, pieces: out.pieces + message.pieces + 1)
+            header: out.headers + message.headers + size, pieces: out.pieces + message.pieces + 1)
           message.add(
-            out, header: segmenter.headerLength, pieces: used, bytes: bytes, frame: index)
+            out, framing, header: segmenter.headerLength, pieces: used, bytes: bytes, frame: index)
         }
       }
     }
@@ -150,7 +156,7 @@ extension StreamPort {
     }
     let frame = out.unitFrame[unit]
     if left > 0 {
-      partialLength = out.unitBytes[unit] &- 4
+      partialLength = out.unitBytes[unit] &- UInt32(framing.size)
       partialSent = UInt32(truncatingIfNeeded: left)
     }
     journal?.txEnd(length: partialLength, sent: partialSent)
@@ -196,11 +202,14 @@ extension StreamPort {
     case .malformed: counters.txMalformed &+= 1
     case .plain:
       let length = Int(frame.pointee.length)
-      guard let to = queue.extend(length + 4) else { return }
-      to.storeBE(length >> 16, at: 0)
-      to.storeBE(length, at: 2)
+      guard length <= framing.longest else {
+        counters.txMalformed &+= 1
+        return
+      }
+      guard let to = queue.extend(length + framing.size) else { return }
+      framing.store(length, to: to)
       var reader = PieceReader(frame)
-      reader.copy(length, into: to + 4)
+      reader.copy(length, into: to + framing.size)
     case .checksum, .segments:
       guard var segmenter = Segmenter(frame, shape, template: memory.out.template) else {
         counters.txMalformed &+= 1
@@ -215,11 +224,10 @@ extension StreamPort {
     let out = memory.out
     while !segmenter.isDone {
       let (bytes, used) = segmenter.next(header: out.headers, pieces: out.pieces)
-      guard let to = queue.extend(bytes + 4) else { return }
-      to.storeBE(bytes >> 16, at: 0)
-      to.storeBE(bytes, at: 2)
-      memcpy(to + 4, out.headers, segmenter.headerLength)
-      var at = to + 4 + segmenter.headerLength
+      guard let to = queue.extend(bytes + framing.size) else { return }
+      framing.store(bytes, to: to)
+      memcpy(to + framing.size, out.headers, segmenter.headerLength)
+      var at = to + framing.size + segmenter.headerLength
       for i in 0..<used {
         guard let base = out.pieces[i].iov_base else { continue }
         memcpy(at, base, out.pieces[i].iov_len)
@@ -239,8 +247,8 @@ extension StreamPort {
     let bytes = queue.bytes
     var at = 0
     while at < sent {
-      if partialSent == 0 { partialLength = bytes.be32(at) }
-      let rest = Int(partialLength) &+ 4 &- Int(partialSent)
+      if partialSent == 0 { partialLength = framing.length(bytes, at: at) }
+      let rest = Int(partialLength) &+ framing.size &- Int(partialSent)
       let step = min(rest, sent &- at)
       at &+= step
       if step == rest {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A QEMU stream (`-netdev stream`, `-netdev socket`): SOCK_STREAM, each frame
-// behind its length in 4 bytes, big-endian. This file: life and receiving;
-// StreamPort+Send.swift: sending.
+// behind its length in 4 bytes, big-endian; or the same with HyperKit's lengths
+// (StreamFraming). This file: life and receiving; StreamPort+Send.swift: sending.
 //
 // Receiving: one large recv a turn; all whole frames in it are delivered where
 // they lie, and the half frame at the end moves to the front of the buffer. A
@@ -34,6 +34,7 @@ package final class StreamPort: Port {
   /// Bytes still to come of a frame that a dead process had begun to read.
   private var skip = 0
 
+  let framing: StreamFraming
   let journal: StreamJournal?
   var queue = SendQueue()
   /// The frame on the wire of which a part is sent and the rest heads the
@@ -49,15 +50,17 @@ package final class StreamPort: Port {
   ///     holds what it left. If that is not known, the port has ended
   ///     (`boundaryUnknown`) when this returns.
   package init(
-    _ options: PortOptions, fd: Int32, journal: StreamJournal?, resumed: Bool, memory: PortMemory
+    _ options: PortOptions, fd: Int32, framing: StreamFraming = .qemu, journal: StreamJournal?,
+    resumed: Bool, memory: PortMemory
   ) {
+    self.framing = framing
     self.journal = journal
     // As far as the system's limits allow: fewer short writes, fewer wake-ups
     // (a tenth of them, and a fifth less CPU for super-frames, as measured).
     _ = Sockets.setOption(fd, SOL_SOCKET, SO_SNDBUF, 1 << 20)
     super.init(options, fd: fd, ownsFD: true, offloads: 0, memory: memory)
     if resumed {
-      if let state = journal?.recover() {
+      if let state = journal?.recover(framing) {
         resume(state)
       } else {
         finish(.boundaryUnknown)
@@ -80,12 +83,14 @@ package final class StreamPort: Port {
     guard state.sent > 0 else { return }
     partialLength = state.sendLength
     partialSent = state.sent
-    let owed = Int(state.sendLength + 4 - state.sent)
+    let size = framing.size
+    let owed = Int(state.sendLength) + size - Int(state.sent)
     guard let rest = queue.extend(owed) else { return finish(.boundaryUnknown) }
     memset(rest, 0, owed)
-    let length = state.sendLength.bigEndian
-    withUnsafeBytes(of: length) { bytes in
-      for i in Int(state.sent)..<max(4, Int(state.sent)) { rest[i - Int(state.sent)] = bytes[i] }
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: size) { bytes in
+      guard let start = bytes.baseAddress else { return }
+      framing.store(Int(state.sendLength), to: start)
+      for i in Int(state.sent)..<max(size, Int(state.sent)) { rest[i - Int(state.sent)] = start[i] }
     }
     setInterest([.read, .write])
   }
@@ -112,14 +117,15 @@ package final class StreamPort: Port {
     var scan = start
     var length: UInt32 = 0
     var isBad = false
-    while total &- scan >= 4 {
-      length = buffer.be32(scan)
+    let size = framing.size
+    while total &- scan >= size {
+      length = framing.length(buffer, at: scan)
       if length < 14 || length > LND_FRAME_MAX {
         isBad = true
         break
       }
-      if total &- scan &- 4 < Int(length) { break }
-      scan &+= 4 &+ Int(length)
+      if total &- scan &- size < Int(length) { break }
+      scan &+= size &+ Int(length)
     }
     kept = total - scan
     if !isBad { recordBoundary(buffer + scan, length) }
@@ -131,11 +137,11 @@ package final class StreamPort: Port {
     }
   }
 
-  /// - Parameter length: of the half frame, when its 4 bytes are there.
+  /// - Parameter length: of the half frame, when all bytes of it are there.
   private func recordBoundary(_ rest: UnsafeMutablePointer<UInt8>, _ length: UInt32) {
     guard let journal else { return }
-    if kept >= 4 {
-      journal.rxEnd(skip: length &- UInt32(kept &- 4), header: 0, headerCount: 0)
+    if kept >= framing.size {
+      journal.rxEnd(skip: length &- UInt32(kept &- framing.size), header: 0, headerCount: 0)
     } else {
       var header: UInt32 = 0
       for i in 0..<kept { header |= UInt32(rest[i]) << (8 * UInt32(i)) }
@@ -148,17 +154,18 @@ package final class StreamPort: Port {
     _ buffer: UnsafeMutablePointer<UInt8>, from start: Int, to stop: Int
   ) {
     let frames = memory.frames
+    let size = framing.size
     var at = start
     while at < stop, end == nil {
       var count = 0
       while at < stop, count < PortMemory.batch {
-        let length = buffer.be32(at)
+        let length = framing.length(buffer, at: at)
         frames[count] = lnd_frame(
-          data: UnsafePointer(buffer + at + 4), length: length, capacity: 0,
+          data: UnsafePointer(buffer + at + size), length: length, capacity: 0,
           flags: LND_FRAME_CSUM_VALID, gso_type: 0, gso_size: 0, csum_start: 0, csum_offset: 0,
           hdr_len: 0, reserved: 0)
         count &+= 1
-        at &+= 4 &+ Int(length)
+        at &+= size &+ Int(length)
       }
       deliver(frames, count)
     }
@@ -175,7 +182,7 @@ package final class StreamPort: Port {
   /// Nothing was read: the boundary is where it was.
   private func recordNoProgress() {
     guard let buffer else { return }
-    recordBoundary(buffer, kept >= 4 ? buffer.be32(0) : 0)
+    recordBoundary(buffer, kept >= framing.size ? framing.length(buffer, at: 0) : 0)
   }
 
   // MARK: Sending

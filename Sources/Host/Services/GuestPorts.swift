@@ -82,10 +82,10 @@ final class GuestPorts {
     switch spec.transport {
     case .tap:
       port = TapPort(options, fd: fd, vnetHeader: spec.vnetHeader, memory: memory)
-    case .stream:
+    case .stream, .hyperkit:
       port = StreamPort(
-        options, fd: fd, journal: journalSlot(spec.journalSlot), resumed: spec.resumed,
-        memory: memory)
+        options, fd: fd, framing: spec.transport == .stream ? .qemu : .hyperkit,
+        journal: journalSlot(spec.journalSlot), resumed: spec.resumed, memory: memory)
     case .dgram:
       port = DgramPort(options, fd: fd, memory: memory)
       scheduleProbes()

@@ -7,6 +7,9 @@ enum APIPath {
   static let networks = "/v1/networks"
   static let plugins = "/v1/plugins"
   static let leases = "/v1/leases"
+  static let instances = "/v1/instances"
+
+  static func instance(_ name: String) -> String { instances + "/" + escaped(name) }
 
   static func network(_ name: String, _ rest: String...) -> String {
     ([networks, escaped(name)] + rest).joined(separator: "/")

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Instances of Lima: /v1/instances.
+
+/// POST /v1/instances
+package struct InstanceRequest: Codable, Sendable {
+  /// Absolute: a lima.yaml, a template, or an instance's directory.
+  package var path: String
+  /// In place of the name that follows from the path.
+  package var name: String?
+
+  package init(path: String, name: String? = nil) {
+    self.path = path
+    self.name = name
+  }
+}
+
+/// GET /v1/instances is an array of these; POST /v1/instances and GET /v1/instances/NAME give one.
+package struct InstanceReport: Codable, Sendable {
+  package var name: String
+  package var directory: String
+  /// The file that was read.
+  package var file: String
+  package var vmType: String
+  package var arch: String
+  /// In the guest.
+  package var hostname: String
+  /// Of eth0; nil until the guest has a lease.
+  package var address: String?
+  /// On 127.0.0.1, leading to the guest's port 22.
+  package var sshLocalPort: Int
+  /// The first is eth0.
+  package var interfaces: [InterfaceReport]
+  /// What the guest's resolver is to ask; empty: what DHCP says.
+  package var nameservers: [String]
+  package var forwards: [InstanceForward]
+  /// Names that the guest's network answers, to addresses or one other name.
+  package var names: [String: [String]]
+  package var warnings: [String]
+  package var since: String
+}
+
+package struct InterfaceReport: Codable, Sendable, Hashable {
+  /// "net0", for a driver's -netdev and -device.
+  package var id: String
+  /// In the guest.
+  package var name: String
+  package var mac: String
+  package var metric: UInt32
+  package var network: String?
+  package var mode: String?
+  /// SOCK_STREAM, QEMU framing; nil for Apple's NAT.
+  package var qemu: String?
+  /// SOCK_STREAM, takes a datagram socket by SCM_RIGHTS.
+  package var fd: String?
+  /// SOCK_DGRAM (vfkit, krunkit).
+  package var unixgram: String?
+  package var vzNAT: Bool
+}
+
+package struct InstanceForward: Codable, Sendable, Hashable {
+  package enum State: String, Codable, Sendable {
+    /// The guest has no address yet.
+    case waiting
+    case open
+    case failed
+  }
+
+  /// "tcp", "udp" or "unix".
+  package var `protocol`: String
+  package var host: String
+  /// "192.168.104.1:22"; nil until the guest has an address.
+  package var guest: String?
+  package var state: State
+  package var error: String?
+}
+
+extension InterfaceReport {
+  package init(_ interface: InstanceInterface, mode: String?) {
+    id = interface.id
+    name = interface.name
+    mac = interface.mac
+    metric = interface.metric
+    network = interface.network
+    self.mode = mode
+    vzNAT = interface.attachment == .vzNAT
+    switch interface.attachment {
+    case .network(_, let sockets):
+      qemu = sockets.qemu
+      fd = sockets.fd
+      unixgram = sockets.unixgram
+    case .socket(let path): qemu = path
+    case .vzNAT: break
+    }
+  }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The configuration from its file.
+
+import Platform
+
+extension Configuration {
+  /// - Parameter mayBeMissing: Lima's own file need not be there; one that was asked for must.
+  /// - Throws: `ConfigError`.
+  package static func load(_ file: String, mayBeMissing: Bool) throws -> Configuration {
+    let bytes: [UInt8]
+    do throws(SystemError) {
+      bytes = try Files.read(file, limit: YAMLLimits().bytes)
+    } catch  where error.errno == .noSuchFile && mayBeMissing {
+      return ConfigDecoder.withoutFile(file)
+    } catch {
+      throw ConfigError(file: file, problems: [ConfigProblem(.unreadable("\(error.errno)"))])
+    }
+    return try ConfigDecoder.decode(
+      bytes, file: file, homeDirectory: CurrentProcess.environment["HOME"] ?? "/")
+  }
+}

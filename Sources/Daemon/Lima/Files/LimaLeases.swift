@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// LimaLeases: leases as Lima and gvproxy have them: one JSON object, addresses to MAC addresses, the gateway among them.
+// Pure.
+
+enum LimaLeases {
+  static let gatewayMAC = "5a:94:ef:e4:0c:dd"
+
+  /// The gateway of a subnet of Lima's, whatever `gateway:` says.
+  static func gateway(of subnet: IPv4Subnet) -> String {
+    IPv4Address(subnet.network.value &+ 2).description
+  }
+
+  /// Those whom an address belongs to, and the gateway.
+  static func map(_ leases: [LeaseReport], of subnet: IPv4Subnet?) -> [String: String] {
+    var result: [String: String] = [:]
+    for lease in leases where lease.isHeld {
+      if let mac = lease.mac { result[lease.address] = mac }
+    }
+    if let subnet { result[gateway(of: subnet)] = gatewayMAC }
+    return result
+  }
+
+  static func encode(_ leases: [String: String]) -> [UInt8] {
+    var object = JSONObject()
+    for (address, mac) in leases.sorted(by: { $0.key < $1.key }) { object[address] = .string(mac) }
+    return JSONValue.object(object).bytes + [0x0a]
+  }
+
+  /// What makes sense of a file, which anybody may have written: addresses of the subnet, MAC addresses.
+  static func decode(_ bytes: [UInt8], of subnet: IPv4Subnet?) -> [String: String] {
+    guard case .object(let object)? = try? JSONValue(parsing: bytes) else { return [:] }
+    var result: [String: String] = [:]
+    for member in object.members {
+      guard let address = IPv4Address(member.name), subnet?.contains(address) ?? true,
+        let mac = member.value.string, SchemaFormat.isMAC(mac)
+      else { continue }
+      result[member.name] = mac
+    }
+    if let subnet { result[gateway(of: subnet)] = gatewayMAC }
+    return result
+  }
+}
+
+extension LeaseReport {
+  /// Not merely offered, nor declined.
+  var isHeld: Bool { state != "offered" && state != "declined" }
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Instances: those that are up, by name. They outlive the daemon: a file holds what to bring up again.
+// Loop thread.
+
+import HostProtocol
+import Platform
+
+final class Instances {
+  private unowned let supervisor: Supervisor
+  private var all: [String: Instance] = [:]
+
+  private static let maximum = 256
+
+  /// What the file has of each.
+  private struct Kept: Codable {
+    var name: String
+    var file: String
+    var sshLocalPort: Int
+  }
+
+  init(_ supervisor: Supervisor) { self.supervisor = supervisor }
+
+  // MARK: Requests
+
+  /// Reads the file and brings the instance up. One that is up already comes out as the file has it now.
+  func up(
+    _ request: InstanceRequest, _ answer: @escaping (Result<InstanceReport, ErrorReport>) -> Void
+  ) {
+    do throws(ErrorReport) {
+      guard request.path.hasPrefix("/") else {
+        throw Self.invalid("`\(request.path)` is not an absolute path")
+      }
+      let (file, plan) = try plan(request.path, name: request.name)
+      let before = all[plan.identity.name]
+      guard before != nil || all.count < Self.maximum else {
+        throw ErrorReport(
+          code: HostError.Code.limit.rawValue, message: "\(all.count) instances are up already")
+      }
+      let port = try sshPort(plan, before: before)
+      begin(plan, file: file, sshLocalPort: port, answer)
+    } catch {
+      answer(.failure(error))
+    }
+  }
+
+  func down(_ name: String, _ answer: (Result<Void, ErrorReport>) -> Void) {
+    guard let instance = all.removeValue(forKey: name) else {
+      return answer(.failure(unknown(name)))
+    }
+    instance.end()
+    keep()
+    supervisor.log.notice("instance \(name): down")
+    answer(.success(()))
+  }
+
+  func report(_ name: String) throws(ErrorReport) -> InstanceReport {
+    guard let instance = all[name] else { throw unknown(name) }
+    return report(instance)
+  }
+
+  var reports: [InstanceReport] {
+    all.values.sorted { $0.name < $1.name }.map(report)
+  }
+
+  private func report(_ instance: Instance) -> InstanceReport {
+    instance.report { self.supervisor.networks[$0]?.wanted.settings.mode }
+  }
+
+  private func unknown(_ name: String) -> ErrorReport {
+    let nearest = Identifier.nearest(to: name, among: all.keys.sorted())
+    let hint =
+      nearest.map { "did you mean `\($0)`?" }
+      ?? (all.isEmpty ? "none is up" : "up are \(all.keys.sorted().joined(separator: ", "))")
+    return ErrorReport(
+      code: HostError.Code.notFound.rawValue, message: "no instance `\(name)` is up: \(hint)")
+  }
+
+  private static func invalid(_ text: String) -> ErrorReport {
+    ErrorReport(code: HostError.Code.invalidConfig.rawValue, message: text)
+  }
+
+  // MARK: Up
+
+  private func plan(
+    _ path: String, name: String?
+  ) throws(ErrorReport) -> (file: String, InstancePlan) {
+    do {
+      let file = try LimaYAMLFile(path: path, name: name, home: supervisor.options.home)
+      let networks = supervisor.configuration.networks
+      return (
+        file.path,
+        try InstancePlan(
+          file.yaml, identity: file.identity,
+          context: .here(
+            home: supervisor.options.home, networks: networks, limaVersion: file.limaVersion))
+      )
+    } catch {
+      throw Self.invalid("\(error)")
+    }
+  }
+
+  private func begin(
+    _ plan: InstancePlan, file: String, sshLocalPort: Int,
+    _ answer: @escaping (Result<InstanceReport, ErrorReport>) -> Void
+  ) {
+    let name = plan.identity.name
+    all.removeValue(forKey: name)?.end()
+    let instance = Instance(plan: plan, file: file, sshLocalPort: sshLocalPort) {
+      [unowned supervisor] in supervisor.networks[$0]
+    }
+    all[name] = instance
+    keep()
+    supervisor.log.notice(
+      "instance \(name): up, on \(plan.interfaces.compactMap(\.network).joined(separator: ", "))")
+    for warning in plan.warnings { supervisor.log.warning("instance \(name): \(warning)") }
+    instance.begin { [weak self, weak instance] result in
+      guard let self, let instance else { return }
+      switch result {
+      case .success:
+        answer(.success(report(instance)))
+      case .failure(let error):
+        // Half an instance helps nobody.
+        if all[name] === instance {
+          all[name] = nil
+          instance.end()
+          keep()
+        }
+        answer(.failure(error))
+      }
+    }
+  }
+
+  /// The port of lima.yaml, the one that the instance has, or one that is free.
+  private func sshPort(
+    _ plan: InstancePlan, before: Instance?
+  ) throws(ErrorReport) -> Int {
+    if let before, plan.sshLocalPort == 0 || plan.sshLocalPort == before.sshLocalPort {
+      return before.sshLocalPort
+    }
+    if plan.sshLocalPort == 0 {
+      for _ in 0..<8 {
+        if let port = try? LoopbackPort.free(), port != 22, !isTaken(port) { return port }
+      }
+      throw ErrorReport(
+        code: HostError.Code.system.rawValue, message: "no TCP port of 127.0.0.1 is free")
+    }
+    do throws(SystemError) {
+      try LoopbackPort.probe(plan.sshLocalPort)
+    } catch {
+      throw ErrorReport(
+        code: HostError.Code.exists.rawValue,
+        message: "ssh.localPort: 127.0.0.1:\(plan.sshLocalPort): \(error.errno)")
+    }
+    if isTaken(plan.sshLocalPort) {
+      throw ErrorReport(
+        code: HostError.Code.exists.rawValue,
+        message: "ssh.localPort: \(plan.sshLocalPort) is another instance's")
+    }
+    return plan.sshLocalPort
+  }
+
+  /// Its forward may still wait for an address, and nobody listens.
+  private func isTaken(_ port: Int) -> Bool { all.values.contains { $0.sshLocalPort == port } }
+
+  // MARK: Keeping
+
+  private func keep() {
+    let kept = all.values.sorted { $0.name < $1.name }.map {
+      Kept(name: $0.name, file: $0.file, sshLocalPort: $0.sshLocalPort)
+    }
+    let path = supervisor.options.home.instancesFile
+    guard !kept.isEmpty else { return Files.remove(path) }
+    do {
+      try Files.write(JSONText.encode(kept, pretty: true) + [0x0a], to: path, mode: 0o600)
+    } catch {
+      supervisor.log.warning("instances are not kept: \(error)")
+    }
+  }
+
+  /// Brings up what was up when the daemon ended.
+  func restore() {
+    let path = supervisor.options.home.instancesFile
+    guard Files.exists(path) else { return }
+    guard let bytes = try? Files.read(path, limit: 1 << 20),
+      let kept = try? JSONText.decode([Kept].self, from: bytes)
+    else {
+      return supervisor.log.warning("\(path) makes no sense: no instance is brought up again")
+    }
+    for entry in kept.prefix(Self.maximum) {
+      do throws(ErrorReport) {
+        guard (1...65535).contains(entry.sshLocalPort) else {
+          throw Self.invalid("\(entry.sshLocalPort) is no port")
+        }
+        let (file, plan) = try plan(entry.file, name: entry.name)
+        let port = plan.sshLocalPort == 0 ? entry.sshLocalPort : plan.sshLocalPort
+        begin(plan, file: file, sshLocalPort: port) { [weak supervisor] result in
+          if case .failure(let error) = result {
+            supervisor?.log.error("instance \(entry.name): \(error.message)")
+          }
+        }
+      } catch {
+        supervisor.log.error("instance \(entry.name) is not brought up again: \(error.message)")
+      }
+    }
+  }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `_ep.sock` asks of a network: connections to guests, its lists in gvproxy's shapes, forwards under the names that
+// the client gave them.
+
+import HostProtocol
+import Platform
+
+extension Network {
+  static let endpointOwner = "api"
+
+  /// Opens `_ep.sock`.
+  func openEndpoint() throws(SystemError) {
+    guard endpoint == nil else { return }
+    let endpoint = try EndpointListener(
+      path: sockets.paths.endpoint, loop: context.loop, log: context.log)
+    endpoint.onHTTP = { [weak self] fd in
+      guard let self else { return Descriptor.close(fd) }
+      let server =
+        endpointServer
+        ?? context.servers.endpoint(EndpointRoutes(network: name, bridge: context.bridge))
+      endpointServer = server
+      server.serve(fd)
+    }
+    endpoint.onTunnel = { [weak self] guest, fd in
+      guard let self else { return Descriptor.close(fd) }
+      tunnel(to: guest, fd)
+    }
+    endpoint.onFrames = { [weak self] fd in
+      guard let self else { return Descriptor.close(fd) }
+      arrived(.hyperkit, fd)
+    }
+    self.endpoint = endpoint
+  }
+
+  // MARK: Connections to guests
+
+  /// Makes `fd`, which is taken over, a connection to a guest.
+  private func tunnel(to guest: String, _ fd: Int32) {
+    defer { Descriptor.close(fd) }
+    guard state == .running, let link else {
+      return log(.warning, "no tunnel to \(guest): the network does not run, so there is no guest")
+    }
+    link.request(.connect(ConnectSpec(guest: guest)), fds: [fd]) { [weak self] reply in
+      if case .failure(let error) = reply { self?.log(.warning, "no tunnel to \(guest): \(error)") }
+    }
+  }
+
+  /// A connection to a guest, once it has accepted. Does not start the network: without guests there is none to accept.
+  func connect(to guest: String, answer: @escaping (Result<Int32, ErrorReport>) -> Void) {
+    guard state == .running, let link else {
+      return answer(
+        .failure(
+          ErrorReport(
+            code: HostError.Code.notFound.rawValue, message: "network \(name) does not run")))
+    }
+    let ends: (own: Int32, hosts: Int32)
+    do throws(SystemError) {
+      let pair = try UnixSocket.pair()
+      ends = (pair.0, pair.1)
+    } catch {
+      return answer(
+        .failure(ErrorReport(code: HostError.Code.system.rawValue, message: "\(error)")))
+    }
+    defer { Descriptor.close(ends.hosts) }
+    link.request(.connect(ConnectSpec(guest: guest)), fds: [ends.hosts]) { [weak self] reply in
+      switch reply {
+      case .success:
+        answer(.success(ends.own))
+      case .failure(let error):
+        Descriptor.close(ends.own)
+        answer(
+          .failure(
+            self?.report(error) ?? ErrorReport(code: error.code.rawValue, message: error.message)))
+      }
+    }
+  }
+
+  // MARK: Lists
+
+  /// Addresses to MAC addresses; of a network at rest, those of the last time it ran.
+  func endpointLeases(_ answer: @escaping (Result<JSONValue, ErrorReport>) -> Void) {
+    func json(_ leases: [String: String]) -> JSONValue {
+      var object = JSONObject()
+      for (address, mac) in leases.sorted(by: { $0.key < $1.key }) {
+        object[address] = .string(mac)
+      }
+      return .object(object)
+    }
+    guard state == .running else {
+      let remembered = usernet?.readLeases(of: wanted.subnet) ?? [:]
+      return answer(.success(json(remembered)))
+    }
+    leases { [weak self] result in
+      answer(result.map { json(LimaLeases.map($0, of: self?.wanted.subnet)) })
+    }
+  }
+
+  /// MAC addresses to the numbers of the guests' links.
+  func endpointStations(_ answer: @escaping (Result<JSONValue, ErrorReport>) -> Void) {
+    let names = Dictionary(
+      guests.values.map { ($0.name, $0.id) } + unixgramGuests.values.map { ($0.name, $0.id) }
+    ) { $1 }
+    var object = JSONObject()
+    for guest in guests.values { if let mac = guest.mac { object[mac] = .unsigned(guest.id) } }
+    leases { result in
+      for lease in (try? result.get()) ?? [] {
+        if let mac = lease.mac, let id = lease.name.flatMap({ names[$0] }) {
+          object[mac] = .unsigned(id)
+        }
+      }
+      answer(.success(.object(object)))
+    }
+  }
+
+  /// Counters of all links, from the gateway's side; what this stack does not count is left out.
+  func endpointStatistics(_ answer: @escaping (Result<JSONValue, ErrorReport>) -> Void) {
+    func json(_ status: HostStatus?) -> JSONValue {
+      let ports = status?.ports ?? []
+      return .object([
+        "BytesSent": .unsigned(ports.reduce(0) { $0 &+ $1.txBytes }),
+        "BytesReceived": .unsigned(ports.reduce(0) { $0 &+ $1.rxBytes }),
+        "MalformedRcvdPackets": .unsigned(status?.host.malformedFrames ?? 0),
+        "DroppedPackets": .unsigned(ports.reduce(0) { $0 &+ $1.drops }),
+        "PacketsSent": .unsigned(ports.reduce(0) { $0 &+ $1.txFrames }),
+        "PacketsReceived": .unsigned(ports.reduce(0) { $0 &+ $1.rxFrames }),
+      ])
+    }
+    guard state == .running, let link else { return answer(.success(json(nil))) }
+    link.request(.status) { reply in
+      guard case .success(.status(let status)) = reply else { return answer(.success(json(nil))) }
+      answer(.success(json(status)))
+    }
+  }
+
+  // MARK: Forwards
+
+  typealias EndpointAnswer = (Result<Bool, EndpointError>) -> Void
+
+  /// As clients wrote them, sorted by address and protocol.
+  var exposedJSON: JSONValue {
+    let all = forwards.map { forward in
+      exposed[ExposedKey(forward)]
+        ?? ExposedNames(local: forward.host, remote: forward.guest ?? "")
+    }
+    let listed = zip(forwards, all).sorted {
+      ($0.1.local, $0.0.protocol) < ($1.1.local, $1.0.protocol)
+    }
+    return .array(
+      listed.map { forward, names in
+        .object([
+          "local": .string(names.local), "remote": .string(names.remote),
+          "protocol": .string(forward.protocol),
+        ])
+      })
+  }
+
+  func expose(_ request: ExposeRequest, _ forward: Forward, answer: @escaping EndpointAnswer) {
+    guard !forwards.contains(where: { $0.isSame(as: forward) }) else {
+      return answer(
+        .failure(
+          .internalError("proxy already running for \(request.protocol) on \(request.local)")))
+    }
+    addForward(forward) { [weak self] result in
+      switch result {
+      case .success:
+        self?.exposed[ExposedKey(forward)] = ExposedNames(
+          local: request.local, remote: request.remote)
+        answer(.success(true))
+      case .failure(let error):
+        answer(.failure(.internalError(error.message)))
+      }
+    }
+  }
+
+  func unexpose(_ listener: Forward, answer: @escaping EndpointAnswer) {
+    guard forwards.contains(where: { $0.isSame(as: listener) }) else {
+      return answer(.failure(.internalError("proxy not found")))
+    }
+    exposed[ExposedKey(listener)] = nil
+    removeForward(listener) { result in
+      answer(result.map { true }.mapError { .internalError($0.message) })
+    }
+  }
+}
+
+/// Which forward a client of `_ep.sock` means.
+struct ExposedKey: Hashable {
+  let `protocol`: String
+  let host: String
+
+  init(_ forward: Forward) {
+    self.protocol = forward.protocol
+    host = forward.host
+  }
+}
+
+/// What the client called its ends.
+struct ExposedNames {
+  let local: String
+  let remote: String
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Follows the leases of a running network: for Lima's leases.json, and for instances whose forwards wait for an address.
+// The process is asked soon after a guest came, then at growing intervals, and once more when it stops.
+
+import HostProtocol
+
+extension Network {
+  private static let soonest: UInt64 = 500_000_000
+  private static let latest: UInt64 = 60_000_000_000
+
+  /// Something may change soon: a guest came, or somebody waits for one.
+  func watchLeases() {
+    leaseInterval = Self.soonest
+    if let leaseTimer { context.loop.cancel(leaseTimer) }
+    leaseTimer = nil
+    guard state == .running, usernet != nil || !leaseObservers.isEmpty else { return }
+    scheduleLeases()
+  }
+
+  private func scheduleLeases() {
+    leaseTimer = context.loop.schedule(after: leaseInterval) { [weak self] in
+      guard let self else { return }
+      leaseTimer = nil
+      guard state == .running, let link else { return }
+      leaseInterval = min(leaseInterval * 2, Self.latest)
+      // Whoever waits for a guest's address waits for seconds, not minutes.
+      if leaseObservers.values.contains(where: { $0.isWaiting() }) { leaseInterval = Self.soonest }
+      scheduleLeases()
+      askForLeases(link)
+    }
+  }
+
+  func askForLeases(_ link: HostLink) {
+    link.request(.listLeases) { [weak self] reply in
+      guard let self, case .success(.json(let text)) = reply,
+        let leases = decodeLeases(text)
+      else { return }
+      took(leases)
+    }
+  }
+
+  private func took(_ leases: [LeaseReport]) {
+    if let usernet {
+      let map = LimaLeases.map(leases, of: wanted.subnet)
+      if map != writtenLeases {
+        do {
+          try usernet.writeLeases(map)
+          writtenLeases = map
+        } catch {
+          log(.warning, "leases are not kept: \(error)")
+        }
+      }
+    }
+    for observer in leaseObservers.values { observer.onLeases(leases) }
+  }
+}
+
+/// Somebody who follows the leases of a network.
+struct LeaseObserver {
+  /// Whether it waits for one that is not there yet.
+  var isWaiting: () -> Bool
+  var onLeases: ([LeaseReport]) -> Void
+}

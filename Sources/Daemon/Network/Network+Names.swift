@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Names that the network answers by itself: of instances, and of the zones that clients of `_ep.sock` added. The
+// supervisor keeps them, so that they are there again after a crash or a stop.
+
+import HostProtocol
+
+extension Network {
+  static let maximumZones = 256
+
+  /// Replaces the names of one owner; an empty set withdraws them.
+  func setNames(_ set: NameSet) {
+    guard names[set.owner] != set else { return }
+    names[set.owner] = set.hosts.isEmpty && set.zones.isEmpty ? nil : set
+    guard state == .running, let link else { return }
+    push(set, to: link)
+  }
+
+  /// Gives a new process the names of the one before.
+  func replayNames(to link: HostLink) {
+    for owner in names.keys.sorted() {
+      if let set = names[owner] { push(set, to: link) }
+    }
+  }
+
+  private func push(_ set: NameSet, to link: HostLink) {
+    link.request(.setNames(set)) { [weak self] reply in
+      guard case .failure(let error) = reply, !link.hasEnded else { return }
+      self?.log(.warning, "the names of \(set.owner) are not answered: \(error)")
+    }
+  }
+
+  // MARK: Zones
+
+  /// Adds a zone. To one of the same name its records are added in front, where they are found first; its default
+  /// address replaces that one's.
+  func add(_ zone: ZoneBody) {
+    if let index = zones.firstIndex(where: { $0.name == zone.name }) {
+      let others = zones[index].records.filter { !zone.records.contains($0) }
+      zones[index].records = Array((zone.records + others).prefix(ZoneBody.maximumRecords))
+      zones[index].defaultAddress = zone.defaultAddress
+    } else {
+      guard zones.count < Self.maximumZones else {
+        return log(.warning, "zone \(zone.name) is not added: there are \(zones.count) already")
+      }
+      zones.append(zone)
+    }
+    pushZones()
+  }
+
+  private func pushZones() {
+    setNames(
+      NameSet(
+        owner: Self.endpointOwner,
+        zones: zones.map { zone in
+          NameZone(
+            name: zone.name,
+            // A record without an address answers nothing: gvproxy would send an empty one.
+            records: zone.records.filter { !$0.address.isEmpty }.map {
+              NameZone.Record(name: $0.name, address: $0.address, pattern: $0.pattern)
+            }, defaultAddress: zone.defaultAddress.isEmpty ? nil : zone.defaultAddress)
+        }))
+  }
+
+  /// The zones that were added, and the names of instances in the form that gvproxy has for them.
+  var zonesJSON: JSONValue {
+    var all = zones
+    for owner in names.keys.sorted() where owner != Self.endpointOwner {
+      for (name, addresses) in (names[owner]?.hosts ?? [:]).sorted(by: { $0.key < $1.key }) {
+        // The last label is the zone, as Lima cuts names.
+        let labels = name.split(separator: ".")
+        guard labels.count > 1, let last = labels.last, let address = addresses.first,
+          ForwardIP(address) != nil
+        else { continue }
+        let record = ZoneBody.Record(
+          name: labels.dropLast().joined(separator: "."), address: address)
+        if let index = all.firstIndex(where: { $0.name == "\(last)." }) {
+          if !all[index].records.contains(record) { all[index].records.append(record) }
+        } else {
+          all.append(ZoneBody(name: "\(last).", records: [record]))
+        }
+      }
+    }
+    return .array(all.map(\.json))
+  }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A network's sockets and the files beside them: taken when the daemon starts, given back when it ends. Whoever serves
+// the sockets already is left alone.
+
+import HostProtocol
+import Platform
+
+extension Network {
+  /// How often a network that another process serves is looked at again.
+  private static let reopenInterval: UInt64 = 5_000_000_000
+
+  static func usernetFiles(
+    _ configuration: NetworkConfiguration, _ context: NetworkContext
+  ) -> UsernetFiles? {
+    guard configuration.settings.mode == InstancePlan.replacingMode else { return nil }
+    return UsernetFiles(
+      network: configuration.name, directory: context.home.networkDirectory(configuration.name))
+  }
+
+  /// Makes the network's directory and sockets. A failure is the network's error; `open` may be tried again.
+  func open() {
+    guard !sockets.isOpen else { return }
+    do {
+      try Files.makeDirectory(context.home.networkDirectory(name), mode: 0o755)
+      if let usernet {
+        try usernet.whileLocked { try listen() }
+      } else {
+        try listen()
+      }
+      if error?.code == Self.socketError {
+        if openTimer != nil { log(.notice, "its sockets are free: it is served from now on") }
+        error = nil
+        state = .stopped
+      }
+      endReopening()
+    } catch let conflict as UsernetFiles.Conflict {
+      refuse("\(conflict)", again: true)
+    } catch let error as SystemError {
+      refuse("\(error)\(Self.remedy(error))", again: error.errno == .addressInUse)
+    } catch {
+      refuse("\(error)", again: false)
+    }
+  }
+
+  /// Guests' sockets, then the API, then Lima's sign that both are there.
+  private func listen() throws(SystemError) {
+    do throws(SystemError) {
+      try sockets.open()
+      try openEndpoint()
+      try usernet?.publish()
+    } catch {
+      closeSockets()
+      throw error
+    }
+  }
+
+  private func refuse(_ text: String, again: Bool) {
+    let report = ErrorReport(code: Self.socketError, message: "network \(name): \(text)")
+    if error != report { log(.error, text) }
+    error = report
+    state = .failed
+    guard again, !retired else { return endReopening() }
+    if let openTimer { context.loop.cancel(openTimer) }
+    openTimer = context.loop.schedule(after: Self.reopenInterval) { [weak self] in
+      guard let self, !retired, state == .failed else { return }
+      open()
+    }
+  }
+
+  private func endReopening() {
+    if let openTimer { context.loop.cancel(openTimer) }
+    openTimer = nil
+  }
+
+  private static func remedy(_ error: SystemError) -> String {
+    switch error.errno {
+    case .addressInUse:
+      "; another process serves it: stop that one (a `limactl usernet`?), or use another Lima home"
+    case .nameTooLong:
+      "; a socket's path has at most \(UnixSocket.maximumPathLength) bytes: use a shorter Lima home or name"
+    default: ""
+    }
+  }
+
+  /// The sign first: a client that sees it may connect. Idempotent.
+  func closeSockets() {
+    endReopening()
+    if sockets.isOpen { usernet?.withdraw() }
+    endpoint?.close()
+    endpoint = nil
+    sockets.close()
+  }
+}

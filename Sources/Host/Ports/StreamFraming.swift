@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How the length before each frame of a stream is written.
+
+package enum StreamFraming: Sendable {
+  /// 4 bytes, big-endian (QEMU).
+  case qemu
+  /// 2 bytes, little-endian (HyperKit, and gvproxy's /connect).
+  case hyperkit
+
+  /// Bytes of the length.
+  @inline(__always) var size: Int { self == .qemu ? 4 : 2 }
+
+  /// The longest frame that can be said.
+  @inline(__always) var longest: Int { self == .qemu ? PortMemory.frameMax : 65535 }
+
+  @inline(__always)
+  func length(_ bytes: UnsafePointer<UInt8>, at offset: Int) -> UInt32 {
+    switch self {
+    case .qemu: bytes.be32(offset)
+    case .hyperkit: UInt32(bytes[offset]) | UInt32(bytes[offset &+ 1]) << 8
+    }
+  }
+
+  /// Writes `length`, at most `longest`, in `size` bytes.
+  @inline(__always)
+  func store(_ length: Int, to bytes: UnsafeMutablePointer<UInt8>) {
+    switch self {
+    case .qemu:
+      bytes.storeBE(length >> 16, at: 0)
+      bytes.storeBE(length, at: 2)
+    case .hyperkit:
+      bytes[0] = UInt8(truncatingIfNeeded: length)
+      bytes[1] = UInt8(truncatingIfNeeded: length >> 8)
+    }
+  }
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// qemu-args: the arguments that attach a QEMU to the networks of a lima.yaml.
+
+import ArgumentParser
+import Daemon
+import Platform
+
+struct QEMUArguments: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "qemu-args",
+    abstract: "Print the arguments that attach a QEMU to an instance's networks.",
+    discussion: """
+      One -netdev and one -device for each interface, a word a line. The daemon need not run yet: QEMU starts each \
+      network by connecting to it. For ssh, forwards and names there is `lima-netd instance up`.
+
+        lima-netd qemu-args ~/.lima/default
+        eval qemu-system-x86_64 ... $(lima-netd qemu-args ./vm.yaml --shell)
+
+      With user-v2 among the `networks:`, eth0 is on it, and the default network is left out. The arguments fit the \
+      QEMU that is installed: -netdev stream came with 7.2, reconnecting with 8.0. For an older one, connect the \
+      sockets yourself, as Lima does, and say from which descriptor on QEMU finds them:
+
+        lima-netd qemu-args ./vm.yaml --first-fd 3
+      """)
+
+  @Argument(help: "A lima.yaml, or an instance's directory.", completion: .file())
+  var path: String
+  @Option(
+    help: ArgumentHelp("The instance's name, where the path does not say.", valueName: "name"))
+  var name: String?
+  @Option(
+    help: ArgumentHelp(
+      "The networks' file. (default: networks.yaml of the Lima home)", valueName: "file"),
+    completion: .file())
+  var config: String?
+  @OptionGroup var qemu: QEMUOptions
+  @OptionGroup var home: HomeOptions
+
+  func run() throws {
+    let home = try self.home.resolve()
+    let plan: InstancePlan
+    do {
+      let file = try LimaYAMLFile(path: InstancePath.absolute(path), name: name, home: home)
+      let configuration = try Configuration.load(
+        config.map(InstancePath.absolute) ?? home.configFile, mayBeMissing: config == nil)
+      plan = try InstancePlan(
+        file.yaml, identity: file.identity,
+        context: .here(
+          home: home, networks: configuration.networks, limaVersion: file.limaVersion))
+    } catch {
+      throw CommandFailure("\(error)")
+    }
+    try qemu.show(
+      try qemu.words(plan.interfaces.map { InterfaceReport($0, mode: nil) }, arch: plan.arch))
+  }
+}
+
+/// How QEMU's arguments are printed, and for which QEMU.
+struct QEMUOptions: ParsableArguments {
+  @Flag(help: "Print one line, quoted for a shell.")
+  var shell = false
+  @Option(
+    name: .customLong("qemu"),
+    help: ArgumentHelp(
+      "The QEMU that is to understand them. (default: qemu-system-ARCH in PATH)",
+      valueName: "program"))
+  var program: String?
+  @Option(
+    name: .customLong("first-fd"),
+    help: ArgumentHelp(
+      "QEMU inherits connected sockets, from this descriptor on.", valueName: "number"))
+  var firstDescriptor: Int?
+
+  func validate() throws {
+    if let firstDescriptor, !(0...65535).contains(firstDescriptor) {
+      throw ValidationError("--first-fd is the number of a descriptor, as 3.")
+    }
+  }
+
+  func words(_ interfaces: [InterfaceReport], arch: String) throws -> [String] {
+    let transport = firstDescriptor.map { DriverArguments.QEMUTransport.descriptors(first: $0) }
+    // Descriptors are the same for every QEMU.
+    let version =
+      transport == nil ? QEMUVersion.installed(program ?? "qemu-system-\(arch)") : nil
+    if transport == nil, version == nil {
+      StandardError.print(
+        "Note: \(program ?? "qemu-system-\(arch)") does not tell its version; these arguments need 7.2 or later"
+      )
+    }
+    return try Self.failing {
+      try DriverArguments.qemu(
+        interfaces, arch: arch, QEMUCapabilities(version: version), transport ?? .stream)
+    }
+  }
+
+  func show(_ words: [String]) throws {
+    StandardOutput.print(shell ? DriverArguments.shell(words) : words.joined(separator: "\n"))
+  }
+
+  static func failing(_ body: () throws -> [String]) throws -> [String] {
+    do { return try body() } catch { throw CommandFailure("\(error)") }
+  }
+}
+
+enum QEMUVersion {
+  /// What `PROGRAM --version` says; nil when it cannot be run.
+  static func installed(_ program: String) -> (major: Int, minor: Int)? {
+    guard let path = find(program), let pipe = try? Descriptor.pipe() else { return nil }
+    defer { Descriptor.close(pipe.read) }
+    let pid: Int32
+    do throws(SystemError) {
+      defer { Descriptor.close(pipe.write) }
+      let null = try Files.openNull()
+      defer { Descriptor.close(null) }
+      pid = try ChildProcess.spawn(
+        path, ["--version"],
+        fds: [(from: null, to: 0), (from: pipe.write, to: 1), (from: null, to: 2)])
+    } catch {
+      return nil
+    }
+    // It prints two lines; a program that goes on is none.
+    var output: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while output.count < 4096, (try? Descriptor.wait(pipe.read, .read, timeout: 5000)) == true {
+      let count = Files.readSome(pipe.read, &buffer)
+      guard count > 0 else { break }
+      output += buffer[..<count]
+    }
+    if (try? ChildProcess.wait(pid, timeout: 1_000_000_000)) ?? nil == nil {
+      ChildProcess.kill(pid, 9)
+      _ = try? ChildProcess.wait(pid)
+    }
+    return QEMUCapabilities.version(in: String(decoding: output, as: UTF8.self))
+  }
+
+  private static func find(_ program: String) -> String? {
+    if program.contains("/") { return InstancePath.absolute(program) }
+    let path = CurrentProcess.environment["PATH"] ?? "/usr/bin:/bin"
+    return path.split(separator: ":").map { "\($0)/\(program)" }.first { Files.exists($0) }
+  }
+}
