@@ -86,7 +86,10 @@ package struct GatewayOptions: Equatable {
     guard subnet.contains(address), address.isUnicast, address != subnet.network,
       address != subnet.broadcast, !address.isLoopback
     else {
-      throw .invalid(pointer, "\(address) is not an address of a guest's network \(subnet.network)/\(subnet.prefixLength)")
+      throw .invalid(
+        pointer,
+        "\(address) is not an address of a guest's network \(subnet.network)/\(subnet.prefixLength)"
+      )
     }
   }
 

@@ -47,6 +47,13 @@ public struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     }
   }
 
+  /// The members of both; the right one's where both have one.
+  public static func + (left: JSONObject, right: JSONObject) -> JSONObject {
+    var result = left
+    for member in right.members { result[member.name] = member.value }
+    return result
+  }
+
   /// Appends without a look for a member of that name.
   public mutating func append(_ name: String, _ value: JSONValue) {
     members.append(Member(name: name, value: value))

@@ -44,7 +44,8 @@ extension UserV2 {
     directory.station(mac, at: request.port)
     guard let address = dhcp.reserve(port: port, mac: mac, name: request.name) else {
       throw PluginFailure(
-        LND_ERR_LIMIT, "the network has no address left: all are leased, up to \(options.lastAddress)")
+        LND_ERR_LIMIT,
+        "the network has no address left: all are leased, up to \(options.lastAddress)")
     }
     settle()
     return [
