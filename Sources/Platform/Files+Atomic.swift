@@ -10,9 +10,9 @@
 
 extension Files {
   /// Puts a file with these bytes in the place of the one at `path`, in one step: a reader finds the old one or the new
-  /// one. Written beside it first, as `path` and ".new".
+  /// one. Written beside it first, as `path` and ".tmp".
   package static func write(_ bytes: [UInt8], to path: String, mode: UInt32) throws(SystemError) {
-    let new = path + ".new"
+    let new = path + ".tmp"
     remove(new)
     let fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode_t(mode))
     guard fd >= 0 else { throw SystemError("open", .current, subject: new) }

@@ -8,31 +8,10 @@ import Testing
 
 @Suite("Control API", .serialized, .ownThread)
 struct ControlAPITests {
-  struct Answer {
-    var status: Int
-    var body: String
-  }
-
-  /// One request over a connection of its own, while the test's thread turns the supervisor.
   func ask(_ fixture: Fixture, _ method: String, _ path: String, _ body: String = "") throws
-    -> Answer
+    -> Fixture.Answer
   {
-    let fd = try UnixSocket.connect(path: fixture.home.controlSocket)
-    defer { Descriptor.close(fd) }
-    let head =
-      "\(method) \(path) HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
-    try Files.writeAll(fd, Array((head + body).utf8))
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 65536)
-    fixture.until {
-      let count = Files.readSome(fd, &buffer)
-      if count > 0 { bytes += buffer[..<count] }
-      return count == 0
-    }
-    let text = String(decoding: bytes, as: UTF8.self)
-    let parts = text.split(separator: "\r\n\r\n", maxSplits: 1).map(String.init)
-    let status = text.split(separator: " ").dropFirst().first.flatMap { Int($0) }
-    return Answer(status: try #require(status), body: parts.count > 1 ? parts[1] : "")
+    try fixture.ask(method, path, body)
   }
 
   @Test func `status and networks tell of each network`() throws {

@@ -88,11 +88,11 @@ extension Network {
       return .object(object)
     }
     guard state == .running else {
-      let remembered = usernet?.readLeases(of: wanted.subnet) ?? [:]
+      let remembered = usernet?.readLeases(of: wanted.subnet, gateway: router) ?? [:]
       return answer(.success(json(remembered)))
     }
     leases { [weak self] result in
-      answer(result.map { json(LimaLeases.map($0, of: self?.wanted.subnet)) })
+      answer(result.map { json(LimaLeases.map($0, gateway: self?.router)) })
     }
   }
 

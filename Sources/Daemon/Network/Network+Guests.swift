@@ -156,6 +156,7 @@ extension Network {
     log(.info, "guest \(guest.name) left: \(reason)")
     if tellHost, let link, !link.hasEnded { link.request(.removePort(id)) }
     release(guest, reason)
+    watchLeases()
     considerStopping()
   }
 

@@ -188,6 +188,7 @@ extension Network {
       guard let guest = unixgramGuests.removeValue(forKey: id) else { return }
       unixgramAddresses[id] = nil
       log(.info, "guest \(guest.name) left")
+      watchLeases()
       considerStopping()
     case .fatal(let error):
       log(.error, "its process gives up: \(error)")

@@ -4,6 +4,7 @@
 // The process is asked soon after a guest came, then at growing intervals, and once more when it stops.
 
 import HostProtocol
+import Platform
 
 extension Network {
   private static let soonest: UInt64 = 500_000_000
@@ -31,6 +32,11 @@ extension Network {
     }
   }
 
+  /// The address of the network's gateway; nil where the configuration says nothing of addresses.
+  var router: String? {
+    active?.options["router"]?.string ?? wanted.subnet.map(LimaLeases.gateway)
+  }
+
   func askForLeases(_ link: HostLink) {
     link.request(.listLeases) { [weak self] reply in
       guard let self, case .success(.json(let text)) = reply,
@@ -42,15 +48,20 @@ extension Network {
 
   private func took(_ leases: [LeaseReport]) {
     if let usernet {
-      let map = LimaLeases.map(leases, of: wanted.subnet)
-      if map != writtenLeases {
-        do {
-          try usernet.writeLeases(map)
-          writtenLeases = map
+      let map = LimaLeases.map(leases, gateway: router)
+      if map != keptLeases {
+        do throws(SystemError) {
+          try usernet.keep(map)
+          keptLeases = map
         } catch {
           log(.warning, "leases are not kept: \(error)")
         }
       }
+    }
+    let gone = Set(leases.filter(\.isAbsent).map(\.address))
+    if gone != absentAddresses {
+      absentAddresses = gone
+      pushZones()
     }
     for observer in leaseObservers.values { observer.onLeases(leases) }
   }

@@ -48,7 +48,8 @@ extension Network {
     pushZones()
   }
 
-  private func pushZones() {
+  /// Without what points to guests that have left: a name goes with its guest, though gvproxy's API has no word for it.
+  func pushZones() {
     setNames(
       NameSet(
         owner: Self.endpointOwner,
@@ -56,7 +57,9 @@ extension Network {
           NameZone(
             name: zone.name,
             // A record without an address answers nothing: gvproxy would send an empty one.
-            records: zone.records.filter { !$0.address.isEmpty }.map {
+            records: zone.records.filter {
+              !$0.address.isEmpty && !absentAddresses.contains($0.address)
+            }.map {
               NameZone.Record(name: $0.name, address: $0.address, pattern: $0.pattern)
             }, defaultAddress: zone.defaultAddress.isEmpty ? nil : zone.defaultAddress)
         }))

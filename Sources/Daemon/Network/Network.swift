@@ -100,7 +100,9 @@ final class Network {
   var endpointServer: HTTPServer?
   /// Files of Lima's own; for user-v2 networks only.
   var usernet: UsernetFiles?
-  var writtenLeases: [String: String] = [:]
+  var keptLeases: [String: String] = [:]
+  /// Of guests that have left.
+  var absentAddresses: Set<String> = []
   var leaseObservers: [String: LeaseObserver] = [:]
   var leaseTimer: EventLoop.TimerID?
   var leaseInterval: UInt64 = 0

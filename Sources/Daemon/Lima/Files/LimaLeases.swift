@@ -12,12 +12,12 @@ enum LimaLeases {
   }
 
   /// Those whom an address belongs to, and the gateway.
-  static func map(_ leases: [LeaseReport], of subnet: IPv4Subnet?) -> [String: String] {
+  static func map(_ leases: [LeaseReport], gateway: String?) -> [String: String] {
     var result: [String: String] = [:]
     for lease in leases where lease.isHeld {
       if let mac = lease.mac { result[lease.address] = mac }
     }
-    if let subnet { result[gateway(of: subnet)] = gatewayMAC }
+    if let gateway { result[gateway] = gatewayMAC }
     return result
   }
 
@@ -28,7 +28,9 @@ enum LimaLeases {
   }
 
   /// What makes sense of a file, which anybody may have written: addresses of the subnet, MAC addresses.
-  static func decode(_ bytes: [UInt8], of subnet: IPv4Subnet?) -> [String: String] {
+  static func decode(
+    _ bytes: [UInt8], of subnet: IPv4Subnet?, gateway: String?
+  ) -> [String: String] {
     guard case .object(let object)? = try? JSONValue(parsing: bytes) else { return [:] }
     var result: [String: String] = [:]
     for member in object.members {
@@ -37,12 +39,15 @@ enum LimaLeases {
       else { continue }
       result[member.name] = mac
     }
-    if let subnet { result[gateway(of: subnet)] = gatewayMAC }
+    if let gateway { result[gateway] = gatewayMAC }
     return result
   }
 }
 
 extension LeaseReport {
-  /// Not merely offered, nor declined.
-  var isHeld: Bool { state != "offered" && state != "declined" }
+  /// The address is the client's now: neither offered nor given back.
+  var isHeld: Bool { [nil, "bound", "static", "reserved"].contains(state) }
+
+  /// Its guest's link is gone, as far as the plugin tells.
+  var isAbsent: Bool { !isHeld || name == "" }
 }

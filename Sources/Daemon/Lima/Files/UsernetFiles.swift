@@ -71,12 +71,17 @@ struct UsernetFiles {
 
   // MARK: Leases
 
-  func readLeases(of subnet: IPv4Subnet?) -> [String: String] {
-    guard let bytes = try? Files.read(leasesFile, limit: 1 << 20) else { return [:] }
-    return LimaLeases.decode(bytes, of: subnet)
+  func readLeases(of subnet: IPv4Subnet?, gateway: String?) -> [String: String] {
+    let bytes = (try? Files.read(leasesFile, limit: 1 << 20)) ?? []
+    return LimaLeases.decode(bytes, of: subnet, gateway: gateway)
   }
 
-  func writeLeases(_ leases: [String: String]) throws(SystemError) {
+  /// Unless the file says so already: a plugin may keep it itself, and know more.
+  func keep(_ leases: [String: String]) throws(SystemError) {
+    if let bytes = try? Files.read(leasesFile, limit: 1 << 20) {
+      let there = LimaLeases.decode(bytes, of: nil, gateway: nil)
+      if leases.allSatisfy({ there[$0.key] == $0.value }) { return }
+    }
     try Files.write(LimaLeases.encode(leases), to: leasesFile, mode: 0o644)
   }
 }

@@ -48,7 +48,14 @@ final class Instance {
 
   /// Starts the networks, and tells when they run or why one cannot.
   func begin(_ answer: @escaping (Result<Void, ErrorReport>) -> Void) {
-    let networks = [network()].compactMap { $0 } + others()
+    guard let primary = network() else {
+      return answer(
+        .failure(
+          ErrorReport(
+            code: HostError.Code.notFound.rawValue,
+            message: "there is no network `\(plan.interfaces[0].network ?? "")`")))
+    }
+    let networks = [primary] + others()
     var left = networks.count
     var failure: ErrorReport?
     for network in networks {
@@ -93,7 +100,7 @@ final class Instance {
   private func took(_ leases: [LeaseReport]) {
     guard !ended, let network = network() else { return }
     let mac = plan.interfaces[0].mac
-    let found = leases.first { $0.mac?.lowercased() == mac && $0.isHeld }
+    let found = leases.first { $0.mac?.lowercased() == mac && !$0.isAbsent }
     let before = lease
     lease = found
     if before?.address != found?.address || before?.name != found?.name {

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Instances that come up and go down, against a fake network-host.
+
+import Platform
+import Testing
+
+@testable import Daemon
+
+@Suite("Instances", .serialized, .ownThread)
+struct InstanceTests {
+  static let yaml = """
+    networks: [{lima: user-v2}]
+    ssh: {localPort: 0}
+    hostResolver: {hosts: {my.host: 10.0.0.1, alias.host: my.host}}
+    portForwards: [{guestPort: 80, hostPort: 18080, proto: tcp, static: true}]
+    """
+
+  func fixture(yaml: String = InstanceTests.yaml) throws -> (Fixture, String) {
+    let fixture = try UsernetFilesTests.fixture { fixture in
+      try Fixture.write(fixture.home.path + "/vm/lima.yaml", yaml)
+      try Fixture.write(fixture.home.networkDirectory("user-v2") + "/fake-leases", "[]")
+    }
+    return (fixture, fixture.home.path + "/vm")
+  }
+
+  func up(_ fixture: Fixture, _ path: String) throws -> Result<InstanceReport, ErrorReport> {
+    let asked = InstanceRequest(path: path)
+    return try fixture.result { fixture.supervisor.instances.up(asked, $0) }
+  }
+
+  /// Gives the guest of the instance a lease.
+  func lease(_ fixture: Fixture, _ report: InstanceReport, _ address: String = "192.168.104.3")
+    throws
+  {
+    try Fixture.write(
+      fixture.home.networkDirectory("user-v2") + "/fake-leases",
+      #"[{"address":"\#(address)","mac":"\#(report.interfaces[0].mac)","state":"bound"}]"#)
+  }
+
+  @Test func `forwards and names wait for the guest's address`() throws {
+    let (fixture, path) = try fixture()
+    let report = try up(fixture, path).get()
+    #expect(report.name == "vm" && report.hostname == "lima-vm")
+    #expect(report.interfaces.map(\.network) == ["user-v2"])
+    #expect(report.sshLocalPort > 1024 && report.address == nil)
+    #expect(report.forwards.map(\.state) == [.waiting, .waiting])
+    #expect(try fixture.network("user-v2").state == .running)
+    #expect(
+      fixture.until {
+        fixture.requests("user-v2").contains(
+          "names instance vm alias.host=my.host my.host=10.0.0.1")
+      })
+    try lease(fixture, report)
+    let ssh = "expose 127.0.0.1:\(report.sshLocalPort)"
+    #expect(fixture.until { fixture.requests("user-v2").contains(ssh) })
+    #expect(fixture.until { fixture.requests("user-v2").contains("expose 127.0.0.1:18080") })
+    #expect(
+      fixture.requests("user-v2").contains(
+        "names instance vm alias.host=my.host lima-vm.internal=192.168.104.3 my.host=10.0.0.1"))
+    let now = try fixture.supervisor.instances.report("vm")
+    #expect(now.address == "192.168.104.3")
+    #expect(now.forwards.map(\.guest) == ["192.168.104.3:22", "192.168.104.3:80"])
+    #expect(now.forwards.map(\.state) == [.open, .open])
+    let zones = try fixture.ask(
+      "GET", "/services/dns/all", at: fixture.home.networkSockets("user-v2").endpoint)
+    #expect(zones.body.contains(#"{"Name":"lima-vm","IP":"192.168.104.3"}"#))
+  }
+
+  @Test func `an address that changes takes forwards and names along`() throws {
+    let (fixture, path) = try fixture()
+    let report = try up(fixture, path).get()
+    try lease(fixture, report)
+    let instances = fixture.supervisor.instances
+    #expect(fixture.until { (try? instances.report("vm").address) == "192.168.104.3" })
+    try lease(fixture, report, "192.168.104.9")
+    try fixture.network("user-v2").watchLeases()
+    #expect(fixture.until { (try? instances.report("vm").address) == "192.168.104.9" })
+    #expect(
+      fixture.until {
+        (try? fixture.network("user-v2").forwards.compactMap(\.guest).sorted())
+          == ["192.168.104.9:22", "192.168.104.9:80"]
+      })
+    // The lease ends: the name goes.
+    try Fixture.write(fixture.home.networkDirectory("user-v2") + "/fake-leases", "[]")
+    try fixture.network("user-v2").watchLeases()
+    #expect(
+      fixture.until {
+        fixture.requests("user-v2").last == "names instance vm alias.host=my.host my.host=10.0.0.1"
+      })
+  }
+
+  @Test func `down takes away what up added, and nothing else`() throws {
+    let (fixture, path) = try fixture()
+    let report = try up(fixture, path).get()
+    try lease(fixture, report)
+    let network = try fixture.network("user-v2")
+    #expect(fixture.until { network.forwards.count == 2 })
+    var added = false
+    network.addForward(
+      Forward(protocol: "tcp", host: "127.0.0.1:19000", guest: "192.168.104.3:9")
+    ) { _ in added = true }
+    #expect(fixture.until { added })
+    #expect(network.isHeld && Files.exists(fixture.home.instancesFile))
+    #expect(try fixture.ask("DELETE", "/v1/instances/vm").status == 204)
+    #expect(fixture.until { network.forwards.map(\.host) == ["127.0.0.1:19000"] })
+    #expect(fixture.until { fixture.requests("user-v2").contains("names instance vm ") })
+    #expect(!network.isHeld && !Files.exists(fixture.home.instancesFile))
+    let again = try fixture.ask("DELETE", "/v1/instances/vm")
+    #expect(again.status == 404 && again.body.contains("no instance `vm` is up"))
+  }
+
+  @Test func `up again keeps the SSH port and follows the file`() throws {
+    let (fixture, path) = try fixture()
+    let first = try up(fixture, path).get()
+    try lease(fixture, first)
+    let network = try fixture.network("user-v2")
+    #expect(fixture.until { network.forwards.count == 2 })
+    try Fixture.write(path + "/lima.yaml", "networks: [{lima: user-v2}]\n")
+    let second = try up(fixture, path).get()
+    #expect(second.sshLocalPort == first.sshLocalPort)
+    #expect(fixture.until { network.forwards.count == 1 })
+    #expect(network.forwards[0].host == "127.0.0.1:\(first.sshLocalPort)")
+  }
+
+  @Test func `instances are up again after the daemon`() throws {
+    let (fixture, path) = try fixture()
+    let report = try up(fixture, path).get()
+    let bytes = try Files.read(fixture.home.instancesFile, limit: 1 << 16)
+    let next = try UsernetFilesTests.fixture { next in
+      try Fixture.write(next.home.instancesFile, String(decoding: bytes, as: UTF8.self))
+      try lease(next, report)
+    }
+    #expect(try next.supervisor.instances.report("vm").sshLocalPort == report.sshLocalPort)
+    #expect(next.until { (try? next.supervisor.instances.report("vm").address) != nil })
+  }
+
+  @Test func `files that make no sense are not brought up`() throws {
+    for text in [
+      "rubbish", "[{}]", #"[{"name":"x","file":"/nowhere/lima.yaml","sshLocalPort":1}]"#,
+    ] {
+      let fixture = try UsernetFilesTests.fixture {
+        try Fixture.write($0.home.instancesFile, text)
+      }
+      #expect(fixture.supervisor.instances.reports.isEmpty)
+      #expect(fixture.log.lines.all.contains { $0.contains("brought up again") })
+    }
+  }
+
+  @Test func `what is wrong is told`() throws {
+    let (fixture, path) = try fixture(yaml: "networks: [{lima: nowhere}]")
+    func message(_ path: String) throws -> String {
+      guard case .failure(let error) = try up(fixture, path) else { return "" }
+      return error.message
+    }
+    #expect(try message(path).contains("lima.yaml:1:19: field `networks[0].lima` references"))
+    #expect(try message("relative").contains("is not an absolute path"))
+    #expect(try message("/nowhere/x").contains("No such file"))
+    try Fixture.write(path + "/lima.yaml", "networks: [{lima: default}]\n")
+    #expect(try message(path).contains("no plugin claims mode `slirp`"))
+    #expect(fixture.supervisor.instances.reports.isEmpty)
+    let taken = try LoopbackPort.free()
+    try Fixture.write(
+      path + "/lima.yaml", "networks: [{lima: user-v2}]\nssh: {localPort: \(taken)}\n")
+    #expect(try up(fixture, path).get().sshLocalPort == taken)
+    try Fixture.write(
+      fixture.home.path + "/b/lima.yaml",
+      "networks: [{lima: user-v2}]\nssh: {localPort: \(taken)}\n")
+    #expect(try message(fixture.home.path + "/b").contains("another instance's"))
+  }
+
+  @Test func `a forward that cannot be is told with its reason`() throws {
+    let (fixture, path) = try fixture(
+      yaml: """
+        networks: [{lima: user-v2}]
+        portForwards: [{guestPort: 80, hostPort: 1, proto: tcp, static: true}]
+        """)
+    let report = try up(fixture, path).get()
+    try lease(fixture, report)
+    #expect(
+      fixture.until {
+        (try? fixture.supervisor.instances.report("vm").forwards.last?.state) == .failed
+      })
+    let failed = try fixture.supervisor.instances.report("vm").forwards[1]
+    #expect(failed.error == "network user-v2: the address is taken (plugin fake)")
+  }
+}

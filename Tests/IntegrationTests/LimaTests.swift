@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Lima's way with a user-v2 network, and instances, on real parts.
+
+import Foundation
+import Testing
+
+extension EndToEnd {
+  @Suite struct LimaTests {
+    /// A guest that greets at port 22, as an SSH server does; with the host's name that a Lima guest has.
+    private static let greeter = """
+      import socket, time
+      time.sleep(DELAY)
+      s = socket.create_server(("0.0.0.0", 22))
+      print("up", flush=True)
+      while True:
+          c, _ = s.accept(); c.sendall(b"SSH-2.0-test\\r\\n"); c.close()
+      """
+
+    private func greeter(
+      _ daemon: TestDaemon, _ network: String, mac: String, delay: Int = 0
+    ) throws -> RunningCommand {
+      try daemon.begin(
+        "exec", network, "--mac", mac, "--name", "greeter", "--", "python3", "-c",
+        Self.greeter.replacingOccurrences(of: "DELAY", with: "\(delay)"))
+    }
+
+    private func answer(_ daemon: TestDaemon, _ path: String, _ arguments: String...) throws
+      -> CommandResult
+    {
+      try run(
+        "curl",
+        ["-sS", "-m", "20", "--unix-socket", daemon.socket("ep", of: "user-v2"), "http://lima" + path]
+          + arguments)
+    }
+
+    @Test func anUnmodifiedLimaFindsTheNetworkRunningAndUsesIt() throws {
+      try require(.tap, .program("python3"))
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      let mac = "52:55:55:00:00:07"
+      // It opens its port long after Lima has begun to wait for it.
+      let guest = try greeter(daemon, "user-v2", mac: mac, delay: 3)
+      defer { guest.stop() }
+      let port = try freePort()
+      let result = try run(
+        "python3",
+        [
+          Installation.fixtures + "/limactl.py", daemon.home, "user-v2", mac, "\(port)", "lima-x",
+        ], seconds: 90)
+      #expect(result.succeeded, "\(result)\n\(guest.errors)\n\(daemon.log)")
+      for line in [
+        "running", "connected", "lease 192.168.104.", "exposed", "named", "open after",
+        "greeting SSH-2.0-test", "tunnel SSH-2.0-test", "unexposed",
+      ] {
+        #expect(result.output.contains(line), "\(line): \(result)")
+      }
+    }
+
+    @Test func aNameGoesWithItsGuestThoughLimaNeverTakesItBack() throws {
+      try require(.tap, .program("curl"), .program("dig"))
+      let daemon = try TestDaemon(arguments: ["--grace-period", "60s"])
+      defer { daemon.stop() }
+      let mac = "52:55:55:00:00:08"
+      let guest = try greeter(daemon, "user-v2", mac: mac)
+      defer { guest.stop() }
+      #expect(eventually { guest.output.contains("up") }, "\(guest.errors)")
+      let leases = try answer(daemon, "/leases").output
+      let address = try #require(
+        (try JSONSerialization.jsonObject(with: Data(leases.utf8)) as? [String: String])?
+          .first { $0.value == mac }?.key)
+      let added = try answer(
+        daemon, "/services/dns/add", "-d",
+        #"{"Name":"example.","Records":[{"Name":"vm","IP":"\#(address)"}]}"#)
+      #expect(added.output.isEmpty && added.succeeded, "\(added)")
+      func ask() throws -> String {
+        try daemon.netd("dns", "query", "vm.example", "--network", "user-v2").output
+      }
+      #expect(try eventually { try ask().contains(address) }, "\(try ask())")
+      guest.stop()
+      #expect(try eventually { try !ask().contains(address) }, "\(try ask())")
+    }
+
+    @Test func anInstanceIsUpWithItsForwardsAndNames() throws {
+      try require(.tap, .program("python3"))
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      let directory = daemon.home + "/vm"
+      try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+      let port = try freePort()
+      try """
+      networks: [{lima: user-v2}]
+      hostResolver: {hosts: {my.test: 10.9.8.7}}
+      portForwards: [{guestPort: 7000, hostPort: \(port), static: true, proto: tcp}]
+      """.write(toFile: directory + "/lima.yaml", atomically: true, encoding: .utf8)
+      let up = try daemon.netd("instance", "up", directory, "--format", "json")
+      #expect(up.succeeded, "\(up)\n\(daemon.log)")
+      let report = try #require(
+        try JSONSerialization.jsonObject(with: Data(up.output.utf8)) as? [String: Any])
+      let ssh = try #require(report["sshLocalPort"] as? Int)
+      let interfaces = try #require(report["interfaces"] as? [[String: Any]])
+      let mac = try #require(interfaces[0]["mac"] as? String)
+      #expect(interfaces.count == 1 && interfaces[0]["network"] as? String == "user-v2")
+      let guest = try greeter(daemon, "user-v2", mac: mac)
+      defer { guest.stop() }
+      let client = """
+        import socket
+        with socket.create_connection(("127.0.0.1", \(ssh)), 5) as s: print(s.recv(100))
+        """
+      #expect(
+        try eventually(within: 20) {
+          try run("python3", ["-c", client]).output == "b'SSH-2.0-test\\r\\n'\n"
+        }, "\(try daemon.netd("instance", "ls").output)\n\(daemon.log)")
+      let names = try daemon.guest(
+        "getent hosts my.test; getent hosts lima-vm.internal", on: "user-v2")
+      #expect(names.output.contains("10.9.8.7"), "\(names)\n\(daemon.log)")
+      #expect(names.output.contains("lima-vm.internal"), "\(names)")
+      let list = try daemon.netd("instance", "ls")
+      #expect(list.output.contains("2 open"), "\(list)")
+      let down = try daemon.netd("instance", "down", "vm")
+      #expect(down.succeeded, "\(down)")
+      let refused = try run("python3", ["-c", client])
+      #expect(refused.errors.contains("ConnectionRefusedError"), "\(refused)")
+    }
+
+    @Test func qemuArgumentsBootAVirtualMachineOnItsNetworks() throws {
+      try require(.virtualMachine, .program("python3"))
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      try "networks: [{lima: user-v2}]\n".write(
+        toFile: daemon.home + "/vm.yaml", atomically: true, encoding: .utf8)
+      let up = try daemon.netd("instance", "up", daemon.home + "/vm.yaml")
+      #expect(up.succeeded && up.output.contains("vm is up"), "\(up)")
+      let arguments = try daemon.netd("qemu-args", daemon.home + "/vm.yaml", "--shell")
+      #expect(arguments.succeeded, "\(arguments)")
+      let script = daemon.home + "/job"
+      try """
+      udhcpc -i eth0 -q -n -t 10 -T 1 -f -s /etc/udhcpc.script >/dev/null 2>&1
+      cat /run/lease; cat /sys/class/net/eth0/address
+      ping -c 1 -W 5 192.168.104.2
+      nslookup -type=a lima-vm.internal | tail -3
+      """.write(toFile: script, atomically: true, encoding: .utf8)
+      let result = try run(
+        Installation.root + "/Tests/Guest/run-guest",
+        ["-t", "120", "-q", arguments.output, Installation.guest, "-", script], seconds: 150)
+      #expect(result.succeeded, "\(result)")
+      let list = try daemon.netd("instance", "ls", "--json")
+      let mac = try #require(list.output.firstRange(of: /52:55:55:[0-9a-f:]{8}/))
+      #expect(result.output.contains(list.output[mac]), "\(result)\n\(list)")
+      for line in ["ip=192.168.104.", "1 packets received", "lima-vm.internal"] {
+        #expect(result.output.contains(line), "\(line): \(result)")
+      }
+    }
+  }
+}
