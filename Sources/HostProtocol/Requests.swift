@@ -37,7 +37,7 @@ package enum HostRequest: Codable, Hashable, Sendable {
   /// Replaces the DNS plugin while the network goes on. Reply: nothing, or why the one before
   /// stays.
   case setDNS(DNSSpec)
-  /// Reply: `json`, an array of the answers kept.
+  /// Reply: `json`, an array of `DNSCacheEntry`; the first few thousand.
   case listDNSCache
   /// Forgets the answers kept. Reply: nothing.
   case flushDNSCache
@@ -77,6 +77,7 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
   package var options: String
   package var dns: PluginRef?
   package var dnsOptions: String
+  package var dnsPolicy: DNSPolicy
   /// A folder the network's plugins may keep files in.
   package var stateDirectory: String
   /// The switch's; 0 when not configured.
@@ -84,7 +85,8 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
 
   package init(
     name: String, mode: String, plugin: PluginRef, options: String = "{}",
-    dns: PluginRef? = nil, dnsOptions: String = "{}", stateDirectory: String = "", mtu: Int = 0
+    dns: PluginRef? = nil, dnsOptions: String = "{}", dnsPolicy: DNSPolicy = DNSPolicy(),
+    stateDirectory: String = "", mtu: Int = 0
   ) {
     self.name = name
     self.mode = mode
@@ -92,6 +94,7 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
     self.options = options
     self.dns = dns
     self.dnsOptions = dnsOptions
+    self.dnsPolicy = dnsPolicy
     self.stateDirectory = stateDirectory
     self.mtu = mtu
   }

@@ -70,10 +70,56 @@ package struct DNSSpec: Codable, Hashable, Sendable {
   package var plugin: PluginRef
   /// One JSON object, checked against the plugin's schema, defaults filled in.
   package var options: String
+  package var policy: DNSPolicy
 
-  package init(plugin: PluginRef, options: String = "{}") {
+  package init(plugin: PluginRef, options: String = "{}", policy: DNSPolicy = DNSPolicy()) {
     self.plugin = plugin
     self.options = options
+    self.policy = policy
+  }
+}
+
+/// What holds for a network's names whichever plugin answers.
+package struct DNSPolicy: Codable, Hashable, Sendable {
+  /// Whether names have IPv6 addresses; otherwise AAAA questions get NODATA.
+  package var ipv6: Bool
+
+  package init(ipv6: Bool = true) {
+    self.ipv6 = ipv6
+  }
+}
+
+/// An answer that a network keeps, as `listDNSCache` tells it.
+package struct DNSCacheEntry: Codable, Hashable, Sendable {
+  /// Without the final dot, in lower case.
+  package var name: String
+  /// "A", "TYPE65280"
+  package var type: String
+  /// "IN"
+  package var `class`: String
+  /// "ad cd do": those bits of the question that were set; "" for most.
+  package var flags: String
+  /// "NOERROR" or "NXDOMAIN"
+  package var code: String
+  /// Records that answer; 0 for NODATA and NXDOMAIN.
+  package var answers: Int
+  /// Seconds until it is forgotten.
+  package var ttl: UInt64
+  /// Octets of its records.
+  package var octets: Int
+
+  package init(
+    name: String, type: String, class: String, flags: String, code: String, answers: Int,
+    ttl: UInt64, octets: Int
+  ) {
+    self.name = name
+    self.type = type
+    self.class = `class`
+    self.flags = flags
+    self.code = code
+    self.answers = answers
+    self.ttl = ttl
+    self.octets = octets
   }
 }
 

@@ -117,11 +117,15 @@ extension Network {
       }
     }
     for guest in guests.values.sorted(by: { $0.id < $1.id }) { introduce(guest, to: link) }
+    replayNames(to: link)
     replayForwards(to: link)
     for id in captures.keys.sorted() { beginCapture(id, on: link) }
     let waiting = waiters
     waiters = []
     for waiter in waiting { waiter(.success(link)) }
+    // The configuration may have been reread meanwhile.
+    dnsError = nil
+    if isChanged { updateDNS() }
     considerStopping()
   }
 
@@ -319,6 +323,7 @@ extension Network {
     }
     state = .stopped
     active = nil
+    dnsError = nil
     retryAt = nil
     backoff.reset()
     try? sockets.watchUnixgram()

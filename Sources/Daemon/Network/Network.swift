@@ -85,6 +85,12 @@ final class Network {
   /// Where they are. Outlives a process that dies: the next one is told, for a guest may have nothing to say.
   var unixgramAddresses: [UInt64: String] = [:]
   var forwards: [Forward] = []
+  /// By owner.
+  var names: [String: NameSet] = [:]
+  /// Why the DNS that the configuration wants is not the one that answers.
+  var dnsError: ErrorReport?
+  /// Counts changes of the DNS, so that answers to an earlier one are recognised.
+  var dnsUpdate = 0
   var captures: [UInt64: Capture] = [:]
   var nextCapture: UInt64 = 1
 
@@ -93,6 +99,7 @@ final class Network {
     self.wanted = configuration
     self.configFile = configFile
     self.context = context
+    names = Self.configuredNames(configuration)
     sockets = GuestSockets(
       paths: context.home.networkSockets(configuration.name), loop: context.loop)
     sockets.onGuest = { [weak self] transport, fd in self?.arrived(transport, fd) }
@@ -156,9 +163,13 @@ final class Network {
       failedUntil = 0
       open()
     }
-    if changed, let active, active.network.settings != configuration.settings {
+    setNames(NameSet(owner: Self.configurationOwner, hosts: configuration.hosts))
+    if changed, let active,
+      active.network.settings.withDNS(of: configuration.settings) != configuration.settings
+    {
       log(.notice, "the configuration has changed and holds from its next start on")
     }
+    updateDNS()
   }
 
   /// The process runs with other settings than the configuration has.
