@@ -67,7 +67,8 @@ extension ConfigProblem {
       return
         "`\(text)` is no domain name: labels have 1 to 63 characters, a name 253 at most"
     case .hostTarget(let text):
-      return "`\(text)` is neither an address nor a domain name: write 192.0.2.1, fd00::1 or the other name"
+      return
+        "`\(text)` is neither an address nor a domain name: write 192.0.2.1, fd00::1 or the other name"
     case .hostAddress(let text):
       return "`\(text)` is no address: of several, each has to be one; an alias stands alone"
     case .option(let text, let plugin):

@@ -35,7 +35,8 @@ struct LaunchPlan: Sendable {
       settings.options, common: common, of: plugin.plugin, network: network, prefix: "/options",
       &problems)
     dnsOptions = Self.check(
-      settings.dnsOptions, common: Self.commonDNS(settings), of: dns.plugin, network: network, prefix: "/dns/options",
+      settings.dnsOptions, common: Self.commonDNS(settings), of: dns.plugin, network: network,
+      prefix: "/dns/options",
       &problems)
     guard problems.isEmpty else {
       let file = network.isWritten ? configFile : "built-in network"
@@ -52,7 +53,8 @@ struct LaunchPlan: Sendable {
     if network.builtin { warnings = [] }
     if settings.dnsServers != nil, dnsOptions["servers"] == nil {
       warnings.append(
-        "networks.\(network.name).dns.servers has no effect: plugin \(dns.plugin.name) does not use it")
+        "networks.\(network.name).dns.servers has no effect: plugin \(dns.plugin.name) does not use it"
+      )
     }
     self.warnings = warnings
   }

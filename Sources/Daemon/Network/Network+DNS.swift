@@ -53,7 +53,8 @@ extension Network {
         dnsError = nil
         log(
           .notice,
-          "DNS by \(plan.dns.plugin.name) \(plan.dns.module.version) (\(plan.dns.file)) from now on")
+          "DNS by \(plan.dns.plugin.name) \(plan.dns.module.version) (\(plan.dns.file)) from now on"
+        )
       case .failure(let error):
         keepDNS(plan.report(error, configFile: configFile))
       }
@@ -76,7 +77,9 @@ extension Network {
       guard let self else { return }
       switch reply {
       case .success(.json(let text)):
-        guard let entries = try? JSONText.decode([DNSCacheEntry].self, from: text) else { fallthrough }
+        guard let entries = try? JSONText.decode([DNSCacheEntry].self, from: text) else {
+          fallthrough
+        }
         answer(.success(entries.map { DNSCacheReport(network: self.name, $0) }))
       case .success:
         answer(
