@@ -83,12 +83,7 @@ package struct DNSBuilder {
   /// The message.
   package consuming func finish() -> [UInt8] {
     if let edns {
-      bytes.append(0)
-      append(DNSType.opt.rawValue)
-      append(edns.udpSize)
-      append(edns.ttlField)
-      append(UInt16(truncatingIfNeeded: edns.options.count))
-      bytes += edns.options
+      edns.write(to: &bytes)
       counts[3] &+= 1
     }
     for (index, value) in ([header.id, header.flags] + counts).enumerated() {

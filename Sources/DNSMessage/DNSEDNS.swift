@@ -32,4 +32,17 @@ package struct DNSEDNS: Hashable, Sendable {
 
   /// Octets of the record.
   package var encodedLength: Int { 11 + options.count }
+
+  /// Appends the record.
+  package func write(to bytes: inout [UInt8]) {
+    bytes.append(0)
+    for value in [
+      DNSType.opt.rawValue, udpSize, UInt16(ttlField >> 16), UInt16(truncatingIfNeeded: ttlField),
+      UInt16(truncatingIfNeeded: options.count),
+    ] {
+      bytes.append(UInt8(value >> 8))
+      bytes.append(UInt8(value & 255))
+    }
+    bytes.append(contentsOf: options)
+  }
 }

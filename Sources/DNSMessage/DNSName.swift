@@ -84,6 +84,11 @@ package struct DNSName: Sendable {
     return offset == tail && wire[tail...].elementsEqual(ancestor.wire) { fold($0) == fold($1) }
   }
 
+  /// Appends it in lower case, in wire form: fit for a key that is compared as bytes.
+  package func appendFolded(to bytes: inout [UInt8]) {
+    for octet in wire { bytes.append(fold(octet)) }
+  }
+
   /// In lower case: RFC 4034's canonical form, fit for a key that is compared as bytes.
   package var lowercased: DNSName {
     DNSName(checked: wire.map(fold))

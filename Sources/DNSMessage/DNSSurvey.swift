@@ -70,6 +70,32 @@ package struct DNSSurvey: Sendable {
     return (DNSType(rawValue: type), DNSClass(rawValue: dnsClass))
   }
 
+  /// The first question's name, when it is not compressed; nil without a question.
+  package func firstName(of bytes: [UInt8]) -> DNSName? {
+    guard questionCount > 0, !firstNameIsCompressed, firstNameEnd <= bytes.count else {
+      return nil
+    }
+    // The walk has checked it.
+    return DNSName(checked: Array(bytes[DNSHeader.length..<firstNameEnd]))
+  }
+
+  /// OPT's options in wire form, for an OPT at `range`; empty when they are not well-formed.
+  package func ednsOptions(of bytes: [UInt8], in range: Range<Int>) -> [UInt8] {
+    guard range.upperBound <= bytes.count else { return [] }
+    var reader = DNSReader(bytes, at: range.lowerBound)
+    guard (try? reader.skipName()) != nil, (try? reader.skip(10)) != nil,
+      reader.offset <= range.upperBound
+    else { return [] }
+    let options = Array(bytes[reader.offset..<range.upperBound])
+    var option = DNSReader(options)
+    while !option.isAtEnd {
+      guard (try? option.skip(2)) != nil, let length = try? option.u16(),
+        (try? option.skip(Int(length))) != nil
+      else { return [] }
+    }
+    return options
+  }
+
   /// OPT's fixed part; nil without OPT. The options are not looked at.
   package func edns(of bytes: [UInt8]) -> DNSEDNS? {
     guard let optRange, optRange.upperBound <= bytes.count else { return nil }

@@ -20,13 +20,18 @@ struct BrokerFixture {
     return effects
   }
 
+  /// What the plugin was asked, for whom.
+  struct Asked {
+    let ticket: DNSTicket
+    let lookup: DNSLookupID
+    let message: [UInt8]
+  }
+
   /// Asks; what the plugin was given, or nil when it was not asked.
-  func ask(
-    _ message: [UInt8], _ transport: DNSTransport = .udp
-  ) throws -> (ticket: DNSTicket, message: [UInt8])? {
+  func ask(_ message: [UInt8], _ transport: DNSTransport = .udp) throws -> Asked? {
     let ticket = try #require(broker.query(message, over: transport, now: now))
-    guard case .ask(ticket, let message, transport, _) = effects().first else { return nil }
-    return (ticket, message)
+    guard case .ask(let lookup, let message, transport, _) = effects().first else { return nil }
+    return Asked(ticket: ticket, lookup: lookup, message: message)
   }
 
   /// What the client gets for a message that the plugin is not asked about:
@@ -49,7 +54,7 @@ struct BrokerFixture {
   ) throws -> [UInt8] {
     let asked = try #require(try ask(message, transport))
     broker.complete(
-      asked.ticket, answer: make(try DNSMessage(parsing: asked.message)), now: now)
+      asked.lookup, answer: make(try DNSMessage(parsing: asked.message)), now: now)
     guard case .answer(asked.ticket, let bytes) = effects().first else {
       throw DNSParseError.truncated
     }
@@ -156,7 +161,7 @@ struct DNSBrokerQuestionTests {
     let fixture = BrokerFixture()
     let message = try clientQuery(edns: DNSEDNS(udpSize: 1232))
     let first = try #require(try fixture.ask(message + [1, 2, 3]))
-    let second = try #require(try fixture.ask(message))
+    let second = try #require(try fixture.ask(message, .tcp))
     #expect(first.message.dropFirst(2) == message.dropFirst(2))
     #expect(first.message.prefix(2) != second.message.prefix(2))
     #expect(fixture.broker.pending == 2)
@@ -167,9 +172,9 @@ struct DNSBrokerQuestionTests {
     let fixture = BrokerFixture(maximumPending: 3)
     let message = try clientQuery()
     let first = try #require(try fixture.ask(message))
-    for _ in 0..<2 { _ = try fixture.ask(message) }
+    for name in ["b.example", "c.example"] { _ = try fixture.ask(clientQuery(name)) }
     #expect(fixture.broker.query(message, over: .udp, now: fixture.now) == nil)
-    fixture.broker.complete(first.ticket, answer: nil, now: fixture.now)
+    fixture.broker.complete(first.lookup, answer: nil, now: fixture.now)
     #expect(fixture.broker.query(message, over: .udp, now: fixture.now) != nil)
     #expect(fixture.broker.counters.overload == 1)
   }
@@ -336,13 +341,13 @@ struct DNSBrokerAnswerTests {
         Issue.record("refused")
         return
       }
-      guard case .ask(ticket, let asked, _, _) = fixture.broker.nextEffect() else {
+      guard case .ask(let lookup, let asked, _, _) = fixture.broker.nextEffect() else {
         while fixture.broker.nextEffect() != nil {}
         continue
       }
       let parsed = (try? DNSMessage(parsing: asked)) ?? DNSMessage(header: DNSHeader())
       let answer = parsed.questions.isEmpty ? asked : pluginAnswer(parsed, edns: parsed.edns)
-      fixture.broker.complete(ticket, answer: random.mutated(answer), now: 1)
+      fixture.broker.complete(lookup, answer: random.mutated(answer), now: 1)
       guard case .answer(ticket, let bytes) = fixture.broker.nextEffect() else {
         Issue.record("no answer")
         return

@@ -22,7 +22,7 @@ struct DNSBrokerTimeTests {
       return
     }
     #expect(try DNSMessage(parsing: bytes).responseCode == .serverFailure)
-    #expect(effects.last == .cancel(asked.ticket))
+    #expect(effects.last == .cancel(asked.lookup))
     #expect(fixture.broker.nextDeadline == nil)
     #expect(fixture.broker.counters.timeouts == 1)
   }
@@ -47,7 +47,7 @@ struct DNSBrokerTimeTests {
     let second = try #require(try fixture.ask(clientQuery("other.example")))
     #expect(first.ticket != second.ticket)
     fixture.broker.complete(
-      first.ticket, answer: pluginAnswer(try DNSMessage(parsing: first.message)), now: fixture.now)
+      first.lookup, answer: pluginAnswer(try DNSMessage(parsing: first.message)), now: fixture.now)
     fixture.broker.complete(0, answer: nil, now: fixture.now)
     fixture.broker.complete(.max, answer: nil, now: fixture.now)
     #expect(fixture.effects().isEmpty)
@@ -60,7 +60,7 @@ struct DNSBrokerTimeTests {
     let fixture = BrokerFixture()
     let asked = try #require(try fixture.ask(clientQuery()))
     fixture.broker.cancel(asked.ticket)
-    #expect(fixture.effects() == [.cancel(asked.ticket)])
+    #expect(fixture.effects() == [.cancel(asked.lookup)])
     fixture.broker.cancel(asked.ticket)
     fixture.broker.expire(now: .max)
     #expect(fixture.effects().isEmpty)
@@ -88,8 +88,10 @@ struct DNSBrokerTimeTests {
       time += 100_000_000
       fixture.broker.expire(now: time)
       if let ticket = fixture.broker.query(try clientQuery(), over: .udp, now: time) {
-        if round % 3 == 0 { fixture.broker.complete(ticket, answer: nil, now: time) }
         if round % 3 == 1 { fixture.broker.cancel(ticket) }
+      }
+      for case .ask(let lookup, _, _, _) in fixture.effects() where round % 3 == 0 {
+        fixture.broker.complete(lookup, answer: nil, now: time)
       }
       _ = fixture.effects()
     }

@@ -56,9 +56,10 @@ extension NetworkProcess {
       }
       return dns.requestAsks(message, request: id)
     case .setDNS(let spec): try setDNS(spec)
-    case .networkChanged: dnsPlugin?.networkChanged()
-    case .setNames, .listDNSCache, .flushDNSCache:
-      throw HostError(.unsupported, "this network-host does not know how")
+    case .networkChanged: dns.networkChanged()
+    case .setNames(let names): try dns.set(names)
+    case .listDNSCache: return .json(try dns.listCache())
+    case .flushDNSCache: dns.flushCache()
     default: return try answerNetwork(id, request, &fds)
     }
     return .ok

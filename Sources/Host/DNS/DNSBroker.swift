@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
+import HostProtocol
 
-/// Names one question under way. Carries a generation: one that is used after
+/// Names one client's question. Carries a generation: one that is used after
 /// its end is ignored and counted. Never 0.
 package typealias DNSTicket = UInt64
+
+/// Names one question to the DNS plugin, on behalf of all who ask the same. As
+/// above.
+package typealias DNSLookupID = UInt64
 
 /// What the broker wants done. Its owner takes them with `nextEffect` after
 /// each call into the broker, in order.
 package enum DNSEffect: Equatable, Sendable {
   /// Call the DNS plugin's `resolve`; `complete` brings back what it says.
-  case ask(DNSTicket, message: [UInt8], DNSTransport, deadline: UInt64)
+  case ask(DNSLookupID, message: [UInt8], DNSTransport, deadline: UInt64)
   /// Call the DNS plugin's `cancel`: nobody waits any more.
-  case cancel(DNSTicket)
+  case cancel(DNSLookupID)
   /// The answer for whoever asked: ready to be sent. The ticket is spent.
   case answer(DNSTicket, [UInt8])
   /// The message was no DNS query and gets no answer. The ticket is spent.
@@ -20,8 +25,9 @@ package enum DNSEffect: Equatable, Sendable {
 
 /// Stands between those who ask (a network plugin by limanetd.dns/1, `dns
 /// query`) and the network's DNS plugin: judges the question, answers owned
-/// names, keeps deadlines, matches answer and question, cuts answers to what
-/// the client can take, and says SERVFAIL when the plugin does not deliver.
+/// names and what it has kept, asks the plugin once for all who ask the same,
+/// keeps deadlines, matches answer and question, cuts answers to what the client
+/// can take, and says SERVFAIL when the plugin does not deliver.
 ///
 /// A state machine without I/O: time comes in as an argument (monotonic
 /// nanoseconds), work goes out as effects. Loop thread only. Nothing completes
@@ -30,52 +36,87 @@ package enum DNSEffect: Equatable, Sendable {
 ///
 ///     let ticket = broker.query(bytes, over: .udp, now: now)   // nil: too many
 ///     while let effect = broker.nextEffect() { ... }
-///     broker.complete(ticket, answer: bytes or nil, now: now)  // from op_done
+///     broker.complete(lookup, answer: bytes or nil, now: now)  // from op_done
 ///     broker.expire(now: now)                                  // at nextDeadline
 ///
-/// Bounded: `maximumPending` questions, each of at most 64 KiB.
-/// RFC 1035 4, 2181 5 and 9, 4343, 6891, 7766, 9619.
+/// Bounded: `maximumPending` questions that wait, as many answers that wait to be
+/// taken, and the cache.
+/// RFC 1035 4, 2181 5 and 9, 2308, 4343, 6891, 7766, 9619.
 package final class DNSBroker {
   package struct Limits: Sendable {
     /// Nanoseconds a question may take; also the most a client can ask for.
     package var deadline: UInt64 = 5_000_000_000
-    /// Questions with the plugin at one time.
-    package var maximumPending = 1024
+    /// Clients' questions that wait at one time.
+    package var maximumPending = 2048
+    /// Answers kept, and the octets of all of them; 0: none.
+    package var cacheEntries = 16384
+    package var cacheOctets = 4 << 20
 
     package init() {}
   }
 
-  /// Names answered here; publish and withdraw at any time.
-  package var names = NameTable()
-  package private(set) var counters = DNSCounters()
-  /// Without a DNS plugin every question but those about owned names fails.
+  package var counters = DNSCounters()
+  /// Without a DNS plugin every question fails but those that are answered here.
   package var hasPlugin = true
+  /// What holds whichever plugin answers.
+  package var policy = DNSPolicy() {
+    didSet { if policy != oldValue { flushCache() } }
+  }
 
-  private let limits: Limits
-  private var slots: [Slot] = []
-  private var free: [Int] = []
-  private var pendingCount = 0
+  let limits: Limits
+  var names = OwnedNames()
+  var cache: DNSCache
+  private var clients = DNSSlots<Client>()
+  private var lookups = DNSSlots<Lookup>()
+  /// Lookups that others may join.
+  private var shared: [LookupKey: DNSLookupID] = [:]
+  private var waiting = 0
   private var effects: [DNSEffect] = []
   private var nextEffectIndex = 0
   /// No pending deadline is earlier. May lag behind: that costs one idle
   /// `expire`, which sets it right.
   private var earliest = UInt64.max
   private var lastID: UInt16 = 0
+  /// Counts flushes: what was asked before one is not kept after it.
+  private var era: UInt64 = 0
 
-  private struct Slot {
-    var generation: UInt32 = 1
-    var pending: Pending?
+  private enum Client {
+    case waiting(Waiting)
+    /// Its last effect is not taken yet.
+    case served
+    /// As above, and nobody wants it any more.
+    case gone
   }
 
-  private struct Pending {
+  private struct Waiting {
     let query: DNSClientQuery
+    let lookup: DNSLookupID
+    let deadline: UInt64
+    /// CNAME records of the network's own that led to the lookup's name.
+    let chain: [DNSRecord]
+  }
+
+  private struct LookupKey: Hashable {
+    let key: DNSCacheKey
+    /// An answer over UDP may be cut.
+    let transport: DNSTransport
+  }
+
+  private struct Lookup {
+    let key: LookupKey
+    let question: DNSQuestion
     /// The id of the message the plugin has.
     let askedID: UInt16
-    let deadline: UInt64
+    let era: UInt64
+    var clients: [DNSTicket]
+    /// The plugin has it.
+    var isAsked = false
   }
 
   package init(limits: Limits = Limits()) {
     self.limits = limits
+    cache = DNSCache(
+      limits: DNSCache.Limits(entries: limits.cacheEntries, octets: limits.cacheOctets))
   }
 
   /// When `expire` has something to do; nil: never. May be early.
@@ -83,8 +124,8 @@ package final class DNSBroker {
     earliest == .max ? nil : earliest
   }
 
-  /// Questions with the plugin.
-  package var pending: Int { pendingCount }
+  /// Clients' questions that wait.
+  package var pending: Int { waiting }
 
   // MARK: For those who ask
 
@@ -95,163 +136,255 @@ package final class DNSBroker {
   package func query(
     _ message: [UInt8], over transport: DNSTransport, deadline: UInt64 = 0, now: UInt64
   ) -> DNSTicket? {
-    guard pendingCount < limits.maximumPending else {
+    guard waiting < limits.maximumPending, clients.count < 2 * limits.maximumPending else {
       counters.overload &+= 1
       return nil
     }
     counters.queries &+= 1
-    let slot = free.popLast() ?? addSlot()
-    let ticket = ticket(of: slot)
     switch DNSAdmission(message, over: transport) {
     case .ignored:
       counters.ignored &+= 1
-      release(slot)
+      let ticket = clients.insert(.served)
       effects.append(.silence(ticket))
+      return ticket
     case .rejected(let answer):
       counters.rejected &+= 1
-      finish(slot, ticket, answer)
-    case .admitted(let query):
-      if let records = names.records(for: query.question) {
-        counters.owned &+= 1
-        finish(slot, ticket, query.answer(.noError, records: records, authoritative: true))
-      } else if !hasPlugin {
-        counters.failures &+= 1
-        finish(slot, ticket, query.answer(.serverFailure))
-      } else {
-        ask(slot, ticket, query, deadline: deadline, now: now)
-      }
+      return served(answer)
+    case .admitted(let query, let end):
+      return admit(query, message, end, deadline: deadline, now: now)
     }
-    return ticket
+  }
+
+  private func admit(
+    _ query: DNSClientQuery, _ message: [UInt8], _ end: Int, deadline: UInt64, now: UInt64
+  ) -> DNSTicket {
+    let question = query.question
+    if !policy.ipv6, question.type == .aaaa, question.dnsClass == .internet {
+      counters.withheld &+= 1
+      return served(query.answer(.noError))
+    }
+    let key = DNSCacheKey(question, query)
+    // Nothing that is owned is ever kept: names that come flush the cache.
+    if let (answer, age) = cache.find(key.kept, now: now) {
+      counters.cached &+= 1
+      return served(answer.encoded(for: query, age: age))
+    }
+    switch names.find(question) {
+    case .answer(let code, let records):
+      counters.owned &+= 1
+      return served(query.answer(code, records: records, authoritative: code != .serverFailure))
+    case .foreign:
+      return ask(
+        Inquiry(query: query, key: key, asked: question, chain: []),
+        { end == message.count ? message : Array(message[..<end]) }, deadline, now)
+    case .outside(let chain, let name):
+      let asked = DNSQuestion(name: name, type: question.type, dnsClass: question.dnsClass)
+      let key = DNSCacheKey(asked, query)
+      if let (answer, age) = cache.find(key.kept, now: now) {
+        counters.cached &+= 1
+        return served(answer.encoded(for: query, behind: chain, asked, age: age))
+      }
+      return ask(
+        Inquiry(query: query, key: key, asked: asked, chain: chain),
+        { DNSMessage(header: query.header, questions: [asked], edns: query.edns).encoded() },
+        deadline, now)
+    }
   }
 
   /// Forgets a question; no answer follows. Ignores a stale ticket.
   package func cancel(_ ticket: DNSTicket) {
-    // What has not been taken yet need not be done at all.
-    var wasAsked = true
-    if nextEffectIndex < effects.count {
-      var kept: [DNSEffect] = []
-      for effect in effects[nextEffectIndex...] {
-        switch effect {
-        case .ask(ticket, _, _, _): wasAsked = false
-        case .answer(ticket, _), .silence(ticket): break
-        default: kept.append(effect)
-        }
-      }
-      effects = kept
-      nextEffectIndex = 0
+    switch clients[ticket] {
+    case .waiting(let client):
+      counters.cancelled &+= 1
+      release(ticket)
+      leave(client.lookup, ticket)
+    case .served: clients[ticket] = .gone
+    case .gone, nil: break
     }
-    guard let slot = slot(of: ticket) else { return }
-    counters.cancelled &+= 1
-    release(slot)
-    if wasAsked { effects.append(.cancel(ticket)) }
   }
 
   // MARK: For the plugin's side
 
   /// What the plugin came to: a message, or nil for a failure.
-  package func complete(_ ticket: DNSTicket, answer: [UInt8]?, now: UInt64) {
-    guard let slot = slot(of: ticket), let pending = slots[slot].pending else {
+  package func complete(_ id: DNSLookupID, answer bytes: [UInt8]?, now: UInt64) {
+    guard let lookup = end(id) else {
       counters.late &+= 1
       return
     }
-    guard let answer else {
-      counters.failures &+= 1
-      finish(slot, ticket, pending.query.answer(.serverFailure))
-      return
+    guard let bytes else {
+      counters.failures &+= UInt64(lookup.clients.count)
+      return fail(lookup)
     }
-    switch DNSAnswerCheck(answer, askedID: pending.askedID, query: pending.query) {
-    case .fits(let bytes):
-      counters.answered &+= 1
-      finish(slot, ticket, bytes)
-      return
-    case .malformed: counters.malformed &+= 1
-    case .mismatch: counters.mismatched &+= 1
-    case .unspeakable: counters.failures &+= 1
+    do throws(DNSAnswer.Flaw) {
+      let answer = try DNSAnswer(checking: bytes, askedID: lookup.askedID, lookup.question)
+      if lookup.era == era, lookup.key.key.wantsRecursion {
+        cache.store(lookup.key.key, answer, now: now)
+      }
+      for ticket in lookup.clients { serve(ticket, answer, lookup.question) }
+    } catch {
+      switch error {
+      case .malformed: counters.malformed &+= 1
+      case .mismatch: counters.mismatched &+= 1
+      }
+      fail(lookup)
     }
-    finish(slot, ticket, pending.query.answer(.serverFailure))
   }
 
   /// Gives up on every question whose time is over: SERVFAIL to the client,
-  /// `cancel` to the plugin.
+  /// `cancel` to the plugin when nobody else waits for the same.
   package func expire(now: UInt64) {
     guard now >= earliest else { return }
     earliest = .max
-    for slot in slots.indices {
-      guard let pending = slots[slot].pending else { continue }
-      if pending.deadline <= now {
-        let ticket = ticket(of: slot)
-        counters.timeouts &+= 1
-        finish(slot, ticket, pending.query.answer(.serverFailure))
-        effects.append(.cancel(ticket))
+    var late: [(DNSTicket, Waiting)] = []
+    clients.forEach { ticket, client in
+      guard case .waiting(let waiting) = client else { return }
+      if waiting.deadline <= now {
+        late.append((ticket, waiting))
       } else {
-        earliest = min(earliest, pending.deadline)
+        earliest = min(earliest, waiting.deadline)
       }
+    }
+    for (ticket, client) in late {
+      counters.timeouts &+= 1
+      finish(ticket, client.query.answer(.serverFailure))
+      leave(client.lookup, ticket)
     }
   }
 
   /// The next thing to do; nil when all is done.
   package func nextEffect() -> DNSEffect? {
-    guard nextEffectIndex < effects.count else {
-      effects.removeAll(keepingCapacity: true)
-      nextEffectIndex = 0
-      return nil
+    while nextEffectIndex < effects.count {
+      let effect = effects[nextEffectIndex]
+      nextEffectIndex += 1
+      switch effect {
+      case .answer(let ticket, _), .silence(let ticket):
+        guard case .served = clients.remove(ticket) else { continue }
+      case .ask(let id, _, _, _):
+        guard lookups[id] != nil else { continue }
+        lookups[id]?.isAsked = true
+      case .cancel: break
+      }
+      return effect
     }
-    nextEffectIndex += 1
-    return effects[nextEffectIndex - 1]
+    effects.removeAll(keepingCapacity: true)
+    nextEffectIndex = 0
+    return nil
+  }
+
+  // MARK: What is kept
+
+  /// Forgets the answers kept. What is under way will not be kept either, nor shared with those
+  /// who ask from now on.
+  package func flushCache() {
+    cache.flush()
+    shared.removeAll()
+    era &+= 1
   }
 
   // MARK: Inside
 
+  private struct Inquiry {
+    let query: DNSClientQuery
+    let key: DNSCacheKey
+    let asked: DNSQuestion
+    let chain: [DNSRecord]
+  }
+
   private func ask(
-    _ slot: Int, _ ticket: DNSTicket, _ query: DNSClientQuery, deadline: UInt64, now: UInt64
-  ) {
+    _ inquiry: Inquiry, _ message: () -> [UInt8], _ deadline: UInt64, _ now: UInt64
+  ) -> DNSTicket {
+    guard hasPlugin else {
+      counters.failures &+= 1
+      return served(inquiry.query.answer(.serverFailure))
+    }
     let latest = now.addingReportingOverflow(limits.deadline)
     let bound = latest.overflow ? UInt64.max - 1 : latest.partialValue
     let deadline = deadline == 0 ? bound : min(deadline, bound)
+    let key = LookupKey(key: inquiry.key, transport: inquiry.query.transport)
+    if let id = shared[key], lookups[id] != nil {
+      counters.shared &+= 1
+      let ticket = wait(inquiry, id, deadline)
+      lookups[id]?.clients.append(ticket)
+      return ticket
+    }
     // An id of our own: two clients with the same id are two questions, and a
     // plugin that mixes up its answers is found out. The guard against the
     // network is the plugin's random id towards its upstream.
     lastID &+= 1
-    var message = query.message
+    var message = message()
     message[0] = UInt8(lastID >> 8)
     message[1] = UInt8(lastID & 255)
     counters.asked &+= 1
-    slots[slot].pending = Pending(query: query, askedID: lastID, deadline: deadline)
-    pendingCount += 1
-    earliest = min(earliest, deadline)
-    effects.append(.ask(ticket, message: message, query.transport, deadline: deadline))
+    let id = lookups.insert(
+      Lookup(key: key, question: inquiry.asked, askedID: lastID, era: era, clients: []))
+    shared[key] = id
+    let ticket = wait(inquiry, id, deadline)
+    lookups[id]?.clients.append(ticket)
+    effects.append(.ask(id, message: message, inquiry.query.transport, deadline: bound))
+    return ticket
   }
 
-  private func finish(_ slot: Int, _ ticket: DNSTicket, _ answer: [UInt8]) {
-    release(slot)
+  private func wait(_ inquiry: Inquiry, _ id: DNSLookupID, _ deadline: UInt64) -> DNSTicket {
+    waiting += 1
+    earliest = min(earliest, deadline)
+    return clients.insert(
+      .waiting(
+        Waiting(
+          query: inquiry.query, lookup: id, deadline: deadline, chain: inquiry.chain)))
+  }
+
+  /// A client that is answered at once.
+  private func served(_ answer: [UInt8]) -> DNSTicket {
+    let ticket = clients.insert(.served)
+    effects.append(.answer(ticket, answer))
+    return ticket
+  }
+
+  private func serve(_ ticket: DNSTicket, _ answer: DNSAnswer, _ asked: DNSQuestion) {
+    guard case .waiting(let client) = clients[ticket] else { return }
+    guard answer.isSpeakable(to: client.query) else {
+      counters.failures &+= 1
+      return finish(ticket, client.query.answer(.serverFailure))
+    }
+    counters.answered &+= 1
+    finish(
+      ticket,
+      client.chain.isEmpty
+        ? answer.encoded(for: client.query)
+        : answer.encoded(for: client.query, behind: client.chain, asked))
+  }
+
+  private func fail(_ lookup: Lookup) {
+    for ticket in lookup.clients {
+      guard case .waiting(let client) = clients[ticket] else { continue }
+      finish(ticket, client.query.answer(.serverFailure))
+    }
+  }
+
+  private func finish(_ ticket: DNSTicket, _ answer: [UInt8]) {
+    clients[ticket] = .served
+    waiting -= 1
+    if waiting == 0 { earliest = .max }
     effects.append(.answer(ticket, answer))
   }
 
-  private func addSlot() -> Int {
-    slots.append(Slot())
-    return slots.count - 1
+  private func release(_ ticket: DNSTicket) {
+    _ = clients.remove(ticket)
+    waiting -= 1
+    if waiting == 0 { earliest = .max }
   }
 
-  private func release(_ slot: Int) {
-    if slots[slot].pending != nil {
-      slots[slot].pending = nil
-      pendingCount -= 1
-    }
-    slots[slot].generation = slots[slot].generation == .max ? 1 : slots[slot].generation + 1
-    free.append(slot)
-    if pendingCount == 0 { earliest = .max }
+  /// One client fewer for a lookup; without any it ends.
+  private func leave(_ id: DNSLookupID, _ ticket: DNSTicket) {
+    lookups[id]?.clients.removeAll { $0 == ticket }
+    guard let lookup = lookups[id], lookup.clients.isEmpty else { return }
+    _ = end(id)
+    if lookup.isAsked { effects.append(.cancel(id)) }
   }
 
-  private func ticket(of slot: Int) -> DNSTicket {
-    UInt64(slots[slot].generation) << 32 | UInt64(slot)
-  }
-
-  /// The slot of a question with the plugin.
-  private func slot(of ticket: DNSTicket) -> Int? {
-    let slot = Int(ticket & 0xFFFF_FFFF)
-    guard slot < slots.count, slots[slot].generation == UInt32(ticket >> 32),
-      slots[slot].pending != nil
-    else { return nil }
-    return slot
+  private func end(_ id: DNSLookupID) -> Lookup? {
+    guard let lookup = lookups.remove(id) else { return nil }
+    if shared[lookup.key] == id { shared[lookup.key] = nil }
+    return lookup
   }
 }

@@ -7,15 +7,11 @@ package enum DNSTransport: UInt32, Sendable {
   case tcp = 2
 }
 
-/// A query that has passed the checks of RFC 1035, 6891 and 9619, and how its
-/// answer must look.
+/// A query that has passed the checks of RFC 1035, 6891 and 9619: what is asked,
+/// and how the answer must look.
 struct DNSClientQuery {
-  /// As it came, without octets behind its last record.
-  let message: [UInt8]
   let header: DNSHeader
   let question: DNSQuestion
-  /// End of the question section; the question begins at 12.
-  let questionEnd: Int
   let edns: DNSEDNS?
   let transport: DNSTransport
 
@@ -24,6 +20,18 @@ struct DNSClientQuery {
   /// What this host says it takes over UDP: fits any link without fragments
   /// (DNS flag day 2020).
   static let ownUDPSize: UInt16 = 1232
+
+  init(header: DNSHeader, question: DNSQuestion, edns: DNSEDNS?, transport: DNSTransport) {
+    self.header = header
+    self.question = question
+    self.edns = edns
+    self.transport = transport
+  }
+
+  /// The same client's, for another name and without a limit of size.
+  init(_ question: DNSQuestion, like query: DNSClientQuery) {
+    self.init(header: query.header, question: question, edns: query.edns, transport: .tcp)
+  }
 
   /// Octets an answer may have (RFC 1035 4.2.1, RFC 6891 6.2.3).
   var answerLimit: Int {
@@ -54,56 +62,45 @@ struct DNSClientQuery {
       header: header, questions: [question], answers: records, edns: answerEDNS(code)
     ).encoded(limit: answerLimit)
   }
-}
 
-/// What becomes of the octets a client sent.
-enum DNSAdmission {
-  case admitted(DNSClientQuery)
-  /// Answered with an error at once.
-  case rejected([UInt8])
-  /// Deserves no answer: no DNS query at all.
-  case ignored
+  /// An answer's header for this client: its id, its RD and CD; AD only for those
+  /// who understand it (RFC 6840 5.8).
+  func header(of answer: DNSAnswer) -> DNSHeader {
+    var header = DNSHeader(id: self.header.id, flags: answer.flags)
+    header.recursionDesired = self.header.recursionDesired
+    header.checkingDisabled = self.header.checkingDisabled
+    if !self.header.authenticData, edns?.dnssecOK != true { header.authenticData = false }
+    return header
+  }
 
-  /// Judges a client's message. Never traps, whatever it holds.
-  init(_ bytes: [UInt8], over transport: DNSTransport) {
-    // Shorter than a header: there is no id to answer to. An answer, or what
-    // claims to be one, is never answered, or two hosts could do so for ever.
-    guard bytes.count >= DNSHeader.length, bytes[2] & 0x80 == 0 else {
-      self = .ignored
-      return
+  /// What a UDP client gets when the answer is too large: header with TC,
+  /// question and OPT; it asks again over TCP (RFC 2181 9, RFC 7766 5).
+  func truncated(_ header: DNSHeader, _ edns: DNSEDNS?) -> [UInt8] {
+    var header = header
+    header.isTruncated = true
+    var edns = edns
+    edns?.options = []
+    return DNSMessage(header: header, questions: [question], edns: edns)
+      .encoded(limit: answerLimit)
+  }
+
+  /// Header and question, letter for letter as the client wrote it.
+  func write(
+    _ header: DNSHeader, _ counts: (answer: UInt16, authority: UInt16, additional: UInt16),
+    to bytes: inout [UInt8]
+  ) {
+    func put(_ value: UInt16) {
+      bytes.append(UInt8(value >> 8))
+      bytes.append(UInt8(value & 255))
     }
-    let header = DNSHeader(
-      id: UInt16(bytes[0]) << 8 | UInt16(bytes[1]),
-      flags: UInt16(bytes[2]) << 8 | UInt16(bytes[3]))
-    func reject(_ code: DNSResponseCode) -> DNSAdmission {
-      .rejected(DNSMessage(header: header.reply(code)).encoded())
-    }
-    // RFC 1035 4.1.1: the other opcodes give the sections another meaning, so
-    // they are not looked at.
-    guard header.opcode == .query else {
-      self = reject(.notImplemented)
-      return
-    }
-    // RFC 9619: a query has exactly one question.
-    guard let survey = try? DNSSurvey(bytes), survey.questionCount == 1,
-      !survey.firstNameIsCompressed, let asked = survey.firstQuestion(of: bytes),
-      let name = DNSName(wire: Array(bytes[DNSHeader.length..<survey.firstNameEnd]))
-    else {
-      self = reject(.formatError)
-      return
-    }
-    let query = DNSClientQuery(
-      message: survey.end == bytes.count ? bytes : Array(bytes[..<survey.end]), header: header,
-      question: DNSQuestion(name: name, type: asked.type, dnsClass: asked.dnsClass),
-      questionEnd: survey.questionEnd, edns: survey.edns(of: bytes), transport: transport)
-    if let edns = query.edns, edns.version != 0 {
-      self = .rejected(query.answer(.badVersion))  // RFC 6891 6.1.3
-    } else if asked.type == .opt {
-      self = .rejected(query.answer(.formatError))  // RFC 6891 6.1.1: OPT is no type to ask for
-    } else if asked.type == .axfr || asked.type == .ixfr {
-      self = .rejected(query.answer(.refused))  // RFC 5936 2.2.1: there is no zone here
-    } else {
-      self = .admitted(query)
-    }
+    put(header.id)
+    put(header.flags)
+    put(1)
+    put(counts.answer)
+    put(counts.authority)
+    put(counts.additional)
+    bytes.append(contentsOf: question.name.wire)
+    put(question.type.rawValue)
+    put(question.dnsClass.rawValue)
   }
 }

@@ -12,6 +12,12 @@ package struct DNSCounters: Codable, Equatable, Sendable {
   package var rejected: UInt64 = 0
   /// Answered from the names of the network.
   package var owned: UInt64 = 0
+  /// Answered with NODATA, because the network has no IPv6 addresses to tell.
+  package var withheld: UInt64 = 0
+  /// Answered with what was kept.
+  package var cached: UInt64 = 0
+  /// Waited for the answer to somebody else's same question.
+  package var shared: UInt64 = 0
   /// Handed to the DNS plugin.
   package var asked: UInt64 = 0
   /// Answered by the DNS plugin.

@@ -17,11 +17,11 @@ final class DNSPlugin: PluginRole {
   weak var owner: (any DNSPluginOwner)?
   private let ops: lnd_dns_ops
   /// The questions that are with it.
-  private var asked: [DNSTicket: Question] = [:]
+  private var asked: [DNSLookupID: Question] = [:]
 
   /// A question as it was asked: another plugin may have to answer it.
   struct Question {
-    let ticket: DNSTicket
+    let lookup: DNSLookupID
     fileprivate let operation: lnd_op
     let message: [UInt8]
     let transport: DNSTransport
@@ -60,13 +60,13 @@ final class DNSPlugin: PluginRole {
     try bridge.start()
   }
 
-  /// Asks; ends as `Operation.question(ticket)`, perhaps before this returns.
+  /// Asks; ends as `Operation.question(lookup)`, perhaps before this returns.
   func resolve(
-    _ ticket: DNSTicket, _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64
+    _ lookup: DNSLookupID, _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64
   ) {
-    let operation = bridge.operations.begin(.question(ticket))
-    asked[ticket] = Question(
-      ticket: ticket, operation: operation, message: message, transport: transport,
+    let operation = bridge.operations.begin(.question(lookup))
+    asked[lookup] = Question(
+      lookup: lookup, operation: operation, message: message, transport: transport,
       deadline: deadline)
     message.withUnsafeBufferPointer { buffer in
       var query = lnd_dns_query(
@@ -78,8 +78,8 @@ final class DNSPlugin: PluginRole {
   }
 
   /// Nobody waits for the answer any more.
-  func cancel(_ ticket: DNSTicket) {
-    guard let question = asked.removeValue(forKey: ticket),
+  func cancel(_ lookup: DNSLookupID) {
+    guard let question = asked.removeValue(forKey: lookup),
       bridge.operations.end(question.operation) != nil, let cancel = ops.cancel
     else { return }
     bridge.call("cancel") { cancel(bridge.instance, question.operation) }
@@ -90,7 +90,7 @@ final class DNSPlugin: PluginRole {
     let questions = asked.values.sorted {
       ($0.deadline, $0.operation) < ($1.deadline, $1.operation)
     }
-    for question in questions { cancel(question.ticket) }
+    for question in questions { cancel(question.lookup) }
     return questions
   }
 
@@ -104,7 +104,7 @@ final class DNSPlugin: PluginRole {
   func operationDone(
     _ operation: Operation, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
   ) {
-    if case .question(let ticket) = operation { asked[ticket] = nil }
+    if case .question(let lookup) = operation { asked[lookup] = nil }
     owner?.dnsOperationDone(operation, bridge.outcome(status, bytes))
   }
 

@@ -11,7 +11,7 @@ enum Operation {
   /// A request of the supervisor.
   case request(UInt64)
   /// A question to a DNS plugin.
-  case question(DNSTicket)
+  case question(DNSLookupID)
 }
 
 struct OperationTable {

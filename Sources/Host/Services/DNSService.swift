@@ -14,7 +14,8 @@ final class DNSService: DNSPluginOwner {
   /// Who waits for a question's answer.
   private enum Asker {
     case plugin
-    case request(UInt64, since: UInt64)
+    /// `source`: who has answered already, without the plugin.
+    case request(UInt64, since: UInt64, source: String?)
   }
 
   /// Effects carried out in one turn, so that a plugin that asks again from
@@ -42,15 +43,18 @@ final class DNSService: DNSPluginOwner {
     plugin?.owner = self
   }
 
-  /// Has another plugin answer; questions that are with the one before are asked again.
-  func replacePlugin(_ plugin: DNSPlugin) {
+  /// Has another plugin answer; questions that are with the one before are asked again, and what
+  /// that one said is forgotten.
+  func replacePlugin(_ plugin: DNSPlugin, policy: DNSPolicy) {
     let before = self.plugin
     self.plugin = plugin
+    broker.policy = policy
+    broker.flushCache()
     plugin.owner = self
     broker.hasPlugin = true
     for question in before?.surrender() ?? [] {
       plugin.resolve(
-        question.ticket, question.message, question.transport, deadline: question.deadline)
+        question.lookup, question.message, question.transport, deadline: question.deadline)
     }
   }
 
@@ -70,9 +74,15 @@ final class DNSService: DNSPluginOwner {
 
   /// For `resolve`.
   func requestAsks(_ message: [UInt8], request: UInt64) -> HostReply? {
-    let asker = Asker.request(request, since: MonotonicClock.now())
-    guard ask(message, .tcp, deadline: 0, asker) != nil else {
+    let since = MonotonicClock.now()
+    let (pending, hits) = (broker.pending, broker.cache.counters.hits)
+    let asker = Asker.request(request, since: since, source: nil)
+    guard let ticket = ask(message, .tcp, deadline: 0, asker) else {
       return .failed(HostError(.busy, "too many DNS questions are under way"))
+    }
+    if broker.pending == pending {
+      let source = broker.cache.counters.hits == hits ? "names" : "cache"
+      askers[ticket] = .request(request, since: since, source: source)
     }
     return nil
   }
@@ -114,9 +124,9 @@ final class DNSService: DNSPluginOwner {
 
   private func perform(_ effect: DNSEffect, _ now: UInt64) {
     switch effect {
-    case .ask(let ticket, let message, let transport, let deadline):
-      plugin?.resolve(ticket, message, transport, deadline: deadline)
-    case .cancel(let ticket): plugin?.cancel(ticket)
+    case .ask(let lookup, let message, let transport, let deadline):
+      plugin?.resolve(lookup, message, transport, deadline: deadline)
+    case .cancel(let lookup): plugin?.cancel(lookup)
     case .answer(let ticket, let bytes): answer(ticket, bytes, now)
     case .silence(let ticket): answer(ticket, nil, now)
     }
@@ -126,13 +136,17 @@ final class DNSService: DNSPluginOwner {
     switch askers.removeValue(forKey: ticket) {
     case .plugin?:
       answerPlugin(ticket, bytes == nil ? LND_ERR_INVALID_CONFIG : LND_OK, bytes ?? [])
-    case .request(let id, let since)?:
+    case .request(let id, let since, let source)?:
       guard let bytes else {
         return answerRequest(id, .failed(HostError(.invalidConfig, "that is no DNS query")))
       }
       let milliseconds = Double(now &- since) / 1_000_000
       answerRequest(
-        id, .resolved(Resolved(message: Base64.encode(bytes), milliseconds: milliseconds)))
+        id,
+        .resolved(
+          Resolved(
+            message: Base64.encode(bytes), milliseconds: milliseconds,
+            source: source ?? plugin?.plugin.descriptor.name)))
     case nil: break
     }
   }
@@ -141,8 +155,8 @@ final class DNSService: DNSPluginOwner {
 
   func dnsOperationDone(_ operation: Operation, _ result: Result<[UInt8], HostError>) {
     switch operation {
-    case .question(let ticket):
-      broker.complete(ticket, answer: try? result.get(), now: MonotonicClock.now())
+    case .question(let lookup):
+      broker.complete(lookup, answer: try? result.get(), now: MonotonicClock.now())
       hasEffects = true
     case .stop, .request: stopped?()
     }
@@ -151,11 +165,11 @@ final class DNSService: DNSPluginOwner {
   // MARK: Names
 
   func publish(_ name: String, _ address: String) -> lnd_status {
-    status(broker.names.publish(name, address: address))
+    status(broker.publish(name, address: address))
   }
 
   func withdraw(_ name: String, _ address: String?) -> lnd_status {
-    status(broker.names.withdraw(name, address: address))
+    status(broker.withdraw(name, address: address))
   }
 
   private func status(_ outcome: NameTable.Outcome) -> lnd_status {
@@ -166,8 +180,34 @@ final class DNSService: DNSPluginOwner {
     }
   }
 
+  /// For `setNames`.
+  func set(_ names: NameSet) throws(HostError) { try broker.set(names) }
+
+  // MARK: The cache
+
+  func flushCache() { broker.flushCache() }
+
+  /// A JSON array of `DNSCacheEntry`, as many as a message can take.
+  func listCache() throws(HostError) -> String {
+    let entries = broker.cacheEntries(now: MonotonicClock.now(), limit: Self.entriesListed)
+    do {
+      return try JSONCoder.jsonValue(of: entries).text
+    } catch {
+      throw HostError(.internal, "the cache cannot be told: \(error)")
+    }
+  }
+
+  /// Some 150 octets each; the control channel takes messages of 1 MiB.
+  private static let entriesListed = 4000
+
+  /// The network is another one: what was kept is of the old one.
+  func networkChanged() {
+    broker.flushCache()
+    plugin?.networkChanged()
+  }
+
   /// The broker's counters as a JSON object.
   var counters: String {
-    (try? JSONCoder.jsonValue(of: broker.counters).text) ?? "{}"
+    (try? JSONCoder.jsonValue(of: broker.status).text) ?? "{}"
   }
 }

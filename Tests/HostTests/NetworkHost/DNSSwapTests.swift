@@ -96,6 +96,21 @@ import Testing
     #expect(!host.log.contains("mirror destroyed"))
   }
 
+  @Test func anAnswerSaysWhoGaveIt() throws {
+    let host = try running()
+    func source(_ name: String) throws -> String? {
+      guard case .resolved(let resolved) = try host.request(query(name)) else { return nil }
+      return resolved.source
+    }
+    let names = NameSet(owner: "test", hosts: ["db.internal": ["10.0.0.5"]])
+    #expect(try host.request(.setNames(names)) == .ok)
+    #expect(try source("db.internal") == "names")
+    #expect(try source("a.example") == "mirror")
+    // Names outlive a change of the plugin.
+    #expect(try host.request(.setDNS(Self.spec(Self.refusing.get()))) == .ok)
+    #expect(try source("db.internal") == "names")
+  }
+
   @Test func theSamePluginAgainIsAnotherInstance() throws {
     let host = try running()
     _ = try host.request(query("a.example"))

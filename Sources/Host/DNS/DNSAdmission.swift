@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+import DNSMessage
+
+/// What becomes of the octets a client sent.
+enum DNSAdmission {
+  /// `end`: of the last record; what follows belongs to nobody.
+  case admitted(DNSClientQuery, end: Int)
+  /// Answered with an error at once.
+  case rejected([UInt8])
+  /// Deserves no answer: no DNS query at all.
+  case ignored
+
+  /// Judges a client's message. Never traps, whatever it holds.
+  init(_ bytes: [UInt8], over transport: DNSTransport) {
+    // Shorter than a header: there is no id to answer to. An answer, or what
+    // claims to be one, is never answered, or two hosts could do so for ever.
+    guard bytes.count >= DNSHeader.length, bytes[2] & 0x80 == 0 else {
+      self = .ignored
+      return
+    }
+    let header = DNSHeader(
+      id: UInt16(bytes[0]) << 8 | UInt16(bytes[1]),
+      flags: UInt16(bytes[2]) << 8 | UInt16(bytes[3]))
+    func reject(_ code: DNSResponseCode) -> DNSAdmission {
+      .rejected(DNSMessage(header: header.reply(code)).encoded())
+    }
+    // RFC 1035 4.1.1: the other opcodes give the sections another meaning, so
+    // they are not looked at.
+    guard header.opcode == .query else {
+      self = reject(.notImplemented)
+      return
+    }
+    // RFC 9619: a query has exactly one question.
+    guard let survey = try? DNSSurvey(bytes), survey.questionCount == 1,
+      !survey.firstNameIsCompressed, let asked = survey.firstQuestion(of: bytes),
+      let name = survey.firstName(of: bytes)
+    else {
+      self = reject(.formatError)
+      return
+    }
+    let query = DNSClientQuery(
+      header: header,
+      question: DNSQuestion(name: name, type: asked.type, dnsClass: asked.dnsClass),
+      edns: survey.edns(of: bytes), transport: transport)
+    if let edns = query.edns, edns.version != 0 {
+      self = .rejected(query.answer(.badVersion))  // RFC 6891 6.1.3
+    } else if asked.type == .opt {
+      self = .rejected(query.answer(.formatError))  // RFC 6891 6.1.1: OPT is no type to ask for
+    } else if asked.type == .axfr || asked.type == .ixfr {
+      self = .rejected(query.answer(.refused))  // RFC 5936 2.2.1: there is no zone here
+    } else {
+      self = .admitted(query, end: survey.end)
+    }
+  }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the broker tells of itself.
+
+import HostProtocol
+
+/// Counters, and the cache as it is, for `status`.
+struct DNSStatus: Encodable {
+  struct Cache: Encodable {
+    var entries: Int
+    var octets: Int
+    var hits: UInt64
+    var misses: UInt64
+    var evictions: UInt64
+    var flushes: UInt64
+  }
+
+  var counters: DNSCounters
+  var pending: Int
+  var cache: Cache
+
+  private enum CodingKeys: String, CodingKey {
+    case pending, cache
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    try counters.encode(to: encoder)
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(pending, forKey: .pending)
+    try container.encode(cache, forKey: .cache)
+  }
+}
+
+extension DNSBroker {
+  var status: DNSStatus {
+    let counters = cache.counters
+    return DNSStatus(
+      counters: self.counters, pending: pending,
+      cache: DNSStatus.Cache(
+        entries: cache.count, octets: cache.octets, hits: counters.hits, misses: counters.misses,
+        evictions: counters.evictions, flushes: counters.flushes))
+  }
+
+  /// The answers kept, at most `limit`, in no order.
+  package func cacheEntries(now: UInt64, limit: Int = .max) -> [DNSCacheEntry] {
+    var entries: [DNSCacheEntry] = []
+    cache.forEach(now: now) { key, answer, left in
+      guard entries.count < limit else { return false }
+      let question = key.question
+      entries.append(
+        DNSCacheEntry(
+          name: question.name.displayed, type: "\(question.type)", class: "\(question.dnsClass)",
+          flags: key.flags, code: "\(answer.responseCode)",
+          answers: answer.lifetime?.negative == nil ? answer.answerCount : 0, ttl: left,
+          octets: answer.records.count))
+      return true
+    }
+    return entries
+  }
+}

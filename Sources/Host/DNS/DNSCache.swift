@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Answers kept for the guests of a network.
+//
+// Kept are answers that passed the check and may be kept: NOERROR and NXDOMAIN, whole, with a TTL.
+// An answer lives as long as the shortest TTL in it (RFC 1035 3.2.1, RFC 2181 5.2); a negative one
+// as long as its SOA says, and without SOA not at all (RFC 2308 5). Failures are not kept: who is
+// online again is served again.
+//
+// When there is no room, a hand goes round the entries and takes the first that nobody has asked
+// for since it last came by (the clock algorithm): hot names stay, a sweep through ten thousand
+// others does not drive them out.
+
+import DNSMessage
+
+/// Loop thread. Bounded by entries and octets.
+struct DNSCache {
+  struct Limits: Sendable {
+    var entries = 16384
+    /// Octets of all answers and keys together, with what managing each costs.
+    var octets = 4 << 20
+  }
+
+  /// Octets an entry costs besides its answer and key.
+  private static let overhead = 160
+
+  private struct Entry {
+    let key: DNSCacheKey
+    let answer: DNSAnswer
+    /// Monotonic nanoseconds.
+    let stored: UInt64
+    let expires: UInt64
+    var isUsed = false
+
+    var cost: Int { DNSCache.overhead + 2 * key.count + answer.records.count * 3 / 2 }
+  }
+
+  struct Counters: Codable, Equatable {
+    var hits: UInt64 = 0
+    var misses: UInt64 = 0
+    /// Driven out while they were still good.
+    var evictions: UInt64 = 0
+    var flushes: UInt64 = 0
+  }
+
+  private(set) var counters = Counters()
+  private(set) var octets = 0
+  private let limits: Limits
+  private var index: [DNSCacheKey: Int] = [:]
+  private var entries: [Entry?] = []
+  private var free: [Int] = []
+  private var hand = 0
+
+  init(limits: Limits = Limits()) {
+    self.limits = limits
+  }
+
+  var count: Int { index.count }
+
+  /// The answer to `key` and its age in seconds.
+  mutating func find(_ key: DNSCacheKey, now: UInt64) -> (DNSAnswer, age: UInt32)? {
+    guard let slot = index[key], let entry = entries[slot] else {
+      counters.misses &+= 1
+      return nil
+    }
+    guard entry.expires > now else {
+      remove(slot)
+      counters.misses &+= 1
+      return nil
+    }
+    counters.hits &+= 1
+    if !entry.isUsed { entries[slot]?.isUsed = true }
+    return (entry.answer, Self.age(entry, now))
+  }
+
+  private static func age(_ entry: Entry, _ now: UInt64) -> UInt32 {
+    UInt32(clamping: (now &- entry.stored) / 1_000_000_000)
+  }
+
+  /// Keeps an answer if it may be kept.
+  mutating func store(_ key: DNSCacheKey, _ answer: DNSAnswer, now: UInt64) {
+    guard let lifetime = answer.lifetime else { return }
+    let entry = Entry(
+      key: key, answer: answer.kept, stored: now,
+      expires: now &+ UInt64(lifetime.seconds) * 1_000_000_000)
+    guard entry.cost <= limits.octets / 16 else { return }
+    if let slot = index[key] { remove(slot) }
+    while index.count >= limits.entries || octets + entry.cost > limits.octets { evict(now) }
+    let slot = free.popLast() ?? addSlot()
+    entries[slot] = entry
+    index[key] = slot
+    octets += entry.cost
+  }
+
+  mutating func flush() {
+    counters.flushes &+= 1
+    guard !index.isEmpty else { return }
+    index = [:]
+    entries = []
+    free = []
+    hand = 0
+    octets = 0
+  }
+
+  /// What is kept, for people: with the seconds it has left, until `body` says false.
+  func forEach(now: UInt64, _ body: (DNSCacheKey, DNSAnswer, _ left: UInt64) -> Bool) {
+    for case let entry? in entries where entry.expires > now {
+      let left = (entry.expires - now + 999_999_999) / 1_000_000_000
+      guard body(entry.key, entry.answer, left) else { return }
+    }
+  }
+
+  private mutating func addSlot() -> Int {
+    entries.append(nil)
+    return entries.count - 1
+  }
+
+  private mutating func remove(_ slot: Int) {
+    guard let entry = entries[slot] else { return }
+    index[entry.key] = nil
+    octets -= entry.cost
+    entries[slot] = nil
+    free.append(slot)
+  }
+
+  /// Takes one entry out. There is one: the table is full.
+  private mutating func evict(_ now: UInt64) {
+    while !index.isEmpty {
+      if hand >= entries.count { hand = 0 }
+      defer { hand += 1 }
+      guard let entry = entries[hand] else { continue }
+      if entry.isUsed, entry.expires > now {
+        entries[hand]?.isUsed = false
+        continue
+      }
+      if entry.expires > now { counters.evictions &+= 1 }
+      remove(hand)
+      return
+    }
+  }
+}

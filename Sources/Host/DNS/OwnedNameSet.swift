@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+import DNSMessage
+import HostProtocol
+
+/// The names of one owner, checked and ready to be looked up.
+struct OwnedNameSet {
+  enum Entry: Equatable {
+    case addresses([DNSAddress])
+    case alias(DNSName)
+    /// A zone knows that there is no such name.
+    case missing
+  }
+
+  let owner: String
+  private(set) var hosts: [DNSName: Entry] = [:]
+  private(set) var zones: [DNSName: OwnedZone] = [:]
+  /// For reverse lookups, in the order of their names.
+  private(set) var names: [DNSAddress: [DNSName]] = [:]
+  /// What counts for the bound.
+  private(set) var count = 0
+
+  init(_ set: NameSet) throws(HostError) {
+    owner = set.owner
+    // Sorted, so that reverse lookups do not depend on a dictionary's order.
+    for (text, values) in set.hosts.sorted(by: { $0.key < $1.key }) {
+      try add(host: text, values)
+    }
+    for zone in set.zones { try add(zone) }
+  }
+
+  private mutating func add(host text: String, _ values: [String]) throws(HostError) {
+    let name = try Self.name(text)
+    guard let first = values.first else {
+      throw HostError(.invalidConfig, "`\(text)` has neither an address nor a name to stand for")
+    }
+    let addresses = values.compactMap { DNSAddress($0) }
+    if addresses.count == values.count {
+      for address in addresses { note(name, address) }
+      hosts[name] = .addresses(addresses)
+      count += addresses.count
+    } else if values.count == 1 {
+      hosts[name] = .alias(try Self.target(first, of: text))
+      count += 1
+    } else {
+      throw HostError(
+        .invalidConfig, "`\(text)` has several values, so each has to be an address")
+    }
+    guard count <= OwnedNames.maximumEntries else { throw Self.tooMany }
+  }
+
+  private mutating func add(_ zone: NameZone) throws(HostError) {
+    let name = try Self.name(zone.name)
+    var owned = zones[name] ?? OwnedZone(name)
+    // As gvproxy's: what is added to a zone goes behind what is there.
+    for record in zone.records { try owned.add(record) { note($0, $1) } }
+    if let text = zone.defaultAddress, !text.isEmpty {
+      owned.defaultAddress = try Self.address(text, of: zone.name)
+    }
+    zones[name] = owned
+    count += 1 + zone.records.count
+    guard count <= OwnedNames.maximumEntries else { throw Self.tooMany }
+  }
+
+  private mutating func note(_ name: DNSName, _ address: DNSAddress) {
+    if names[address]?.contains(name) != true { names[address, default: []].append(name) }
+  }
+
+  /// The zone with the longest suffix that `name` lies in or is.
+  func zone(of name: DNSName) -> OwnedZone? {
+    var suffix = name
+    while !suffix.isRoot {
+      if let zone = zones[suffix] { return zone }
+      suffix = suffix.parent
+    }
+    return nil
+  }
+
+  // MARK: Texts
+
+  static func name(_ text: String) throws(HostError) -> DNSName {
+    guard let name = DNSName(text), !name.isRoot else {
+      throw HostError(.invalidConfig, "`\(text)` is no DNS name")
+    }
+    return name
+  }
+
+  static func address(_ text: String, of name: String) throws(HostError) -> DNSAddress {
+    guard let address = DNSAddress(text) else {
+      throw HostError(.invalidConfig, "`\(text)`, the address of `\(name)`, is no IP address")
+    }
+    return address
+  }
+
+  /// What a name is an alias of. A top-level domain of digits does not exist: that is an address
+  /// with a slip of the pen.
+  private static func target(_ text: String, of name: String) throws(HostError) -> DNSName {
+    guard let target = DNSName(text), let last = target.labels.last,
+      !last.allSatisfy({ $0 &- 0x30 < 10 })
+    else {
+      throw HostError(
+        .invalidConfig, "`\(text)`, which `\(name)` stands for, is neither an address nor a name")
+    }
+    return target
+  }
+
+  private static let tooMany = HostError(
+    .limit, "a set may have \(OwnedNames.maximumEntries) names and addresses at most")
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+import DNSMessage
+import HostProtocol
+
+/// What a network's own names say to a question.
+package enum NameFinding: Equatable, Sendable {
+  /// Not owned: ask the DNS plugin.
+  case foreign
+  /// The whole answer; no records with NOERROR is NODATA (RFC 2308 2.2).
+  case answer(DNSResponseCode, [DNSRecord])
+  /// CNAME records that lead out of the network: ask the DNS plugin for the name they end at, and
+  /// put them in front of what it says (RFC 1034 3.6.2).
+  case outside([DNSRecord], DNSName)
+}
+
+/// All names that a network answers by itself, whoever brought them:
+///
+///   1  hosts of the name sets (`setNames`), the set that came last first
+///   2  names the plugins published (limanetd.names/1)
+///   3  zones of the name sets: the longest suffix; of equal ones, the set that came last first
+///
+/// The first that has a name decides on all of it, every type and class: none of it may leak to an
+/// upstream server. An exact name owns nothing above or below it.
+///
+/// Loop thread. Bounded: `maximumEntries` in all sets together, and in `published`.
+package struct OwnedNames {
+  /// Hosts, aliases, records and zones of all sets together.
+  package static let maximumEntries = 65536
+  /// Owners of sets.
+  package static let maximumSets = 4096
+  /// Aliases followed for one question.
+  static let maximumChain = 16
+  /// Seconds: short, since guests come and go.
+  static let timeToLive: UInt32 = 5
+
+  /// Names of limanetd.names/1.
+  package var published = NameTable()
+  /// The one that came last is the first.
+  private var sets: [OwnedNameSet] = []
+
+  package init() {}
+
+  package var isEmpty: Bool { sets.isEmpty && published.count == 0 }
+
+  /// Replaces what an owner has; with an empty set, withdraws it. Throws without any effect.
+  package mutating func set(_ names: NameSet) throws(HostError) {
+    let set = try OwnedNameSet(names)
+    let rest = sets.filter { $0.owner != set.owner }
+    if set.count == 0 {
+      sets = rest
+      return
+    }
+    guard rest.count < Self.maximumSets,
+      rest.reduce(set.count, { $0 + $1.count }) <= Self.maximumEntries
+    else {
+      throw HostError(.limit, "the network has as many names as it can take")
+    }
+    sets = [set] + rest
+  }
+
+  // MARK: Answering
+
+  package func find(_ question: DNSQuestion) -> NameFinding {
+    if isEmpty { return .foreign }
+    var name = question.name
+    var chain: [DNSRecord] = []
+    while chain.count <= Self.maximumChain {
+      switch owner(of: name) {
+      case nil:
+        if let names = names(ofReverse: name) {
+          return .answer(.noError, chain + records(names.map { .name(.ptr, $0) }, name, question))
+        }
+        return chain.isEmpty ? .foreign : .outside(chain, name)
+      case .addresses(let addresses):
+        let data = addresses.map { DNSRecordData.address($0) }
+        return .answer(.noError, chain + records(data, name, question))
+      case .missing:
+        return .answer(.nameError, chain)
+      case .alias(let target):
+        let alias = DNSRecord(name: name, ttl: Self.timeToLive, data: .name(.cname, target))
+        guard Self.isInternet(question) else { return .answer(.noError, []) }
+        chain.append(alias)
+        if question.type == .cname || question.type == .any { return .answer(.noError, chain) }
+        name = target
+      }
+    }
+    // RFC 1034 3.6.2: loops are errors.
+    return .answer(.serverFailure, [])
+  }
+
+  private func owner(of name: DNSName) -> OwnedNameSet.Entry? {
+    for set in sets {
+      if let entry = set.hosts[name] { return entry }
+    }
+    if let addresses = published.addresses(of: name) { return .addresses(addresses) }
+    return zoneEntry(name)
+  }
+
+  private func zoneEntry(_ name: DNSName) -> OwnedNameSet.Entry? {
+    var zones: [OwnedZone] = []
+    for set in sets where !set.zones.isEmpty {
+      guard let zone = set.zone(of: name) else { continue }
+      let longest = zones.first?.name.wire.count ?? 0
+      if zone.name.wire.count > longest { zones.removeAll() }
+      if zone.name.wire.count >= longest { zones.append(zone) }
+    }
+    guard let first = zones.first else { return nil }
+    for zone in zones {
+      if let addresses = zone.record(name) { return .addresses(addresses) }
+    }
+    for zone in zones {
+      if let address = zone.defaultAddress { return .addresses([address]) }
+    }
+    return first.ownsMissingNames ? .missing : nil
+  }
+
+  /// Names of the address that `name` is the reverse name of; nil when nobody here has it.
+  private func names(ofReverse name: DNSName) -> [DNSName]? {
+    guard let address = name.reverseAddress else { return nil }
+    var names: [DNSName] = []
+    for set in sets {
+      for name in set.names[address] ?? [] where !names.contains(name) { names.append(name) }
+    }
+    for name in published.names(of: address) ?? [] where !names.contains(name) {
+      names.append(name)
+    }
+    return names.isEmpty ? nil : names
+  }
+
+  private func records(
+    _ data: [DNSRecordData], _ name: DNSName, _ question: DNSQuestion
+  ) -> [DNSRecord] {
+    guard Self.isInternet(question) else { return [] }
+    return data.filter { question.type == .any || $0.type == question.type }
+      .map { DNSRecord(name: name, ttl: Self.timeToLive, data: $0) }
+  }
+
+  private static func isInternet(_ question: DNSQuestion) -> Bool {
+    question.dnsClass == .internet || question.dnsClass == .any
+  }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import DNSMessage
+import HostProtocol
+
+/// A suffix whose names are answered here, as gvproxy's API has it: the first record that fits,
+/// else the default address, else NXDOMAIN.
+struct OwnedZone {
+  private struct Pattern {
+    let expression: NamePattern
+    let address: DNSAddress
+    /// Records before it: the first that fits answers.
+    let position: Int
+  }
+
+  let name: DNSName
+  var defaultAddress: DNSAddress?
+  /// The first record of a name, and the first of the other family.
+  private var records: [DNSName: (addresses: [DNSAddress], position: Int)] = [:]
+  private var patterns: [Pattern] = []
+  private var count = 0
+
+  init(_ name: DNSName) {
+    self.name = name
+  }
+
+  mutating func add(
+    _ record: NameZone.Record, note: (DNSName, DNSAddress) -> Void
+  ) throws(HostError) {
+    let address = try OwnedNameSet.address(record.address, of: record.name)
+    if let text = record.pattern, !text.isEmpty {
+      guard let expression = NamePattern(text) else {
+        throw HostError(
+          .invalidConfig, "`\(text)` is no extended regular expression that is taken here")
+      }
+      patterns.append(Pattern(expression: expression, address: address, position: count))
+    } else {
+      let full = try absolute(record.name)
+      let known = records[full]?.addresses ?? []
+      if !known.contains(where: { $0.type == address.type }) {
+        records[full, default: ([], count)].addresses.append(address)
+        note(full, address)
+      }
+    }
+    count += 1
+  }
+
+  /// A record's name: relative, or "" or "@" for the zone itself.
+  private func absolute(_ text: String) throws(HostError) -> DNSName {
+    if text.isEmpty || text == "@" { return name }
+    let relative = try OwnedNameSet.name(text)
+    guard let full = DNSName(labels: (relative.labels + name.labels).map { Array($0) }) else {
+      throw HostError(.invalidConfig, "`\(text)` in `\(name.displayed)` is too long a name")
+    }
+    return full
+  }
+
+  /// The addresses of a name in the zone by the first record that fits.
+  func record(_ full: DNSName) -> [DNSAddress]? {
+    let exact = records[full]
+    guard !patterns.isEmpty else { return exact?.addresses }
+    let relative = self.relative(full)
+    for pattern in patterns where pattern.position < exact?.position ?? .max {
+      if pattern.expression.matches(relative) { return [pattern.address] }
+    }
+    return exact?.addresses
+  }
+
+  private func relative(_ full: DNSName) -> String {
+    let labels = full.labels.dropLast(name.labels.count)
+    return labels.isEmpty
+      ? "" : DNSName(labels: labels.map { Array($0) })?.displayed ?? ""
+  }
+
+  /// Whether a name that nobody has is known to be missing. Not so in a top-level domain of the
+  /// public tree that only lends its name to a few hosts, as Lima writes zones: one host of `dev`
+  /// must not make all others of `dev` vanish.
+  var ownsMissingNames: Bool {
+    let labels = name.labels
+    guard labels.count == 1, patterns.isEmpty, let label = labels.first else { return true }
+    return Self.privateDomains.contains(String(decoding: label, as: UTF8.self).lowercased())
+  }
+
+  /// Top-level domains that the public tree will never have: RFC 6761 6, RFC 6762 3, and `internal`
+  /// (ICANN board, 2024-07-29).
+  private static let privateDomains: Set<String> = [
+    "internal", "test", "localhost", "invalid", "example", "local",
+  ]
+}
