@@ -23,7 +23,7 @@ extension NetworkProcess {
       throw error
     }
     dnsPlugin = plugin
-    dns?.replacePlugin(plugin)
+    dns?.replacePlugin(plugin, policy: spec.policy)
     log.info("host", "DNS by \(plugin.plugin.label) from now on")
     if let before { retire(before) }
   }

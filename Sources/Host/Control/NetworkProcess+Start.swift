@@ -49,6 +49,7 @@ extension NetworkProcess {
         server.answered(operation, status == LND_OK ? bytes : nil)
       },
       answerRequest: { [weak self] in self?.control.reply($0, $1) })
+    dns.broker.policy = spec.dns.policy
     self.dns = dns
     server.ask = { [unowned dns] in dns.pluginAsks($0, $1, deadline: 0) }
     server.forget = { [unowned dns] in dns.pluginCancels($0) }

@@ -87,7 +87,9 @@ final class DNSPlugin: PluginRole {
 
   /// Takes back what it has not answered, the most urgent first.
   func surrender() -> [Question] {
-    let questions = asked.values.sorted { ($0.deadline, $0.operation) < ($1.deadline, $1.operation) }
+    let questions = asked.values.sorted {
+      ($0.deadline, $0.operation) < ($1.deadline, $1.operation)
+    }
     for question in questions { cancel(question.lookup) }
     return questions
   }
