@@ -89,7 +89,7 @@ package final class Switch {
 
   /// - Parameter plugin: called with `Switch.handle`.
   package init(
-    plugin: FrameReceiver, limit: Int = 256, clock: @escaping () -> UInt64 = MonotonicClock.now
+    plugin: FrameReceiver, limit: Int = 1024, clock: @escaping () -> UInt64 = MonotonicClock.now
   ) {
     self.plugin = plugin
     self.clock = clock
