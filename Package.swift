@@ -48,6 +48,15 @@ let pluginLinking: [LinkerSetting] = [
   runtime(at: "../swift"),
 ]
 
+/// The fuzzer itself needs libFuzzer, and every other executable would get it, too: Tests/Fuzz/run
+/// asks for it.
+let fuzzers: [Target] = [
+  .target(
+    name: "FuzzRunner", dependencies: ["FuzzTargets", "FuzzDaemonTargets", "Platform"],
+    path: "Tests/Fuzz/Runner"),
+  .executableTarget(name: "fuzz", dependencies: ["FuzzRunner"], path: "Tests/Fuzz/Driver"),
+]
+
 let package = Package(
   name: "lima-netd",
   platforms: [.macOS(.v15)],
@@ -177,6 +186,27 @@ let package = Package(
       dependencies: ["UserV2Core", "NetStack", "LimaNetdSDK", "Platform", "PluginAPI"]),
     .testTarget(
       name: "IntegrationTests", dependencies: ["Platform", "HostProtocol"], exclude: ["Fixtures"]),
-  ],
+
+    // What a packet costs: Benchmarks/micro
+    .target(name: "CMicro", path: "Benchmarks/CMicro"),
+    .executableTarget(
+      name: "microbenchmarks",
+      dependencies: ["CMicro", "NetStack", "Host", "JSONCoding", "Platform", "PluginAPI"],
+      path: "Benchmarks/Micro", swiftSettings: dataPath),
+
+    // Fuzz targets, which the tests replay
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "NetStack", "Host", "HostProtocol", "JSONCoding", "LimaNetdSDK", "Platform", "PluginAPI",
+      ],
+      path: "Tests/Fuzz/Targets"),
+    .target(
+      name: "FuzzDaemonTargets", dependencies: ["FuzzTargets", "Daemon", "JSONCoding"],
+      path: "Tests/Fuzz/Daemon"),
+    .testTarget(
+      name: "FuzzTests", dependencies: ["FuzzTargets", "FuzzDaemonTargets"],
+      path: "Tests/Fuzz/Replay"),
+  ] + (Context.environment["LIMA_NETD_FUZZ"] == nil ? [] : fuzzers),
   swiftLanguageModes: [.v6]
 )
