@@ -15,7 +15,7 @@ package enum StreamFraming: Sendable {
   @inline(__always) var longest: Int { self == .qemu ? PortMemory.frameMax : 65535 }
 
   @inline(__always)
-  func length(_ bytes: UnsafePointer<UInt8>, at offset: Int) -> UInt32 {
+  func length(_ bytes: UnsafeMutablePointer<UInt8>, at offset: Int) -> UInt32 {
     switch self {
     case .qemu: bytes.be32(offset)
     case .hyperkit: UInt32(bytes[offset]) | UInt32(bytes[offset &+ 1]) << 8
