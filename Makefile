@@ -5,7 +5,7 @@
 #   make check     before a commit: format, lint, build without warnings, quick tests
 #   make build     the release build
 #   make install   into PREFIX (default /usr/local), after make build
-#   make bench     measure beside passt/pasta and slirp4netns (needs root)
+#   make bench     measure beside passt/pasta and slirp4netns, and between guests (needs root)
 #   make fuzz      look for inputs that break a parser or the stack, SECONDS each (60)
 #   make format    rewrite the sources as swift format wants them
 
@@ -42,6 +42,7 @@ bench:
 	@Scripts/install-packages bench
 	@Scripts/build-release
 	@Benchmarks/run
+	@Benchmarks/switch
 
 fuzz:
 	@Scripts/install-packages build

@@ -8,38 +8,36 @@ import Testing
 @testable import lima_netd
 
 @Suite struct InstanceCommandTests {
-  private let report = InstanceReport(
-    name: "vm", directory: "/l/vm", file: "/l/vm/lima.yaml", vmType: "qemu", arch: "x86_64",
-    hostname: "lima-vm", address: "192.168.104.3", sshLocalPort: 60022,
-    interfaces: [
-      InterfaceReport(
-        InstanceInterface(
-          id: "net0", name: "eth0", mac: "52:55:55:00:00:01", metric: 200,
-          attachment: .network("user-v2", LimaHome(path: "/l").networkSockets("user-v2"))),
-        mode: "user-v2")
-    ],
-    nameservers: ["192.168.104.2"],
-    forwards: [
-      InstanceForward(
-        protocol: "tcp", host: "127.0.0.1:60022", guest: "192.168.104.3:22", state: .open),
-      InstanceForward(
-        protocol: "tcp", host: "127.0.0.1:80", guest: "192.168.104.3:80", state: .failed,
-        error: "permission denied"),
-    ],
-    names: ["lima-vm.internal": ["192.168.104.3"]], warnings: [], since: "")
+  /// As the daemon sends it.
+  private func report() throws -> InstanceReport {
+    try JSONText.decode(
+      InstanceReport.self,
+      from: """
+        {"name":"vm","directory":"/l/vm","file":"/l/vm/lima.yaml","vmType":"qemu","arch":"x86_64",
+         "hostname":"lima-vm","address":"192.168.104.3","sshLocalPort":60022,
+         "interfaces":[{"id":"net0","name":"eth0","mac":"52:55:55:00:00:01","metric":200,
+           "network":"user-v2","mode":"user-v2","qemu":"/l/q","fd":"/l/f","unixgram":"/l/u","vzNAT":false}],
+         "nameservers":["192.168.104.2"],
+         "forwards":[
+           {"protocol":"tcp","host":"127.0.0.1:60022","guest":"192.168.104.3:22","state":"open"},
+           {"protocol":"tcp","host":"127.0.0.1:80","guest":"192.168.104.3:80","state":"failed",
+            "error":"permission denied"}],
+         "names":{"lima-vm.internal":["192.168.104.3"]},"warnings":[],"since":""}
+        """)
+  }
 
-  @Test func instancesAreListedWithTheirForwards() {
+  @Test func instancesAreListedWithTheirForwards() throws {
     #expect(
-      InstanceText.table([report]) == """
+      try InstanceText.table([report()]) == """
         INSTANCE  ADDRESS        SSH              NETWORKS  FORWARDS
         vm        192.168.104.3  127.0.0.1:60022  user-v2   1 open, 1 failed
         """)
     #expect(InstanceText.table([]) == "No instance is up.")
   }
 
-  @Test func upSaysWhatItDid() {
+  @Test func upSaysWhatItDid() throws {
     #expect(
-      InstanceText.details(report) == """
+      try InstanceText.details(report()) == """
         vm is up: its guest is 192.168.104.3
           eth0  52:55:55:00:00:01  network user-v2
           tcp 127.0.0.1:60022 to 192.168.104.3:22  open

@@ -127,6 +127,9 @@ final class FakeHost {
       record("connect \(spec.guest)")
       return connect(spec, fds)
     case .setNames(let set):
+      if set.zones.contains(where: { $0.name == "refused." }) {
+        return .failed(HostError(.invalidConfig, "not this zone"))
+      }
       let hosts = set.hosts.sorted { $0.key < $1.key }.map {
         "\($0.key)=\($0.value.joined(separator: ","))"
       }

@@ -98,21 +98,21 @@ extension EndToEnd {
       let script =
         Self.client + """
 
-        def forward(port): return {"protocol": "tcp", "host": f"127.0.0.1:{port}", "guest": "192.168.104.9:80"}
-        taken = socket.socket(); taken.bind(("127.0.0.1", 0)); taken.listen()
-        wanted, port = [], 20000
-        while len(wanted) < 1000:
-            port += 1
-            status, text = ask("POST", forward(port))
-            if status < 300: wanted.append(port)
-            elif f"127.0.0.1:{port}" not in text: print("unnamed failure:", text)
-            if port > 24000: break
-        print("added", len(wanted))
-        print("again", *ask("POST", forward(wanted[0])))
-        print("taken", taken.getsockname()[1], *ask("POST", forward(taken.getsockname()[1])))
-        print("outside", *ask("POST", {"protocol": "tcp", "host": "127.0.0.1:0", "guest": "10.0.0.1:80"}))
-        print("removed", sum(ask("DELETE", forward(p))[0] < 300 for p in wanted))
-        """
+          def forward(port): return {"protocol": "tcp", "host": f"127.0.0.1:{port}", "guest": "192.168.104.9:80"}
+          taken = socket.socket(); taken.bind(("127.0.0.1", 0)); taken.listen()
+          wanted, port = [], 20000
+          while len(wanted) < 1000:
+              port += 1
+              status, text = ask("POST", forward(port))
+              if status < 300: wanted.append(port)
+              elif f"127.0.0.1:{port}" not in text: print("unnamed failure:", text)
+              if port > 24000: break
+          print("added", len(wanted))
+          print("again", *ask("POST", forward(wanted[0])))
+          print("taken", taken.getsockname()[1], *ask("POST", forward(taken.getsockname()[1])))
+          print("outside", *ask("POST", {"protocol": "tcp", "host": "127.0.0.1:0", "guest": "10.0.0.1:80"}))
+          print("removed", sum(ask("DELETE", forward(p))[0] < 300 for p in wanted))
+          """
       let result = try run(
         "python3", ["-c", script, daemon.home + "/_networks/lima-netd.sock"], seconds: 120)
       let lines = result.output.split(separator: "\n").map(String.init)

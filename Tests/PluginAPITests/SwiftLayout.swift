@@ -407,27 +407,69 @@ let fieldLayouts: [FieldLayout] = [
   FieldLayout(
     type: "lnd_host_uplink", field: "remove",
     offset: MemoryLayout<lnd_host_uplink>.offset(of: \.remove)),
-  FieldLayout(type: "lnd_network_config", field: "state_directory", offset: MemoryLayout<lnd_network_config>.offset(of: \.state_directory)),
-  FieldLayout(type: "lnd_connect", field: "size", offset: MemoryLayout<lnd_connect>.offset(of: \.size)),
-  FieldLayout(type: "lnd_connect", field: "reserved", offset: MemoryLayout<lnd_connect>.offset(of: \.reserved)),
-  FieldLayout(type: "lnd_connect", field: "guest", offset: MemoryLayout<lnd_connect>.offset(of: \.guest)),
-  FieldLayout(type: "lnd_connect", field: "guest_name", offset: MemoryLayout<lnd_connect>.offset(of: \.guest_name)),
-  FieldLayout(type: "lnd_plugin_connect", field: "size", offset: MemoryLayout<lnd_plugin_connect>.offset(of: \.size)),
-  FieldLayout(type: "lnd_plugin_connect", field: "reserved", offset: MemoryLayout<lnd_plugin_connect>.offset(of: \.reserved)),
-  FieldLayout(type: "lnd_plugin_connect", field: "connect", offset: MemoryLayout<lnd_plugin_connect>.offset(of: \.connect)),
-  FieldLayout(type: "lnd_plugin_guests", field: "size", offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.size)),
-  FieldLayout(type: "lnd_plugin_guests", field: "flags", offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.flags)),
-  FieldLayout(type: "lnd_plugin_guests", field: "guest_up", offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.guest_up)),
-  FieldLayout(type: "lnd_plugin_guests", field: "guest_down", offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.guest_down)),
-  FieldLayout(type: "lnd_plugin_guests", field: "station", offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.station)),
-  FieldLayout(type: "lnd_guard_binding", field: "size", offset: MemoryLayout<lnd_guard_binding>.offset(of: \.size)),
-  FieldLayout(type: "lnd_guard_binding", field: "flags", offset: MemoryLayout<lnd_guard_binding>.offset(of: \.flags)),
-  FieldLayout(type: "lnd_guard_binding", field: "address", offset: MemoryLayout<lnd_guard_binding>.offset(of: \.address)),
-  FieldLayout(type: "lnd_guard_binding", field: "mac", offset: MemoryLayout<lnd_guard_binding>.offset(of: \.mac)),
-  FieldLayout(type: "lnd_guard_binding", field: "reserved", offset: MemoryLayout<lnd_guard_binding>.offset(of: \.reserved)),
-  FieldLayout(type: "lnd_host_guard", field: "size", offset: MemoryLayout<lnd_host_guard>.offset(of: \.size)),
-  FieldLayout(type: "lnd_host_guard", field: "reserved", offset: MemoryLayout<lnd_host_guard>.offset(of: \.reserved)),
-  FieldLayout(type: "lnd_host_guard", field: "bind", offset: MemoryLayout<lnd_host_guard>.offset(of: \.bind)),
-  FieldLayout(type: "lnd_host_guard", field: "unbind", offset: MemoryLayout<lnd_host_guard>.offset(of: \.unbind)),
-  FieldLayout(type: "lnd_host_guard", field: "serve_dhcp", offset: MemoryLayout<lnd_host_guard>.offset(of: \.serve_dhcp)),
+  FieldLayout(
+    type: "lnd_network_config", field: "state_directory",
+    offset: MemoryLayout<lnd_network_config>.offset(of: \.state_directory)),
+  FieldLayout(
+    type: "lnd_connect", field: "size", offset: MemoryLayout<lnd_connect>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_connect", field: "reserved", offset: MemoryLayout<lnd_connect>.offset(of: \.reserved)
+  ),
+  FieldLayout(
+    type: "lnd_connect", field: "guest", offset: MemoryLayout<lnd_connect>.offset(of: \.guest)),
+  FieldLayout(
+    type: "lnd_connect", field: "guest_name",
+    offset: MemoryLayout<lnd_connect>.offset(of: \.guest_name)),
+  FieldLayout(
+    type: "lnd_plugin_connect", field: "size",
+    offset: MemoryLayout<lnd_plugin_connect>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_plugin_connect", field: "reserved",
+    offset: MemoryLayout<lnd_plugin_connect>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_plugin_connect", field: "connect",
+    offset: MemoryLayout<lnd_plugin_connect>.offset(of: \.connect)),
+  FieldLayout(
+    type: "lnd_plugin_guests", field: "size",
+    offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_plugin_guests", field: "flags",
+    offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.flags)),
+  FieldLayout(
+    type: "lnd_plugin_guests", field: "guest_up",
+    offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.guest_up)),
+  FieldLayout(
+    type: "lnd_plugin_guests", field: "guest_down",
+    offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.guest_down)),
+  FieldLayout(
+    type: "lnd_plugin_guests", field: "station",
+    offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.station)),
+  FieldLayout(
+    type: "lnd_guard_binding", field: "size",
+    offset: MemoryLayout<lnd_guard_binding>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_guard_binding", field: "flags",
+    offset: MemoryLayout<lnd_guard_binding>.offset(of: \.flags)),
+  FieldLayout(
+    type: "lnd_guard_binding", field: "address",
+    offset: MemoryLayout<lnd_guard_binding>.offset(of: \.address)),
+  FieldLayout(
+    type: "lnd_guard_binding", field: "mac",
+    offset: MemoryLayout<lnd_guard_binding>.offset(of: \.mac)),
+  FieldLayout(
+    type: "lnd_guard_binding", field: "reserved",
+    offset: MemoryLayout<lnd_guard_binding>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_host_guard", field: "size", offset: MemoryLayout<lnd_host_guard>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_host_guard", field: "reserved",
+    offset: MemoryLayout<lnd_host_guard>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_host_guard", field: "bind", offset: MemoryLayout<lnd_host_guard>.offset(of: \.bind)),
+  FieldLayout(
+    type: "lnd_host_guard", field: "unbind",
+    offset: MemoryLayout<lnd_host_guard>.offset(of: \.unbind)),
+  FieldLayout(
+    type: "lnd_host_guard", field: "serve_dhcp",
+    offset: MemoryLayout<lnd_host_guard>.offset(of: \.serve_dhcp)),
 ]

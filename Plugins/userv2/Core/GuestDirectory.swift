@@ -60,6 +60,8 @@ package struct GuestDirectory {
   private var guests: [UInt64: Guest] = [:]
   private var ports: [MACAddress: UInt64] = [:]
   private var claims: [MACAddress: Claim] = [:]
+  /// Stations that have an address or are offered one.
+  private var leased: Set<MACAddress> = []
   private var nextRank: UInt64 = 0
   private var bindings: [IPAddress: MACAddress] = [:]
   private var names: [String: (mac: MACAddress, address: IPAddress)] = [:]
@@ -67,6 +69,8 @@ package struct GuestDirectory {
 
   /// Stations remembered of one guest, at most: a guest may have others behind it, or make them up.
   private static let maximumStations = 256
+  /// Addresses that one guest may have for itself and what is behind it: no guest takes all.
+  package static let maximumLeases = 64
 
   package init(domain: String, reserved: Set<String>) {
     self.domain = domain
@@ -93,8 +97,8 @@ package struct GuestDirectory {
     guard ports[mac] != port, var guest = guests[port] else { return false }
     if !guest.stations.contains(mac) {
       if guest.stations.count >= Self.maximumStations {
-        // The oldest that means nothing goes.
-        guard let index = guest.stations.firstIndex(where: { claims[$0] == nil }) else {
+        // The oldest without an address goes.
+        guard let index = guest.stations.firstIndex(where: { !leased.contains($0) }) else {
           return false
         }
         let old = guest.stations.remove(at: index)
@@ -105,6 +109,17 @@ package struct GuestDirectory {
     }
     ports[mac] = port
     return true
+  }
+
+  /// Whether a station may have an address: its guest has not had its share yet.
+  package func admits(_ mac: MACAddress, _ leases: [DHCPLease], now: UInt64) -> Bool {
+    guard let port = ports[mac] else { return guests.isEmpty }
+    var held = 0
+    for lease in leases where lease.isLive(now) && ports[lease.client.mac] == port {
+      if lease.client.mac == mac { return true }
+      held += 1
+    }
+    return held < Self.maximumLeases
   }
 
   package func isPresent(_ mac: MACAddress) -> Bool { ports[mac] != nil }
@@ -126,6 +141,7 @@ package struct GuestDirectory {
     let live = leases.filter {
       $0.isLive(now) && ($0.state == .bound || $0.state == .reserved)
     }
+    leased = Set(leases.lazy.filter { $0.isLive(now) }.map(\.client.mac))
     updateBindings(live, &changes)
     updateClaims(live)
     updateNames(&changes)

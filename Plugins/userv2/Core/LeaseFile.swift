@@ -36,18 +36,21 @@ package enum LeaseFile {
 
   // MARK: Our own
 
-  /// Offers are not kept, nor what a guest configured by hand had.
+  /// How long an address stays with a guest configured by hand after a crash: it is taken up
+  /// again as soon as the guest is, seconds.
+  private static let patience: UInt64 = 60
+
+  /// Offers are not kept.
   package static func text(_ leases: [DHCPLease], _ clocks: Clocks) -> String {
     let list = leases.compactMap { lease -> JSONValue? in
-      let state = lease.state == .reserved ? .released : lease.state
-      guard state == .bound || state == .released else { return nil }
+      let state = lease.state
+      guard state != .offered && state != .declined else { return nil }
       return [
         "address": .string(lease.address.description),
         "mac": .string(lease.client.mac.description),
         "hostname": .string(lease.hostname),
         "state": .string(state.rawValue),
-        "expires": state == .bound
-          ? lease.expiry.map { JSONValue(unix($0, clocks)) } ?? .null : JSONValue(clocks.unix),
+        "expires": lease.expiry.map { JSONValue(unix($0, clocks)) } ?? .null,
       ]
     }
     return JSONValue.object(["version": 1, "leases": .array(list)]).text + "\n"
@@ -67,6 +70,10 @@ package enum LeaseFile {
       var lease = DHCPLease(
         address: address, client: DHCPClient(mac: mac), hostname: hostname, state: .released,
         expiry: clocks.monotonic)
+      if state == DHCPLease.State.reserved.rawValue {
+        lease.state = .bound
+        lease.expiry = clocks.monotonic &+ patience * second
+      }
       guard state == DHCPLease.State.bound.rawValue else { return lease }
       switch item["expires"] {
       case .null?:

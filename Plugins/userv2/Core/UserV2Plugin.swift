@@ -47,6 +47,7 @@ package final class UserV2: NetworkPlugin, ForwardExtension, LeaseExtension, Con
     try super.init(host: host, config: config)
     stack.udp.dhcp = dhcp
     dhcp.onChange = { [unowned self] in isDirty = true }
+    dhcp.admits = { [unowned self] in directory.admits($0, $1, now: self.host.now) }
   }
 
   deinit {

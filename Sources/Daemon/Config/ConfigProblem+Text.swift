@@ -60,7 +60,7 @@ extension ConfigProblem {
       return
         "leaves no address: guests get those after the gateway \(gateway), up to this one: choose a higher one"
     case .overlap(let own, let other, let otherSubnet, let mark):
-      let place = mark.map { " (line \($0.line))" } ?? ""
+      let place = mark.map { " (line \($0.line))" } ?? " (built in)"
       return
         "\(own) overlaps \(otherSubnet) of network `\(other)`\(place): give one of them another subnet"
     case .hostName(let text):

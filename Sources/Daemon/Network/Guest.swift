@@ -20,6 +20,8 @@ final class Guest {
   let fd: Int32
   /// The host has been given the link at least once.
   var introduced = false
+  /// It was configured by hand with an address that the network keeps for it.
+  var hasLease = false
   /// Called once when the guest is gone, by whatever side.
   var onGone: (_ reason: String) -> Void = { _ in }
   private(set) var closed = false

@@ -91,6 +91,7 @@ extension Network {
       switch reply {
       case .success(.json(let text)):
         if let lease = try? JSONText.decode(LeaseOffer.self, from: text) {
+          guests[id]?.hasLease = true
           return answer(.success((id, lease)))
         }
         report = ErrorReport(
@@ -139,6 +140,12 @@ extension Network {
     }
     guest.introduced = true
     watchLeases()
+    guard guest.hasLease else { return }
+    // A process before this one gave it an address: the new one has to know that it is taken.
+    link.request(.reserveLease(port: guest.id)) { [weak self] answer in
+      guard case .failure(let error) = answer, let self, !link.hasEnded else { return }
+      log(.warning, "guest \(guest.name) may lose its address to another: \(error)")
+    }
   }
 
   /// Notices that a stream is closed while no process reads it.

@@ -8,6 +8,7 @@ import Platform
 
 extension Network {
   private static let soonest: UInt64 = 500_000_000
+  private static let impatient: UInt64 = 1_000_000_000
   private static let latest: UInt64 = 60_000_000_000
 
   /// Something may change soon: a guest came, or somebody waits for one.
@@ -25,8 +26,11 @@ extension Network {
       leaseTimer = nil
       guard state == .running, let link else { return }
       leaseInterval = min(leaseInterval * 2, Self.latest)
-      // Whoever waits for a guest's address waits for seconds, not minutes.
-      if leaseObservers.values.contains(where: { $0.isWaiting() }) { leaseInterval = Self.soonest }
+      // A guest that boots asks for its address late, and somebody waits for that.
+      let hasGuests = !guests.isEmpty || !unixgramGuests.isEmpty
+      if hasGuests, leaseObservers.values.contains(where: { $0.isWaiting() }) {
+        leaseInterval = min(leaseInterval, Self.impatient)
+      }
       scheduleLeases()
       askForLeases(link)
     }

@@ -32,47 +32,65 @@ extension Network {
     }
   }
 
-  private func push(_ set: NameSet, to link: HostLink) {
+  private func push(
+    _ set: NameSet, to link: HostLink, answer: @escaping (HostError?) -> Void = { _ in }
+  ) {
     link.request(.setNames(set)) { [weak self] reply in
-      guard case .failure(let error) = reply, !link.hasEnded else { return }
+      guard case .failure(let error) = reply, !link.hasEnded else { return answer(nil) }
       self?.log(.warning, "the names of \(set.owner) are not answered: \(error)")
+      answer(error)
     }
   }
 
   // MARK: Zones
 
   /// Adds a zone. To one of the same name its records are added in front, where they are found first; its default
-  /// address replaces that one's.
-  func add(_ zone: ZoneBody) {
+  /// address replaces that one's. What the network's process does not take is not added.
+  func add(_ zone: ZoneBody, answer: @escaping EndpointAnswer) {
+    let before = zones
     if let index = zones.firstIndex(where: { $0.name == zone.name }) {
       let others = zones[index].records.filter { !zone.records.contains($0) }
       zones[index].records = Array((zone.records + others).prefix(ZoneBody.maximumRecords))
       zones[index].defaultAddress = zone.defaultAddress
     } else {
       guard zones.count < Self.maximumZones else {
-        return log(.warning, "zone \(zone.name) is not added: there are \(zones.count) already")
+        return answer(.failure(.badRequest("there are \(zones.count) zones already")))
       }
       zones.append(zone)
     }
-    pushZones()
+    let set = zonesAsNames
+    guard set != names[Self.endpointOwner], state == .running, let link else {
+      setNames(set)
+      return answer(.success(true))
+    }
+    names[Self.endpointOwner] = set
+    push(set, to: link) { [weak self] error in
+      guard let self, let error, error.code == .invalidConfig || error.code == .limit else {
+        return answer(.success(true))
+      }
+      zones = before
+      pushZones()
+      answer(.failure(.badRequest(error.message)))
+    }
   }
 
   /// Without what points to guests that have left: a name goes with its guest, though gvproxy's API has no word for it.
-  func pushZones() {
-    setNames(
-      NameSet(
-        owner: Self.endpointOwner,
-        zones: zones.map { zone in
-          NameZone(
-            name: zone.name,
-            // A record without an address answers nothing: gvproxy would send an empty one.
-            records: zone.records.filter {
-              !$0.address.isEmpty && !absentAddresses.contains($0.address)
-            }.map {
-              NameZone.Record(name: $0.name, address: $0.address, pattern: $0.pattern)
-            }, defaultAddress: zone.defaultAddress.isEmpty ? nil : zone.defaultAddress)
-        }))
+  private var zonesAsNames: NameSet {
+    NameSet(
+      owner: Self.endpointOwner,
+      zones: zones.map { zone in
+        NameZone(
+          name: zone.name,
+          // A record without an address answers nothing: gvproxy would send an empty one.
+          records: zone.records.filter {
+            !$0.address.isEmpty && !absentAddresses.contains($0.address)
+          }.map {
+            NameZone.Record(name: $0.name, address: $0.address, pattern: $0.pattern)
+          }, defaultAddress: zone.defaultAddress.isEmpty ? nil : zone.defaultAddress)
+      })
   }
+
+  func pushZones() { setNames(zonesAsNames) }
 
   /// The zones that were added, and the names of instances in the form that gvproxy has for them.
   var zonesJSON: JSONValue {

@@ -10,12 +10,28 @@ extension Network {
   /// How often a network that another process serves is looked at again.
   private static let reopenInterval: UInt64 = 5_000_000_000
 
-  static func usernetFiles(
-    _ configuration: NetworkConfiguration, _ context: NetworkContext
-  ) -> UsernetFiles? {
-    guard configuration.settings.mode == InstancePlan.replacingMode else { return nil }
-    return UsernetFiles(
-      network: configuration.name, directory: context.home.networkDirectory(configuration.name))
+  /// Whether Lima looks for the network, by its mode.
+  func takeUsernet(_ configuration: NetworkConfiguration) {
+    guard configuration.settings.mode == InstancePlan.replacingMode else {
+      keeper?.withdraw()
+      (keeper, usernet) = (nil, nil)
+      return
+    }
+    guard usernet == nil else { return }
+    let files = UsernetFiles(network: name, directory: context.home.networkDirectory(name))
+    let keeper = UsernetKeeper(files: files, loop: context.loop)
+    keeper.onEnd = { [weak self] in self?.letGoByLima() }
+    (self.keeper, usernet) = (keeper, files)
+    if sockets.isOpen { try? keeper.publish() }
+  }
+
+  /// No instance of Lima's uses the network any more. Others may.
+  private func letGoByLima() {
+    let idle = guests.isEmpty && unixgramGuests.isEmpty && !isHeld
+    guard state == .running, idle else {
+      return log(.info, "Lima needs it no more; \(guests.count + unixgramGuests.count) guests do")
+    }
+    stop("Lima needs it no more")
   }
 
   /// Makes the network's directory and sockets. A failure is the network's error; `open` may be tried again.
@@ -48,7 +64,7 @@ extension Network {
     do throws(SystemError) {
       try sockets.open()
       try openEndpoint()
-      try usernet?.publish()
+      try keeper?.publish()
     } catch {
       closeSockets()
       throw error
@@ -86,7 +102,7 @@ extension Network {
   /// The sign first: a client that sees it may connect. Idempotent.
   func closeSockets() {
     endReopening()
-    if sockets.isOpen { usernet?.withdraw() }
+    keeper?.withdraw()
     endpoint?.close()
     endpoint = nil
     sockets.close()

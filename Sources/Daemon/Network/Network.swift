@@ -100,6 +100,7 @@ final class Network {
   var endpointServer: HTTPServer?
   /// Files of Lima's own; for user-v2 networks only.
   var usernet: UsernetFiles?
+  var keeper: UsernetKeeper?
   var keptLeases: [String: String] = [:]
   /// Of guests that have left.
   var absentAddresses: Set<String> = []
@@ -125,7 +126,7 @@ final class Network {
     sockets.onGuest = { [weak self] transport, fd in self?.arrived(transport, fd) }
     sockets.onUnixgramFrame = { [weak self] in self?.unixgramFrame() }
     sockets.onComplaint = { [weak self] text in self?.log(.warning, text) }
-    usernet = Self.usernetFiles(configuration, context)
+    takeUsernet(configuration)
   }
 
   func log(_ level: Logger.Level, _ text: String) {
@@ -149,9 +150,7 @@ final class Network {
     let changed = wanted.settings != configuration.settings
     wanted = configuration
     self.configFile = configFile
-    if Self.usernetFiles(configuration, context) == nil { usernet?.withdraw() }
-    usernet = Self.usernetFiles(configuration, context)
-    if sockets.isOpen { try? usernet?.publish() }
+    takeUsernet(configuration)
     if state == .failed {
       state = .stopped
       error = nil

@@ -16,6 +16,8 @@ package final class DHCPService {
   private var servers: [UInt32: DHCPServer] = [:]
   /// Called when a binding of a link changed.
   package var onChange: (() -> Void)?
+  /// Whether a station may have an address, of which these are taken. Nil: every one may.
+  package var admits: ((_ station: MACAddress, _ leases: [DHCPLease]) -> Bool)?
   private var exhaustionLog = RateLimit(burst: 1, interval: 60_000_000_000)
   /// Discoveries for which there was no address.
   package private(set) var exhausted: UInt64 = 0
@@ -47,6 +49,10 @@ package final class DHCPService {
     else { return false }
     received &+= 1
     var server = server(packet.link)
+    if let admits, !admits(packet.sourceMAC, server.remembered) {
+      noteExhausted(packet.sourceMAC, "its link has as many as one may have")
+      return true
+    }
     let revision = server.revision
     let before = server.exhausted
     let reply = server.handle(payload, receivedFrom: packet.sourceMAC, now: stack.now)
@@ -67,12 +73,14 @@ package final class DHCPService {
     return true
   }
 
-  private func noteExhausted(_ mac: MACAddress) {
+  private func noteExhausted(
+    _ mac: MACAddress, _ reason: String = "all of the pool are leased or declined"
+  ) {
     exhausted &+= 1
     guard exhaustionLog.take(now: stack.now) else { return }
     stack.host.log(
       UInt32(LND_LOG_WARN),
-      "no address left for \(mac): all of the pool are leased or declined (\(exhausted) requests unanswered so far)"
+      "no address left for \(mac): \(reason) (\(exhausted) requests unanswered so far)"
     )
   }
 

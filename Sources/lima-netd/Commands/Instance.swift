@@ -87,7 +87,8 @@ struct InstanceDown: ParsableCommand {
 
 struct InstanceList: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "ls", abstract: "List the instances that are up.", aliases: ["list"])
+    commandName: "ls", abstract: "List the instances that are up.",
+    discussion: "  lima-netd instance ls --json", aliases: ["list"])
 
   @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions

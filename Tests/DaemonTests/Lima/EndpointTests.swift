@@ -61,6 +61,10 @@ struct EndpointTests {
     Case(
       method: "POST", path: "/services/dns/add", body: #"{"Name":"a.","Records":[3]}"#, status: 400,
       answer: "json: cannot unmarshal integer into Records\n"),
+    Case(
+      method: "POST", path: "/services/dns/add", body: #"{"Name":"refused."}"#, status: 400,
+      answer: "not this zone\n"),
+    Case(path: "/services/dns/all", answer: "[]\n"),
     Case(path: "/services/forwarder/all", answer: "[]\n"),
     Case(path: "/services/forwarder/expose", status: 400, answer: "post only\n"),
     Case(path: "/services/forwarder/unexpose", status: 400, answer: "post only\n"),

@@ -25,6 +25,18 @@ struct UsernetFilesTests {
     (try? Files.read(path, limit: 1 << 16)).map { String(decoding: $0, as: UTF8.self) }
   }
 
+  func pid(in file: String) throws -> Int32 {
+    let line = try #require(text(file))
+    return try #require(Int32(line.dropLast()))
+  }
+
+  /// One line with the number of a process that lives, and is not the daemon.
+  func isAlive(_ pidFile: String) throws -> Bool {
+    let line = try #require(text(pidFile))
+    let pid = try #require(Int32(line.dropLast()))
+    return line.last == "\n" && OtherProcess.isAlive(pid) && pid != CurrentProcess.id
+  }
+
   @Test func `everything that Lima polls for is there, and gone after the end`() throws {
     let fixture = try Self.fixture()
     let directory = fixture.home.networkDirectory("user-v2")
@@ -35,13 +47,47 @@ struct UsernetFilesTests {
     ] {
       #expect(Files.exists(directory + "/" + name), "\(name)")
     }
-    #expect(text(directory + "/usernet_user-v2.pid") == "\(CurrentProcess.id)\n")
+    #expect(try isAlive(directory + "/usernet_user-v2.pid"))
     #expect(!Files.exists(fixture.home.networkDirectory("default") + "/usernet_default.pid"))
     fixture.supervisor.shutdown("the test wants it")
     #expect(fixture.until { !Files.exists(fixture.home.pidFile) })
     for name in ["usernet_user-v2.pid", "user-v2_qemu.sock", "user-v2_ep.sock"] {
       #expect(!Files.exists(directory + "/" + name), "\(name)")
     }
+  }
+
+  @Test(arguments: [Int32(2), 9])
+  func `Lima ends the process of the pid file, and the network is there again`(
+    signal: Int32
+  ) throws {
+    let fixture = try Self.fixture()
+    let network = try fixture.network("user-v2")
+    let file = fixture.home.networkDirectory("user-v2") + "/usernet_user-v2.pid"
+    network.whenRunning { _ in }
+    #expect(fixture.until { network.state == .running })
+    let pid = try pid(in: file)
+    ChildProcess.kill(pid, signal)
+    #expect(fixture.until { !Files.exists(file) })
+    #expect(!OtherProcess.isAlive(pid))
+    // Lima looks every 500 ms, and has to see it gone.
+    fixture.pass(0.55)
+    #expect(!Files.exists(file) && network.sockets.isOpen)
+    #expect(network.state == .stopped)
+    #expect(fixture.until { Files.exists(file) })
+    #expect(try isAlive(file))
+  }
+
+  @Test func `guests that are not Lima's keep a network that Lima lets go of`() throws {
+    let fixture = try Self.fixture()
+    let network = try fixture.network("user-v2")
+    let guest = try fixture.connect("user-v2")
+    defer { Descriptor.close(guest) }
+    #expect(fixture.until { network.state == .running })
+    let file = fixture.home.networkDirectory("user-v2") + "/usernet_user-v2.pid"
+    ChildProcess.kill(try pid(in: file), 2)
+    #expect(fixture.until { !Files.exists(file) })
+    #expect(fixture.until { Files.exists(file) })
+    #expect(network.state == .running && network.guests.count == 1)
   }
 
   @Test func `files of a dead daemon are replaced, also when its number is another's by now`()
@@ -57,8 +103,7 @@ struct UsernetFilesTests {
       }
       #expect(try fixture.network("user-v2").error == nil, "pid \(pid)")
       #expect(
-        text(fixture.home.networkDirectory("user-v2") + "/usernet_user-v2.pid")
-          == "\(CurrentProcess.id)\n")
+        try isAlive(fixture.home.networkDirectory("user-v2") + "/usernet_user-v2.pid"))
     }
   }
 
@@ -85,7 +130,7 @@ struct UsernetFilesTests {
     // When it has gone, the network is served.
     Descriptor.close(foreign)
     #expect(fixture.until(12) { network.sockets.isOpen && network.error == nil })
-    #expect(text(directory + "/usernet_user-v2.pid") == "\(CurrentProcess.id)\n")
+    #expect(try isAlive(directory + "/usernet_user-v2.pid"))
   }
 
   @Test func `a usernet that has no sockets yet is left alone`() throws {

@@ -4,7 +4,7 @@
 # instance: takes it for running by its files, waits for the lease, exposes SSH, pushes zones, waits for the port.
 # Prints one line for each step. Connects to the QEMU socket first, as Lima does, with the descriptor for QEMU.
 
-import http.client, json, os, socket, sys, time
+import http.client, json, os, signal, socket, sys, time
 
 home, network, mac, ssh_port, hostname = sys.argv[1:]
 directory = f"{home}/_networks/{network}"
@@ -103,3 +103,22 @@ assert status == 200, text
 status, text = call("POST", "/services/forwarder/unexpose", {"local": forward["local"], "protocol": "tcp"})
 assert (status, text) == (500, "proxy not found\n"), (status, text)
 print("unexposed")
+
+# Stop(): with no instance left, Lima keeps the leases and ends the process.
+leases = json.loads(call("GET", "/services/dhcp/leases")[1])
+pid = living()
+os.kill(pid, signal.SIGINT)
+for _ in range(10):
+    if not living():
+        break
+    time.sleep(0.5)
+else:
+    sys.exit("the network does not end")
+print("stopped")
+deadline = time.time() + 10
+while not living():
+    if time.time() > deadline:
+        sys.exit("the network is not there again")
+    time.sleep(0.1)
+assert living() != pid
+print("there again")

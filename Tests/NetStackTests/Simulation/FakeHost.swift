@@ -19,6 +19,8 @@ final class FakeHost {
   var rawFrames = 0
   /// So many frames are taken by the next `send`; nil for all.
   var sendRoom: Int?
+  /// Destinations whose port behind the switch is full.
+  var fullStations: Set<MACAddress> = []
   var watches: [UInt64: (fd: Int32, events: UInt32, user: UInt64)] = [:]
   var timers: [UInt64: UInt64] = [:]
   var log: [String] = []
@@ -78,6 +80,11 @@ final class FakeHost {
       if let room = sendRoom {
         guard room > 0 else { break }
         sendRoom = room - 1
+      }
+      if !fullStations.isEmpty, let frame = Self.segments(of: list[taken]).first,
+        fullStations.contains(frame.withByteView { $0.macAddress(at: 0) })
+      {
+        break
       }
       rawFrames += 1
       frames.append(contentsOf: Self.segments(of: list[taken]))

@@ -43,6 +43,7 @@ final class Simulation {
 
   init(
     seed: UInt64, weather: LinkWeather = .fair, mtu: UInt32 = 1500,
+    kind: UInt32 = LND_PORT_GUEST,
     configure: (inout StackConfig) -> Void = { _ in }
   ) {
     self.weather = weather
@@ -58,7 +59,7 @@ final class Simulation {
     self.stack = stack
     var info = lnd_port_info()
     info.size = UInt32(MemoryLayout<lnd_port_info>.size)
-    info.kind = UInt32(LND_PORT_GUEST)
+    info.kind = kind
     info.port = Self.port
     info.mtu = mtu
     precondition(stack.portUp(info))

@@ -43,10 +43,10 @@ struct EndpointRoutes: Sendable {
         try await onNetwork { network, answer in answer(.success(network.zonesJSON)) })
     case "/services/dns/add":
       let zone = try ZoneBody(try await Self.post(request, context))
-      let _: Bool = try await onNetwork { network, answer in
-        network.add(zone)
-        answer(.success(true))
+      let result: Result<Bool, EndpointError> = try await onNetwork { network, answer in
+        network.add(zone) { answer(.success($0)) }
       }
+      _ = try result.get()
       return Self.empty
     case "/services/forwarder/all":
       return Self.json(

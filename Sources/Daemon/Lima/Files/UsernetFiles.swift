@@ -6,6 +6,7 @@
 //
 // A pid file says little by itself: its process may be dead, and the number another's by now. Whoever answers at the
 // sockets is the one who serves (UnixSocket.listen finds out); the pid file only tells of one that is still about to.
+// UsernetKeeper has the process that our own file names.
 // Loop thread.
 
 import Platform
@@ -48,23 +49,23 @@ struct UsernetFiles {
   private var foreignProcess: Int32? {
     guard let bytes = try? Files.read(pidFile, limit: 64),
       let pid = Int32(String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }),
-      pid != CurrentProcess.id, OtherProcess.isAlive(pid),
+      OtherProcess.isAlive(pid),
       OtherProcess.arguments(pid).dropFirst().contains("usernet")
     else { return nil }
     return pid
   }
 
-  /// The sockets listen: says so.
-  func publish() throws(SystemError) {
+  /// Names the process by which Lima takes the network for running.
+  func publish(pid: Int32) throws(SystemError) {
     try Files.touch(outputLog, mode: 0o644)
     try Files.touch(errorLog, mode: 0o644)
-    try Files.write(Array("\(CurrentProcess.id)\n".utf8), to: pidFile, mode: 0o644)
+    try Files.write(Array("\(pid)\n".utf8), to: pidFile, mode: 0o644)
   }
 
-  /// Before the sockets go. Idempotent; another's file stays.
-  func withdraw() {
+  /// Idempotent; a file that names another process stays.
+  func withdraw(pid: Int32) {
     guard let bytes = try? Files.read(pidFile, limit: 64),
-      String(decoding: bytes, as: UTF8.self).filter({ !$0.isWhitespace }) == "\(CurrentProcess.id)"
+      String(decoding: bytes, as: UTF8.self).filter({ !$0.isWhitespace }) == "\(pid)"
     else { return }
     Files.remove(pidFile)
   }

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// UsernetKeeper: the process that `usernet_NAME.pid` names. Lima not only takes a network for running by that process,
+// it also ends it: whenever none of its instances uses the network, `limactl` sends it SIGINT, and SIGKILL if that does
+// not help within 5 s. Were it the daemon, every network and every guest would go with it. So a process that does
+// nothing stands there for each user-v2 network: its end is Lima's word that it needs the network no more.
+//
+// While Lima waits for that end the file has to be gone; afterwards it has to be there again, with another process,
+// for the sockets still listen. In between somebody could start a `usernet`, so the time is short.
+//
+// The process waits at a socket for the daemon's end and ends with it, whatever ended that.
+// Loop thread.
+
+import Platform
+
+final class UsernetKeeper {
+  /// Lima has ended the process.
+  var onEnd: () -> Void = {}
+
+  private let files: UsernetFiles
+  private let loop: EventLoop
+  private var child: (pid: Int32, socket: Int32)?
+  private var timer: EventLoop.TimerID?
+
+  /// Lima looks every 500 ms.
+  private static let absence: UInt64 = 700_000_000
+
+  init(files: UsernetFiles, loop: EventLoop) {
+    self.files = files
+    self.loop = loop
+  }
+
+  /// The sockets listen: says so.
+  func publish() throws(SystemError) {
+    guard child == nil else { return }
+    let (own, childs) = try UnixSocket.pair()
+    var pid: Int32 = -1
+    do throws(SystemError) {
+      defer { Descriptor.close(childs) }
+      let null = try Files.openNull()
+      defer { Descriptor.close(null) }
+      try Descriptor.setNonBlocking(childs, false)
+      pid = try ChildProcess.spawn(
+        "/bin/sh", ["-c", "read -r _", "lima-netd:\(files.network)"],
+        fds: [(from: childs, to: 0), (from: null, to: 1), (from: null, to: 2)], newGroup: true)
+      child = (pid, own)
+      try files.publish(pid: pid)
+      try loop.add(own, .read) { [weak self] _ in self?.ended() }
+    } catch {
+      if pid < 0 { Descriptor.close(own) }
+      withdraw()
+      throw error
+    }
+  }
+
+  /// Before the sockets go. Idempotent.
+  func withdraw() {
+    if let timer { loop.cancel(timer) }
+    timer = nil
+    release()
+  }
+
+  private func ended() {
+    release()
+    onEnd()
+    timer = loop.schedule(after: Self.absence) { [weak self] in
+      guard let self else { return }
+      timer = nil
+      try? publish()
+    }
+  }
+
+  private func release() {
+    guard let (pid, socket) = child else { return }
+    child = nil
+    files.withdraw(pid: pid)
+    loop.remove(socket)
+    Descriptor.close(socket)
+    // It may live still, and has nothing to finish.
+    ChildProcess.kill(pid, 9)
+    _ = try? ChildProcess.wait(pid)
+  }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NetStack
+import Testing
+
+@testable import UserV2Core
+
+@Suite struct GuestDirectoryTests {
+  private static func mac(_ number: UInt8) -> MACAddress {
+    MACAddress(0x52, 0x55, 0x55, 0, 0, number)
+  }
+
+  private func lease(
+    _ number: UInt8, _ hostname: String, state: DHCPLease.State = .bound, expiry: UInt64? = 100
+  ) -> DHCPLease {
+    DHCPLease(
+      address: IPAddress(192, 168, 104, number), client: DHCPClient(mac: Self.mac(number)),
+      hostname: hostname, state: state, expiry: expiry)
+  }
+
+  private func record(_ name: String, _ number: UInt8) -> GuestDirectory.Record {
+    .init(name: name, address: IPAddress(192, 168, 104, number))
+  }
+
+  private func directory(guests: ClosedRange<UInt8> = 3...5) -> GuestDirectory {
+    var directory = GuestDirectory(domain: "internal", reserved: ["host.internal"])
+    for number in guests {
+      directory.guestUp(UInt64(number), name: "")
+      directory.station(Self.mac(number), at: UInt64(number))
+    }
+    return directory
+  }
+
+  @Test func `a name is there while its guest has lease and link`() {
+    var directory = directory()
+    let leases = [lease(3, "lima-a")]
+    let up = directory.update(leases, now: 0)
+    #expect(up.published == [record("lima-a.internal", 3)])
+    #expect(up.bound.map(\.0) == [IPAddress(192, 168, 104, 3)])
+    #expect(directory.update(leases, now: 1) == .init())
+    // The link goes: the name, too, but not the address.
+    #expect(directory.guestDown(3) == [Self.mac(3)])
+    let down = directory.update(leases, now: 2)
+    #expect(down.withdrawn == [record("lima-a.internal", 3)])
+    #expect(down.unbound.isEmpty)
+    // It comes back, without asking for its address again.
+    directory.guestUp(9, name: "")
+    directory.station(Self.mac(3), at: 9)
+    #expect(directory.update(leases, now: 3).published == [record("lima-a.internal", 3)])
+    // The lease ends.
+    let over = directory.update(leases, now: 100)
+    #expect(over.withdrawn == [record("lima-a.internal", 3)])
+    #expect(over.unbound == [IPAddress(192, 168, 104, 3)])
+  }
+
+  @Test func `of two with one name the first has it, and the second inherits`() {
+    var directory = directory()
+    let first = [lease(4, "web")]
+    _ = directory.update(first, now: 0)
+    let both = [lease(3, "WEB"), lease(4, "web")]
+    let second = directory.update(both, now: 1)
+    #expect(second.published.isEmpty)
+    #expect(
+      second.refused == [.init(name: "web.internal", mac: Self.mac(3), owner: Self.mac(4))])
+    // Said once.
+    #expect(directory.update(both, now: 2).refused.isEmpty)
+    _ = directory.guestDown(4)
+    let heir = directory.update(both, now: 3)
+    #expect(heir.withdrawn == [record("web.internal", 4)])
+    #expect(heir.published == [record("web.internal", 3)])
+  }
+
+  @Test func `the host's name is nobody's`() {
+    var directory = directory()
+    let changes = directory.update([lease(3, "host")], now: 0)
+    #expect(changes.published.isEmpty)
+    #expect(changes.refused == [.init(name: "host.internal", mac: Self.mac(3), owner: nil)])
+  }
+
+  @Test func `a guest without a host name has the name of its link`() {
+    var directory = directory(guests: 3...3)
+    directory.guestUp(7, name: "box")
+    directory.station(Self.mac(7), at: 7)
+    #expect(
+      directory.update([lease(7, "")], now: 0).published == [record("box.internal", 7)])
+  }
+
+  @Test func `a guest that changes its name loses the old one`() {
+    var directory = directory()
+    _ = directory.update([lease(3, "old")], now: 0)
+    let changes = directory.update([lease(3, "new")], now: 1)
+    #expect(changes.withdrawn == [record("old.internal", 3)])
+    #expect(changes.published == [record("new.internal", 3)])
+  }
+
+  @Test func `a station that moved stays when its old port goes`() {
+    var directory = directory()
+    _ = directory.update([lease(3, "a")], now: 0)
+    directory.station(Self.mac(3), at: 5)
+    #expect(directory.guestDown(3).isEmpty)
+    #expect(directory.update([lease(3, "a")], now: 1) == .init())
+  }
+
+  @Test func `a guest that makes up stations forgets its own only`() {
+    var directory = directory()
+    _ = directory.update([lease(3, "a"), lease(4, "b")], now: 0)
+    for number in 0..<1000 {
+      directory.station(MACAddress(0x0200_0000_0000 + UInt64(number)), at: 3)
+    }
+    #expect(directory.update([lease(3, "a"), lease(4, "b")], now: 1) == .init())
+  }
+
+  @Test func `no guest takes all addresses`() {
+    var directory = directory()
+    var leases: [DHCPLease] = []
+    func station(_ number: UInt64) -> MACAddress { MACAddress(0x0200_0000_0000 + number) }
+    for number in 0..<300 {
+      let mac = station(UInt64(number))
+      directory.station(mac, at: 3)
+      guard directory.admits(mac, leases, now: 0) else { continue }
+      leases.append(
+        DHCPLease(
+          address: IPAddress(v4: 0x0a00_0000 + UInt32(number)), client: DHCPClient(mac: mac),
+          hostname: "", state: .offered, expiry: 100))
+      _ = directory.update(leases, now: 0)
+    }
+    #expect(leases.count == GuestDirectory.maximumLeases)
+    // Who has one may renew it; others are not concerned; an unknown station gets nothing.
+    #expect(directory.admits(station(0), leases, now: 0))
+    #expect(directory.admits(Self.mac(4), leases, now: 0))
+    #expect(!directory.admits(station(999), leases, now: 0))
+    #expect(directory.admits(station(299), leases, now: 100))
+  }
+
+  @Test(arguments: [
+    ("lima-vm", "lima-vm"), ("LIMA-vm.example.org", "lima-vm"), ("lima-vm.internal", "lima-vm"),
+    ("-a", nil), ("a-", nil), ("a_b", nil), ("", nil), (".x", nil), ("9", "9"),
+  ])
+  func `a label is a host name`(hostname: String, label: String?) {
+    #expect(GuestDirectory.label(hostname, domain: "internal") == label)
+  }
+
+  @Test func `a label has 63 bytes at most`() {
+    let long = String(repeating: "a", count: 63)
+    #expect(GuestDirectory.label(long, domain: "internal") == long)
+    #expect(GuestDirectory.label(long + "a", domain: "internal") == nil)
+  }
+}
