@@ -66,6 +66,9 @@ let package = Package(
     .library(name: "lima-net-slirp", type: .dynamic, targets: ["SlirpPlugin"]),
     .library(name: "lima-net-userv2", type: .dynamic, targets: ["UserV2Plugin"]),
     .library(name: "lima-dns-hostdns", type: .dynamic, targets: ["HostDNSPlugin"]),
+    // For plugins in Swift, in packages of their own: SDK/examples/3-dns-tls.
+    .library(name: "LimaNetdSDK", targets: ["LimaNetdSDK"]),
+    .library(name: "PluginAPI", targets: ["PluginAPI"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

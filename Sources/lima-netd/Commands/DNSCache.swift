@@ -32,7 +32,11 @@ struct DNSCacheOptions: ParsableArguments {
 
 struct DNSCacheList: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "ls", abstract: "List the answers kept.", aliases: ["list"])
+    commandName: "ls", abstract: "List the answers kept.",
+    discussion: """
+        lima-netd dns cache ls
+        lima-netd dns cache ls --network default --json
+      """, aliases: ["list"])
 
   @OptionGroup var which: DNSCacheOptions
   @OptionGroup var listing: ListingOptions
@@ -70,7 +74,11 @@ struct DNSCacheList: ParsableCommand {
 
 struct DNSCacheFlush: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "flush", abstract: "Forget the answers kept.")
+    commandName: "flush", abstract: "Forget the answers kept.",
+    discussion: """
+        lima-netd dns cache flush
+        lima-netd dns cache flush --network default
+      """)
 
   @OptionGroup var which: DNSCacheOptions
   @Flag(help: "Print the networks' names as one JSON document.")
