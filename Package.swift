@@ -49,12 +49,17 @@ let pluginLinking: [LinkerSetting] = [
 ]
 
 /// The fuzzer itself needs libFuzzer, and every other executable would get it, too: Tests/Fuzz/run
-/// asks for it.
+/// asks for it; with or without the supervisor, whose libraries take long to instrument.
+let fuzzing = Context.environment["LIMA_NETD_FUZZ"]
 let fuzzers: [Target] = [
   .target(
-    name: "FuzzRunner", dependencies: ["FuzzTargets", "FuzzDaemonTargets", "Platform"],
-    path: "Tests/Fuzz/Runner"),
-  .executableTarget(name: "fuzz", dependencies: ["FuzzRunner"], path: "Tests/Fuzz/Driver"),
+    name: "FuzzRunner",
+    dependencies: ["FuzzTargets"] + (fuzzing == "all" ? ["FuzzDaemonTargets"] : []),
+    path: "Tests/Fuzz/Runner", swiftSettings: fuzzing == "all" ? [.define("FUZZ_DAEMON")] : []),
+  // gold fails on what the sanitizers leave behind.
+  .executableTarget(
+    name: "fuzz", dependencies: ["FuzzRunner"], path: "Tests/Fuzz/Driver",
+    linkerSettings: [.unsafeFlags(["-use-ld=lld"], .when(platforms: [.linux]))]),
 ]
 
 let package = Package(
@@ -210,6 +215,6 @@ let package = Package(
     .testTarget(
       name: "FuzzTests", dependencies: ["FuzzTargets", "FuzzDaemonTargets"],
       path: "Tests/Fuzz/Replay"),
-  ] + (Context.environment["LIMA_NETD_FUZZ"] == nil ? [] : fuzzers),
+  ] + (fuzzing == nil ? [] : fuzzers),
   swiftLanguageModes: [.v6]
 )

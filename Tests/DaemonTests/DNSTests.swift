@@ -225,9 +225,9 @@ struct DNSSwapTests {
     let guest = try fixture.connect()
     defer { Descriptor.close(guest) }
     fixture.until { lab.state == .running }
-    #expect(fixture.until { fixture.requests().contains(#"names config a.b=["10.0.0.1"]"#) })
+    #expect(fixture.until { fixture.requests().contains("names config a.b=10.0.0.1") })
     try reload(fixture, "hosts: {c.d: a.b}")
-    #expect(fixture.until { fixture.requests().contains(#"names config c.d=["a.b"]"#) })
+    #expect(fixture.until { fixture.requests().contains("names config c.d=a.b") })
     try fixture.supervisor.setNames(
       "lab", NameSet(owner: "vm", hosts: ["vm.internal": ["10.0.0.7"]]))
     #expect(!lab.isChanged)
@@ -237,8 +237,8 @@ struct DNSSwapTests {
     #expect(fixture.until { lab.state == .running && lab.link?.pid != pid })
     #expect(fixture.until { fixture.requests().last?.hasPrefix("names vm") == true })
     let after = fixture.requests()[before...]
-    #expect(after.contains(#"names config c.d=["a.b"]"#))
-    #expect(after.contains(#"names vm vm.internal=["10.0.0.7"]"#))
+    #expect(after.contains("names config c.d=a.b"))
+    #expect(after.contains("names vm vm.internal=10.0.0.7"))
     // An owner that leaves takes its names along.
     try fixture.supervisor.setNames("lab", NameSet(owner: "vm"))
     #expect(fixture.until { fixture.requests().last == "names vm " })

@@ -117,10 +117,6 @@ final class FakeHost {
           HostError(.invalidConfig, "is not to its taste", jsonPointer: "/taste", plugin: "sour"))
       }
       return .ok
-    case .setNames(let set):
-      let hosts = set.hosts.sorted { $0.key < $1.key }
-      record("names \(set.owner) " + hosts.map { "\($0.key)=\($0.value)" }.joined(separator: " "))
-      return .ok
     case .listDNSCache:
       return .json(
         #"[{"name":"a.example","type":"A","class":"IN","flags":"","code":"NOERROR","answers":2,"ttl":9,"octets":40}]"#

@@ -2,17 +2,22 @@
 //
 // The fuzz targets as C functions, for Driver/main.c.
 
-import FuzzDaemonTargets
 import FuzzTargets
-import Platform
 
+#if FUZZ_DAEMON
+  import FuzzDaemonTargets
+#endif
 #if canImport(Glibc)
   import Glibc
 #else
   import Darwin
 #endif
 
-private let targets = FuzzTarget.all + FuzzTarget.daemon
+#if FUZZ_DAEMON
+  private let targets = FuzzTarget.all + FuzzTarget.daemon
+#else
+  private let targets = FuzzTarget.all
+#endif
 // Set once before anything runs, on the one thread there is.
 nonisolated(unsafe) private var selected = targets[0]
 
