@@ -6,15 +6,16 @@
 #   make build     the release build
 #   make install   into PREFIX (default /usr/local), after make build
 #   make bench     measure beside passt/pasta and slirp4netns, and between guests (needs root)
+#   make fuzz      look for inputs that break a parser or the stack, SECONDS each (60)
 #   make format    rewrite the sources as swift format wants them
 
 PREFIX ?= /usr/local
 DESTDIR ?=
 SWIFT ?= swift
 RELEASE = .build/release
-SOURCES = Sources Plugins SDK Tests Package.swift
+SOURCES = Sources Plugins SDK Tests Benchmarks Package.swift
 
-.PHONY: demo test check build install bench format lint clean
+.PHONY: demo test check build install bench fuzz format lint clean
 
 demo:
 	@Scripts/install-packages demo
@@ -42,6 +43,10 @@ bench:
 	@Scripts/build-release
 	@Benchmarks/run
 	@Benchmarks/switch
+
+fuzz:
+	@Scripts/install-packages build
+	@Tests/Fuzz/run $(or $(SECONDS),60)
 
 format:
 	$(SWIFT) format -i -r $(SOURCES)

@@ -1,4 +1,4 @@
-// swift-tools-version: 6.2
+// swift-tools-version: 6.3
 import PackageDescription
 
 // What the layers may see of each other (docs/architecture.md has the drawing):
@@ -48,6 +48,20 @@ let pluginLinking: [LinkerSetting] = [
   runtime(at: "../swift"),
 ]
 
+/// The fuzzer itself needs libFuzzer, and every other executable would get it, too: Tests/Fuzz/run
+/// asks for it; with or without the supervisor, whose libraries take long to instrument.
+let fuzzing = Context.environment["LIMA_NETD_FUZZ"]
+let fuzzers: [Target] = [
+  .target(
+    name: "FuzzRunner",
+    dependencies: ["FuzzTargets"] + (fuzzing == "all" ? ["FuzzDaemonTargets"] : []),
+    path: "Tests/Fuzz/Runner", swiftSettings: fuzzing == "all" ? [.define("FUZZ_DAEMON")] : []),
+  // gold fails on what the sanitizers leave behind.
+  .executableTarget(
+    name: "fuzz", dependencies: ["FuzzRunner"], path: "Tests/Fuzz/Driver",
+    linkerSettings: [.unsafeFlags(["-use-ld=lld"], .when(platforms: [.linux]))]),
+]
+
 let package = Package(
   name: "lima-netd",
   platforms: [.macOS(.v15)],
@@ -57,6 +71,9 @@ let package = Package(
     .library(name: "lima-net-slirp", type: .dynamic, targets: ["SlirpPlugin"]),
     .library(name: "lima-net-userv2", type: .dynamic, targets: ["UserV2Plugin"]),
     .library(name: "lima-dns-hostdns", type: .dynamic, targets: ["HostDNSPlugin"]),
+    // For plugins in Swift, in packages of their own: SDK/examples/3-dns-tls.
+    .library(name: "LimaNetdSDK", targets: ["LimaNetdSDK"]),
+    .library(name: "PluginAPI", targets: ["PluginAPI"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -78,12 +95,13 @@ let package = Package(
     .target(
       name: "NetStack", dependencies: ["PluginAPI", "Platform", "CPlatform"],
       swiftSettings: lean + dataPath),
+    .target(name: "JSON", path: "SDK/JSON", swiftSettings: lean),
     .target(
-      name: "LimaNetdSDK", dependencies: ["PluginAPI"], path: "SDK/Swift",
+      name: "LimaNetdSDK", dependencies: ["JSON", "PluginAPI"], path: "SDK/Swift",
       swiftSettings: lean + dataPath),
 
     // The network-host
-    .target(name: "JSONCoding", swiftSettings: lean),
+    .target(name: "JSONCoding", dependencies: ["JSON"], swiftSettings: lean),
     .target(
       name: "HostProtocol", dependencies: ["Platform", "JSONCoding"], swiftSettings: lean),
     .target(
@@ -176,6 +194,27 @@ let package = Package(
       dependencies: ["UserV2Core", "NetStack", "LimaNetdSDK", "Platform", "PluginAPI"]),
     .testTarget(
       name: "IntegrationTests", dependencies: ["Platform", "HostProtocol"], exclude: ["Fixtures"]),
-  ],
+
+    // What a packet costs: Benchmarks/micro
+    .target(name: "CMicro", path: "Benchmarks/CMicro"),
+    .executableTarget(
+      name: "microbenchmarks",
+      dependencies: ["CMicro", "NetStack", "Host", "JSONCoding", "Platform", "PluginAPI"],
+      path: "Benchmarks/Micro", swiftSettings: dataPath),
+
+    // Fuzz targets, which the tests replay
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "NetStack", "Host", "HostProtocol", "JSONCoding", "LimaNetdSDK", "Platform", "PluginAPI",
+      ],
+      path: "Tests/Fuzz/Targets"),
+    .target(
+      name: "FuzzDaemonTargets", dependencies: ["FuzzTargets", "Daemon", "JSONCoding"],
+      path: "Tests/Fuzz/Daemon"),
+    .testTarget(
+      name: "FuzzTests", dependencies: ["FuzzTargets", "FuzzDaemonTargets"],
+      path: "Tests/Fuzz/Replay"),
+  ] + (fuzzing == nil ? [] : fuzzers),
   swiftLanguageModes: [.v6]
 )

@@ -7,47 +7,44 @@ import NetStack
 
 extension Stack {
   /// Members of a plugin's status: engines, forwards, memory.
-  package var statusMembers: [JSONValue.Member] {
+  package var statusMembers: JSONObject {
     [
-      .init("tcp", tcpStatus),
-      .init("udp", udpStatus),
-      .init("icmp", icmpStatus),
-      .init("dnsIntercept", dnsStatus),
-      .init(
-        "dhcp",
+      "tcp": tcpStatus,
+      "udp": udpStatus,
+      "icmp": icmpStatus,
+      "dnsIntercept": dnsStatus,
+      "dhcp":
         [
           "received": JSONValue(udp.dhcp?.received ?? 0),
           "sent": JSONValue(udp.dhcp?.sent ?? 0),
           "exhausted": JSONValue(udp.dhcp?.exhausted ?? 0),
-        ]),
-      .init(
-        "forwards",
+        ],
+      "forwards":
         [
           "listening": JSONValue(forwards.all.count),
           "accepted": JSONValue(forwards.accepted),
           "turnedAway": JSONValue(forwards.turnedAway),
-        ]),
-      .init(
-        "buffers",
+        ],
+      "buffers":
         [
           "usedBytes": JSONValue(chunks.used * ChunkPool.chunkSize),
           "limitBytes": JSONValue(chunks.capacity * ChunkPool.chunkSize),
-        ]),
+        ],
     ]
   }
 
   /// Members that tell of a link.
-  package func linkMembers(_ link: UInt32) -> [JSONValue.Member] {
+  package func linkMembers(_ link: UInt32) -> JSONObject {
     let counters = links.pointer(link).pointee.counters
     return [
-      .init("receivedFrames", JSONValue(counters.receivedFrames)),
-      .init("receivedBytes", JSONValue(counters.receivedBytes)),
-      .init("sentFrames", JSONValue(counters.sentFrames)),
-      .init("sentBytes", JSONValue(counters.sentBytes)),
-      .init("malformed", JSONValue(counters.malformed)),
-      .init("ignored", JSONValue(counters.ignored)),
-      .init("spoofed", JSONValue(counters.spoofed)),
-      .init("sendDrops", JSONValue(counters.sendDrops)),
+      "receivedFrames": JSONValue(counters.receivedFrames),
+      "receivedBytes": JSONValue(counters.receivedBytes),
+      "sentFrames": JSONValue(counters.sentFrames),
+      "sentBytes": JSONValue(counters.sentBytes),
+      "malformed": JSONValue(counters.malformed),
+      "ignored": JSONValue(counters.ignored),
+      "spoofed": JSONValue(counters.spoofed),
+      "sendDrops": JSONValue(counters.sendDrops),
     ]
   }
 

@@ -4,6 +4,7 @@
 // filled in its defaults; the accessors check again, because a plugin may be
 // run by another host, and failures carry the JSON pointer of the member.
 
+@_exported import JSON
 import PluginAPI
 
 /// The `options:` of a network, with typed access.
@@ -14,10 +15,10 @@ public struct Options: Sendable {
   private let path: String
 
   /// - Parameter json: an object; anything else is taken as empty.
-  public init(_ json: JSONValue = .object([])) { self.init(json, path: "") }
+  public init(_ json: JSONValue = .object([:])) { self.init(json, path: "") }
 
   private init(_ json: JSONValue, path: String) {
-    if case .object = json { self.json = json } else { self.json = .object([]) }
+    if case .object = json { self.json = json } else { self.json = .object([:]) }
     self.path = path
   }
 
@@ -27,10 +28,10 @@ public struct Options: Sendable {
       self.init()
       return
     }
-    do throws(JSONError) {
+    do throws(JSONSyntaxError) {
       self.init(try JSONValue(parsing: text))
     } catch {
-      throw .invalid(nil, "options are not JSON: \(error)")
+      throw .invalid(nil, "options are \(error)")
     }
   }
 
@@ -60,7 +61,7 @@ public struct Options: Sendable {
     switch member(name) {
     case nil: return nil
     case .integer(let value) where range.contains(value): return value
-    case .integer:
+    case .integer, .unsigned:
       throw .invalid("\(path)/\(name)", "not in \(range.lowerBound)...\(range.upperBound)")
     default: throw .invalid("\(path)/\(name)", "not a whole number")
     }
@@ -95,7 +96,7 @@ public struct Options: Sendable {
   /// The options nested under `name`; empty when absent.
   public func object(_ name: String) throws(PluginFailure) -> Options {
     switch member(name) {
-    case nil: return Options(.object([]), path: "\(path)/\(name)")
+    case nil: return Options(.object([:]), path: "\(path)/\(name)")
     case .object(let members): return Options(.object(members), path: "\(path)/\(name)")
     default: throw .invalid("\(path)/\(name)", "not an object")
     }

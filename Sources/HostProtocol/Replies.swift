@@ -27,10 +27,14 @@ package struct Resolved: Codable, Hashable, Sendable {
   /// The answer, a whole DNS message, in base 64.
   package var message: String
   package var milliseconds: Double
+  /// Who answered: a DNS plugin's name, "names" for what the network owns, "cache"; nil when the
+  /// host does not say.
+  package var source: String?
 
-  package init(message: String, milliseconds: Double) {
+  package init(message: String, milliseconds: Double, source: String? = nil) {
     self.message = message
     self.milliseconds = milliseconds
+    self.source = source
   }
 }
 

@@ -7,6 +7,9 @@ package enum HostRequest: Codable, Hashable, Sendable {
   /// Loads the plugins and starts the network; the first request. One
   /// descriptor: the journal (`JournalLayout`). Reply: nothing.
   case start(NetworkSpec)
+  /// Instead of `start`: a DNS plugin serves sockets of the host, and there is no network. Two
+  /// descriptors: a bound UDP socket and a listening TCP socket. Reply: nothing.
+  case serveDNS(DNSServerSpec)
   /// One descriptor: the guest's link. Reply: nothing, or error BOUNDARY when
   /// a held-over stream cannot be resumed.
   case addPort(PortSpec)

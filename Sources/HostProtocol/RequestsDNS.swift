@@ -122,3 +122,15 @@ package struct DNSCacheEntry: Codable, Hashable, Sendable {
     self.octets = octets
   }
 }
+
+/// A DNS plugin that serves sockets of the host.
+package struct DNSServerSpec: Codable, Hashable, Sendable {
+  /// What the plugin gets for the name of its network.
+  package var name: String
+  package var dns: DNSSpec
+
+  package init(name: String, dns: DNSSpec) {
+    self.name = name
+    self.dns = dns
+  }
+}

@@ -2,6 +2,8 @@
 //
 // Codable types to JSON and back, without Foundation.
 
+@_exported import JSON
+
 package enum JSONCoder {
   /// Compact JSON. Codable types of this package do not fail to encode.
   package static func encode(_ value: some Encodable) throws -> [UInt8] {

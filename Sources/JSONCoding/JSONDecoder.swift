@@ -132,7 +132,7 @@ private struct SingleDecoder: SingleValueDecodingContainer {
 }
 
 extension JSONValue: Codable {
-  package init(from decoder: any Decoder) throws {
+  public init(from decoder: any Decoder) throws {
     guard let decoder = decoder as? JSONValueDecoder else {
       throw DecodingError.dataCorrupted(
         .init(codingPath: decoder.codingPath, debugDescription: "JSONValue needs JSONCoder"))
@@ -140,7 +140,7 @@ extension JSONValue: Codable {
     self = decoder.value
   }
 
-  package func encode(to encoder: any Encoder) throws {
+  public func encode(to encoder: any Encoder) throws {
     guard let encoder = encoder as? JSONValueEncoder else {
       throw EncodingError.invalidValue(
         self, .init(codingPath: encoder.codingPath, debugDescription: "JSONValue needs JSONCoder"))

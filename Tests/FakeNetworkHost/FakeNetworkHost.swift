@@ -110,6 +110,20 @@ final class FakeHost {
       return .json(
         #"{"address":"10.0.0.9","prefixLength":24,"gateway":"10.0.0.1","dns":["10.0.0.3"],"mtu":1500,"search":[]}"#
       )
+    case .setDNS(let spec):
+      record("setDNS \(spec.plugin.name) \(spec.options) ipv6 \(spec.policy.ipv6)")
+      if spec.plugin.name == "sour" {
+        return .failed(
+          HostError(.invalidConfig, "is not to its taste", jsonPointer: "/taste", plugin: "sour"))
+      }
+      return .ok
+    case .listDNSCache:
+      return .json(
+        #"[{"name":"a.example","type":"A","class":"IN","flags":"","code":"NOERROR","answers":2,"ttl":9,"octets":40}]"#
+      )
+    case .flushDNSCache:
+      record("flush")
+      return .ok
     case .resolve(let question):
       return .resolved(Resolved(message: question.message, milliseconds: 1.5))
     case .startCapture(let spec):

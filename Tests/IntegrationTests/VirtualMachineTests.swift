@@ -56,13 +56,22 @@ extension EndToEnd {
       // What comes down goes up again at once; the sink on the host hashes it.
       let result = try boot(
         daemon,
-        Self.lease + """
-          wget -q -O - http://192.168.5.2:\(servers.ports.http)/bytes/\(size) |
-            nc 192.168.5.2 \(servers.ports.sink)
-          """, seconds: 900)
+        Self.lease
+          + "tcp relay 192.168.5.2 \(servers.ports.http) bytes/\(size) \(servers.ports.sink)",
+        seconds: 600)
       let words = result.output.split(whereSeparator: \.isWhitespace)
       #expect(words.last == "\(size)", "\(result)")
       #expect(words.first == expected.output.split(separator: "\n").first, "\(result)")
+    }
+
+    @Test func fiveHundredConnectionsOfAVirtualMachineAllCarryTheirBytes() throws {
+      try require(.virtualMachine, .program("python3"))
+      let daemon = try TestDaemon()
+      let servers = try HostServers()
+      defer { daemon.stop(); servers.stop() }
+      let result = try boot(
+        daemon, Self.lease + "tcp hold 192.168.5.2 \(servers.ports.echo) 500", seconds: 180)
+      #expect(result.output == "500\n", "\(result)")
     }
   }
 }

@@ -20,7 +20,7 @@ struct GarbageTests {
 
   private static func echo() -> [UInt8] {
     let transport = [UInt8](capacity: 16) { out in
-      ICMPv4Header(type: ICMPv4Type.echoRequest, identifier: 7, sequence: 1)
+      ICMPHeader(type: ICMPv4Type.echoRequest, identifier: 7, sequence: 1)
         .emit(into: out, payload: ByteView(out.base + 8, count: 8))
       return 16
     }

@@ -9,14 +9,20 @@ import Testing
     #expect(try JSONValue(parsing: text).text == text)
     #expect(try JSONValue(parsing: " [ ] ").prettyText == "[]")
     #expect(try JSONValue(parsing: #"{"a":[1]}"#).prettyText == "{\n  \"a\": [\n    1\n  ]\n}")
-    #expect(try JSONValue(parsing: #""\u00e9\ud83d\ude00\/""#).string == "é😀/")
+    #expect(try JSONValue(parsing: #""\u00e9\ud83d\ude00\/\\\b""#).string == "é😀/\\\u{8}")
+    let value: JSONValue = [
+      "text": "a \"quoted\" line\n\u{1F600}\u{7f}", "number": 42, "negative": -7,
+      "real": .double(1.5), "list": [true, false, nil], "empty": [:], "none": [],
+      "counter": JSONValue(UInt64.max), "small": JSONValue(UInt8(7)),
+    ]
+    #expect(try JSONValue(parsing: value.text) == value)
   }
 
   @Test func whatIsNotJSONIsRefused() {
     let bad = [
-      "", "{", "[1,]", "{\"a\":1,}", "{a:1}", "01", "1.", "-", "+1", "tru", "\"\\x\"", "\"\n\"",
+      "", "{", "[1,]", "{\"a\":1,}", "{a:1}", "01", "1.", "-", "tru", "\"\\x\"", "\"\n\"",
       "[1] 2", "\"\\ud800\"", "\"\\udc00x\"", "1e999", "{\"a\":1,\"a\":2}", "nul", "\"abc",
-      "{\"a\"}", "[1 2]", "\u{feff}1",
+      "{\"a\"}", "[1 2]", "\u{feff}1", ".5", "+1",
     ]
     for text in bad {
       #expect(throws: JSONSyntaxError.self, "\(text)") { try JSONValue(parsing: text) }

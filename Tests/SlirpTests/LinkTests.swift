@@ -77,7 +77,7 @@ import Testing
       #expect(reply.source == TestGuest.gateway)
       #expect(
         reply.header
-          == ICMPv4Header(
+          == ICMPHeader(
             type: ICMPv4Type.echoReply, identifier: 77, sequence: UInt16(sequence)))
       #expect(reply.payload == payload)
     }

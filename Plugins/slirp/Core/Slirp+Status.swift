@@ -11,11 +11,11 @@ extension Slirp {
   var statusReport: JSONValue {
     .object(
       [
-        .init("gateway", .string(options.gateway.description)),
-        .init("address", .string(options.address.description)),
-        .init("dns", .string(options.dns.description)),
-        .init("hostLoopback", .bool(options.common.hostLoopback)),
-        .init("guests", .array(stack.allLinks.map(guest))),
+        "gateway": .string(options.gateway.description),
+        "address": .string(options.address.description),
+        "dns": .string(options.dns.description),
+        "hostLoopback": .bool(options.common.hostLoopback),
+        "guests": .array(stack.allLinks.map(guest)),
       ] + stack.statusMembers)
   }
 
@@ -24,10 +24,10 @@ extension Slirp {
     let address = state.guestAddress
     return .object(
       [
-        .init("name", .string(stack.services(of: link)?.name ?? "")),
-        .init("mac", .string(state.guestMAC.description)),
-        .init("address", address.isUnspecified ? nil : .string(address.description)),
-        .init("mtu", JSONValue(state.mtu)),
+        "name": .string(stack.services(of: link)?.name ?? ""),
+        "mac": .string(state.guestMAC.description),
+        "address": address.isUnspecified ? nil : .string(address.description),
+        "mtu": JSONValue(state.mtu),
       ] + stack.linkMembers(link))
   }
 }

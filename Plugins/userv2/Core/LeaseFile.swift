@@ -53,7 +53,7 @@ package enum LeaseFile {
         "expires": lease.expiry.map { JSONValue(unix($0, clocks)) } ?? .null,
       ]
     }
-    return JSONValue.object([.init("version", 1), .init("leases", .array(list))]).text + "\n"
+    return JSONValue.object(["version": 1, "leases": .array(list)]).text + "\n"
   }
 
   /// Nil for what is no such file.
@@ -100,16 +100,16 @@ package enum LeaseFile {
   package static func limaText(
     _ leases: [DHCPLease], router: IPAddress, routerMAC: MACAddress
   ) -> String {
-    var members = [JSONValue.Member(router.description, .string(routerMAC.description))]
-    members += leases.filter { $0.state != .offered && $0.state != .declined }.map {
-      .init($0.address.description, .string($0.client.mac.description))
+    var members: JSONObject = [router.description: .string(routerMAC.description)]
+    for lease in leases where lease.state != .offered && lease.state != .declined {
+      members[lease.address.description] = .string(lease.client.mac.description)
     }
     return JSONValue.object(members).text + "\n"
   }
 
   /// Who had which address under Lima's daemon: remembered, not bound.
   package static func readLima(_ text: String, router: IPAddress, now: UInt64) -> [DHCPLease]? {
-    guard case .object(let members) = try? JSONValue(parsing: text) else { return nil }
+    guard let members = (try? JSONValue(parsing: text))?.object?.members else { return nil }
     return members.compactMap { member in
       guard let (address, mac) = pair(.string(member.name), member.value), address != router
       else { return nil }

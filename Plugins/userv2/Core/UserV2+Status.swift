@@ -12,14 +12,14 @@ extension UserV2 {
     let link = stack.link(of: port)
     return .object(
       [
-        .init("network", .string("\(options.subnet.network)/\(options.subnet.prefixLength)")),
-        .init("gateway", .string(options.router.description)),
-        .init("dns", .string(options.router.description)),
-        .init("hostLoopback", .bool(options.common.hostLoopback)),
-        .init("guests", JSONValue(directory.guestCount)),
-        .init("names", JSONValue(directory.nameCount)),
-        .init("leases", JSONValue(dhcp.leases().count)),
-        .init("link", link == 0 ? .null : .object(stack.linkMembers(link))),
+        "network": .string("\(options.subnet.network)/\(options.subnet.prefixLength)"),
+        "gateway": .string(options.router.description),
+        "dns": .string(options.router.description),
+        "hostLoopback": .bool(options.common.hostLoopback),
+        "guests": JSONValue(directory.guestCount),
+        "names": JSONValue(directory.nameCount),
+        "leases": JSONValue(dhcp.leases().count),
+        "link": link == 0 ? .null : .object(stack.linkMembers(link)),
       ] + stack.statusMembers)
   }
 }

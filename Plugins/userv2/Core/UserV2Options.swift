@@ -49,7 +49,7 @@ package struct UserV2Options: Equatable {
   private static func reservations(
     _ options: Options, _ subnet: CIDR, router: IPAddress
   ) throws(PluginFailure) -> [MACAddress: IPAddress] {
-    guard case .object(let members) = try options.object("reservations").json else { return [:] }
+    guard let members = try options.object("reservations").json.object?.members else { return [:] }
     var result: [MACAddress: IPAddress] = [:]
     var owners: [IPAddress: MACAddress] = [:]
     for member in members {

@@ -2,6 +2,8 @@
 //
 // Bodies of the control API's other requests, and the messages of the attach socket.
 
+import HostProtocol
+
 /// Body of every answer with a 4xx or 5xx status: {"error":{"code":...,"message":...}}.
 package struct ErrorBody: Codable, Sendable {
   package var error: ErrorReport
@@ -92,10 +94,42 @@ package struct DNSAnswer: Codable, Sendable {
   /// The DNS message, base64.
   package var message: String
   package var milliseconds: Double
+  /// Who answered: a DNS plugin's name, "names" for what the network owns, "cache". Absent where the process that was
+  /// asked does not say.
+  package var source: String?
 
-  package init(message: String, milliseconds: Double) {
+  package init(message: String, milliseconds: Double, source: String? = nil) {
     self.message = message
     self.milliseconds = milliseconds
+    self.source = source
+  }
+}
+
+/// An answer that a network keeps. GET /v1/networks/NAME/dns/cache gives an array of these.
+package struct DNSCacheReport: Codable, Sendable, Hashable {
+  package var network: String
+  /// Without the final dot, in lower case.
+  package var name: String
+  package var type: String
+  package var `class`: String
+  /// Bits of the question that were set ("ad cd do"); "" for most.
+  package var flags: String
+  /// "NOERROR" or "NXDOMAIN"
+  package var code: String
+  /// Records that answer; 0 for NODATA and NXDOMAIN.
+  package var answers: Int
+  /// Seconds until it is forgotten.
+  package var ttl: UInt64
+
+  init(network: String, _ entry: DNSCacheEntry) {
+    self.network = network
+    name = entry.name
+    type = entry.type
+    self.class = entry.class
+    flags = entry.flags
+    code = entry.code
+    answers = entry.answers
+    ttl = entry.ttl
   }
 }
 

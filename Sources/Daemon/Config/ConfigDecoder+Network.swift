@@ -2,18 +2,12 @@
 //
 // One network of networks.yaml: its keys, and what holds between its addresses.
 
-struct DNSChoice {
-  var pin: PluginPin
-  var options: JSONObject
-  var marks: [String: Mark]
-}
-
 extension ConfigDecoder {
   static let networkKeys = [
     "mode", "interface", "gateway", "dhcpEnd", "netmask", "plugin", "dns", "options",
   ]
 
-  mutating func decodeNetworks(_ node: YAMLNode, commonDNS: DNSChoice?) -> [NetworkConfiguration] {
+  mutating func decodeNetworks(_ node: YAMLNode, commonDNS: DNSChoice) -> [NetworkConfiguration] {
     guard case .mapping(let members) = node.content else {
       problem(
         .wrongType(expected: "a mapping of names to networks", found: node.kindName), ["networks"],
@@ -24,7 +18,7 @@ extension ConfigDecoder {
   }
 
   private mutating func decodeNetwork(
-    _ entry: YAMLNode.Member, commonDNS: DNSChoice?
+    _ entry: YAMLNode.Member, commonDNS: DNSChoice
   ) -> NetworkConfiguration {
     let path = ["networks", entry.key]
     checkIdentifier(entry.key, path: path, mark: entry.keyMark)
@@ -59,36 +53,19 @@ extension ConfigDecoder {
     if let member = members["plugin"] {
       settings.plugin = pin(member.value, path: path + ["plugin"])
     }
-    let ownDNS = members["dns"].flatMap { decodeDNS($0, path: path + ["dns"]) }
-    if let dns = ownDNS ?? commonDNS {
-      settings.dns = dns.pin
-      settings.dnsOptions = dns.options
-      for (pointer, mark) in dns.marks { marks["/dns" + pointer] = mark }
-    }
     if let member = members["options"] {
       settings.options = options(
         member.value, path: path + ["options"], pointer: "/options", &marks)
     }
-    return NetworkConfiguration(name: entry.key, builtin: false, settings: settings, marks: marks)
-  }
-
-  /// `dns: NAME`, or `dns: {plugin: NAME, options: {...}}`. Marks are relative to the value of `dns`.
-  mutating func decodeDNS(_ member: YAMLNode.Member, path: [String]) -> DNSChoice? {
-    var marks = ["": member.value.mark]
-    guard case .mapping = member.value.content else {
-      return pin(member.value, path: path).map { DNSChoice(pin: $0, options: [:], marks: marks) }
-    }
-    let members = mapping(member.value, path: path, known: Self.dnsKeys)
-    let chosen = members["plugin"].flatMap { pin($0.value, path: path + ["plugin"]) }
-    let given =
-      members["options"].map {
-        options($0.value, path: path + ["options"], pointer: "/options", &marks)
-      } ?? [:]
-    return DNSChoice(pin: chosen ?? .name(PluginPin.defaultDNS), options: given, marks: marks)
+    var network = NetworkConfiguration(
+      name: entry.key, builtin: false, settings: settings, marks: marks)
+    let ownDNS = members["dns"].map { decodeDNS($0, path: path + ["dns"]) } ?? DNSChoice()
+    ownDNS.completed(by: commonDNS).apply(to: &network)
+    return network
   }
 
   /// A plugin's name, or the path of its file.
-  private mutating func pin(_ node: YAMLNode, path: [String]) -> PluginPin? {
+  mutating func pin(_ node: YAMLNode, path: [String]) -> PluginPin? {
     guard let text = string(node, path: path), !text.isEmpty else { return nil }
     if text.contains("/") {
       if let file = absolute(text) { return .file(file) }
@@ -99,7 +76,7 @@ extension ConfigDecoder {
     return .name(text)
   }
 
-  private mutating func options(
+  mutating func options(
     _ node: YAMLNode, path: [String], pointer: String, _ marks: inout [String: Mark]
   ) -> JSONObject {
     if node.isNull { return [:] }

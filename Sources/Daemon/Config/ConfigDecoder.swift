@@ -13,7 +13,9 @@ package struct ConfigDecoder {
   static let pathKeys = ["socketVMNet", "varRun", "sudoers"]
   /// Keys of older Limas, which never rewrite a file that exists.
   static let obsoletePathKeys = ["vdeSwitch", "vdeVMNet"]
-  static let dnsKeys = ["plugin", "options"]
+  static let dnsKeys = ["plugin", "options", "hosts", "ipv6", "servers"]
+  /// `dns:` at the top, for all networks.
+  private var commonDNS = DNSChoice()
 
   private init(homeDirectory: String) {
     self.homeDirectory = homeDirectory
@@ -36,7 +38,7 @@ package struct ConfigDecoder {
     guard decoder.problems.isEmpty else {
       throw ConfigError(file: file, problems: decoder.problems)
     }
-    configuration.networks = withBuiltins(configuration.networks)
+    configuration.networks = decoder.withBuiltins(configuration.networks)
     configuration.warnings = decoder.warnings
     return configuration
   }
@@ -50,13 +52,14 @@ package struct ConfigDecoder {
 
   /// Adds the networks that are always there. Lima's rule: unless some network has mode user-v2 and a gateway, the
   /// network `user-v2` gets the built-in gateway and netmask.
-  private static func withBuiltins(_ written: [NetworkConfiguration]) -> [NetworkConfiguration] {
+  private func withBuiltins(_ written: [NetworkConfiguration]) -> [NetworkConfiguration] {
     var networks: [String: NetworkConfiguration] = [:]
     for network in written { networks[network.name] = network }
     let complete = written.contains {
       $0.settings.mode == "user-v2" && $0.settings.gateway != nil
     }
-    for builtin in NetworkConfiguration.builtins {
+    for var builtin in NetworkConfiguration.builtins {
+      commonDNS.apply(to: &builtin)
       if builtin.name == "user-v2" {
         if complete { continue }
         if var own = networks[builtin.name] {
@@ -80,7 +83,6 @@ package struct ConfigDecoder {
     if let group = top["group"], let name = string(group, path: ["group"]), !name.isEmpty {
       checkIdentifier(name, path: ["group"], mark: group.value.mark)
     }
-    var commonDNS: DNSChoice?
     if let dns = top["dns"] { commonDNS = decodeDNS(dns, path: ["dns"]) }
     if let plugins = top["plugins"] {
       configuration.pluginDirectories = decodeDirectories(plugins.value)
@@ -167,6 +169,18 @@ package struct ConfigDecoder {
       }
     }
     return result
+  }
+
+  /// A truth value; nil for nothing, and a problem for all else.
+  mutating func bool(_ member: YAMLNode.Member, path: [String]) -> Bool? {
+    if member.value.isNull { return nil }
+    guard case .bool(let value) = member.value.jsonValue else {
+      problem(
+        .wrongType(expected: "true or false", found: member.value.kindName), path, member.value.mark
+      )
+      return nil
+    }
+    return value
   }
 
   /// The text of a scalar; nil for nothing, and a problem for lists and mappings.

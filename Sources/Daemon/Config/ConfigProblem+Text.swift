@@ -63,6 +63,14 @@ extension ConfigProblem {
       let place = mark.map { " (line \($0.line))" } ?? " (built in)"
       return
         "\(own) overlaps \(otherSubnet) of network `\(other)`\(place): give one of them another subnet"
+    case .hostName(let text):
+      return
+        "`\(text)` is no domain name: labels have 1 to 63 characters, a name 253 at most"
+    case .hostTarget(let text):
+      return
+        "`\(text)` is neither an address nor a domain name: write 192.0.2.1, fd00::1 or the other name"
+    case .hostAddress(let text):
+      return "`\(text)` is no address: of several, each has to be one; an alias stands alone"
     case .option(let text, let plugin):
       return "\(text) (plugin \(plugin))"
     case .obsoleteKey:

@@ -23,6 +23,12 @@ package struct ConfigProblem: Error, Sendable, Hashable {
     case dhcpEndOutside(IPv4Subnet)
     case dhcpEndBeforeGateway(gateway: IPv4Address)
     case overlap(IPv4Subnet, with: String, IPv4Subnet, at: Mark?)
+    /// A key of `hosts` that no DNS name can be.
+    case hostName(String)
+    /// What a name of `hosts` stands for is neither an address nor a name.
+    case hostTarget(String)
+    /// One of several that is no address.
+    case hostAddress(String)
     /// A value the plugin's schema, or the plugin itself, does not take.
     case option(String, plugin: String)
     /// Lima itself no longer reads this key. Not an error.

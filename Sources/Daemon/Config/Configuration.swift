@@ -33,12 +33,29 @@ package struct NetworkConfiguration: Sendable {
     /// Nil: hostdns.
     package var dns: PluginPin?
     package var dnsOptions: JSONObject = [:]
+    /// Nameservers for plugins that have an option for them; nil: the plugin's own choice.
+    package var dnsServers: [String]?
+    /// Whether names have IPv6 addresses.
+    package var dnsIPv6 = true
     package var options: JSONObject = [:]
+
+    /// These with the DNS of others: all else needs another process, DNS does not.
+    package func withDNS(of other: Settings) -> Settings {
+      var settings = self
+      settings.dns = other.dns
+      settings.dnsOptions = other.dnsOptions
+      settings.dnsServers = other.dnsServers
+      settings.dnsIPv6 = other.dnsIPv6
+      return settings
+    }
   }
 
   package var name: String
   package var builtin: Bool
   package var settings: Settings
+  /// Names that the network answers by itself, each with its addresses or the one name it is an alias of. Not among
+  /// the settings: the running process is told.
+  package var hosts: [String: [String]] = [:]
   /// Where things stand, by JSON pointer from the network ("/gateway", "/options/mtu", "/dns/options/ttl").
   package var marks: [String: Mark]
 

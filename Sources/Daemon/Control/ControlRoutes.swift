@@ -77,6 +77,15 @@ struct ControlRoutes: Sendable {
       let question = try await Self.body(DNSQuestion.self, request, context)
       return try await Self.json(bridge.call { $0.ask(name, question, $1) })
     }
+    network.get("dns/cache") { _, context in
+      let name = try context.parameters.require("name")
+      return try await Self.json(bridge.call { $0.dnsCache(name, $1) })
+    }
+    network.delete("dns/cache") { _, context in
+      let name = try context.parameters.require("name")
+      let _: Void = try await bridge.call { $0.flushDNSCache(name, $1) }
+      return Response(status: .noContent)
+    }
     network.get("capture") { request, context in
       let name = try context.parameters.require("name")
       let snapLength = request.uri.queryParameters.get("snaplen", as: Int.self) ?? 262_144

@@ -35,10 +35,11 @@ struct LaunchPlan: Sendable {
       settings.options, common: common, of: plugin.plugin, network: network, prefix: "/options",
       &problems)
     dnsOptions = Self.check(
-      settings.dnsOptions, common: [:], of: dns.plugin, network: network, prefix: "/dns/options",
+      settings.dnsOptions, common: Self.commonDNS(settings), of: dns.plugin, network: network,
+      prefix: "/dns/options",
       &problems)
     guard problems.isEmpty else {
-      let file = network.builtin ? "built-in network" : configFile
+      let file = network.isWritten ? configFile : "built-in network"
       throw ErrorReport(
         code: HostError.Code.invalidConfig.rawValue,
         message: ConfigError(file: file, problems: problems).description)
@@ -49,7 +50,13 @@ struct LaunchPlan: Sendable {
         "networks.\(network.name).\(member.name) has no effect: plugin \(plugin.plugin.name) does not use it"
       )
     }
-    self.warnings = network.builtin ? [] : warnings
+    if network.builtin { warnings = [] }
+    if settings.dnsServers != nil, dnsOptions["servers"] == nil {
+      warnings.append(
+        "networks.\(network.name).dns.servers has no effect: plugin \(dns.plugin.name) does not use it"
+      )
+    }
+    self.warnings = warnings
   }
 
   /// What the host is told.
@@ -57,8 +64,15 @@ struct LaunchPlan: Sendable {
     NetworkSpec(
       name: network.name, mode: network.settings.mode, plugin: plugin.reference,
       options: JSONValue.object(options).text, dns: dns.reference,
-      dnsOptions: JSONValue.object(dnsOptions).text, stateDirectory: stateDirectory,
-      mtu: options["mtu"]?.integer() ?? 0)
+      dnsOptions: JSONValue.object(dnsOptions).text, dnsPolicy: dnsSpec.policy,
+      stateDirectory: stateDirectory, mtu: options["mtu"]?.integer() ?? 0)
+  }
+
+  /// The same of its DNS, for a process that runs.
+  var dnsSpec: DNSSpec {
+    DNSSpec(
+      plugin: dns.reference, options: JSONValue.object(dnsOptions).text,
+      policy: DNSPolicy(ipv6: network.settings.dnsIPv6))
   }
 
   /// A refusal by a plugin, told by its place in the file where it names an option.
@@ -73,7 +87,7 @@ struct LaunchPlan: Sendable {
       network: network, prefix: isDNS ? "/dns/options" : "/options", aboutKey: false)
     return ErrorReport(
       code: error.code.rawValue,
-      message: problem.text(file: network.builtin ? "built-in network" : configFile))
+      message: problem.text(file: network.isWritten ? configFile : "built-in network"))
   }
 
   // MARK: Options
@@ -85,6 +99,13 @@ struct LaunchPlan: Sendable {
     object["gateway"] = settings.gateway.map { .string($0.description) }
     object["netmask"] = settings.netmask.map { .string($0.description) }
     object["dhcpEnd"] = settings.dhcpEnd.map { .string($0.description) }
+    return object
+  }
+
+  /// `dns.servers`, for plugins that have an option of that name.
+  private static func commonDNS(_ settings: NetworkConfiguration.Settings) -> JSONObject {
+    var object = JSONObject()
+    object["servers"] = settings.dnsServers.map { .array($0.map(JSONValue.string)) }
     return object
   }
 
@@ -125,15 +146,31 @@ struct LaunchPlan: Sendable {
     _ kind: ConfigProblem.Kind, pointer: String, network: NetworkConfiguration, prefix: String,
     aboutKey: Bool
   ) -> ConfigProblem {
-    let isCommon =
-      ConfigDecoder.networkKeys.contains(JSONPointer.keys(pointer).first ?? "")
-      && network.marks[prefix + pointer] == nil
-    let place = isCommon ? pointer : prefix + pointer
+    let place = Self.place(of: pointer, network: network, prefix: prefix)
     let mark = aboutKey ? network.marks[YAMLNode.keyPointer(place)] : nil
     return ConfigProblem(
       kind, path: ["networks", network.name] + JSONPointer.keys(place),
       mark: mark ?? network.mark(at: place))
   }
+}
+
+extension LaunchPlan {
+  /// Where an option was written: among the options, or as a key of Lima's or ours that became one.
+  fileprivate static func place(
+    of pointer: String, network: NetworkConfiguration, prefix: String
+  ) -> String {
+    guard network.marks[prefix + pointer] == nil, let key = JSONPointer.keys(pointer).first else {
+      return prefix + pointer
+    }
+    if prefix == "/options", ConfigDecoder.networkKeys.contains(key) { return pointer }
+    if prefix == "/dns/options", network.marks["/dns/\(key)"] != nil { return "/dns" + pointer }
+    return prefix + pointer
+  }
+}
+
+extension NetworkConfiguration {
+  /// Something of it stands in the file.
+  fileprivate var isWritten: Bool { !builtin || !marks.isEmpty }
 }
 
 extension RegisteredPlugin {

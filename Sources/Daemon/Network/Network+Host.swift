@@ -124,6 +124,9 @@ extension Network {
     waiters = []
     for waiter in waiting { waiter(.success(link)) }
     watchLeases()
+    // The configuration may have been reread meanwhile.
+    dnsError = nil
+    if isChanged { updateDNS() }
     considerStopping()
   }
 
@@ -325,6 +328,7 @@ extension Network {
     }
     state = .stopped
     active = nil
+    dnsError = nil
     retryAt = nil
     backoff.reset()
     try? sockets.watchUnixgram()

@@ -1,17 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Names that the network answers by itself: of instances, and of the zones that clients of `_ep.sock` added. The
-// supervisor keeps them, so that they are there again after a crash or a stop.
+// Names that the network answers by itself. The supervisor keeps them, by owner (the configuration, an instance, the
+// zones that clients of `_ep.sock` added), so that they are there again after a crash or a stop.
 
 import HostProtocol
 
 extension Network {
   static let maximumZones = 256
+  /// The owner of `dns.hosts` in networks.yaml.
+  static let configurationOwner = "config"
+
+  static func configuredNames(_ configuration: NetworkConfiguration) -> [String: NameSet] {
+    configuration.hosts.isEmpty
+      ? [:]
+      : [configurationOwner: NameSet(owner: configurationOwner, hosts: configuration.hosts)]
+  }
 
   /// Replaces the names of one owner; an empty set withdraws them.
   func setNames(_ set: NameSet) {
-    guard names[set.owner] != set else { return }
-    names[set.owner] = set.hosts.isEmpty && set.zones.isEmpty ? nil : set
+    let isEmpty = set.hosts.isEmpty && set.zones.isEmpty
+    guard names[set.owner] != (isEmpty ? nil : set) else { return }
+    names[set.owner] = isEmpty ? nil : set
     guard state == .running, let link else { return }
     push(set, to: link)
   }

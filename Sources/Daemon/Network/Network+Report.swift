@@ -9,7 +9,7 @@ extension Network {
   /// - Parameter registry: what is known of the plugins; nil before they have been looked at.
   func report(registry: Registry?) -> NetworkReport {
     var plan = active
-    var error = self.error
+    var error = self.error ?? dnsError
     if plan == nil, let registry {
       // At rest: say what would be loaded, or why it could not be.
       do throws(ErrorReport) {
@@ -88,7 +88,10 @@ extension Network {
           switch reply {
           case .success(.resolved(let resolved)):
             answer(
-              .success(DNSAnswer(message: resolved.message, milliseconds: resolved.milliseconds)))
+              .success(
+                DNSAnswer(
+                  message: resolved.message, milliseconds: resolved.milliseconds,
+                  source: resolved.source)))
           case .success:
             answer(
               .failure(

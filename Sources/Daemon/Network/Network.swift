@@ -110,6 +110,10 @@ final class Network {
   var leaseTimer: EventLoop.TimerID?
   var leaseInterval: UInt64 = 0
   var openTimer: EventLoop.TimerID?
+  /// Why the DNS that the configuration wants is not the one that answers.
+  var dnsError: ErrorReport?
+  /// Counts changes of the DNS, so that answers to an earlier one are recognised.
+  var dnsUpdate = 0
   var captures: [UInt64: Capture] = [:]
   var nextCapture: UInt64 = 1
 
@@ -118,6 +122,7 @@ final class Network {
     self.wanted = configuration
     self.configFile = configFile
     self.context = context
+    names = Self.configuredNames(configuration)
     sockets = GuestSockets(
       paths: context.home.networkSockets(configuration.name), loop: context.loop)
     sockets.onGuest = { [weak self] transport, fd in self?.arrived(transport, fd) }
@@ -154,9 +159,13 @@ final class Network {
       failedUntil = 0
       open()
     }
-    if changed, let active, active.network.settings != configuration.settings {
+    setNames(NameSet(owner: Self.configurationOwner, hosts: configuration.hosts))
+    if changed, let active,
+      active.network.settings.withDNS(of: configuration.settings) != configuration.settings
+    {
       log(.notice, "the configuration has changed and holds from its next start on")
     }
+    updateDNS()
   }
 
   /// Somebody wants it to run though no guest is there.

@@ -13,6 +13,13 @@ package enum PluginSurvey {
   package static func report(
     directories: [String], installation: Installation
   ) throws(SystemError) -> PluginsReport {
+    try registry(directories: directories, installation: installation).report
+  }
+
+  /// - Parameter files: looked at, too, though they lie elsewhere.
+  package static func registry(
+    directories: [String], files: [String] = [], installation: Installation
+  ) throws(SystemError) -> Registry {
     let loop = try EventLoop()
     let inspector = PluginInspector(executable: installation.hostExecutable, loop: loop)
     let places =
@@ -23,13 +30,14 @@ package enum PluginSurvey {
       directories: places, asRoot: CurrentProcess.isRoot,
       log: Logger(label: "plugins") { _ in SwiftLogNoOpLogHandler() },
       inspect: { inspector.inspect($0, answer: $1) })
-    var report: PluginsReport?
+    catalog.pinnedFiles = files
+    var found: Registry?
     catalog.refresh { registry in
-      report = registry.report
+      found = registry
       loop.stop()
     }
-    if report == nil { loop.run() }
-    return report ?? Registry(levels: []).report
+    if found == nil { loop.run() }
+    return found ?? Registry(levels: [])
   }
 
   /// Looks at one file, whatever it is.

@@ -123,6 +123,22 @@ extension Supervisor {
     onNetwork(name, answer) { $0.ask(question, answer: answer) }
   }
 
+  func dnsCache(
+    _ name: String, _ answer: @escaping (Result<[DNSCacheReport], ErrorReport>) -> Void
+  ) {
+    onNetwork(name, answer) { $0.listDNSCache(answer: answer) }
+  }
+
+  func flushDNSCache(_ name: String, _ answer: @escaping (Result<Void, ErrorReport>) -> Void) {
+    onNetwork(name, answer) { $0.flushDNSCache(answer: answer) }
+  }
+
+  /// Has a network answer `set` by itself, in place of what the same owner had before; an empty set withdraws it. Kept
+  /// while the daemon runs, whatever becomes of the network's process.
+  package func setNames(_ name: String, _ set: NameSet) throws(ErrorReport) {
+    try network(name).setNames(set)
+  }
+
   /// Takes over `fd`.
   func startCapture(_ name: String, fd: Int32, snapLength: Int) -> Result<UInt64, ErrorReport> {
     do throws(ErrorReport) {

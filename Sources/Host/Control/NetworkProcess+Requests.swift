@@ -16,7 +16,7 @@ extension NetworkProcess {
       if let reply = try answer(id, request, &fds) { control.reply(id, reply) }
     } catch {
       control.reply(id, .failed(error))
-      if case .start = request {
+      if phase == .idle, request.isStart {
         // Nothing runs: the process has no use any more.
         log.error("host", error.description)
         exitStatus = 1
@@ -31,10 +31,13 @@ extension NetworkProcess {
   {
     switch request {
     case .start(let spec):
-      guard phase == .idle, network == nil else {
-        throw HostError(.exists, "the network is started already")
-      }
+      try needIdle()
       try start(spec, journal: fds.take())
+      phase = .running
+      return .ok
+    case .serveDNS(let spec):
+      try needIdle()
+      try serveDNS(spec, udp: try fds.need(), tcp: try fds.need())
       phase = .running
       return .ok
     case .stop:
@@ -43,8 +46,31 @@ extension NetworkProcess {
     case .status: return .status(status)
     default: break
     }
-    guard phase == .running, let ports, let network, let dns else {
+    guard phase == .running, let dns else {
       throw HostError(.notFound, "the network does not run")
+    }
+    switch request {
+    case .resolve(let spec):
+      guard let message = Base64.decode(spec.message) else {
+        throw HostError(.invalidConfig, "the message is not in base 64")
+      }
+      return dns.requestAsks(message, request: id)
+    case .setDNS(let spec): try setDNS(spec)
+    case .networkChanged: dns.networkChanged()
+    case .setNames(let names): try dns.set(names)
+    case .listDNSCache: return .json(try dns.listCache())
+    case .flushDNSCache: dns.flushCache()
+    default: return try answerNetwork(id, request, &fds)
+    }
+    return .ok
+  }
+
+  /// What needs a network, not its DNS alone.
+  private func answerNetwork(_ id: UInt64, _ request: HostRequest, _ fds: inout Descriptors)
+    throws(HostError) -> HostReply?
+  {
+    guard let ports, let network else {
+      throw HostError(.unsupported, "this process serves DNS and has no network")
     }
     switch request {
     case .addPort(let spec): try ports.add(spec, fd: try fds.need())
@@ -66,23 +92,18 @@ extension NetworkProcess {
         throw HostError(.notFound, "there is no port \(port)")
       }
       return .json(try network.reserveLease(entry.port))
-    case .resolve(let spec):
-      guard let message = Base64.decode(spec.message) else {
-        throw HostError(.invalidConfig, "the message is not in base 64")
-      }
-      return dns.requestAsks(message, request: id)
-    case .networkChanged: dns.networkChanged()
     case .connect(let spec):
       try network.connect(spec, fd: try fds.need(), request: id)
       return nil
-    case .setNames(let names): try dns.set(names)
-    case .listDNSCache: return .json(try dns.listCache())
-    case .flushDNSCache: dns.flushCache()
-    case .setDNS:
-      throw HostError(.unsupported, "this network-host does not know how")
-    case .start, .stop, .status: break
+    default: throw HostError(.unsupported, "this network-host does not know how")
     }
     return .ok
+  }
+
+  private func needIdle() throws(HostError) {
+    guard phase == .idle, network == nil, dns == nil else {
+      throw HostError(.exists, "the network is started already")
+    }
   }
 
   private var status: HostStatus {
@@ -101,7 +122,17 @@ extension NetworkProcess {
       ports: ports?.status ?? [], plugin: network?.bridge.status() ?? "",
       dnsPlugin: dnsPlugin?.bridge.status() ?? "", dns: dns?.counters ?? "",
       modules: [network?.plugin.status, dnsPlugin?.plugin.status].compactMap { $0 },
-      switchCounters: ports?.switchCounters ?? [:], host: host)
+      switchCounters: ports?.switchCounters ?? server?.status ?? [:], host: host)
+  }
+}
+
+extension HostRequest {
+  /// The first request, without whose success the process is of no use.
+  fileprivate var isStart: Bool {
+    switch self {
+    case .start, .serveDNS: true
+    default: false
+    }
   }
 }
 

@@ -14,7 +14,10 @@ extension NetworkProcess {
     guard case .network(let ops) = loaded.descriptor.operations else {
       throw HostError(.internal, "\(spec.plugin.file) is no network plugin")
     }
-    if let reference = spec.dns { try startDNS(reference, spec) }
+    networkName = spec.name
+    if let reference = spec.dns {
+      dnsPlugin = try startDNS(DNSSpec(plugin: reference, options: spec.dnsOptions))
+    }
     let plugin = NetworkPlugin(loaded, ops, log: log, reactor: reactor)
     plugin.services = self
     network = plugin
@@ -33,24 +36,24 @@ extension NetworkProcess {
         + (dnsPlugin.map { ", DNS by \($0.plugin.label)" } ?? ", without a DNS plugin"))
   }
 
-  private func startDNS(_ reference: PluginRef, _ spec: NetworkSpec) throws(HostError) {
-    let loaded = try load(reference, LND_KIND_DNS)
-    guard case .dns(let ops) = loaded.descriptor.operations else {
-      throw HostError(.internal, "\(reference.file) is no DNS plugin")
-    }
-    let plugin = DNSPlugin(loaded, ops, log: log, reactor: reactor)
+  /// Serves DNS without a network. Takes over both sockets.
+  func serveDNS(_ spec: DNSServerSpec, udp: Int32, tcp: Int32) throws(HostError) {
+    networkName = spec.name
+    let server = try DNSServer(udp: udp, tcp: tcp, reactor: reactor)
+    self.server = server
+    let plugin = try startDNS(spec.dns)
     dnsPlugin = plugin
-    try plugin.start(network: spec.name, options: spec.dnsOptions)
-  }
-
-  private func load(_ reference: PluginRef, _ kind: String) throws(HostError) -> LoadedPlugin {
-    do throws(LoadError) {
-      return try Loader.load(reference, kind: kind, executable: executable)
-    } catch {
-      throw HostError(
-        .invalidConfig, "\(reference.file) cannot be loaded: \(error.detail)",
-        plugin: reference.name)
-    }
+    let dns = DNSService(
+      plugin: plugin,
+      answerPlugin: { [unowned server] operation, status, bytes in
+        server.answered(operation, status == LND_OK ? bytes : nil)
+      },
+      answerRequest: { [weak self] in self?.control.reply($0, $1) })
+    dns.broker.policy = spec.dns.policy
+    self.dns = dns
+    server.ask = { [unowned dns] in dns.pluginAsks($0, $1, deadline: 0) }
+    server.forget = { [unowned dns] in dns.pluginCancels($0) }
+    log.info("host", "DNS \(spec.name) is served: \(plugin.plugin.label)")
   }
 
   /// Mapped for the life of the process; the fd is done with.

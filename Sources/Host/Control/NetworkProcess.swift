@@ -37,6 +37,14 @@ package final class NetworkProcess {
   var dnsPlugin: DNSPlugin?
   var dns: DNSService?
   var ports: GuestPorts?
+  /// Instead of a network: a DNS plugin that serves sockets of the host.
+  var server: DNSServer?
+  var networkName = ""
+  /// Hashes of what is mapped, by path.
+  var loadedFiles: [String: String] = [:]
+  /// DNS plugins that another has replaced, until they have stopped.
+  var retiring: [DNSRetirement] = []
+  var retirements: UInt64 = 0
 
   private var stopRequests: [UInt64] = []
   private var stopsPending = 0
@@ -70,6 +78,7 @@ package final class NetworkProcess {
     guard phase == .idle || phase == .running else { return }
     phase = .stopping
     ports?.removeAll()
+    server?.close()
     network?.detachSwitch()
     dns?.stopped = { [weak self] in self?.pluginStopped() }
     let bridges = [network?.bridge, dnsPlugin?.bridge].compactMap { $0 }
@@ -106,6 +115,7 @@ package final class NetworkProcess {
   func destroyPlugins() {
     network?.bridge.destroy()
     dnsPlugin?.bridge.destroy()
+    for retirement in retiring { retirement.plugin.bridge.destroy() }
   }
 
   /// The network cannot be: says why and ends the process.
@@ -127,6 +137,8 @@ extension NetworkProcess: ReactorDelegate {
   }
 
   func listenerReady(_ id: UInt64) { ports?.listenerReady(id) }
+
+  func dnsReady(_ id: UInt64, _ events: PollEvents) { server?.ready(id, events) }
 
   func terminationRequested() {
     terminate.drain()
@@ -150,11 +162,15 @@ extension NetworkProcess: ReactorDelegate {
     case .probe(let listener): ports?.probe(listener)
     case .probePorts: ports?.probePorts()
     case .stopDeadline: stopDeadlinePassed()
+    case .retireDeadline(let number): retireDeadlinePassed(number)
+    case .dnsSweep: server?.sweep()
     }
   }
 
   func turnEnded() -> UInt64 {
-    let next = min(dns?.work() ?? .max, ports?.turnEnded() ?? .max)
+    var next = min(dns?.work() ?? .max, ports?.turnEnded() ?? .max)
+    if server?.turnEnded() == true { next = 0 }
+    destroyRetired()
     if phase == .ended { destroyPlugins() }
     return next
   }

@@ -16,8 +16,17 @@ final class DNSPlugin: PluginRole {
   let plugin: LoadedPlugin
   weak var owner: (any DNSPluginOwner)?
   private let ops: lnd_dns_ops
-  /// The plugin's operation of each question that is with it.
-  private var asked: [DNSLookupID: lnd_op] = [:]
+  /// The questions that are with it.
+  private var asked: [DNSLookupID: Question] = [:]
+
+  /// A question as it was asked: another plugin may have to answer it.
+  struct Question {
+    let lookup: DNSLookupID
+    fileprivate let operation: lnd_op
+    let message: [UInt8]
+    let transport: DNSTransport
+    let deadline: UInt64
+  }
 
   init(_ plugin: LoadedPlugin, _ ops: lnd_dns_ops, log: HostLog, reactor: Reactor) {
     self.plugin = plugin
@@ -56,7 +65,9 @@ final class DNSPlugin: PluginRole {
     _ lookup: DNSLookupID, _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64
   ) {
     let operation = bridge.operations.begin(.question(lookup))
-    asked[lookup] = operation
+    asked[lookup] = Question(
+      lookup: lookup, operation: operation, message: message, transport: transport,
+      deadline: deadline)
     message.withUnsafeBufferPointer { buffer in
       var query = lnd_dns_query(
         size: UInt32(MemoryLayout<lnd_dns_query>.stride), transport: transport.rawValue,
@@ -68,10 +79,19 @@ final class DNSPlugin: PluginRole {
 
   /// Nobody waits for the answer any more.
   func cancel(_ lookup: DNSLookupID) {
-    guard let operation = asked.removeValue(forKey: lookup),
-      bridge.operations.end(operation) != nil, let cancel = ops.cancel
+    guard let question = asked.removeValue(forKey: lookup),
+      bridge.operations.end(question.operation) != nil, let cancel = ops.cancel
     else { return }
-    bridge.call("cancel") { cancel(bridge.instance, operation) }
+    bridge.call("cancel") { cancel(bridge.instance, question.operation) }
+  }
+
+  /// Takes back what it has not answered, the most urgent first.
+  func surrender() -> [Question] {
+    let questions = asked.values.sorted {
+      ($0.deadline, $0.operation) < ($1.deadline, $1.operation)
+    }
+    for question in questions { cancel(question.lookup) }
+    return questions
   }
 
   func networkChanged() {

@@ -19,6 +19,7 @@ enum WatchKind: UInt8 {
   case plugin
   case control
   case listener
+  case dns
   case terminate
 }
 
@@ -26,6 +27,7 @@ enum WatchKind: UInt8 {
 protocol ReactorDelegate: AnyObject {
   func controlReady(_ events: PollEvents)
   func listenerReady(_ id: UInt64)
+  func dnsReady(_ id: UInt64, _ events: PollEvents)
   func terminationRequested()
   func loopFailed(_ errno: Errno)
   func hostTimerFired(_ timer: HostTimer)
@@ -39,6 +41,8 @@ enum HostTimer {
   case probe(listener: UInt64)
   case probePorts
   case stopDeadline
+  case retireDeadline(UInt64)
+  case dnsSweep
 
   /// As the payload of a timer: what in the top byte, whose in the rest. Ids of
   /// ports and listeners are far below 2^56.
@@ -49,6 +53,8 @@ enum HostTimer {
     case 2: self = .probe(listener: id)
     case 3: self = .probePorts
     case 4: self = .stopDeadline
+    case 5: self = .retireDeadline(id)
+    case 6: self = .dnsSweep
     default: return nil
     }
   }
@@ -59,6 +65,8 @@ enum HostTimer {
     case .probe(let listener): 2 << 56 | listener & 0xff_ffff_ffff_ffff
     case .probePorts: 3 << 56
     case .stopDeadline: 4 << 56
+    case .retireDeadline(let number): 5 << 56 | number & 0xff_ffff_ffff_ffff
+    case .dnsSweep: 6 << 56
     }
   }
 }
@@ -230,6 +238,7 @@ package final class Reactor {
       }
     case .control: delegate?.controlReady(events)
     case .listener: delegate?.listenerReady(slot.user)
+    case .dns: delegate?.dnsReady(slot.user, events)
     case .terminate: delegate?.terminationRequested()
     case .none: break
     }

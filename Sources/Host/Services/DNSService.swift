@@ -14,7 +14,8 @@ final class DNSService: DNSPluginOwner {
   /// Who waits for a question's answer.
   private enum Asker {
     case plugin
-    case request(UInt64, since: UInt64)
+    /// `source`: who has answered already, without the plugin.
+    case request(UInt64, since: UInt64, source: String?)
   }
 
   /// Effects carried out in one turn, so that a plugin that asks again from
@@ -22,7 +23,7 @@ final class DNSService: DNSPluginOwner {
   private static let effectsPerTurn = 1024
 
   let broker = DNSBroker()
-  private let plugin: DNSPlugin?
+  private var plugin: DNSPlugin?
   private var askers: [DNSTicket: Asker] = [:]
   private var hasEffects = false
   /// An operation of the DNS plugin that is no question ended.
@@ -42,6 +43,22 @@ final class DNSService: DNSPluginOwner {
     plugin?.owner = self
   }
 
+  /// Has another plugin answer; questions that are with the one before are asked again, and what
+  /// that one said is forgotten.
+  func replacePlugin(_ plugin: DNSPlugin, policy: DNSPolicy) {
+    let before = self.plugin
+    self.plugin = plugin
+    broker.policy = policy
+    broker.flushCache()
+    plugin.owner = self
+    broker.hasPlugin = true
+    flushCache()
+    for question in before?.surrender() ?? [] {
+      plugin.resolve(
+        question.lookup, question.message, question.transport, deadline: question.deadline)
+    }
+  }
+
   // MARK: Asking
 
   /// For limanetd.dns/1: the ticket is the plugin's operation.
@@ -58,9 +75,15 @@ final class DNSService: DNSPluginOwner {
 
   /// For `resolve`.
   func requestAsks(_ message: [UInt8], request: UInt64) -> HostReply? {
-    let asker = Asker.request(request, since: MonotonicClock.now())
-    guard ask(message, .tcp, deadline: 0, asker) != nil else {
+    let since = MonotonicClock.now()
+    let (pending, hits) = (broker.pending, broker.cache.counters.hits)
+    let asker = Asker.request(request, since: since, source: nil)
+    guard let ticket = ask(message, .tcp, deadline: 0, asker) else {
       return .failed(HostError(.busy, "too many DNS questions are under way"))
+    }
+    if broker.pending == pending {
+      let source = broker.cache.counters.hits == hits ? "names" : "cache"
+      askers[ticket] = .request(request, since: since, source: source)
     }
     return nil
   }
@@ -114,13 +137,17 @@ final class DNSService: DNSPluginOwner {
     switch askers.removeValue(forKey: ticket) {
     case .plugin?:
       answerPlugin(ticket, bytes == nil ? LND_ERR_INVALID_CONFIG : LND_OK, bytes ?? [])
-    case .request(let id, let since)?:
+    case .request(let id, let since, let source)?:
       guard let bytes else {
         return answerRequest(id, .failed(HostError(.invalidConfig, "that is no DNS query")))
       }
       let milliseconds = Double(now &- since) / 1_000_000
       answerRequest(
-        id, .resolved(Resolved(message: Base64.encode(bytes), milliseconds: milliseconds)))
+        id,
+        .resolved(
+          Resolved(
+            message: Base64.encode(bytes), milliseconds: milliseconds,
+            source: source ?? plugin?.plugin.descriptor.name)))
     case nil: break
     }
   }

@@ -90,7 +90,7 @@ extension ForwardEngine {
       ).emit(into: out)
       IPv4Header(
         source: source.address, destination: guest.address, protocolNumber: IPProtocol.udp,
-        payloadLength: length, identification: stack.nextIdentification(), dontFragment: true
+        payloadLength: length, identification: stack.nextIdentification()
       ).emit(into: out.dropFirst(EthernetHeader.encodedLength))
       let udp = out.dropFirst(headers)
       UDPHeader(

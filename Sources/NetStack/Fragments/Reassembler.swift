@@ -2,12 +2,22 @@
 //
 // Puts the fragments of a link together (RFC 791 §3.2, RFC 815, RFC 1122 §3.3.2).
 //
-// Bounded whatever a guest sends: so many datagrams, so many bytes, 30 s each; when there
-// is no room the oldest goes. A datagram with overlapping fragments is dropped, and so is
-// the rest of it that is still to come (RFC 5722 §4; an exact duplicate is not an overlap,
-// RFC 8200 §4.5). Family-neutral but for the header that a complete datagram gets.
+// Bounded whatever guests send: so many datagrams, so many bytes, 30 s each, and so many bytes
+// of all guests together (FragmentBudget); when there is no room the guest's own oldest goes.
+// A datagram with overlapping fragments is dropped, and so is the rest of it that is still to
+// come (RFC 5722 §4; an exact duplicate is not an overlap, RFC 8200 §4.5). Family-neutral but
+// for the header that a complete datagram gets.
 //
 // Loop thread. Time is passed in; the owner asks for `nextDeadline`.
+
+/// Memory of the unfinished datagrams of all links of a stack.
+package final class FragmentBudget {
+  package let limit: Int
+  package fileprivate(set) var used = 0
+
+  /// - Parameter limit: bytes.
+  package init(limit: Int = 32 << 20) { self.limit = limit }
+}
 
 package final class Reassembler {
   package struct Limits: Sendable {
@@ -53,18 +63,24 @@ package final class Reassembler {
   }
 
   private let limits: Limits
+  private let budget: FragmentBudget
   /// In order of arrival, so the first is the oldest and expires first.
   private var datagrams: [Datagram] = []
   private var delivered: [DatagramBuffer] = []
-  private var byteCount = 0
+  private var byteCount = 0 {
+    didSet { budget.used += byteCount - oldValue }
+  }
 
-  package init(limits: Limits = Limits()) {
+  /// - Parameter budget: shared with other links.
+  package init(limits: Limits = Limits(), budget: FragmentBudget = FragmentBudget()) {
     self.limits = limits
+    self.budget = budget
     datagrams.reserveCapacity(limits.datagrams)
   }
 
   deinit {
     for datagram in datagrams { datagram.buffer.deallocate() }
+    budget.used -= byteCount
     releaseDelivered()
   }
 
@@ -126,7 +142,11 @@ package final class Reassembler {
     if let index = find(fragment.key) { return index }
     let bytes = DatagramBuffer.byteCount(for: fragment.end)
     guard bytes <= limits.bytes, limits.datagrams > 0 else { return nil }
-    while datagrams.count >= limits.datagrams || byteCount + bytes > limits.bytes { drop(0) }
+    while datagrams.count >= limits.datagrams || !hasRoom(bytes) {
+      // Others' are not this guest's to drop.
+      guard !datagrams.isEmpty else { return nil }
+      drop(0)
+    }
     datagrams.append(
       Datagram(
         key: fragment.key, deadline: now &+ limits.lifetime,
@@ -139,9 +159,10 @@ package final class Reassembler {
   private func reserve(_ end: Int, _ index: Int) -> Bool {
     let old = datagrams[index].buffer.byteCount
     let new = max(old, DatagramBuffer.byteCount(for: end))
-    guard new <= limits.bytes else { return false }
+    // All the room that dropping this guest's others could make.
+    guard new <= limits.bytes, budget.used - byteCount + new <= budget.limit else { return false }
     var index = index
-    while byteCount - old + new > limits.bytes {
+    while !hasRoom(new - old) {
       let victim = index == 0 ? 1 : 0
       drop(victim)
       if victim < index { index -= 1 }
@@ -149,6 +170,10 @@ package final class Reassembler {
     datagrams[index].buffer.grow(to: end)
     byteCount += new - old
     return true
+  }
+
+  private func hasRoom(_ bytes: Int) -> Bool {
+    byteCount + bytes <= limits.bytes && budget.used + bytes <= budget.limit
   }
 
   private func drop(_ index: Int) {

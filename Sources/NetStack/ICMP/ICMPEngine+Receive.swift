@@ -11,55 +11,58 @@ extension ICMPEngine {
     guard events & LND_FD_READ != 0 else { return }
     let inbox = stack.udp.inbox
     let flow = flows.pointer(token.index)
-    guard inbox.receive(flow.pointee.fd, stack.calls) > 0 else { return }
+    guard inbox.receive(flow.pointee.socket.fd, stack.calls) > 0 else { return }
     for index in 0..<inbox.count {
       guard let message = ICMPv4Packet(checking: inbox.payload(index)),
         message.type == ICMPv4Type.echoReply, let source = inbox.source(index)
       else { continue }
-      flow.pointee.lastUsed = stack.now
+      touch(token.index)
       counters.replies &+= 1
+      let (hopLimit, trafficClass) = traits(index)
       _ = stack.sendEcho(
         ICMPv4Type.echoReply, identifier: flow.pointee.key.guestPort,
         sequence: message.echoSequence, payload: message.payload,
         from: stack.seen(source).address, to: flow.pointee.key.guest,
-        hopLimit: hopLimit(index), mac: flow.pointee.guestMAC, on: flow.pointee.key.link)
+        hopLimit: hopLimit, trafficClass: trafficClass, mac: flow.pointee.guestMAC,
+        on: flow.pointee.key.link)
     }
     // The inbox is used again.
     stack.transmitter.flush()
   }
 
-  /// What is left of the reply's own after one more router.
-  private func hopLimit(_ index: Int) -> UInt8 {
+  /// What is left of the reply's own time-to-live after one more router, and its traffic class.
+  private func traits(_ index: Int) -> (hopLimit: UInt8, trafficClass: UInt8) {
+    var hopLimit: UInt8 = 64
+    var trafficClass: UInt8 = 0
     for message in stack.udp.inbox.controls(index)
-    where message.level == SocketConstant.levelIP
-      && message.type == SocketConstant.timeToLive && message.data.count >= 4
-    {
-      let value = message.data.base.loadUnaligned(as: Int32.self)
-      return UInt8(clamping: max(value, 2) &- 1)
+    where message.level == SocketConstant.levelIP {
+      switch message.type {
+      case SocketConstant.timeToLive where message.data.count >= 4:
+        let value = message.data.base.loadUnaligned(as: Int32.self)
+        hopLimit = UInt8(clamping: max(value, 2) &- 1)
+      case SocketConstant.trafficClass where message.data.count >= 1:
+        trafficClass = message.data[0]
+      default: break
+      }
     }
-    return 64
+    return (hopLimit, trafficClass)
   }
 
   /// Passes on what the network said about this socket's requests.
   func readErrors(_ index: UInt32) {
-    let inbox = stack.udp.inbox
     let flow = flows.pointer(index)
-    guard inbox.receiveErrors(flow.pointee.fd, stack.calls) > 0 else {
-      _ = stack.calls.takeError(flow.pointee.fd)
-      return
-    }
-    for entry in 0..<inbox.count {
-      guard let report = SocketErrorReport(inbox, entry),
-        let message = report.messageForGuest,
-        // The request as it was on the wire, with the identifier of the socket.
-        let request = ICMPv4Packet(checking: report.payload)
-      else { continue }
+    flow.pointee.socket.readErrors(stack.udp.inbox, stack.calls) { report in
+      guard let message = report.messageForGuest else { return }
+      // The request as it was on the wire, with the identifier of the socket. An error of this
+      // host's own stack has nothing of it.
+      let request = ICMPv4Packet(checking: report.payload)
       counters.errors &+= 1
       stack.sendEchoError(
-        identifier: flow.pointee.key.guestPort, sequence: request.echoSequence,
-        payload: request.payload, from: flow.pointee.key.guest, to: report.destination.address,
-        mac: flow.pointee.guestMAC, on: flow.pointee.key.link, reporter: stack.reporter(report),
-        message)
+        identifier: flow.pointee.key.guestPort,
+        sequence: request?.echoSequence ?? flow.pointee.lastSequence,
+        payload: request?.payload ?? .empty, from: flow.pointee.key.guest,
+        to: report.destination.address, mac: flow.pointee.guestMAC, on: flow.pointee.key.link,
+        reporter: stack.reporter(report), message)
     }
   }
 }
@@ -68,13 +71,13 @@ extension StackCore {
   /// Sends an echo message to a guest, in fragments if it must be.
   func sendEcho(
     _ type: UInt8, identifier: UInt16, sequence: UInt16, payload: ByteView,
-    from source: IPAddress, to guest: IPAddress, hopLimit: UInt8 = 64, mac: MACAddress,
-    on link: UInt32
+    from source: IPAddress, to guest: IPAddress, hopLimit: UInt8 = 64, trafficClass: UInt8 = 0,
+    mac: MACAddress, on link: UInt32
   ) -> Bool {
     sendFragments(
       echoHeader(type, identifier: identifier, sequence: sequence, payload: payload), payload,
-      protocolNumber: IPProtocol.icmp, from: source, to: guest, hopLimit: hopLimit, mac: mac,
-      on: link)
+      protocolNumber: IPProtocol.icmp, from: source, to: guest, hopLimit: hopLimit,
+      trafficClass: trafficClass, mac: mac, on: link)
   }
 
   private func echoHeader(
@@ -83,7 +86,7 @@ extension StackCore {
     var header: UInt64 = 0
     withUnsafeMutableBytes(of: &header) { bytes in
       guard let base = bytes.baseAddress else { return }
-      ICMPv4Header(type: type, identifier: identifier, sequence: sequence)
+      ICMPHeader(type: type, identifier: identifier, sequence: sequence)
         .emit(into: MutableByteView(base, count: 8), payload: payload)
     }
     return header
@@ -102,7 +105,7 @@ extension StackCore {
     withUnsafeTemporaryAllocation(byteCount: 548, alignment: 8) { space in
       guard let base = space.baseAddress else { return }
       let out = MutableByteView(base, count: space.count)
-      let length = ICMPv4Header.encodedLength + quoted.count
+      let length = ICMPHeader.encodedLength + quoted.count
       IPv4Header(
         source: guest, destination: remote, protocolNumber: IPProtocol.icmp,
         payloadLength: length, timeToLive: 1
@@ -111,7 +114,7 @@ extension StackCore {
       withUnsafeBytes(of: header) { bytes in
         out.store(ByteView(bytes), at: IPv4Header.encodedLength)
       }
-      out.store(quoted, at: IPv4Header.encodedLength + ICMPv4Header.encodedLength)
+      out.store(quoted, at: IPv4Header.encodedLength + ICMPHeader.encodedLength)
       sendICMPError(
         quoting: ByteView(base, count: IPv4Header.encodedLength + length), to: guest, mac: mac,
         on: link, from: reporter, type: message.type, code: message.code, rest: message.rest)

@@ -20,7 +20,7 @@ import PluginAPI
 
 /// Settings of ping sockets.
 package struct ICMPConfig: Sendable {
-  /// Ping sockets at most; the oldest makes room.
+  /// Ping sockets at most; the one that was idle longest makes room.
   package var maximumFlows = 256
   /// Idle time after which a socket is closed (RFC 5508 REQ-1: 60 s or more), nanoseconds.
   package var idleTime: UInt64 = 60 * 1_000_000_000
@@ -42,16 +42,17 @@ package struct ICMPCounters: BitwiseCopyable, Sendable {
 }
 
 /// A guest's echo identifier and its ping socket.
-struct ICMPFlow: BitwiseCopyable {
+struct ICMPFlow: UseListed {
   /// `guestPort` is the identifier; `remote` is unspecified.
   var key: FlowKey
-  var fd: Int32
+  var socket: DatagramSocket
   var timer: UInt32 = 0
-  var watch: lnd_handle = 0
   var guestMAC: MACAddress
   var lastUsed: UInt64
-  /// IP_TTL of the socket.
-  var hopLimit: UInt8 = 0
+  /// Of the last request.
+  var lastSequence: UInt16 = 0
+  var older: UInt32 = 0
+  var newer: UInt32 = 0
 }
 
 /// ICMP of all links.
@@ -60,7 +61,8 @@ package final class ICMPEngine {
   private let config: ICMPConfig
   var flows: Slab<ICMPFlow>
   private var table: FlowTable
-  private var hasLoggedRefusal = false
+  private var order = UseList()
+  private var logLimit = LogLimit()
 
   package var counters = ICMPCounters()
   /// Ping sockets in use.
@@ -80,6 +82,12 @@ package final class ICMPEngine {
       counters.pointee.counters.malformed &+= 1
       return
     }
+    if message.type == ICMPv4Type.destinationUnreachable,
+      message.code == ICMPv4Unreachable.fragmentationNeeded
+    {
+      stack.tcp.reducePathMTU(packet, message)
+      return
+    }
     guard message.type == ICMPv4Type.echoRequest, message.code == 0,
       !packet.source.isUnspecified
     else {
@@ -91,7 +99,8 @@ package final class ICMPEngine {
       _ = stack.sendEcho(
         ICMPv4Type.echoReply, identifier: message.echoIdentifier,
         sequence: message.echoSequence, payload: message.payload, from: packet.destination,
-        to: packet.source, mac: packet.sourceMAC, on: packet.link)
+        to: packet.source, trafficClass: packet.trafficClass, mac: packet.sourceMAC,
+        on: packet.link)
       return
     }
     // Port 7 is echo: the policy is asked about endpoints.
@@ -123,20 +132,19 @@ package final class ICMPEngine {
       return
     }
     let flow = flows.pointer(index)
-    flow.pointee.lastUsed = stack.now
+    touch(index)
     flow.pointee.guestMAC = packet.sourceMAC
-    let hopLimit = packet.hopLimit &- 1
-    if flow.pointee.hopLimit != hopLimit {
-      flow.pointee.hopLimit = hopLimit
-      stack.calls.set(
-        flow.pointee.fd, SocketConstant.levelIP, SocketConstant.timeToLive, Int32(hopLimit))
-    }
+    flow.pointee.lastSequence = message.echoSequence
+    flow.pointee.socket.setHopLimit(packet.hopLimit &- 1, stack.calls)
+    flow.pointee.socket.setTrafficClass(packet.trafficClass, stack.calls)
+    flow.pointee.socket.setDiscovery(packet.discovery, stack.calls)
     counters.requests &+= 1
-    var result = send(message.bytes, flow.pointee.fd, target)
+    let fd = flow.pointee.socket.fd
+    var result = send(message.bytes, fd, target)
     if result < 0, result != -Int(EAGAIN) {
       // The error of an earlier request is reported by the next call.
       readErrors(index)
-      result = send(message.bytes, flow.pointee.fd, target)
+      result = send(message.bytes, fd, target)
     }
     guard result < 0 else { return }
     counters.refused &+= 1
@@ -145,6 +153,7 @@ package final class ICMPEngine {
     case ENETUNREACH: code = ICMPv4Unreachable.network
     case EHOSTUNREACH, EHOSTDOWN: code = ICMPv4Unreachable.host
     case EACCES, EPERM: code = ICMPv4Unreachable.prohibited
+    // EMSGSIZE among them: the queue of errors has it, with the path's MTU.
     default: return
     }
     stack.sendICMPError(about: packet, type: ICMPv4Type.destinationUnreachable, code: code)
@@ -168,15 +177,16 @@ package final class ICMPEngine {
   // MARK: Flows
 
   private func open(_ key: FlowKey) -> UInt32 {
-    if flows.count >= config.maximumFlows { closeOldest() }
-    let fd = stack.calls.socket(
-      stack.calls.context, AF_INET, Int32(SOCK_DGRAM.rawValue), Int32(IPPROTO_ICMP))
+    if flows.count >= config.maximumFlows { _ = evictOldest() }
+    let fd = stack.openDatagramSocket(isV4: true, protocolNumber: Int32(IPPROTO_ICMP))
     guard fd >= 0 else {
       logRefusal(-fd)
       return 0
     }
     let index = flows.insert(
-      ICMPFlow(key: key, fd: fd, guestMAC: .zero, lastUsed: stack.now))
+      ICMPFlow(
+        key: key, socket: DatagramSocket(fd: fd, isV4: true, stack.calls), guestMAC: .zero,
+        lastUsed: stack.now))
     let token = EventToken(.icmp, index: index, generation: flows.generation(index))
     let watch =
       index == 0 ? 0 : stack.host.watch(fd, events: LND_FD_READ, token: token)
@@ -185,22 +195,21 @@ package final class ICMPEngine {
       _ = stack.calls.close(stack.calls.context, fd)
       return 0
     }
-    stack.calls.set(fd, SocketConstant.levelIP, SocketConstant.receiveErrors, 1)
     stack.calls.set(fd, SocketConstant.levelIP, SocketConstant.receiveTimeToLive, 1)
     let flow = flows.pointer(index)
-    flow.pointee.watch = watch
+    flow.pointee.socket.watch = watch
     flow.pointee.timer = stack.timers.schedule(
       at: stack.now &+ config.idleTime, token: token.rawValue)
     table.insert(index)
+    order.append(index, in: flows)
     return index
   }
 
-  /// Says once what is closed, and the command that opens it.
+  /// Says what is closed, and the command that opens it.
   private func logRefusal(_ code: Int32) {
-    guard !hasLoggedRefusal else { return }
-    hasLoggedRefusal = true
+    guard logLimit.take(now: stack.now) != nil else { return }
     guard code == EACCES || code == EPERM else {
-      stack.host.log(LND_LOG_WARN, "no ping socket: \(errorText(code)); said once")
+      stack.host.log(LND_LOG_WARN, "the host gives no ping socket: \(errorText(code))")
       return
     }
     stack.host.log(
@@ -209,24 +218,30 @@ package final class ICMPEngine {
         + "process's group. To open it: sudo sysctl -w net.ipv4.ping_group_range='0 2147483647'")
   }
 
-  private func closeOldest() {
-    var oldest: UInt32 = 0
-    for index in 1..<max(flows.endIndex, 1) where flows.isTaken(index) {
-      if oldest == 0
-        || flows.pointer(index).pointee.lastUsed < flows.pointer(oldest).pointee.lastUsed
-      {
-        oldest = index
-      }
-    }
-    if oldest != 0 { close(oldest) }
+  /// A request went out or a reply came in.
+  func touch(_ index: UInt32) {
+    flows.pointer(index).pointee.lastUsed = stack.now
+    order.touch(index, in: flows)
+  }
+
+  /// Closes the socket that was idle longest; false when there is none.
+  func evictOldest() -> Bool {
+    guard order.oldest != 0 else { return false }
+    close(order.oldest)
+    return true
+  }
+
+  /// When the socket that was idle longest was used; nil when there is none.
+  var oldestUse: UInt64? {
+    order.oldest == 0 ? nil : flows.pointer(order.oldest).pointee.lastUsed
   }
 
   private func close(_ index: UInt32) {
     let flow = flows.pointer(index)
     stack.timers.cancel(flow.pointee.timer)
-    stack.host.unwatch(flow.pointee.watch)
-    _ = stack.calls.close(stack.calls.context, flow.pointee.fd)
+    flow.pointee.socket.close(stack)
     table.remove(index)
+    order.remove(index, in: flows)
     flows.remove(index)
   }
 

@@ -45,6 +45,8 @@ package struct Datagram: BitwiseCopyable {
   package var length: Int32
   /// 0: the socket's own.
   package var hopLimit: UInt8
+  /// Nil: the socket's own.
+  package var trafficClass: UInt8?
   fileprivate var next: UInt16 = 0
   package var destination: Endpoint
   /// The address to leave from; unspecified for the kernel's choice.
@@ -53,12 +55,13 @@ package struct Datagram: BitwiseCopyable {
   package var owner: UInt32
 
   package init(
-    payload: ByteView, destination: Endpoint, hopLimit: UInt8 = 0, source: IPAddress = .anyV4,
-    owner: UInt32 = 0
+    payload: ByteView, destination: Endpoint, hopLimit: UInt8 = 0, trafficClass: UInt8? = nil,
+    source: IPAddress = .anyV4, owner: UInt32 = 0
   ) {
     self.payload = payload.base
     length = Int32(truncatingIfNeeded: payload.count)
     self.hopLimit = hopLimit
+    self.trafficClass = trafficClass
     self.destination = destination
     self.source = source
     self.owner = owner
@@ -190,7 +193,8 @@ package final class DatagramOutbox {
   private func joins(_ next: Datagram, _ first: Datagram, total: Int) -> Bool {
     next.length > 0 && next.length <= first.length && next.hopLimit == first.hopLimit
       && total &+ Int(next.length) <= Self.longestTrain
-      && next.destination == first.destination && next.source == first.source
+      && next.trafficClass == first.trafficClass && next.destination == first.destination
+      && next.source == first.source
   }
 
   private func fill(
@@ -204,6 +208,10 @@ package final class DatagramOutbox {
       control.append(
         level: isV4 ? SocketConstant.levelIP : SocketConstant.levelIPv6,
         type: isV4 ? SocketConstant.timeToLive : SocketConstant.hopLimitV6, Int32(first.hopLimit))
+    }
+    if let trafficClass = first.trafficClass, isV4 {
+      control.append(
+        level: SocketConstant.levelIP, type: SocketConstant.trafficClass, Int32(trafficClass))
     }
     if !first.source.isUnspecified {
       if isV4 {

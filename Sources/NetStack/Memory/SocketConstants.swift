@@ -15,6 +15,12 @@ package enum SocketConstant {
   package static let levelIPv6: Int32 = 41
   package static let levelUDP: Int32 = 17
 
+  /// IP_TOS: as option the default, as control message for one datagram, or of one.
+  package static let trafficClass: Int32 = 1
+  /// IP_RECVTOS
+  package static let receiveTrafficClass: Int32 = 13
+  /// IP_MTU_DISCOVER
+  package static let pathDiscovery: Int32 = 10
   /// IP_TTL: as option the default, as control message for one datagram.
   package static let timeToLive: Int32 = 2
   /// IP_PKTINFO: where a datagram came in, and which address one leaves from.

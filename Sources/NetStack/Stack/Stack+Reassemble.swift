@@ -9,7 +9,7 @@ import PluginAPI
 extension Stack {
   func receiveFragment(_ ip: IPv4Packet, from mac: MACAddress, on link: UInt32) {
     guard let services = core.services(of: link) else { return }
-    let reassembler = services.reassembler ?? Reassembler()
+    let reassembler = services.reassembler ?? Reassembler(budget: fragmentBudget)
     services.reassembler = reassembler
     // The timer may be late by a slot of the wheel.
     reassembler.expire(now: core.now) { reportTimeout($0, on: link) }

@@ -27,6 +27,7 @@ package final class Stack {
   package let forwards: ForwardEngine
   package let dns: DNSIntercept
 
+  let fragmentBudget = FragmentBudget()
   /// Links that delivered reassembled datagrams in this turn.
   var reassembledLinks: [UInt32] = []
 
@@ -46,6 +47,7 @@ package final class Stack {
     dns = DNSIntercept(stack: core)
     core.tcp = tcp
     core.udp = udp
+    core.icmp = icmp
     core.forwards = forwards
     core.dns = dns
     core.transmitter.tcp = tcp

@@ -62,7 +62,7 @@ extension StackCore {
     }
     guard icmpErrorLimit.take(now: now) else { return }
     let payload = ip.bytes.prefix(548)
-    let icmpLength = ICMPv4Header.encodedLength + payload.count
+    let icmpLength = ICMPHeader.encodedLength + payload.count
     let headers = EthernetHeader.encodedLength + IPv4Header.encodedLength
     let length = headers + icmpLength
     guard let room = transmitter.prepare(link: link, byteCount: length) else { return }
@@ -74,8 +74,8 @@ extension StackCore {
       payloadLength: icmpLength, identification: nextIdentification()
     ).emit(into: out.dropFirst(EthernetHeader.encodedLength))
     let message = out.dropFirst(headers)
-    message.store(payload, at: ICMPv4Header.encodedLength)
-    ICMPv4Header(type: type, code: code, rest: rest).emit(into: message, payload: payload)
+    message.store(payload, at: ICMPHeader.encodedLength)
+    ICMPHeader(type: type, code: code, rest: rest).emit(into: message, payload: payload)
     transmitter.commit(headerLength: length)
   }
 }

@@ -41,6 +41,7 @@ package final class StackCore {
   // unowned: the stack owns core and engines alike.
   unowned(unsafe) var tcp: TCPEngine!
   unowned(unsafe) var udp: UDPEngine!
+  unowned(unsafe) var icmp: ICMPEngine!
   unowned(unsafe) var forwards: ForwardEngine!
   unowned(unsafe) var dns: DNSIntercept!
 

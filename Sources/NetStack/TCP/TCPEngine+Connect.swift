@@ -95,7 +95,7 @@ extension TCPEngine {
       let stream = SOCK_STREAM
     #endif
     var fd = stack.calls.socket(stack.calls.context, family, stream, 0)
-    if fd == -EMFILE || fd == -ENFILE, evictOldest() {
+    if fd == -EMFILE || fd == -ENFILE, evictOldest() || stack.dropIdlestDatagramFlow() {
       fd = stack.calls.socket(stack.calls.context, family, stream, 0)
     }
     guard fd >= 0 else { return fd }

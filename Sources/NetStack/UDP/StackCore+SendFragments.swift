@@ -22,13 +22,14 @@ extension StackCore {
   /// - Returns: false when the link has no room, or the packet is longer than any.
   func sendFragments(
     _ header: UInt64, _ payload: ByteView, protocolNumber: UInt8, from source: IPAddress,
-    to destination: IPAddress, hopLimit: UInt8 = 64, mac: MACAddress, on link: UInt32
+    to destination: IPAddress, hopLimit: UInt8 = 64, trafficClass: UInt8 = 0, mac: MACAddress,
+    on link: UInt32
   ) -> Bool {
     let headerLength = MemoryLayout<UInt64>.size
     let whole = IPv4Header(
       source: source, destination: destination, protocolNumber: protocolNumber,
       payloadLength: headerLength &+ payload.count, identification: nextIdentification(),
-      timeToLive: hopLimit)
+      timeToLive: hopLimit, trafficClass: trafficClass)
     guard var fragments = Fragmenter(whole, mtu: Int(links.pointer(link).pointee.mtu)) else {
       return false
     }

@@ -2,6 +2,9 @@
 //
 // UDP datagrams towards a guest (RFC 768, RFC 791 §3.2 for fragments). Payload is sent
 // from where it lies and must stay there until the transmitter is flushed.
+//
+// Don't Fragment is not set: a guest may be a router to narrower links, and whether the sender wanted
+// it is nothing that a socket tells.
 
 import PluginAPI
 
@@ -15,22 +18,24 @@ extension StackCore {
   /// False when the link has no room.
   @inline(__always)
   func sendUDP(
-    _ payload: ByteView, from source: Endpoint, to guest: Endpoint, mac: MACAddress,
-    on link: UInt32
+    _ payload: ByteView, from source: Endpoint, to guest: Endpoint, trafficClass: UInt8 = 0,
+    mac: MACAddress, on link: UInt32
   ) -> Bool {
     let length = UDPHeader.encodedLength &+ payload.count
     guard IPv4Header.encodedLength &+ length <= Int(links.pointer(link).pointee.mtu) else {
-      return sendUDPFragments(payload, from: source, to: guest, mac: mac, on: link)
+      return sendUDPFragments(
+        payload, from: source, to: guest, trafficClass: trafficClass, mac: mac, on: link)
     }
     return sendUDPFrame(
-      payload, from: source, to: guest, mac: mac, on: link, frame: lnd_frame())
+      payload, from: source, to: guest, trafficClass: trafficClass, mac: mac, on: link,
+      frame: lnd_frame())
   }
 
   /// Sends `payload` as datagrams of `segment` bytes, the last one shorter.
   /// As one super-frame where the link can carry it.
   func sendUDPTrain(
     _ payload: ByteView, segment: Int, from source: Endpoint, to guest: Endpoint,
-    mac: MACAddress, on link: UInt32
+    trafficClass: UInt8 = 0, mac: MACAddress, on link: UInt32
   ) -> Bool {
     let state = links.pointer(link)
     let packet = IPv4Header.encodedLength + UDPHeader.encodedLength + segment
@@ -41,14 +46,17 @@ extension StackCore {
       frame.gso_type = UInt16(LND_GSO_UDP_L4)
       frame.gso_size = UInt16(truncatingIfNeeded: segment)
       frame.hdr_len = UInt16(truncatingIfNeeded: Self.headers)
-      return sendUDPFrame(payload, from: source, to: guest, mac: mac, on: link, frame: frame)
+      return sendUDPFrame(
+        payload, from: source, to: guest, trafficClass: trafficClass, mac: mac, on: link,
+        frame: frame)
     }
     var offset = 0
     while offset < payload.count {
       let length = min(segment, payload.count &- offset)
       guard
         sendUDP(
-          payload.slice(at: offset, count: length), from: source, to: guest, mac: mac, on: link)
+          payload.slice(at: offset, count: length), from: source, to: guest,
+          trafficClass: trafficClass, mac: mac, on: link)
       else { return false }
       offset &+= length
     }
@@ -58,8 +66,8 @@ extension StackCore {
   /// One frame; the host or the guest completes its checksum.
   @inline(__always)
   private func sendUDPFrame(
-    _ payload: ByteView, from source: Endpoint, to guest: Endpoint, mac: MACAddress,
-    on link: UInt32, frame: lnd_frame
+    _ payload: ByteView, from source: Endpoint, to guest: Endpoint, trafficClass: UInt8,
+    mac: MACAddress, on link: UInt32, frame: lnd_frame
   ) -> Bool {
     guard let room = transmitter.prepare(link: link, byteCount: Self.headers) else { return false }
     let out = MutableByteView(room, count: Self.headers)
@@ -68,7 +76,7 @@ extension StackCore {
     IPv4Header(
       source: source.address, destination: guest.address, protocolNumber: IPProtocol.udp,
       payloadLength: UDPHeader.encodedLength &+ payload.count,
-      identification: nextIdentification(), dontFragment: true
+      identification: nextIdentification(), trafficClass: trafficClass
     ).emit(into: out.dropFirst(EthernetHeader.encodedLength))
     let start = EthernetHeader.encodedLength + IPv4Header.encodedLength
     UDPHeader(
@@ -85,8 +93,8 @@ extension StackCore {
 
   /// The first fragment carries the UDP header with its whole checksum.
   private func sendUDPFragments(
-    _ payload: ByteView, from source: Endpoint, to guest: Endpoint, mac: MACAddress,
-    on link: UInt32
+    _ payload: ByteView, from source: Endpoint, to guest: Endpoint, trafficClass: UInt8,
+    mac: MACAddress, on link: UInt32
   ) -> Bool {
     guard payload.count <= IPv4Header.maxPayloadLength - UDPHeader.encodedLength else {
       return false
@@ -102,7 +110,7 @@ extension StackCore {
     }
     return sendFragments(
       header, payload, protocolNumber: IPProtocol.udp, from: source.address, to: guest.address,
-      mac: mac, on: link)
+      trafficClass: trafficClass, mac: mac, on: link)
   }
 
   // MARK: What the guest sees

@@ -22,53 +22,48 @@ extension UDPEngine {
     flowKey.remotePort = 0
     var index = flowTable.find(flowKey)
     if index == 0 {
-      index = openFlow(flowKey, packet)
+      index = openFlow(flowKey, isLoopback: isLoopback, packet)
       guard index != 0 else { return 0 }
+    }
+    if isOwnSocket(index, target, isLoopback: isLoopback) {
+      if flows.pointer(index).pointee.peerCount == 0 { close(index) }
+      stack.sendICMPError(
+        about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.port)
+      return 0
     }
     let flow = flows.pointer(index)
     if flow.pointee.peerCount >= UInt32(config.maximumPeersPerFlow) {
-      closePeer(flow.pointee.oldestPeer)
+      closePeer(flow.pointee.peerOrder.oldest)
     }
-    var peer = UDPPeer(key: key, flow: index, target: target, isLoopback: isLoopback)
-    peer.older = flow.pointee.newestPeer
+    let peer = UDPPeer(key: key, flow: index, target: target, isLoopback: isLoopback)
     var slot = peers.insert(peer)
-    if slot == 0, flow.pointee.oldestPeer != 0 {
-      closePeer(flow.pointee.oldestPeer)
-      peer.older = flow.pointee.newestPeer
+    if slot == 0, flow.pointee.peerOrder.oldest != 0 {
+      closePeer(flow.pointee.peerOrder.oldest)
       slot = peers.insert(peer)
     }
     guard slot != 0 else {
       if flow.pointee.peerCount == 0 { close(index) }
       return 0
     }
-    if peer.older != 0 {
-      peers.pointer(peer.older).pointee.newer = slot
-    } else {
-      flow.pointee.oldestPeer = slot
-    }
-    flow.pointee.newestPeer = slot
+    flow.pointee.peerOrder.append(slot, in: peers)
     flow.pointee.peerCount &+= 1
     if target.port != 53 { flow.pointee.isDNSOnly = false }
     peerTable.insert(slot)
     return slot
   }
 
-  private func openFlow(_ key: FlowKey, _ packet: InboundPacket) -> UInt32 {
-    if flows.count >= config.maximumFlows { evictOldest() }
-    var fd = openSocket(isV4: key.guest.isV4)
-    if fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS, oldestFlow != 0 {
-      evictOldest()
-      fd = openSocket(isV4: key.guest.isV4)
-    }
+  private func openFlow(_ key: FlowKey, isLoopback: Bool, _ packet: InboundPacket) -> UInt32 {
+    if flows.count >= config.maximumFlows { _ = evictOldest() }
+    let isV4 = key.guest.isV4
+    let fd = stack.openDatagramSocket(isV4: isV4)
     guard fd >= 0 else {
       refuse("the host gives no UDP socket: \(errorText(-fd))")
       return 0
     }
-    let hopLimit = max(packet.hopLimit, 2) &- 1
     let index = flows.insert(
       UDPFlow(
-        key: key, fd: fd, guestMAC: packet.sourceMAC, lastUsed: stack.now, hopLimit: hopLimit,
-        segmentation: config.segmentation))
+        key: key, socket: DatagramSocket(fd: fd, isV4: isV4, stack.calls),
+        guestMAC: packet.sourceMAC, lastUsed: stack.now, segmentation: config.segmentation))
     guard index != 0 else {
       _ = stack.calls.close(stack.calls.context, fd)
       refuse("too many UDP flows")
@@ -83,27 +78,54 @@ extension UDPEngine {
       refuse("the host cannot watch another socket")
       return 0
     }
-    configure(fd, isV4: key.guest.isV4, hopLimit: hopLimit)
-    flow.pointee.watch = watch
+    flow.pointee.socket.watch = watch
+    flow.pointee.socket.setHopLimit(max(packet.hopLimit, 2) &- 1, stack.calls)
+    flow.pointee.socket.setTrafficClass(packet.trafficClass, stack.calls)
+    if !isLoopback { keepPort(flow) }
+    enlarge(fd)
     flow.pointee.timer = stack.timers.schedule(
       at: stack.now &+ config.idleTime, token: token.rawValue)
     flowTable.insert(index)
-    pushNewest(index)
+    order.append(index, in: flows)
     return index
   }
 
-  private func openSocket(isV4: Bool) -> Int32 {
-    stack.calls.socket(
-      stack.calls.context, isV4 ? AF_INET : AF_INET6, Int32(SOCK_DGRAM.rawValue), 0)
+  /// Binds the socket to the guest's own port, if it is free; otherwise the kernel chooses one.
+  private func keepPort(_ flow: UnsafeMutablePointer<UDPFlow>) {
+    let port = flow.pointee.key.guestPort
+    guard keptPorts.contains(port) else { return }
+    let local = Endpoint(flow.pointee.key.guest.isV4 ? .anyV4 : .anyV6, port: port)
+    let result = SocketAddress(local).withSockaddr {
+      stack.calls.bind(stack.calls.context, flow.pointee.socket.fd, $0, $1)
+    }
+    if result == 0 { flow.pointee.keptPort = port }
   }
 
-  private func configure(_ fd: Int32, isV4: Bool, hopLimit: UInt8) {
+  /// Whether a datagram of this flow would come back to its own socket: it has this port of the
+  /// host, so nobody else is there.
+  func isOwnSocket(_ index: UInt32, _ target: Endpoint, isLoopback: Bool) -> Bool {
+    guard flows.pointer(index).pointee.keptPort == target.port, target.port != 0 else {
+      return false
+    }
+    return isLoopback || isHostAddress(target.address)
+  }
+
+  /// Whether an address is one of this host's: what is sent there leaves from there.
+  private func isHostAddress(_ address: IPAddress) -> Bool {
+    let fd = stack.openDatagramSocket(isV4: address.isV4)
+    guard fd >= 0 else { return false }
+    defer { _ = stack.calls.close(stack.calls.context, fd) }
+    let isRouted = SocketAddress(Endpoint(address, port: 9)).withSockaddr {
+      stack.calls.connect(stack.calls.context, fd, $0, $1)
+    }
+    guard isRouted == 0 else { return false }
+    var local = SocketAddress()
+    _ = local.withMutableSockaddr { stack.calls.localAddress(stack.calls.context, fd, $0, $1) }
+    return local.endpoint?.address == address
+  }
+
+  private func enlarge(_ fd: Int32) {
     let calls = stack.calls
-    let level = isV4 ? SocketConstant.levelIP : SocketConstant.levelIPv6
-    calls.set(
-      fd, level, isV4 ? SocketConstant.receiveErrors : SocketConstant.receiveErrorsV6, 1)
-    calls.set(
-      fd, level, isV4 ? SocketConstant.timeToLive : SocketConstant.unicastHopsV6, Int32(hopLimit))
     if config.segmentation {
       // An older kernel says no: datagrams then come one by one.
       calls.set(fd, SocketConstant.levelUDP, SocketConstant.udpReceiveOffload, 1)
@@ -115,27 +137,35 @@ extension UDPEngine {
 
   private func refuse(_ reason: String) {
     counters.refused &+= 1
-    guard !hasLoggedLimit else { return }
-    hasLoggedLimit = true
-    stack.host.log(LND_LOG_WARN, "\(reason); said once, datagrams are dropped meanwhile")
+    guard let suppressed = logLimit.take(now: stack.now) else { return }
+    stack.host.log(
+      LND_LOG_WARN,
+      "\(reason); \(flows.count) UDP flows, datagrams of new ones are dropped"
+        + (suppressed > 0 ? " (and \(suppressed) times since this was said last)" : ""))
   }
 
-  private func evictOldest() {
-    guard oldestFlow != 0 else { return }
+  /// Ends the flow that was idle longest; false when there is none.
+  func evictOldest() -> Bool {
+    guard order.oldest != 0 else { return false }
     counters.evicted &+= 1
-    close(oldestFlow)
+    close(order.oldest)
+    return true
+  }
+
+  /// When the flow that was idle longest was used; nil when there is none.
+  var oldestUse: UInt64? {
+    order.oldest == 0 ? nil : flows.pointer(order.oldest).pointee.lastUsed
   }
 
   /// Ends a flow and all of its peers.
   func close(_ index: UInt32) {
     let flow = flows.pointer(index)
-    while flow.pointee.oldestPeer != 0 { closePeer(flow.pointee.oldestPeer) }
+    while flow.pointee.peerOrder.oldest != 0 { closePeer(flow.pointee.peerOrder.oldest) }
     if !flow.pointee.queue.isEmpty { leaveWaiting(index) }
     stack.timers.cancel(flow.pointee.timer)
-    stack.host.unwatch(flow.pointee.watch)
-    _ = stack.calls.close(stack.calls.context, flow.pointee.fd)
+    flow.pointee.socket.close(stack)
     flowTable.remove(index)
-    unlink(index)
+    order.remove(index, in: flows)
     flows.remove(index)
   }
 
@@ -153,10 +183,9 @@ extension UDPEngine {
   }
 
   private func closePeer(_ index: UInt32) {
-    let peer = peers.pointer(index)
-    let flow = flows.pointer(peer.pointee.flow)
+    let flow = flows.pointer(peers.pointer(index).pointee.flow)
     peerTable.remove(index)
-    unlinkPeer(peer, of: flow)
+    flow.pointee.peerOrder.remove(index, in: peers)
     flow.pointee.peerCount &-= 1
     peers.remove(index)
   }
@@ -173,68 +202,13 @@ extension UDPEngine {
   @inline(__always)
   func touch(_ index: UInt32) {
     flows.pointer(index).pointee.lastUsed = stack.now
-    if newestFlow != index {
-      unlink(index)
-      pushNewest(index)
-    }
-  }
-
-  private func pushNewest(_ index: UInt32) {
-    let flow = flows.pointer(index)
-    flow.pointee.newer = 0
-    flow.pointee.older = newestFlow
-    if newestFlow != 0 {
-      flows.pointer(newestFlow).pointee.newer = index
-    } else {
-      oldestFlow = index
-    }
-    newestFlow = index
-  }
-
-  private func unlink(_ index: UInt32) {
-    let flow = flows.pointer(index)
-    let older = flow.pointee.older
-    let newer = flow.pointee.newer
-    if older != 0 {
-      flows.pointer(older).pointee.newer = newer
-    } else if oldestFlow == index {
-      oldestFlow = newer
-    }
-    if newer != 0 {
-      flows.pointer(newer).pointee.older = older
-    } else if newestFlow == index {
-      newestFlow = older
-    }
+    order.touch(index, in: flows)
   }
 
   /// Makes a peer the newest of its flow.
+  @inline(__always)
   func touchPeer(_ index: UInt32) {
-    let peer = peers.pointer(index)
-    let flow = flows.pointer(peer.pointee.flow)
-    guard flow.pointee.newestPeer != index else { return }
-    unlinkPeer(peer, of: flow)
-    peer.pointee.newer = 0
-    peer.pointee.older = flow.pointee.newestPeer
-    // There is another one, or this would be the newest.
-    peers.pointer(flow.pointee.newestPeer).pointee.newer = index
-    flow.pointee.newestPeer = index
-  }
-
-  private func unlinkPeer(
-    _ peer: UnsafeMutablePointer<UDPPeer>, of flow: UnsafeMutablePointer<UDPFlow>
-  ) {
-    let older = peer.pointee.older
-    let newer = peer.pointee.newer
-    if older != 0 {
-      peers.pointer(older).pointee.newer = newer
-    } else {
-      flow.pointee.oldestPeer = newer
-    }
-    if newer != 0 {
-      peers.pointer(newer).pointee.older = older
-    } else {
-      flow.pointee.newestPeer = older
-    }
+    flows.pointer(peers.pointer(index).pointee.flow).pointee.peerOrder.touch(index, in: peers)
   }
 }
 

@@ -14,7 +14,7 @@ extension UDPEngine {
     if events & LND_FD_ERROR != 0 { readErrors(token.index) }
     guard events & LND_FD_READ != 0 else { return }
     for _ in 0..<Self.rounds {
-      let count = inbox.receive(flows.pointer(token.index).pointee.fd, stack.calls)
+      let count = inbox.receive(flows.pointer(token.index).pointee.socket.fd, stack.calls)
       // The error of an earlier datagram, taken from the queue above; or nothing there.
       guard count > 0 else { return }
       deliver(to: token.index)
@@ -43,29 +43,37 @@ extension UDPEngine {
       guard let seen = last?.seen else { continue }
       if flow.pointee.isDNSOnly, !flow.pointee.isAnswered { noteAnswer(index) }
       let payload = inbox.payload(datagram)
-      let segment = segmentSize(datagram)
+      let (segment, trafficClass) = traits(datagram)
       let isSent =
         segment > 0 && segment < payload.count
         ? stack.sendUDPTrain(
           payload, segment: segment, from: seen, to: flow.pointee.guest,
-          mac: flow.pointee.guestMAC, on: flow.pointee.key.link)
+          trafficClass: trafficClass, mac: flow.pointee.guestMAC, on: flow.pointee.key.link)
         : stack.sendUDP(
-          payload, from: seen, to: flow.pointee.guest, mac: flow.pointee.guestMAC,
-          on: flow.pointee.key.link)
+          payload, from: seen, to: flow.pointee.guest, trafficClass: trafficClass,
+          mac: flow.pointee.guestMAC, on: flow.pointee.key.link)
       counters.hostDatagrams &+= 1
       if !isSent { counters.dropped &+= 1 }
     }
   }
 
-  /// The size of the datagrams in a UDP_GRO train; 0 for a single one.
-  private func segmentSize(_ datagram: Int) -> Int {
-    for message in inbox.controls(datagram)
-    where message.level == SocketConstant.levelUDP
-      && message.type == SocketConstant.udpReceiveOffload && message.data.count >= 4
-    {
-      return Int(max(message.data.base.loadUnaligned(as: Int32.self), 0))
+  /// What the kernel says beside a datagram: the size of those in a UDP_GRO train (0 for a single
+  /// one), and its traffic class.
+  @inline(__always)
+  private func traits(_ datagram: Int) -> (segment: Int, trafficClass: UInt8) {
+    var segment = 0
+    var trafficClass: UInt8 = 0
+    for message in inbox.controls(datagram) {
+      switch (message.level, message.type) {
+      case (SocketConstant.levelUDP, SocketConstant.udpReceiveOffload)
+      where message.data.count >= 4:
+        segment = Int(max(message.data.base.loadUnaligned(as: Int32.self), 0))
+      case (SocketConstant.levelIP, SocketConstant.trafficClass) where message.data.count >= 1:
+        trafficClass = message.data[0]
+      default: break
+      }
     }
-    return 0
+    return (segment, trafficClass)
   }
 
   /// Whether the guest has spoken to this address from this flow (RFC 4787 REQ-8).
@@ -76,7 +84,7 @@ extension UDPEngine {
     if peerTable.find(key) != 0 { return true }
     // Another port of an address that was spoken to: the latest few are looked at, so that
     // a stranger's flood is cheap.
-    var at = flow.pointee.newestPeer
+    var at = flow.pointee.peerOrder.newest
     var looks = 0
     while at != 0, looks < 16 {
       if peers.pointer(at).pointee.key.remote == remote.address { return true }
@@ -98,18 +106,10 @@ extension UDPEngine {
   /// Passes on what the network said about this flow's datagrams.
   func readErrors(_ index: UInt32) {
     let flow = flows.pointer(index)
-    let count = inbox.receiveErrors(flow.pointee.fd, stack.calls)
-    guard count > 0 else {
-      // Nothing queued: a pending error alone would keep the socket ready for ever.
-      _ = stack.calls.takeError(flow.pointee.fd)
-      return
-    }
-    for entry in 0..<inbox.count {
-      guard let report = SocketErrorReport(inbox, entry),
-        let message = report.messageForGuest
-      else { continue }
+    flow.pointee.socket.readErrors(inbox, stack.calls) { report in
+      guard let message = report.messageForGuest else { return }
       let remote = stack.seen(report.destination)
-      guard isExpected(remote, by: flow) else { continue }
+      guard isExpected(remote, by: flow) else { return }
       counters.errors &+= 1
       stack.sendUDPError(
         about: report.payload, from: flow.pointee.guest, to: remote, mac: flow.pointee.guestMAC,

@@ -28,7 +28,7 @@ extension UDPEngine {
     var hasRetried = false
     while true {
       let outcome = outbox.send(
-        &flow.pointee.queue, fd: flow.pointee.fd, stack.calls,
+        &flow.pointee.queue, fd: flow.pointee.socket.fd, stack.calls,
         segmentation: flow.pointee.segmentation)
       guard case .refused(let code) = outcome else { return }
       switch code {
@@ -71,6 +71,7 @@ extension UDPEngine {
     case EHOSTUNREACH, EHOSTDOWN, ENETDOWN: reason = ICMPv4Unreachable.host
     case ECONNREFUSED: reason = ICMPv4Unreachable.port
     case EACCES, EPERM: reason = ICMPv4Unreachable.prohibited
+    // EMSGSIZE among them: the queue of errors has it, with the path's MTU.
     default: return
     }
     // The peer may have made room for another one meanwhile.

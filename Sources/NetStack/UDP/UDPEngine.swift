@@ -24,10 +24,9 @@ package final class UDPEngine {
   let outbox = DatagramOutbox()
   /// Flows with a queue, linked by `nextWaiting`.
   var waiting: UInt32 = 0
-  /// Ends of the list of all flows by time of use.
-  var newestFlow: UInt32 = 0
-  var oldestFlow: UInt32 = 0
-  var hasLoggedLimit = false
+  /// All flows.
+  var order = UseList()
+  var logLimit = LogLimit()
   /// Datagrams in one super-frame at most (UDP_MAX_SEGMENTS of Linux).
   private static let longestTrain = 128
   /// Answers DHCP on every link; nil leaves it unanswered.
@@ -142,13 +141,21 @@ package final class UDPEngine {
       hopLimit &-= 1
     }
     if outbox.isFull { endOfTurn() }
+    if !peer.pointee.isLoopback, flow.pointee.socket.discovery != packet.discovery {
+      // What waits was meant otherwise.
+      if !flow.pointee.queue.isEmpty { endOfTurn() }
+      flow.pointee.socket.setDiscovery(packet.discovery, stack.calls)
+    }
+    let trafficClass = packet.trafficClass
     if flow.pointee.queue.isEmpty {
       flow.pointee.nextWaiting = waiting
       waiting = peer.pointee.flow
       flow.pointee.guestMAC = packet.sourceMAC
       touch(peer.pointee.flow)
       touchPeer(index)
-    } else if flow.pointee.newestPeer != index {
+      // Most often the whole batch is like its first.
+      flow.pointee.socket.setTrafficClass(trafficClass, stack.calls)
+    } else {
       touchPeer(index)
     }
     flow.pointee.isAnswered = false
@@ -156,7 +163,9 @@ package final class UDPEngine {
     outbox.append(
       Datagram(
         payload: payload, destination: peer.pointee.target,
-        hopLimit: hopLimit == flow.pointee.hopLimit ? 0 : hopLimit, owner: index),
+        hopLimit: hopLimit == flow.pointee.socket.hopLimit ? 0 : hopLimit,
+        trafficClass: trafficClass == flow.pointee.socket.trafficClass ? nil : trafficClass,
+        owner: index),
       to: &flow.pointee.queue)
   }
 

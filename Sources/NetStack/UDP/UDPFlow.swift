@@ -4,13 +4,19 @@
 //
 //   UDPFlow   one for each {link, guest endpoint}: the mapping. It owns the host socket,
 //             which stays unconnected, so every remote sees the same port of the host
-//             (endpoint-independent mapping, REQ-1) and hole punching works.
+//             (endpoint-independent mapping, REQ-1) and hole punching works. The port is
+//             the guest's own if that is free and one of `keptPorts`.
 //   UDPPeer   one for each {flow, remote endpoint} the guest has sent to: the policy's
 //             answer, and the permission to answer (address-dependent filtering, REQ-8).
 //
 // Both are trivial and live in Slabs; lists are slot indices, 0 ends them.
 
 import PluginAPI
+
+/// Ports that are kept: those that a kernel hands out by itself (32768 and up on Linux) and that
+/// are nobody's by name (RFC 6335 §6: 49152 and up). A guest gets no other, so that it cannot
+/// stand in for a service of the host.
+let keptPorts: ClosedRange<UInt16> = 32768...65535
 
 /// Settings of UDP translation.
 package struct UDPConfig: Sendable {
@@ -49,27 +55,24 @@ package struct UDPCounters: BitwiseCopyable, Sendable {
 }
 
 /// A guest's UDP endpoint and its socket on the host.
-struct UDPFlow: BitwiseCopyable {
+struct UDPFlow: UseListed {
   /// `remote` is unspecified and `remotePort` 0.
   var key: FlowKey
-  var fd: Int32
+  var socket: DatagramSocket
   var timer: UInt32 = 0
-  var watch: lnd_handle = 0
   var guestMAC: MACAddress
   /// When a datagram last went either way.
   var lastUsed: UInt64
-  /// Neighbours in the list of all flows, by time of use.
+  /// In the list of all flows.
   var older: UInt32 = 0
   var newer: UInt32 = 0
-  /// The peers, the one used last first.
-  var newestPeer: UInt32 = 0
-  var oldestPeer: UInt32 = 0
+  var peerOrder = UseList()
   var peerCount: UInt32 = 0
   /// What waits for the end of this turn, and the next flow with something waiting.
   var queue = DatagramQueue()
   var nextWaiting: UInt32 = 0
-  /// IP_TTL of the socket.
-  var hopLimit: UInt8
+  /// The guest's own port, where the host's socket has it, too; else 0.
+  var keptPort: UInt16 = 0
   /// All peers are port 53.
   var isDNSOnly = true
   /// The last question of such a flow has its answer.
@@ -80,10 +83,11 @@ struct UDPFlow: BitwiseCopyable {
 }
 
 /// A remote endpoint that a guest's endpoint speaks with.
-struct UDPPeer: BitwiseCopyable {
+struct UDPPeer: UseListed {
   /// Both endpoints as the guest knows them.
   var key: FlowKey
   var flow: UInt32
+  /// In the list of its flow.
   var older: UInt32 = 0
   var newer: UInt32 = 0
   /// Where its datagrams really go.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ICMPv6 (RFC 4443): the common eight bytes, under a checksum with a pseudo header.
+// ICMPv6 (RFC 4443): its messages. The header is ICMPMessage.swift.
 
 /// Message types of RFC 4443 and RFC 4861.
 package enum ICMPv6Type {
@@ -19,30 +19,15 @@ package enum ICMPv6Type {
   package static func isError(_ type: UInt8) -> Bool { type < 128 }
 }
 
-private enum Field {
-  static let type = 0
-  static let code = 1
-  static let checksum = 2
-  static let rest = 4
-}
-
-/// A view of a message. After the check no getter reads outside it.
-package struct ICMPv6Packet: BitwiseCopyable {
+/// A view of a message.
+package struct ICMPv6Packet: ICMPMessage {
   package let bytes: ByteView
 
   /// Nil for less than eight bytes. The checksum is a question of its own.
   package init?(checking bytes: ByteView) {
-    guard bytes.count >= ICMPv6Header.encodedLength else { return nil }
+    guard bytes.count >= ICMPHeader.encodedLength else { return nil }
     self.bytes = bytes
   }
-
-  package var type: UInt8 { bytes[Field.type] }
-  package var code: UInt8 { bytes[Field.code] }
-  package var checksum: UInt16 { bytes.uint16(at: Field.checksum) }
-  package var rest: UInt32 { bytes.uint32(at: Field.rest) }
-  package var echoIdentifier: UInt16 { bytes.uint16(at: Field.rest) }
-  package var echoSequence: UInt16 { bytes.uint16(at: Field.rest + 2) }
-  package var payload: ByteView { bytes.dropFirst(ICMPv6Header.encodedLength) }
 
   package func isChecksumValid(source: IPAddress, destination: IPAddress) -> Bool {
     var checksum = Checksum(
@@ -50,43 +35,5 @@ package struct ICMPv6Packet: BitwiseCopyable {
       length: bytes.count)
     checksum.add(bytes)
     return checksum.isValid
-  }
-}
-
-package struct ICMPv6Header: Hashable, Sendable, BitwiseCopyable {
-  package var type: UInt8
-  package var code: UInt8
-  package var rest: UInt32
-
-  package static let encodedLength = 8
-
-  package init(type: UInt8, code: UInt8 = 0, rest: UInt32 = 0) {
-    self.type = type
-    self.code = code
-    self.rest = rest
-  }
-
-  package init(_ packet: ICMPv6Packet) {
-    self.init(type: packet.type, code: packet.code, rest: packet.rest)
-  }
-
-  /// Writes the header and the checksum over the pseudo header, it and `payload`.
-  /// Returns the bytes written: `encodedLength`, or 0 if they don't fit.
-  @discardableResult
-  package func emit(
-    into out: MutableByteView, payload: ByteView, source: IPAddress, destination: IPAddress
-  ) -> Int {
-    guard out.count >= ICMPv6Header.encodedLength else { return 0 }
-    out.store(type, at: Field.type)
-    out.store(code, at: Field.code)
-    out.store(UInt16(0), at: Field.checksum)
-    out.store(rest, at: Field.rest)
-    var checksum = Checksum(
-      source: source, destination: destination, protocolNumber: IPProtocol.icmpV6,
-      length: ICMPv6Header.encodedLength &+ payload.count)
-    checksum.add(ByteView(out.base, count: ICMPv6Header.encodedLength))
-    checksum.add(payload)
-    out.store(checksum.value, at: Field.checksum)
-    return ICMPv6Header.encodedLength
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// dns query: asks a network's DNS as a guest would.
+// dns: asks a network's DNS as a guest would (query), and what belongs to it (DNSCache, DNSServe, DNSGuestRules).
 
 import ArgumentParser
 import DNSMessage
@@ -8,16 +8,24 @@ import FoundationEssentials
 
 struct DNS: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Ask a network's DNS what its guests would be told.",
-    subcommands: [DNSQuery.self], defaultSubcommand: DNSQuery.self)
+    abstract: "Ask a network's DNS what its guests would be told; serve one without a network.",
+    discussion: """
+      Which plugin answers for a network is one line of networks.yaml, for one network or for all:
+
+        dns: {plugin: hostdns, options: {timeout: 3}, hosts: {db.internal: 10.0.0.5}, ipv6: false}
+
+      kill -HUP makes a running network's DNS another one; its guests and their connections stay.
+      """,
+    subcommands: [DNSQuery.self, DNSCache.self, DNSServe.self, DNSGuestRules.self],
+    defaultSubcommand: DNSQuery.self)
 }
 
 struct DNSQuery: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "query", abstract: "Resolve a name by a network's DNS plugin.",
     discussion: """
-      Starts the network if need be. The answers come first, one a line as in a zone file; then which plugin \
-      answered, and how long it took.
+      Starts the network if need be. The answers come first, one a line as in a zone file; then who \
+      answered (a plugin, the network's own names, or its cache), and how long it took.
 
         lima-netd dns query host.lima.internal
         lima-netd dns query example.com MX --network default
@@ -54,7 +62,8 @@ struct DNSQuery: ParsableCommand {
     }
     let report = DNSResult(
       name: name, type: type.uppercased(), network: network,
-      plugin: try? client.dnsPlugin(of: network), milliseconds: answer.milliseconds, message)
+      source: answer.source, plugin: try? client.dnsPlugin(of: network),
+      milliseconds: answer.milliseconds, message)
     try listing.show(report) { report.text }
   }
 }
@@ -73,16 +82,21 @@ struct DNSResult: Encodable {
   let status: String
   let answers: [Record]
   let network: String
+  /// A plugin's name, "names" or "cache"; nil when the daemon does not say.
+  let source: String?
+  /// The network's DNS plugin: "hostdns 0.1.0".
   let plugin: String?
   let milliseconds: Double
 
   init(
-    name: String, type: String, network: String, plugin: String?, milliseconds: Double,
+    name: String, type: String, network: String, source: String? = nil, plugin: String?,
+    milliseconds: Double,
     _ message: DNSMessage
   ) {
     self.name = name
     self.type = type
     self.network = network
+    self.source = source
     self.plugin = plugin
     self.milliseconds = milliseconds
     status = "\(message.responseCode)"
@@ -102,8 +116,18 @@ struct DNSResult: Encodable {
     }
     let tenths = Int((milliseconds * 10).rounded())
     lines.append(
-      ";; \(status) from \(plugin ?? "the DNS plugin") of network \(network), \(tenths / 10).\(tenths % 10) ms"
+      ";; \(status) from \(answerer) of network \(network), \(tenths / 10).\(tenths % 10) ms"
     )
     return lines.joined(separator: "\n")
+  }
+
+  private var answerer: String {
+    switch source {
+    case "names": return "the names"
+    case "cache": return "the cache (\(plugin ?? "of the DNS plugin"))"
+    // The plugin may have been changed since: the answer's own word counts.
+    case .some(let name) where plugin?.hasPrefix(name + " ") != true: return name
+    default: return plugin ?? "the DNS plugin"
+    }
   }
 }

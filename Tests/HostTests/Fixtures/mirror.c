@@ -2,12 +2,19 @@
  * question with QR set. Does not answer questions whose first label begins
  * with "x" until they are cancelled.
  *
+ * Compiled with another MIRROR_CODE (an RCODE) it is another plugin, which answers
+ * questions that begin with "x", too; with MIRROR_FAILS it does not start.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lnd_plugin.h"
+
+#ifndef MIRROR_CODE
+#define MIRROR_CODE 0
+#endif
 
 typedef struct {
     const lnd_host *host;
@@ -23,8 +30,13 @@ static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_dn
 }
 
 static lnd_status start(void *self) {
+#ifdef MIRROR_FAILS
+    mirror *m = self;
+    return m->host->fail(m->host->ctx, LND_ERR_INVALID_CONFIG, "/taste", "not to its taste", 16);
+#else
     (void)self;
     return LND_OK;
+#endif
 }
 
 static void stop(void *self, lnd_op op) {
@@ -32,16 +44,21 @@ static void stop(void *self, lnd_op op) {
     m->host->op_done(m->host->ctx, op, LND_OK, 0, 0);
 }
 
-static void destroy(void *self) { free(self); }
+static void destroy(void *self) {
+    mirror *m = self;
+    if (MIRROR_CODE == 0) m->host->log(m->host->ctx, LND_LOG_INFO, "mirror destroyed", 16);
+    free(m);
+}
 
 static void resolve(void *self, lnd_op op, const lnd_dns_query *query) {
     mirror *m = self;
     uint8_t *answer;
     m->asked++;
-    if (query->message[13] == 'x') return;
+    if (query->message[13] == 'x' && MIRROR_CODE == 0) return;
     answer = malloc(query->length);
     memcpy(answer, query->message, query->length);
     answer[2] |= 0x80;
+    answer[3] |= MIRROR_CODE;
     m->host->op_done(m->host->ctx, op, LND_OK, answer, query->length);
     free(answer);
 }

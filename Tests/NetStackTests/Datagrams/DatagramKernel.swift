@@ -16,6 +16,8 @@ final class DatagramKernel {
     var destination: Endpoint
     /// Of the control message; 0 without one.
     var hopLimit: Int32 = 0
+    /// Of the control message; nil without one.
+    var trafficClass: Int32?
     var source: IPAddress?
   }
 
@@ -26,6 +28,7 @@ final class DatagramKernel {
     var segment: Int32 = 0
     var local: IPAddress?
     var hopLimit: Int32 = 0
+    var trafficClass: UInt8 = 0
   }
 
   struct Failure {
@@ -44,6 +47,8 @@ final class DatagramKernel {
     var type: Int32
     var proto: Int32
     var options: [String: Int32] = [:]
+    var bound: Endpoint?
+    var connected: Endpoint?
     var incoming: [Incoming] = []
     var errors: [Failure] = []
   }
@@ -58,6 +63,10 @@ final class DatagramKernel {
   var refusesSegmentation = false
   var maximumOpen = Int.max
   var socketError: Int32 = 0
+  var bindError: Int32 = 0
+  var hostAddresses: Set<IPAddress> = []
+  /// IP_MTU_DISCOVER of the socket when each datagram was sent.
+  var discoveries: [Int32?] = []
   private var nextFD: Int32 = 100
 
   var open: [Int32] { sockets.keys.sorted() }
@@ -74,8 +83,17 @@ final class DatagramKernel {
         return kernel.nextFD
       },
       socketPair: { _, _, _, _ in -ENOSYS },
-      connect: { _, _, _, _ in -ENOSYS },
-      bind: { _, _, _, _ in 0 },
+      connect: { context, fd, address, size in
+        let endpoint = DatagramKernel.endpoint(address, size)
+        DatagramKernel.of(context).sockets[fd]?.connected = endpoint
+        return 0
+      },
+      bind: { context, fd, address, size in
+        let kernel = DatagramKernel.of(context)
+        guard kernel.bindError == 0 else { return -kernel.bindError }
+        kernel.sockets[fd]?.bound = DatagramKernel.endpoint(address, size)
+        return 0
+      },
       listen: { _, _, _ in 0 },
       accept: { _, _, _, _ in -EAGAIN },
       sendMessage: { context, fd, message, _ in
@@ -101,7 +119,16 @@ final class DatagramKernel {
           as: Int32.self)
         return 0
       },
-      localAddress: { _, _, _, _ in -EINVAL },
+      localAddress: { context, fd, address, size in
+        let kernel = DatagramKernel.of(context)
+        guard let target = kernel.sockets[fd]?.connected?.address else { return -EINVAL }
+        let local = kernel.hostAddresses.contains(target) ? target : IPAddress(10, 0, 2, 2)
+        SocketAddress(Endpoint(local, port: 1)).withSockaddr { from, count in
+          UnsafeMutableRawPointer(address).copyMemory(from: from, byteCount: Int(count))
+          size.pointee = count
+        }
+        return 0
+      },
       sendMessages: { context, fd, messages, count in
         let kernel = DatagramKernel.of(context)
         kernel.batches.append(Int(count))
@@ -127,6 +154,15 @@ final class DatagramKernel {
     return Unmanaged<DatagramKernel>.fromOpaque(context).takeUnretainedValue()
   }
 
+  private static func endpoint(_ address: UnsafePointer<sockaddr>, _ size: UInt32) -> Endpoint? {
+    var copy = SocketAddress()
+    copy.withMutableSockaddr { out, outSize in
+      UnsafeMutableRawPointer(out).copyMemory(from: address, byteCount: Int(size))
+      outSize.pointee = size
+    }
+    return copy.endpoint
+  }
+
   private func send(_ fd: Int32, _ message: msghdr) -> Int {
     if !sendErrors.isEmpty { return -Int(sendErrors.removeFirst()) }
     guard let name = message.msg_name, sockets[fd] != nil else { return -Int(EBADF) }
@@ -143,6 +179,8 @@ final class DatagramKernel {
         switch (entry.level, entry.type) {
         case (SocketConstant.levelIP, SocketConstant.timeToLive):
           template.hopLimit = entry.data.base.loadUnaligned(as: Int32.self)
+        case (SocketConstant.levelIP, SocketConstant.trafficClass):
+          template.trafficClass = entry.data.base.loadUnaligned(as: Int32.self)
         case (SocketConstant.levelIP, SocketConstant.packetInfo):
           template.source = entry.data.ipv4Address(at: 4)
         case (SocketConstant.levelUDP, SocketConstant.udpSegment):
@@ -161,6 +199,8 @@ final class DatagramKernel {
     for start in stride(from: 0, to: max(bytes.count, 1), by: size) {
       template.payload = Array(bytes[start..<min(start + size, bytes.count)])
       sent.append(template)
+      discoveries.append(
+        sockets[fd]?.options["\(SocketConstant.levelIP)/\(SocketConstant.pathDiscovery)"])
     }
     return bytes.count
   }
@@ -179,6 +219,10 @@ final class DatagramKernel {
     }
     if next.hopLimit > 0 {
       writer.append(level: SocketConstant.levelIP, type: SocketConstant.timeToLive, next.hopLimit)
+    }
+    if next.trafficClass > 0 {
+      writer.append(
+        level: SocketConstant.levelIP, type: SocketConstant.trafficClass, next.trafficClass)
     }
     message.msg_controllen = writer.count
     return fill(&message, next.source, next.payload)

@@ -36,7 +36,8 @@ final class DatagramWorld {
   }
 
   func udp(
-    from port: UInt16, to remote: Endpoint, _ payload: [UInt8], ttl: UInt8 = 64
+    from port: UInt16, to remote: Endpoint, _ payload: [UInt8], ttl: UInt8 = 64,
+    dontFragment: Bool = true, trafficClass: UInt8 = 0
   ) -> [UInt8] {
     let transport = [UInt8](capacity: 8 + payload.count) { out in
       payload.withByteView { view in
@@ -47,7 +48,9 @@ final class DatagramWorld {
           ).emit(into: out, payload: view, source: Self.guest, destination: remote.address)
       }
     }
-    return ip(IPProtocol.udp, transport, to: remote.address, ttl: ttl)
+    return ip(
+      IPProtocol.udp, transport, to: remote.address, ttl: ttl, dontFragment: dontFragment,
+      trafficClass: trafficClass)
   }
 
   func echo(_ id: UInt16, _ sequence: UInt16, to remote: IPAddress, ttl: UInt8 = 64) -> [UInt8] {
@@ -55,7 +58,7 @@ final class DatagramWorld {
     let transport = [UInt8](capacity: 12) { out in
       payload.withByteView { view in
         out.store(view, at: 8)
-        ICMPv4Header(type: ICMPv4Type.echoRequest, identifier: id, sequence: sequence)
+        ICMPHeader(type: ICMPv4Type.echoRequest, identifier: id, sequence: sequence)
           .emit(into: out, payload: view)
         return 12
       }
@@ -63,16 +66,18 @@ final class DatagramWorld {
     return ip(IPProtocol.icmp, transport, to: remote, ttl: ttl)
   }
 
-  private func ip(_ proto: UInt8, _ transport: [UInt8], to remote: IPAddress, ttl: UInt8)
-    -> [UInt8]
-  {
+  func ip(
+    _ proto: UInt8, _ transport: [UInt8], to remote: IPAddress, ttl: UInt8 = 64,
+    dontFragment: Bool = true, trafficClass: UInt8 = 0
+  ) -> [UInt8] {
     [UInt8](capacity: 34 + transport.count) { out in
       EthernetHeader(
         destination: GuestTCP.gatewayMAC, source: GuestTCP.mac, etherType: EtherType.ipv4
       ).emit(into: out)
       IPv4Header(
         source: Self.guest, destination: remote, protocolNumber: proto,
-        payloadLength: transport.count, dontFragment: true, timeToLive: ttl
+        payloadLength: transport.count, dontFragment: dontFragment, timeToLive: ttl,
+        trafficClass: trafficClass
       ).emit(into: out.dropFirst(14))
       transport.withByteView { out.store($0, at: 34) }
       return 34 + transport.count
@@ -138,7 +143,7 @@ final class DatagramWorld {
 
   struct Message {
     var source: IPAddress
-    var header: ICMPv4Header
+    var header: ICMPHeader
     var payload: [UInt8]
     var ttl: UInt8
   }
@@ -162,11 +167,14 @@ final class DatagramWorld {
       bytes.withByteView { view in
         guard let icmp = ICMPv4Packet(checking: view), icmp.isChecksumValid else { return nil }
         return Message(
-          source: ip.source, header: ICMPv4Header(icmp), payload: icmp.payload.bytes,
+          source: ip.source, header: ICMPHeader(icmp), payload: icmp.payload.bytes,
           ttl: ip.timeToLive)
       }
     }
   }
+
+  /// Takes the headers of the packets of one protocol that the guest got.
+  func headers(_ proto: UInt8) -> [IPv4Header] { packets(proto).map(\.0) }
 
   private func packets(_ proto: UInt8) -> [(IPv4Header, [UInt8])] {
     var found: [(IPv4Header, [UInt8])] = []

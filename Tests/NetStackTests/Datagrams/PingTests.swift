@@ -16,7 +16,7 @@ import Testing
       guard let request = ICMPv4Packet(checking: view) else { return [] }
       return [UInt8](capacity: bytes.count) { out in
         out.store(request.payload, at: 8)
-        ICMPv4Header(
+        ICMPHeader(
           type: ICMPv4Type.echoReply, identifier: id, sequence: request.echoSequence
         ).emit(into: out, payload: request.payload)
         return bytes.count
@@ -38,7 +38,7 @@ import Testing
     #expect(
       messages.map(\.header)
         == [1, 2].map {
-          ICMPv4Header(type: ICMPv4Type.echoReply, identifier: 77, sequence: $0)
+          ICMPHeader(type: ICMPv4Type.echoReply, identifier: 77, sequence: $0)
         })
     #expect(messages.allSatisfy { $0.source == target && $0.payload == [1, 2, 3, 4] })
     #expect(messages.allSatisfy { $0.ttl == 59 })

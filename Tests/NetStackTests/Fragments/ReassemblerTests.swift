@@ -249,4 +249,21 @@ struct ReassemblerTests {
       #expect(reassembler.pending.datagrams <= 4 && reassembler.pending.bytes <= 160 << 10)
     }
   }
+
+  @Test("guests share a budget, and none can take another's")
+  func sharedBudget() {
+    let budget = FragmentBudget(limit: 64 << 10)
+    let greedy = Reassembler(budget: budget)
+    let modest = Reassembler(budget: budget)
+    #expect(modest.take(packet([1, 2, 3, 4, 5, 6, 7, 8], at: 0, more: true)) == .incomplete)
+    for id in 1...40 as ClosedRange<UInt16> {
+      _ = greedy.take(packet([1, 2, 3, 4, 5, 6, 7, 8], at: 4000, more: true, id: id))
+      #expect(budget.used <= budget.limit)
+    }
+    // One that cannot fit beside the others', whatever this guest gives up.
+    #expect(greedy.take(packet([9], at: 64_000, more: false, id: 40)) == .refused)
+    #expect(modest.take(packet([9], at: 8, more: false)) == .complete([1, 2, 3, 4, 5, 6, 7, 8, 9]))
+    greedy.expire(now: 31 * second) { _ in }
+    #expect(budget.used == 0)
+  }
 }

@@ -14,7 +14,7 @@ struct StackFragmentTests {
   private func ping(_ payload: [UInt8], mtu: Int = 1500) -> [[UInt8]] {
     let message = [UInt8](capacity: 8 + payload.count) { out in
       payload.withByteView { view in
-        ICMPv4Header(type: ICMPv4Type.echoRequest, identifier: 7, sequence: 1)
+        ICMPHeader(type: ICMPv4Type.echoRequest, identifier: 7, sequence: 1)
           .emit(into: out, payload: view)
         out.store(view, at: 8)
       }

@@ -66,21 +66,21 @@ struct HeaderTests {
       let payload = random.bytes(Int.random(in: 0...64, using: &random))
       let (source, destination) =
         round % 2 == 0 ? (random.v4(), random.v4()) : (random.v6(), random.v6())
-      let icmp = ICMPv4Header(type: random.value(), code: random.value(), rest: random.value())
-      let icmp6 = ICMPv6Header(type: random.value(), code: random.value(), rest: random.value())
+      let icmp = ICMPHeader(type: random.value(), code: random.value(), rest: random.value())
+      let icmp6 = ICMPHeader(type: random.value(), code: random.value(), rest: random.value())
       let udp = UDPHeader(
         sourcePort: random.value(), destinationPort: random.value(),
         payloadLength: payload.count)
       try payload.withByteView { payload in
         try message(payload) { icmp.emit(into: $0, payload: payload) }.withByteView {
           let parsed = try #require(ICMPv4Packet(checking: $0))
-          #expect(ICMPv4Header(parsed) == icmp && parsed.isChecksumValid)
+          #expect(ICMPHeader(parsed) == icmp && parsed.isChecksumValid)
         }
         try message(payload) {
           icmp6.emit(into: $0, payload: payload, source: source, destination: destination)
         }.withByteView {
           let parsed = try #require(ICMPv6Packet(checking: $0))
-          #expect(ICMPv6Header(parsed) == icmp6)
+          #expect(ICMPHeader(parsed) == icmp6)
           #expect(parsed.isChecksumValid(source: source, destination: destination))
         }
         try message(payload) {

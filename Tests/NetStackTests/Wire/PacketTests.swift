@@ -72,7 +72,7 @@ struct PacketTests {
       #expect(icmp.isChecksumValid && icmp.type == ICMPv4Type.echoRequest && icmp.code == 0)
       #expect(icmp.echoIdentifier == 0x1234 && icmp.echoSequence == 1)
       #expect(icmp.payload.bytes == Array("abcdefgh".utf8))
-      let header = ICMPv4Header(
+      let header = ICMPHeader(
         type: ICMPv4Type.echoRequest, identifier: 0x1234, sequence: 1)
       let bytes = [UInt8](capacity: 8) { header.emit(into: $0, payload: icmp.payload) }
       #expect(bytes == icmp.bytes.prefix(8).bytes)
@@ -237,7 +237,7 @@ struct PacketTests {
       _ = (UDPHeader(udp), udp.isChecksumValid(source: source, destination: destination))
     }
     if let icmp = ICMPv4Packet(checking: bytes) {
-      _ = (ICMPv4Header(icmp), icmp.isChecksumValid, icmp.echoSequence)
+      _ = (ICMPHeader(icmp), icmp.isChecksumValid, icmp.echoSequence)
     }
     if let icmp = ICMPv6Packet(checking: bytes) {
       _ = icmp.isChecksumValid(source: source, destination: destination)

@@ -16,7 +16,7 @@ final class TestGuest {
 
   struct Message: Equatable {
     var source: IPAddress
-    var header: ICMPv4Header
+    var header: ICMPHeader
     var payload: [UInt8]
   }
 
@@ -103,7 +103,7 @@ final class TestGuest {
     let message = [UInt8](capacity: 8 + payload.count) { out in
       payload.withByteView { payload in
         out.store(payload, at: 8)
-        ICMPv4Header(type: ICMPv4Type.echoRequest, identifier: id, sequence: sequence)
+        ICMPHeader(type: ICMPv4Type.echoRequest, identifier: id, sequence: sequence)
           .emit(into: out, payload: payload)
         return 8 + payload.count
       }
@@ -226,7 +226,7 @@ final class TestGuest {
     case IPProtocol.icmp:
       guard let icmp = ICMPv4Packet(checking: payload), icmp.isChecksumValid else { return false }
       messages.append(
-        Message(source: source, header: ICMPv4Header(icmp), payload: icmp.payload.bytes))
+        Message(source: source, header: ICMPHeader(icmp), payload: icmp.payload.bytes))
     case IPProtocol.tcp:
       guard let tcp = TCPPacket(checking: payload) else { return false }
       segments.append(

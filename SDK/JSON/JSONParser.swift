@@ -3,23 +3,23 @@
 // Text to JSONValue. Strict RFC 8259: no comments, no trailing commas, valid
 // UTF-8, no member twice. Depth is bounded, so no input can exhaust the stack.
 
-package struct JSONSyntaxError: Error, Hashable, Sendable, CustomStringConvertible {
+public struct JSONSyntaxError: Error, Hashable, Sendable, CustomStringConvertible {
   /// Bytes from the start of the text.
-  package let offset: Int
-  package let reason: String
+  public let offset: Int
+  public let reason: String
 
-  package var description: String { "not JSON: \(reason) at byte \(offset)" }
+  public var description: String { "not JSON: \(reason) at byte \(offset)" }
 }
 
 extension JSONValue {
-  package static let maximumDepth = 64
+  public static let maximumDepth = 64
 
-  package init(parsing bytes: [UInt8]) throws(JSONSyntaxError) {
+  public init(parsing bytes: [UInt8]) throws(JSONSyntaxError) {
     var parser = JSONParser(bytes: bytes)
     self = try parser.document()
   }
 
-  package init(parsing text: String) throws(JSONSyntaxError) {
+  public init(parsing text: String) throws(JSONSyntaxError) {
     try self.init(parsing: Array(text.utf8))
   }
 }

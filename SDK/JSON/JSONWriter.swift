@@ -4,16 +4,16 @@
 
 extension JSONValue {
   /// The value as compact JSON.
-  package var bytes: [UInt8] {
+  public var bytes: [UInt8] {
     var output: [UInt8] = []
     write(to: &output, indentation: nil)
     return output
   }
 
-  package var text: String { String(decoding: bytes, as: UTF8.self) }
+  public var text: String { String(decoding: bytes, as: UTF8.self) }
 
   /// Indented by two spaces a level.
-  package var prettyText: String {
+  public var prettyText: String {
     var output: [UInt8] = []
     write(to: &output, indentation: 0)
     return String(decoding: output, as: UTF8.self)
@@ -71,7 +71,7 @@ extension JSONValue {
       case 0x0a: output += #"\n"#.utf8
       case 0x0d: output += #"\r"#.utf8
       case 0x09: output += #"\t"#.utf8
-      case 0..<0x20:
+      case 0..<0x20, 0x7f:
         let digits = String(byte, radix: 16)
         output += (#"\u"# + String(repeating: "0", count: 4 - digits.count) + digits).utf8
       default: output.append(byte)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// JSONValue: a JSON text (RFC 8259) in memory. Written because a network's
-// process stays without Foundation: FoundationEssentials costs it 4 MiB and
-// 2 ms. Parsing is strict, bounded in depth, and never traps.
+// JSONValue: a JSON text (RFC 8259) in memory, for plugins, network-host and supervisor. Written
+// because a network's process stays without Foundation: FoundationEssentials costs it 4 MiB and
+// 2 ms. JSONParser.swift reads, JSONWriter.swift writes; Codable types are Sources/JSONCoding's.
 
 /// One JSON value. Objects keep the order of their members.
-package enum JSONValue: Hashable, Sendable {
+public enum JSONValue: Hashable, Sendable {
   case null
   case bool(Bool)
   case integer(Int64)
@@ -19,22 +19,22 @@ package enum JSONValue: Hashable, Sendable {
 
 /// An object's members, in order. Looking one up is linear: objects here have
 /// a dozen members.
-package struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
-  package private(set) var members: [Member] = []
+public struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
+  public private(set) var members: [Member] = []
 
-  package struct Member: Hashable, Sendable {
-    package let name: String
-    package var value: JSONValue
+  public struct Member: Hashable, Sendable {
+    public let name: String
+    public var value: JSONValue
   }
 
-  package init() {}
+  public init() {}
 
-  package init(dictionaryLiteral elements: (String, JSONValue)...) {
+  public init(dictionaryLiteral elements: (String, JSONValue)...) {
     for (name, value) in elements { self[name] = value }
   }
 
   /// nil removes.
-  package subscript(_ name: String) -> JSONValue? {
+  public subscript(_ name: String) -> JSONValue? {
     get { members.first { $0.name == name }?.value }
     set {
       let index = members.firstIndex { $0.name == name }
@@ -47,8 +47,15 @@ package struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     }
   }
 
+  /// The members of both; the right one's where both have one.
+  public static func + (left: JSONObject, right: JSONObject) -> JSONObject {
+    var result = left
+    for member in right.members { result[member.name] = member.value }
+    return result
+  }
+
   /// Appends without a look for a member of that name.
-  mutating func append(_ name: String, _ value: JSONValue) {
+  public mutating func append(_ name: String, _ value: JSONValue) {
     members.append(Member(name: name, value: value))
   }
 }
@@ -57,12 +64,12 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
   ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral,
   ExpressibleByNilLiteral
 {
-  package init(stringLiteral value: String) { self = .string(value) }
-  package init(integerLiteral value: Int64) { self = .integer(value) }
-  package init(booleanLiteral value: Bool) { self = .bool(value) }
-  package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
-  package init(nilLiteral: ()) { self = .null }
-  package init(dictionaryLiteral elements: (String, JSONValue)...) {
+  public init(stringLiteral value: String) { self = .string(value) }
+  public init(integerLiteral value: Int64) { self = .integer(value) }
+  public init(booleanLiteral value: Bool) { self = .bool(value) }
+  public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+  public init(nilLiteral: ()) { self = .null }
+  public init(dictionaryLiteral elements: (String, JSONValue)...) {
     var object = JSONObject()
     for (name, value) in elements { object[name] = value }
     self = .object(object)
@@ -70,41 +77,43 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
 }
 
 extension JSONValue {
-  /// A number that fits no smaller case.
-  package init(_ value: UInt64) {
-    self = Int64(exactly: value).map(JSONValue.integer) ?? .unsigned(value)
+  /// A whole number of any width; one beyond 64 bits is the nearest there is.
+  public init(_ value: some BinaryInteger) {
+    self =
+      Int64(exactly: value).map(JSONValue.integer)
+      ?? (value < 0 ? .integer(.min) : .unsigned(UInt64(clamping: value)))
   }
 
-  package init(_ value: String?) { self = value.map(JSONValue.string) ?? .null }
+  public init(_ value: String?) { self = value.map(JSONValue.string) ?? .null }
 
   /// A member of an object; nil for anything else.
-  package subscript(_ name: String) -> JSONValue? {
+  public subscript(_ name: String) -> JSONValue? {
     guard case .object(let object) = self else { return nil }
     return object[name]
   }
 
-  package var string: String? {
+  public var string: String? {
     guard case .string(let value) = self else { return nil }
     return value
   }
 
-  package var bool: Bool? {
+  public var bool: Bool? {
     guard case .bool(let value) = self else { return nil }
     return value
   }
 
-  package var array: [JSONValue]? {
+  public var array: [JSONValue]? {
     guard case .array(let value) = self else { return nil }
     return value
   }
 
-  package var object: JSONObject? {
+  public var object: JSONObject? {
     guard case .object(let value) = self else { return nil }
     return value
   }
 
   /// The value as an integer of any width; nil when it is none or does not fit.
-  package func integer<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) -> Value? {
+  public func integer<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) -> Value? {
     switch self {
     case .integer(let value): Value(exactly: value)
     case .unsigned(let value): Value(exactly: value)
@@ -113,7 +122,7 @@ extension JSONValue {
     }
   }
 
-  package var double: Double? {
+  public var double: Double? {
     switch self {
     case .integer(let value): Double(value)
     case .unsigned(let value): Double(value)

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Guests' links and the switch, with their system calls: frames through unix sockets.
+
+import Host
+import NetStack
+import Platform
+import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+enum Links {
+  static func run(_ measure: Measure, _ report: (Sample) -> Void) {
+    guard let (ours, theirs) = try? UnixSocket.pair() else { return }
+    defer { _ = Sockets.close(theirs) }
+    let memory = PortMemory()
+    let port = StreamPort(
+      PortOptions(id: 1), fd: ours, journal: nil, resumed: false, memory: memory)
+    report(segments(measure, port, theirs))
+    report(received(measure, port, theirs))
+    port.close()
+  }
+
+  /// Empties a socket.
+  private static func drain(_ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer) {
+    while Sockets.recv(fd, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT)) > 0 {}
+  }
+
+  /// A super-frame of 45 segments, cut and checksummed on its way into the stream.
+  private static func segments(_ measure: Measure, _ port: StreamPort, _ peer: Int32) -> Sample {
+    let count = 45
+    let header = [UInt8](capacity: 20) {
+      TCPHeader(
+        sourcePort: 80, destinationPort: 4000, sequence: 1, acknowledgement: 1, flags: .ack,
+        window: 1000
+      ).emit(into: $0)
+    }
+    let bytes = MicroScene.ipv4(
+      IPProtocol.tcp, header + [UInt8](repeating: 1, count: 1448 * count),
+      to: MicroScene.server.address)
+    let batch = FrameBatch([bytes])
+    batch.frames[0].flags = UInt32(LND_FRAME_NEEDS_CSUM)
+    batch.frames[0].gso_type = UInt16(LND_GSO_TCPV4)
+    batch.frames[0].gso_size = 1448
+    batch.frames[0].hdr_len = 54
+    batch.frames[0].csum_start = 34
+    batch.frames[0].csum_offset = 16
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
+    defer { buffer.deallocate() }
+    return measure("segment cut for a QEMU stream, 1448 B", packets: count) {
+      _ = port.send(batch.frames, 1)
+      drain(peer, buffer)
+      port.onWritable()
+    }
+  }
+
+  /// 64 frames of 64 bytes in a stream.
+  private static func received(_ measure: Measure, _ port: StreamPort, _ peer: Int32) -> Sample {
+    port.receiver = .discard
+    let frame = MicroScene.udp(
+      from: 4000, to: MicroScene.server, [UInt8](repeating: 1, count: 64))
+    let framed = [0, 0, 0, UInt8(frame.count)] + frame
+    let stream = [[UInt8]](repeating: framed, count: 64).flatMap { $0 }
+    return measure("frame from a QEMU stream, 64 B", packets: 64) {
+      stream.withUnsafeBytes { _ = Sockets.send(peer, $0.baseAddress, $0.count, 0) }
+      port.onReadable()
+    }
+  }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// TCP: data both ways and acknowledgements, over one connection and over many.
+
+import NetStack
+import PluginAPI
+
+enum Streams {
+  static func run(_ measure: Measure, _ report: (Sample) -> Void) {
+    report(fromGuest(measure, flows: 1, length: 1460))
+    for flows in [1, 10, 100, 1000, 10_000, 100_000] {
+      report(fromGuest(measure, flows: flows, length: 100))
+    }
+    report(acknowledgements(measure))
+    report(
+      toGuest(
+        measure, "TCP to guest, 64 KiB as one super-frame", LND_OFFLOAD_CSUM | LND_OFFLOAD_TSO4))
+  }
+
+  /// A connection of the guest as the benchmark knows it.
+  private struct Connection {
+    var sequence: UInt32
+    var acknowledgement: UInt32
+    var token: UInt64
+  }
+
+  private static func segment(
+    _ index: Int, _ flags: TCPFlags, sequence: UInt32, acknowledgement: UInt32 = 0,
+    options: TCPOptions = TCPOptions(), payload: Int = 0
+  ) -> [UInt8] {
+    let header = [UInt8](capacity: TCPHeader.maximumLength) {
+      TCPHeader(
+        sourcePort: UInt16(2000 + index % 60_000), destinationPort: 80, sequence: sequence,
+        acknowledgement: acknowledgement, flags: flags, window: 65535, options: options
+      ).emit(into: $0)
+    }
+    return MicroScene.ipv4(
+      IPProtocol.tcp, header + [UInt8](repeating: 1, count: payload),
+      to: IPAddress(10, 1, 2, UInt8(1 + index / 60_000)))
+  }
+
+  private static func open(_ scene: MicroScene, _ index: Int) -> Connection {
+    var options = TCPOptions()
+    options.maximumSegmentSize = 1460
+    options.windowScale = 10
+    options.sackPermitted = true
+    FrameBatch([segment(index, .syn, sequence: 999, options: options)]).deliver(to: scene.stack)
+    let token = scene.host.lastToken
+    // Connected sockets become writable.
+    let event = lnd_fd_event(user: token, events: LND_FD_WRITE, reserved: 0)
+    withUnsafePointer(to: event) { scene.stack.onFds($0, 1) }
+    let connection = Connection(
+      sequence: 1000, acknowledgement: scene.host.lastEnd, token: token)
+    FrameBatch([
+      segment(
+        index, .ack, sequence: connection.sequence, acknowledgement: connection.acknowledgement)
+    ]).deliver(to: scene.stack)
+    return connection
+  }
+
+  /// Each flow sends a segment in turn; each is acknowledged when its batch ends.
+  private static func fromGuest(_ measure: Measure, flows: Int, length: Int) -> Sample {
+    let scene = MicroScene(flows: flows)
+    let connections = (0..<flows).map { open(scene, $0) }
+    // A flow alone sends 64 segments in a batch, as it would.
+    let turns = max(1, 64 / flows)
+    let batch = FrameBatch(
+      (0..<flows).flatMap { flow in
+        (0..<turns).map {
+          segment(
+            flow, .ack, sequence: connections[flow].sequence &+ UInt32($0 * length),
+            acknowledgement: connections[flow].acknowledgement, payload: length)
+        }
+      })
+    let step = UInt32(turns * length)
+    return measure("TCP from guest, \(length) B", flows: flows, packets: batch.count) {
+      scene.host.now &+= 10_000
+      batch.deliver(to: scene.stack)
+      for index in 0..<batch.count {
+        let view = batch.view(index)
+        view.store(view.view.uint32(at: 38) &+ step, at: 38)
+      }
+    }
+  }
+
+  private static func acknowledgements(_ measure: Measure) -> Sample {
+    let scene = MicroScene()
+    let connection = open(scene, 0)
+    let batch = FrameBatch(
+      [[UInt8]](
+        repeating: segment(
+          0, .ack, sequence: connection.sequence, acknowledgement: connection.acknowledgement),
+        count: 64))
+    return measure("TCP ACK from guest", packets: 64) {
+      scene.host.now &+= 10_000
+      batch.deliver(to: scene.stack)
+    }
+  }
+
+  /// A read of 64 KiB, its way to the guest, and the guest's ACK.
+  private static func toGuest(_ measure: Measure, _ name: String, _ offloads: UInt32) -> Sample {
+    let scene = MicroScene(offloads: offloads)
+    let connection = open(scene, 0)
+    let ack = FrameBatch([
+      segment(0, .ack, sequence: connection.sequence, acknowledgement: connection.acknowledgement)
+    ])
+    let event = lnd_fd_event(user: connection.token, events: LND_FD_READ, reserved: 0)
+    return measure(name, packets: 1) {
+      scene.host.now &+= 10_000
+      scene.host.streamBytes = 65_000
+      withUnsafePointer(to: event) { scene.stack.onFds($0, 1) }
+      ack.view(0).store(scene.host.lastEnd, at: 42)
+      ack.deliver(to: scene.stack)
+    }
+  }
+}

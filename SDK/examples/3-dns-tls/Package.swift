@@ -1,0 +1,43 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Within lima-netd's source tree the SDK is three folders up. Elsewhere, name its repository:
+//   .package(url: "https://...", from: "0.1.0")
+let package = Package(
+  name: "lima-dns-tls",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "lima-dns-tls", type: .dynamic, targets: ["DNSTLSPlugin"])
+  ],
+  dependencies: [
+    .package(name: "lima-netd", path: "../../.."),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+  ],
+  targets: [
+    .target(
+      name: "DNSTLSCore",
+      dependencies: [
+        .product(name: "LimaNetdSDK", package: "lima-netd"),
+        .product(name: "PluginAPI", package: "lima-netd"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOTLS", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ]),
+    // The entry alone: tests import the rest without meeting a second one.
+    .target(
+      name: "DNSTLSPlugin", dependencies: ["DNSTLSCore"],
+      linkerSettings: [
+        // Nothing is exported but the entry, and the file is never unmapped.
+        .unsafeFlags(
+          [
+            "-Xlinker", "--version-script=\(Context.packageDirectory)/plugin.map",
+            "-Xlinker", "-z", "-Xlinker", "nodelete",
+            "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../swift",
+          ], .when(platforms: [.linux]))
+      ]),
+    .testTarget(name: "DNSTLSTests", dependencies: ["DNSTLSCore"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// UpstreamPool: the servers, and the questions that are under way. A question goes to the first
+// server that is well; if that one fails or stays silent, to the next, until one answers or the
+// list is at its end. A server that failed is asked last for half a minute.
+
+import NIOCore
+import NIOSSL
+import PluginAPI
+
+/// Everything but `ask`, `forget` and `close` runs on `loop`.
+final class UpstreamPool: @unchecked Sendable {  // Its state is touched on `loop` only.
+  private let settings: TLSSettings
+  private let loop: any EventLoop
+  private let mailbox: Mailbox
+  private var upstreams: [Upstream] = []
+  private var questions: [lnd_op: Question] = [:]
+  private var isClosed = false
+
+  /// For how long a server that failed is asked last.
+  static let penalty = TimeAmount.seconds(30)
+
+  init(
+    settings: TLSSettings, context: NIOSSLContext, loop: any EventLoop, mailbox: Mailbox
+  ) {
+    self.settings = settings
+    self.loop = loop
+    self.mailbox = mailbox
+    upstreams = settings.servers.map {
+      Upstream(
+        server: $0, context: context, loop: loop, connectTimeout: settings.timeout,
+        idle: settings.idle, mailbox: mailbox)
+    }
+  }
+
+  /// [any] The answer comes by the mailbox, once.
+  func ask(_ op: lnd_op, _ message: [UInt8], deadline: NIODeadline) {
+    loop.execute { self.begin(Question(op: op, message: message, deadline: deadline)) }
+  }
+
+  /// [any] No answer is wanted any more.
+  func forget(_ op: lnd_op) {
+    loop.execute {
+      guard let question = self.questions.removeValue(forKey: op) else { return }
+      question.timer?.cancel()
+      question.upstream?.forget(question)
+    }
+  }
+
+  /// [any] Ends all connections.
+  func close() {
+    loop.execute {
+      self.isClosed = true
+      for question in self.questions.values { question.timer?.cancel() }
+      self.questions = [:]
+      for upstream in self.upstreams { upstream.close() }
+    }
+  }
+
+  /// [any] The host's network is another one: connections of the old one are of no use, and
+  /// servers that could not be reached may be now.
+  func networkChanged() {
+    loop.execute {
+      for upstream in self.upstreams { upstream.startOver() }
+    }
+  }
+
+  private func begin(_ question: Question) {
+    guard !isClosed else { return }
+    let now = NIODeadline.now()
+    question.left =
+      upstreams.filter { $0.failedUntil <= now } + upstreams.filter { $0.failedUntil > now }
+    questions[question.op] = question
+    mailbox.count { $0.asked &+= 1 }
+    next(question)
+  }
+
+  /// Asks the next server of the question's list.
+  private func next(_ question: Question) {
+    guard questions[question.op] === question else { return }
+    question.timer?.cancel()
+    guard !question.left.isEmpty, NIODeadline.now() < question.deadline else {
+      questions[question.op] = nil
+      let text = question.reason ?? "no server answered in time"
+      mailbox.count { $0.lastError = text }
+      return mailbox.put(question.op, .failure(Unanswered(text: text)))
+    }
+    let upstream = question.left.removeFirst()
+    question.upstream = upstream
+    question.timer = loop.scheduleTask(in: settings.timeout) { [weak question] in
+      guard let question else { return }
+      upstream.timedOut(question)
+      self.failed(question, upstream, "no answer within \(self.settings.timeout.nanoseconds / 1_000_000_000) s")
+    }
+    upstream.ask(question) { result in
+      switch result {
+      case .success(let answer): self.answered(question, upstream, answer)
+      case .failure(let error): self.failed(question, upstream, error.text)
+      }
+    }
+  }
+
+  private func answered(_ question: Question, _ upstream: Upstream, _ answer: [UInt8]) {
+    guard questions.removeValue(forKey: question.op) != nil else { return }
+    question.timer?.cancel()
+    upstream.failedUntil = .uptimeNanoseconds(0)
+    mailbox.put(question.op, .success(answer))
+  }
+
+  private func failed(_ question: Question, _ upstream: Upstream, _ reason: String) {
+    let text = "\(upstream.server): \(reason)"
+    if upstream.failedUntil <= .now() { mailbox.log(text) }
+    upstream.failedUntil = .now() + Self.penalty
+    question.reason = text
+    next(question)
+  }
+}
+
+/// A question under way. Touched on the pool's loop only.
+final class Question: @unchecked Sendable {  // As above.
+  let op: lnd_op
+  let message: [UInt8]
+  let deadline: NIODeadline
+  /// Servers that have not been tried.
+  var left: [Upstream] = []
+  var upstream: Upstream?
+  var timer: Scheduled<Void>?
+  /// Of the last server that failed.
+  var reason: String?
+  /// When it was sent, the last time.
+  var askedAt = NIODeadline.uptimeNanoseconds(0)
+  /// What becomes of it on a connection.
+  var isRepeated = false
+  var done: ((Result<[UInt8], Unanswered>) -> Void)?
+
+  init(op: lnd_op, message: [UInt8], deadline: NIODeadline) {
+    self.op = op
+    self.message = message
+    self.deadline = deadline
+  }
+}

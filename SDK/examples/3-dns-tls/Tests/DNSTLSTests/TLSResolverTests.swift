@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Against unbound on loopback (Debian: apt-get install unbound openssl).
+
+import Foundation
+import LimaNetdSDK
+import PluginAPI
+import Testing
+
+@testable import DNSTLSCore
+
+@Suite(.serialized) struct TLSResolverTests {
+  /// A plugin that runs, with its host.
+  private final class Running {
+    let host = TestHost()
+    let plugin: TLSResolver
+    private var lastOp: lnd_op = 0
+
+    init(_ options: JSONValue) throws {
+      plugin = try TLSResolver(
+        host: host.context, config: DNSConfig(network: "test", options: Options(options)))
+      try plugin.start()
+    }
+
+    func ask(_ name: String, seconds: Double = 5) -> lnd_op {
+      lastOp += 1
+      var query: [UInt8] = [0xAB, UInt8(lastOp & 255), 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+      for label in name.split(separator: ".") { query += [UInt8(label.utf8.count)] + label.utf8 }
+      query += [0, 0, 1, 0, 1]
+      let deadline = DispatchTime.now().uptimeNanoseconds + UInt64(seconds * 1e9)
+      query.withUnsafeBytes {
+        plugin.resolve(lastOp, DNSQuery(transport: LND_DNS_UDP, message: $0, deadline: deadline))
+      }
+      return lastOp
+    }
+
+    /// The last octets of the answer: its address. Empty: it failed.
+    func address(_ op: lnd_op) throws -> [UInt8] {
+      guard host.run(plugin, until: { host.results[op] != nil }), let result = host.results[op] else {
+        throw Failure(description: "no answer came")
+      }
+      guard result.status == LND_OK else { return [] }
+      #expect(result.bytes.prefix(2) == [0xAB, UInt8(op & 255)])
+      return Array(result.bytes.suffix(4))
+    }
+
+    /// Why it failed.
+    func reason(_ op: lnd_op) throws -> String {
+      #expect(try address(op).isEmpty)
+      return String(decoding: host.results[op]?.bytes ?? [], as: UTF8.self)
+    }
+
+    var connections: Int? {
+      plugin.status(1)
+      defer { _ = host }
+      let all = host.written.components(separatedBy: "\"connections\":").last ?? ""
+      return Int(all.prefix { $0.isNumber })
+    }
+
+    func stop() {
+      plugin.stop(9999)
+      #expect(host.run(plugin, until: { host.results[9999] != nil }))
+    }
+  }
+
+  private func options(
+    _ servers: [String], _ certificates: Certificates?, timeout: Int = 1, idle: Int = 30
+  ) -> JSONValue {
+    var members: [(String, JSONValue)] = [
+      ("servers", .array(servers.map(JSONValue.string))), ("timeout", .integer(Int64(timeout))),
+      ("idle", .integer(Int64(idle))),
+    ]
+    if let certificates { members.append(("caFile", .string(certificates.authority))) }
+    return .object(members.map { .init($0.0, $0.1) })
+  }
+
+  @Test func aHundredQuestionsShareOneConnection() throws {
+    let certificates = try Certificates()
+    defer { certificates.remove() }
+    let server = try Unbound(certificates, address: "192.0.2.7")
+    let running = try Running(options(["127.0.0.1:\(server.port)#dns.test"], certificates))
+    let ops = (0..<100).map { running.ask("n\($0).lab.test") }
+    for (index, op) in ops.enumerated() {
+      #expect(try running.address(op) == [192, 0, 2, UInt8(index + 1)])
+    }
+    #expect(running.connections == 1)
+    running.stop()
+  }
+
+  @Test func theCertificateMustBeForTheNameOrTheAddress() throws {
+    let certificates = try Certificates()
+    defer { certificates.remove() }
+    let server = try Unbound(certificates, address: "192.0.2.7")
+    let byAddress = try Running(options(["127.0.0.1:\(server.port)"], certificates))
+    #expect(try byAddress.address(byAddress.ask("who.lab.test")) == [192, 0, 2, 7])
+    byAddress.stop()
+    let otherName = try Running(options(["127.0.0.1:\(server.port)#other.test"], certificates))
+    #expect(try !otherName.reason(otherName.ask("who.lab.test")).isEmpty)
+    otherName.stop()
+    // The system's authorities do not know it.
+    let untrusted = try Running(options(["127.0.0.1:\(server.port)#dns.test"], nil))
+    #expect(try untrusted.reason(untrusted.ask("who.lab.test")).contains("127.0.0.1"))
+    untrusted.stop()
+  }
+
+  @Test func theNextServerIsAskedWhenOneIsDeadOrSilent() throws {
+    let certificates = try Certificates()
+    defer { certificates.remove() }
+    let server = try Unbound(certificates, address: "192.0.2.8")
+    // Listens, and never says a word.
+    let silent = try Unbound.freePort()
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = [
+      "python3", "-c",
+      "import socket, time; s = socket.create_server((\"127.0.0.1\", \(silent))); time.sleep(60)",
+    ]
+    try process.run()
+    defer { process.terminate() }
+    usleep(300_000)
+    let running = try Running(
+      options(
+        [
+          "127.0.0.1:\(Unbound.freePort())#dns.test", "127.0.0.1:\(silent)#dns.test",
+          "127.0.0.1:\(server.port)#dns.test",
+        ], certificates))
+    #expect(try running.address(running.ask("who.lab.test")) == [192, 0, 2, 8])
+    // From now on the one that is well is asked first.
+    let began = Date()
+    #expect(try running.address(running.ask("who.lab.test")) == [192, 0, 2, 8])
+    #expect(Date().timeIntervalSince(began) < 0.9)
+    running.stop()
+  }
+
+  @Test func aServerThatStartsAgainIsFoundAgain() throws {
+    let certificates = try Certificates()
+    defer { certificates.remove() }
+    // It closes connections that are idle for 200 ms.
+    let server = try Unbound(certificates, address: "192.0.2.9", idleMilliseconds: 200)
+    let running = try Running(options(["127.0.0.1:\(server.port)#dns.test"], certificates))
+    for _ in 0..<3 {
+      #expect(try running.address(running.ask("who.lab.test")) == [192, 0, 2, 9])
+      usleep(500_000)
+    }
+    #expect((running.connections ?? 0) >= 2)
+    running.stop()
+  }
+
+  @Test func anUnusedConnectionIsClosed() throws {
+    let certificates = try Certificates()
+    defer { certificates.remove() }
+    let server = try Unbound(certificates, address: "192.0.2.9")
+    let running = try Running(options(["127.0.0.1:\(server.port)#dns.test"], certificates, idle: 1))
+    #expect(try running.address(running.ask("who.lab.test")) == [192, 0, 2, 9])
+    func open() throws -> Int {
+      Int(
+        try shell("ss -Htn state established dst 127.0.0.1:\(server.port) | wc -l")
+          .trimmingCharacters(in: .whitespacesAndNewlines)) ?? -1
+    }
+    #expect(try open() == 1)
+    usleep(1_500_000)
+    #expect(try open() == 0)
+    running.stop()
+  }
+
+  @Test func withoutAnyServerQuestionsFailAndTheReasonIsTold() throws {
+    let running = try Running(options(["127.0.0.1:\(Unbound.freePort())#dns.test"], nil))
+    #expect(try running.reason(running.ask("who.lab.test")).hasPrefix("127.0.0.1:"))
+    running.stop()
+  }
+
+  @Test func cancelledQuestionsAreForgotten() throws {
+    let running = try Running(options(["127.0.0.1:\(Unbound.freePort())#dns.test"], nil))
+    let op = running.ask("who.lab.test")
+    running.plugin.cancel(op)
+    #expect(!running.host.run(running.plugin, seconds: 0.5) { running.host.results[op] != nil })
+    running.stop()
+  }
+
+  @Test(arguments: [
+    ("9.9.9.9#dns.quad9.net", "9.9.9.9", 853, "dns.quad9.net" as String?),
+    ("192.0.2.53:8853", "192.0.2.53", 8853, nil),
+    ("2001:db8::53", "2001:db8::53", 853, nil),
+    ("[2001:db8::53]:8853#a.b", "2001:db8::53", 8853, "a.b"),
+  ])
+  func serversAreRead(text: String, address: String, port: Int, name: String?) throws {
+    let server = try #require(TLSServer(text))
+    #expect(server.address.ipAddress == address && server.address.port == port)
+    #expect(server.name == name)
+  }
+
+  @Test(arguments: [
+    "", "dns.quad9.net", "192.0.2.53#", "192.0.2.53#192.0.2.53", "192.0.2.53:0", "192.0.2.53:x",
+    "[2001:db8::53", "[2001:db8::53]853", "192.0.2.53#a b",
+  ])
+  func whatIsNoServerIsRefused(text: String) {
+    #expect(TLSServer(text) == nil)
+  }
+
+  @Test func aFileThatHoldsNoAuthoritiesIsTold() throws {
+    #expect(throws: PluginFailure.self) {
+      _ = try Running(
+        .object([
+          .init("servers", .array([.string("192.0.2.53")])),
+          .init("caFile", .string("/dev/null/nothing")),
+        ]))
+    }
+  }
+}

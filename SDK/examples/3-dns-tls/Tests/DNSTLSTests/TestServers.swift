@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A real server of DNS over TLS: unbound, with a certificate made by openssl, on loopback.
+
+import Foundation
+
+struct Failure: Error, CustomStringConvertible {
+  let description: String
+}
+
+/// A folder with an authority and a certificate for dns.test and 127.0.0.1.
+struct Certificates {
+  let folder: String
+  var authority: String { folder + "/ca.pem" }
+  var certificate: String { folder + "/server.pem" }
+  var key: String { folder + "/server.key" }
+
+  init() throws {
+    folder = NSTemporaryDirectory() + "dns-tls-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try shell(
+      """
+      set -e
+      cd '\(folder)'
+      openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test-authority \
+        -keyout ca.key -out ca.pem 2>err
+      openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=dns.test -keyout server.key \
+        -out server.csr 2>err
+      echo 'subjectAltName=DNS:dns.test,IP:127.0.0.1' >ext
+      openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext \
+        -out server.pem 2>err
+      """)
+  }
+
+  func remove() { try? FileManager.default.removeItem(atPath: folder) }
+}
+
+/// unbound, which answers a few names by itself and asks nobody.
+final class Unbound {
+  let port: Int
+  private let process = Process()
+  private let folder: String
+
+  init(_ certificates: Certificates, address: String, idleMilliseconds: Int = 30000) throws {
+    port = try Self.freePort()
+    folder = certificates.folder + "/unbound-\(port)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let names = (0..<200).map { "  local-data: \"n\($0).lab.test. 60 IN A 192.0.2.\($0 + 1)\"" }
+    let configuration = """
+      server:
+        interface: 127.0.0.1@\(port)
+        tls-port: \(port)
+        tls-service-key: "\(certificates.key)"
+        tls-service-pem: "\(certificates.certificate)"
+        do-daemonize: no
+        use-syslog: no
+        logfile: ""
+        chroot: ""
+        username: ""
+        directory: "\(folder)"
+        pidfile: "\(folder)/pid"
+        module-config: "iterator"
+        do-not-query-localhost: no
+        tcp-idle-timeout: \(idleMilliseconds)
+        incoming-num-tcp: 100
+        num-threads: 1
+        local-zone: "lab.test." static
+        local-data: "who.lab.test. 60 IN A \(address)"
+      \(names.joined(separator: "\n"))
+        local-zone: "." refuse
+      remote-control:
+        control-enable: no
+      """
+    try configuration.write(toFile: folder + "/conf", atomically: true, encoding: .utf8)
+    process.executableURL = URL(filePath: "/usr/sbin/unbound")
+    process.arguments = ["-d", "-c", folder + "/conf"]
+    process.standardError = FileHandle.nullDevice
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
+    let deadline = Date().addingTimeInterval(10)
+    while (try? shell("exec 3<>/dev/tcp/127.0.0.1/\(port)")) == nil {
+      guard Date() < deadline, process.isRunning else {
+        throw Failure(description: "unbound does not listen")
+      }
+      usleep(20000)
+    }
+  }
+
+  func stop() {
+    guard process.isRunning else { return }
+    process.terminate()
+    process.waitUntilExit()
+  }
+
+  deinit { stop() }
+
+  static func freePort() throws -> Int {
+    let text = try shell(
+      "python3 -c 'import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0)); print(s.getsockname()[1])'")
+    guard let port = Int(text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
+      throw Failure(description: "no free port: \(text)")
+    }
+    return port
+  }
+}
+
+/// Runs a script of bash; what it prints.
+@discardableResult
+func shell(_ script: String) throws -> String {
+  let process = Process()
+  let pipe = Pipe()
+  process.executableURL = URL(filePath: "/bin/bash")
+  process.arguments = ["-c", script]
+  process.standardOutput = pipe
+  process.standardError = FileHandle.nullDevice
+  try process.run()
+  let output = pipe.fileHandleForReading.readDataToEndOfFile()
+  process.waitUntilExit()
+  guard process.terminationStatus == 0 else { throw Failure(description: "failed: \(script)") }
+  return String(decoding: output, as: UTF8.self)
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `dns:` of one network, or at the top for all of them: which plugin answers, with which options, and what holds
+// whichever does: names with fixed answers, IPv6, servers.
+//
+//     dns: hostdns                      the plugin alone
+//     dns:
+//       plugin: hostdns                 a name or an absolute path
+//       options: {timeout: 3}           the plugin's own
+//       hosts: {db.internal: 10.0.0.5, registry.internal: db.internal}
+//       ipv6: false                     names have no IPv6 addresses
+//       servers: [192.0.2.53]           asked instead of the host's resolver
+
+import DNSMessage
+
+/// What one `dns:` says.
+struct DNSChoice {
+  var pin: PluginPin?
+  var options: JSONObject?
+  var hosts: [String: [String]] = [:]
+  var ipv6: Bool?
+  var servers: [String]?
+  /// By JSON pointer from the value of `dns`.
+  var marks: [String: Mark] = [:]
+
+  /// This one where it says something, `common` where it does not. A plugin and its options belong together; hosts are
+  /// joined, name by name.
+  func completed(by common: DNSChoice) -> DNSChoice {
+    var result = self
+    var inherited = common.marks
+    result.pin = pin ?? common.pin
+    if pin == nil, options == nil {
+      result.options = common.options
+    } else {
+      inherited = inherited.filter { !$0.key.hasPrefix("/options") }
+    }
+    result.hosts = common.hosts.merging(hosts) { $1 }
+    result.ipv6 = ipv6 ?? common.ipv6
+    result.servers = servers ?? common.servers
+    result.marks = inherited.merging(marks) { $1 }
+    return result
+  }
+
+  func apply(to network: inout NetworkConfiguration) {
+    network.settings.dns = pin
+    network.settings.dnsOptions = options ?? [:]
+    network.settings.dnsServers = servers
+    network.settings.dnsIPv6 = ipv6 ?? true
+    network.hosts = hosts
+    for (pointer, mark) in marks { network.marks["/dns" + pointer] = mark }
+  }
+}
+
+extension ConfigDecoder {
+  mutating func decodeDNS(_ member: YAMLNode.Member, path: [String]) -> DNSChoice {
+    var choice = DNSChoice(marks: ["": member.value.mark])
+    guard case .mapping = member.value.content else {
+      choice.pin = pin(member.value, path: path)
+      return choice
+    }
+    let members = mapping(member.value, path: path, known: Self.dnsKeys)
+    choice.pin = members["plugin"].flatMap { pin($0.value, path: path + ["plugin"]) }
+    if let given = members["options"] {
+      choice.options = options(
+        given.value, path: path + ["options"], pointer: "/options", &choice.marks)
+    }
+    if let hosts = members["hosts"] { choice.hosts = decodeHosts(hosts, path: path + ["hosts"]) }
+    if let ipv6 = members["ipv6"] { choice.ipv6 = bool(ipv6, path: path + ["ipv6"]) }
+    if let servers = members["servers"], !servers.value.isNull {
+      servers.value.collectMarks(pointer: "/servers", into: &choice.marks)
+      choice.servers = texts(servers.value, of: "servers", path: path + ["servers"])
+    }
+    return choice
+  }
+
+  // MARK: Names
+
+  private mutating func decodeHosts(
+    _ member: YAMLNode.Member, path: [String]
+  ) -> [String: [String]] {
+    if member.value.isNull { return [:] }
+    guard case .mapping(let entries) = member.value.content else {
+      problem(
+        .wrongType(
+          expected: "a mapping of names to addresses or names", found: member.value.kindName),
+        path, member.value.mark)
+      return [:]
+    }
+    var hosts: [String: [String]] = [:]
+    for entry in entries {
+      guard let name = DNSName(entry.key), !name.isRoot else {
+        problem(.hostName(entry.key), path + [entry.key], entry.keyMark)
+        continue
+      }
+      hosts[entry.key] = targets(entry.value, path: path + [entry.key])
+    }
+    return hosts
+  }
+
+  /// An address, several of them, or the name that is meant.
+  private mutating func targets(_ node: YAMLNode, path: [String]) -> [String] {
+    if case .sequence = node.content {
+      let addresses = texts(node, of: "addresses", path: path)
+      for address in addresses where DNSAddress(address) == nil {
+        problem(.hostAddress(address), path, node.mark)
+      }
+      return addresses
+    }
+    guard let text = string(node, path: path) else { return [] }
+    if DNSAddress(text) == nil, !Self.isAlias(text) { problem(.hostTarget(text), path, node.mark) }
+    return [text]
+  }
+
+  /// A domain name whose last label is a number is an address that was mistyped.
+  static func isAlias(_ text: String) -> Bool {
+    guard let name = DNSName(text), !name.isRoot, !text.contains(":") else { return false }
+    let last = text.split(separator: ".").last ?? ""
+    return !last.allSatisfy(\.isNumber)
+  }
+
+  private mutating func texts(_ node: YAMLNode, of what: String, path: [String]) -> [String] {
+    guard case .sequence(let items) = node.content else {
+      problem(.wrongType(expected: "a list of \(what)", found: node.kindName), path, node.mark)
+      return []
+    }
+    return items.enumerated().compactMap { string($0.element, path: path + ["\($0.offset)"]) }
+  }
+}

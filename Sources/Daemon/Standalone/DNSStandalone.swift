@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// DNSStandalone: what `dns serve` needs to know before it starts anything: which plugin, with which options, and which
+// names. Blocks while plugin files are looked at.
+
+import DNSMessage
+import HostProtocol
+import Platform
+
+package struct DNSStandalone: Sendable {
+  package var plugin: RegisteredPlugin
+  /// Checked, with defaults.
+  package var options: JSONObject
+  package var ipv6: Bool
+  /// Names answered without the plugin, each with its addresses or the one name it is an alias of.
+  package var hosts: [String: [String]]
+
+  /// - Parameters:
+  ///   - plugin: a name or, with a slash in it, a file; nil for the plugin every network has.
+  ///   - directories: searched before the installation's own.
+  ///   - options: the text of a JSON object.
+  ///   - hosts: "NAME=ADDRESS" or "NAME=OTHERNAME".
+  /// - Throws: an `ErrorReport` for users.
+  package init(
+    plugin: String?, directories: [String], options: String, hosts: [String], ipv6: Bool,
+    workingDirectory: String, installation: Installation
+  ) throws(ErrorReport) {
+    self.plugin = try Self.find(
+      plugin, directories: directories, workingDirectory: workingDirectory,
+      installation: installation)
+    self.options = try Self.check(options, of: self.plugin.plugin)
+    self.ipv6 = ipv6
+    self.hosts = try Self.names(hosts)
+  }
+
+  var spec: DNSSpec {
+    DNSSpec(
+      plugin: plugin.reference, options: JSONValue.object(options).text,
+      policy: DNSPolicy(ipv6: ipv6))
+  }
+
+  private static func wrong(_ text: String) -> ErrorReport {
+    ErrorReport(code: HostError.Code.invalidConfig.rawValue, message: text)
+  }
+
+  private static func find(
+    _ name: String?, directories: [String], workingDirectory: String, installation: Installation
+  ) throws(ErrorReport) -> RegisteredPlugin {
+    var pin: PluginPin?
+    var files: [String] = []
+    if let name {
+      if name.contains("/") {
+        let path = LimaHome(path: name, workingDirectory: workingDirectory).path
+        pin = .file(path)
+        files = [path]
+      } else {
+        pin = .name(name)
+      }
+    }
+    let registry: Registry
+    do throws(SystemError) {
+      registry = try PluginSurvey.registry(
+        directories: directories.map {
+          LimaHome(path: $0, workingDirectory: workingDirectory).path
+        }, files: files, installation: installation)
+    } catch {
+      throw ErrorReport(code: HostError.Code.system.rawValue, message: "\(error)")
+    }
+    do throws(RegistryError) {
+      return try registry.dnsPlugin(pin: pin)
+    } catch {
+      throw ErrorReport(code: error.code, message: "\(error)")
+    }
+  }
+
+  private static func check(
+    _ text: String, of plugin: PluginInfo
+  ) throws(ErrorReport) -> JSONObject {
+    guard case .object(let given)? = try? JSONValue(parsing: text) else {
+      throw wrong("--options is no JSON object: write --options '{\"timeout\": 3}'")
+    }
+    let schema =
+      plugin.schema.flatMap { Schema(text: $0) }
+      ?? Schema(.object(["type": "object", "properties": [:]]))
+    let result = schema.check(.object(given))
+    guard result.problems.isEmpty else {
+      throw wrong(
+        result.problems.map { problem in
+          let place = JSONPointer.keys(problem.pointer).joined(separator: ".")
+          return "--options: \(place.isEmpty ? "" : place + ": ")\(problem.sentence)"
+            + " (plugin \(plugin.name))"
+        }.joined(separator: "\n"))
+    }
+    return result.value.object ?? given
+  }
+
+  private static func names(_ texts: [String]) throws(ErrorReport) -> [String: [String]] {
+    var hosts: [String: [String]] = [:]
+    for text in texts {
+      guard let equals = text.firstIndex(of: "=") else {
+        throw wrong("--host \(text): write NAME=ADDRESS, or NAME=OTHERNAME for an alias")
+      }
+      let name = String(text[..<equals])
+      let target = String(text[text.index(after: equals)...])
+      guard let parsed = DNSName(name), !parsed.isRoot else {
+        throw wrong("--host \(text): `\(name)` is no domain name")
+      }
+      guard DNSAddress(target) != nil || ConfigDecoder.isAlias(target) else {
+        throw wrong("--host \(text): `\(target)` is neither an address nor a domain name")
+      }
+      hosts[name, default: []].append(target)
+    }
+    for (name, targets) in hosts.sorted(by: { $0.key < $1.key }) where targets.count > 1 {
+      guard targets.allSatisfy({ DNSAddress($0) != nil }) else {
+        throw wrong("--host \(name): an alias stands alone, it has no second target")
+      }
+    }
+    return hosts
+  }
+}

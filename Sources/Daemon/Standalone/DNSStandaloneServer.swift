@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// DNSStandaloneServer: a DNS plugin served on sockets of the host, without a network: a network-host process that is
+// started again when it dies. The sockets are this process's own, so they stay bound meanwhile, and questions wait in
+// them. Runs a loop on the calling thread.
+
+import HostProtocol
+import Platform
+
+package final class DNSStandaloneServer {
+  private let what: DNSStandalone
+  private let executable: String
+  /// Bound, and listening.
+  private let sockets: [Int32]
+  private let loop: EventLoop
+  private let ready: (Int32) -> Void
+  private let complain: (String) -> Void
+  private var link: HostLink?
+  private var backoff = Backoff()
+  private var hasServed = false
+  private var isStopping = false
+  private var failure: ErrorReport?
+
+  /// Serves until SIGTERM or SIGINT; SIGHUP has the plugin look at the host's network anew.
+  /// - Parameters:
+  ///   - udp: bound.
+  ///   - tcp: listens.
+  ///   - ready: called once, with the process's number, when questions are answered.
+  ///   - complain: takes a line about what went wrong meanwhile.
+  /// - Throws: why it could not begin, or go on.
+  package static func run(
+    _ what: DNSStandalone, udp: Int32, tcp: Int32, installation: Installation,
+    ready: @escaping (Int32) -> Void, complain: @escaping (String) -> Void
+  ) throws {
+    Signals.ignoreBrokenPipes()
+    CurrentProcess.raiseDescriptorLimit()
+    let loop = try EventLoop()
+    let signals = try SignalReceiver([.terminate, .interrupt, .hangup])
+    let server = DNSStandaloneServer(
+      what, executable: installation.hostExecutable, sockets: [udp, tcp], loop: loop,
+      ready: ready, complain: complain)
+    try loop.add(signals.fd, .read) { _ in
+      for signal in signals.receive() { server.received(signal) }
+    }
+    server.start()
+    loop.run()
+    if let failure = server.failure { throw failure }
+  }
+
+  private init(
+    _ what: DNSStandalone, executable: String, sockets: [Int32], loop: EventLoop,
+    ready: @escaping (Int32) -> Void, complain: @escaping (String) -> Void
+  ) {
+    self.what = what
+    self.executable = executable
+    self.sockets = sockets
+    self.loop = loop
+    self.ready = ready
+    self.complain = complain
+  }
+
+  private func received(_ signal: Signal) {
+    switch signal {
+    case .hangup: link?.request(.networkChanged)
+    case .terminate, .interrupt:
+      isStopping = true
+      guard let link else { return loop.stop() }
+      link.stop()
+    }
+  }
+
+  // MARK: The process
+
+  private func start() {
+    guard !isStopping else { return loop.stop() }
+    do throws(SystemError) {
+      let link = try HostLink(executable: executable, log: 2, loop: loop)
+      self.link = link
+      link.onExit = { [weak self, weak link] status in
+        guard let self, let link, self.link === link else { return }
+        ended(link, status)
+      }
+      link.request(.serveDNS(DNSServerSpec(name: "standalone", dns: what.spec)), fds: sockets) {
+        [weak self, weak link] answer in
+        guard let self, let link, !link.hasEnded else { return }
+        switch answer {
+        case .success: serving(link)
+        case .failure(let error): fail(error)
+        }
+      }
+    } catch {
+      fail(HostError(.system, "its process cannot start: \(error)"))
+      loop.stop()
+    }
+  }
+
+  private func serving(_ link: HostLink) {
+    guard !what.hosts.isEmpty else { return announce(link) }
+    link.request(.setNames(NameSet(owner: "command", hosts: what.hosts))) {
+      [weak self, weak link] answer in
+      guard let self, let link, !link.hasEnded else { return }
+      switch answer {
+      case .success: announce(link)
+      case .failure(let error):
+        fail(error)
+        link.kill()
+      }
+    }
+  }
+
+  private func announce(_ link: HostLink) {
+    guard !hasServed else { return }
+    hasServed = true
+    ready(link.pid)
+  }
+
+  private func fail(_ error: HostError) {
+    failure = failure ?? ErrorReport(code: error.code.rawValue, message: error.description)
+  }
+
+  private func ended(_ link: HostLink, _ status: ChildProcess.ExitStatus) {
+    self.link = nil
+    if isStopping || failure != nil { return loop.stop() }
+    let reason = link.protocolError ?? status.description
+    guard hasServed else {
+      fail(HostError(.internal, "its process ended while starting: \(reason)"))
+      return loop.stop()
+    }
+    let delay = backoff.delay(afterLife: MonotonicClock.now() &- link.started)
+    complain("the process that answered ended: \(reason); starting it again")
+    loop.schedule(after: delay) { [weak self] in self?.start() }
+  }
+}

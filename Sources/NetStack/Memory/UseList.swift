@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Slots of a Slab in the order of their last use: who makes room when there is none. Links are slot
+// indices inside the elements, 0 ends a list; all steps are O(1). Loop thread only.
+
+/// An element of a UseList, which alone writes these.
+package protocol UseListed: BitwiseCopyable {
+  /// Neighbours by time of use; 0 at an end.
+  var older: UInt32 { get set }
+  var newer: UInt32 { get set }
+}
+
+/// The ends of a list of slots by time of use; 0 and 0 when it is empty.
+package struct UseList: BitwiseCopyable {
+  package private(set) var newest: UInt32 = 0
+  package private(set) var oldest: UInt32 = 0
+
+  package init() {}
+
+  /// Adds a slot that is in no list, as the newest.
+  @inline(__always)
+  package mutating func append<Element: UseListed>(
+    _ index: UInt32, in slab: borrowing Slab<Element>
+  ) {
+    let element = slab.pointer(index)
+    element.pointee.newer = 0
+    element.pointee.older = newest
+    if newest != 0 { slab.pointer(newest).pointee.newer = index } else { oldest = index }
+    newest = index
+  }
+
+  /// Takes out a slot that is in this list.
+  @inline(__always)
+  package mutating func remove<Element: UseListed>(
+    _ index: UInt32, in slab: borrowing Slab<Element>
+  ) {
+    let older = slab.pointer(index).pointee.older
+    let newer = slab.pointer(index).pointee.newer
+    if older != 0 { slab.pointer(older).pointee.newer = newer } else { oldest = newer }
+    if newer != 0 { slab.pointer(newer).pointee.older = older } else { newest = older }
+  }
+
+  /// Makes a slot of this list the newest.
+  @inline(__always)
+  package mutating func touch<Element: UseListed>(
+    _ index: UInt32, in slab: borrowing Slab<Element>
+  ) {
+    guard newest != index else { return }
+    remove(index, in: slab)
+    append(index, in: slab)
+  }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Fragmentation needed, from a router behind a guest (RFC 1191; RFC 5927 §7 for what is believed):
+// the connection it is about goes on with smaller segments.
+
+extension TCPEngine {
+  /// The least MTU that is believed: below it there would be more headers than data (RFC 1191 §3
+  /// lets a host refuse less than 68; Linux's least is 552).
+  private static let leastMTU = 552
+
+  /// - Parameters:
+  ///   - packet: from the guest.
+  ///   - message: the ICMP message in it.
+  func reducePathMTU(_ packet: InboundPacket, _ message: ICMPv4Packet) {
+    // Of the packet at fault no more than its header and eight bytes need be there.
+    guard let quoted = QuotedTCP(message.payload) else { return }
+    let index = table.find(
+      FlowKey(
+        link: packet.link, proto: IPProtocol.tcp, guest: quoted.destination.address,
+        guestPort: quoted.destination.port, remote: quoted.source.address,
+        remotePort: quoted.source.port))
+    guard index != 0 else { return }
+    let flow = flows.pointer(index)
+    guard flow.pointee.state.isSending else { return }
+    // It must be about what is on its way: somebody who guesses has to guess that, too.
+    guard
+      Sequence32.distance(from: flow.pointee.sendUnacknowledged, to: quoted.sequence)
+        < Sequence32.distance(
+          from: flow.pointee.sendUnacknowledged, to: flow.pointee.sendMaximum)
+    else { return }
+    let mtu = max(Int(message.rest & 0xffff), Self.leastMTU)
+    let size = UInt16(truncatingIfNeeded: mtu &- 40)
+    guard size < flow.pointee.segmentSize else { return }
+    flow.pointee.segmentSize = size
+    // What is on its way was too long: once more from its first byte (RFC 1191 §6.4).
+    flow.pointee.flags.subtract([.inRecovery, .retransmitDue, .isTiming])
+    flow.pointee.flags.insert(.inLoss)
+    if flow.pointee.scoreboard != 0 { dropScoreboard(flow) }
+    flow.pointee.recoveryPoint = flow.pointee.sendMaximum
+    flow.pointee.lossWindow = UInt32(size) &* 4
+    flow.pointee.sendNext = flow.pointee.sendUnacknowledged
+    touch(flow, .outputDue)
+  }
+}
+
+/// The ends and the sequence number of a TCP segment of which only the start is there.
+private struct QuotedTCP {
+  let source: Endpoint
+  let destination: Endpoint
+  let sequence: UInt32
+
+  init?(_ bytes: ByteView) {
+    guard bytes.count >= IPv4Header.encodedLength, bytes[0] >> 4 == 4 else { return nil }
+    let headerLength = Int(bytes[0] & 0xf) &* 4
+    guard headerLength >= IPv4Header.encodedLength, bytes[9] == IPProtocol.tcp,
+      bytes.uint16(at: 6) & 0x1fff == 0, bytes.count >= headerLength &+ 8
+    else { return nil }
+    let segment = bytes.dropFirst(headerLength)
+    source = Endpoint(bytes.ipv4Address(at: 12), port: segment.uint16(at: 0))
+    destination = Endpoint(bytes.ipv4Address(at: 16), port: segment.uint16(at: 2))
+    sequence = segment.uint32(at: 4)
+  }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sockets bound to 127.0.0.1, for servers that nobody else shall reach.
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+package enum LoopbackSockets {
+  /// A UDP socket, non-blocking.
+  /// - Parameter port: 0 for one that is free, at random.
+  package static func datagram(port: UInt16) throws(SystemError) -> Int32 {
+    try bound(Sockets.datagram, port)
+  }
+
+  /// A TCP socket that listens, non-blocking.
+  package static func listener(port: UInt16, backlog: Int32 = 512) throws(SystemError) -> Int32 {
+    let fd = try bound(Sockets.stream, port)
+    let result = Sockets.listen(fd, backlog)
+    guard result == 0 else {
+      Descriptor.close(fd)
+      throw SystemError("listen", Errno(Int32(truncatingIfNeeded: -result)))
+    }
+    return fd
+  }
+
+  /// The port a socket is bound to.
+  package static func port(of fd: Int32) throws(SystemError) -> UInt16 {
+    var address = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Sockets.getsockname(fd, $0, &length) }
+    }
+    guard result == 0 else {
+      throw SystemError("getsockname", Errno(Int32(truncatingIfNeeded: -result)))
+    }
+    return UInt16(bigEndian: address.sin_port)
+  }
+
+  private static func bound(_ type: Int32, _ port: UInt16) throws(SystemError) -> Int32 {
+    let result = Sockets.socket(AF_INET, type, 0)
+    guard result >= 0 else {
+      throw SystemError("socket", Errno(Int32(truncatingIfNeeded: -result)))
+    }
+    let fd = Int32(result)
+    // A server that is started again shall not wait for old connections to be forgotten.
+    if type == Sockets.stream { _ = Sockets.setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    let code = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        Sockets.bind(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    guard code == 0 else {
+      Descriptor.close(fd)
+      throw SystemError(
+        "bind", Errno(Int32(truncatingIfNeeded: -code)), subject: "127.0.0.1:\(port)")
+    }
+    return fd
+  }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `dns serve`: a DNS plugin on loopback without a daemon, asked by dig and from a guest through
+// the rules of `dns guest-rules`.
+
+import Foundation
+import Testing
+
+extension EndToEnd {
+  @Suite struct DNSServeTests {
+    /// A server, and the ports it printed.
+    private final class Server {
+      let command: RunningCommand
+      let udp: Int
+      let tcp: Int
+
+      init(_ arguments: [String]) throws {
+        let command = try RunningCommand(
+          Installation.daemon, ["dns", "serve", "--json"] + arguments,
+          environment: ["LIMA_NETD_LOG": "info"])
+        self.command = command
+        guard
+          eventually(
+            within: 15, { command.output.contains("}\n") || !command.process.isRunning }),
+          let object = try? JSONSerialization.jsonObject(with: Data(command.output.utf8))
+            as? [String: Any], let udp = object["udp"] as? Int, let tcp = object["tcp"] as? Int
+        else { throw TestFailure("it does not serve: \(command.output) \(command.errors)") }
+        self.udp = udp
+        self.tcp = tcp
+      }
+
+      func dig(_ arguments: String...) throws -> String {
+        try run("dig", ["@127.0.0.1", "-p", "\(udp)", "+time=2", "+tries=1"] + arguments).output
+      }
+    }
+
+    @Test func theZoneExampleIsServedOverUDPAndTCPWithOwnNames() throws {
+      try require(.program("dig"), .program("make"))
+      let example = try ExamplePlugin(zone: "lab.zone")
+      defer { example.remove() }
+      // It needs no Swift: nothing but the C library.
+      #expect(!(try run("ldd", [example.file]).output.contains("swift")))
+      let server = try Server([
+        "--plugin", example.file, "--options", #"{"file": "\#(example.zone)"}"#,
+        "--host", "db.internal=10.0.0.5", "--host", "sql.internal=db.internal", "--no-ipv6",
+      ])
+      defer { server.command.stop() }
+      #expect(try server.dig("+short", "www.lab.test") == "192.0.2.80\n")
+      #expect(try server.dig("+short", "sql.internal") == "db.internal.\n10.0.0.5\n")
+      #expect(try server.dig("+noall", "+comments", "nix.lab.test").contains("NXDOMAIN"))
+      #expect(try server.dig("+noall", "+comments", "example.com").contains("REFUSED"))
+      // Too large for 512 octets: cut, and whole by TCP.
+      let cut = try server.dig("+noedns", "+ignore", "big.lab.test", "TXT")
+      #expect(cut.contains(" tc"), "\(cut)")
+      let whole = try run(
+        "dig",
+        [
+          "@127.0.0.1", "-p", "\(server.tcp)", "+tcp", "+keepopen", "+short", "big.lab.test", "TXT",
+          "www.lab.test", "A",
+        ])
+      #expect(whole.output.contains("192.0.2.80") && whole.output.count > 560, "\(whole)")
+      // The file changes while it serves.
+      let text = try String(contentsOfFile: example.zone, encoding: .utf8)
+      try (text + "new A 192.0.2.99\n").write(
+        toFile: example.zone, atomically: true, encoding: .utf8)
+      #expect(
+        try eventually { try server.dig("+short", "new.lab.test") == "192.0.2.99\n" },
+        "\(server.command.errors)")
+
+      server.command.process.terminate()
+      let result = server.command.wait(seconds: 10)
+      #expect(result.status == 0, "\(result)")
+    }
+
+    @Test func theExamplesOwnTestsPass() throws {
+      try require(.program("make"))
+      let result = try run("make", ["-s", "-C", ExamplePlugin.source, "test"], seconds: 120)
+      #expect(result.succeeded && result.output.contains("all tests passed"), "\(result)")
+    }
+
+    @Test func aCrashedProcessIsReplacedBehindTheSamePorts() throws {
+      try require(.program("dig"), .program("pgrep"))
+      let server = try Server(["--host", "a.internal=10.0.0.1"])
+      defer { server.command.stop() }
+      #expect(try server.dig("+short", "a.internal") == "10.0.0.1\n")
+      let parent = server.command.process.processIdentifier
+      let child = try run("pgrep", ["-P", "\(parent)"]).output
+      kill(try #require(Int32(child.trimmingCharacters(in: .whitespacesAndNewlines))), SIGKILL)
+      #expect(
+        try eventually { try server.dig("+short", "a.internal") == "10.0.0.1\n" },
+        "\(server.command.errors)")
+      #expect(server.command.errors.contains("starting it again"))
+    }
+
+    @Test func mistakesAreTold() throws {
+      let cases = [
+        (["--plugin", "nothing"], "no DNS plugin is called `nothing`"),
+        (["--options", "x"], "--options is no JSON object"),
+        (["--options", #"{"timeout": "x"}"#], "--options: timeout: "),
+        (["--host", "a"], "write NAME=ADDRESS"),
+        (["--host", "a=b", "--host", "a=10.0.0.1"], "an alias stands alone"),
+      ]
+      for (arguments, message) in cases {
+        let result = try run(Installation.daemon, ["dns", "serve"] + arguments)
+        #expect(!result.succeeded && result.errors.contains(message), "\(result)")
+      }
+    }
+
+    @Test(arguments: ["iptables", "nft"])
+    func guestRulesLeadAGuestsQuestionsToTheServer(format: String) throws {
+      try require(.tap, .root, .program("dig"), .program(format))
+      let server = try Server(["--host", "only.here.test=10.9.8.7"])
+      let daemon = try TestDaemon()
+      defer { daemon.stop(); server.command.stop() }
+      let rules = try run(
+        Installation.daemon,
+        [
+          "dns", "guest-rules", "--udp", "\(server.udp)", "--tcp", "\(server.tcp)", "--format",
+          format,
+        ])
+      #expect(rules.succeeded, "\(rules)")
+      let file = daemon.home + "/rules"
+      try rules.output.write(toFile: file, atomically: true, encoding: .utf8)
+      let wrong = try run(
+        Installation.daemon,
+        ["dns", "guest-rules", "--udp", "1", "--tcp", "1", "--format", format])
+      try wrong.output.write(toFile: file + ".old", atomically: true, encoding: .utf8)
+      let dig = "dig +short +time=2 +tries=2 @192.168.5.3 only.here.test"
+      // Those of an earlier boot are replaced, and twice is as good as once.
+      let list = format == "nft" ? "nft list ruleset" : "iptables-save -t nat"
+      let result = try daemon.guest(
+        """
+        set -e
+        sh \(file).old; sh \(file); sh \(file)
+        \(dig); \(dig) +tcp
+        \(list) | grep -c 192.168.5.2
+        """)
+      #expect(result.output == "10.9.8.7\n10.9.8.7\n2\n", "\(result)")
+    }
+  }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Datagrams of a guest through real routers: who is on the way, what is too long for it, what of
+// a packet's header arrives.
+
+import Foundation
+import Testing
+
+extension EndToEnd {
+  @Suite struct RouterTests {
+    private static let script = "python3 \(Installation.fixtures)/datagrams.py"
+
+    /// A daemon on a machine with routers, and the lines that a guest's script writes.
+    private func lines(
+      _ script: String, options: [String] = [],
+      with command: (Routers) throws -> RunningCommand? = { _ in nil }
+    ) throws -> (guest: [String], server: String) {
+      try require(.tap, .program("python3"), .program("ping"))
+      let routers = try Routers()
+      let server = try command(routers)
+      let daemon = try TestDaemon(wrapper: routers.wrapper)
+      defer { daemon.stop(); server?.stop(); routers.remove() }
+      if let server { #expect(eventually { server.output.contains("ready") }, "\(server.errors)") }
+      let result = try daemon.guest(script, options: options)
+      if result.output.isEmpty { Issue.record("\(result)\n\(daemon.log(of: "default"))") }
+      return (result.output.split(separator: "\n").map(String.init), server?.output ?? "")
+    }
+
+    private func serve(_ routers: Routers) throws -> RunningCommand {
+      let words =
+        routers.serverWrapper + ["python3", "\(Installation.fixtures)/datagrams.py", "serve"]
+      return try RunningCommand(words[0], Array(words.dropFirst()))
+    }
+
+    @Test func everyRouterOnTheWayIsSeenByDatagrams() throws {
+      let hops = try lines("\(Self.script) trace \(Routers.server)").guest
+      #expect(
+        hops == ["1 192.168.5.2 11/0", "2 10.1.0.2 11/0", "3 10.2.0.2 11/0", "4 10.3.0.2 3/3"])
+    }
+
+    @Test func everyRouterOnTheWayIsSeenByPing() throws {
+      let hops = try lines(
+        "for ttl in 1 2 3 4; do ping -n -c 1 -W 2 -t $ttl \(Routers.server) | grep -i 'from'; done"
+      ).guest
+      #expect(hops.count == 4, "\(hops)")
+      for (hop, address) in zip(hops, ["192.168.5.2", "10.1.0.2", "10.2.0.2"]) {
+        #expect(hop.contains("From \(address)") && hop.contains("Time to live exceeded"), "\(hop)")
+      }
+      // 64, less the two routers and ourselves.
+      #expect(hops.last?.contains("from 10.3.0.2") == true && hops.last?.contains("ttl=61") == true)
+    }
+
+    @Test func datagramsThatMustNotBeCutLearnThePathsMTU() throws {
+      // A link as wide as can be: the first narrow one is the host's own.
+      let heard = try lines(
+        "\(Self.script) path \(Routers.server)", options: ["--mtu", "65520"], with: serve
+      ).guest
+      #expect(
+        heard == [
+          "2000 EMSGSIZE mtu 1500 from 192.168.5.2", "1400 EMSGSIZE mtu 1280 from 10.2.0.2",
+          "1252 echo 1252",
+        ])
+    }
+
+    @Test func pingsThatMustNotBeCutLearnThePathsMTU() throws {
+      let heard = try lines(
+        """
+        ping -n -c 1 -W 2 -M do -s 1400 \(Routers.server) | grep -i 'frag needed'
+        ping -n -c 1 -W 2 -M dont -s 4000 \(Routers.server) | grep 'bytes from'
+        """
+      ).guest
+      #expect(heard.count == 2, "\(heard)")
+      #expect(heard.first?.contains("From 10.2.0.2") == true, "\(heard)")
+      #expect(heard.first?.contains("mtu = 1280") == true, "\(heard)")
+      #expect(heard.last?.hasPrefix("4008 bytes from 10.3.0.2") == true, "\(heard)")
+    }
+
+    @Test func datagramsLongerThanThePathComeWholeWithTheirTrafficClassAndPort() throws {
+      let (guest, server) = try lines("\(Self.script) echo \(Routers.server) 8000 184", with: serve)
+      let port = try #require(guest.first?.split(separator: " ").dropFirst().first)
+      #expect(guest == ["port \(port) equal tos 184"])
+      #expect(server.contains("got 8000 from port \(port) tos 184"), "\(server)")
+    }
+  }
+}
