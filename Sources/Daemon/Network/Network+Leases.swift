@@ -51,7 +51,8 @@ extension Network {
     }
   }
 
-  private func took(_ leases: [LeaseReport]) {
+  /// The leases as they are now.
+  func took(_ leases: [LeaseReport]) {
     if let usernet {
       let map = LimaLeases.map(leases, gateway: router)
       if map != keptLeases {
