@@ -89,7 +89,7 @@ package struct ConfigDecoder {
     }
     if let networks = top["networks"], !networks.value.isNull {
       configuration.networks = decodeNetworks(networks.value, commonDNS: commonDNS)
-      checkOverlaps(Self.withBuiltins(configuration.networks))
+      checkOverlaps(withBuiltins(configuration.networks))
     }
   }
 
