@@ -86,6 +86,79 @@ extension EndToEnd {
       #expect(gone)
     }
 
+    @Test func gvproxysClientsFindItsAPI() throws {
+      try require(.tap, .program("python3"), .program("curl"))
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      let mac = "52:55:55:00:00:0a"
+      let linger = try RunningCommand(
+        "python3",
+        [Installation.fixtures + "/hyperkit.py", daemon.socket("ep", of: "user-v2"), mac],
+        environment: ["LINGER": "60"])
+      defer { linger.stop() }
+      #expect(
+        eventually { linger.output.contains("pong over two bytes of length") },
+        "\(linger.output)\(linger.errors)\n\(daemon.log)")
+      let address = try #require(
+        linger.output.firstMatch(of: /address (192\.168\.104\.\d+)/)?.output.1)
+      let leases = try answer(daemon, "/services/dhcp/leases").output
+      #expect(leases.contains("\"\(address)\":\"\(mac)\""), "\(leases)")
+      let cam = try answer(daemon, "/cam").output
+      #expect(cam.contains("\"\(mac)\":1"), "\(cam)")
+      let stats = try answer(daemon, "/stats").output
+      let counters = try JSONSerialization.jsonObject(with: Data(stats.utf8)) as? [String: Int]
+      #expect((counters?["BytesReceived"] ?? 0) > 600, "\(stats)")
+      #expect((counters?["BytesSent"] ?? 0) > 600, "\(stats)")
+      // Nothing listens in that guest: a wait of two seconds is one.
+      let wait = try answer(
+        daemon, "/extension/wait_port?ip=\(address)&port=22&timeout=2", "-w", "%{http_code}")
+      #expect(wait.output.hasSuffix("408") && wait.seconds > 1.9, "\(wait)")
+      let port = try freePort()
+      let body = #"{"local":"127.0.0.1:\#(port)","remote":"\#(address):80"}"#
+      for (path, expected) in [
+        ("expose", "200"), ("expose", "proxy already running for tcp on 127.0.0.1:\(port)\n500"),
+        ("unexpose", "200"), ("unexpose", "proxy not found\n500"),
+      ] {
+        let result = try answer(
+          daemon, "/services/forwarder/" + path, "-d", body, "-w", "%{http_code}")
+        #expect(result.output == expected, "\(path): \(result)")
+      }
+    }
+
+    @Test func aThousandForwardsComeAndGo() throws {
+      try require(.program("python3"))
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      let result = try run(
+        "python3",
+        [
+          "-c",
+          """
+          import http.client, json, socket, sys
+          def call(path, body=None):
+              c = http.client.HTTPConnection("lima"); c.sock = socket.socket(socket.AF_UNIX)
+              c.sock.connect("\(daemon.socket("ep", of: "user-v2"))")
+              c.request("POST" if body else "GET", "/services/forwarder/" + path, body and json.dumps(body))
+              r = c.getresponse(); return r.status, r.read().decode()
+          taken = socket.create_server(("127.0.0.1", 0)); port = taken.getsockname()[1]
+          status, text = call("expose", {"local": f"127.0.0.1:{port}", "remote": "192.168.104.3:80"})
+          assert status == 500 and f"127.0.0.1:{port}" in text and "in use" in text, (status, text)
+          # 127.0.0.0/8 is the machine's: each has an address of its own.
+          local = [f"127.9.{n // 250}.{n % 250 + 1}:18080" for n in range(1000)]
+          for address in local:
+              assert call("expose", {"local": address, "remote": "192.168.104.3:80"})[0] == 200, address
+          assert len(json.loads(call("all")[1])) == 1000
+          with socket.create_connection(("127.9.3.250", 18080), 5): pass
+          for address in local:
+              assert call("unexpose", {"local": address})[0] == 200, address
+          assert json.loads(call("all")[1]) == []
+          try: socket.create_connection(("127.9.3.250", 18080), 5); print("open")
+          except ConnectionRefusedError: print("closed")
+          """,
+        ], seconds: 120)
+      #expect(result.output == "closed\n", "\(result)\n\(daemon.log.suffix(2000))")
+    }
+
     @Test func anInstanceIsUpWithItsForwardsAndNames() throws {
       try require(.tap, .program("python3"), .program("dig"))
       let daemon = try TestDaemon()

@@ -92,6 +92,8 @@ extension Network {
       return answer(.success(json(remembered)))
     }
     leases { [weak self] result in
+      // Whoever learns of an address here may name it next: it has to count as present by then.
+      if case .success(let leases) = result { self?.took(leases) }
       answer(result.map { json(LimaLeases.map($0, gateway: self?.router)) })
     }
   }

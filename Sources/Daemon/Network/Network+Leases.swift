@@ -10,6 +10,7 @@ extension Network {
   private static let soonest: UInt64 = 500_000_000
   private static let impatient: UInt64 = 1_000_000_000
   private static let latest: UInt64 = 60_000_000_000
+  private static let maximumRemembered = 65536
 
   /// Something may change soon: a guest came, or somebody waits for one.
   func watchLeases() {
@@ -50,7 +51,8 @@ extension Network {
     }
   }
 
-  private func took(_ leases: [LeaseReport]) {
+  /// The leases as they are now.
+  func took(_ leases: [LeaseReport]) {
     if let usernet {
       let map = LimaLeases.map(leases, gateway: router)
       if map != keptLeases {
@@ -62,7 +64,10 @@ extension Network {
         }
       }
     }
-    let gone = Set(leases.filter(\.isAbsent).map(\.address))
+    // An address nobody ever had is somebody's who configured it by hand, for all that is known.
+    let present = Set(leases.filter { !$0.isAbsent }.map(\.address))
+    if leasedAddresses.count < Self.maximumRemembered { leasedAddresses.formUnion(present) }
+    let gone = leasedAddresses.subtracting(present)
     if gone != absentAddresses {
       absentAddresses = gone
       pushZones()

@@ -102,7 +102,9 @@ final class Network {
   var usernet: UsernetFiles?
   var keeper: UsernetKeeper?
   var keptLeases: [String: String] = [:]
-  /// Of guests that have left.
+  /// Of guests that were here once.
+  var leasedAddresses: Set<String> = []
+  /// Of those that have left.
   var absentAddresses: Set<String> = []
   var leaseObservers: [String: LeaseObserver] = [:]
   var leaseTimer: EventLoop.TimerID?

@@ -135,6 +135,22 @@ struct InstanceTests {
     #expect(next.until { (try? next.supervisor.instances.report("vm").address) != nil })
   }
 
+  @Test func `one that was up waits for a network that another serves`() throws {
+    let (fixture, path) = try fixture()
+    _ = try up(fixture, path).get()
+    let bytes = try Files.read(fixture.home.instancesFile, limit: 1 << 16)
+    var foreign: Int32 = -1
+    let next = try UsernetFilesTests.fixture { next in
+      try Fixture.write(next.home.instancesFile, String(decoding: bytes, as: UTF8.self))
+      foreign = try UnixSocket.listen(path: next.home.networkSockets("user-v2").qemu)
+    }
+    #expect(next.supervisor.instances.reports.map(\.name) == ["vm"])
+    #expect(try next.network("user-v2").state == .failed)
+    Descriptor.close(foreign)
+    #expect(next.until(20) { (try? next.network("user-v2").state) == .running })
+    #expect(next.supervisor.instances.reports.map(\.name) == ["vm"])
+  }
+
   @Test func `files that make no sense are not brought up`() throws {
     for text in [
       "rubbish", "[{}]", #"[{"name":"x","file":"/nowhere/lima.yaml","sshLocalPort":1}]"#,

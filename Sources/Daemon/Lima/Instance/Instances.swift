@@ -11,6 +11,7 @@ final class Instances {
   private var all: [String: Instance] = [:]
 
   private static let maximum = 256
+  private static let retryInterval: UInt64 = 10_000_000_000
 
   /// What the file has of each.
   private struct Kept: Codable {
@@ -104,6 +105,25 @@ final class Instances {
     _ plan: InstancePlan, file: String, sshLocalPort: Int,
     _ answer: @escaping (Result<InstanceReport, ErrorReport>) -> Void
   ) {
+    let instance = add(plan, file: file, sshLocalPort: sshLocalPort)
+    instance.begin { [weak self, weak instance] result in
+      guard let self, let instance else { return }
+      switch result {
+      case .success:
+        answer(.success(report(instance)))
+      case .failure(let error):
+        // Half an instance helps nobody.
+        if all[instance.name] === instance {
+          all[instance.name] = nil
+          instance.end()
+          keep()
+        }
+        answer(.failure(error))
+      }
+    }
+  }
+
+  private func add(_ plan: InstancePlan, file: String, sshLocalPort: Int) -> Instance {
     let name = plan.identity.name
     all.removeValue(forKey: name)?.end()
     let instance = Instance(plan: plan, file: file, sshLocalPort: sshLocalPort) {
@@ -114,21 +134,7 @@ final class Instances {
     supervisor.log.notice(
       "instance \(name): up, on \(plan.interfaces.compactMap(\.network).joined(separator: ", "))")
     for warning in plan.warnings { supervisor.log.warning("instance \(name): \(warning)") }
-    instance.begin { [weak self, weak instance] result in
-      guard let self, let instance else { return }
-      switch result {
-      case .success:
-        answer(.success(report(instance)))
-      case .failure(let error):
-        // Half an instance helps nobody.
-        if all[name] === instance {
-          all[name] = nil
-          instance.end()
-          keep()
-        }
-        answer(.failure(error))
-      }
-    }
+    return instance
   }
 
   /// The port of lima.yaml, the one that the instance has, or one that is free.
@@ -194,13 +200,21 @@ final class Instances {
         }
         let (file, plan) = try plan(entry.file, name: entry.name)
         let port = plan.sshLocalPort == 0 ? entry.sshLocalPort : plan.sshLocalPort
-        begin(plan, file: file, sshLocalPort: port) { [weak supervisor] result in
-          if case .failure(let error) = result {
-            supervisor?.log.error("instance \(entry.name): \(error.message)")
-          }
-        }
+        retry(add(plan, file: file, sshLocalPort: port))
       } catch {
         supervisor.log.error("instance \(entry.name) is not brought up again: \(error.message)")
+      }
+    }
+  }
+
+  /// One that was up is not given up for a network that cannot start just now: a `limactl usernet` may hold it.
+  private func retry(_ instance: Instance) {
+    instance.begin { [weak self, weak instance] result in
+      guard let self, let instance, case .failure(let error) = result else { return }
+      supervisor.log.error("instance \(instance.name): \(error.message)")
+      supervisor.loop.schedule(after: Self.retryInterval) { [weak self, weak instance] in
+        guard let self, let instance, all[instance.name] === instance else { return }
+        retry(instance)
       }
     }
   }
