@@ -69,6 +69,7 @@ extension Slirp {
       "outOfOrder": JSONValue(counters.outOfOrder),
       "retransmits": JSONValue(counters.retransmits),
       "timeouts": JSONValue(counters.timeouts),
+      "tailProbes": JSONValue(counters.tailProbes),
       "badChecksums": JSONValue(counters.badChecksums),
       "storeExhausted": JSONValue(counters.storeExhausted),
     ]

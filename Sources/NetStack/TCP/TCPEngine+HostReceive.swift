@@ -4,7 +4,7 @@
 // kept until acknowledged. And everything else a host socket reports.
 //
 // Level-triggered: one read per event, so flows take turns. Reading stops when the flow's
-// buffer is full and goes on when half of it was acknowledged.
+// buffer is full and goes on when there is room for a turn's worth.
 
 import PluginAPI
 
@@ -64,7 +64,10 @@ extension TCPEngine {
     let start = flow.pointee.sendEnd
     while total < budget {
       let at = start &+ UInt32(truncatingIfNeeded: total)
-      guard let memory = store.reserve(&flow.pointee.sendTable, at: at) else { break }
+      guard
+        let memory = store.reserve(
+          &flow.pointee.sendTable, at: at, share: flow.pointee.share)
+      else { break }
       let length = min(SequenceStore.room(at: at), budget &- total)
       vectors[count] = iovec(iov_base: memory, iov_len: length)
       count &+= 1
@@ -93,6 +96,10 @@ extension TCPEngine {
       } else {
         flow.pointee.flags.remove(.moreExpected)
         flow.pointee.readChunks = 1
+      }
+      // Full: it need not be asked once more to find out.
+      if room &- received < ChunkPool.chunkSize {
+        setInterest(flow, flow.pointee.interest & ~UInt8(LND_FD_READ))
       }
       touch(flow, .outputDue)
     } else if received == 0 {
@@ -131,12 +138,15 @@ extension TCPEngine {
     }
   }
 
-  /// The guest acknowledged something: is there room to read on?
+  /// The guest acknowledged something: is there room to read on? Soon, not when the buffer is half
+  /// empty: a kernel whose reader pauses for milliseconds delays its ACKs, and the sender on
+  /// the host takes that for loss and sends again.
   @inline(__always)
   func resumeReading(_ flow: FlowPointer) {
     guard flow.pointee.interest & UInt8(LND_FD_READ) == 0, flow.pointee.fd >= 0,
       flow.pointee.state != .connecting,
-      Int(flow.pointee.bufferedCount) &* 2 <= stack.config.sendBuffer
+      Int(flow.pointee.bufferedCount) &+ stack.config.readTurn <= stack.config.sendBuffer
+        || flow.pointee.bufferedCount == 0
     else { return }
     setInterest(flow, flow.pointee.interest | UInt8(LND_FD_READ))
   }

@@ -42,6 +42,7 @@ package struct TCPCounters: Sendable {
   package var outOfOrder: UInt64 = 0
   package var retransmits: UInt64 = 0
   package var timeouts: UInt64 = 0
+  package var tailProbes: UInt64 = 0
   package var challenges: UInt64 = 0
   package var badChecksums: UInt64 = 0
   package var storeExhausted: UInt64 = 0
@@ -63,7 +64,7 @@ package final class TCPEngine {
   var evictionLimit = RateLimit(burst: 16, interval: 10_000_000)
   var exhaustionLogLimit = RateLimit(burst: 1, interval: 10_000_000_000)
   /// Key of the initial sequence numbers (RFC 6528).
-  let sequenceSecret: UInt64
+  let sequenceKey: SipHash.Key
 
   /// Flows that `endOfTurn` looks at.
   private var touchedHead: UInt32 = 0
@@ -89,7 +90,10 @@ package final class TCPEngine {
     table = FlowTable(slab: flows, seed: stack.random.next())
     ranges = Slab(capacity: max(1024, stack.config.maximumFlows / 4))
     store = SequenceStore(stack: stack, capacity: stack.config.maximumFlows * 2)
-    sequenceSecret = stack.random.next()
+    // What the generator gives out later, guests see parts of: it must not lead back to the key.
+    sequenceKey = SipHash.Key(low: stack.random.next(), high: stack.random.next())
+    var later = SipHash(key: sequenceKey)
+    stack.random = RandomSource(seed: later.finish())
     slices = .allocate(capacity: Self.sliceCapacity)
     vectors = .allocate(capacity: Self.sliceCapacity + 128)
     vectors.initialize(repeating: iovec(), count: Self.sliceCapacity + 128)

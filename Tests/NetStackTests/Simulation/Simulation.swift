@@ -15,6 +15,10 @@ struct LinkWeather {
   /// Delay of a frame in nanoseconds, and how much more a reordered one takes.
   var delay: UInt64 = 100_000
   var jitter: UInt64 = 2_000_000
+  /// A byte behind the Ethernet header is flipped.
+  var corrupt = 0
+  /// Frames that may be under way to the guest at once; more are lost, as at a full queue.
+  var queue = Int.max
 
   static let fair = LinkWeather()
   static let bad = LinkWeather(loss: 30, duplicate: 20, reorder: 50)
@@ -38,6 +42,9 @@ final class Simulation {
   private var toGuest: [(at: UInt64, frame: [UInt8])] = []
   /// Every frame the stack sent, before the weather.
   var seen: [[UInt8]] = []
+  var trace = Trace()
+  /// How often the applications of the host act.
+  var stepEvery: UInt64 = 1_000_000
   /// Called once a step: lets a test play the host's applications.
   var onStep: (Simulation) -> Void = { _ in }
 
@@ -66,16 +73,29 @@ final class Simulation {
 
   private func chance(_ perMille: Int) -> Bool { Int(random.next() % 1000) < perMille }
 
-  private func post(_ frame: [UInt8], to queue: inout [(at: UInt64, frame: [UInt8])]) {
-    if chance(weather.loss) { return }
-    for _ in 0..<(chance(weather.duplicate) ? 2 : 1) {
+  private func post(
+    _ frame: [UInt8], _ way: Trace.Way, to queue: inout [(at: UInt64, frame: [UInt8])]
+  ) {
+    if chance(weather.loss) || (way == .toGuest && queue.count >= weather.queue) {
+      trace.add(host.now, way, frame, .lost)
+      return
+    }
+    for copy in 0..<(chance(weather.duplicate) ? 2 : 1) {
       var at = host.now + weather.delay
-      if chance(weather.reorder) { at += random.next() % weather.jitter }
+      let isLate = chance(weather.reorder)
+      if isLate { at += random.next() % weather.jitter }
+      var frame = frame
+      let isBad = chance(weather.corrupt) && frame.count > 14
+      if isBad {
+        frame[14 + Int(random.next() % UInt64(frame.count - 14))] ^= UInt8(1 + random.next() % 255)
+      }
+      trace.add(
+        host.now, way, frame, isBad ? .corrupted : copy > 0 ? .repeated : isLate ? .late : .whole)
       queue.append((at, frame))
     }
   }
 
-  func send(_ frame: [UInt8]) { post(frame, to: &toStack) }
+  func send(_ frame: [UInt8]) { post(frame, .toStack, to: &toStack) }
 
   /// Hands frames to the stack now, in one batch.
   func deliver(_ frames: [[UInt8]]) {
@@ -105,11 +125,11 @@ final class Simulation {
   func collect() {
     for frame in host.frames {
       seen.append(frame)
-      post(frame, to: &toGuest)
+      post(frame, .toGuest, to: &toGuest)
     }
     host.frames.removeAll()
     for index in guests.indices {
-      for frame in guests[index].outbox { post(frame, to: &toStack) }
+      for frame in guests[index].outbox { post(frame, .toStack, to: &toStack) }
       guests[index].outbox.removeAll()
     }
   }
@@ -172,8 +192,7 @@ final class Simulation {
       for entry in toGuest { next = min(next, entry.at) }
       for deadline in host.timers.values { next = min(next, deadline) }
       for guest in guests { if let at = guest.rtoAt { next = min(next, at) } }
-      // The applications of the host act every millisecond.
-      next = min(next, host.now + 1_000_000)
+      next = min(next, host.now + stepEvery)
       host.now = max(host.now + 1, next)
     }
     return isDone(self)
@@ -189,5 +208,11 @@ final class Simulation {
 /// Bytes that differ from place to place.
 func pattern(_ count: Int, seed: UInt64) -> [UInt8] {
   var random = RandomSource(seed: seed)
-  return (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next() >> 32) }
+  return [UInt8](unsafeUninitializedCapacity: count + 8) { bytes, used in
+    let raw = UnsafeMutableRawBufferPointer(bytes)
+    for at in stride(from: 0, to: count, by: 8) {
+      raw.storeBytes(of: random.next(), toByteOffset: at, as: UInt64.self)
+    }
+    used = count
+  }
 }
