@@ -243,20 +243,20 @@ extension TCPEngine {
     }
   }
 
-  /// Sets the deadline of what is in flight: first for a probe of the tail, whose loss no duplicate
-  /// ACK would tell, then the RTO. The guest may delay its ACK by 40 ms (Linux), even of several
-  /// segments while its application does not read; and for a probe two segments must be out, for
-  /// one may wait for the delayed ACK's timer.
+  /// Sets the deadline of what is in flight: first for a probe (RFC 8985 §7), then the RTO. No
+  /// duplicate ACK would tell that the tail was lost, or what was sent again. The guest may delay
+  /// its ACK by 40 ms (Linux), even of several segments while its application does not read, but
+  /// not while it misses something. One segment alone may wait for the delayed ACK's timer.
   @inline(__always)
   func armRetransmission(_ flow: FlowPointer) {
     let flight = flow.pointee.sendMaximum &- flow.pointee.sendUnacknowledged
     if flow.pointee.smoothedRTT != 0, flight > UInt32(flow.pointee.segmentSize),
-      flow.pointee.flags.intersection([.inLoss, .inRecovery, .tailProbed, .sackPermitted])
-        == .sackPermitted
+      flow.pointee.flags.intersection([.inLoss, .tailProbed, .sackPermitted]) == .sackPermitted
     {
+      let least: UInt64 = flow.pointee.flags.contains(.inRecovery) ? 10_000 : 50_000
       flow.pointee.flags.insert(.isTailArmed)
       flow.pointee.retransmitDeadline =
-        stack.now &+ max(50_000, UInt64(flow.pointee.smoothedRTT) &* 2) &* 1000
+        stack.now &+ max(least, UInt64(flow.pointee.smoothedRTT) &* 2) &* 1000
     } else {
       flow.pointee.flags.remove(.isTailArmed)
       flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)

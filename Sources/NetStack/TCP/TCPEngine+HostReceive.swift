@@ -4,7 +4,7 @@
 // kept until acknowledged. And everything else a host socket reports.
 //
 // Level-triggered: one read per event, so flows take turns. Reading stops when the flow's
-// buffer is full and goes on when there is room for a turn's worth.
+// buffer is full and goes on when half of it was acknowledged.
 
 import PluginAPI
 
@@ -55,6 +55,7 @@ extension TCPEngine {
     let limit = min(stack.config.sendBuffer, SequenceStore.maximumSpan &- 65536)
     let room = limit &- Int(flow.pointee.bufferedCount)
     guard room > 0 else {
+      acknowledgeNow(flow)
       setInterest(flow, flow.pointee.interest & ~UInt8(LND_FD_READ))
       return
     }
@@ -97,10 +98,6 @@ extension TCPEngine {
         flow.pointee.flags.remove(.moreExpected)
         flow.pointee.readChunks = 1
       }
-      // Full: it need not be asked once more to find out.
-      if room &- received < ChunkPool.chunkSize {
-        setInterest(flow, flow.pointee.interest & ~UInt8(LND_FD_READ))
-      }
       touch(flow, .outputDue)
     } else if received == 0 {
       flow.pointee.flags.formUnion(.hostFinished)
@@ -113,6 +110,14 @@ extension TCPEngine {
       let code = Int32(truncatingIfNeeded: 0 &- received)
       if code != EAGAIN && code != ENOBUFS && code != ENOMEM { hostFailed(flow, code) }
     }
+  }
+
+  /// A kernel whose reader pauses delays its ACKs, and the sender on the host takes a delay of
+  /// some milliseconds for a loss and sends again: ask for them at once.
+  private func acknowledgeNow(_ flow: FlowPointer) {
+    #if os(Linux)
+      stack.calls.set(flow.pointee.fd, Int32(IPPROTO_TCP.self), TCP_QUICKACK, 1)
+    #endif
   }
 
   /// Gives back the chunks that were taken for a read and stayed empty.
@@ -138,15 +143,12 @@ extension TCPEngine {
     }
   }
 
-  /// The guest acknowledged something: is there room to read on? Soon, not when the buffer is half
-  /// empty: a kernel whose reader pauses for milliseconds delays its ACKs, and the sender on
-  /// the host takes that for loss and sends again.
+  /// The guest acknowledged something: is there room to read on?
   @inline(__always)
   func resumeReading(_ flow: FlowPointer) {
     guard flow.pointee.interest & UInt8(LND_FD_READ) == 0, flow.pointee.fd >= 0,
       flow.pointee.state != .connecting,
-      Int(flow.pointee.bufferedCount) &+ stack.config.readTurn <= stack.config.sendBuffer
-        || flow.pointee.bufferedCount == 0
+      Int(flow.pointee.bufferedCount) &* 2 <= stack.config.sendBuffer
     else { return }
     setInterest(flow, flow.pointee.interest | UInt8(LND_FD_READ))
   }

@@ -233,6 +233,6 @@ extension TCPEngine {
       budget &-= 1
     }
     flow.pointee.retransmitNext = next
-    flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
+    armRetransmission(flow)
   }
 }

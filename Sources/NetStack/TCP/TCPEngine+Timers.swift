@@ -86,8 +86,14 @@ extension TCPEngine {
     if flow.pointee.flags.contains(.isTailArmed) {
       flow.pointee.flags.remove(.isTailArmed)
       flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
-      probeTail(flow)
-      touch(flow, [])
+      if flow.pointee.flags.contains(.inRecovery) {
+        // What was sent again was lost, too.
+        flow.pointee.retransmitNext = flow.pointee.sendUnacknowledged
+        touch(flow, [.tailProbed, .retransmitDue, .outputDue])
+      } else {
+        probeTail(flow)
+        touch(flow, [])
+      }
       return
     }
     guard flow.pointee.attempts < Self.maximumAttempts else {

@@ -172,10 +172,10 @@ struct TCPFlowFlags: OptionSet, BitwiseCopyable {
   static let scaleOffered = TCPFlowFlags(rawValue: 1 << 14)
   /// A segment at `sendUnacknowledged` must go out again.
   static let retransmitDue = TCPFlowFlags(rawValue: 1 << 15)
-  /// `retransmitDeadline` is the tail loss probe's; after it comes the RTO (RFC 8985 §7).
+  /// `retransmitDeadline` is a probe's; after it comes the RTO (RFC 8985 §7).
   static let isTailArmed = TCPFlowFlags(rawValue: 1 << 16)
   /// After a retransmission timeout, until `recoveryPoint` is acknowledged.
   static let inLoss = TCPFlowFlags(rawValue: 1 << 17)
-  /// The last segment was sent again to see what the guest lacks.
+  /// It was probed, and nothing was acknowledged since.
   static let tailProbed = TCPFlowFlags(rawValue: 1 << 18)
 }

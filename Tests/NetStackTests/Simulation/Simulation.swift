@@ -38,8 +38,14 @@ final class Simulation {
   var random: RandomSource
   var guests: [GuestTCP] = []
   /// Frames under way: to the stack, and to the guest.
-  private var toStack: [(at: UInt64, frame: [UInt8])] = []
-  private var toGuest: [(at: UInt64, frame: [UInt8])] = []
+  private var toStack: [Flying] = []
+  private var toGuest: [Flying] = []
+
+  /// A frame and when it arrives.
+  private struct Flying {
+    var at: UInt64
+    var frame: [UInt8]
+  }
   /// Every frame the stack sent, before the weather.
   var seen: [[UInt8]] = []
   var trace = Trace()
@@ -74,7 +80,7 @@ final class Simulation {
   private func chance(_ perMille: Int) -> Bool { Int(random.next() % 1000) < perMille }
 
   private func post(
-    _ frame: [UInt8], _ way: Trace.Way, to queue: inout [(at: UInt64, frame: [UInt8])]
+    _ frame: [UInt8], _ way: Trace.Way, to queue: inout [Flying]
   ) {
     if chance(weather.loss) || (way == .toGuest && queue.count >= weather.queue) {
       trace.add(host.now, way, frame, .lost)
@@ -91,7 +97,7 @@ final class Simulation {
       }
       trace.add(
         host.now, way, frame, isBad ? .corrupted : copy > 0 ? .repeated : isLate ? .late : .whole)
-      queue.append((at, frame))
+      queue.append(Flying(at: at, frame: frame))
     }
   }
 
@@ -149,7 +155,8 @@ final class Simulation {
         for index in guests.indices { guests[index].input(frame, now: host.now) }
       }
       var events: [lnd_fd_event] = []
-      for (_, watch) in host.watches.sorted(by: { $0.key < $1.key }) {
+      for handle in host.watches.count > 1 ? host.watches.keys.sorted() : Array(host.watches.keys) {
+        guard let watch = host.watches[handle] else { continue }
         let ready = kernel.events(watch.fd, interest: watch.events)
         if ready != 0 { events.append(lnd_fd_event(user: watch.user, events: ready, reserved: 0)) }
       }
@@ -160,8 +167,8 @@ final class Simulation {
           stack.onFds(base, UInt32($0.count))
         }
       }
-      for (handle, deadline) in host.timers.sorted(by: { $0.key < $1.key })
-      where deadline <= host.now && host.timers[handle] != nil {
+      for handle in host.timers.count > 1 ? host.timers.keys.sorted() : Array(host.timers.keys) {
+        guard let deadline = host.timers[handle], deadline <= host.now else { continue }
         isQuiet = false
         host.timers[handle] = nil
         stack.onTimer(handle)
@@ -172,7 +179,10 @@ final class Simulation {
     collect()
   }
 
-  private func take(_ queue: inout [(at: UInt64, frame: [UInt8])]) -> [[UInt8]] {
+  private func take(_ queue: inout [Flying]) -> [[UInt8]] {
+    var isAny = false
+    for entry in queue where entry.at <= host.now { isAny = true }
+    guard isAny else { return [] }
     let ready = queue.filter { $0.at <= host.now }.sorted { $0.at < $1.at }.map(\.frame)
     queue.removeAll { $0.at <= host.now }
     return ready
