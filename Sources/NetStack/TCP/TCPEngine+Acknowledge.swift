@@ -245,15 +245,16 @@ extension TCPEngine {
 
   /// Sets the deadline of what is in flight: first for a probe (RFC 8985 §7), then the RTO. No
   /// duplicate ACK would tell that the tail was lost, or what was sent again. The guest may delay
-  /// its ACK by 40 ms (Linux), even of several segments while its application does not read, but
-  /// not while it misses something. One segment alone may wait for the delayed ACK's timer.
+  /// its ACK by 40 ms (Linux), even of several segments while its application does not read:
+  /// where nothing was ever lost that is waited for. One segment alone may always be delayed.
   @inline(__always)
   func armRetransmission(_ flow: FlowPointer) {
     let flight = flow.pointee.sendMaximum &- flow.pointee.sendUnacknowledged
     if flow.pointee.smoothedRTT != 0, flight > UInt32(flow.pointee.segmentSize),
       flow.pointee.flags.intersection([.inLoss, .tailProbed, .sackPermitted]) == .sackPermitted
     {
-      let least: UInt64 = flow.pointee.flags.contains(.inRecovery) ? 10_000 : 50_000
+      let isClean = flow.pointee.congestionWindow == TCPFlow.unlimited
+      let least: UInt64 = isClean ? 50_000 : 10_000
       flow.pointee.flags.insert(.isTailArmed)
       flow.pointee.retransmitDeadline =
         stack.now &+ max(least, UInt64(flow.pointee.smoothedRTT) &* 2) &* 1000

@@ -119,6 +119,8 @@ final class Scenario {
   private func end(_ socket: FakeKernel.Socket) {
     guard !hasEnded, ending != .orderly else { return }
     hasEnded = true
+    // What is left are timers of the stack.
+    simulation.stepEvery = 1_000_000_000
     switch ending {
     case .orderly: break
     case .resetByHost: socket.error = ECONNRESET
