@@ -12,7 +12,7 @@ import Testing
 
 /// Whole connections through the engine, over links of all weathers.
 struct TCPTransferTests {
-  /// How many seeds: LIMA_NETD_SEEDS, or four; a hundred at most (TCPSimulationTests has thousands).
+  /// How many seeds: LIMA_NETD_SEEDS, or four; a hundred at most (TCPSimulationTests has more).
   static let seeds: [UInt64] = {
     let asked = getenv("LIMA_NETD_SEEDS").flatMap { UInt64(String(cString: $0)) } ?? 4
     return Array(1...max(1, min(asked, 100)))

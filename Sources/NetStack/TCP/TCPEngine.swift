@@ -12,6 +12,11 @@
 //   Acknowledged means: the kernel or our store has it. The window offered is what
 //   the store can still take, so data is never dropped for want of room.
 //
+// Left out on purpose: timestamps (RFC 7323 §3-5), for a segment here cannot be older than the
+// queue of the link, far younger than a wrap of the sequence numbers, and one round trip timed
+// each window is enough; delayed ACKs, for a batch has one already, and a guest that waits for it
+// with Nagle's algorithm must not be held up.
+//
 // The files of this folder: Connect and Accept (how a flow begins), Input, Acknowledge and Receive
 // (a segment), HostSend and HostReceive (the socket), Output and Segment (towards the guest),
 // Timers, Close. Loop thread only.
