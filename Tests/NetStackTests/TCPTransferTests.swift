@@ -12,10 +12,10 @@ import Testing
 
 /// Whole connections through the engine, over links of all weathers.
 struct TCPTransferTests {
-  /// How many seeds: SIMULATION_SEEDS, or a dozen.
+  /// How many seeds: LIMA_NETD_SEEDS, or four; a hundred at most (TCPSimulationTests has more).
   static let seeds: [UInt64] = {
-    let asked = getenv("SIMULATION_SEEDS").flatMap { UInt64(String(cString: $0)) } ?? 12
-    return Array(1...max(1, asked))
+    let asked = getenv("LIMA_NETD_SEEDS").flatMap { UInt64(String(cString: $0)) } ?? 4
+    return Array(1...max(1, min(asked, 100)))
   }()
 
   static func open(_ simulation: Simulation, seed: UInt64 = 1) -> Bool {

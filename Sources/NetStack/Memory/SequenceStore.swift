@@ -14,7 +14,8 @@ struct ChunkTable: BitwiseCopyable {
   static let slotCount = 64
 
   var used: UInt32 = 0
-  private var reserved: UInt32 = 0
+  /// Whose share the chunks count against (MemoryShares).
+  let share: UInt32
   private var slots:
     (
       UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64,
@@ -25,6 +26,8 @@ struct ChunkTable: BitwiseCopyable {
       0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
       0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
     )
+
+  init(share: UInt32) { self.share = share }
 }
 
 /// All streams of a stack. A stream is known by its table's slot, 0 for one without bytes.
@@ -34,9 +37,11 @@ final class SequenceStore {
 
   private let stack: StackCore
   private var tables: Slab<ChunkTable>
+  let shares: MemoryShares
 
   init(stack: StackCore, capacity: Int) {
     self.stack = stack
+    shares = MemoryShares(seed: stack.random.next())
     tables = Slab(capacity: capacity)
   }
 
@@ -50,21 +55,25 @@ final class SequenceStore {
       + Int((sequence >> ChunkPool.chunkShift) & UInt32(ChunkTable.slotCount - 1))
   }
 
-  /// The memory of `sequence`; taken from the pool if need be. Nil when the pool is exhausted.
-  /// Good up to the end of the chunk: `room(at:)` bytes.
+  /// The memory of `sequence`; taken from the pool if need be. Nil when the pool, or the guest's
+  /// share of it, is exhausted. Good up to the end of the chunk: `room(at:)` bytes.
   @inline(__always)
-  func reserve(_ table: inout UInt32, at sequence: UInt32) -> UnsafeMutableRawPointer? {
+  func reserve(
+    _ table: inout UInt32, at sequence: UInt32, share: UInt32
+  ) -> UnsafeMutableRawPointer? {
     if table == 0 {
-      table = tables.insert(ChunkTable())
+      table = tables.insert(ChunkTable(share: share))
       guard table != 0 else { return nil }
     }
     let place = slot(table, sequence)
     if place.pointee == 0 {
-      let chunk = stack.chunks.take()
+      let isFree = shares.chunksLeft(share, available: stack.chunks.available) > 0
+      let chunk = isFree ? stack.chunks.take() : 0
       guard chunk != 0 else {
         dropIfEmpty(&table)
         return nil
       }
+      shares.tookChunk(share)
       place.pointee = chunk
       tables.pointer(table).pointee.used &+= 1
     }
@@ -78,11 +87,13 @@ final class SequenceStore {
   }
 
   /// Copies bytes to their place; returns how many before the pool was exhausted.
-  func write(_ table: inout UInt32, at sequence: UInt32, _ bytes: ByteView) -> Int {
+  func write(
+    _ table: inout UInt32, at sequence: UInt32, _ bytes: ByteView, share: UInt32
+  ) -> Int {
     var done = 0
     while done < bytes.count {
       let at = sequence &+ UInt32(truncatingIfNeeded: done)
-      guard let memory = reserve(&table, at: at) else { return done }
+      guard let memory = reserve(&table, at: at, share: share) else { return done }
       let count = min(Self.room(at: at), bytes.count &- done)
       memory.copyMemory(from: bytes.base + done, byteCount: count)
       done &+= count
@@ -118,6 +129,7 @@ final class SequenceStore {
       let place = slot(table, (first &+ step) << ChunkPool.chunkShift)
       if place.pointee != 0 {
         stack.chunks.give(place.pointee)
+        shares.gaveChunk(tables.pointer(table).pointee.share)
         place.pointee = 0
         tables.pointer(table).pointee.used &-= 1
       }

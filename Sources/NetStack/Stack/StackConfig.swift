@@ -19,7 +19,7 @@ package struct StackConfig: Sendable {
 
   /// Flows of all protocols together, each way.
   package var maximumFlows = 131_072
-  /// Bytes of all TCP buffers together.
+  /// Bytes of all TCP buffers together; one guest gets half of them at most (MemoryShares).
   package var bufferLimit = 256 << 20
   /// Bytes from the guest that may wait for one host socket: the largest window.
   package var receiveWindow = 1 << 20

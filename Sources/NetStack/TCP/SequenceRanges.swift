@@ -122,6 +122,18 @@ struct SequenceRanges: BitwiseCopyable {
     return nil
   }
 
+  /// Bytes from `sequence` to the end of the last range that are in none.
+  func gapBytes(from sequence: UInt32) -> UInt32 {
+    var at = sequence
+    var missing: UInt32 = 0
+    for index in 0..<count {
+      let range = self[index]
+      missing &+= Sequence32.distance(from: at, to: range.start)
+      at = Sequence32.max(at, range.end)
+    }
+    return missing
+  }
+
   /// Up to four blocks for an ACK, the one that changed last first (RFC 2018 §4).
   var sackBlocks: SACKBlocks {
     var blocks = SACKBlocks()

@@ -87,21 +87,24 @@ extension TCPEngine {
     }
     flow.pointee.attempts = 0
     flow.pointee.duplicateAcks = 0
-    flow.pointee.flags.remove(.isProbing)
-    flow.pointee.retransmitDeadline =
-      flow.pointee.sendMaximum == ack ? 0 : stack.now &+ retransmitTimeout(flow)
+    flow.pointee.flags.subtract([.isProbing, .tailProbed])
+    if flow.pointee.sendMaximum == ack {
+      flow.pointee.retransmitDeadline = 0
+      flow.pointee.flags.remove(.isTailArmed)
+    } else {
+      armRetransmission(flow)
+    }
+    if flow.pointee.congestionWindow != TCPFlow.unlimited { growWindow(flow, by: ack &- from) }
 
     if flow.pointee.scoreboard != 0 {
       let board = ranges.pointer(flow.pointee.scoreboard)
       board.pointee.removeBefore(ack)
       if board.pointee.count == 0 { dropScoreboard(flow) }
     }
-    if flow.pointee.flags.contains(.inLoss) {
-      if Sequence32.less(ack, flow.pointee.recoveryPoint) {
-        flow.pointee.lossWindow = min(flow.pointee.lossWindow &* 2, 1 << 24)
-      } else {
-        flow.pointee.flags.remove(.inLoss)
-      }
+    if flow.pointee.flags.contains(.inLoss),
+      Sequence32.lessOrEqual(flow.pointee.recoveryPoint, ack)
+    {
+      flow.pointee.flags.remove(.inLoss)
     }
     if flow.pointee.flags.contains(.inRecovery) {
       if Sequence32.less(ack, flow.pointee.recoveryPoint) {
@@ -135,8 +138,9 @@ extension TCPEngine {
     guard !flow.pointee.flags.contains(.inLoss) else { return }
     flow.pointee.recoveryPoint = flow.pointee.sendMaximum
     flow.pointee.retransmitNext = flow.pointee.sendUnacknowledged
+    reduceWindow(flow)
     // Karn: what is sent again cannot be timed.
-    flow.pointee.flags.remove(.isTiming)
+    flow.pointee.flags.subtract([.isTiming, .tailProbed, .isTailArmed])
     touch(flow, [.inRecovery, .retransmitDue, .outputDue])
   }
 
@@ -163,8 +167,10 @@ extension TCPEngine {
       dropScoreboard(flow)
     } else if !flow.pointee.flags.contains(.inRecovery),
       board.pointee.byteCount > UInt32(flow.pointee.segmentSize) &* 3
+        || (flow.pointee.flags.contains(.tailProbed) && board.pointee.highest(or: low) == high)
     {
-      // RFC 6675 §4, IsLost: more than three segments' worth arrived after the hole.
+      // RFC 6675 §4, IsLost: more than three segments' worth arrived after the hole. Or the tail
+      // arrived when it was sent again, long after all that came before it.
       enterRecovery(flow)
     } else if flow.pointee.flags.contains(.inRecovery) {
       touch(flow, [.retransmitDue, .outputDue])
@@ -174,6 +180,51 @@ extension TCPEngine {
   func dropScoreboard(_ flow: FlowPointer) {
     ranges.remove(flow.pointee.scoreboard)
     flow.pointee.scoreboard = 0
+  }
+
+  // MARK: Congestion
+
+  /// After a loss: half of what was under way, not below two segments (RFC 5681 §3.1).
+  func reduceWindow(_ flow: FlowPointer) {
+    let size = UInt32(flow.pointee.segmentSize)
+    let flight = flow.pointee.sendMaximum &- flow.pointee.sendUnacknowledged
+    flow.pointee.slowStartThreshold = max(
+      min(flight, flow.pointee.congestionWindow) / 2, size &* 2)
+    flow.pointee.congestionWindow = flow.pointee.slowStartThreshold
+  }
+
+  /// Slow start and congestion avoidance (RFC 5681 §3.1, RFC 3465). A window larger than all that
+  /// is ever buffered limits nothing.
+  private func growWindow(_ flow: FlowPointer, by bytes: UInt32) {
+    guard !flow.pointee.flags.contains(.inRecovery) else { return }
+    let window = flow.pointee.congestionWindow
+    let size = UInt32(flow.pointee.segmentSize)
+    let growth =
+      window < flow.pointee.slowStartThreshold
+      ? bytes : max(1, UInt32(UInt64(size) &* UInt64(min(bytes, window)) / UInt64(max(1, window))))
+    let grown = window &+ min(growth, 1 << 22)
+    flow.pointee.congestionWindow =
+      Int(grown) > stack.config.sendBuffer ? TCPFlow.unlimited : grown
+  }
+
+  /// Bytes that the congestion window lets out: all of it less what is under way (RFC 6675 §4, pipe).
+  func congestionRoom(_ flow: FlowPointer) -> Int {
+    var arrived: UInt32 = 0
+    if flow.pointee.scoreboard != 0 {
+      let board = ranges.pointer(flow.pointee.scoreboard)
+      arrived = board.pointee.byteCount
+      if flow.pointee.flags.contains(.inRecovery) {
+        // What is lost and was not sent again is not under way either.
+        arrived &+= board.pointee.gapBytes(
+          from: Sequence32.max(flow.pointee.retransmitNext, flow.pointee.sendUnacknowledged))
+      }
+    } else if flow.pointee.flags.contains(.inRecovery) {
+      arrived = UInt32(flow.pointee.duplicateAcks) &* UInt32(flow.pointee.segmentSize)
+    }
+    let flight = Sequence32.distance(
+      from: flow.pointee.sendUnacknowledged, to: flow.pointee.sendNext)
+    let pipe = flight > arrived ? flight &- arrived : 0
+    return flow.pointee.congestionWindow > pipe ? Int(flow.pointee.congestionWindow &- pipe) : 0
   }
 
   // MARK: Round-trip time
@@ -189,6 +240,27 @@ extension TCPEngine {
       let difference = smoothed > sample ? smoothed &- sample : sample &- smoothed
       flow.pointee.rttVariance = flow.pointee.rttVariance / 4 &* 3 &+ difference / 4
       flow.pointee.smoothedRTT = max(1, smoothed / 8 &* 7 &+ sample / 8)
+    }
+  }
+
+  /// Sets the deadline of what is in flight: first for a probe (RFC 8985 §7), then the RTO. No
+  /// duplicate ACK would tell that the tail was lost, or what was sent again. The guest may delay
+  /// its ACK by 40 ms (Linux), even of several segments while its application does not read:
+  /// where nothing was ever lost that is waited for. One segment alone may always be delayed.
+  @inline(__always)
+  func armRetransmission(_ flow: FlowPointer) {
+    let flight = flow.pointee.sendMaximum &- flow.pointee.sendUnacknowledged
+    if flow.pointee.smoothedRTT != 0, flight > UInt32(flow.pointee.segmentSize),
+      flow.pointee.flags.intersection([.inLoss, .tailProbed, .sackPermitted]) == .sackPermitted
+    {
+      let isClean = flow.pointee.congestionWindow == TCPFlow.unlimited
+      let least: UInt64 = isClean ? 50_000 : 10_000
+      flow.pointee.flags.insert(.isTailArmed)
+      flow.pointee.retransmitDeadline =
+        stack.now &+ max(least, UInt64(flow.pointee.smoothedRTT) &* 2) &* 1000
+    } else {
+      flow.pointee.flags.remove(.isTailArmed)
+      flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
     }
   }
 

@@ -123,6 +123,8 @@ extension TCPEngine {
     }
     table.insert(index)
     let flow = flows.pointer(index)
+    flow.pointee.share = store.shares.place(of: key)
+    store.shares.flowBegan(flow.pointee.share)
     flow.pointee.fd = fd
     flow.pointee.lastActivity = stack.now
     let sequence = initialSequence(key)
@@ -135,7 +137,13 @@ extension TCPEngine {
 
   /// RFC 6528: a clock of 4 us and a keyed hash of the connection.
   private func initialSequence(_ key: FlowKey) -> UInt32 {
-    UInt32(truncatingIfNeeded: stack.now >> 12) &+ key.hash(seed: sequenceSecret)
+    var hash = SipHash(key: sequenceKey)
+    hash.absorb(key.guest.high)
+    hash.absorb(key.guest.low)
+    hash.absorb(key.remote.high)
+    hash.absorb(key.remote.low)
+    hash.absorb(UInt64(key.guestPort) << 48 | UInt64(key.remotePort) << 32 | UInt64(key.link))
+    return UInt32(truncatingIfNeeded: stack.now >> 12) &+ UInt32(truncatingIfNeeded: hash.finish())
   }
 
   /// What a SYN says about the guest: sequence number, MSS, scale, SACK, window.

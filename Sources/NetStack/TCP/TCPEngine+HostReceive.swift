@@ -55,6 +55,7 @@ extension TCPEngine {
     let limit = min(stack.config.sendBuffer, SequenceStore.maximumSpan &- 65536)
     let room = limit &- Int(flow.pointee.bufferedCount)
     guard room > 0 else {
+      acknowledgeNow(flow)
       setInterest(flow, flow.pointee.interest & ~UInt8(LND_FD_READ))
       return
     }
@@ -64,7 +65,10 @@ extension TCPEngine {
     let start = flow.pointee.sendEnd
     while total < budget {
       let at = start &+ UInt32(truncatingIfNeeded: total)
-      guard let memory = store.reserve(&flow.pointee.sendTable, at: at) else { break }
+      guard
+        let memory = store.reserve(
+          &flow.pointee.sendTable, at: at, share: flow.pointee.share)
+      else { break }
       let length = min(SequenceStore.room(at: at), budget &- total)
       vectors[count] = iovec(iov_base: memory, iov_len: length)
       count &+= 1
@@ -106,6 +110,14 @@ extension TCPEngine {
       let code = Int32(truncatingIfNeeded: 0 &- received)
       if code != EAGAIN && code != ENOBUFS && code != ENOMEM { hostFailed(flow, code) }
     }
+  }
+
+  /// A kernel whose reader pauses delays its ACKs, and the sender on the host takes a delay of
+  /// some milliseconds for a loss and sends again: ask for them at once.
+  private func acknowledgeNow(_ flow: FlowPointer) {
+    #if os(Linux)
+      stack.calls.set(flow.pointee.fd, Int32(IPPROTO_TCP.self), TCP_QUICKACK, 1)
+    #endif
   }
 
   /// Gives back the chunks that were taken for a read and stayed empty.

@@ -69,7 +69,8 @@ extension TCPEngine {
       guard let base = vector.iov_base else { continue }
       let rest = ByteView(UnsafeRawPointer(base) + skip, count: vector.iov_len &- skip)
       skip = 0
-      let written = store.write(&flow.pointee.receiveTable, at: at, rest)
+      let written = store.write(
+        &flow.pointee.receiveTable, at: at, rest, share: flow.pointee.share)
       at &+= UInt32(truncatingIfNeeded: written)
       if written < rest.count {
         counters.storeExhausted &+= 1
@@ -114,7 +115,8 @@ extension TCPEngine {
     // The window has grown; say so when it matters to the guest.
     let growth = Sequence32.distance(from: flow.pointee.receiveEdge, to: windowEdge(flow))
     let offered = Sequence32.distance(from: flow.pointee.receiveNext, to: flow.pointee.receiveEdge)
-    if growth >= receiveLimit / 4 || (growth > 0 && offered < receiveLimit / 8) {
+    let limit = receiveLimit(flow)
+    if growth >= limit / 4 || (growth > 0 && offered < limit / 8) {
       touch(flow, .ackDue)
     }
   }

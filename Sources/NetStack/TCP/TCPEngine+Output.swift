@@ -3,8 +3,10 @@
 // What goes to the guest now: lost segments again, new data as far as the window reaches, FIN,
 // or an ACK alone (RFC 9293 §3.8; silly windows RFC 1122 §4.2.3.4).
 //
-// The link is memory of this machine: within the guest's window nothing is held back. Data
-// goes as super-frames of up to 64 KiB whatever the MTU; the host cuts them where it must.
+// The link is memory of this machine: until something is lost, nothing is held back within the
+// guest's window. Queues that overflow lie behind it (a bridge in the guest, a TAP): from the first
+// loss on a congestion window of RFC 5681 limits the flow, until it has outgrown every buffer.
+// Data goes as super-frames of up to 64 KiB whatever the MTU; the host cuts them where it must.
 
 import PluginAPI
 
@@ -56,9 +58,8 @@ extension TCPEngine {
       let unsent = Int(Sequence32.distance(from: next, to: flow.pointee.sendEnd))
       var usable = Int(Sequence32.distance(from: next, to: edge))
       if unsent == 0 { break }
-      if flow.pointee.flags.contains(.inLoss) {
-        let lossEdge = flow.pointee.sendUnacknowledged &+ flow.pointee.lossWindow
-        usable = min(usable, Int(Sequence32.distance(from: next, to: lossEdge)))
+      if flow.pointee.congestionWindow != TCPFlow.unlimited {
+        usable = min(usable, congestionRoom(flow))
       }
       // After a timeout: what the guest reported to have is not sent again.
       if flow.pointee.scoreboard != 0, Sequence32.less(next, flow.pointee.sendMaximum),
@@ -144,8 +145,9 @@ extension TCPEngine {
       flow.pointee.flags.remove(.isTiming)
     }
     flow.pointee.flags.remove(.isProbing)
-    if flow.pointee.retransmitDeadline == 0 {
-      flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
+    // A deadline that was set while nothing was in flight is not the retransmission's.
+    if flow.pointee.retransmitDeadline == 0 || from == flow.pointee.sendUnacknowledged {
+      armRetransmission(flow)
     }
   }
 
@@ -158,13 +160,33 @@ extension TCPEngine {
     flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
   }
 
+  /// A loss probe: the last segment once more. If the guest lacks what came before it, its answer
+  /// reports the hole (RFC 8985 §7.3).
+  func probeTail(_ flow: FlowPointer) {
+    let length = min(
+      Sequence32.distance(from: flow.pointee.sendUnacknowledged, to: flow.pointee.sendEnd),
+      UInt32(flow.pointee.segmentSize),
+      Sequence32.distance(from: flow.pointee.sendUnacknowledged, to: flow.pointee.sendMaximum))
+    let end = Sequence32.min(flow.pointee.sendEnd, flow.pointee.sendMaximum)
+    var flags: TCPFlags = [.ack, .psh]
+    if flow.pointee.flags.contains(.finSent) { flags.insert(.fin) }
+    guard length > 0,
+      sendSegment(flow, sequence: end &- length, length: Int(length), flags: flags)
+    else { return }
+    counters.tailProbes &+= 1
+    counters.retransmits &+= 1
+    flow.pointee.flags.insert(.tailProbed)
+    flow.pointee.flags.remove(.isTiming)
+  }
+
   /// Fast retransmit: the holes before the highest byte the guest reported (RFC 6675 §5), or one
   /// segment when it reports nothing (RFC 6582).
   private func retransmitLost(_ flow: FlowPointer) {
     flow.pointee.flags.remove(.retransmitDue)
     guard flow.pointee.flags.contains(.inRecovery) else { return }
     let size = UInt32(flow.pointee.segmentSize)
-    var budget = 64
+    // One for each ACK at least, so that recovery goes on whatever the window.
+    var budget = max(1, min(64, congestionRoom(flow) / Int(size)))
     var next = Sequence32.max(
       flow.pointee.retransmitNext, flow.pointee.sendUnacknowledged)
     while budget > 0 {
@@ -211,6 +233,6 @@ extension TCPEngine {
       budget &-= 1
     }
     flow.pointee.retransmitNext = next
-    flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
+    armRetransmission(flow)
   }
 }

@@ -71,7 +71,8 @@ extension TCPEngine {
     }
     // Bytes wait already, or there is a hole: everything goes through the store.
     let written = store.write(
-      &flow.pointee.receiveTable, at: flow.pointee.receiveNext, payload)
+      &flow.pointee.receiveTable, at: flow.pointee.receiveNext, payload,
+      share: flow.pointee.share)
     if written < payload.count { counters.storeExhausted &+= 1 }
     flow.pointee.receiveNext &+= UInt32(truncatingIfNeeded: written)
     closeHoles(flow)
@@ -107,7 +108,8 @@ extension TCPEngine {
       // Full: only what extends a range can be kept.
       guard missing.pointee.end(ofRangeWith: sequence &- 1) != nil else { return }
     }
-    let written = store.write(&flow.pointee.receiveTable, at: sequence, payload)
+    let written = store.write(
+      &flow.pointee.receiveTable, at: sequence, payload, share: flow.pointee.share)
     if written < payload.count {
       counters.storeExhausted &+= 1
       // Chunks of the part that was written are given back with the rest of the window.
@@ -123,24 +125,29 @@ extension TCPEngine {
         ? sequence &+ UInt32(truncatingIfNeeded: written) : end)
   }
 
-  /// The end of the window to be offered now; never before the one offered last.
+  /// The end of the window to be offered now; never before the one offered last, and after it by a
+  /// step worth the guest's while (silly windows: RFC 9293 §3.8.6.2.2).
   @inline(__always)
   func windowEdge(_ flow: FlowPointer) -> UInt32 {
     var used = flow.pointee.pendingCount
     if flow.pointee.reassembly != 0 {
       used &+= ranges.pointer(flow.pointee.reassembly).pointee.byteCount
     }
-    let limit = receiveLimit
+    let limit = receiveLimit(flow)
     let free = used < limit ? limit &- used : 0
-    return Sequence32.max(flow.pointee.receiveEdge, flow.pointee.receiveNext &+ free)
+    let edge = flow.pointee.receiveNext &+ free
+    let step = Sequence32.distance(from: flow.pointee.receiveEdge, to: edge)
+    return step >= min(limit / 2, UInt32(flow.pointee.segmentSize))
+      ? edge : flow.pointee.receiveEdge
   }
 
-  /// The largest window, less when the pool runs low: what is promised can be kept.
+  /// The largest window, less when the guest's share of the pool runs low: what is promised can
+  /// be kept.
   @inline(__always)
-  var receiveLimit: UInt32 {
+  func receiveLimit(_ flow: FlowPointer) -> UInt32 {
     let limit = min(stack.config.receiveWindow, SequenceStore.maximumSpan &- 65536)
-    let available = stack.chunks.available
-    if available >= stack.chunks.capacity / 4 { return UInt32(truncatingIfNeeded: limit) }
-    return UInt32(truncatingIfNeeded: min(limit, max(16384, available &* 4096)))
+    let left = store.shares.chunksLeft(flow.pointee.share, available: stack.chunks.available)
+    if left >= stack.chunks.capacity / 4 { return UInt32(truncatingIfNeeded: limit) }
+    return UInt32(truncatingIfNeeded: min(limit, max(16384, left &* 4096)))
   }
 }

@@ -113,7 +113,7 @@ extension TCPEngine {
       options.windowScale = Self.windowScale
     }
     options.sackPermitted = !isAnswer || flow.pointee.flags.contains(.sackPermitted)
-    let window = min(receiveLimit, 65535)
+    let window = min(receiveLimit(flow), 65535)
     let header = TCPHeader(
       sourcePort: flow.pointee.key.remotePort, destinationPort: flow.pointee.key.guestPort,
       sequence: flow.pointee.sendUnacknowledged,

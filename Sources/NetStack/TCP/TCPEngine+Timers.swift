@@ -85,21 +85,35 @@ extension TCPEngine {
       flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
       return
     }
+    if flow.pointee.flags.contains(.isTailArmed) {
+      flow.pointee.flags.remove(.isTailArmed)
+      flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
+      if flow.pointee.flags.contains(.inRecovery) {
+        // What was sent again was lost, too.
+        flow.pointee.retransmitNext = flow.pointee.sendUnacknowledged
+        touch(flow, [.tailProbed, .retransmitDue, .outputDue])
+      } else {
+        probeTail(flow)
+        touch(flow, [])
+      }
+      return
+    }
     guard flow.pointee.attempts < Self.maximumAttempts else {
       counters.timedOut &+= 1
       resetGuest(flow)
       return
     }
-    // Begin again at the first byte that is missing, a few segments at a time at first: if
-    // the guest was only slow, its ACK will show it.
+    // Begin again at the first byte that is missing, with one segment (RFC 5681 §3.1): if the
+    // guest was only slow, its ACK will show it.
     counters.timeouts &+= 1
     flow.pointee.attempts &+= 1
-    flow.pointee.flags.subtract([.inRecovery, .retransmitDue, .isTiming])
+    flow.pointee.flags.subtract([.inRecovery, .retransmitDue, .isTiming, .tailProbed])
     flow.pointee.flags.insert(.inLoss)
     // The guest may have thrown away what it reported (RFC 2018 §8).
     if flow.pointee.scoreboard != 0 { dropScoreboard(flow) }
     flow.pointee.recoveryPoint = flow.pointee.sendMaximum
-    flow.pointee.lossWindow = UInt32(flow.pointee.segmentSize) &* 4
+    if flow.pointee.attempts == 1 { reduceWindow(flow) }
+    flow.pointee.congestionWindow = UInt32(flow.pointee.segmentSize)
     flow.pointee.sendNext = flow.pointee.sendUnacknowledged
     touch(flow, .outputDue)
   }

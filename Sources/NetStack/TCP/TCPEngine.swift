@@ -12,6 +12,11 @@
 //   Acknowledged means: the kernel or our store has it. The window offered is what
 //   the store can still take, so data is never dropped for want of room.
 //
+// Left out on purpose: timestamps (RFC 7323 §3-5), for a segment here cannot be older than the
+// queue of the link, far younger than a wrap of the sequence numbers, and one round trip timed
+// each window is enough; delayed ACKs, for a batch has one already, and a guest that waits for it
+// with Nagle's algorithm must not be held up.
+//
 // The files of this folder: Connect and Accept (how a flow begins), Input, Acknowledge and Receive
 // (a segment), HostSend and HostReceive (the socket), Output and Segment (towards the guest),
 // Timers, Close. Loop thread only.
@@ -42,6 +47,7 @@ package struct TCPCounters: Sendable {
   package var outOfOrder: UInt64 = 0
   package var retransmits: UInt64 = 0
   package var timeouts: UInt64 = 0
+  package var tailProbes: UInt64 = 0
   package var challenges: UInt64 = 0
   package var badChecksums: UInt64 = 0
   package var storeExhausted: UInt64 = 0
@@ -63,7 +69,7 @@ package final class TCPEngine {
   var evictionLimit = RateLimit(burst: 16, interval: 10_000_000)
   var exhaustionLogLimit = RateLimit(burst: 1, interval: 10_000_000_000)
   /// Key of the initial sequence numbers (RFC 6528).
-  let sequenceSecret: UInt64
+  let sequenceKey: SipHash.Key
 
   /// Flows that `endOfTurn` looks at.
   private var touchedHead: UInt32 = 0
@@ -89,7 +95,10 @@ package final class TCPEngine {
     table = FlowTable(slab: flows, seed: stack.random.next())
     ranges = Slab(capacity: max(1024, stack.config.maximumFlows / 4))
     store = SequenceStore(stack: stack, capacity: stack.config.maximumFlows * 2)
-    sequenceSecret = stack.random.next()
+    // What the generator gives out later, guests see parts of: it must not lead back to the key.
+    sequenceKey = SipHash.Key(low: stack.random.next(), high: stack.random.next())
+    var later = SipHash(key: sequenceKey)
+    stack.random = RandomSource(seed: later.finish())
     slices = .allocate(capacity: Self.sliceCapacity)
     vectors = .allocate(capacity: Self.sliceCapacity + 128)
     vectors.initialize(repeating: iovec(), count: Self.sliceCapacity + 128)

@@ -43,6 +43,8 @@ struct TCPFlow: BitwiseCopyable {
   var fd: Int32 = -1
   /// Whom to tell when it is over (`ForwardEngine.flowClosed`); 0 for nobody.
   var owner: UInt32 = 0
+  /// Whose share of memory it uses (MemoryShares).
+  var share: UInt32 = 0
   var flags: TCPFlowFlags = []
   var state: TCPState
   /// LND_FD_READ, LND_FD_WRITE: what the watch is set to.
@@ -86,8 +88,10 @@ struct TCPFlow: BitwiseCopyable {
   /// While `inRecovery`: acknowledging this ends it; holes before `retransmitNext` were sent again.
   var recoveryPoint: UInt32 = 0
   var retransmitNext: UInt32 = 0
-  /// While `inLoss`: so many bytes after `sendUnacknowledged` may go out.
-  var lossWindow: UInt32 = 0
+  /// RFC 5681, in bytes. `unlimited` until something was lost, and again when it has grown
+  /// beyond every buffer: without a loss the guest's window alone says what may go out.
+  var congestionWindow: UInt32 = TCPFlow.unlimited
+  var slowStartThreshold: UInt32 = 0
   /// Bytes of payload per segment.
   var segmentSize: UInt16 = 536
   var sendScale: UInt8 = 0
@@ -115,6 +119,8 @@ struct TCPFlow: BitwiseCopyable {
   // Lists
   var nextTouched: UInt32 = 0
   var nextWaiting: UInt32 = 0
+
+  static let unlimited: UInt32 = 1 << 30
 
   init(key: FlowKey, guestMAC: MACAddress, state: TCPState) {
     self.key = key
@@ -166,6 +172,10 @@ struct TCPFlowFlags: OptionSet, BitwiseCopyable {
   static let scaleOffered = TCPFlowFlags(rawValue: 1 << 14)
   /// A segment at `sendUnacknowledged` must go out again.
   static let retransmitDue = TCPFlowFlags(rawValue: 1 << 15)
+  /// `retransmitDeadline` is a probe's; after it comes the RTO (RFC 8985 §7).
+  static let isTailArmed = TCPFlowFlags(rawValue: 1 << 16)
   /// After a retransmission timeout, until `recoveryPoint` is acknowledged.
   static let inLoss = TCPFlowFlags(rawValue: 1 << 17)
+  /// It was probed, and nothing was acknowledged since.
+  static let tailProbed = TCPFlowFlags(rawValue: 1 << 18)
 }

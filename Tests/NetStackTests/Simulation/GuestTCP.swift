@@ -166,6 +166,11 @@ struct GuestTCP {
       return
     }
     switch state {
+    case .closed, .reset:
+      // Nothing is here (RFC 9293 §3.10.7.1).
+      emit(
+        sequence: header.acknowledgement, flags: header.flags.contains(.ack) ? .rst : [.rst, .ack],
+        payload: [])
     case .listening:
       guard header.flags.contains(.syn), !header.flags.contains(.ack) else { return }
       state = .synReceived
@@ -200,7 +205,6 @@ struct GuestTCP {
         return
       }
       take(header, segment.payload, now: now)
-    case .closed, .reset: break
     }
   }
 

@@ -15,6 +15,10 @@ struct LinkWeather {
   /// Delay of a frame in nanoseconds, and how much more a reordered one takes.
   var delay: UInt64 = 100_000
   var jitter: UInt64 = 2_000_000
+  /// A byte behind the Ethernet header is flipped.
+  var corrupt = 0
+  /// Frames that may be under way to the guest at once; more are lost, as at a full queue.
+  var queue = Int.max
 
   static let fair = LinkWeather()
   static let bad = LinkWeather(loss: 30, duplicate: 20, reorder: 50)
@@ -34,10 +38,19 @@ final class Simulation {
   var random: RandomSource
   var guests: [GuestTCP] = []
   /// Frames under way: to the stack, and to the guest.
-  private var toStack: [(at: UInt64, frame: [UInt8])] = []
-  private var toGuest: [(at: UInt64, frame: [UInt8])] = []
+  private var toStack: [Flying] = []
+  private var toGuest: [Flying] = []
+
+  /// A frame and when it arrives.
+  private struct Flying {
+    var at: UInt64
+    var frame: [UInt8]
+  }
   /// Every frame the stack sent, before the weather.
   var seen: [[UInt8]] = []
+  var trace = Trace()
+  /// How often the applications of the host act.
+  var stepEvery: UInt64 = 1_000_000
   /// Called once a step: lets a test play the host's applications.
   var onStep: (Simulation) -> Void = { _ in }
 
@@ -67,16 +80,29 @@ final class Simulation {
 
   private func chance(_ perMille: Int) -> Bool { Int(random.next() % 1000) < perMille }
 
-  private func post(_ frame: [UInt8], to queue: inout [(at: UInt64, frame: [UInt8])]) {
-    if chance(weather.loss) { return }
-    for _ in 0..<(chance(weather.duplicate) ? 2 : 1) {
+  private func post(
+    _ frame: [UInt8], _ way: Trace.Way, to queue: inout [Flying]
+  ) {
+    if chance(weather.loss) || (way == .toGuest && queue.count >= weather.queue) {
+      trace.add(host.now, way, frame, .lost)
+      return
+    }
+    for copy in 0..<(chance(weather.duplicate) ? 2 : 1) {
       var at = host.now + weather.delay
-      if chance(weather.reorder) { at += random.next() % weather.jitter }
-      queue.append((at, frame))
+      let isLate = chance(weather.reorder)
+      if isLate { at += random.next() % weather.jitter }
+      var frame = frame
+      let isBad = chance(weather.corrupt) && frame.count > 14
+      if isBad {
+        frame[14 + Int(random.next() % UInt64(frame.count - 14))] ^= UInt8(1 + random.next() % 255)
+      }
+      trace.add(
+        host.now, way, frame, isBad ? .corrupted : copy > 0 ? .repeated : isLate ? .late : .whole)
+      queue.append(Flying(at: at, frame: frame))
     }
   }
 
-  func send(_ frame: [UInt8]) { post(frame, to: &toStack) }
+  func send(_ frame: [UInt8]) { post(frame, .toStack, to: &toStack) }
 
   /// Hands frames to the stack now, in one batch.
   func deliver(_ frames: [[UInt8]]) {
@@ -106,11 +132,11 @@ final class Simulation {
   func collect() {
     for frame in host.frames {
       seen.append(frame)
-      post(frame, to: &toGuest)
+      post(frame, .toGuest, to: &toGuest)
     }
     host.frames.removeAll()
     for index in guests.indices {
-      for frame in guests[index].outbox { post(frame, to: &toStack) }
+      for frame in guests[index].outbox { post(frame, .toStack, to: &toStack) }
       guests[index].outbox.removeAll()
     }
   }
@@ -130,7 +156,8 @@ final class Simulation {
         for index in guests.indices { guests[index].input(frame, now: host.now) }
       }
       var events: [lnd_fd_event] = []
-      for (_, watch) in host.watches.sorted(by: { $0.key < $1.key }) {
+      for handle in host.watches.count > 1 ? host.watches.keys.sorted() : Array(host.watches.keys) {
+        guard let watch = host.watches[handle] else { continue }
         let ready = kernel.events(watch.fd, interest: watch.events)
         if ready != 0 { events.append(lnd_fd_event(user: watch.user, events: ready, reserved: 0)) }
       }
@@ -141,8 +168,8 @@ final class Simulation {
           stack.onFds(base, UInt32($0.count))
         }
       }
-      for (handle, deadline) in host.timers.sorted(by: { $0.key < $1.key })
-      where deadline <= host.now && host.timers[handle] != nil {
+      for handle in host.timers.count > 1 ? host.timers.keys.sorted() : Array(host.timers.keys) {
+        guard let deadline = host.timers[handle], deadline <= host.now else { continue }
         isQuiet = false
         host.timers[handle] = nil
         stack.onTimer(handle)
@@ -153,7 +180,10 @@ final class Simulation {
     collect()
   }
 
-  private func take(_ queue: inout [(at: UInt64, frame: [UInt8])]) -> [[UInt8]] {
+  private func take(_ queue: inout [Flying]) -> [[UInt8]] {
+    var isAny = false
+    for entry in queue where entry.at <= host.now { isAny = true }
+    guard isAny else { return [] }
     let ready = queue.filter { $0.at <= host.now }.sorted { $0.at < $1.at }.map(\.frame)
     queue.removeAll { $0.at <= host.now }
     return ready
@@ -173,8 +203,7 @@ final class Simulation {
       for entry in toGuest { next = min(next, entry.at) }
       for deadline in host.timers.values { next = min(next, deadline) }
       for guest in guests { if let at = guest.rtoAt { next = min(next, at) } }
-      // The applications of the host act every millisecond.
-      next = min(next, host.now + 1_000_000)
+      next = min(next, host.now + stepEvery)
       host.now = max(host.now + 1, next)
     }
     return isDone(self)
@@ -190,5 +219,11 @@ final class Simulation {
 /// Bytes that differ from place to place.
 func pattern(_ count: Int, seed: UInt64) -> [UInt8] {
   var random = RandomSource(seed: seed)
-  return (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next() >> 32) }
+  return [UInt8](unsafeUninitializedCapacity: count + 8) { bytes, used in
+    let raw = UnsafeMutableRawBufferPointer(bytes)
+    for at in stride(from: 0, to: count, by: 8) {
+      raw.storeBytes(of: random.next(), toByteOffset: at, as: UInt64.self)
+    }
+    used = count
+  }
 }
