@@ -21,7 +21,8 @@ extension EndToEnd {
         "udhcpc -i eth0 -q -n -t 20 -T 1 -f -x hostname:lima-vm\(number) "
         + "-s /etc/udhcpc.script -O mtu -O search >/dev/null 2>&1\n"
       // busybox nc ends with its standard input: one that never ends.
-      try (lease + "mkfifo /tmp/never\n" + script).write(toFile: file, atomically: true, encoding: .utf8)
+      let job = lease + "mkfifo /tmp/never\n" + script
+      try job.write(toFile: file, atomically: true, encoding: .utf8)
       return try RunningCommand(
         Installation.root + "/Tests/Guest/run-guest",
         [
