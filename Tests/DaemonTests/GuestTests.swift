@@ -89,11 +89,12 @@ struct GuestTests {
     let (channel, _) = try attach(fixture)
     ChildProcess.kill(try #require(network.link?.pid), 11)
     #expect(fixture.until { network.restarts == 1 && network.state == .running })
+    // Its address is taken up again, so that nobody else is given it.
     #expect(
       fixture.until {
-        // Its address is claimed again right behind.
-        fixture.requests().suffix(2)
-          == ["port tap box slot false resumed true fds 1", "reserveLease"]
+        fixture.requests().suffix(2) == [
+          "port tap box slot false resumed true fds 1", "reserveLease",
+        ]
       })
     #expect(try channel.receive() == nil)
   }

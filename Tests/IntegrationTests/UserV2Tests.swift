@@ -20,7 +20,9 @@ extension EndToEnd {
       let lease =
         "udhcpc -i eth0 -q -n -t 20 -T 1 -f -x hostname:lima-vm\(number) "
         + "-s /etc/udhcpc.script -O mtu -O search >/dev/null 2>&1\n"
-      try (lease + script).write(toFile: file, atomically: true, encoding: .utf8)
+      // busybox nc ends with its standard input: one that never ends.
+      let job = lease + "mkfifo /tmp/never\n" + script
+      try job.write(toFile: file, atomically: true, encoding: .utf8)
       return try RunningCommand(
         Installation.root + "/Tests/Guest/run-guest",
         [
@@ -67,7 +69,7 @@ extension EndToEnd {
       let first = try machine(
         daemon, 1,
         meet("lima-vm2.internal") + meet("web.internal") + """
-          nc -l -p 5000 </dev/null | sha256sum | sed 's/^/received /'
+          nc -l -p 5000 <>/tmp/never | sha256sum | sed 's/^/received /'
           wget -q -O - http://web.internal/data | sha256sum | sed 's/^/fetched /'
           wget -q -O - http://web.internal/data | nc lima-vm2.internal 5001
           wget -q -O - http://web.internal/
@@ -79,7 +81,7 @@ extension EndToEnd {
           i=0; until nc lima-vm1.internal 5000 </tmp/data; do
             i=$((i + 1)); [ $i -gt 60 ] && break; sleep 1
           done
-          nc -l -p 5001 </dev/null | sha256sum | sed 's/^/received /'
+          nc -l -p 5001 <>/tmp/never | sha256sum | sed 's/^/received /'
           i=0; while nslookup -type=a lima-vm1.internal >/dev/null 2>&1; do
             i=$((i + 1)); [ $i -gt 60 ] && break; sleep 1
           done

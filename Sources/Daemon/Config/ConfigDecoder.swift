@@ -127,11 +127,10 @@ package struct ConfigDecoder {
   }
 
   private mutating func checkOverlaps(_ networks: [NetworkConfiguration]) {
-    // A mask that is refused says nothing about others.
-    let named = networks.compactMap { network in
-      network.subnet.flatMap { $0.prefixLength < 8 ? nil : (network, $0) }
-    }
-    .sorted { ($0.0.marks[""]?.line ?? 0) < ($1.0.marks[""]?.line ?? 0) }
+    // A netmask that cannot be is an error of its own.
+    let named = networks.compactMap { network in network.subnet.map { (network, $0) } }
+      .filter { (8...30).contains($0.1.prefixLength) }
+      .sorted { ($0.0.marks[""]?.line ?? 0) < ($1.0.marks[""]?.line ?? 0) }
     for (index, (network, subnet)) in named.enumerated() {
       for (other, otherSubnet) in named[..<index] where subnet.overlaps(otherSubnet) {
         problem(
