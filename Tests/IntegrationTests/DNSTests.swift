@@ -203,7 +203,8 @@ extension EndToEnd {
       let times = lines.filter { $0.hasPrefix(";; Query time: ") }
         .compactMap { Int($0.split(separator: " ")[3]) }
       #expect(lines.count { $0.hasSuffix("IN\tA\t192.0.2.1") } >= 20, "\(result)")
-      #expect(times.count == 20 && times.allSatisfy { $0 < 2000 }, "\(result)")
+      // The last is the slow one's.
+      #expect(times.count == 21 && times.dropLast().allSatisfy { $0 < 2000 }, "\(result)")
       #expect(lines.count { $0.contains("status: SERVFAIL") } == 2, "\(result)")
       #expect(result.output.contains("300\tIN\tA\t192.0.2.1"), "\(result)")
     }
