@@ -161,6 +161,12 @@ let package = Package(
       path: "Plugins/hostdns/Entry", swiftSettings: lean,
       linkerSettings: pluginLinking),
 
+    // Benchmarks
+    .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
+    .executableTarget(
+      name: "DNSBenchmarks", dependencies: ["CAllocations", "DNSMessage", "Host"],
+      path: "Benchmarks/DNS", swiftSettings: lean + dataPath),
+
     // Tests
     .target(name: "CPluginAPITests", dependencies: ["PluginAPI"], path: "Tests/CPluginAPITests"),
     .testTarget(name: "PluginAPITests", dependencies: ["PluginAPI", "CPluginAPITests"]),

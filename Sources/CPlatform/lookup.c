@@ -84,3 +84,25 @@ int plat_lookup(const char *name, int ipv6, uint8_t *addresses, uint32_t capacit
     freeaddrinfo(list);
     return *count > 0 ? PLAT_LOOKUP_FOUND : PLAT_LOOKUP_NO_DATA;
 }
+
+int plat_query(const uint8_t *message, uint32_t length, uint8_t *answer, uint32_t capacity,
+               uint32_t *count)
+{
+    *count = 0;
+#ifdef __GLIBC__
+    int result = res_nsend(&_res, message, (int)length, answer, (int)capacity);
+    if (result < 0)
+        return PLAT_LOOKUP_AGAIN;
+    /* The length of the answer, which may be more than there was room for. */
+    if ((uint32_t)result > capacity)
+        return PLAT_LOOKUP_FAILED;
+    *count = (uint32_t)result;
+    return PLAT_LOOKUP_FOUND;
+#else
+    (void)message;
+    (void)length;
+    (void)answer;
+    (void)capacity;
+    return PLAT_LOOKUP_FAILED;
+#endif
+}

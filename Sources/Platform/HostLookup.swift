@@ -45,6 +45,27 @@ package enum HostLookup {
     }
   }
 
+  /// Sends a DNS query to the servers of the host's resolver (res_nsend) and waits.
+  /// - Parameters:
+  ///   - message: the query, with an id that nobody can guess.
+  ///   - others: as in `addresses`.
+  /// - Returns: the answer with the query's id and question, or nil when no server gave one.
+  package static func query(
+    _ message: [UInt8], generation: UInt32, timeout: UInt32, attempts: UInt32
+  ) -> [UInt8]? {
+    plat_lookup_prepare(generation, timeout, attempts)
+    let capacity = 65535
+    var code: Int32 = 0
+    let answer = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, used in
+      var count: UInt32 = 0
+      code = plat_query(
+        message, UInt32(message.count), buffer.baseAddress, UInt32(capacity), &count)
+      used = Int(count)
+    }
+    // Of its own size: this one has room for the largest.
+    return code == PLAT_LOOKUP_FOUND ? Array(answer[...]) : nil
+  }
+
   private static func look(_ name: String, _ ipv6: Bool) -> Outcome {
     let width = ipv6 ? 16 : 4
     var count: UInt32 = 0

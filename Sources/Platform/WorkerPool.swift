@@ -107,6 +107,13 @@ package final class WorkerPool<Job: Sendable, Outcome: Sendable>: WorkerThread, 
     return (queue.count, threads)
   }
 
+  /// Threads that have no job, those not yet started included, when nothing waits for one.
+  package var spare: Int {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return max(0, maximumThreads - threads + idle - queue.count)
+  }
+
   /// Drops what is queued and waits for the threads to end, `milliseconds` at
   /// most. False when one still blocks: it will end by itself, unheard.
   @discardableResult

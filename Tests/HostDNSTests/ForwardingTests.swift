@@ -16,12 +16,22 @@ func query(
 }
 
 func makePlugin(
-  _ host: TestHost, _ options: JSONValue,
+  _ host: TestHost, _ options: JSONValue, order: HostsOrder = .system,
+  servers: [ServerAddress] = [],
   resolver: @escaping @Sendable (String, Bool) -> HostLookup.Outcome = { _, _ in .failed }
 ) throws -> HostResolver {
+  // No file of this machine, lest a test asks somebody out there.
+  var path = "/nonexistent/resolv.conf"
+  if case .string(let text)? = options["resolvConf"] { path = text }
   let plugin = try HostResolver(
-    host: host.context, config: DNSConfig(network: "test", options: Options(options))
-  ) { name, ipv6, _, _ in resolver(name, ipv6) }
+    host: host.context, config: DNSConfig(network: "test", options: Options(options)),
+    files: HostFiles(resolvConf: path, fallback: servers, order: order)
+  ) { job, _ in
+    switch job {
+    case .addresses(let name, let ipv6): .addresses(resolver(name, ipv6))
+    case .query: .message(nil)
+    }
+  }
   try plugin.start()
   return plugin
 }

@@ -19,7 +19,7 @@ struct SettingsTests {
       ("{\"servers\":[\"192.0.2.1\",\"192.0.2.1:0\"]}", "/servers/1"),
       ("{\"servers\":[\"192.0.2.1\",\"1.1.1.1:99999\"]}", "/servers/1"),
       ("{\"servers\":\"192.0.2.1\"}", "/servers"),
-      ("{\"servers\":[1]}", "/servers/0"),
+      ("{\"servers\":[1]}", "/servers/0"), ("{\"fallback\":[\"x\"]}", "/fallback/0"),
     ])
   func invalid(_ text: String, _ pointer: String) throws {
     let options = try Options(parsing: text)
@@ -111,6 +111,9 @@ struct SettingsTests {
     #expect(properties["ipv6"]?["default"] == .bool(defaults.ipv6))
     #expect(properties["workers"]?["default"] == JSONValue(defaults.workers))
     #expect(properties["ttl"]?["default"] == JSONValue(defaults.timeToLive))
+    #expect(
+      properties["fallback"]?["default"]
+        == .array(defaults.fallback.map { .string($0.description) }))
     #expect(properties["resolvConf"]?["default"] == .string(defaults.resolvConf))
   }
 

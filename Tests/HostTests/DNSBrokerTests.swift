@@ -11,8 +11,10 @@ struct BrokerFixture {
   init(maximumPending: Int = 1024) {
     var limits = DNSBroker.Limits()
     limits.maximumPending = maximumPending
-    broker = DNSBroker(limits: limits)
+    self.init(limits: limits)
   }
+
+  init(limits: DNSBroker.Limits) { broker = DNSBroker(limits: limits) }
 
   func effects() -> [DNSEffect] {
     var effects: [DNSEffect] = []

@@ -19,6 +19,8 @@ import PluginAPI
 final class Forwarder {
   let host: HostContext
   let settings: HostDNSSettings
+  /// Takes a whole answer with the operation's id; nil: no server gave one.
+  private let deliver: (Waiter, [UInt8]?) -> Void
   var counters = Counters()
   private var exchanges: [HostDNSQuestion.Key: Exchange] = [:]
   private var ops: [lnd_op: Exchange] = [:]
@@ -51,9 +53,12 @@ final class Forwarder {
     var shared: UInt64 = 0
   }
 
-  init(host: HostContext, settings: HostDNSSettings) {
+  init(
+    host: HostContext, settings: HostDNSSettings, deliver: @escaping (Waiter, [UInt8]?) -> Void
+  ) {
     self.host = host
     self.settings = settings
+    self.deliver = deliver
   }
 
   var underWay: Int { exchanges.count }
@@ -240,13 +245,7 @@ final class Forwarder {
     close(exchange)
     for waiter in waiters {
       ops[waiter.op] = nil
-      guard var bytes = answer else {
-        host.answer(waiter.op, waiter.question.answer(.serverFailure))
-        continue
-      }
-      bytes[0] = UInt8(waiter.question.header.id >> 8)
-      bytes[1] = UInt8(waiter.question.header.id & 255)
-      host.answer(waiter.op, bytes)
+      deliver(waiter, answer.map(waiter.question.claim))
     }
   }
 

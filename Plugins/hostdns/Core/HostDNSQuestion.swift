@@ -27,6 +27,15 @@ struct HostDNSQuestion {
     return DNSMessage(header: header, questions: [question], answers: records).encoded()
   }
 
+  /// An answer to the same question of somebody else, with this one's id.
+  func claim(_ answer: [UInt8]) -> [UInt8] {
+    guard answer.count >= DNSHeader.length else { return answer }
+    var answer = answer
+    answer[0] = UInt8(header.id >> 8)
+    answer[1] = UInt8(header.id & 255)
+    return answer
+  }
+
   /// What makes two questions one: all that can change the answer.
   var key: Key {
     Key(

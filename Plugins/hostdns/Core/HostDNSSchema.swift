@@ -20,12 +20,16 @@ package let hostDNSSchema = #"""
         "description": "Nameservers to ask for everything, instead of the host's resolver: 192.0.2.53, 192.0.2.53:5353, 2001:db8::53 or [2001:db8::53]:5353",
         "type": "array", "items": { "type": "string" }, "maxItems": 8, "default": []
       },
+      "fallback": {
+        "description": "Nameservers to ask when resolvConf lists none; []: nobody",
+        "type": "array", "items": { "type": "string" }, "maxItems": 8, "default": ["8.8.8.8", "1.1.1.1"]
+      },
       "ipv6": {
         "description": "Answer AAAA questions; false: every name has no IPv6 address",
         "type": "boolean", "default": true
       },
       "workers": {
-        "description": "Threads that look up addresses, at most",
+        "description": "Threads that wait for the C library, at most",
         "type": "integer", "minimum": 1, "maximum": 64, "default": 8
       },
       "ttl": {

@@ -9,6 +9,10 @@ package struct HostDNSSettings: Sendable {
   package var attempts: UInt32 = 2
   /// Asked for everything, instead of the host's resolver; empty: not set.
   package var servers: [ServerAddress] = []
+  /// Asked when resolv.conf lists none.
+  package var fallback = [
+    ServerAddress(address: .v4(0x0808_0808)), ServerAddress(address: .v4(0x0101_0101)),
+  ]
   /// Whether AAAA questions are answered; otherwise NODATA.
   package var ipv6 = true
   /// Threads that call getaddrinfo, at most.
@@ -16,7 +20,10 @@ package struct HostDNSSettings: Sendable {
   /// Seconds, for addresses whose real TTL getaddrinfo does not tell.
   package var timeToLive: UInt32 = 5
   /// Where the nameservers of the host are listed.
-  package var resolvConf = "/etc/resolv.conf"
+  package var resolvConf = Self.systemResolvConf
+
+  /// What the C library reads.
+  package static let systemResolvConf = "/etc/resolv.conf"
 
   package static let maximumServers = 8
 
@@ -30,17 +37,26 @@ package struct HostDNSSettings: Sendable {
       guard value.hasPrefix("/") else { throw .invalid("/resolvConf", "not an absolute path") }
       resolvConf = value
     }
-    let list = try options.strings("servers") ?? []
-    guard list.count <= Self.maximumServers else {
-      throw .invalid("/servers", "more than \(Self.maximumServers) servers")
+    servers = try Self.servers(options, "servers") ?? servers
+    fallback = try Self.servers(options, "fallback") ?? fallback
+  }
+
+  private static func servers(
+    _ options: Options, _ key: String
+  ) throws(PluginFailure) -> [ServerAddress]? {
+    guard let list = try options.strings(key) else { return nil }
+    guard list.count <= maximumServers else {
+      throw .invalid("/\(key)", "more than \(maximumServers) servers")
     }
+    var servers: [ServerAddress] = []
     for (index, text) in list.enumerated() {
       guard let server = ServerAddress(text) else {
         throw .invalid(
-          "/servers/\(index)",
+          "/\(key)/\(index)",
           "\"\(text)\" is no address; write 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53")
       }
       servers.append(server)
     }
+    return servers
   }
 }

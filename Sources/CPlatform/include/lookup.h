@@ -26,4 +26,12 @@ void plat_lookup_prepare(uint32_t generation, uint32_t timeout_s, uint32_t attem
 int plat_lookup(const char *name, int ipv6, uint8_t *addresses, uint32_t capacity,
                 uint32_t *count);
 
+/* Sends a DNS query to the servers of /etc/resolv.conf as the C library does
+ * (res_nsend: next server on failure, TCP on truncation), blocking, after
+ * plat_lookup_prepare. The library matches id, question and sender. Returns
+ * PLAT_LOOKUP_FOUND with the answer, whatever its RCODE, or PLAT_LOOKUP_AGAIN
+ * when no server gave one. glibc only; elsewhere PLAT_LOOKUP_FAILED. */
+int plat_query(const uint8_t *message, uint32_t length, uint8_t *answer, uint32_t capacity,
+               uint32_t *count);
+
 #endif /* CPLATFORM_LOOKUP_H */

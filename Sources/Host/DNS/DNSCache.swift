@@ -79,7 +79,7 @@ struct DNSCache {
 
   /// Keeps an answer if it may be kept.
   mutating func store(_ key: DNSCacheKey, _ answer: DNSAnswer, now: UInt64) {
-    guard let lifetime = answer.lifetime else { return }
+    guard limits.entries > 0, let lifetime = answer.lifetime else { return }
     let entry = Entry(
       key: key, answer: answer.kept, stored: now,
       expires: now &+ UInt64(lifetime.seconds) * 1_000_000_000)

@@ -14,6 +14,9 @@ struct OwnedNameSet {
   let owner: String
   private(set) var hosts: [DNSName: Entry] = [:]
   private(set) var zones: [DNSName: OwnedZone] = [:]
+  /// Names of one address that reverse lookups tell.
+  static let maximumNames = 64
+
   /// For reverse lookups, in the order of their names.
   private(set) var names: [DNSAddress: [DNSName]] = [:]
   /// What counts for the bound.
@@ -62,7 +65,8 @@ struct OwnedNameSet {
   }
 
   private mutating func note(_ name: DNSName, _ address: DNSAddress) {
-    if names[address]?.contains(name) != true { names[address, default: []].append(name) }
+    guard names[address]?.count ?? 0 < Self.maximumNames else { return }
+    names[address, default: []].append(name)
   }
 
   /// The zone with the longest suffix that `name` lies in or is.

@@ -26,6 +26,9 @@ final class DNSService: DNSPluginOwner {
   private var plugin: DNSPlugin?
   private var askers: [DNSTicket: Asker] = [:]
   private var hasEffects = false
+  private var files = NameFiles()
+  /// The DNS plugin is to be told that the host's files changed, before it is asked more.
+  private var tellsPlugin = false
   /// An operation of the DNS plugin that is no question ended.
   var stopped: (() -> Void)?
 
@@ -92,6 +95,10 @@ final class DNSService: DNSPluginOwner {
     _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64, _ asker: Asker
   ) -> DNSTicket? {
     let now = MonotonicClock.now()
+    if files.changed(now: now) {
+      broker.flushCache()
+      tellsPlugin = true
+    }
     guard let ticket = broker.query(message, over: transport, deadline: deadline, now: now) else {
       return nil
     }
@@ -108,6 +115,10 @@ final class DNSService: DNSPluginOwner {
     if let deadline = broker.nextDeadline, deadline <= now {
       broker.expire(now: now)
       hasEffects = true
+    }
+    if tellsPlugin {
+      tellsPlugin = false
+      plugin?.networkChanged()
     }
     if hasEffects {
       hasEffects = false

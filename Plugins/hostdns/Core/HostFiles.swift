@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+import DNSMessage
+
+/// The files that say how the host finds names: resolv.conf(5), hosts(5), nsswitch.conf(5).
+/// Loop thread.
+struct HostFiles {
+  private var resolvConf: FollowedFile<[ServerAddress]>
+  private var hosts: FollowedFile<HostsFile>
+  private var order: FollowedFile<HostsOrder>
+  private let fallback: [ServerAddress]
+  /// Whether the C library reads the same resolv.conf.
+  let isSystem: Bool
+  /// Grows with each change; workers compare it to know when to read anew, too.
+  private(set) var generation: UInt32 = 0
+
+  init(_ settings: HostDNSSettings) {
+    #if canImport(Glibc)
+      let order: HostsOrder? = nil
+    #else
+      let order: HostsOrder? = .system
+    #endif
+    self.init(resolvConf: settings.resolvConf, fallback: settings.fallback, order: order)
+  }
+
+  /// - Parameter order: instead of nsswitch.conf.
+  init(resolvConf path: String, fallback: [ServerAddress], order fixed: HostsOrder?) {
+    resolvConf = FollowedFile(
+      path: path, limit: ResolvConf.maximumLength, parse: ResolvConf.servers)
+    hosts = FollowedFile(
+      path: "/etc/hosts", limit: HostsFile.maximumLength, parse: HostsFile.init(parsing:))
+    order = FollowedFile(path: "/etc/nsswitch.conf", limit: 64 << 10) {
+      fixed ?? HostsOrder(parsing: $0)
+    }
+    self.fallback = fallback
+    isSystem = path == HostDNSSettings.systemResolvConf
+  }
+
+  /// Looks whether one of them changed; true when it did, or with `force`.
+  mutating func refresh(force: Bool) -> Bool {
+    var changed = resolvConf.refresh(force: force)
+    changed = hosts.refresh(force: force) || changed
+    changed = order.refresh(force: force) || changed
+    if changed { generation &+= 1 }
+    return changed
+  }
+
+  /// The host's nameservers, or those for hosts without any.
+  var servers: [ServerAddress] {
+    resolvConf.content.isEmpty ? fallback : resolvConf.content
+  }
+
+  /// The host names no server itself.
+  var isWithoutServers: Bool { resolvConf.content.isEmpty }
+
+  func route(_ name: DNSName) -> HostsOrder.Route {
+    order.content.route(name, isInFile: hosts.content.mayContain(name))
+  }
+
+  /// The name that the hosts file has for a reverse name's address.
+  func hostsName(ofReverse name: DNSName) -> DNSName? {
+    name.reverseAddress.flatMap { hosts.content.name(of: $0) }
+  }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+import DNSMessage
+import Platform
+import Testing
+
+@testable import HostDNSCore
+
+@Suite("The order of the host's sources (nsswitch.conf, hosts)")
+struct HostsOrderTests {
+  @Test(
+    "what DNS would be asked goes to the nameservers, everything else is the system's",
+    arguments: [
+      ("hosts: files dns", "x.example", HostsOrder.Route.dns), ("", "x.example", .dns),
+      ("passwd: files\n", "x.example", .dns),
+      ("hosts: files dns", "printer.local", .dns),
+      ("hosts: files dns", "filed.example", .system), ("hosts: dns files", "x.example", .dns),
+      ("hosts: dns files", "filed.example", .dnsThenSystem),
+      ("hosts:\tfiles mdns4_minimal [NOTFOUND=return] dns # b", "x.example", .dns),
+      ("hosts: files mdns4_minimal [NOTFOUND=return] dns", "Printer.Local", .system),
+      ("hosts: files mdns4_minimal [NOTFOUND=return] dns myhostname", "x.example", .dnsThenSystem),
+      ("hosts: mymachines resolve [!UNAVAIL=return] files myhostname dns", "x.example", .system),
+      ("hosts: files resolve [!UNAVAIL=return] dns", "x.example", .system),
+      ("hosts: files [NOTFOUND=return] dns", "x.example", .system),
+      ("hosts: files", "x.example", .system),
+      ("hosts: files dns [NOTFOUND=return] nis", "x", .system),
+      ("#hosts: files sss\nhosts: files sss dns\nhosts: files dns", "x.example", .dns),
+    ])
+  func routes(_ text: String, _ name: String, _ expected: HostsOrder.Route) throws {
+    let hosts = HostsFile(parsing: Array("192.0.2.1 FILED.example alias\n".utf8))
+    let name = try #require(DNSName(name))
+    #expect(
+      HostsOrder(parsing: Array(text.utf8)).route(name, isInFile: hosts.mayContain(name))
+        == expected)
+  }
+
+  @Test("a hosts file is read as the C library reads it")
+  func hostsFile() throws {
+    let text = """
+      # 192.0.2.9 comment
+      127.0.0.1\tlocalhost
+      192.0.2.1 a.example b.example # c.example
+      192.0.2.1 later.example
+      nonsense d.example
+      fe80::1%lo link.example
+      192.0.2.2
+      ::1 localhost ip6-localhost
+      """
+    let file = HostsFile(parsing: Array(text.utf8))
+    for (name, isThere) in [
+      ("A.Example", true), ("b.example", true), ("c.example", false), ("d.example", false),
+      ("later.example", true), ("link.example", true), ("comment", false), ("localhost", true),
+    ] {
+      #expect(file.mayContain(try #require(DNSName(name))) == isThere, "\(name)")
+    }
+    #expect(file.name(of: .v4(0xC000_0201))?.displayed == "a.example")
+    #expect(file.name(of: .v4(0xC000_0202)) == nil)
+    #expect(file.name(of: .v6(0, 1))?.displayed == "localhost")
+  }
+}
+
+@Suite("Two answers, one truth", .serialized)
+struct VerdictTests {
+  private static let chain: [DNSRecordData] = [
+    .name(.cname, DNSName("real.example") ?? .root), .address(.v4(0xC000_0201)),
+  ]
+
+  /// A CNAME record and an address, TTL 300.
+  private func chained(_ query: DNSMessage) -> [UInt8] {
+    reply(query, .noError, Self.chain) {
+      $0.answers[1].name = DNSName("real.example") ?? .root
+    }
+  }
+
+  private func ask(
+    _ order: HostsOrder, system: HostLookup.Outcome, slow: Bool = false,
+    _ answer: @escaping (DNSMessage) -> [UInt8]
+  ) throws -> (DNSMessage?, lookups: Int) {
+    let host = try TestHost()
+    // Nobody gives up on a silent server before two seconds.
+    let server = try TestServer(host) { query, _ in slow ? [] : [answer(query)] }
+    let gate = Gate()
+    let plugin = try makePlugin(
+      host, [:], order: order, servers: [try #require(ServerAddress(server.address))]
+    ) { name, _ in
+      gate.pass(name)
+      return system
+    }
+    return (try host.answer(plugin, query("www.example", .a)), gate.names.count)
+  }
+
+  @Test("where DNS is the host's order its answer is the answer, and no thread is asked")
+  func dns() throws {
+    let (answer, lookups) = try ask(.standard, system: .failed, chained)
+    #expect(answer?.answers.count == 2)
+    #expect(answer?.answers.map(\.ttl) == [300, 300])
+    #expect(lookups == 0)
+  }
+
+  @Test("the nameservers' message tells TTL and CNAME of what the system says")
+  func agreement() throws {
+    let (answer, lookups) = try ask(.system, system: .found([[192, 0, 2, 1]]), chained)
+    #expect(answer?.answers.count == 2)
+    #expect(answer?.answers.map(\.ttl) == [300, 300])
+    #expect(lookups == 1)
+  }
+
+  @Test("where they contradict each other the system is right")
+  func contradiction() throws {
+    let other = try ask(.system, system: .found([[10, 0, 0, 1]]), chained).0
+    #expect(other?.answers.map { "\($0.data)" } == ["10.0.0.1"])
+    #expect(other?.answers.map(\.ttl) == [5])
+    #expect(try ask(.system, system: .noName, chained).0?.responseCode == .nameError)
+    let known = try ask(.system, system: .found([[10, 0, 0, 1]])) { reply($0, .nameError) }.0
+    #expect(known?.answers.count == 1)
+  }
+
+  @Test("a silent nameserver does not hold up what the system knows")
+  func silence() throws {
+    let start = MonotonicClock.now()
+    let (answer, _) = try ask(.system, system: .found([[10, 0, 0, 1]]), slow: true, chained)
+    #expect(answer?.answers.count == 1)
+    #expect(MonotonicClock.now() - start < 1_900_000_000)
+  }
+
+  @Test("sources behind DNS are asked when DNS does not know")
+  func behind() throws {
+    let order = HostsOrder(parsing: Array("hosts: dns wins".utf8))
+    let (first, none) = try ask(order, system: .failed, chained)
+    #expect(first?.answers.count == 2)
+    #expect(none == 0)
+    let (second, one) = try ask(order, system: .found([[10, 0, 0, 1]])) { reply($0, .nameError) }
+    #expect(second?.answers.map { "\($0.data)" } == ["10.0.0.1"])
+    #expect(one == 1)
+    let (third, _) = try ask(order, system: .noName) { reply($0, .nameError) }
+    #expect(third?.responseCode == .nameError)
+  }
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+import DNSMessage
+import Host
+import HostProtocol
+import Testing
+
+@Suite("Owned names: hosts, aliases and zones of their owners")
+struct DNSOwnedNamesTests {
+  private func fixture(_ sets: NameSet...) throws -> BrokerFixture {
+    let fixture = BrokerFixture()
+    for set in sets { try fixture.broker.set(set) }
+    return fixture
+  }
+
+  private func texts(_ message: DNSMessage?) -> [String] {
+    message?.answers.map { "\($0.name.displayed) \($0.data)" } ?? []
+  }
+
+  @Test("a set replaces its owner's last one, an empty one withdraws it, others stay")
+  func owners() throws {
+    let fixture = try fixture(
+      NameSet(owner: "a", hosts: ["one.example": ["10.0.0.1"], "two.example": ["10.0.0.2"]]),
+      NameSet(owner: "b", hosts: ["three.example": ["10.0.0.3", "fd00::3"]]))
+    try fixture.broker.set(NameSet(owner: "a", hosts: ["Two.Example": ["10.0.0.9"]]))
+    #expect(try fixture.ask(clientQuery("one.example")) != nil)
+    #expect(
+      texts(try fixture.immediate(clientQuery("two.example"))) == ["two.example 10.0.0.9"])
+    #expect(
+      texts(try fixture.immediate(clientQuery("THREE.example", .aaaa)))
+        == ["THREE.example fd00::3"])
+    #expect(
+      texts(try fixture.immediate(clientQuery("9.0.0.10.in-addr.arpa", .ptr)))
+        == ["9.0.0.10.in-addr.arpa Two.Example."])
+    #expect(try fixture.ask(clientQuery("2.0.0.10.in-addr.arpa", .ptr)) != nil)
+    try fixture.broker.set(NameSet(owner: "a"))
+    #expect(try fixture.ask(clientQuery("two.example")) != nil)
+    #expect(try fixture.immediate(clientQuery("three.example")) != nil)
+  }
+
+  @Test("of two owners of a name the last to come has all of it; the plugins' names come after")
+  func precedence() throws {
+    let fixture = try fixture(
+      NameSet(owner: "a", hosts: ["host.lima.internal": ["10.0.0.1"]]),
+      NameSet(owner: "b", hosts: ["host.lima.internal": ["fd00::2"]]))
+    #expect(fixture.broker.publish("host.lima.internal", address: "192.168.5.2") == .done)
+    let message = try clientQuery("host.lima.internal")
+    #expect(try fixture.immediate(message)?.answers.isEmpty == true)
+    try fixture.broker.set(NameSet(owner: "b"))
+    #expect(texts(try fixture.immediate(message)) == ["host.lima.internal 10.0.0.1"])
+    try fixture.broker.set(NameSet(owner: "a"))
+    #expect(texts(try fixture.immediate(message)) == ["host.lima.internal 192.168.5.2"])
+  }
+
+  @Test("aliases are followed, the chain is in the answer (RFC 1034 3.6.2)")
+  func aliases() throws {
+    let fixture = try fixture(
+      NameSet(
+        owner: "a",
+        hosts: [
+          "c1.example": ["c2.example"], "c2.example": ["c3.example."], "c3.example": ["10.0.0.3"],
+          "single": ["c3.example"],
+        ]))
+    #expect(
+      texts(try fixture.immediate(clientQuery("C1.example"))) == [
+        "C1.example c2.example.", "c2.example c3.example.", "c3.example 10.0.0.3",
+      ])
+    #expect(
+      texts(try fixture.immediate(clientQuery("c1.example", .cname)))
+        == ["c1.example c2.example."])
+    // RFC 2308 2.2: NODATA at the end of a chain has the chain.
+    #expect(
+      texts(try fixture.immediate(clientQuery("c2.example", .mx))) == ["c2.example c3.example."])
+    #expect(
+      texts(try fixture.immediate(clientQuery("single"))) == [
+        "single c3.example.", "c3.example 10.0.0.3",
+      ])
+  }
+
+  @Test("cycles end in SERVFAIL (RFC 1034 3.6.2), and so do endless chains")
+  func cycles() throws {
+    var hosts = [
+      "a.example": ["b.example"], "b.example": ["a.example"], "me.example": ["Me.Example"],
+    ]
+    for index in 0..<100 { hosts["l\(index).example"] = ["l\(index + 1).example"] }
+    let fixture = try fixture(NameSet(owner: "a", hosts: hosts))
+    for name in ["a.example", "me.example", "l0.example"] {
+      #expect(try fixture.immediate(clientQuery(name))?.responseCode == .serverFailure)
+    }
+  }
+
+  @Test("an alias to a name outside is asked for there, and the chain comes before its answer")
+  func outside() throws {
+    let fixture = try fixture(
+      NameSet(
+        owner: "a", hosts: ["db.example": ["alias.example"], "alias.example": ["db.corp.test"]]))
+    let message = try clientQuery("DB.example", edns: DNSEDNS(udpSize: 1232)) {
+      $0.header.checkingDisabled = true
+    }
+    for round in 0..<2 {
+      let bytes: [UInt8]
+      if round == 0 {
+        bytes = try fixture.relayed(message) { asked in
+          #expect(asked.questions[0].name.displayed == "db.corp.test")
+          #expect(asked.header.checkingDisabled)
+          #expect(asked.edns != nil)
+          return pluginAnswer(asked)
+        }
+      } else {
+        // What is kept is what the name outside said.
+        bytes = try #require(try fixture.immediate(message)).encoded()
+      }
+      let answer = try DNSMessage(parsing: bytes)
+      #expect(
+        texts(answer) == [
+          "DB.example alias.example.", "alias.example db.corp.test.", "db.corp.test 0.0.0.0",
+        ])
+      #expect(answer.questions[0].name.displayed == "DB.example")
+      #expect(answer.header.id == 0xBEEF)
+      #expect(!answer.header.isAuthoritative)
+      #expect(answer.edns != nil)
+    }
+    // RFC 6604 3: the code is the last name's.
+    let missing = try fixture.relayed(clientQuery("alias.example", .mx)) { asked in
+      pluginAnswer(asked, count: 0) { $0.header.responseCode = .nameError }
+    }
+    let answer = try DNSMessage(parsing: missing)
+    #expect(answer.responseCode == .nameError)
+    #expect(texts(answer) == ["alias.example db.corp.test."])
+  }
+
+  @Test("in a zone: a record, else a pattern, else the default address, else NXDOMAIN")
+  func zones() throws {
+    typealias Record = NameZone.Record
+    let fixture = try fixture(
+      NameSet(
+        owner: "gv",
+        zones: [
+          NameZone(
+            name: "apps.test.",
+            records: [
+              Record(name: "api", address: "10.1.0.1"), Record(name: "API", address: "10.1.0.9"),
+              Record(name: "", address: "10.1.0.2", pattern: "^worker-[0-9]+$"),
+              Record(name: "six", address: "fd00::6"), Record(name: "", address: "10.1.0.3"),
+            ], defaultAddress: "10.1.0.254"),
+          NameZone(name: "test", records: [Record(name: "x.y", address: "10.1.1.1")]),
+          NameZone(name: "deep.apps.test"),
+        ]))
+    let expected: [(String, DNSType, DNSResponseCode, [String])] = [
+      ("api.apps.test", .a, .noError, ["10.1.0.1"]), ("Api.Apps.Test", .a, .noError, ["10.1.0.1"]),
+      ("worker-12.apps.test", .a, .noError, ["10.1.0.2"]),
+      ("WORKER-3.apps.test", .a, .noError, ["10.1.0.2"]),
+      ("worker-x.apps.test", .a, .noError, ["10.1.0.254"]),
+      ("six.apps.test", .aaaa, .noError, ["fd00::6"]), ("six.apps.test", .a, .noError, []),
+      ("apps.test", .a, .noError, ["10.1.0.3"]), ("a.b.apps.test", .a, .noError, ["10.1.0.254"]),
+      ("api.apps.test", .mx, .noError, []), ("api.apps.test", .aaaa, .noError, []),
+      // The longest suffix decides, and it has nothing at all.
+      ("x.deep.apps.test", .a, .nameError, []), ("x.y.test", .a, .noError, ["10.1.1.1"]),
+      ("no.test", .a, .nameError, []), ("no.test", .https, .nameError, []),
+    ]
+    for (name, type, code, data) in expected {
+      let answer = try #require(try fixture.immediate(clientQuery(name, type)), "\(name)")
+      #expect(answer.responseCode == code, "\(name)")
+      #expect(answer.answers.map { "\($0.data)" } == data, "\(name) \(type)")
+    }
+    #expect(try fixture.ask(clientQuery("xapps.example")) != nil)
+    #expect(
+      texts(try fixture.immediate(clientQuery("1.0.1.10.in-addr.arpa", .ptr)))
+        == ["1.0.1.10.in-addr.arpa api.apps.test."])
+  }
+
+  @Test("a few hosts in a public top-level domain do not make the rest of it vanish")
+  func topLevel() throws {
+    let record = NameZone.Record(name: "x", address: "10.0.0.1")
+    let fixture = try fixture(
+      NameSet(
+        owner: "a", hosts: ["app.dev": ["10.0.0.2"]],
+        zones: [
+          NameZone(name: "dev.", records: [record]), NameZone(name: "internal.", records: [record]),
+        ]))
+    #expect(texts(try fixture.immediate(clientQuery("x.dev"))) == ["x.dev 10.0.0.1"])
+    #expect(texts(try fixture.immediate(clientQuery("app.dev"))) == ["app.dev 10.0.0.2"])
+    #expect(try fixture.ask(clientQuery("go.dev")) != nil)
+    #expect(try fixture.immediate(clientQuery("gone.internal"))?.responseCode == .nameError)
+  }
+
+  @Test("an exact host goes before a zone, and an owner's zones may overlap another's")
+  func overlap() throws {
+    let fixture = try fixture(
+      NameSet(owner: "old", zones: [NameZone(name: "z.test", defaultAddress: "10.0.0.1")]),
+      NameSet(
+        owner: "new", hosts: ["h.z.test": ["10.0.0.3"]],
+        zones: [
+          NameZone(name: "Z.test", records: [NameZone.Record(name: "r", address: "10.0.0.2")])
+        ]))
+    for (name, address) in [("r", "10.0.0.2"), ("h", "10.0.0.3"), ("other", "10.0.0.1")] {
+      #expect(
+        texts(try fixture.immediate(clientQuery("\(name).z.test")))
+          == ["\(name).z.test \(address)"])
+    }
+  }
+
+  @Test(
+    "what cannot be is refused as a whole, and says why",
+    arguments: [
+      (NameSet(owner: "a", hosts: ["a..b": ["10.0.0.1"]]), "a..b"),
+      (NameSet(owner: "a", hosts: ["a": []]), "neither an address nor a name"),
+      (NameSet(owner: "a", hosts: ["a": ["10.0.0.1", "b"]]), "each has to be an address"),
+      (NameSet(owner: "a", hosts: ["a": ["10.0.0.256"]]), "10.0.0.256"),
+      (NameSet(owner: "a", hosts: ["a": [""]]), "neither an address nor a name"),
+      (NameSet(owner: "a", zones: [NameZone(name: "")]), "is no DNS name"),
+      (NameSet(owner: "a", zones: [NameZone(name: "z", defaultAddress: "x")]), "no IP address"),
+      (
+        NameSet(
+          owner: "a",
+          zones: [
+            NameZone(
+              name: "z",
+              records: [NameZone.Record(name: "", address: "10.0.0.1", pattern: "(")])
+          ]), "regular expression"
+      ),
+      (
+        NameSet(
+          owner: "a",
+          zones: [
+            NameZone(
+              name: "z",
+              records: [
+                NameZone.Record(name: "", address: "10.0.0.1", pattern: "((a{60}){60}){60}")
+              ])
+          ]), "regular expression"
+      ),
+    ])
+  func refused(_ set: NameSet, _ reason: String) throws {
+    let fixture = try fixture(NameSet(owner: "a", hosts: ["keep.example": ["10.0.0.1"]]))
+    let error = #expect(throws: HostError.self) { try fixture.broker.set(set) }
+    #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
+    #expect(try fixture.immediate(clientQuery("keep.example")) != nil)
+  }
+
+  @Test("the names of all owners together are bounded")
+  func bound() throws {
+    let fixture = BrokerFixture()
+    var hosts: [String: [String]] = [:]
+    for index in 0..<40_000 { hosts["n\(index).example"] = ["10.0.0.1"] }
+    try fixture.broker.set(NameSet(owner: "a", hosts: hosts))
+    let error = #expect(throws: HostError.self) {
+      try fixture.broker.set(NameSet(owner: "b", hosts: hosts))
+    }
+    #expect(error?.code == .limit)
+    try fixture.broker.set(NameSet(owner: "a", hosts: hosts))
+  }
+
+  @Test("without IPv6 AAAA of everything is NODATA, and nobody is asked")
+  func noIPv6() throws {
+    let fixture = try fixture(NameSet(owner: "a", hosts: ["a.example": ["fd00::1"]]))
+    fixture.broker.policy = DNSPolicy(ipv6: false)
+    for name in ["a.example", "other.example"] {
+      let answer = try #require(try fixture.immediate(clientQuery(name, .aaaa)))
+      #expect(answer.responseCode == .noError)
+      #expect(answer.answers.isEmpty)
+    }
+    #expect(fixture.broker.counters.withheld == 2)
+    #expect(try fixture.ask(clientQuery("other.example", .a)) != nil)
+  }
+}
