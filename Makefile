@@ -2,6 +2,7 @@
 #
 #   make demo      install what is missing, build, and show a guest's network working
 #   make test      install what is missing, build, and run all tests
+#   make examples  build and test the DNS plugins of SDK/examples (the one in Swift takes minutes)
 #   make check     before a commit: format, lint, build without warnings, quick tests
 #   make build     the release build
 #   make install   into PREFIX (default /usr/local), after make build
@@ -15,7 +16,7 @@ SWIFT ?= swift
 RELEASE = .build/release
 SOURCES = Sources Plugins SDK Tests Benchmarks Package.swift
 
-.PHONY: demo test check build install bench fuzz format lint clean
+.PHONY: demo test examples check build install bench fuzz format lint clean
 
 demo:
 	@Scripts/install-packages demo
@@ -25,6 +26,11 @@ demo:
 test:
 	@Scripts/install-packages test
 	@Scripts/test
+
+examples:
+	@Scripts/install-packages examples
+	$(MAKE) -C SDK/examples/2-dns-zone test
+	cd SDK/examples/3-dns-tls && $(SWIFT) test --disable-xctest --no-parallel
 
 check: lint
 	@Scripts/install-packages build

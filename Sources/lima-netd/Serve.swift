@@ -19,7 +19,8 @@ struct Serve: ParsableCommand {
       A network starts with its first guest and stops when the last one has been gone for the grace period.
 
       Signals: SIGTERM and SIGINT stop everything; SIGHUP rereads networks.yaml, the plugin directories and the host's \
-      resolver configuration. A networks.yaml with mistakes is refused with file, line and column, and the one before \
+      resolver configuration. What changed in `dns:` holds at once, also for networks that run, whose guests do not \
+      notice; all else of a network holds from its next start on. A networks.yaml with mistakes is refused with file, line and column, and the one before \
       stays in force.
 
       Plugins are looked for in each --plugin-dir in turn, then in those of `plugins:` in networks.yaml, then in \

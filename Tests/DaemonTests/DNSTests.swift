@@ -72,24 +72,24 @@ struct DNSConfigTests {
   @Test(arguments: [
     (
       "hosts: {a..b: 10.0.0.1}",
-      "n.yaml:1:14: dns.hosts.a..b: `a..b` is no domain name: labels have 1 to 63 characters, a name 253 at most"
+      "n.yaml:1:15: dns.hosts.a..b: `a..b` is no domain name: labels have 1 to 63 characters, a name 253 at most"
     ),
     (
       "hosts: {a.b: 10.0.0.300}",
-      "n.yaml:1:19: dns.hosts.a.b: `10.0.0.300` is neither an address nor a domain name: write 192.0.2.1, fd00::1 or the other name"
+      "n.yaml:1:20: dns.hosts.a.b: `10.0.0.300` is neither an address nor a domain name: write 192.0.2.1, fd00::1 or the other name"
     ),
     (
       "hosts: {a.b: [10.0.0.1, c.d]}",
-      "n.yaml:1:19: dns.hosts.a.b: `c.d` is no address: of several, each has to be one; an alias stands alone"
+      "n.yaml:1:20: dns.hosts.a.b: `c.d` is no address: of several, each has to be one; an alias stands alone"
     ),
     (
       "hosts: [a.b]",
-      "n.yaml:1:13: dns.hosts: must be a mapping of names to addresses or names, not a list"
+      "n.yaml:1:14: dns.hosts: must be a mapping of names to addresses or names, not a list"
     ),
-    ("ipv6: perhaps", "n.yaml:1:12: dns.ipv6: must be true or false, not a single value"),
+    ("ipv6: perhaps", "n.yaml:1:13: dns.ipv6: must be true or false, not a single value"),
     (
       "servers: 192.0.2.1",
-      "n.yaml:1:15: dns.servers: must be a list of servers, not a single value"
+      "n.yaml:1:16: dns.servers: must be a list of servers, not a single value"
     ),
     ("host: {}", "n.yaml:1:7: dns.host: unknown key: did you mean `hosts`?"),
   ])

@@ -128,7 +128,9 @@ static int number(parser *p, const char *what, uint64_t limit, uint64_t *value) 
     for (size_t i = 0; i < p->length; i++) {
         if (p->token[i] < '0' || p->token[i] > '9') return fail(p, "%s: \"%s\" is no number", what, p->token);
         *value = *value * 10 + (uint64_t)(p->token[i] - '0');
-        if (*value > limit) return fail(p, "%s: %s is more than %llu", what, p->token, (unsigned long long)limit);
+        if (*value > limit) {
+            return fail(p, "%s: %s is more than %llu", what, p->token, (unsigned long long)limit);
+        }
     }
     return 1;
 }
@@ -181,7 +183,8 @@ static int put_time(parser *p, const char *what) {
     uint32_t value;
     if (!need(p, what)) return 0;
     if (!is_time(p, &value)) return fail(p, "%s: \"%s\" is no time", what, p->token);
-    uint8_t octets[4] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16), (uint8_t)(value >> 8), (uint8_t)value};
+    uint8_t octets[4] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16), (uint8_t)(value >> 8),
+                         (uint8_t)value};
     return put(p, octets, 4);
 }
 
@@ -224,7 +227,9 @@ static int put_text(parser *p, size_t limit, int with_length) {
                 i += 1;
             }
         }
-        if (count == limit) return fail(p, "a text of more than %u bytes: split it into several", (unsigned)limit);
+        if (count == limit) {
+            return fail(p, "a text of more than %u bytes: split it into several", (unsigned)limit);
+        }
         if (!put(p, &octet, 1)) return 0;
     }
     if (with_length) p->data[start] = (uint8_t)count;
@@ -255,7 +260,9 @@ static int put_generic(parser *p) {
     while (next(p)) {
         for (size_t i = 0; i < p->length; i++) {
             const char *digits = "0123456789abcdef", *d = strchr(digits, p->token[i] | 32);
-            if (p->token[i] < '0' || d == NULL || *d == 0) return fail(p, "\"%s\" is not hexadecimal", p->token);
+            if (p->token[i] < '0' || d == NULL || *d == 0) {
+                return fail(p, "\"%s\" is not hexadecimal", p->token);
+            }
             int value = (int)(d - digits);
             if (half < 0) {
                 half = value;
@@ -285,7 +292,10 @@ static uint16_t type_of(const char *token) {
         (token[2] | 32) == 'p' && (token[3] | 32) == 'e') {
         char *end;
         unsigned long value = strtoul(token + 4, &end, 10);
-        if (*end == 0 && value > 0 && value <= 65535 && value != TYPE_ANY && value != 41) return (uint16_t)value;
+        /* ANY is no data, and OPT (41) none of a zone. */
+        if (*end == 0 && value > 0 && value <= 65535 && value != TYPE_ANY && value != 41) {
+            return (uint16_t)value;
+        }
     }
     return 0;
 }
@@ -367,7 +377,10 @@ static int record(parser *p, int has_owner) {
             ttl = time;
             has_ttl = 1;
         } else {
-            return fail(p, "\"%s\" is no type: known are A, AAAA, CAA, CNAME, MX, NS, PTR, SOA, SRV, TXT and TYPE with a number", p->token);
+            return fail(p,
+                        "\"%s\" is no type: known are A, AAAA, CAA, CNAME, MX, NS, PTR, SOA, SRV, TXT "
+                        "and TYPE with a number",
+                        p->token);
         }
         if (!need(p, "the type")) return 0;
     }
@@ -381,7 +394,9 @@ static int directive(parser *p) {
     if (equals(p->token, "$ORIGIN")) {
         zone_name name;
         if (!need(p, "the origin")) return 0;
-        if (!zone_name_from_text(p->token, p->length, &p->origin, &name)) return fail(p, "\"%s\" is no domain name", p->token);
+        if (!zone_name_from_text(p->token, p->length, &p->origin, &name)) {
+            return fail(p, "\"%s\" is no domain name", p->token);
+        }
         p->origin = name;
     } else if (equals(p->token, "$TTL")) {
         if (!need(p, "the TTL")) return 0;
@@ -424,17 +439,23 @@ static int check(parser *p) {
     for (uint32_t i = 0; i < z->count; i++) {
         const zone_record *r = &z->records[i], *before = i ? r - 1 : NULL;
         p->line = r->line;
-        if (!zone_name_is_within(&r->owner, &z->apex)) return fail(p, "this name is not in the zone of the SOA (line %u)", (unsigned)z->soa->line);
+        if (!zone_name_is_within(&r->owner, &z->apex)) {
+            return fail(p, "this name is not in the zone of the SOA (line %u)",
+                        (unsigned)z->soa->line);
+        }
         /* RFC 1034 3.6.2: an alias has nothing but its CNAME. */
-        if (before && zone_name_compare(&before->owner, &r->owner) == 0 && (before->type == TYPE_CNAME || r->type == TYPE_CNAME)) {
+        if (before && zone_name_compare(&before->owner, &r->owner) == 0 &&
+            (before->type == TYPE_CNAME || r->type == TYPE_CNAME)) {
             p->line = r->line > before->line ? r->line : before->line;
-            return fail(p, "this name has a CNAME and another record (line %u)", (unsigned)(r->line > before->line ? before->line : r->line));
+            return fail(p, "this name has a CNAME and another record (line %u)",
+                        (unsigned)(r->line > before->line ? before->line : r->line));
         }
     }
     return 1;
 }
 
-zone *zone_parse(const char *text, size_t length, const char *file, const char *origin, char error[ZONE_ERROR_MAX]) {
+zone *zone_parse(const char *text, size_t length, const char *file, const char *origin,
+                 char error[ZONE_ERROR_MAX]) {
     parser *p = (parser *)calloc(1, sizeof *p);
     zone *z = (zone *)calloc(1, sizeof *z);
     if (!p || !z) {

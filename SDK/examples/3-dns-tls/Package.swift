@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
 // Within lima-netd's source tree the SDK is three folders up. Elsewhere, name its repository:

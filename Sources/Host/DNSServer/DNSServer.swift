@@ -23,8 +23,9 @@ final class DNSServer {
   /// Nanoseconds (RFC 7766 6.2.3).
   static let idleTime: UInt64 = 10_000_000_000
   private static let sweepInterval: UInt64 = 1_000_000_000
-  /// Batches of datagrams read in one turn of the loop.
-  private static let batchesPerTurn = 4
+  /// Batches of datagrams read in one turn of the loop: more than a socket buffer of the usual size
+  /// holds, so that a burst waits here, where the broker bounds it, and not there, where it is lost.
+  private static let batchesPerTurn = 32
 
   private enum Asker {
     case datagram(DNSPeer)

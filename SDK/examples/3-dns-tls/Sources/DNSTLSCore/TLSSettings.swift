@@ -14,7 +14,7 @@ public let tlsSchema = #"""
     "required": ["servers"],
     "properties": {
       "servers": {
-        "description": "Servers, the first one first: 9.9.9.9#dns.quad9.net, 192.0.2.53:8853, [2001:db8::53]:853#dns.example; the certificate must be for the name, without one for the address",
+        "description": "Servers, the first one first: 9.9.9.9#dns.quad9.net, 192.0.2.53:8853, [2001:db8::53]:853#dns.example; the certificate must be for the name, or for the address",
         "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 8
       },
       "caFile": {
@@ -36,7 +36,7 @@ public let tlsSchema = #"""
 /// One server as the options name it.
 struct TLSServer: Sendable, Equatable, CustomStringConvertible {
   let address: SocketAddress
-  /// What its certificate must be for; nil: its address.
+  /// What its certificate must be for, unless it is for the address (SwiftNIO takes either).
   let name: String?
   let description: String
 

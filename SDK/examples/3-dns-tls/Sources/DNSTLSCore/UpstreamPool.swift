@@ -90,7 +90,9 @@ final class UpstreamPool: @unchecked Sendable {  // Its state is touched on `loo
     question.timer = loop.scheduleTask(in: settings.timeout) { [weak question] in
       guard let question else { return }
       upstream.timedOut(question)
-      self.failed(question, upstream, "no answer within \(self.settings.timeout.nanoseconds / 1_000_000_000) s")
+      self.failed(
+        question, upstream,
+        "no answer within \(self.settings.timeout.nanoseconds / 1_000_000_000) s")
     }
     upstream.ask(question) { result in
       switch result {

@@ -43,6 +43,7 @@ final class TestHost {
   deinit { table.deallocate() }
 
   private static func of(_ context: UnsafeMutableRawPointer?) -> TestHost {
+    // The table's functions are called with the table's ctx, or the test is wrong.
     guard let context else { fatalError("a call without the table's ctx") }
     return Unmanaged<TestHost>.fromOpaque(context).takeUnretainedValue()
   }

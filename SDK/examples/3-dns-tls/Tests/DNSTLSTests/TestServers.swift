@@ -8,14 +8,15 @@ struct Failure: Error, CustomStringConvertible {
   let description: String
 }
 
-/// A folder with an authority and a certificate for dns.test and 127.0.0.1.
+/// A folder with an authority and a certificate of its.
 struct Certificates {
   let folder: String
   var authority: String { folder + "/ca.pem" }
   var certificate: String { folder + "/server.pem" }
   var key: String { folder + "/server.key" }
 
-  init() throws {
+  /// - Parameter subjects: what the certificate is for.
+  init(for subjects: String = "DNS:dns.test,IP:127.0.0.1") throws {
     folder = NSTemporaryDirectory() + "dns-tls-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try shell(
@@ -26,7 +27,7 @@ struct Certificates {
         -keyout ca.key -out ca.pem 2>err
       openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=dns.test -keyout server.key \
         -out server.csr 2>err
-      echo 'subjectAltName=DNS:dns.test,IP:127.0.0.1' >ext
+      echo 'subjectAltName=\(subjects)' >ext
       openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext \
         -out server.pem 2>err
       """)
@@ -96,12 +97,42 @@ final class Unbound {
 
   static func freePort() throws -> Int {
     let text = try shell(
-      "python3 -c 'import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0)); print(s.getsockname()[1])'")
+      "python3 -c 'import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0)); print(s.getsockname()[1])'"
+    )
     guard let port = Int(text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
       throw Failure(description: "no free port: \(text)")
     }
     return port
   }
+}
+
+/// Listens, and never says a word.
+final class SilentServer {
+  let port: Int
+  private let process = Process()
+
+  init() throws {
+    let pipe = Pipe()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = [
+      "python3", "-uc",
+      """
+      import socket, time
+      s = socket.create_server(("127.0.0.1", 0))
+      print(s.getsockname()[1])
+      time.sleep(60)
+      """,
+    ]
+    process.standardOutput = pipe
+    try process.run()
+    let text = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
+    guard let port = Int(text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
+      throw Failure(description: "no server: \(text)")
+    }
+    self.port = port
+  }
+
+  deinit { process.terminate() }
 }
 
 /// Runs a script of bash; what it prints.
