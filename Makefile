@@ -5,7 +5,8 @@
 #   make check     before a commit: format, lint, build without warnings, quick tests
 #   make build     the release build
 #   make install   into PREFIX (default /usr/local), after make build
-#   make bench     measure beside passt/pasta and slirp4netns (needs root)
+#   make bench     measure beside passt/pasta and slirp4netns (needs root); BENCH="--quick" for two minutes
+#   make micro     what a packet costs, by its path
 #   make fuzz      look for inputs that break a parser or the stack, SECONDS each (60)
 #   make format    rewrite the sources as swift format wants them
 
@@ -15,7 +16,7 @@ SWIFT ?= swift
 RELEASE = .build/release
 SOURCES = Sources Plugins SDK Tests Benchmarks Package.swift
 
-.PHONY: demo test check build install bench fuzz format lint clean
+.PHONY: demo test check build install bench micro fuzz format lint clean
 
 demo:
 	@Scripts/install-packages demo
@@ -41,7 +42,11 @@ install:
 bench:
 	@Scripts/install-packages bench
 	@Scripts/build-release
-	@Benchmarks/run
+	@Benchmarks/run $(BENCH)
+
+micro:
+	@Scripts/install-packages build
+	@Benchmarks/micro
 
 fuzz:
 	@Scripts/install-packages build
