@@ -6,7 +6,9 @@
 #   make check     before a commit: format, lint, build without warnings, quick tests
 #   make build     the release build
 #   make install   into PREFIX (default /usr/local), after make build
-#   make bench     measure beside passt/pasta and slirp4netns, and between guests (needs root)
+#   make bench     measure beside passt/pasta and slirp4netns, and between guests (needs root);
+#                  BENCH="--quick" for two minutes
+#   make micro     what a packet costs, by its path
 #   make fuzz      look for inputs that break a parser or the stack, SECONDS each (60)
 #   make format    rewrite the sources as swift format wants them
 
@@ -16,7 +18,7 @@ SWIFT ?= swift
 RELEASE = .build/release
 SOURCES = Sources Plugins SDK Tests Benchmarks Package.swift
 
-.PHONY: demo test examples check build install bench fuzz format lint clean
+.PHONY: demo test examples check build install bench micro fuzz format lint clean
 
 demo:
 	@Scripts/install-packages demo
@@ -47,8 +49,12 @@ install:
 bench:
 	@Scripts/install-packages bench
 	@Scripts/build-release
-	@Benchmarks/run
+	@Benchmarks/run $(BENCH)
 	@Benchmarks/switch
+
+micro:
+	@Scripts/install-packages build
+	@Benchmarks/micro
 
 fuzz:
 	@Scripts/install-packages build

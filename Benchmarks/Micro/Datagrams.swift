@@ -11,6 +11,10 @@ enum Datagrams {
     for flows in [1, 10, 100, 1000, 10_000] { report(fromGuest(measure, flows: flows)) }
     report(toGuest(measure, length: 64, "UDP to guest, 64 B"))
     report(toGuest(measure, length: 1400, "UDP to guest, 1400 B"))
+    report(
+      toGuest(
+        measure, length: 64, "UDP to guest, 64 B, in super-frames",
+        LND_OFFLOAD_CSUM | LND_OFFLOAD_UDP_SEGMENT))
     report(fragments(measure))
   }
 
@@ -69,8 +73,10 @@ enum Datagrams {
     }
   }
 
-  private static func toGuest(_ measure: Measure, length: Int, _ name: String) -> Sample {
-    let scene = MicroScene()
+  private static func toGuest(
+    _ measure: Measure, length: Int, _ name: String, _ offloads: UInt32 = 0
+  ) -> Sample {
+    let scene = MicroScene(offloads: offloads)
     FrameBatch([MicroScene.udp(from: 4000, to: MicroScene.server, [1])]).deliver(to: scene.stack)
     let event = lnd_fd_event(user: scene.host.lastToken, events: LND_FD_READ, reserved: 0)
     scene.host.datagramLength = length

@@ -142,6 +142,32 @@ package final class Transmitter {
     if scratchUsed > Self.scratchBytes { scratchUsed = Self.scratchBytes }
   }
 
+  /// Adds the prepared frame: `headerLength` bytes of scratch, then `count` pieces of payload with
+  /// `payloadLength` bytes in all, fewer than LND_FRAME_MAX_SLICES.
+  @inline(__always)
+  package func commit(
+    headerLength: Int, payloadLength: Int, frame template: lnd_frame, pieces count: Int,
+    _ piece: (Int) -> lnd_slice
+  ) {
+    guard frameCount < Self.maximumFrames, count < Int(LND_FRAME_MAX_SLICES) else { return }
+    var frame = template
+    let list = slices + sliceCount
+    list[0] = lnd_slice(
+      data: UnsafePointer((scratch + scratchUsed).assumingMemoryBound(to: UInt8.self)),
+      length: UInt64(headerLength))
+    for index in 0..<count { list[index &+ 1] = piece(index) }
+    sliceCount &+= count &+ 1
+    frame.length = UInt32(truncatingIfNeeded: headerLength &+ payloadLength)
+    frame.data = UnsafeRawPointer(list).assumingMemoryBound(to: UInt8.self)
+    frame.capacity = UInt32(truncatingIfNeeded: count &+ 1)
+    frame.flags |= UInt32(LND_FRAME_SLICES)
+    frames[frameCount] = frame
+    owners[frameCount] = FrameOwner(flow: 0, sequence: 0)
+    frameCount &+= 1
+    byteCount &+= headerLength &+ payloadLength
+    scratchUsed = min((scratchUsed &+ headerLength &+ 15) & ~15, Self.scratchBytes)
+  }
+
   /// Sends what was collected. After it, memory lent to `commit` may be reused.
   package func flush() {
     guard frameCount > 0 else { return }

@@ -32,12 +32,14 @@ extension TCPEngine {
     let size = UInt16(truncatingIfNeeded: mtu &- 40)
     guard size < flow.pointee.segmentSize else { return }
     flow.pointee.segmentSize = size
-    // What is on its way was too long: once more from its first byte (RFC 1191 §6.4).
-    flow.pointee.flags.subtract([.inRecovery, .retransmitDue, .isTiming])
+    // What is on its way was too long: once more from its first byte, slowly at first, though
+    // nothing says that the way is full (RFC 1191 §6.4).
+    flow.pointee.flags.subtract([.inRecovery, .retransmitDue, .isTiming, .tailProbed])
     flow.pointee.flags.insert(.inLoss)
     if flow.pointee.scoreboard != 0 { dropScoreboard(flow) }
     flow.pointee.recoveryPoint = flow.pointee.sendMaximum
-    flow.pointee.lossWindow = UInt32(size) &* 4
+    flow.pointee.congestionWindow = UInt32(size) &* 4
+    flow.pointee.slowStartThreshold = TCPFlow.unlimited
     flow.pointee.sendNext = flow.pointee.sendUnacknowledged
     touch(flow, .outputDue)
   }

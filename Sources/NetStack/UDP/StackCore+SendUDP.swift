@@ -27,8 +27,7 @@ extension StackCore {
         payload, from: source, to: guest, trafficClass: trafficClass, mac: mac, on: link)
     }
     return sendUDPFrame(
-      payload, from: source, to: guest, trafficClass: trafficClass, mac: mac, on: link,
-      frame: lnd_frame())
+      payload, from: source, to: guest, trafficClass: trafficClass, mac: mac, on: link)
   }
 
   /// Sends `payload` as datagrams of `segment` bytes, the last one shorter.
@@ -37,18 +36,12 @@ extension StackCore {
     _ payload: ByteView, segment: Int, from source: Endpoint, to guest: Endpoint,
     trafficClass: UInt8 = 0, mac: MACAddress, on link: UInt32
   ) -> Bool {
-    let state = links.pointer(link)
-    let packet = IPv4Header.encodedLength + UDPHeader.encodedLength + segment
-    if state.pointee.offloads & LND_OFFLOAD_UDP_SEGMENT != 0, packet <= Int(state.pointee.mtu),
+    if takesTrains(of: segment, on: link),
       payload.count <= UDPHeader.maxPayloadLength - IPv4Header.encodedLength
     {
-      var frame = lnd_frame()
-      frame.gso_type = UInt16(LND_GSO_UDP_L4)
-      frame.gso_size = UInt16(truncatingIfNeeded: segment)
-      frame.hdr_len = UInt16(truncatingIfNeeded: Self.headers)
       return sendUDPFrame(
-        payload, from: source, to: guest, trafficClass: trafficClass, mac: mac, on: link,
-        frame: frame)
+        payload, segment: segment, from: source, to: guest, trafficClass: trafficClass, mac: mac,
+        on: link)
     }
     var offset = 0
     while offset < payload.count {
@@ -63,32 +56,79 @@ extension StackCore {
     return true
   }
 
+  /// Whether datagrams of this many bytes may go to a link as one super-frame.
+  @inline(__always)
+  func takesTrains(of segment: Int, on link: UInt32) -> Bool {
+    let state = links.pointer(link)
+    // Hosts take no super-frame of smaller segments: it would only multiply the work.
+    return state.pointee.offloads & LND_OFFLOAD_UDP_SEGMENT != 0 && segment >= 32
+      && IPv4Header.encodedLength + UDPHeader.encodedLength + segment <= Int(state.pointee.mtu)
+  }
+
+  /// Sends `count` datagrams of the inbox, from `first` on, as one super-frame. All are of
+  /// `segment` bytes, the last one perhaps fewer.
+  func sendUDPTrain(
+    _ inbox: DatagramInbox, from first: Int, count: Int, segment: Int, byteCount: Int,
+    from source: Endpoint, to guest: Endpoint, trafficClass: UInt8, mac: MACAddress,
+    on link: UInt32
+  ) -> Bool {
+    guard
+      let frame = prepareUDP(
+        payloadLength: byteCount, segment: segment, from: source, to: guest,
+        trafficClass: trafficClass, mac: mac, on: link)
+    else { return false }
+    transmitter.commit(
+      headerLength: Self.headers, payloadLength: byteCount, frame: frame, pieces: count
+    ) { lnd_slice(inbox.payload(first &+ $0)) }
+    return true
+  }
+
   /// One frame; the host or the guest completes its checksum.
   @inline(__always)
   private func sendUDPFrame(
-    _ payload: ByteView, from source: Endpoint, to guest: Endpoint, trafficClass: UInt8,
-    mac: MACAddress, on link: UInt32, frame: lnd_frame
+    _ payload: ByteView, segment: Int = 0, from source: Endpoint, to guest: Endpoint,
+    trafficClass: UInt8, mac: MACAddress, on link: UInt32
   ) -> Bool {
-    guard let room = transmitter.prepare(link: link, byteCount: Self.headers) else { return false }
+    guard
+      let frame = prepareUDP(
+        payloadLength: payload.count, segment: segment, from: source, to: guest,
+        trafficClass: trafficClass, mac: mac, on: link)
+    else { return false }
+    transmitter.commit(headerLength: Self.headers, payload: lnd_slice(payload), frame: frame)
+    return true
+  }
+
+  /// Writes the headers of a frame, for the transmitter to commit; nil when the link has no room.
+  /// - Parameter segment: payload bytes of each datagram in a super-frame; 0 for a single one.
+  @inline(__always)
+  private func prepareUDP(
+    payloadLength: Int, segment: Int, from source: Endpoint, to guest: Endpoint,
+    trafficClass: UInt8, mac: MACAddress, on link: UInt32
+  ) -> lnd_frame? {
+    guard let room = transmitter.prepare(link: link, byteCount: Self.headers) else { return nil }
     let out = MutableByteView(room, count: Self.headers)
     EthernetHeader(destination: mac, source: config.gatewayMAC, etherType: EtherType.ipv4)
       .emit(into: out)
     IPv4Header(
       source: source.address, destination: guest.address, protocolNumber: IPProtocol.udp,
-      payloadLength: UDPHeader.encodedLength &+ payload.count,
+      payloadLength: UDPHeader.encodedLength &+ payloadLength,
       identification: nextIdentification(), trafficClass: trafficClass
     ).emit(into: out.dropFirst(EthernetHeader.encodedLength))
     let start = EthernetHeader.encodedLength + IPv4Header.encodedLength
     UDPHeader(
-      sourcePort: source.port, destinationPort: guest.port, payloadLength: payload.count
+      sourcePort: source.port, destinationPort: guest.port, payloadLength: payloadLength
     ).emitPartialChecksum(
       into: out.dropFirst(start), source: source.address, destination: guest.address)
-    var frame = frame
+    var frame = lnd_frame()
     frame.flags = LND_FRAME_NEEDS_CSUM
     frame.csum_start = UInt16(truncatingIfNeeded: start)
     frame.csum_offset = UInt16(truncatingIfNeeded: UDPField.checksum)
-    transmitter.commit(headerLength: Self.headers, payload: lnd_slice(payload), frame: frame)
-    return true
+    if segment > 0 {
+      frame.gso_type = UInt16(LND_GSO_UDP_L4)
+      frame.gso_size = UInt16(truncatingIfNeeded: segment)
+      frame.hdr_len = UInt16(truncatingIfNeeded: Self.headers)
+    }
+    return frame
   }
 
   /// The first fragment carries the UDP header with its whole checksum.

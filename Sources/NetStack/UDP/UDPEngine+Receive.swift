@@ -7,6 +7,8 @@ import PluginAPI
 extension UDPEngine {
   /// Turns of recvmmsg for one socket before others have theirs.
   private static let rounds = 4
+  /// Bytes of a super-frame: with its headers it is one IP packet to the guest until it is cut.
+  private static let longestTrain = 65_000
 
   /// A socket is ready (LND_FD_*).
   func onEvent(_ token: EventToken, _ events: UInt32) {
@@ -27,8 +29,12 @@ extension UDPEngine {
   /// Hands what is in the inbox to the flow's guest.
   private func deliver(to index: UInt32) {
     let flow = flows.pointer(index)
+    let link = flow.pointee.key.link
     var last: (source: Endpoint, seen: Endpoint)?
-    for datagram in 0..<inbox.count {
+    var datagram = 0
+    while datagram < inbox.count {
+      var count = 1
+      defer { datagram &+= count }
       guard !inbox.isTruncated(datagram), let source = inbox.source(datagram) else { continue }
       if last?.source != source {
         let seen = stack.seen(source)
@@ -43,18 +49,54 @@ extension UDPEngine {
       guard let seen = last?.seen else { continue }
       if flow.pointee.isDNSOnly, !flow.pointee.isAnswered { noteAnswer(index) }
       let payload = inbox.payload(datagram)
-      let (segment, trafficClass) = traits(datagram)
-      let isSent =
-        segment > 0 && segment < payload.count
-        ? stack.sendUDPTrain(
-          payload, segment: segment, from: seen, to: flow.pointee.guest,
-          trafficClass: trafficClass, mac: flow.pointee.guestMAC, on: flow.pointee.key.link)
-        : stack.sendUDP(
-          payload, from: seen, to: flow.pointee.guest, trafficClass: trafficClass,
-          mac: flow.pointee.guestMAC, on: flow.pointee.key.link)
-      counters.hostDatagrams &+= 1
-      if !isSent { counters.dropped &+= 1 }
+      let traits = traits(datagram)
+      let isSent: Bool
+      if traits.segment > 0, traits.segment < payload.count {
+        isSent = stack.sendUDPTrain(
+          payload, segment: traits.segment, from: seen, to: flow.pointee.guest,
+          trafficClass: traits.trafficClass, mac: flow.pointee.guestMAC, on: link)
+      } else {
+        let train = train(from: datagram, source, traits.trafficClass, on: link)
+        count = train.count
+        isSent =
+          count > 1
+          ? stack.sendUDPTrain(
+            inbox, from: datagram, count: count, segment: payload.count,
+            byteCount: train.byteCount, from: seen, to: flow.pointee.guest,
+            trafficClass: traits.trafficClass, mac: flow.pointee.guestMAC, on: link)
+          : stack.sendUDP(
+            payload, from: seen, to: flow.pointee.guest, trafficClass: traits.trafficClass,
+            mac: flow.pointee.guestMAC, on: link)
+      }
+      counters.hostDatagrams &+= UInt64(count)
+      if !isSent { counters.dropped &+= UInt64(count) }
     }
+  }
+
+  /// How many datagrams from `first` on may go as one super-frame, and their bytes: those of one
+  /// sender that are alike, on a link that takes such frames. A guest's kernel then does the way
+  /// through its device and its stack once for all of them.
+  private func train(
+    from first: Int, _ source: Endpoint, _ trafficClass: UInt8, on link: UInt32
+  ) -> (count: Int, byteCount: Int) {
+    let segment = inbox.payload(first).count
+    guard stack.takesTrains(of: segment, on: link) else { return (1, segment) }
+    var count = 1
+    var byteCount = segment
+    while first &+ count < inbox.count {
+      let next = first &+ count
+      let length = inbox.payload(next).count
+      guard length > 0, length <= segment, byteCount &+ length <= Self.longestTrain,
+        !inbox.isTruncated(next), inbox.source(next) == source
+      else { break }
+      let traits = traits(next)
+      guard traits.segment == 0 || traits.segment >= length, traits.trafficClass == trafficClass
+      else { break }
+      count &+= 1
+      byteCount &+= length
+      if length < segment { break }
+    }
+    return (count, byteCount)
   }
 
   /// What the kernel says beside a datagram: the size of those in a UDP_GRO train (0 for a single

@@ -16,7 +16,9 @@ final class DatagramWorld {
   let kernel = DatagramKernel()
   let stack: Stack
 
-  init(mtu: UInt32 = 1500, configure: (inout StackConfig) -> Void = { _ in }) throws {
+  init(mtu: UInt32 = 1500, offloads: UInt32 = 0, configure: (inout StackConfig) -> Void = { _ in })
+    throws
+  {
     guard let subnet = CIDR(Self.gateway, prefixLength: 24) else { preconditionFailure("a CIDR") }
     var config = StackConfig(
       subnet: subnet, gateway: Self.gateway, dns: IPAddress(192, 168, 5, 3))
@@ -32,6 +34,7 @@ final class DatagramWorld {
     info.kind = LND_PORT_GUEST
     info.port = Self.port
     info.mtu = mtu
+    info.offloads = offloads
     precondition(stack.portUp(info))
   }
 

@@ -122,6 +122,50 @@ import Testing
     #expect(got.flatMap(\.payload) == bytes)
   }
 
+  @Test func `datagrams that are alike go to the guest as one super-frame`() throws {
+    let world = try DatagramWorld(offloads: LND_OFFLOAD_CSUM | LND_OFFLOAD_UDP_SEGMENT)
+    world.send(world.udp(from: 4000, to: server, [1]), world.udp(from: 4000, to: other, [1]))
+    let fd = try #require(world.kernel.open.first)
+    // 100 100 60 | 100 100 | another's | 100 | with a traffic class | 20 20, which are too small
+    let shapes: [(source: Endpoint, count: Int, trafficClass: UInt8)] = [
+      (server, 100, 0), (server, 100, 0), (server, 60, 0), (server, 100, 0), (server, 100, 0),
+      (other, 100, 0), (server, 100, 0), (server, 100, 4), (server, 20, 0), (server, 20, 0),
+      (server, 0, 0), (server, 1472, 0), (server, 1472, 0), (server, 1473, 0), (server, 1473, 0),
+    ]
+    let payloads = shapes.enumerated().map { [UInt8](repeating: UInt8($0), count: $1.count) }
+    world.kernel.sockets[fd]?.incoming = zip(shapes, payloads).map {
+      .init(source: $0.source, payload: $1, trafficClass: $0.trafficClass)
+    }
+    world.host.rawFrames = 0
+    world.poll()
+    // The two that are too long for the link come as two fragments each.
+    let whole = world.host.frames.filter { frame in
+      frame.withByteView { view in
+        EthernetPacket(checking: view).flatMap { IPv4Packet(checking: $0.payload) }?.isFragment
+          == false
+      }
+    }
+    #expect(world.host.rawFrames == 9 + 4)
+    world.host.frames = whole
+    let got = world.datagrams()
+    #expect(got.map(\.payload) == Array(payloads.dropLast(2)))
+    #expect(got.map(\.source) == shapes.dropLast(2).map(\.source))
+  }
+
+  @Test func `super-frames of the host's and single datagrams keep their order`() throws {
+    let world = try DatagramWorld(offloads: LND_OFFLOAD_CSUM | LND_OFFLOAD_UDP_SEGMENT)
+    world.send(world.udp(from: 4000, to: server, [1]))
+    let fd = try #require(world.kernel.open.first)
+    let bytes = (0..<250).map { UInt8($0) }
+    world.kernel.sockets[fd]?.incoming = [
+      .init(source: server, payload: bytes, segment: 100),
+      .init(source: server, payload: Array(bytes.prefix(100))),
+      .init(source: server, payload: bytes, segment: 100),
+    ]
+    world.poll()
+    #expect(world.datagrams().map(\.payload.count) == [100, 100, 50, 100, 100, 100, 50])
+  }
+
   @Test func `a super-frame of the guest is so many datagrams`() throws {
     let world = try DatagramWorld()
     let bytes = (0..<2500).map { UInt8(truncatingIfNeeded: $0) }

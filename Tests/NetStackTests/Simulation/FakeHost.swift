@@ -128,6 +128,12 @@ final class FakeHost {
       segment[ip + 10] = UInt8(sum >> 8)
       segment[ip + 11] = UInt8(sum & 0xff)
       let tcp = Int(frame.csum_start)
+      guard UInt32(frame.gso_type) != LND_GSO_UDP_L4 else {
+        finishUDP(&segment, at: tcp, ip: ip, frame)
+        out.append(segment)
+        at = end
+        continue
+      }
       let sequence = segment.withByteView { $0.uint32(at: tcp + 4) } &+ UInt32(at - header)
       for shift in 0..<4 { segment[tcp + 4 + shift] = UInt8(sequence >> (24 - shift * 8) & 0xff) }
       if end < bytes.count { segment[tcp + 13] &= ~0x09 }
@@ -145,6 +151,24 @@ final class FakeHost {
       at = end
     }
     return out
+  }
+
+  /// The length of one datagram of a super-frame, and its checksum.
+  private static func finishUDP(
+    _ segment: inout [UInt8], at udp: Int, ip: Int, _ frame: lnd_frame
+  ) {
+    let length = segment.count - udp
+    segment[udp + 4] = UInt8(length >> 8)
+    segment[udp + 5] = UInt8(length & 0xff)
+    let pseudo = segment.withByteView { view in
+      Checksum(
+        source: view.ipv4Address(at: ip + 12), destination: view.ipv4Address(at: ip + 16),
+        protocolNumber: 17, length: length
+      ).folded
+    }
+    segment[udp + 6] = UInt8(pseudo >> 8)
+    segment[udp + 7] = UInt8(pseudo & 0xff)
+    complete(&segment, frame)
   }
 
   private static func complete(_ bytes: inout [UInt8], _ frame: lnd_frame) {

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemons that are compared, each serving a guest that is a network namespace.
+
+The host is another namespace, so that nothing that runs on the machine is in the way and no
+traffic leaves it. A guest's link is a TAP device that the daemon opens itself, or the framed
+stream of QEMU, which netload plays.
+"""
+import json, os, re, shutil, subprocess, time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NETD = Path(os.environ.get("LIMA_NETD_PRODUCTS", ROOT / ".build/release")) / "lima-netd"
+NETLOAD = ROOT / ".build/netload"
+GUEST, HOST = f"lndbg{os.getpid()}", f"lndbh{os.getpid()}"
+# What the names of the DNS cell are answered by.
+DNS_SERVER = "10.99.0.1"
+
+
+def sh(*words, check=True, **options):
+    return subprocess.run([str(word) for word in words], check=check, text=True, capture_output=True, timeout=60, **options)
+
+
+def wait_for(condition, seconds=10, what="something"):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.01)
+    raise RuntimeError(f"{what} was not ready in time")
+
+
+def children(pid):
+    """A process and all it started: a supervisor's children do the work."""
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            found += children(int(child))
+    return found
+
+
+def build_netload():
+    """The load generator, with the compiler that is there."""
+    NETLOAD.parent.mkdir(exist_ok=True)
+    source = Path(__file__).with_name("netload.c")
+    if not NETLOAD.exists() or NETLOAD.stat().st_mtime < source.stat().st_mtime:
+        sh("cc", "-O2", "-pthread", "-o", NETLOAD, source)
+
+
+def make_namespaces(folder):
+    for namespace in (GUEST, HOST):
+        sh("ip", "netns", "add", namespace)
+        sh("ip", "-n", namespace, "link", "set", "lo", "up")
+        for setting in ("net.core.somaxconn=8192", "net.ipv4.tcp_tw_reuse=1", "net.ipv4.ip_local_port_range=10000 65000"):
+            sh("ip", "netns", "exec", namespace, "sysctl", "-qw", setting, check=False)
+    # What processes of the host's namespace see as /etc/resolv.conf.
+    Path(f"/etc/netns/{HOST}").mkdir(parents=True, exist_ok=True)
+    Path(f"/etc/netns/{HOST}/resolv.conf").write_text(f"nameserver {DNS_SERVER}\n")
+    # An outside that leads nowhere: pasta wants a default route to copy.
+    sh("ip", "-n", HOST, "link", "add", "up0", "type", "veth", "peer", "name", "up1")
+    for link in ("up0", "up1"):
+        sh("ip", "-n", HOST, "link", "set", link, "up")
+    sh("ip", "-n", HOST, "addr", "add", f"{DNS_SERVER}/24", "dev", "up0")
+    sh("ip", "-n", HOST, "route", "add", "default", "via", "10.99.0.254")
+
+
+def remove_namespaces():
+    for namespace in (GUEST, HOST):
+        sh("ip", "netns", "del", namespace, check=False)
+        shutil.rmtree(f"/etc/netns/{namespace}", ignore_errors=True)
+
+
+class Peer:
+    """One of the daemons at work. `gateway` reaches the host's loopback."""
+
+    def __init__(self, mtu, folder):
+        self.mtu, self.folder, self.processes = mtu, folder, []
+
+    def spawn(self, *words, namespace=HOST, **options):
+        process = subprocess.Popen(
+            ["ip", "netns", "exec", namespace, *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=open(self.folder / "log", "a"), **options)
+        self.processes.append(process)
+        return process
+
+    def __enter__(self):
+        try:
+            make_namespaces(self.folder)
+            asking = subprocess.Popen(
+                ["ip", "netns", "exec", GUEST, NETLOAD, "arp", "tap0", self.address, self.gateway], text=True,
+                stdout=subprocess.PIPE)
+            begun = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+            self.main = self.start()
+            answered = json.loads(asking.communicate(timeout=20)[0])["ns"]
+            self.startup_ms = (answered - begun) / 1e6
+            # A TAP drops what its queue has no room for; a virtio device would wait.
+            sh("ip", "-n", GUEST, "link", "set", "tap0", "mtu", self.mtu, "txqueuelen", "10000", "up")
+            sh("ip", "-n", GUEST, "addr", "replace", f"{self.address}/24", "dev", "tap0")
+            sh("ip", "-n", GUEST, "route", "replace", "default", "via", self.gateway)
+            return self
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_):
+        for process in reversed(self.processes):
+            process.terminate()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        remove_namespaces()
+
+    def relay(self, socket):
+        """Plays QEMU: a device in the guest, a stream to the daemon."""
+        self.spawn(NETLOAD, "relay", "tap0", self.mtu, socket, namespace=GUEST)
+
+    def pids(self):
+        return children(self.main.pid)
+
+    def cpu_seconds(self):
+        ticks = 0
+        for pid in self.pids():
+            try:
+                fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+                ticks += int(fields[11]) + int(fields[12])
+            except OSError:
+                pass
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def resident_mib(self):
+        total = 0
+        for pid in self.pids():
+            try:
+                total += int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
+            except (OSError, TypeError):
+                pass
+        return total / 1024
+
+    def inside(self, *words, **options):
+        return sh("ip", "netns", "exec", GUEST, *words, **options)
+
+
+class LimaNetd(Peer):
+    name, link, address, gateway, dns = "lima-netd", "TAP", "192.168.5.15", "192.168.5.2", "192.168.5.3"
+
+    @staticmethod
+    def version():
+        return sh(NETD, "--version").stdout.strip()
+
+    def start(self):
+        self.environment = dict(os.environ, LIMA_HOME=str(self.folder))
+        main = self.spawn(NETD, "serve", env=self.environment)
+        self.attach()
+        return main
+
+    def attach(self):
+        wait_for(lambda: (self.folder / "_networks/lima-netd_attach.sock").exists(), what="lima-netd")
+        self.spawn(NETD, "attach", "default", "--netns", f"/run/netns/{GUEST}", "--tap", "tap0", "--mtu", self.mtu,
+                   env=self.environment)
+
+
+class LimaNetdStream(LimaNetd):
+    link = "QEMU stream"
+
+    def attach(self):
+        self.relay(self.folder / "_networks/default/default_qemu.sock")
+
+
+def loopback_options(program):
+    """Newer ones map the gateway to the host's loopback, and a name server, only when told to."""
+    known = sh(program, "--help", check=False)
+    if "map-host-loopback" in known.stdout + known.stderr:
+        return ["--map-host-loopback", "10.0.2.2", "--dns-forward", "10.0.2.3", "--dns-host", DNS_SERVER]
+    return ["--dns-forward", "10.0.2.3", "-D", DNS_SERVER]
+
+
+class Pasta(Peer):
+    name, link, address, gateway, dns = "pasta", "TAP", "10.0.2.15", "10.0.2.2", "10.0.2.3"
+
+    @staticmethod
+    def version():
+        return sh("pasta", "--version").stdout.split("\n")[0]
+
+    def start(self):
+        return self.spawn("pasta", "-f", "-q", "--runas", "0", "--netns-only", "--netns", f"/run/netns/{GUEST}",
+                          "--config-net", "-I", "tap0", "-m", self.mtu, "-4", "-a", self.address, "-n", "24",
+                          "-g", self.gateway, *loopback_options("pasta"), "-t", "none", "-u", "none", "-T", "none", "-U", "none")
+
+
+class Passt(Peer):
+    name, link, address, gateway, dns = "passt", "QEMU stream", "10.0.2.15", "10.0.2.2", "10.0.2.3"
+
+    @staticmethod
+    def version():
+        return sh("passt", "--version").stdout.split("\n")[0]
+
+    def start(self):
+        socket = self.folder / "passt.sock"
+        os.chmod(self.folder, 0o777)
+        self.relay(socket)
+        return self.spawn("passt", "-f", "-q", "-s", socket, "--runas", "0", "-m", self.mtu, "-4", "-a", self.address,
+                          "-n", "24", "-g", self.gateway, *loopback_options("passt"), "-t", "none", "-u", "none")
+
+
+class Slirp4netns(Peer):
+    name, link, address, gateway, dns = "slirp4netns", "TAP", "10.0.2.100", "10.0.2.2", "10.0.2.3"
+
+    @staticmethod
+    def version():
+        return sh("slirp4netns", "--version").stdout.split("\n")[0]
+
+    def start(self):
+        return self.spawn("slirp4netns", "--netns-type=path", "-c", "-m", self.mtu, f"/run/netns/{GUEST}", "tap0")
+
+
+PEERS = [LimaNetd, Pasta, Slirp4netns, LimaNetdStream, Passt]
