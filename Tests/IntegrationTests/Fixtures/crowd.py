@@ -9,9 +9,9 @@ Prints one JSON object:
   addresses         each guest's Ethernet address and the address it was given
   changed           guests that were given another address than before
   shared            addresses that two guests had at once
-  sent, received    packets between guests
+  sent, received    packets between guests, at the end, when all are there
   wrong             packets that reached a guest they were not for, while the right one was there
-  pings, pongs      to the router
+  pings, pongs      to the router, at the end
   closed            links that the other side ended
   unanswered        guests that asked for an address in vain, for minutes"""
 import json, random, selectors, socket, struct, sys, time
@@ -206,7 +206,7 @@ next_churn = time.monotonic()
 while (now := time.monotonic()) < end:
     turn(now)
     # No more than what is under way is answered for.
-    if totals["sent"] - totals["received"] - lost < 2000:
+    if totals["sent"] - totals["received"] - lost < 200:
         talk()
     elif now - progress[1] > 1:
         lost = totals["sent"] - totals["received"]
@@ -219,14 +219,27 @@ while (now := time.monotonic()) < end:
                 guest.leave()
             else:
                 guest.join()
+
+
+def settle():
+    """Until nothing has come for a second."""
+    count, quiet = -1, time.monotonic()
+    while time.monotonic() - quiet < 1:
+        turn(time.monotonic())
+        if (now := totals["received"] + totals["pongs"]) != count:
+            count, quiet = now, time.monotonic()
+
+
+# Who leaves takes packets along: delivery is counted while nobody does.
 gather()
-end = time.monotonic() + 20
-while totals["received"] != progress[0] or time.monotonic() - progress[1] < 1:
-    if totals["received"] != progress[0]:
-        progress = totals["received"], time.monotonic()
-    if time.monotonic() > end:
-        break
+settle()
+totals.update(sent=0, received=0, pings=0, pongs=0)
+end = time.monotonic() + 30
+while totals["sent"] < 3000 and time.monotonic() < end:
     turn(time.monotonic())
+    if totals["sent"] - totals["received"] < 200:
+        talk()
+settle()
 totals["addresses"] = {
     ":".join(f"{b:02x}" for b in g.mac): socket.inet_ntoa(g.last) for g in guests if g.last}
 for guest in guests:
