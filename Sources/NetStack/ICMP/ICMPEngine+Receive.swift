@@ -49,9 +49,11 @@ extension ICMPEngine {
   }
 
   /// Passes on what the network said about this socket's requests.
-  func readErrors(_ index: UInt32) {
+  /// Returns the MTU that a request refused with EMSGSIZE would have to fit, if one was.
+  @discardableResult
+  func readErrors(_ index: UInt32) -> UInt32? {
     let flow = flows.pointer(index)
-    flow.pointee.socket.readErrors(stack.udp.inbox, stack.calls) { report in
+    return flow.pointee.socket.readErrors(stack.udp.inbox, stack.calls) { report in
       guard let message = report.messageForGuest else { return }
       // The request as it was on the wire, with the identifier of the socket. An error of this
       // host's own stack has nothing of it.

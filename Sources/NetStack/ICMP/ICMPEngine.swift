@@ -153,7 +153,12 @@ package final class ICMPEngine {
     case ENETUNREACH: code = ICMPv4Unreachable.network
     case EHOSTUNREACH, EHOSTDOWN: code = ICMPv4Unreachable.host
     case EACCES, EPERM: code = ICMPv4Unreachable.prohibited
-    // EMSGSIZE among them: the queue of errors has it, with the path's MTU.
+    case EMSGSIZE:
+      guard let mtu = readErrors(index) else { return }
+      stack.sendICMPError(
+        about: packet, type: ICMPv4Type.destinationUnreachable,
+        code: ICMPv4Unreachable.fragmentationNeeded, rest: mtu & 0xffff)
+      return
     default: return
     }
     stack.sendICMPError(about: packet, type: ICMPv4Type.destinationUnreachable, code: code)

@@ -65,6 +65,22 @@ package struct SocketErrorReport {
     return nil
   }
 
+  /// The MTU of an entry about a datagram that the host's own stack refused as too long. Of an
+  /// unconnected socket such an entry names an address without a port (Linux, ip_local_error).
+  static func localMTU(_ inbox: DatagramInbox, _ index: Int) -> UInt32? {
+    for message in inbox.controls(index)
+    where message.level == SocketConstant.levelIP && message.type == SocketConstant.receiveErrors
+      && message.data.count >= encodedLength
+    {
+      let data = message.data
+      guard data.base.loadUnaligned(as: Int32.self) == EMSGSIZE, data[4] == Origin.local else {
+        return nil
+      }
+      return data.base.loadUnaligned(fromByteOffset: 8, as: UInt32.self)
+    }
+    return nil
+  }
+
   /// The address of the sockaddr behind the error; its port means nothing.
   private static func address(_ bytes: ByteView) -> IPAddress? {
     guard bytes.count >= 8 else { return nil }

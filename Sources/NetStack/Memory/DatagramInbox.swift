@@ -96,8 +96,11 @@ package final class DatagramInbox {
   }
 
   /// Where it came from; in the error queue, where the datagram at fault went.
+  /// Nil where the kernel said nothing: what is in the memory then is another's.
   @inline(__always)
-  package func source(_ index: Int) -> Endpoint? { names[index].endpoint }
+  package func source(_ index: Int) -> Endpoint? {
+    messages[index].header.msg_namelen > 0 ? names[index].endpoint : nil
+  }
 
   /// Its control messages.
   @inline(__always)

@@ -81,18 +81,27 @@ struct DatagramSocket: BitwiseCopyable {
     calls.set(fd, level, SocketConstant.pathDiscovery, value.option)
   }
 
-  /// Calls `body` with what the network said about this socket's datagrams.
+  /// Calls `body` with what the network said about this socket's datagrams. Returns the MTU that
+  /// the host's own stack named last, if it did: it does not say for which datagram, but that is the
+  /// one which was just refused with EMSGSIZE.
+  @discardableResult
   func readErrors(
     _ inbox: DatagramInbox, _ calls: SocketCalls, _ body: (SocketErrorReport) -> Void
-  ) {
+  ) -> UInt32? {
     guard inbox.receiveErrors(fd, calls) > 0 else {
       // Nothing queued: a pending error alone would keep the socket ready for ever.
       _ = calls.takeError(fd)
-      return
+      return nil
     }
+    var mtu: UInt32?
     for entry in 0..<inbox.count {
-      if let report = SocketErrorReport(inbox, entry) { body(report) }
+      if let known = SocketErrorReport.localMTU(inbox, entry) {
+        mtu = known
+      } else if let report = SocketErrorReport(inbox, entry) {
+        body(report)
+      }
     }
+    return mtu
   }
 
   func close(_ stack: StackCore) {

@@ -146,9 +146,11 @@ extension UDPEngine {
   // MARK: Errors
 
   /// Passes on what the network said about this flow's datagrams.
-  func readErrors(_ index: UInt32) {
+  /// Returns the MTU that a datagram refused with EMSGSIZE would have to fit, if one was.
+  @discardableResult
+  func readErrors(_ index: UInt32) -> UInt32? {
     let flow = flows.pointer(index)
-    flow.pointee.socket.readErrors(inbox, stack.calls) { report in
+    return flow.pointee.socket.readErrors(inbox, stack.calls) { report in
       guard let message = report.messageForGuest else { return }
       let remote = stack.seen(report.destination)
       guard isExpected(remote, by: flow) else { return }

@@ -43,7 +43,7 @@ extension UDPEngine {
           flow.pointee.segmentation = false
           continue
         }
-        drop(&flow.pointee.queue, code, flow)
+        drop(&flow.pointee.queue, code, flow, mtu: code == EMSGSIZE ? readErrors(index) : nil)
       default:
         // The error of an earlier datagram is reported once, by whatever comes next. The
         // queue of errors has it with all details; a second refusal is about this datagram.
@@ -60,7 +60,8 @@ extension UDPEngine {
 
   /// Gives up the first datagram and tells the guest why.
   private func drop(
-    _ queue: inout DatagramQueue, _ code: Int32, _ flow: UnsafeMutablePointer<UDPFlow>
+    _ queue: inout DatagramQueue, _ code: Int32, _ flow: UnsafeMutablePointer<UDPFlow>,
+    mtu: UInt32? = nil
   ) {
     let datagram = outbox.first(queue)
     outbox.dropFirst(&queue)
@@ -71,7 +72,7 @@ extension UDPEngine {
     case EHOSTUNREACH, EHOSTDOWN, ENETDOWN: reason = ICMPv4Unreachable.host
     case ECONNREFUSED: reason = ICMPv4Unreachable.port
     case EACCES, EPERM: reason = ICMPv4Unreachable.prohibited
-    // EMSGSIZE among them: the queue of errors has it, with the path's MTU.
+    case EMSGSIZE where mtu != nil: reason = ICMPv4Unreachable.fragmentationNeeded
     default: return
     }
     // The peer may have made room for another one meanwhile.
@@ -83,6 +84,6 @@ extension UDPEngine {
       about: datagram.bytes, from: flow.pointee.guest,
       to: peers.pointer(datagram.owner).pointee.remote, mac: flow.pointee.guestMAC,
       on: flow.pointee.key.link, reporter: stack.config.gateway,
-      type: ICMPv4Type.destinationUnreachable, code: reason)
+      type: ICMPv4Type.destinationUnreachable, code: reason, rest: mtu.map { $0 & 0xffff } ?? 0)
   }
 }

@@ -10,6 +10,7 @@ import Testing
 
 @Suite struct CarriedHeaderTests {
   let server = DatagramWorld.server
+  let other = Endpoint(IPAddress(10, 9, 9, 9), port: 4444)
   private let dontFragment: Int32 = 2
   private let mayFragment: Int32 = 0
 
@@ -37,22 +38,39 @@ import Testing
 
   @Test func `a datagram that does not fit is told with the path's MTU`() throws {
     let world = try DatagramWorld()
-    // EMSGSIZE of sendmmsg, and the entry that the kernel queues beside it.
-    world.kernel.sendErrors = [EMSGSIZE, EMSGSIZE, EMSGSIZE]
-    world.send(world.udp(from: 4000, to: server, [UInt8](repeating: 1, count: 1400)))
+    // EMSGSIZE of sendmmsg, alone and in a train, and the entries that the kernel queues beside it.
+    // They name no destination, and the inbox has somebody else's in its memory.
+    world.send(world.udp(from: 4000, to: other, [1]))
     let fd = try #require(world.kernel.open.first)
-    world.kernel.sockets[fd]?.errors = [
-      .init(destination: server, payload: [], errno: EMSGSIZE, origin: 1, info: 1280)
-    ]
+    world.kernel.sockets[fd]?.incoming = [.init(source: other, payload: [2])]
     world.poll()
-    let message = try #require(world.messages().first)
+    world.kernel.localMTU = 1280
+    world.kernel.sendErrors = [EMSGSIZE, EMSGSIZE]
+    world.send(
+      world.udp(from: 4000, to: server, [UInt8](repeating: 1, count: 1400)),
+      world.udp(from: 4000, to: server, [3]))
+    #expect(world.kernel.sent.last?.payload == [3])
+    let messages = world.messages()
+    #expect(messages.count == 1)
+    let message = try #require(messages.first)
     #expect(message.source == DatagramWorld.gateway)
     #expect(message.header.code == ICMPv4Unreachable.fragmentationNeeded)
     #expect(message.header.rest == 1280)
     message.payload.withByteView { bytes in
       let ip = IPv4Packet(checking: bytes)
+      #expect(ip?.destination == server.address)
       #expect(ip.flatMap { UDPPacket(checking: $0.payload) }?.sourcePort == 4000)
     }
+  }
+
+  @Test func `a ping that does not fit is told with the path's MTU`() throws {
+    let world = try DatagramWorld()
+    world.kernel.localMTU = 1280
+    world.kernel.sendErrors = [EMSGSIZE, EMSGSIZE]
+    world.send(world.echo(7, 3, to: server.address))
+    let message = try #require(world.messages().first)
+    #expect(message.header.code == ICMPv4Unreachable.fragmentationNeeded)
+    #expect(message.header.rest == 1280)
   }
 
   @Test func `the traffic class goes both ways`() throws {

@@ -32,8 +32,8 @@ final class DatagramKernel {
   }
 
   struct Failure {
-    /// Where the datagram at fault went, and its payload.
-    var destination: Endpoint
+    /// Where the datagram at fault went, and its payload; the host's own stack does not say.
+    var destination: Endpoint?
     var payload: [UInt8]
     var errno: Int32
     var origin: UInt8 = 2
@@ -59,6 +59,8 @@ final class DatagramKernel {
   var batches: [Int] = []
   /// Errnos the next sends fail with.
   var sendErrors: [Int32] = []
+  /// What is queued as an error with each EMSGSIZE: the host's own MTU.
+  var localMTU: UInt32 = 0
   /// No UDP_SEGMENT on this path.
   var refusesSegmentation = false
   var maximumOpen = Int.max
@@ -164,7 +166,16 @@ final class DatagramKernel {
   }
 
   private func send(_ fd: Int32, _ message: msghdr) -> Int {
-    if !sendErrors.isEmpty { return -Int(sendErrors.removeFirst()) }
+    if !sendErrors.isEmpty {
+      let code = sendErrors.removeFirst()
+      if code == EMSGSIZE, localMTU > 0 {
+        sockets[fd]?.errors.append(
+          Failure(
+            destination: Endpoint(IPAddress(10, 1, 2, 3), port: 0), payload: [], errno: code,
+            origin: 1, info: localMTU))
+      }
+      return -Int(code)
+    }
     guard let name = message.msg_name, sockets[fd] != nil else { return -Int(EBADF) }
     var address = SocketAddress()
     address.withMutableSockaddr { out, size in
@@ -246,11 +257,13 @@ final class DatagramKernel {
     return fill(&message, next.destination, next.payload)
   }
 
-  private func fill(_ message: inout msghdr, _ name: Endpoint, _ payload: [UInt8]) -> Int {
-    let address = SocketAddress(name)
-    address.withSockaddr { from, size in
-      message.msg_name?.copyMemory(from: from, byteCount: Int(size))
-      message.msg_namelen = size
+  private func fill(_ message: inout msghdr, _ name: Endpoint?, _ payload: [UInt8]) -> Int {
+    message.msg_namelen = 0
+    if let name {
+      SocketAddress(name).withSockaddr { from, size in
+        message.msg_name?.copyMemory(from: from, byteCount: Int(size))
+        message.msg_namelen = size
+      }
     }
     let count = min(payload.count, message.msg_iov[0].iov_len)
     payload.withUnsafeBytes { bytes in
