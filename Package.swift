@@ -5,7 +5,7 @@ import PackageDescription
 //
 //   lima-netd ──► Daemon ──► HostProtocol ◄── Host ◄── lima-netd-host
 //                                              │
-//   Plugins ──► NetStack, DNSMessage, LimaNetdSDK ──► PluginAPI (C headers)
+//   Plugins ──► Gateway, NetStack, DNSMessage, LimaNetdSDK ──► PluginAPI (C headers)
 //
 // Daemon and Host know each other only by HostProtocol; plugins know neither.
 
@@ -136,18 +136,18 @@ let package = Package(
 
     // Plugins: the entry alone in one target, the rest in another that tests import
     .target(
-      name: "GatewayCore", dependencies: ["NetStack", "LimaNetdSDK", "PluginAPI"],
-      path: "Plugins/gateway", swiftSettings: lean + dataPath),
+      name: "Gateway", dependencies: ["NetStack", "LimaNetdSDK", "PluginAPI"],
+      swiftSettings: lean + dataPath),
     .target(
       name: "UserV2Core",
-      dependencies: ["GatewayCore", "NetStack", "LimaNetdSDK", "Platform", "PluginAPI"],
+      dependencies: ["Gateway", "NetStack", "LimaNetdSDK", "Platform", "PluginAPI"],
       path: "Plugins/userv2/Core", swiftSettings: lean + dataPath),
     .target(
       name: "UserV2Plugin", dependencies: ["UserV2Core", "LimaNetdSDK", "PluginAPI"],
       path: "Plugins/userv2/Entry", swiftSettings: lean,
       linkerSettings: pluginLinking),
     .target(
-      name: "SlirpCore", dependencies: ["GatewayCore", "NetStack", "LimaNetdSDK", "PluginAPI"],
+      name: "SlirpCore", dependencies: ["Gateway", "NetStack", "LimaNetdSDK", "PluginAPI"],
       path: "Plugins/slirp/Core", swiftSettings: lean + dataPath),
     .target(
       name: "SlirpPlugin", dependencies: ["SlirpCore", "LimaNetdSDK", "PluginAPI"],

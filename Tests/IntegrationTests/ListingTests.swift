@@ -25,7 +25,8 @@ extension EndToEnd {
 
     @Test func everyListingIsForPeopleAndForPrograms() throws {
       try require(.tap)
-      let daemon = try TestDaemon()
+      let daemon = try TestDaemon(
+        configuration: "networks:\n  nobodys:\n    mode: shared\n    gateway: 192.168.105.1\n")
       defer { daemon.stop() }
       let guest = try daemon.begin("exec", "default", "--name", "box", "--", "sleep", "60")
       defer { guest.stop() }
@@ -47,8 +48,8 @@ extension EndToEnd {
         #expect(json.succeeded && value != nil, "\(json)")
         #expect(json.errors.isEmpty, "\(json)")
       }
-      let pinned = try daemon.netd("network", "start", "user-v2")
-      #expect(!pinned.succeeded && pinned.errors.contains("slirp"), "\(pinned)")
+      let unclaimed = try daemon.netd("network", "start", "nobodys")
+      #expect(!unclaimed.succeeded && unclaimed.errors.contains("slirp, user-v2"), "\(unclaimed)")
       let stopped = try daemon.netd("network", "stop", "default")
       #expect(stopped.output.hasPrefix("default is stopped"), "\(stopped)")
       #expect(try daemon.network("default")["state"] as? String == "stopped")

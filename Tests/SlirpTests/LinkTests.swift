@@ -99,6 +99,23 @@ import Testing
     #expect(host.published.isEmpty)
   }
 
+  @Test func `a guest with a name has it in DNS while its link is there`() throws {
+    let host = try TestHost()
+    for (port, name) in [(3, "vm"), (4, "vm"), (5, "lima-db"), (6, "")] {
+      #expect(host.portUp(lnd_port(port), name: name) == LND_OK)
+    }
+    let own = ["host.lima.internal": "192.168.5.2"]
+    #expect(
+      host.published
+        == own.merging(
+          ["lima-vm.internal": "192.168.5.15", "lima-db.internal": "192.168.5.15"]) { $1 })
+    host.portDown(5)
+    host.portDown(3)
+    #expect(host.published == own.merging(["lima-vm.internal": "192.168.5.15"]) { $1 })
+    host.portDown(4)
+    #expect(host.published == own)
+  }
+
   @Test func `garbage is counted and nothing else happens`() throws {
     let host = try TestHost()
     let guest = TestGuest(host)

@@ -82,7 +82,22 @@ import Testing
     directory.guestUp(7, name: "box")
     directory.station(Self.mac(7), at: 7)
     #expect(
-      directory.update([lease(7, "")], now: 0).published == [record("box.internal", 7)])
+      directory.update([lease(7, "")], now: 0).published
+        == [record("box.internal", 7), record("lima-box.internal", 7)])
+  }
+
+  @Test func `the name of a link is also what Lima would make of it`() {
+    var directory = directory(guests: 3...3)
+    for (port, name) in [(7, "vm"), (8, "lima-db"), (9, String(repeating: "x", count: 60))] {
+      directory.guestUp(UInt64(port), name: name)
+      directory.station(Self.mac(UInt8(port)), at: UInt64(port))
+    }
+    let leases = [lease(7, "web"), lease(8, ""), lease(9, "long")]
+    #expect(
+      directory.update(leases, now: 0).published == [
+        record("lima-db.internal", 8), record("lima-vm.internal", 7), record("long.internal", 9),
+        record("web.internal", 7),
+      ])
   }
 
   @Test func `a guest that changes its name loses the old one`() {

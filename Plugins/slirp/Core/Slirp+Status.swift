@@ -2,7 +2,7 @@
 //
 // What `lima-netd status` shows of a slirp network.
 
-import GatewayCore
+import Gateway
 import LimaNetdSDK
 import NetStack
 

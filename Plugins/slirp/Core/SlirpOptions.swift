@@ -3,7 +3,7 @@
 // The options of a slirp network, read and held against each other. What schema.json
 // cannot say is said here: addresses that must lie in one network and differ.
 
-import GatewayCore
+import Gateway
 import LimaNetdSDK
 import NetStack
 

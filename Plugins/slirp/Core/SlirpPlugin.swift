@@ -4,7 +4,7 @@
 // guest is alone with it, on a port of its own, and has the same address as all
 // others. Loop thread only; what happens to frames is NetStack's.
 
-import GatewayCore
+import Gateway
 import LimaNetdSDK
 import NetStack
 import PluginAPI
@@ -16,6 +16,7 @@ package final class Slirp: NetworkPlugin, ForwardExtension, LeaseExtension, Conn
 
   let options: SlirpOptions
   let stack: Stack
+  private var guestNames = GuestNames()
   private var isDown = false
 
   package required init(host: HostContext, config: NetworkConfig) throws(PluginFailure) {
@@ -48,9 +49,15 @@ package final class Slirp: NetworkPlugin, ForwardExtension, LeaseExtension, Conn
     host.complete(op)
   }
 
-  package override func portUp(_ info: PortInfo) throws(PluginFailure) { try stack.portUp(info) }
+  package override func portUp(_ info: PortInfo) throws(PluginFailure) {
+    try stack.portUp(info)
+    guestNames.publish(info.name, of: info.port, address: options.address, by: HostNames(host))
+  }
 
-  package override func portDown(_ port: lnd_port) { stack.portDown(port) }
+  package override func portDown(_ port: lnd_port) {
+    stack.portDown(port)
+    guestNames.withdraw(port, by: HostNames(host))
+  }
 
   package override func rx(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: Int) {
     stack.rx(port, frames, UInt32(truncatingIfNeeded: count))

@@ -47,7 +47,8 @@ package struct GuestDirectory {
 
   /// A binding whose station is here.
   private struct Claim {
-    var label: String
+    /// What it wants to be called, without the domain.
+    var labels: [String]
     var address: IPAddress
     /// Lower came first.
     var rank: UInt64
@@ -161,25 +162,36 @@ package struct GuestDirectory {
     var next: [MACAddress: Claim] = [:]
     for lease in live where isPresent(lease.client.mac) {
       let mac = lease.client.mac
-      let label =
-        Self.label(lease.hostname, domain: domain)
-        ?? Self.label(guestName(of: mac), domain: domain) ?? ""
-      if let known = claims[mac], known.label == label {
-        next[mac] = Claim(label: label, address: lease.address, rank: known.rank)
+      let labels = labels(of: lease)
+      if let known = claims[mac], known.labels == labels {
+        next[mac] = Claim(labels: labels, address: lease.address, rank: known.rank)
       } else {
-        next[mac] = Claim(label: label, address: lease.address, rank: nextRank)
+        next[mac] = Claim(labels: labels, address: lease.address, rank: nextRank)
         nextRank += 1
       }
     }
     claims = next
   }
 
+  /// What a guest calls itself, else the name of its link; and as Lima would call an instance of
+  /// that name.
+  private func labels(of lease: DHCPLease) -> [String] {
+    let link = Self.label(guestName(of: lease.client.mac), domain: domain)
+    let own = Self.label(lease.hostname, domain: domain) ?? link
+    let lima = link.flatMap {
+      $0.hasPrefix("lima-") ? nil : Self.label("lima-\($0)", domain: domain)
+    }
+    return [own, lima == own ? nil : lima].compactMap { $0 }
+  }
+
   private mutating func updateNames(_ changes: inout Changes) {
     var wanted: [String: (mac: MACAddress, address: IPAddress)] = [:]
     var stillRefused: Set<Refusal> = []
-    for (mac, claim) in claims.sorted(by: { $0.value.rank < $1.value.rank })
-    where !claim.label.isEmpty {
-      let name = "\(claim.label).\(domain)"
+    let ranked = claims.sorted { $0.value.rank < $1.value.rank }
+    for (mac, claim, label) in ranked.flatMap({ mac, claim in
+      claim.labels.map { (mac, claim, $0) }
+    }) {
+      let name = "\(label).\(domain)"
       let owner = wanted[name]?.mac
       if owner == nil, !reserved.contains(name) {
         wanted[name] = (mac, claim.address)

@@ -3,7 +3,7 @@
 // schema.json as the descriptor carries it: a plugin is one file. A test holds the two
 // against each other.
 
-import GatewayCore
+import Gateway
 
 extension UserV2 {
   /// JSON Schema of the options.

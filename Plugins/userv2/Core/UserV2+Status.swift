@@ -2,7 +2,7 @@
 //
 // What `lima-netd status` shows of a user-v2 network.
 
-import GatewayCore
+import Gateway
 import LimaNetdSDK
 import NetStack
 

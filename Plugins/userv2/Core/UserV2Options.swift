@@ -6,7 +6,7 @@
 // Router, DNS and DHCP server are one address, the network's second, for that is what Lima writes
 // into its guests (`host.lima.internal`, name server), whatever `gateway` says.
 
-import GatewayCore
+import Gateway
 import LimaNetdSDK
 import NetStack
 

@@ -5,7 +5,7 @@
 // here. Loop thread only; what happens to frames is NetStack's, what becomes of leases and names
 // is in UserV2+Guests.swift.
 
-import GatewayCore
+import Gateway
 import LimaNetdSDK
 import NetStack
 import PluginAPI

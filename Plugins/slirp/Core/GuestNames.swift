@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// lima-NAME.internal for each guest whose link has a name: what Lima calls the instance NAME.
+// Guests are alone and all have one address, so a name is there while any guest has it.
+
+import LimaNetdSDK
+import NetStack
+import PluginAPI
+
+struct GuestNames {
+  private var names: [lnd_port: String] = [:]
+
+  /// Names that are no host name (RFC 1123 §2.1) have no use here, and are no error.
+  mutating func publish(
+    _ guest: String, of port: lnd_port, address: IPAddress, by host: HostNames?
+  ) {
+    guard !guest.isEmpty, let host else { return }
+    let name = (guest.hasPrefix("lima-") ? guest : "lima-\(guest)") + ".internal"
+    do throws(PluginFailure) {
+      try host.publish(name, address.description)
+      names[port] = name
+    } catch {}
+  }
+
+  mutating func withdraw(_ port: lnd_port, by host: HostNames?) {
+    guard let name = names.removeValue(forKey: port), !names.values.contains(name) else { return }
+    host?.withdraw(name)
+  }
+}
