@@ -66,12 +66,12 @@ import Testing
   private func options(
     _ servers: [String], _ certificates: Certificates?, timeout: Int = 1, idle: Int = 30
   ) -> JSONValue {
-    var members: [(String, JSONValue)] = [
-      ("servers", .array(servers.map(JSONValue.string))), ("timeout", .integer(Int64(timeout))),
-      ("idle", .integer(Int64(idle))),
+    var members: JSONObject = [
+      "servers": .array(servers.map(JSONValue.string)), "timeout": JSONValue(timeout),
+      "idle": JSONValue(idle),
     ]
-    if let certificates { members.append(("caFile", .string(certificates.authority))) }
-    return .object(members.map { .init($0.0, $0.1) })
+    if let certificates { members["caFile"] = .string(certificates.authority) }
+    return .object(members)
   }
 
   @Test func aHundredQuestionsShareOneConnection() throws {
@@ -204,8 +204,8 @@ import Testing
     #expect(throws: PluginFailure.self) {
       _ = try Running(
         .object([
-          .init("servers", .array([.string("192.0.2.53")])),
-          .init("caFile", .string("/dev/null/nothing")),
+          "servers": ["192.0.2.53"],
+          "caFile": "/dev/null/nothing",
         ]))
     }
   }
