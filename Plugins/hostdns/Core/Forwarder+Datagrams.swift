@@ -28,7 +28,7 @@ extension Forwarder {
     }
     var id: UInt16
     repeat {
-      id = UInt16.random(in: .min ... .max, using: &random)
+      id = randomID()
     } while socket.exchanges[id] != nil
     let message = exchange.question.upstream(id: id, withEDNS: exchange.usesEDNS)
     guard HostDNSSyscalls.send(socket.fd, message[...]) >= 0 else {

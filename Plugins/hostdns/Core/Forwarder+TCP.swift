@@ -19,7 +19,7 @@ extension Forwarder {
     guard result >= 0 else { return .failed }
     lastToken &+= 1
     var attempt = Attempt(
-      token: lastToken, fd: Int32(result), id: UInt16.random(in: .min ... .max, using: &random),
+      token: lastToken, fd: Int32(result), id: randomID(),
       until: until)
     let message = exchange.question.upstream(id: attempt.id, withEDNS: exchange.usesEDNS)
     attempt.unsent = ([UInt8(message.count >> 8), UInt8(message.count & 255)] + message)[...]

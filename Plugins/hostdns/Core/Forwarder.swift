@@ -38,7 +38,9 @@ final class Forwarder {
   var line: [Exchange] = []
   private var isDraining = false
   var lastToken: UInt64 = 0
-  var random = SystemRandomNumberGenerator()
+  private var random = SystemRandomNumberGenerator()
+  /// Random bits that are not used yet: one call of the kernel makes four ids.
+  private var randomBits: (value: UInt64, count: Int) = (0, 0)
   /// One for all attempts: due at the earliest end of one, or before.
   private var timer: (handle: lnd_handle, due: UInt64) = (0, .max)
   private var favourite: (server: ServerAddress, until: UInt64)?
@@ -187,6 +189,14 @@ final class Forwarder {
       wake(at: until)
     }
     return true
+  }
+
+  /// An id that nobody can guess.
+  func randomID() -> UInt16 {
+    if randomBits.count == 0 { randomBits = (random.next(), 4) }
+    let id = UInt16(truncatingIfNeeded: randomBits.value)
+    randomBits = (randomBits.value >> 16, randomBits.count - 1)
+    return id
   }
 
   enum Beginning {

@@ -89,7 +89,7 @@ public final class HostResolver: DNSPlugin {
 
   public override func start() throws(PluginFailure) {
     // Offline is no failure: the file is looked at again with each question.
-    _ = files.refresh(force: true)
+    _ = files.refresh(force: true, now: host.now)
     if settings.servers.isEmpty && files.isWithoutServers {
       host.log(
         .info,
@@ -259,7 +259,7 @@ public final class HostResolver: DNSPlugin {
   }
 
   private func refresh(force: Bool) {
-    if files.refresh(force: force) { native.startOver() }
+    if files.refresh(force: force, now: host.now) { native.startOver() }
   }
 
   public override func status(_ sink: lnd_sink) {
