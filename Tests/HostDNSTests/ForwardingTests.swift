@@ -70,6 +70,19 @@ struct ForwardingTests {
     #expect(try host.answer(plugin, query("example.com", .a))?.answers.map(\.data) == [address])
   }
 
+  @Test("resolver: forward asks the host's nameservers for addresses, and the system for nothing")
+  func forwardsAll() throws {
+    let host = try TestHost()
+    let address = DNSRecordData.address(.v4(0xC000_0201))
+    let server = try TestServer(host) { query, _ in [reply(query, .noError, [address])] }
+    let plugin = try makePlugin(
+      host, ["resolver": "forward"], servers: [#require(ServerAddress(server.address))]
+    ) { _, _ in .found([[192, 0, 2, 99]]) }
+    #expect(try host.answer(plugin, query("localhost", .a))?.answers.map(\.data) == [address])
+    plugin.status(1)
+    #expect(host.written.contains("\"threads\":0"))
+  }
+
   @Test("NXDOMAIN and NODATA come back as they are, without a second server (RFC 2308 2)")
   func negative() throws {
     let host = try TestHost()
@@ -314,6 +327,38 @@ struct ForwardingTests {
     }
     // The socket buffer of the one server may overflow; what was lost is asked again.
     #expect(failed.count < 10)
+    #expect(host.watchCount == 0)
+    #expect(host.timerCount == 0)
+    // Of 64 questions each: shared, but no port for long.
+    #expect(Set(server.ports).count >= 1000 / 64)
+  }
+
+  @Test("questions that overlap share a socket, each with an id of its own (RFC 5452 9.2)")
+  func sharedSocket() throws {
+    let host = try TestHost()
+    var kept: [DNSMessage] = []
+    let server = try TestServer(host) { query, _ in
+      kept.append(query)
+      // The first of them is answered last, and a guess at its id in between changes nothing.
+      guard kept.count == 40 else {
+        return [reply(query, .nameError) { $0.questions[0].type = .txt }]
+      }
+      return kept.reversed().map { reply($0, .noError, [mail]) }
+    }
+    let plugin = try makePlugin(host, servers(server.address))
+    let ops = try (0..<40).map {
+      host.ask(plugin, try query("q\($0).example", .mx, id: UInt16($0)))
+    }
+    #expect(host.watchCount == 1)
+    #expect(host.timerCount == 1)
+    #expect(host.run(plugin, until: { host.results.count == 40 }))
+    #expect(Set(kept.map(\.header.id)).count == 40)
+    for (index, op) in ops.enumerated() {
+      let message = try DNSMessage(parsing: #require(host.results[op]?.bytes))
+      #expect(message.header.id == UInt16(index))
+      #expect(message.questions[0].name.displayed == "q\(index).example")
+      #expect(message.answers.count == 1)
+    }
     #expect(host.watchCount == 0)
   }
 

@@ -14,6 +14,7 @@ struct SettingsTests {
     arguments: [
       ("{\"timeout\":0}", "/timeout"), ("{\"attempts\":99}", "/attempts"),
       ("{\"ipv6\":1}", "/ipv6"), ("{\"workers\":\"8\"}", "/workers"), ("{\"ttl\":-1}", "/ttl"),
+      ("{\"resolver\":\"off\"}", "/resolver"),
       ("{\"resolvConf\":\"resolv.conf\"}", "/resolvConf"),
       ("{\"servers\":[\"dns.google\"]}", "/servers/0"),
       ("{\"servers\":[\"192.0.2.1\",\"192.0.2.1:0\"]}", "/servers/1"),
@@ -114,6 +115,8 @@ struct SettingsTests {
     #expect(
       properties["fallback"]?["default"]
         == .array(defaults.fallback.map { .string($0.description) }))
+    #expect(properties["resolver"]?["default"] == .string("system"))
+    #expect(!defaults.forwardsAll)
     #expect(properties["resolvConf"]?["default"] == .string(defaults.resolvConf))
   }
 

@@ -21,6 +21,8 @@ final class Exchange {
   /// server's failure.
   var fallback: [UInt8]?
   var attempt: Attempt?
+  /// In line for a TCP connection.
+  var wantsStream = false
 
   init(_ waiter: Waiter, servers: [ServerAddress], deadline: UInt64) {
     question = waiter.question
@@ -36,17 +38,42 @@ final class Exchange {
   }
 }
 
-/// One socket to one server.
+/// One question to one server: on a UDP socket that others share, or on a TCP
+/// connection of its own.
 struct Attempt {
-  /// Names this attempt in fd events and timers: never used twice.
-  let token: UInt64
-  let fd: Int32
-  let isStream: Bool
+  /// The shared socket; nil: TCP.
+  var socket: DatagramSocket?
+  /// TCP: names this attempt in fd events, and its socket.
+  var token: UInt64 = 0
+  var fd: Int32 = -1
+  var watch: lnd_handle = 0
   /// The random id of this attempt.
   let id: UInt16
-  var watch: lnd_handle = 0
-  var timer: lnd_handle = 0
+  /// When it is over, nanoseconds.
+  let until: UInt64
   /// TCP: what is still to be sent, and what came so far.
   var unsent: ArraySlice<UInt8> = []
   var received: [UInt8] = []
+
+  var isStream: Bool { socket == nil }
+}
+
+/// A UDP socket connected to one server, for the questions that overlap in time.
+/// Loop thread; owned by `Forwarder`.
+final class DatagramSocket {
+  /// Names it in fd events: never used twice.
+  let token: UInt64
+  let fd: Int32
+  let server: ServerAddress
+  var watch: lnd_handle = 0
+  /// Who waits, by the id of the question; empty only before the first.
+  var exchanges: [UInt16: Exchange] = [:]
+  /// Questions sent.
+  var asked = 0
+
+  init(token: UInt64, fd: Int32, server: ServerAddress) {
+    self.token = token
+    self.fd = fd
+    self.server = server
+  }
 }

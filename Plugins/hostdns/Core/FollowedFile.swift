@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A file that is followed: read anew when it is another one, or its time or its size changed.
-/// Looking costs one stat, so it is done for every question that gets here, and no change is ever
+/// Looking costs one stat, so it is done for the questions that get here, and no change is ever
 /// missed for long. Links are followed, so that a new target counts, too. Loop thread.
 struct FollowedFile<Content> {
   let path: String

@@ -5,11 +5,31 @@
 
 import DNSMessage
 import LimaNetdSDK
+import Platform
 import PluginAPI
 
 extension Forwarder {
   /// Octets taken of a stream at one event.
   private static let maximumPiece = 16 << 10
+
+  /// Connects to the server; the question leaves when the connection is there.
+  func beginStream(_ exchange: Exchange, _ server: ServerAddress, until: UInt64) -> Beginning {
+    guard hasStreamToSpare else { return .noSocket }
+    let result = HostDNSSyscalls.connect(to: server, stream: true)
+    guard result >= 0 else { return .failed }
+    lastToken &+= 1
+    var attempt = Attempt(
+      token: lastToken, fd: Int32(result), id: randomID(),
+      until: until)
+    let message = exchange.question.upstream(id: attempt.id, withEDNS: exchange.usesEDNS)
+    attempt.unsent = ([UInt8(message.count >> 8), UInt8(message.count & 255)] + message)[...]
+    attempt.watch = host.watch(attempt.fd, LND_FD_READ | LND_FD_WRITE, user: attempt.token)
+    guard attempt.watch != 0 else {
+      Descriptor.close(attempt.fd)
+      return .failed
+    }
+    return .begun(attempt)
+  }
 
   func readyStream(_ exchange: Exchange, _ attempt: Attempt) {
     var attempt = attempt

@@ -2,20 +2,21 @@
 //
 // Questions to nameservers, without blocking and many at a time.
 //
-// Each attempt has a UDP socket of its own, so that its port is random, and a
-// random id; what comes from elsewhere the kernel drops, what answers something
-// else is ignored and counted (RFC 5452 9). A truncated answer is fetched over
-// TCP from the same server (RFC 7766 5). A server that refuses, fails or stays
-// silent is followed by the next; the list is gone through `attempts` times.
-// What answered last is asked first for a while.
+// Questions that overlap in time share connected UDP sockets with random ports
+// (Forwarder+Datagrams.swift), each with a random id of its own; what comes from
+// elsewhere the kernel drops, what answers something else is ignored and counted
+// (RFC 5452 9). A truncated answer is fetched over TCP from the same server
+// (Forwarder+TCP.swift, RFC 7766 5). A server that refuses, fails or stays silent
+// is followed by the next; the list is gone through `attempts` times. What
+// answered last is asked first for a while.
 
 import DNSMessage
 import LimaNetdSDK
 import Platform
 import PluginAPI
 
-/// Loop thread. Bounded: `maximumExchanges` sockets, the rest waits in line;
-/// the host bounds how many questions there are.
+/// Loop thread. Bounded: `maximumUnderWay` questions, `maximumSockets` sockets of
+/// each kind; the rest waits in line, and the host bounds how many there are.
 final class Forwarder {
   let host: HostContext
   let settings: HostDNSSettings
@@ -24,23 +25,33 @@ final class Forwarder {
   var counters = Counters()
   private var exchanges: [HostDNSQuestion.Key: Exchange] = [:]
   private var ops: [lnd_op: Exchange] = [:]
-  private var attempts: [UInt64: Exchange] = [:]
+  /// UDP sockets that are open, by their tokens; those that take more questions.
+  var sockets: [UInt64: DatagramSocket] = [:]
+  var current: [DatagramSocket] = []
+  /// Sockets that failed while something else was done; `drain` ends them.
+  var broken: [DatagramSocket] = []
+  /// Attempts over TCP, by their tokens.
+  private var streams: [UInt64: Exchange] = [:]
+  /// Attempts of both kinds.
+  private var attempts = 0
   /// Waiting for a socket.
-  private var line: [Exchange] = []
+  var line: [Exchange] = []
   private var isDraining = false
-  private var lastToken: UInt64 = 0
+  var lastToken: UInt64 = 0
   private var random = SystemRandomNumberGenerator()
+  /// Random bits that are not used yet: one call of the kernel makes four ids.
+  private var randomBits: (value: UInt64, count: Int) = (0, 0)
+  /// One for all attempts: due at the earliest end of one, or before.
+  private var timer: (handle: lnd_handle, due: UInt64) = (0, .max)
   private var favourite: (server: ServerAddress, until: UInt64)?
 
-  static let maximumExchanges = 512
+  /// Questions that are with a server at one time.
+  static let maximumUnderWay = 2048
+  static let maximumSockets = 256
   /// Nanoseconds a server that answered while another did not stays in front.
   static let favour: UInt64 = 30_000_000_000
-  /// Datagrams read of a socket at one event at most.
-  private static let maximumReads = 16
-
-  /// More than the 1232 octets that are asked for; a longer datagram is cut and
-  /// then no message.
-  private static let maximumDatagram = 4096
+  /// Nanoseconds between two looks for attempts that are over.
+  static let patience: UInt64 = 10_000_000
 
   struct Counters {
     var sent: UInt64 = 0
@@ -75,11 +86,12 @@ final class Forwarder {
     let exchange = Exchange(waiter, servers: ordered(servers), deadline: deadline)
     exchanges[exchange.key] = exchange
     ops[waiter.op] = exchange
-    if attempts.count < Self.maximumExchanges {
+    if attempts < Self.maximumUnderWay {
       advance(exchange)
     } else {
       line.append(exchange)
     }
+    drain()
   }
 
   /// Forgets an operation; false when it is not one of these.
@@ -92,21 +104,42 @@ final class Forwarder {
 
   /// A watched socket is ready.
   func ready(_ token: UInt64) {
-    guard let exchange = attempts[token], let attempt = exchange.attempt else { return }
-    if attempt.isStream {
+    if let socket = sockets[token] {
+      readyDatagrams(socket)
+    } else if let exchange = streams[token], let attempt = exchange.attempt {
       readyStream(exchange, attempt)
-    } else {
-      readyDatagram(exchange, attempt)
     }
+    drain()
   }
 
-  /// An attempt's time is over.
-  func timedOut(_ token: UInt64) {
-    guard let exchange = attempts[token] else { return }
-    exchange.attempt?.timer = 0
-    counters.timeouts &+= 1
-    disfavour(exchange.server)
-    advance(exchange)
+  /// The timer is due: ends the attempts whose time is over.
+  func timedOut() {
+    timer = (0, .max)
+    let now = host.now
+    var late: [Exchange] = []
+    var next = UInt64.max
+    for exchange in exchanges.values {
+      guard let until = exchange.attempt?.until else { continue }
+      if until <= now { late.append(exchange) } else { next = min(next, until) }
+    }
+    if next != .max { wake(at: max(next, now &+ Self.patience)) }
+    for exchange in late where exchange.attempt.map({ $0.until <= now }) ?? false {
+      counters.timeouts &+= 1
+      disfavour(exchange.server)
+      advance(exchange)
+    }
+    drain()
+  }
+
+  private func wake(at time: UInt64) {
+    guard time < timer.due else { return }
+    stopTimer()
+    timer = (host.timer(at: time, user: 0), time)
+  }
+
+  private func stopTimer() {
+    if timer.handle != 0 { host.cancel(timer: timer.handle) }
+    timer = (0, .max)
   }
 
   /// Drops all.
@@ -115,6 +148,7 @@ final class Forwarder {
     exchanges.removeAll()
     ops.removeAll()
     line.removeAll()
+    stopTimer()
   }
 
   // MARK: Attempts
@@ -131,67 +165,66 @@ final class Forwarder {
     finish(exchange, exchange.fallback)
   }
 
-  /// Opens a socket to the current server and asks; false when it cannot be.
+  /// Asks the current server; false when it cannot be asked. Without a socket to
+  /// spare the exchange waits in line.
   func begin(_ exchange: Exchange, stream: Bool) -> Bool {
     guard let server = exchange.server else { return false }
-    let fd = HostDNSSyscalls.connect(to: server, stream: stream)
-    guard fd >= 0 else {
-      if HostDNSSyscalls.isOutOfDescriptors(fd), !attempts.isEmpty, !stream {
-        exchange.attempts -= 1
-        line.append(exchange)
-        return true
-      }
-      return false
+    let until = min(
+      host.now &+ UInt64(settings.timeout) * 1_000_000_000, exchange.deadline)
+    let result =
+      stream
+      ? beginStream(exchange, server, until: until)
+      : beginDatagram(exchange, server, until: until)
+    switch result {
+    case .failed: return false
+    case .noSocket:
+      exchange.wantsStream = stream
+      if !stream { exchange.attempts -= 1 }
+      line.append(exchange)
+    case .begun(let attempt):
+      counters.sent &+= 1
+      attempts += 1
+      exchange.attempt = attempt
+      if attempt.isStream { streams[attempt.token] = exchange }
+      wake(at: until)
     }
-    lastToken &+= 1
-    var attempt = Attempt(
-      token: lastToken, fd: Int32(fd), isStream: stream,
-      id: UInt16.random(in: .min ... .max, using: &random))
-    let message = exchange.question.upstream(id: attempt.id, withEDNS: exchange.usesEDNS)
-    if stream {
-      let length = [UInt8(message.count >> 8), UInt8(message.count & 255)]
-      attempt.unsent = (length + message)[...]
-    } else if HostDNSSyscalls.send(attempt.fd, message[...]) < 0 {
-      Descriptor.close(attempt.fd)
-      return false
-    }
-    counters.sent &+= 1
-    attempt.watch = host.watch(
-      attempt.fd, stream ? LND_FD_READ | LND_FD_WRITE : LND_FD_READ, user: attempt.token)
-    guard attempt.watch != 0 else {
-      Descriptor.close(attempt.fd)
-      return false
-    }
-    let until = host.now &+ UInt64(settings.timeout) * 1_000_000_000
-    attempt.timer = host.timer(at: min(until, exchange.deadline), user: attempt.token)
-    exchange.attempt = attempt
-    attempts[attempt.token] = exchange
     return true
   }
+
+  /// An id that nobody can guess.
+  func randomID() -> UInt16 {
+    if randomBits.count == 0 { randomBits = (random.next(), 4) }
+    let id = UInt16(truncatingIfNeeded: randomBits.value)
+    randomBits = (randomBits.value >> 16, randomBits.count - 1)
+    return id
+  }
+
+  enum Beginning {
+    case begun(Attempt)
+    case noSocket
+    case failed
+  }
+
+  /// Whether there is something whose end makes room.
+  var isBusy: Bool { attempts > 0 }
+
+  var hasStreamToSpare: Bool { streams.count < Self.maximumSockets }
 
   func endAttempt(_ exchange: Exchange) {
     guard let attempt = exchange.attempt else { return }
     exchange.attempt = nil
-    attempts[attempt.token] = nil
-    host.unwatch(attempt.watch)
-    if attempt.timer != 0 { host.cancel(timer: attempt.timer) }
-    Descriptor.close(attempt.fd)
+    attempts -= 1
+    if let socket = attempt.socket {
+      socket.exchanges[attempt.id] = nil
+      if socket.exchanges.isEmpty { close(socket) }
+    } else {
+      streams[attempt.token] = nil
+      host.unwatch(attempt.watch)
+      Descriptor.close(attempt.fd)
+    }
   }
 
   // MARK: Answers
-
-  private func readyDatagram(_ exchange: Exchange, _ attempt: Attempt) {
-    for _ in 0..<Self.maximumReads {
-      let (bytes, error) = HostDNSSyscalls.receive(attempt.fd, limit: Self.maximumDatagram)
-      guard error == 0 else {
-        if HostDNSSyscalls.isWouldBlock(error) { return }
-        // ECONNREFUSED and its like: an ICMP error came back.
-        disfavour(exchange.server)
-        return advance(exchange)
-      }
-      if judge(bytes, exchange, attempt) { return }
-    }
-  }
 
   /// Takes a whole message of a server; false when it is not the answer and the
   /// right one may still come.
@@ -254,19 +287,31 @@ final class Forwarder {
     endAttempt(exchange)
     for waiter in exchange.waiters { ops[waiter.op] = nil }
     if exchanges[exchange.key] === exchange { exchanges[exchange.key] = nil }
-    line.removeAll { $0 === exchange }
-    drainLine()
+    if !line.isEmpty { line.removeAll { $0 === exchange } }
+    drain()
+    if exchanges.isEmpty { stopTimer() }
   }
 
-  /// Lets those in line begin as far as there are sockets. Never nested: those
-  /// that fail at once end up here again.
-  private func drainLine() {
-    guard !isDraining else { return }
+  /// Ends the sockets that failed and lets those in line begin as far as there is
+  /// room. Never nested: those that fail at once end up here again.
+  private func drain() {
+    guard !isDraining, !broken.isEmpty || !line.isEmpty else { return }
     isDraining = true
     defer { isDraining = false }
-    for _ in 0..<line.count where attempts.count < Self.maximumExchanges && !line.isEmpty {
-      advance(line.removeFirst())
-    }
+    repeat {
+      while let socket = broken.popLast() { fail(socket) }
+      for _ in 0..<line.count where attempts < Self.maximumUnderWay && !line.isEmpty {
+        let exchange = line.removeFirst()
+        if exchange.wantsStream {
+          exchange.wantsStream = false
+          if !begin(exchange, stream: true) { advance(exchange) }
+        } else {
+          advance(exchange)
+        }
+        // Back in line: there is no room yet.
+        if line.last === exchange { break }
+      }
+    } while !broken.isEmpty
   }
 
   // MARK: Which server first

@@ -16,6 +16,10 @@ package let hostDNSSchema = #"""
         "description": "How often each nameserver is tried",
         "type": "integer", "minimum": 1, "maximum": 5, "default": 2
       },
+      "resolver": {
+        "description": "system: addresses as the host's resolver finds them; forward: everything goes to the host's nameservers, hosts file and nsswitch.conf do not count",
+        "enum": ["system", "forward"], "default": "system"
+      },
       "servers": {
         "description": "Nameservers to ask for everything, instead of the host's resolver: 192.0.2.53, 192.0.2.53:5353, 2001:db8::53 or [2001:db8::53]:5353",
         "type": "array", "items": { "type": "string" }, "maxItems": 8, "default": []

@@ -7,6 +7,8 @@ package struct HostDNSSettings: Sendable {
   package var timeout: UInt32 = 2
   /// How often each server is tried.
   package var attempts: UInt32 = 2
+  /// The nameservers of `resolvConf` are asked for everything, the host's resolver for nothing.
+  package var forwardsAll = false
   /// Asked for everything, instead of the host's resolver; empty: not set.
   package var servers: [ServerAddress] = []
   /// Asked when resolv.conf lists none.
@@ -31,6 +33,12 @@ package struct HostDNSSettings: Sendable {
     if let value = try options.integer("timeout", in: 1...30) { timeout = UInt32(value) }
     if let value = try options.integer("attempts", in: 1...5) { attempts = UInt32(value) }
     if let value = try options.bool("ipv6") { ipv6 = value }
+    if let value = try options.string("resolver") {
+      guard value == "system" || value == "forward" else {
+        throw .invalid("/resolver", "\"\(value)\" is neither system nor forward")
+      }
+      forwardsAll = value == "forward"
+    }
     if let value = try options.integer("workers", in: 1...64) { workers = Int(value) }
     if let value = try options.integer("ttl", in: 0...86_400) { timeToLive = UInt32(value) }
     if let value = try options.string("resolvConf") {

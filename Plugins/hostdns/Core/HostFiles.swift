@@ -10,6 +10,8 @@ struct HostFiles {
   private let fallback: [ServerAddress]
   /// Whether the C library reads the same resolv.conf.
   let isSystem: Bool
+  /// Since when looks are counted, nanoseconds, and how many there were.
+  private var looks: (since: UInt64, count: Int) = (0, 0)
   /// Grows with each change; workers compare it to know when to read anew, too.
   private(set) var generation: UInt32 = 0
 
@@ -35,8 +37,16 @@ struct HostFiles {
     isSystem = path == HostDNSSettings.systemResolvConf
   }
 
+  /// Looks in a millisecond. Questions that come one by one each have theirs; for each question of
+  /// a flood, three stats would be a seventh of its cost.
+  private static let looksPerMillisecond = 4
+
   /// Looks whether one of them changed; true when it did, or with `force`.
-  mutating func refresh(force: Bool) -> Bool {
+  /// - Parameter now: monotonic nanoseconds.
+  mutating func refresh(force: Bool, now: UInt64) -> Bool {
+    if now &- looks.since >= 1_000_000 { looks = (now, 0) }
+    looks.count += 1
+    guard force || looks.count <= Self.looksPerMillisecond else { return false }
     var changed = resolvConf.refresh(force: force)
     changed = hosts.refresh(force: force) || changed
     changed = order.refresh(force: force) || changed

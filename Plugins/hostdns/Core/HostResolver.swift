@@ -89,7 +89,7 @@ public final class HostResolver: DNSPlugin {
 
   public override func start() throws(PluginFailure) {
     // Offline is no failure: the file is looked at again with each question.
-    _ = files.refresh(force: true)
+    _ = files.refresh(force: true, now: host.now)
     if settings.servers.isEmpty && files.isWithoutServers {
       host.log(
         .info,
@@ -118,7 +118,9 @@ public final class HostResolver: DNSPlugin {
     let asked = question.question
     guard asked.dnsClass == .internet else { return forward(waiter, query.deadline) }
     if asked.type == .aaaa, !settings.ipv6 { return complete(waiter, .noError) }
-    guard settings.servers.isEmpty else { return forward(waiter, query.deadline) }
+    guard settings.servers.isEmpty, !settings.forwardsAll else {
+      return forward(waiter, query.deadline)
+    }
     switch asked.type {
     case .a, .aaaa:
       guard let name = asked.name.nativeName else { return forward(waiter, query.deadline) }
@@ -242,7 +244,7 @@ public final class HostResolver: DNSPlugin {
   }
 
   public override func onTimer(_ timer: lnd_handle, user: UInt64) {
-    guard let op = waiting.removeValue(forKey: timer) else { return forwarder.timedOut(user) }
+    guard let op = waiting.removeValue(forKey: timer) else { return forwarder.timedOut() }
     guard var pair = pairs[op] else { return }
     pair.timer = 0
     settle(pair)
@@ -257,7 +259,7 @@ public final class HostResolver: DNSPlugin {
   }
 
   private func refresh(force: Bool) {
-    if files.refresh(force: force) { native.startOver() }
+    if files.refresh(force: force, now: host.now) { native.startOver() }
   }
 
   public override func status(_ sink: lnd_sink) {

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Attempts over UDP. Only questions that overlap in time share a socket: it is
+// closed with the last of them, and takes no more than `questionsPerSocket`. So a
+// lone question has a random port to itself, a flood of them a new one every few
+// milliseconds, and no port lives long enough to be probed for and then used; a
+// forger has to guess port, id and question together (RFC 5452 9.2, 10).
+
+import DNSMessage
+import LimaNetdSDK
+import Platform
+import PluginAPI
+
+extension Forwarder {
+  private static let questionsPerSocket = 64
+  /// Datagrams read of a socket at one event at most.
+  private static let maximumReads = 64
+  /// More than the 1232 octets that are asked for; a longer datagram is cut and
+  /// then no message.
+  private static let maximumDatagram = 4096
+
+  func beginDatagram(_ exchange: Exchange, _ server: ServerAddress, until: UInt64) -> Beginning {
+    let socket: DatagramSocket
+    switch self.socket(to: server) {
+    case .success(let open): socket = open
+    case .failure(.noSocket): return .noSocket
+    case .failure(.failed): return .failed
+    }
+    var id: UInt16
+    repeat {
+      id = randomID()
+    } while socket.exchanges[id] != nil
+    let message = exchange.question.upstream(id: id, withEDNS: exchange.usesEDNS)
+    guard HostDNSSyscalls.send(socket.fd, message[...]) >= 0 else {
+      // An ICMP error to an earlier question may be what this one is told.
+      retire(socket)
+      if socket.exchanges.isEmpty { close(socket) } else { broken.append(socket) }
+      return .failed
+    }
+    socket.asked += 1
+    socket.exchanges[id] = exchange
+    return .begun(Attempt(socket: socket, id: id, until: until))
+  }
+
+  enum SocketFailure: Error {
+    case noSocket
+    case failed
+  }
+
+  private func socket(to server: ServerAddress) -> Result<DatagramSocket, SocketFailure> {
+    let open = current.first { $0.server == server }
+    let isFull = sockets.count >= Self.maximumSockets
+    if let open, open.asked < Self.questionsPerSocket || isFull { return .success(open) }
+    if isFull { return .failure(.noSocket) }
+    let fd = HostDNSSyscalls.connect(to: server, stream: false)
+    guard fd >= 0 else {
+      guard HostDNSSyscalls.isOutOfDescriptors(fd) else { return .failure(.failed) }
+      if let open { return .success(open) }
+      return .failure(isBusy ? .noSocket : .failed)
+    }
+    lastToken &+= 1
+    let socket = DatagramSocket(token: lastToken, fd: Int32(fd), server: server)
+    socket.watch = host.watch(socket.fd, LND_FD_READ, user: socket.token)
+    guard socket.watch != 0 else {
+      Descriptor.close(socket.fd)
+      return .failure(.failed)
+    }
+    if let open { retire(open) }
+    sockets[socket.token] = socket
+    current.append(socket)
+    return .success(socket)
+  }
+
+  /// No more questions for it.
+  private func retire(_ socket: DatagramSocket) {
+    current.removeAll { $0 === socket }
+  }
+
+  func close(_ socket: DatagramSocket) {
+    guard sockets.removeValue(forKey: socket.token) != nil else { return }
+    retire(socket)
+    host.unwatch(socket.watch)
+    Descriptor.close(socket.fd)
+  }
+
+  /// The server cannot be reached over this socket: all who wait go on.
+  func fail(_ socket: DatagramSocket) {
+    retire(socket)
+    disfavour(socket.server)
+    for exchange in Array(socket.exchanges.values) where exchange.attempt?.socket === socket {
+      advance(exchange)
+    }
+  }
+
+  func readyDatagrams(_ socket: DatagramSocket) {
+    for _ in 0..<Self.maximumReads {
+      let (bytes, error) = HostDNSSyscalls.receive(socket.fd, limit: Self.maximumDatagram)
+      guard error == 0 else {
+        // ECONNREFUSED and its like: an ICMP error came back.
+        if !HostDNSSyscalls.isWouldBlock(error) { fail(socket) }
+        return
+      }
+      guard bytes.count >= DNSHeader.length,
+        let exchange = socket.exchanges[UInt16(bytes[0]) << 8 | UInt16(bytes[1])],
+        let attempt = exchange.attempt
+      else {
+        counters.strangers &+= 1
+        continue
+      }
+      _ = judge(bytes, exchange, attempt)
+      // Closed with the last who waited.
+      if sockets[socket.token] == nil { return }
+    }
+  }
+}
