@@ -11,7 +11,7 @@ import Testing
   import Darwin
 #endif
 
-/// Hundreds of connections under circumstances that no one would think of. LIMA_NETD_SEEDS is how
+/// Thousands of connections under circumstances that no one would think of. LIMA_NETD_SEEDS is how
 /// many, LIMA_NETD_SEED a single one.
 struct TCPSimulationTests {
   private static func number(_ name: String) -> UInt64? {
@@ -20,7 +20,7 @@ struct TCPSimulationTests {
 
   private static let seeds: ClosedRange<UInt64> = {
     if let one = number("LIMA_NETD_SEED") { return one...one }
-    return 1...max(1, number("LIMA_NETD_SEEDS") ?? 400)
+    return 1...max(1, number("LIMA_NETD_SEEDS") ?? 2000)
   }()
 
   @Test func `bytes delivered are bytes sent, or the connection is reset`() {

@@ -6,6 +6,9 @@
 //
 // A TAP has one frame per system call. Reads go one behind the other into the
 // shared arena, so small frames fill few pages, and are delivered as one batch.
+// Only a read that fails tells that there is no more. A guest that waits for an
+// answer to each frame sends one at a time: then that read would delay the one
+// frame there is, and most turns do without it.
 //
 // Thread: loop only.
 
@@ -20,6 +23,8 @@ import PluginAPI
 package final class TapPort: Port {
   /// Frames read in one turn, so that one guest cannot keep the loop.
   private static let turn = 64
+  /// Turns of one read that follow each other at most.
+  private static let loneTurns: UInt8 = 8
   /// EBADFD, which only Linux has: the device was deleted.
   static let noDevice: Int32 = 77
   /// When the kernel had no memory: it says nothing when it has some again.
@@ -29,6 +34,9 @@ package final class TapPort: Port {
   /// Whether the kernel takes UDP super-frames (Linux 6.2); found out by trying.
   var takesUDPSegments = true
   var queue = SendQueue()
+  /// Turns still to come that read once, and how many there were last time.
+  private var lone: UInt8 = 0
+  private var loneBefore: UInt8 = 0
 
   /// Takes over `fd`, which becomes non-blocking.
   /// - Parameter vnetHeader: the device has IFF_VNET_HDR with a header of 12
@@ -51,7 +59,9 @@ package final class TapPort: Port {
     var used = 0
     var count = 0
     var reads = 0
-    while reads < Self.turn, end == nil {
+    let limit = lone > 0 ? 1 : Self.turn
+    if lone > 0 { lone &-= 1 }
+    while reads < limit, end == nil {
       if used + largest > PortMemory.arenaBytes {
         deliver(frames, count)
         used = 0
@@ -63,9 +73,11 @@ package final class TapPort: Port {
       if n < 0 {
         if errno == EINTR { continue }
         readFailed(errno)
+        expectLone(reads == 1)
         break
       }
       reads &+= 1
+      if reads == 2 { expectLone(false) }
       let length = n &- header
       guard length >= 14 else {
         counters.rxRunt &+= 1
@@ -87,6 +99,13 @@ package final class TapPort: Port {
       used &+= (n &+ 15) & ~15
     }
     deliver(frames, count)
+  }
+
+  /// One frame alone was read (or more): twice as many turns as before read once.
+  @inline(__always)
+  private func expectLone(_ isLone: Bool) {
+    loneBefore = isLone ? min(Self.loneTurns, max(1, loneBefore &* 2)) : 0
+    lone = loneBefore
   }
 
   private func readFailed(_ code: Int32) {

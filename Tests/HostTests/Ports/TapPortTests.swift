@@ -39,6 +39,29 @@ import Testing
       #expect(port.counters.drops == 0)
     }
 
+    @Test("Frames that come one at a time are read once each; a burst after them is read at once")
+    func loneFrames() throws {
+      let scene = try TapScene(vnetHeader: true)
+      let port = TapPort(PortOptions(id: 1), fd: scene.tap, vnetHeader: true, memory: memory)
+      inbox.attach(port)
+      func burst(_ count: Int) {
+        for i in 0..<count { scene.send(TestPacket.plain(60 + i)) }
+      }
+      port.onReadable()
+      let before = inbox.batches.count
+      for _ in 0..<8 {
+        burst(1)
+        port.onReadable()
+      }
+      burst(40)
+      for _ in 0..<3 { port.onReadable() }
+      burst(5)
+      port.onReadable()
+      // After one frame alone 1, 2, then 4 turns read once; two of those are left.
+      #expect(
+        inbox.batches.dropFirst(before) == [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 38, 5])
+    }
+
     @Test("A super-frame arrives whole with a vnet header, in segments without")
     func superFrames() throws {
       var random = SeededGenerator(3)
