@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The base of plugins that are a Stack: frames, events and connections go to it, and it ends with
+// the instance. What is a network's own (addresses, leases, names) is its subclass's.
+
+import LimaNetdSDK
+import NetStack
+import PluginAPI
+
+/// An instance of a gateway. Loop thread only.
+open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
+  /// The name under which guests find the host.
+  package static let hostName = "host.lima.internal"
+
+  package final let stack: Stack
+  private var isDown = false
+
+  /// - Parameter stack: from `Stack.make`.
+  package init(host: HostContext, config: NetworkConfig, stack: Stack) throws(PluginFailure) {
+    self.stack = stack
+    try super.init(host: host, config: config)
+  }
+
+  public required init(host: HostContext, config: NetworkConfig) throws(PluginFailure) {
+    throw PluginFailure(LND_ERR_INTERNAL, "a gateway is made by its subclass")
+  }
+
+  deinit {
+    if !isDown { stack.shutDown() }
+  }
+
+  open override func stop(_ op: lnd_op) {
+    stack.shutDown()
+    isDown = true
+    host.complete(op)
+  }
+
+  open override func portUp(_ info: PortInfo) throws(PluginFailure) { try stack.portUp(info) }
+
+  open override func portDown(_ port: lnd_port) { stack.portDown(port) }
+
+  open override func rx(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    stack.rx(port, frames, UInt32(truncatingIfNeeded: count))
+  }
+
+  public final override func txReady(_ port: lnd_port) { stack.txReady(port) }
+
+  public final override func onFDs(_ events: UnsafePointer<lnd_fd_event>, _ count: Int) {
+    stack.onFds(events, UInt32(truncatingIfNeeded: count))
+  }
+
+  open override func onTimer(_ timer: lnd_handle, user: UInt64) { stack.onTimer(timer) }
+
+  public final override func onOpDone(
+    _ op: lnd_op, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
+  ) {
+    stack.onOpDone(op, status, bytes)
+  }
+
+  // MARK: Extensions
+
+  public final func expose(_ request: ForwardRequest) throws(PluginFailure) {
+    try stack.expose(request)
+  }
+
+  public final func unexpose(_ request: ForwardRequest) throws(PluginFailure) {
+    try stack.unexpose(request)
+  }
+
+  public final func listForwards() -> JSONValue { stack.forwardList }
+
+  public final func connect(
+    _ op: lnd_op, _ fd: Int32, _ request: ConnectRequest
+  ) throws(PluginFailure) {
+    try stack.connect(op, fd, request)
+  }
+}
