@@ -87,31 +87,6 @@ enum HostDNSSyscalls {
     result == Int(-EMFILE) || result == Int(-ENFILE)
   }
 
-  /// What tells one version of a file from another.
-  struct FileStamp: Equatable {
-    var device: UInt64 = 0
-    var inode: UInt64 = 0
-    var size: Int64 = -1
-    var seconds: Int64 = 0
-    var nanoseconds: Int64 = 0
-  }
-
-  /// The stamp of what `path` leads to, links followed; the default one when
-  /// there is nothing.
-  static func stamp(of path: String) -> FileStamp {
-    var info = stat()
-    guard stat(path, &info) == 0 else { return FileStamp() }
-    #if canImport(Glibc)
-      let time = info.st_mtim
-    #else
-      let time = info.st_mtimespec
-    #endif
-    return FileStamp(
-      device: UInt64(truncatingIfNeeded: info.st_dev),
-      inode: UInt64(truncatingIfNeeded: info.st_ino), size: Int64(info.st_size),
-      seconds: Int64(time.tv_sec), nanoseconds: Int64(time.tv_nsec))
-  }
-
   /// The beginning of a file, at most `limit` bytes; empty when it cannot be read.
   static func read(_ path: String, limit: Int) -> [UInt8] {
     let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
