@@ -140,6 +140,8 @@ struct UsernetFilesTests {
       defer { Descriptor.close(null) }
       pid = try ChildProcess.spawn(
         "/bin/sh", ["-c", "sleep 60; true", "usernet"], fds: [(from: null, to: 0)])
+      // A process amid its exec has no arguments yet, and vfork(2)'s parent goes on before that.
+      #expect(fixture.until { !OtherProcess.arguments(pid).isEmpty })
       try Fixture.write(
         fixture.home.networkDirectory("user-v2") + "/usernet_user-v2.pid", "\(pid)\n")
     }
