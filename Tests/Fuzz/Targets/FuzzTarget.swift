@@ -20,7 +20,7 @@ public struct FuzzTarget: Sendable {
 extension FuzzTarget {
   /// Those that need no part of the supervisor.
   public static let all = [
-    headers, tcpOptions, fragments, dhcp, addresses, stream, segments, frames, json, options,
+    headers, tcpOptions, fragments, dhcp, dns, addresses, stream, segments, frames, json, options,
     hostMessages,
   ]
 
