@@ -52,7 +52,7 @@ extension Network {
   private func launch(_ registry: Registry) {
     let link: HostLink
     do throws(ErrorReport) {
-      let plan = try LaunchPlan(network: wanted, registry: registry, configFile: configFile)
+      let plan = try planToStart(registry)
       for warning in plan.warnings { log(.warning, warning) }
       active = plan
       link = try spawn()
@@ -125,8 +125,8 @@ extension Network {
     for waiter in waiting { waiter(.success(link)) }
     watchLeases()
     // The configuration may have been reread meanwhile.
-    dnsError = nil
-    if isChanged { updateDNS() }
+    if keptDNS == nil { dnsError = nil }
+    if isChanged, keptDNS?.refused != asked.settings { updateDNS() }
     considerStopping()
   }
 
@@ -215,6 +215,7 @@ extension Network {
       "process \(link.pid) ended: \(reason) (\(plugin)); its log: \(context.home.networkLog(name))")
     unixgramGuests = [:]
     endCaptures(startedOnly: true)
+    noteDeathForDNS()
     guard !guests.isEmpty || !unixgramAddresses.isEmpty || isHeld || !waiters.isEmpty else {
       return stopped(status)
     }
@@ -329,6 +330,8 @@ extension Network {
     state = .stopped
     active = nil
     dnsError = nil
+    keptDNS = nil
+    nextDNS = nil
     retryAt = nil
     backoff.reset()
     try? sockets.watchUnixgram()

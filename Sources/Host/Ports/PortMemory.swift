@@ -45,6 +45,10 @@ package final class PortMemory {
 
   // tx
   let out: SendMemory
+  /// While set, ports of streams keep small frames back: see `together`.
+  private(set) var isCorked = false
+  /// Those that do.
+  private var corked: [StreamPort] = []
 
   package init() {
     arena = .allocate(capacity: Self.arenaBytes)
@@ -61,6 +65,17 @@ package final class PortMemory {
     out = SendMemory()
     prepareDatagrams()
   }
+
+  /// Runs what sends frames one by one, as the answers to many questions are; those of each stream leave
+  /// in one system call when it returns. Does not nest.
+  func together(_ body: () -> Void) {
+    isCorked = true
+    body()
+    isCorked = false
+    while let port = corked.popLast() { port.uncork() }
+  }
+
+  func cork(_ port: StreamPort) { corked.append(port) }
 
   deinit {
     arena.deallocate()

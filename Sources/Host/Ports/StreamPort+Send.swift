@@ -62,7 +62,8 @@ extension StreamPort {
     }
     let before = lost
     var taken = 0
-    if queue.isEmpty { taken = sendDirectly(frames, count) }
+    if memory.isCorked || isCorked { cork(frames, count) }
+    if queue.isEmpty, !isCorked { taken = sendDirectly(frames, count) }
     guard end == nil else { return count }
     while taken < count {
       if !queue.hasRoom || !(forwarding || Self.isSmall(frames + taken)) { break }
@@ -79,8 +80,31 @@ extension StreamPort {
         owesReady = true
       }
     }
-    if !queue.isEmpty || owesReady { setInterest([.read, .write]) }
+    if (!queue.isEmpty && !isCorked) || owesReady { setInterest([.read, .write]) }
     return taken
+  }
+
+  /// Keeps frames back while others are to follow soon, if all are small and nothing waits for the kernel; what
+  /// cannot wait sends those before it.
+  private func cork(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    let mayWait =
+      memory.isCorked && queue.hasRoom && (0..<count).allSatisfy { Self.isSmall(frames + $0) }
+    if isCorked, !mayWait { return sendCorked() }
+    guard mayWait, !isCorked, queue.isEmpty else { return }
+    isCorked = true
+    memory.cork(self)
+  }
+
+  /// The end of `PortMemory.together`.
+  func uncork() {
+    guard isCorked, end == nil else { return }
+    sendCorked()
+    if !queue.isEmpty { setInterest([.read, .write]) }
+  }
+
+  private func sendCorked() {
+    isCorked = false
+    flushQueue()
   }
 
   /// Hands frames to the kernel until it is full; how many were taken whole, or

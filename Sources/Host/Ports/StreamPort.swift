@@ -37,6 +37,8 @@ package final class StreamPort: Port {
   let framing: StreamFraming
   let journal: StreamJournal?
   var queue = SendQueue()
+  /// The queue holds what the kernel was not offered yet: frames of `PortMemory.together`.
+  var isCorked = false
   /// The frame on the wire of which a part is sent and the rest heads the
   /// queue: its length, and its bytes sent with those of the length. 0 and 0 at
   /// a boundary.
