@@ -29,7 +29,8 @@ package final class DgramPort: Port {
   /// Where to send; nil: the socket is connected.
   let peer: UnsafeMutablePointer<sockaddr_un>?
   let peerLength: socklen_t
-  var queue = SendQueue()
+  /// What stopped the last `sendDirectly`.
+  var stop = Outcome.full
   private var retryDelay = firstRetry
   private var framesAtProbe: UInt64 = 0
 
@@ -82,13 +83,13 @@ package final class DgramPort: Port {
 
   // MARK: Sending
 
-  package override func send(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
-    push(frames, count, forwarding: false)
+  override func transmit(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
+    sendDirectly(frames, count)
   }
 
-  package override func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
-    _ = push(frames, count, forwarding: true)
-  }
+  override func enqueue(_ frame: UnsafePointer<lnd_frame>) { encode(frame) }
+
+  override func awaitRoom() { wait(stop) }
 
   package override func onWritable() {
     guard end == nil else { return }

@@ -50,6 +50,8 @@ package class Port {
   private final var announcesOnRetry = false
   /// A short count was returned and `ready` is owed.
   final var owesReady = false
+  /// What could not be sent yet. While there is any, or `ready` is owed, `onWritable` will come.
+  final var queue = SendQueue()
   private final var isOpen = true
   private let ownsFD: Bool
   let memory: PortMemory
@@ -93,11 +95,15 @@ package class Port {
   /// short count `receiver.ready` follows. Malformed frames are taken, dropped
   /// and counted; a port that has ended takes all. Frames may be super-frames
   /// and scatter lists, and are borrowed for the call.
-  package func send(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int { count }
+  package func send(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
+    push(frames, count, forwarding: false)
+  }
 
   /// Sends frames of another port: what finds no room in the kernel or in the
   /// port's queue is dropped and counted.
-  package func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {}
+  package func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    _ = push(frames, count, forwarding: true)
+  }
 
   /// Frees the fd. Idempotent. The driver has stopped polling it.
   package func close() {
@@ -105,6 +111,18 @@ package class Port {
     isOpen = false
     if ownsFD, fd >= 0 { _ = Sockets.close(fd) }
   }
+
+  // MARK: Of subclasses
+
+  /// Hands frames to the kernel until it takes no more; how many were taken whole, or with
+  /// their rest in the queue, which was empty. `end` may be set.
+  func transmit(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int { count }
+
+  /// Encodes a frame at the end of the queue, which has room.
+  func enqueue(_ frame: UnsafePointer<lnd_frame>) {}
+
+  /// Arranges for `onWritable` when what stopped the last `transmit` may have passed.
+  func awaitRoom() {}
 
   // MARK: For subclasses
 
@@ -152,32 +170,6 @@ package class Port {
     guard owesReady, end == nil else { return }
     owesReady = false
     receiver.ready?(receiver.context, handle)
-  }
-}
-
-extension Port {
-  /// A frame that is cheaper to copy than to refuse.
-  @inline(__always) static func isSmall(_ frame: UnsafePointer<lnd_frame>) -> Bool {
-    frame.pointee.length <= 2048 && frame.pointee.gso_type == 0
-  }
-
-  /// Frames that were taken only to be dropped.
-  @inline(__always) final var lost: UInt64 { counters.txMalformed &+ counters.txRefused }
-
-  /// Counts what was taken, and shows it to the capture.
-  /// - Parameter before: `lost` before the frames were looked at.
-  @inline(__always)
-  final func accepted(_ frames: UnsafePointer<lnd_frame>, _ count: Int, lostBefore before: UInt64) {
-    guard count > 0 else { return }
-    // Of one super-frame many segments may be lost.
-    let lost = min(lost &- before, UInt64(count))
-    var bytes: UInt64 = 0
-    for i in 0..<count where lost == 0 || (frames + i).shape != .malformed {
-      bytes &+= UInt64(frames[i].length)
-    }
-    counters.txFrames &+= UInt64(count) &- lost
-    counters.txBytes &+= bytes
-    if let capture { capture.record(frames, count) }
   }
 }
 

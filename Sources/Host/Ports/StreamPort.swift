@@ -36,7 +36,6 @@ package final class StreamPort: Port {
 
   let framing: StreamFraming
   let journal: StreamJournal?
-  var queue = SendQueue()
   /// The frame on the wire of which a part is sent and the rest heads the
   /// queue: its length, and its bytes sent with those of the length. 0 and 0 at
   /// a boundary.
@@ -187,13 +186,13 @@ package final class StreamPort: Port {
 
   // MARK: Sending
 
-  package override func send(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
-    push(frames, count, forwarding: false)
+  override func transmit(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
+    sendDirectly(frames, count)
   }
 
-  package override func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
-    _ = push(frames, count, forwarding: true)
-  }
+  override func enqueue(_ frame: UnsafePointer<lnd_frame>) { encode(frame) }
+
+  override func awaitRoom() { setInterest([.read, .write]) }
 
   package override func onWritable() {
     guard end == nil else { return }

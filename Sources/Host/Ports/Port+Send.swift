@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What sending is on every kind of link: frames go to the kernel while it takes them. Behind
+// what it did not take, small ones are queued and large ones refused: their sender keeps them
+// without a copy and waits for `ready`. Forwarded frames have nobody to go back to: they are
+// queued up to the queue's bound, then dropped.
+//
+// Thread: loop only.
+
+import PluginAPI
+
+extension Port {
+  /// A frame that is cheaper to copy than to refuse.
+  @inline(__always) static func isSmall(_ frame: UnsafePointer<lnd_frame>) -> Bool {
+    frame.pointee.length <= 2048 && frame.pointee.gso_type == 0
+  }
+
+  /// `send` and `forward`.
+  final func push(_ frames: UnsafePointer<lnd_frame>, _ count: Int, forwarding: Bool) -> Int {
+    guard end == nil else {
+      counters.txEnded &+= UInt64(count)
+      return count
+    }
+    let before = lost
+    let wasWaiting = !queue.isEmpty || owesReady
+    var taken = queue.isEmpty ? transmit(frames, count) : 0
+    guard end == nil else { return count }
+    while taken < count, queue.hasRoom, forwarding || Self.isSmall(frames + taken) {
+      enqueue(frames + taken)
+      taken &+= 1
+    }
+    accepted(frames, taken, lostBefore: before)
+    if taken < count {
+      if forwarding {
+        counters.txQueueFull &+= UInt64(count &- taken)
+        taken = count
+      } else {
+        counters.txBlocked &+= 1
+        owesReady = true
+      }
+    }
+    if !wasWaiting, !queue.isEmpty || owesReady { awaitRoom() }
+    return taken
+  }
+
+  /// Frames that were taken only to be dropped.
+  @inline(__always) final var lost: UInt64 { counters.txMalformed &+ counters.txRefused }
+
+  /// Counts what was taken, and shows it to the capture.
+  /// - Parameter before: `lost` before the frames were looked at.
+  @inline(__always)
+  final func accepted(_ frames: UnsafePointer<lnd_frame>, _ count: Int, lostBefore before: UInt64) {
+    guard count > 0 else { return }
+    // Of one super-frame many segments may be lost.
+    let lost = min(lost &- before, UInt64(count))
+    var bytes: UInt64 = 0
+    for i in 0..<count where lost == 0 || (frames + i).shape != .malformed {
+      bytes &+= UInt64(frames[i].length)
+    }
+    counters.txFrames &+= UInt64(count) &- lost
+    counters.txBytes &+= bytes
+    if let capture { capture.record(frames, count) }
+  }
+}
