@@ -5,6 +5,11 @@
 // without a copy and waits for `ready`. Forwarded frames have nobody to go back to: they are
 // queued up to the queue's bound, then dropped.
 //
+// A system call costs as much as the copy of many small frames. What other ports send in one
+// turn is therefore held back in the queue, if it is little, and goes out in one call when the
+// turn's reading is over; a broadcast of each of N guests costs N calls so, not N². Whatever
+// may not be held back goes behind what is, and so nothing is overtaken.
+//
 // Thread: loop only.
 
 import PluginAPI
@@ -15,12 +20,50 @@ extension Port {
     frame.pointee.length <= 2048 && frame.pointee.gso_type == 0
   }
 
-  /// `send` and `forward`.
+  /// Bytes that a port holds back at most, and of one batch.
+  private static var heldMax: Int { 32 << 10 }
+  private static var heldBatch: Int { 4 << 10 }
+
+  /// Whether frames are held back now.
+  @inline(__always)
+  final func hold(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Bool {
+    guard gathers, end == nil, isHolding || queue.isEmpty, queue.count < Self.heldMax else {
+      return false
+    }
+    var bytes = 0
+    for i in 0..<count {
+      bytes &+= Int(frames[i].length)
+      if bytes > Self.heldBatch || frames[i].gso_type != 0 { return false }
+    }
+    let before = lost
+    for i in 0..<count { enqueue(frames + i) }
+    accepted(frames, count, lostBefore: before)
+    return true
+  }
+
+  @inline(__always)
+  final func startsToHold() -> Bool {
+    defer { isHolding = true }
+    return !isHolding
+  }
+
+  /// Sends what is held back. Nothing when nothing is.
+  package final func sendHeld() {
+    guard isHolding else { return }
+    isHolding = false
+    guard end == nil else { return }
+    sendQueue()
+    if end == nil, !queue.isEmpty { awaitRoom() }
+  }
+
+  /// `send`, and `forward` of what is not held back.
   final func push(_ frames: UnsafePointer<lnd_frame>, _ count: Int, forwarding: Bool) -> Int {
     guard end == nil else {
       counters.txEnded &+= UInt64(count)
       return count
     }
+    sendHeld()
+    guard end == nil else { return count }
     let before = lost
     let wasWaiting = !queue.isEmpty || owesReady
     var taken = queue.isEmpty ? transmit(frames, count) : 0

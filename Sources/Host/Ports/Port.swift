@@ -50,13 +50,21 @@ package class Port {
   private final var announcesOnRetry = false
   /// A short count was returned and `ready` is owed.
   final var owesReady = false
-  /// What could not be sent yet. While there is any, or `ready` is owed, `onWritable` will come.
+  /// What could not be sent yet, or is held back. While there is any of the first kind, or
+  /// `ready` is owed, `onWritable` will come.
   final var queue = SendQueue()
+  /// All that is in the queue is held back.
+  final var isHolding = false
+  /// Whether frames that go out together cost less.
+  let gathers: Bool
   private final var isOpen = true
   private let ownsFD: Bool
   let memory: PortMemory
 
-  init(_ options: PortOptions, fd: Int32, ownsFD: Bool, offloads: UInt32, memory: PortMemory) {
+  init(
+    _ options: PortOptions, fd: Int32, ownsFD: Bool, offloads: UInt32, gathers: Bool = false,
+    memory: PortMemory
+  ) {
     self.id = options.id
     self.name = options.name
     self.mtu = options.mtu
@@ -64,6 +72,7 @@ package class Port {
     self.fd = fd
     self.ownsFD = ownsFD
     self.offloads = offloads
+    self.gathers = gathers
     self.memory = memory
   }
 
@@ -100,9 +109,13 @@ package class Port {
   }
 
   /// Sends frames of another port: what finds no room in the kernel or in the
-  /// port's queue is dropped and counted.
-  package func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+  /// port's queue is dropped and counted. Small ones may be held back, to go out together:
+  /// true when these are the first of them, and `sendHeld` is due before the turn is over.
+  @discardableResult
+  package func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Bool {
+    if hold(frames, count) { return startsToHold() }
     _ = push(frames, count, forwarding: true)
+    return false
   }
 
   /// Frees the fd. Idempotent. The driver has stopped polling it.
@@ -121,7 +134,11 @@ package class Port {
   /// Encodes a frame at the end of the queue, which has room.
   func enqueue(_ frame: UnsafePointer<lnd_frame>) {}
 
-  /// Arranges for `onWritable` when what stopped the last `transmit` may have passed.
+  /// Sends from the queue.
+  func sendQueue() {}
+
+  /// Arranges for `onWritable` when what stopped the last `transmit` or `sendQueue` may have
+  /// passed.
   func awaitRoom() {}
 
   // MARK: For subclasses

@@ -57,7 +57,7 @@ package final class StreamPort: Port {
     // As far as the system's limits allow: fewer short writes, fewer wake-ups
     // (a tenth of them, and a fifth less CPU for super-frames, as measured).
     _ = Sockets.setOption(fd, SOL_SOCKET, SO_SNDBUF, 1 << 20)
-    super.init(options, fd: fd, ownsFD: true, offloads: 0, memory: memory)
+    super.init(options, fd: fd, ownsFD: true, offloads: 0, gathers: true, memory: memory)
     if resumed {
       if let state = journal?.recover(framing) {
         resume(state)
@@ -191,6 +191,8 @@ package final class StreamPort: Port {
   }
 
   override func enqueue(_ frame: UnsafePointer<lnd_frame>) { encode(frame) }
+
+  override func sendQueue() { flushQueue() }
 
   override func awaitRoom() { setInterest([.read, .write]) }
 

@@ -193,8 +193,7 @@ extension Switch {
       flood(frames, count, except: Int(from))
     case Target.drop, Target.none: break
     case from: counters.hairpin &+= UInt64(count)
-    default:
-      ports[Int(target)]?._withUnsafeGuaranteedRef { $0.forward(frames, count) }
+    default: forward(frames, count, to: Int(target))
     }
   }
 
@@ -243,8 +242,13 @@ extension Switch {
   }
 
   private func flood(_ frames: UnsafePointer<lnd_frame>, _ count: Int, except: Int) {
-    for i in 0..<ports.bound where i != except {
-      ports[i]?._withUnsafeGuaranteedRef { $0.forward(frames, count) }
+    for i in 0..<ports.bound where i != except { forward(frames, count, to: i) }
+  }
+
+  @inline(__always)
+  private func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int, to index: Int) {
+    if ports[index]?._withUnsafeGuaranteedRef({ $0.forward(frames, count) }) == true {
+      holds(index)
     }
   }
 }

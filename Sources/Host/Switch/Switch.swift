@@ -13,10 +13,11 @@
 //   - 01:80:c2:00:00:0x stays on its link (IEEE 802.1Q, 8.6.3).
 //   - Consecutive frames with one target stay one batch. Super-frames stay whole:
 //     a port that cannot carry one cuts it itself.
-//   - Frames between ports find room or are dropped. The plugin is made to wait
-//     for a full port, unless that port has not moved for `stall`: a guest that
-//     is paused must not stop the others. A plugin that waits for one guest at a time
-//     (`waitsPatiently`) is never cut short.
+//   - Frames between ports find room or are dropped. Small ones may wait for others to the
+//     same port, until `sendHeld`; none is overtaken by another to its port.
+//   - The plugin is made to wait for a full port, unless that port has not moved for
+//     `stall`: a guest that is paused must not stop the others. A plugin that waits for
+//     one guest at a time (`waitsPatiently`) is never cut short.
 //   - What a guest's frame claims of addresses that others have is held against the guard
 //     (AddressGuard.swift).
 //
@@ -85,6 +86,9 @@ package final class Switch {
     var frames: UInt64 = 0
   }
   let waits: UnsafeMutablePointer<Wait>
+  /// Ports that hold frames back, by index; some may have been replaced since.
+  private let holders: UnsafeMutablePointer<Int>
+  private var holderCount = 0
   private var uplinks: Set<lnd_port> = []
 
   /// - Parameter plugin: called with `Switch.handle`.
@@ -97,11 +101,14 @@ package final class Switch {
     addresses = MACTable(ports: limit)
     waits = .allocate(capacity: limit)
     waits.initialize(repeating: Wait(), count: limit)
+    holders = .allocate(capacity: limit)
+    holders.initialize(repeating: 0, count: limit)
   }
 
   deinit {
     for i in 0..<ports.bound { ports[i]?.takeUnretainedValue().receiver = .discard }
     waits.deallocate()
+    holders.deallocate()
   }
 
   /// The port's handle (also in `port.handle`), or nil at the limit. Frames flow
@@ -127,6 +134,7 @@ package final class Switch {
   /// it, it goes on.
   package func detach(_ port: Port) {
     guard let index = ports.index(of: port.handle) else { return }
+    port.sendHeld()
     addresses.forget(port: Int32(index))
     uplinks.remove(port.handle)
     port.receiver = .discard
@@ -134,6 +142,19 @@ package final class Switch {
     port.owesReady = false
     ports.remove(index)
     if wasAwaited { plugin.ready?(plugin.context, Switch.handle) }
+  }
+
+  /// When the ports have been read: what they hold back goes out. Before the loop waits.
+  package func sendHeld() {
+    for i in 0..<holderCount { ports[holders[i]]?._withUnsafeGuaranteedRef { $0.sendHeld() } }
+    holderCount = 0
+  }
+
+  /// A port began to hold frames back.
+  func holds(_ index: Int) {
+    if holderCount == ports.capacity { sendHeld() }
+    holders[holderCount] = index
+    holderCount += 1
   }
 
   /// Whether a port is a guest's, and not the plugin's own uplink.
