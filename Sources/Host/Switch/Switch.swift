@@ -19,7 +19,8 @@
 //     `stall`: a guest that is paused must not stop the others. A plugin that waits for
 //     one guest at a time (`waitsPatiently`) is never cut short.
 //   - What a guest's frame claims of addresses that others have is held against the guard
-//     (AddressGuard.swift).
+//     (AddressGuard.swift). An address that somebody has an IP address by, and that another port
+//     claims after a silence, moves when its station does not answer.
 //
 // Thread: loop only.
 
@@ -36,10 +37,14 @@ package final class Switch {
     package var hairpin: UInt64 = 0
     /// Frames from an address that belongs to somebody else.
     package var spoofed: UInt64 = 0
-    /// ARP that puts somebody's address elsewhere, and words of a DHCP server, from guests.
+    /// From guests: ARP that puts somebody's address elsewhere, IPv4 from somebody's address,
+    /// words of a DHCP server, and of an IPv6 router.
     package var arpSpoofed: UInt64 = 0
+    package var ipSpoofed: UInt64 = 0
     package var dhcpServers: UInt64 = 0
-    /// Frames of link-local protocols, and with a group address as source.
+    package var ipv6Routers: UInt64 = 0
+    /// Frames of link-local protocols, with a group address as source, and with more tags or
+    /// extension headers than the guard follows.
     package var filtered: UInt64 = 0
     package var malformed: UInt64 = 0
     /// Addresses that changed ports, and addresses for which there was no room.
@@ -65,7 +70,9 @@ package final class Switch {
     case station(lnd_port, mac: UInt64, moved: Bool)
     case spoofed(lnd_port, mac: UInt64)
     case arpSpoofed(lnd_port, address: UInt32)
+    case ipSpoofed(lnd_port, address: UInt32)
     case dhcpServer(lnd_port)
+    case ipv6Router(lnd_port)
   }
 
   package internal(set) var counters = Counters()
@@ -86,6 +93,8 @@ package final class Switch {
     var frames: UInt64 = 0
   }
   let waits: UnsafeMutablePointer<Wait>
+  /// What the guard found of each port last.
+  let vouched: UnsafeMutablePointer<AddressGuard.Vouched>
   /// Ports that hold frames back, by index; some may have been replaced since.
   private let holders: UnsafeMutablePointer<Int>
   private var holderCount = 0
@@ -101,6 +110,8 @@ package final class Switch {
     addresses = MACTable(ports: limit)
     waits = .allocate(capacity: limit)
     waits.initialize(repeating: Wait(), count: limit)
+    vouched = .allocate(capacity: limit)
+    vouched.initialize(repeating: AddressGuard.Vouched(), count: limit)
     holders = .allocate(capacity: limit)
     holders.initialize(repeating: 0, count: limit)
   }
@@ -108,6 +119,7 @@ package final class Switch {
   deinit {
     for i in 0..<ports.bound { ports[i]?.takeUnretainedValue().receiver = .discard }
     waits.deallocate()
+    vouched.deallocate()
     holders.deallocate()
   }
 
@@ -116,6 +128,7 @@ package final class Switch {
   package func attach(_ port: Port, as role: Role) -> lnd_port? {
     guard let index = ports.add(port) else { return nil }
     waits[index] = Wait()
+    vouched[index] = AddressGuard.Vouched()
     if role == .uplink { uplinks.insert(port.handle) }
     if port.mac != 0 { addresses.pin(port.mac, to: Int32(index), now: second()) }
     port.receiver = FrameReceiver(
@@ -199,6 +212,14 @@ package final class Switch {
   }
 
   package func serveDHCP(_ on: Bool) { addressGuard.servesDHCP = on }
+
+  /// Where addresses were learned: the ports' numbers. The plugin's own are left out.
+  package var stations: [(address: UInt64, id: UInt64)] {
+    addresses.all(now: second()).compactMap { address, index in
+      guard index >= 0, let port = ports[Int(index)] else { return nil }
+      return (address, port._withUnsafeGuaranteedRef { $0.id })
+    }
+  }
 
   package var portCount: Int { ports.count }
   package var addressCount: Int { addresses.count }

@@ -140,6 +140,7 @@ import Testing
       let others = frames.enumerated().filter { $0.offset != i }.map(\.element)
       #expect(links[i].guest.read() == others.flatMap { StreamPortTests.wire($0) })
     }
+    #expect(fabric.stations.map(\.id).sorted() == Array(0..<7))
     fabric.sendHeld()
     for link in links { #expect(link.guest.read() == nil) }
     for link in links { fabric.detach(link.port) }
