@@ -4,10 +4,13 @@
  *   frames pair PATH SECONDS SIZE        two guests of a network: one sends, one receives
  *   frames copy SECONDS SIZE             the same two ends, and between them a process that only
  *                                        reads from one socket and writes to the other
- *   frames mesh PATH GUESTS SECONDS      many guests, bursts of 16 frames to one another
+ *   frames mesh PATH GUESTS ACTIVE SECONDS [all]
+ *                                        many guests, of which in each round ACTIVE others, chosen
+ *                                        at random, send 16 frames each to the next of them (all: a
+ *                                        broadcast each); a round begins when the last has arrived
  *
- * pair and copy print the Gbit/s received and the share of what was sent; mesh prints how many
- * frames arrived. */
+ * pair and copy print the Gbit/s received and the share of what was sent; mesh prints "ready",
+ * waits for a line, and prints how many frames arrived; after each further line again. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -166,56 +169,91 @@ static uint64_t cut(struct link *link, const uint8_t *data, size_t length) {
     return frames;
 }
 
-static void mesh(const char *path, int count, double seconds) {
-    static struct link links[MOST];
-    static uint8_t buffer[BUFFER], burst[BURST * (MESH_SIZE + 4)];
-    if (count < 2 || count > MOST) exit(2);
-    int poll_fd = epoll_create1(0);
-    for (int i = 0; i < count; i++) {
-        links[i].fd = guest(path);
+struct mesh {
+    struct link links[MOST];
+    int order[MOST]; /* the first `active` of it are the round's */
+    int count, active, poll_fd;
+};
+
+/* Frames that arrived within some milliseconds. */
+static uint64_t gather(struct mesh *mesh, int timeout) {
+    static uint8_t buffer[BUFFER];
+    struct epoll_event events[64];
+    uint64_t received = 0;
+    int n = epoll_wait(mesh->poll_fd, events, 64, timeout);
+    for (int i = 0; i < n; i++) {
+        struct link *link = &mesh->links[events[i].data.u32];
+        ssize_t length = read(link->fd, buffer, sizeof buffer);
+        if (length > 0) received += cut(link, buffer, (size_t)length);
+    }
+    return received;
+}
+
+/* Waits for `expected` frames until nothing comes for a while, in ms; how many came. */
+static uint64_t await(struct mesh *mesh, uint64_t expected, int patience) {
+    uint64_t received = 0, more = 1;
+    while (received < expected && more > 0) received += more = gather(mesh, patience);
+    return received;
+}
+
+static void join_all(struct mesh *mesh, const char *path) {
+    uint8_t hello[256];
+    mesh->poll_fd = epoll_create1(0);
+    for (int i = 0; i < mesh->count; i++) {
+        mesh->order[i] = i;
+        mesh->links[i].fd = guest(path);
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
-        epoll_ctl(poll_fd, EPOLL_CTL_ADD, links[i].fd, &event);
+        epoll_ctl(mesh->poll_fd, EPOLL_CTL_ADD, mesh->links[i].fd, &event);
     }
-    uint64_t received = 0, sent = 0, said = 0;
-    double start = now(), end = 0;
+    /* Until the first is heard by all, some are not joined; then each is learned. */
+    uint64_t others = (uint64_t)mesh->count - 1;
+    size_t length = put(hello, -1, 0, 60);
+    do write_all(mesh->links[0].fd, hello, length);
+    while (await(mesh, others, 200) < others);
+    for (int i = 1; i < mesh->count; i++) {
+        write_all(mesh->links[i].fd, hello, put(hello, -1, i, 60));
+        await(mesh, others, 5000);
+    }
+}
+
+static uint64_t round_of(struct mesh *mesh, int to_all) {
+    static uint8_t burst[BURST * (MESH_SIZE + 4)];
+    uint64_t expected = 0;
+    for (int i = 0; i < mesh->active; i++) {
+        int other = i + rand() % (mesh->count - i), chosen = mesh->order[other];
+        mesh->order[other] = mesh->order[i], mesh->order[i] = chosen;
+    }
+    for (int i = 0; i < mesh->active; i++) {
+        int from = mesh->order[i], to = mesh->order[(i + 1) % mesh->active];
+        size_t length = 0;
+        if (to_all) {
+            length = put(burst, -1, from, 60);
+            expected += (uint64_t)mesh->count - 1;
+        } else {
+            for (int k = 0; k < BURST; k++) length += put(burst + length, to, from, MESH_SIZE);
+            expected += BURST;
+        }
+        write_all(mesh->links[from].fd, burst, length);
+    }
+    return await(mesh, expected, 2000);
+}
+
+static void mesh(const char *path, int count, int active, double seconds, int to_all) {
+    static struct mesh mesh;
+    char line[16];
+    if (active < 2 || count < active || count > MOST) exit(2);
+    mesh.count = count, mesh.active = active;
     srand(1);
-    for (;;) {
-        struct epoll_event events[64];
-        int n = epoll_wait(poll_fd, events, 64, 1);
-        for (int i = 0; i < n; i++) {
-            struct link *link = &links[events[i].data.u32];
-            ssize_t length = read(link->fd, buffer, sizeof buffer);
-            if (length > 0) received += cut(link, buffer, (size_t)length);
-        }
-        /* First each is learned, one by one: the others hear it. */
-        if (said < (uint64_t)count) {
-            if (received >= said * (uint64_t)(count - 1) || now() - start > 30) {
-                uint8_t hello[256];
-                write_all(links[said].fd, hello, put(hello, -1, (int)said, 60));
-                said++;
-            }
-            continue;
-        }
-        if (end == 0) {
-            if (received < (uint64_t)count * (uint64_t)(count - 1) && now() - start < 60) continue;
-            received = 0;
-            printf("ready\n");
-            fflush(stdout);
-            if (getchar() == EOF) exit(1);
-            end = now() + seconds;
-        }
-        if (now() > end + (sent > received ? 1 : 0) || (now() > end && sent == received)) break;
-        /* No more under way than queues hold. */
-        while (now() < end && sent < received + 1024) {
-            int from = rand() % count, to = (from + 1 + rand() % (count - 1)) % count;
-            size_t length = 0;
-            for (int i = 0; i < BURST; i++) length += put(burst + length, to, from, MESH_SIZE);
-            write_all(links[from].fd, burst, length);
-            sent += BURST;
-        }
-    }
-    printf("%llu\n", (unsigned long long)received);
+    join_all(&mesh, path);
+    printf("ready\n");
     fflush(stdout);
+    while (fgets(line, sizeof line, stdin)) {
+        uint64_t received = 0;
+        double end = now() + seconds;
+        while (now() < end) received += round_of(&mesh, to_all);
+        printf("%llu\n", (unsigned long long)received);
+        fflush(stdout);
+    }
 }
 
 int main(int argc, char **argv) {
@@ -223,8 +261,9 @@ int main(int argc, char **argv) {
         pair(argv[2], atof(argv[3]), (size_t)atoi(argv[4]));
     else if (argc == 4 && !strcmp(argv[1], "copy"))
         copy(atof(argv[2]), (size_t)atoi(argv[3]));
-    else if (argc == 5 && !strcmp(argv[1], "mesh"))
-        mesh(argv[2], atoi(argv[3]), atof(argv[4]));
+    else if (argc >= 6 && !strcmp(argv[1], "mesh"))
+        mesh(argv[2], atoi(argv[3]), atoi(argv[4]), atof(argv[5]),
+             argc == 7 && !strcmp(argv[6], "all"));
     else
         return 2;
     return 0;

@@ -27,6 +27,9 @@ package enum HostRequest: Codable, Hashable, Sendable {
   case listLeases
   /// Reply: `json`, an object as in lnd_ext_lease.h.
   case reserveLease(port: UInt64)
+  /// Where the switch has learned Ethernet addresses. Reply: `json`, an object of addresses and
+  /// ports' numbers (`PortSpec.id`); 0 is the plugin.
+  case listStations
   /// Reply: `resolved`.
   case resolve(ResolveSpec)
   /// One descriptor: a connected stream socket, which becomes the host's end of a new

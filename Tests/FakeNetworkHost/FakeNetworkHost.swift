@@ -97,6 +97,9 @@ final class FakeHost {
       }
       return .json(
         #"[{"address":"10.0.0.9","mac":"52:55:55:00:00:01","state":"bound","expires":60}]"#)
+    case .listStations:
+      let stations = ports.keys.sorted().map { #""52:55:55:00:00:0\#($0 + 2)":\#($0)"# }
+      return .json("{\(stations.joined(separator: ","))}")
     case .reserveLease:
       record("reserveLease")
       // The first process of the network dies over the question.

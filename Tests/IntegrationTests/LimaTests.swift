@@ -42,8 +42,9 @@ extension EndToEnd {
       let daemon = try TestDaemon()
       defer { daemon.stop() }
       let mac = "52:55:55:00:00:07"
-      // It opens its port long after Lima has begun to wait for it.
-      let guest = try greeter(daemon, "user-v2", mac: mac, delay: 3)
+      // It opens its port long after Lima has begun to wait for it, and longer than gvproxy's HTTP
+      // server would keep an answer open (10 s).
+      let guest = try greeter(daemon, "user-v2", mac: mac, delay: 13)
       defer { guest.stop() }
       let port = try freePort()
       let result = try run(
@@ -58,6 +59,8 @@ extension EndToEnd {
       ] {
         #expect(result.output.contains(line), "\(line): \(result)")
       }
+      let waited = result.output.firstMatch(of: /open after ([0-9.]+)/)?.output.1
+      #expect(waited.flatMap { Double($0) } ?? 0 > 10, "\(result)")
     }
 
     @Test func aNameGoesWithItsGuestThoughLimaNeverTakesItBack() throws {
@@ -105,6 +108,22 @@ extension EndToEnd {
       #expect(leases.contains("\"\(address)\":\"\(mac)\""), "\(leases)")
       let cam = try answer(daemon, "/cam").output
       #expect(cam.contains("\"\(mac)\":1"), "\(cam)")
+      // It is what the switch has learned, not who has a lease: a second station behind one link.
+      let speaker = """
+        import socket, time
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        s.bind(([name for _, name in socket.if_nameindex() if name != "lo"][0], 0))
+        s.send(bytes.fromhex("ffffffffffff" "52555500000b" "88b5") + bytes(46))
+        time.sleep(60)
+        """
+      let bridge = try daemon.begin(
+        "exec", "user-v2", "--mac", "52:55:55:00:00:0a", "--", "python3", "-c", speaker)
+      defer { bridge.stop() }
+      let both = try eventually {
+        let cam = try answer(daemon, "/cam").output
+        return ["0a", "0b"].allSatisfy { cam.contains("\"52:55:55:00:00:\($0)\":2") }
+      }
+      #expect(both, "\(bridge.errors)")
       let stats = try answer(daemon, "/stats").output
       let counters = try JSONSerialization.jsonObject(with: Data(stats.utf8)) as? [String: Int]
       #expect((counters?["BytesReceived"] ?? 0) > 600, "\(stats)")

@@ -32,7 +32,7 @@ extension EndToEnd {
     }
 
     @Test func twoVirtualMachinesAndACommandFindAndReachEachOther() throws {
-      try require(.tap, .virtualMachine, .program("python3"), .program("curl"))
+      try require(.tap, .virtualMachine, .program("python3"), .program("iperf3"))
       let daemon = try TestDaemon()
       defer { daemon.stop() }
       // The files the command serves, and what it is sent.
@@ -49,13 +49,13 @@ extension EndToEnd {
       let web = try RunningCommand(
         Installation.daemon,
         [
-          "exec", Self.network, "--name", "web", "--", "python3", "-m", "http.server", "80",
-          "--directory", files,
+          "exec", Self.network, "--name", "web", "--", "sh", "-c",
+          "iperf3 -s >/dev/null & exec python3 -m http.server 80 --directory \(files)",
         ], environment: daemon.environment)
       defer { web.stop() }
       #expect(try eventually { try daemon.netd("leases").output.contains("web") })
 
-      // Each waits for the other by its name; then a transfer each way, VM to VM.
+      // Each waits for the other by its name; then iperf3 and a transfer each way.
       func meet(_ name: String) -> String {
         """
         i=0; until ping -c 1 -W 1 \(name) >/dev/null 2>&1; do
@@ -66,17 +66,29 @@ extension EndToEnd {
 
         """
       }
+      func measure(_ name: String) -> String {
+        """
+        for way in to from; do
+          i=0; until iperf3 -c \(name) -t 1 $([ $way = to ] || echo -R) >/tmp/iperf 2>&1; do
+            i=$((i + 1)); [ $i -gt 30 ] && cat /tmp/iperf && break; sleep 1
+          done
+          awk -v way=$way '/receiver/ && $5 > 0 { print "measured", way, "\(name)" }' /tmp/iperf
+        done
+
+        """
+      }
       let first = try machine(
         daemon, 1,
-        meet("lima-vm2.internal") + meet("web.internal") + """
-          nc -l -p 5000 <>/tmp/never | sha256sum | sed 's/^/received /'
-          wget -q -O - http://web.internal/data | sha256sum | sed 's/^/fetched /'
-          wget -q -O - http://web.internal/data | nc lima-vm2.internal 5001
-          wget -q -O - http://web.internal/
-          """)
+        "iperf3 -s -D\n" + meet("lima-vm2.internal") + meet("web.internal")
+          + measure("web.internal") + """
+            nc -l -p 5000 <>/tmp/never | sha256sum | sed 's/^/received /'
+            wget -q -O - http://web.internal/data | sha256sum | sed 's/^/fetched /'
+            wget -q -O - http://web.internal/data | nc lima-vm2.internal 5001
+            wget -q -O - http://web.internal/
+            """)
       let second = try machine(
         daemon, 2,
-        meet("lima-vm1.internal") + meet("web") + """
+        meet("lima-vm1.internal") + meet("web") + measure("lima-vm1.internal") + """
           wget -q -O /tmp/data http://web.internal/data
           i=0; until nc lima-vm1.internal 5000 </tmp/data; do
             i=$((i + 1)); [ $i -gt 60 ] && break; sleep 1
@@ -92,11 +104,15 @@ extension EndToEnd {
       let two = second.wait(seconds: 120)
       for line in [
         "pinged lima-vm2.internal", "pinged web.internal", "web.internal is 192.168.104.3",
-        "received \(sum)", "fetched \(sum)", "here",
+        "measured to web.internal", "measured from web.internal", "received \(sum)",
+        "fetched \(sum)", "here",
       ] {
         #expect(one.output.contains(line), "\(line): \(one)\n\(daemon.log(of: Self.network))")
       }
-      for line in ["pinged lima-vm1.internal", "pinged web\n", "received \(sum)", "web is there"] {
+      for line in [
+        "pinged lima-vm1.internal", "pinged web\n", "measured to lima-vm1.internal",
+        "measured from lima-vm1.internal", "received \(sum)", "web is there",
+      ] {
         #expect(two.output.contains(line), "\(line): \(two)\n\(daemon.log(of: Self.network))")
       }
       // What the DNS plugin says of a name nobody has any more is the host's affair; it is not ours.

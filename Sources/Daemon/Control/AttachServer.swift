@@ -9,12 +9,11 @@ import Logging
 import Platform
 
 final class AttachServer {
-  private let path: String
   private let loop: EventLoop
   private let log: Logger
   /// Throws what to tell a guest that names no network.
   private let network: (String) throws(ErrorReport) -> Network
-  private var listener: Int32
+  private var acceptor: UnixAcceptor?
   private var clients: [ObjectIdentifier: Client] = [:]
 
   private static let maximumClients = 4096
@@ -34,49 +33,25 @@ final class AttachServer {
     path: String, loop: EventLoop, log: Logger,
     network: @escaping (String) throws(ErrorReport) -> Network
   ) throws(SystemError) {
-    self.path = path
     self.loop = loop
     self.log = log
     self.network = network
-    listener = try UnixSocket.listen(path: path, mode: 0o600)
-    try loop.add(listener, .read) { [weak self] _ in self?.accept() }
+    acceptor = try UnixAcceptor(
+      path: path, loop: loop, onFailure: { log.warning("attach: cannot accept: \($0)") },
+      onConnection: { [weak self] in self?.accept($0) })
   }
 
   /// Ends all attachments.
   func close() {
-    guard listener >= 0 else { return }
-    loop.remove(listener)
-    Descriptor.close(listener)
-    listener = -1
-    Files.remove(path)
+    guard acceptor?.close() == true else { return }
     for client in Array(clients.values) { end(client, "the daemon stops") }
   }
 
-  private func accept() {
-    for _ in 0..<16 {
-      let result = Sockets.accept(listener, nil, nil)
-      guard result >= 0 else {
-        let errno = Errno(Int32(-result))
-        if errno != .wouldBlock, errno != .connectionAborted { pause(errno) }
-        return
-      }
-      guard clients.count < Self.maximumClients,
-        let channel = try? MessageChannel(fd: Int32(result))
-      else {
-        Descriptor.close(Int32(result))
-        continue
-      }
-      begin(Client(channel))
+  private func accept(_ fd: Int32) {
+    guard clients.count < Self.maximumClients, let channel = try? MessageChannel(fd: fd) else {
+      return Descriptor.close(fd)
     }
-  }
-
-  private func pause(_ errno: Errno) {
-    log.warning("attach: cannot accept: \(errno)")
-    try? loop.modify(listener, [])
-    loop.schedule(after: 100_000_000) { [weak self] in
-      guard let self, listener >= 0 else { return }
-      try? loop.modify(listener, .read)
-    }
+    begin(Client(channel))
   }
 
   private func begin(_ client: Client) {

@@ -8,52 +8,26 @@ import Logging
 import Platform
 
 final class ControlListener {
-  private let path: String
-  private let loop: EventLoop
   private let bridge: LoopBridge
-  private let log: Logger
-  private var listener: Int32
   private let servers: HTTPServers
+  private var acceptor: UnixAcceptor?
   private var server: HTTPServer?
 
   init(
     path: String, loop: EventLoop, bridge: LoopBridge, servers: HTTPServers, log: Logger
   ) throws(SystemError) {
-    self.path = path
-    self.loop = loop
     self.bridge = bridge
     self.servers = servers
-    self.log = log
-    listener = try UnixSocket.listen(path: path, mode: 0o600)
-    try loop.add(listener, .read) { [weak self] _ in self?.accept() }
+    acceptor = try UnixAcceptor(
+      path: path, loop: loop, onFailure: { log.warning("control API: cannot accept: \($0)") },
+      onConnection: { [weak self] in self?.serve($0) })
   }
 
-  func close() {
-    guard listener >= 0 else { return }
-    loop.remove(listener)
-    Descriptor.close(listener)
-    listener = -1
-    Files.remove(path)
-  }
+  func close() { acceptor?.close() }
 
-  private func accept() {
-    for _ in 0..<16 {
-      let result = Sockets.accept(listener, nil, nil)
-      guard result >= 0 else {
-        let errno = Errno(Int32(-result))
-        if errno != .wouldBlock, errno != .connectionAborted {
-          log.warning("control API: cannot accept: \(errno)")
-          try? loop.modify(listener, [])
-          loop.schedule(after: 100_000_000) { [weak self] in
-            guard let self, listener >= 0 else { return }
-            try? loop.modify(listener, .read)
-          }
-        }
-        return
-      }
-      let server = self.server ?? servers.control(bridge)
-      self.server = server
-      server.serve(Int32(result))
-    }
+  private func serve(_ fd: Int32) {
+    let server = self.server ?? servers.control(bridge)
+    self.server = server
+    server.serve(fd)
   }
 }

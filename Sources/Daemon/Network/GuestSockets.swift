@@ -17,8 +17,8 @@ final class GuestSockets {
   var onComplaint: (String) -> Void = { _ in }
 
   private let loop: EventLoop
-  private var qemu: Int32 = -1
-  private var passing: Int32 = -1
+  private var qemu: UnixAcceptor?
+  private var passing: UnixAcceptor?
   private(set) var unixgram: Int32 = -1
   private var unixgramWatched = false
   /// Connections to `_fd.sock` that have not sent their descriptor yet, with the timer that ends their patience.
@@ -26,24 +26,21 @@ final class GuestSockets {
 
   private static let maximumHandshakes = 64
   private static let handshakeTimeout: UInt64 = 10_000_000_000
-  private static let acceptPause: UInt64 = 100_000_000
 
   init(paths: NetworkSockets, loop: EventLoop) {
     self.paths = paths
     self.loop = loop
   }
 
-  var isOpen: Bool { qemu >= 0 }
+  var isOpen: Bool { qemu != nil }
 
   /// Makes the sockets. Stale files are replaced; one that another process serves is EADDRINUSE, and then none stays open.
   func open() throws(SystemError) {
     guard !isOpen else { return }
     do throws(SystemError) {
-      qemu = try UnixSocket.listen(path: paths.qemu, mode: 0o600)
-      passing = try UnixSocket.listen(path: paths.fd, mode: 0o600)
+      qemu = try acceptor(paths.qemu) { $0.onGuest(.stream, $1) }
+      passing = try acceptor(paths.fd) { $0.handshake($1) }
       unixgram = try UnixSocket.listen(path: paths.unixgram, type: .datagram, mode: 0o600)
-      try watchListener(qemu) { [weak self] in self?.accept($0, then: { $0.onGuest(.stream, $1) }) }
-      try watchListener(passing) { [weak self] in self?.accept($0, then: { $0.handshake($1) }) }
       try watchUnixgram()
     } catch {
       close()
@@ -53,13 +50,15 @@ final class GuestSockets {
 
   /// Closes and unlinks what is open. Idempotent.
   func close() {
-    for (fd, path) in [(qemu, paths.qemu), (passing, paths.fd), (unixgram, paths.unixgram)]
-    where fd >= 0 {
-      loop.remove(fd)
-      Descriptor.close(fd)
-      Files.remove(path)
+    qemu?.close()
+    passing?.close()
+    (qemu, passing) = (nil, nil)
+    if unixgram >= 0 {
+      loop.remove(unixgram)
+      Descriptor.close(unixgram)
+      Files.remove(paths.unixgram)
     }
-    (qemu, passing, unixgram) = (-1, -1, -1)
+    unixgram = -1
     unixgramWatched = false
     for (fd, timer) in handshakes {
       loop.cancel(timer)
@@ -100,29 +99,16 @@ final class GuestSockets {
 
   // MARK: Accepting
 
-  private func watchListener(_ fd: Int32, _ ready: @escaping (Int32) -> Void) throws(SystemError) {
-    try loop.add(fd, .read) { _ in ready(fd) }
-  }
-
-  private func accept(_ listener: Int32, then take: (GuestSockets, Int32) -> Void) {
-    // One turn takes a bounded number, so that no flood of clients starves the other networks.
-    for _ in 0..<16 {
-      let result = Sockets.accept(listener, nil, nil)
-      if result >= 0 {
-        take(self, Int32(result))
-        continue
-      }
-      let errno = Errno(Int32(-result))
-      if errno == .wouldBlock || errno == .connectionAborted { return }
-      onComplaint("cannot accept a guest: \(errno)")
-      // Out of descriptors: the connection stays in the backlog, and level-triggered polling would spin.
-      try? loop.modify(listener, [])
-      loop.schedule(after: Self.acceptPause) { [weak self] in
-        guard let self, [qemu, passing].contains(listener) else { return }
-        try? loop.modify(listener, .read)
-      }
-      return
-    }
+  private func acceptor(
+    _ path: String, then take: @escaping (GuestSockets, Int32) -> Void
+  ) throws(SystemError) -> UnixAcceptor {
+    try UnixAcceptor(
+      path: path, loop: loop,
+      onFailure: { [weak self] in self?.onComplaint("cannot accept a guest: \($0)") },
+      onConnection: { [weak self] fd in
+        guard let self else { return Descriptor.close(fd) }
+        take(self, fd)
+      })
   }
 
   private func handshake(_ fd: Int32) {

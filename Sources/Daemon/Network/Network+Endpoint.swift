@@ -98,20 +98,19 @@ extension Network {
     }
   }
 
-  /// MAC addresses to the numbers of the guests' links.
+  /// The switch's table: MAC addresses to the numbers of the links they are behind.
   func endpointStations(_ answer: @escaping (Result<JSONValue, ErrorReport>) -> Void) {
-    let names = Dictionary(
-      guests.values.map { ($0.name, $0.id) } + unixgramGuests.values.map { ($0.name, $0.id) }
-    ) { $1 }
-    var object = JSONObject()
-    for guest in guests.values { if let mac = guest.mac { object[mac] = .unsigned(guest.id) } }
-    leases { result in
-      for lease in (try? result.get()) ?? [] {
-        if let mac = lease.mac, let id = lease.name.flatMap({ names[$0] }) {
-          object[mac] = .unsigned(id)
-        }
+    guard state == .running, let link else { return answer(.success(.object([:]))) }
+    link.request(.listStations) { [weak self] reply in
+      switch reply {
+      case .success(.json(let text)):
+        answer(.success((try? JSONValue(parsing: Array(text.utf8))) ?? .object([:])))
+      case .success: answer(.success(.object([:])))
+      case .failure(let error):
+        answer(
+          .failure(
+            self?.report(error) ?? ErrorReport(code: error.code.rawValue, message: error.message)))
       }
-      answer(.success(.object(object)))
     }
   }
 

@@ -87,6 +87,7 @@ extension NetworkProcess {
       return nil
     case .listForwards: return .json(try network.listForwards())
     case .listLeases: return .json(try network.listLeases())
+    case .listStations: return .json(ports.stations)
     case .reserveLease(let port):
       guard let entry = ports.entries[port] else {
         throw HostError(.notFound, "there is no port \(port)")

@@ -167,7 +167,10 @@ extension NetworkProcess: ReactorDelegate {
     }
   }
 
+  func portsRead() { network?.learningSwitch?.sendHeld() }
+
   func turnEnded() -> UInt64 {
+    portsRead()
     var next = min(dns?.work() ?? .max, ports?.turnEnded() ?? .max)
     if server?.turnEnded() == true { next = 0 }
     destroyRetired()

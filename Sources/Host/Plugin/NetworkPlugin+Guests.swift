@@ -32,7 +32,7 @@ extension NetworkPlugin {
   private func notice(_ notice: Switch.Notice) {
     switch notice {
     case .station(let port, let mac, let moved):
-      if moved { warn("station \(text(mac)) moved to \(label(port))") }
+      if moved { warn("station \(MACText.text(mac)) moved to \(label(port))") }
       guard let station = guests?.station, bridge.instance != nil,
         learningSwitch?.isGuest(port) == true
       else { return }
@@ -40,17 +40,16 @@ extension NetworkPlugin {
         bridge.call("station") { station(bridge.instance, port, bytes.baseAddress) }
       }
     case .spoofed(let port, let mac):
-      warn("\(label(port)) sends as \(text(mac)), which is another's: dropped")
+      warn("\(label(port)) sends as \(MACText.text(mac)), which is another's: dropped")
     case .arpSpoofed(let port, let address):
       warn("\(label(port)) claims \(IPv4Text.text(address)) by ARP, which is another's: dropped")
+    case .ipSpoofed(let port, let address):
+      warn("\(label(port)) sends from \(IPv4Text.text(address)), which is another's: dropped")
     case .dhcpServer(let port):
       warn("\(label(port)) speaks as a DHCP server, which it is not: dropped")
+    case .ipv6Router(let port):
+      warn("\(label(port)) speaks as an IPv6 router, which it is not: dropped")
     }
-  }
-
-  private func text(_ mac: UInt64) -> String {
-    MACText.bytes(mac).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
-      .joined(separator: ":")
   }
 
   private func label(_ handle: lnd_port) -> String {

@@ -57,38 +57,7 @@ extension DgramPort {
     message.pointee.header.msg_iovlen = .init(count)
   }
 
-  func push(_ frames: UnsafePointer<lnd_frame>, _ count: Int, forwarding: Bool) -> Int {
-    guard end == nil else {
-      counters.txEnded &+= UInt64(count)
-      return count
-    }
-    let before = lost
-    var taken = 0
-    var state = Outcome.full
-    let wasWaiting = !queue.isEmpty || owesReady
-    if queue.isEmpty { (taken, state) = sendDirectly(frames, count) }
-    guard end == nil else { return count }
-    while taken < count, queue.hasRoom, forwarding || Self.isSmall(frames + taken) {
-      enqueue(frames + taken)
-      taken &+= 1
-    }
-    accepted(frames, taken, lostBefore: before)
-    if taken < count {
-      if forwarding {
-        counters.txQueueFull &+= UInt64(count &- taken)
-        taken = count
-      } else {
-        counters.txBlocked &+= 1
-        owesReady = true
-      }
-    }
-    if !wasWaiting, !queue.isEmpty || owesReady { wait(state) }
-    return taken
-  }
-
-  private func sendDirectly(
-    _ frames: UnsafePointer<lnd_frame>, _ count: Int
-  ) -> (taken: Int, state: Outcome) {
+  func sendDirectly(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
     let out = memory.out
     var batch = Batch()
     for index in 0..<count {
@@ -113,7 +82,7 @@ extension DgramPort {
         while !segmenter.isDone {
           if batch.isFull {
             if let stop = flush(batch) {
-              if stop.taken == index &+ 1 { enqueue(&segmenter) }
+              if stop == index &+ 1 { encode(&segmenter) }
               return stop
             }
             batch = Batch(started: Int32(truncatingIfNeeded: index))
@@ -125,7 +94,7 @@ extension DgramPort {
         }
       }
     }
-    return flush(batch) ?? (count, .sent)
+    return flush(batch) ?? count
   }
 
   private func segment(
@@ -138,8 +107,8 @@ extension DgramPort {
   }
 
   /// Nil when all went; otherwise the frames that are taken, the last of them
-  /// perhaps with its rest in the queue, and what stopped it.
-  private func flush(_ batch: Batch) -> (taken: Int, state: Outcome)? {
+  /// perhaps with its rest in the queue, and `stop` is what stopped it.
+  private func flush(_ batch: Batch) -> Int? {
     let out = memory.out
     var at = 0
     while at < batch.messages {
@@ -148,20 +117,20 @@ extension DgramPort {
         at &+= n
         continue
       }
-      let state = outcome(Int32(truncatingIfNeeded: -n))
-      if state == .sent {  // refused for good, and counted
+      stop = outcome(Int32(truncatingIfNeeded: -n))
+      if stop == .sent {  // refused for good, and counted
         at &+= 1
         continue
       }
       let frame = out.unitFrame[at]
       let before = at == 0 ? batch.started : out.unitFrame[at &- 1]
-      if before != frame { return (Int(frame), state) }
+      if before != frame { return Int(frame) }
       while at < batch.messages, out.unitFrame[at] == frame {
         let header = out.messages[at].header
         keepPieces(header.msg_iov, Int(header.msg_iovlen))
         at &+= 1
       }
-      return (Int(frame) &+ 1, state)
+      return Int(frame) &+ 1
     }
     return nil
   }
@@ -185,7 +154,7 @@ extension DgramPort {
 
   // MARK: The queue
 
-  private func enqueue(_ frame: UnsafePointer<lnd_frame>) {
+  func encode(_ frame: UnsafePointer<lnd_frame>) {
     let shape = frame.shape
     let out = memory.out
     switch shape {
@@ -199,11 +168,11 @@ extension DgramPort {
         return
       }
       if shape == .segments { counters.txSegmented &+= 1 }
-      enqueue(&segmenter)
+      encode(&segmenter)
     }
   }
 
-  private func enqueue(_ segmenter: inout Segmenter) {
+  private func encode(_ segmenter: inout Segmenter) {
     let out = memory.out
     while !segmenter.isDone {
       keepPieces(out.pieces, segment(&segmenter, out.headers, out.pieces))

@@ -29,7 +29,8 @@ package final class DgramPort: Port {
   /// Where to send; nil: the socket is connected.
   let peer: UnsafeMutablePointer<sockaddr_un>?
   let peerLength: socklen_t
-  var queue = SendQueue()
+  /// What stopped sending last.
+  var stop = Outcome.full
   private var retryDelay = firstRetry
   private var framesAtProbe: UInt64 = 0
 
@@ -39,7 +40,7 @@ package final class DgramPort: Port {
     peerLength = 0
     // As far as the system's limits allow; a large frame must fit as a whole.
     _ = Sockets.setOption(fd, SOL_SOCKET, SO_SNDBUF, Self.bufferBytes)
-    super.init(options, fd: fd, ownsFD: true, offloads: 0, memory: memory)
+    super.init(options, fd: fd, ownsFD: true, offloads: 0, gathers: true, memory: memory)
   }
 
   /// A guest of a listener.
@@ -51,7 +52,7 @@ package final class DgramPort: Port {
     copy.initialize(to: address.pointee)
     peer = copy
     peerLength = length
-    super.init(options, fd: fd, ownsFD: false, offloads: 0, memory: memory)
+    super.init(options, fd: fd, ownsFD: false, offloads: 0, gathers: true, memory: memory)
   }
 
   deinit { peer?.deallocate() }
@@ -82,13 +83,15 @@ package final class DgramPort: Port {
 
   // MARK: Sending
 
-  package override func send(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
-    push(frames, count, forwarding: false)
+  override func transmit(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
+    sendDirectly(frames, count)
   }
 
-  package override func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
-    _ = push(frames, count, forwarding: true)
-  }
+  override func enqueue(_ frame: UnsafePointer<lnd_frame>) { encode(frame) }
+
+  override func sendQueue() { stop = flushQueue() }
+
+  override func awaitRoom() { wait(stop) }
 
   package override func onWritable() {
     guard end == nil else { return }

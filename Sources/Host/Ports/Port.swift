@@ -50,11 +50,21 @@ package class Port {
   private final var announcesOnRetry = false
   /// A short count was returned and `ready` is owed.
   final var owesReady = false
+  /// What could not be sent yet, or is held back. While there is any of the first kind, or
+  /// `ready` is owed, `onWritable` will come.
+  final var queue = SendQueue()
+  /// All that is in the queue is held back.
+  final var isHolding = false
+  /// Whether frames that go out together cost less.
+  let gathers: Bool
   private final var isOpen = true
   private let ownsFD: Bool
   let memory: PortMemory
 
-  init(_ options: PortOptions, fd: Int32, ownsFD: Bool, offloads: UInt32, memory: PortMemory) {
+  init(
+    _ options: PortOptions, fd: Int32, ownsFD: Bool, offloads: UInt32, gathers: Bool = false,
+    memory: PortMemory
+  ) {
     self.id = options.id
     self.name = options.name
     self.mtu = options.mtu
@@ -62,6 +72,7 @@ package class Port {
     self.fd = fd
     self.ownsFD = ownsFD
     self.offloads = offloads
+    self.gathers = gathers
     self.memory = memory
   }
 
@@ -93,11 +104,23 @@ package class Port {
   /// short count `receiver.ready` follows. Malformed frames are taken, dropped
   /// and counted; a port that has ended takes all. Frames may be super-frames
   /// and scatter lists, and are borrowed for the call.
-  package func send(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int { count }
+  package func send(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
+    guard memory.isGathering, hold(frames, count) else {
+      return push(frames, count, forwarding: false)
+    }
+    if startsToHold() { memory.holds(self) }
+    return count
+  }
 
   /// Sends frames of another port: what finds no room in the kernel or in the
-  /// port's queue is dropped and counted.
-  package func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {}
+  /// port's queue is dropped and counted. Small ones may be held back, to go out together:
+  /// true when these are the first of them, and `sendHeld` is due before the turn is over.
+  @discardableResult
+  package func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Bool {
+    if hold(frames, count) { return startsToHold() }
+    _ = push(frames, count, forwarding: true)
+    return false
+  }
 
   /// Frees the fd. Idempotent. The driver has stopped polling it.
   package func close() {
@@ -105,6 +128,22 @@ package class Port {
     isOpen = false
     if ownsFD, fd >= 0 { _ = Sockets.close(fd) }
   }
+
+  // MARK: Of subclasses
+
+  /// Hands frames to the kernel until it takes no more; how many were taken whole, or with
+  /// their rest in the queue, which was empty. `end` may be set.
+  func transmit(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int { count }
+
+  /// Encodes a frame at the end of the queue, which has room.
+  func enqueue(_ frame: UnsafePointer<lnd_frame>) {}
+
+  /// Sends from the queue.
+  func sendQueue() {}
+
+  /// Arranges for `onWritable` when what stopped the last `transmit` or `sendQueue` may have
+  /// passed.
+  func awaitRoom() {}
 
   // MARK: For subclasses
 
@@ -152,32 +191,6 @@ package class Port {
     guard owesReady, end == nil else { return }
     owesReady = false
     receiver.ready?(receiver.context, handle)
-  }
-}
-
-extension Port {
-  /// A frame that is cheaper to copy than to refuse.
-  @inline(__always) static func isSmall(_ frame: UnsafePointer<lnd_frame>) -> Bool {
-    frame.pointee.length <= 2048 && frame.pointee.gso_type == 0
-  }
-
-  /// Frames that were taken only to be dropped.
-  @inline(__always) final var lost: UInt64 { counters.txMalformed &+ counters.txRefused }
-
-  /// Counts what was taken, and shows it to the capture.
-  /// - Parameter before: `lost` before the frames were looked at.
-  @inline(__always)
-  final func accepted(_ frames: UnsafePointer<lnd_frame>, _ count: Int, lostBefore before: UInt64) {
-    guard count > 0 else { return }
-    // Of one super-frame many segments may be lost.
-    let lost = min(lost &- before, UInt64(count))
-    var bytes: UInt64 = 0
-    for i in 0..<count where lost == 0 || (frames + i).shape != .malformed {
-      bytes &+= UInt64(frames[i].length)
-    }
-    counters.txFrames &+= UInt64(count) &- lost
-    counters.txBytes &+= bytes
-    if let capture { capture.record(frames, count) }
   }
 }
 

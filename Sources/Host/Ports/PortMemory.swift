@@ -45,10 +45,9 @@ package final class PortMemory {
 
   // tx
   let out: SendMemory
-  /// While set, ports of streams keep small frames back: see `together`.
-  private(set) var isCorked = false
-  /// Those that do.
-  private var corked: [StreamPort] = []
+  /// In `together`.
+  private(set) var isGathering = false
+  private var holders: [Port] = []
 
   package init() {
     arena = .allocate(capacity: Self.arenaBytes)
@@ -66,16 +65,17 @@ package final class PortMemory {
     prepareDatagrams()
   }
 
-  /// Runs what sends frames one by one, as the answers to many questions are; those of each stream leave
+  /// Runs what sends frames one by one, as the answers to many questions are; small ones to one port leave
   /// in one system call when it returns. Does not nest.
   func together(_ body: () -> Void) {
-    isCorked = true
+    isGathering = true
     body()
-    isCorked = false
-    while let port = corked.popLast() { port.uncork() }
+    isGathering = false
+    while let port = holders.popLast() { port.sendHeld() }
   }
 
-  func cork(_ port: StreamPort) { corked.append(port) }
+  /// A port that `together` has to send the frames of.
+  func holds(_ port: Port) { holders.append(port) }
 
   deinit {
     arena.deallocate()

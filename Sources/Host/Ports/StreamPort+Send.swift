@@ -4,10 +4,7 @@
 // (1024 each), headers and lengths from a pool, payload by reference.
 //
 // What the kernel does not take: the rest of the frame that was cut is copied to
-// the queue, and goes out first, from the byte where it stopped. The frames
-// behind it are refused if they are large (their sender keeps them without a
-// copy and waits for `ready`), and queued if small, up to the queue's bound.
-// Forwarded frames have nobody to go back to: they are queued, then dropped.
+// the queue, and goes out first, from the byte where it stopped.
 
 import CPlatform
 import PluginAPI
@@ -55,61 +52,9 @@ extension StreamPort {
     }
   }
 
-  func push(_ frames: UnsafePointer<lnd_frame>, _ count: Int, forwarding: Bool) -> Int {
-    guard end == nil else {
-      counters.txEnded &+= UInt64(count)
-      return count
-    }
-    let before = lost
-    var taken = 0
-    if memory.isCorked || isCorked { cork(frames, count) }
-    if queue.isEmpty, !isCorked { taken = sendDirectly(frames, count) }
-    guard end == nil else { return count }
-    while taken < count {
-      if !queue.hasRoom || !(forwarding || Self.isSmall(frames + taken)) { break }
-      enqueue(frames + taken)
-      taken &+= 1
-    }
-    accepted(frames, taken, lostBefore: before)
-    if taken < count {
-      if forwarding {
-        counters.txQueueFull &+= UInt64(count &- taken)
-        taken = count
-      } else {
-        counters.txBlocked &+= 1
-        owesReady = true
-      }
-    }
-    if (!queue.isEmpty && !isCorked) || owesReady { setInterest([.read, .write]) }
-    return taken
-  }
-
-  /// Keeps frames back while others are to follow soon, if all are small and nothing waits for the kernel; what
-  /// cannot wait sends those before it.
-  private func cork(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
-    let mayWait =
-      memory.isCorked && queue.hasRoom && (0..<count).allSatisfy { Self.isSmall(frames + $0) }
-    if isCorked, !mayWait { return sendCorked() }
-    guard mayWait, !isCorked, queue.isEmpty else { return }
-    isCorked = true
-    memory.cork(self)
-  }
-
-  /// The end of `PortMemory.together`.
-  func uncork() {
-    guard isCorked, end == nil else { return }
-    sendCorked()
-    if !queue.isEmpty { setInterest([.read, .write]) }
-  }
-
-  private func sendCorked() {
-    isCorked = false
-    flushQueue()
-  }
-
   /// Hands frames to the kernel until it is full; how many were taken whole, or
   /// with their rest in the queue.
-  private func sendDirectly(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
+  func sendDirectly(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
     let out = memory.out
     let size = framing.size
     var message = Message()
@@ -142,7 +87,7 @@ extension StreamPort {
           if !message.fits(1 &+ Segmenter.pieceMax) {
             if let stop = flush(message) {
               // Cut within this very frame: its other segments follow the rest.
-              if stop == index &+ 1 { enqueue(&segmenter) }
+              if stop == index &+ 1 { encode(&segmenter) }
               return stop
             }
             message.clear(started: index)
@@ -220,7 +165,7 @@ extension StreamPort {
   }
 
   /// Encodes a frame at the end of the queue, which has room.
-  private func enqueue(_ frame: UnsafePointer<lnd_frame>) {
+  func encode(_ frame: UnsafePointer<lnd_frame>) {
     let shape = frame.shape
     switch shape {
     case .malformed: counters.txMalformed &+= 1
@@ -240,11 +185,11 @@ extension StreamPort {
         return
       }
       if shape == .segments { counters.txSegmented &+= 1 }
-      enqueue(&segmenter)
+      encode(&segmenter)
     }
   }
 
-  private func enqueue(_ segmenter: inout Segmenter) {
+  private func encode(_ segmenter: inout Segmenter) {
     let out = memory.out
     while !segmenter.isDone {
       let (bytes, used) = segmenter.next(header: out.headers, pieces: out.pieces)

@@ -36,9 +36,6 @@ package final class StreamPort: Port {
 
   let framing: StreamFraming
   let journal: StreamJournal?
-  var queue = SendQueue()
-  /// The queue holds what the kernel was not offered yet: frames of `PortMemory.together`.
-  var isCorked = false
   /// The frame on the wire of which a part is sent and the rest heads the
   /// queue: its length, and its bytes sent with those of the length. 0 and 0 at
   /// a boundary.
@@ -60,7 +57,7 @@ package final class StreamPort: Port {
     // As far as the system's limits allow: fewer short writes, fewer wake-ups
     // (a tenth of them, and a fifth less CPU for super-frames, as measured).
     _ = Sockets.setOption(fd, SOL_SOCKET, SO_SNDBUF, 1 << 20)
-    super.init(options, fd: fd, ownsFD: true, offloads: 0, memory: memory)
+    super.init(options, fd: fd, ownsFD: true, offloads: 0, gathers: true, memory: memory)
     if resumed {
       if let state = journal?.recover(framing) {
         resume(state)
@@ -189,13 +186,15 @@ package final class StreamPort: Port {
 
   // MARK: Sending
 
-  package override func send(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
-    push(frames, count, forwarding: false)
+  override func transmit(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
+    sendDirectly(frames, count)
   }
 
-  package override func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
-    _ = push(frames, count, forwarding: true)
-  }
+  override func enqueue(_ frame: UnsafePointer<lnd_frame>) { encode(frame) }
+
+  override func sendQueue() { flushQueue() }
+
+  override func awaitRoom() { setInterest([.read, .write]) }
 
   package override func onWritable() {
     guard end == nil else { return }

@@ -26,43 +26,6 @@ extension TapPort {
     case dead
   }
 
-  func push(_ frames: UnsafePointer<lnd_frame>, _ count: Int, forwarding: Bool) -> Int {
-    guard end == nil else {
-      counters.txEnded &+= UInt64(count)
-      return count
-    }
-    let before = lost
-    var taken = 0
-    var state = Outcome.full
-    if queue.isEmpty {
-      state = .sent
-      while taken < count {
-        state = transmit(frames + taken)
-        if state != .sent, state != .refused { break }
-        taken &+= 1
-      }
-      if state == .dead { return count }
-      // A frame of which a part was sent has its rest in the queue.
-      if !queue.isEmpty { taken &+= 1 }
-    }
-    while taken < count, queue.hasRoom, forwarding || Self.isSmall(frames + taken) {
-      enqueue(frames + taken)
-      taken &+= 1
-    }
-    accepted(frames, taken, lostBefore: before)
-    if taken < count {
-      if forwarding {
-        counters.txQueueFull &+= UInt64(count &- taken)
-        taken = count
-      } else {
-        counters.txBlocked &+= 1
-        owesReady = true
-      }
-    }
-    if !queue.isEmpty || owesReady { wait(state) }
-    return taken
-  }
-
   /// Arranges to be called when the state may have passed.
   func wait(_ state: Outcome) {
     switch state {
@@ -75,9 +38,20 @@ extension TapPort {
     }
   }
 
+  /// Sends frames until one does not go; how many are taken.
+  func sendDirectly(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
+    for index in 0..<count {
+      stop = sendFrame(frames + index)
+      guard stop != .sent, stop != .refused else { continue }
+      // A frame of which a part was sent has its rest in the queue.
+      return queue.isEmpty ? index : index &+ 1
+    }
+    return count
+  }
+
   /// Sends one frame. `full` and `exhausted` mean: nothing of it went, unless
   /// the queue is no longer empty and holds its rest.
-  private func transmit(_ frame: UnsafePointer<lnd_frame>) -> Outcome {
+  private func sendFrame(_ frame: UnsafePointer<lnd_frame>) -> Outcome {
     let shape = frame.shape
     let out = memory.out
     if shape == .malformed {
@@ -178,7 +152,7 @@ extension TapPort {
 
   // MARK: The queue
 
-  private func enqueue(_ frame: UnsafePointer<lnd_frame>) {
+  func encode(_ frame: UnsafePointer<lnd_frame>) {
     let shape = frame.shape
     guard shape != .malformed else {
       counters.txMalformed &+= 1

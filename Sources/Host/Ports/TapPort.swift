@@ -33,7 +33,8 @@ package final class TapPort: Port {
   let vnetHeader: Bool
   /// Whether the kernel takes UDP super-frames (Linux 6.2); found out by trying.
   var takesUDPSegments = true
-  var queue = SendQueue()
+  /// What stopped the last `sendDirectly`.
+  var stop = Outcome.full
   /// Turns still to come that read once, and how many there were last time.
   private var lone: UInt8 = 0
   private var loneBefore: UInt8 = 0
@@ -118,13 +119,13 @@ package final class TapPort: Port {
 
   // MARK: Sending
 
-  package override func send(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
-    push(frames, count, forwarding: false)
+  override func transmit(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
+    sendDirectly(frames, count)
   }
 
-  package override func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
-    _ = push(frames, count, forwarding: true)
-  }
+  override func enqueue(_ frame: UnsafePointer<lnd_frame>) { encode(frame) }
+
+  override func awaitRoom() { wait(stop) }
 
   package override func onWritable() {
     guard end == nil else { return }

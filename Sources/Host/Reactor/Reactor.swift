@@ -30,6 +30,8 @@ protocol ReactorDelegate: AnyObject {
   func dnsReady(_ id: UInt64, _ events: PollEvents)
   func terminationRequested()
   func loopFailed(_ errno: Errno)
+  /// All that was readable in this turn has been read.
+  func portsRead()
   func hostTimerFired(_ timer: HostTimer)
   /// Puts right what the turn has brought up. Returns when to come back at the
   /// latest (ns, monotonic), UInt64.max for never.
@@ -206,6 +208,7 @@ package final class Reactor {
     turns &+= 1
     if count < 0 { delegate?.loopFailed(Errno(Int32(truncatingIfNeeded: -count))) }
     for index in 0..<max(0, count) { dispatch(index) }
+    delegate?.portsRead()
     for bridge in bridges { bridge.deliverEvents() }
     let now = MonotonicClock.now()
     for bridge in bridges {

@@ -78,10 +78,22 @@ extension GuestPorts {
     guard let counters = plugin.learningSwitch?.counters else { return [:] }
     return [
       "flooded": counters.flooded, "hairpin": counters.hairpin, "spoofed": counters.spoofed,
-      "arpSpoofed": counters.arpSpoofed, "dhcpServers": counters.dhcpServers,
+      "arpSpoofed": counters.arpSpoofed, "ipSpoofed": counters.ipSpoofed,
+      "dhcpServers": counters.dhcpServers, "ipv6Routers": counters.ipv6Routers,
       "filtered": counters.filtered, "malformed": counters.malformed, "moved": counters.moved,
       "notLearned": counters.notLearned, "stalled": counters.stalled, "stale": counters.stale,
     ]
+  }
+
+  /// Ethernet addresses, and the numbers of the ports that they are behind, as JSON. Where there is
+  /// no switch, what the guests are known by.
+  var stations: String {
+    let known =
+      plugin.learningSwitch?.stations
+      ?? entries.values.compactMap { $0.port.mac == 0 ? nil : ($0.port.mac, $0.port.id) }
+    let members = known.sorted { $0.address < $1.address }
+      .map { "\"\(MACText.text($0.address))\":\($0.id)" }
+    return "{" + members.joined(separator: ",") + "}"
   }
 
   /// All ports, for `status`.
@@ -120,6 +132,10 @@ enum MACText {
       value = value << 8 | UInt64(byte)
     }
     return value
+  }
+
+  static func text(_ value: UInt64) -> String {
+    bytes(value).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
   }
 
   static func bytes(_ value: UInt64) -> [UInt8] {

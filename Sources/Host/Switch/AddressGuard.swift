@@ -1,30 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whose addresses are whose (limanetd.guard/1), and what a guest's frame claims of them: the
-// sender of an ARP packet (RFC 826, RFC 5227), and being a DHCP server (RFC 2131).
-//
-// Looks at a frame's type first, so that others cost two loads. Bindings are bounded. Thread:
-// loop only.
-
-import PluginAPI
+// Whose addresses are whose (limanetd.guard/1). AddressGuard+Inspect.swift: what a guest's frame
+// claims of them. Bindings are bounded. Thread: loop only.
 
 struct AddressGuard {
-  enum Verdict {
-    case pass
-    /// ARP that puts somebody's address elsewhere.
-    case arp(address: UInt32)
-    /// The words of a DHCP server.
-    case dhcp
-  }
-
   static let limit = 65536
 
   /// Whether there is anything to look at.
   private(set) var isActive = false
+  /// Another number after each change of a binding.
+  private(set) var revision: UInt32 = 1
   private var stations: [UInt32: UInt64] = [:]
   private var addresses: [UInt64: Int] = [:]
   private var own: Set<UInt64> = []
-  var servesDHCP = false { didSet { updateActive() } }
+  var servesDHCP = false { didSet { changed() } }
 
   /// False at the limit.
   mutating func bind(_ address: UInt32, to mac: UInt64, isOwn: Bool) -> Bool {
@@ -33,7 +22,7 @@ struct AddressGuard {
     stations[address] = mac
     addresses[mac, default: 0] += 1
     if isOwn { own.insert(mac) }
-    updateActive()
+    changed()
     return true
   }
 
@@ -42,49 +31,29 @@ struct AddressGuard {
     let left = (addresses[mac] ?? 1) - 1
     addresses[mac] = left > 0 ? left : nil
     if left <= 0 { own.remove(mac) }
-    updateActive()
+    changed()
   }
 
-  private mutating func updateActive() { isActive = servesDHCP || !stations.isEmpty }
+  private mutating func changed() {
+    isActive = servesDHCP || !stations.isEmpty
+    revision &+= 1
+  }
 
   func station(of address: UInt32) -> UInt64? { stations[address] }
+
+  /// One of a station's addresses. Looks at all bindings.
+  func address(of mac: UInt64) -> UInt32? {
+    isBound(mac) ? stations.first { $0.value == mac }?.key : nil
+  }
+
+  /// A station of the plugin's own, and its address.
+  var ownStation: (mac: UInt64, address: UInt32)? {
+    own.first.flatMap { mac in address(of: mac).map { (mac, $0) } }
+  }
 
   /// Whether an Ethernet address belongs to somebody who has an IP address by it.
   func isBound(_ mac: UInt64) -> Bool { addresses[mac] != nil }
 
   /// Whether it is the plugin's own.
   func isOwn(_ mac: UInt64) -> Bool { own.contains(mac) }
-
-  /// What a guest's frame of at least 14 bytes claims.
-  @inline(__always)
-  func inspect(_ frame: UnsafePointer<lnd_frame>, _ data: UnsafePointer<UInt8>) -> Verdict {
-    // Ethernet type, first byte low.
-    switch UnsafeRawPointer(data).loadUnaligned(fromByteOffset: 12, as: UInt16.self) {
-    case 0x0608: inspectARP(data, Int(frame.pointee.length))
-    case 0x0008 where servesDHCP && frame.pointee.length > 23 && data[23] == 17:
-      isFromServer(data, Int(frame.pointee.length)) ? .dhcp : .pass
-    default: .pass
-    }
-  }
-
-  private func inspectARP(_ data: UnsafePointer<UInt8>, _ length: Int) -> Verdict {
-    guard length >= 42 else { return .pass }
-    let raw = UnsafeRawPointer(data)
-    // Sender's Ethernet address at 22, its IP address at 28.
-    let hardware = UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 20, as: UInt64.self))
-    let sender = hardware & 0xffff_ffff_ffff
-    let address = UInt32(bigEndian: raw.loadUnaligned(fromByteOffset: 28, as: UInt32.self))
-    guard let owner = stations[address] else { return .pass }
-    let first = UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 4, as: UInt64.self))
-    let source = first & 0xffff_ffff_ffff
-    return sender == owner && source == owner ? .pass : .arp(address: address)
-  }
-
-  /// UDP to the port of DHCP clients, in a first fragment or a whole packet.
-  private func isFromServer(_ data: UnsafePointer<UInt8>, _ length: Int) -> Bool {
-    let header = Int(data[14] & 0x0f) * 4
-    let fragment = Int(data[20] & 0x1f) << 8 | Int(data[21])
-    guard header >= 20, fragment == 0, length >= 14 + header + 4 else { return false }
-    return data[14 + header + 2] == 0 && data[14 + header + 3] == 68
-  }
 }

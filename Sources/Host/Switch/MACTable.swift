@@ -20,15 +20,25 @@ struct MACTable: ~Copyable {
     var seen: UInt32 = 0
     /// Said by the configuration: does not age, and moves to nobody.
     var isPinned = false
-    /// An IP address is bound to it: moves only when it has been silent for `contest`.
+    /// An IP address is bound to it: moves only when it has been silent for `contest`, and for
+    /// `patience` more since it was asked for.
     var isBound = false
+    /// Since when another port claims it, and nothing came from this one; 0: none does.
+    var claimed: UInt32 = 0
   }
 
-  enum Learned { case known, new, moved, refused, full }
+  enum Learned: Equatable {
+    case known, new, moved, refused, full
+    /// As `refused`, but ask the station behind this port whether it is there.
+    case contested(holder: Int32)
+  }
 
   static let age: UInt32 = 300
   /// How long a bound address is kept from other ports after it was heard of, seconds.
   static let contest: UInt32 = 2
+  /// How long a station may take to answer, and after which time it is asked anew.
+  static let patience: UInt32 = 2
+  private static let oblivion: UInt32 = 10
   private static let slots = 8192
   private static let limit = 4096
 
@@ -68,6 +78,7 @@ struct MACTable: ~Copyable {
     guard let slot = find(address) else { return insert(address, port, now, pinned: false) }
     if entries[slot].port == port {
       entries[slot].seen = now
+      entries[slot].claimed = 0
       return .known
     }
     return move(slot, to: port, now)
@@ -84,6 +95,12 @@ struct MACTable: ~Copyable {
     entries[slot].isPinned = true
   }
 
+  /// Moves an address that is contested, without waiting for an answer.
+  mutating func concede(_ address: UInt64, to port: Int32, now: UInt32) -> Learned {
+    guard let slot = find(address) else { return .refused }
+    return place(slot, port, now)
+  }
+
   /// Says whether an IP address is bound to it. Nothing when it is unknown.
   mutating func setBound(_ address: UInt64, _ isBound: Bool) {
     if let slot = find(address) { entries[slot].isBound = isBound }
@@ -98,19 +115,43 @@ struct MACTable: ~Copyable {
     removeAll { $0.port == port }
   }
 
+  /// What it knows, in no order.
+  func all(now: UInt32) -> [(address: UInt64, port: Int32)] {
+    var known: [(address: UInt64, port: Int32)] = []
+    for slot in 0..<Self.slots where entries[slot].address != 0 {
+      let entry = entries[slot]
+      if entry.isPinned || now &- entry.seen <= Self.age {
+        known.append((entry.address, entry.port))
+      }
+    }
+    return known
+  }
+
   private mutating func move(_ slot: Int, to port: Int32, _ now: UInt32) -> Learned {
     let entry = entries[slot]
     let isFresh = entry.isPinned || now &- entry.seen <= Self.age
     if port != Self.plugin, isFresh, entry.isPinned || entry.port == Self.plugin {
       return .refused
     }
-    if entry.isBound, port != Self.plugin, now &- entry.seen < Self.contest { return .refused }
+    if entry.isBound, port != Self.plugin {
+      if now &- entry.seen < Self.contest { return .refused }
+      if entry.claimed == 0 || now &- entry.claimed > Self.oblivion {
+        entries[slot].claimed = max(now, 1)
+        return .contested(holder: entry.port)
+      }
+      if now &- entry.claimed < Self.patience { return .refused }
+    }
+    return place(slot, port, now)
+  }
+
+  private mutating func place(_ slot: Int, _ port: Int32, _ now: UInt32) -> Learned {
     guard admit(port) else { return .full }
-    countPort(entry.port, -1)
+    countPort(entries[slot].port, -1)
     countPort(port, 1)
     entries[slot].port = port
     entries[slot].seen = now
     entries[slot].isPinned = false
+    entries[slot].claimed = 0
     return .moved
   }
 

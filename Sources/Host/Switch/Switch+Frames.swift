@@ -32,7 +32,7 @@ extension Switch {
     for i in 0..<count {
       guard let data = frames[i].data else { continue }
       var next = classify(data, from, now, &last)
-      if addressGuard.isActive, next != Target.drop, !admits(frames + i, data, handle) {
+      if addressGuard.isActive, next != Target.drop, !admits(frames + i, data, index) {
         next = Target.drop
       }
       if next != target {
@@ -131,14 +131,24 @@ extension Switch {
       counters.moved &+= 1
       return isNew(source, from, moved: true)
     case .full: counters.notLearned &+= 1
-    case .refused:
-      counters.spoofed &+= 1
-      if let port = ports[Int(from)] {
-        onNotice?(.spoofed(port._withUnsafeGuaranteedRef { $0.handle }, mac: source))
-      }
-      return false
+    case .refused: return refuse(source, from)
+    case .contested(let holder):
+      guard !ask(source, behind: holder),
+        addresses.concede(source, to: from, now: now) == .moved
+      else { return refuse(source, from) }
+      counters.moved &+= 1
+      return isNew(source, from, moved: true)
     }
     return true
+  }
+
+  /// False: somebody else has the address.
+  private func refuse(_ source: UInt64, _ from: Int32) -> Bool {
+    counters.spoofed &+= 1
+    if let port = ports[Int(from)] {
+      onNotice?(.spoofed(port._withUnsafeGuaranteedRef { $0.handle }, mac: source))
+    }
+    return false
   }
 
   /// A source that was not known to be behind this port. False when it is the plugin's.
@@ -160,16 +170,35 @@ extension Switch {
   /// Whether a guest's frame claims nothing that is another's.
   @inline(__always)
   private func admits(
-    _ frame: UnsafePointer<lnd_frame>, _ data: UnsafePointer<UInt8>, _ handle: lnd_port
+    _ frame: UnsafePointer<lnd_frame>, _ data: UnsafePointer<UInt8>, _ index: Int
   ) -> Bool {
-    switch addressGuard.inspect(frame, data) {
+    let verdict = addressGuard.inspect(frame, data, vouched + index)
+    if case .pass = verdict { return true }
+    return pardons(verdict, index)
+  }
+
+  /// Counts and tells what the guard found, unless it is none of its business.
+  private func pardons(_ verdict: AddressGuard.Verdict, _ index: Int) -> Bool {
+    let handle = ports[index]?._withUnsafeGuaranteedRef { $0.handle } ?? 0
+    switch verdict {
     case .pass: return true
     case .arp(let address):
       counters.arpSpoofed &+= 1
       onNotice?(.arpSpoofed(handle, address: address))
+    case .source(let address, let owner):
+      // A guest may forward for others behind its link.
+      if addresses.port(of: owner, now: second()) == Int32(truncatingIfNeeded: index) {
+        return true
+      }
+      counters.ipSpoofed &+= 1
+      onNotice?(.ipSpoofed(handle, address: address))
     case .dhcp:
       counters.dhcpServers &+= 1
       onNotice?(.dhcpServer(handle))
+    case .router:
+      counters.ipv6Routers &+= 1
+      onNotice?(.ipv6Router(handle))
+    case .overlong: counters.filtered &+= 1
     }
     return false
   }
@@ -193,8 +222,7 @@ extension Switch {
       flood(frames, count, except: Int(from))
     case Target.drop, Target.none: break
     case from: counters.hairpin &+= UInt64(count)
-    default:
-      ports[Int(target)]?._withUnsafeGuaranteedRef { $0.forward(frames, count) }
+    default: forward(frames, count, to: Int(target))
     }
   }
 
@@ -243,8 +271,13 @@ extension Switch {
   }
 
   private func flood(_ frames: UnsafePointer<lnd_frame>, _ count: Int, except: Int) {
-    for i in 0..<ports.bound where i != except {
-      ports[i]?._withUnsafeGuaranteedRef { $0.forward(frames, count) }
+    for i in 0..<ports.bound where i != except { forward(frames, count, to: i) }
+  }
+
+  @inline(__always)
+  private func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int, to index: Int) {
+    if ports[index]?._withUnsafeGuaranteedRef({ $0.forward(frames, count) }) == true {
+      holds(index)
     }
   }
 }

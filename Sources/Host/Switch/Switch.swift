@@ -13,12 +13,14 @@
 //   - 01:80:c2:00:00:0x stays on its link (IEEE 802.1Q, 8.6.3).
 //   - Consecutive frames with one target stay one batch. Super-frames stay whole:
 //     a port that cannot carry one cuts it itself.
-//   - Frames between ports find room or are dropped. The plugin is made to wait
-//     for a full port, unless that port has not moved for `stall`: a guest that
-//     is paused must not stop the others. A plugin that waits for one guest at a time
-//     (`waitsPatiently`) is never cut short.
+//   - Frames between ports find room or are dropped. Small ones may wait for others to the
+//     same port, until `sendHeld`; none is overtaken by another to its port.
+//   - The plugin is made to wait for a full port, unless that port has not moved for
+//     `stall`: a guest that is paused must not stop the others. A plugin that waits for
+//     one guest at a time (`waitsPatiently`) is never cut short.
 //   - What a guest's frame claims of addresses that others have is held against the guard
-//     (AddressGuard.swift).
+//     (AddressGuard.swift). An address that somebody has an IP address by, and that another port
+//     claims after a silence, moves when its station does not answer.
 //
 // Thread: loop only.
 
@@ -35,10 +37,14 @@ package final class Switch {
     package var hairpin: UInt64 = 0
     /// Frames from an address that belongs to somebody else.
     package var spoofed: UInt64 = 0
-    /// ARP that puts somebody's address elsewhere, and words of a DHCP server, from guests.
+    /// From guests: ARP that puts somebody's address elsewhere, IPv4 from somebody's address,
+    /// words of a DHCP server, and of an IPv6 router.
     package var arpSpoofed: UInt64 = 0
+    package var ipSpoofed: UInt64 = 0
     package var dhcpServers: UInt64 = 0
-    /// Frames of link-local protocols, and with a group address as source.
+    package var ipv6Routers: UInt64 = 0
+    /// Frames of link-local protocols, with a group address as source, and with more tags or
+    /// extension headers than the guard follows.
     package var filtered: UInt64 = 0
     package var malformed: UInt64 = 0
     /// Addresses that changed ports, and addresses for which there was no room.
@@ -64,7 +70,9 @@ package final class Switch {
     case station(lnd_port, mac: UInt64, moved: Bool)
     case spoofed(lnd_port, mac: UInt64)
     case arpSpoofed(lnd_port, address: UInt32)
+    case ipSpoofed(lnd_port, address: UInt32)
     case dhcpServer(lnd_port)
+    case ipv6Router(lnd_port)
   }
 
   package internal(set) var counters = Counters()
@@ -85,6 +93,11 @@ package final class Switch {
     var frames: UInt64 = 0
   }
   let waits: UnsafeMutablePointer<Wait>
+  /// What the guard found of each port last.
+  let vouched: UnsafeMutablePointer<AddressGuard.Vouched>
+  /// Ports that hold frames back, by index; some may have been replaced since.
+  private let holders: UnsafeMutablePointer<Int>
+  private var holderCount = 0
   private var uplinks: Set<lnd_port> = []
 
   /// - Parameter plugin: called with `Switch.handle`.
@@ -97,11 +110,17 @@ package final class Switch {
     addresses = MACTable(ports: limit)
     waits = .allocate(capacity: limit)
     waits.initialize(repeating: Wait(), count: limit)
+    vouched = .allocate(capacity: limit)
+    vouched.initialize(repeating: AddressGuard.Vouched(), count: limit)
+    holders = .allocate(capacity: limit)
+    holders.initialize(repeating: 0, count: limit)
   }
 
   deinit {
     for i in 0..<ports.bound { ports[i]?.takeUnretainedValue().receiver = .discard }
     waits.deallocate()
+    vouched.deallocate()
+    holders.deallocate()
   }
 
   /// The port's handle (also in `port.handle`), or nil at the limit. Frames flow
@@ -109,6 +128,7 @@ package final class Switch {
   package func attach(_ port: Port, as role: Role) -> lnd_port? {
     guard let index = ports.add(port) else { return nil }
     waits[index] = Wait()
+    vouched[index] = AddressGuard.Vouched()
     if role == .uplink { uplinks.insert(port.handle) }
     if port.mac != 0 { addresses.pin(port.mac, to: Int32(index), now: second()) }
     port.receiver = FrameReceiver(
@@ -127,6 +147,7 @@ package final class Switch {
   /// it, it goes on.
   package func detach(_ port: Port) {
     guard let index = ports.index(of: port.handle) else { return }
+    port.sendHeld()
     addresses.forget(port: Int32(index))
     uplinks.remove(port.handle)
     port.receiver = .discard
@@ -134,6 +155,19 @@ package final class Switch {
     port.owesReady = false
     ports.remove(index)
     if wasAwaited { plugin.ready?(plugin.context, Switch.handle) }
+  }
+
+  /// When the ports have been read: what they hold back goes out. Before the loop waits.
+  package func sendHeld() {
+    for i in 0..<holderCount { ports[holders[i]]?._withUnsafeGuaranteedRef { $0.sendHeld() } }
+    holderCount = 0
+  }
+
+  /// A port began to hold frames back.
+  func holds(_ index: Int) {
+    if holderCount == ports.capacity { sendHeld() }
+    holders[holderCount] = index
+    holderCount += 1
   }
 
   /// Whether a port is a guest's, and not the plugin's own uplink.
@@ -178,6 +212,14 @@ package final class Switch {
   }
 
   package func serveDHCP(_ on: Bool) { addressGuard.servesDHCP = on }
+
+  /// Where addresses were learned: the ports' numbers. The plugin's own are left out.
+  package var stations: [(address: UInt64, id: UInt64)] {
+    addresses.all(now: second()).compactMap { address, index in
+      guard index >= 0, let port = ports[Int(index)] else { return nil }
+      return (address, port._withUnsafeGuaranteedRef { $0.id })
+    }
+  }
 
   package var portCount: Int { ports.count }
   package var addressCount: Int { addresses.count }

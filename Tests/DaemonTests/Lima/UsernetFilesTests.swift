@@ -77,6 +77,30 @@ struct UsernetFilesTests {
     #expect(try isAlive(file))
   }
 
+  @Test func `while the file is gone nobody can start a usernet`() throws {
+    let fixture = try Self.fixture()
+    let directory = fixture.home.networkDirectory("user-v2")
+    let file = directory + "/usernet_user-v2.pid"
+    let pid = try pid(in: file)
+    // As `limactl start`, which has the lock for as long as it takes to spawn one.
+    let start = try #require(try Files.lockDirectory(directory))
+    ChildProcess.kill(pid, 2)
+    fixture.pass(0.3)
+    #expect(OtherProcess.isAlive(pid) && Files.exists(file))
+    Descriptor.close(start)
+    #expect(fixture.until { !Files.exists(file) })
+    // Another that looks now waits for the lock; when it has it, a usernet would find the file.
+    var lock: Int32?
+    var sawFile = false
+    let hasLock = fixture.until {
+      lock = try? Files.lockDirectory(directory)
+      sawFile = Files.exists(file)
+      return lock != nil
+    }
+    #expect(try hasLock && sawFile && isAlive(file))
+    Descriptor.close(try #require(lock))
+  }
+
   @Test func `guests that are not Lima's keep a network that Lima lets go of`() throws {
     let fixture = try Self.fixture()
     let network = try fixture.network("user-v2")

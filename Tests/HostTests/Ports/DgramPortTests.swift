@@ -135,6 +135,21 @@ import Testing
     #expect(UInt64(drain(port, guest).count) == port.counters.txFrames)
   }
 
+  @Test("Small frames of one turn go out together, and nothing overtakes them")
+  func held() throws {
+    let (port, guest) = try make()
+    let small = (0..<4).map { TestPacket.plain(60 + $0) }
+    #expect(port.forwards([small[0]]))
+    #expect(!port.forwards([small[1]]))
+    #expect(guest.read() == nil)
+    port.sendHeld()
+    #expect(drain(port, guest) == Array(small[..<2]))
+    #expect(port.forwards([small[2]]))
+    #expect(port.send([small[3]]) == 1)
+    #expect(drain(port, guest) == Array(small[2...]))
+    #expect(port.queue.isEmpty && port.interest == .read)
+  }
+
   @Test("A frame too big for the socket is lost alone")
   func tooBig() throws {
     let (a, guest) = try socketPair(.datagram)

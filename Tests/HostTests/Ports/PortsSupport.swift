@@ -134,12 +134,15 @@ extension Port {
 
   func send(_ frames: [[UInt8]]) -> Int { send(frames.map { OwnedFrame($0) }) }
 
-  func forward(_ frames: [[UInt8]]) {
+  func forward(_ frames: [[UInt8]]) { _ = forwards(frames) }
+
+  /// Whether the port holds them back, and held none before.
+  func forwards(_ frames: [[UInt8]]) -> Bool {
     let owned = frames.map { OwnedFrame($0) }
     let raw = owned.map(\.frame)
-    withExtendedLifetime(owned) {
+    return withExtendedLifetime(owned) {
       raw.withUnsafeBufferPointer { buffer in
-        if let base = buffer.baseAddress { forward(base, buffer.count) }
+        buffer.baseAddress.map { forward($0, buffer.count) } ?? false
       }
     }
   }

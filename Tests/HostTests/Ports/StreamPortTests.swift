@@ -322,6 +322,55 @@ import Testing
     #expect(arrived.rest.isEmpty)
   }
 
+  @Test("Small frames of one turn go out together, and nothing overtakes them")
+  func held() throws {
+    let (port, guest) = try make()
+    let small = (0..<6).map { TestPacket.plain(60 + $0) }
+    #expect(port.forwards([small[0]]))
+    #expect(!port.forwards([small[1], small[2]]))
+    #expect(guest.read() == nil)
+    port.sendHeld()
+    // In one piece: one system call.
+    #expect(guest.read() == small[..<3].flatMap { Self.wire($0) })
+    port.sendHeld()
+    #expect(guest.read() == nil && port.interest == .read)
+
+    // Behind what is held: a batch that is not worth the copy, and what the plugin sends.
+    let large = (0..<4).map { _ in TestPacket.plain(1500) }
+    #expect(port.forwards([small[3]]))
+    port.forward(large)
+    #expect(port.forwards([small[4]]))
+    #expect(port.send([small[5]]) == 1)
+    let (frames, rest) = Self.unwire(drain(port, guest))
+    #expect(frames == [small[3]] + large + [small[4], small[5]] && rest.isEmpty)
+    #expect(port.counters.txFrames == 10)
+  }
+
+  @Test("What is held is bounded, and what finds no room then waits its turn")
+  func heldBound() throws {
+    let (port, guest) = try make(sendBuffer: 1)
+    let frames = (0..<200).map { TestPacket.plain(1000 + $0) }
+    for frame in frames { port.forward([frame]) }
+    #expect(guest.read() != nil)
+    #expect(port.queue.count <= SendQueue.limit)
+    port.sendHeld()
+    #expect(port.interest.contains(.write))
+    // Not held: there is something that waits for the guest.
+    #expect(!port.forwards([TestPacket.plain(60)]))
+    #expect(port.counters.txQueueFull == 0)
+  }
+
+  @Test("Frames held for a guest that has gone end its port")
+  func heldForNobody() throws {
+    let (port, guest) = try make()
+    #expect(port.forwards([TestPacket.plain(60)]))
+    guest.close()
+    port.sendHeld()
+    #expect(port.end == .closed)
+    #expect(!port.forwards([TestPacket.plain(60)]))
+    #expect(port.counters.txEnded == 1)
+  }
+
   @Test("10,000 random frames leave the stream in order")
   func randomFrames() throws {
     var random = SeededGenerator(8)

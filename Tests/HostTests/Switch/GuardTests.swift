@@ -70,7 +70,7 @@ import Testing
     #expect(scene.fabric.counters.spoofed == 2)
   }
 
-  @Test("A bound station's address is taken over only when it is silent")
+  @Test("A bound station's address moves when it is silent and does not answer")
   func boundStationsMoveWhenSilent() {
     let scene = guarded()
     let theft = SwitchTests.frame(SwitchTests.mac(1), SwitchTests.mac(2))
@@ -79,6 +79,12 @@ import Testing
     // Migrated: the new place speaks, the old one does not any more.
     scene.now += 3_000_000_000
     var notices: [Switch.Notice] = []
+    scene.guests[3].says([theft])
+    #expect(scene.guests[1].take().count == 1)
+    scene.now += 1_000_000_000
+    scene.guests[3].says([theft])
+    #expect(scene.fabric.counters.moved == 0 && scene.guests[1].take().isEmpty)
+    scene.now += 1_000_000_000
     scene.fabric.onNotice = { notices.append($0) }
     scene.guests[3].says([theft])
     #expect(scene.fabric.counters.moved == 1)
@@ -87,6 +93,137 @@ import Testing
     _ = scene.guests[1].take()
     #expect(scene.pluginSays([SwitchTests.frame(SwitchTests.gateway, SwitchTests.mac(1))]) == 1)
     #expect(scene.guests[3].take().count == 1 && scene.guests[1].take().isEmpty)
+  }
+
+  @Test("A guest that is only quiet is asked, answers, and keeps its address")
+  func quietStationsStay() {
+    let scene = guarded()
+    let theft = SwitchTests.frame(SwitchTests.mac(1), SwitchTests.mac(2))
+    for _ in 0..<20 {
+      scene.now += 3_000_000_000
+      scene.guests[0].says([theft])
+      let question = scene.guests[1].take()
+      #expect(question.count == 1)
+      // A request for the victim's address, from the router, to the victim alone.
+      var expected = arp(1, sender: SwitchTests.gateway, ip: Self.gatewayIP)
+      expected.replaceSubrange(0..<12, with: expected[6..<12] + expected[22..<28])
+      expected[21] = 1
+      expected.replaceSubrange(32..<42, with: [0, 0, 0, 0, 0, 0, 0xc0, 0xa8, 0x68, 3])
+      #expect(question.first == expected + [UInt8](repeating: 0, count: 18))
+      scene.guests[1].says([
+        arp(1, sender: SwitchTests.mac(1), ip: Self.victimIP, to: SwitchTests.gateway)
+      ])
+      scene.now += 1_000_000_000
+      scene.guests[0].says([theft])
+      scene.guests[2].says([SwitchTests.frame(SwitchTests.mac(2), SwitchTests.mac(1))])
+      #expect(scene.guests[1].take().count == 1)
+    }
+    #expect(scene.fabric.counters.moved == 0 && scene.fabric.counters.spoofed == 40)
+  }
+
+  @Test("Where nobody can be asked, silence is enough")
+  func silenceAloneMoves() {
+    let scene = Scene()
+    #expect(scene.fabric.bind(Self.victimIP, to: SwitchTests.mac(1), isOwn: false))
+    scene.guests[1].says([arp(1, sender: SwitchTests.mac(1), ip: Self.victimIP)])
+    scene.now += 3_000_000_000
+    scene.guests[0].says([SwitchTests.frame(SwitchTests.mac(1), SwitchTests.mac(2))])
+    #expect(scene.fabric.counters.moved == 1)
+  }
+
+  /// An IPv4 packet of guest `i` from an address of choice.
+  private func ipv4(_ i: Int, from address: UInt32, to: UInt64 = SwitchTests.mac(2)) -> [UInt8] {
+    var frame = SwitchTests.frame(SwitchTests.mac(i), to)
+    frame.replaceSubrange(12..<15, with: [8, 0, 0x45])
+    for k in 0..<4 { frame[26 + k] = UInt8(truncatingIfNeeded: address >> UInt32(24 - 8 * k)) }
+    return frame
+  }
+
+  @Test("Packets from the router's or another guest's address are dropped and counted")
+  func ipSources() {
+    let scene = guarded()
+    scene.guests[2].says([SwitchTests.frame(SwitchTests.mac(2), SwitchTests.broadcast)])
+    for guest in scene.guests { _ = guest.take() }
+    var notices: [Switch.Notice] = []
+    scene.fabric.onNotice = { notices.append($0) }
+    let own = ipv4(0, from: 0xc0a8_6809)
+    scene.guests[0].says([own, ipv4(0, from: Self.gatewayIP), own, ipv4(0, from: Self.victimIP)])
+    #expect(scene.guests[2].take() == [own, own])
+    #expect(scene.fabric.counters.ipSpoofed == 2)
+    #expect(notices.contains(.ipSpoofed(scene.guests[0].handle, address: Self.gatewayIP)))
+    scene.guests[1].says([ipv4(1, from: Self.victimIP)])
+    #expect(scene.guests[2].take().count == 1)
+    // What was vouched for is not, once it is another's.
+    #expect(scene.fabric.bind(0xc0a8_6809, to: SwitchTests.mac(3), isOwn: false))
+    scene.guests[0].says([own])
+    #expect(scene.guests[2].take().isEmpty && scene.fabric.counters.ipSpoofed == 3)
+    // A guest that forwards for one behind its link.
+    #expect(scene.fabric.bind(0xc0a8_6815, to: SwitchTests.mac(15), isOwn: false))
+    scene.guests[0].says([SwitchTests.frame(SwitchTests.mac(15), SwitchTests.mac(2))])
+    scene.guests[0].says([ipv4(0, from: 0xc0a8_6815)])
+    #expect(scene.guests[2].take().count == 2 && scene.fabric.counters.ipSpoofed == 3)
+  }
+
+  @Test("Tags of priority hide nothing; what is in a VLAN is its own affair")
+  func tags() {
+    let scene = guarded()
+    scene.fabric.serveDHCP(true)
+    func tagged(_ frame: [UInt8], _ tags: [[UInt8]]) -> [UInt8] {
+      Array(frame[..<12]) + tags.flatMap { $0 } + Array(frame[12...])
+    }
+    let priority: [UInt8] = [0x81, 0, 0xe0, 0]
+    let theft = arp(0, sender: SwitchTests.mac(0), ip: Self.gatewayIP)
+    for tags in [[priority], [[0x88, 0xa8, 0, 0], priority]] {
+      scene.guests[0].says([
+        tagged(theft, tags), tagged(ipv4(0, from: Self.victimIP), tags),
+        tagged(udp(from: 67, to: 68), tags),
+      ])
+    }
+    let counters = scene.fabric.counters
+    #expect(counters.arpSpoofed == 2 && counters.ipSpoofed == 2 && counters.dhcpServers == 2)
+    scene.guests[0].says([tagged(theft, Array(repeating: priority, count: 20))])
+    #expect(scene.fabric.counters.filtered == 1)
+    #expect(scene.guests[2].take().isEmpty)
+    let vlan = tagged(theft, [[0x81, 0, 0, 7]])
+    let short = Array(tagged(theft, [priority])[..<16])
+    scene.guests[0].says([vlan, short])
+    #expect(scene.guests[2].take() == [vlan, short])
+  }
+
+  /// An IPv6 packet: headers of the given types, each 8 bytes, then a payload.
+  private func ipv6(_ headers: [UInt8], _ last: UInt8, _ payload: [UInt8]) -> [UInt8] {
+    var frame = Array(SwitchTests.frame(SwitchTests.mac(0), SwitchTests.broadcast)[..<12])
+    let types = headers + [last]
+    frame += [0x86, 0xdd, 0x60, 0, 0, 0, 0, 0, types[0], 255] + [UInt8](repeating: 1, count: 32)
+    for next in types.dropFirst() { frame += [next, 0, 0, 0, 0, 0, 0, 0] }
+    return frame + payload
+  }
+
+  @Test("Guests are no IPv6 routers and no DHCPv6 servers, behind whatever headers")
+  func ipv6Servers() {
+    let scene = guarded()
+    let advertisement: [UInt8] = [134, 0] + [UInt8](repeating: 0, count: 14)
+    let toClient: [UInt8] = [2, 35, 2, 34, 0, 8, 0, 0]
+    scene.guests[0].says([ipv6([], 58, advertisement)])
+    #expect(scene.guests[1].take().count == 1)
+    scene.fabric.serveDHCP(true)
+    scene.guests[0].says([
+      ipv6([], 58, advertisement), ipv6([0, 60, 43], 58, advertisement),
+      ipv6([44], 58, advertisement), ipv6([], 17, toClient), ipv6([60], 17, toClient),
+    ])
+    #expect(scene.fabric.counters.ipv6Routers == 3 && scene.fabric.counters.dhcpServers == 2)
+    // More headers than there is use for, and a first fragment that ends before what it is about.
+    scene.guests[0].says([
+      ipv6(Array(repeating: 60, count: 9), 58, advertisement), ipv6([44, 60], 58, []),
+    ])
+    #expect(scene.fabric.counters.filtered == 2)
+    #expect(scene.guests[1].take().isEmpty)
+    let others = [
+      ipv6([], 58, [135] + [UInt8](repeating: 0, count: 23)), ipv6([], 58, []), ipv6([60], 6, []),
+      ipv6([], 17, [2, 34, 2, 35, 0, 8, 0, 0]), ipv6([], 59, []), ipv6([], 17, [2, 35]),
+    ]
+    scene.guests[0].says(others)
+    #expect(scene.guests[1].take() == others)
   }
 
   /// UDP from `from` to `to`, in an IPv4 packet with `options` bytes of options.
@@ -125,13 +262,13 @@ import Testing
     #expect(scene.guests[1].take() == others)
   }
 
-  @Test("Random ARP and UDP never trap, whatever their length")
+  @Test("Random ARP, UDP, IPv6 and tags never trap, whatever their length")
   func garbage() {
     let scene = guarded()
     scene.fabric.serveDHCP(true)
     var random = SeededGenerator(3)
     for length in 14...80 {
-      for type in [[8, 6], [8, 0]] as [[UInt8]] {
+      for type in [[8, 6], [8, 0], [0x86, 0xdd], [0x81, 0]] as [[UInt8]] {
         var bytes = random.bytes(length)
         bytes[6] = 0x52
         bytes.replaceSubrange(12..<14, with: type)

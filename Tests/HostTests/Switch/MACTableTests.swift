@@ -40,6 +40,27 @@ import Testing
     #expect(table.learn(9, on: MACTable.plugin, now: 1000) == .moved)
   }
 
+  @Test("A bound address that is claimed waits for its station, and forgets an old claim")
+  func contests() {
+    var table = MACTable(ports: 4)
+    #expect(table.learn(5, on: 0, now: 100) == .new)
+    table.setBound(5, true)
+    #expect(table.learn(5, on: 1, now: 101) == .refused)
+    #expect(table.learn(5, on: 1, now: 102) == .contested(holder: 0))
+    #expect(table.learn(5, on: 1, now: 103) == .refused)
+    #expect(table.learn(5, on: 0, now: 103) == .known)
+    #expect(table.learn(5, on: 1, now: 104) == .refused)
+    #expect(table.learn(5, on: 1, now: 105) == .contested(holder: 0))
+    // Whoever claimed it has gone; another is not to profit from that.
+    #expect(table.learn(5, on: 2, now: 116) == .contested(holder: 0))
+    #expect(table.learn(5, on: 2, now: 118) == .moved)
+    #expect(table.port(of: 5, now: 118) == 2)
+    // Moved, it is the new place's as it was the old one's.
+    #expect(table.learn(5, on: 0, now: 119) == .refused)
+    #expect(table.all(now: 119).map(\.address) == [5])
+    #expect(table.all(now: 419).isEmpty)
+  }
+
   @Test("One port cannot fill the table, and old addresses make room")
   func bounds() {
     var table = MACTable(ports: 16, portLimit: 512)

@@ -26,8 +26,9 @@ import Testing
       return taken
     }
 
-    override func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    override func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Bool {
       keep(frames, count)
+      return false
     }
 
     override func onWritable() { announceReady() }
@@ -109,6 +110,40 @@ import Testing
       scene.plugin.frames = []
     }
     #expect(scene.fabric.counters.flooded == 4)
+  }
+
+  @Test("Broadcasts of one turn reach each guest in one write")
+  func gathered() throws {
+    let memory = PortMemory()
+    let fabric = Switch(plugin: FrameReceiver.discard)
+    var links: [(port: StreamPort, guest: TestFD)] = []
+    for id in 0..<8 {
+      let (fd, guest) = try socketPair(.stream)
+      let port = StreamPort(
+        PortOptions(id: UInt64(id)), fd: fd, journal: nil, resumed: false, memory: memory)
+      #expect(fabric.attach(port, as: .guest) != nil)
+      links.append((port, guest))
+    }
+    let frames = (0..<8).map { Self.frame(Self.mac($0), Self.broadcast) }
+    for (link, frame) in zip(links, frames) {
+      let bytes = StreamPortTests.wire(frame)
+      #expect(Sockets.send(link.guest.fd, bytes, bytes.count, 0) == bytes.count)
+    }
+    for link in links { link.port.onReadable() }
+    for link in links { #expect(link.guest.read() == nil) }
+    // One that leaves in the same turn has what was for it, and its place may be another's.
+    fabric.detach(links[7].port)
+    #expect(
+      links[7].guest.read() == frames[..<7].flatMap { StreamPortTests.wire($0) })
+    fabric.sendHeld()
+    for i in 0..<7 {
+      let others = frames.enumerated().filter { $0.offset != i }.map(\.element)
+      #expect(links[i].guest.read() == others.flatMap { StreamPortTests.wire($0) })
+    }
+    #expect(fabric.stations.map(\.id).sorted() == Array(0..<7))
+    fabric.sendHeld()
+    for link in links { #expect(link.guest.read() == nil) }
+    for link in links { fabric.detach(link.port) }
   }
 
   @Test("A known address is reached alone; it is learned from whoever speaks")

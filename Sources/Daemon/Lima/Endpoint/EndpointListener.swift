@@ -17,10 +17,8 @@ final class EndpointListener {
   /// A connection on which frames follow.
   var onFrames: (Int32) -> Void = { Descriptor.close($0) }
 
-  private let path: String
   private let loop: EventLoop
-  private let log: Logger
-  private var listener: Int32
+  private var acceptor: UnixAcceptor?
   /// Connections whose head is not whole, with when they came.
   private var waiting: [Int32: (since: UInt64, timer: EventLoop.TimerID?)] = [:]
 
@@ -29,55 +27,22 @@ final class EndpointListener {
   private static let recheck: UInt64 = 10_000_000
 
   init(path: String, loop: EventLoop, log: Logger) throws(SystemError) {
-    self.path = path
     self.loop = loop
-    self.log = log
-    listener = try UnixSocket.listen(path: path, mode: 0o600)
-    do throws(SystemError) {
-      try loop.add(listener, .read) { [weak self] _ in self?.accept() }
-    } catch {
-      Descriptor.close(listener)
-      listener = -1
-      Files.remove(path)
-      throw error
-    }
+    acceptor = try UnixAcceptor(
+      path: path, loop: loop, onFailure: { log.warning("\(path): cannot accept: \($0)") },
+      onConnection: { [weak self] in self?.accept($0) })
   }
 
   /// Closes and unlinks. Idempotent.
   func close() {
-    guard listener >= 0 else { return }
-    loop.remove(listener)
-    Descriptor.close(listener)
-    listener = -1
-    Files.remove(path)
+    guard acceptor?.close() == true else { return }
     for fd in Array(waiting.keys) { drop(fd) }
   }
 
-  private func accept() {
-    for _ in 0..<16 {
-      let result = Sockets.accept(listener, nil, nil)
-      guard result >= 0 else {
-        let errno = Errno(Int32(-result))
-        if errno != .wouldBlock, errno != .connectionAborted { pause(errno) }
-        return
-      }
-      let fd = Int32(result)
-      guard waiting.count < Self.maximumWaiting else {
-        Descriptor.close(fd)
-        continue
-      }
-      waiting[fd] = (MonotonicClock.now(), nil)
-      watch(fd)
-    }
-  }
-
-  private func pause(_ errno: Errno) {
-    log.warning("\(path): cannot accept: \(errno)")
-    try? loop.modify(listener, [])
-    loop.schedule(after: 100_000_000) { [weak self] in
-      guard let self, listener >= 0 else { return }
-      try? loop.modify(listener, .read)
-    }
+  private func accept(_ fd: Int32) {
+    guard waiting.count < Self.maximumWaiting else { return Descriptor.close(fd) }
+    waiting[fd] = (MonotonicClock.now(), nil)
+    watch(fd)
   }
 
   private func watch(_ fd: Int32) {

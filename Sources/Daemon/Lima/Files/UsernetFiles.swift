@@ -45,6 +45,9 @@ struct UsernetFiles {
     try body()
   }
 
+  /// The lock under which Lima starts a network: closing it lets it go. Nil when somebody has it.
+  func lock() -> Int32? { (try? Files.lockDirectory(directory)) ?? nil }
+
   /// The process of the pid file, if it is a living `usernet`.
   private var foreignProcess: Int32? {
     guard let bytes = try? Files.read(pidFile, limit: 64),

@@ -6,7 +6,9 @@
 // nothing stands there for each user-v2 network: its end is Lima's word that it needs the network no more.
 //
 // While Lima waits for that end the file has to be gone; afterwards it has to be there again, with another process,
-// for the sockets still listen. In between somebody could start a `usernet`, so the time is short.
+// for the sockets still listen. In between another `limactl` would start a `usernet`, which takes the sockets over. It
+// does so under a lock on the network's directory, though: that is taken while the dead process is not waited for and so
+// still counts as there, and let go when the file is back, with which a `usernet` refuses to start.
 //
 // The process waits at a socket for the daemon's end and ends with it, whatever ended that.
 // Loop thread.
@@ -21,9 +23,13 @@ final class UsernetKeeper {
   private let loop: EventLoop
   private var child: (pid: Int32, socket: Int32)?
   private var timer: EventLoop.TimerID?
+  /// Lima's lock, while there is no file.
+  private var lock: Int32?
 
-  /// Lima looks every 500 ms.
+  /// Lima looks every 500 ms, for 5 s.
   private static let absence: UInt64 = 700_000_000
+  private static let patience: UInt64 = 3_000_000_000
+  private static let retry: UInt64 = 20_000_000
 
   init(files: UsernetFiles, loop: EventLoop) {
     self.files = files
@@ -58,16 +64,35 @@ final class UsernetKeeper {
     if let timer { loop.cancel(timer) }
     timer = nil
     release()
+    unlock()
   }
 
   private func ended() {
-    release()
+    guard let (_, socket) = child else { return }
+    loop.remove(socket)
     onEnd()
+    depart(by: MonotonicClock.now() &+ Self.patience)
+  }
+
+  /// Lets the file go as soon as nobody can start a `usernet` meanwhile.
+  private func depart(by deadline: UInt64) {
+    lock = files.lock()
+    guard lock != nil || MonotonicClock.now() >= deadline else {
+      timer = loop.schedule(after: Self.retry) { [weak self] in self?.depart(by: deadline) }
+      return
+    }
+    release()
     timer = loop.schedule(after: Self.absence) { [weak self] in
       guard let self else { return }
       timer = nil
       try? publish()
+      unlock()
     }
+  }
+
+  private func unlock() {
+    if let lock { Descriptor.close(lock) }
+    lock = nil
   }
 
   private func release() {

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// UnixAcceptor: a stream socket that listens at a path, and the connections that arrive at it. One turn takes a bounded
+// number, so that no flood of clients starves the rest; when the process is out of descriptors the connection stays in
+// the backlog and the listener pauses, for level-triggered polling would spin. Knows nothing of what is spoken.
+// Loop thread.
+
+import Platform
+
+final class UnixAcceptor {
+  private let path: String
+  private let loop: EventLoop
+  private let onConnection: (Int32) -> Void
+  private let onFailure: (Errno) -> Void
+  private var fd: Int32
+
+  private static let perTurn = 16
+  private static let pause: UInt64 = 100_000_000
+
+  /// Replaces a stale file; one at which another process serves is EADDRINUSE.
+  /// - Parameters:
+  ///   - onFailure: accepting failed and pauses; for the log.
+  ///   - onConnection: a descriptor, which becomes the callee's. It may close the acceptor.
+  init(
+    path: String, loop: EventLoop, onFailure: @escaping (Errno) -> Void,
+    onConnection: @escaping (Int32) -> Void
+  ) throws(SystemError) {
+    self.path = path
+    self.loop = loop
+    self.onConnection = onConnection
+    self.onFailure = onFailure
+    fd = try UnixSocket.listen(path: path, mode: 0o600)
+    do throws(SystemError) {
+      try loop.add(fd, .read) { [weak self] _ in self?.accept() }
+    } catch {
+      Descriptor.close(fd)
+      Files.remove(path)
+      throw error
+    }
+  }
+
+  /// Closes and unlinks. False when it was closed already.
+  @discardableResult func close() -> Bool {
+    guard fd >= 0 else { return false }
+    loop.remove(fd)
+    Descriptor.close(fd)
+    fd = -1
+    Files.remove(path)
+    return true
+  }
+
+  private func accept() {
+    for _ in 0..<Self.perTurn where fd >= 0 {
+      let result = Sockets.accept(fd, nil, nil)
+      guard result >= 0 else { return failed(Errno(Int32(-result))) }
+      onConnection(Int32(result))
+    }
+  }
+
+  private func failed(_ errno: Errno) {
+    if errno == .wouldBlock || errno == .connectionAborted { return }
+    onFailure(errno)
+    guard fd >= 0 else { return }
+    try? loop.modify(fd, [])
+    loop.schedule(after: Self.pause) { [weak self] in
+      guard let self, fd >= 0 else { return }
+      try? loop.modify(fd, .read)
+    }
+  }
+}
