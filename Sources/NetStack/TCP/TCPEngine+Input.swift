@@ -43,7 +43,7 @@ extension TCPEngine {
       return
     }
     let flow = flows.pointer(index)
-    flow.pointee.lastActivity = stack.now
+    noteUse(flow)
     flow.pointee.keepAlives = 0
     switch flow.pointee.state {
     case .connecting: inputConnecting(flow, segment, packet)
