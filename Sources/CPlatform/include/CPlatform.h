@@ -18,6 +18,7 @@
 #include "checksum.h"
 #include "lookup.h"
 #include "message_batch.h"
+#include "prefetch.h"
 
 /* "ECONNREFUSED" for a known errno, otherwise NULL. */
 const char *plat_errno_name(int number);

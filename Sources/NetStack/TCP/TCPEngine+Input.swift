@@ -37,7 +37,7 @@ extension TCPEngine {
     let key = FlowKey(
       link: packet.link, proto: IPProtocol.tcp, guest: packet.source,
       guestPort: tcp.sourcePort, remote: packet.destination, remotePort: tcp.destinationPort)
-    let index = table.find(key)
+    let index = isFlow(packet.guess, key) ? packet.guess : table.find(key)
     guard index != 0 else {
       inputWithoutFlow(segment, key: key, packet)
       return
@@ -52,6 +52,12 @@ extension TCPEngine {
     case .closed: break
     default: inputSynchronized(flow, segment)
     }
+  }
+
+  /// Whether a slot is the flow of this key: one that was closed still holds it.
+  @inline(__always)
+  private func isFlow(_ index: UInt32, _ key: FlowKey) -> Bool {
+    index != 0 && table.holds(index, key) && flows.pointer(index).pointee.state != .closed
   }
 
   /// §3.10.7.1 and .2: there is no connection.
