@@ -158,7 +158,7 @@ CELLS = [
     Cell("start to first ARP answer", "ms", "less", startup),
     Cell("the same, the daemon running", "ms", "less", warm_startup),
     Cell("memory idle", "MiB", "less", at_rest(lambda peer: peer.resident_mib())),
-    Cell("memory idle, shared pages by halves", "MiB", "less", at_rest(lambda peer: peer.proportional_mib()), quick=False),
+    Cell("memory idle, proportional share", "MiB", "less", at_rest(lambda peer: peer.proportional_mib()), quick=False),
     Cell("TCP out, 1 stream", "Gbit/s", "more", throughput(False, 1), BOTH),
     Cell("TCP in, 1 stream", "Gbit/s", "more", throughput(True, 1), BOTH),
     Cell("TCP out, 4 streams", "Gbit/s", "more", throughput(False, 4), BOTH, quick=False),
