@@ -58,6 +58,12 @@ extension NetworkProcess {
     log.info("host", "DNS \(spec.name) is served: \(plugin.plugin.label)")
   }
 
+  /// Started.
+  func runs() {
+    phase = .running
+    reactor.schedule(.startIsOver, at: MonotonicClock.now() &+ StartupMemory.delay)
+  }
+
   /// Mapped for the life of the process; the fd is done with.
   private func mapJournal(_ fd: Int32?) throws(HostError) -> UnsafeMutableRawPointer? {
     guard let fd else { return nil }

@@ -88,7 +88,7 @@ extension TCPEngine {
     releaseUnused(flow, from: end, to: start &+ UInt32(truncatingIfNeeded: total))
     if received > 0 {
       flow.pointee.sendEnd = end
-      flow.pointee.lastActivity = stack.now
+      noteUse(flow)
       if received == total {
         flow.pointee.flags.insert(.moreExpected)
         let most = max(1, stack.config.readTurn / ChunkPool.chunkSize)

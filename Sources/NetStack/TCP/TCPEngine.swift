@@ -19,7 +19,7 @@
 //
 // The files of this folder: Connect and Accept (how a flow begins), Input, Acknowledge and Receive
 // (a segment), HostSend and HostReceive (the socket), Output and Segment (towards the guest),
-// Timers, Close. Loop thread only.
+// Timers, Close, Idle. Loop thread only.
 
 import PluginAPI
 
@@ -65,8 +65,6 @@ package final class TCPEngine {
   package internal(set) var counters = TCPCounters()
   var timeWaitCount = 0
   var challengeLimit = RateLimit(burst: 100, interval: 10_000_000)
-  /// Looking for the oldest of all connections costs time for each: not for every SYN of a flood.
-  var evictionLimit = RateLimit(burst: 16, interval: 10_000_000)
   var exhaustionLogLimit = RateLimit(burst: 1, interval: 10_000_000_000)
   /// Key of the initial sequence numbers (RFC 6528).
   let sequenceKey: SipHash.Key
