@@ -134,6 +134,7 @@ package final class Stack {
   /// Watched fds are ready.
   package func onFds(_ events: UnsafePointer<lnd_fd_event>, _ count: UInt32) {
     core.now = core.host.nowNanoseconds()
+    tcp.shareReads(among: Int(count))
     for index in 0..<Int(count) {
       let event = events[index]
       let token = EventToken(rawValue: event.user)

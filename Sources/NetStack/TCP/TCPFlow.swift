@@ -97,7 +97,7 @@ struct TCPFlow: BitwiseCopyable {
   var sendScale: UInt8 = 0
   var receiveScale: UInt8 = 0
   var duplicateAcks: UInt8 = 0
-  /// Bytes to read in the next turn, in chunks: grows while the socket has more.
+  /// Bytes to read in the next turn, in chunks: what was there last time, twice if there was more.
   var readChunks: UInt8 = 1
 
   // Timers (nanoseconds of the stack's clock; 0 means not set)
@@ -115,6 +115,10 @@ struct TCPFlow: BitwiseCopyable {
   /// Retransmissions, probes of a window, or keep-alives without an answer.
   var attempts: UInt8 = 0
   var keepAlives: UInt8 = 0
+  /// Exchanges in a row of one segment from the guest and an answer; see `mayDelayAck`.
+  var exchanges: UInt8 = 0
+  /// When a delayed ACK goes out alone.
+  var acknowledgeDeadline: UInt64 = 0
 
   // Lists
   var nextTouched: UInt32 = 0
@@ -178,4 +182,8 @@ struct TCPFlowFlags: OptionSet, BitwiseCopyable {
   static let inLoss = TCPFlowFlags(rawValue: 1 << 17)
   /// It was probed, and nothing was acknowledged since.
   static let tailProbed = TCPFlowFlags(rawValue: 1 << 18)
+  /// The guest sent data since data was last sent to it.
+  static let guestSpoke = TCPFlowFlags(rawValue: 1 << 19)
+  /// An ACK is owed that may wait until `acknowledgeDeadline` for data to ride on.
+  static let ackDelayed = TCPFlowFlags(rawValue: 1 << 20)
 }
