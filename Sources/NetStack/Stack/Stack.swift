@@ -151,6 +151,7 @@ package final class Stack {
   package func onFds(_ events: UnsafePointer<lnd_fd_event>, _ count: UInt32) {
     core.now = core.host.nowNanoseconds()
     if count > 1 { LookAhead.look(at: events, Int(count), tcp, udp) }
+    tcp.shareReads(among: Int(count))
     for index in 0..<Int(count) {
       let event = events[index]
       let token = EventToken(rawValue: event.user)

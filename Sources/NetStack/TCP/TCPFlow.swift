@@ -81,6 +81,8 @@ struct TCPFlow: UseListed {
   var timerDeadline: UInt64 = 0
   /// RTO, or the next probe of a zero window.
   var retransmitDeadline: UInt64 = 0
+  /// When a delayed ACK goes out alone.
+  var acknowledgeDeadline: UInt64 = 0
   var timer: UInt32 = 0
   var nextTouched: UInt32 = 0
   /// RFC 5681, in bytes. `unlimited` until something was lost, and again when it has grown
@@ -99,7 +101,9 @@ struct TCPFlow: UseListed {
   /// Retransmissions, probes of a window, or keep-alives without an answer.
   var attempts: UInt8 = 0
   var keepAlives: UInt8 = 0
-  /// Bytes to read in the next turn, in chunks: grows while the socket has more.
+  /// Exchanges in a row of one segment from the guest and an answer; see `mayDelayAck`.
+  var exchanges: UInt8 = 0
+  /// Bytes to read in the next turn, in chunks: what was there last time, twice if there was more.
   var readChunks: UInt8 = 1
   var nextWaiting: UInt32 = 0
 
@@ -182,4 +186,8 @@ struct TCPFlowFlags: OptionSet, BitwiseCopyable {
   static let inLoss = TCPFlowFlags(rawValue: 1 << 17)
   /// It was probed, and nothing was acknowledged since.
   static let tailProbed = TCPFlowFlags(rawValue: 1 << 18)
+  /// The guest sent data since data was last sent to it.
+  static let guestSpoke = TCPFlowFlags(rawValue: 1 << 19)
+  /// An ACK is owed that may wait until `acknowledgeDeadline` for data to ride on.
+  static let ackDelayed = TCPFlowFlags(rawValue: 1 << 20)
 }
