@@ -81,8 +81,6 @@ struct TCPFlow: UseListed {
   var timerDeadline: UInt64 = 0
   /// RTO, or the next probe of a zero window.
   var retransmitDeadline: UInt64 = 0
-  /// When a delayed ACK goes out alone.
-  var acknowledgeDeadline: UInt64 = 0
   var timer: UInt32 = 0
   var nextTouched: UInt32 = 0
   /// RFC 5681, in bytes. `unlimited` until something was lost, and again when it has grown
@@ -106,6 +104,8 @@ struct TCPFlow: UseListed {
   /// Bytes to read in the next turn, in chunks: what was there last time, twice if there was more.
   var readChunks: UInt8 = 1
   var nextWaiting: UInt32 = 0
+  /// The segment being timed, if `isTiming`.
+  var timedSequence: UInt32 = 0
 
   /// 0 when the fd is not watched.
   var watch: lnd_handle = 0
@@ -124,9 +124,9 @@ struct TCPFlow: UseListed {
   /// RFC 6298, in microseconds; 0 before the first sample.
   var smoothedRTT: UInt32 = 0
   var rttVariance: UInt32 = 0
-  /// The segment being timed, if `isTiming`.
-  var timedSequence: UInt32 = 0
   var timedAt: UInt64 = 0
+  /// When a delayed ACK goes out alone.
+  var acknowledgeDeadline: UInt64 = 0
 
   static let unlimited: UInt32 = 1 << 30
 
