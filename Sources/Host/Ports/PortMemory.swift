@@ -45,6 +45,9 @@ package final class PortMemory {
 
   // tx
   let out: SendMemory
+  /// For what ports hold back (`SendQueue.lend`); those used last are lent first.
+  private var loans: [UnsafeMutablePointer<UInt8>] = []
+  private static let spareLoans = 64
 
   package init() {
     arena = .allocate(capacity: Self.arenaBytes)
@@ -59,7 +62,16 @@ package final class PortMemory {
     addresses = .allocate(capacity: Self.datagrams)
     addresses.initialize(repeating: sockaddr_un(), count: Self.datagrams)
     out = SendMemory()
+    loans.reserveCapacity(Self.spareLoans)
     prepareDatagrams()
+  }
+
+  func takeLoan() -> UnsafeMutablePointer<UInt8> {
+    loans.popLast() ?? .allocate(capacity: SendQueue.loanBytes)
+  }
+
+  func giveBack(_ loan: UnsafeMutablePointer<UInt8>) {
+    if loans.count < Self.spareLoans { loans.append(loan) } else { loan.deallocate() }
   }
 
   deinit {
@@ -71,6 +83,7 @@ package final class PortMemory {
     receivedPieces.deallocate()
     addresses.deallocate()
     out.deallocate()
+    for loan in loans { loan.deallocate() }
   }
 }
 
