@@ -42,6 +42,7 @@ import Testing
           eth0  52:55:55:00:00:01  network user-v2
           tcp 127.0.0.1:60022 to 192.168.104.3:22  open
           tcp 127.0.0.1:80 to 192.168.104.3:80  failed: permission denied
+          name server  192.168.104.2
           lima-vm.internal  192.168.104.3
         """)
   }

@@ -121,7 +121,9 @@ extension EndToEnd {
       defer { bridge.stop() }
       let both = try eventually {
         let cam = try answer(daemon, "/cam").output
-        return ["0a", "0b"].allSatisfy { cam.contains("\"52:55:55:00:00:\($0)\":2") }
+        let links = try JSONSerialization.jsonObject(with: Data(cam.utf8)) as? [String: Int]
+        let link = links?["52:55:55:00:00:0a"]
+        return link != nil && link == links?["52:55:55:00:00:0b"]
       }
       #expect(both, "\(bridge.errors)")
       let stats = try answer(daemon, "/stats").output

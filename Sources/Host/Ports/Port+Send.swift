@@ -36,6 +36,7 @@ extension Port {
       bytes &+= Int(frames[i].length)
       if bytes > Self.heldBatch || frames[i].gso_type != 0 { return false }
     }
+    if queue.wantsLoan { queue.lend(memory.takeLoan()) }
     let before = lost
     for i in 0..<count { enqueue(frames + i) }
     accepted(frames, count, lostBefore: before)
@@ -52,8 +53,8 @@ extension Port {
   package final func sendHeld() {
     guard isHolding else { return }
     isHolding = false
-    guard end == nil else { return }
-    sendQueue()
+    if end == nil { sendQueue() }
+    if let loan = queue.settle() { memory.giveBack(loan) }
     if end == nil, !queue.isEmpty { awaitRoom() }
   }
 

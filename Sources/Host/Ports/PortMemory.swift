@@ -48,6 +48,9 @@ package final class PortMemory {
   /// In `together`.
   private(set) var isGathering = false
   private var holders: [Port] = []
+  /// For what ports hold back (`SendQueue.lend`); those used last are lent first.
+  private var loans: [UnsafeMutablePointer<UInt8>] = []
+  private static let spareLoans = 64
 
   package init() {
     arena = .allocate(capacity: Self.arenaBytes)
@@ -62,6 +65,7 @@ package final class PortMemory {
     addresses = .allocate(capacity: Self.datagrams)
     addresses.initialize(repeating: sockaddr_un(), count: Self.datagrams)
     out = SendMemory()
+    loans.reserveCapacity(Self.spareLoans)
     prepareDatagrams()
   }
 
@@ -77,6 +81,14 @@ package final class PortMemory {
   /// A port that `together` has to send the frames of.
   func holds(_ port: Port) { holders.append(port) }
 
+  func takeLoan() -> UnsafeMutablePointer<UInt8> {
+    loans.popLast() ?? .allocate(capacity: SendQueue.loanBytes)
+  }
+
+  func giveBack(_ loan: UnsafeMutablePointer<UInt8>) {
+    if loans.count < Self.spareLoans { loans.append(loan) } else { loan.deallocate() }
+  }
+
   deinit {
     arena.deallocate()
     frames.deallocate()
@@ -86,6 +98,7 @@ package final class PortMemory {
     receivedPieces.deallocate()
     addresses.deallocate()
     out.deallocate()
+    for loan in loans { loan.deallocate() }
   }
 }
 

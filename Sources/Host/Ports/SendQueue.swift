@@ -4,7 +4,8 @@
 // by its users: what is offered beyond `limit` is refused or dropped by them,
 // one frame's encoding may go over it, and `capacity` is never passed.
 //
-// Thread: loop only. Reserves memory at its first use, and keeps it.
+// Thread: loop only. Reserves memory at its first use, and keeps it; what is only held back for
+// the rest of a turn lies in a loan from PortMemory.
 
 #if canImport(Glibc)
   import Glibc
@@ -19,7 +20,11 @@ struct SendQueue: ~Copyable {
   /// segments with headers of `Segmenter.headerMax` and a length each.
   static let capacity = limit + PortMemory.frameMax + 2048 * (Segmenter.headerMax + 4)
 
+  /// Of a loan.
+  static let loanBytes = 40 << 10
+
   private var storage: UnsafeMutablePointer<UInt8>?
+  private var isLoan = false
   private var head = 0
   private var tail = 0
 
@@ -39,7 +44,8 @@ struct SendQueue: ~Copyable {
 
   /// `size` bytes more, to be written by the caller; nil when they do not fit.
   mutating func extend(_ size: Int) -> UnsafeMutablePointer<UInt8>? {
-    guard size >= 0, count + size <= Self.capacity else { return nil }
+    let capacity = isLoan ? Self.loanBytes : Self.capacity
+    guard size >= 0, count + size <= capacity else { return nil }
     let base: UnsafeMutablePointer<UInt8>
     if let storage {
       base = storage
@@ -47,13 +53,33 @@ struct SendQueue: ~Copyable {
       base = .allocate(capacity: Self.capacity)
       storage = base
     }
-    if tail + size > Self.capacity {
+    if tail + size > capacity {
       memmove(base, base + head, count)
       tail -= head
       head = 0
     }
     defer { tail &+= size }
     return base + tail
+  }
+
+  /// Whether a loan would spare it memory of its own.
+  var wantsLoan: Bool { storage == nil }
+
+  /// `chunk` has `loanBytes`, and is the queue's until `settle`.
+  mutating func lend(_ chunk: UnsafeMutablePointer<UInt8>) {
+    storage = chunk
+    isLoan = true
+  }
+
+  /// Gives the loan back, if there is one. What is still in it goes to memory of its own.
+  mutating func settle() -> UnsafeMutablePointer<UInt8>? {
+    guard isLoan, let chunk = storage else { return nil }
+    let (rest, size) = (chunk + head, count)
+    storage = nil
+    isLoan = false
+    removeAll()
+    if size > 0 { _ = append(rest, size) }
+    return chunk
   }
 
   mutating func append(_ bytes: UnsafeRawPointer, _ size: Int) -> Bool {

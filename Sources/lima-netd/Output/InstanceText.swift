@@ -37,6 +37,9 @@ enum InstanceText {
       lines.append(
         "  \(forward.protocol) \(forward.host) to \(forward.guest ?? "the guest")  \(state)")
     }
+    if !instance.nameservers.isEmpty {
+      lines.append("  name server  \(instance.nameservers.joined(separator: ", "))")
+    }
     for (name, addresses) in instance.names.sorted(by: { $0.key < $1.key }) {
       lines.append("  \(name)  \(addresses.joined(separator: ", "))")
     }

@@ -351,13 +351,42 @@ import Testing
     let (port, guest) = try make(sendBuffer: 1)
     let frames = (0..<200).map { TestPacket.plain(1000 + $0) }
     for frame in frames { port.forward([frame]) }
-    #expect(guest.read() != nil)
-    #expect(port.queue.count <= SendQueue.limit)
+    #expect(!port.isHolding && port.queue.count <= SendQueue.limit)
     port.sendHeld()
     #expect(port.interest.contains(.write))
     // Not held: there is something that waits for the guest.
     #expect(!port.forwards([TestPacket.plain(60)]))
+    let (arrived, rest) = Self.unwire(drain(port, guest))
+    #expect(arrived == frames + [TestPacket.plain(60)] && rest.isEmpty)
     #expect(port.counters.txQueueFull == 0)
+  }
+
+  private func wantsLoan(_ port: Port) -> Bool { port.queue.wantsLoan }
+
+  @Test("Memory for what is held is lent for the turn, and what stays is kept elsewhere")
+  func loans() throws {
+    let (port, guest) = try make()
+    var lent: Set<UnsafeMutablePointer<UInt8>> = []
+    for i in 0..<10 {
+      let frame = TestPacket.plain(100 + i)
+      #expect(port.forwards([frame]))
+      lent.insert(port.queue.bytes)
+      port.sendHeld()
+      #expect(guest.read() == Self.wire(frame))
+      #expect(wantsLoan(port))
+    }
+    #expect(lent.count == 1)
+    // The guest takes nothing: what is held stays, and in memory of the port's own.
+    var frames: [[UInt8]] = []
+    while port.queue.isEmpty {
+      frames.append(TestPacket.plain(2000))
+      #expect(port.forwards([frames[frames.count - 1]]))
+      port.sendHeld()
+    }
+    #expect(!wantsLoan(port) && !lent.contains(port.queue.bytes))
+    #expect(Self.unwire(drain(port, guest)).frames == frames)
+    #expect(port.forwards([TestPacket.plain(60)]) && !lent.contains(port.queue.bytes))
+    port.sendHeld()
   }
 
   @Test("Frames held for a guest that has gone end its port")
