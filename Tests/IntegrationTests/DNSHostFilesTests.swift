@@ -24,11 +24,12 @@ private final class HostWithFiles {
       try text.write(toFile: folder + "/" + name, atomically: false, encoding: .utf8)
     }
     for (address, records) in nameservers {
-      let words =
-        namespace.wrapper + [
-          "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=",
-          "--listen-address=\(address)", "--bind-interfaces", "--local=/test/", "--local-ttl=300",
-        ] + records.map { "--host-record=" + $0 }
+      // Behind a shell: dnsmasq closes all descriptors, which Foundation takes for its end, and then waits for that.
+      let command =
+        "setpriv --pdeathsig KILL dnsmasq --no-daemon --conf-file=/dev/null --no-resolv --no-hosts "
+        + "--user= --listen-address=\(address) --bind-interfaces --local=/test/ --local-ttl=300 "
+        + records.map { "--host-record=" + $0 }.joined(separator: " ") + "; :"
+      let words = namespace.wrapper + ["sh", "-c", command]
       servers.append(try RunningCommand(words[0], Array(words.dropFirst())))
       #expect(
         try eventually {
