@@ -181,7 +181,9 @@ extension EndToEnd {
         line.split(separator: "\t", omittingEmptySubsequences: true).dropFirst().first ?? ""
       }
       #expect(times.count == 4, "\(result)")
-      #expect(times.first == "300" && (times.dropFirst().first == "298"), "\(result)")
+      // Two seconds have passed, or a little more on a busy machine.
+      let kept = times.dropFirst().first.flatMap { Int($0) } ?? 0
+      #expect(times.first == "300" && (290...298).contains(kept), "\(result)")
       #expect(times.suffix(2) == ["1", "1"], "\(result)")
     }
 
