@@ -9,6 +9,7 @@
 #   make bench     measure beside passt/pasta and slirp4netns, and between guests (needs root);
 #                  BENCH="--quick" for two minutes
 #   make micro     what a packet costs, by its path
+#   make growth    how cost grows with flows and networks; GROWTH="--svg FILE" draws it
 #   make fuzz      look for inputs that break a parser or the stack, SECONDS each (60)
 #   make format    rewrite the sources as swift format wants them
 
@@ -18,7 +19,7 @@ SWIFT ?= swift
 RELEASE = .build/release
 SOURCES = Sources Plugins SDK Tests Benchmarks Package.swift
 
-.PHONY: demo test examples check build install bench micro fuzz format lint clean
+.PHONY: demo test examples check build install bench micro growth fuzz format lint clean
 
 demo:
 	@Scripts/install-packages demo
@@ -55,6 +56,11 @@ bench:
 micro:
 	@Scripts/install-packages build
 	@Benchmarks/micro
+
+growth:
+	@Scripts/install-packages build
+	@Scripts/build-release
+	@Benchmarks/growth $(GROWTH)
 
 fuzz:
 	@Scripts/install-packages build

@@ -221,6 +221,7 @@ let package = Package(
       name: "FuzzTargets",
       dependencies: [
         "NetStack", "Host", "HostProtocol", "JSONCoding", "LimaNetdSDK", "Platform", "PluginAPI",
+        "DNSMessage", "HostDNSCore", "UserV2Core",
       ],
       path: "Tests/Fuzz/Targets"),
     .target(

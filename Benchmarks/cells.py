@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is measured: each cell runs one load against one peer and returns numbers by name."""
-import json, subprocess
-from peers import GUEST, HOST, NETLOAD, sh, wait_for
+import json, subprocess, time
+from peers import DNS_SERVER, FORWARDED, GUEST, HOST, NETLOAD, sh, wait_for
 
 IPERF, LOAD = 5301, 7000
 NAMES = 1000
@@ -43,14 +43,25 @@ class Servers:
             process.wait()
 
 
+def iperf(peer, namespace, seconds, target, port, *words):
+    before = peer.cpu_seconds()
+    words = ["iperf3", "-c", target, "-p", port, "-t", seconds, "-J", "-i", "0", *words]
+    result = json.loads(sh("ip", "netns", "exec", namespace, *words, check=False).stdout)
+    received = result["end"]["sum_received"]
+    used = peer.cpu_seconds() - before
+    return {"value": received["bits_per_second"] / 1e9, "cpu": used / max(received["bytes"] / 1e9, 1e-9)}
+
+
 def throughput(reverse, streams):
+    return lambda peer, seconds: iperf(
+        peer, GUEST, seconds, peer.gateway, IPERF, "-P", streams, *(["-R"] if reverse else []))
+
+
+def forwarded(reverse):
+    """A client of the host, not by its loopback, for pasta leads that past the guest's link."""
     def run(peer, seconds):
-        before = peer.cpu_seconds()
-        words = ["iperf3", "-c", peer.gateway, "-p", IPERF, "-t", seconds, "-P", streams, "-J", "-i", "0"]
-        result = json.loads(peer.inside(*words, *(["-R"] if reverse else []), check=False).stdout)
-        received = result["end"]["sum_received"]
-        used = peer.cpu_seconds() - before
-        return {"value": received["bits_per_second"] / 1e9, "cpu": used / max(received["bytes"] / 1e9, 1e-9)}
+        peer.forward()
+        return iperf(peer, HOST, seconds, DNS_SERVER, FORWARDED, *(["-R"] if reverse else []))
     return run
 
 
@@ -79,22 +90,65 @@ def dns(peer, seconds):
     return {"value": float(text.split("Queries per second:")[1].split()[0]) / 1e3}
 
 
+def echo(key):
+    return lambda peer, seconds: {"value": json.loads(peer.inside(NETLOAD, "ping", peer.gateway, seconds).stdout)[key]}
+
+
 def startup(peer, _):
     return {"value": peer.startup_ms}
 
 
-def memory(peer, _):
-    return {"value": peer.resident_mib()}
+def warm_startup(peer, _):
+    return {"value": peer.warm_startup_ms()}
+
+
+def at_rest(measure):
+    """Two seconds after all else, as a daemon is most of its time."""
+    def run(peer, _):
+        time.sleep(2)
+        return {"value": measure(peer)}
+    return run
+
+
+class Guest:
+    """netload in the guest, which prints a line when it is ready and goes on when told to."""
+
+    def __init__(self, *words):
+        self.process = subprocess.Popen(["ip", "netns", "exec", GUEST, NETLOAD, *map(str, words)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.first = self.process.stdout.readline().strip()
+        if not self.first:
+            self.process.wait()
+            raise RuntimeError(f"{words[0]} failed")
+
+    def rest(self):
+        rest, _ = self.process.communicate("\n", timeout=60)
+        if self.process.returncode:
+            raise RuntimeError("netload failed")
+        return json.loads(rest)
 
 
 def memory_of_connections(count):
+    """Only if all of them are there, and of use after it."""
     def run(peer, _):
-        holding = subprocess.Popen(["ip", "netns", "exec", GUEST, NETLOAD, "hold", peer.gateway, str(LOAD), str(count)],
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        opened = json.loads(holding.stdout.readline())["open"]
+        holding = Guest("hold", peer.gateway, LOAD, count)
+        opened = json.loads(holding.first)["open"]
+        time.sleep(2)
         used = peer.resident_mib()
-        holding.communicate("\n")
-        return {"value": used, "open": opened}
+        alive = holding.rest()["alive"]
+        if min(opened, alive) < count:
+            raise RuntimeError(f"{opened} of {count} connections could be opened, {alive} were alive after it")
+        return {"value": used}
+    return run
+
+
+def cost_of_turns(count):
+    """CPU time of the daemon for a round trip over one of so many connections, microseconds."""
+    def run(peer, seconds):
+        load = Guest("turns", peer.gateway, LOAD, seconds, count)
+        before = peer.cpu_seconds()
+        done = load.rest()["done"]
+        return {"value": (peer.cpu_seconds() - before) * 1e6 / max(done, 1)}
     return run
 
 
@@ -102,13 +156,18 @@ BOTH = (1500, 65520)
 CELLS = [
     # First: they tell of a peer that has done nothing yet.
     Cell("start to first ARP answer", "ms", "less", startup),
-    Cell("memory idle", "MiB", "less", memory),
+    Cell("the same, the daemon running", "ms", "less", warm_startup),
+    Cell("memory idle", "MiB", "less", at_rest(lambda peer: peer.resident_mib())),
+    Cell("memory idle, proportional share", "MiB", "less", at_rest(lambda peer: peer.proportional_mib()), quick=False),
     Cell("TCP out, 1 stream", "Gbit/s", "more", throughput(False, 1), BOTH),
     Cell("TCP in, 1 stream", "Gbit/s", "more", throughput(True, 1), BOTH),
     Cell("TCP out, 4 streams", "Gbit/s", "more", throughput(False, 4), BOTH, quick=False),
     Cell("TCP in, 4 streams", "Gbit/s", "more", throughput(True, 4), BOTH, quick=False),
+    Cell("TCP in by a forward", "Gbit/s", "more", forwarded(False), BOTH),
+    Cell("TCP out by a forward", "Gbit/s", "more", forwarded(True), BOTH, quick=False),
     Cell("round trip, median", "µs", "less", round_trip("p50_us")),
     Cell("round trip, 99 %", "µs", "less", round_trip("p99_us"), quick=False),
+    Cell("ping of the gateway, median", "µs", "less", echo("p50_us")),
     Cell("connections, 1 thread", "1000/s", "more", load("rate", 1e-3, "crr", "SECONDS", 1), quick=False),
     Cell("connections, 16 threads", "1000/s", "more", load("rate", 1e-3, "crr", "SECONDS", 16)),
     Cell("UDP out, 64 B", "kpps", "more", load("pps", 1e-3, "udp-out", "SECONDS", 64, 0)),
@@ -118,5 +177,8 @@ CELLS = [
     Cell("UDP out at 20 kpps, lost", "%", "less", plain(load("loss", 100, "udp-out", "SECONDS", 1400, 20000)), quick=False),
     Cell("UDP in at 20 kpps, lost", "%", "less", plain(load("loss", 100, "udp-in", "SECONDS", 1400, 20000)), quick=False),
     Cell("DNS", "1000/s", "more", dns),
+    Cell("CPU of a round trip, 10 connections", "µs", "less", cost_of_turns(10), quick=False),
+    Cell("CPU of a round trip, 10000 of them", "µs", "less", cost_of_turns(10000), quick=False),
     Cell("memory, 1000 connections", "MiB", "less", memory_of_connections(1000), quick=False),
+    Cell("memory, 10000 connections", "MiB", "less", memory_of_connections(10000), quick=False),
 ]

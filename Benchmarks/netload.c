@@ -8,7 +8,11 @@
  *   netload crr HOST PORT SECONDS THREADS    connect, one byte each way, close: rate
  *   netload udp-out HOST PORT SECONDS SIZE PPS   datagrams to the sink (PPS 0: as many as go)
  *   netload udp-in HOST PORT SECONDS SIZE PPS    datagrams from the source: pps, loss
- *   netload hold HOST PORT COUNT             opens so many connections, then waits for a line
+ *   netload turns HOST PORT SECONDS COUNT    round trips of one byte over so many connections, ten
+ *                                            others at a time: rate
+ *   netload hold HOST PORT COUNT             opens so many connections, waits for a line, and uses
+ *                                            each again: open, alive
+ *   netload ping HOST SECONDS                echoes of 56 bytes, one after the other: p50_us, p99_us
  *   netload arp IFNAME SOURCE TARGET         asks until it is answered: monotonic ns of the answer
  *   netload relay IFNAME MTU SOCKET          plays QEMU: a TAP device and a framed unix stream
  */
@@ -20,6 +24,7 @@
 #include <linux/if_tun.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -260,20 +265,68 @@ static int compare(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
+enum { MOST_TIMES = 1 << 20 };
+static uint32_t times[MOST_TIMES];
+
+static void print_times(size_t count) {
+  if (!count) fail("no round trip");
+  qsort(times, count, sizeof *times, compare);
+  printf("{\"p50_us\": %.1f, \"p99_us\": %.1f}\n", times[count / 2] / 1e3, times[count * 99 / 100] / 1e3);
+}
+
 static void rr(const char *host, int port, double seconds) {
-  static uint32_t times[1 << 20];
   size_t count = 0;
   int fd = connected(address(host, port));
   if (fd < 0) fail("connect");
   char byte = 1;
-  for (uint64_t begin = now(); (double)(now() - begin) < seconds * 1e9 && count < 1 << 20;) {
+  for (uint64_t begin = now(); (double)(now() - begin) < seconds * 1e9 && count < MOST_TIMES;) {
     uint64_t start = now();
     if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1 || recv(fd, &byte, 1, 0) != 1) fail("round trip");
     times[count++] = (uint32_t)(now() - start);
   }
-  if (!count) fail("no round trip");
-  qsort(times, count, sizeof *times, compare);
-  printf("{\"p50_us\": %.1f, \"p99_us\": %.1f}\n", times[count / 2] / 1e3, times[count * 99 / 100] / 1e3);
+  print_times(count);
+}
+
+static uint16_t sum(const void *bytes, size_t length) {
+  const uint16_t *word = bytes;
+  uint32_t total = 0;
+  for (; length > 1; length -= 2) total += *word++;
+  while (total >> 16) total = (total & 0xffff) + (total >> 16);
+  return (uint16_t)~total;
+}
+
+static void ping(const char *host, double seconds) {
+  struct sockaddr_in to = address(host, 0);
+  int fd = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+  struct timeval patience = {.tv_usec = 200000};
+  struct {
+    struct icmphdr header;
+    char data[56];
+  } request = {.header = {.type = ICMP_ECHO, .un.echo.id = htons(4711)}};
+  unsigned char answer[256];
+  size_t count = 0;
+  int lost = 0;
+  if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to)) fail("raw socket");
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  for (uint64_t begin = now(); (double)(now() - begin) < seconds * 1e9 && count < MOST_TIMES;) {
+    uint64_t start = now();
+    request.header.un.echo.sequence = htons((uint16_t)(count + (size_t)lost));
+    request.header.checksum = 0;
+    request.header.checksum = sum(&request, sizeof request);
+    if (send(fd, &request, sizeof request, 0) != sizeof request) fail("echo");
+    for (;;) {
+      ssize_t length = recv(fd, answer, sizeof answer, 0);
+      const struct icmphdr *header = (const void *)(answer + 20);
+      if (length < 0) {
+        if (++lost > 5) fail("no echo");
+        break;
+      }
+      if (length < 28 || header->type != ICMP_ECHOREPLY || header->un.echo.sequence != request.header.un.echo.sequence) continue;
+      times[count++] = (uint32_t)(now() - start);
+      break;
+    }
+  }
+  print_times(count);
 }
 
 static struct sockaddr_in crr_to;
@@ -301,18 +354,54 @@ static void crr(const char *host, int port, double seconds, int count) {
   printf("{\"rate\": %.0f}\n", (double)crr_done / seconds);
 }
 
-static void hold(const char *host, int port, int count) {
+static int round_trip(int fd) {
+  char byte = 1;
+  return fd >= 0 && send(fd, &byte, 1, MSG_NOSIGNAL) == 1 && recv(fd, &byte, 1, 0) == 1;
+}
+
+/* Each has made a round trip; how many could, before ten could not, is in *open. */
+static int *connections(const char *host, int port, int count, int *open) {
   struct rlimit files = {1 << 16, 1 << 16};
   setrlimit(RLIMIT_NOFILE, &files);
-  int open = 0;
-  for (int i = 0; i < count; i++) {
-    char byte = 1;
-    int fd = connected(address(host, port));
-    if (fd >= 0 && send(fd, &byte, 1, MSG_NOSIGNAL) == 1 && recv(fd, &byte, 1, 0) == 1) open++;
+  int *fds = calloc((size_t)count + 1, sizeof *fds);
+  if (!fds) fail("calloc");
+  *open = 0;
+  for (int failed = 0; *open < count && failed < 10;) {
+    fds[*open] = connected(address(host, port));
+    if (round_trip(fds[*open])) ++*open;
+    else failed++;
   }
+  return fds;
+}
+
+static void turns(const char *host, int port, double seconds, int count) {
+  int open, place = 0;
+  int *fds = connections(host, port, count, &open);
+  if (open < count) fail("connect");
+  uint64_t done = 0, begin = now();
+  /* Where the load has begun: what the connections cost is not counted. */
+  printf("ready\n");
+  fflush(stdout);
+  getchar();
+  for (begin = now(); (double)(now() - begin) < seconds * 1e9; place = (place + 10) % (count / 10 * 10)) {
+    char byte = 1;
+    for (int i = 0; i < 10; i++)
+      if (send(fds[place + i], &byte, 1, MSG_NOSIGNAL) != 1) fail("send");
+    for (int i = 0; i < 10; i++)
+      if (recv(fds[place + i], &byte, 1, 0) != 1) fail("recv");
+    done += 10;
+  }
+  printf("{\"done\": %lu}\n", (unsigned long)done);
+}
+
+static void hold(const char *host, int port, int count) {
+  int open, alive = 0;
+  int *fds = connections(host, port, count, &open);
   printf("{\"open\": %d}\n", open);
   fflush(stdout);
   getchar();
+  for (int i = 0; i < open; i++) alive += round_trip(fds[i]);
+  printf("{\"alive\": %d}\n", alive);
 }
 
 static void arp(const char *name, const char *source, const char *target) {
@@ -425,6 +514,8 @@ int main(int count, char **words) {
   else if (IS("crr", 4)) crr(words[2], atoi(words[3]), atof(words[4]), atoi(words[5]));
   else if (IS("udp-out", 5)) udp_out(words[2], atoi(words[3]), atof(words[4]), atoi(words[5]), atof(words[6]));
   else if (IS("udp-in", 5)) udp_in(words[2], atoi(words[3]), atof(words[4]), atoi(words[5]), atof(words[6]));
+  else if (IS("turns", 4)) turns(words[2], atoi(words[3]), atof(words[4]), atoi(words[5]));
+  else if (IS("ping", 2)) ping(words[2], atof(words[3]));
   else if (IS("hold", 3)) hold(words[2], atoi(words[3]), atoi(words[4]));
   else if (IS("arp", 3)) arp(words[2], words[3], words[4]);
   else if (IS("relay", 3)) relay(words[2], atoi(words[3]), words[4]);

@@ -23,6 +23,7 @@ enum Links {
     report(segments(measure, port, theirs))
     report(received(measure, port, theirs))
     port.close()
+    if let sample = switched(measure) { report(sample) }
   }
 
   /// Empties a socket.
@@ -68,6 +69,42 @@ enum Links {
     return measure("frame from a QEMU stream, 64 B", packets: 64) {
       stream.withUnsafeBytes { _ = Sockets.send(peer, $0.baseAddress, $0.count, 0) }
       port.onReadable()
+    }
+  }
+
+  /// 64 frames of 64 bytes from one stream to another.
+  private static func switched(_ measure: Measure) -> Sample? {
+    guard let (near, nearPeer) = try? UnixSocket.pair(), let (far, farPeer) = try? UnixSocket.pair()
+    else { return nil }
+    defer { for fd in [nearPeer, farPeer] { _ = Sockets.close(fd) } }
+    let memory = PortMemory()
+    let addresses = [MicroScene.guestMAC, MACAddress(0x52, 0x55, 0x55, 0, 0, 9)]
+    let ports = zip([near, far], addresses).enumerated().map { index, end in
+      StreamPort(
+        PortOptions(id: UInt64(index), mac: end.1.rawValue), fd: end.0, journal: nil,
+        resumed: false, memory: memory)
+    }
+    let fabric = Switch(plugin: .discard)
+    for port in ports { _ = fabric.attach(port, as: .guest) }
+    defer {
+      for port in ports {
+        fabric.detach(port)
+        port.close()
+      }
+    }
+    let payload = [UInt8](repeating: 1, count: 50)
+    let frame = [UInt8](capacity: 14) {
+      EthernetHeader(destination: addresses[1], source: addresses[0], etherType: 0x88b5)
+        .emit(into: $0)
+    }
+    let framed = [0, 0, 0, UInt8(64)] + frame + payload
+    let stream = [[UInt8]](repeating: framed, count: 64).flatMap { $0 }
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
+    defer { buffer.deallocate() }
+    return measure("frame from a stream through the switch, 64 B", packets: 64) {
+      stream.withUnsafeBytes { _ = Sockets.send(nearPeer, $0.baseAddress, $0.count, 0) }
+      ports[0].onReadable()
+      drain(farPeer, buffer)
     }
   }
 }

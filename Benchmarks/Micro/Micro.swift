@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// microbenchmarks [--quick] [--json] - what a packet costs, by its path: nanoseconds,
-// instructions of user mode (where the machine counts them), allocations.
+// microbenchmarks [--quick] [--json] [--growth] - what a packet costs, by its path: nanoseconds,
+// instructions of user mode (where the machine counts them), allocations. With --growth only how
+// that grows with the number of flows.
 
 import JSONCoding
 
@@ -9,9 +10,10 @@ import JSONCoding
 struct Micro {
   static func main() {
     let words = CommandLine.arguments.dropFirst()
-    if let unknown = words.first(where: { $0 != "--quick" && $0 != "--json" }) {
+    if let unknown = words.first(where: { !["--quick", "--json", "--growth"].contains($0) }) {
       print(
-        "microbenchmarks: unknown argument \(unknown)\nusage: microbenchmarks [--quick] [--json]")
+        "microbenchmarks: unknown argument \(unknown)\n"
+          + "usage: microbenchmarks [--quick] [--json] [--growth]")
       return
     }
     var measure = Measure()
@@ -30,9 +32,12 @@ struct Micro {
           sample.name, "\(sample.flows)", sample.nanoseconds.text(1),
           sample.instructions?.text(0) ?? "-", sample.allocations.text(3)))
     }
-    Datagrams.run(measure, report)
-    Streams.run(measure, report)
-    Links.run(measure, report)
+    if !words.contains("--growth") {
+      Datagrams.run(measure, report)
+      Streams.run(measure, report)
+      Links.run(measure, report)
+    }
+    Growth.run(measure, report)
     guard isJSON, let bytes = try? JSONCoder.encode(samples) else { return }
     print(String(decoding: bytes, as: UTF8.self))
   }

@@ -21,6 +21,8 @@ final class MicroHost {
   var lastToken: UInt64 = 0
   /// What a read of a stream socket gives, and how many datagrams wait in any other.
   var streamBytes = 0
+  /// What every read of a stream socket gives, however often; 0 for `streamBytes` alone.
+  var readLength = 0
   var datagrams = 0
   var datagramLength = 64
   /// Sequence number and ports of the last segment sent, and the end of it.
@@ -99,6 +101,7 @@ final class MicroHost {
     }
     calls.receiveMessage = { context, _, message, flags in
       let host = MicroHost.of(context)
+      if flags & SocketConstant.errorQueue == 0, host.readLength > 0 { return host.readLength }
       guard flags & SocketConstant.errorQueue == 0, host.streamBytes > 0 else {
         return -Int(EAGAIN)
       }

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TCP: data both ways and acknowledgements, over one connection and over many.
+// TCP: data both ways and acknowledgements, over one connection.
 
 import NetStack
 import PluginAPI
 
 enum Streams {
   static func run(_ measure: Measure, _ report: (Sample) -> Void) {
-    report(fromGuest(measure, flows: 1, length: 1460))
-    for flows in [1, 10, 100, 1000, 10_000, 100_000] {
-      report(fromGuest(measure, flows: flows, length: 100))
-    }
+    report(fromGuest(measure, length: 1460))
+    report(fromGuest(measure, length: 100))
     report(acknowledgements(measure))
     report(
       toGuest(
@@ -18,28 +16,44 @@ enum Streams {
   }
 
   /// A connection of the guest as the benchmark knows it.
-  private struct Connection {
-    var sequence: UInt32
-    var acknowledgement: UInt32
-    var token: UInt64
+  struct Connection {
+    var sequence: UInt32 = 0
+    var acknowledgement: UInt32 = 0
+    var token: UInt64 = 0
+    let port: UInt16
+    let remote: IPAddress
+
+    /// Connection `index` of many: ports, and then addresses, tell them apart.
+    init(index: Int) {
+      port = UInt16(2000 + index % 60_000)
+      remote = IPAddress(10, 1, 2, UInt8(1 + index / 60_000))
+    }
+
+    /// Makes a frame one of this connection.
+    @inline(__always)
+    func address(_ frame: MutableByteView) {
+      frame.storeV4(remote, at: 30)
+      frame.store(port, at: 34)
+    }
   }
 
-  private static func segment(
+  static func segment(
     _ index: Int, _ flags: TCPFlags, sequence: UInt32, acknowledgement: UInt32 = 0,
     options: TCPOptions = TCPOptions(), payload: Int = 0
   ) -> [UInt8] {
+    let connection = Connection(index: index)
     let header = [UInt8](capacity: TCPHeader.maximumLength) {
       TCPHeader(
-        sourcePort: UInt16(2000 + index % 60_000), destinationPort: 80, sequence: sequence,
+        sourcePort: connection.port, destinationPort: 80, sequence: sequence,
         acknowledgement: acknowledgement, flags: flags, window: 65535, options: options
       ).emit(into: $0)
     }
     return MicroScene.ipv4(
       IPProtocol.tcp, header + [UInt8](repeating: 1, count: payload),
-      to: IPAddress(10, 1, 2, UInt8(1 + index / 60_000)))
+      to: connection.remote)
   }
 
-  private static func open(_ scene: MicroScene, _ index: Int) -> Connection {
+  static func open(_ scene: MicroScene, _ index: Int) -> Connection {
     var options = TCPOptions()
     options.maximumSegmentSize = 1460
     options.windowScale = 10
@@ -49,8 +63,10 @@ enum Streams {
     // Connected sockets become writable.
     let event = lnd_fd_event(user: token, events: LND_FD_WRITE, reserved: 0)
     withUnsafePointer(to: event) { scene.stack.onFds($0, 1) }
-    let connection = Connection(
-      sequence: 1000, acknowledgement: scene.host.lastEnd, token: token)
+    var connection = Connection(index: index)
+    connection.sequence = 1000
+    connection.acknowledgement = scene.host.lastEnd
+    connection.token = token
     FrameBatch([
       segment(
         index, .ack, sequence: connection.sequence, acknowledgement: connection.acknowledgement)
@@ -58,27 +74,22 @@ enum Streams {
     return connection
   }
 
-  /// Each flow sends a segment in turn; each is acknowledged when its batch ends.
-  private static func fromGuest(_ measure: Measure, flows: Int, length: Int) -> Sample {
-    let scene = MicroScene(flows: flows)
-    let connections = (0..<flows).map { open(scene, $0) }
-    // A flow alone sends 64 segments in a batch, as it would.
-    let turns = max(1, 64 / flows)
+  /// 64 segments of one connection, acknowledged when their batch ends.
+  private static func fromGuest(_ measure: Measure, length: Int) -> Sample {
+    let scene = MicroScene()
+    let connection = open(scene, 0)
     let batch = FrameBatch(
-      (0..<flows).flatMap { flow in
-        (0..<turns).map {
-          segment(
-            flow, .ack, sequence: connections[flow].sequence &+ UInt32($0 * length),
-            acknowledgement: connections[flow].acknowledgement, payload: length)
-        }
+      (0..<64).map {
+        segment(
+          0, .ack, sequence: connection.sequence &+ UInt32($0 * length),
+          acknowledgement: connection.acknowledgement, payload: length)
       })
-    let step = UInt32(turns * length)
-    return measure("TCP from guest, \(length) B", flows: flows, packets: batch.count) {
+    return measure("TCP from guest, \(length) B", packets: batch.count) {
       scene.host.now &+= 10_000
       batch.deliver(to: scene.stack)
       for index in 0..<batch.count {
         let view = batch.view(index)
-        view.store(view.view.uint32(at: 38) &+ step, at: 38)
+        view.store(view.view.uint32(at: 38) &+ UInt32(64 * length), at: 38)
       }
     }
   }

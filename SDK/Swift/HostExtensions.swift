@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Extensions the host offers to network plugins. All [loop].
+// Extensions the host offers: to network plugins, and `HostDNSCache` to DNS plugins. All [loop].
 
 import PluginAPI
 
@@ -36,6 +36,24 @@ public struct HostDNS {
 
   /// Forgets the question; no `onOpDone` follows.
   public func cancel(_ op: lnd_op) { table.cancel(context, op) }
+}
+
+/// limanetd.dns-cache/1: what the host keeps of a DNS plugin's answers.
+public struct HostDNSCache {
+  private let table: lnd_host_dns_cache
+  private let context: UnsafeMutableRawPointer?
+
+  /// nil when the host does not offer it.
+  public init?(_ host: HostContext) {
+    guard let table = host.extension(LND_EXT_DNS_CACHE, as: lnd_host_dns_cache.self),
+      table.flush != nil
+    else { return nil }
+    self.table = table
+    context = host.context
+  }
+
+  /// Has all answers forgotten, those under way included.
+  public func flush() { table.flush(context) }
 }
 
 /// limanetd.names/1: names the network's DNS answers by itself.

@@ -111,7 +111,10 @@ package enum ChildProcess {
     }
   #endif
 
-  package static func kill(_ pid: Int32, _ signal: Int32) { _ = systemKill(pid, signal) }
+  /// One process: 0 and below would be many, and are none.
+  package static func kill(_ pid: Int32, _ signal: Int32) {
+    if pid > 0 { _ = systemKill(pid, signal) }
+  }
 
   /// The running program's own file.
   package static func ownPath() throws(SystemError) -> String {

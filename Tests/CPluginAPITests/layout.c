@@ -12,6 +12,7 @@
 #include "../../Sources/PluginAPI/include/lnd_ext_uplink.h"
 #include "../../Sources/PluginAPI/include/lnd_ext_connect.h"
 #include "../../Sources/PluginAPI/include/lnd_ext_guests.h"
+#include "../../Sources/PluginAPI/include/lnd_ext_dns_cache.h"
 #include "../../Sources/PluginAPI/include/lnd_ext_guard.h"
 #include "CPluginAPITests.h"
 

@@ -144,7 +144,7 @@ struct DNSConfigTests {
 struct DNSSwapTests {
   private func fixture(_ dns: String) throws -> Fixture {
     let fixture = try Fixture(config: Self.config(dns), start: false)
-    for name in ["other", "sour"] {
+    for name in ["other", "sour", "fatal"] {
       try Fixture.write(
         fixture.plugins + "/lima-dns-\(name).so",
         Fixture.inspection(
@@ -217,6 +217,58 @@ struct DNSSwapTests {
     try reload(fixture, "plugin: hostdns")
     #expect(fixture.until { lab.dnsError == nil })
     #expect(lab.report(registry: nil).error == nil && !lab.isChanged)
+  }
+
+  @Test
+  func `a process that is started again has the DNS that answered last, and the status says so`()
+    throws
+  {
+    let fixture = try fixture("plugin: other, options: {ttl: 5}")
+    let lab = try fixture.network()
+    let guest = try fixture.connect()
+    defer { Descriptor.close(guest) }
+    fixture.until { lab.state == .running }
+    try reload(fixture, "plugin: sour, options: {taste: 1}")
+    #expect(fixture.until { lab.dnsError != nil })
+    for _ in 0..<2 {
+      let pid = try #require(lab.link?.pid)
+      let before = fixture.requests().count
+      ChildProcess.kill(pid, 9)
+      #expect(fixture.until { lab.state == .running && lab.link?.pid != pid })
+      fixture.pass(0.2)
+      // Nor is the other one tried again by itself: it may be what a process dies of.
+      let after = fixture.requests()[before...]
+      #expect(
+        after.contains("start fake other {} fds 1") && !after.contains { $0.contains("sour") })
+      #expect(lab.active?.dnsOptions == ["ttl": 5])
+      let report = lab.report(registry: nil)
+      #expect(report.dns?.name == "other")
+      #expect(report.error?.message.hasPrefix("its DNS is not changed, other goes on: ") == true)
+    }
+    // Reread, it is; and what can be, is.
+    try reload(fixture, "plugin: sour, options: {taste: 1}")
+    #expect(fixture.until { fixture.requests().last?.hasPrefix("setDNS sour") == true })
+    try reload(fixture, "plugin: hostdns")
+    #expect(fixture.until { lab.active?.dns.plugin.name == "hostdns" && lab.dnsError == nil })
+    #expect(!lab.isChanged)
+  }
+
+  @Test func `one that kills the process which changes to it is not begun with`() throws {
+    let fixture = try fixture("plugin: other")
+    let lab = try fixture.network()
+    let guest = try fixture.connect()
+    defer { Descriptor.close(guest) }
+    fixture.until { lab.state == .running }
+    let pid = lab.link?.pid
+    try reload(fixture, "plugin: fatal")
+    #expect(fixture.until { lab.state == .running && lab.link?.pid != pid })
+    #expect(lab.active?.dns.plugin.name == "other")
+    let text = try #require(lab.report(registry: nil).error?.message)
+    #expect(
+      text.contains("other goes on: its process ended while it changed to fatal ("), "\(text)")
+    // At rest it is forgotten: the configuration holds again.
+    try reload(fixture, "plugin: hostdns")
+    #expect(fixture.until { lab.active?.dns.plugin.name == "hostdns" && lab.dnsError == nil })
   }
 
   @Test func `names are told at once, and to each new process`() throws {

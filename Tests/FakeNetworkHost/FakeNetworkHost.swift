@@ -115,6 +115,7 @@ final class FakeHost {
       )
     case .setDNS(let spec):
       record("setDNS \(spec.plugin.name) \(spec.options) ipv6 \(spec.policy.ipv6)")
+      if spec.plugin.name == "fatal" { ChildProcess.kill(CurrentProcess.id, 11) }
       if spec.plugin.name == "sour" {
         return .failed(
           HostError(.invalidConfig, "is not to its taste", jsonPointer: "/taste", plugin: "sour"))

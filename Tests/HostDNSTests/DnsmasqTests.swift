@@ -16,7 +16,9 @@ private let dnsmasq: String? = ["/usr/sbin/dnsmasq", "/usr/bin/dnsmasq"].first {
 @Suite("Against dnsmasq", .serialized)
 struct DnsmasqTests {
   /// dnsmasq with records of several types, on a port of its own.
-  private func withServer(_ body: (TestHost, HostResolver) throws -> Void) throws {
+  private func withServer(
+    _ address: String = "127.0.0.1", _ body: (TestHost, HostResolver) throws -> Void
+  ) throws {
     let path = try #require(dnsmasq)
     let host = try TestHost()
     let port = try #require(try TestServer.deadAddress().split(separator: ":").last)
@@ -26,7 +28,7 @@ struct DnsmasqTests {
       [
         "--no-daemon", "--log-facility=/dev/null", "--conf-file=/dev/null", "--no-resolv",
         "--no-hosts",
-        "--listen-address=127.0.0.1", "--bind-interfaces", "--port=\(port)",
+        "--listen-address=\(address)", "--bind-interfaces", "--port=\(port)",
         "--local=/test/", "--host-record=a.test,192.0.2.1,2001:db8::1",
         "--txt-record=t.test,hello world", "--mx-host=m.test,mail.test,7",
         "--srv-host=_s._tcp.test,a.test,443,1,2", "--cname=alias.test,a.test",
@@ -38,7 +40,8 @@ struct DnsmasqTests {
       var status: Int32 = 0
       waitpid(child, &status, 0)
     }
-    let plugin = try makePlugin(host, servers("127.0.0.1:\(port)", timeout: 1, attempts: 5))
+    let server = address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+    let plugin = try makePlugin(host, servers(server, timeout: 1, attempts: 5))
     // Until it listens its port refuses.
     for _ in 0..<100 {
       if try host.answer(plugin, query("a.test", .a))?.responseCode == .noError { break }
@@ -47,9 +50,11 @@ struct DnsmasqTests {
     try body(host, plugin)
   }
 
-  @Test("each type comes through", .enabled(if: dnsmasq != nil, "dnsmasq is not installed"))
-  func types() throws {
-    try withServer { host, plugin in
+  @Test(
+    "each type comes through, from a server on IPv4 or IPv6",
+    .enabled(if: dnsmasq != nil, "dnsmasq is not installed"), arguments: ["127.0.0.1", "::1"])
+  func types(address: String) throws {
+    try withServer(address) { host, plugin in
       let expected: [(String, DNSType, [String])] = [
         ("a.test", .a, ["192.0.2.1"]), ("A.Test", .aaaa, ["2001:db8::1"]),
         ("t.test", .txt, ["\"hello world\""]), ("m.test", .mx, ["7 mail.test."]),
@@ -69,9 +74,9 @@ struct DnsmasqTests {
 
   @Test(
     "an answer that UDP cannot carry comes over TCP",
-    .enabled(if: dnsmasq != nil, "dnsmasq is not installed"))
-  func truncation() throws {
-    try withServer { host, plugin in
+    .enabled(if: dnsmasq != nil, "dnsmasq is not installed"), arguments: ["127.0.0.1", "::1"])
+  func truncation(address: String) throws {
+    try withServer(address) { host, plugin in
       let answer = try #require(try host.answer(plugin, query("big.test", .a)))
       #expect(answer.answers.count == 40)
       plugin.status(1)

@@ -98,6 +98,29 @@ struct SettingsTests {
     #expect(try host.answer(plugin, query("x.example", .mx))?.responseCode == .serverFailure)
   }
 
+  @Test("servers that a system puts in front of resolv.conf's are asked, and read anew with it")
+  func preferredServers() throws {
+    let path = "/tmp/lnd-preferred-\(UInt32.random(in: .min ... .max))"
+    defer { unlink(path) }
+    func write(_ text: String) throws {
+      let file = try #require(fopen(path, "w"))
+      fputs(text, file)
+      fclose(file)
+    }
+    try write("nameserver 192.0.2.1\n")
+    var preferred = [try #require(ServerAddress("192.0.2.99"))]
+    var files = HostFiles(resolvConf: path, fallback: [], order: .standard) { preferred }
+    _ = files.refresh(force: true, now: 0)
+    #expect(files.servers.map(\.description) == ["192.0.2.99"] && !files.isWithoutServers)
+    preferred = []
+    _ = files.refresh(force: false, now: 1_000_000)
+    #expect(files.servers.map(\.description) == ["192.0.2.99"])
+    try write("nameserver 192.0.2.22\nnameserver 192.0.2.3\n")
+    let isChanged = files.refresh(force: false, now: 2_000_000)
+    #expect(isChanged)
+    #expect(files.servers.map(\.description) == ["192.0.2.22", "192.0.2.3"])
+  }
+
   @Test("the built-in schema is schema.json, and its defaults are the plugin's")
   func schema() throws {
     let file = try #require(fopen(sourceFolder + "/../../Plugins/hostdns/schema.json", "r"))

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Files that say how the host finds names")
 struct NameFilesTests {
-  @Test("a change, a new file and a link's new target are seen, once, a second later at the latest")
+  @Test("a change, a new file and a link's new target are seen, once, and not looked for too often")
   func changes() throws {
     let folder = NSTemporaryDirectory() + "name-files-\(UInt32.random(in: .min ... .max))"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

@@ -75,10 +75,20 @@ extension EndToEnd {
       let digest = result.output.split(separator: "\n").last?.split(separator: " ").first
       #expect(digest == expected.output.split(separator: "\n").first, "\(result)")
 
+      // A process that is started again begins with the DNS that answered, not with the one that cannot.
+      let first = try #require(before)
+      let untilAnswered = "for i in 1 2 3 4 5; do \(dig) www.lab.test && break; done"
+      #expect(
+        try daemon.guest("kill -9 \(first); \(untilAnswered)").output.hasSuffix("192.0.2.80\n"))
+      let kept = try daemon.netd("network", "ls").output
+      #expect(kept.contains("zone goes on") && kept.contains("bad.zone:3: "), "\(kept)")
+      let second = try #require(try daemon.hostProcess(of: "default"))
+      #expect(second != first)
+
       // After a crash the configuration's one is there again.
       try daemon.write(configuration: configuration("zone", file: example.zone))
       kill(daemon.processIdentifier, SIGHUP)
-      #expect(try daemon.guest("\(dig) www.lab.test; kill -9 \(before ?? -1)").succeeded)
+      #expect(try daemon.guest("\(dig) www.lab.test; kill -9 \(second)").succeeded)
       #expect(try daemon.guest("\(dig) www.lab.test").output == "192.0.2.80\n")
     }
   }

@@ -17,6 +17,8 @@ enum Requirement {
   case nobody
   /// A program in PATH.
   case program(String)
+  /// One of the kernel's.
+  case congestionControl(String)
 
   /// Why it is not to be had here, or nil.
   var missing: String? {
@@ -49,6 +51,12 @@ enum Requirement {
     case .program(let name):
       let result = try? run("sh", ["-c", "command -v \(name)"], seconds: 5)
       return result?.succeeded == true ? nil : "\(name) is not installed"
+    case .congestionControl(let name):
+      let path = "/proc/sys/net/ipv4/tcp_available_congestion_control"
+      let known = (try? String(contentsOfFile: path, encoding: .utf8))?
+        .split(whereSeparator: \.isWhitespace)
+      return known?.contains(Substring(name)) == true
+        ? nil : "the kernel has no \(name) (as root: modprobe tcp_\(name))"
     }
   }
 }

@@ -50,6 +50,27 @@ extension EndToEnd {
       #expect(hops.last?.contains("from 10.3.0.2") == true && hops.last?.contains("ttl=61") == true)
     }
 
+    /// The programs people reach for: datagrams to rising ports, echo requests, and both with the
+    /// path's MTU.
+    @Test(arguments: [
+      ("traceroute", "traceroute -n -q 1 -w 2 -m 6"),
+      ("traceroute", "traceroute -I -n -q 1 -w 2 -m 6"),
+      ("mtr", "mtr -n -r -c 1 -m 6"), ("tracepath", "tracepath -n -m 6"),
+    ])
+    func everyRouterOnTheWayIsSeenBy(program: String, command: String) throws {
+      try require(.program(program))
+      let hops = try lines("\(command) \(Routers.server) 2>&1").guest
+      let addresses = hops.compactMap { line in
+        line.firstMatch(of: #/^ *\d+[:.?]*(?:\|--)? +(\d+\.\d+\.\d+\.\d+) /#).map { String($0.1) }
+      }
+      #expect(
+        addresses.removingRepeats == ["192.168.5.2", "10.1.0.2", "10.2.0.2", "10.3.0.2"],
+        "\(hops.joined(separator: "\n"))")
+      if program == "tracepath" {
+        #expect(hops.contains { $0.contains("pmtu 1280") }, "\(hops)")
+      }
+    }
+
     @Test func datagramsThatMustNotBeCutLearnThePathsMTU() throws {
       // A link as wide as can be: the first narrow one is the host's own.
       let heard = try lines(
@@ -81,5 +102,12 @@ extension EndToEnd {
       #expect(guest == ["port \(port) equal tos 184"])
       #expect(server.contains("got 8000 from port \(port) tos 184"), "\(server)")
     }
+  }
+}
+
+extension Array where Element: Equatable {
+  /// Without those that equal the one before them.
+  fileprivate var removingRepeats: [Element] {
+    reduce(into: []) { if $0.last != $1 { $0.append($1) } }
   }
 }

@@ -48,7 +48,8 @@ final class TestDaemon {
     }
   }
 
-  var processIdentifier: Int32 { command?.process.processIdentifier ?? -1 }
+  /// Of no process, not of all (-1), while it is not running.
+  var processIdentifier: Int32 { command?.process.processIdentifier ?? .max }
 
   /// A command of the command line, with this daemon.
   @discardableResult

@@ -307,6 +307,40 @@ struct TCPStateTests {
     #expect(simulation.host.log.count == 1)
   }
 
+  @Test func `a connection that is used does not make room for others`() {
+    let simulation = Simulation(seed: 21)
+    simulation.kernel.maximumOpen = 3
+    for port in 0..<3 as Range<UInt16> {
+      var guest = guest(40000 + port)
+      guest.connect(now: simulation.host.now)
+      simulation.guests.append(guest)
+      simulation.wait(5_000_000_000)
+    }
+    // The first is used, the second by the host's side, the third not at all.
+    simulation.guests[0].out = [1]
+    simulation.guests[0].pump(now: simulation.host.now)
+    simulation.kernel.sockets.sorted { $0.key < $1.key }[1].value.incoming = [1]
+    simulation.wait(5_000_000_000)
+    var last = guest(40003)
+    last.connect(now: simulation.host.now)
+    simulation.guests.append(last)
+    simulation.wait(5_000_000_000)
+    #expect(simulation.guests.map(\.state) == [.open, .open, .reset, .open])
+  }
+
+  @Test func `a connection that is used at this moment is not idle`() {
+    let simulation = Simulation(seed: 22)
+    simulation.kernel.maximumOpen = 2
+    for port in 0..<3 as Range<UInt16> {
+      var guest = guest(40000 + port)
+      guest.connect(now: simulation.host.now)
+      simulation.guests.append(guest)
+      simulation.wait(100_000_000)
+    }
+    #expect(simulation.guests.map(\.state) == [.open, .open, .synSent])
+    #expect(simulation.stack.tcp.counters.evicted == 0)
+  }
+
   @Test func `a link that goes away closes the sockets of its guests`() throws {
     let simulation = Simulation(seed: 20)
     let socket = try opened(simulation)

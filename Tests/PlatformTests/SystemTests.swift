@@ -146,6 +146,7 @@ import Testing
     let slow = try ChildProcess.spawn("/bin/sleep", ["60"])
     #expect(try ChildProcess.poll(slow) == nil)
     #expect(try ChildProcess.wait(slow, timeout: 1_000_000) == nil)
+    ChildProcess.kill(0, SIGKILL)
     ChildProcess.kill(slow, SIGKILL)
     #expect(try ChildProcess.wait(slow) == .killed(signal: SIGKILL, coreDumped: false))
   }

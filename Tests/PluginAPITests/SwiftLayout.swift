@@ -38,6 +38,7 @@ let structSizes: [String: Int] = [
   "lnd_plugin_guests": MemoryLayout<lnd_plugin_guests>.size,
   "lnd_guard_binding": MemoryLayout<lnd_guard_binding>.size,
   "lnd_host_guard": MemoryLayout<lnd_host_guard>.size,
+  "lnd_host_dns_cache": MemoryLayout<lnd_host_dns_cache>.size,
 ]
 
 let fieldLayouts: [FieldLayout] = [
@@ -472,4 +473,13 @@ let fieldLayouts: [FieldLayout] = [
   FieldLayout(
     type: "lnd_host_guard", field: "serve_dhcp",
     offset: MemoryLayout<lnd_host_guard>.offset(of: \.serve_dhcp)),
+  FieldLayout(
+    type: "lnd_host_dns_cache", field: "size",
+    offset: MemoryLayout<lnd_host_dns_cache>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_host_dns_cache", field: "reserved",
+    offset: MemoryLayout<lnd_host_dns_cache>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_host_dns_cache", field: "flush",
+    offset: MemoryLayout<lnd_host_dns_cache>.offset(of: \.flush)),
 ]

@@ -8,6 +8,9 @@ struct HostFiles {
   private var hosts: FollowedFile<HostsFile>
   private var order: FollowedFile<HostsOrder>
   private let fallback: [ServerAddress]
+  /// Servers that go before those of resolv.conf; read again whenever a file changed.
+  private let preferred: (() -> [ServerAddress])?
+  private var preferredServers: [ServerAddress] = []
   /// Whether the C library reads the same resolv.conf.
   let isSystem: Bool
   /// Since when looks are counted, nanoseconds, and how many there were.
@@ -21,11 +24,22 @@ struct HostFiles {
     #else
       let order: HostsOrder? = .system
     #endif
-    self.init(resolvConf: settings.resolvConf, fallback: settings.fallback, order: order)
+    var preferred: (() -> [ServerAddress])?
+    #if os(macOS)
+      if settings.forwardsAll { preferred = ServiceOrder.servers }
+    #endif
+    self.init(
+      resolvConf: settings.resolvConf, fallback: settings.fallback, order: order,
+      preferred: preferred)
   }
 
-  /// - Parameter order: instead of nsswitch.conf.
-  init(resolvConf path: String, fallback: [ServerAddress], order fixed: HostsOrder?) {
+  /// - Parameters:
+  ///   - order: instead of nsswitch.conf.
+  ///   - preferred: asked for the servers that go before those of the file.
+  init(
+    resolvConf path: String, fallback: [ServerAddress], order fixed: HostsOrder?,
+    preferred: (() -> [ServerAddress])? = nil
+  ) {
     resolvConf = FollowedFile(
       path: path, limit: ResolvConf.maximumLength, parse: ResolvConf.servers)
     hosts = FollowedFile(
@@ -34,6 +48,7 @@ struct HostFiles {
       fixed ?? HostsOrder(parsing: $0)
     }
     self.fallback = fallback
+    self.preferred = preferred
     isSystem = path == HostDNSSettings.systemResolvConf
   }
 
@@ -50,17 +65,21 @@ struct HostFiles {
     var changed = resolvConf.refresh(force: force)
     changed = hosts.refresh(force: force) || changed
     changed = order.refresh(force: force) || changed
-    if changed { generation &+= 1 }
+    if changed {
+      generation &+= 1
+      preferredServers = preferred?() ?? []
+    }
     return changed
   }
 
   /// The host's nameservers, or those for hosts without any.
   var servers: [ServerAddress] {
-    resolvConf.content.isEmpty ? fallback : resolvConf.content
+    if !preferredServers.isEmpty { return preferredServers }
+    return resolvConf.content.isEmpty ? fallback : resolvConf.content
   }
 
   /// The host names no server itself.
-  var isWithoutServers: Bool { resolvConf.content.isEmpty }
+  var isWithoutServers: Bool { preferredServers.isEmpty && resolvConf.content.isEmpty }
 
   func route(_ name: DNSName) -> HostsOrder.Route {
     order.content.route(name, isInFile: hosts.content.mayContain(name))

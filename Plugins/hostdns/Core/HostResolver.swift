@@ -21,6 +21,7 @@ public final class HostResolver: DNSPlugin {
   private var native: NativeLookups!  // set once, at the end of init: it calls back
   private var forwarder: Forwarder!  // as above
   private var files: HostFiles
+  private let cache: HostDNSCache?
   /// Questions that both the system and the nameservers are asked.
   private var pairs: [lnd_op: Pair] = [:]
   /// Those that wait for the nameservers only, by their timers.
@@ -75,6 +76,7 @@ public final class HostResolver: DNSPlugin {
   ) throws(PluginFailure) {
     settings = try HostDNSSettings(config.options)
     self.files = files
+    cache = HostDNSCache(host)
     try super.init(host: host, config: config)
     native = NativeLookups(
       host: host, settings: settings, queue: Self.maximumQueue, resolver: resolver
@@ -259,7 +261,10 @@ public final class HostResolver: DNSPlugin {
   }
 
   private func refresh(force: Bool) {
-    if files.refresh(force: force, now: host.now) { native.startOver() }
+    guard files.refresh(force: force, now: host.now) else { return }
+    native.startOver()
+    // The host looks at files of its own choice, and this may be another one.
+    if !files.isSystem { cache?.flush() }
   }
 
   public override func status(_ sink: lnd_sink) {

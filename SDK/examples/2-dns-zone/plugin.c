@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <lnd_plugin.h>
+#include <lnd_ext_dns_cache.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +28,7 @@ typedef struct stamp {
 /* One network's instance. The host's table lives as long as it does. */
 typedef struct dns_zone {
     const lnd_host *host;
+    const lnd_host_dns_cache *cache; /* NULL: a host before ABI 1.1 */
     char *file, *origin;
     zone *served;
     stamp read;
@@ -179,6 +180,7 @@ static void refresh(dns_zone *self) {
     zone_free(self->served);
     self->served = made;
     self->reloads++;
+    if (self->cache) self->cache->flush(self->host->ctx); /* what it keeps is of the old file */
     say(self->host, LND_LOG_INFO, "the zone file has changed and was read anew");
 }
 
@@ -200,6 +202,7 @@ static void *zone_create(const lnd_plugin *plugin, const lnd_host *host, const l
         return NULL;
     }
     self->host = host;
+    self->cache = (const lnd_host_dns_cache *)host->get_extension(host->ctx, LND_EXT_DNS_CACHE);
     self->file = option(config->options, "file");
     self->origin = option(config->options, "origin");
     if (!self->origin) self->origin = (char *)calloc(1, 1);

@@ -18,6 +18,7 @@
 #include "checksum.h"
 #include "lookup.h"
 #include "message_batch.h"
+#include "prefetch.h"
 
 /* "ECONNREFUSED" for a known errno, otherwise NULL. */
 const char *plat_errno_name(int number);
@@ -62,6 +63,11 @@ int plat_peer_credentials(int socket, int32_t *pid, uint32_t *uid, uint32_t *gid
  * environment when envp is NULL. Returns the pid or -errno. */
 int plat_spawn(const char *path, char *const argv[], char *const envp[], const int *pairs,
                uint32_t pair_count, int new_group);
+
+/* Hands back to the kernel what only the start has needed: unused heap, and the
+ * pages of code and constants, which come back from their files when touched.
+ * Outside of Linux: nothing. Any thread. */
+void plat_release_startup_memory(void);
 
 /* 0, or -errno. */
 int plat_ignore_sigpipe(void);

@@ -35,6 +35,8 @@ package struct NetworkConfiguration: Sendable {
     package var dnsOptions: JSONObject = [:]
     /// Nameservers for plugins that have an option for them; nil: the plugin's own choice.
     package var dnsServers: [String]?
+    /// Names are asked of the host's nameservers as they are; for plugins that have an option for it.
+    package var dnsForwards = false
     /// Whether names have IPv6 addresses.
     package var dnsIPv6 = true
     package var options: JSONObject = [:]
@@ -45,6 +47,7 @@ package struct NetworkConfiguration: Sendable {
       settings.dns = other.dns
       settings.dnsOptions = other.dnsOptions
       settings.dnsServers = other.dnsServers
+      settings.dnsForwards = other.dnsForwards
       settings.dnsIPv6 = other.dnsIPv6
       return settings
     }

@@ -51,7 +51,9 @@ struct LaunchPlan: Sendable {
       )
     }
     if network.builtin { warnings = [] }
-    if settings.dnsServers != nil, dnsOptions["servers"] == nil {
+    if settings.dnsServers != nil, dnsOptions["servers"] == nil,
+      network.marks["/dns/servers"] != nil
+    {
       warnings.append(
         "networks.\(network.name).dns.servers has no effect: plugin \(dns.plugin.name) does not use it"
       )
@@ -102,9 +104,10 @@ struct LaunchPlan: Sendable {
     return object
   }
 
-  /// `dns.servers`, for plugins that have an option of that name.
+  /// What a network wants of whichever plugin has an option of that name.
   private static func commonDNS(_ settings: NetworkConfiguration.Settings) -> JSONObject {
     var object = JSONObject()
+    object["resolver"] = settings.dnsForwards ? "forward" : nil
     object["servers"] = settings.dnsServers.map { .array($0.map(JSONValue.string)) }
     return object
   }

@@ -4,6 +4,14 @@
 
 import HostProtocol
 
+/// The DNS of a running network when the one that is asked for could not take its place.
+struct KeptDNS {
+  /// As it was when that DNS came to answer.
+  var network: NetworkConfiguration
+  /// What is not tried again by itself.
+  var refused: NetworkConfiguration.Settings
+}
+
 extension Network {
   /// Has the process answer as the configuration now wants it. Guests and their connections stay; a plugin that cannot
   /// be loaded or started leaves the one before in place, and `dnsError` says why.
@@ -15,9 +23,10 @@ extension Network {
       guard let self, state == .running, let link, let active, dnsUpdate == current else { return }
       do throws(ErrorReport) {
         // All but the DNS holds from the next start on.
+        let now = asked
         var network = active.network
-        network.settings = network.settings.withDNS(of: wanted.settings)
-        network.marks = wanted.marks
+        network.settings = network.settings.withDNS(of: now.settings)
+        network.marks = now.marks
         let plan = try LaunchPlan(network: network, registry: registry, configFile: configFile)
         for warning in plan.warnings where !active.warnings.contains(warning) {
           log(.warning, warning)
@@ -37,20 +46,22 @@ extension Network {
         log(.notice, "\(plan.dns.file) is another version, which holds from its next start on")
       }
       self.active?.network = plan.network
-      dnsError = nil
+      settleDNS()
       return
     }
     let current = dnsUpdate
+    nextDNS = plan.dns
     link.request(.setDNS(plan.dnsSpec)) { [weak self, weak link] reply in
       guard let self, let link, self.link === link, !link.hasEnded, dnsUpdate == current else {
         return
       }
+      nextDNS = nil
       switch reply {
       case .success:
         self.active?.network = plan.network
         self.active?.dns = plan.dns
         self.active?.dnsOptions = plan.dnsOptions
-        dnsError = nil
+        settleDNS()
         log(
           .notice,
           "DNS by \(plan.dns.plugin.name) \(plan.dns.module.version) (\(plan.dns.file)) from now on"
@@ -61,11 +72,43 @@ extension Network {
     }
   }
 
+  private func settleDNS() {
+    dnsError = nil
+    keptDNS = nil
+  }
+
   private func keepDNS(_ report: ErrorReport) {
+    keptDNS = active.map { KeptDNS(network: $0.network, refused: asked.settings) }
     let name = active?.dns.plugin.name ?? "the plugin before"
     let text = "its DNS is not changed, \(name) goes on: \(report.message)"
     dnsError = ErrorReport(code: report.code, message: text)
     log(.error, text)
+  }
+
+  // MARK: Across a restart
+
+  /// The process has died. If it was about to change its DNS, that is what killed it, as far as anybody knows.
+  func noteDeathForDNS() {
+    guard let next = nextDNS else { return }
+    nextDNS = nil
+    keepDNS(
+      ErrorReport(
+        code: HostError.Code.internal.rawValue,
+        message: "its process ended while it changed to \(next.plugin.name) (\(next.file))"))
+  }
+
+  /// What the next process begins with: the DNS that answered last, when the one that the configuration wants could not
+  /// take its place. It is tried again when the configuration is reread, or from rest.
+  func planToStart(_ registry: Registry) throws(ErrorReport) -> LaunchPlan {
+    if let keptDNS {
+      var network = asked
+      network.settings = network.settings.withDNS(of: keptDNS.network.settings)
+      if let plan = try? LaunchPlan(network: network, registry: registry, configFile: configFile) {
+        return plan
+      }
+      settleDNS()
+    }
+    return try LaunchPlan(network: asked, registry: registry, configFile: configFile)
   }
 
   // MARK: The cache

@@ -52,7 +52,7 @@ extension Network {
   private func launch(_ registry: Registry) {
     let link: HostLink
     do throws(ErrorReport) {
-      let plan = try LaunchPlan(network: wanted, registry: registry, configFile: configFile)
+      let plan = try planToStart(registry)
       for warning in plan.warnings { log(.warning, warning) }
       active = plan
       link = try spawn()
@@ -104,6 +104,7 @@ extension Network {
     error = nil
     let milliseconds = (MonotonicClock.now() &- link.started) / 1_000_000
     log(.info, "running after \(milliseconds) ms, process \(link.pid), \(guests.count) guests")
+    context.loop.schedule(after: StartupMemory.delay) { StartupMemory.release() }
     if sockets.unixgram >= 0 {
       let known = unixgramAddresses.sorted { $0.key < $1.key }.map(\.value)
       unixgramAddresses = [:]
@@ -125,8 +126,8 @@ extension Network {
     for waiter in waiting { waiter(.success(link)) }
     watchLeases()
     // The configuration may have been reread meanwhile.
-    dnsError = nil
-    if isChanged { updateDNS() }
+    if keptDNS == nil { dnsError = nil }
+    if isChanged, keptDNS?.refused != asked.settings { updateDNS() }
     considerStopping()
   }
 
@@ -215,6 +216,7 @@ extension Network {
       "process \(link.pid) ended: \(reason) (\(plugin)); its log: \(context.home.networkLog(name))")
     unixgramGuests = [:]
     endCaptures(startedOnly: true)
+    noteDeathForDNS()
     guard !guests.isEmpty || !unixgramAddresses.isEmpty || isHeld || !waiters.isEmpty else {
       return stopped(status)
     }
@@ -329,6 +331,8 @@ extension Network {
     state = .stopped
     active = nil
     dnsError = nil
+    keptDNS = nil
+    nextDNS = nil
     retryAt = nil
     backoff.reset()
     try? sockets.watchUnixgram()

@@ -13,7 +13,7 @@ extension Network {
     if plan == nil, let registry {
       // At rest: say what would be loaded, or why it could not be.
       do throws(ErrorReport) {
-        plan = try LaunchPlan(network: wanted, registry: registry, configFile: configFile)
+        plan = try LaunchPlan(network: asked, registry: registry, configFile: configFile)
       } catch let problem {
         error = error ?? problem
       }

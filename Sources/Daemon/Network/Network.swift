@@ -112,8 +112,14 @@ final class Network {
   var openTimer: EventLoop.TimerID?
   /// Why the DNS that the configuration wants is not the one that answers.
   var dnsError: ErrorReport?
+  /// The DNS that goes on, and that a process which is started again begins with.
+  var keptDNS: KeptDNS?
+  /// What the process is changing its DNS to.
+  var nextDNS: RegisteredPlugin?
   /// Counts changes of the DNS, so that answers to an earlier one are recognised.
   var dnsUpdate = 0
+  /// What instances ask of the DNS, by owner.
+  var resolverWishes: [String: ResolverWish] = [:]
   var captures: [UInt64: Capture] = [:]
   var nextCapture: UInt64 = 1
 
@@ -174,6 +180,6 @@ final class Network {
   /// The process runs with other settings than the configuration has.
   var isChanged: Bool {
     guard let active else { return false }
-    return active.network.settings != wanted.settings
+    return active.network.settings != asked.settings
   }
 }

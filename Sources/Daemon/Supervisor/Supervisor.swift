@@ -96,6 +96,7 @@ package final class Supervisor {
       "serving \(options.home.path): networks \(networks.keys.sorted().joined(separator: ", "))")
     // Known early, so that `status` and the first guest need not wait.
     plugins.refresh { _ in }
+    loop.schedule(after: StartupMemory.delay) { StartupMemory.release() }
   }
 
   private func takeLock() throws {

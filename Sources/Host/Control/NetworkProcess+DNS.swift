@@ -106,4 +106,7 @@ final class DNSRetirement: DNSPluginOwner {
   func dnsOperationDone(_ operation: Operation, _ result: Result<[UInt8], HostError>) {
     if case .stop = operation { isQuiet = true }
   }
+
+  /// What is kept is another's.
+  func dnsFlush() {}
 }

@@ -33,12 +33,12 @@ extension NetworkProcess {
     case .start(let spec):
       try needIdle()
       try start(spec, journal: fds.take())
-      phase = .running
+      runs()
       return .ok
     case .serveDNS(let spec):
       try needIdle()
       try serveDNS(spec, udp: try fds.need(), tcp: try fds.need())
-      phase = .running
+      runs()
       return .ok
     case .stop:
       stop(request: id)

@@ -26,9 +26,11 @@ extension NetworkProcess {
       answerPlugin: { [unowned plugin] in plugin.complete($0, $1, $2) },
       answerRequest: { [weak self] in self?.control.reply($0, $1) })
     dns?.broker.policy = spec.dnsPolicy
-    ports = GuestPorts(
+    let ports = GuestPorts(
       plugin: plugin, reactor: reactor, log: log, journal: memory,
       emit: { [weak self] in self?.control.emit($0) })
+    self.ports = ports
+    dns?.together = { [memory = ports.memory] in memory.together($0) }
     try plugin.start(spec)
     log.info(
       "host",
@@ -54,6 +56,12 @@ extension NetworkProcess {
     server.ask = { [unowned dns] in dns.pluginAsks($0, $1, deadline: 0) }
     server.forget = { [unowned dns] in dns.pluginCancels($0) }
     log.info("host", "DNS \(spec.name) is served: \(plugin.plugin.label)")
+  }
+
+  /// Started.
+  func runs() {
+    phase = .running
+    reactor.schedule(.startIsOver, at: MonotonicClock.now() &+ StartupMemory.delay)
   }
 
   /// Mapped for the life of the process; the fd is done with.

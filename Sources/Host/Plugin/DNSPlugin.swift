@@ -9,6 +9,8 @@ import PluginAPI
 
 protocol DNSPluginOwner: AnyObject {
   func dnsOperationDone(_ operation: Operation, _ result: Result<[UInt8], HostError>)
+  /// limanetd.dns-cache/1.
+  func dnsFlush()
 }
 
 final class DNSPlugin: PluginRole {
@@ -99,6 +101,9 @@ final class DNSPlugin: PluginRole {
     bridge.call("on_event") { event(bridge.instance, LND_DNS_EVENT_NETWORK_CHANGED) }
   }
 
+  /// For limanetd.dns-cache/1: whose answers are not asked for any more, or not yet, keeps nothing.
+  func flushCache() { owner?.dnsFlush() }
+
   // MARK: PluginRole
 
   func operationDone(
@@ -108,5 +113,7 @@ final class DNSPlugin: PluginRole {
     owner?.dnsOperationDone(operation, bridge.outcome(status, bytes))
   }
 
-  func hostExtension(_ id: String) -> UnsafeRawPointer? { nil }
+  func hostExtension(_ id: String) -> UnsafeRawPointer? {
+    id == LND_EXT_DNS_CACHE ? HostExtensions.dnsCache : nil
+  }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The host's side of the extensions: dns/1, names/1, uplink/1, guard/1, loopcheck/1.
+// The host's side of the extensions: dns/1, names/1, uplink/1, guard/1 and, for DNS plugins,
+// dns-cache/1; loopcheck/1 for all.
 // Static tables of C functions; `context` is the bridge, whose role does it.
 
 import Platform
@@ -35,6 +36,11 @@ enum HostExtensions {
     lnd_host_guard(
       size: UInt32(MemoryLayout<lnd_host_guard>.stride), reserved: 0, bind: guardBind,
       unbind: guardUnbind, serve_dhcp: guardServeDHCP))
+
+  // As above.
+  nonisolated(unsafe) static let dnsCache = forever(
+    lnd_host_dns_cache(
+      size: UInt32(MemoryLayout<lnd_host_dns_cache>.stride), reserved: 0, flush: dnsCacheFlush))
 
   private static func forever<Table>(_ table: Table) -> UnsafeRawPointer {
     let memory = UnsafeMutablePointer<Table>.allocate(capacity: 1)
@@ -71,6 +77,10 @@ private func dnsQuery(_ context: Context?, _ query: UnsafePointer<lnd_dns_query>
 
 private func dnsCancel(_ context: Context?, _ operation: lnd_op) {
   network(context, else: ()) { $0.services?.pluginCancels(operation) }
+}
+
+private func dnsCacheFlush(_ context: Context?) {
+  onLoop(context, else: ()) { ($0.role as? DNSPlugin)?.flushCache() }
 }
 
 private func namesPublish(

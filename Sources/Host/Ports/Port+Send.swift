@@ -7,7 +7,8 @@
 //
 // A system call costs as much as the copy of many small frames. What other ports send in one
 // turn is therefore held back in the queue, if it is little, and goes out in one call when the
-// turn's reading is over; a broadcast of each of N guests costs N calls so, not N². Whatever
+// turn's reading is over; a broadcast of each of N guests costs N calls so, not N². So do
+// answers that are known to come together (`PortMemory.together`). Whatever
 // may not be held back goes behind what is, and so nothing is overtaken.
 //
 // Thread: loop only.

@@ -105,7 +105,11 @@ package class Port {
   /// and counted; a port that has ended takes all. Frames may be super-frames
   /// and scatter lists, and are borrowed for the call.
   package func send(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
-    push(frames, count, forwarding: false)
+    guard memory.isGathering, hold(frames, count) else {
+      return push(frames, count, forwarding: false)
+    }
+    if startsToHold() { memory.holds(self) }
+    return count
   }
 
   /// Sends frames of another port: what finds no room in the kernel or in the

@@ -45,6 +45,9 @@ package final class PortMemory {
 
   // tx
   let out: SendMemory
+  /// In `together`.
+  private(set) var isGathering = false
+  private var holders: [Port] = []
   /// For what ports hold back (`SendQueue.lend`); those used last are lent first.
   private var loans: [UnsafeMutablePointer<UInt8>] = []
   private static let spareLoans = 64
@@ -65,6 +68,18 @@ package final class PortMemory {
     loans.reserveCapacity(Self.spareLoans)
     prepareDatagrams()
   }
+
+  /// Runs what sends frames one by one, as the answers to many questions are; small ones to one port leave
+  /// in one system call when it returns. Does not nest.
+  func together(_ body: () -> Void) {
+    isGathering = true
+    body()
+    isGathering = false
+    while let port = holders.popLast() { port.sendHeld() }
+  }
+
+  /// A port that `together` has to send the frames of.
+  func holds(_ port: Port) { holders.append(port) }
 
   func takeLoan() -> UnsafeMutablePointer<UInt8> {
     loans.popLast() ?? .allocate(capacity: SendQueue.loanBytes)

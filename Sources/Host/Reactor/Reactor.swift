@@ -45,6 +45,7 @@ enum HostTimer {
   case stopDeadline
   case retireDeadline(UInt64)
   case dnsSweep
+  case startIsOver
 
   /// As the payload of a timer: what in the top byte, whose in the rest. Ids of
   /// ports and listeners are far below 2^56.
@@ -57,6 +58,7 @@ enum HostTimer {
     case 4: self = .stopDeadline
     case 5: self = .retireDeadline(id)
     case 6: self = .dnsSweep
+    case 7: self = .startIsOver
     default: return nil
     }
   }
@@ -69,6 +71,7 @@ enum HostTimer {
     case .stopDeadline: 4 << 56
     case .retireDeadline(let number): 5 << 56 | number & 0xff_ffff_ffff_ffff
     case .dnsSweep: 6 << 56
+    case .startIsOver: 7 << 56
     }
   }
 }

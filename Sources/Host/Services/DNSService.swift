@@ -21,6 +21,8 @@ final class DNSService: DNSPluginOwner {
   /// Effects carried out in one turn, so that a plugin that asks again from
   /// inside its answer cannot keep the loop.
   private static let effectsPerTurn = 1024
+  /// Answers that leave together; of more the first would wait too long for the last.
+  private static let effectsTogether = 64
 
   let broker = DNSBroker()
   private var plugin: DNSPlugin?
@@ -31,6 +33,8 @@ final class DNSService: DNSPluginOwner {
   private var tellsPlugin = false
   /// An operation of the DNS plugin that is no question ended.
   var stopped: (() -> Void)?
+  /// Runs what answers many questions so that the answers leave in few system calls.
+  var together: (_ body: () -> Void) -> Void = { $0() }
 
   private let answerPlugin: (lnd_op, lnd_status, [UInt8]) -> Void
   private let answerRequest: (UInt64, HostReply) -> Void
@@ -52,7 +56,6 @@ final class DNSService: DNSPluginOwner {
     let before = self.plugin
     self.plugin = plugin
     broker.policy = policy
-    broker.flushCache()
     plugin.owner = self
     broker.hasPlugin = true
     flushCache()
@@ -120,18 +123,24 @@ final class DNSService: DNSPluginOwner {
       tellsPlugin = false
       plugin?.networkChanged()
     }
-    if hasEffects {
-      hasEffects = false
-      for _ in 0..<Self.effectsPerTurn {
-        guard let effect = broker.nextEffect() else {
-          return hasEffects ? now : broker.nextDeadline ?? .max
-        }
-        perform(effect, now)
-      }
-      hasEffects = true
-      return now
+    guard hasEffects else { return broker.nextDeadline ?? .max }
+    hasEffects = false
+    for _ in 0..<Self.effectsPerTurn / Self.effectsTogether {
+      var isDone = false
+      together { isDone = performSome(now) }
+      if isDone { return hasEffects ? now : broker.nextDeadline ?? .max }
     }
-    return broker.nextDeadline ?? .max
+    hasEffects = true
+    return now
+  }
+
+  /// True when there is no more to do.
+  private func performSome(_ now: UInt64) -> Bool {
+    for _ in 0..<Self.effectsTogether {
+      guard let effect = broker.nextEffect() else { return true }
+      perform(effect, now)
+    }
+    return false
   }
 
   private func perform(_ effect: DNSEffect, _ now: UInt64) {
@@ -173,6 +182,8 @@ final class DNSService: DNSPluginOwner {
     case .stop, .request: stopped?()
     }
   }
+
+  func dnsFlush() { broker.flushCache() }
 
   // MARK: Names
 

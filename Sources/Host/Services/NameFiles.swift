@@ -5,11 +5,12 @@
 
 import Platform
 
-/// Looks at files no more often than once a second, and only when somebody asks: an idle network
-/// wakes for nothing. Links are followed, so that a new target counts, too. Loop thread.
+/// Looks at files when somebody asks, once a millisecond at most: a flood of questions pays
+/// nothing that could be measured, and an idle network wakes for nothing. Links are followed, so that
+/// a new target counts, too. Loop thread.
 struct NameFiles {
   /// Nanoseconds between two looks.
-  static let interval: UInt64 = 1_000_000_000
+  static let interval: UInt64 = 1_000_000
 
   private let paths: [String]
   private var stamps: [FileStamp]

@@ -7,6 +7,8 @@
 // ports that collide. Removal shifts the run back, so there are no tombstones and
 // the cost does not drift. Loop thread only.
 
+import CPlatform
+
 /// What tells flows apart: the guest's side and the far side, of any family.
 package struct FlowKey: BitwiseCopyable, Equatable {
   package var guest: IPAddress
@@ -86,7 +88,41 @@ package struct FlowTable: ~Copyable {
   /// The slot whose element has this key; 0 if there is none.
   @inline(__always)
   package func find(_ wanted: FlowKey) -> UInt32 {
-    let hash = wanted.hash(seed: seed)
+    find(wanted, hash: hash(of: wanted))
+  }
+
+  // `find` in two steps with time between them, in which memory arrives (LookAhead).
+
+  /// Asks for the memory where `guess` looks. Returns what it wants to know.
+  @inline(__always)
+  package func prepare(_ wanted: FlowKey) -> UInt32 {
+    let hash = hash(of: wanted)
+    plat_prefetch(places + (Int(hash) & mask))
+    return hash
+  }
+
+  /// The slot that most likely has the key of this hash, and none else can; 0 if there is none.
+  @inline(__always)
+  package func guess(_ hash: UInt32) -> UInt32 {
+    var place = Int(hash) & mask
+    while true {
+      let entry = places[place]
+      if entry == 0 || UInt32(truncatingIfNeeded: entry >> 32) == hash {
+        return UInt32(truncatingIfNeeded: entry)
+      }
+      place = (place &+ 1) & mask
+    }
+  }
+
+  /// Whether the element of a slot holds this key; it may have left the table since.
+  @inline(__always)
+  package func holds(_ index: UInt32, _ wanted: FlowKey) -> Bool { key(index).pointee == wanted }
+
+  @inline(__always)
+  private func hash(of wanted: FlowKey) -> UInt32 { wanted.hash(seed: seed) }
+
+  @inline(__always)
+  private func find(_ wanted: FlowKey, hash: UInt32) -> UInt32 {
     var place = Int(hash) & mask
     while true {
       let entry = places[place]

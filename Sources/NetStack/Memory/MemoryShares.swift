@@ -14,6 +14,8 @@ struct MemoryShares: ~Copyable {
 
   private let chunks: UnsafeMutablePointer<UInt32>
   private let flows: UnsafeMutablePointer<UInt32>
+  /// Each guest's connections, by time of use.
+  private let order: UnsafeMutablePointer<UseList>
   private let seed: UInt64
 
   init(seed: UInt64) {
@@ -22,11 +24,14 @@ struct MemoryShares: ~Copyable {
     chunks.initialize(repeating: 0, count: Self.places)
     flows = .allocate(capacity: Self.places)
     flows.initialize(repeating: 0, count: Self.places)
+    order = .allocate(capacity: Self.places)
+    order.initialize(repeating: UseList(), count: Self.places)
   }
 
   deinit {
     chunks.deallocate()
     flows.deallocate()
+    order.deallocate()
   }
 
   /// The place of the guest of a flow.
@@ -48,8 +53,22 @@ struct MemoryShares: ~Copyable {
   @inline(__always)
   func gaveChunk(_ place: UInt32) { chunks[Int(place)] &-= 1 }
 
-  func flowBegan(_ place: UInt32) { flows[Int(place)] &+= 1 }
-  func flowEnded(_ place: UInt32) { flows[Int(place)] &-= 1 }
+  func flowBegan(_ place: UInt32, _ index: UInt32, in slab: borrowing Slab<TCPFlow>) {
+    flows[Int(place)] &+= 1
+    order[Int(place)].append(index, in: slab)
+  }
+
+  func flowUsed(_ place: UInt32, _ index: UInt32, in slab: borrowing Slab<TCPFlow>) {
+    order[Int(place)].touch(index, in: slab)
+  }
+
+  func flowEnded(_ place: UInt32, _ index: UInt32, in slab: borrowing Slab<TCPFlow>) {
+    flows[Int(place)] &-= 1
+    order[Int(place)].remove(index, in: slab)
+  }
+
+  /// The connection of a guest that was idle longest; 0 when it has none.
+  func idlest(_ place: UInt32) -> UInt32 { order[Int(place)].oldest }
 
   /// The place with the most connections.
   var busiest: UInt32 {

@@ -21,4 +21,6 @@ package struct InboundPacket {
   package var isChecksumTrusted: Bool
   /// Payload bytes of each datagram in a UDP super-frame (LND_GSO_UDP_L4); 0 for one datagram.
   package var segmentSize: UInt16 = 0
+  /// The slot in its engine's table that LookAhead expects it to be for; 0 for no idea.
+  package var guess: UInt32 = 0
 }

@@ -9,8 +9,9 @@
 import PluginAPI
 
 extension Stack {
-  /// One frame; borrowed.
-  func receive(_ frame: UnsafePointer<lnd_frame>, on link: UInt32) {
+  /// One frame; borrowed. `guess` is LookAhead's.
+  @inline(__always)
+  func receive(_ frame: UnsafePointer<lnd_frame>, on link: UInt32, guess: UInt32) {
     let state = core.links.pointer(link)
     guard let data = frame.pointee.data,
       frame.pointee.flags & UInt32(LND_FRAME_SLICES) == 0,
@@ -30,7 +31,7 @@ extension Stack {
     }
     switch ethernet.etherType {
     case EtherType.ipv4:
-      receiveIPv4(ethernet, frame, on: link, state)
+      receiveIPv4(ethernet, frame, on: link, state, guess: guess)
     case EtherType.arp:
       core.receiveARP(ethernet, on: link)
     default:
@@ -41,7 +42,7 @@ extension Stack {
   @inline(__always)
   private func receiveIPv4(
     _ ethernet: EthernetPacket, _ frame: UnsafePointer<lnd_frame>, on link: UInt32,
-    _ state: UnsafeMutablePointer<Link>
+    _ state: UnsafeMutablePointer<Link>, guess: UInt32
   ) {
     let flags = frame.pointee.flags
     guard let ip = IPv4Packet(checking: ethernet.payload) else {
@@ -67,7 +68,8 @@ extension Stack {
         link: link, sourceMAC: mac, source: source, destination: ip.destination,
         proto: ip.protocolNumber, hopLimit: ip.timeToLive, payload: ip.payload, packet: ip.bytes,
         isChecksumTrusted: trusted,
-        segmentSize: frame.pointee.gso_type == UInt16(LND_GSO_UDP_L4) ? frame.pointee.gso_size : 0))
+        segmentSize: frame.pointee.gso_type == UInt16(LND_GSO_UDP_L4) ? frame.pointee.gso_size : 0,
+        guess: guess))
   }
 
   /// A whole packet, to its engine.

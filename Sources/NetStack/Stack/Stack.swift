@@ -28,6 +28,7 @@ package final class Stack {
   package let dns: DNSIntercept
 
   let fragmentBudget = FragmentBudget()
+  private let lookAhead = LookAhead()
   /// Links that delivered reassembled datagrams in this turn.
   var reassembledLinks: [UInt32] = []
 
@@ -127,13 +128,30 @@ package final class Stack {
     core.now = core.host.nowNanoseconds()
     let link = core.link(of: port)
     guard link != 0 else { return }
-    for index in 0..<Int(count) { receive(frames + index, on: link) }
+    var index = 0
+    if count > 1, LookAhead.pays(tcp, udp) {
+      while index < Int(count) {
+        let group = min(LookAhead.width, Int(count) &- index)
+        lookAhead.look(at: frames + index, group, on: link, tcp, udp)
+        for place in 0..<group {
+          receive(frames + index + place, on: link, guess: lookAhead.guesses[place])
+        }
+        index &+= group
+      }
+    } else {
+      while index < Int(count) {
+        receive(frames + index, on: link, guess: 0)
+        index &+= 1
+      }
+    }
     endOfTurn()
   }
 
   /// Watched fds are ready.
   package func onFds(_ events: UnsafePointer<lnd_fd_event>, _ count: UInt32) {
     core.now = core.host.nowNanoseconds()
+    if count > 1 { LookAhead.look(at: events, Int(count), tcp, udp) }
+    tcp.shareReads(among: Int(count))
     for index in 0..<Int(count) {
       let event = events[index]
       let token = EventToken(rawValue: event.user)

@@ -25,8 +25,11 @@ package struct StackConfig: Sendable {
   package var receiveWindow = 1 << 20
   /// Bytes from one host socket that may wait for the guest.
   package var sendBuffer = 2 << 20
-  /// Bytes read from a host socket in one turn.
-  package var readTurn = 256 << 10
+  /// Bytes read from a host socket at once, at most: the more, the fewer wake-ups of both ends.
+  package var readMaximum = 1 << 20
+  /// Bytes read in one turn from all host sockets together, so that none waits long for the others;
+  /// a chunk of each is read all the same.
+  package var readTurn = 2 << 20
   /// Idle time of an established connection before it is probed (RFC 1122 §4.2.3.6).
   package var keepAliveTime: UInt64 = 7200 * 1_000_000_000
   package var keepAliveInterval: UInt64 = 75 * 1_000_000_000

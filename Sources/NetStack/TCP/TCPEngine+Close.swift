@@ -104,7 +104,7 @@ extension TCPEngine {
     if flow.pointee.state == .timeWait { timeWaitCount &-= 1 }
     closeSocket(flow, reset: false)
     table.remove(index(of: flow))
-    store.shares.flowEnded(flow.pointee.share)
+    store.shares.flowEnded(flow.pointee.share, index(of: flow), in: flows)
     flow.pointee.state = .closed
     stack.timers.cancel(flow.pointee.timer)
     flow.pointee.timer = 0
@@ -147,31 +147,5 @@ extension TCPEngine {
         UInt32(MemoryLayout<linger>.size))
     }
     _ = stack.calls.close(stack.calls.context, fd)
-  }
-
-  /// Makes room when descriptors or slots run out: of the guest with the most connections the one
-  /// that was idle longest goes, but only if it was idle for a second. False when there is none.
-  func evictOldest() -> Bool {
-    guard evictionLimit.take(now: stack.now) else { return false }
-    var oldest: FlowPointer?
-    let share = store.shares.busiest
-    forEachFlow { flow in
-      guard flow.pointee.share == share,
-        flow.pointee.fd >= 0 || flow.pointee.state == .timeWait
-      else { return }
-      if flow.pointee.lastActivity < (oldest?.pointee.lastActivity ?? .max) { oldest = flow }
-    }
-    guard let oldest, stack.now &- oldest.pointee.lastActivity > 1_000_000_000 else {
-      return false
-    }
-    counters.evicted &+= 1
-    if exhaustionLogLimit.take(now: stack.now) {
-      stack.host.log(
-        UInt32(LND_LOG_WARN),
-        "tcp: out of file descriptors or flows; connections idle longest are closed (\(counters.evicted) so far)"
-      )
-    }
-    resetGuest(oldest)
-    return true
   }
 }

@@ -124,7 +124,7 @@ extension TCPEngine {
     table.insert(index)
     let flow = flows.pointer(index)
     flow.pointee.share = store.shares.place(of: key)
-    store.shares.flowBegan(flow.pointee.share)
+    store.shares.flowBegan(flow.pointee.share, index, in: flows)
     flow.pointee.fd = fd
     flow.pointee.lastActivity = stack.now
     let sequence = initialSequence(key)

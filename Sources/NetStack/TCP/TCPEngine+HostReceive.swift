@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Host to guest: reads of up to some hundred KiB straight into the chunks that will be sent, and
+// Host to guest: reads of up to a MiB straight into the chunks that will be sent, and
 // kept until acknowledged. And everything else a host socket reports.
 //
 // Level-triggered: one read per event, so flows take turns. Reading stops when the flow's
@@ -32,6 +32,12 @@ extension TCPEngine {
     guard flow.pointee.state != .closed, flow.pointee.fd >= 0 else { return }
     if events & UInt32(LND_FD_READ | LND_FD_HANGUP) != 0 {
       if !flow.pointee.flags.contains(.hostFinished) { readable(flow) }
+      // The end is known to be there: found now, FIN goes with the last byte.
+      if events & UInt32(LND_FD_HANGUP) != 0, flow.pointee.state != .closed, flow.pointee.fd >= 0,
+        flow.pointee.flags.intersection([.hostFinished, .moreExpected]).isEmpty
+      {
+        readable(flow)
+      }
     }
     guard flow.pointee.state != .closed, flow.pointee.fd >= 0 else { return }
     if events & UInt32(LND_FD_ERROR) != 0 { failed(flow) }
@@ -59,7 +65,8 @@ extension TCPEngine {
       setInterest(flow, flow.pointee.interest & ~UInt8(LND_FD_READ))
       return
     }
-    let budget = min(room, Int(flow.pointee.readChunks) &* ChunkPool.chunkSize)
+    let chunks = min(Int(flow.pointee.readChunks), readShare)
+    let budget = min(room, chunks &* ChunkPool.chunkSize)
     var count = 0
     var total = 0
     let start = flow.pointee.sendEnd
@@ -88,15 +95,14 @@ extension TCPEngine {
     releaseUnused(flow, from: end, to: start &+ UInt32(truncatingIfNeeded: total))
     if received > 0 {
       flow.pointee.sendEnd = end
-      flow.pointee.lastActivity = stack.now
+      noteUse(flow)
       if received == total {
         flow.pointee.flags.insert(.moreExpected)
-        let most = max(1, stack.config.readTurn / ChunkPool.chunkSize)
-        flow.pointee.readChunks = UInt8(
-          truncatingIfNeeded: min(Int(flow.pointee.readChunks) &* 2, min(most, 60)))
+        flow.pointee.readChunks = UInt8(truncatingIfNeeded: min(chunks &* 2, 60))
       } else {
         flow.pointee.flags.remove(.moreExpected)
-        flow.pointee.readChunks = 1
+        flow.pointee.readChunks = UInt8(
+          truncatingIfNeeded: (received &+ ChunkPool.chunkSize &- 1) / ChunkPool.chunkSize)
       }
       touch(flow, .outputDue)
     } else if received == 0 {

@@ -162,7 +162,10 @@ extension TCPEngine {
       flow.pointee.pendingCount == 0, flow.pointee.fd >= 0
     else { return }
     flow.pointee.flags.insert(.hostShut)
-    _ = stack.calls.shutdown(stack.calls.context, flow.pointee.fd, Int32(SHUT_WR))
+    // Closing, if the other direction is over as well, says the same.
+    if !flow.pointee.flags.contains(.hostFinished) {
+      _ = stack.calls.shutdown(stack.calls.context, flow.pointee.fd, Int32(SHUT_WR))
+    }
     closeHostIfDone(flow)
   }
 }

@@ -37,13 +37,13 @@ extension TCPEngine {
     let key = FlowKey(
       link: packet.link, proto: IPProtocol.tcp, guest: packet.source,
       guestPort: tcp.sourcePort, remote: packet.destination, remotePort: tcp.destinationPort)
-    let index = table.find(key)
+    let index = isFlow(packet.guess, key) ? packet.guess : table.find(key)
     guard index != 0 else {
       inputWithoutFlow(segment, key: key, packet)
       return
     }
     let flow = flows.pointer(index)
-    flow.pointee.lastActivity = stack.now
+    noteUse(flow)
     flow.pointee.keepAlives = 0
     switch flow.pointee.state {
     case .connecting: inputConnecting(flow, segment, packet)
@@ -52,6 +52,12 @@ extension TCPEngine {
     case .closed: break
     default: inputSynchronized(flow, segment)
     }
+  }
+
+  /// Whether a slot is the flow of this key: one that was closed still holds it.
+  @inline(__always)
+  private func isFlow(_ index: UInt32, _ key: FlowKey) -> Bool {
+    index != 0 && table.holds(index, key) && flows.pointer(index).pointee.state != .closed
   }
 
   /// §3.10.7.1 and .2: there is no connection.

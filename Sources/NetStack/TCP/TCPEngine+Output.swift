@@ -21,8 +21,21 @@ extension TCPEngine {
       if flow.pointee.state.isSending { sendData(flow) }
       flow.pointee.flags.remove(.outputDue)
     }
-    if flow.pointee.flags.contains(.ackDue) { sendAck(flow) }
+    if flow.pointee.flags.contains(.ackDue) {
+      sendAck(flow)
+    } else if flow.pointee.flags.contains(.ackDelayed) {
+      delayAck(flow)
+    }
     armTimer(flow)
+  }
+
+  /// Leaves the ACK to the answer, which the host is likely to give at once.
+  private func delayAck(_ flow: FlowPointer) {
+    if flow.pointee.pendingCount > 0 || flow.pointee.reassembly != 0 {
+      sendAck(flow)
+    } else if flow.pointee.acknowledgeDeadline == 0 {
+      flow.pointee.acknowledgeDeadline = stack.now &+ Self.ackDelay
+    }
   }
 
   private func sendAck(_ flow: FlowPointer) {
@@ -134,6 +147,10 @@ extension TCPEngine {
   private func sent(_ flow: FlowPointer, from: UInt32, to end: UInt32) {
     flow.pointee.sendNext = end
     if Sequence32.less(flow.pointee.sendMaximum, end) {
+      if flow.pointee.flags.contains(.guestSpoke) {
+        flow.pointee.flags.remove(.guestSpoke)
+        if flow.pointee.exchanges < Self.exchangesBeforeDelay { flow.pointee.exchanges &+= 1 }
+      }
       if from == flow.pointee.sendMaximum, !flow.pointee.flags.contains(.isTiming) {
         flow.pointee.flags.insert(.isTiming)
         flow.pointee.timedSequence = from

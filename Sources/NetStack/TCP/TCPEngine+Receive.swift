@@ -44,13 +44,29 @@ extension TCPEngine {
         flow.pointee.flags.insert(.finSeen)
       }
     }
-    touch(flow, .ackDue)
+    let isNext = sequence == receiveNext
+    touch(flow, isNext && mayDelayAck(flow, payload.count) ? .ackDelayed : .ackDue)
     guard payload.count > 0 else { return }
-    if sequence == receiveNext {
+    if isNext {
       acceptInOrder(flow, payload)
     } else {
       acceptOutOfOrder(flow, at: sequence, payload)
     }
+  }
+
+  /// Whether the ACK of a segment may wait for the answer (RFC 9293 §3.8.6.3): one segment at most
+  /// waits, and only in a flow that has been question and answer for a while. A guest that asks in
+  /// two pieces and holds the second back until the first is acknowledged (Nagle) never gets here.
+  @inline(__always)
+  private func mayDelayAck(_ flow: FlowPointer, _ count: Int) -> Bool {
+    if flow.pointee.flags.contains(.guestSpoke) {
+      flow.pointee.exchanges = 0
+      return false
+    }
+    flow.pointee.flags.insert(.guestSpoke)
+    return flow.pointee.exchanges >= Self.exchangesBeforeDelay
+      && flow.pointee.state == .established && !flow.pointee.flags.contains(.finSeen)
+      && count <= Int(flow.pointee.segmentSize)
   }
 
   @inline(__always)

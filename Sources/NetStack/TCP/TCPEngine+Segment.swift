@@ -70,7 +70,8 @@ extension TCPEngine {
     let promised =
       flow.pointee.receiveNext &+ (min(window, 65535) << UInt32(flow.pointee.receiveScale))
     flow.pointee.receiveEdge = Sequence32.max(flow.pointee.receiveEdge, promised)
-    flow.pointee.flags.remove(.ackDue)
+    flow.pointee.flags.subtract([.ackDue, .ackDelayed])
+    flow.pointee.acknowledgeDeadline = 0
     transmitter.commit(
       headerLength: headerLength, payload: first, second: second, frame: frame,
       flow: index(of: flow), sequence: sequence)

@@ -15,6 +15,11 @@ extension TCPEngine {
   static let maximumAttempts: UInt8 = 13
   /// SYNs sent to a guest whose Ethernet address nobody tells: for 3 s.
   static let maximumARPAttempts: UInt8 = 2
+  /// How long an ACK waits for data to ride on: longer than a service of this host takes, and a
+  /// fiftieth of what RFC 9293 §3.8.6.3 allows.
+  static let ackDelay: UInt64 = 10_000_000
+  /// Questions of one segment, each with its answer, after which an ACK is delayed.
+  static let exchangesBeforeDelay: UInt8 = 4
 
   /// Sets the timer when the next deadline is before what it is set to.
   @inline(__always)
@@ -36,6 +41,11 @@ extension TCPEngine {
 
   @inline(__always)
   private func nextDeadline(_ flow: FlowPointer) -> UInt64 {
+    if flow.pointee.acknowledgeDeadline != 0 {
+      return flow.pointee.retransmitDeadline != 0
+        ? min(flow.pointee.acknowledgeDeadline, flow.pointee.retransmitDeadline)
+        : flow.pointee.acknowledgeDeadline
+    }
     if flow.pointee.retransmitDeadline != 0 { return flow.pointee.retransmitDeadline }
     switch flow.pointee.state {
     case .connecting, .synSent, .synReceived, .timeWait, .closed: return .max
@@ -55,6 +65,12 @@ extension TCPEngine {
     let flow = flows.pointer(token.index)
     flow.pointee.timer = 0
     guard flow.pointee.state != .closed else { return }
+    if flow.pointee.acknowledgeDeadline != 0, flow.pointee.acknowledgeDeadline <= stack.now {
+      // The answer takes longer than that: so may the next ones.
+      flow.pointee.acknowledgeDeadline = 0
+      flow.pointee.exchanges = 0
+      touch(flow, .ackDue)
+    }
     if flow.pointee.retransmitDeadline != 0, flow.pointee.retransmitDeadline <= stack.now {
       flow.pointee.retransmitDeadline = 0
       retransmitTimerFired(flow)

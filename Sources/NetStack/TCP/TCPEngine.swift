@@ -12,14 +12,16 @@
 //   Acknowledged means: the kernel or our store has it. The window offered is what
 //   the store can still take, so data is never dropped for want of room.
 //
+// ACKs are delayed only in flows of question and answer, where they ride on the answer: a batch has
+// one already, and a guest that waits for it with Nagle's algorithm must not be held up.
+//
 // Left out on purpose: timestamps (RFC 7323 §3-5), for a segment here cannot be older than the
 // queue of the link, far younger than a wrap of the sequence numbers, and one round trip timed
-// each window is enough; delayed ACKs, for a batch has one already, and a guest that waits for it
-// with Nagle's algorithm must not be held up.
+// each window is enough.
 //
 // The files of this folder: Connect and Accept (how a flow begins), Input, Acknowledge and Receive
 // (a segment), HostSend and HostReceive (the socket), Output and Segment (towards the guest),
-// Timers, Close. Loop thread only.
+// Timers, Close, Idle. Loop thread only.
 
 import PluginAPI
 
@@ -65,14 +67,14 @@ package final class TCPEngine {
   package internal(set) var counters = TCPCounters()
   var timeWaitCount = 0
   var challengeLimit = RateLimit(burst: 100, interval: 10_000_000)
-  /// Looking for the oldest of all connections costs time for each: not for every SYN of a flood.
-  var evictionLimit = RateLimit(burst: 16, interval: 10_000_000)
   var exhaustionLogLimit = RateLimit(burst: 1, interval: 10_000_000_000)
   /// Key of the initial sequence numbers (RFC 6528).
   let sequenceKey: SipHash.Key
 
   /// Flows that `endOfTurn` looks at.
   private var touchedHead: UInt32 = 0
+  /// Chunks that one socket may fill in this turn.
+  private(set) var readShare = 1
 
   // The slices of this batch, and room for what goes to one sendmsg or recvmsg.
   static let sliceCapacity = 512
@@ -128,6 +130,14 @@ package final class TCPEngine {
   }
 
   // MARK: Turns
+
+  /// Divides what is read in this turn by the number of those that have something.
+  @inline(__always)
+  func shareReads(among count: Int) {
+    let bytes = min(stack.config.readMaximum, stack.config.readTurn / max(1, count))
+    // What one sendmsg or recvmsg, and one flow, can hold is below 64 chunks.
+    readShare = max(1, min(bytes / ChunkPool.chunkSize, 60))
+  }
 
   /// Makes `endOfTurn` look at the flow.
   @inline(__always)

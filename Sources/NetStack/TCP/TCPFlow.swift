@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The state of one connection: trivial, about 300 bytes, in a Slab.
+// The state of one connection: trivial, 256 bytes, in a Slab.
 //
 // Names are those of RFC 9293 §3.3.1, seen from the stack: "send" is towards the guest,
 // "receive" from it. The far side is a socket of the host.
@@ -32,33 +32,26 @@ enum TCPState: UInt8 {
   }
 }
 
-/// One connection.
-struct TCPFlow: BitwiseCopyable {
+/// One connection: four cache lines. What every segment needs is in the first three, which
+/// `TCPEngine.lookAhead` fetches; the last has what is needed once in a round trip, or less.
+struct TCPFlow: UseListed {
   /// First, for FlowTable.
   var key: FlowKey
-  var guestMAC: MACAddress
-  /// 0 when the fd is not watched.
-  var watch: lnd_handle = 0
-  /// The host's socket; -1 when there is none (any more).
-  var fd: Int32 = -1
-  /// Whom to tell when it is over (`ForwardEngine.flowClosed`); 0 for nobody.
-  var owner: UInt32 = 0
-  /// Whose share of memory it uses (MemoryShares).
-  var share: UInt32 = 0
-  var flags: TCPFlowFlags = []
   var state: TCPState
   /// LND_FD_READ, LND_FD_WRITE: what the watch is set to.
   var interest: UInt8 = 0
+  var sendScale: UInt8 = 0
+  var receiveScale: UInt8 = 0
+  var flags: TCPFlowFlags = []
+  /// Nanoseconds of the stack's clock.
+  var lastActivity: UInt64 = 0
 
   // Receive: from the guest
-  var initialReceive: UInt32 = 0
   var receiveNext: UInt32 = 0
   /// End of the largest window that was advertised; it never moves back.
   var receiveEdge: UInt32 = 0
   /// The first byte the host's kernel has not taken.
   var hostNext: UInt32 = 0
-  /// Where the guest's FIN is, if `finSeen`.
-  var finSequence: UInt32 = 0
   /// Slot in SequenceStore.
   var receiveTable: UInt32 = 0
   /// Slot of the SequenceRanges that arrived out of order; 0 when nothing is missing.
@@ -66,8 +59,8 @@ struct TCPFlow: BitwiseCopyable {
   /// Slices of this batch: places in TCPEngine's list, -1 for none.
   var batchHead: Int32 = -1
   var batchTail: Int32 = -1
-  /// Segments of this batch that arrived out of order: so many duplicate ACKs are due.
-  var duplicatesDue: UInt8 = 0
+  /// The host's socket; -1 when there is none (any more).
+  var fd: Int32 = -1
 
   // Send: to the guest
   var sendUnacknowledged: UInt32 = 0
@@ -80,45 +73,60 @@ struct TCPFlow: BitwiseCopyable {
   var sendWindow: UInt32 = 0
   var sendWindowSequence: UInt32 = 0
   var sendWindowAcknowledgement: UInt32 = 0
-  var largestSendWindow: UInt32 = 0
   /// Slot in SequenceStore.
   var sendTable: UInt32 = 0
-  /// Slot of the SequenceRanges the guest reported; 0 when it reported nothing.
-  var scoreboard: UInt32 = 0
-  /// While `inRecovery`: acknowledging this ends it; holes before `retransmitNext` were sent again.
-  var recoveryPoint: UInt32 = 0
-  var retransmitNext: UInt32 = 0
-  /// RFC 5681, in bytes. `unlimited` until something was lost, and again when it has grown
-  /// beyond every buffer: without a loss the guest's window alone says what may go out.
-  var congestionWindow: UInt32 = TCPFlow.unlimited
-  var slowStartThreshold: UInt32 = 0
-  /// Bytes of payload per segment.
-  var segmentSize: UInt16 = 536
-  var sendScale: UInt8 = 0
-  var receiveScale: UInt8 = 0
-  var duplicateAcks: UInt8 = 0
-  /// Bytes to read in the next turn, in chunks: grows while the socket has more.
-  var readChunks: UInt8 = 1
 
+  var guestMAC: MACAddress
   // Timers (nanoseconds of the stack's clock; 0 means not set)
-  var timer: UInt32 = 0
   var timerDeadline: UInt64 = 0
   /// RTO, or the next probe of a zero window.
   var retransmitDeadline: UInt64 = 0
-  var lastActivity: UInt64 = 0
-  /// RFC 6298, in microseconds; 0 before the first sample.
-  var smoothedRTT: UInt32 = 0
-  var rttVariance: UInt32 = 0
-  /// The segment being timed, if `isTiming`.
-  var timedSequence: UInt32 = 0
-  var timedAt: UInt64 = 0
+  var timer: UInt32 = 0
+  var nextTouched: UInt32 = 0
+  /// RFC 5681, in bytes. `unlimited` until something was lost, and again when it has grown
+  /// beyond every buffer: without a loss the guest's window alone says what may go out.
+  var congestionWindow: UInt32 = TCPFlow.unlimited
+  /// Whose share of memory it uses (MemoryShares).
+  var share: UInt32 = 0
+  /// Slot of the SequenceRanges the guest reported; 0 when it reported nothing.
+  var scoreboard: UInt32 = 0
+  var largestSendWindow: UInt32 = 0
+  /// Bytes of payload per segment.
+  var segmentSize: UInt16 = 536
+  /// Segments of this batch that arrived out of order: so many duplicate ACKs are due.
+  var duplicatesDue: UInt8 = 0
+  var duplicateAcks: UInt8 = 0
   /// Retransmissions, probes of a window, or keep-alives without an answer.
   var attempts: UInt8 = 0
   var keepAlives: UInt8 = 0
-
-  // Lists
-  var nextTouched: UInt32 = 0
+  /// Exchanges in a row of one segment from the guest and an answer; see `mayDelayAck`.
+  var exchanges: UInt8 = 0
+  /// Bytes to read in the next turn, in chunks: what was there last time, twice if there was more.
+  var readChunks: UInt8 = 1
   var nextWaiting: UInt32 = 0
+  /// The segment being timed, if `isTiming`.
+  var timedSequence: UInt32 = 0
+
+  /// 0 when the fd is not watched.
+  var watch: lnd_handle = 0
+  /// In the list of its guest's flows (MemoryShares).
+  var older: UInt32 = 0
+  var newer: UInt32 = 0
+  /// Whom to tell when it is over (`ForwardEngine.flowClosed`); 0 for nobody.
+  var owner: UInt32 = 0
+  var initialReceive: UInt32 = 0
+  /// Where the guest's FIN is, if `finSeen`.
+  var finSequence: UInt32 = 0
+  /// While `inRecovery`: acknowledging this ends it; holes before `retransmitNext` were sent again.
+  var recoveryPoint: UInt32 = 0
+  var retransmitNext: UInt32 = 0
+  var slowStartThreshold: UInt32 = 0
+  /// RFC 6298, in microseconds; 0 before the first sample.
+  var smoothedRTT: UInt32 = 0
+  var rttVariance: UInt32 = 0
+  var timedAt: UInt64 = 0
+  /// When a delayed ACK goes out alone.
+  var acknowledgeDeadline: UInt64 = 0
 
   static let unlimited: UInt32 = 1 << 30
 
@@ -178,4 +186,8 @@ struct TCPFlowFlags: OptionSet, BitwiseCopyable {
   static let inLoss = TCPFlowFlags(rawValue: 1 << 17)
   /// It was probed, and nothing was acknowledged since.
   static let tailProbed = TCPFlowFlags(rawValue: 1 << 18)
+  /// The guest sent data since data was last sent to it.
+  static let guestSpoke = TCPFlowFlags(rawValue: 1 << 19)
+  /// An ACK is owed that may wait until `acknowledgeDeadline` for data to ride on.
+  static let ackDelayed = TCPFlowFlags(rawValue: 1 << 20)
 }

@@ -201,8 +201,9 @@ extension UDPEngine {
   /// A datagram went to or came from a flow.
   @inline(__always)
   func touch(_ index: UInt32) {
-    flows.pointer(index).pointee.lastUsed = stack.now
-    order.touch(index, in: flows)
+    let flow = flows.pointer(index)
+    if UseList.isStale(flow.pointee.lastUsed, now: stack.now) { order.touch(index, in: flows) }
+    flow.pointee.lastUsed = stack.now
   }
 
   /// Makes a peer the newest of its flow.

@@ -70,12 +70,18 @@ package final class UDPEngine {
   /// One datagram.
   @inline(__always)
   private func dispatch(_ payload: ByteView, of packet: InboundPacket, _ key: FlowKey) {
-    var peer = peerTable.find(key)
+    var peer = isPeer(packet.guess, key) ? packet.guess : peerTable.find(key)
     if peer == 0 {
       peer = begin(packet, payload, key)
       guard peer != 0 else { return }
     }
     queue(payload, of: packet, to: peer)
+  }
+
+  /// Whether a slot is the peer of this key: one that was given back still holds it.
+  @inline(__always)
+  private func isPeer(_ index: UInt32, _ key: FlowKey) -> Bool {
+    peers.isTaken(index) && peerTable.holds(index, key)
   }
 
   /// A super-frame: datagrams of `segment` bytes, the last one shorter.

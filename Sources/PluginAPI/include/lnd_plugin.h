@@ -14,8 +14,13 @@
  *         create -> start -> { port_up, rx, on_fds, on_timer, ... }
  *                -> stop -> op_done -> destroy -> process exits
  *
- * One process ("network-host") serves one network and loads exactly one
- * network plugin and one DNS plugin. A crash costs that network only.
+ * One process ("network-host") serves one network, with one network plugin
+ * and one DNS plugin. A crash costs that network only. Where the user asks for
+ * another DNS plugin, or for other options, while the network runs, two DNS
+ * instances overlap: the new one is made and started while the old one
+ * answers; then the old one's questions are cancelled and asked of the new
+ * one, and it is stopped and destroyed. They may come from one file. A process
+ * that serves DNS without a network has a DNS plugin only.
  *
  * THREADS
  *
@@ -461,9 +466,13 @@ typedef struct lnd_dns_ops {
     void (*destroy)(void *self);
 
     /* Turns a question into an answer: op_done(op, LND_OK, message, length)
-     * with a whole DNS message of up to 65535 bytes; its id and its size for
-     * UDP are the host's care. A failure becomes SERVFAIL. The host gives up
-     * at the deadline, answers SERVFAIL itself, and calls `cancel`. */
+     * with a whole DNS message of up to 65535 bytes that answers the message
+     * given: QR set, its id, and its question (letters need not be the same
+     * case). The host puts the client's own id, letters, RD and CD in their
+     * place, adds or takes off OPT, and cuts the message to what the client
+     * can take; another id or question, and what is no answer at all, becomes
+     * SERVFAIL, and so does a failure. The host gives up at the deadline,
+     * answers SERVFAIL itself, and calls `cancel`. */
     void (*resolve)(void *self, lnd_op op, const lnd_dns_query *query);
 
     /* The answer is not wanted any more. op_done must not, but may, follow. */

@@ -39,6 +39,7 @@ struct EndpointHeadTests {
     "GET /tunnel?ip=1.2.3.4&port=65536 HTTP/1.1\r\n\r\n",
     "GET /tunnel?ip=1.2.3.4&port=99999999999999999999 HTTP/1.1\r\n\r\n", "/connect\r\n\r\n",
     "GET /connect HTTP/2.0\r\n\r\n", "\u{16}\u{3}\u{1}", "get /x", "\r\n\r\n",
+    "post /connect HTTP/1.1\r\n\r\n",
   ])
   func `everything else is for the HTTP server`(_ text: String) {
     #expect(head(text) == .http)

@@ -102,6 +102,17 @@ struct InstancePlanTests {
     #expect(try plan("hostResolver: {enabled: false}").nameservers.isEmpty)
   }
 
+  @Test func `the resolver of the network is asked to do what lima.yaml says`() throws {
+    func wish(_ yaml: String) throws -> ResolverWish { try plan(yaml).resolver }
+    #expect(try wish("") == ResolverWish())
+    #expect(try wish("hostResolver: {enabled: true, ipv6: true}") == ResolverWish())
+    let off = try wish("hostResolver: {enabled: false}\ndns: []")
+    #expect(off.forwards && off.servers.isEmpty && !off.withholdsIPv6)
+    let list = try wish("hostResolver: {enabled: false}\ndns: [1.1.1.1, '2001:db8::1']")
+    #expect(!list.forwards && list.servers == ["1.1.1.1", "2001:db8::1"])
+    #expect(try wish("hostResolver: {ipv6: false}").withholdsIPv6)
+  }
+
   @Test(arguments: [
     ("default", "1.2.3", 60022), ("default", nil, 60022), ("default", "2.0.0", 0),
     ("default", "v2.1.0-3-gabc", 0), ("vm", "1.2.3", 0), ("default", "<unknown>", 60022),

@@ -90,6 +90,91 @@ struct InstanceTests {
       })
   }
 
+  // MARK: The resolver
+
+  /// With a DNS plugin that has hostdns's options, and two instances.
+  private func resolverFixture(_ first: String, _ second: String) throws -> Fixture {
+    try UsernetFilesTests.fixture { fixture in
+      try Fixture.write(
+        fixture.plugins + "/lima-dns-hostdns.so",
+        Fixture.inspection(
+          kind: "dns", name: "hostdns", modes: [],
+          schema: #"{"properties": {"resolver": {}, "servers": {}}}"#))
+      for (name, text) in [("a", first), ("b", second)] {
+        try Fixture.write(
+          "\(fixture.home.path)/\(name)/lima.yaml", "networks: [{lima: user-v2}]\n\(text)\n")
+      }
+    }
+  }
+
+  @Test func `with the resolver off and no list the network's DNS forwards to the host's servers`()
+    throws
+  {
+    let fixture = try resolverFixture(
+      "hostResolver: {enabled: false, ipv6: false}", "hostResolver: {enabled: true}")
+    let report = try up(fixture, fixture.home.path + "/a").get()
+    #expect(report.warnings.isEmpty)
+    let network = try fixture.network("user-v2")
+    // The process begins with it.
+    #expect(network.active?.dnsOptions == ["resolver": "forward"])
+    #expect(network.active?.dnsSpec.policy.ipv6 == false && !network.isChanged)
+    // One DNS for all guests: it does for none what not all of them ask.
+    let other = try up(fixture, fixture.home.path + "/b").get()
+    #expect(other.warnings.isEmpty)
+    #expect(
+      fixture.until { fixture.requests("user-v2").contains("setDNS hostdns {} ipv6 true") })
+    #expect(
+      try fixture.supervisor.instances.report("a").warnings == [
+        "hostResolver.enabled: false, hostResolver.ipv6: false: no effect on network user-v2: "
+          + "instance b asks its DNS for something else"
+      ])
+    #expect(try fixture.ask("DELETE", "/v1/instances/b").status == 204)
+    #expect(
+      fixture.until {
+        fixture.requests("user-v2").contains(#"setDNS hostdns {"resolver":"forward"} ipv6 false"#)
+      })
+    #expect(try fixture.supervisor.instances.report("a").warnings.isEmpty)
+    network.pinned = true
+    #expect(try fixture.ask("DELETE", "/v1/instances/a").status == 204)
+    #expect(fixture.until { network.active?.dnsOptions == [:] && !network.isChanged })
+  }
+
+  @Test func `a list of servers is asked instead, and holds in a network that runs`() throws {
+    let fixture = try resolverFixture("hostResolver: {enabled: false}\ndns: [192.0.2.53]", "")
+    let network = try fixture.network("user-v2")
+    network.start()
+    #expect(fixture.until { network.state == .running })
+    #expect(try up(fixture, fixture.home.path + "/a").get().warnings.isEmpty)
+    #expect(
+      fixture.until {
+        fixture.requests("user-v2").contains(
+          #"setDNS hostdns {"servers":["192.0.2.53"]} ipv6 true"#)
+      })
+    #expect(!fixture.log.lines.all.contains { $0.contains("has no effect") })
+  }
+
+  @Test func `networks.yaml and a plugin without the option go before, and the report says so`()
+    throws
+  {
+    let fixture = try resolverFixture("hostResolver: {enabled: false}", "")
+    try Fixture.write(fixture.home.configFile, "dns: {servers: [192.0.2.1]}\n")
+    fixture.supervisor.reload()
+    let report = try up(fixture, fixture.home.path + "/a").get()
+    #expect(
+      report.warnings == [
+        "hostResolver.enabled: false: no effect on network user-v2: networks.yaml has its own `dns`"
+      ])
+    let network = try fixture.network("user-v2")
+    #expect(network.active?.dnsOptions == ["servers": ["192.0.2.1"]])
+    let plain = try self.fixture(
+      yaml: "hostResolver: {enabled: false}\nnetworks: [{lima: user-v2}]")
+    #expect(
+      try up(plain.0, plain.1).get().warnings == [
+        "hostResolver.enabled: false: no effect on network user-v2: "
+          + "its DNS plugin hostdns has no option for it"
+      ])
+  }
+
   @Test func `down takes away what up added, and nothing else`() throws {
     let (fixture, path) = try fixture()
     let report = try up(fixture, path).get()

@@ -7,10 +7,10 @@ import FuzzTargets
 import JSONCoding
 
 extension FuzzTarget {
-  private static func texts(_ list: [String]) -> [[UInt8]] { list.map { Array($0.utf8) } }
+  static func texts(_ list: [String]) -> [[UInt8]] { list.map { Array($0.utf8) } }
 
   /// Those of the supervisor.
-  public static let daemon = [yaml, schema]
+  public static let daemon = [yaml, limaYAML, endpoint, schema]
 
   static let yaml = FuzzTarget(
     "yaml",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz TARGET [libFuzzer's arguments] - runs one fuzz target.
- * fuzz --list - their names.
+ * fuzz --list - their names, and how long an input may be.
  * fuzz --seeds TARGET FOLDER - writes the inputs to begin from.
  *
  * main() is libFuzzer's own; it asks here first, and then reads what is left of the arguments. */

@@ -23,7 +23,7 @@ nonisolated(unsafe) private var selected = targets[0]
 
 @c(fuzz_list)
 func list() -> CInt {
-  for target in targets { print(target.name) }
+  for target in targets { print(target.name, target.longest) }
   return 0
 }
 

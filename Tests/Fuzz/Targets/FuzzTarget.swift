@@ -8,11 +8,17 @@ public struct FuzzTarget: Sendable {
   public let name: String
   /// Small inputs of one purpose each.
   public let seeds: [[UInt8]]
+  /// Octets of the longest input that tells something new.
+  public let longest: Int
   public let run: @Sendable ([UInt8]) -> Void
 
-  public init(_ name: String, seeds: [[UInt8]], run: @escaping @Sendable ([UInt8]) -> Void) {
+  public init(
+    _ name: String, seeds: [[UInt8]], longest: Int = 4096,
+    run: @escaping @Sendable ([UInt8]) -> Void
+  ) {
     self.name = name
     self.seeds = seeds
+    self.longest = longest
     self.run = run
   }
 }
@@ -20,8 +26,8 @@ public struct FuzzTarget: Sendable {
 extension FuzzTarget {
   /// Those that need no part of the supervisor.
   public static let all = [
-    headers, tcpOptions, fragments, dhcp, addresses, stream, segments, frames, json, options,
-    hostMessages,
+    headers, tcpOptions, fragments, dhcp, dns, addresses, stream, segments, frames, json, options,
+    hostMessages, hostFiles,
   ]
 
   /// The target called `name`; nil if there is none.

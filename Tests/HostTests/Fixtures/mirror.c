@@ -1,6 +1,7 @@
 /* mirror.c - the DNS plugin of the network-host's tests: its answer is the
  * question with QR set. Does not answer questions whose first label begins
- * with "x" until they are cancelled.
+ * with "x" until they are cancelled. Has the host forget what it keeps when a
+ * question's first label begins with "f", and when it is stopped.
  *
  * Compiled with another MIRROR_CODE (an RCODE) it is another plugin, which answers
  * questions that begin with "x", too; with MIRROR_FAILS it does not start.
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lnd_plugin.h"
+#include "lnd_ext_dns_cache.h"
 
 #ifndef MIRROR_CODE
 #define MIRROR_CODE 0
@@ -18,6 +19,7 @@
 
 typedef struct {
     const lnd_host *host;
+    const lnd_host_dns_cache *cache;
     unsigned asked, cancelled, events;
 } mirror;
 
@@ -26,6 +28,7 @@ static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_dn
     (void)plugin;
     (void)config;
     m->host = host;
+    m->cache = host->get_extension(host->ctx, LND_EXT_DNS_CACHE);
     return m;
 }
 
@@ -41,6 +44,7 @@ static lnd_status start(void *self) {
 
 static void stop(void *self, lnd_op op) {
     mirror *m = self;
+    m->cache->flush(m->host->ctx);
     m->host->op_done(m->host->ctx, op, LND_OK, 0, 0);
 }
 
@@ -54,6 +58,7 @@ static void resolve(void *self, lnd_op op, const lnd_dns_query *query) {
     mirror *m = self;
     uint8_t *answer;
     m->asked++;
+    if (query->message[13] == 'f') m->cache->flush(m->host->ctx);
     if (query->message[13] == 'x' && MIRROR_CODE == 0) return;
     answer = malloc(query->length);
     memcpy(answer, query->message, query->length);

@@ -119,6 +119,22 @@ import Testing
     #expect(try code(host.request(query("a.example"))) == .noError)
   }
 
+  @Test func aPluginHasTheHostForgetWhileItAnswersAndNotAfterwards() throws {
+    let host = try running()
+    func flushes() throws -> Int? {
+      try JSONValue(parsing: host.status().dns)["cache"]?["flushes"]?.integer()
+    }
+    let before = try #require(try flushes())
+    _ = try host.request(query("a.example"))
+    #expect(try flushes() == before)
+    _ = try host.request(query("f.example"))
+    #expect(try flushes() == before + 1)
+    // It flushes when it is stopped, too: what is kept by then is the next one's.
+    #expect(try host.request(.setDNS(Self.spec(Self.refusing.get()))) == .ok)
+    #expect(try flushes() == before + 2)
+    #expect(host.log.contains("mirror destroyed"))
+  }
+
   @Test func aFileThatWasReplacedIsNotTakenForItsOldCode() throws {
     let old = try Fixture(file: "mirror.c", as: "lima-dns-again.so")
     let host = try RunningHost.running(NetworkHostTests.echo.get(), dns: old)

@@ -147,6 +147,58 @@ import Testing
     }
   }
 
+  @Test(
+    "Small frames sent together leave when all are there, in order, without a wait for the loop")
+  func together() throws {
+    let (port, guest) = try make()
+    let frames = (0..<100).map { TestPacket.plain(60 + $0) }
+    memory.together {
+      for frame in frames { #expect(port.send([frame]) == 1) }
+      #expect(guest.read() == nil)
+    }
+    #expect(port.interest == .read)
+    #expect(guest.read() == frames.flatMap(Self.wire))
+    #expect(port.counters.txFrames == 100)
+    #expect(port.send([frames[0]]) == 1)
+    #expect(guest.read() == Self.wire(frames[0]))
+  }
+
+  @Test("A large frame among small ones sent together takes them along, and is not refused")
+  func largeAmongTogether() throws {
+    let (port, guest) = try make()
+    let frames = [100, 5000, 80, 90, 3000].map { TestPacket.plain($0) }
+    memory.together {
+      for frame in frames { #expect(port.send([frame]) == 1) }
+    }
+    #expect(guest.read() == frames.flatMap(Self.wire))
+    #expect(port.interest == .read && inbox.readies.isEmpty)
+  }
+
+  @Test("What is sent together to a guest that does not read waits, and is refused at the bound")
+  func togetherWhenFull() throws {
+    let (port, guest) = try make(sendBuffer: 4096)
+    let frames = (0..<1000).map { TestPacket.plain(400 + $0 % 100) }
+    var taken = 0
+    memory.together {
+      for frame in frames { taken += port.send([frame]) }
+    }
+    #expect(taken < frames.count)
+    #expect(port.queue.count <= SendQueue.limit + 504)
+    #expect(port.interest == [.read, .write])
+    #expect(drain(port, guest) == frames.prefix(taken).flatMap(Self.wire))
+    #expect(inbox.readies == [port.handle])
+  }
+
+  @Test("A guest that is gone ends the port of what was sent together")
+  func togetherWhenGone() throws {
+    let (port, guest) = try make()
+    memory.together {
+      #expect(port.send([TestPacket.plain(60)]) == 1)
+      guest.close()
+    }
+    #expect(port.end == .closed && inbox.ended == [1])
+  }
+
   @Test("A batch is sent in order, flat and in slices")
   func send() throws {
     let (port, guest) = try make()

@@ -93,6 +93,11 @@ struct PoolTests {
     #expect(another != 0)
   }
 
+  @Test func `a connection is four cache lines, and what each segment needs is in three`() {
+    #expect(MemoryLayout<TCPFlow>.stride == 256)
+    #expect(MemoryLayout<TCPFlow>.offset(of: \.watch) == 192)
+  }
+
   @Test func `a connection costs less than 400 bytes while it is idle`() {
     let place = 2 * MemoryLayout<UInt64>.stride
     let timer = MemoryLayout<TimerNode>.stride + MemoryLayout<UInt64>.stride

@@ -31,7 +31,9 @@ final class FakeKernel {
     var incomingAt = 0
     var isIncomingOver = false
     var error: Int32 = 0
+    /// The far end sees the end of what the stack sends: by shutdown, or by close.
     var isShut = false
+    var shutdownCalls = 0
     var isClosed = false
     var wasReset = false
     var noDelay = false
@@ -72,6 +74,9 @@ final class FakeKernel {
     }
     if socket.sendRoom > 0 || socket.error != 0 { ready |= UInt32(LND_FD_WRITE) }
     ready &= interest
+    if socket.isIncomingOver, interest & UInt32(LND_FD_READ) != 0 {
+      ready |= UInt32(LND_FD_HANGUP)
+    }
     if socket.error != 0 || (socket.isIncomingOver && socket.isShut) {
       ready |= UInt32(LND_FD_ERROR)
     }
@@ -119,11 +124,13 @@ final class FakeKernel {
       receiveMessage: { ctx, fd, message, _ in FakeKernel.of(ctx).receive(fd, message.pointee) },
       shutdown: { ctx, fd, _ in
         FakeKernel.of(ctx).sockets[fd]?.isShut = true
+        FakeKernel.of(ctx).sockets[fd]?.shutdownCalls += 1
         return 0
       },
       close: { ctx, fd in
         guard let socket = FakeKernel.of(ctx).sockets[fd], !socket.isClosed else { return -EBADF }
         socket.isClosed = true
+        socket.isShut = true
         return 0
       },
       getOption: { ctx, fd, _, name, value, _ in

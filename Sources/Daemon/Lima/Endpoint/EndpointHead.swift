@@ -3,7 +3,7 @@
 // EndpointHead: tells from the first bytes of a connection to `_ep.sock` whether it stays HTTP. Two paths do not:
 // behind their request comes something else, in both directions (gvproxy "hijacks" the connection). Pure.
 
-enum EndpointHead: Hashable {
+package enum EndpointHead: Hashable {
   /// More bytes are needed to tell.
   case incomplete
   /// HTTP, for the HTTP server; also requests for the two paths with which something is wrong.
@@ -16,10 +16,14 @@ enum EndpointHead: Hashable {
   /// A head beyond this is for the HTTP server to refuse.
   static let limit = 8192
 
-  init(_ bytes: some Collection<UInt8>) {
+  package init(_ bytes: some Collection<UInt8>) {
     let bytes = Array(bytes)
+    guard Self.mayBecomeRequest(bytes) else {
+      self = .http
+      return
+    }
     guard let lineEnd = bytes.firstIndex(of: UInt8(ascii: "\n")) else {
-      self = bytes.count >= Self.limit || !Self.mayBecomeRequest(bytes) ? .http : .incomplete
+      self = bytes.count >= Self.limit ? .http : .incomplete
       return
     }
     let words = bytes[..<lineEnd].filter { $0 != UInt8(ascii: "\r") }
@@ -129,7 +133,7 @@ struct EndpointTarget {
 }
 
 /// Why a request of `_ep.sock` is not done; the body of the answer.
-struct EndpointError: Error, Hashable {
+package struct EndpointError: Error, Hashable {
   var status: Int
   var text: String
 

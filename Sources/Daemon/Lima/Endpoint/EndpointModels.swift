@@ -5,14 +5,14 @@
 import JSONCoding
 
 /// POST /services/forwarder/expose, /services/forwarder/unexpose.
-struct ExposeRequest: Hashable {
+package struct ExposeRequest: Hashable {
   /// As the client wrote it; "" in neither.
   var local: String
   var remote: String
   /// "tcp" when the client says nothing.
   var `protocol`: String
 
-  init(_ body: [UInt8]) throws(EndpointError) {
+  package init(_ body: [UInt8]) throws(EndpointError) {
     let fields = try EndpointBody.object(body)
     local = try fields.string("local")
     remote = try fields.string("remote")
@@ -22,7 +22,7 @@ struct ExposeRequest: Hashable {
 
   /// The forward that is meant.
   /// - Throws: gvproxy's words, where it has some.
-  func forward() throws(EndpointError) -> Forward {
+  package func forward() throws(EndpointError) -> Forward {
     switch self.protocol {
     case "tcp", "udp":
       let (host, port) = try Self.split(remote)
@@ -40,7 +40,7 @@ struct ExposeRequest: Hashable {
   }
 
   /// What `unexpose` names.
-  func listener() throws(EndpointError) -> Forward {
+  package func listener() throws(EndpointError) -> Forward {
     let host = ["tcp", "udp"].contains(self.protocol) ? try localAddress() : local
     return Forward(protocol: self.protocol, host: host, guest: nil)
   }
@@ -101,7 +101,7 @@ struct ExposeRequest: Hashable {
 }
 
 /// POST /services/dns/add, and an element of GET /services/dns/all.
-struct ZoneBody: Hashable {
+package struct ZoneBody: Hashable {
   struct Record: Hashable {
     var name: String
     var address: String
@@ -120,7 +120,7 @@ struct ZoneBody: Hashable {
     self.defaultAddress = defaultAddress
   }
 
-  init(_ body: [UInt8]) throws(EndpointError) {
+  package init(_ body: [UInt8]) throws(EndpointError) {
     let fields = try EndpointBody.object(body)
     name = try fields.string("name")
     defaultAddress = try Self.address(try fields.string("defaultip"))
@@ -155,7 +155,7 @@ struct ZoneBody: Hashable {
     return address.description
   }
 
-  var json: JSONValue {
+  package var json: JSONValue {
     .object([
       "Name": .string(name),
       "Records": .array(

@@ -55,6 +55,7 @@ final class Instance {
             code: HostError.Code.notFound.rawValue,
             message: "there is no network `\(plan.interfaces[0].network ?? "")`")))
     }
+    primary.setResolver(plan.resolver, of: key)
     let networks = [primary] + others()
     var left = networks.count
     var failure: ErrorReport?
@@ -87,6 +88,7 @@ final class Instance {
     if let network = network() {
       network.leaseObservers[key] = nil
       network.setNames(NameSet(owner: key))
+      network.setResolver(nil, of: key)
       for forward in forwards where forward.state == .open { remove(forward, from: network) }
     }
     for network in [network()].compactMap({ $0 }) + others() {
@@ -181,6 +183,8 @@ final class Instance {
       sshLocalPort: sshLocalPort,
       interfaces: plan.interfaces.map { InterfaceReport($0, mode: $0.network.flatMap(mode)) },
       nameservers: plan.nameservers, forwards: forwards,
-      names: network().map { names(of: $0).hosts } ?? [:], warnings: plan.warnings, since: since)
+      names: network().map { names(of: $0).hosts } ?? [:],
+      warnings: plan.warnings + [network()?.resolverWarning(of: key)].compactMap { $0 },
+      since: since)
   }
 }

@@ -19,6 +19,8 @@ package struct InstancePlan: Sendable {
   package var rules: [PortForwardRule]
   package var plain: Bool
   package var statics: [StaticForward]
+  /// What the DNS of eth0's network is asked to do.
+  package var resolver: ResolverWish
   /// `hostResolver.hosts`: to addresses or other names.
   package var hosts: [String: String]
   /// What is left to Lima, or comes out differently from what one may expect.
@@ -118,6 +120,7 @@ extension InstancePlan {
       sshLocalPort = 60022
     }
     rules = yaml.portForwards.compactMap(\.entry.rule)
+    resolver = ResolverWish(yaml)
     hosts = yaml.resolverHosts
     warnings = []
     statics = []

@@ -49,7 +49,8 @@ package struct LimaYAML: Sendable {
 
   /// Lima's merge of default.yaml, lima.yaml and override.yaml: lists of networks are joined in that order, of forwards
   /// in the opposite; a network with the `interface` of an earlier one changes that one; single values: the last wins.
-  static func merged(default low: LimaYAML, instance: LimaYAML, override high: LimaYAML) -> LimaYAML
+  package static func merged(default low: LimaYAML, instance: LimaYAML, override high: LimaYAML)
+    -> LimaYAML
   {
     var result = LimaYAML()
     for layer in [low, instance, high] {

@@ -5,14 +5,14 @@
 
 import DNSMessage
 
-struct LimaYAMLDecoder {
+package struct LimaYAMLDecoder {
   private let file: String
   private(set) var problems: [LimaYAMLProblem] = []
 
   init(file: String) { self.file = file }
 
   /// - Parameter bytes: of `file`.
-  static func decode(_ bytes: [UInt8], file: String) throws(LimaYAMLError) -> LimaYAML {
+  package static func decode(_ bytes: [UInt8], file: String) throws(LimaYAMLError) -> LimaYAML {
     var decoder = LimaYAMLDecoder(file: file)
     var yaml = LimaYAML()
     yaml.source.file = file

@@ -91,10 +91,11 @@ final class Upstream: @unchecked Sendable {  // Its state is touched on its loop
       }
       question.askedAt = .now()
       asked[id] = question
-      var buffer = channel.allocator.buffer(capacity: question.message.count + 2)
-      buffer.writeInteger(UInt16(question.message.count))
+      let message = Padding.pad(question.message)
+      var buffer = channel.allocator.buffer(capacity: message.count + 2)
+      buffer.writeInteger(UInt16(message.count))
       buffer.writeInteger(id)
-      buffer.writeBytes(question.message.dropFirst(2))
+      buffer.writeBytes(message.dropFirst(2))
       channel.writeAndFlush(buffer, promise: nil)
     }
   }
@@ -123,7 +124,8 @@ final class Upstream: @unchecked Sendable {  // Its state is touched on its loop
     hasAnswered = true
     lastAnswer = .now()
     // The host knows it by the id it gave.
-    finish(question, .success(Array(question.message.prefix(2)) + Array(message.readableBytesView)))
+    let answer = Array(question.message.prefix(2)) + Array(message.readableBytesView)
+    finish(question, .success(Padding.unpad(answer, to: question.message)))
     if asked.isEmpty, waiting.isEmpty { becomeIdle() }
   }
 
