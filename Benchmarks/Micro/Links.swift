@@ -104,6 +104,7 @@ enum Links {
     return measure("frame from a stream through the switch, 64 B", packets: 64) {
       stream.withUnsafeBytes { _ = Sockets.send(nearPeer, $0.baseAddress, $0.count, 0) }
       ports[0].onReadable()
+      fabric.sendHeld()
       drain(farPeer, buffer)
     }
   }

@@ -119,13 +119,14 @@ extension EndToEnd {
       let bridge = try daemon.begin(
         "exec", "user-v2", "--mac", "52:55:55:00:00:0a", "--", "python3", "-c", speaker)
       defer { bridge.stop() }
-      let both = try eventually {
-        let cam = try answer(daemon, "/cam").output
-        let links = try JSONSerialization.jsonObject(with: Data(cam.utf8)) as? [String: Int]
+      var table = ""
+      let both = try eventually(within: 20) {
+        table = try answer(daemon, "/cam").output
+        let links = try? JSONSerialization.jsonObject(with: Data(table.utf8)) as? [String: Int]
         let link = links?["52:55:55:00:00:0a"]
         return link != nil && link == links?["52:55:55:00:00:0b"]
       }
-      #expect(both, "\(bridge.errors)")
+      #expect(both, "\(table)\(bridge.errors)")
       let stats = try answer(daemon, "/stats").output
       let counters = try JSONSerialization.jsonObject(with: Data(stats.utf8)) as? [String: Int]
       #expect((counters?["BytesReceived"] ?? 0) > 600, "\(stats)")
