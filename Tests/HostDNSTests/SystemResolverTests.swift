@@ -119,14 +119,21 @@ struct InnerResolverTests {
       #expect(MonotonicClock.now() - start < 900_000_000)
       return code
     }
+    /// Files are looked at once in a millisecond, and what changes within a tick of the kernel's clock may look
+    /// the same.
+    func change(_ line: String) throws {
+      usleep(10_000)
+      try writeFile("\(folder)/resolv.conf", line)
+      usleep(10_000)
+    }
     // A server that refuses, and one there is no route to.
     for line in ["nameserver 127.0.0.99\n", "nameserver 192.0.2.1\n"] {
-      try writeFile("\(folder)/resolv.conf", line)
+      try change(line)
       #expect(try code("v4.test") == .serverFailure)
       #expect(try code("only4.test") == .noError)
       #expect(try host.answer(plugin, query("v4.test", .mx))?.responseCode == .serverFailure)
     }
-    try writeFile("\(folder)/resolv.conf", "nameserver 127.0.0.1\n")
+    try change("nameserver 127.0.0.1\n")
     #expect(try code("v4.test") == .noError)
     #expect(try host.answer(plugin, query("v4.test", .mx))?.responseCode == .noError)
   }
