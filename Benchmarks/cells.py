@@ -92,7 +92,12 @@ def dns(peer, seconds):
 
 
 def echo(key):
-    return lambda peer, seconds: {"value": json.loads(peer.inside(NETLOAD, "ping", peer.gateway, seconds).stdout)[key]}
+    def run(peer, seconds):
+        answer = peer.inside(NETLOAD, "ping", peer.gateway, seconds, check=False).stdout
+        if not answer:
+            raise RuntimeError("the gateway does not answer")
+        return {"value": json.loads(answer)[key]}
+    return run
 
 
 def startup(peer, _):
