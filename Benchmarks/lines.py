@@ -4,7 +4,7 @@ import math
 from xml.sax.saxutils import escape
 
 COLORS = ["#2563eb", "#0d9488", "#d97706", "#9333ea", "#9ca3af"]
-WIDTH, HEIGHT, LEFT, TOP, GAP = 430, 230, 52, 78, 36
+WIDTH, HEIGHT, LEFT, TOP, GAP = 430, 230, 52, 92, 36
 STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #1f2937 } .small { font-size: 10.5px } .title { font-size: 15px; font-weight: 600 }
   .weak { fill: #6b7280 } .back { fill: #ffffff } .grid { stroke: #9ca3af; stroke-opacity: 0.35 } polyline { fill: none; stroke-width: 2 }
@@ -51,12 +51,14 @@ class Panel:
         return parts
 
 
-def draw(title, panels, footer):
-    """The SVG's text."""
+def draw(title, panels, footers):
+    """The SVG's text; `footers` are the lines below."""
     width = len(panels) * (LEFT + WIDTH + GAP) + 16
-    height = TOP + HEIGHT + 46 + 16 * max(len(panel.lines) for panel in panels) + 34
+    height = TOP + HEIGHT + 46 + 16 * max(len(panel.lines) for panel in panels) + 18 + 16 * len(footers)
     parts = [part for place, panel in enumerate(panels) for part in panel.draw(16 + place * (LEFT + WIDTH + GAP))]
     head = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img">'
             f'<title>{escape(title)}</title><style>{STYLE}</style><rect class="back" width="100%" height="100%" rx="8"/>'
             f'<text x="16" y="24" class="title">{escape(title)}</text>')
-    return head + "\n" + "\n".join(parts) + f'\n<text x="16" y="{height - 12}" class="small weak">{escape(footer)}</text>\n</svg>\n'
+    parts += [f'<text x="16" y="{height - 12 - 16 * place}" class="small weak">{escape(line)}</text>'
+              for place, line in enumerate(reversed(footers))]
+    return head + "\n" + "\n".join(parts) + "\n</svg>\n"

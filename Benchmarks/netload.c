@@ -79,6 +79,8 @@ static int connected(struct sockaddr_in to) {
   struct timeval patience = {.tv_sec = 5};
   if (fd < 0) return -1;
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  /* Of connect, too. */
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   if (connect(fd, (struct sockaddr *)&to, sizeof to)) {
     close(fd);
@@ -359,14 +361,14 @@ static int round_trip(int fd) {
   return fd >= 0 && send(fd, &byte, 1, MSG_NOSIGNAL) == 1 && recv(fd, &byte, 1, 0) == 1;
 }
 
-/* Each has made a round trip; how many could, before ten could not, is in *open. */
+/* Each has made a round trip; how many could, before three could not, is in *open. */
 static int *connections(const char *host, int port, int count, int *open) {
   struct rlimit files = {1 << 16, 1 << 16};
   setrlimit(RLIMIT_NOFILE, &files);
   int *fds = calloc((size_t)count + 1, sizeof *fds);
   if (!fds) fail("calloc");
   *open = 0;
-  for (int failed = 0; *open < count && failed < 10;) {
+  for (int failed = 0; *open < count && failed < 3;) {
     fds[*open] = connected(address(host, port));
     if (round_trip(fds[*open])) ++*open;
     else failed++;

@@ -54,8 +54,9 @@ def make_namespaces(folder):
     for namespace in (GUEST, HOST):
         sh("ip", "netns", "add", namespace)
         sh("ip", "-n", namespace, "link", "set", "lo", "up")
-        for setting in ("net.core.somaxconn=8192", "net.ipv4.tcp_tw_reuse=1", "net.ipv4.ip_local_port_range=10000 65000",
-                        "net.ipv4.ping_group_range=0 2147483647"):
+        # Reno for the daemons' own sockets: a namespace takes cubic only where the machine allows it.
+        for setting in ("net.ipv4.tcp_congestion_control=reno", "net.core.somaxconn=8192", "net.ipv4.tcp_tw_reuse=1",
+                        "net.ipv4.ip_local_port_range=10000 65000", "net.ipv4.ping_group_range=0 2147483647"):
             sh("ip", "netns", "exec", namespace, "sysctl", "-qw", setting, check=False)
     # What processes of the host's namespace see as /etc/resolv.conf.
     Path(f"/etc/netns/{HOST}").mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,14 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
+
+uint64_t micro_cpu_time(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
 
 #ifdef __linux__
 #include <linux/perf_event.h>

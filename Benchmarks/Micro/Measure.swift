@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How long a piece of code takes, what it allocates, how many instructions it is. Of several
-// rounds the fastest counts: whatever disturbs a round makes it slower, never faster.
+// How much time of a CPU a piece of code takes, what it allocates, how many instructions it is. Of
+// several rounds the fastest counts: whatever disturbs a round makes it slower, never faster.
 
 import CMicro
-import Platform
 
 /// One line of the table.
 struct Sample: Codable {
@@ -19,7 +18,7 @@ struct Sample: Codable {
 }
 
 struct Measure {
-  /// Time for each round, nanoseconds.
+  /// CPU time for each round, nanoseconds.
   var roundTime: UInt64 = 100_000_000
   var rounds = 5
 
@@ -28,26 +27,22 @@ struct Measure {
   func callAsFunction(
     _ name: String, flows: Int = 1, packets: Int, _ body: () -> Void
   ) -> Sample {
-    // Warm: pages are there, tables have grown.
-    var calls = 0
-    let warm = MonotonicClock.now() &+ roundTime / 4
-    while MonotonicClock.now() < warm || calls < 2 {
-      body()
-      calls += 1
+    // Warm: pages are there, tables have grown. And so many calls are a round.
+    var turns = 0
+    let warm = micro_cpu_time()
+    while micro_cpu_time() &- warm < roundTime / 4 || turns < 2 {
+      for _ in 0..<16 { body() }
+      turns += 16 * 4
     }
     var best = Sample(
       name: name, flows: flows, nanoseconds: .infinity, instructions: nil, allocations: 0)
+    let count = Double(turns * packets)
     for _ in 0..<rounds {
-      let begin = MonotonicClock.now()
       let allocations = micro_allocations()
       let instructions = micro_instructions()
-      var done = 0
-      while MonotonicClock.now() &- begin < roundTime {
-        body()
-        done += packets
-      }
-      let count = Double(done)
-      let time = Double(MonotonicClock.now() &- begin) / count
+      let begin = micro_cpu_time()
+      for _ in 0..<turns { body() }
+      let time = Double(micro_cpu_time() &- begin) / count
       guard time < best.nanoseconds else { continue }
       best.nanoseconds = time
       best.allocations = Double(micro_allocations() &- allocations) / count

@@ -11,5 +11,7 @@ uint64_t micro_allocations(void);
 /* Instructions of this thread in user mode since the first call; 0 where the
  * machine does not count them. */
 uint64_t micro_instructions(void);
+/* CPU time of this thread, nanoseconds. */
+uint64_t micro_cpu_time(void);
 
 #endif
