@@ -29,7 +29,7 @@ package final class PortMemory {
   // rx
   /// A TAP's reads, one behind the other.
   let arena: UnsafeMutablePointer<UInt8>
-  static let arenaBytes = 448 << 10
+  static let arenaBytes = 1088 << 10
   let frames: UnsafeMutablePointer<lnd_frame>
 
   /// Datagrams: the first `headBytes` of each lie close together, so that small

@@ -4,8 +4,9 @@
 // behind its length in 4 bytes, big-endian; or the same with HyperKit's lengths
 // (StreamFraming). This file: life and receiving; StreamPort+Send.swift: sending.
 //
-// Receiving: one large recv a turn; all whole frames in it are delivered where
-// they lie, and the half frame at the end moves to the front of the buffer. A
+// Receiving: one large recv a turn, of as many bytes as a batch of frames has;
+// all whole frames in it are delivered where they lie, and the half frame at
+// the end moves to the front of the buffer. A
 // length that no frame has ends the port: after it nothing on the stream can be
 // told from anything else.
 //
@@ -27,10 +28,14 @@ import PluginAPI
 #endif
 
 package final class StreamPort: Port {
-  private static let bufferBytes = 256 << 10
+  private static let bufferBytes = 1 << 20
+  /// Bytes to ask for when frames are small: what stays in the cache counts more.
+  private static let leastRead = 256 << 10
 
   private var buffer: UnsafeMutablePointer<UInt8>?
   private var kept = 0
+  /// Bytes the buffer is filled to.
+  private var fill = leastRead
   /// Bytes still to come of a frame that a dead process had begun to read.
   private var skip = 0
 
@@ -107,7 +112,7 @@ package final class StreamPort: Port {
     guard end == nil else { return }
     let buffer = allocateBuffer()
     journal?.rxBegin()
-    let n = Sockets.recv(fd, buffer + kept, Self.bufferBytes - kept, dontWait)
+    let n = Sockets.recv(fd, buffer + kept, fill - kept, dontWait)
     guard n > 0 else { return receivedNothing(Int32(truncatingIfNeeded: -n)) }
 
     let total = kept + n
@@ -116,6 +121,7 @@ package final class StreamPort: Port {
     var scan = start
     var length: UInt32 = 0
     var isBad = false
+    var frames = 0
     let size = framing.size
     while total &- scan >= size {
       length = framing.length(buffer, at: scan)
@@ -125,6 +131,10 @@ package final class StreamPort: Port {
       }
       if total &- scan &- size < Int(length) { break }
       scan &+= size &+ Int(length)
+      frames &+= 1
+    }
+    if total >= Self.leastRead, frames > 0 {
+      fill = Self.fill(bytes: scan &- start, frames: frames)
     }
     kept = total - scan
     if !isBad { recordBoundary(buffer + scan, length) }
@@ -134,6 +144,12 @@ package final class StreamPort: Port {
     } else if kept > 0 {
       memmove(buffer, buffer + scan, kept)
     }
+  }
+
+  /// How far to fill the buffer after a read of so many frames: as far as a batch
+  /// of their like goes.
+  static func fill(bytes: Int, frames: Int) -> Int {
+    max(leastRead, min(bytes / frames &* PortMemory.batch, bufferBytes))
   }
 
   /// - Parameter length: of the half frame, when all bytes of it are there.
