@@ -45,7 +45,7 @@ struct Micro {
   private static func line(
     _ name: String, _ flows: String, _ time: String, _ instructions: String, _ allocations: String
   ) -> String {
-    pad(name, 44, left: true) + pad(flows, 8) + pad(time, 10) + pad(instructions, 14)
+    pad(name, 48, left: true) + pad(flows, 8) + pad(time, 10) + pad(instructions, 14)
       + pad(allocations, 13)
   }
 
