@@ -57,7 +57,7 @@ import Testing
     let guest = try host.addGuest(1)
     defer { close(guest.fd) }
     #expect(try exchange(guest.fd, testFrame) == echoedFrame)
-    #expect(try host.plugin()["rearmed"]?.integer() ?? 0 > 2)
+    _ = try host.wait { $0["rearmed"]?.integer() ?? 0 > 2 }
     #expect(try host.status().host.turns > 2)
   }
 
