@@ -1,4 +1,4 @@
-/* memory.c - gives back memory that only the start needed.
+/* memory.c - gives memory back: what only the start needed, and large blocks when they are freed.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef _GNU_SOURCE
@@ -59,6 +59,12 @@ static int forget(struct dl_phdr_info *object, size_t length, void *context) {
     return 0;
 }
 
+void plat_map_large_blocks(void) {
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, 64 << 10);
+#endif
+}
+
 void plat_release_startup_memory(void) {
 #ifdef __GLIBC__
     (void)malloc_trim(0);
@@ -70,5 +76,6 @@ void plat_release_startup_memory(void) {
     close(pagemap);
 }
 #else
+void plat_map_large_blocks(void) {}
 void plat_release_startup_memory(void) {}
 #endif

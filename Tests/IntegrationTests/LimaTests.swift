@@ -123,7 +123,7 @@ extension EndToEnd {
       let both = try eventually(within: 20) {
         table = try answer(daemon, "/cam").output
         let links = try? JSONSerialization.jsonObject(with: Data(table.utf8)) as? [String: Int]
-        let link = links?["52:55:55:00:00:0a"]
+        let link = links?["52:55:55:00:00:0c"]
         return link != nil && link == links?["52:55:55:00:00:0b"]
       }
       #expect(both, "\(table)\(bridge.errors)")

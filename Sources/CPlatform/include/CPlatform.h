@@ -69,6 +69,11 @@ int plat_spawn(const char *path, char *const argv[], char *const envp[], const i
  * Outside of Linux: nothing. Any thread. */
 void plat_release_startup_memory(void);
 
+/* Has blocks from 64 KiB on mapped one by one, so that each goes back to the kernel when it is freed.
+ * glibc would take them from its heap once one was freed, and the heap of a network whose
+ * guests come and go would grow without end. Outside of glibc: nothing. Before the first thread. */
+void plat_map_large_blocks(void);
+
 /* 0, or -errno. */
 int plat_ignore_sigpipe(void);
 /* SIGTERM writes 8 bytes to `fd` (an eventfd or a pipe) from now on. */

@@ -39,6 +39,8 @@ package enum HostMain {
     let level = getenv("LIMA_NETD_LOG").flatMap { HostLog.Level(name: String(cString: $0)) }
     let log = HostLog(minimum: level ?? .info)
     _ = plat_report_crashes()
+    // Each port has buffers of a MiB.
+    plat_map_large_blocks()
     do throws(SystemError) {
       try Descriptor.setCloseOnExec(fd)
       let process = try NetworkProcess(
