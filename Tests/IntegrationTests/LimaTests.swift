@@ -108,16 +108,17 @@ extension EndToEnd {
       #expect(leases.contains("\"\(address)\":\"\(mac)\""), "\(leases)")
       let cam = try answer(daemon, "/cam").output
       #expect(cam.contains("\"\(mac)\":1"), "\(cam)")
-      // It is what the switch has learned, not who has a lease: a second station behind one link.
+      // It is what the switch has learned, not who has a lease: two stations behind one link.
       let speaker = """
         import socket, time
         s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
         s.bind(([name for _, name in socket.if_nameindex() if name != "lo"][0], 0))
-        s.send(bytes.fromhex("ffffffffffff" "52555500000b" "88b5") + bytes(46))
+        for source in "52555500000b", "52555500000c":
+            s.send(bytes.fromhex("ffffffffffff" + source + "88b5") + bytes(46))
         time.sleep(60)
         """
       let bridge = try daemon.begin(
-        "exec", "user-v2", "--mac", "52:55:55:00:00:0a", "--", "python3", "-c", speaker)
+        "exec", "user-v2", "--mac", "52:55:55:00:00:0c", "--", "python3", "-c", speaker)
       defer { bridge.stop() }
       var table = ""
       let both = try eventually(within: 20) {
