@@ -1,4 +1,5 @@
-/* memory.c - gives memory back: what only the start needed, and large blocks when they are freed.
+/* memory.c - gives memory back: code that a process at rest does not need, and large blocks when they
+ * are freed.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef _GNU_SOURCE
@@ -65,7 +66,7 @@ void plat_map_large_blocks(void) {
 #endif
 }
 
-void plat_release_startup_memory(void) {
+void plat_release_code(void) {
 #ifdef __GLIBC__
     (void)malloc_trim(0);
 #endif
@@ -77,5 +78,5 @@ void plat_release_startup_memory(void) {
 }
 #else
 void plat_map_large_blocks(void) {}
-void plat_release_startup_memory(void) {}
+void plat_release_code(void) {}
 #endif

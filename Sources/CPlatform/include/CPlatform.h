@@ -64,10 +64,10 @@ int plat_peer_credentials(int socket, int32_t *pid, uint32_t *uid, uint32_t *gid
 int plat_spawn(const char *path, char *const argv[], char *const envp[], const int *pairs,
                uint32_t pair_count, int new_group);
 
-/* Hands back to the kernel what only the start has needed: unused heap, and the
+/* Hands back to the kernel what a process at rest does not need: unused heap, and the
  * pages of code and constants, which come back from their files when touched.
  * Outside of Linux: nothing. Any thread. */
-void plat_release_startup_memory(void);
+void plat_release_code(void);
 
 /* Has blocks from 64 KiB on mapped one by one, so that each goes back to the kernel when it is freed.
  * glibc would take them from its heap once one was freed, and the heap of a network whose

@@ -104,7 +104,7 @@ extension Network {
     error = nil
     let milliseconds = (MonotonicClock.now() &- link.started) / 1_000_000
     log(.info, "running after \(milliseconds) ms, process \(link.pid), \(guests.count) guests")
-    context.loop.schedule(after: StartupMemory.delay) { StartupMemory.release() }
+    context.rest.disturb()
     if sockets.unixgram >= 0 {
       let known = unixgramAddresses.sorted { $0.key < $1.key }.map(\.value)
       unixgramAddresses = [:]

@@ -34,6 +34,7 @@ struct NetworkContext {
   let guestIDs: GuestIDs
   let servers: HTTPServers
   let bridge: LoopBridge
+  let rest: Rest
 }
 
 /// Numbers of guests, unique within the daemon.

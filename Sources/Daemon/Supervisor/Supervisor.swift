@@ -49,10 +49,11 @@ package final class Supervisor {
     context = NetworkContext(
       loop: loop, home: options.home, hostExecutable: options.installation.hostExecutable,
       gracePeriod: options.gracePeriod, log: log, plugins: plugins, guestIDs: GuestIDs(),
-      servers: servers, bridge: bridge)
+      servers: servers, bridge: bridge, rest: Rest(loop: loop))
     loop.onWake = { [weak self] in
       guard let self else { return }
       bridge.drain(self)
+      context.rest.disturb()
     }
   }
 
@@ -96,7 +97,7 @@ package final class Supervisor {
       "serving \(options.home.path): networks \(networks.keys.sorted().joined(separator: ", "))")
     // Known early, so that `status` and the first guest need not wait.
     plugins.refresh { _ in }
-    loop.schedule(after: StartupMemory.delay) { StartupMemory.release() }
+    context.rest.disturb()
   }
 
   private func takeLock() throws {

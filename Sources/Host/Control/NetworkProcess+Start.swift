@@ -61,7 +61,7 @@ extension NetworkProcess {
   /// Started.
   func runs() {
     phase = .running
-    reactor.schedule(.startIsOver, at: MonotonicClock.now() &+ StartupMemory.delay)
+    reactor.schedule(.startIsOver, at: MonotonicClock.now() &+ RestingMemory.delay)
   }
 
   /// Mapped for the life of the process; the fd is done with.

@@ -164,7 +164,7 @@ extension NetworkProcess: ReactorDelegate {
     case .stopDeadline: stopDeadlinePassed()
     case .retireDeadline(let number): retireDeadlinePassed(number)
     case .dnsSweep: server?.sweep()
-    case .startIsOver: StartupMemory.release()
+    case .startIsOver: RestingMemory.release()
     }
   }
 

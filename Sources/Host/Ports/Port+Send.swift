@@ -36,7 +36,7 @@ extension Port {
       bytes &+= Int(frames[i].length)
       if bytes > Self.heldBatch || frames[i].gso_type != 0 { return false }
     }
-    if queue.wantsLoan { queue.lend(memory.takeLoan()) }
+    if queue.wantsLoan { queue.lend(memory.loans.take()) }
     let before = lost
     for i in 0..<count { enqueue(frames + i) }
     accepted(frames, count, lostBefore: before)
@@ -54,7 +54,7 @@ extension Port {
     guard isHolding else { return }
     isHolding = false
     if end == nil { sendQueue() }
-    if let loan = queue.settle() { memory.giveBack(loan) }
+    if let loan = queue.settle() { memory.loans.giveBack(loan) }
     if end == nil, !queue.isEmpty { awaitRoom() }
   }
 

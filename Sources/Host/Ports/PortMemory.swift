@@ -43,14 +43,18 @@ package final class PortMemory {
   let receivedPieces: UnsafeMutablePointer<iovec>
   let addresses: UnsafeMutablePointer<sockaddr_un>
 
+  /// For a stream's reads. One is enough until a read ends within a frame: its port keeps
+  /// the buffer for the rest of it, and the next port takes another.
+  var streams = BufferPool(bytes: streamBytes, spare: 4)
+  static let streamBytes = 1 << 20
+
   // tx
   let out: SendMemory
   /// In `together`.
   private(set) var isGathering = false
   private var holders: [Port] = []
-  /// For what ports hold back (`SendQueue.lend`); those used last are lent first.
-  private var loans: [UnsafeMutablePointer<UInt8>] = []
-  private static let spareLoans = 64
+  /// For what ports hold back (`SendQueue.lend`).
+  var loans = BufferPool(bytes: SendQueue.loanBytes, spare: 64)
 
   package init() {
     arena = .allocate(capacity: Self.arenaBytes)
@@ -65,7 +69,6 @@ package final class PortMemory {
     addresses = .allocate(capacity: Self.datagrams)
     addresses.initialize(repeating: sockaddr_un(), count: Self.datagrams)
     out = SendMemory()
-    loans.reserveCapacity(Self.spareLoans)
     prepareDatagrams()
   }
 
@@ -81,14 +84,6 @@ package final class PortMemory {
   /// A port that `together` has to send the frames of.
   func holds(_ port: Port) { holders.append(port) }
 
-  func takeLoan() -> UnsafeMutablePointer<UInt8> {
-    loans.popLast() ?? .allocate(capacity: SendQueue.loanBytes)
-  }
-
-  func giveBack(_ loan: UnsafeMutablePointer<UInt8>) {
-    if loans.count < Self.spareLoans { loans.append(loan) } else { loan.deallocate() }
-  }
-
   deinit {
     arena.deallocate()
     frames.deallocate()
@@ -98,7 +93,8 @@ package final class PortMemory {
     receivedPieces.deallocate()
     addresses.deallocate()
     out.deallocate()
-    for loan in loans { loan.deallocate() }
+    loans.deallocate()
+    streams.deallocate()
   }
 }
 

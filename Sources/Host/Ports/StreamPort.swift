@@ -6,9 +6,9 @@
 //
 // Receiving: one large recv a turn, of as many bytes as a batch of frames has;
 // all whole frames in it are delivered where they lie, and the half frame at
-// the end moves to the front of the buffer. A
-// length that no frame has ends the port: after it nothing on the stream can be
-// told from anything else.
+// the end moves to the front of the buffer, which the port keeps until the
+// frame is whole; else ports share one. A length that no frame has ends the
+// port: after it nothing on the stream can be told from anything else.
 //
 // Frames are marked as having good checksums: they came through this machine's
 // memory from a sender that had no offload to leave them out.
@@ -28,10 +28,10 @@ import PluginAPI
 #endif
 
 package final class StreamPort: Port {
-  private static let bufferBytes = 1 << 20
   /// Bytes to ask for when frames are small: what stays in the cache counts more.
   private static let leastRead = 256 << 10
 
+  /// Between turns: nil while no frame's beginning is kept.
   private var buffer: UnsafeMutablePointer<UInt8>?
   private var kept = 0
   /// Bytes the buffer is filled to.
@@ -74,12 +74,14 @@ package final class StreamPort: Port {
     }
   }
 
-  deinit { buffer?.deallocate() }
+  deinit {
+    if let buffer { memory.streams.giveBack(buffer) }
+  }
 
   /// Goes on in the middle of the frames that the journal describes.
   private func resume(_ state: StreamJournal.State) {
     skip = Int(state.skip)
-    let buffer = allocateBuffer()
+    let buffer = takeBuffer()
     for i in 0..<state.headerCount {
       buffer[i] = UInt8(truncatingIfNeeded: state.header >> (8 * UInt32(i)))
     }
@@ -99,21 +101,28 @@ package final class StreamPort: Port {
     setInterest([.read, .write])
   }
 
-  private func allocateBuffer() -> UnsafeMutablePointer<UInt8> {
+  private func takeBuffer() -> UnsafeMutablePointer<UInt8> {
     if let buffer { return buffer }
-    let new = UnsafeMutablePointer<UInt8>.allocate(capacity: Self.bufferBytes)
-    buffer = new
-    return new
+    let taken = memory.streams.take()
+    buffer = taken
+    return taken
+  }
+
+  private func settleBuffer() {
+    guard kept == 0, let buffer else { return }
+    self.buffer = nil
+    memory.streams.giveBack(buffer)
   }
 
   // MARK: Receiving
 
   package override func onReadable() {
     guard end == nil else { return }
-    let buffer = allocateBuffer()
+    let buffer = takeBuffer()
+    defer { settleBuffer() }
     journal?.rxBegin()
     let n = Sockets.recv(fd, buffer + kept, fill - kept, dontWait)
-    guard n > 0 else { return receivedNothing(Int32(truncatingIfNeeded: -n)) }
+    guard n > 0 else { return receivedNothing(Int32(truncatingIfNeeded: -n), buffer) }
 
     let total = kept + n
     let start = min(skip, total)
@@ -149,7 +158,7 @@ package final class StreamPort: Port {
   /// How far to fill the buffer after a read of so many frames: as far as a batch
   /// of their like goes.
   static func fill(bytes: Int, frames: Int) -> Int {
-    max(leastRead, min(bytes / frames &* PortMemory.batch, bufferBytes))
+    max(leastRead, min(bytes / frames &* PortMemory.batch, PortMemory.streamBytes))
   }
 
   /// - Parameter length: of the half frame, when all bytes of it are there.
@@ -186,17 +195,12 @@ package final class StreamPort: Port {
     }
   }
 
-  private func receivedNothing(_ code: Int32) {
+  private func receivedNothing(_ code: Int32, _ buffer: UnsafeMutablePointer<UInt8>) {
     if code == 0 || code == ECONNRESET || code == EPIPE { return finish(.closed) }
     guard code == EAGAIN || code == ENOBUFS || code == ENOMEM else {
       return finish(.system(call: "recv", errno: code))
     }
-    recordNoProgress()
-  }
-
-  /// Nothing was read: the boundary is where it was.
-  private func recordNoProgress() {
-    guard let buffer else { return }
+    // The boundary is where it was.
     recordBoundary(buffer, kept >= framing.size ? framing.length(buffer, at: 0) : 0)
   }
 

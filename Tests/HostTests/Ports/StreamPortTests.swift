@@ -100,6 +100,30 @@ import Testing
     #expect(inbox.bytes == frames)
   }
 
+  @Test("Ports read into one buffer, but for those that wait for the rest of a frame")
+  func readBuffers() throws {
+    let pairs = try (0..<3).map { _ in try make() }
+    let frames = (0..<3).map { TestPacket.plain(300 + $0) }
+    for ((port, guest), frame) in zip(pairs, frames) {
+      guest.write(Array(Self.wire(frame)[..<100]))
+      port.onReadable()
+    }
+    // Whole frames in between, of a port that keeps nothing after them.
+    let (other, sender) = try make()
+    for i in 0..<3 {
+      sender.write(Self.wire(TestPacket.plain(1000 + i)))
+      other.onReadable()
+    }
+    #expect(memory.streams.idleCount == 1)
+    inbox.frames.removeAll()
+    for ((port, guest), frame) in zip(pairs, frames) {
+      guest.write(Array(Self.wire(frame)[100...]))
+      port.onReadable()
+    }
+    #expect(inbox.bytes == frames)
+    #expect(memory.streams.idleCount == 4)
+  }
+
   @Test("The largest frame passes; a longer one ends the port, but not what came before")
   func largest() throws {
     let (port, guest) = try make()

@@ -6,8 +6,8 @@ import Testing
 #if os(Linux)
   import Glibc
 
-  @Suite("Memory of the start")
-  struct StartupMemoryTests {
+  @Suite("Memory at rest")
+  struct RestingMemoryTests {
     /// Pages of files that are mapped and present, KiB (proc(5), RssFile).
     private func mappedFiles() throws -> Int {
       let text = String(decoding: try Files.read("/proc/self/status", limit: 8192), as: UTF8.self)
@@ -18,7 +18,7 @@ import Testing
     @Test("code that the start went through is given back, and comes back when it is called")
     func release() throws {
       let before = try mappedFiles()
-      StartupMemory.release()
+      RestingMemory.release()
       #expect(try mappedFiles() < before / 2)
       // All of it may still be called: the test itself goes on.
       #expect("\([3, 1, 2].sorted())" == "[1, 2, 3]")
@@ -39,7 +39,7 @@ import Testing
         function.storeBytes(of: byte, as: UInt8.self)
         mprotect(start, length, PROT_READ | PROT_EXEC)
       }
-      StartupMemory.release()
+      RestingMemory.release()
       #expect(function.load(as: UInt8.self) == 0xc3)
     }
   }
