@@ -6,7 +6,7 @@ import json, sys
 from xml.sax.saxutils import escape
 
 COLORS = {"lima-netd": "#2563eb", "pasta": "#d97706", "passt": "#d97706", "slirp4netns": "#9ca3af"}
-PANEL, LABEL, VALUE, BAR, GAP, TOP = 460, 178, 62, 9, 8, 66
+PANEL, LABEL, VALUE, BAR, GAP, TOP = 490, 208, 62, 9, 8, 66
 STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #1f2937 } .small { font-size: 10.5px } .title { font-size: 15px; font-weight: 600 }
   .weak { fill: #6b7280 } .back { fill: #ffffff }
