@@ -90,9 +90,3 @@ extension EndToEnd {
     }
   }
 }
-
-/// VmRSS of a process; -1 when it is gone.
-func residentKiB(of process: Int32) -> Int {
-  let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
-  return status.firstMatch(of: /VmRSS:\s+(\d+)/).flatMap { Int($0.1) } ?? -1
-}

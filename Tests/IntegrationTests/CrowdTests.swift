@@ -29,9 +29,7 @@ extension EndToEnd {
     /// Descriptors and resident memory (KiB) of a process.
     private func size(_ process: Int) throws -> (descriptors: Int, memory: Int) {
       let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd")
-      let status = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
-      let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS") } ?? ""
-      return (descriptors.count, Int(line.split(separator: " ").dropFirst().first ?? "") ?? 0)
+      return (descriptors.count, residentKiB(of: Int32(process)))
     }
 
     /// LIMA_NETD_CROWD_SECONDS makes it longer than half a minute.

@@ -5,18 +5,17 @@
 // touched. Thread: its owner's.
 
 struct BufferPool {
-  let bytes: Int
-  /// Buffers that nobody has, kept at most.
+  private let bytes: Int
+  /// How many are kept for the next at most.
   private let spare: Int
-  private var idle: [UnsafeMutablePointer<UInt8>] = []
+  /// Buffers that nobody has.
+  private(set) var idle: [UnsafeMutablePointer<UInt8>] = []
 
   init(bytes: Int, spare: Int) {
     self.bytes = bytes
     self.spare = spare
     idle.reserveCapacity(spare)
   }
-
-  var idleCount: Int { idle.count }
 
   mutating func take() -> UnsafeMutablePointer<UInt8> {
     idle.popLast() ?? .allocate(capacity: bytes)

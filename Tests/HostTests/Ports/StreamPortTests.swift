@@ -114,14 +114,14 @@ import Testing
       sender.write(Self.wire(TestPacket.plain(1000 + i)))
       other.onReadable()
     }
-    #expect(memory.streams.idleCount == 1)
+    #expect(memory.streams.idle.count == 1)
     inbox.frames.removeAll()
     for ((port, guest), frame) in zip(pairs, frames) {
       guest.write(Array(Self.wire(frame)[100...]))
       port.onReadable()
     }
     #expect(inbox.bytes == frames)
-    #expect(memory.streams.idleCount == 4)
+    #expect(memory.streams.idle.count == 4)
   }
 
   @Test("The largest frame passes; a longer one ends the port, but not what came before")
