@@ -212,6 +212,7 @@ package final class Stack {
     tcp.endOfTurn()
     udp.endOfTurn()
     core.transmitter.flush()
+    if tcp.settle() { core.transmitter.flush() }
     releaseReassembled()
     core.armTimer()
   }

@@ -36,7 +36,6 @@ extension TCPEngine {
     }
     let mac = stack.neighbor(guest.address, on: link) ?? .zero
     guard let flow = makeFlow(key: key, mac: mac, state: .synSent, fd: socket) else { return false }
-    prepareSocket(socket)
     counters.openedTowardGuest &+= 1
     flow.pointee.owner = owner
     flow.pointee.receiveScale = Self.windowScale

@@ -134,7 +134,11 @@ extension TCPEngine {
     stack.host.unwatch(flow.pointee.watch)
     flow.pointee.watch = 0
     flow.pointee.interest = 0
-    closeDescriptor(flow.pointee.fd, reset: reset)
+    if reset {
+      closeDescriptor(flow.pointee.fd, reset: true)
+    } else {
+      closeLater(flow.pointee.fd)
+    }
     flow.pointee.fd = -1
   }
 

@@ -87,7 +87,7 @@ extension TCPEngine {
     connected(flow)
   }
 
-  /// A stream socket with its options set, or -errno.
+  /// A stream socket, or -errno.
   private func openSocket(_ family: Int32) -> Int32 {
     #if canImport(Glibc)
       let stream = Int32(SOCK_STREAM.rawValue)
@@ -98,16 +98,7 @@ extension TCPEngine {
     if fd == -EMFILE || fd == -ENFILE, evictOldest() || stack.dropIdlestDatagramFlow() {
       fd = stack.calls.socket(stack.calls.context, family, stream, 0)
     }
-    guard fd >= 0 else { return fd }
-    prepareSocket(fd)
     return fd
-  }
-
-  /// No Nagle: the guest has decided about segments. Keep-alive: a peer that vanished must not hold a
-  /// flow for ever. On a unix socket they fail, which does no harm.
-  func prepareSocket(_ fd: Int32) {
-    stack.calls.set(fd, Int32(IPPROTO_TCP.self), TCP_NODELAY, 1)
-    stack.calls.set(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
   }
 
   /// A new flow in the table; nil (and the socket closed) when there is no room.

@@ -19,8 +19,8 @@ extension TCPEngine {
   func onEvent(_ token: EventToken, _ events: UInt32) {
     guard flows.isTaken(token.index, generation: token.generation) else { return }
     let flow = flows.pointer(token.index)
-    // The watch may have ended earlier in the same array of events.
-    guard flow.pointee.state != .closed, flow.pointee.watch != 0 else { return }
+    // It may have ended earlier in the same array of events.
+    guard flow.pointee.state != .closed, flow.pointee.interest != 0 else { return }
     if flow.pointee.state == .connecting {
       connectFinished(flow)
       return
@@ -157,26 +157,5 @@ extension TCPEngine {
       Int(flow.pointee.bufferedCount) &* 2 <= stack.config.sendBuffer
     else { return }
     setInterest(flow, flow.pointee.interest | UInt8(LND_FD_READ))
-  }
-
-  /// Says what is watched. Without interest the watch ends: EPOLLHUP would be reported all the
-  /// same, again and again.
-  func setInterest(_ flow: FlowPointer, _ interest: UInt8) {
-    if interest == 0 {
-      stack.host.unwatch(flow.pointee.watch)
-      flow.pointee.watch = 0
-    } else if flow.pointee.watch == 0 {
-      guard flow.pointee.fd >= 0 else { return }
-      flow.pointee.watch = stack.host.watch(
-        flow.pointee.fd, events: UInt32(interest), token: token(of: flow))
-      if flow.pointee.watch == 0 {
-        stack.host.log(UInt32(LND_LOG_ERROR), "tcp: a socket cannot be watched")
-        resetGuest(flow)
-        return
-      }
-    } else if interest != flow.pointee.interest {
-      stack.host.modify(flow.pointee.watch, events: UInt32(interest))
-    }
-    flow.pointee.interest = interest
   }
 }

@@ -21,7 +21,7 @@
 //
 // The files of this folder: Connect and Accept (how a flow begins), Input, Acknowledge and Receive
 // (a segment), HostSend and HostReceive (the socket), Output and Segment (towards the guest),
-// Timers, Close, Idle. Loop thread only.
+// Settle (what can wait until the frames are out), Timers, Close, Idle. Loop thread only.
 
 import PluginAPI
 
@@ -80,6 +80,7 @@ package final class TCPEngine {
   static let sliceCapacity = 512
   let slices: UnsafeMutablePointer<BatchSlice>
   var sliceCount: Int32 = 0
+  var unsettled = Unsettled()
   let vectors: UnsafeMutablePointer<iovec>
   let message: UnsafeMutablePointer<msghdr>
 
@@ -260,5 +261,6 @@ package final class TCPEngine {
   func shutDown() {
     forEachFlow { abandon($0) }
     endOfTurn()
+    _ = settle()
   }
 }

@@ -38,7 +38,7 @@ struct TCPFlow: UseListed {
   /// First, for FlowTable.
   var key: FlowKey
   var state: TCPState
-  /// LND_FD_READ, LND_FD_WRITE: what the watch is set to.
+  /// LND_FD_READ, LND_FD_WRITE: what the watch is set to, or will be when the turn ends.
   var interest: UInt8 = 0
   var sendScale: UInt8 = 0
   var receiveScale: UInt8 = 0
@@ -190,4 +190,6 @@ struct TCPFlowFlags: OptionSet, BitwiseCopyable {
   static let guestSpoke = TCPFlowFlags(rawValue: 1 << 19)
   /// An ACK is owed that may wait until `acknowledgeDeadline` for data to ride on.
   static let ackDelayed = TCPFlowFlags(rawValue: 1 << 20)
+  /// `interest` is not yet what the watch is set to.
+  static let isUnsettled = TCPFlowFlags(rawValue: 1 << 21)
 }

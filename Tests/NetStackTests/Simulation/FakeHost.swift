@@ -22,6 +22,11 @@ final class FakeHost {
   /// Destinations whose port behind the switch is full.
   var fullStations: Set<MACAddress> = []
   var watches: [UInt64: (fd: Int32, events: UInt32, user: UInt64)] = [:]
+  var refusesWatches = false
+  /// Calls that changed what is watched.
+  var watchCalls = 0
+  /// Called when the stack sends, before the frames are taken.
+  var onSend: () -> Void = {}
   var timers: [UInt64: UInt64] = [:]
   var log: [String] = []
   private var nextHandle: UInt64 = 1
@@ -38,15 +43,21 @@ final class FakeHost {
     host.now_ns = { FakeHost.of($0).now }
     host.fd_add = { ctx, fd, events, user in
       let host = FakeHost.of(ctx)
+      host.watchCalls += 1
+      guard !host.refusesWatches else { return 0 }
       let handle = host.handle()
       host.watches[handle] = (fd, events, user)
       return handle
     }
     host.fd_modify = { ctx, handle, events in
+      FakeHost.of(ctx).watchCalls += 1
       FakeHost.of(ctx).watches[handle]?.events = events
       return 0
     }
-    host.fd_remove = { FakeHost.of($0).watches[$1] = nil }
+    host.fd_remove = {
+      FakeHost.of($0).watchCalls += 1
+      FakeHost.of($0).watches[$1] = nil
+    }
     host.timer_at = { ctx, deadline, _ in
       let host = FakeHost.of(ctx)
       let handle = host.handle()
@@ -75,6 +86,7 @@ final class FakeHost {
 
   private func take(_ list: UnsafePointer<lnd_frame>, _ count: Int) -> UInt32 {
     sendCalls += 1
+    onSend()
     var taken = 0
     while taken < count {
       if let room = sendRoom {

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What nobody waits for: options of a new socket, what is watched, the closing of a descriptor.
+// It is put off until the frames of the turn are out, so that the guest is already at work on
+// them. Several changes of what is watched are one call, or none.
+
+import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Flows and descriptors that `settle` deals with, in memory of fixed size.
+struct Unsettled: ~Copyable {
+  static let capacity = 256
+  fileprivate let flows = UnsafeMutablePointer<UInt32>.allocate(capacity: capacity)
+  fileprivate let descriptors = UnsafeMutablePointer<Int32>.allocate(capacity: capacity)
+  fileprivate var flowCount = 0
+  fileprivate var descriptorCount = 0
+
+  deinit {
+    flows.deallocate()
+    descriptors.deallocate()
+  }
+}
+
+extension TCPEngine {
+  /// Says what is to be watched from the end of this turn on.
+  @inline(__always)
+  func setInterest(_ flow: FlowPointer, _ interest: UInt8) {
+    guard interest != flow.pointee.interest else { return }
+    flow.pointee.interest = interest
+    guard !flow.pointee.flags.contains(.isUnsettled) else { return }
+    if unsettled.flowCount == Unsettled.capacity { settleFlows() }
+    flow.pointee.flags.insert(.isUnsettled)
+    unsettled.flows[unsettled.flowCount] = index(of: flow)
+    unsettled.flowCount &+= 1
+  }
+
+  /// Closes a socket in good order.
+  func closeLater(_ fd: Int32) {
+    if unsettled.descriptorCount == Unsettled.capacity { closeDescriptors() }
+    unsettled.descriptors[unsettled.descriptorCount] = fd
+    unsettled.descriptorCount &+= 1
+  }
+
+  /// See the head of this file. After `endOfTurn` and the frames. Flows whose socket cannot be
+  /// watched are reset: true when there are any, and so frames.
+  func settle() -> Bool {
+    let isAnyLost = unsettled.flowCount > 0 && settleFlows()
+    closeDescriptors()
+    return isAnyLost
+  }
+
+  @discardableResult
+  private func settleFlows() -> Bool {
+    var isAnyLost = false
+    let count = unsettled.flowCount
+    unsettled.flowCount = 0
+    for place in 0..<count {
+      let index = unsettled.flows[place]
+      guard flows.isTaken(index) else { continue }
+      let flow = flows.pointer(index)
+      guard flow.pointee.flags.contains(.isUnsettled) else { continue }
+      flow.pointee.flags.remove(.isUnsettled)
+      if !watch(flow) {
+        stack.host.log(UInt32(LND_LOG_ERROR), "tcp: a socket cannot be watched")
+        resetGuest(flow)
+        isAnyLost = true
+      }
+    }
+    return isAnyLost
+  }
+
+  private func closeDescriptors() {
+    while unsettled.descriptorCount > 0 {
+      unsettled.descriptorCount &-= 1
+      _ = stack.calls.close(stack.calls.context, unsettled.descriptors[unsettled.descriptorCount])
+    }
+  }
+
+  /// Makes the watch what `interest` says; false when the host refuses. Without interest it ends:
+  /// EPOLLHUP would be reported all the same, again and again.
+  private func watch(_ flow: FlowPointer) -> Bool {
+    let interest = flow.pointee.interest
+    guard flow.pointee.fd >= 0 else { return true }
+    if interest == 0 {
+      stack.host.unwatch(flow.pointee.watch)
+      flow.pointee.watch = 0
+    } else if flow.pointee.watch == 0 {
+      prepareSocket(flow.pointee.fd)
+      flow.pointee.watch = stack.host.watch(
+        flow.pointee.fd, events: UInt32(interest), token: token(of: flow))
+      return flow.pointee.watch != 0
+    } else {
+      stack.host.modify(flow.pointee.watch, events: UInt32(interest))
+    }
+    return true
+  }
+
+  /// No Nagle: the guest has decided about segments. Keep-alive: a peer that vanished must not hold a
+  /// flow for ever. On a unix socket they fail, which does no harm.
+  private func prepareSocket(_ fd: Int32) {
+    stack.calls.set(fd, Int32(IPPROTO_TCP.self), TCP_NODELAY, 1)
+    stack.calls.set(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
+  }
+}
