@@ -28,7 +28,7 @@ demo:
 
 test:
 	@Scripts/install-packages test
-	@Scripts/test
+	@Scripts/with-temporary-folder Scripts/test
 
 examples:
 	@Scripts/install-packages examples
@@ -38,7 +38,7 @@ examples:
 check: lint
 	@Scripts/install-packages build
 	$(SWIFT) build -Xswiftc -warnings-as-errors
-	$(SWIFT) test --disable-xctest --no-parallel --skip IntegrationTests -Xswiftc -warnings-as-errors
+	Scripts/with-temporary-folder $(SWIFT) test --disable-xctest --no-parallel --skip IntegrationTests -Xswiftc -warnings-as-errors
 
 build:
 	@Scripts/install-packages build

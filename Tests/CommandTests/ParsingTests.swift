@@ -123,6 +123,27 @@ import Testing
     #expect(try #require(refusal(["dns", "query", "a.b", "NOSUCH"])).contains("TYPE65"))
   }
 
+  @Test(
+    arguments: [
+      ("example.com", nil, "example.com", "A"),
+      ("example.com", "mx", "example.com", "MX"),
+      ("192.168.5.2", nil, "2.5.168.192.in-addr.arpa.", "PTR"),
+      ("192.168.5.2", "ptr", "2.5.168.192.in-addr.arpa.", "PTR"),
+      ("192.168.5.2", "A", "192.168.5.2", "A"),
+      ("192.168.5", nil, "192.168.5", "A"),
+      ("example.com", "PTR", "example.com", "PTR"),
+      (
+        "fd00::1", nil, "1" + String(repeating: ".0", count: 29) + ".d.f.ip6.arpa.", "PTR"
+      ),
+    ] as [(String, String?, String, String)])
+  func anAddressIsAskedForItsNames(word: String, type: String?, name: String, asked: String) throws
+  {
+    let words = ["dns", "query", word] + (type.map { [$0] } ?? [])
+    let query = try #require(try LimaNetd.parseAsRoot(words) as? DNSQuery)
+    #expect(query.question.name == name)
+    #expect(query.question.type == asked)
+  }
+
   @Test func captureRefusesLengthsThatMakeNoSense() {
     #expect(refusal(["capture", "default", "-w", "x.pcap", "--snaplen", "5"]) != nil)
     #expect(refusal(["capture", "default"])?.contains("-w") == true)

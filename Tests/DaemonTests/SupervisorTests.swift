@@ -76,6 +76,26 @@ struct SupervisorTests {
     #expect(network.error?.message.contains("use a shorter Lima home or name") == true)
   }
 
+  @Test func `networks that cannot start are told of before a guest comes`() throws {
+    let config = """
+      networks:
+        lab: {mode: fake}
+        bent: {mode: fakee}
+        odd:
+          mode: fake
+          dns: {plugin: nobody}
+      """
+    let fixture = try Fixture(config: config)
+    func warnings() -> [String] { fixture.log.lines.all.filter { $0.hasPrefix("warning") } }
+    #expect(fixture.until { warnings().contains { $0.contains("network odd") } })
+    #expect(
+      warnings().contains { $0.contains("network bent") && $0.contains("did you mean `fake`") })
+    #expect(!warnings().contains { $0.contains("network lab") })
+    try Fixture.write(fixture.home.configFile, "networks:\n  lab: {mode: fak}\n")
+    fixture.supervisor.reload()
+    #expect(fixture.until { warnings().contains { $0.contains("network lab") } })
+  }
+
   @Test func `a bad file at start is refused as a whole`() throws {
     let fixture = try Fixture(config: "networks:\n  lab:\n    mod: fake\n", start: false)
     #expect(throws: ConfigError.self) { try fixture.supervisor.start() }

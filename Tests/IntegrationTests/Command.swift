@@ -71,7 +71,6 @@ final class RunningCommand {
     process.waitUntilExit()
     let signalled = process.terminationReason == .uncaughtSignal
     let status = process.terminationStatus
-    defer { try? FileManager.default.removeItem(at: folder) }
     return CommandResult(
       command: name, status: late ? -1 : (signalled ? 128 + status : status),
       output: output, errors: errors, seconds: Date().timeIntervalSince(started))
@@ -89,7 +88,10 @@ final class RunningCommand {
   /// Ends its standard input.
   func closeInput() { try? input.fileHandleForWriting.close() }
 
-  deinit { stop() }
+  deinit {
+    stop()
+    try? FileManager.default.removeItem(at: folder)
+  }
 }
 
 /// Runs a program to its end.

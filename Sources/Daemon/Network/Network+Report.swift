@@ -30,6 +30,12 @@ extension Network {
       restarts: restarts, retryAt: retryAt, lastExit: lastExit, live: nil)
   }
 
+  /// Tells the log why it could not start; nothing when it could, or runs.
+  func warnIfUnstartable(registry: Registry) {
+    guard state == .stopped, let error = report(registry: registry).error else { return }
+    log(.warning, error.message)
+  }
+
   /// The report with what the process says of its ports and plugins.
   func liveReport(registry: Registry?, answer: @escaping (NetworkReport) -> Void) {
     let report = report(registry: registry)

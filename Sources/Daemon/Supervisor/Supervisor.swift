@@ -95,8 +95,7 @@ package final class Supervisor {
     }
     log.info(
       "serving \(options.home.path): networks \(networks.keys.sorted().joined(separator: ", "))")
-    // Known early, so that `status` and the first guest need not wait.
-    plugins.refresh { _ in }
+    inspectPlugins()
     context.rest.disturb()
   }
 
@@ -130,10 +129,21 @@ package final class Supervisor {
       configError = "\(error)"
       log.error("the configuration is refused, the one before stays:\n\(error)")
     }
-    plugins.refresh { _ in }
+    inspectPlugins()
     // resolv.conf and routes may have changed, too: that is when people send SIGHUP.
     for network in networks.values where network.state == .running {
       network.link?.request(.networkChanged)
+    }
+  }
+
+  /// Known early, so that `status` and the first guest need not wait, and that a network which cannot
+  /// start is told of before one comes.
+  private func inspectPlugins() {
+    plugins.refresh { [weak self] registry in
+      guard let self else { return }
+      for (_, network) in networks.sorted(by: { $0.key < $1.key }) {
+        network.warnIfUnstartable(registry: registry)
+      }
     }
   }
 

@@ -29,13 +29,13 @@ struct DNSQuery: ParsableCommand {
 
         lima-netd dns query host.lima.internal
         lima-netd dns query example.com MX --network default
-        lima-netd dns query 2.5.168.192.in-addr.arpa PTR --json
+        lima-netd dns query 192.168.5.2 --json
       """)
 
-  @Argument(help: "The name.")
+  @Argument(help: "The name; or an address, whose names are asked for.")
   var name: String
-  @Argument(help: "A, AAAA, MX, TXT, ..., or TYPE65.")
-  var type = "A"
+  @Argument(help: "A (the default), AAAA, MX, TXT, ..., or TYPE65; of an address PTR.")
+  var type: String?
   @Option(help: ArgumentHelp("Whose DNS to ask.", valueName: "network"))
   var network = "default"
   @OptionGroup var listing: ListingOptions
@@ -46,22 +46,33 @@ struct DNSQuery: ParsableCommand {
       throw ValidationError(
         "\(name): not a domain name: labels have 1 to 63 bytes, all of it at most 253.")
     }
+    guard let type else { return }
     guard DNSType(type) != nil else {
       throw ValidationError(
         "\(type): no such type. Known are A, AAAA, MX, TXT, ...; TYPE65 names any by number.")
     }
   }
 
+  /// What the DNS is asked: of an address, unless another type is given, its reverse name.
+  var question: (name: String, type: String) {
+    let type = type?.uppercased()
+    if let address = DNSAddress(name), type == nil || type == "PTR" {
+      return ("\(DNSName(reverseOf: address))", "PTR")
+    }
+    return (name, type ?? "A")
+  }
+
   func run() throws {
     let client = try ControlClient(home)
-    let answer = try client.resolve(name: name, type: type.uppercased(), network: network)
+    let (name, type) = question
+    let answer = try client.resolve(name: name, type: type, network: network)
     guard let bytes = Data(base64Encoded: answer.message),
       let message = try? DNSMessage(parsing: Array(bytes))
     else {
       throw CommandFailure("The DNS plugin's answer is not a DNS message")
     }
     let report = DNSResult(
-      name: name, type: type.uppercased(), network: network,
+      name: name, type: type, network: network,
       source: answer.source, plugin: try? client.dnsPlugin(of: network),
       milliseconds: answer.milliseconds, message)
     try listing.show(report) { report.text }
