@@ -12,7 +12,9 @@
   enum NamespaceThread {
     /// Why bodies cannot run here; nil when they can.
     static let obstacle: String? = {
-      if geteuid() != 0 { return "needs root: a test is no process with one thread" }
+      if geteuid() != 0 {
+        return "needs root: a process with threads has no way into a user namespace"
+      }
       do {
         try run { _ = try Tap.open(name: "probe") }
         return nil

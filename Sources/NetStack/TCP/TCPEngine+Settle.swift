@@ -66,7 +66,9 @@ extension TCPEngine {
       guard flow.pointee.flags.contains(.isUnsettled) else { continue }
       flow.pointee.flags.remove(.isUnsettled)
       if !watch(flow) {
-        stack.host.log(UInt32(LND_LOG_ERROR), "tcp: a socket cannot be watched")
+        if exhaustionLogLimit.take(now: stack.now) {
+          stack.host.log(UInt32(LND_LOG_ERROR), "tcp: a socket cannot be watched")
+        }
         resetGuest(flow)
         isAnyLost = true
       }
