@@ -64,7 +64,23 @@ struct TCPSettleTests {
     #expect(simulation.kernel.sockets.values.count(where: \.noDelay) == count)
   }
 
-  @Test func `a change that is taken back in the same turn asks nothing of the kernel`() throws {
+  @Test func `a socket that is watched again after a pause keeps the options it has`() throws {
+    let simulation = Simulation(seed: 7) { $0.sendBuffer = 128 << 10 }
+    let guest = ScriptedGuest(simulation)
+    #expect(guest.open(scale: 10))
+    let socket = try #require(guest.socket)
+    socket.incoming = pattern(1 << 20, seed: 7)
+    for _ in 0..<4 { guest.poll() }
+    #expect(simulation.host.watches.isEmpty, "reading pauses while the buffer is full")
+    for segment in guest.answers() {
+      guest.acknowledged = segment.header.sequence &+ UInt32(segment.payload.count)
+    }
+    guest.exchange(guest.segment(.ack))
+    #expect(simulation.host.watches.count == 1)
+    #expect(socket.noDelayCalls == 1)
+  }
+
+  @Test func `two changes of what is watched in one turn are one call`() throws {
     let simulation = Simulation(seed: 6)
     let guest = ScriptedGuest(simulation)
     #expect(guest.open())

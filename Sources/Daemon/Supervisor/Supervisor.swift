@@ -140,10 +140,14 @@ package final class Supervisor {
   /// start is told of before one comes.
   private func inspectPlugins() {
     plugins.refresh { [weak self] registry in
-      guard let self else { return }
-      for (_, network) in networks.sorted(by: { $0.key < $1.key }) {
-        network.warnIfUnstartable(registry: registry)
-      }
+      // A network that a guest waits for starts first.
+      self?.loop.later { self?.warnOfUnstartable(registry) }
+    }
+  }
+
+  private func warnOfUnstartable(_ registry: Registry) {
+    for (_, network) in networks.sorted(by: { $0.key < $1.key }) {
+      network.warnIfUnstartable(registry: registry)
     }
   }
 

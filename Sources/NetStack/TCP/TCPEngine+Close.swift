@@ -134,22 +134,18 @@ extension TCPEngine {
     stack.host.unwatch(flow.pointee.watch)
     flow.pointee.watch = 0
     flow.pointee.interest = 0
-    if reset {
-      closeDescriptor(flow.pointee.fd, reset: true)
-    } else {
-      closeLater(flow.pointee.fd)
-    }
+    closeDescriptor(flow.pointee.fd, reset: reset)
     flow.pointee.fd = -1
   }
 
-  /// Closes a socket; with `reset` its peer gets an RST, whatever it still had to read.
+  /// Closes a socket when the turn ends; with `reset` at once (its descriptor may be needed), and its
+  /// peer gets an RST, whatever it still had to read.
   func closeDescriptor(_ fd: Int32, reset: Bool) {
-    if reset {
-      var value = linger(l_onoff: 1, l_linger: 0)
-      _ = stack.calls.setOption(
-        stack.calls.context, fd, Int32(SOL_SOCKET), Int32(SO_LINGER), &value,
-        UInt32(MemoryLayout<linger>.size))
-    }
+    guard reset else { return closeLater(fd) }
+    var value = linger(l_onoff: 1, l_linger: 0)
+    _ = stack.calls.setOption(
+      stack.calls.context, fd, Int32(SOL_SOCKET), Int32(SO_LINGER), &value,
+      UInt32(MemoryLayout<linger>.size))
     _ = stack.calls.close(stack.calls.context, fd)
   }
 }

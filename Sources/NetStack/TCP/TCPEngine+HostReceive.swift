@@ -19,7 +19,7 @@ extension TCPEngine {
   func onEvent(_ token: EventToken, _ events: UInt32) {
     guard flows.isTaken(token.index, generation: token.generation) else { return }
     let flow = flows.pointer(token.index)
-    // It may have ended earlier in the same array of events.
+    // The watch may have ended earlier in the same array of events.
     guard flow.pointee.state != .closed, flow.pointee.interest != 0 else { return }
     if flow.pointee.state == .connecting {
       connectFinished(flow)

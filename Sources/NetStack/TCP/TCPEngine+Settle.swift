@@ -92,7 +92,8 @@ extension TCPEngine {
       stack.host.unwatch(flow.pointee.watch)
       flow.pointee.watch = 0
     } else if flow.pointee.watch == 0 {
-      prepareSocket(flow.pointee.fd)
+      // Not anew for each pause of reading.
+      if flow.pointee.flags.insert(.isPrepared).inserted { prepareSocket(flow.pointee.fd) }
       flow.pointee.watch = stack.host.watch(
         flow.pointee.fd, events: UInt32(interest), token: token(of: flow))
       return flow.pointee.watch != 0

@@ -192,4 +192,6 @@ struct TCPFlowFlags: OptionSet, BitwiseCopyable {
   static let ackDelayed = TCPFlowFlags(rawValue: 1 << 20)
   /// `interest` is not yet what the watch is set to.
   static let isUnsettled = TCPFlowFlags(rawValue: 1 << 21)
+  /// The socket has its options.
+  static let isPrepared = TCPFlowFlags(rawValue: 1 << 22)
 }

@@ -37,6 +37,7 @@ final class FakeKernel {
     var isClosed = false
     var wasReset = false
     var noDelay = false
+    var noDelayCalls = 0
     var sendCalls = 0
 
     var unread: Int { incoming.count - incomingAt }
@@ -146,7 +147,10 @@ final class FakeKernel {
       setOption: { ctx, fd, _, name, value, _ in
         guard let socket = FakeKernel.of(ctx).sockets[fd] else { return -EBADF }
         if name == SO_LINGER { socket.wasReset = value.load(as: linger.self).l_onoff != 0 }
-        if name == TCP_NODELAY { socket.noDelay = true }
+        if name == TCP_NODELAY {
+          socket.noDelay = true
+          socket.noDelayCalls += 1
+        }
         return 0
       },
       localAddress: { _, _, _, _ in -EINVAL },
