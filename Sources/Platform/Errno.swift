@@ -52,6 +52,8 @@ extension Errno {
   package static var timedOut: Errno { Errno(ETIMEDOUT) }
   package static var invalidArgument: Errno { Errno(EINVAL) }
   package static var nameTooLong: Errno { Errno(ENAMETOOLONG) }
+  package static var exists: Errno { Errno(EEXIST) }
+  package static var tooLarge: Errno { Errno(EFBIG) }
 }
 
 /// A system call that failed.
@@ -61,17 +63,23 @@ package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
   package let errno: Errno
   /// What it was about: a path, an address, or nil.
   package let subject: String?
+  /// The reason in plainer words than the errno's, as "a named pipe is there, not a file".
+  package let detail: String?
 
-  package init(_ call: String, _ errno: Errno, subject: String? = nil) {
+  package init(_ call: String, _ errno: Errno, subject: String? = nil, detail: String? = nil) {
     self.call = call
     self.errno = errno
     self.subject = subject
+    self.detail = detail
   }
+
+  /// Why, without what: for texts that name the subject themselves.
+  package var reason: String { detail ?? errno.description }
 
   /// "connect /run/x.sock: Connection refused (ECONNREFUSED)"
   package var description: String {
     let about = subject.map { "\(call) \($0)" } ?? call
-    return "\(about): \(errno) (\(errno.name))"
+    return detail.map { "\(about): \($0)" } ?? "\(about): \(errno) (\(errno.name))"
   }
 }
 

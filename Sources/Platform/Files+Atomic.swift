@@ -10,32 +10,51 @@
 
 extension Files {
   /// Puts a file with these bytes in the place of the one at `path`, in one step: a reader finds the old one or the new
-  /// one. Written beside it first, as `path` and ".tmp".
+  /// one. Written beside it first, as `path` and ".tmp". A link is followed, as a reader would; what is neither a regular
+  /// file nor missing is not ours to replace (EEXIST).
   package static func write(_ bytes: [UInt8], to path: String, mode: UInt32) throws(SystemError) {
-    let new = path + ".tmp"
+    let target = try replaceable(path)
+    let new = target + ".tmp"
+    // Of a process that died over it.
     remove(new)
     let fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode_t(mode))
     guard fd >= 0 else { throw SystemError("open", .current, subject: new) }
+    defer { Descriptor.close(fd) }
     do throws(SystemError) {
-      defer { Descriptor.close(fd) }
       try writeAll(fd, bytes)
+      try rename(new, to: target)
     } catch {
-      remove(new)
+      remove(new, openAs: fd)
       throw error
     }
-    try rename(new, to: path)
+  }
+
+  /// Where a file that is to be at `path` goes.
+  private static func replaceable(_ path: String) throws(SystemError) -> String {
+    try refuseNUL(path, "open")
+    guard let there = try? info(path, followLinks: false), there.kind != .file else { return path }
+    let target = there.kind == .symbolicLink ? try realPath(path) : path
+    let kind = there.kind == .symbolicLink ? try info(target).kind : there.kind
+    guard kind == .file else {
+      throw SystemError(
+        "replace", .exists, subject: path, detail: "\(kind.words) is there, not a regular file")
+    }
+    return target
   }
 
   /// Makes an empty file, unless something is there.
   package static func touch(_ path: String, mode: UInt32) throws(SystemError) {
-    let fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, mode_t(mode))
-    guard fd >= 0 else { throw SystemError("open", .current, subject: path) }
-    Descriptor.close(fd)
+    try refuseNUL(path, "open")
+    let fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(mode))
+    if fd >= 0 { return Descriptor.close(fd) }
+    let reason = Errno.current
+    guard reason == .exists else { throw SystemError("open", reason, subject: path) }
   }
 
   /// flock on a directory, as long as the descriptor is open; nil while another process has it.
   package static func lockDirectory(_ path: String) throws(SystemError) -> Int32? {
-    let fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    try refuseNUL(path, "open")
+    let fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK)
     guard fd >= 0 else { throw SystemError("open", .current, subject: path) }
     if flock(fd, LOCK_EX | LOCK_NB) == 0 { return fd }
     let reason = Errno.current

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files: the few things done to files and directories by path. Cold paths: every call may block on a disk.
+// Files: the few things done to files and directories by path. Cold paths: every call may block on a disk, and on
+// nothing else: what is opened by name is asked for its type before and after, so that a named pipe, a device or a
+// terminal that somebody put in a file's place is an error and no wait. A path with a NUL in it is refused, for C would
+// take it for a shorter one. Files+Read.swift and Files+Atomic.swift have what is done to contents.
 
 #if canImport(Glibc)
   import Glibc
@@ -10,7 +13,20 @@
 
 package struct FileInfo: Hashable, Sendable {
   package enum Kind: Sendable {
-    case file, directory, symbolicLink, socket, other
+    case file, directory, symbolicLink, socket, pipe, device, other
+
+    /// "a directory", for texts that say what is in the way.
+    package var words: String {
+      switch self {
+      case .file: "a regular file"
+      case .directory: "a directory"
+      case .symbolicLink: "a symbolic link"
+      case .socket: "a socket"
+      case .pipe: "a named pipe"
+      case .device: "a device"
+      case .other: "something that is no file"
+      }
+    }
   }
 
   package var kind: Kind
@@ -33,6 +49,8 @@ package struct FileInfo: Hashable, Sendable {
     case S_IFDIR: kind = .directory
     case S_IFLNK: kind = .symbolicLink
     case S_IFSOCK: kind = .socket
+    case S_IFIFO: kind = .pipe
+    case S_IFCHR, S_IFBLK: kind = .device
     default: kind = .other
     }
     mode = UInt32(info.st_mode & 0o7777)
@@ -52,72 +70,50 @@ package struct FileInfo: Hashable, Sendable {
 package enum Files {
   package static func info(_ path: String, followLinks: Bool = true) throws(SystemError) -> FileInfo
   {
+    try refuseNUL(path, "stat")
     var info = stat()
     let result = followLinks ? stat(path, &info) : lstat(path, &info)
     guard result == 0 else { throw SystemError("stat", .current, subject: path) }
     return FileInfo(info)
   }
 
+  /// Something is there, of whatever kind; a link that leads nowhere, too.
   package static func exists(_ path: String) -> Bool {
-    var info = stat()
-    return lstat(path, &info) == 0
+    (try? info(path, followLinks: false)) != nil
   }
 
-  /// The names in a directory, sorted, without "." and "..".
-  package static func list(_ path: String) throws(SystemError) -> [String] {
+  static func refuseNUL(_ path: String, _ call: String) throws(SystemError) {
+    guard path.utf8.contains(0) else { return }
+    throw SystemError(call, .invalidArgument, subject: path, detail: "a path has no NUL in it")
+  }
+
+  /// Entries of a directory that are looked at: some milliseconds' worth.
+  package static let maximumEntries = 10_000
+
+  /// The names in a directory that are wanted, sorted, without "." and ".."; EFBIG when the directory has more than
+  /// `maximumEntries`.
+  package static func list(
+    _ path: String, where isWanted: (String) -> Bool = { _ in true }
+  ) throws(SystemError) -> [String] {
+    try refuseNUL(path, "opendir")
     guard let directory = opendir(path) else {
       throw SystemError("opendir", .current, subject: path)
     }
     defer { closedir(directory) }
     var names: [String] = []
+    var count = 0
     while let entry = readdir(directory) {
+      count += 1
+      guard count <= maximumEntries + 2 else {
+        throw SystemError(
+          "readdir", .tooLarge, subject: path, detail: "it has more than \(maximumEntries) entries")
+      }
       let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
-      if name != ".", name != ".." { names.append(name) }
+      if name != ".", name != "..", isWanted(name) { names.append(name) }
     }
     return names.sorted()
-  }
-
-  /// The whole file; EFBIG when it has more than `limit` bytes.
-  package static func read(_ path: String, limit: Int) throws(SystemError) -> [UInt8] {
-    let fd = open(path, O_RDONLY | O_CLOEXEC)
-    guard fd >= 0 else { throw SystemError("open", .current, subject: path) }
-    defer { Descriptor.close(fd) }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 65536)
-    while true {
-      let count = readSome(fd, &chunk)
-      if count < 0 { throw SystemError("read", .current, subject: path) }
-      if count == 0 { return bytes }
-      bytes += chunk[..<count]
-      if bytes.count > limit { throw SystemError("read", Errno(EFBIG), subject: path) }
-    }
-  }
-
-  /// At most the last `limit` bytes.
-  package static func tail(_ path: String, limit: Int) throws(SystemError) -> [UInt8] {
-    let fd = open(path, O_RDONLY | O_CLOEXEC)
-    guard fd >= 0 else { throw SystemError("open", .current, subject: path) }
-    defer { Descriptor.close(fd) }
-    let end = lseek(fd, 0, SEEK_END)
-    _ = lseek(fd, max(0, end - off_t(limit)), SEEK_SET)
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: limit)
-    while bytes.count < limit {
-      let count = readSome(fd, &chunk)
-      if count <= 0 { break }
-      bytes += chunk[..<min(count, limit - bytes.count)]
-    }
-    return bytes
-  }
-
-  /// Reads once, as much as fits: bytes, 0 at the end, -1 with errno set.
-  package static func readSome(_ fd: Int32, _ buffer: inout [UInt8]) -> Int {
-    while true {
-      let count = buffer.withUnsafeMutableBytes { systemRead(fd, $0.baseAddress, $0.count) }
-      if count >= 0 || errno != EINTR { return count }
-    }
   }
 
   /// Writes all of it, waiting where a pipe or terminal is full.
@@ -139,11 +135,15 @@ package enum Files {
 
   /// Makes the directory and those above it. One that exists keeps its permissions.
   package static func makeDirectory(_ path: String, mode: UInt32) throws(SystemError) {
+    try refuseNUL(path, "mkdir")
     if mkdir(path, mode_t(mode)) == 0 { return }
     switch Errno.current.rawValue {
     case EEXIST:
-      guard try info(path).kind == .directory else {
-        throw SystemError("mkdir", Errno(ENOTDIR), subject: path)
+      let there = try info(path).kind
+      guard there == .directory else {
+        throw SystemError(
+          "mkdir", Errno(ENOTDIR), subject: path,
+          detail: "\(there.words) is there, and a directory is needed")
       }
     case ENOENT:
       guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
@@ -160,19 +160,36 @@ package enum Files {
 
   /// Puts a file in the place of another.
   package static func rename(_ path: String, to target: String) throws(SystemError) {
+    try refuseNUL(path, "rename")
+    try refuseNUL(target, "rename")
     guard systemRename(path, target) == 0 else {
       throw SystemError("rename", .current, subject: path)
     }
   }
 
-  /// Idempotent.
-  package static func remove(_ path: String) { _ = unlink(path) }
+  /// Removes a regular file; what else is there by that name was put there by somebody else and stays. Idempotent.
+  package static func remove(_ path: String) {
+    guard let there = try? info(path, followLinks: false), there.kind == .file else { return }
+    _ = unlink(path)
+  }
 
-  /// Idempotent; a directory that is not empty stays.
-  package static func removeDirectory(_ path: String) { _ = rmdir(path) }
+  /// Removes the file at `path` if it is the one that `fd` has open. Idempotent.
+  package static func remove(_ path: String, openAs fd: Int32) {
+    var own = stat()
+    guard fstat(fd, &own) == 0, let there = try? info(path, followLinks: false) else { return }
+    let mine = FileInfo(own)
+    if there.inode == mine.inode, there.device == mine.device { _ = unlink(path) }
+  }
+
+  /// Idempotent; a directory that is not empty stays, and so does a link to one.
+  package static func removeDirectory(_ path: String) {
+    guard !path.utf8.contains(0) else { return }
+    _ = rmdir(path)
+  }
 
   /// The path without symbolic links and dots.
   package static func realPath(_ path: String) throws(SystemError) -> String {
+    try refuseNUL(path, "realpath")
     guard let resolved = realpath(path, nil) else {
       throw SystemError("realpath", .current, subject: path)
     }
@@ -180,11 +197,40 @@ package enum Files {
     return String(cString: resolved)
   }
 
-  /// A descriptor for appending to a file that is made when missing.
+  /// A descriptor for appending to a regular file, which is made when missing.
   package static func openForAppending(_ path: String, mode: UInt32) throws(SystemError) -> Int32 {
-    let fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, mode_t(mode))
+    try openOwn(path, O_WRONLY | O_CREAT | O_APPEND, mode: mode)
+  }
+
+  /// Opens a file of this program's own: a regular one, not through a link.
+  static func openOwn(_ path: String, _ flags: Int32, mode: UInt32) throws(SystemError) -> Int32 {
+    try refuseNUL(path, "open")
+    if let there = try? info(path, followLinks: false) { try refuse(there.kind, path) }
+    // Non-blocking: a pipe may have come since. For a regular file it means nothing.
+    let fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode_t(mode))
     guard fd >= 0 else { throw SystemError("open", .current, subject: path) }
-    return fd
+    return try checked(fd, path)
+  }
+
+  /// - Throws: when it is no regular file.
+  static func refuse(_ kind: FileInfo.Kind, _ path: String) throws(SystemError) {
+    guard kind != .file else { return }
+    throw SystemError(
+      "open", Errno(kind == .directory ? EISDIR : EINVAL), subject: path,
+      detail: "\(kind.words) is there, not a regular file")
+  }
+
+  /// `fd`, if it is a regular file's; else it is closed.
+  static func checked(_ fd: Int32, _ path: String) throws(SystemError) -> Int32 {
+    var info = stat()
+    do throws(SystemError) {
+      guard fstat(fd, &info) == 0 else { throw SystemError("fstat", .current, subject: path) }
+      try refuse(FileInfo(info).kind, path)
+      return fd
+    } catch {
+      Descriptor.close(fd)
+      throw error
+    }
   }
 
   /// A descriptor for /dev/null.
@@ -212,8 +258,7 @@ package enum Files {
   }
 
   private static func lock(_ path: String, mode: UInt32) throws(SystemError) -> Int32? {
-    let fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode_t(mode))
-    guard fd >= 0 else { throw SystemError("open", .current, subject: path) }
+    let fd = try openOwn(path, O_RDWR | O_CREAT, mode: mode)
     if flock(fd, LOCK_EX | LOCK_NB) == 0 { return fd }
     let reason = Errno.current
     Descriptor.close(fd)
@@ -234,16 +279,6 @@ package enum Files {
       Glibc.rename(path, target)
     #else
       Darwin.rename(path, target)
-    #endif
-  }
-
-  private static func systemRead(_ fd: Int32, _ bytes: UnsafeMutableRawPointer?, _ count: Int)
-    -> Int
-  {
-    #if canImport(Glibc)
-      Glibc.read(fd, bytes, count)
-    #else
-      Darwin.read(fd, bytes, count)
     #endif
   }
 

@@ -35,8 +35,7 @@ package struct SHA256 {
   }
 
   package static func of(file path: String) throws(SystemError) -> String {
-    let fd = open(path, O_RDONLY | O_CLOEXEC)
-    guard fd >= 0 else { throw SystemError("open", .current, subject: path) }
+    let fd = try Files.openForReading(path)
     defer { Descriptor.close(fd) }
     var hash = SHA256()
     var buffer = [UInt8](repeating: 0, count: 65536)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Unix sockets by path, and who is at the other end. Stale socket files are
-// replaced only when nobody answers behind them.
+// replaced only when nobody answers behind them. Nothing here waits, unless it
+// is told how long.
 
 import CPlatform
 
@@ -35,44 +36,77 @@ package enum UnixSocket {
   /// Bytes a path may have: sun_path without its NUL.
   package static let maximumPathLength = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
 
-  /// Listens (stream) or binds (datagram) at `path`, non-blocking, with the
-  /// file's permissions set to `mode` whatever the umask. A socket file that
-  /// nobody serves is replaced; one that is served is EADDRINUSE.
+  /// A socket that listens or is bound, and its file.
+  package struct Bound: Sendable {
+    package let fd: Int32
+    /// Nil when somebody replaced the file at once.
+    package let file: SocketFile?
+
+    /// Unlinks the file, if it is ours still, and closes.
+    package func close() {
+      file?.remove()
+      Descriptor.close(fd)
+    }
+  }
+
+  /// As `serve`, for those who leave the file behind.
   package static func listen(
     path: String, type: Kind = .stream, mode: mode_t = 0o600, backlog: Int32 = 128
   ) throws(SystemError) -> Int32 {
+    try serve(path: path, type: type, mode: mode, backlog: backlog).fd
+  }
+
+  /// Listens (stream) or binds (datagram) at `path`, non-blocking, with the
+  /// file's permissions set to `mode` whatever the umask. A socket file that
+  /// nobody serves is replaced; one that is served is EADDRINUSE, and what is
+  /// no socket EEXIST.
+  package static func serve(
+    path: String, type: Kind = .stream, mode: mode_t = 0o600, backlog: Int32 = 128
+  ) throws(SystemError) -> Bound {
     let fd = try make(type)
     do throws(SystemError) {
       // Linux makes the file with the socket's own mode (less umask): it is
       // never open to more than `mode`, not even for a moment.
       _ = fchmod(fd, mode)
       try bind(fd, path, type)
-      guard chmod(path, mode) == 0 else { throw SystemError("chmod", .current, subject: path) }
+      let file = SocketFile(bound: path)
+      if let there = try? Files.info(path, followLinks: false), there.mode != UInt32(mode),
+        file?.isThere ?? false
+      {
+        guard chmod(path, mode) == 0 else { throw SystemError("chmod", .current, subject: path) }
+      }
       if type == .stream {
         guard systemListen(fd, backlog) == 0 else {
           throw SystemError("listen", .current, subject: path)
         }
       }
       try Descriptor.setNonBlocking(fd)
-      return fd
+      return Bound(fd: fd, file: file)
     } catch {
       Descriptor.close(fd)
       throw error
     }
   }
 
-  /// Connects; the socket is non-blocking afterwards, the connect itself is
-  /// not (a unix connect ends at once or finds a full backlog).
-  package static func connect(path: String, type: Kind = .stream) throws(SystemError) -> Int32 {
-    let fd = try make(type)
-    do throws(SystemError) {
-      let result = try withAddress(path) { systemConnect(fd, $0, $1) < 0 ? -errno : 0 }
-      _ = try check("connect", result, subject: path)
-      try Descriptor.setNonBlocking(fd)
-      return fd
-    } catch {
-      Descriptor.close(fd)
-      throw error
+  /// Connects; the socket is non-blocking. A unix connect ends at once but for
+  /// a full backlog: EAGAIN on Linux, after `patience`.
+  /// - Parameter patience: milliseconds to try again; 0 on a loop's thread.
+  package static func connect(
+    path: String, type: Kind = .stream, patience: UInt64 = 0
+  ) throws(SystemError) -> Int32 {
+    let deadline = MonotonicClock.now() &+ patience &* 1_000_000
+    while true {
+      let fd = try make(type)
+      do throws(SystemError) {
+        try Descriptor.setNonBlocking(fd)
+        let result = try withAddress(path) { systemConnect(fd, $0, $1) < 0 ? -errno : 0 }
+        _ = try check("connect", result, subject: path)
+        return fd
+      } catch {
+        Descriptor.close(fd)
+        guard error.errno == .wouldBlock, MonotonicClock.now() < deadline else { throw error }
+        usleep(10_000)
+      }
     }
   }
 
@@ -106,7 +140,9 @@ package enum UnixSocket {
       throw SystemError("bind or connect to", .nameTooLong, subject: path)
     }
     guard !bytes.isEmpty, !bytes.contains(0) else {
-      throw SystemError("bind or connect to", .invalidArgument, subject: path)
+      throw SystemError(
+        "bind or connect to", .invalidArgument, subject: path,
+        detail: bytes.isEmpty ? "the path is empty" : "a path has no NUL in it")
     }
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
@@ -126,25 +162,41 @@ package enum UnixSocket {
   }
 
   private static func bind(_ fd: Int32, _ path: String, _ type: Kind) throws(SystemError) {
-    for attempt in 0..<2 {
+    for attempt in 0..<3 {
       let result = try withAddress(path) { systemBind(fd, $0, $1) < 0 ? -errno : 0 }
       guard result != 0 else { return }
-      guard result == -EADDRINUSE, attempt == 0, isStale(path, type) else {
+      guard result == -EADDRINUSE, attempt < 2 else {
         throw SystemError("bind", Errno(-result), subject: path)
       }
-      _ = unlink(path)
+      // What is in the way has gone meanwhile.
+      guard let there = try? Files.info(path, followLinks: false) else { continue }
+      guard there.kind == .socket else {
+        throw SystemError(
+          "bind", .exists, subject: path,
+          detail: "\(there.kind.words) is there, and a socket is to be; move it away")
+      }
+      guard isStale(path, type) else {
+        throw SystemError("bind", .addressInUse, subject: path)
+      }
+      // Not one that somebody else has bound since.
+      if let now = try? Files.info(path, followLinks: false), now.inode == there.inode,
+        now.device == there.device
+      {
+        unlinkSocket(path)
+      }
     }
   }
 
-  /// A socket file with nobody behind it. Anything else in its place stays.
+  /// The caller has looked what it is.
+  static func unlinkSocket(_ path: String) { _ = unlink(path) }
+
+  /// A socket file with nobody behind it. One whose backlog is full (EAGAIN) is served, if badly.
   private static func isStale(_ path: String, _ type: Kind) -> Bool {
-    var info = stat()
-    guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFSOCK else { return false }
     do throws(SystemError) {
       Descriptor.close(try connect(path: path, type: type))
       return false
     } catch {
-      return error.errno == .connectionRefused
+      return error.errno == .connectionRefused || error.errno == .noSuchFile
     }
   }
 }

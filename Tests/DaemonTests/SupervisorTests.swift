@@ -68,6 +68,59 @@ struct SupervisorTests {
     #expect(try other.network("default").sockets.isOpen)
   }
 
+  @Test(.timeLimit(.minutes(1)))
+  func `a network's socket that hangs or is no socket costs that network alone`() throws {
+    let fixture = try Fixture(
+      config: "networks: {lab: {mode: fake}, den: {mode: fake}}", start: false)
+    for name in ["lab", "den"] {
+      try Files.makeDirectory(fixture.home.networkDirectory(name), mode: 0o755)
+    }
+    let hung = fixture.home.networkSockets("lab").qemu
+    let listener = try UnixSocket.listen(path: hung, backlog: 0)
+    defer { Descriptor.close(listener) }
+    var clients: [Int32] = []
+    defer { for client in clients { Descriptor.close(client) } }
+    while clients.count < 64, let client = try? UnixSocket.connect(path: hung) {
+      clients.append(client)
+    }
+    let file = fixture.home.networkSockets("den").fd
+    try Fixture.write(file, "mine\n")
+    try fixture.supervisor.start()
+    #expect(
+      try fixture.network("lab").error?.message.contains("another process serves it") == true)
+    let wrong = try #require(try fixture.network("den").error?.message)
+    #expect(wrong.contains("a regular file is there") && !wrong.contains("serves it"))
+    #expect(try fixture.network("default").sockets.isOpen)
+    #expect(try Files.read(file, limit: 100) == Array("mine\n".utf8))
+    // Moved away: it is served without being asked to.
+    Files.remove(file)
+    #expect(fixture.until(20) { (try? fixture.network("den").sockets.isOpen) == true })
+  }
+
+  @Test func `at the end files stay that took the place of ours`() throws {
+    let fixture = try Fixture()
+    let sockets = fixture.home.networkSockets("lab")
+    let strangers = [
+      sockets.qemu, sockets.fd, sockets.unixgram, sockets.endpoint, fixture.home.controlSocket,
+      fixture.home.attachSocket,
+    ]
+    var others: [UnixSocket.Bound] = []
+    defer { for other in others { other.close() } }
+    for path in strangers {
+      try Files.rename(path, to: path + ".old")
+      others.append(try UnixSocket.serve(path: path))
+    }
+    try Files.rename(fixture.home.pidFile, to: fixture.home.pidFile + ".old")
+    try Fixture.write(fixture.home.pidFile, "1\n")
+    fixture.supervisor.shutdown("the test says so")
+    let network = try? fixture.network()
+    #expect(fixture.until { network?.sockets.isOpen != true })
+    fixture.pass(0.1)
+    for other in others { #expect(other.file?.isThere == true, "\(other.file?.path ?? "")") }
+    #expect(try Files.read(fixture.home.pidFile, limit: 10) == Array("1\n".utf8))
+    Files.remove(fixture.home.pidFile)
+  }
+
   @Test func `a path too long for a socket is that network's error`() throws {
     let name = String(repeating: "n", count: 60)
     let fixture = try Fixture(config: "networks: {\(name): {mode: fake}}")

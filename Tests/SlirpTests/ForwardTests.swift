@@ -5,6 +5,7 @@
 import Glibc
 import LimaNetdSDK
 import NetStack
+import Platform
 import PluginAPI
 import Testing
 
@@ -90,6 +91,56 @@ import Testing
     try server.wait("more") { server.received == [1, 2, 3, 4] }
   }
 
+  @Test(.timeLimit(.minutes(1)))
+  func `a unix forward removes its own socket at the end and nothing that took its place`() throws {
+    let folder = "/tmp/lnd-forward-\(CurrentProcess.id)-\(UInt32.random(in: 0 ... .max))"
+    try Files.makeDirectory(folder, mode: 0o700)
+    defer {
+      for name in (try? Files.list(folder)) ?? [] { unlink("\(folder)/\(name)") }
+      rmdir(folder)
+    }
+    let host = try TestHost()
+    let path = folder + "/web.sock"
+    func expose() throws {
+      #expect(try host.expose(LND_FORWARD_UNIX, path, "192.168.5.15:80").status == LND_OK)
+    }
+    func unexpose() throws {
+      #expect(try host.expose(LND_FORWARD_UNIX, path, "", remove: true).status == LND_OK)
+    }
+    try expose()
+    try unexpose()
+    #expect(!Files.exists(path))
+    // A stranger's file.
+    try expose()
+    #expect(unlink(path) == 0)
+    try Files.write([7], to: path, mode: 0o600)
+    try unexpose()
+    #expect(try Files.read(path, limit: 10) == [7])
+    let taken = try host.expose(LND_FORWARD_UNIX, path, "192.168.5.15:80")
+    #expect(taken.status == LND_ERR_EXISTS)
+    #expect(taken.text.contains("a regular file is there"))
+    #expect(unlink(path) == 0)
+    // A stranger's socket.
+    try expose()
+    #expect(unlink(path) == 0)
+    let stranger = try UnixSocket.serve(path: path)
+    defer { stranger.close() }
+    try unexpose()
+    #expect(stranger.file?.isThere == true)
+    // Which is in use, also when it accepts nobody: nothing waits for it.
+    let hung = folder + "/hung.sock"
+    let listener = try UnixSocket.listen(path: hung, backlog: 0)
+    defer { Descriptor.close(listener) }
+    var clients: [Int32] = []
+    defer { for client in clients { Descriptor.close(client) } }
+    while clients.count < 64, let client = try? UnixSocket.connect(path: hung) {
+      clients.append(client)
+    }
+    #expect(clients.count < 64)
+    let busy = try host.expose(LND_FORWARD_UNIX, hung, "192.168.5.15:80")
+    #expect(busy.status == LND_ERR_EXISTS && busy.text.contains("\(hung) is in use"))
+  }
+
   @Test func `UDP clients are kept apart`() throws {
     let host = try TestHost()
     let guest = TestGuest(host)
@@ -122,7 +173,7 @@ import Testing
         "127.0.0.1:\(taken.port) is in use"
       ),
       (
-        LND_FORWARD_TCP, "198.51.100.9:80", "192.168.5.15:80", LND_ERR_INVALID_CONFIG,
+        LND_FORWARD_TCP, "198.51.100.9:80", "192.168.5.15:80", LND_ERR_SYSTEM,
         "198.51.100.9:80 is not an address of this host"
       ),
       (

@@ -84,14 +84,7 @@ struct LeaseStore {
     }
   }
 
-  /// Written beside it and renamed: a reader finds the old one or the new one.
   private func replace(_ file: String, _ text: String) throws(SystemError) {
-    let path = "\(directory)/\(file)"
-    let fresh = "\(path).new"
-    Files.remove(fresh)
-    let fd = try Files.openForAppending(fresh, mode: 0o644)
-    defer { Descriptor.close(fd) }
-    try Files.writeAll(fd, Array(text.utf8))
-    try Files.rename(fresh, to: path)
+    try Files.write(Array(text.utf8), to: "\(directory)/\(file)", mode: 0o644)
   }
 }

@@ -14,7 +14,7 @@ extension Configuration {
     } catch  where error.errno == .noSuchFile && mayBeMissing {
       return ConfigDecoder.withoutFile(file)
     } catch {
-      throw ConfigError(file: file, problems: [ConfigProblem(.unreadable("\(error.errno)"))])
+      throw ConfigError(file: file, problems: [ConfigProblem(.unreadable(error.reason))])
     }
     return try ConfigDecoder.decode(
       bytes, file: file, homeDirectory: CurrentProcess.environment["HOME"] ?? "/")

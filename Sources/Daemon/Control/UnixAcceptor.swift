@@ -8,10 +8,10 @@
 import Platform
 
 final class UnixAcceptor {
-  private let path: String
   private let loop: EventLoop
   private let onConnection: (Int32) -> Void
   private let onFailure: (Errno) -> Void
+  private let file: SocketFile?
   private var fd: Int32
 
   private static let perTurn = 16
@@ -25,27 +25,26 @@ final class UnixAcceptor {
     path: String, loop: EventLoop, onFailure: @escaping (Errno) -> Void,
     onConnection: @escaping (Int32) -> Void
   ) throws(SystemError) {
-    self.path = path
     self.loop = loop
     self.onConnection = onConnection
     self.onFailure = onFailure
-    fd = try UnixSocket.listen(path: path, mode: 0o600)
+    let bound = try UnixSocket.serve(path: path, mode: 0o600)
+    (fd, file) = (bound.fd, bound.file)
     do throws(SystemError) {
       try loop.add(fd, .read) { [weak self] _ in self?.accept() }
     } catch {
-      Descriptor.close(fd)
-      Files.remove(path)
+      bound.close()
       throw error
     }
   }
 
-  /// Closes and unlinks. False when it was closed already.
+  /// Closes and unlinks, if the file is still ours. False when it was closed already.
   @discardableResult func close() -> Bool {
     guard fd >= 0 else { return false }
     loop.remove(fd)
+    file?.remove()
     Descriptor.close(fd)
     fd = -1
-    Files.remove(path)
     return true
   }
 

@@ -20,6 +20,7 @@ final class GuestSockets {
   private var qemu: UnixAcceptor?
   private var passing: UnixAcceptor?
   private(set) var unixgram: Int32 = -1
+  private var unixgramFile: SocketFile?
   private var unixgramWatched = false
   /// Connections to `_fd.sock` that have not sent their descriptor yet, with the timer that ends their patience.
   private var handshakes: [Int32: EventLoop.TimerID] = [:]
@@ -40,7 +41,8 @@ final class GuestSockets {
     do throws(SystemError) {
       qemu = try acceptor(paths.qemu) { $0.onGuest(.stream, $1) }
       passing = try acceptor(paths.fd) { $0.handshake($1) }
-      unixgram = try UnixSocket.listen(path: paths.unixgram, type: .datagram, mode: 0o600)
+      let bound = try UnixSocket.serve(path: paths.unixgram, type: .datagram, mode: 0o600)
+      (unixgram, unixgramFile) = (bound.fd, bound.file)
       try watchUnixgram()
     } catch {
       close()
@@ -48,17 +50,17 @@ final class GuestSockets {
     }
   }
 
-  /// Closes and unlinks what is open. Idempotent.
+  /// Closes what is open and unlinks those files that are still ours. Idempotent.
   func close() {
     qemu?.close()
     passing?.close()
     (qemu, passing) = (nil, nil)
     if unixgram >= 0 {
       loop.remove(unixgram)
+      unixgramFile?.remove()
       Descriptor.close(unixgram)
-      Files.remove(paths.unixgram)
     }
-    unixgram = -1
+    (unixgram, unixgramFile) = (-1, nil)
     unixgramWatched = false
     for (fd, timer) in handshakes {
       loop.cancel(timer)

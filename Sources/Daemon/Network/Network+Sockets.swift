@@ -7,7 +7,7 @@ import HostProtocol
 import Platform
 
 extension Network {
-  /// How often a network that another process serves is looked at again.
+  /// How often a network whose sockets cannot be made is looked at again.
   private static let reopenInterval: UInt64 = 5_000_000_000
 
   /// Whether Lima looks for the network, by its mode.
@@ -53,7 +53,8 @@ extension Network {
     } catch let conflict as UsernetFiles.Conflict {
       refuse("\(conflict)", again: true)
     } catch let error as SystemError {
-      refuse("\(error)\(Self.remedy(error))", again: error.errno == .addressInUse)
+      // What is in the way may go; only a path does not get shorter.
+      refuse("\(error)\(Self.remedy(error))", again: error.errno != .nameTooLong)
     } catch {
       refuse("\(error)", again: false)
     }

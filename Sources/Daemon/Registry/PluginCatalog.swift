@@ -134,10 +134,10 @@ final class PluginCatalog {
 
   private func list(_ directory: PluginDirectory) -> [String] {
     do throws(SystemError) {
-      return try Files.list(directory.path).filter { PluginFileName($0) != nil }
+      return try Files.list(directory.path) { PluginFileName($0) != nil }
         .map { directory.path + "/" + $0 }
     } catch {
-      let text = "no plugins from \(directory.path): \(error.errno)"
+      let text = "no plugins from \(directory.path): \(error.reason)"
       if told.insert(text).inserted { log.warning("\(text)") }
       return []
     }

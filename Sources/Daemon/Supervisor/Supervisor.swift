@@ -234,7 +234,7 @@ package final class Supervisor {
     guard !keepLock else { return }
     for network in networks.values { network.closeSockets() }
     if lock >= 0 {
-      Files.remove(options.home.pidFile)
+      Files.remove(options.home.pidFile, openAs: lock)
       Descriptor.close(lock)
       lock = -1
     }

@@ -44,8 +44,10 @@ enum ELFCheck {
     guard info.st_mode & S_IFMT == S_IFREG else {
       throw LoadError(.notELF, "\(path) is not a regular file")
     }
-    let fd = open(path, O_RDONLY | O_CLOEXEC)
-    guard fd >= 0 else { throw LoadError(.missingFile, "\(path) cannot be read: \(Errno.current)") }
+    let fd: Int32
+    do throws(SystemError) { fd = try Files.openForReading(path) } catch {
+      throw LoadError(.missingFile, "\(path) cannot be read: \(error.reason)")
+    }
     defer { Descriptor.close(fd) }
     #if os(Linux)
       try checkHeaders(fd, Int(info.st_size), path)

@@ -16,6 +16,8 @@ import PluginAPI
 final class ForwardListener {
   let spec: ForwardSpec
   let fd: Int32
+  /// Of a unix socket.
+  private let file: SocketFile?
   var watch: lnd_handle = 0
   /// Set while accept is paused for want of fds.
   var timer: UInt32 = 0
@@ -24,9 +26,10 @@ final class ForwardListener {
   /// Replies of this turn, for a UDP listener.
   var queue = DatagramQueue()
 
-  private init(spec: ForwardSpec, fd: Int32) {
+  private init(spec: ForwardSpec, fd: Int32, file: SocketFile? = nil) {
     self.spec = spec
     self.fd = fd
+    self.file = file
   }
 
   /// Opens the socket. A host port of 0 is replaced by the one the kernel chose.
@@ -36,9 +39,10 @@ final class ForwardListener {
     switch spec.kind {
     case .unix(let path):
       do {
-        return ForwardListener(spec: spec, fd: try UnixSocket.listen(path: path))
+        let bound = try UnixSocket.serve(path: path)
+        return ForwardListener(spec: spec, fd: bound.fd, file: bound.file)
       } catch {
-        throw .binding(error.errno.rawValue, spec.kind)
+        throw .binding(error.errno.rawValue, spec.kind, detail: error.detail)
       }
     case .tcp(let endpoint):
       return try bound(spec, endpoint, SOCK_STREAM, calls)
@@ -81,11 +85,11 @@ final class ForwardListener {
     return ForwardListener(spec: spec, fd: fd)
   }
 
-  /// Closes the socket and removes its file.
+  /// Closes the socket and removes its file, but not another that is there by now.
   func close(_ stack: StackCore) {
     stack.timers.cancel(timer)
     stack.host.unwatch(watch)
+    file?.remove()
     _ = stack.calls.close(stack.calls.context, fd)
-    if case .unix(let path) = spec.kind { _ = unlink(path) }
   }
 }

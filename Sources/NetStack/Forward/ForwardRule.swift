@@ -64,9 +64,15 @@ extension ForwardFailure {
   }
 
   /// What a failed bind or listen means for the user.
-  static func binding(_ code: Int32, _ kind: ForwardKind) -> ForwardFailure {
+  /// - Parameter detail: what is known beyond `code`.
+  static func binding(
+    _ code: Int32, _ kind: ForwardKind, detail: String? = nil
+  ) -> ForwardFailure {
     let host = kind.host
     switch code {
+    case EEXIST:
+      return ForwardFailure(
+        status: LND_ERR_EXISTS, text: "\(host): \(detail ?? "something else is there")")
     case EADDRINUSE:
       return ForwardFailure(status: LND_ERR_EXISTS, text: "\(host) is in use")
     case EACCES, EPERM:
@@ -82,7 +88,9 @@ extension ForwardFailure {
           status: LND_ERR_SYSTEM, text: "\(host): no permission to make a socket there")
       }
     case EADDRNOTAVAIL:
-      return .invalid("\(host) is not an address of this host")
+      // Not the forward is wrong: the address may come, with a VPN or a cable.
+      return ForwardFailure(
+        status: LND_ERR_SYSTEM, text: "\(host) is not an address of this host")
     case EAFNOSUPPORT:
       return .invalid("\(host): this host has no IPv6")
     case ENAMETOOLONG:
@@ -91,7 +99,8 @@ extension ForwardFailure {
     case EMFILE, ENFILE:
       return ForwardFailure(status: LND_ERR_LIMIT, text: "\(host): too many open files")
     default:
-      return ForwardFailure(status: LND_ERR_SYSTEM, text: "\(host): \(errorText(code))")
+      return ForwardFailure(
+        status: LND_ERR_SYSTEM, text: "\(host): \(detail ?? errorText(code))")
     }
   }
 }
@@ -111,6 +120,9 @@ extension ForwardSpec {
     case LND_FORWARD_UNIX:
       guard host.hasPrefix("/") else {
         throw .invalid("\(host): the path of a unix socket must be absolute")
+      }
+      guard !host.utf8.contains(0) else {
+        throw .invalid("\(host): the path of a unix socket has no NUL in it")
       }
       kind = .unix(host)
     default:

@@ -15,7 +15,7 @@ struct Attachment {
   /// - Returns: nil when none runs there.
   static func connect(_ home: LimaHome) throws -> MessageChannel? {
     do throws(SystemError) {
-      return try MessageChannel(fd: UnixSocket.connect(path: home.attachSocket))
+      return try MessageChannel(fd: UnixSocket.connect(path: home.attachSocket, patience: 10_000))
     } catch {
       if error.errno == .noSuchFile || error.errno == .connectionRefused { return nil }
       throw CommandFailure(

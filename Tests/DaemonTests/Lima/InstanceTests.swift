@@ -7,6 +7,12 @@ import Testing
 
 @testable import Daemon
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 @Suite("Instances", .serialized, .ownThread)
 struct InstanceTests {
   static let yaml = """
@@ -234,6 +240,41 @@ struct InstanceTests {
     Descriptor.close(foreign)
     #expect(next.until(20) { (try? next.network("user-v2").state) == .running })
     #expect(next.supervisor.instances.reports.map(\.name) == ["vm"])
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func `a named pipe in the place of any file that is read keeps nobody waiting`() throws {
+    func pipe(_ path: String) throws {
+      Files.remove(path)
+      try Files.makeDirectory(String(path[..<path.lastIndex(of: "/")!]), mode: 0o755)  // Absolute.
+      #expect(mkfifo(path, 0o600) == 0)
+    }
+    let directory = "user-v2"
+    let fixture = try UsernetFilesTests.fixture { fixture in
+      try Fixture.write(fixture.home.path + "/vm/lima.yaml", Self.yaml)
+      try pipe(fixture.home.path + "/vm/lima-version")
+      let files = fixture.home.networkDirectory(directory)
+      for name in [
+        "leases.json", "usernet.user-v2.stdout.log", "usernet.user-v2.stderr.log", "fake-leases",
+      ] { try pipe("\(files)/\(name)") }
+      try pipe(fixture.home.instancesFile)
+    }
+    let report = try up(fixture, fixture.home.path + "/vm").get()
+    #expect(report.name == "vm")
+    let network = try fixture.network("user-v2")
+    #expect(network.state == .running && network.error == nil)
+    try pipe(fixture.home.path + "/vm/lima.yaml")
+    guard case .failure(let error) = try up(fixture, fixture.home.path + "/vm") else {
+      Issue.record("a pipe was read")
+      return
+    }
+    #expect(error.message.contains("lima.yaml: cannot be read: a named pipe is there"))
+    try pipe(fixture.home.configFile)
+    fixture.supervisor.reload()
+    #expect(fixture.supervisor.configError?.contains("a named pipe is there") == true)
+    // A pipe instead of the file that says which instances are up is left alone, and told.
+    #expect(try Files.info(fixture.home.instancesFile, followLinks: false).kind == .pipe)
+    #expect(fixture.log.lines.all.contains { $0.contains("instances are not kept") })
   }
 
   @Test func `files that make no sense are not brought up`() throws {

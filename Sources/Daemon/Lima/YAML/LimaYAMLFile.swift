@@ -27,7 +27,7 @@ package struct LimaYAMLFile: Sendable {
       let real = try Files.realPath(given)
       file = try Files.info(real).kind == .directory ? real + "/lima.yaml" : real
     } catch {
-      throw fail("cannot be read: \(error.errno)")
+      throw fail("cannot be read: \(error.reason)")
     }
     let parts = file.split(separator: "/").map(String.init)
     guard let last = parts.last else { throw fail("is no lima.yaml") }
@@ -63,14 +63,10 @@ package struct LimaYAMLFile: Sendable {
   private static func read(_ path: String) throws(LimaYAMLError) -> LimaYAML {
     let bytes: [UInt8]
     do throws(SystemError) {
-      // A pipe would keep the daemon waiting.
-      guard try Files.info(path).kind == .file else {
-        throw SystemError("read", .invalidArgument, subject: path)
-      }
       bytes = try Files.read(path, limit: limit)
     } catch {
       throw LimaYAMLError(problems: [
-        LimaYAMLProblem(file: path, mark: nil, text: "cannot be read: \(error.errno)")
+        LimaYAMLProblem(file: path, mark: nil, text: "cannot be read: \(error.reason)")
       ])
     }
     return try LimaYAMLDecoder.decode(bytes, file: path)

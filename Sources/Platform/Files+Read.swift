@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What files hold, read by path on a loop's thread. Anybody may have made the file, so: only regular files (a named pipe
+// would wait for a writer, a device might do anything), and never more than a limit. Links are followed, for people keep
+// their configuration in other places.
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+extension Files {
+  /// The whole file; EFBIG when it has more than `limit` bytes.
+  package static func read(_ path: String, limit: Int) throws(SystemError) -> [UInt8] {
+    let fd = try openForReading(path)
+    defer { Descriptor.close(fd) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 65536)
+    while true {
+      let count = readSome(fd, &chunk)
+      if count < 0 { throw SystemError("read", .current, subject: path) }
+      if count == 0 { return bytes }
+      bytes += chunk[..<count]
+      if bytes.count > limit {
+        throw SystemError(
+          "read", .tooLarge, subject: path, detail: "it has more than \(limit) bytes")
+      }
+    }
+  }
+
+  /// At most the last `limit` bytes.
+  package static func tail(_ path: String, limit: Int) throws(SystemError) -> [UInt8] {
+    let fd = try openForReading(path)
+    defer { Descriptor.close(fd) }
+    let end = lseek(fd, 0, SEEK_END)
+    _ = lseek(fd, max(0, end - off_t(limit)), SEEK_SET)
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: limit)
+    while bytes.count < limit {
+      let count = readSome(fd, &chunk)
+      if count <= 0 { break }
+      bytes += chunk[..<min(count, limit - bytes.count)]
+    }
+    return bytes
+  }
+
+  /// A descriptor of a regular file, links followed. The one way to open a file whose name or contents are somebody
+  /// else's: it waits for nobody.
+  package static func openForReading(_ path: String) throws(SystemError) -> Int32 {
+    // Before opening, too: to open some devices is to use them.
+    try refuse(try info(path).kind, path)
+    let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+    guard fd >= 0 else { throw SystemError("open", .current, subject: path) }
+    return try checked(fd, path)
+  }
+
+  /// Reads once, as much as fits: bytes, 0 at the end, -1 with errno set.
+  package static func readSome(_ fd: Int32, _ buffer: inout [UInt8]) -> Int {
+    while true {
+      let count = buffer.withUnsafeMutableBytes { systemRead(fd, $0.baseAddress, $0.count) }
+      if count >= 0 || errno != EINTR { return count }
+    }
+  }
+
+  private static func systemRead(_ fd: Int32, _ bytes: UnsafeMutableRawPointer?, _ count: Int)
+    -> Int
+  {
+    #if canImport(Glibc)
+      Glibc.read(fd, bytes, count)
+    #else
+      Darwin.read(fd, bytes, count)
+    #endif
+  }
+}
