@@ -16,7 +16,8 @@ struct HomeOptions: ParsableArguments {
   var path: String?
 
   /// The home this invocation is about.
-  /// - Throws: `ValidationError` when neither flag nor environment says where it is.
+  /// - Throws: `ValidationError` when neither flag nor environment says where it is, `CommandFailure` when its path is too
+  ///   long for sockets.
   func resolve() throws -> LimaHome {
     let home = LimaHome(
       explicit: path, environment: CurrentProcess.environment,
@@ -24,6 +25,12 @@ struct HomeOptions: ParsableArguments {
     guard let home else {
       throw ValidationError("No Lima home: neither --lima-home, $LIMA_HOME nor $HOME is set.")
     }
-    return home
+    guard let problem = home.problem else { return home }
+    // By another name it may be short enough: the daemon serves it by its real one.
+    if let real = try? Files.realPath(home.path) {
+      let byItsName = LimaHome(path: real)
+      if byItsName.problem == nil { return byItsName }
+    }
+    throw CommandFailure(problem.prefix(1).uppercased() + problem.dropFirst())
   }
 }

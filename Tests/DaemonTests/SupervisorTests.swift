@@ -121,6 +121,20 @@ struct SupervisorTests {
     Files.remove(fixture.home.pidFile)
   }
 
+  @Test func `a home too long for the daemon's sockets is told with how long it may be`() throws {
+    let long = LimaHome(path: "/tmp/" + String(repeating: "h", count: 100))
+    let problem = try #require(long.problem)
+    #expect(problem.contains("at most 75 bytes"))
+    #expect(LimaHome(path: String(long.path.prefix(75))).problem == nil)
+    #expect(LimaHome(path: String(long.path.prefix(76))).problem != nil)
+    let fixture = try Fixture(start: false)
+    var options = fixture.supervisor.options
+    options.home = long
+    let supervisor = Supervisor(options: options, loop: fixture.loop, log: fixture.supervisor.log)
+    #expect(throws: ServeError.home(problem)) { try supervisor.start() }
+    #expect(!Files.exists(long.path))
+  }
+
   @Test func `a path too long for a socket is that network's error`() throws {
     let name = String(repeating: "n", count: 60)
     let fixture = try Fixture(config: "networks: {\(name): {mode: fake}}")

@@ -50,6 +50,45 @@ struct YAMLReaderTests {
     #expect(problem(Array("a: 1\nb: ".utf8) + [0xff, 0xfe])?.mark == Mark(line: 2, column: 4))
   }
 
+  @Test func `a byte order mark says the encoding and is no part of the text`() throws {
+    let text = "a: \u{e9}\r\nb: [1, 2]\r\n"
+    let plain = try #require(try YAMLReader.read(Array(text.utf8)))
+    func utf16(_ text: String, little: Bool) -> [UInt8] {
+      text.utf16.flatMap { unit -> [UInt8] in
+        let pair = [UInt8(unit & 255), UInt8(unit >> 8)]
+        return little ? pair : pair.reversed()
+      }
+    }
+    for bytes in [
+      Array("\u{feff}\(text)".utf8), utf16("\u{feff}\(text)", little: true),
+      utf16("\u{feff}\(text)", little: false),
+    ] {
+      let node = try #require(try YAMLReader.read(bytes))
+      #expect(node.jsonValue == plain.jsonValue)
+      #expect(node.mark == Mark(line: 1, column: 1))
+    }
+    #expect(try YAMLReader.read(Array("\u{feff}".utf8)) == nil)
+    for little in [true, false] {
+      let error = try #require(problem(utf16(text, little: little)))
+      #expect(
+        ConfigProblem.sentence(error.problem)
+          == "looks like UTF-16 without a byte order mark: save it as UTF-8")
+    }
+  }
+
+  @Test func `what editors hide is told with what to do about it`() throws {
+    for (bytes, remedy) in [
+      (Array("a: \t\n\tb: 1\n".utf8), "indent with spaces"),
+      (Array("a: caf".utf8) + [0xe9, 0x0a], "save the file as UTF-8"),
+      (Array("a: \u{7}\n".utf8), "characters"),
+      (Array("a: 1\r\na: 2\r\n".utf8), "is there twice, first at line 1"),
+    ] {
+      let error = try #require(problem(bytes))
+      let text = ConfigProblem(.yaml(error.problem), mark: error.mark).text(file: "x")
+      #expect(text.contains(remedy), "\(text)")
+    }
+  }
+
   @Test func `any bytes give a tree or an error`() {
     var generator = SystemRandomNumberGenerator()
     let alphabet = Array("ab: -[]{}&*!|>'\"%@`#,?\n\t \u{0}é0".utf8)

@@ -93,6 +93,11 @@ extension ConfigProblem {
         text += ": indent with spaces, not tabs, and quote values that begin with @ or `"
       } else if problem.contains("mapping values are not allowed") {
         text += ": check the indentation, or quote a value that contains `: `"
+      } else if problem.contains("UTF-8") || problem.contains("surrogate") {
+        text += ": save the file as UTF-8"
+      } else if problem.contains("control characters are not allowed") {
+        text +=
+          ": there is a character here that editors do not show; delete it, or save the file as UTF-8"
       }
       return text
     case .duplicateKey(let key, let first):
@@ -105,6 +110,8 @@ extension ConfigProblem {
       return "a second document begins here: delete the `---` and what follows it, or merge the two"
     case .tag(let tag):
       return "the tag \(tag) means nothing here: delete it"
+    case .encoding:
+      return "looks like UTF-16 without a byte order mark: save it as UTF-8"
     case .outOfMemory:
       return "could not be read: out of memory"
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // YAMLReader: bytes to a YAMLNode by libyaml's event parser. The only file that touches libyaml's memory.
-// Bounded, because the file may be anything: size, depth and the number of nodes have limits, and an alias counts as
+// The text may be UTF-8 or, with its byte order mark, UTF-16. Bounded, because the file may be anything: size, depth and the number of nodes have limits, and an alias counts as
 // often as what it stands for (no "billion laughs"). Mapping keys must be scalars and must not repeat.
 
 import CYaml
@@ -27,6 +27,8 @@ package struct YAMLError: Error, Hashable {
     case severalDocuments
     case tag(String)
     case outOfMemory
+    /// UTF-16, and nothing says so.
+    case encoding
   }
 
   package var problem: Problem
@@ -66,7 +68,10 @@ package struct YAMLReader {
     input.initialize(repeating: 0, count: max(bytes.count, 1))
     for (index, byte) in bytes.enumerated() { input[index] = byte }
     yaml_parser_set_input_string(parser, input, bytes.count)
-    yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
+    // libyaml finds out the encoding: UTF-8, or by its byte order mark UTF-8 or UTF-16 (YAML 1.2, 5.2).
+    if Self.isBareUTF16(bytes) {
+      throw YAMLError(problem: .encoding, mark: Mark(line: 1, column: 1))
+    }
 
     var root: YAMLNode?
     while true {
@@ -81,6 +86,13 @@ package struct YAMLReader {
         throw YAMLError(problem: .syntax("unexpected content", context: nil), mark: event.mark)
       }
     }
+  }
+
+  /// ASCII in UTF-16 without a byte order mark, which would be told as control characters.
+  private static func isBareUTF16(_ bytes: [UInt8]) -> Bool {
+    guard bytes.count >= 4, bytes.count.isMultiple(of: 2) else { return false }
+    let zeros = bytes.prefix(4).map { $0 == 0 }
+    return zeros == [false, true, false, true] || zeros == [true, false, true, false]
   }
 
   private mutating func node(

@@ -140,7 +140,7 @@ struct ControlRoutes: Sendable {
     } catch {
       throw ErrorReport(
         code: HostError.Code.invalidConfig.rawValue,
-        message: "the request's body makes no sense: \(error)")
+        message: "the request's body makes no sense: \(JSONText.explain(error))")
     }
   }
 

@@ -3,6 +3,8 @@
 // LimaHome: where the files and sockets of a Lima home lie. Pure: computes paths, touches nothing but the
 // environment it is given. Names are Lima's own where Lima has one (networks.yaml, NAME_qemu.sock, NAME_fd.sock).
 
+import Platform
+
 package struct LimaHome: Sendable, Hashable {
   /// Absolute, without a slash at the end.
   package let path: String
@@ -42,6 +44,17 @@ package struct LimaHome: Sendable, Hashable {
 
   /// The instances that are up.
   package var instancesFile: String { networksDirectory + "/lima-netd.instances.json" }
+
+  /// The daemon's own sockets cannot be made or reached: why, for users. What is too long for a network's name besides
+  /// is that network's error.
+  package var problem: String? {
+    let spare = UnixSocket.maximumPathLength - attachSocket.utf8.count
+    guard spare < 0 else { return nil }
+    return "the path of the Lima home is too long: its socket \(attachSocket) has "
+      + "\(attachSocket.utf8.count) bytes, and a socket's path has at most "
+      + "\(UnixSocket.maximumPathLength): choose a home whose path has at most "
+      + "\(path.utf8.count + spare) bytes"
+  }
 
   package func networkDirectory(_ name: String) -> String { networksDirectory + "/" + name }
   package func networkLog(_ name: String) -> String { networkDirectory(name) + "/\(name).log" }

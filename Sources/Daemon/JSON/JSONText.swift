@@ -35,6 +35,28 @@ package enum JSONText {
   }
 }
 
+extension JSONText {
+  /// Why a text could not be decoded, for people: "forwards[0].host: a string expected".
+  package static func explain(_ error: any Error) -> String {
+    guard let error = error as? DecodingError else { return "\(error)" }
+    let context: DecodingError.Context
+    switch error {
+    case .typeMismatch(_, let found), .valueNotFound(_, let found), .keyNotFound(_, let found),
+      .dataCorrupted(let found):
+      context = found
+    @unknown default: return "\(error)"
+    }
+    let path = context.codingPath.reduce(into: "") { path, key in
+      if let index = key.intValue {
+        path += "[\(index)]"
+      } else {
+        path += (path.isEmpty ? "" : ".") + key.stringValue
+      }
+    }
+    return (path.isEmpty ? "" : "\(path): ") + context.debugDescription
+  }
+}
+
 extension JSONValue {
   /// What users call the type: the words of JSON Schema.
   package var typeName: String {

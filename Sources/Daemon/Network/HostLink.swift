@@ -148,7 +148,8 @@ final class HostLink {
       }
     } catch {
       // Plugins live in that process: what it says is not trusted, and one that talks nonsense is replaced.
-      protocolError = "the network's process sent a message that makes no sense: \(error)"
+      protocolError =
+        "the network's process sent a message that makes no sense: \(JSONText.explain(error))"
       kill()
     }
   }

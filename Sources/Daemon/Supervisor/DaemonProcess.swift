@@ -10,6 +10,8 @@ package enum DaemonProcess {
   /// Serves until SIGTERM or SIGINT, then stops everything and returns.
   /// - Throws: what `Supervisor.start` throws; nothing has happened then.
   package static func run(_ options: ServeOptions, logLevel: Logger.Level) throws {
+    // Before a directory is made that nothing can be served from.
+    if let problem = options.home.problem { throw ServeError.home(problem) }
     Signals.ignoreBrokenPipes()
     // Each flow of a guest is a descriptor of its network's process, which inherits the limit.
     CurrentProcess.raiseDescriptorLimit()

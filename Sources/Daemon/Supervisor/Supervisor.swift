@@ -63,6 +63,7 @@ package final class Supervisor {
   /// - Throws: `ServeError`, `ConfigError` or `SystemError`, each with a text for users.
   /// - Parameter afterLock: runs as soon as this process is the one that serves the home.
   package func start(afterLock: () throws -> Void = {}) throws {
+    if let problem = options.home.problem { throw ServeError.home(problem) }
     for directory in options.pluginDirectories {
       guard let info = try? Files.info(directory), info.kind == .directory else {
         throw ServeError.noPluginDirectory(directory)
@@ -246,6 +247,8 @@ package enum ServeError: Error, Sendable, Hashable, CustomStringConvertible {
   case alreadyRunning(home: String, pid: String)
   case noPluginDirectory(String)
   case noHost(String)
+  /// No home at which sockets can be.
+  case home(String)
 
   package var description: String {
     switch self {
@@ -257,6 +260,8 @@ package enum ServeError: Error, Sendable, Hashable, CustomStringConvertible {
       return "--plugin-dir \(path): there is no such directory"
     case .noHost(let path):
       return "\(path) is missing: it has to lie beside lima-netd, or in ../libexec/lima-netd"
+    case .home(let problem):
+      return problem
     }
   }
 }

@@ -7,6 +7,7 @@ import Daemon
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import Platform
 
 struct ControlClient {
   let home: LimaHome
@@ -93,13 +94,14 @@ struct ControlClient {
       _ = try connecting.wait()
     } catch {
       promise.fail(error)
-      if let error = error as? IOError, error.errnoCode == ENOENT || error.errnoCode == ECONNREFUSED
-      {
+      guard let error = error as? IOError else {
+        throw CommandFailure("The daemon of \(home.path) could not be reached: \(error)")
+      }
+      let errno = Errno(error.errnoCode)
+      if errno == .noSuchFile || errno == .connectionRefused {
         throw DaemonNotRunning(home: home.path)
       }
-      throw CommandFailure(
-        "The daemon of \(home.path) could not be reached: \(error)",
-        remedy: "Its sockets are open to the user who started it; run this as that user.")
+      throw CommandFailure.daemonUnreachable(home.path, errno)
     }
   }
 
@@ -116,7 +118,7 @@ struct ControlClient {
       return try JSONText.decode(Value.self, from: body.readableBytesView)
     } catch {
       throw CommandFailure(
-        "The daemon's answer is not understood by \(LimaNetd.versionText): \(error)",
+        "The daemon's answer is not understood by \(LimaNetd.versionText): \(JSONText.explain(error))",
         remedy: "Is it of another version? Compare:  lima-netd status --json")
     }
   }

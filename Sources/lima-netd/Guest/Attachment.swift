@@ -18,9 +18,7 @@ struct Attachment {
       return try MessageChannel(fd: UnixSocket.connect(path: home.attachSocket, patience: 10_000))
     } catch {
       if error.errno == .noSuchFile || error.errno == .connectionRefused { return nil }
-      throw CommandFailure(
-        "The daemon of \(home.path) could not be reached: \(error)",
-        remedy: "Its sockets are open to the user who started it; run this as that user.")
+      throw CommandFailure.daemonUnreachable(home.path, error.errno)
     }
   }
 

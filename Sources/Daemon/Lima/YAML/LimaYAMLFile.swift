@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // LimaYAMLFile: finds the lima.yaml that is meant and reads it with the files that Lima merges into it. The instance is
-// the directory that holds a lima.yaml; a file of another name is the template of an instance that has its name.
+// the directory that holds a lima.yaml; a file of another name is the template of an instance that has its name, the one
+// it was given by where that is a link.
 
 import Platform
 
@@ -22,21 +23,27 @@ package struct LimaYAMLFile: Sendable {
     func fail(_ text: String) -> LimaYAMLError {
       LimaYAMLError(problems: [LimaYAMLProblem(file: given, mark: nil, text: text)])
     }
+    let parts = given.split(separator: "/").map(String.init)
+    guard let last = parts.last else { throw fail("is no lima.yaml") }
     let file: String
     do throws(SystemError) {
-      let real = try Files.realPath(given)
-      file = try Files.info(real).kind == .directory ? real + "/lima.yaml" : real
+      if try Files.info(given).kind == .directory {
+        file = try Files.realPath(given) + "/" + Self.instanceFile
+      } else if last == Self.instanceFile {
+        // The directory is the instance, wherever its file is a link to.
+        file = try Files.realPath("/" + parts.dropLast().joined(separator: "/")) + "/" + last
+      } else {
+        file = try Files.realPath(given)
+      }
     } catch {
       throw fail("cannot be read: \(error.reason)")
     }
-    let parts = file.split(separator: "/").map(String.init)
-    guard let last = parts.last else { throw fail("is no lima.yaml") }
-    if last == "lima.yaml", parts.count > 1 {
-      let directory = "/" + parts.dropLast().joined(separator: "/")
-      identity = InstanceIdentity(name: name ?? parts[parts.count - 2], directory: directory)
+    let place = file.split(separator: "/").map(String.init)
+    if place.last == Self.instanceFile, place.count > 1 {
+      let directory = "/" + place.dropLast().joined(separator: "/")
+      identity = InstanceIdentity(name: name ?? place[place.count - 2], directory: directory)
     } else {
-      let stem = last.split(separator: ".").first.map(String.init) ?? last
-      let own = name ?? stem
+      let own = name ?? Self.instanceName(ofFile: last)
       identity = InstanceIdentity(name: own, directory: Self.real(home.path) + "/" + own)
     }
     guard Identifier.isValid(identity.name) else {
@@ -51,6 +58,18 @@ package struct LimaYAMLFile: Sendable {
     limaVersion = (try? Files.read(identity.directory + "/lima-version", limit: 256)).map {
       String(String(decoding: $0, as: UTF8.self).filter { !$0.isWhitespace })
     }
+  }
+
+  private static let instanceFile = "lima.yaml"
+
+  /// As Lima has it: in lower case, without `.yml` and then without `.yaml`. Other dots are part of the name:
+  /// `Ubuntu-24.04.yaml` is `ubuntu-24.04`.
+  package static func instanceName(ofFile name: String) -> String {
+    var stem = name.lowercased()
+    for suffix in [".yml", ".yaml"] where stem.hasSuffix(suffix) {
+      stem.removeLast(suffix.count)
+    }
+    return stem
   }
 
   /// Lima resolves the links of a home that exists.
