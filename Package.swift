@@ -174,9 +174,12 @@ let package = Package(
       path: "Benchmarks/DNS", swiftSettings: lean + dataPath),
 
     // Tests
+    .target(name: "TestSupport", dependencies: ["Platform"], path: "Tests/Support"),
     .target(name: "CPluginAPITests", dependencies: ["PluginAPI"], path: "Tests/CPluginAPITests"),
     .testTarget(name: "PluginAPITests", dependencies: ["PluginAPI", "CPluginAPITests"]),
-    .testTarget(name: "PlatformTests", dependencies: ["Platform", "JSONCoding", "HostProtocol"]),
+    .testTarget(
+      name: "PlatformTests",
+      dependencies: ["Platform", "JSONCoding", "HostProtocol", "TestSupport"]),
     .testTarget(name: "DNSMessageTests", dependencies: ["DNSMessage"]),
     .testTarget(
       name: "NetStackTests", dependencies: ["NetStack", "Platform", "PluginAPI"],
@@ -184,22 +187,26 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "lima-netd", "Daemon", "DNSMessage", "Platform",
+        "lima-netd", "Daemon", "DNSMessage", "Platform", "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(
       name: "HostTests",
-      dependencies: ["Host", "DNSMessage", "HostProtocol", "JSONCoding", "Platform", "PluginAPI"],
+      dependencies: [
+        "Host", "DNSMessage", "HostProtocol", "JSONCoding", "Platform", "PluginAPI", "TestSupport",
+      ],
       exclude: ["Fixtures"]),
     .testTarget(
       name: "DaemonTests",
-      dependencies: ["Daemon", "Platform", "HostProtocol", "fake-network-host"]),
+      dependencies: ["Daemon", "Platform", "HostProtocol", "TestSupport", "fake-network-host"]),
     .executableTarget(
       name: "fake-network-host", dependencies: ["Platform", "HostProtocol", "JSONCoding"],
       path: "Tests/FakeNetworkHost"),
     .testTarget(
       name: "HostDNSTests",
-      dependencies: ["HostDNSCore", "DNSMessage", "LimaNetdSDK", "PluginAPI", "Platform"]),
+      dependencies: [
+        "HostDNSCore", "DNSMessage", "LimaNetdSDK", "PluginAPI", "Platform", "TestSupport",
+      ]),
     .testTarget(
       name: "SlirpTests",
       dependencies: ["SlirpCore", "NetStack", "LimaNetdSDK", "Platform", "PluginAPI"]),
@@ -207,7 +214,8 @@ let package = Package(
       name: "UserV2Tests",
       dependencies: ["UserV2Core", "NetStack", "LimaNetdSDK", "Platform", "PluginAPI"]),
     .testTarget(
-      name: "IntegrationTests", dependencies: ["Platform", "HostProtocol"], exclude: ["Fixtures"]),
+      name: "IntegrationTests", dependencies: ["Platform", "HostProtocol", "TestSupport"],
+      exclude: ["Fixtures"]),
 
     // What a packet costs: Benchmarks/micro
     .target(name: "CMicro", path: "Benchmarks/CMicro"),

@@ -10,6 +10,7 @@
   import Glibc
   import Platform
   import Synchronization
+  import TestSupport
   import Testing
 
   @testable import lima_netd
@@ -22,6 +23,7 @@
     private struct State {
       var requests: [AttachRequest] = []
       var stopped = false
+      var ended = false
     }
 
     static let lease = LeaseOffer(
@@ -63,7 +65,7 @@
 
     func stop() {
       state.withLock { $0.stopped = true }
-      usleep(60_000)
+      _ = eventually { state.withLock { $0.ended } }
       try? FileManager.default.removeItem(atPath: home.path)
     }
 
@@ -77,6 +79,7 @@
         channels.removeAll { !step($0, answer) }
       }
       Descriptor.close(listener)
+      state.withLock { $0.ended = true }
     }
 
     /// - Returns: false when the guest has gone.
@@ -111,10 +114,11 @@
       var description: String { "status \(status)\n\(output)\n\(errors)" }
     }
 
-    /// - Parameter meanwhile: called with the pid while the program runs.
-    static func run(_ arguments: [String], home: LimaHome, meanwhile: ((Int32) -> Void)? = nil)
-      throws -> Outcome
-    {
+    /// - Parameter meanwhile: called while the program runs, with its pid and a look at its output so far.
+    static func run(
+      _ arguments: [String], home: LimaHome,
+      meanwhile: ((_ pid: Int32, _ output: () -> String) -> Void)? = nil
+    ) throws -> Outcome {
       let path = try #require(path)
       let (output, errors) = (Temporary.path(), Temporary.path())
       let (outputFD, errorsFD) = (
@@ -132,7 +136,7 @@
       let pid = try ChildProcess.spawn(
         path, arguments,
         fds: [(from: outputFD, to: 1), (from: errorsFD, to: 2)])
-      meanwhile?(pid)
+      meanwhile?(pid) { (try? String(contentsOfFile: output, encoding: .utf8)) ?? "" }
       guard let status = try ChildProcess.wait(pid, timeout: 20_000_000_000) else {
         ChildProcess.kill(pid, SIGKILL)
         _ = try ChildProcess.wait(pid)

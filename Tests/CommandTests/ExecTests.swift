@@ -9,6 +9,7 @@
   import FoundationEssentials
   import Glibc
   import Platform
+  import TestSupport
   import Testing
 
   @testable import lima_netd
@@ -30,7 +31,9 @@
     return obstacle == nil
   }
 
-  @Suite(.enabled(if: isPossible(), "see the first lines of the output"), .serialized)
+  @Suite(
+    .enabled(if: isPossible(), "see the first lines of the output"), .serialized,
+    .timeLimit(.minutes(5)))
   struct ExecTests {
     private func exec(_ options: [String] = [], _ command: String...) throws -> Program.Outcome {
       let server = try AttachServer()
@@ -87,8 +90,8 @@
       let script = "trap 'exit 41' TERM INT HUP QUIT; touch \(mark); while :; do sleep 0.02; done"
       let outcome = try Program.run(
         ["exec", "default", "--", "sh", "-c", script], home: server.home
-      ) { pid in
-        for _ in 0..<500 where access(mark, F_OK) != 0 { usleep(10_000) }
+      ) { pid, _ in
+        #expect(eventually { access(mark, F_OK) == 0 })
         ChildProcess.kill(pid, signal)
       }
       #expect(outcome.status == 41, "\(outcome)")
@@ -112,9 +115,8 @@
         let outcome = try Program.run(
           ["attach", "default", "--netns", String(sleeper), "--tap", "tap7", "--mtu", "65520"],
           home: server.home
-        ) { pid in
-          for _ in 0..<500 where server.requests.isEmpty { usleep(10_000) }
-          usleep(100_000)
+        ) { pid, output in
+          #expect(eventually { output().hasSuffix("\n") })
           ChildProcess.kill(pid, SIGTERM)
         }
         #expect(outcome.status == 0, "\(outcome)")
@@ -155,7 +157,7 @@
         _ = try? ChildProcess.wait(pid)
       }
       let own = Namespaces.identity(of: "/proc/self/ns/net")
-      for _ in 0..<200 where Namespaces.identity(of: "/proc/\(pid)/ns/net") == own { usleep(5000) }
+      #expect(eventually { Namespaces.identity(of: "/proc/\(pid)/ns/net") != own })
       try body(pid)
     }
   }

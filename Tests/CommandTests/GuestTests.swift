@@ -9,7 +9,7 @@
 
   @testable import lima_netd
 
-  @Suite struct AdviceTests {
+  @Suite(.timeLimit(.minutes(5))) struct AdviceTests {
     private func advice(_ files: [String: String] = [:]) -> Advice {
       Advice(read: { files[$0] })
     }
@@ -74,7 +74,7 @@
     }
   }
 
-  @Suite struct ResolverFileTests {
+  @Suite(.timeLimit(.minutes(5))) struct ResolverFileTests {
     @Test func theFileNamesTheLeasesServersAndDomains() {
       let lease = LeaseOffer(
         address: "192.168.5.15", prefixLength: 24, gateway: "192.168.5.2",
@@ -107,7 +107,7 @@
     }
   }
 
-  @Suite struct TemporaryTests {
+  @Suite(.timeLimit(.minutes(5))) struct TemporaryTests {
     @Test func aSocketsPathFitsBelowATemporaryHome() {
       let home = LimaHome(path: Temporary.path())
       #expect(home.attachSocket.utf8.count <= UnixSocket.maximumPathLength)

@@ -7,7 +7,7 @@ import Testing
 
 @testable import lima_netd
 
-@Suite struct InstanceCommandTests {
+@Suite(.timeLimit(.minutes(5))) struct InstanceCommandTests {
   /// As the daemon sends it.
   private func report() throws -> InstanceReport {
     try JSONText.decode(

@@ -5,7 +5,7 @@ import Testing
 
 @testable import lima_netd
 
-@Suite struct ParsingTests {
+@Suite(.timeLimit(.minutes(5))) struct ParsingTests {
   private func parse<Command: ParsableCommand>(_ arguments: String..., as type: Command.Type) throws
     -> Command
   {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import lima_netd
 
-@Suite struct TableTests {
+@Suite(.timeLimit(.minutes(5))) struct TableTests {
   @Test func columnsAreAlignedAndNothingTrails() {
     var table = Table("NAME", "STATE", "NOTE")
     table.add("default", "running", nil)
@@ -26,7 +26,7 @@ import Testing
   }
 }
 
-@Suite struct ListingTests {
+@Suite(.timeLimit(.minutes(5))) struct ListingTests {
   @Test func forwardsShowWhereTheyLeadAndWhatIsWrong() {
     let text = ForwardList.text([
       .init(
@@ -72,7 +72,7 @@ import Testing
   }
 }
 
-@Suite struct DNSResultTests {
+@Suite(.timeLimit(.minutes(5))) struct DNSResultTests {
   private func result(_ code: DNSResponseCode, answers: [DNSRecord] = []) throws -> DNSResult {
     let name = try #require(DNSName("host.lima.internal"))
     let query = DNSMessage(query: .init(name: name, type: .a), id: 1)
@@ -104,7 +104,7 @@ import Testing
   }
 }
 
-@Suite struct PcapFramesTests {
+@Suite(.timeLimit(.minutes(5))) struct PcapFramesTests {
   private static func stream(bigEndian: Bool) -> [UInt8] {
     func word(_ value: UInt32) -> [UInt8] {
       let bytes = withUnsafeBytes(of: value.littleEndian) { Array($0) }
@@ -129,7 +129,7 @@ import Testing
   }
 }
 
-@Suite struct APIPathTests {
+@Suite(.timeLimit(.minutes(5))) struct APIPathTests {
   @Test func aNameIsOneSegmentWhateverItHolds() {
     #expect(APIPath.network("user-v2") == "/v1/networks/user-v2")
     #expect(APIPath.network("a/b?c d", "dns") == "/v1/networks/a%2Fb%3Fc%20d/dns")
@@ -137,7 +137,7 @@ import Testing
   }
 }
 
-@Suite struct ReportTests {
+@Suite(.timeLimit(.minutes(5))) struct ReportTests {
   @Test func countersAreLeftOutWhenTheyAreZero() throws {
     let live = try JSONText.decode(
       JSONValue.self,

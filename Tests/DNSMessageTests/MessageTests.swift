@@ -29,7 +29,7 @@ func allRecords() throws -> [DNSRecord] {
   return data.map { DNSRecord(name: owner, ttl: 300, data: $0) }
 }
 
-@Suite("Messages (RFC 1035 4, RFC 3597, RFC 6891)")
+@Suite("Messages (RFC 1035 4, RFC 3597, RFC 6891)", .timeLimit(.minutes(5)))
 struct MessageTests {
   @Test("a query from dig is read")
   func digQuery() throws {

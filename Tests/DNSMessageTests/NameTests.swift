@@ -2,7 +2,7 @@
 import DNSMessage
 import Testing
 
-@Suite("Names (RFC 1035 3.1, 4.1.4, 5.1; RFC 2181 11; RFC 4343)")
+@Suite("Names (RFC 1035 3.1, 4.1.4, 5.1; RFC 2181 11; RFC 4343)", .timeLimit(.minutes(5)))
 struct NameTests {
   @Test(
     "presentation form is read and written",
@@ -136,7 +136,7 @@ struct NameTests {
   }
 }
 
-@Suite("Addresses (RFC 4291 2.2, RFC 5952)")
+@Suite("Addresses (RFC 4291 2.2, RFC 5952)", .timeLimit(.minutes(5)))
 struct AddressTests {
   @Test(
     "text is read and written in its one form",

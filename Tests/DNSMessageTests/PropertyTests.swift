@@ -15,7 +15,7 @@ struct SeededGenerator: RandomNumberGenerator {
   }
 }
 
-@Suite("Properties of the parser")
+@Suite("Properties of the parser", .timeLimit(.minutes(5)))
 struct PropertyTests {
   /// Replaces, cuts, repeats and inserts, with a taste for pointers and lengths.
   private func mutate(_ bytes: [UInt8], with random: inout SeededGenerator) -> [UInt8] {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("networks.yaml")
+@Suite("networks.yaml", .timeLimit(.minutes(5)))
 struct ConfigTests {
   /// As Lima 2.2 writes it on a machine with socket_vmnet, comments shortened.
   static let template = """

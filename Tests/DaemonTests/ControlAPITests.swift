@@ -6,7 +6,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("Control API", .serialized, .ownThread)
+@Suite("Control API", .serialized, .ownThread, .timeLimit(.minutes(5)))
 struct ControlAPITests {
   func ask(_ fixture: Fixture, _ method: String, _ path: String, _ body: String = "") throws
     -> Fixture.Answer

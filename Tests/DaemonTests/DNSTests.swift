@@ -8,7 +8,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("dns in networks.yaml")
+@Suite("dns in networks.yaml", .timeLimit(.minutes(5)))
 struct DNSConfigTests {
   func decode(_ text: String) throws(ConfigError) -> [String: NetworkConfiguration] {
     let configuration = try ConfigDecoder.decode(
@@ -140,7 +140,7 @@ struct DNSConfigTests {
   }
 }
 
-@Suite("DNS of a running network", .serialized, .ownThread)
+@Suite("DNS of a running network", .serialized, .ownThread, .timeLimit(.minutes(5)))
 struct DNSSwapTests {
   private func fixture(_ dns: String) throws -> Fixture {
     let fixture = try Fixture(config: Self.config(dns), start: false)

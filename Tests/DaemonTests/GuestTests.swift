@@ -6,7 +6,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("Guests arriving", .serialized, .ownThread)
+@Suite("Guests arriving", .serialized, .ownThread, .timeLimit(.minutes(5)))
 struct GuestTests {
   @Test func `a datagram socket sent to _fd.sock is a guest`() throws {
     let fixture = try Fixture()
@@ -104,6 +104,32 @@ struct GuestTests {
     let reply = try attach(fixture).1
     #expect(reply.ok && reply.lease?.address == "10.0.0.9")
     #expect(try fixture.network().restarts == 1)
+  }
+
+  @Test func `a guest that comes while a process dies for the second time is asked for again`()
+    throws
+  {
+    let fixture = try Fixture(config: Fixture.oneNetwork("behavior: crash-at-lease"))
+    let network = try fixture.network()
+    let guest = try fixture.connect()
+    defer { Descriptor.close(guest) }
+    #expect(fixture.until { network.state == .running })
+    ChildProcess.kill(try #require(network.link?.pid), 9)
+    #expect(fixture.until { network.restarts == 1 && network.state == .running })
+    // The process that is asked for the lease ran well until then: it did not fail to start.
+    let reply = try attach(fixture).1
+    #expect(reply.ok && reply.lease?.address == "10.0.0.9", "\(reply)")
+    #expect(network.restarts == 2)
+  }
+
+  @Test func `a guest over whose lease every process dies is told so`() throws {
+    let fixture = try Fixture(config: Fixture.oneNetwork("behavior: crash-at-every-lease"))
+    let reply = try attach(fixture).1
+    #expect(reply.error?.code == "INTERNAL")
+    #expect(reply.error?.message.contains("ended while it was asked for an address") == true)
+    let network = try fixture.network()
+    #expect(network.restarts == Network.leaseAttempts)
+    #expect(fixture.until { network.guests.isEmpty && network.state == .stopped })
   }
 
   @Test func `attaching to a network that is not there, or cannot start, is an answer`() throws {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("Life of a network", .serialized, .ownThread)
+@Suite("Life of a network", .serialized, .ownThread, .timeLimit(.minutes(5)))
 struct LifecycleTests {
   @Test func `nothing runs before the first guest, who starts the network`() throws {
     let fixture = try Fixture()

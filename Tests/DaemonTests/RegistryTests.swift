@@ -6,7 +6,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("Registry")
+@Suite("Registry", .timeLimit(.minutes(5)))
 struct RegistryTests {
   func file(_ path: String, kind: String = "network", name: String, modes: [String] = [])
     -> Inspection
@@ -161,7 +161,7 @@ struct RegistryTests {
   }
 }
 
-@Suite("Plugin files", .serialized, .ownThread)
+@Suite("Plugin files", .serialized, .ownThread, .timeLimit(.minutes(5)))
 struct PluginFileTests {
   /// Modes and owners of a made-up file system.
   func refusal(_ path: String, _ nodes: [String: (mode: UInt32, uid: UInt32)]) throws -> String? {
@@ -258,7 +258,7 @@ struct PluginFileTests {
   }
 }
 
-@Suite("Launch plan")
+@Suite("Launch plan", .timeLimit(.minutes(5)))
 struct LaunchPlanTests {
   func plan(_ body: String, schema: String?) throws -> LaunchPlan {
     let text = "networks:\n  lab:\n    mode: m\n" + body

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("Option schemas")
+@Suite("Option schemas", .timeLimit(.minutes(5)))
 struct SchemaTests {
   static let schema = #"""
     {"type": "object",

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("Supervisor", .serialized, .ownThread)
+@Suite("Supervisor", .serialized, .ownThread, .timeLimit(.minutes(5)))
 struct SupervisorTests {
   @Test func `sockets are for their owner alone and gone at the end`() throws {
     let fixture = try Fixture()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("YAML reader")
+@Suite("YAML reader", .timeLimit(.minutes(5)))
 struct YAMLReaderTests {
   func problem(_ bytes: [UInt8]) -> YAMLError? {
     do {

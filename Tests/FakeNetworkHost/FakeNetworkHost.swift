@@ -102,6 +102,7 @@ final class FakeHost {
       return .json("{\(stations.joined(separator: ","))}")
     case .reserveLease:
       record("reserveLease")
+      if behavior == "crash-at-every-lease" { ChildProcess.kill(CurrentProcess.id, 9) }
       // The first process of the network dies over the question.
       if behavior == "crash-at-lease", !Files.exists(directory + "/crashed") {
         if let fd = try? Files.openForAppending(directory + "/crashed", mode: 0o600) {

@@ -5,6 +5,7 @@
 import DNSMessage
 import Glibc
 import Platform
+import TestSupport
 import Testing
 
 @testable import HostDNSCore
@@ -13,7 +14,7 @@ private let dnsmasq: String? = ["/usr/sbin/dnsmasq", "/usr/bin/dnsmasq"].first {
   access("\($0)", X_OK) == 0
 }
 
-@Suite("Against dnsmasq", .serialized)
+@Suite("Against dnsmasq", .serialized, .timeLimit(.minutes(5)))
 struct DnsmasqTests {
   /// dnsmasq with records of several types, on a port of its own.
   private func withServer(
@@ -43,10 +44,10 @@ struct DnsmasqTests {
     let server = address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
     let plugin = try makePlugin(host, servers(server, timeout: 1, attempts: 5))
     // Until it listens its port refuses.
-    for _ in 0..<100 {
-      if try host.answer(plugin, query("a.test", .a))?.responseCode == .noError { break }
-      usleep(50_000)
+    let listens = try eventually {
+      try host.answer(plugin, query("a.test", .a))?.responseCode == .noError
     }
+    try #require(listens)
     try body(host, plugin)
   }
 

@@ -45,7 +45,7 @@ func servers(_ addresses: String..., timeout: Int64 = 1, attempts: Int64 = 1) ->
 
 let mail = DNSRecordData.mx(preference: 10, exchange: .root)
 
-@Suite("Forwarding (RFC 1035 7, 2181 5, 5452, 6891, 7766)", .serialized)
+@Suite("Forwarding (RFC 1035 7, 2181 5, 5452, 6891, 7766)", .serialized, .timeLimit(.minutes(5)))
 struct ForwardingTests {
   @Test("a question goes to the server and its answer comes back with the client's id")
   func forwards() throws {
@@ -166,19 +166,20 @@ struct ForwardingTests {
   func deadServer() throws {
     let host = try TestHost()
     let server = try TestServer(host) { query, _ in [reply(query, .noError, [mail])] }
-    let plugin = try makePlugin(host, servers(TestServer.deadAddress(), server.address))
-    let start = MonotonicClock.now()
+    // Were its time-out waited for, the question's own time would be over.
+    let plugin = try makePlugin(
+      host, servers(TestServer.deadAddress(), server.address, timeout: 30))
     #expect(try host.answer(plugin, query("x.example", .mx))?.answers.count == 1)
-    #expect(MonotonicClock.now() - start < 500_000_000)
   }
 
   @Test("with all servers dead the answer is SERVFAIL at once")
   func allDead() throws {
     let host = try TestHost()
-    let plugin = try makePlugin(host, servers(TestServer.deadAddress(), attempts: 3))
+    let plugin = try makePlugin(host, servers(TestServer.deadAddress(), timeout: 30, attempts: 3))
     let start = MonotonicClock.now()
     #expect(try host.answer(plugin, query("x.example", .mx))?.responseCode == .serverFailure)
-    #expect(MonotonicClock.now() - start < 500_000_000)
+    // Not after the five seconds that the question has.
+    #expect(MonotonicClock.now() - start < 4_000_000_000)
   }
 
   @Test("a silent server costs its time-out, then the next is asked, and first from then on")
@@ -190,9 +191,7 @@ struct ForwardingTests {
     let start = MonotonicClock.now()
     #expect(try host.answer(plugin, query("x.example", .mx))?.answers.count == 1)
     #expect(MonotonicClock.now() - start >= 990_000_000)
-    let second = MonotonicClock.now()
     #expect(try host.answer(plugin, query("y.example", .mx))?.answers.count == 1)
-    #expect(MonotonicClock.now() - second < 500_000_000)
     #expect(silent.datagrams == 1)
   }
 
@@ -204,9 +203,9 @@ struct ForwardingTests {
     }
     let plugin = try makePlugin(host, servers(server.address, timeout: 30))
     let slow = host.ask(plugin, try query("slow.example", .mx))
-    let start = MonotonicClock.now()
-    for index in 0..<50 { _ = try host.answer(plugin, query("q\(index).example", .mx)) }
-    #expect(MonotonicClock.now() - start < 2_000_000_000)
+    for index in 0..<50 {
+      #expect(try host.answer(plugin, query("q\(index).example", .mx)) != nil)
+    }
     #expect(host.results[slow] == nil)
     plugin.cancel(slow)
     #expect(host.watchCount == 0)

@@ -7,7 +7,7 @@ import Testing
 
 @testable import HostDNSCore
 
-@Suite("Options, resolv.conf and what follows from it")
+@Suite("Options, resolv.conf and what follows from it", .timeLimit(.minutes(5)))
 struct SettingsTests {
   @Test(
     "options that cannot work are named by their JSON pointer",

@@ -90,7 +90,7 @@ func pluginAnswer(
   return message.encoded()
 }
 
-@Suite("The DNS broker: questions")
+@Suite("The DNS broker: questions", .timeLimit(.minutes(5)))
 struct DNSBrokerQuestionTests {
   @Test(
     "what is no DNS query gets no answer",
@@ -189,7 +189,7 @@ struct DNSBrokerQuestionTests {
   }
 }
 
-@Suite("The DNS broker: answers")
+@Suite("The DNS broker: answers", .timeLimit(.minutes(5)))
 struct DNSBrokerAnswerTests {
   @Test("the client's id, flags and letters come back (RFC 1035 4.1.1, RFC 4343)")
   func restores() throws {

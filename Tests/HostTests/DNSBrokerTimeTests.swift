@@ -3,7 +3,7 @@ import DNSMessage
 import Host
 import Testing
 
-@Suite("The DNS broker: deadlines, cancelling, stale tickets")
+@Suite("The DNS broker: deadlines, cancelling, stale tickets", .timeLimit(.minutes(5)))
 struct DNSBrokerTimeTests {
   private let second: UInt64 = 1_000_000_000
 

@@ -6,7 +6,7 @@ import Testing
 
 private let second: UInt64 = 1_000_000_000
 
-@Suite("The DNS broker: answers kept")
+@Suite("The DNS broker: answers kept", .timeLimit(.minutes(5)))
 struct DNSCacheTests {
   private let fixture: BrokerFixture
 
@@ -203,7 +203,7 @@ struct DNSCacheTests {
   }
 }
 
-@Suite("The DNS broker: one lookup for all who ask the same")
+@Suite("The DNS broker: one lookup for all who ask the same", .timeLimit(.minutes(5)))
 struct DNSSharingTests {
   @Test("identical questions share one lookup; each gets its own id and letters")
   func sharing() throws {

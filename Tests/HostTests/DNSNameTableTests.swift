@@ -3,7 +3,7 @@ import DNSMessage
 import Host
 import Testing
 
-@Suite("Owned names (limanetd.names/1)")
+@Suite("Owned names (limanetd.names/1)", .timeLimit(.minutes(5)))
 struct DNSNameTableTests {
   private func fixture() -> BrokerFixture {
     let fixture = BrokerFixture()

@@ -4,7 +4,7 @@ import Host
 import HostProtocol
 import Testing
 
-@Suite("Owned names: hosts, aliases and zones of their owners")
+@Suite("Owned names: hosts, aliases and zones of their owners", .timeLimit(.minutes(5)))
 struct DNSOwnedNamesTests {
   private func fixture(_ sets: NameSet...) throws -> BrokerFixture {
     let fixture = BrokerFixture()

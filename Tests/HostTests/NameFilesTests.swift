@@ -4,7 +4,7 @@ import Testing
 
 @testable import Host
 
-@Suite("Files that say how the host finds names")
+@Suite("Files that say how the host finds names", .timeLimit(.minutes(5)))
 struct NameFilesTests {
   @Test("a change, a new file and a link's new target are seen, once, and not looked for too often")
   func changes() throws {

@@ -15,9 +15,14 @@ extension EndToEnd {
       #expect(eventually { guest.output.contains("icmp_seq=2 ") }, "\(guest.errors)")
       let file = daemon.home + "/guest.pcap"
       let capture = try daemon.begin("capture", "default", "-w", file)
-      usleep(1_500_000)
+      // A few requests and answers: a record's head, and a frame of 98 octets.
+      #expect(
+        eventually {
+          let size = try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int
+          return size ?? 0 > 24 + 6 * (16 + 98)
+        }, "\(capture.errors)")
       kill(capture.process.processIdentifier, SIGINT)
-      let ended = capture.wait(seconds: 5)
+      let ended = capture.wait(seconds: 20)
       #expect(ended.status == 0, "\(ended)")
       let read = try run("tcpdump", ["-n", "-r", file])
       #expect(read.output.contains("192.168.5.15 > 192.168.5.2: ICMP echo request"), "\(read)")

@@ -3,6 +3,8 @@
 // Runs a program with a time limit and keeps what it said.
 
 import Foundation
+// `eventually` for all files of this module.
+@_exported import TestSupport
 
 /// How a program ended.
 struct CommandResult: CustomStringConvertible {
@@ -64,9 +66,7 @@ final class RunningCommand {
 
   /// Waits until it ends, at most so long; then it is asked to end, and made to.
   func wait(seconds limit: Double) -> CommandResult {
-    let deadline = Date().addingTimeInterval(limit)
-    while process.isRunning, Date() < deadline { usleep(5000) }
-    let late = process.isRunning
+    let late = !eventually(within: limit) { !process.isRunning }
     if late { stop() }
     process.waitUntilExit()
     let signalled = process.terminationReason == .uncaughtSignal
@@ -80,9 +80,7 @@ final class RunningCommand {
   func stop() {
     guard process.isRunning else { return }
     process.terminate()
-    let deadline = Date().addingTimeInterval(3)
-    while process.isRunning, Date() < deadline { usleep(5000) }
-    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    if !eventually(within: 3, { !process.isRunning }) { kill(process.processIdentifier, SIGKILL) }
   }
 
   /// Ends its standard input.
@@ -103,14 +101,4 @@ func run(
   let command = try RunningCommand(path, arguments, environment: environment)
   command.closeInput()
   return command.wait(seconds: seconds)
-}
-
-/// Waits until a condition holds, looking every 10 ms.
-func eventually(within seconds: Double = 10, _ condition: () throws -> Bool) rethrows -> Bool {
-  let deadline = Date().addingTimeInterval(seconds)
-  while Date() < deadline {
-    if try condition() { return true }
-    usleep(10000)
-  }
-  return try condition()
 }

@@ -35,17 +35,19 @@ extension EndToEnd {
       let killed = Date()
       kill(victim, SIGSEGV)
       #expect(
-        try eventually(within: 3) {
+        try eventually {
           guard let now = try hostProcess(daemon, "default") else { return false }
           return now != victim
         })
-      #expect(Date().timeIntervalSince(killed) < 1.5)  // the last polls included
+      let outage = Date().timeIntervalSince(killed)
+      // At once: all it takes is the start of a process, however busy the machine is.
+      #expect(!daemon.log.contains("starts again in"), "\(daemon.log)")
 
       let pings = pinger.wait(seconds: 30)
       #expect(pings.output.contains("Hello from the host."), "\(pings)\n\(daemon.log)")
-      // 40 pings, 0.2 s apart: a second without a network is five of them.
+      // 40 pings, 0.2 s apart: a second without a network is five of them, and no more are lost than that.
       let received = pings.output.firstMatch(of: /(\d+) received/).flatMap { Int($0.1) } ?? 0
-      #expect(received >= 34, "\(pings)")
+      #expect(received >= 40 - Int(outage / 0.2) - 2, "out for \(outage) s; \(pings)")
 
       let expected = try run(
         "curl", ["-sS", "http://127.0.0.1:\(servers.ports.http)/sha256/\(size)"], seconds: 60)

@@ -88,8 +88,10 @@ extension EndToEnd {
       // After a crash the configuration's one is there again.
       try daemon.write(configuration: configuration("zone", file: example.zone))
       kill(daemon.processIdentifier, SIGHUP)
-      #expect(try daemon.guest("\(dig) www.lab.test; kill -9 \(second)").succeeded)
-      #expect(try daemon.guest("\(dig) www.lab.test").output == "192.0.2.80\n")
+      let last = try daemon.guest("\(dig) www.lab.test; kill -9 \(second)")
+      #expect(last.succeeded, "\(last)\n\(daemon.log)")
+      let after = try daemon.guest("\(dig) www.lab.test")
+      #expect(after.output == "192.0.2.80\n", "\(after)\n\(daemon.log)")
     }
   }
 }

@@ -95,8 +95,8 @@ extension EndToEnd {
       let daemon = try TestDaemon()
       defer { daemon.stop() }
       let result = try daemon.guest("curl -sS -m 5 http://192.168.5.2:1/")
-      #expect(result.status == 7, "\(result)")  // curl: could not connect
-      #expect(result.seconds < 4, "\(result)")
+      // curl: could not connect; were it not refused, 28 after five seconds.
+      #expect(result.status == 7, "\(result)")
       #expect(
         result.errors.contains("refused") || result.errors.contains("Couldn't connect"), "\(result)"
       )

@@ -6,6 +6,7 @@ import Testing
 @testable import NetStack
 
 /// Frames that no guest should send. A trap would end the test run.
+@Suite(.timeLimit(.minutes(5)))
 struct GarbageTests {
   private static func dns(_ random: inout RandomSource) -> [UInt8] {
     let transport = [UInt8](capacity: 40) { out in

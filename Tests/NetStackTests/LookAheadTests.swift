@@ -6,7 +6,7 @@ import Testing
 @testable import NetStack
 
 /// Frames of a batch are looked up ahead of their turn: what changes before it must count.
-@Suite("Looking ahead in a batch")
+@Suite("Looking ahead in a batch", .timeLimit(.minutes(5)))
 struct LookAheadTests {
   /// So many connections that looking ahead begins, and one more.
   private func crowd(_ seed: UInt64) throws -> (Simulation, [ScriptedGuest]) {

@@ -4,6 +4,7 @@ import Testing
 
 @testable import NetStack
 
+@Suite(.timeLimit(.minutes(5)))
 struct SequenceRangesTests {
   @Test(arguments: Array(1...30) as [UInt64])
   func `ranges hold what a set of numbers holds, across the wrap of sequence numbers`(seed: UInt64)

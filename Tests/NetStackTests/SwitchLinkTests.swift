@@ -6,6 +6,7 @@ import Testing
 @testable import NetStack
 
 /// Many guests behind one port, the switch's.
+@Suite(.timeLimit(.minutes(5)))
 struct SwitchLinkTests {
   private static let slow = MACAddress(0x52, 0x55, 0x55, 0, 0, 1)
   private static let quick = MACAddress(0x52, 0x55, 0x55, 0, 0, 2)
@@ -97,6 +98,7 @@ struct SwitchLinkTests {
 }
 
 /// limanetd.connect/1
+@Suite(.timeLimit(.minutes(5)))
 struct ConnectTests {
   private final class Outcomes {
     var all: [UInt64: ForwardFailure?] = [:]

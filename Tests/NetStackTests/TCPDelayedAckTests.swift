@@ -7,6 +7,7 @@ import Testing
 
 @testable import NetStack
 
+@Suite(.timeLimit(.minutes(5)))
 struct TCPDelayedAckTests {
   private func opened(_ seed: UInt64) throws -> (ScriptedGuest, FakeKernel.Socket) {
     let guest = ScriptedGuest(Simulation(seed: seed))

@@ -6,6 +6,7 @@ import Testing
 @testable import NetStack
 
 /// Windows, back-pressure, batching, and what is kept of a batch.
+@Suite(.timeLimit(.minutes(5)))
 struct TCPFlowControlTests {
   private func opened(_ simulation: Simulation) throws -> FakeKernel.Socket {
     #expect(TCPTransferTests.open(simulation))

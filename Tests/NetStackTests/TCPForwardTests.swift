@@ -5,6 +5,7 @@ import Testing
 @testable import NetStack
 
 /// Connections that the host opens towards a guest.
+@Suite(.timeLimit(.minutes(5)))
 struct TCPForwardTests {
   private let source = Endpoint(Simulation.gateway, port: 0)
 

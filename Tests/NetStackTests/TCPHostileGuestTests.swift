@@ -7,7 +7,7 @@ import Testing
 
 @testable import NetStack
 
-@Suite("TCP and hostile guests")
+@Suite("TCP and hostile guests", .timeLimit(.minutes(5)))
 struct TCPHostileGuestTests {
   @Test("bytes that close a hole reach the host at once, not with the FIN")
   func closedHole() throws {

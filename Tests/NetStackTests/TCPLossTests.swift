@@ -8,6 +8,7 @@ import Testing
 
 @testable import NetStack
 
+@Suite(.timeLimit(.minutes(5)))
 struct TCPLossTests {
   /// A connection of a guest, with `count` bytes on their way to it.
   private func sending(_ count: Int, seed: UInt64) throws -> (ScriptedGuest, [Frames.Segment]) {

@@ -5,6 +5,7 @@ import Testing
 @testable import NetStack
 
 /// A guest that is a router to narrower links (RFC 1191).
+@Suite(.timeLimit(.minutes(5)))
 struct TCPPathMTUTests {
   /// An ICMP message of the guest about a packet it was sent.
   private func fragmentationNeeded(about frame: [UInt8], mtu: UInt32) -> [UInt8] {

@@ -7,6 +7,7 @@ import Testing
 
 @testable import NetStack
 
+@Suite(.timeLimit(.minutes(5)))
 struct TCPReadTests {
   private static let chunk = ChunkPool.chunkSize
 

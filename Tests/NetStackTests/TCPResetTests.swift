@@ -7,6 +7,7 @@ import Testing
 
 @testable import NetStack
 
+@Suite(.timeLimit(.minutes(5)))
 struct TCPResetTests {
   /// How to get to a state, from an open connection.
   private static func reach(_ state: TCPState, _ guest: ScriptedGuest, _ socket: FakeKernel.Socket)

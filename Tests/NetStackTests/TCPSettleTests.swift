@@ -6,6 +6,7 @@ import Testing
 @testable import NetStack
 
 /// What is put off until the frames of a turn are out, and what comes of it.
+@Suite(.timeLimit(.minutes(5)))
 struct TCPSettleTests {
   @Test func `the SYN-ACK goes out before the socket has its options and its watch`() {
     let simulation = Simulation(seed: 1)

@@ -13,6 +13,7 @@ import Testing
 
 /// Thousands of connections under circumstances that no one would think of. LIMA_NETD_SEEDS is how
 /// many, LIMA_NETD_SEED a single one.
+@Suite(.timeLimit(.minutes(30)))
 struct TCPSimulationTests {
   private static func number(_ name: String) -> UInt64? {
     getenv(name).flatMap { UInt64(String(cString: $0)) }

@@ -12,6 +12,7 @@ import Testing
 #endif
 
 /// How connections begin and end: every state, every way out.
+@Suite(.timeLimit(.minutes(5)))
 struct TCPStateTests {
   private func guest(_ port: UInt16 = 40000, to remote: Endpoint = Simulation.server) -> GuestTCP {
     GuestTCP(local: Endpoint(Simulation.guestAddress, port: port), remote: remote, iss: 5000)

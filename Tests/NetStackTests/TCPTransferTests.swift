@@ -11,6 +11,7 @@ import Testing
 #endif
 
 /// Whole connections through the engine, over links of all weathers.
+@Suite(.timeLimit(.minutes(5)))
 struct TCPTransferTests {
   /// How many seeds: LIMA_NETD_SEEDS, or four; a hundred at most (TCPSimulationTests has more).
   static let seeds: [UInt64] = {

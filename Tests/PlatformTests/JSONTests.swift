@@ -3,7 +3,7 @@ import HostProtocol
 import JSONCoding
 import Testing
 
-@Suite struct JSONTests {
+@Suite(.timeLimit(.minutes(5))) struct JSONTests {
   @Test func valuesSurviveTheirText() throws {
     let text = #"{"a":[1,-2,18446744073709551615,1.5,true,false,null],"b":{"c":"x\"\\\n\u0001é😀"}}"#
     #expect(try JSONValue(parsing: text).text == text)

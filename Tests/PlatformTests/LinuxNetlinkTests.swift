@@ -7,7 +7,7 @@
 
   @testable import Platform
 
-  @Suite struct NetlinkMessageTests {
+  @Suite(.timeLimit(.minutes(5))) struct NetlinkMessageTests {
     @Test func aRequestHasItsLengthAndPaddedAttributes() {
       var message = NetlinkMessage(.newLink, flags: .acknowledge, sequence: 7)
       message.appendAttribute(3, Array("eth0".utf8) + [0])
@@ -53,7 +53,9 @@
     }
   }
 
-  @Suite(.enabled(if: NamespaceThread.isPossible, "see the first lines of the output"))
+  @Suite(
+    .enabled(if: NamespaceThread.isPossible, "see the first lines of the output"),
+    .timeLimit(.minutes(5)))
   struct NetlinkTests {
     @Test func anInterfaceGetsItsMTUQueueAddressAndRoute() throws {
       try NamespaceThread.run {
@@ -121,7 +123,9 @@
     }
   }
 
-  @Suite(.enabled(if: NamespaceThread.isPossible, "see the first lines of the output"))
+  @Suite(
+    .enabled(if: NamespaceThread.isPossible, "see the first lines of the output"),
+    .timeLimit(.minutes(5)))
   struct TapTests {
     @Test func aTapCarriesHeadersAndOffloads() throws {
       try NamespaceThread.run {
@@ -161,7 +165,7 @@
     }
   }
 
-  @Suite struct TapErrorTests {
+  @Suite(.timeLimit(.minutes(5))) struct TapErrorTests {
     @Test func aMissingDeviceFileIsNamed() {
       do throws(SystemError) {
         _ = try Tap.open(name: "eth0", device: "/dev/net/no-such-device")

@@ -8,7 +8,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite struct MessageChannelTests {
+@Suite(.timeLimit(.minutes(5))) struct MessageChannelTests {
   private func pair() throws -> (MessageChannel, MessageChannel) {
     let (a, b) = try UnixSocket.pair()
     return (try MessageChannel(fd: a), try MessageChannel(fd: b))

@@ -8,7 +8,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite struct PollingTests {
+@Suite(.timeLimit(.minutes(5))) struct PollingTests {
   @Test func aPollerTellsTokenAndEvents() throws {
     let poller = try Poller()
     let (a, b) = try UnixSocket.pair()

@@ -6,7 +6,7 @@ import Testing
 #if os(Linux)
   import Glibc
 
-  @Suite("Memory at rest")
+  @Suite("Memory at rest", .timeLimit(.minutes(5)))
   struct RestingMemoryTests {
     /// Pages of files that are mapped and present, KiB (proc(5), RssFile).
     private func mappedFiles() throws -> Int {

@@ -8,7 +8,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite struct SystemTests {
+@Suite(.timeLimit(.minutes(5))) struct SystemTests {
   private func folder() throws -> String {
     let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
     var template = Array("\(base)/lima-netd-test.XXXXXX".utf8CString)

@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import Platform
 import Synchronization
+import TestSupport
 import Testing
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
-
-@Suite("Worker threads", .serialized)
+@Suite("Worker threads", .serialized, .timeLimit(.minutes(5)))
 struct WorkerPoolTests {
   @Test("every job is done once, by no more threads than allowed, and told of")
   func work() {
     let counter = Counter()
     let pool = WorkerPool<Int, Int>(threads: 4, queue: 1000) { job in
       counter.enter()
-      usleep(200)
+      // Long enough for others to be at work, too.
+      quietly(milliseconds: 1)
       counter.leave()
       return job * 2
     } notify: {
@@ -24,16 +20,16 @@ struct WorkerPoolTests {
     }
     for job in 0..<500 { #expect(pool.submit(UInt64(job), job)) }
     var outcomes: [UInt64: Int] = [:]
-    for _ in 0..<5000 where outcomes.count < 500 {
+    let isDone = eventually {
       for (id, outcome) in pool.take() {
         #expect(outcomes.updateValue(outcome, forKey: id) == nil)
       }
-      usleep(1000)
+      // A result is told of after it can be taken.
+      return outcomes.count == 500 && counter.notices == 500
     }
-    #expect(outcomes.count == 500)
+    #expect(isDone, "\(outcomes.count) results, \(counter.notices) notices")
     #expect(outcomes.allSatisfy { $0.value == Int($0.key) * 2 })
     #expect(counter.most <= 4)
-    #expect(counter.notices == 500)
     #expect(pool.stop(within: 1000))
     #expect(!pool.submit(1, 1))
   }
@@ -51,19 +47,22 @@ struct WorkerPoolTests {
   @Test("stopping waits for a blocked thread no longer than asked, and mutes it")
   func blocked() {
     let counter = Counter()
+    let isOpen = Atomic(false)
     let pool = WorkerPool<Int, Int>(threads: 1, queue: 10) { job in
       counter.enter()
-      usleep(300_000)
+      _ = eventually { isOpen.load(ordering: .acquiring) }
+      counter.leave()
       return job
     } notify: {
       counter.notify()
     }
     #expect(pool.submit(1, 1))
-    while counter.most == 0 { usleep(1000) }
-    let start = MonotonicClock.now()
+    #expect(eventually { counter.most == 1 })
+    // The thread is blocked until the gate opens, which is after this.
     #expect(!pool.stop(within: 50))
-    #expect(MonotonicClock.now() - start < 250_000_000)
-    usleep(400_000)
+    isOpen.store(true, ordering: .releasing)
+    #expect(eventually { counter.now == 0 })
+    quietly(milliseconds: 50)
     #expect(counter.notices == 0)
     #expect(pool.load.threads == 0)
   }
@@ -81,6 +80,7 @@ private final class Counter: Sendable {
 
   func leave() { state.withLock { $0.now -= 1 } }
   func notify() { state.withLock { $0.notices += 1 } }
+  var now: Int { state.withLock { $0.now } }
   var most: Int { state.withLock { $0.most } }
   var notices: Int { state.withLock { $0.notices } }
 }

@@ -5,7 +5,7 @@
 import Foundation
 import Testing
 
-@Suite struct HeaderTests {
+@Suite(.timeLimit(.minutes(5))) struct HeaderTests {
   private static let root = URL(filePath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
   private static let current = root.appending(path: "Sources/PluginAPI/include")

@@ -8,7 +8,7 @@ import CPluginAPITests
 import PluginAPI
 import Testing
 
-@Suite struct LayoutTests {
+@Suite(.timeLimit(.minutes(5))) struct LayoutTests {
   private let rows: [(type: String, field: String?, offset: Int, size: Int)] = {
     var rows: [(String, String?, Int, Int)] = []
     while true {

@@ -11,7 +11,7 @@ import Testing
 
 @testable import SlirpCore
 
-@Suite struct ForwardTests {
+@Suite(.timeLimit(.minutes(5))) struct ForwardTests {
   private func hostPort(_ host: TestHost, _ index: Int = 0) throws -> UInt16 {
     guard case .array(let list) = try host.forwards(), list.indices.contains(index),
       case .string(let text) = list[index]["host"], let endpoint = Endpoint(text)

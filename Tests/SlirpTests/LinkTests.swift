@@ -9,7 +9,7 @@ import Testing
 
 @testable import SlirpCore
 
-@Suite struct LinkTests {
+@Suite(.timeLimit(.minutes(5))) struct LinkTests {
   @Test func `a guest gets 192.168.5.15 with router, DNS and MTU`() throws {
     let host = try TestHost(options: #"{"search": ["lan", "example.org"]}"#)
     let guest = TestGuest(host, name: "vm1")

@@ -8,7 +8,7 @@ import Testing
 
 @testable import SlirpCore
 
-@Suite struct OptionsTests {
+@Suite(.timeLimit(.minutes(5))) struct OptionsTests {
   private func failure(_ options: String) -> TestHost.Failure? {
     do {
       _ = try TestHost(options: options)

@@ -22,7 +22,7 @@ private final class Counter: NetworkPlugin {
   override func start() throws(PluginFailure) { throw .system("no such device") }
 }
 
-@Suite(.serialized) struct SDKTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct SDKTests {
   private static func module() -> UnsafePointer<lnd_plugin>? {
     Module(
       id: "org.example.counter", version: "1.2.3", license: "MIT", url: "https://example.org",

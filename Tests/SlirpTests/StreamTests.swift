@@ -9,7 +9,7 @@ import Testing
 
 @testable import SlirpCore
 
-@Suite struct StreamTests {
+@Suite(.timeLimit(.minutes(5))) struct StreamTests {
   @Test func `a TCP echo through the gateway is intact and ends both ways`() throws {
     let host = try TestHost()
     let guest = TestGuest(host)

@@ -8,7 +8,7 @@ import Testing
 
 @testable import SlirpCore
 
-@Suite struct UDPTests {
+@Suite(.timeLimit(.minutes(5))) struct UDPTests {
   @Test func `a datagram to the gateway reaches the host's loopback and its answer comes back`()
     throws
   {

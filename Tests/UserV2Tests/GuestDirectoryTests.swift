@@ -5,7 +5,7 @@ import Testing
 
 @testable import UserV2Core
 
-@Suite struct GuestDirectoryTests {
+@Suite(.timeLimit(.minutes(5))) struct GuestDirectoryTests {
   private static func mac(_ number: UInt8) -> MACAddress {
     MACAddress(0x52, 0x55, 0x55, 0, 0, number)
   }

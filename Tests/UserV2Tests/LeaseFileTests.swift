@@ -5,7 +5,7 @@ import Testing
 
 @testable import UserV2Core
 
-@Suite struct LeaseFileTests {
+@Suite(.timeLimit(.minutes(5))) struct LeaseFileTests {
   private let second: UInt64 = 1_000_000_000
   private let before = LeaseFile.Clocks(monotonic: 500_000_000_000, unix: 1_000_000)
   private let router = IPAddress(192, 168, 104, 2)

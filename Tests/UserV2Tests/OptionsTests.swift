@@ -8,7 +8,7 @@ import Testing
 
 @testable import UserV2Core
 
-@Suite struct OptionsTests {
+@Suite(.timeLimit(.minutes(5))) struct OptionsTests {
   private func options(_ text: String) throws -> UserV2Options {
     try UserV2Options(Options(parsing: text))
   }

@@ -8,6 +8,8 @@ import Platform
 
 extension Network {
   static let maximumGuests = 1024
+  /// Processes that may die over the question for one guest's lease before the guest is told that it has none.
+  static let leaseAttempts = 3
 
   /// A guest connected to one of the sockets. The descriptor is ours.
   func arrived(_ transport: PortTransport, _ fd: Int32) {
@@ -59,9 +61,10 @@ extension Network {
     return id
   }
 
-  /// Asks for the guest's lease when the network runs; again when the process dies over it.
+  /// Asks for the guest's lease when the network runs; again when the process dies over it, whatever it dies of.
   private func waitForLease(
-    _ id: UInt64, _ answer: @escaping (Result<(id: UInt64, lease: LeaseOffer), ErrorReport>) -> Void
+    _ id: UInt64, attempt: Int = 1,
+    _ answer: @escaping (Result<(id: UInt64, lease: LeaseOffer), ErrorReport>) -> Void
   ) {
     waiters.append { [weak self] result in
       guard let self else { return }
@@ -70,7 +73,7 @@ extension Network {
         answer(.failure(error))
         guestLeft(id, error.message, tellHost: false)
       case .success(let link):
-        reserve(id, on: link, answer)
+        reserve(id, on: link, attempt: attempt, answer)
       }
     }
   }
@@ -82,7 +85,7 @@ extension Network {
   }
 
   private func reserve(
-    _ id: UInt64, on link: HostLink,
+    _ id: UInt64, on link: HostLink, attempt: Int,
     _ answer: @escaping (Result<(id: UInt64, lease: LeaseOffer), ErrorReport>) -> Void
   ) {
     link.request(.reserveLease(port: id)) { [weak self] reply in
@@ -101,7 +104,14 @@ extension Network {
         report = ErrorReport(
           code: HostError.Code.internal.rawValue, message: "network \(name): no lease came")
       case .failure where link.hasEnded && guests[id] != nil:
-        return waitForLease(id, answer)
+        guard attempt >= Self.leaseAttempts else {
+          return waitForLease(id, attempt: attempt + 1, answer)
+        }
+        report = ErrorReport(
+          code: HostError.Code.internal.rawValue,
+          message:
+            "network \(name): its process ended while it was asked for an address, \(attempt) times in a row; see "
+            + context.home.networkLog(name))
       case .failure(let error) where error.code == .unsupported:
         report = ErrorReport(
           code: error.code.rawValue,

@@ -203,6 +203,8 @@ extension Network {
   private func ended(_ link: HostLink, _ status: ChildProcess.ExitStatus) {
     self.link = nil
     if state == .stopping { return stopped(status) }
+    // One that ran and died is no failed start: who has come meanwhile waits for the next one.
+    let wasStarting = state == .starting
     let reason = link.protocolError ?? status.description
     lastExit = ExitReport(
       time: WallClock.timestamp(), reason: reason,
@@ -222,7 +224,7 @@ extension Network {
     }
     for guest in guests.values { watchHangup(guest) }
     scheduleRetry(afterLife: MonotonicClock.now() &- link.started)
-    if backoff.failures > 1, !waiters.isEmpty {
+    if wasStarting, backoff.failures > 1, !waiters.isEmpty {
       // Held guests wait on; a command gets its answer.
       let report = ErrorReport(
         code: HostError.Code.internal.rawValue,

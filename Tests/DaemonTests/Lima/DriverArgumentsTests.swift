@@ -4,7 +4,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("Arguments of drivers")
+@Suite("Arguments of drivers", .timeLimit(.minutes(5)))
 struct DriverArgumentsTests {
   let interfaces = [
     InstanceInterface(

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("Heads of requests to _ep.sock")
+@Suite("Heads of requests to _ep.sock", .timeLimit(.minutes(5)))
 struct EndpointHeadTests {
   func head(_ text: String) -> EndpointHead { EndpointHead(Array(text.utf8)) }
 

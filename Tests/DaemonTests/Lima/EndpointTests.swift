@@ -7,7 +7,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("gvproxy's API at _ep.sock", .serialized, .ownThread)
+@Suite("gvproxy's API at _ep.sock", .serialized, .ownThread, .timeLimit(.minutes(5)))
 struct EndpointTests {
   func running() throws -> (Fixture, String) {
     let fixture = try UsernetFilesTests.fixture { fixture in

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("Plans of instances")
+@Suite("Plans of instances", .timeLimit(.minutes(5)))
 struct InstancePlanTests {
   static let machine = "0123456789abcdef0123456789abcdef"
 

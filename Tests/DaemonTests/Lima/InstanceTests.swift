@@ -13,7 +13,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite("Instances", .serialized, .ownThread)
+@Suite("Instances", .serialized, .ownThread, .timeLimit(.minutes(5)))
 struct InstanceTests {
   static let yaml = """
     networks: [{lima: user-v2}]

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("lima.yaml")
+@Suite("lima.yaml", .timeLimit(.minutes(5)))
 struct LimaYAMLTests {
   func decode(_ text: String, file: String = "lima.yaml") throws -> LimaYAML {
     try LimaYAMLDecoder.decode(Array(text.utf8), file: file)

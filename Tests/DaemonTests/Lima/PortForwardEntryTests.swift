@@ -4,7 +4,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("portForwards: defaults and mistakes")
+@Suite("portForwards: defaults and mistakes", .timeLimit(.minutes(5)))
 struct PortForwardEntryTests {
   func filled(_ change: (inout PortForwardEntry) -> Void) -> PortForwardEntry {
     var entry = PortForwardEntry()

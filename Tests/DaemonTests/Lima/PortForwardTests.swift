@@ -4,7 +4,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("Port-forward rules")
+@Suite("Port-forward rules", .timeLimit(.minutes(5)))
 struct PortForwardTests {
   /// A rule as lima.yaml has it, filled.
   func rule(_ change: (inout PortForwardEntry) -> Void) throws -> PortForwardRule {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite("Lima's files", .serialized, .ownThread)
+@Suite("Lima's files", .serialized, .ownThread, .timeLimit(.minutes(5)))
 struct UsernetFilesTests {
   /// A fixture in which a fake plugin claims mode user-v2.
   static func fixture(prepare: (Fixture) throws -> Void = { _ in }) throws -> Fixture {

@@ -5,6 +5,7 @@
 import HostProtocol
 import Logging
 import Platform
+import TestSupport
 import Testing
 
 @testable import Daemon
@@ -90,7 +91,7 @@ final class Fixture {
 
   /// Turns the loop until `condition` holds; false after `seconds`.
   @discardableResult
-  func until(_ seconds: Double = 10, _ condition: () -> Bool) -> Bool {
+  func until(_ seconds: Double = patience, _ condition: () -> Bool) -> Bool {
     let deadline = MonotonicClock.now() + UInt64(seconds * 1e9)
     while !condition() {
       guard MonotonicClock.now() < deadline else { return false }

@@ -9,6 +9,7 @@ import Testing
 
 import class Foundation.FileManager
 
+@Suite(.timeLimit(.minutes(30)))
 struct ReplayTests {
   private static let targets = FuzzTarget.all + FuzzTarget.daemon
 

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Host
 
-@Suite("Capture") struct CaptureTests {
+@Suite("Capture", .timeLimit(.minutes(5))) struct CaptureTests {
   /// The records of a pcap stream; nil when it is not one.
   static func parse(_ bytes: [UInt8]) -> [(length: Int, bytes: [UInt8])]? {
     func word(_ at: Int) -> Int {

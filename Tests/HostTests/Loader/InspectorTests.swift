@@ -10,7 +10,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite(.serialized) struct InspectorTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct InspectorTests {
   /// Runs `lima-netd-host inspect`.
   private func inspect(_ path: String) throws -> Inspection {
     let pipe = try Descriptor.pipe()

@@ -15,7 +15,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite(.serialized) struct DNSServerTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct DNSServerTests {
   /// A process that serves, and its ports.
   private struct Served {
     let host: RunningHost

@@ -16,7 +16,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite(.serialized) struct DNSSwapTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct DNSSwapTests {
   /// Answers REFUSED, whatever is asked.
   static let refusing = Result {
     try Fixture(file: "mirror.c", as: "lima-dns-refusing.so", flags: ["-DMIRROR_CODE=5"])

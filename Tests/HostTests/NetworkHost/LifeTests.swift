@@ -9,7 +9,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite(.serialized) struct LifeTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct LifeTests {
   private var echo: Fixture { get throws { try NetworkHostTests.echo.get() } }
 
   @Test func stopTakesPortsDownDestroysAndExits() throws {

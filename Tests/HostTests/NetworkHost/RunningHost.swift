@@ -5,6 +5,7 @@
 import HostProtocol
 import JSONCoding
 import Platform
+import TestSupport
 import Testing
 
 #if canImport(Glibc)
@@ -98,14 +99,15 @@ final class RunningHost {
   /// What the plugin says of itself.
   func plugin() throws -> JSONValue { try JSONValue(parsing: status().plugin) }
 
-  /// Asks for the status until it is as wanted, at most 5 s.
+  /// Asks for the status until it is as wanted.
   func wait(until isTrue: (JSONValue) throws -> Bool) throws -> JSONValue {
-    for _ in 0..<500 {
-      let status = try plugin()
-      if try isTrue(status) { return status }
-      usleep(10_000)
+    var status = JSONValue.null
+    let holds = try eventually {
+      status = try plugin()
+      return try isTrue(status)
     }
-    throw Failure(description: "not within 5 s: \(try plugin().text)")
+    guard holds else { throw Failure(description: "not within \(patience) s: \(status.text)") }
+    return status
   }
 
   /// How it ended; waits at most 10 s.

@@ -12,7 +12,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite("Datagram port") struct DgramPortTests {
+@Suite("Datagram port", .timeLimit(.minutes(5))) struct DgramPortTests {
   let memory = PortMemory()
   let inbox = Inbox()
 

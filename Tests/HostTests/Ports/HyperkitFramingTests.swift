@@ -13,7 +13,7 @@ import Testing
 #endif
 
 /// The stream port with lengths of 2 bytes, little-endian; what does not depend on them is StreamPortTests'.
-@Suite("Stream port with HyperKit's framing") struct HyperkitFramingTests {
+@Suite("Stream port with HyperKit's framing", .timeLimit(.minutes(5))) struct HyperkitFramingTests {
   let memory = PortMemory()
 
   static func wire(_ frame: [UInt8]) -> [UInt8] {

@@ -11,7 +11,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite("Segmenter") struct SegmenterTests {
+@Suite("Segmenter", .timeLimit(.minutes(5))) struct SegmenterTests {
   /// All segments of a frame, flat; nil when it is refused.
   static func cut(_ owned: OwnedFrame) -> [[UInt8]]? {
     withUnsafePointer(to: owned.frame) { frame in

@@ -12,7 +12,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite("Stream journal") struct StreamJournalTests {
+@Suite("Stream journal", .timeLimit(.minutes(5))) struct StreamJournalTests {
   let memory = PortMemory()
 
   /// A slot as the supervisor keeps it.

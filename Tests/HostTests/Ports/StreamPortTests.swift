@@ -12,7 +12,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite("Stream port") struct StreamPortTests {
+@Suite("Stream port", .timeLimit(.minutes(5))) struct StreamPortTests {
   let memory = PortMemory()
   let inbox = Inbox()
 

@@ -12,7 +12,8 @@ import Testing
 #if os(Linux)
   import Glibc
 
-  @Suite("TAP port", .enabled(if: TapScene.isPossible)) struct TapPortTests {
+  @Suite("TAP port", .enabled(if: TapScene.isPossible), .timeLimit(.minutes(5))) struct TapPortTests
+  {
     let memory = PortMemory()
     let inbox = Inbox()
 

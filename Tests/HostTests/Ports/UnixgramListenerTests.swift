@@ -12,7 +12,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite("Unixgram listener") struct UnixgramListenerTests {
+@Suite("Unixgram listener", .timeLimit(.minutes(5))) struct UnixgramListenerTests {
   /// Lets everybody in, and notes who came.
   final class Door: UnixgramListenerDelegate {
     let inbox = Inbox()

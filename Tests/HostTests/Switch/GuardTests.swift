@@ -5,7 +5,7 @@ import Testing
 
 @testable import Host
 
-@Suite("Address guard") struct GuardTests {
+@Suite("Address guard", .timeLimit(.minutes(5))) struct GuardTests {
   typealias Scene = SwitchTests.Scene
 
   private static let gatewayIP: UInt32 = 0xc0a8_6802

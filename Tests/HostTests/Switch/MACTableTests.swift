@@ -4,7 +4,7 @@ import Testing
 
 @testable import Host
 
-@Suite("MAC table") struct MACTableTests {
+@Suite("MAC table", .timeLimit(.minutes(5))) struct MACTableTests {
   @Test("Addresses are learned, move, and age")
   func life() {
     var table = MACTable(ports: 4)

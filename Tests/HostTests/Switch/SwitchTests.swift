@@ -6,7 +6,7 @@ import Testing
 
 @testable import Host
 
-@Suite("Switch") struct SwitchTests {
+@Suite("Switch", .timeLimit(.minutes(5))) struct SwitchTests {
   /// A port that keeps what it is sent, and takes as much as it is told.
   final class Guest: Port {
     var sent: [[UInt8]] = []

@@ -6,7 +6,7 @@ import Testing
 
 @testable import NetStack
 
-@Suite("Addresses")
+@Suite("Addresses", .timeLimit(.minutes(5)))
 struct AddressTests {
   @Test(
     "text is read, and written as RFC 5952 wants it",

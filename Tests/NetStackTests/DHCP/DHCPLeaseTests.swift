@@ -6,7 +6,7 @@ import Testing
 
 @testable import NetStack
 
-@Suite("DHCP leases")
+@Suite("DHCP leases", .timeLimit(.minutes(5)))
 struct DHCPLeaseTests {
   @Test("an offer that isn't taken is free again after 30 s")
   func offersExpire() {

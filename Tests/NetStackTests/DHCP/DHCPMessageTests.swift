@@ -6,7 +6,7 @@ import Testing
 
 @testable import NetStack
 
-@Suite("DHCP messages")
+@Suite("DHCP messages", .timeLimit(.minutes(5)))
 struct DHCPMessageTests {
   /// A message with these three fields.
   private func bytes(options: [UInt8], file: [UInt8] = [], serverName: [UInt8] = []) -> [UInt8] {

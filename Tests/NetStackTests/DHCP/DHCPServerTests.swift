@@ -6,7 +6,7 @@ import Testing
 
 @testable import NetStack
 
-@Suite("DHCP server")
+@Suite("DHCP server", .timeLimit(.minutes(5)))
 struct DHCPServerTests {
   @Test("§3.1: DISCOVER, OFFER, REQUEST, ACK give the guest its address")
   func handshake() throws {

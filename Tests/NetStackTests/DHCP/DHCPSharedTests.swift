@@ -5,6 +5,7 @@ import Testing
 @testable import NetStack
 
 /// Guests that share a network: they are known by their Ethernet address.
+@Suite(.timeLimit(.minutes(5)))
 struct DHCPSharedTests {
   private func shared(_ count: UInt32 = 4, retired: Set<IPAddress> = []) -> DHCPServer {
     var pool = DHCPPool(first: guestIP, last: IPAddress(v4: guestIP.v4 + count - 1))

@@ -8,7 +8,7 @@ import Testing
 
 @testable import NetStack
 
-@Suite struct CarriedHeaderTests {
+@Suite(.timeLimit(.minutes(5))) struct CarriedHeaderTests {
   let server = DatagramWorld.server
   let other = Endpoint(IPAddress(10, 9, 9, 9), port: 4444)
   private let dontFragment: Int32 = 2

@@ -8,7 +8,7 @@ import Testing
 
 @testable import NetStack
 
-@Suite struct PingTests {
+@Suite(.timeLimit(.minutes(5))) struct PingTests {
   let target = IPAddress(10, 1, 2, 3)
 
   private func reply(_ bytes: [UInt8], id: UInt16) -> [UInt8] {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import NetStack
 
-@Suite struct UDPForwardTests {
+@Suite(.timeLimit(.minutes(5))) struct UDPForwardTests {
   let guest = Endpoint(DatagramWorld.guest, port: 53)
 
   private func world() throws -> (DatagramWorld, Int32) {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import NetStack
 
-@Suite struct UDPTranslationTests {
+@Suite(.timeLimit(.minutes(5))) struct UDPTranslationTests {
   let server = DatagramWorld.server
   let other = Endpoint(IPAddress(10, 9, 9, 9), port: 4444)
 

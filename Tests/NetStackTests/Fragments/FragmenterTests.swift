@@ -4,7 +4,7 @@ import Testing
 
 @testable import NetStack
 
-@Suite("Fragmentation")
+@Suite("Fragmentation", .timeLimit(.minutes(5)))
 struct FragmenterTests {
   private func header(_ payloadLength: Int) -> IPv4Header {
     IPv4Header(

@@ -63,7 +63,7 @@ extension Reassembler {
   }
 }
 
-@Suite("Reassembly")
+@Suite("Reassembly", .timeLimit(.minutes(5)))
 struct ReassemblerTests {
   @Test("a datagram comes together in any order of its fragments")
   func anyOrder() {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import NetStack
 
-@Suite("Fragments in the stack")
+@Suite("Fragments in the stack", .timeLimit(.minutes(5)))
 struct StackFragmentTests {
   private let headers = 14 + 20
 

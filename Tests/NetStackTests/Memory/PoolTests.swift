@@ -5,6 +5,7 @@ import Testing
 @testable import NetStack
 
 /// Slab, ChunkPool, FlowTable: each against a simple model, driven by seeds.
+@Suite(.timeLimit(.minutes(5)))
 struct PoolTests {
   struct Element: BitwiseCopyable {
     var key: FlowKey

@@ -4,6 +4,7 @@ import Testing
 
 @testable import NetStack
 
+@Suite(.timeLimit(.minutes(5)))
 struct TimerWheelTests {
   private static let tick: UInt64 = 1 << 20
 

@@ -17,7 +17,7 @@ func referenceSum(_ bytes: [UInt8]) -> UInt16 {
   return UInt16(sum)
 }
 
-@Suite("Checksum")
+@Suite("Checksum", .timeLimit(.minutes(5)))
 struct ChecksumTests {
   @Test("the example of RFC 1071 §3 sums to 0xddf2")
   func rfcExample() {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import NetStack
 
-@Suite("Headers")
+@Suite("Headers", .timeLimit(.minutes(5)))
 struct HeaderTests {
   @Test("parse(emit(x)) == x for Ethernet and ARP")
   func linkLayer() throws {

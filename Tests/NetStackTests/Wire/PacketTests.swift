@@ -6,7 +6,7 @@ import Testing
 
 @testable import NetStack
 
-@Suite("Packets")
+@Suite("Packets", .timeLimit(.minutes(5)))
 struct PacketTests {
   private let mac = MACAddress(0x52, 0x55, 0x55, 0x12, 0x34, 0x56)
   private let guest = IPAddress(192, 168, 5, 15)
