@@ -108,7 +108,7 @@ package struct DNSMessage: Hashable, Sendable {
     }
     return .record(
       DNSRecord(
-        name: name, dnsClass: DNSClass(rawValue: dnsClass), ttl: ttl >> 31 != 0 ? 0 : ttl,
+        name: name, dnsClass: DNSClass(rawValue: dnsClass), ttl: DNSRecord.readTTL(ttl),
         data: try DNSRecordData(type: type, &data)))
   }
 

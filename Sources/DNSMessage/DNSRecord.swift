@@ -17,7 +17,7 @@ package struct DNSQuestion: Hashable, Sendable {
 package struct DNSRecord: Hashable, Sendable {
   package var name: DNSName
   package var dnsClass: DNSClass
-  /// Seconds. Values with the top bit set are read as 0 (RFC 2181 8).
+  /// Seconds.
   package var ttl: UInt32
   package var data: DNSRecordData
 
@@ -31,6 +31,15 @@ package struct DNSRecord: Hashable, Sendable {
   }
 
   package var type: DNSType { data.type }
+
+  /// What a TTL of 2^31 and more stands for: seven days (RFC 8767 4).
+  package static let longestTTL: UInt32 = 604_800
+
+  /// Seconds that a TTL field says. One with the top bit set is a large number, not 0: RFC 8767 4,
+  /// which updates RFC 2181 8.
+  package static func readTTL(_ field: UInt32) -> UInt32 {
+    field >> 31 == 0 ? field : longestTTL
+  }
 }
 
 /// RDATA, taken apart where a type is known. Every other type is opaque (RFC 3597).

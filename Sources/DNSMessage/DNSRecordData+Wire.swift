@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // RDATA from and to the wire. Names are decompressed in the types of RFC 1035
-// and, as RFC 3597 4 wants of receivers, in SRV; compressed only in those of
-// RFC 1035. Other types' RDATA is never looked into.
+// and, as RFC 3597 4 wants of receivers, in the later ones that were once sent
+// compressed; compressed only in those of RFC 1035. Other types' RDATA is never
+// looked into. So what was taken apart holds behind any other question.
 
 extension DNSRecordData {
   /// Reads exactly the window's octets.
@@ -44,9 +45,36 @@ extension DNSRecordData {
       guard Self.areParameters(parameters) else { throw .badRecordData(type) }
       self = .service(type, priority: priority, target: target, parameters: parameters)
     default:
-      self = .opaque(type, Array(reader.rest()))
+      self = .opaque(type, try Self.expanded(type, &reader))
     }
     guard reader.isAtEnd else { throw .badRecordData(type) }
+  }
+
+  /// RDATA of a type that is not taken apart, with its names written out where the type may have
+  /// them compressed (RFC 1035 3.3, RFC 3597 4).
+  private static func expanded(
+    _ type: DNSType, _ reader: inout DNSReader
+  ) throws(DNSParseError) -> [UInt8] {
+    // Octets before the names, character-strings behind those, then names; the rest is kept.
+    let layout: (octets: Int, strings: Int, names: Int)
+    switch type.rawValue {
+    case 3, 4, 7, 8, 9: layout = (0, 0, 1)  // MD, MF, MB, MG, MR
+    case 14, 17: layout = (0, 0, 2)  // MINFO, RP
+    case 18, 21, 36: layout = (2, 0, 1)  // AFSDB, RT, KX
+    case 24: layout = (18, 0, 1)  // SIG
+    case 26: layout = (2, 0, 2)  // PX
+    case 30: layout = (0, 0, 1)  // NXT
+    case 35: layout = (4, 3, 1)  // NAPTR
+    default: return Array(reader.rest())
+    }
+    var bytes = Array(try reader.octets(layout.octets))
+    for _ in 0..<layout.strings {
+      let string = try reader.string()
+      bytes.append(UInt8(string.count))
+      bytes += string
+    }
+    for _ in 0..<layout.names { bytes += try reader.name().wire }
+    return bytes + reader.rest()
   }
 
   /// Key, length, value, with the keys strictly rising (RFC 9460 2.2).

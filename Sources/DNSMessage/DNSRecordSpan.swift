@@ -5,7 +5,7 @@ package struct DNSRecordSpan: Sendable {
   package let section: DNSBuilder.Section
   package let type: DNSType
   package let dnsClass: DNSClass
-  /// Seconds. Values with the top bit set are read as 0 (RFC 2181 8).
+  /// Seconds, as `DNSRecord.readTTL` has them.
   package let ttl: UInt32
   /// Of the four octets of TTL.
   package let ttlOffset: Int
@@ -30,7 +30,7 @@ extension DNSSurvey {
       body(
         DNSRecordSpan(
           section: section, type: DNSType(rawValue: type), dnsClass: DNSClass(rawValue: dnsClass),
-          ttl: ttl >> 31 != 0 ? 0 : ttl, ttlOffset: ttlOffset, data: start..<reader.offset))
+          ttl: DNSRecord.readTTL(ttl), ttlOffset: ttlOffset, data: start..<reader.offset))
     }
   }
 }

@@ -12,4 +12,23 @@ extension DNSSurvey {
     else { return false }
     return DNSName(wire: Array(bytes[DNSHeader.length..<firstNameEnd])) == question.name
   }
+
+  /// Whether `bytes` say that the answer to `question` did not fit, however their records are cut:
+  /// id, question and TC decide (RFC 2181 9).
+  /// - Parameter isCut: they are the beginning of a longer datagram.
+  package static func isTruncatedAnswer(
+    _ bytes: [UInt8], to question: DNSQuestion, id: UInt16, isCut: Bool = false
+  ) -> Bool {
+    var reader = DNSReader(bytes)
+    guard let ownID = try? reader.u16(), let flags = try? reader.u16(),
+      let count = try? reader.u16(), (try? reader.skip(6)) != nil
+    else { return false }
+    let header = DNSHeader(id: ownID, flags: flags)
+    guard header.isResponse, header.isTruncated || isCut, header.opcode == .query, ownID == id,
+      count == 1, let extent = try? reader.skipName(), !extent.isCompressed,
+      let type = try? reader.u16(), let dnsClass = try? reader.u16(),
+      type == question.type.rawValue, dnsClass == question.dnsClass.rawValue
+    else { return false }
+    return DNSName(wire: Array(bytes[DNSHeader.length..<extent.end])) == question.name
+  }
 }

@@ -135,12 +135,12 @@ struct MessageTests {
     #expect(parsed.additionals.isEmpty)
   }
 
-  @Test("a TTL with the top bit set reads as 0 (RFC 2181 8)")
-  func negativeTTL() throws {
+  @Test("a TTL with the top bit set is a long time, not 0 (RFC 8767 4, updating RFC 2181 8)")
+  func largeTTL() throws {
     let message = DNSMessage(
       header: DNSHeader(),
       answers: [DNSRecord(name: .root, ttl: 0x8000_0001, data: .address(.v4(1)))])
-    #expect(try DNSMessage(parsing: message.encoded()).answers[0].ttl == 0)
+    #expect(try DNSMessage(parsing: message.encoded()).answers[0].ttl == 604_800)
   }
 
   @Test(

@@ -88,7 +88,7 @@ extension ConfigDecoder {
     }
     var hosts: [String: [String]] = [:]
     for entry in entries {
-      guard let name = DNSName(entry.key), !name.isRoot else {
+      guard let name = DNSName(entry.key), !name.isRoot, !name.hasStrayAsterisk else {
         problem(.hostName(entry.key), path + [entry.key], entry.keyMark)
         continue
       }

@@ -64,8 +64,9 @@ extension ConfigProblem {
       return
         "\(own) overlaps \(otherSubnet) of network `\(other)`\(place): give one of them another subnet"
     case .hostName(let text):
-      return
-        "`\(text)` is no domain name: labels have 1 to 63 characters, a name 253 at most"
+      return text.contains("*")
+        ? "`\(text)` is no domain name: `*` stands for names as the whole first label only, `*.dev.internal`"
+        : "`\(text)` is no domain name: labels have 1 to 63 characters, a name 253 at most"
     case .hostTarget(let text):
       return
         "`\(text)` is neither an address nor a domain name: write 192.0.2.1, fd00::1 or the other name"

@@ -102,8 +102,8 @@ package struct DNSStandalone: Sendable {
       }
       let name = String(text[..<equals])
       let target = String(text[text.index(after: equals)...])
-      guard let parsed = DNSName(name), !parsed.isRoot else {
-        throw wrong("--host \(text): `\(name)` is no domain name")
+      guard let parsed = DNSName(name), !parsed.isRoot, !parsed.hasStrayAsterisk else {
+        throw wrong("--host \(text): `\(name)` is no domain name, nor `*.` and one")
       }
       guard DNSAddress(target) != nil || ConfigDecoder.isAlias(target) else {
         throw wrong("--host \(text): `\(target)` is neither an address nor a domain name")

@@ -5,7 +5,7 @@ import DNSMessage
 /// Each client's header, question and OPT are put around it.
 struct DNSAnswer {
   /// Header flags, and the upper eight bits of RCODE.
-  let flags: UInt16
+  private(set) var flags: UInt16
   let extendedCode: UInt8
   private let counts: (answer: UInt16, authority: UInt16, additional: UInt16)
   /// The records, without OPT. Their compression pointers count from the message's beginning, so
@@ -34,7 +34,7 @@ struct DNSAnswer {
   ) throws(Flaw) {
     guard let survey = try? DNSSurvey(bytes), survey.header.isResponse else { throw .malformed }
     guard survey.answers(question, id: askedID, in: bytes) else { throw .mismatch }
-    flags = survey.header.flags
+    flags = survey.header.flags & ~Self.reserved
     questionLength = survey.questionEnd - DNSHeader.length
     let edns = survey.edns(of: bytes)
     extendedCode = edns?.extendedCode ?? 0
@@ -42,7 +42,8 @@ struct DNSAnswer {
     let end = survey.optRange?.lowerBound ?? survey.end
     records = Array(bytes[survey.questionEnd..<end])
     lifetime = DNSLifetime(survey, bytes, question)
-    options = survey.optRange.flatMap { survey.ednsOptions(of: bytes, in: $0) } ?? []
+    options = DNSEDNS.endToEnd(
+      survey.optRange.flatMap { survey.ednsOptions(of: bytes, in: $0) } ?? [])
     counts = (
       UInt16(truncatingIfNeeded: survey.answerCount),
       UInt16(truncatingIfNeeded: survey.authorityCount),
@@ -50,7 +51,16 @@ struct DNSAnswer {
         truncatingIfNeeded: survey.optRange == nil
           ? survey.additionalCount : survey.recordsBeforeOPT)
     )
+    // RFC 8767 4: too large a TTL is a large one, and clients from before it would read 0.
+    survey.forEachRecord(in: bytes) { record in
+      guard record.ttlOffset < end, bytes[record.ttlOffset] & 0x80 != 0 else { return }
+      Self.put(record.ttl, at: record.ttlOffset - survey.questionEnd, of: &records)
+    }
   }
+
+  /// Z, which is 0 in every message (RFC 1035 4.1.1).
+  private static let reserved: UInt16 = 0x0040
+  private static let authoritative: UInt16 = 0x0400
 
   var answerCount: Int { Int(counts.answer) }
   var responseCode: DNSResponseCode { DNSHeader(flags: flags).responseCode }
@@ -118,11 +128,13 @@ struct DNSAnswer {
     }
   }
 
-  /// As it is kept: without options, which concern one question (RFC 7873, RFC 8914), and the SOA
-  /// of a negative answer told with the time it gives (RFC 2308 5).
+  /// As it is kept: without options, which are about one question (RFC 8914), no longer
+  /// authoritative (RFC 1034 4.3.1), and the SOA of a negative answer told with the time it gives
+  /// (RFC 2308 5).
   var kept: DNSAnswer {
     var answer = self
     answer.options = []
+    answer.flags &= ~Self.authoritative
     if let (offset, ttl) = lifetime?.negative { Self.put(ttl, at: offset, of: &answer.records) }
     return answer
   }

@@ -161,7 +161,8 @@ package final class DNSBroker {
     let question = query.question
     if !policy.ipv6, question.type == .aaaa, question.dnsClass == .internet {
       counters.withheld &+= 1
-      return served(query.answer(.noError))
+      let authority = DNSRecord(authorityOf: question.name, ttl: DNSMessage.withheldTTL)
+      return served(query.answer(.noError, authority: authority))
     }
     let key = DNSCacheKey(question, query)
     // Nothing that is owned is ever kept: names that come flush the cache.
@@ -172,7 +173,10 @@ package final class DNSBroker {
     switch names.find(question) {
     case .answer(let code, let records):
       counters.owned &+= 1
-      return served(query.answer(code, records: records, authoritative: code != .serverFailure))
+      return served(
+        query.answer(
+          code, records: records, authority: names.authority(question, code, records),
+          authoritative: code != .serverFailure))
     case .foreign:
       return ask(
         Inquiry(query: query, key: key, asked: question, chain: []),
@@ -213,6 +217,10 @@ package final class DNSBroker {
     }
     guard let bytes else {
       counters.failures &+= UInt64(lookup.clients.count)
+      return fail(lookup)
+    }
+    guard let bytes = policy.ipv6 ? bytes : DNSMessage.withoutIPv6(bytes) else {
+      counters.malformed &+= 1
       return fail(lookup)
     }
     do throws(DNSAnswer.Flaw) {

@@ -52,14 +52,18 @@ struct DNSClientQuery {
   }
 
   /// An answer made here.
+  /// - Parameters:
+  ///   - authority: the SOA of a negative one.
   func answer(
-    _ code: DNSResponseCode, records: [DNSRecord] = [], authoritative: Bool = false
+    _ code: DNSResponseCode, records: [DNSRecord] = [], authority: DNSRecord? = nil,
+    authoritative: Bool = false
   ) -> [UInt8] {
     var header = header.reply(code)
     header.recursionAvailable = true
     header.isAuthoritative = authoritative
     return DNSMessage(
-      header: header, questions: [question], answers: records, edns: answerEDNS(code)
+      header: header, questions: [question], answers: records,
+      authorities: authority.map { [$0] } ?? [], edns: answerEDNS(code)
     ).encoded(limit: answerLimit)
   }
 

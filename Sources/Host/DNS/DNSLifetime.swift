@@ -35,7 +35,7 @@ struct DNSLifetime {
         // MINIMUM is the last field (RFC 1035 3.3.13).
         let minimum = bytes[(record.data.upperBound - 4)..<record.data.upperBound]
           .reduce(0) { $0 << 8 | UInt32($1) }
-        authority = (offset, min(record.ttl, minimum >> 31 != 0 ? 0 : minimum))
+        authority = (offset, min(record.ttl, DNSRecord.readTTL(minimum)))
       default: break
       }
       seconds = min(seconds, record.ttl)

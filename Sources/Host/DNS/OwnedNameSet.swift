@@ -13,6 +13,8 @@ struct OwnedNameSet {
 
   let owner: String
   private(set) var hosts: [DNSName: Entry] = [:]
+  /// Hosts "*.NAME" by NAME (RFC 4592).
+  private(set) var wildcards: [DNSName: Entry] = [:]
   private(set) var zones: [DNSName: OwnedZone] = [:]
   /// Names of one address that reverse lookups tell.
   static let maximumNames = 64
@@ -33,22 +35,33 @@ struct OwnedNameSet {
 
   private mutating func add(host text: String, _ values: [String]) throws(HostError) {
     let name = try Self.name(text)
+    if name.hasStrayAsterisk {
+      throw HostError(
+        .invalidConfig, "`\(text)`: `*` stands for names as the whole first label only, `*.NAME`")
+    }
     guard let first = values.first else {
       throw HostError(.invalidConfig, "`\(text)` has neither an address nor a name to stand for")
     }
     let addresses = values.compactMap { DNSAddress($0) }
+    let isWildcard = name.isWildcard
     if addresses.count == values.count {
-      for address in addresses { note(name, address) }
-      hosts[name] = .addresses(addresses)
+      if !isWildcard {
+        for address in addresses { note(name, address) }
+      }
+      set(name, .addresses(addresses))
       count += addresses.count
     } else if values.count == 1 {
-      hosts[name] = .alias(try Self.target(first, of: text))
+      set(name, .alias(try Self.target(first, of: text)))
       count += 1
     } else {
       throw HostError(
         .invalidConfig, "`\(text)` has several values, so each has to be an address")
     }
     guard count <= OwnedNames.maximumEntries else { throw Self.tooMany }
+  }
+
+  private mutating func set(_ name: DNSName, _ entry: Entry) {
+    if name.isWildcard { wildcards[name.parent] = entry } else { hosts[name] = entry }
   }
 
   private mutating func add(_ zone: NameZone) throws(HostError) {

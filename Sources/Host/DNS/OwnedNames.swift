@@ -17,7 +17,8 @@ package enum NameFinding: Equatable, Sendable {
 ///
 ///   1  hosts of the name sets (`setNames`), the set that came last first
 ///   2  names the plugins published (limanetd.names/1)
-///   3  zones of the name sets: the longest suffix; of equal ones, the set that came last first
+///   3  hosts that are wildcards (OwnedNames+Wildcards.swift)
+///   4  zones of the name sets: the longest suffix; of equal ones, the set that came last first
 ///
 /// The first that has a name decides on all of it, every type and class: none of it may leak to an
 /// upstream server. An exact name owns nothing above or below it.
@@ -36,7 +37,7 @@ package struct OwnedNames {
   /// Names of limanetd.names/1.
   package var published = NameTable()
   /// The one that came last is the first.
-  private var sets: [OwnedNameSet] = []
+  private(set) var sets: [OwnedNameSet] = []
 
   package init() {}
 
@@ -93,6 +94,7 @@ package struct OwnedNames {
       if let entry = set.hosts[name] { return entry }
     }
     if let addresses = published.addresses(of: name) { return .addresses(addresses) }
+    if let entry = wildcard(name) { return entry }
     return zoneEntry(name)
   }
 

@@ -73,8 +73,8 @@ package struct LimaYAMLDecoder {
     for (name, value) in members(hosts, "hostResolver.hosts") {
       let field = "hostResolver.hosts.\(name)"
       guard let target = string(value, field) else { continue }
-      guard DNSName(name) != nil else {
-        problem("field `\(field)`: `\(name)` is no domain name", value)
+      guard let parsed = DNSName(name), !parsed.hasStrayAsterisk else {
+        problem("field `\(field)`: `\(name)` is no domain name, nor `*.` and one", value)
         continue
       }
       guard ForwardIP(target) != nil || DNSName(target) != nil else {

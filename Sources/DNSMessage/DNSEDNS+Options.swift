@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension DNSEDNS {
+  /// Options in wire form without those that concern one hop: cookie (RFC 7873), client subnet
+  /// (RFC 7871), keepalive (RFC 7828), padding (RFC 7830) and whatever else a server tells its own
+  /// client, which is not ours (RFC 6891 6.1.1). What is left explains the answer itself: extended
+  /// errors (RFC 8914).
+  package static func endToEnd(_ options: [UInt8]) -> [UInt8] {
+    if options.isEmpty { return [] }
+    var reader = DNSReader(options)
+    var kept: [UInt8] = []
+    while !reader.isAtEnd {
+      let start = reader.offset
+      guard let code = try? reader.u16(), let length = try? reader.u16(),
+        (try? reader.skip(Int(length))) != nil
+      else { break }
+      if code == extendedError { kept += options[start..<reader.offset] }
+    }
+    return kept
+  }
+
+  private static let extendedError: UInt16 = 15
+}
