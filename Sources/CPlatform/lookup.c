@@ -23,7 +23,13 @@ void plat_lookup_prepare(uint32_t generation, uint32_t timeout_s, uint32_t attem
 {
 #ifdef __GLIBC__
     if ((_res.options & RES_INIT) == 0 || generation != seen_generation) {
-        if (res_init() != 0)
+        /* res_init would keep the options, times and tries it finds in the state. */
+        if (_res.options & RES_INIT)
+            res_nclose(&_res);
+        _res.options = 0;
+        _res.retrans = 0;
+        _res.retry = 0;
+        if (res_ninit(&_res) != 0)
             return;
         seen_generation = generation;
     }
@@ -83,26 +89,4 @@ int plat_lookup(const char *name, int ipv6, uint8_t *addresses, uint32_t capacit
     }
     freeaddrinfo(list);
     return *count > 0 ? PLAT_LOOKUP_FOUND : PLAT_LOOKUP_NO_DATA;
-}
-
-int plat_query(const uint8_t *message, uint32_t length, uint8_t *answer, uint32_t capacity,
-               uint32_t *count)
-{
-    *count = 0;
-#ifdef __GLIBC__
-    int result = res_nsend(&_res, message, (int)length, answer, (int)capacity);
-    if (result < 0)
-        return PLAT_LOOKUP_AGAIN;
-    /* The length of the answer, which may be more than there was room for. */
-    if ((uint32_t)result > capacity)
-        return PLAT_LOOKUP_FAILED;
-    *count = (uint32_t)result;
-    return PLAT_LOOKUP_FOUND;
-#else
-    (void)message;
-    (void)length;
-    (void)answer;
-    (void)capacity;
-    return PLAT_LOOKUP_FAILED;
-#endif
 }

@@ -21,16 +21,47 @@ package enum HostLookup {
   /// Addresses taken of one name at most.
   package static let maximumAddresses = 256
 
-  /// Looks up the addresses of one family.
-  /// - Parameters:
-  ///   - name: taken as absolute, without the final dot; no search domain is tried.
-  ///   - generation: another value than before makes the thread read
-  ///     /etc/resolv.conf anew.
-  ///   - timeout: seconds for each server and attempt.
-  package static func addresses(
-    of name: String, ipv6: Bool, generation: UInt32, timeout: UInt32, attempts: UInt32
-  ) -> Outcome {
-    plat_lookup_prepare(generation, timeout, attempts)
+  package enum Family: Sendable {
+    case v4, v6
+    /// Both: whether there is such a name at all, too.
+    case any
+  }
+
+  /// How the calling thread's resolver is set up.
+  package struct Setup: Equatable, Sendable {
+    /// Another value than before makes the thread read /etc/resolv.conf anew.
+    package var generation: UInt32
+    /// Seconds for each server and attempt.
+    package var timeout: UInt32
+    package var attempts: UInt32
+
+    package init(generation: UInt32, timeout: UInt32, attempts: UInt32) {
+      self.generation = generation
+      self.timeout = timeout
+      self.attempts = attempts
+    }
+  }
+
+  /// Looks up the addresses of a name.
+  /// - Parameter name: taken as absolute, without the final dot; no search domain is tried.
+  package static func addresses(of name: String, _ family: Family, _ setup: Setup) -> Outcome {
+    plat_lookup_prepare(setup.generation, setup.timeout, setup.attempts)
+    switch family {
+    case .v4: return one(name, ipv6: false)
+    case .v6: return one(name, ipv6: true)
+    case .any:
+      switch (look(name, false), look(name, true)) {
+      case (.found(let v4), .found(let v6)): return .found(v4 + v6)
+      case (.found(let octets), _), (_, .found(let octets)): return .found(octets)
+      case (.noData, _), (_, .noData): return .noData
+      case (.tryAgain, _), (_, .tryAgain): return .tryAgain
+      case (.failed, _), (_, .failed): return .failed
+      case (.noName, .noName): return .noName
+      }
+    }
+  }
+
+  private static func one(_ name: String, ipv6: Bool) -> Outcome {
     let outcome = look(name, ipv6)
     guard outcome == .noName else { return outcome }
     // getaddrinfo says "no such name" of one family, too, when /etc/hosts has
@@ -43,27 +74,6 @@ package enum HostLookup {
     case .tryAgain: return .tryAgain
     case .failed: return .failed
     }
-  }
-
-  /// Sends a DNS query to the servers of the host's resolver (res_nsend) and waits.
-  /// - Parameters:
-  ///   - message: the query, with an id that nobody can guess.
-  ///   - others: as in `addresses`.
-  /// - Returns: the answer with the query's id and question, or nil when no server gave one.
-  package static func query(
-    _ message: [UInt8], generation: UInt32, timeout: UInt32, attempts: UInt32
-  ) -> [UInt8]? {
-    plat_lookup_prepare(generation, timeout, attempts)
-    let capacity = 65535
-    var code: Int32 = 0
-    let answer = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, used in
-      var count: UInt32 = 0
-      code = plat_query(
-        message, UInt32(message.count), buffer.baseAddress, UInt32(capacity), &count)
-      used = Int(count)
-    }
-    // Of its own size: this one has room for the largest.
-    return code == PLAT_LOOKUP_FOUND ? Array(answer[...]) : nil
   }
 
   private static func look(_ name: String, _ ipv6: Bool) -> Outcome {

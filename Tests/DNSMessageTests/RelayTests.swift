@@ -56,7 +56,9 @@ struct RelayTests {
   func options() {
     let error: [UInt8] = [0, 15, 0, 4, 0, 18, 0x6E, 0x6F]
     let hop: [UInt8] =
-      [0, 10, 0, 2, 1, 2] + [0, 8, 0, 4, 0, 1, 0, 0] + [0, 11, 0, 2, 0, 100] + [0, 12, 0, 3, 0, 0, 0]
+      [0, 10, 0, 2, 1, 2] + [0, 8, 0, 4, 0, 1, 0, 0] + [0, 11, 0, 2, 0, 100] + [
+        0, 12, 0, 3, 0, 0, 0,
+      ]
     #expect(DNSEDNS.endToEnd(hop + error + hop) == error)
     #expect(DNSEDNS.endToEnd(error + error) == error + error)
     #expect(DNSEDNS.endToEnd([0, 15, 0, 9, 0]).isEmpty)
@@ -76,7 +78,8 @@ struct RelayTests {
   @Test("without IPv6 no section has an AAAA record, nor a signature over one")
   func addresses() throws {
     let owner = try name("a.example")
-    let signature = DNSRecordData.opaque(DNSType(rawValue: 46), [0, 28] + Array(repeating: 1, count: 20))
+    let signature = DNSRecordData.opaque(
+      DNSType(rawValue: 46), [0, 28] + Array(repeating: 1, count: 20))
     let kept = DNSRecordData.opaque(DNSType(rawValue: 46), [0, 1] + Array(repeating: 1, count: 20))
     let message = try stripped {
       $0.answers = [v4, v6, signature, kept].map { DNSRecord(name: owner, ttl: 60, data: $0) }

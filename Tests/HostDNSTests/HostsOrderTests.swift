@@ -13,11 +13,23 @@ struct HostsOrderTests {
       ("hosts: files dns", "x.example", HostsOrder.Route.dns), ("", "x.example", .dns),
       ("passwd: files\n", "x.example", .dns),
       ("hosts: files dns", "printer.local", .dns),
-      ("hosts: files dns", "filed.example", .system), ("hosts: dns files", "x.example", .dns),
-      ("hosts: dns files", "filed.example", .dnsThenSystem),
+      ("hosts: files dns", "filed.example", .file), ("hosts: dns files", "x.example", .dns),
+      ("hosts: dns files", "filed.example", .dnsThenFile),
       ("hosts:\tfiles mdns4_minimal [NOTFOUND=return] dns # b", "x.example", .dns),
       ("hosts: files mdns4_minimal [NOTFOUND=return] dns", "Printer.Local", .system),
-      ("hosts: files mdns4_minimal [NOTFOUND=return] dns myhostname", "x.example", .dnsThenSystem),
+      ("hosts: files mdns4_minimal [NOTFOUND=return] dns myhostname", "x.example", .dns),
+      ("hosts: files myhostname dns", "x.example", .dns),
+      ("hosts: files myhostname dns", "_Gateway", .system),
+      ("hosts: files dns myhostname", "_gateway", .dnsThenSystem),
+      ("hosts: files dns myhostname", "a.localhost", .dnsThenSystem),
+      ("hosts: files myhostname dns", "This.Host", .system),
+      ("hosts: files resolve [!UNAVAIL=return] dns", "filed.example", .file),
+      ("hosts: files [NOTFOUND=return] dns", "filed.example", .file),
+      ("hosts: files [SUCCESS=continue] dns", "filed.example", .system),
+      ("hosts: files [NOTFOUND=return SUCCESS=continue] dns", "filed.example", .system),
+      ("hosts: files [ NOTFOUND=return UNAVAIL=return ] dns", "filed.example", .file),
+      ("hosts: sss files dns", "filed.example", .system),
+      ("hosts: files sss dns", "filed.example", .file),
       ("hosts: mymachines resolve [!UNAVAIL=return] files myhostname dns", "x.example", .system),
       ("hosts: files resolve [!UNAVAIL=return] dns", "x.example", .system),
       ("hosts: files [NOTFOUND=return] dns", "x.example", .system),
@@ -29,32 +41,8 @@ struct HostsOrderTests {
     let hosts = HostsFile(parsing: Array("192.0.2.1 FILED.example alias\n".utf8))
     let name = try #require(DNSName(name))
     #expect(
-      HostsOrder(parsing: Array(text.utf8)).route(name, isInFile: hosts.mayContain(name))
-        == expected)
-  }
-
-  @Test("a hosts file is read as the C library reads it")
-  func hostsFile() throws {
-    let text = """
-      # 192.0.2.9 comment
-      127.0.0.1\tlocalhost
-      192.0.2.1 a.example b.example # c.example
-      192.0.2.1 later.example
-      nonsense d.example
-      fe80::1%lo link.example
-      192.0.2.2
-      ::1 localhost ip6-localhost
-      """
-    let file = HostsFile(parsing: Array(text.utf8))
-    for (name, isThere) in [
-      ("A.Example", true), ("b.example", true), ("c.example", false), ("d.example", false),
-      ("later.example", true), ("link.example", true), ("comment", false), ("localhost", true),
-    ] {
-      #expect(file.mayContain(try #require(DNSName(name))) == isThere, "\(name)")
-    }
-    #expect(file.name(of: .v4(0xC000_0201))?.displayed == "a.example")
-    #expect(file.name(of: .v4(0xC000_0202)) == nil)
-    #expect(file.name(of: .v6(0, 1))?.displayed == "localhost")
+      HostsOrder(parsing: Array(text.utf8)).route(
+        name, isInFile: hosts.find(name) != .missing, own: DNSName("this.host")) == expected)
   }
 }
 

@@ -18,7 +18,11 @@ final class TestHost {
   private var timers: [lnd_handle: (deadline: UInt64, user: UInt64)] = [:]
   private var lastHandle: UInt64 = 0
   private var services: [Int32: () -> Void] = [:]
+  /// What a test's servers do later.
+  private var delayed: [(at: UInt64, body: () -> Void)] = []
   private(set) var written = ""
+  /// Lines of the log.
+  private(set) var logged: [String] = []
   private(set) var failure = ""
   /// What became of operations.
   private(set) var results: [lnd_op: (status: lnd_status, bytes: [UInt8])] = [:]
@@ -29,7 +33,10 @@ final class TestHost {
     table.initialize(to: lnd_host())
     table.pointee.size = UInt32(MemoryLayout<lnd_host>.size)
     table.pointee.ctx = Unmanaged.passUnretained(self).toOpaque()
-    table.pointee.log = { _, _, _, _ in }
+    table.pointee.log = { ctx, _, text, length in
+      let bytes = UnsafeRawBufferPointer(start: text, count: Int(length))
+      TestHost.of(ctx).logged.append(String(decoding: bytes, as: UTF8.self))
+    }
     table.pointee.wake = { ctx in
       var byte: UInt8 = 1
       _ = write(TestHost.of(ctx).wakeEnds.write, &byte, 1)
@@ -95,6 +102,11 @@ final class TestHost {
   /// Calls `body` whenever `fd` is readable; closes `fd` at the end.
   func serve(_ fd: Int32, _ body: @escaping () -> Void) { services[fd] = body }
 
+  /// Calls `body` once, on the loop.
+  func later(_ milliseconds: UInt64, _ body: @escaping () -> Void) {
+    delayed.append((MonotonicClock.now() + milliseconds * 1_000_000, body))
+  }
+
   func endService(_ fd: Int32) {
     services[fd] = nil
     close(fd)
@@ -134,7 +146,11 @@ final class TestHost {
       guard timers.removeValue(forKey: handle) != nil else { continue }
       plugin.onTimer(handle, user: timer.user)
     }
-    let next = min(end, timers.values.map(\.deadline).min() ?? end)
+    let due = delayed.filter { $0.at <= now }
+    delayed.removeAll { $0.at <= now }
+    for (_, body) in due { body() }
+    let next = min(
+      end, timers.values.map(\.deadline).min() ?? end, delayed.map(\.at).min() ?? end)
     let watched = watches.sorted { $0.key < $1.key }
     let served = services.keys.sorted()
     var polls = [pollfd(fd: wakeEnds.read, events: Int16(POLLIN), revents: 0)]

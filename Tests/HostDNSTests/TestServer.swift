@@ -8,6 +8,8 @@ import Glibc
 import Platform
 import Testing
 
+@testable import HostDNSCore
+
 final class TestServer {
   /// Datagrams to send back for a query; the second parameter is the sender's port.
   typealias Answer = (_ query: DNSMessage, _ port: UInt16) -> [[UInt8]]
@@ -24,28 +26,32 @@ final class TestServer {
   /// - Parameters:
   ///   - stream: what a TCP client gets, length octets included; nil: no TCP.
   init(
-    _ host: TestHost, stream: ((DNSMessage) -> [UInt8])? = nil, answer: @escaping Answer
+    _ host: TestHost, at place: (address: UInt32, port: UInt16) = (0x7F00_0001, 0),
+    stream: ((DNSMessage) -> [UInt8])? = nil, answer: @escaping Answer
   ) throws {
     self.host = host
-    (udp, tcp, address) = try Self.listen(stream != nil)
+    (udp, tcp, address) = try Self.listen(stream != nil, place)
     host.serve(udp) { [unowned self] in while datagram(answer) {} }
     if let stream { host.serve(tcp) { [unowned self] in accept(stream) } }
   }
 
-  /// A UDP and, if wanted, a TCP socket on one port of 127.0.0.1.
-  private static func listen(_ stream: Bool) throws -> (Int32, Int32, String) {
+  /// A UDP and, if wanted, a TCP socket on one port of 127.0.0.1, or elsewhere.
+  private static func listen(
+    _ stream: Bool, _ place: (address: UInt32, port: UInt16) = (0x7F00_0001, 0)
+  ) throws -> (Int32, Int32, String) {
     for _ in 0..<20 {
       let udp = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
       var address = sockaddr_in()
       address.sin_family = sa_family_t(AF_INET)
-      address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+      address.sin_addr.s_addr = place.address.bigEndian
+      address.sin_port = place.port.bigEndian
       let bound = named(&address) { bind(udp, $0, $1) }
       var length = socklen_t(MemoryLayout<sockaddr_in>.size)
       withUnsafeMutablePointer(to: &address) {
         $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = getsockname(udp, $0, &length) }
       }
       try #require(bound == 0)
-      let text = "127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
+      let text = "\(DNSAddress.v4(place.address)):\(UInt16(bigEndian: address.sin_port))"
       if !stream { return (udp, -1, text) }
       let tcp = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
       if named(&address, { bind(tcp, $0, $1) }) == 0, Glibc.listen(tcp, 16) == 0 {
@@ -104,9 +110,24 @@ final class TestServer {
         let query = try? DNSMessage(parsing: Array(received[2...]))
       else { return }
       let bytes = stream(query)
-      _ = send(client, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+      _ = Glibc.send(client, bytes, bytes.count, Int32(MSG_NOSIGNAL))
       if bytes.isEmpty { host.endService(client) }
     }
+  }
+
+  /// Sends datagrams to a client of 127.0.0.1, later than its question.
+  func send(_ datagrams: [[UInt8]], to port: UInt16) {
+    var client = sockaddr_in()
+    client.sin_family = sa_family_t(AF_INET)
+    client.sin_port = port.bigEndian
+    client.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    for bytes in datagrams {
+      _ = Self.named(&client) { Int32(sendto(udp, bytes, bytes.count, 0, $0, $1)) }
+    }
+  }
+
+  var serverAddress: ServerAddress {
+    get throws { try #require(ServerAddress(address)) }
   }
 
   /// Nothing listens there: a bound and closed port refuses.

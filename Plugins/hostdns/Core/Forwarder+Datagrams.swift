@@ -16,10 +16,10 @@ extension Forwarder {
   /// Datagrams read of a socket at one event at most.
   private static let maximumReads = 64
   /// More than the 1232 octets that are asked for; a longer datagram is cut and
-  /// then no message.
+  /// then asked for over TCP.
   private static let maximumDatagram = 4096
 
-  func beginDatagram(_ exchange: Exchange, _ server: ServerAddress, until: UInt64) -> Beginning {
+  func beginDatagram(_ exchange: Exchange, _ server: ServerAddress) -> Beginning {
     let socket: DatagramSocket
     switch self.socket(to: server) {
     case .success(let open): socket = open
@@ -29,17 +29,18 @@ extension Forwarder {
     var id: UInt16
     repeat {
       id = randomID()
-    } while socket.exchanges[id] != nil
-    let message = exchange.question.upstream(id: id, withEDNS: exchange.usesEDNS)
+    } while socket.pending[id] != nil
+    let message = exchange.message(id: id, to: server)
     guard HostDNSSyscalls.send(socket.fd, message[...]) >= 0 else {
       // An ICMP error to an earlier question may be what this one is told.
       retire(socket)
-      if socket.exchanges.isEmpty { close(socket) } else { broken.append(socket) }
+      if socket.pending.isEmpty { close(socket) } else { broken.append(socket) }
       return .failed
     }
     socket.asked += 1
-    socket.exchanges[id] = exchange
-    return .begun(Attempt(socket: socket, id: id, until: until))
+    let attempt = Attempt(server, id: id, socket: socket)
+    socket.pending[id] = (exchange, attempt)
+    return .begun(attempt)
   }
 
   enum SocketFailure: Error {
@@ -87,9 +88,7 @@ extension Forwarder {
   func fail(_ socket: DatagramSocket) {
     retire(socket)
     disfavour(socket.server)
-    for exchange in Array(socket.exchanges.values) where exchange.attempt?.socket === socket {
-      advance(exchange)
-    }
+    for (exchange, attempt) in Array(socket.pending.values) { failed(attempt, of: exchange) }
   }
 
   func readyDatagrams(_ socket: DatagramSocket) {
@@ -101,13 +100,12 @@ extension Forwarder {
         return
       }
       guard bytes.count >= DNSHeader.length,
-        let exchange = socket.exchanges[UInt16(bytes[0]) << 8 | UInt16(bytes[1])],
-        let attempt = exchange.attempt
+        let (exchange, attempt) = socket.pending[UInt16(bytes[0]) << 8 | UInt16(bytes[1])]
       else {
         counters.strangers &+= 1
         continue
       }
-      _ = judge(bytes, exchange, attempt)
+      _ = judge(bytes, exchange, attempt, isCut: bytes.count == Self.maximumDatagram)
       // Closed with the last who waited.
       if sockets[socket.token] == nil { return }
     }

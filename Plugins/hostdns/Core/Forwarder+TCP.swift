@@ -13,15 +13,15 @@ extension Forwarder {
   private static let maximumPiece = 16 << 10
 
   /// Connects to the server; the question leaves when the connection is there.
-  func beginStream(_ exchange: Exchange, _ server: ServerAddress, until: UInt64) -> Beginning {
-    guard hasStreamToSpare else { return .noSocket }
+  func beginStream(_ exchange: Exchange, _ server: ServerAddress) -> Beginning {
+    guard hasStreamToSpare(exchange.share) else { return .noSocket }
     let result = HostDNSSyscalls.connect(to: server, stream: true)
-    guard result >= 0 else { return .failed }
+    guard result >= 0 else {
+      return HostDNSSyscalls.isOutOfDescriptors(result) && isBusy ? .noSocket : .failed
+    }
     lastToken &+= 1
-    var attempt = Attempt(
-      token: lastToken, fd: Int32(result), id: randomID(),
-      until: until)
-    let message = exchange.question.upstream(id: attempt.id, withEDNS: exchange.usesEDNS)
+    let attempt = Attempt(server, id: randomID(), token: lastToken, fd: Int32(result))
+    let message = exchange.message(id: attempt.id, to: server)
     attempt.unsent = ([UInt8(message.count >> 8), UInt8(message.count & 255)] + message)[...]
     attempt.watch = host.watch(attempt.fd, LND_FD_READ | LND_FD_WRITE, user: attempt.token)
     guard attempt.watch != 0 else {
@@ -32,21 +32,19 @@ extension Forwarder {
   }
 
   func readyStream(_ exchange: Exchange, _ attempt: Attempt) {
-    var attempt = attempt
-    guard flush(&attempt), fill(&attempt) else {
-      disfavour(exchange.server)
-      return advance(exchange)
+    guard flush(attempt), fill(attempt) else {
+      disfavour(attempt.server)
+      return failed(attempt, of: exchange)
     }
-    exchange.attempt = attempt
     let bytes = attempt.received
     guard bytes.count >= 2 else { return }
     let end = 2 + (Int(bytes[0]) << 8 | Int(bytes[1]))
     guard bytes.count >= end else { return }
-    if !judge(Array(bytes[2..<end]), exchange, attempt) { advance(exchange) }
+    if !judge(Array(bytes[2..<end]), exchange, attempt) { failed(attempt, of: exchange) }
   }
 
   /// Sends what is left; false when the connection failed.
-  private func flush(_ attempt: inout Attempt) -> Bool {
+  private func flush(_ attempt: Attempt) -> Bool {
     guard !attempt.unsent.isEmpty else { return true }
     let count = HostDNSSyscalls.send(attempt.fd, attempt.unsent)
     if count < 0 { return HostDNSSyscalls.isWouldBlock(Int32(truncatingIfNeeded: -count)) }
@@ -57,7 +55,7 @@ extension Forwarder {
 
   /// Takes what came; false when the connection ended or failed. Bounded by the
   /// 65537 octets a message can have: what is complete is judged at once.
-  private func fill(_ attempt: inout Attempt) -> Bool {
+  private func fill(_ attempt: Attempt) -> Bool {
     let (bytes, error) = HostDNSSyscalls.receive(attempt.fd, limit: Self.maximumPiece)
     if error != 0 { return HostDNSSyscalls.isWouldBlock(error) }
     attempt.received += bytes

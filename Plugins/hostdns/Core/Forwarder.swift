@@ -7,8 +7,9 @@
 // elsewhere the kernel drops, what answers something else is ignored and counted
 // (RFC 5452 9). A truncated answer is fetched over TCP from the same server
 // (Forwarder+TCP.swift, RFC 7766 5). A server that refuses, fails or stays silent
-// is followed by the next; the list is gone through `attempts` times. What
-// answered last is asked first for a while.
+// is followed by the next; the list is gone through `attempts` times. A silent
+// one may still answer until the exchange is over. What answered last is asked
+// first for a while. Forwarder+Answers.swift judges what comes.
 
 import DNSMessage
 import LimaNetdSDK
@@ -16,26 +17,28 @@ import Platform
 import PluginAPI
 
 /// Loop thread. Bounded: `maximumUnderWay` questions, `maximumSockets` sockets of
-/// each kind; the rest waits in line, and the host bounds how many there are.
+/// each kind, of which no zone gets more than half of the connections; the rest
+/// waits in line, and the host bounds how many there are.
 final class Forwarder {
   let host: HostContext
-  let settings: HostDNSSettings
   /// Takes a whole answer with the operation's id; nil: no server gave one.
   private let deliver: (Waiter, [UInt8]?) -> Void
   var counters = Counters()
-  private var exchanges: [HostDNSQuestion.Key: Exchange] = [:]
+  /// All that is not over.
+  private var exchanges: [ObjectIdentifier: Exchange] = [:]
+  /// Those that who asks the same may join.
+  private var joinable: [HostDNSQuestion.Key: Exchange] = [:]
   private var ops: [lnd_op: Exchange] = [:]
   /// UDP sockets that are open, by their tokens; those that take more questions.
   var sockets: [UInt64: DatagramSocket] = [:]
   var current: [DatagramSocket] = []
   /// Sockets that failed while something else was done; `drain` ends them.
   var broken: [DatagramSocket] = []
-  /// Attempts over TCP, by their tokens.
-  private var streams: [UInt64: Exchange] = [:]
-  /// Attempts of both kinds.
-  private var attempts = 0
+  /// Attempts over TCP, by their tokens; how many each share has.
+  private var streams: [UInt64: (exchange: Exchange, attempt: Attempt)] = [:]
+  private var streamsOf: [DNSName: Int] = [:]
   /// Waiting for a socket.
-  var line: [Exchange] = []
+  private var line: [Exchange] = []
   private var isDraining = false
   var lastToken: UInt64 = 0
   private var random = SystemRandomNumberGenerator()
@@ -48,8 +51,14 @@ final class Forwarder {
   /// Questions that are with a server at one time.
   static let maximumUnderWay = 2048
   static let maximumSockets = 256
+  /// Exchanges that are asked anew at once when the servers change: some milliseconds' work.
+  private static let maximumRestarts = 256
+  /// Exchanges in line that are looked at when there may be room.
+  private static let maximumLooks = 64
   /// Nanoseconds a server that answered while another did not stays in front.
   static let favour: UInt64 = 30_000_000_000
+  /// Nanoseconds before the deadline that the best of bad answers is given.
+  private static let headStart: UInt64 = 50_000_000
   /// Nanoseconds between two looks for attempts that are over.
   static let patience: UInt64 = 10_000_000
 
@@ -64,33 +73,33 @@ final class Forwarder {
     var shared: UInt64 = 0
   }
 
-  init(
-    host: HostContext, settings: HostDNSSettings, deliver: @escaping (Waiter, [UInt8]?) -> Void
-  ) {
+  init(host: HostContext, deliver: @escaping (Waiter, [UInt8]?) -> Void) {
     self.host = host
-    self.settings = settings
     self.deliver = deliver
   }
 
   var underWay: Int { exchanges.count }
 
+  /// Exchanges that are with a server.
+  private var active: Int { exchanges.count - line.count }
+
   /// Asks the servers, or joins who asks the same already.
-  func resolve(_ waiter: Waiter, servers: [ServerAddress], deadline: UInt64) {
-    if let exchange = exchanges[waiter.question.key] {
+  func resolve(_ waiter: Waiter, _ plan: ForwardPlan, deadline: UInt64) {
+    if let exchange = joinable[waiter.question.key] {
       counters.shared &+= 1
       exchange.waiters.append(waiter)
       exchange.deadline = max(exchange.deadline, deadline)
       ops[waiter.op] = exchange
       return
     }
-    let exchange = Exchange(waiter, servers: ordered(servers), deadline: deadline)
-    exchanges[exchange.key] = exchange
+    var plan = plan
+    plan.servers = ordered(plan.servers)
+    let exchange = Exchange(waiter, plan: plan, deadline: deadline)
+    let isRoom = active < Self.maximumUnderWay
+    exchanges[ObjectIdentifier(exchange)] = exchange
+    joinable[exchange.key] = exchange
     ops[waiter.op] = exchange
-    if attempts < Self.maximumUnderWay {
-      advance(exchange)
-    } else {
-      line.append(exchange)
-    }
+    if isRoom { advance(exchange) } else { queue(exchange) }
     drain()
   }
 
@@ -102,30 +111,48 @@ final class Forwarder {
     return true
   }
 
+  /// The servers are others, or are to be asked otherwise: what was learnt of the old ones is
+  /// forgotten, nobody joins those who ask them, and these are asked anew.
+  func startOver(_ plan: ForwardPlan) {
+    favourite = nil
+    joinable.removeAll()
+    for exchange in Array(exchanges.values.prefix(Self.maximumRestarts)) {
+      for attempt in exchange.attempts { end(attempt, of: exchange) }
+      leaveLine(exchange)
+      exchange.plan = plan
+      exchange.begun = 0
+      exchange.withoutEDNS = []
+      exchange.fallback = nil
+      advance(exchange)
+    }
+    drain()
+  }
+
   /// A watched socket is ready.
   func ready(_ token: UInt64) {
     if let socket = sockets[token] {
       readyDatagrams(socket)
-    } else if let exchange = streams[token], let attempt = exchange.attempt {
+    } else if let (exchange, attempt) = streams[token] {
       readyStream(exchange, attempt)
     }
     drain()
   }
 
-  /// The timer is due: ends the attempts whose time is over.
+  /// The timer is due: goes on where an attempt's time is over.
   func timedOut() {
     timer = (0, .max)
     let now = host.now
     var late: [Exchange] = []
     var next = UInt64.max
     for exchange in exchanges.values {
-      guard let until = exchange.attempt?.until else { continue }
-      if until <= now { late.append(exchange) } else { next = min(next, until) }
+      if exchange.nextAt <= now { late.append(exchange) } else { next = min(next, exchange.nextAt) }
     }
     if next != .max { wake(at: max(next, now &+ Self.patience)) }
-    for exchange in late where exchange.attempt.map({ $0.until <= now }) ?? false {
-      counters.timeouts &+= 1
-      disfavour(exchange.server)
+    for exchange in late where exchange.nextAt <= now {
+      if let newest = exchange.attempts.last {
+        counters.timeouts &+= 1
+        disfavour(newest.server)
+      }
       advance(exchange)
     }
     drain()
@@ -144,8 +171,11 @@ final class Forwarder {
 
   /// Drops all.
   func stop() {
-    for exchange in exchanges.values { endAttempt(exchange) }
+    for exchange in exchanges.values {
+      for attempt in exchange.attempts { end(attempt, of: exchange) }
+    }
     exchanges.removeAll()
+    joinable.removeAll()
     ops.removeAll()
     line.removeAll()
     stopTimer()
@@ -153,40 +183,56 @@ final class Forwarder {
 
   // MARK: Attempts
 
-  /// Makes the next attempt that gets off the ground, or gives up.
+  /// Makes the next attempt that gets off the ground. Without another to make, the exchange waits
+  /// for those that are open until its deadline, or only as long as the newest has time when there
+  /// is something to say already.
   func advance(_ exchange: Exchange) {
-    endAttempt(exchange)
-    let bound = exchange.servers.count * Int(settings.attempts)
-    while exchange.attempts < bound, host.now < exchange.deadline {
-      exchange.attempts += 1
-      if begin(exchange, stream: false) { return }
+    guard exchanges[ObjectIdentifier(exchange)] != nil, !exchange.isInLine else { return }
+    let plan = exchange.plan
+    let bound = plan.servers.count * Int(plan.attempts)
+    let now = host.now
+    while exchange.begun < bound, now < exchange.deadline {
+      let server = plan.servers[exchange.begun % plan.servers.count]
+      exchange.begun += 1
+      if begin(exchange, server, stream: plan.usesTCP) { return }
     }
-    if exchange.fallback == nil { counters.failures &+= 1 }
-    finish(exchange, exchange.fallback)
+    let end: UInt64
+    if exchange.fallback == nil {
+      end = exchange.deadline
+    } else {
+      // Before whoever asked is told by others that there is no answer.
+      let latest = exchange.attempts.reduce(0) { max($0, $1.until) }
+      end = min(latest, exchange.deadline &- Self.headStart)
+    }
+    if exchange.attempts.isEmpty || now >= end {
+      if exchange.fallback == nil { counters.failures &+= 1 }
+      return finish(exchange, exchange.fallback)
+    }
+    exchange.nextAt = end
+    wake(at: end)
   }
 
-  /// Asks the current server; false when it cannot be asked. Without a socket to
-  /// spare the exchange waits in line.
-  func begin(_ exchange: Exchange, stream: Bool) -> Bool {
-    guard let server = exchange.server else { return false }
-    let until = min(
-      host.now &+ UInt64(settings.timeout) * 1_000_000_000, exchange.deadline)
+  /// Asks a server; false when it cannot be asked. Without a socket to spare the exchange waits in
+  /// line.
+  func begin(_ exchange: Exchange, _ server: ServerAddress, stream: Bool) -> Bool {
     let result =
-      stream
-      ? beginStream(exchange, server, until: until)
-      : beginDatagram(exchange, server, until: until)
+      stream ? beginStream(exchange, server) : beginDatagram(exchange, server)
     switch result {
     case .failed: return false
     case .noSocket:
-      exchange.wantsStream = stream
-      if !stream { exchange.attempts -= 1 }
-      line.append(exchange)
+      if stream { exchange.wantsStream = server } else { exchange.begun -= 1 }
+      queue(exchange)
     case .begun(let attempt):
       counters.sent &+= 1
-      attempts += 1
-      exchange.attempt = attempt
-      if attempt.isStream { streams[attempt.token] = exchange }
-      wake(at: until)
+      exchange.attempts.append(attempt)
+      if attempt.isStream {
+        streams[attempt.token] = (exchange, attempt)
+        streamsOf[exchange.share, default: 0] += 1
+      }
+      attempt.until = min(
+        host.now &+ UInt64(exchange.plan.timeout) * 1_000_000_000, exchange.deadline)
+      exchange.nextAt = attempt.until
+      wake(at: exchange.nextAt)
     }
     return true
   }
@@ -206,73 +252,39 @@ final class Forwarder {
   }
 
   /// Whether there is something whose end makes room.
-  var isBusy: Bool { attempts > 0 }
+  var isBusy: Bool { !sockets.isEmpty || !streams.isEmpty }
 
-  var hasStreamToSpare: Bool { streams.count < Self.maximumSockets }
+  /// Whether a share may have another connection.
+  func hasStreamToSpare(_ share: DNSName) -> Bool {
+    streams.count < Self.maximumSockets && streamsOf[share, default: 0] < Self.maximumSockets / 2
+  }
 
-  func endAttempt(_ exchange: Exchange) {
-    guard let attempt = exchange.attempt else { return }
-    exchange.attempt = nil
-    attempts -= 1
+  /// Gives up an attempt.
+  func end(_ attempt: Attempt, of exchange: Exchange) {
+    guard let index = exchange.attempts.firstIndex(where: { $0 === attempt }) else { return }
+    exchange.attempts.remove(at: index)
     if let socket = attempt.socket {
-      socket.exchanges[attempt.id] = nil
-      if socket.exchanges.isEmpty { close(socket) }
+      socket.pending[attempt.id] = nil
+      if socket.pending.isEmpty { close(socket) }
     } else {
       streams[attempt.token] = nil
+      let left = streamsOf[exchange.share, default: 1] - 1
+      streamsOf[exchange.share] = left == 0 ? nil : left
       host.unwatch(attempt.watch)
       Descriptor.close(attempt.fd)
     }
   }
 
-  // MARK: Answers
-
-  /// Takes a whole message of a server; false when it is not the answer and the
-  /// right one may still come.
-  func judge(_ bytes: [UInt8], _ exchange: Exchange, _ attempt: Attempt) -> Bool {
-    guard let survey = try? DNSSurvey(bytes) else {
-      counters.strangers &+= 1
-      return false
-    }
-    let code = survey.header.responseCode
-    if code == .formatError, survey.questionCount == 0, survey.header.isResponse,
-      survey.header.id == attempt.id, exchange.usesEDNS, exchange.question.edns != nil
-    {
-      // A server from before EDNS may send back nothing but a header.
-      exchange.usesEDNS = false
-      exchange.attempts -= 1
-      advance(exchange)
-      return true
-    }
-    guard survey.answers(exchange.question.question, id: attempt.id, in: bytes) else {
-      counters.strangers &+= 1
-      return false
-    }
-    if survey.header.isTruncated, !attempt.isStream {
-      exchange.fallback = bytes
-      counters.overTCP &+= 1
-      endAttempt(exchange)
-      if !begin(exchange, stream: true) { advance(exchange) }
-      return true
-    }
-    switch code {
-    case .formatError where exchange.usesEDNS && exchange.question.edns != nil:
-      exchange.usesEDNS = false
-      exchange.attempts -= 1
-      advance(exchange)
-    case .noError, .nameError:
-      counters.answers &+= 1
-      favour(exchange)
-      finish(exchange, bytes)
-    default:
-      // SERVFAIL, REFUSED and others: another server may know better.
-      if exchange.fallback == nil { exchange.fallback = bytes }
-      advance(exchange)
-    }
-    return true
+  /// An attempt came to nothing. The next is made, unless a newer one has its time.
+  func failed(_ attempt: Attempt, of exchange: Exchange) {
+    let isNewest = exchange.attempts.last === attempt
+    end(attempt, of: exchange)
+    let isLast = exchange.begun >= exchange.plan.servers.count * Int(exchange.plan.attempts)
+    if isNewest || isLast { advance(exchange) }
   }
 
   /// Completes all who wait; nil is a failure.
-  private func finish(_ exchange: Exchange, _ answer: [UInt8]?) {
+  func finish(_ exchange: Exchange, _ answer: [UInt8]?) {
     let waiters = exchange.waiters
     exchange.waiters = []
     close(exchange)
@@ -284,12 +296,29 @@ final class Forwarder {
 
   /// Ends an exchange and lets the next in line begin.
   private func close(_ exchange: Exchange) {
-    endAttempt(exchange)
+    for attempt in exchange.attempts { end(attempt, of: exchange) }
     for waiter in exchange.waiters { ops[waiter.op] = nil }
-    if exchanges[exchange.key] === exchange { exchanges[exchange.key] = nil }
-    if !line.isEmpty { line.removeAll { $0 === exchange } }
+    exchanges[ObjectIdentifier(exchange)] = nil
+    if joinable[exchange.key] === exchange { joinable[exchange.key] = nil }
+    leaveLine(exchange)
     drain()
     if exchanges.isEmpty { stopTimer() }
+  }
+
+  // MARK: The line
+
+  private func queue(_ exchange: Exchange) {
+    exchange.isInLine = true
+    // It has no attempt whose time could be over, but its deadline.
+    if exchange.attempts.isEmpty { exchange.nextAt = .max }
+    line.append(exchange)
+  }
+
+  private func leaveLine(_ exchange: Exchange) {
+    guard exchange.isInLine else { return }
+    exchange.isInLine = false
+    exchange.wantsStream = nil
+    line.removeAll { $0 === exchange }
   }
 
   /// Ends the sockets that failed and lets those in line begin as far as there is
@@ -300,16 +329,22 @@ final class Forwarder {
     defer { isDraining = false }
     repeat {
       while let socket = broken.popLast() { fail(socket) }
-      for _ in 0..<line.count where attempts < Self.maximumUnderWay && !line.isEmpty {
+      for _ in 0..<min(line.count, Self.maximumLooks)
+      where active < Self.maximumUnderWay && !line.isEmpty {
         let exchange = line.removeFirst()
-        if exchange.wantsStream {
-          exchange.wantsStream = false
-          if !begin(exchange, stream: true) { advance(exchange) }
+        exchange.isInLine = false
+        if let server = exchange.wantsStream {
+          exchange.wantsStream = nil
+          if !begin(exchange, server, stream: true) { advance(exchange) }
         } else {
           advance(exchange)
         }
-        // Back in line: there is no room yet.
-        if line.last === exchange { break }
+        // Back in line: there is no room yet, or not for its share.
+        if line.last === exchange,
+          exchange.wantsStream == nil || streams.count >= Self.maximumSockets
+        {
+          break
+        }
       }
     } while !broken.isEmpty
   }
@@ -324,13 +359,13 @@ final class Forwarder {
   }
 
   /// Only after another one failed: the configured order is the host's wish.
-  private func favour(_ exchange: Exchange) {
-    if exchange.attempts > 1, let server = exchange.server {
+  func favour(_ server: ServerAddress, in exchange: Exchange) {
+    if exchange.begun > 1, exchange.plan.servers.count > 1 {
       favourite = (server, host.now &+ Self.favour)
     }
   }
 
-  func disfavour(_ server: ServerAddress?) {
+  func disfavour(_ server: ServerAddress) {
     if favourite?.server == server { favourite = nil }
   }
 }

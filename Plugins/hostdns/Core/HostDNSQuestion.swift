@@ -21,10 +21,35 @@ struct HostDNSQuestion {
   }
 
   /// An answer made here.
-  func answer(_ code: DNSResponseCode, _ records: [DNSRecord] = []) -> [UInt8] {
+  /// - Parameters:
+  ///   - denialTTL: seconds that it may be kept that there is nothing (RFC 2308 5).
+  ///   - zone: which the name is missing in; nil: what is above it.
+  ///   - options: of EDNS, in wire form.
+  func answer(
+    _ code: DNSResponseCode, _ records: [DNSRecord] = [], denialTTL: UInt32 = 0,
+    zone: DNSName? = nil, options: [UInt8] = []
+  ) -> [UInt8] {
     var header = header.reply(code)
     header.recursionAvailable = true
-    return DNSMessage(header: header, questions: [question], answers: records).encoded()
+    var message = DNSMessage(header: header, questions: [question], answers: records)
+    if code == .nameError || (code == .noError && records.isEmpty) {
+      let zone = zone ?? (code == .noError ? question.name : question.name.parent)
+      message.authorities = [DNSRecord(authorityOf: zone, ttl: denialTTL)]
+    }
+    if edns != nil, !options.isEmpty || code.rawValue > 15 {
+      message.edns = DNSEDNS(
+        udpSize: Self.udpSize, extendedCode: UInt8(truncatingIfNeeded: code.rawValue >> 4),
+        options: options)
+    }
+    return message.encoded()
+  }
+
+  /// For who has to ask again over TCP.
+  var truncated: [UInt8] {
+    var header = header.reply(.noError)
+    header.recursionAvailable = true
+    header.isTruncated = true
+    return DNSMessage(header: header, questions: [question]).encoded()
   }
 
   /// An answer to the same question of somebody else, with this one's id.
@@ -49,14 +74,29 @@ struct HostDNSQuestion {
     let dnssecOK: Bool?
   }
 
+  /// Whether a message has OPT.
+  enum EDNSUse {
+    case asClient, always, never
+  }
+
+  /// What fits any link without fragments (DNS flag day 2020).
+  private static let udpSize: UInt16 = 1232
+
   /// RD, AD and CD: what a client may ask of a resolver.
   private static let forwardedFlags: UInt16 = 0x0130
 
   /// The message for a nameserver. Options are not passed on: they concern one
   /// hop (cookies, RFC 7873) or tell more about the guest than the server needs
   /// (client subnet, RFC 7871).
-  func upstream(id: UInt16, withEDNS: Bool) -> [UInt8] {
-    let edns = withEDNS ? self.edns.map { DNSEDNS(udpSize: 1232, flags: $0.flags & 0x8000) } : nil
+  func upstream(id: UInt16, _ use: EDNSUse) -> [UInt8] {
+    let isSent =
+      switch use {
+      case .asClient: self.edns != nil
+      case .always: true
+      case .never: false
+      }
+    let edns =
+      isSent ? DNSEDNS(udpSize: Self.udpSize, flags: (self.edns?.flags ?? 0) & 0x8000) : nil
     return DNSMessage(
       header: DNSHeader(id: id, flags: header.flags & Self.forwardedFlags),
       questions: [question], edns: edns

@@ -9,12 +9,12 @@ package let hostDNSSchema = #"""
     "additionalProperties": false,
     "properties": {
       "timeout": {
-        "description": "Seconds to wait for each nameserver and attempt",
-        "type": "integer", "minimum": 1, "maximum": 30, "default": 2
+        "description": "Seconds before the next nameserver is asked, too; without it what resolvConf says, or 2",
+        "type": "integer", "minimum": 1, "maximum": 30
       },
       "attempts": {
-        "description": "How often each nameserver is tried",
-        "type": "integer", "minimum": 1, "maximum": 5, "default": 2
+        "description": "How often each nameserver is tried; without it what resolvConf says, or 2",
+        "type": "integer", "minimum": 1, "maximum": 5
       },
       "resolver": {
         "description": "system: addresses as the host's resolver finds them; forward: everything goes to the host's nameservers, hosts file and nsswitch.conf do not count",
@@ -25,8 +25,8 @@ package let hostDNSSchema = #"""
         "type": "array", "items": { "type": "string" }, "maxItems": 8, "default": []
       },
       "fallback": {
-        "description": "Nameservers to ask when resolvConf lists none; []: nobody",
-        "type": "array", "items": { "type": "string" }, "maxItems": 8, "default": ["8.8.8.8", "1.1.1.1"]
+        "description": "Nameservers to ask when resolvConf lists none; []: nobody; without it 127.0.0.1, as the C library does",
+        "type": "array", "items": { "type": "string" }, "maxItems": 8
       },
       "ipv6": {
         "description": "Answer AAAA questions; false: every name has no IPv6 address",

@@ -3,18 +3,16 @@ import LimaNetdSDK
 
 /// The options of hostdns, checked. schema.json tells users about them.
 package struct HostDNSSettings: Sendable {
-  /// Seconds for each server and attempt.
-  package var timeout: UInt32 = 2
-  /// How often each server is tried.
-  package var attempts: UInt32 = 2
+  /// Seconds for each server and attempt; nil: resolv.conf's.
+  package var timeout: UInt32?
+  /// How often each server is tried; nil: resolv.conf's.
+  package var attempts: UInt32?
   /// The nameservers of `resolvConf` are asked for everything, the host's resolver for nothing.
   package var forwardsAll = false
   /// Asked for everything, instead of the host's resolver; empty: not set.
   package var servers: [ServerAddress] = []
-  /// Asked when resolv.conf lists none.
-  package var fallback = [
-    ServerAddress(address: .v4(0x0808_0808)), ServerAddress(address: .v4(0x0101_0101)),
-  ]
+  /// Asked when resolv.conf lists none; nil: who the C library asks then, empty: nobody.
+  package var fallback: [ServerAddress]?
   /// Whether AAAA questions are answered; otherwise NODATA.
   package var ipv6 = true
   /// Threads that call getaddrinfo, at most.

@@ -87,6 +87,19 @@ enum HostDNSSyscalls {
     result == Int(-EMFILE) || result == Int(-ENFILE)
   }
 
+  /// The host's name as it is now (gethostname(2)); nil when it has none.
+  static var hostName: String? {
+    let bytes = [UInt8](unsafeUninitializedCapacity: 256) { buffer, used in
+      used = 0
+      buffer.withMemoryRebound(to: CChar.self) { text in
+        guard let base = text.baseAddress, gethostname(base, 255) == 0 else { return }
+        text[255] = 0
+        used = strlen(base)
+      }
+    }
+    return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
+  }
+
   /// The beginning of a file, at most `limit` bytes; empty when it cannot be read.
   static func read(_ path: String, limit: Int) -> [UInt8] {
     let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)

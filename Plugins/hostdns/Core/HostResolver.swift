@@ -2,13 +2,15 @@
 //
 // hostdns: a guest's names resolve as the host's do.
 //
-//   A, AAAA of host names   in the order of nsswitch.conf: what DNS would be asked for goes to the
+//   localhost, .onion, ...  answered here (SpecialName)
+//   the hosts file's names  answered here (HostsFile)
+//   other addresses         in the order of nsswitch.conf: what DNS would be asked for goes to the
 //                           nameservers, all else to getaddrinfo (HostsOrder, Verdict)
 //   PTR in the hosts file   that name
-//   known types             res_nsend, while threads are to spare
-//   everything else         to the host's nameservers (Forwarder)
+//   everything else         to the host's nameservers (Forwarder); where they say that a name does
+//                           not exist which the host knows otherwise, it has no such data
 //
-// Loop thread, but for what the workers call.
+// Loop thread, but for what the workers call. HostResolver+Routes.swift has the ways of a question.
 
 import DNSMessage
 import LimaNetdSDK
@@ -17,55 +19,38 @@ import PluginAPI
 
 /// The plugin's instance.
 public final class HostResolver: DNSPlugin {
-  private let settings: HostDNSSettings
+  let settings: HostDNSSettings
   private var native: NativeLookups!  // set once, at the end of init: it calls back
   private var forwarder: Forwarder!  // as above
-  private var files: HostFiles
+  let files: HostFiles
   private let cache: HostDNSCache?
-  /// Questions that both the system and the nameservers are asked.
-  private var pairs: [lnd_op: Pair] = [:]
-  /// Those that wait for the nameservers only, by their timers.
+  /// How the nameservers are asked; follows the files.
+  private(set) var plan: ForwardPlan
+  /// Which of them is first, where the host wants them to take turns.
+  private var turn = 0
+  /// Whom the log says is asked.
+  private var toldSource: HostFiles.Source?
+  /// Questions that are not simply the nameservers'.
+  private var inquiries: [lnd_op: Inquiry] = [:]
+  /// Those that wait no longer than a moment, by their timers.
   private var waiting: [lnd_handle: lnd_op] = [:]
-  private var random = SystemRandomNumberGenerator()
   private var questions: UInt64 = 0
   private var overload: UInt64 = 0
-
-  private struct Pair {
-    let waiter: Waiter
-    let name: String
-    let route: HostsOrder.Route
-    var system: HostLookup.Outcome?
-    var servers: [UInt8]?
-    /// The nameservers have no more to say.
-    var isServed = false
-    /// Waits for the nameservers no longer than this.
-    var timer: lnd_handle = 0
-  }
 
   /// Operations that may wait for a worker.
   static let maximumQueue = 1024
   /// Milliseconds `destroy` waits for lookups that block.
   static let patience = 200
-  /// Nanoseconds the nameservers may take longer than the system, which knows the answer.
+  /// Nanoseconds the nameservers may take longer than the system, which knows the answer, and a
+  /// system without a thread longer than the nameservers.
   static let grace: UInt64 = 50_000_000
 
   public required convenience init(
     host: HostContext, config: DNSConfig
   ) throws(PluginFailure) {
     let settings = try HostDNSSettings(config.options)
-    let timeout = settings.timeout
-    let attempts = settings.attempts
-    try self.init(host: host, config: config, files: HostFiles(settings)) { job, generation in
-      switch job {
-      case .addresses(let name, let ipv6):
-        .addresses(
-          HostLookup.addresses(
-            of: name, ipv6: ipv6, generation: generation, timeout: timeout, attempts: attempts))
-      case .query(let message):
-        .message(
-          HostLookup.query(
-            message, generation: generation, timeout: timeout, attempts: attempts))
-      }
+    try self.init(host: host, config: config, files: HostFiles(settings)) {
+      HostLookup.addresses(of: $0, $1, $2)
     }
   }
 
@@ -77,11 +62,14 @@ public final class HostResolver: DNSPlugin {
     settings = try HostDNSSettings(config.options)
     self.files = files
     cache = HostDNSCache(host)
+    plan = ForwardPlan(servers: settings.servers, settings)
     try super.init(host: host, config: config)
+    let waker = host.waker
+    files.readInBackground { waker.wake() }
     native = NativeLookups(
-      host: host, settings: settings, queue: Self.maximumQueue, resolver: resolver
+      host: host, threads: settings.workers, queue: Self.maximumQueue, resolver: resolver
     ) { [unowned self] in systemSays($0, $1) }
-    forwarder = Forwarder(host: host, settings: settings) { [unowned self] in serversSay($0, $1) }
+    forwarder = Forwarder(host: host) { [unowned self] in serversSay($0, $1) }
   }
 
   deinit {
@@ -91,24 +79,18 @@ public final class HostResolver: DNSPlugin {
 
   public override func start() throws(PluginFailure) {
     // Offline is no failure: the file is looked at again with each question.
-    _ = files.refresh(force: true, now: host.now)
-    if settings.servers.isEmpty && files.isWithoutServers {
-      host.log(
-        .info,
-        "hostdns: no nameserver in \(settings.resolvConf); asking "
-          + (files.servers.isEmpty
-            ? "nobody" : files.servers.map(\.description).joined(separator: ", ")))
-    }
+    refresh(force: true)
   }
 
   public override func stop(_ op: lnd_op) {
     forwarder.stop()
     native.stop(within: 0)
-    pairs.removeAll()
+    files.stop(within: 0)
+    inquiries.removeAll()
     host.complete(op)
   }
 
-  // MARK: Questions
+  // MARK: Asking
 
   public override func resolve(_ op: lnd_op, _ query: DNSQuery) {
     questions &+= 1
@@ -116,127 +98,137 @@ public final class HostResolver: DNSPlugin {
       return host.complete(op, LND_ERR_INTERNAL)
     }
     refresh(force: false)
-    let waiter = Waiter(op: op, question: question)
-    let asked = question.question
-    guard asked.dnsClass == .internet else { return forward(waiter, query.deadline) }
-    if asked.type == .aaaa, !settings.ipv6 { return complete(waiter, .noError) }
-    guard settings.servers.isEmpty, !settings.forwardsAll else {
-      return forward(waiter, query.deadline)
-    }
-    switch asked.type {
-    case .a, .aaaa:
-      guard let name = asked.name.nativeName else { return forward(waiter, query.deadline) }
-      findAddresses(waiter, name, query.deadline)
-    case .ptr:
-      if let name = files.hostsName(ofReverse: asked.name) {
-        let record = DNSRecord(
-          name: asked.name, ttl: settings.timeToLive, data: .name(.ptr, name))
-        return host.answer(op, question.answer(.noError, [record]))
-      }
-      ask(waiter, query.deadline)
-    case .cname, .txt, .ns, .mx, .srv, .soa, .https, .svcb, .caa: ask(waiter, query.deadline)
-    default: forward(waiter, query.deadline)
-    }
+    route(Waiter(op: op, question: question), query.deadline)
   }
 
-  private func findAddresses(_ waiter: Waiter, _ name: String, _ deadline: UInt64) {
-    let route = files.route(waiter.question.question.name)
-    if route == .dns { return forward(waiter, deadline) }
-    pairs[waiter.op] = Pair(waiter: waiter, name: name, route: route)
-    if route == .system, !lookUp(waiter, name) {
-      pairs[waiter.op] = nil
-      return complete(waiter, .serverFailure)
+  /// The host's nameservers do not say it all: hosts file and nsswitch.conf count.
+  var followsHost: Bool { settings.servers.isEmpty && !settings.forwardsAll }
+
+  /// Asks the nameservers.
+  func forward(_ waiter: Waiter, _ deadline: UInt64) {
+    var plan = plan
+    if plan.servers.isEmpty { return serversSay(waiter, nil) }
+    if files.options.rotates, settings.servers.isEmpty, plan.servers.count > 1 {
+      turn = (turn + 1) % plan.servers.count
+      plan.servers = Array(plan.servers[turn...] + plan.servers[..<turn])
     }
-    if files.servers.isEmpty {
-      serversSay(waiter, nil)
-    } else {
-      forwarder.resolve(waiter, servers: files.servers, deadline: deadline)
-    }
+    forwarder.resolve(waiter, plan, deadline: deadline)
   }
 
-  private func lookUp(_ waiter: Waiter, _ name: String) -> Bool {
-    let taken = native.resolve(
-      waiter, name: name, ipv6: waiter.question.question.type == .aaaa,
-      generation: files.generation)
+  /// Asks both the nameservers and, now or when they do not know, somebody else.
+  func ask(_ inquiry: Inquiry, _ deadline: UInt64) {
+    let op = inquiry.waiter.op
+    inquiries[op] = inquiry
+    if inquiry.route == .system, inquiry.isAddress, !lookUp(inquiry) {
+      // The nameservers' answer counts where the system's resolver cannot be asked.
+      inquiries[op]?.route = .dns
+    }
+    if inquiry.isServed { return serversSay(inquiry.waiter, nil) }
+    forward(inquiry.waiter, deadline)
+  }
+
+  private func lookUp(_ inquiry: Inquiry) -> Bool {
+    guard let name = inquiry.name else { return false }
+    let setup = HostLookup.Setup(
+      generation: files.generation, timeout: plan.timeout, attempts: plan.attempts)
+    let taken = native.resolve(inquiry.waiter, name: name, inquiry.family, setup)
     if !taken { overload &+= 1 }
     return taken
   }
 
-  /// As the C library asks, or without it when its threads are busy or it reads another file.
-  private func ask(_ waiter: Waiter, _ deadline: UInt64) {
-    if files.isSystem, !files.isWithoutServers {
-      let id = UInt16.random(in: .min ... .max, using: &random)
-      let message = waiter.question.upstream(id: id, withEDNS: true)
-      if native.query(waiter, message, generation: files.generation) { return }
-    }
-    forward(waiter, deadline)
-  }
-
-  private func forward(_ waiter: Waiter, _ deadline: UInt64) {
-    let servers = settings.servers.isEmpty ? files.servers : settings.servers
-    if servers.isEmpty { return complete(waiter, .serverFailure) }
-    forwarder.resolve(waiter, servers: servers, deadline: deadline)
-  }
-
   // MARK: Answers
 
-  private func systemSays(_ waiter: Waiter, _ outcome: NativeJob.Outcome) {
-    switch outcome {
-    case .message(let bytes?): host.answer(waiter.op, waiter.question.claim(bytes))
-    case .message(nil): complete(waiter, .serverFailure)
-    case .addresses(let outcome):
-      guard var pair = pairs[waiter.op] else { return }
-      pair.system = outcome
-      if !pair.isServed {
-        pair.timer = host.timer(at: host.now &+ Self.grace, user: 0)
-        if pair.timer != 0 { waiting[pair.timer] = waiter.op }
-      }
-      pairs[waiter.op] = pair
-      if pair.isServed || pair.timer == 0 { settle(pair) }
-    }
+  private func systemSays(_ waiter: Waiter, _ outcome: HostLookup.Outcome) {
+    guard var inquiry = inquiries[waiter.op] else { return }
+    inquiry.system = outcome
+    inquiries[waiter.op] = inquiry
+    if inquiry.isServed || !waitAMoment(waiter.op) { settle(inquiry) }
   }
 
   private func serversSay(_ waiter: Waiter, _ message: [UInt8]?) {
-    guard var pair = pairs[waiter.op] else {
-      return host.answer(waiter.op, message ?? waiter.question.answer(.serverFailure))
+    guard var inquiry = inquiries[waiter.op] else {
+      return answer(waiter, message ?? waiter.question.answer(.serverFailure))
     }
-    pair.servers = message
-    pair.isServed = true
-    pairs[waiter.op] = pair
-    if pair.system != nil { return settle(pair) }
-    guard pair.route == .dnsThenSystem else { return }
+    inquiry.servers = message
+    inquiry.isServed = true
+    inquiries[waiter.op] = inquiry
+    if inquiry.system != nil { return settle(inquiry) }
+    if inquiry.route == .system, inquiry.isAddress {
+      // It waits for the system, and without a thread only a moment.
+      if message != nil, !native.isBegun(waiter.op), !waitAMoment(waiter.op) { settle(inquiry) }
+      return
+    }
     // Another source comes behind DNS: it is asked only when DNS does not know.
-    if Verdict.isFinal(message) || !lookUp(waiter, pair.name) {
-      pairs[waiter.op] = nil
-      host.answer(waiter.op, message ?? waiter.question.answer(.serverFailure))
+    let isKnown = inquiry.isAddress ? Verdict.isFinal(message) : !Verdict.isMissing(message)
+    guard !isKnown else { return settle(inquiry) }
+    switch inquiry.route {
+    case .dns, .file: settle(inquiry)
+    case .dnsThenFile: settle(inquiry, addresses: inquiry.addresses)
+    case .dnsThenSystem, .system:
+      guard lookUp(inquiry) else { return settle(inquiry) }
+      if message != nil, !native.isBegun(waiter.op), !waitAMoment(waiter.op) { settle(inquiry) }
     }
   }
 
-  private func settle(_ pair: Pair) {
-    forget(pair)
-    if !pair.isServed { _ = forwarder.cancel(pair.waiter.op) }
-    host.answer(
-      pair.waiter.op,
-      Verdict.answer(
-        pair.waiter.question, system: pair.system ?? .failed, servers: pair.servers,
-        timeToLive: settings.timeToLive))
+  /// False when there is no timer to be had.
+  private func waitAMoment(_ op: lnd_op) -> Bool {
+    guard let inquiry = inquiries[op], inquiry.timer == 0 else { return true }
+    let timer = host.timer(at: host.now &+ Self.grace, user: 0)
+    guard timer != 0 else { return false }
+    inquiries[op]?.timer = timer
+    waiting[timer] = op
+    return true
   }
 
-  private func forget(_ pair: Pair) {
-    pairs[pair.waiter.op] = nil
-    guard pair.timer != 0 else { return }
-    host.cancel(timer: pair.timer)
-    waiting[pair.timer] = nil
+  private func settle(_ inquiry: Inquiry, addresses: [DNSAddress]? = nil) {
+    let waiter = inquiry.waiter
+    forget(inquiry)
+    if !inquiry.isServed { _ = forwarder.cancel(waiter.op) }
+    if inquiry.system == nil { _ = native.cancel(waiter.op) }
+    if let addresses {
+      answer(
+        waiter,
+        Verdict.addresses(waiter.question, addresses, timeToLive: settings.timeToLive))
+    } else if let system = inquiry.system {
+      answer(
+        waiter,
+        Verdict.answer(
+          waiter.question, system: system, servers: inquiry.servers,
+          timeToLive: settings.timeToLive))
+    } else {
+      answer(waiter, inquiry.servers ?? waiter.question.answer(.serverFailure))
+    }
   }
 
-  private func complete(_ waiter: Waiter, _ code: DNSResponseCode) {
-    host.answer(waiter.op, waiter.question.answer(code))
+  private func forget(_ inquiry: Inquiry) {
+    inquiries[inquiry.waiter.op] = nil
+    guard inquiry.timer != 0 else { return }
+    host.cancel(timer: inquiry.timer)
+    waiting[inquiry.timer] = nil
+  }
+
+  /// The end of a question: what holds for all answers.
+  func answer(_ waiter: Waiter, _ message: [UInt8]) {
+    var message = message
+    let question = waiter.question.question
+    if followsHost, question.dnsClass == .internet, Verdict.isMissing(message),
+      exists(question.name)
+    {
+      message = waiter.question.answer(.noError, denialTTL: settings.timeToLive)
+    }
+    if !settings.ipv6, question.dnsClass == .internet || question.dnsClass == .any {
+      message =
+        DNSMessage.withoutIPv6(message) ?? waiter.question.answer(.serverFailure)
+    }
+    // Nobody here has authority over what others said, or what the C library found.
+    if message.count > 2 { message[2] &= ~0x04 }
+    message.withUnsafeBytes { host.complete(waiter.op, LND_OK, $0) }
   }
 
   // MARK: Events
 
   public override func cancel(_ op: lnd_op) {
-    if let pair = pairs[op] { forget(pair) }
+    if let inquiry = inquiries[op] { forget(inquiry) }
     _ = native.cancel(op)
     _ = forwarder.cancel(op)
   }
@@ -247,13 +239,17 @@ public final class HostResolver: DNSPlugin {
 
   public override func onTimer(_ timer: lnd_handle, user: UInt64) {
     guard let op = waiting.removeValue(forKey: timer) else { return forwarder.timedOut() }
-    guard var pair = pairs[op] else { return }
-    pair.timer = 0
-    settle(pair)
+    guard let inquiry = inquiries[op] else { return }
+    inquiries[op]?.timer = 0
+    // The system's lookup has begun since: it knows better, and will say so.
+    if inquiry.system == nil, native.isBegun(op) { return }
+    if let inquiry = inquiries[op] { settle(inquiry) }
   }
 
   public override func onWake() {
     native.finish()
+    // What the host has kept may be of a file that was half written.
+    if files.finish() { cache?.flush() }
   }
 
   public override func onEvent(_ event: UInt32) {
@@ -263,16 +259,39 @@ public final class HostResolver: DNSPlugin {
   private func refresh(force: Bool) {
     guard files.refresh(force: force, now: host.now) else { return }
     native.startOver()
+    if settings.servers.isEmpty {
+      let changed = ForwardPlan(servers: files.servers, settings, files.options)
+      if changed != plan {
+        plan = changed
+        forwarder.startOver(changed)
+      }
+      tellSource()
+    }
     // The host looks at files of its own choice, and this may be another one.
     if !files.isSystem { cache?.flush() }
+  }
+
+  /// Says in the log who is asked where resolv.conf does not, and when it does again.
+  private func tellSource() {
+    let source = files.source
+    defer { toldSource = source }
+    guard source != toldSource else { return }
+    let list = files.servers.map(\.description).joined(separator: ", ")
+    let none = "hostdns: no usable nameserver in \(settings.resolvConf)"
+    switch source {
+    case .fallback: host.log(.warn, "\(none): asking those of the option `fallback`, \(list)")
+    case .thisMachine: host.log(.info, "\(none): asking \(list), as the C library does")
+    case .nobody: host.log(.warn, "\(none), and `fallback` is empty: asking nobody")
+    case .file, .preferred:
+      if toldSource != nil { host.log(.info, "hostdns: asking \(list) from now on") }
+    }
   }
 
   public override func status(_ sink: lnd_sink) {
     let load = native.load
     let counters = forwarder.counters
-    let servers = settings.servers.isEmpty ? files.servers : settings.servers
     let status: JSONValue = [
-      "servers": .array(servers.map { .string($0.description) }),
+      "servers": .array(plan.servers.map { .string($0.description) }),
       "questions": JSONValue(questions),
       "overload": JSONValue(overload),
       "native": ["underWay": JSONValue(load.lookups), "threads": JSONValue(load.threads)],
@@ -288,12 +307,5 @@ public final class HostResolver: DNSPlugin {
 
   public override class func validate(host: HostContext, config: DNSConfig) throws(PluginFailure) {
     _ = try HostDNSSettings(config.options)
-  }
-}
-
-extension HostContext {
-  /// Completes a question with a message.
-  func answer(_ op: lnd_op, _ message: [UInt8]) {
-    message.withUnsafeBytes { complete(op, LND_OK, $0) }
   }
 }

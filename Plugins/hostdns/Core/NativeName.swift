@@ -3,7 +3,7 @@ import DNSMessage
 
 extension DNSName {
   /// The name as getaddrinfo takes it, without the final dot; nil when it is no
-  /// host name (RFC 952, with the underscore glibc allows) or when getaddrinfo
+  /// host name (RFC 1123 2.1, with the underscore glibc allows) or when getaddrinfo
   /// would read it as an address ("1.2.3.4", "0x7f.1", "127").
   package var nativeName: String? {
     guard !isRoot else { return nil }
@@ -13,14 +13,28 @@ extension DNSName {
         return nil
       }
     }
-    // inet_aton takes up to four numbers, so a last label that begins with a
-    // digit may make the whole an address. No top-level domain does.
-    if let first = labels.last?.first, first &- 0x30 < 10 { return nil }
+    // inet_aton(3) takes up to four numbers; a name that begins with a digit is none by that.
+    if labels.count <= 4, labels.allSatisfy(Self.isNumber) { return nil }
     return displayed
+  }
+
+  /// Decimal, octal or hexadecimal as strtoul(3) reads them.
+  private static func isNumber(_ label: ArraySlice<UInt8>) -> Bool {
+    if label.starts(with: "0x".utf8) || label.starts(with: "0X".utf8) {
+      return label.dropFirst(2).allSatisfy { $0 &- 0x30 < 10 || ($0 | 0x20) &- 0x61 < 6 }
+    }
+    return label.allSatisfy { $0 &- 0x30 < 10 }
   }
 
   private static func isHostCharacter(_ octet: UInt8) -> Bool {
     octet &- 0x30 < 10 || (octet | 0x20) &- 0x61 < 26 || octet == UInt8(ascii: "-")
       || octet == UInt8(ascii: "_")
+  }
+
+  /// Whose share of what is scarce (threads, connections) a name takes: its last two labels. Where
+  /// zones really begin only their servers know.
+  var share: DNSName {
+    let labels = self.labels
+    return labels.count <= 2 ? self : DNSName(labels: labels.suffix(2).map { Array($0) }) ?? self
   }
 }

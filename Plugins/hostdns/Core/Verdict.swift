@@ -16,21 +16,48 @@ enum Verdict {
     _ question: HostDNSQuestion, system: HostLookup.Outcome, servers message: [UInt8]?,
     timeToLive: UInt32
   ) -> [UInt8] {
+    let type = question.question.type
+    guard type == .a || type == .aaaa else {
+      return existence(question, system, message, timeToLive)
+    }
     if let message, agrees(message, with: system, question) { return message }
     switch system {
-    case .found(let addresses):
-      let records = addresses.compactMap { octets in
-        DNSAddress(octets: octets).map {
-          DNSRecord(name: question.question.name, ttl: timeToLive, data: .address($0))
-        }
-      }
-      return question.answer(.noError, records)
+    case .found(let octets):
+      return addresses(
+        question, octets.compactMap { DNSAddress(octets: $0) }, timeToLive: timeToLive)
     // RFC 1035 4.1.1, RFC 2308 2: a missing name and missing data are two things, and a resolver
     // that could not find out must not claim either.
-    case .noData: return question.answer(.noError)
-    case .noName: return question.answer(.nameError)
-    case .tryAgain, .failed: return question.answer(.serverFailure)
+    case .noData: return question.answer(.noError, denialTTL: timeToLive)
+    case .noName: return question.answer(.nameError, denialTTL: timeToLive)
+    case .tryAgain, .failed:
+      // Why, the nameservers may have said: REFUSED, an extended error (RFC 8914).
+      if let message, isFailure(message) { return message }
+      return question.answer(.serverFailure)
     }
+  }
+
+  /// The answer to another question, when the nameservers say that there is no such name: what the
+  /// system knows is there (RFC 2308 5, RFC 8020 2).
+  private static func existence(
+    _ question: HostDNSQuestion, _ system: HostLookup.Outcome, _ message: [UInt8]?,
+    _ timeToLive: UInt32
+  ) -> [UInt8] {
+    switch system {
+    case .found(let octets):
+      addresses(question, octets.compactMap { DNSAddress(octets: $0) }, timeToLive: timeToLive)
+    case .noData: question.answer(.noError, denialTTL: timeToLive)
+    case .noName, .tryAgain, .failed: message ?? question.answer(.serverFailure)
+    }
+  }
+
+  /// Those of the addresses that were asked for, all of them for ANY (RFC 8482 4.1).
+  static func addresses(
+    _ question: HostDNSQuestion, _ addresses: [DNSAddress], timeToLive: UInt32
+  ) -> [UInt8] {
+    let asked = question.question
+    let records = addresses.filter { asked.type == $0.type || asked.type == .any }
+      .map { DNSRecord(name: asked.name, ttl: timeToLive, data: .address($0)) }
+    return question.answer(.noError, records, denialTTL: timeToLive)
   }
 
   private static func agrees(
@@ -59,5 +86,18 @@ enum Verdict {
   static func isFinal(_ message: [UInt8]?) -> Bool {
     guard let message, let survey = try? DNSSurvey(message) else { return false }
     return survey.header.responseCode == .noError && survey.answerCount > 0
+  }
+
+  /// Whether they say that the name itself does not exist.
+  static func isMissing(_ message: [UInt8]?) -> Bool {
+    guard let message, let survey = try? DNSSurvey(message) else { return false }
+    return survey.header.responseCode == .nameError && survey.answerCount == 0
+  }
+
+  private static func isFailure(_ message: [UInt8]) -> Bool {
+    guard let survey = try? DNSSurvey(message) else { return false }
+    let code = survey.header.responseCode
+    return (code != .noError || survey.edns(of: message)?.extendedCode ?? 0 != 0)
+      && code != .nameError && !survey.header.isTruncated
   }
 }

@@ -16,22 +16,14 @@
 /* Readies the calling thread for plat_lookup. With glibc, whose resolver state
  * is per thread: no search domains, so that a name with dots or without means
  * just itself; time and tries for each server (0: resolv.conf's); and a fresh
- * read of resolv.conf whenever `generation` is another than last time, because
- * glibc stops following the file for a state that was changed. Elsewhere: no
- * effect. */
+ * read of resolv.conf, options and all, whenever `generation` is another than
+ * last time, because glibc stops following the file for a state that was
+ * changed. Elsewhere: no effect. */
 void plat_lookup_prepare(uint32_t generation, uint32_t timeout_s, uint32_t attempts);
 
 /* Looks up the addresses of a name, blocking. Writes up to `capacity` addresses
  * of 4 or, with ipv6, 16 bytes each and says how many. Returns PLAT_LOOKUP_*. */
 int plat_lookup(const char *name, int ipv6, uint8_t *addresses, uint32_t capacity,
                 uint32_t *count);
-
-/* Sends a DNS query to the servers of /etc/resolv.conf as the C library does
- * (res_nsend: next server on failure, TCP on truncation), blocking, after
- * plat_lookup_prepare. The library matches id, question and sender. Returns
- * PLAT_LOOKUP_FOUND with the answer, whatever its RCODE, or PLAT_LOOKUP_AGAIN
- * when no server gave one. glibc only; elsewhere PLAT_LOOKUP_FAILED. */
-int plat_query(const uint8_t *message, uint32_t length, uint8_t *answer, uint32_t capacity,
-               uint32_t *count);
 
 #endif /* CPLATFORM_LOOKUP_H */

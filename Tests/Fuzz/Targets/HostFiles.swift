@@ -21,12 +21,13 @@ extension FuzzTarget {
         + #""hostname":"a","state":"bound","expires":1700000000}]}"#,
     ].map { Array($0.utf8) }
   ) { bytes in
-    let servers = ResolvConf.servers(in: bytes)
-    expectFuzz(servers.count <= ResolvConf.maximumServers, "no more servers than the C library")
+    let resolvConf = ResolvConf(parsing: bytes)
+    expectFuzz(
+      resolvConf.servers.count <= ResolvConf.maximumServers, "no more servers than the C library")
     let name = DNSName("a.example")
     let hosts = HostsFile(parsing: bytes)
     let order = HostsOrder(parsing: bytes)
-    if let name { _ = order.route(name, isInFile: hosts.mayContain(name)) }
+    if let name { _ = order.route(name, isInFile: hosts.find(name) != .missing) }
 
     let text = String(decoding: bytes, as: UTF8.self)
     let clocks = LeaseFile.Clocks(monotonic: 1_000_000_000_000, unix: 1_700_000_000)
