@@ -5,7 +5,8 @@
 import DNSMessage
 import Testing
 
-@Suite("What a relay does to messages (RFC 3597 4, RFC 6891 6.1.1, RFC 9460)")
+@Suite(
+  "What a relay does to messages (RFC 3597 4, RFC 6891 6.1.1, RFC 9460)", .timeLimit(.minutes(5)))
 struct RelayTests {
   /// An answer with one record behind a question for "a.example", octet for octet.
   private func answer(_ type: UInt16, _ data: [UInt8]) throws -> [UInt8] {

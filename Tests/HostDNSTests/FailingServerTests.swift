@@ -10,7 +10,9 @@ import Testing
 
 @testable import HostDNSCore
 
-@Suite("Slow and failing nameservers (RFC 1035 7.2, RFC 6891 7, RFC 8914)", .serialized)
+@Suite(
+  "Slow and failing nameservers (RFC 1035 7.2, RFC 6891 7, RFC 8914)", .serialized,
+  .timeLimit(.minutes(5)))
 struct FailingServerTests {
   @Test(
     "a server that needs longer than the time for each attempt gets through (RFC 1035 7.2)",
@@ -86,6 +88,24 @@ struct FailingServerTests {
     let refusing = try TestServer(host) { query, _ in [reply(query, .refused)] }
     let plugin = try makePlugin(host, servers(silent.address, refusing.address))
     #expect(try host.answer(plugin, query("x.example", .mx))?.responseCode == .refused)
+  }
+
+  @Test("a lame server, which refers to others, is followed by the next", .timeLimit(.minutes(1)))
+  func lame() throws {
+    let host = try TestHost()
+    let lame = try TestServer(host) { query, _ in
+      [
+        reply(query) {
+          $0.header.recursionAvailable = false
+          $0.authorities = [DNSRecord(name: .root, ttl: 60, data: .name(.ns, .root))]
+        }
+      ]
+    }
+    let good = try TestServer(host) { query, _ in [reply(query, .noError, [mail])] }
+    let both = try makePlugin(host, servers(lame.address, good.address, timeout: 30))
+    #expect(try host.answer(both, query("x.example", .mx))?.answers.count == 1)
+    let alone = try makePlugin(host, servers(lame.address, timeout: 30))
+    #expect(try host.answer(alone, query("x.example", .mx))?.authorities.count == 1)
   }
 
   @Test(

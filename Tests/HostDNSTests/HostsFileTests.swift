@@ -19,7 +19,7 @@ final class TemporaryFile {
   func write(_ text: String) throws { try writeFile(path, text) }
 }
 
-@Suite("The hosts file", .serialized)
+@Suite("The hosts file", .serialized, .timeLimit(.minutes(5)))
 struct HostsFileTests {
   private func find(_ text: String, _ name: String) throws -> HostsFile.Finding {
     HostsFile(parsing: Array(text.utf8)).find(try #require(DNSName(name)))
@@ -38,6 +38,7 @@ struct HostsFileTests {
     2001:db8::1  Six.Example  a.example.
     192.0.2.3 3dprinter 42 my_host -odd a..b \\x.example 1.2.3.4 zo\u{e4}
     192.0.2.4 a.example
+    ::ffff:192.0.2.5 mapped.example
     """
 
   @Test(
@@ -47,6 +48,7 @@ struct HostsFileTests {
       ("later.example", ["192.0.2.1"]), ("localhost", ["127.0.0.1", "::1"]),
       ("ip6-localhost", ["::1"]), ("six.example", ["2001:db8::1"]), ("3dprinter", ["192.0.2.3"]),
       ("42", ["192.0.2.3"]), ("MY_HOST", ["192.0.2.3"]), ("-odd", ["192.0.2.3"]),
+      ("mapped.example", ["192.0.2.5"]),
       ("1.2.3.4", ["192.0.2.3"]), ("zo\u{e4}", ["192.0.2.3"]),
     ])
   func found(_ name: String, _ addresses: [String]) throws {

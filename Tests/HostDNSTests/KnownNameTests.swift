@@ -10,7 +10,7 @@ import Testing
 
 @testable import HostDNSCore
 
-@Suite("Names the host knows by itself", .serialized)
+@Suite("Names the host knows by itself", .serialized, .timeLimit(.minutes(5)))
 struct KnownNameTests {
   private static let text = """
     10.0.0.5 db.corp sql.corp db
@@ -78,6 +78,25 @@ struct KnownNameTests {
       texts == [["10.0.0.5"], [], [], ["2001:db8::6"], ["10.0.0.5"], ["192.0.2.3"], []])
     for index in [1, 2, 6] { #expect(isNoData(answers[index])) }
     #expect(asked.isEmpty, "nothing of it leaves: a public record would lead past the address")
+  }
+
+  @Test("without `files` in nsswitch.conf the hosts file does not count")
+  func noFiles() throws {
+    let (answers, _) = try ask(
+      [("db.corp", .a), ("db.corp", .https), ("5.0.0.10.in-addr.arpa", .ptr)],
+      order: HostsOrder(parsing: Array("hosts: dns".utf8)))
+    #expect(answers.allSatisfy { $0.responseCode == .nameError })
+  }
+
+  @Test("the reverse name of one of its addresses is there, too, for every type")
+  func reverse() throws {
+    let (answers, _) = try ask([
+      ("5.0.0.10.in-addr.arpa", .ptr), ("5.0.0.10.in-addr.arpa", .txt),
+      ("6.0.0.10.in-addr.arpa", .txt),
+    ])
+    #expect(answers[0].answers.map { "\($0.data)" } == ["db.corp."])
+    #expect(isNoData(answers[1]))
+    #expect(answers[2].responseCode == .nameError)
   }
 
   @Test("behind DNS the hosts file counts when DNS has nothing")
@@ -206,7 +225,7 @@ struct KnownNameTests {
   }
 }
 
-@Suite("Hosts without a nameserver", .serialized)
+@Suite("Hosts without a nameserver", .serialized, .timeLimit(.minutes(5)))
 struct FallbackTests {
   private func plugin(_ host: TestHost, _ path: String, _ fallback: [String]?) throws
     -> HostResolver

@@ -11,7 +11,7 @@ import Testing
 
 @testable import HostDNSCore
 
-@Suite("Options and changes of resolv.conf", .serialized)
+@Suite("Options and changes of resolv.conf", .serialized, .timeLimit(.minutes(5)))
 struct ResolverOptionsTests {
   @Test(
     "options are read as the C library reads them: several lines, bounds, unknown ones",

@@ -12,7 +12,7 @@ import Testing
 
 @testable import HostDNSCore
 
-@Suite("Shares of the threads (nsswitch.conf)", .serialized)
+@Suite("Shares of the threads (nsswitch.conf)", .serialized, .timeLimit(.minutes(5)))
 struct ShareTests {
   private let other = HostsOrder(parsing: Array("hosts: files mymachines dns".utf8))
 

@@ -44,7 +44,7 @@ struct SystemResolverTests {
     try #require(mkdir(folder, 0o700) == 0)
     defer { _ = run(["rm -r \(folder)"]) }
     try writeFile("\(folder)/resolv.conf", "search corp.test\nnameserver 127.0.0.1\n")
-    try writeFile("\(folder)/hosts", "127.0.0.1 localhost\n192.0.2.77 only4.test short\n")
+    try writeFile("\(folder)/hosts", "127.0.0.1 localhost\n192.0.2.77 only4.test short 3dprinter\n")
     let own = try #require(realpath("/proc/self/exe", nil))
     defer { free(own) }
     let script = """
@@ -54,7 +54,7 @@ struct SystemResolverTests {
       mount --bind \(folder)/hosts "$(readlink -f /etc/hosts)"
       dnsmasq --no-daemon --conf-file=/dev/null --no-resolv --no-hosts \
         --listen-address=127.0.0.1 --bind-interfaces --port=53 --local=/test/ \
-        --local=/short/ --local=/bare/ --host-record=v4.test,192.0.2.1 \
+        --local=/short/ --local=/bare/ --local=/3dprinter/ --host-record=v4.test,192.0.2.1 \
         --cname=alias.test,v4.test --host-record=v6.test,2001:db8::1 \
         --host-record=bare.corp.test,192.0.2.9 --host-record=x.test.corp.test,192.0.2.66 &
       server=$!
@@ -103,6 +103,10 @@ struct InnerResolverTests {
       // Known to /etc/hosts only, and in one family only: no NXDOMAIN (RFC 8020).
       ("only4.test", .a, .noError, ["192.0.2.77"]), ("only4.test", .aaaa, .noError, []),
       ("short", .a, .noError, ["192.0.2.77"]), ("localhost", .a, .noError, ["127.0.0.1"]),
+      ("3dprinter", .a, .noError, ["192.0.2.77"]),
+      // dnsmasq says NXDOMAIN of these, which would deny their addresses (RFC 2308 5).
+      ("only4.test", .https, .noError, []), ("only4.test", .mx, .noError, []),
+      ("short", .txt, .noError, []), ("3dprinter", .ptr, .noError, []),
     ]
     for (name, type, code, data) in expected {
       let answer = try #require(try host.answer(plugin, query(name, type)))
@@ -140,6 +144,37 @@ struct InnerResolverTests {
     try change("nameserver 127.0.0.1\n")
     #expect(try code("v4.test") == .noError)
     #expect(try host.answer(plugin, query("v4.test", .mx))?.responseCode == .noError)
+  }
+
+  @Test("options of resolv.conf hold for getaddrinfo, and no longer once they are gone")
+  func useVC() throws {
+    let folder = try #require(getenv(innerMarker).map { String(cString: $0) })
+    let host = try TestHost()
+    let address = DNSRecordData.address(.v4(0xC000_0201))
+    let server = try TestServer(
+      host, at: (0x7F00_0009, 53), stream: { framed(reply($0, .noError, [address])) }
+    ) { query, _ in [reply(query, .noError, [address])] }
+    func write(_ options: String) throws {
+      usleep(10_000)  // a tick of the clock that files have
+      try writeFile("\(folder)/resolv.conf", "nameserver 127.0.0.9\noptions \(options)\n")
+      usleep(10_000)  // a tick of the clock that files have
+    }
+    defer { try? writeFile("\(folder)/resolv.conf", "nameserver 127.0.0.1\n") }
+    try write("use-vc")
+    // One thread, so that it is the same one that is asked again.
+    let plugin = try HostResolver(
+      host: host.context, config: DNSConfig(network: "test", options: Options(["workers": 1])),
+      files: HostFiles(resolvConf: "/etc/resolv.conf", fallback: nil, order: .system)
+    ) { HostLookup.addresses(of: $0, $1, $2) }
+    try plugin.start()
+    #expect(try host.answer(plugin, query("a.vc.test", .a))?.answers.count == 1)
+    #expect(server.datagrams == 0)
+    // The plugin's own and getaddrinfo's.
+    #expect(server.connections == 2)
+    try write("timeout:1")
+    #expect(try host.answer(plugin, query("b.vc.test", .a))?.answers.count == 1)
+    #expect(server.connections == 2)
+    #expect(server.datagrams == 2)
   }
 }
 

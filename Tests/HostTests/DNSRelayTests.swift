@@ -4,7 +4,9 @@ import Host
 import HostProtocol
 import Testing
 
-@Suite("The DNS broker: what becomes of a plugin's answer, and denials of its own")
+@Suite(
+  "The DNS broker: what becomes of a plugin's answer, and denials of its own",
+  .timeLimit(.minutes(5)))
 struct DNSRelayTests {
   private let fixture = BrokerFixture()
 
@@ -159,6 +161,34 @@ struct DNSRelayTests {
     #expect(zone.responseCode == .nameError)
     // The asterisk's own name and what it stands for have no reverse name.
     #expect(try fixture.ask(clientQuery("7.0.0.10.in-addr.arpa", .ptr)) != nil)
+  }
+
+  @Test("a name above one that is owned is there, whatever the nameservers say (RFC 8020 2)")
+  func above() throws {
+    try fixture.broker.set(
+      NameSet(owner: "x", hosts: ["a.db.corp": ["10.0.0.5"], "*.dev.lan": ["10.0.0.6"]]))
+    #expect(fixture.broker.publish("vm.guests", address: "10.0.0.7") == .done)
+    func code(_ name: String, _ type: DNSType = .a) throws -> DNSResponseCode {
+      let bytes = try fixture.relayed(clientQuery(name, type)) { asked in
+        pluginAnswer(asked, count: 0) {
+          $0.header.responseCode = .nameError
+          $0.authorities = [DNSRecord(authorityOf: .root, ttl: 900)]
+        }
+      }
+      let message = try DNSMessage(parsing: bytes)
+      #expect(message.authorities.map(\.type) == [.soa])
+      return message.responseCode
+    }
+    for name in ["corp", "DB.Corp", "lan", "dev.lan", "guests"] {
+      #expect(try code(name) == .noError, "\(name)")
+      #expect(try code(name, .https) == .noError, "\(name)")
+    }
+    for name in ["x.corp", "b.db.corp", "a.a.db.corp", "other"] {
+      #expect(try code(name) == .nameError, "\(name)")
+    }
+    #expect(fixture.broker.withdraw("vm.guests", address: nil) == .done)
+    try fixture.broker.set(NameSet(owner: "x"))
+    for name in ["corp", "dev.lan", "guests"] { #expect(try code(name) == .nameError, "\(name)") }
   }
 
   @Test("an asterisk that stands for nothing is refused", arguments: ["*", "a*.test", "a.*.test"])

@@ -106,6 +106,62 @@ extension EndToEnd {
       #expect((time?.first.flatMap { Int($0) } ?? .max) < 500, "\(offline)")
     }
 
+    @Test func aNameOfTheHostsFileIsNeverDeniedForAnotherType() throws {
+      try require(.tap, .program("dnsmasq"), .program("dig"))
+      let host = try HostWithFiles(
+        ["127.0.0.1": ["known.test,192.0.2.1"]],
+        hosts: "192.0.2.77 db.only.test 3dprinter\n2001:db8::77 six.test\n")
+      let daemon = try host.daemon()
+      defer { daemon.stop(); host.remove() }
+      let result = try daemon.guest(
+        """
+        \(host.resolvConf("127.0.0.1")); sleep 0.01
+        ask() { \(dig) "$@" | awk -v q="$*" '
+          /status:/ { sub(/,.*/, "", $6); code = $6 } /ANSWER:/ { sub(/,/, "", $10); n = $10; sub(/,/, "", $12); a = $12 }
+          END { print q, code, n, a }'; }
+        ask db.only.test HTTPS; ask db.only.test MX; ask DB.Only.Test. TXT; ask only.test A
+        ask db.only.test AAAA; ask six.test A; ask 3dprinter A; ask 3dprinter SVCB
+        ask db.only.test ANY; ask no.only.test HTTPS; ask a.onion A; ask x.localhost A
+        """, seconds: 60)
+      #expect(
+        result.output == """
+          db.only.test HTTPS NOERROR 0 1
+          db.only.test MX NOERROR 0 1
+          DB.Only.Test. TXT NOERROR 0 1
+          only.test A NOERROR 0 1
+          db.only.test AAAA NOERROR 0 1
+          six.test A NOERROR 0 1
+          3dprinter A NOERROR 1 0
+          3dprinter SVCB NOERROR 0 1
+          db.only.test ANY NOERROR 1 0
+          no.only.test HTTPS NXDOMAIN 0 1
+          a.onion A NXDOMAIN 0 1
+          x.localhost A NOERROR 1 0
+
+          """, "\(result) \(daemon.log(of: "default"))")
+    }
+
+    @Test func aHostsFileOf150000LinesIsReadBesideTheNetwork() throws {
+      try require(.tap, .program("dnsmasq"), .program("dig"))
+      let host = try HostWithFiles(["127.0.0.1": ["known.test,192.0.2.1"]], hosts: "")
+      let daemon = try host.daemon()
+      defer { daemon.stop(); host.remove() }
+      // What is new in it is found at once, by the C library while it is still being read here.
+      let result = try daemon.guest(
+        """
+        \(host.resolvConf("127.0.0.1"))
+        { cat \(host.folder)/hosts; seq 150000 | sed 's/.*/0.0.0.0 ads&.blocked.test/'
+          echo 192.0.2.78 last.test; } >/tmp/hosts.$$; cat /tmp/hosts.$$ >\(host.folder)/hosts; rm /tmp/hosts.$$
+        sleep 0.01; \(dig) +short last.test
+        \(dig) +short known.test; \(dig) +short ads150000.blocked.test; sleep 2
+        \(dig) +short last.test; \(dig) +short ads150000.blocked.test; \(dig) +short known.test
+        """, seconds: 60)
+      #expect(
+        result.output
+          == "192.0.2.78\n192.0.2.1\n0.0.0.0\n192.0.2.78\n0.0.0.0\n192.0.2.1\n",
+        "\(result) \(daemon.log(of: "default"))")
+    }
+
     @Test func withItsResolverOffAnInstanceAsksTheHostsServers() throws {
       try require(.tap, .program("dnsmasq"), .program("dig"))
       let host = try HostWithFiles(

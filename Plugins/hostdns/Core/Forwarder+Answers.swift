@@ -41,7 +41,13 @@ extension Forwarder {
       serverFailed(exchange, attempt, code) { exchange.question.answer(code, options: options) }
       return true
     }
-    if isGood {
+    let isLame =
+      code == .noError && survey.answerCount == 0 && !survey.header.recursionAvailable
+      && !survey.header.isAuthoritative && exchange.question.header.recursionDesired
+    if isLame {
+      // It refers to others, or knows nothing: no answer for who wants recursion.
+      serverFailed(exchange, attempt, code) { bytes }
+    } else if isGood {
       counters.answers &+= 1
       favour(attempt.server, in: exchange)
       finish(exchange, bytes)

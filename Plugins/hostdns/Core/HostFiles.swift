@@ -120,7 +120,9 @@ final class HostFiles {
 
   // MARK: Names
 
-  func find(_ name: DNSName) -> HostsFile.Finding { hosts.content.find(name) }
+  func find(_ name: DNSName) -> HostsFile.Finding {
+    order.content.usesFile ? hosts.content.find(name) : .missing
+  }
 
   /// - Parameter isInFile: what `find` says; a name that may be there is a matter of the system.
   func route(_ name: DNSName, _ finding: HostsFile.Finding) -> HostsOrder.Route {
@@ -146,6 +148,7 @@ final class HostFiles {
 
   /// The name that the hosts file has for a reverse name's address.
   func hostsName(ofReverse name: DNSName) -> DNSName? {
-    name.reverseAddress.flatMap { hosts.content.name(of: $0) }
+    guard order.content.usesFile else { return nil }
+    return name.reverseAddress.flatMap { hosts.content.name(of: $0) }
   }
 }

@@ -117,6 +117,7 @@ extension HostResolver {
   func exists(_ name: DNSName) -> Bool {
     let finding = files.find(name)
     if case .addresses = finding { return true }
+    if files.hostsName(ofReverse: name) != nil { return true }
     return files.isAbove(name, finding)
   }
 }

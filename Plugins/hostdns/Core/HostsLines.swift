@@ -69,7 +69,14 @@ struct HostsLines {
   /// As inet_pton(3) has it: an address with a zone is none.
   private static func address(_ word: ArraySlice<UInt8>) -> DNSAddress? {
     guard word.count <= 45 else { return nil }
-    if word.contains(UInt8(ascii: ":")) { return DNSAddress(String(decoding: word, as: UTF8.self)) }
+    if word.contains(UInt8(ascii: ":")) {
+      let address = DNSAddress(String(decoding: word, as: UTF8.self))
+      // IPv4 in disguise (RFC 4291 2.5.5.2).
+      if case .v6(0, let low)? = address, low >> 32 == 0xFFFF {
+        return .v4(UInt32(truncatingIfNeeded: low))
+      }
+      return address
+    }
     var value: UInt32 = 0
     var part: UInt32 = 0
     var digits = 0

@@ -95,6 +95,9 @@ package struct HostsOrder: Equatable, Sendable {
     }
   }
 
+  /// Whether the hosts file may count.
+  package var usesFile: Bool { sources.contains(.files) || sources.contains(.other) }
+
   /// Whether nss-myhostname(8) may answer, and the host's name matters.
   package var knowsOwnName: Bool { sources.contains(.own) }
 

@@ -224,7 +224,9 @@ package final class DNSBroker {
       return fail(lookup)
     }
     do throws(DNSAnswer.Flaw) {
-      let answer = try DNSAnswer(checking: bytes, askedID: lookup.askedID, lookup.question)
+      let answer = try DNSAnswer(
+        checking: names.corrected(bytes, lookup.question), askedID: lookup.askedID,
+        lookup.question)
       if lookup.era == era, lookup.key.key.wantsRecursion {
         cache.store(lookup.key.key, answer, now: now)
       }

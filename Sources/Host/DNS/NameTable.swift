@@ -18,6 +18,7 @@ package struct NameTable {
 
   private var addresses: [DNSName: [DNSAddress]] = [:]
   private var names: [DNSAddress: [DNSName]] = [:]
+  private(set) var above = NamesAbove()
   /// Pairs in the table.
   package private(set) var count = 0
 
@@ -32,6 +33,7 @@ package struct NameTable {
     guard let address = DNSAddress(address) else { return .invalidAddress }
     if addresses[name]?.contains(address) == true { return .done }
     guard count < Self.maximumEntries else { return .full }
+    if addresses[name] == nil { above.add(name) }
     addresses[name, default: []].append(address)
     names[address, default: []].append(name)
     count += 1
@@ -54,7 +56,10 @@ package struct NameTable {
   private mutating func remove(_ name: DNSName, _ address: DNSAddress) {
     guard let index = addresses[name]?.firstIndex(of: address) else { return }
     addresses[name]?.remove(at: index)
-    if addresses[name]?.isEmpty == true { addresses[name] = nil }
+    if addresses[name]?.isEmpty == true {
+      addresses[name] = nil
+      above.remove(name)
+    }
     if let index = names[address]?.firstIndex(of: name) { names[address]?.remove(at: index) }
     if names[address]?.isEmpty == true { names[address] = nil }
     count -= 1

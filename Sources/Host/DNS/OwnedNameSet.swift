@@ -16,6 +16,8 @@ struct OwnedNameSet {
   /// Hosts "*.NAME" by NAME (RFC 4592).
   private(set) var wildcards: [DNSName: Entry] = [:]
   private(set) var zones: [DNSName: OwnedZone] = [:]
+  /// Names above the hosts.
+  private(set) var above = NamesAbove()
   /// Names of one address that reverse lookups tell.
   static let maximumNames = 64
 
@@ -57,10 +59,13 @@ struct OwnedNameSet {
       throw HostError(
         .invalidConfig, "`\(text)` has several values, so each has to be an address")
     }
-    guard count <= OwnedNames.maximumEntries else { throw Self.tooMany }
+    guard count <= OwnedNames.maximumEntries, above.count <= OwnedNames.maximumEntries else {
+      throw Self.tooMany
+    }
   }
 
   private mutating func set(_ name: DNSName, _ entry: Entry) {
+    if hosts[name] == nil { above.add(name) }
     if name.isWildcard { wildcards[name.parent] = entry } else { hosts[name] = entry }
   }
 

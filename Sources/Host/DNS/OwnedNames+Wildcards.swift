@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Hosts that are wildcards, "*.dev.internal", and the zone that a negative answer tells of.
+// Hosts that are wildcards, "*.dev.internal"; names above owned ones; the zone that a negative answer
+// tells of.
 
 import DNSMessage
 
@@ -33,6 +34,27 @@ extension OwnedNames {
       if zone.wire.count > longest?.wire.count ?? 0 { longest = zone }
     }
     return longest
+  }
+
+  /// Whether names below it are owned: then it exists, though it may be somebody else's.
+  func isAbove(_ name: DNSName) -> Bool {
+    published.above.contains(name) || sets.contains { $0.above.contains(name) }
+  }
+
+  /// What the plugin says, but that it denies a name which is above one of ours: a resolver in a
+  /// guest would take that for all below it (RFC 8020 2).
+  func corrected(_ bytes: [UInt8], _ question: DNSQuestion) -> [UInt8] {
+    guard let survey = try? DNSSurvey(bytes), survey.header.responseCode == .nameError,
+      survey.answerCount == 0, isAbove(question.name),
+      var message = try? DNSMessage(parsing: bytes)
+    else { return bytes }
+    message.header.responseCode = .noError
+    message.header.authenticData = false
+    message.authorities = [
+      DNSRecord(
+        authorityOf: question.name, dnsClass: question.dnsClass, ttl: Self.timeToLive)
+    ]
+    return message.encoded()
   }
 
   /// The SOA of an answer that denies, nil for another: a name without a zone is one by itself.
