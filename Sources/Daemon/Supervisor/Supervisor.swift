@@ -31,6 +31,7 @@ package final class Supervisor {
   private var lock: Int32 = -1
   private var control: ControlListener?
   private var attach: AttachServer?
+  private var watcher: ConfigWatcher?
   private var shuttingDown = false
 
   /// - Parameter loop: runs on the thread that calls this, and `start`.
@@ -72,6 +73,7 @@ package final class Supervisor {
     guard Files.exists(options.installation.hostExecutable) else {
       throw ServeError.noHost(options.installation.hostExecutable)
     }
+    let stamp = FileStamp(of: options.configFile)
     let configuration = try loadConfiguration()
     try Files.makeDirectory(options.home.networksDirectory, mode: 0o755)
     try takeLock()
@@ -97,7 +99,20 @@ package final class Supervisor {
     log.info(
       "serving \(options.home.path): networks \(networks.keys.sorted().joined(separator: ", "))")
     inspectPlugins()
+    watchConfiguration(since: stamp)
     context.rest.disturb()
+  }
+
+  /// What others write into networks.yaml, as `limactl network create` does, holds at once. Without inotify it holds
+  /// after SIGHUP.
+  private func watchConfiguration(since stamp: FileStamp) {
+    do {
+      watcher = try ConfigWatcher(path: options.configFile, stamp: stamp, loop: loop) {
+        [weak self] in self?.reload()
+      }
+    } catch {
+      log.warning("changes of \(options.configFile) are not noticed, send SIGHUP after one: \(error)")
+    }
   }
 
   private func takeLock() throws {
@@ -117,8 +132,9 @@ package final class Supervisor {
       options.configFile, mayBeMissing: options.configFile == options.home.configFile)
   }
 
-  /// SIGHUP: reads the file again. A bad one is told, and what holds stays.
+  /// SIGHUP, or the file changed: reads it again. A bad one is told, and what holds stays.
   package func reload() {
+    watcher?.note(FileStamp(of: options.configFile))
     do {
       apply(try loadConfiguration())
       configError = nil
@@ -228,6 +244,8 @@ package final class Supervisor {
   }
 
   private func closeSockets(keepLock: Bool = false) {
+    watcher?.close()
+    watcher = nil
     control?.close()
     control = nil
     attach?.close()

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// network ls, inspect, start, stop.
+// network ls, inspect, start, stop; create, edit and delete have files of their own.
 
 import ArgumentParser
 import Daemon
 
 struct Network: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "List, inspect, start and stop networks.",
+    abstract: "List, inspect, create, change, start and stop networks.",
     discussion: """
       A network starts by itself when its first guest comes, and stops some seconds after the last one has left. \
       start and stop are for those who don't want to wait for that.
@@ -16,8 +16,13 @@ struct Network: ParsableCommand {
         lima-netd network inspect default
         lima-netd network inspect default --json | jq -r .sockets.qemu
         lima-netd network stop default
+        lima-netd network create lab --gateway 192.168.110.1/24
+        lima-netd network delete lab
       """,
-    subcommands: [NetworkList.self, NetworkInspect.self, NetworkStart.self, NetworkStop.self],
+    subcommands: [
+      NetworkList.self, NetworkInspect.self, NetworkCreate.self, NetworkEdit.self,
+      NetworkDelete.self, NetworkStart.self, NetworkStop.self,
+    ],
     defaultSubcommand: NetworkList.self)
 }
 

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// NetworkDraft: a network as `network create` and `network edit` are given it, and which keys that makes in
+// networks.yaml. The rules and words of Lima's own modes are those of `limactl network create`. Pure.
+
+package struct NetworkDraft: Sendable, Hashable {
+  package var mode: String
+  /// "192.168.110.1" or "192.168.110.1/24", as typed.
+  package var gateway: String?
+  package var dhcpEnd: String?
+  package var interface: String?
+
+  package init(
+    mode: String, gateway: String? = nil, dhcpEnd: String? = nil, interface: String? = nil
+  ) {
+    self.mode = mode
+    self.gateway = gateway
+    self.dhcpEnd = dhcpEnd
+    self.interface = interface
+  }
+
+  /// What is wrong with what was typed.
+  package enum Flaw: Error, Hashable, Sendable, CustomStringConvertible {
+    case needs(mode: String, String)
+    case refuses(mode: String, String)
+    case notCIDR(String)
+    case notUnicast(String)
+    case notAddress(String)
+
+    package var description: String {
+      switch self {
+      case .needs(let mode, let what): return "network mode `\(mode)` requires specifying \(what)"
+      case .refuses(let mode, let what):
+        return "network mode `\(mode)` does not support specifying \(what)"
+      case .notCIDR(let text):
+        return "failed to parse CIDR: `\(text)` is no ADDRESS/LENGTH, as 192.168.110.1/24"
+      case .notUnicast(let text):
+        return "invalid IP address: \(text) cannot be a gateway's: take one as 192.168.110.1"
+      case .notAddress(let text):
+        return "invalid IP address: `\(text)`: write four numbers, as 192.168.110.254"
+      }
+    }
+  }
+
+  /// The keys and values of a new network.
+  package func entry() throws(Flaw) -> [(key: String, value: String)] {
+    switch mode {
+    case "bridged":
+      if gateway != nil { throw .refuses(mode: mode, "gateway") }
+      if dhcpEnd != nil { throw .refuses(mode: mode, "dhcpEnd") }
+      guard interface != nil else { throw .needs(mode: mode, "interface") }
+    case "user-v2", "shared", "host":
+      guard gateway != nil else { throw .needs(mode: mode, "gateway") }
+      if interface != nil { throw .refuses(mode: mode, "interface") }
+      // user-v2 has a pool of all addresses.
+      if mode == "user-v2", dhcpEnd != nil { throw .refuses(mode: mode, "dhcpEnd") }
+    default: break
+    }
+    var entry = [(key: "mode", value: mode)]
+    for (key, value) in try changes() { if let value { entry.append((key, value)) } }
+    return entry
+  }
+
+  /// What was given, as keys to set.
+  package func changes() throws(Flaw) -> [NetworksText.Change] {
+    var changes: [NetworksText.Change] = []
+    if let gateway {
+      let (address, length) = try Self.parse(gateway)
+      changes.append(("gateway", "\(address)"))
+      changes.append(("netmask", "\(IPv4Address(IPv4Subnet.mask(length)))"))
+    }
+    if let dhcpEnd {
+      guard let address = IPv4Address(dhcpEnd) else { throw .notAddress(dhcpEnd) }
+      changes.append(("dhcpEnd", "\(address)"))
+    }
+    if let interface { changes.append(("interface", interface)) }
+    return changes
+  }
+
+  /// A gateway with its prefix length, /24 where none is given.
+  static func parse(_ text: String) throws(Flaw) -> (IPv4Address, Int) {
+    let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+    guard let address = IPv4Address(String(parts[0])) else { throw .notCIDR(text) }
+    var length = 24
+    if parts.count > 1 {
+      guard parts[1].utf8.allSatisfy({ (48...57).contains($0) }), let given = Int(parts[1]),
+        (0...32).contains(given)
+      else { throw .notCIDR(text) }
+      length = given
+    }
+    guard address.isUnicast else { throw .notUnicast("\(address)") }
+    return (address, length)
+  }
+}

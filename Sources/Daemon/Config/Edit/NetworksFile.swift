@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// NetworksFile: networks.yaml, edited on disk: read, changed as text (`NetworksText`), checked as the daemon would, and
+// written in one step. A link stays a link: its target is written. A home without the file gets Lima's default first.
+// Blocks on a disk; for the command line.
+
+import Platform
+
+package enum NetworksFileError: Error, Sendable, CustomStringConvertible {
+  case refused(NetworksEditError, file: String)
+  /// The result would not be served.
+  case invalid(ConfigError)
+  case system(SystemError)
+
+  package var description: String {
+    switch self {
+    case .refused(let error, let file): return Self.text(error, file)
+    case .invalid(let error): return "\(error)"
+    case .system(let error): return "\(error)"
+    }
+  }
+
+  private static func text(_ error: NetworksEditError, _ file: String) -> String {
+    switch error {
+    case .unreadable(let error):
+      let place = error.mark.map { ":\($0.line):\($0.column)" } ?? ""
+      return "\(file)\(place): \(ConfigProblem.sentence(error.problem))"
+    case .exists(let name): return "network `\(name)` already exists"
+    case .unknown(let name, let nearest):
+      return "there is no network `\(name)` in \(file)"
+        + (nearest.map { ": did you mean `\($0)`?" } ?? "")
+    case .byHand(let key, let line):
+      return "\(file):\(line): \(key) is written in a way that only an editor can change: "
+        + "lima-netd network edit"
+    }
+  }
+}
+
+package struct NetworksFile {
+  package let path: String
+  package private(set) var text: NetworksText
+  /// False: there is no file yet; the text is the default one.
+  package let exists: Bool
+  private let mode: UInt32
+
+  package init(_ path: String, template: NetworksTemplate) throws(NetworksFileError) {
+    do throws(SystemError) {
+      self.path = Files.exists(path) ? try Files.realPath(path) : path
+      if Files.exists(path) {
+        text = NetworksText(
+          String(decoding: try Files.read(self.path, limit: YAMLLimits().bytes), as: UTF8.self))
+        mode = try Files.info(self.path).mode
+        exists = true
+      } else {
+        text = NetworksText(template.text)
+        mode = 0o644
+        exists = false
+      }
+    } catch {
+      throw .system(error)
+    }
+  }
+
+  /// Changes the text; the file stays.
+  package mutating func edit(
+    _ body: (inout NetworksText) throws(NetworksEditError) -> Void
+  ) throws(NetworksFileError) {
+    do throws(NetworksEditError) { try body(&text) } catch { throw .refused(error, file: path) }
+  }
+
+  /// What the daemon would make of it.
+  package func configuration() throws(NetworksFileError) -> Configuration {
+    do throws(ConfigError) {
+      return try ConfigDecoder.decode(
+        Array(text.text.utf8), file: path,
+        homeDirectory: CurrentProcess.environment["HOME"] ?? "/")
+    } catch {
+      throw .invalid(error)
+    }
+  }
+
+  /// - Throws: also when it would not be served.
+  package func write() throws(NetworksFileError) {
+    _ = try configuration()
+    do throws(SystemError) {
+      if let slash = path.lastIndex(of: "/"), slash > path.startIndex {
+        try Files.makeDirectory(String(path[..<slash]), mode: 0o755)
+      }
+      try Files.write(Array(text.text.utf8), to: path, mode: mode)
+    } catch {
+      throw .system(error)
+    }
+  }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// network delete: removes networks from networks.yaml. A daemon that runs stops them.
+
+import ArgumentParser
+import Daemon
+
+struct NetworkDelete: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "delete", abstract: "Remove networks from networks.yaml.",
+    discussion: """
+        lima-netd network delete lab
+
+      Refused while guests are connected, or an instance's lima.yaml names the network; --force overrides both.
+      """, aliases: ["remove", "rm"])
+
+  @Argument(help: "The networks.")
+  var names: [String]
+  @Flag(name: .shortAndLong, help: "Also when the network is in use.")
+  var force = false
+  @OptionGroup var home: HomeOptions
+
+  func run() throws {
+    let editing = try NetworkEditing(home)
+    var file = try editing.file()
+    for name in names {
+      try editing.apply(to: &file) { (text: inout NetworksText) throws(NetworksEditError) in
+        try text.remove(name)
+      }
+      if !force { try editing.checkUnused(name) }
+    }
+    // Lima's rule brings user-v2 back by itself, and `default` is always there.
+    try editing.write(file)
+    for name in names { StandardOutput.print("\(name) is deleted") }
+  }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// network edit: changes keys of a network in networks.yaml, or opens the whole file in an editor and takes it over only
+// when it can be served.
+
+import ArgumentParser
+import Daemon
+import Platform
+
+struct NetworkEdit: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "edit",
+    abstract: "Change a network of networks.yaml, or open the file in an editor.",
+    discussion: """
+        lima-netd network edit lab --gateway 192.168.112.1
+        lima-netd network edit
+
+      Without options $VISUAL, $EDITOR or vi opens a copy; what it saves replaces the file when it has no mistakes, and \
+      is kept beside it when it has. A network that runs takes other settings than `dns:` at its next start.
+      """)
+
+  @Argument(help: "The network.")
+  var name: String?
+  @OptionGroup var draft: NetworkDraftOptions
+  @Flag(name: .shortAndLong, help: "Also when this host has a route to the subnet.")
+  var force = false
+  @OptionGroup var home: HomeOptions
+
+  func validate() throws {
+    if name == nil, !draft.isEmpty {
+      throw ValidationError("Which network? The options change one: network edit NAME ...")
+    }
+  }
+
+  func run() throws {
+    let editing = try NetworkEditing(home)
+    var file = try editing.file()
+    guard let name, !draft.isEmpty else { return try NetworksEditor.edit(editing, file, name) }
+    var changes: [NetworksText.Change]
+    do {
+      changes = try NetworkDraft(
+        mode: "", gateway: draft.gateway, dhcpEnd: draft.dhcpEnd, interface: draft.interface
+      ).changes()
+    } catch { throw CommandFailure("\(error)") }
+    if let mode = draft.mode {
+      try editing.checkMode(mode)
+      changes.insert(("mode", mode), at: 0)
+    }
+    let before = try editing.network(name, in: file).subnet
+    try editing.apply(to: &file) { (text: inout NetworksText) throws(NetworksEditError) in
+      try text.change(name, changes)
+    }
+    let network = try editing.network(name, in: file)
+    if !force, network.subnet != before { try editing.checkRoutes(network) }
+    try editing.write(file)
+    StandardOutput.print("\(name) is changed")
+  }
+}

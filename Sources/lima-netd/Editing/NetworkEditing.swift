@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// NetworkEditing: what create, edit and delete have in common: the file, the daemon (if one runs), and their checks,
+// with the words for a terminal.
+
+import Daemon
+import Platform
+
+struct NetworkEditing {
+  let home: LimaHome
+  private let options: HomeOptions
+
+  init(_ options: HomeOptions) throws {
+    self.options = options
+    home = try options.resolve()
+  }
+
+  func file() throws -> NetworksFile {
+    do throws(NetworksFileError) {
+      return try NetworksFile(home.configFile, template: Self.template)
+    } catch { throw CommandFailure("\(error)") }
+  }
+
+  func apply(
+    to file: inout NetworksFile, _ body: (inout NetworksText) throws(NetworksEditError) -> Void
+  ) throws {
+    do throws(NetworksFileError) { try file.edit(body) } catch { throw CommandFailure("\(error)") }
+  }
+
+  func write(_ file: NetworksFile) throws {
+    do throws(NetworksFileError) { try file.write() } catch { throw CommandFailure("\(error)") }
+  }
+
+  /// As the daemon would read it.
+  func network(_ name: String, in file: NetworksFile) throws -> NetworkConfiguration {
+    do throws(NetworksFileError) {
+      let networks = try file.configuration().networks
+      if let network = networks.first(where: { $0.name == name }) { return network }
+      throw NetworksFileError.refused(
+        .unknown(name, nearest: Identifier.nearest(to: name, among: networks.map(\.name))),
+        file: file.path)
+    } catch { throw CommandFailure("\(error)") }
+  }
+
+  // MARK: Checks
+
+  func checkMode(_ mode: String) throws {
+    let report =
+      try ControlClient(options).ifRunning { try $0.get(APIPath.plugins) as PluginsReport }
+      ?? PluginSurvey.report(
+        directories: [], installation: PluginSearchOptions.installation())
+    if let text = NetworkConflicts.unknownMode(mode, known: report.modes.map(\.mode)) {
+      throw CommandFailure(text, remedy: "List them:  lima-netd plugin ls")
+    }
+  }
+
+  /// Routes that cannot be read are no conflict.
+  func checkRoutes(_ network: NetworkConfiguration) throws {
+    guard let subnet = network.subnet, let routes = try? HostRoutes.current(),
+      let text = NetworkConflicts.route(subnet, among: routes)
+    else { return }
+    throw CommandFailure(text, remedy: "Take another subnet, or say --force.")
+  }
+
+  func checkUnused(_ name: String) throws {
+    let report = try ControlClient(options).ifRunning { client -> NetworkReport? in
+      let all: [NetworkReport] = try client.get(APIPath.networks)
+      return all.first { $0.name == name }
+    }
+    if let guests = report??.guests, !guests.isEmpty {
+      throw CommandFailure(
+        "network `\(name)` is in use by \(guests.map(\.name).joined(separator: ", "))",
+        remedy: "Stop these first, or say --force.")
+    }
+    let instances = NetworkConflicts.instances(of: name, home: home)
+    if !instances.isEmpty {
+      throw CommandFailure(
+        "network `\(name)` is named by the lima.yaml of \(instances.joined(separator: ", "))",
+        remedy: "Change these first, or say --force.")
+    }
+  }
+
+  private static var template: NetworksTemplate {
+    #if os(Linux)
+      let groups = (try? Files.read("/etc/group", limit: 4 << 20)).map {
+        String(decoding: $0, as: UTF8.self).split(separator: "\n")
+          .compactMap { $0.split(separator: ":").first.map(String.init) }
+      }
+      return .linux(groups: Set(groups ?? []))
+    #else
+      return .macOS()
+    #endif
+  }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// NetworksEditor: networks.yaml in the user's editor. The editor has a copy beside the file; the file is replaced only by
+// a text without mistakes, and a text with mistakes is kept for the next try.
+
+import Daemon
+import Platform
+
+enum NetworksEditor {
+  /// - Parameter name: a network the user wants to see; it has to be there.
+  static func edit(_ editing: NetworkEditing, _ file: NetworksFile, _ name: String?) throws {
+    if let name { _ = try editing.network(name, in: file) }
+    let draft = file.path + ".edit"
+    if let slash = draft.lastIndex(of: "/"), slash > draft.startIndex {
+      try Files.makeDirectory(String(draft[..<slash]), mode: 0o755)
+    }
+    if (try? Files.info(draft, followLinks: false))?.kind != .file {
+      try Files.write(Array(file.text.text.utf8), to: draft, mode: 0o600)
+    }
+    let status = try run(draft)
+    guard status == 0 else {
+      throw CommandFailure(
+        "The editor ended with status \(status): networks.yaml stays as it is",
+        remedy: "What it saved is in \(draft)")
+    }
+    let text = String(
+      decoding: try Files.read(draft, limit: YAMLLimits().bytes), as: UTF8.self)
+    guard text != file.text.text || !file.exists else {
+      Files.remove(draft)
+      return StandardOutput.print("Nothing is changed")
+    }
+    var edited = file
+    try editing.apply(to: &edited) { $0 = NetworksText(text) }
+    do {
+      try editing.write(edited)
+    } catch {
+      throw CommandFailure(
+        "\(error)\nnetworks.yaml stays as it is",
+        remedy: "Go on where you were:  lima-netd network edit  (the text is in \(draft))")
+    }
+    Files.remove(draft)
+    StandardOutput.print("networks.yaml is changed")
+  }
+
+  /// $VISUAL, $EDITOR or vi, by the shell, for it may be a command with arguments.
+  private static func run(_ file: String) throws -> Int32 {
+    let environment = CurrentProcess.environment
+    let editor = [environment["VISUAL"], environment["EDITOR"]].compactMap { $0 }
+      .first { !$0.isEmpty }
+    let child = try ChildProcess.spawn(
+      "/bin/sh", ["-c", "\(editor ?? "vi") \"$1\"", "sh", file])
+    return try ChildProcess.wait(child).shellStatus
+  }
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Platform
+import Testing
+
+@testable import Daemon
+
+@Suite("networks.yaml as text", .timeLimit(.minutes(1)))
+struct NetworksTextTests {
+  private static let file = """
+    # my networks
+    paths:
+      varRun: /run/lima   # root's
+    networks:
+      # the first
+      lab:
+        mode: shared # by name
+        gateway: "192.168.105.1"
+        options:
+          mtu: 9000
+
+      # the second
+      two:
+        mode: user-v2
+        gateway: 192.168.120.1
+      # of the networks
+    # of what follows
+    group: sudo
+
+    """
+
+  private func edited(_ text: String, _ body: (inout NetworksText) throws -> Void) rethrows
+    -> String
+  {
+    var edit = NetworksText(text)
+    try body(&edit)
+    return edit.text
+  }
+
+  @Test func `a network is added behind the last one and all else stays`() throws {
+    let text = try edited(Self.file) {
+      try $0.add("new", [("mode", "user-v2"), ("gateway", "192.168.130.1")])
+    }
+    let addition = "  new:\n    mode: user-v2\n    gateway: 192.168.130.1\n"
+    #expect(
+      text
+        == Self.file.inserting(
+          addition, before: "# of what follows"))
+  }
+
+  @Test func `removing takes the lines of the network and leaves every comment around it`() throws {
+    let text = try edited(Self.file) { try $0.remove("lab") }
+    #expect(!text.contains("lab:") && !text.contains("mtu"))
+    for comment in [
+      "# my networks", "# the first", "# the second", "# of the networks", "# root's",
+    ] {
+      #expect(text.contains(comment), "\(comment)")
+    }
+    let last = try edited(Self.file) { try $0.remove("two") }
+    #expect(last.contains("# of the networks") && last.contains("# of what follows"))
+    #expect(last.contains("mtu: 9000"))
+  }
+
+  @Test func `a value is replaced, added or removed on its line, its comment stays`() throws {
+    let text = try edited(Self.file) {
+      try $0.change(
+        "lab", [("mode", "host"), ("gateway", "192.168.106.1"), ("dhcpEnd", "192.168.106.99")])
+    }
+    #expect(text.contains("    mode: host # by name\n    gateway: 192.168.106.1\n"))
+    #expect(text.contains("      mtu: 9000\n    dhcpEnd: 192.168.106.99\n"))
+    let removed = try edited(Self.file) { try $0.change("two", [("gateway", nil)]) }
+    #expect(!removed.contains("192.168.120.1"))
+  }
+
+  @Test(arguments: ["", "# nothing\n", "networks:\n", "networks: {}\n", "networks: null # none\n"])
+  func `the first network of a file is added`(_ text: String) throws {
+    let result = try edited(text) { try $0.add("new", [("mode", "slirp")]) }
+    #expect(
+      result.hasSuffix("networks:\n  new:\n    mode: slirp\n") || result.contains("# none\n  new:"))
+    var again = NetworksText(result)
+    #expect(try again.names() == ["new"])
+    try again.remove("new")
+    #expect(try again.names() == [])
+  }
+
+  @Test(arguments: [
+    "networks: {lab: {mode: slirp}}\n", "{networks: {lab: {mode: slirp}}}\n",
+    "networks: &n\n  lab: {mode: slirp}\nother: *n\n",
+  ])
+  func `what is written in braces is for an editor, or means what was meant`(_ text: String) {
+    for name in ["lab", "new"] {
+      var edit = NetworksText(text)
+      do throws(NetworksEditError) {
+        if name == "new" {
+          try edit.add(name, [("mode", "slirp")])
+        } else {
+          try edit.change(name, [("mode", "user-v2")])
+        }
+        let names = try edit.names()
+        #expect(names.contains(name))
+      } catch {
+        guard case .byHand = error else {
+          Issue.record("\(error)")
+          continue
+        }
+        #expect(edit.text == text)
+      }
+    }
+  }
+
+  @Test func `names that are there twice or not at all are told`() {
+    var edit = NetworksText(Self.file)
+    #expect(throws: NetworksEditError.exists("lab")) { try edit.add("lab", [("mode", "slirp")]) }
+    #expect(throws: NetworksEditError.unknown("labb", nearest: "lab")) { try edit.remove("labb") }
+  }
+
+  @Test(arguments: ["a b", "#x", "- y", "x: y", "\"q\"", "tab\there", "ü", "", "{a}", "\u{1}"])
+  func `any value reads back as it was`(_ value: String) throws {
+    var edit = NetworksText("networks:\n")
+    try edit.add("new", [("mode", "slirp"), ("interface", value)])
+    let root = try #require(try YAMLReader.read(Array(edit.text.utf8)))
+    #expect(
+      root.jsonValue.object?["networks"]?.object?["new"]?.object?["interface"] == .string(value))
+  }
+
+  @Test func `drafts follow the rules and words of limactl`() throws {
+    func flaw(_ draft: NetworkDraft) -> String {
+      do {
+        _ = try draft.entry()
+        return ""
+      } catch {
+        return "\(error)"
+      }
+    }
+    #expect(
+      flaw(NetworkDraft(mode: "bridged")) == "network mode `bridged` requires specifying interface")
+    #expect(
+      flaw(NetworkDraft(mode: "bridged", gateway: "192.168.1.1", interface: "br0"))
+        == "network mode `bridged` does not support specifying gateway")
+    #expect(
+      flaw(NetworkDraft(mode: "user-v2")) == "network mode `user-v2` requires specifying gateway")
+    #expect(
+      flaw(NetworkDraft(mode: "shared", gateway: "192.168.1.1", interface: "br0"))
+        == "network mode `shared` does not support specifying interface")
+    #expect(
+      flaw(NetworkDraft(mode: "host", gateway: "192.168.1")).hasPrefix("failed to parse CIDR"))
+    #expect(flaw(NetworkDraft(mode: "host", gateway: "127.0.0.1")).hasPrefix("invalid IP address"))
+    #expect(flaw(NetworkDraft(mode: "host", gateway: "0.0.0.0/8")).hasPrefix("invalid IP address"))
+    let entry = try NetworkDraft(mode: "user-v2", gateway: "192.168.110.1/25").entry()
+    #expect(
+      entry.map { "\($0.key)=\($0.value)" } == [
+        "mode=user-v2", "gateway=192.168.110.1", "netmask=255.255.255.128",
+      ])
+  }
+
+  @Test func `Lima's default file is one that this daemon reads, on both systems`() throws {
+    for template in [NetworksTemplate.linux(groups: ["wheel"]), .macOS()] {
+      let configuration = try ConfigDecoder.decode(
+        Array(template.text.utf8), file: "networks.yaml", homeDirectory: "/home/u")
+      #expect(
+        configuration.networks.map(\.name) == ["bridged", "default", "host", "shared", "user-v2"])
+      #expect(configuration.warnings.isEmpty)
+    }
+    #expect(NetworksTemplate.linux(groups: ["wheel"]).group == "wheel")
+    #expect(NetworksTemplate.linux(groups: []).group == "sudo")
+  }
+
+  @Test func `routes of the host are read and held against a subnet`() {
+    let table = """
+      Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+      eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0
+      eth0\t0001A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
+      nonsense
+      """
+    let routes = HostRoutes.parse(table)
+    #expect(routes == [HostRoute(interface: "eth0", network: 0xC0A8_0100, prefixLength: 24)])
+    let clash = IPv4Subnet(containing: IPv4Address(0xC0A8_0101), prefixLength: 16)
+    #expect(NetworkConflicts.route(clash, among: routes)?.contains("by eth0") == true)
+    #expect(NetworkConflicts.route(clash, among: routes, own: ["eth0"]) == nil)
+  }
+}
+
+extension String {
+  fileprivate func replacingFirst(_ part: String, with other: String) -> String {
+    guard let range = self.firstRange(of: part) else { return self }
+    return self[..<range.lowerBound] + other + self[range.upperBound...]
+  }
+
+  fileprivate func inserting(_ part: String, before place: String) -> String {
+    replacingFirst(place, with: part + place)
+  }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// network create, edit and delete, and the daemon that watches networks.yaml.
+
+import Foundation
+import Testing
+
+extension EndToEnd {
+  @Suite struct NetworkFileTests {
+    private static let file = """
+      # mine
+      networks:
+        lab:
+          mode: slirp   # for tests
+      """
+
+    @Test func aCreatedNetworkServesItsFirstGuestAtOnceAndCommentsStay() throws {
+      try require(.tap)
+      let daemon = try TestDaemon(configuration: Self.file)
+      defer { daemon.stop() }
+      let created = try daemon.netd(
+        "network", "create", "fresh", "--gateway", "192.168.141.1/24")
+      #expect(created.output.hasPrefix("fresh is created: user-v2, 192.168.141.0/24"), "\(created)")
+      let text = try String(contentsOfFile: daemon.home + "/_config/networks.yaml", encoding: .utf8)
+      #expect(text.hasPrefix("# mine\n") && text.contains("# for tests"))
+      #expect(
+        eventually {
+          FileManager.default.fileExists(atPath: daemon.socket("qemu", of: "fresh"))
+        })
+      let guest = try daemon.guest("ip -4 -o addr show", on: "fresh")
+      #expect(guest.output.contains("192.168.141."), "\(guest)")
+    }
+
+    @Test func whatLimactlWritesIsServedWithoutASignal() throws {
+      let daemon = try TestDaemon(configuration: Self.file)
+      defer { daemon.stop() }
+      // As os.WriteFile does: truncated, then written.
+      try
+        (Self.file
+        + "\n  more:\n    mode: user-v2\n    gateway: 192.168.142.1\n    netmask: 255.255.255.0\n")
+        .write(
+          toFile: daemon.home + "/_config/networks.yaml", atomically: false, encoding: .utf8)
+      #expect(
+        eventually { FileManager.default.fileExists(atPath: daemon.socket("fd", of: "more")) })
+    }
+
+    @Test func whatCannotBeServedIsRefusedAndTheFileStays() throws {
+      let daemon = try TestDaemon(configuration: Self.file)
+      defer { daemon.stop() }
+      let refused: [([String], String)] = [
+        (["create", "lab", "--gateway", "192.168.143.1"], "network `lab` already exists"),
+        (["create", "x", "--mode", "slurp"], "did you mean `slirp`?"),
+        (["create", "x"], "network mode `user-v2` requires specifying gateway"),
+        (["create", "x", "--gateway", "192.168.104.7"], "overlaps 192.168.104.0/24"),
+        (["create", "a/b", "--gateway", "192.168.143.1"], "cannot be a name"),
+        (["create", "default", "--mode", "slirp"], "already exists"),
+        (["delete", "labb"], "did you mean `lab`?"),
+        (["edit", "nope", "--mode", "slirp"], "there is no network `nope`"),
+        (["edit", "lab", "--gateway", "192.168.143"], "failed to parse CIDR"),
+      ]
+      for (words, text) in refused {
+        let result = try run(
+          Installation.daemon, ["network"] + words, environment: daemon.environment)
+        #expect(!result.succeeded && result.errors.contains(text), "\(result)")
+      }
+      let text = try String(contentsOfFile: daemon.home + "/_config/networks.yaml", encoding: .utf8)
+      #expect(text == Self.file)
+    }
+
+    @Test func aNetworkInUseIsDeletedByForceOnly() throws {
+      try require(.tap)
+      let daemon = try TestDaemon(configuration: Self.file)
+      defer { daemon.stop() }
+      let guest = try daemon.begin("exec", "lab", "--name", "box", "--", "sleep", "60")
+      defer { guest.stop() }
+      #expect(
+        try eventually { try (daemon.network("lab")["guests"] as? [Any])?.count == 1 })
+      let refused = try daemon.netd("network", "delete", "lab")
+      #expect(refused.errors.contains("in use by box"), "\(refused)")
+      try FileManager.default.createDirectory(
+        atPath: daemon.home + "/vm", withIntermediateDirectories: true)
+      try "networks:\n- lima: lab\n".write(
+        toFile: daemon.home + "/vm/lima.yaml", atomically: true, encoding: .utf8)
+      guest.stop()
+      #expect(
+        try eventually { try (daemon.network("lab")["guests"] as? [Any])?.isEmpty == true })
+      let named = try daemon.netd("network", "delete", "lab")
+      #expect(named.errors.contains("lima.yaml of vm"), "\(named)")
+      let forced = try daemon.netd("network", "delete", "--force", "lab")
+      #expect(forced.succeeded, "\(forced)")
+      #expect(try eventually { try daemon.network("lab").isEmpty })
+    }
+
+    @Test func theEditorsTextIsTakenOverOnlyWithoutMistakes() throws {
+      let daemon = try TestDaemon(configuration: Self.file, start: false)
+      defer { daemon.stop() }
+      func edit(_ script: String) throws -> CommandResult {
+        try run(
+          Installation.daemon, ["network", "edit"],
+          environment: ["LIMA_HOME": daemon.home, "VISUAL": "sed -i '\(script)'"])
+      }
+      let path = daemon.home + "/_config/networks.yaml"
+      let wrong = try edit("s/mode/mood/")
+      #expect(!wrong.succeeded && wrong.errors.contains("did you mean `mode`?"), "\(wrong)")
+      #expect(try String(contentsOfFile: path, encoding: .utf8) == Self.file)
+      // The text with the mistake is what the editor opens next.
+      let right = try edit("s/mood: slirp/mode: user-v2/;$a \\    gateway: 192.168.144.1")
+      #expect(right.succeeded, "\(right)")
+      #expect(
+        try String(contentsOfFile: path, encoding: .utf8).contains("mode: user-v2   # for tests"))
+      #expect(!FileManager.default.fileExists(atPath: path + ".edit"))
+      let nothing = try edit("")
+      #expect(nothing.output.contains("Nothing is changed"), "\(nothing)")
+    }
+  }
+}
