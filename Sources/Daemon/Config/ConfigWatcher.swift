@@ -44,6 +44,9 @@ final class ConfigWatcher {
       try loop.add(watch.fd, .read) { [weak self] _ in self?.receive() }
     #endif
     arm()
+    #if os(Linux)
+      guard FileStamp(of: path) != stamp else { return }
+    #endif
     lookSoon()
   }
 

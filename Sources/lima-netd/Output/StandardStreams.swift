@@ -37,3 +37,8 @@ enum StandardError {
     try? Files.writeAll(2, Array((text + "\n").utf8))
   }
 }
+
+enum StandardInput {
+  /// Somebody may type an answer.
+  static var isTerminal: Bool { isatty(0) == 1 }
+}

@@ -131,7 +131,7 @@ struct InstancePlanTests {
     ),
     (
       "networks: [{lima: user-v3}]",
-      "f:1:19: field `networks[0].lima` references network \"user-v3\" which is not defined in networks.yaml: did you mean `user-v2`?"
+      "f:1:19: field `networks[0].lima` references network `user-v3` which is not defined in networks.yaml: did you mean `user-v2`?"
     ),
     (
       "networks: [{lima: user-v2, socket: /a-socket}]",
@@ -147,11 +147,11 @@ struct InstancePlanTests {
     ),
     (
       "networks: [{socket: /a-file}]",
-      "f:1:21: field `networks[0].socket` \"/a-file\" points to a non-socket file"
+      "f:1:21: field `networks[0].socket` `/a-file` points to a non-socket file"
     ),
     (
       "networks: [{vzNAT: true}]",
-      "f:1:20: field `networks[0].vzNAT` requires `vmType` to be \"vz\""
+      "f:1:20: field `networks[0].vzNAT` requires `vmType` to be `vz`"
     ),
     (
       "networks: [{lima: user-v2, macAddress: zz}]",
@@ -159,11 +159,11 @@ struct InstancePlanTests {
     ),
     (
       "networks: [{lima: user-v2, macAddress: '00:00:00:00:00:00:00:01'}]",
-      "f:1:40: field `networks[0].macAddress` must be a 48 bit (6 bytes) MAC address; actual length of \"00:00:00:00:00:00:00:01\" is 8 bytes"
+      "f:1:40: field `networks[0].macAddress` must be a 48 bit (6 bytes) MAC address; actual length of `00:00:00:00:00:00:00:01` is 8 bytes"
     ),
     (
       "networks: [{lima: user-v2, interface: sixteen-bytes-xx}]",
-      "f:1:39: field `networks[0].interface` must be less than 16 bytes, but is 16 bytes: \"sixteen-bytes-xx\""
+      "f:1:39: field `networks[0].interface` must be less than 16 bytes, but is 16 bytes: `sixteen-bytes-xx`"
     ),
     (
       "networks: [{lima: user-v2, interface: a/b}]",
@@ -171,11 +171,11 @@ struct InstancePlanTests {
     ),
     (
       "networks: [{lima: user-v2, interface: eth0}]",
-      "f:1:39: field `networks[0].interface` must not be set to \"eth0\" because it is reserved for slirp"
+      "f:1:39: field `networks[0].interface` must not be set to `eth0` because it is reserved for slirp"
     ),
     (
       "networks: [{lima: user-v2}, {lima: shared, interface: lima0}]",
-      "f:1:55: field `networks[1].interface` value \"lima0\" has already been used by field `networks[0].interface`"
+      "f:1:55: field `networks[1].interface` value `lima0` has already been used by field `networks[0].interface`"
     ),
     ("ssh: {localPort: 22}", "f:1:18: field `ssh.localPort` must not be 22"),
     ("ssh: {localPort: -1}", "f:1:18: field `ssh.localPort` must be > 0"),
@@ -215,5 +215,18 @@ struct InstancePlanTests {
         "unix /home/u/.lima/default/sock/docker.sock -:2375",
       ])
     #expect(plan.warnings.count == 1 && plan.rules.count == 7)
+  }
+
+  @Test func `a number in quotes is the number, as Lima reads it`() throws {
+    let forward = try plan("portForwards:\n- {guestPort: \"80\", hostPort: '8080', proto: tcp, static: true}\n")
+    #expect(forward.statics.map(\.guestPort) == [80])
+    #expect(problems("portForwards:\n- {guestPort: \"eighty\"}\n").count == 1)
+    #expect(try plan("ssh: {localPort: \"60022\"}\n").sshLocalPort == 60022)
+  }
+
+  @Test func `a plain instance is not refused for the rules it drops`() throws {
+    let text = "portForwards:\n- {guestPort: 22}\n- {guestPort: 80, proto: tcp, static: true}\n"
+    #expect(!problems(text).isEmpty)
+    #expect(try plan("plain: true\n" + text).statics.map(\.guestPort) == [80])
   }
 }

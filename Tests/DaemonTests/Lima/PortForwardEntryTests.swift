@@ -125,7 +125,7 @@ struct PortForwardEntryTests {
       {
         $0.guestSocket = "a"; $0.hostSocket = "/b"
       },
-      ["field `f.guestSocket` must be an absolute path, but is \"a\""]
+      ["field `f.guestSocket` must be an absolute path, but is `a`"]
     ),
     (
       { $0.guestSocket = "/a" },
@@ -141,7 +141,7 @@ struct PortForwardEntryTests {
       },
       ["field `f.hostSocket` must be less than UNIX_PATH_MAX=108 characters, but is 108"]
     ),
-    ({ $0.proto = "sctp" }, ["field `f.proto` must be \"tcp\", \"udp\", or \"any\""]),
+    ({ $0.proto = "sctp" }, ["field `f.proto` must be `tcp`, `udp`, or `any`"]),
     ({ $0.reverse = true }, ["field `f.reverse` must be false"]),
     (
       {

@@ -102,6 +102,8 @@ extension InstancePlan {
     var yaml = yaml
     let directory = identity.directory
     let values = Self.templateValues(yaml, identity, context)
+    // As Lima does before it checks: in a plain instance all other rules are as if they were not there.
+    if yaml.plain == true { yaml.portForwards.removeAll { !$0.entry.isStatic } }
     for index in yaml.portForwards.indices {
       yaml.portForwards[index].entry.fill(socketDirectory: directory + "/sock") { text, isHost in
         LimaTemplate.expand(text, isHost ? values.host : values.guest)

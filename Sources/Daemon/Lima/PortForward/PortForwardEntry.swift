@@ -113,7 +113,7 @@ package struct PortForwardEntry: Sendable, Hashable {
     }
     checkSockets(field: field, say)
     if PortForwardRule.Transport(rawValue: proto) == nil {
-      say("proto", "field `\(field).proto` must be \"tcp\", \"udp\", or \"any\"")
+      say("proto", "field `\(field).proto` must be `tcp`, `udp`, or `any`")
     }
     if reverse, guestSocket.isEmpty || hostSocket.isEmpty {
       say("reverse", "field `\(field).reverse` must be false")
@@ -130,7 +130,7 @@ package struct PortForwardEntry: Sendable, Hashable {
       if !guestSocket.hasPrefix("/") {
         say(
           "guestSocket",
-          "field `\(field).guestSocket` must be an absolute path, but is \"\(guestSocket)\"")
+          "field `\(field).guestSocket` must be an absolute path, but is `\(guestSocket)`")
       }
       if hostSocket.isEmpty, hostPortRange[1] > hostPortRange[0] {
         say(

@@ -53,7 +53,7 @@ enum LimaYAMLCheck {
           // As Lima does: what follows would be said of a network that nobody knows.
           return wrong(
             "lima",
-            "field `\(field).lima` references network \"\(entry.lima)\" which is not defined in networks.yaml"
+            "field `\(field).lima` references network `\(entry.lima)` which is not defined in networks.yaml"
               + nearest(entry.lima, context))
         }
         if !entry.socket.isEmpty {
@@ -69,11 +69,11 @@ enum LimaYAMLCheck {
             "vzNAT", "field `\(field).socket` and field `\(field).vzNAT` are mutually exclusive")
         }
         if let kind = context.kindOfFile(entry.socket), kind != .socket {
-          wrong("socket", "field `\(field).socket` \"\(entry.socket)\" points to a non-socket file")
+          wrong("socket", "field `\(field).socket` `\(entry.socket)` points to a non-socket file")
         }
       } else if vzNAT {
         if vmType != "vz" {
-          wrong("vzNAT", "field `\(field).vzNAT` requires `vmType` to be \"vz\"")
+          wrong("vzNAT", "field `\(field).vzNAT` requires `vmType` to be `vz`")
         }
       } else {
         wrong("", "field `\(field).lima` or  field `\(field).socket must be set")
@@ -98,7 +98,7 @@ enum LimaYAMLCheck {
       wrong(
         "macAddress",
         "field `\(field).macAddress` must be a 48 bit (6 bytes) MAC address; actual length of "
-          + "\"\(text)\" is \(bytes.count) bytes")
+          + "`\(text)` is \(bytes.count) bytes")
     }
   }
 
@@ -141,7 +141,7 @@ enum LimaYAMLCheck {
     if name.utf8.count >= 16 {
       wrong(
         "interface",
-        "field `\(field).interface` must be less than 16 bytes, but is \(name.utf8.count) bytes: \"\(name)\""
+        "field `\(field).interface` must be less than 16 bytes, but is \(name.utf8.count) bytes: `\(name)`"
       )
     }
     if name.contains(where: { $0.isWhitespace || $0 == "/" }) {
@@ -150,12 +150,12 @@ enum LimaYAMLCheck {
     if name == "eth0" {
       wrong(
         "interface",
-        "field `\(field).interface` must not be set to \"eth0\" because it is reserved for slirp")
+        "field `\(field).interface` must not be set to `eth0` because it is reserved for slirp")
     }
     if let before = names[name] {
       wrong(
         "interface",
-        "field `\(field).interface` value \"\(name)\" has already been used by field "
+        "field `\(field).interface` value `\(name)` has already been used by field "
           + "`networks[\(before)].interface`")
     } else {
       names[name] = index

@@ -183,7 +183,12 @@ package struct LimaYAMLDecoder {
 
   private mutating func integer(_ node: YAMLNode?, _ field: String) -> Int? {
     guard let node, !node.isNull else { return nil }
-    guard case .integer(let value) = node.jsonValue, let int = Int(exactly: value) else {
+    // Lima takes a number in quotes for the number.
+    guard case .scalar(let text, _) = node.content,
+      case .integer(let value) = YAMLNode(
+        content: .scalar(text: text, plain: true), mark: node.mark
+      ).jsonValue, let int = Int(exactly: value)
+    else {
       problem("field `\(field)` must be a whole number", node)
       return nil
     }

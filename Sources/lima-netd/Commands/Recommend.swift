@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// recommend: which network to take. Asks on a terminal when nothing is given.
+
+import ArgumentParser
+import Daemon
+import Platform
+
+struct Recommend: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Say which network a VM should have.",
+    discussion: """
+        lima-netd recommend
+        lima-netd recommend --from host --vm-type qemu
+        lima-netd recommend --explain
+
+      Prints the network, why, and the lines for lima.yaml and QEMU. On a terminal it asks when --from is not given; \
+      --explain shows all choices and which of them work on this machine now.
+      """)
+
+  @Option(help: "From where the VM is to be reached: localhost, host, vms or lan.")
+  var from: ReachedFrom?
+  @Option(help: "qemu or vz. (default: qemu on Linux, vz on macOS)")
+  var vmType: VMType?
+  @Option(help: "linux or macos: the system of the host. (default: this one's)")
+  var os: HostSystem?
+  @Flag(help: "Show all choices.")
+  var explain = false
+  @OptionGroup var listing: ListingOptions
+  @OptionGroup var home: HomeOptions
+
+  func run() throws {
+    let system = os ?? .current
+    let type = vmType ?? (system == .linux ? .qemu : .vz)
+    if system == .linux, type == .vz {
+      throw CommandFailure(
+        "vmType vz is macOS's own: on Linux VMs are of vmType qemu", remedy: nil)
+    }
+    let modes = try knownModes()
+    if explain {
+      let rows = Self.rows(modes)
+      return try listing.show(rows) { RecommendText.table(rows) }
+    }
+    guard let from = try from ?? ask() else {
+      throw CommandFailure(
+        "From where is the VM to be reached?",
+        remedy: "Say --from localhost, host, vms or lan; --explain shows what follows from each.")
+    }
+    let choice = NetworkChoice.choose(from, type, on: system)
+    let socket = try home.resolve().networkSockets(choice.network).qemu
+    try listing.show(choice) {
+      RecommendText.choice(
+        choice, socket: socket, state: system == .current ? Self.state(choice, modes) : nil)
+    }
+  }
+
+  private func knownModes() throws -> [String] {
+    let report =
+      try ControlClient(home).ifRunning { try $0.get(APIPath.plugins) as PluginsReport }
+      ?? PluginSurvey.report(
+        directories: [], installation: PluginSearchOptions.installation())
+    return report.modes.map(\.mode)
+  }
+
+  static func state(_ choice: NetworkChoice, _ modes: [String]) -> ModeState {
+    guard let mode = choice.mode, !modes.contains(mode) else { return .served }
+    return .unserved("no plugin serves mode \(mode)")
+  }
+
+  static func rows(_ modes: [String]) -> [RecommendRow] {
+    var rows: [RecommendRow] = []
+    for from in ReachedFrom.allCases {
+      for (system, type) in [(HostSystem.linux, VMType.qemu), (.macos, .qemu), (.macos, .vz)] {
+        let choice = NetworkChoice.choose(from, type, on: system)
+        var here = "-"
+        if system == .current {
+          if case .unserved(let why) = state(choice, modes) { here = why } else { here = "yes" }
+        }
+        rows.append(
+          RecommendRow(
+            from: from.rawValue, os: system.rawValue, vmType: type.rawValue, choice: choice,
+            here: here))
+      }
+    }
+    return rows
+  }
+
+  /// Nil where nobody can answer.
+  private func ask() throws -> ReachedFrom? {
+    guard StandardInput.isTerminal else { return nil }
+    StandardOutput.print("From where is the VM to be reached?")
+    for (index, from) in ReachedFrom.allCases.enumerated() {
+      StandardOutput.print("  \(index + 1)  \(from.rawValue): \(from.question)")
+    }
+    for _ in 0..<3 {
+      StandardOutput.print("A number or a word:")
+      guard let line = readLine() else { return nil }
+      let word = line.filter { !$0.isWhitespace }.lowercased()
+      if let number = Int(word), (1...ReachedFrom.allCases.count).contains(number) {
+        return ReachedFrom.allCases[number - 1]
+      }
+      if let from = ReachedFrom(rawValue: word) { return from }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// NetworkChoice: which network a VM wants, by where it is to be reached from: the flowchart of Lima's documentation, with
+// what lima-netd adds on Linux. Pure.
+
+import ArgumentParser
+
+/// From where the VM is to be reached.
+enum ReachedFrom: String, CaseIterable, ExpressibleByArgument {
+  /// By forwarded ports of 127.0.0.1.
+  case localhost
+  /// From the host, by the VM's own address.
+  case host
+  /// From other VMs of the same host.
+  case vms
+  /// From other machines on the host's LAN.
+  case lan
+
+  var question: String {
+    switch self {
+    case .localhost: "ports on this machine's localhost are enough"
+    case .host: "from this machine, by the VM's own IP address"
+    case .vms: "from other VMs, by name"
+    case .lan: "from other machines on the LAN"
+    }
+  }
+}
+
+enum VMType: String, CaseIterable, ExpressibleByArgument {
+  case qemu, vz
+}
+
+enum HostSystem: String, CaseIterable, ExpressibleByArgument {
+  case linux, macos
+
+  static var current: HostSystem {
+    #if os(Linux)
+      .linux
+    #else
+      .macos
+    #endif
+  }
+}
+
+struct NetworkChoice: Codable, Hashable {
+  /// "default", "user-v2", "shared", "bridged" or "vzNAT": the network of networks.yaml, or Lima's own.
+  var network: String
+  /// The mode a plugin has to serve; nil for what Lima does without a daemon.
+  var mode: String?
+  var why: String
+  /// What it asks of the host; nil: nothing.
+  var needs: String?
+  /// For lima.yaml; nil: nothing has to be written.
+  var limaYAML: String?
+
+  static func choose(_ from: ReachedFrom, _ vmType: VMType, on system: HostSystem) -> NetworkChoice
+  {
+    switch from {
+    case .localhost:
+      return NetworkChoice(
+        network: "default", mode: "slirp",
+        why: "The VM reaches the Internet, and its ports are forwarded to 127.0.0.1; no root.",
+        needs: nil, limaYAML: nil)
+    case .vms:
+      return NetworkChoice(
+        network: "user-v2", mode: "user-v2",
+        why:
+          "VMs see each other by address and as lima-NAME.internal, and reach the Internet; no root.",
+        needs: nil, limaYAML: "networks:\n- lima: user-v2")
+    case .host where system == .macos && vmType == .vz:
+      return NetworkChoice(
+        network: "vzNAT", mode: nil,
+        why: "macOS gives the VM an address that the host reaches; fastest there, and no daemon.",
+        needs: "macOS 13 and vmType vz", limaYAML: "networks:\n- vzNAT: true")
+    case .host:
+      return NetworkChoice(
+        network: "shared", mode: "shared",
+        why:
+          "The VM has an address of 192.168.105.0/24 that the host reaches, and reaches the Internet by NAT.",
+        needs: system == .linux ? linuxNeeds("shared") : socketVMNet,
+        limaYAML: "networks:\n- lima: shared")
+    case .lan:
+      return NetworkChoice(
+        network: "bridged", mode: "bridged",
+        why: "The VM is a machine on the LAN, with an address of the LAN's own DHCP server.",
+        needs: system == .linux
+          ? "an existing bridge as `interface:` in networks.yaml; " + linuxNeeds("bridged")
+          : socketVMNet,
+        limaYAML: "networks:\n- lima: bridged")
+    }
+  }
+
+  private static func linuxNeeds(_ network: String) -> String {
+    "a TAP device, made once by root:  sudo lima-netd network setup \(network)"
+  }
+
+  private static let socketVMNet =
+    "socket_vmnet, run by root: https://lima-vm.io/docs/config/network/vmnet/"
+
+  /// The part of QEMU's command line for a VM that Lima does not start; nil where QEMU cannot have it.
+  func qemuArguments(socket: String) -> String? {
+    guard mode != nil else { return nil }
+    return "-netdev stream,id=n0,server=off,addr.type=unix,addr.path=\(socket) "
+      + "-device virtio-net-pci,netdev=n0,mac=52:55:55:00:00:01"
+  }
+}
