@@ -218,7 +218,8 @@ struct InstancePlanTests {
   }
 
   @Test func `a number in quotes is the number, as Lima reads it`() throws {
-    let forward = try plan("portForwards:\n- {guestPort: \"80\", hostPort: '8080', proto: tcp, static: true}\n")
+    let forward = try plan(
+      "portForwards:\n- {guestPort: \"80\", hostPort: '8080', proto: tcp, static: true}\n")
     #expect(forward.statics.map(\.guestPort) == [80])
     #expect(problems("portForwards:\n- {guestPort: \"eighty\"}\n").count == 1)
     #expect(try plan("ssh: {localPort: \"60022\"}\n").sshLocalPort == 60022)
