@@ -210,7 +210,10 @@ struct EndpointTests {
       fixture, socket, "GET /tunnel?ip=192.168.104.3&port=1 HTTP/1.1\r\nHost: x\r\n\r\n")
     defer { Descriptor.close(fd) }
     #expect(String(decoding: try fixture.readToEnd(fd), as: UTF8.self) == "OK")
-    #expect(fixture.log.lines.all.contains { $0.contains("no tunnel to 192.168.104.3:1") })
+    #expect(
+      fixture.until {
+        fixture.log.lines.all.contains { $0.contains("no tunnel to 192.168.104.3:1") }
+      })
   }
 
   @Test func `a head that comes in pieces is a head`() throws {
