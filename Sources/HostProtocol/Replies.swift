@@ -19,6 +19,8 @@ package enum HostEvent: Codable, Hashable, Sendable {
   /// `address`: its socket's path, or "@" and an abstract name.
   case guestUp(id: UInt64, name: String, listener: UInt64, address: String)
   case guestGone(id: UInt64)
+  /// Guests have taken or left addresses or names; many changes within 100 ms are one event.
+  case leasesChanged
   /// The process gives up and exits.
   case fatal(HostError)
 }

@@ -23,7 +23,7 @@ package struct NameSet: Codable, Hashable, Sendable {
   /// A later set of the same owner replaces this one; an empty one withdraws it.
   package var owner: String
   /// Absolute names, without the final dot, each with its addresses or the one name it is an
-  /// alias of.
+  /// alias of; without either it is only kept from whoever would publish it.
   package var hosts: [String: [String]]
   /// Whole suffixes, as gvproxy's API has them.
   package var zones: [NameZone]

@@ -133,6 +133,24 @@ package enum Files {
     }
   }
 
+  /// Writes as much as the other end takes now: a pipe that nobody reads, or a terminal that was stopped, must not stop a
+  /// loop that has something to log. False when some of it is lost.
+  package static func writeIfReady(_ fd: Int32, _ bytes: [UInt8]) -> Bool {
+    var sent = 0
+    while sent < bytes.count {
+      var request = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
+      guard poll(&request, 1, 0) == 1, request.revents & Int16(POLLOUT) != 0 else { return false }
+      // A pipe that is writable takes PIPE_BUF bytes at once (pipe(7)).
+      let length = min(bytes.count - sent, Int(PIPE_BUF))
+      let count = bytes.withUnsafeBytes {
+        systemWrite(fd, $0.baseAddress?.advanced(by: sent), length)
+      }
+      if count < 0, errno != EINTR { return false }
+      sent += max(count, 0)
+    }
+    return true
+  }
+
   /// Makes the directory and those above it. One that exists keeps its permissions.
   package static func makeDirectory(_ path: String, mode: UInt32) throws(SystemError) {
     try refuseNUL(path, "mkdir")

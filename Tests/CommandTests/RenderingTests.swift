@@ -44,7 +44,7 @@ import Testing
       text == """
         NETWORK  PROTOCOL  HOST            GUEST                  CONNECTIONS  STATE
         default  tcp       127.0.0.1:8080  192.168.5.15:80 (web)  2            open
-        default  unix      /run/x.sock     192.168.5.15:81        -            failed: address already in use
+        default  unix      /run/x.sock     192.168.5.15:81        -            waiting: address already in use
         """)
     #expect(ForwardList.text([]) == "No forwards.")
   }

@@ -51,13 +51,14 @@ struct GuestTests {
     #expect(fixture.until { network.state == .running })
   }
 
-  func attach(_ fixture: Fixture, _ network: String = "lab") throws -> (MessageChannel, AttachReply)
-  {
+  func attach(
+    _ fixture: Fixture, _ network: String = "lab", name: String = "box"
+  ) throws -> (MessageChannel, AttachReply) {
     let channel = try MessageChannel(fd: UnixSocket.connect(path: fixture.home.attachSocket))
     let null = try Files.openNull()
     defer { Descriptor.close(null) }
     let request = AttachRequest(
-      network: network, name: "box", mac: "52:55:55:00:00:09", mtu: 1500, vnetHeader: true)
+      network: network, name: name, mac: "52:55:55:00:00:09", mtu: 1500, vnetHeader: true)
     try channel.send(try JSONText.encode(request), fds: [null])
     var reply: AttachReply?
     fixture.until {
@@ -81,6 +82,13 @@ struct GuestTests {
     channel.close()
     #expect(fixture.until { network.guests.isEmpty })
     #expect(fixture.until { network.state == .stopped })
+  }
+
+  @Test func `a name with a NUL, which a plugin would take for another's, is refused`() throws {
+    let fixture = try Fixture()
+    let (_, reply) = try attach(fixture, name: "box\0two")
+    #expect(!reply.ok && reply.error?.code == "INVALID_CONFIG")
+    #expect(try fixture.network().guests.isEmpty)
   }
 
   @Test func `an attached TAP outlives the network's process`() throws {

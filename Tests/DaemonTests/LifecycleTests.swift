@@ -67,7 +67,7 @@ struct LifecycleTests {
     defer { Descriptor.close(guest) }
     fixture.until { network.state == .running }
     let forward = Forward(protocol: "tcp", host: "127.0.0.1:8080", guest: "10.0.0.9:80")
-    let added: Result<Void, ErrorReport> = try fixture.result {
+    let added: Result<Forward, ErrorReport> = try fixture.result {
       network.addForward(forward, answer: $0)
     }
     #expect(throws: Never.self) { try added.get() }

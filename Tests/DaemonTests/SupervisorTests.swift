@@ -163,6 +163,26 @@ struct SupervisorTests {
     #expect(fixture.until { warnings().contains { $0.contains("network lab") } })
   }
 
+  @Test(.timeLimit(.minutes(1)))
+  func `a pipe that nobody reads loses lines of the log and stops nothing`() throws {
+    let fixture = try Fixture(start: false)
+    let pipe = try Descriptor.pipe()
+    defer { for end in [pipe.read, pipe.write] { Descriptor.close(end) } }
+    let sink = LogSink(standardError: pipe.write)
+    let file = fixture.root + "/test.log"
+    try sink.open(file)
+    let line = String(repeating: "x", count: 999) + "\n"
+    for _ in 0..<300 { sink.write(line) }
+    #expect(try Files.read(file, limit: 1 << 20).count == 300_000)
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    #expect(Files.readSome(pipe.read, &buffer) < 300_000)
+    sink.write("last\n")
+    let count = Files.readSome(pipe.read, &buffer)
+    let text = String(decoding: buffer[..<max(count, 0)], as: UTF8.self)
+    #expect(
+      text.hasSuffix("lines were not taken here; they are in the log file\nlast\n"), "\(text)")
+  }
+
   @Test func `a bad file at start is refused as a whole`() throws {
     let fixture = try Fixture(config: "networks:\n  lab:\n    mod: fake\n", start: false)
     #expect(throws: ConfigError.self) { try fixture.supervisor.start() }
@@ -220,11 +240,11 @@ struct SupervisorTests {
     let network = try fixture.network()
     let good = Forward(protocol: "tcp", host: "127.0.0.1:8080", guest: "10.0.0.9:80")
     let taken = Forward(protocol: "tcp", host: "127.0.0.1:1", guest: "10.0.0.9:80")
-    let first: Result<Void, ErrorReport> = try fixture.result {
+    let first: Result<Forward, ErrorReport> = try fixture.result {
       network.addForward(good, answer: $0)
     }
     #expect(throws: Never.self) { try first.get() }
-    let second: Result<Void, ErrorReport> = try fixture.result {
+    let second: Result<Forward, ErrorReport> = try fixture.result {
       network.addForward(taken, answer: $0)
     }
     #expect(
@@ -233,7 +253,7 @@ struct SupervisorTests {
     ) {
       try second.get()
     }
-    let third: Result<Void, ErrorReport> = try fixture.result {
+    let third: Result<Forward, ErrorReport> = try fixture.result {
       network.addForward(good, answer: $0)
     }
     #expect(throws: ErrorReport.self) { try third.get() }

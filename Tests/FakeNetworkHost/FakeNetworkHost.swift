@@ -80,10 +80,18 @@ final class FakeHost {
       return .ok
     case .expose(let forward):
       record("expose \(forward.host)")
-      if forward.host == "127.0.0.1:1" {
+      // A line for each address that others have just now.
+      let taken = (try? Files.read(directory + "/fake-taken", limit: 1 << 16)) ?? []
+      if forward.host == "127.0.0.1:1"
+        || String(decoding: taken, as: UTF8.self).split(separator: "\n").contains(forward.host[...])
+      {
         return .failed(HostError(.exists, "the address is taken", plugin: "fake"))
       }
-      forwards.append(forward)
+      var open = forward
+      if forward.host.hasSuffix(":0") {
+        open.host = forward.host.dropLast() + "\(40000 + forwards.count)"
+      }
+      forwards.append(open)
       return .ok
     case .unexpose(let forward):
       record("unexpose \(forward.host)")

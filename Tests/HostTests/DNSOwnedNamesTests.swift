@@ -142,7 +142,7 @@ struct DNSOwnedNamesTests {
               Record(name: "", address: "10.1.0.2", pattern: "^worker-[0-9]+$"),
               Record(name: "six", address: "fd00::6"), Record(name: "", address: "10.1.0.3"),
             ], defaultAddress: "10.1.0.254"),
-          NameZone(name: "test", records: [Record(name: "x.y", address: "10.1.1.1")]),
+          NameZone(name: "corp.test", records: [Record(name: "x.y", address: "10.1.1.1")]),
           NameZone(name: "deep.apps.test"),
         ]))
     let expected: [(String, DNSType, DNSResponseCode, [String])] = [
@@ -154,8 +154,11 @@ struct DNSOwnedNamesTests {
       ("apps.test", .a, .noError, ["10.1.0.3"]), ("a.b.apps.test", .a, .noError, ["10.1.0.254"]),
       ("api.apps.test", .mx, .noError, []), ("api.apps.test", .aaaa, .noError, []),
       // The longest suffix decides, and it has nothing at all.
-      ("x.deep.apps.test", .a, .nameError, []), ("x.y.test", .a, .noError, ["10.1.1.1"]),
-      ("no.test", .a, .nameError, []), ("no.test", .https, .nameError, []),
+      ("x.deep.apps.test", .a, .nameError, []), ("x.y.corp.test", .a, .noError, ["10.1.1.1"]),
+      ("no.corp.test", .a, .nameError, []), ("no.corp.test", .https, .nameError, []),
+      // RFC 8020 2: the zone itself, and what has a name below it.
+      ("y.corp.test", .a, .noError, []), ("corp.test", .a, .noError, []),
+      ("deep.apps.test", .mx, .noError, []),
     ]
     for (name, type, code, data) in expected {
       let answer = try #require(try fixture.immediate(clientQuery(name, type)), "\(name)")
@@ -180,7 +183,99 @@ struct DNSOwnedNamesTests {
     #expect(texts(try fixture.immediate(clientQuery("x.dev"))) == ["x.dev 10.0.0.1"])
     #expect(texts(try fixture.immediate(clientQuery("app.dev"))) == ["app.dev 10.0.0.2"])
     #expect(try fixture.ask(clientQuery("go.dev")) != nil)
-    #expect(try fixture.immediate(clientQuery("gone.internal"))?.responseCode == .nameError)
+    // Lima's zone: a cloud's own names go on being resolved.
+    #expect(try fixture.ask(clientQuery("metadata.google.internal")) != nil)
+    #expect(texts(try fixture.immediate(clientQuery("x.internal"))) == ["x.internal 10.0.0.1"])
+  }
+
+  @Test("a pattern in a top-level domain owns what it matches, the others are asked for")
+  func topLevelPattern() throws {
+    let fixture = try fixture(
+      NameSet(
+        owner: "a",
+        zones: [
+          NameZone(
+            name: "internal.",
+            records: [NameZone.Record(name: "", address: "10.0.0.1", pattern: "^web[0-9]$")])
+        ]))
+    #expect(
+      texts(try fixture.immediate(clientQuery("web1.internal"))) == ["web1.internal 10.0.0.1"])
+    #expect(try fixture.ask(clientQuery("db.internal")) != nil)
+  }
+
+  @Test("what is above an owned name exists: NODATA, whatever is said elsewhere (RFC 8020 2)")
+  func emptyNonTerminals() throws {
+    let fixture = try fixture(
+      NameSet(
+        owner: "a", hosts: ["db.eu.corp.example": ["10.0.0.1"]],
+        zones: [
+          NameZone(
+            name: "internal.", records: [NameZone.Record(name: "host.lima", address: "10.0.0.2")])
+        ]))
+    #expect(fixture.broker.publish("vm.lan.test", address: "192.168.5.15") == .done)
+    for name in ["lima.internal", "internal", "LIMA.internal"] {
+      for type in [DNSType.a, .aaaa, .https] {
+        let answer = try #require(try fixture.immediate(clientQuery(name, type)), "\(name)")
+        #expect(answer.responseCode == .noError && answer.answers.isEmpty)
+      }
+    }
+    func asked(_ name: String, _ type: DNSType = .a, count: Int = 0) throws -> DNSMessage {
+      try DNSMessage(
+        parsing: fixture.relayed(clientQuery(name, type)) {
+          pluginAnswer($0, count: count) {
+            $0.header.responseCode = count == 0 ? .nameError : .noError
+          }
+        })
+    }
+    // Names that may have records elsewhere are asked for.
+    for name in [
+      "eu.corp.example", "corp.example", "example", "lan.test", "0.0.10.in-addr.arpa",
+      "5.168.192.in-addr.arpa", "168.192.in-addr.arpa",
+    ] {
+      let answer = try asked(name)
+      #expect(answer.responseCode == .noError && answer.answers.isEmpty, "\(name)")
+      // From what is kept, too.
+      #expect(try fixture.immediate(clientQuery(name))?.responseCode ?? .noError == .noError)
+    }
+    #expect(try asked("corp.example", .mx, count: 1).answers.count == 1)
+    for name in ["us.corp.example", "x.db.eu.corp.example", "9.168.192.in-addr.arpa"] {
+      #expect(try asked(name).responseCode == .nameError, "\(name)")
+    }
+    // With the last name below it goes what is above.
+    #expect(fixture.broker.withdraw("vm.lan.test", address: nil) == .done)
+    #expect(try asked("lan.test").responseCode == .nameError)
+    #expect(try asked("5.168.192.in-addr.arpa").responseCode == .nameError)
+  }
+
+  @Test("a guest cannot take the name of an instance, by neither address nor reverse lookup")
+  func reserved() throws {
+    let prod = "lima-prod.internal"
+    // Up, without an address yet.
+    let fixture = try fixture(NameSet(owner: "instance prod", hosts: [prod: []]))
+    #expect(fixture.broker.publish(prod, address: "192.168.104.66") == .done)
+    let name = try clientQuery(prod)
+    let reverse = try clientQuery("66.104.168.192.in-addr.arpa", .ptr)
+    func isNoData(_ answer: DNSMessage?) -> Bool {
+      answer?.responseCode == .noError && answer?.answers.isEmpty == true
+    }
+    #expect(isNoData(try fixture.immediate(name)))
+    #expect(try fixture.ask(reverse) != nil)
+    try fixture.broker.set(NameSet(owner: "instance prod", hosts: [prod: ["192.168.104.3"]]))
+    #expect(texts(try fixture.immediate(name)) == ["\(prod) 192.168.104.3"])
+    #expect(try fixture.ask(reverse) != nil)
+    // Lima itself says it by a zone.
+    try fixture.broker.set(NameSet(owner: "instance prod"))
+    #expect(texts(try fixture.immediate(name)) == ["\(prod) 192.168.104.66"])
+    let record = NameZone.Record(name: "lima-prod", address: "192.168.104.4")
+    try fixture.broker.set(
+      NameSet(owner: "api", zones: [NameZone(name: "internal.", records: [record])]))
+    #expect(texts(try fixture.immediate(name)) == ["\(prod) 192.168.104.4"])
+    #expect(try fixture.ask(reverse) != nil)
+    // The names that guests have by themselves go on beside it.
+    #expect(fixture.broker.publish("lima-dev.internal", address: "192.168.104.9") == .done)
+    #expect(
+      texts(try fixture.immediate(clientQuery("lima-dev.internal")))
+        == ["lima-dev.internal 192.168.104.9"])
   }
 
   @Test("an exact host goes before a zone, and an owner's zones may overlap another's")
@@ -203,7 +298,6 @@ struct DNSOwnedNamesTests {
     "what cannot be is refused as a whole, and says why",
     arguments: [
       (NameSet(owner: "a", hosts: ["a..b": ["10.0.0.1"]]), "a..b"),
-      (NameSet(owner: "a", hosts: ["a": []]), "neither an address nor a name"),
       (NameSet(owner: "a", hosts: ["a": ["10.0.0.1", "b"]]), "each has to be an address"),
       (NameSet(owner: "a", hosts: ["a": ["10.0.0.256"]]), "10.0.0.256"),
       (NameSet(owner: "a", hosts: ["a": [""]]), "neither an address nor a name"),

@@ -57,6 +57,23 @@
     .enabled(if: NamespaceThread.isPossible, "see the first lines of the output"),
     .timeLimit(.minutes(5)))
   struct NetlinkTests {
+    @Test(.timeLimit(.minutes(1)))
+    func anAddressThatComesOrGoesIsTold() throws {
+      try NamespaceThread.run {
+        let loop = try EventLoop()
+        var changes = 0
+        let watch = try AddressWatch(loop: loop) { changes += 1 }
+        var netlink = try Netlink()
+        let loopback = try netlink.link(named: "lo")
+        let address = try #require(NetlinkAddress("192.0.2.5"))
+        try netlink.addAddress(address, prefixLength: 32, index: loopback.index, name: "lo")
+        for _ in 0..<1000 where changes == 0 { loop.turn(limit: 10_000_000) }
+        #expect(changes > 0)
+        watch.close()
+        watch.close()
+      }
+    }
+
     @Test func anInterfaceGetsItsMTUQueueAddressAndRoute() throws {
       try NamespaceThread.run {
         let tap = try Tap.open(name: "eth0")

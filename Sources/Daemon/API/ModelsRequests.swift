@@ -27,7 +27,8 @@ package struct ErrorReport: Codable, Sendable, Hashable, Error, CustomStringConv
 }
 
 /// A socket of the host that leads into a guest. POST and DELETE /v1/networks/NAME/forwards take one
-/// (DELETE looks at `protocol` and `host` only), GET gives an array.
+/// (DELETE looks at `protocol` and `host` only), POST answers with the forward as it came to be, with the port that was
+/// chosen for port 0; GET gives an array.
 package struct Forward: Codable, Sendable, Hashable {
   /// "tcp", "udp" or "unix".
   package var `protocol`: String
@@ -39,7 +40,8 @@ package struct Forward: Codable, Sendable, Hashable {
   package var guestName: String
   /// Open connections, where the plugin counts them. Only in answers.
   package var connections: Int?
-  /// Why it does not work at present (its network was restarted and the port is taken by then). Only in answers.
+  /// Why it does not work at present: the port is taken, the address is not there yet. It is tried again, unless it makes no
+  /// sense. Only in answers.
   package var error: String?
 
   package init(

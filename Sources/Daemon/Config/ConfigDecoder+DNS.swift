@@ -101,6 +101,9 @@ extension ConfigDecoder {
   private mutating func targets(_ node: YAMLNode, path: [String]) -> [String] {
     if case .sequence = node.content {
       let addresses = texts(node, of: "addresses", path: path)
+      if case .sequence(let items) = node.content, items.isEmpty {
+        problem(.wrongType(expected: "a list of addresses", found: "an empty one"), path, node.mark)
+      }
       for address in addresses where DNSAddress(address) == nil {
         problem(.hostAddress(address), path, node.mark)
       }

@@ -92,7 +92,10 @@ final class AttachServer {
     guard message.fds.count == 1 else {
       return refuse(.invalidConfig, "the request must carry one descriptor, the TAP device's")
     }
-    guard (0...65535).contains(request.mtu), request.name.utf8.count <= 253 else {
+    // A plugin takes the name for what comes before a NUL: another guest's, perhaps.
+    guard (0...65535).contains(request.mtu), request.name.utf8.count <= 253,
+      !request.name.utf8.contains(0)
+    else {
       return refuse(.invalidConfig, "MTU or name are out of bounds")
     }
     if let mac = request.mac, !SchemaFormat.isMAC(mac) {

@@ -63,8 +63,7 @@ struct ControlRoutes: Sendable {
     network.post("forwards") { request, context in
       let name = try context.parameters.require("name")
       let forward = try await Self.body(Forward.self, request, context)
-      let _: Void = try await bridge.call { $0.addForward(name, forward, $1) }
-      return Response(status: .created)
+      return try await Self.json(bridge.call { $0.addForward(name, forward, $1) }, .created)
     }
     network.delete("forwards") { request, context in
       let name = try context.parameters.require("name")
@@ -124,10 +123,12 @@ struct ControlRoutes: Sendable {
 
   // MARK: Bodies
 
-  static func json(_ value: some Encodable) throws -> Response {
+  static func json(
+    _ value: some Encodable, _ status: HTTPResponse.Status = .ok
+  ) throws -> Response {
     let bytes = try JSONText.encode(value)
     return Response(
-      status: .ok, headers: [.contentType: "application/json"],
+      status: status, headers: [.contentType: "application/json"],
       body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes + [0x0a])))
   }
 

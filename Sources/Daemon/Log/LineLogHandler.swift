@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // LineLogHandler: one line an event, to stderr and to the daemon's log file. Time, level, text; what spans lines is
-// indented. A line that cannot be written is lost: a full disk does not stop the networks.
+// indented. A line that cannot be written is lost: neither a full disk nor a pipe that nobody reads stops the networks.
 // Any thread.
 
 import Logging
@@ -43,11 +43,14 @@ package struct LineLogHandler: LogHandler {
 package final class LogSink: Sendable {
   /// The log file; -1 before `open`.
   private let file = Mutex<(fd: Int32, path: String, size: Int)>((-1, "", 0))
-  private let standardError: Bool
+  /// Lines that standard error did not take, since it last took one.
+  private let lost = Mutex(0)
+  private let standardError: Int32
 
   private static let limit = 8 << 20
 
-  package init(standardError: Bool = true) {
+  /// - Parameter standardError: a descriptor beside the file.
+  package init(standardError: Int32 = 2) {
     self.standardError = standardError
   }
 
@@ -61,12 +64,23 @@ package final class LogSink: Sendable {
   func write(_ line: String) {
     let bytes = Array(line.utf8)
     file.withLock { file in
-      if standardError { try? Files.writeAll(2, bytes) }
+      tell(bytes)
       guard file.fd >= 0 else { return }
       if file.size + bytes.count > Self.limit { rotate(&file) }
       guard file.fd >= 0 else { return }
       try? Files.writeAll(file.fd, bytes)
       file.size += bytes.count
+    }
+  }
+
+  private func tell(_ line: [UInt8]) {
+    lost.withLock { lost in
+      if lost > 0 {
+        let note = "lima-netd: \(lost) lines were not taken here; they are in the log file\n"
+        guard Files.writeIfReady(standardError, Array(note.utf8)) else { return lost += 1 }
+        lost = 0
+      }
+      if !Files.writeIfReady(standardError, line) { lost += 1 }
     }
   }
 

@@ -142,7 +142,7 @@ extension Network {
   var exposedJSON: JSONValue {
     let all = forwards.map { forward in
       exposed[ExposedKey(forward)]
-        ?? ExposedNames(local: forward.host, remote: forward.guest ?? "")
+        ?? ExposedNames(local: forward.host, remote: forward.guest ?? "", asked: forward.host)
     }
     let listed = zip(forwards, all).sorted {
       ($0.1.local, $0.0.protocol) < ($1.1.local, $1.0.protocol)
@@ -164,9 +164,9 @@ extension Network {
     }
     addForward(forward) { [weak self] result in
       switch result {
-      case .success:
-        self?.exposed[ExposedKey(forward)] = ExposedNames(
-          local: request.local, remote: request.remote)
+      case .success(let open):
+        self?.exposed[ExposedKey(open)] = ExposedNames(
+          local: request.local(listeningAt: open.host), remote: request.remote, asked: forward.host)
         answer(.success(true))
       case .failure(let error):
         answer(.failure(.internalError(error.message)))
@@ -174,7 +174,16 @@ extension Network {
     }
   }
 
-  func unexpose(_ listener: Forward, answer: @escaping EndpointAnswer) {
+  func unexpose(_ asked: Forward, answer: @escaping EndpointAnswer) {
+    var listener = asked
+    // By the port 0 that it was asked for with, as gvproxy has it.
+    if listener.addressOfPortZero != nil,
+      let known = exposed.first(where: {
+        $0.key.protocol == asked.protocol && $0.value.asked == asked.host
+      })
+    {
+      listener.host = known.key.host
+    }
     guard forwards.contains(where: { $0.isSame(as: listener) }) else {
       return answer(.failure(.internalError("proxy not found")))
     }
@@ -185,14 +194,18 @@ extension Network {
   }
 }
 
-/// Which forward a client of `_ep.sock` means.
+/// Which forward is meant: what tells one from another in a network.
 struct ExposedKey: Hashable {
   let `protocol`: String
   let host: String
 
   init(_ forward: Forward) {
-    self.protocol = forward.protocol
-    host = forward.host
+    self.init(protocol: forward.protocol, host: forward.host)
+  }
+
+  init(protocol: String, host: String) {
+    self.protocol = `protocol`
+    self.host = host
   }
 }
 
@@ -200,4 +213,6 @@ struct ExposedKey: Hashable {
 struct ExposedNames {
   let local: String
   let remote: String
+  /// The address that was to be listened at; its port may be 0.
+  let asked: String
 }

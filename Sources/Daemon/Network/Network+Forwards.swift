@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Forwards of a network. The supervisor keeps the list, so that they are there again after a crash or a stop; the
-// plugin listens while the network runs.
+// plugin listens while the network runs. What cannot be at present is in Network+ForwardRetry.swift.
 
 import HostProtocol
 
@@ -10,8 +10,11 @@ extension Network {
 
   static let maximumForwards = 4096
 
-  /// Starts the network if need be, so that an address that is taken is an answer and not a surprise later.
-  func addForward(_ forward: Forward, answer: @escaping ForwardAnswer) {
+  /// Starts the network if need be, so that an address that is taken is an answer and not a surprise later. The answer
+  /// has the port that was chosen where port 0 was asked for.
+  func addForward(
+    _ forward: Forward, answer: @escaping (Result<Forward, ErrorReport>) -> Void
+  ) {
     let spec: ForwardSpec
     do throws(ErrorReport) { spec = try forward.spec(needsGuest: true) } catch {
       return answer(.failure(error))
@@ -22,7 +25,7 @@ extension Network {
           ErrorReport(
             code: HostError.Code.exists.rawValue,
             message:
-              "network \(name) forwards \(forward.protocol) \(forward.host) already: remove that forward first"
+              "network \(name) forwards \(forward.protocol) \(forward.host) already\(owner(of: forward)): remove that forward first"
           )))
     }
     guard forwards.count < Self.maximumForwards else {
@@ -44,16 +47,44 @@ extension Network {
             var kept = forward
             kept.connections = nil
             kept.error = nil
-            if !self.forwards.contains(where: { $0.isSame(as: kept) }) {
-              self.forwards.append(kept)
-            }
-            self.log(.info, "forwards \(kept.protocol) \(kept.host) to \(kept.guest ?? "")")
-            answer(.success(()))
+            self.findPort(kept, link) { answer(.success(self.keep($0))) }
           case .failure(let error):
             answer(.failure(self.report(error)))
           }
         }
       }
+    }
+  }
+
+  /// " (for instance web)"
+  private func owner(of forward: Forward) -> String {
+    forwardOwners[ExposedKey(forward)].map { " (for \($0))" } ?? ""
+  }
+
+  private func keep(_ forward: Forward) -> Forward {
+    if !forwards.contains(where: { $0.isSame(as: forward) }) { forwards.append(forward) }
+    log(.info, "forwards \(forward.protocol) \(forward.host) to \(forward.guest ?? "")")
+    return forward
+  }
+
+  /// Port 0 stands for one of the system's choice: it is kept, listed and taken back by that one.
+  private func findPort(
+    _ forward: Forward, _ link: HostLink, _ then: @escaping (Forward) -> Void
+  ) {
+    guard let address = forward.addressOfPortZero else { return then(forward) }
+    link.request(.listForwards) { [weak self] reply in
+      var found = forward
+      if let self, case .success(.json(let text)) = reply,
+        let live = try? JSONText.decode([Forward].self, from: text)
+      {
+        let new = live.last { candidate in
+          candidate.protocol == forward.protocol && candidate.host.hasPrefix(address)
+            && candidate.guest == forward.guest && candidate.guestName == forward.guestName
+            && !self.forwards.contains { $0.isSame(as: candidate) }
+        }
+        if let new { found.host = new.host }
+      }
+      then(found)
     }
   }
 
@@ -63,6 +94,11 @@ extension Network {
       return answer(.failure(error))
     }
     guard let index = forwards.firstIndex(where: { $0.isSame(as: forward) }) else {
+      // One that waits is taken back as well.
+      if waitingForwards.contains(where: { $0.forward.isSame(as: forward) }) {
+        waitingForwards.removeAll { $0.forward.isSame(as: forward) }
+        return answer(.success(()))
+      }
       return answer(
         .failure(
           ErrorReport(
@@ -70,6 +106,7 @@ extension Network {
             message: "network \(name) has no forward \(forward.protocol) \(forward.host)")))
     }
     forwards.remove(at: index)
+    forwardOwners[ExposedKey(forward)] = nil
     log(.info, "no longer forwards \(forward.protocol) \(forward.host)")
     guard state == .running, let link else { return answer(.success(())) }
     link.request(.unexpose(spec)) { [weak self] reply in
@@ -78,19 +115,24 @@ extension Network {
       case .success: answer(.success(()))
       case .failure(let error): answer(.failure(report(error)))
       }
+      // Somebody may have waited for the address.
+      forwardRetry.soon()
     }
   }
 
+  /// Those that are open, or were, and those that wait.
+  var listedForwards: [Forward] { forwards + waitingForwards.map(\.forward) }
+
   /// The list, with the plugin's counts while the network runs.
   func listForwards(answer: @escaping ([Forward]) -> Void) {
-    guard state == .running, let link else { return answer(forwards) }
+    guard state == .running, let link else { return answer(listedForwards) }
     link.request(.listForwards) { [weak self] reply in
       guard let self else { return }
-      var result = forwards
+      var result = listedForwards
       if case .success(.json(let text)) = reply,
         let live = try? JSONText.decode([Forward].self, from: text)
       {
-        for index in result.indices {
+        for index in result.indices where result[index].error == nil {
           result[index].connections = live.first { $0.isSame(as: result[index]) }?.connections
         }
       }
@@ -98,25 +140,24 @@ extension Network {
     }
   }
 
-  /// Gives a new process the forwards of the one before.
+  /// Gives a new process the forwards of the one before, and has it try those that wait.
   func replayForwards(to link: HostLink) {
+    forwardsTried = []
     for forward in forwards {
       guard let spec = try? forward.spec(needsGuest: true) else { continue }
+      let key = ExposedKey(forward)
       link.request(.expose(spec)) { [weak self] reply in
-        guard let self, !link.hasEnded,
-          let index = forwards.firstIndex(where: { $0.isSame(as: forward) })
-        else { return }
+        guard let self, !link.hasEnded else { return }
         switch reply {
         case .success:
+          guard let index = forwards.firstIndex(where: { ExposedKey($0) == key }) else { return }
           forwards[index].error = nil
         case .failure(let error):
-          forwards[index].error = error.message
-          log(
-            .error,
-            "the forward \(forward.protocol) \(forward.host) does not work any more: \(error)")
+          forwardFailed(key, error)
         }
       }
     }
+    if !waitingForwards.isEmpty { retryForwards(anew: true) }
   }
 
   func report(_ error: HostError) -> ErrorReport {
@@ -130,6 +171,14 @@ extension Forward {
     self.protocol == other.protocol && host == other.host
   }
 
+  /// "127.0.0.1:" of "127.0.0.1:0"; nil for other ports.
+  var addressOfPortZero: String? {
+    guard self.protocol != ForwardSpec.Transport.unix.rawValue, let colon = host.lastIndex(of: ":")
+    else { return nil }
+    let port = host[host.index(after: colon)...]
+    return !port.isEmpty && port.allSatisfy { $0 == "0" } ? String(host[...colon]) : nil
+  }
+
   func spec(needsGuest: Bool) throws(ErrorReport) -> ForwardSpec {
     func wrong(_ text: String) -> ErrorReport {
       ErrorReport(code: HostError.Code.invalidConfig.rawValue, message: text)
@@ -139,6 +188,9 @@ extension Forward {
     }
     guard !host.isEmpty, host.utf8.count < 256 else {
       throw wrong("a forward needs the host's address")
+    }
+    for text in [host, guest ?? "", guestName] where text.utf8.contains(0) {
+      throw wrong("`\(text.filter { $0 != "\0" })` has a NUL in it: no path, address or name has")
     }
     if transport == .unix, !host.hasPrefix("/") {
       throw wrong("`\(host)` is no absolute path: a unix forward needs one")

@@ -102,6 +102,7 @@ extension Network {
   private func started(_ link: HostLink) {
     state = .running
     error = nil
+    isAskingForLeases = false
     let milliseconds = (MonotonicClock.now() &- link.started) / 1_000_000
     log(.info, "running after \(milliseconds) ms, process \(link.pid), \(guests.count) guests")
     context.rest.disturb()
@@ -175,7 +176,7 @@ extension Network {
 
   // MARK: Death
 
-  private func handle(_ event: HostEvent) {
+  func handle(_ event: HostEvent) {
     switch event {
     case .portGone(let id, let reason):
       guestLeft(id, reason, tellHost: false)
@@ -194,6 +195,8 @@ extension Network {
       log(.info, "guest \(guest.name) left")
       watchLeases()
       considerStopping()
+    case .leasesChanged:
+      leasesChanged()
     case .fatal(let error):
       log(.error, "its process gives up: \(error)")
       self.error = ErrorReport(code: error.code.rawValue, message: error.description)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Follows the leases of a running network: for Lima's leases.json, and for instances whose forwards wait for an address.
-// The process is asked soon after a guest came, then at growing intervals, and once more when it stops.
+// The process tells when they change, as far as its plugin does. It is asked then, soon after a guest came, at growing
+// intervals, and once more when it stops.
 
 import HostProtocol
 import Platform
@@ -42,9 +43,31 @@ extension Network {
     active?.options["router"]?.string ?? wanted.subnet.map(LimaLeases.gateway)
   }
 
+  /// Something changed just now.
+  func leasesChanged() {
+    guard state == .running, let link,
+      usernet != nil || !leaseObservers.isEmpty || !zones.isEmpty
+    else { return }
+    // One question at a time, whatever the process says how often.
+    guard !isAskingForLeases else {
+      leasesChangedMeanwhile = true
+      return
+    }
+    askForLeases(link)
+  }
+
   func askForLeases(_ link: HostLink) {
-    link.request(.listLeases) { [weak self] reply in
-      guard let self, case .success(.json(let text)) = reply,
+    isAskingForLeases = true
+    link.request(.listLeases) { [weak self, weak link] reply in
+      guard let self, let link, self.link == nil || self.link === link else { return }
+      isAskingForLeases = false
+      defer {
+        if leasesChangedMeanwhile {
+          leasesChangedMeanwhile = false
+          leasesChanged()
+        }
+      }
+      guard case .success(.json(let text)) = reply,
         let leases = decodeLeases(text)
       else { return }
       took(leases)

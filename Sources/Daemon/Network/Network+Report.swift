@@ -26,7 +26,7 @@ extension Network {
       log: context.home.networkLog(name),
       guests: guests.values.map(\.report).sorted { $0.id < $1.id }
         + unixgramGuests.values.sorted { $0.id < $1.id },
-      forwards: forwards, host: link.map { HostReport(pid: $0.pid, since: $0.startedAt) },
+      forwards: listedForwards, host: link.map { HostReport(pid: $0.pid, since: $0.startedAt) },
       restarts: restarts, retryAt: retryAt, lastExit: lastExit, live: nil)
   }
 

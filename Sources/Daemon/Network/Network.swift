@@ -91,6 +91,14 @@ final class Network {
   /// Where they are. Outlives a process that dies: the next one is told, for a guest may have nothing to say.
   var unixgramAddresses: [UInt64: String] = [:]
   var forwards: [Forward] = []
+  /// For whom, where somebody keeps them.
+  var forwardOwners: [ExposedKey: String] = [:]
+  var waitingForwards: [WaitingForward] = []
+  /// Those that the process is asked for again just now.
+  var forwardsTried: Set<ExposedKey> = []
+  private(set) lazy var forwardRetry = ForwardRetry(loop: context.loop) { [weak self] in
+    self?.retryForwards()
+  }
   /// What clients of `_ep.sock` call the ends of theirs.
   var exposed: [ExposedKey: ExposedNames] = [:]
   /// By owner.
@@ -110,6 +118,8 @@ final class Network {
   var leaseObservers: [String: LeaseObserver] = [:]
   var leaseTimer: EventLoop.TimerID?
   var leaseInterval: UInt64 = 0
+  var isAskingForLeases = false
+  var leasesChangedMeanwhile = false
   var openTimer: EventLoop.TimerID?
   /// Why the DNS that the configuration wants is not the one that answers.
   var dnsError: ErrorReport?
@@ -149,6 +159,8 @@ final class Network {
   /// Stops serving for good. `done` is called when its process is gone.
   func retire(_ reason: String, done: @escaping () -> Void) {
     retired = true
+    waitingForwards = []
+    forwardRetry.rest()
     closeSockets()
     dismissGuests(reason)
     stop(reason, done: done)

@@ -86,7 +86,7 @@ extension Supervisor {
   }
 
   func addForward(
-    _ name: String, _ forward: Forward, _ answer: @escaping (Result<Void, ErrorReport>) -> Void
+    _ name: String, _ forward: Forward, _ answer: @escaping (Result<Forward, ErrorReport>) -> Void
   ) {
     onNetwork(name, answer) { $0.addForward(forward, answer: answer) }
   }

@@ -70,7 +70,7 @@ package final class Supervisor {
         throw ServeError.noPluginDirectory(directory)
       }
     }
-    guard Files.exists(options.installation.hostExecutable) else {
+    guard (try? Files.info(options.installation.hostExecutable))?.kind == .file else {
       throw ServeError.noHost(options.installation.hostExecutable)
     }
     let stamp = FileStamp(of: options.configFile)

@@ -45,6 +45,7 @@ package final class NetworkProcess {
   /// DNS plugins that another has replaced, until they have stopped.
   var retiring: [DNSRetirement] = []
   var retirements: UInt64 = 0
+  var leaseNotice = LeaseNotice()
 
   private var stopRequests: [UInt64] = []
   private var stopsPending = 0
@@ -173,6 +174,7 @@ extension NetworkProcess: ReactorDelegate {
   func turnEnded() -> UInt64 {
     portsRead()
     var next = min(dns?.work() ?? .max, ports?.turnEnded() ?? .max)
+    next = min(next, tellOfLeases())
     if server?.turnEnded() == true { next = 0 }
     destroyRetired()
     if phase == .ended { destroyPlugins() }
@@ -188,11 +190,13 @@ extension NetworkProcess: NetworkServices {
   func pluginCancels(_ operation: lnd_op) { dns?.pluginCancels(operation) }
 
   func publish(_ name: String, _ address: String) -> lnd_status {
-    dns?.publish(name, address) ?? LND_ERR_UNSUPPORTED
+    leasesChanged()
+    return dns?.publish(name, address) ?? LND_ERR_UNSUPPORTED
   }
 
   func withdraw(_ name: String, _ address: String?) -> lnd_status {
-    dns?.withdraw(name, address) ?? LND_ERR_UNSUPPORTED
+    leasesChanged()
+    return dns?.withdraw(name, address) ?? LND_ERR_UNSUPPORTED
   }
 
   func addUplink(_ uplink: lnd_uplink) -> lnd_port {

@@ -35,6 +35,7 @@ package struct NameTable {
     guard count < Self.maximumEntries else { return .full }
     if addresses[name] == nil { above.add(name) }
     addresses[name, default: []].append(address)
+    if names[address] == nil { above.addReverse(of: address) }
     names[address, default: []].append(name)
     count += 1
     return .done
@@ -61,7 +62,10 @@ package struct NameTable {
       above.remove(name)
     }
     if let index = names[address]?.firstIndex(of: name) { names[address]?.remove(at: index) }
-    if names[address]?.isEmpty == true { names[address] = nil }
+    if names[address]?.isEmpty == true {
+      names[address] = nil
+      above.removeReverse(of: address)
+    }
     count -= 1
   }
 

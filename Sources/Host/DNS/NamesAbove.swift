@@ -29,6 +29,16 @@ struct NamesAbove {
     }
   }
 
+  /// Adds the reverse name of an address, whose PTR is answered as well. Not of an IPv6 one: each would bring a chain of up
+  /// to 32 names of its own.
+  mutating func addReverse(of address: DNSAddress) {
+    if address.type == .a { add(DNSName(reverseOf: address)) }
+  }
+
+  mutating func removeReverse(of address: DNSAddress) {
+    if address.type == .a { remove(DNSName(reverseOf: address)) }
+  }
+
   func contains(_ name: DNSName) -> Bool {
     !below.isEmpty && below[name] != nil
   }

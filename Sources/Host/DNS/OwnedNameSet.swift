@@ -16,7 +16,7 @@ struct OwnedNameSet {
   /// Hosts "*.NAME" by NAME (RFC 4592).
   private(set) var wildcards: [DNSName: Entry] = [:]
   private(set) var zones: [DNSName: OwnedZone] = [:]
-  /// Names above the hosts.
+  /// Names above the hosts, the zones and their records, and the reverse names of IPv4 addresses.
   private(set) var above = NamesAbove()
   /// Names of one address that reverse lookups tell.
   static let maximumNames = 64
@@ -42,7 +42,10 @@ struct OwnedNameSet {
         .invalidConfig, "`\(text)`: `*` stands for names as the whole first label only, `*.NAME`")
     }
     guard let first = values.first else {
-      throw HostError(.invalidConfig, "`\(text)` has neither an address nor a name to stand for")
+      // A name that somebody is to have soon, and nobody else meanwhile.
+      set(name, .addresses([]))
+      count += 1
+      return try checkBound()
     }
     let addresses = values.compactMap { DNSAddress($0) }
     let isWildcard = name.isWildcard
@@ -59,6 +62,10 @@ struct OwnedNameSet {
       throw HostError(
         .invalidConfig, "`\(text)` has several values, so each has to be an address")
     }
+    try checkBound()
+  }
+
+  private func checkBound() throws(HostError) {
     guard count <= OwnedNames.maximumEntries, above.count <= OwnedNames.maximumEntries else {
       throw Self.tooMany
     }
@@ -72,17 +79,24 @@ struct OwnedNameSet {
   private mutating func add(_ zone: NameZone) throws(HostError) {
     let name = try Self.name(zone.name)
     var owned = zones[name] ?? OwnedZone(name)
+    if zones[name] == nil { above.add(name) }
     // As gvproxy's: what is added to a zone goes behind what is there.
-    for record in zone.records { try owned.add(record) { note($0, $1) } }
+    for record in zone.records {
+      try owned.add(record) {
+        above.add($0)
+        note($0, $1)
+      }
+    }
     if let text = zone.defaultAddress, !text.isEmpty {
       owned.defaultAddress = try Self.address(text, of: zone.name)
     }
     zones[name] = owned
     count += 1 + zone.records.count
-    guard count <= OwnedNames.maximumEntries else { throw Self.tooMany }
+    try checkBound()
   }
 
   private mutating func note(_ name: DNSName, _ address: DNSAddress) {
+    if names[address] == nil { above.addReverse(of: address) }
     guard names[address]?.count ?? 0 < Self.maximumNames else { return }
     names[address, default: []].append(name)
   }

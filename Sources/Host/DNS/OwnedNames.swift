@@ -15,13 +15,16 @@ package enum NameFinding: Equatable, Sendable {
 
 /// All names that a network answers by itself, whoever brought them:
 ///
-///   1  hosts of the name sets (`setNames`), the set that came last first
-///   2  names the plugins published (limanetd.names/1)
-///   3  hosts that are wildcards (OwnedNames+Wildcards.swift)
-///   4  zones of the name sets: the longest suffix; of equal ones, the set that came last first
+///   1  hosts of the name sets (`setNames`), the set that came last first; one without an address
+///      is only kept from others
+///   2  records of the sets' zones that have just this name
+///   3  names the plugins published (limanetd.names/1), which guests choose
+///   4  hosts that are wildcards (OwnedNames+Wildcards.swift)
+///   5  the rest of the zones: the longest suffix; of equal ones, the set that came last first
 ///
 /// The first that has a name decides on all of it, every type and class: none of it may leak to an
-/// upstream server. An exact name owns nothing above or below it.
+/// upstream server. An exact name owns nothing above or below it; but what is above it exists
+/// (RFC 8020 2): it is NODATA where nobody else has records for it.
 ///
 /// Loop thread. Bounded: `maximumEntries` in all sets together, and in `published`.
 package struct OwnedNames {
@@ -71,6 +74,7 @@ package struct OwnedNames {
         if let names = names(ofReverse: name) {
           return .answer(.noError, chain + records(names.map { .name(.ptr, $0) }, name, question))
         }
+        if Self.own.contains(name), isAbove(name) { return .answer(.noError, chain) }
         return chain.isEmpty ? .foreign : .outside(chain, name)
       case .addresses(let addresses):
         let data = addresses.map { DNSRecordData.address($0) }
@@ -89,16 +93,25 @@ package struct OwnedNames {
     return .answer(.serverFailure, [])
   }
 
+  /// Names that are nobody's but a network's: what is above its own names is asked for nowhere.
+  private static let own: Set<DNSName> = Set(
+    ["internal", "lima.internal"].compactMap { DNSName($0) })
+
   private func owner(of name: DNSName) -> OwnedNameSet.Entry? {
     for set in sets {
       if let entry = set.hosts[name] { return entry }
     }
+    let zones = self.zones(of: name)
+    if let zone = zones.first(where: { $0.hasRecord(name) }), let found = zone.record(name) {
+      return .addresses(found)
+    }
     if let addresses = published.addresses(of: name) { return .addresses(addresses) }
     if let entry = wildcard(name) { return entry }
-    return zoneEntry(name)
+    return zoneEntry(name, zones)
   }
 
-  private func zoneEntry(_ name: DNSName) -> OwnedNameSet.Entry? {
+  /// Those of the longest suffix that `name` has among all zones.
+  private func zones(of name: DNSName) -> [OwnedZone] {
     var zones: [OwnedZone] = []
     for set in sets where !set.zones.isEmpty {
       guard let zone = set.zone(of: name) else { continue }
@@ -106,6 +119,10 @@ package struct OwnedNames {
       if zone.name.wire.count > longest { zones.removeAll() }
       if zone.name.wire.count >= longest { zones.append(zone) }
     }
+    return zones
+  }
+
+  private func zoneEntry(_ name: DNSName, _ zones: [OwnedZone]) -> OwnedNameSet.Entry? {
     guard let first = zones.first else { return nil }
     for zone in zones {
       if let addresses = zone.record(name) { return .addresses(addresses) }
@@ -113,7 +130,9 @@ package struct OwnedNames {
     for zone in zones {
       if let address = zone.defaultAddress { return .addresses([address]) }
     }
-    return first.ownsMissingNames ? .missing : nil
+    guard first.ownsMissingNames else { return nil }
+    // The zone itself is there, and so is what has names below it.
+    return name == first.name || isAbove(name) ? .addresses([]) : .missing
   }
 
   /// Names of the address that `name` is the reverse name of; nil when nobody here has it.
@@ -124,6 +143,8 @@ package struct OwnedNames {
       for name in set.names[address] ?? [] where !names.contains(name) { names.append(name) }
     }
     for name in published.names(of: address) ?? [] where !names.contains(name) {
+      // A name that is another's is not said to be this address's.
+      guard case .addresses(let owned)? = owner(of: name), owned.contains(address) else { continue }
       names.append(name)
     }
     return names.isEmpty ? nil : names

@@ -3,7 +3,7 @@ import DNSMessage
 import HostProtocol
 
 /// A suffix whose names are answered here, as gvproxy's API has it: the first record that fits,
-/// else the default address, else NXDOMAIN.
+/// else the default address, else NXDOMAIN, or nothing in a top-level domain.
 struct OwnedZone {
   private struct Pattern {
     let expression: NamePattern
@@ -71,18 +71,11 @@ struct OwnedZone {
       ? "" : DNSName(labels: labels.map { Array($0) })?.displayed ?? ""
   }
 
-  /// Whether a name that nobody has is known to be missing. Not so in a top-level domain of the
-  /// public tree that only lends its name to a few hosts, as Lima writes zones: one host of `dev`
-  /// must not make all others of `dev` vanish.
-  var ownsMissingNames: Bool {
-    let labels = name.labels
-    guard labels.count == 1, patterns.isEmpty, let label = labels.first else { return true }
-    return Self.privateDomains.contains(String(decoding: label, as: UTF8.self).lowercased())
-  }
+  /// A record has just this name.
+  func hasRecord(_ full: DNSName) -> Bool { records[full] != nil }
 
-  /// Top-level domains that the public tree will never have: RFC 6761 6, RFC 6762 3, and `internal`
-  /// (ICANN board, 2024-07-29).
-  private static let privateDomains: Set<String> = [
-    "internal", "test", "localhost", "invalid", "example", "local",
-  ]
+  /// Whether a name that nobody has is known to be missing. Not so in a top-level domain, which only lends its name to a
+  /// few hosts, as Lima writes zones: one host of `dev` must not make all others of `dev` vanish, nor Lima's instances
+  /// in `internal` the `metadata.google.internal` of a cloud.
+  var ownsMissingNames: Bool { name.labels.count > 1 }
 }

@@ -138,6 +138,7 @@ private func guardBind(
     guard mac != 0, mac & 0x0100_0000_0000 == 0 else { return LND_ERR_INVALID_CONFIG }
     guard let learningSwitch = plugin.learningSwitch else { return LND_ERR_UNSUPPORTED }
     let isOwn = binding.flags & LND_GUARD_OWN != 0
+    plugin.services?.leasesChanged()
     return learningSwitch.bind(number, to: mac, isOwn: isOwn) ? LND_OK : LND_ERR_LIMIT
   }
 }
@@ -145,6 +146,7 @@ private func guardBind(
 private func guardUnbind(_ context: Context?, _ address: UnsafePointer<CChar>?) {
   network(context, else: ()) { plugin in
     guard let address, let number = IPv4Text.parse(String(cString: address)) else { return }
+    plugin.services?.leasesChanged()
     plugin.learningSwitch?.unbind(number)
   }
 }

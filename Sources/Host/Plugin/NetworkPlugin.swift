@@ -16,6 +16,8 @@ protocol NetworkServices: AnyObject {
   func withdraw(_ name: String, _ address: String?) -> lnd_status
   func addUplink(_ uplink: lnd_uplink) -> lnd_port
   func removeUplink(_ port: lnd_port)
+  /// A guest's address came to be its own, or no longer is.
+  func leasesChanged()
   func networkOperationDone(_ operation: Operation, _ result: Result<[UInt8], HostError>)
 }
 

@@ -74,10 +74,6 @@ package struct HostLog: Sendable {
     for byte in text.utf8.prefix(Self.maximumLength) { line.append(byte < 0x20 ? 0x20 : byte) }
     line.append(0x0a)
     // A log that cannot be written has nowhere to say so.
-    _ = line.withUnsafeBytes { systemWrite(fd, $0.baseAddress, $0.count) }
+    _ = Files.writeIfReady(fd, line)
   }
-}
-
-private func systemWrite(_ fd: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
-  write(fd, bytes, count)
 }

@@ -68,7 +68,7 @@ struct ForwardList: ParsableCommand {
           (forward.guest ?? "") + (forward.guestName.isEmpty ? "" : " (\(forward.guestName))")
         table.add(
           network.network, forward.protocol, forward.host, guest,
-          forward.connections.map { String($0) }, forward.error.map { "failed: \($0)" } ?? "open")
+          forward.connections.map { String($0) }, forward.error.map { "waiting: \($0)" } ?? "open")
       }
     }
     return table.isEmpty ? "No forwards." : table.text
@@ -88,7 +88,10 @@ struct ForwardAdd: ParsableCommand {
   var network: String
   @Argument(help: "tcp, udp or unix.")
   var `protocol`: ForwardProtocol
-  @Argument(help: "Where to listen: ADDRESS:PORT, PORT (on 127.0.0.1), or a path for unix.")
+  @Argument(
+    help:
+      "Where to listen: ADDRESS:PORT, PORT (on 127.0.0.1; 0: any that is free), or a path for unix."
+  )
   var host: String
   @Argument(help: "Where it leads: ADDRESS:PORT inside the network.")
   var target: String
@@ -100,8 +103,9 @@ struct ForwardAdd: ParsableCommand {
     let forward = Forward(
       protocol: self.protocol.rawValue, host: try ForwardAddress.host(host, self.protocol),
       guest: try ForwardAddress.guest(target), guestName: guest ?? "")
-    try ControlClient(home).perform(.POST, APIPath.network(network, "forwards"), body: forward)
-    StandardOutput.print("\(forward.protocol) \(forward.host) leads to \(target) of \(network)")
+    let open: Forward = try ControlClient(home).send(
+      .POST, APIPath.network(network, "forwards"), body: forward)
+    StandardOutput.print("\(open.protocol) \(open.host) leads to \(target) of \(network)")
   }
 }
 
@@ -135,8 +139,8 @@ enum ForwardAddress {
       guard !text.isEmpty else { throw ValidationError("The path of the unix socket is empty.") }
       return text.hasPrefix("/") ? text : CurrentProcess.workingDirectory + "/" + text
     }
-    if let port = port(text[...]) { return "127.0.0.1:\(port)" }
-    guard hasPort(text) else {
+    if let port = UInt16(text) { return "127.0.0.1:\(port)" }
+    guard hasPort(text, mayBeZero: true) else {
       throw ValidationError("\(text): give ADDRESS:PORT, as 127.0.0.1:8080, or a port alone.")
     }
     return text
@@ -149,12 +153,10 @@ enum ForwardAddress {
     return text
   }
 
-  private static func hasPort(_ text: String) -> Bool {
-    guard let colon = text.lastIndex(of: ":"), colon != text.startIndex else { return false }
-    return port(text[text.index(after: colon)...]) != nil
-  }
-
-  private static func port(_ text: Substring) -> UInt16? {
-    UInt16(text).flatMap { $0 > 0 ? $0 : nil }
+  private static func hasPort(_ text: String, mayBeZero: Bool = false) -> Bool {
+    guard let colon = text.lastIndex(of: ":"), colon != text.startIndex,
+      let port = UInt16(text[text.index(after: colon)...])
+    else { return false }
+    return port > 0 || mayBeZero
   }
 }

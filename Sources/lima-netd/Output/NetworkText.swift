@@ -23,6 +23,11 @@ enum NetworkText {
     if network.restarts > 0 {
       return "restarted \(network.restarts) times, last: \(network.lastExit?.reason ?? "unknown")"
     }
+    let waiting = network.forwards.filter { $0.error != nil }
+    if let first = waiting.first, let error = first.error {
+      let others = waiting.count == 1 ? "" : " (and \(waiting.count - 1) more)"
+      return "forward \(first.protocol) \(first.host) waits\(others): \(error)"
+    }
     return network.changed ? "new settings hold from the next start" : nil
   }
 

@@ -45,6 +45,12 @@ package struct ExposeRequest: Hashable {
     return Forward(protocol: self.protocol, host: host, guest: nil)
   }
 
+  /// `local` as it is listed: with the port of `host`, where the system chose one.
+  func local(listeningAt host: String) -> String {
+    guard local.hasSuffix(":0"), let colon = host.lastIndex(of: ":") else { return local }
+    return "\(local.dropLast(2))\(host[colon...])"
+  }
+
   /// Go listens on all addresses for ":8080", and resolves names.
   private func localAddress() throws(EndpointError) -> String {
     let (host, port) = try Self.split(local)

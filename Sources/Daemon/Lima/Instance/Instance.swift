@@ -89,6 +89,7 @@ final class Instance {
       network.leaseObservers[key] = nil
       network.setNames(NameSet(owner: key))
       network.setResolver(nil, of: key)
+      network.dropWaiting(of: key)
       for forward in forwards where forward.state == .open { remove(forward, from: network) }
     }
     for network in [network()].compactMap({ $0 }) + others() {
@@ -116,13 +117,13 @@ final class Instance {
 
   private func names(of network: Network) -> NameSet {
     var hosts = plan.hosts.mapValues { [$0] }
-    if let address {
-      hosts["\(plan.identity.hostname).internal"] = [address]
-      // On an isolated network all guests have one address: Lima's own name for it there.
-      if network.wanted.settings.mode != InstancePlan.replacingMode {
-        hosts[plan.identity.hostname] = [address]
-      }
+    // Without an address they are kept from other guests, who choose their names.
+    func own(_ name: String) {
+      if let address { hosts[name] = [address] } else { hosts[name] = hosts[name] ?? [] }
     }
+    own("\(plan.identity.hostname).internal")
+    // On an isolated network all guests have one address: Lima's own name for it there.
+    if network.wanted.settings.mode != InstancePlan.replacingMode { own(plan.identity.hostname) }
     return NameSet(owner: key, hosts: hosts)
   }
 
@@ -137,7 +138,14 @@ final class Instance {
         forwards[index].guest != guest || forwards[index].state != .open
           || isIsolated(network)
       else { continue }
-      if forwards[index].state == .open { remove(forwards[index], from: network) }
+      switch forwards[index].state {
+      case .open: remove(forwards[index], from: network)
+      case .failed:
+        network.dropWaiting(
+          of: key,
+          ExposedKey(protocol: forwards[index].protocol, host: forwards[index].host))
+      case .waiting: break
+      }
       forwards[index].guest = guest
       add(index, to: network, guestName: isIsolated(network) ? lease.name ?? "" : "")
     }
@@ -155,16 +163,15 @@ final class Instance {
     // Open until the answer says otherwise: a second lease report must not add it again.
     forwards[index].state = .open
     forwards[index].error = nil
-    network.addForward(forward) { [weak self, weak network] result in
+    network.keepForward(forward, owner: key) { [weak self, weak network] error in
       guard let self else { return }
-      switch result {
-      case .failure(let error):
-        forwards[index].state = .failed
-        forwards[index].error = error.message
-        network?.log(.warning, "instance \(name): \(error.message)")
-      case .success:
-        if ended, let network { remove(forwards[index], from: network) }
-      }
+      // Whatever came meanwhile is about another address of the guest.
+      guard forwards[index].guest == forward.guest || ended else { return }
+      forwards[index].state = error == nil ? .open : .failed
+      forwards[index].error = error
+      guard ended, let network else { return }
+      network.dropWaiting(of: key)
+      if error == nil { remove(forwards[index], from: network) }
     }
   }
 
@@ -176,15 +183,26 @@ final class Instance {
 
   // MARK: Report
 
-  func report(mode: (String) -> String?) -> InstanceReport {
+  /// Where it listens, or wants to, with what asks for it.
+  var listeners: [InstanceListener] {
+    wanted.enumerated().map { index, forward in
+      InstanceListener(
+        instance: name, what: index == 0 ? "ssh.localPort" : "portForwards",
+        key: ExposedKey(protocol: forward.protocol, host: forward.host))
+    }
+  }
+
+  /// - Parameter others: what other instances listen at.
+  func report(mode: (String) -> String?, others: [InstanceListener] = []) -> InstanceReport {
     InstanceReport(
       name: name, directory: plan.identity.directory, file: file, vmType: plan.vmType,
       arch: plan.arch, hostname: plan.identity.hostname, address: address,
       sshLocalPort: sshLocalPort,
       interfaces: plan.interfaces.map { InterfaceReport($0, mode: $0.network.flatMap(mode)) },
       nameservers: plan.nameservers, forwards: forwards,
-      names: network().map { names(of: $0).hosts } ?? [:],
-      warnings: plan.warnings + [network()?.resolverWarning(of: key)].compactMap { $0 },
+      names: network().map { names(of: $0).hosts.filter { !$0.value.isEmpty } } ?? [:],
+      warnings: plan.warnings + [network()?.resolverWarning(of: key)].compactMap { $0 }
+        + InstanceListener.conflicts(listeners, others),
       since: since)
   }
 }

@@ -65,7 +65,14 @@ final class Instances {
   }
 
   private func report(_ instance: Instance) -> InstanceReport {
-    instance.report { self.supervisor.networks[$0]?.wanted.settings.mode }
+    instance.report(
+      mode: { self.supervisor.networks[$0]?.wanted.settings.mode }, others: listeners(but: instance)
+    )
+  }
+
+  /// What all but one listen at.
+  private func listeners(but one: Instance) -> [InstanceListener] {
+    all.values.filter { $0 !== one }.sorted { $0.name < $1.name }.flatMap(\.listeners)
   }
 
   private func unknown(_ name: String) -> ErrorReport {
@@ -133,7 +140,10 @@ final class Instances {
     keep()
     supervisor.log.notice(
       "instance \(name): up, on \(plan.interfaces.compactMap(\.network).joined(separator: ", "))")
-    for warning in plan.warnings { supervisor.log.warning("instance \(name): \(warning)") }
+    let conflicts = InstanceListener.conflicts(instance.listeners, listeners(but: instance))
+    for warning in plan.warnings + conflicts {
+      supervisor.log.warning("instance \(name): \(warning)")
+    }
     return instance
   }
 
