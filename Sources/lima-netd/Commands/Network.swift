@@ -23,7 +23,11 @@ struct Network: ParsableCommand {
 
 struct NetworkList: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "ls", abstract: "List networks.", aliases: ["list"])
+    commandName: "ls", abstract: "List networks.",
+    discussion: """
+        lima-netd network ls
+        lima-netd network ls --json | jq -r '.[] | select(.state == "failed") | .name'
+      """, aliases: ["list"])
 
   @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
@@ -36,7 +40,11 @@ struct NetworkList: ParsableCommand {
 
 struct NetworkInspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "inspect", abstract: "Show all there is to know about a network.")
+    commandName: "inspect", abstract: "Show all there is to know about a network.",
+    discussion: """
+        lima-netd network inspect default
+        lima-netd network inspect default --json | jq .live
+      """)
 
   @Argument(help: "The network.")
   var name: String
@@ -51,7 +59,12 @@ struct NetworkInspect: ParsableCommand {
 
 struct NetworkStart: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "start", abstract: "Start a network before its first guest comes.")
+    commandName: "start", abstract: "Start a network before its first guest comes.",
+    discussion: """
+        lima-netd network start default
+
+      It runs until it is stopped, with or without guests.
+      """)
 
   @Argument(help: "The network.")
   var name: String
@@ -65,7 +78,12 @@ struct NetworkStart: ParsableCommand {
 
 struct NetworkStop: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "stop", abstract: "Stop a network; its guests lose their connection.")
+    commandName: "stop", abstract: "Stop a network; its guests lose their connection.",
+    discussion: """
+        lima-netd network stop default
+
+      The next guest that comes starts it again; forwards and names are there again then.
+      """)
 
   @Argument(help: "The network.")
   var name: String
