@@ -6,9 +6,17 @@
 
 import PluginAPI
 
+/// Under which address a guest sees the clients of a forward.
+public enum ForwardSource: Sendable, Equatable {
+  /// Their own, where an answer would come back.
+  case client
+  /// The gateway's.
+  case gateway
+}
+
 /// A socket of the host that leads into the guest.
 public struct ForwardRequest: Sendable, Equatable {
-  /// `LND_FORWARD_*`.
+  /// `LND_FORWARD_TCP`, `LND_FORWARD_UDP` or `LND_FORWARD_UNIX`.
   public var `protocol`: UInt32
   /// "127.0.0.1:8080", "[::1]:8080", or an absolute path.
   public var host: String
@@ -16,12 +24,18 @@ public struct ForwardRequest: Sendable, Equatable {
   public var guest: String
   /// Which guest of an isolated network; "" is the one that came first.
   public var guestName: String
+  /// nil: as the plugin likes.
+  public var source: ForwardSource?
 
-  public init(protocol: UInt32, host: String, guest: String, guestName: String = "") {
+  public init(
+    protocol: UInt32, host: String, guest: String, guestName: String = "",
+    source: ForwardSource? = nil
+  ) {
     self.protocol = `protocol`
     self.host = host
     self.guest = guest
     self.guestName = guestName
+    self.source = source
   }
 }
 
@@ -95,9 +109,18 @@ private func request(_ raw: UnsafePointer<lnd_forward>?) throws(PluginFailure) -
   guard let raw, let forward = Tables.read(raw, as: lnd_forward.self) else {
     throw PluginFailure(LND_ERR_INTERNAL, "the host named no forward")
   }
+  // Bits of a later minor stay in the protocol, where nobody knows them.
+  var proto = forward.protocol
+  var source: ForwardSource?
+  switch proto & (LND_FORWARD_FROM_CLIENT | LND_FORWARD_FROM_GATEWAY) {
+  case LND_FORWARD_FROM_CLIENT: source = .client
+  case LND_FORWARD_FROM_GATEWAY: source = .gateway
+  default: break
+  }
+  if source != nil { proto &= ~(LND_FORWARD_FROM_CLIENT | LND_FORWARD_FROM_GATEWAY) }
   return ForwardRequest(
-    protocol: forward.protocol, host: text(forward.host), guest: text(forward.guest),
-    guestName: text(forward.guest_name))
+    protocol: proto, host: text(forward.host), guest: text(forward.guest),
+    guestName: text(forward.guest_name), source: source)
 }
 
 /// Runs `body` and completes `op` with what came of it.

@@ -90,14 +90,21 @@ extension DNSRecordData: CustomStringConvertible {
   }
 }
 
-extension DNSMessage: CustomStringConvertible {
-  /// Header, OPT, and each section that is not empty.
-  package var description: String {
+extension DNSHeader {
+  /// "qr", "aa", "tc", "rd", "ra", "ad", "cd": those that are set.
+  package var flagNames: [String] {
     let names: [(UInt16, String)] = [
       (0x8000, "qr"), (0x0400, "aa"), (0x0200, "tc"), (0x0100, "rd"), (0x0080, "ra"),
       (0x0020, "ad"), (0x0010, "cd"),
     ]
-    let flags = names.filter { header.flags & $0.0 != 0 }.map(\.1).joined(separator: " ")
+    return names.filter { flags & $0.0 != 0 }.map(\.1)
+  }
+}
+
+extension DNSMessage: CustomStringConvertible {
+  /// Header, OPT, and each section that is not empty.
+  package var description: String {
+    let flags = header.flagNames.joined(separator: " ")
     let additionalCount = additionals.count + (edns == nil ? 0 : 1)
     var lines = [
       ";; opcode: \(header.opcode), status: \(responseCode), id: \(header.id)",

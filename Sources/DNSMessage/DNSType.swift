@@ -73,6 +73,20 @@ package struct DNSClass: RawRepresentable, Hashable, Sendable, CustomStringConve
   package static let none = DNSClass(rawValue: 254)
   package static let any = DNSClass(rawValue: 255)
 
+  /// "IN", "CH", "HS", "NONE", "ANY" in any case, or CLASSn (RFC 3597 5).
+  package init?(_ text: some StringProtocol) {
+    switch text.uppercased() {
+    case "IN": self = .internet
+    case "CH", "CHAOS": self = .chaos
+    case "HS": self.init(rawValue: 4)
+    case "NONE": self = .none
+    case "ANY": self = .any
+    case let name:
+      guard name.hasPrefix("CLASS"), let value = UInt16(name.dropFirst(5)) else { return nil }
+      self.init(rawValue: value)
+    }
+  }
+
   package var description: String {
     switch rawValue {
     case 1: "IN"

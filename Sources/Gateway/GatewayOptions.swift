@@ -10,6 +10,7 @@ import NetStack
 package struct GatewayOptions: Equatable {
   package var mtu: Int
   package var hostLoopback: Bool
+  package var forwardsShowClients: Bool
   package var search: [String]
   package var leaseSeconds: UInt32
   package var maximumConnections: Int
@@ -23,6 +24,11 @@ package struct GatewayOptions: Equatable {
   package init(_ options: Options, leaseSeconds: UInt32) throws(PluginFailure) {
     mtu = Int(try options.integer("mtu", in: 576...65520) ?? 1500)
     hostLoopback = try options.bool("hostLoopback") ?? true
+    switch try options.string("forwardSource") ?? "client" {
+    case "client": forwardsShowClients = true
+    case "gateway": forwardsShowClients = false
+    case let other: throw .invalid("/forwardSource", "\(other) is neither client nor gateway")
+    }
     search = try Self.domains(options)
     self.leaseSeconds = UInt32(
       clamping: try options.integer("leaseSeconds", in: 120...Int64(UInt32.max))
@@ -44,6 +50,7 @@ package struct GatewayOptions: Equatable {
     let second: UInt64 = 1_000_000_000
     config.mtu = mtu
     config.hostLoopback = hostLoopback
+    config.forwardsShowClients = forwardsShowClients
     config.maximumFlows = maximumConnections
     config.bufferLimit = bufferBytes
     config.keepAliveTime = keepAliveSeconds * second

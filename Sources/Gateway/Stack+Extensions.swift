@@ -47,7 +47,7 @@ extension Stack {
       try forwards.expose(
         try ForwardSpec(
           proto: request.protocol, host: request.host, guest: request.guest,
-          guestName: request.guestName))
+          guestName: request.guestName, showsClients: request.source.map { $0 == .client }))
     } catch {
       throw PluginFailure(error.status, error.text)
     }
@@ -73,6 +73,8 @@ extension Stack {
           "host": .string(forward.spec.kind.host),
           "guest": .string(forward.spec.guest.description),
           "guestName": .string(forward.spec.guestName),
+          "source": .string(
+            forward.spec.showsClients ?? config.forwardsShowClients ? "client" : "gateway"),
           "connections": JSONValue(forward.connections),
         ]
       })

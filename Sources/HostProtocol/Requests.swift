@@ -41,9 +41,9 @@ package enum HostRequest: Codable, Hashable, Sendable {
   /// stays.
   case setDNS(DNSSpec)
   /// Reply: `json`, an array of `DNSCacheEntry`; the first few thousand.
-  case listDNSCache
-  /// Forgets the answers kept. Reply: nothing.
-  case flushDNSCache
+  case listDNSCache(DNSCacheSelection)
+  /// Forgets the answers kept. Reply: `json`, how many they were.
+  case flushDNSCache(DNSCacheSelection)
   /// One descriptor: receives a pcap stream; frames that do not fit are
   /// dropped and counted.
   case startCapture(CaptureSpec)
@@ -175,14 +175,23 @@ package struct ForwardSpec: Codable, Hashable, Sendable {
   package var guest: String?
   /// Which guest of an isolated network; "" or nil: the first.
   package var guestName: String?
+  /// Under which address the guest sees clients; nil: as the network's options say.
+  package var source: Source?
+
+  package enum Source: String, Codable, Hashable, Sendable {
+    case client
+    case gateway
+  }
 
   package init(
-    protocol: Transport, host: String, guest: String? = nil, guestName: String? = nil
+    protocol: Transport, host: String, guest: String? = nil, guestName: String? = nil,
+    source: Source? = nil
   ) {
     self.protocol = `protocol`
     self.host = host
     self.guest = guest
     self.guestName = guestName
+    self.source = source
   }
 }
 
@@ -192,11 +201,16 @@ package struct ResolveSpec: Codable, Hashable, Sendable {
   /// For logs.
   package var name: String
   package var type: String
+  /// The client asks over UDP: an answer too large for it is cut. Nil is false.
+  package var isDatagram: Bool?
 
-  package init(message: String, name: String = "", type: String = "") {
+  package init(
+    message: String, name: String = "", type: String = "", isDatagram: Bool? = nil
+  ) {
     self.message = message
     self.name = name
     self.type = type
+    self.isDatagram = isDatagram
   }
 }
 

@@ -123,6 +123,19 @@ package struct DNSCacheEntry: Codable, Hashable, Sendable {
   }
 }
 
+/// Which of the answers kept.
+package struct DNSCacheSelection: Codable, Hashable, Sendable {
+  /// Only those of this name; nil: all.
+  package var name: String?
+  /// And of all names below it.
+  package var below: Bool
+
+  package init(name: String? = nil, below: Bool = false) {
+    self.name = name
+    self.below = below
+  }
+}
+
 /// A DNS plugin that serves sockets of the host.
 package struct DNSServerSpec: Codable, Hashable, Sendable {
   /// What the plugin gets for the name of its network.

@@ -27,6 +27,10 @@ package enum ChildProcess {
 
     package var isSuccess: Bool { self == .exited(0) }
 
+    package var isKilled: Bool {
+      if case .killed = self { true } else { false }
+    }
+
     /// What a shell would return: 128 + signal for a killed child.
     package var shellStatus: Int32 {
       switch self {

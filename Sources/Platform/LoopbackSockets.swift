@@ -26,6 +26,50 @@ package enum LoopbackSockets {
     return fd
   }
 
+  /// Both kinds, on one port where none or one is given and the other is free there.
+  /// - Parameters:
+  ///   - udp: nil: TCP's, else any that is free; 0: any that is free.
+  ///   - tcp: the same.
+  package static func pair(
+    udp: UInt16?, tcp: UInt16?
+  ) throws(SystemError) -> (udp: Int32, tcp: Int32) {
+    let wanted = (udp: udp.flatMap { $0 == 0 ? nil : $0 }, tcp: tcp.flatMap { $0 == 0 ? nil : $0 })
+    // A free port of the one need not be free for the other: some tries find one, as a rule the first.
+    for attempt in 0..<32 {
+      let first = try datagram(port: wanted.udp ?? wanted.tcp ?? 0, orAny: wanted.udp == nil)
+      do throws(SystemError) {
+        let number = try port(of: first)
+        // The last try takes any.
+        let any = wanted.tcp == nil && (attempt == 31 || wanted.udp != nil)
+        return (first, try listener(port: wanted.tcp ?? number, orAny: any))
+      } catch {
+        Descriptor.close(first)
+        guard error.errno == .addressInUse, wanted.tcp == nil, wanted.udp == nil else {
+          throw error
+        }
+      }
+    }
+    throw SystemError("bind", .addressInUse, subject: "127.0.0.1")
+  }
+
+  private static func datagram(port: UInt16, orAny: Bool) throws(SystemError) -> Int32 {
+    do throws(SystemError) {
+      return try datagram(port: port)
+    } catch {
+      guard orAny, port != 0, error.errno == .addressInUse else { throw error }
+      return try datagram(port: 0)
+    }
+  }
+
+  private static func listener(port: UInt16, orAny: Bool) throws(SystemError) -> Int32 {
+    do throws(SystemError) {
+      return try listener(port: port)
+    } catch {
+      guard orAny, error.errno == .addressInUse else { throw error }
+      return try listener(port: 0)
+    }
+  }
+
   /// The port a socket is bound to.
   package static func port(of fd: Int32) throws(SystemError) -> UInt16 {
     var address = sockaddr_in()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import DNSMessage
 import Daemon
+import Foundation
 import Testing
 
 @testable import lima_netd
@@ -17,6 +17,12 @@ import Testing
         default  running  -
         lab      failed   no plugin
         """)
+  }
+
+  @Test func aNameFromElsewhereCannotCommandTheTerminal() {
+    var table = Table("GUEST", "B")
+    table.add("\u{1b}[2Jweb\n\u{202e}x", "y")
+    #expect(table.text == "GUEST       B\n?[2Jweb ?x  y")
   }
 
   @Test func anEmptyCellIsADash() {
@@ -47,6 +53,11 @@ import Testing
         default  unix      /run/x.sock     192.168.5.15:81        -            waiting: address already in use
         """)
     #expect(ForwardList.text([]) == "No forwards.")
+    let gateway = Forward(
+      protocol: "udp", host: "0.0.0.0:53", guest: "192.168.5.15:53", source: "gateway")
+    #expect(
+      ForwardList.text([.init(network: "lab", forwards: [gateway])]).hasSuffix(
+        "open, clients as the gateway"))
   }
 
   @Test func leasesSayWhenTheyEnd() throws {
@@ -72,35 +83,48 @@ import Testing
   }
 }
 
-@Suite(.timeLimit(.minutes(5))) struct DNSResultTests {
-  private func result(_ code: DNSResponseCode, answers: [DNSRecord] = []) throws -> DNSResult {
-    let name = try #require(DNSName("host.lima.internal"))
-    let query = DNSMessage(query: .init(name: name, type: .a), id: 1)
-    let message = DNSMessage(
-      header: query.header.reply(code), questions: query.questions, answers: answers)
-    return DNSResult(
-      name: "host.lima.internal", type: "A", network: "default", plugin: "hostdns 0.1.0",
-      milliseconds: 3.25, message)
+@Suite(.timeLimit(.minutes(5))) struct PluralTests {
+  @Test(arguments: [
+    (0, "0 guests"), (1, "1 guest"), (2, "2 guests"),
+  ])
+  func oneThingIsNotMany(count: Int, text: String) {
+    #expect(Plural.text(count, "guest") == text)
   }
 
-  @Test func answersComeFirstThenWhoAnswered() throws {
-    let name = try #require(DNSName("host.lima.internal"))
-    let address = try #require(DNSAddress(octets: [192, 168, 5, 2][...]))
-    let result = try result(
-      .noError, answers: [DNSRecord(name: name, ttl: 60, data: .address(address))])
-    let lines = result.text.split(separator: "\n").map(String.init)
-    #expect(lines[0].split(separator: "\t").suffix(4) == ["60", "IN", "A", "192.168.5.2"])
-    #expect(lines[1] == ";; NOERROR from hostdns 0.1.0 of network default, 3.3 ms")
-    let json = try JSONText.decode(JSONValue.self, from: JSONText.string(result))
-    #expect(json["answers"]?.array?.first?["data"]?.string == "192.168.5.2")
+  @Test(arguments: [(1, "once"), (2, "twice"), (3, "3 times")])
+  func whatHappenedOnceDidNotHappenOneTimes(count: Int, text: String) {
+    #expect(Plural.times(count) == text)
   }
 
-  @Test func noAnswerIsAnAnswerToo() throws {
-    #expect(try result(.noError).text.hasPrefix("host.lima.internal has no record of type A\n"))
-    #expect(try result(.nameError).text.hasPrefix("host.lima.internal does not exist\n"))
-    #expect(
-      try result(.serverFailure).text.hasPrefix(
-        "host.lima.internal could not be resolved: SERVFAIL\n"))
+  /// Nothing that users read counts one thing as many: such texts are made by Plural.
+  @Test func noTextPutsAnSBehindANumberByItself() throws {
+    let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "Sources")
+    // Counts whose sentence holds only for several, or for a limit.
+    let allowed = [
+      "UDP flows", "descriptors", "zones already", "instances are up",
+      "have \\(statics.count) ports",
+    ]
+    for folder in ["lima-netd", "Daemon"] {
+      let files = try #require(
+        FileManager.default.enumerator(atPath: sources.appending(path: folder).path))
+      for case let file as String in files
+      where file.hasSuffix(".swift") && !file.hasSuffix("Plural.swift") {
+        let text = try String(
+          contentsOf: sources.appending(path: folder).appending(path: file), encoding: .utf8)
+        for line in text.split(separator: "\n") where line.contains("\"") {
+          guard
+            line.firstMatch(
+              of:
+                /count\) (guest|forward|network|frame|time|record|member|character|connection|answer|lease)s/
+            ) != nil
+          else { continue }
+          #expect(
+            line.contains("count == 1") || allowed.contains { line.contains($0) },
+            "\(file): \(line)")
+        }
+      }
+    }
   }
 }
 
@@ -146,33 +170,6 @@ import Testing
     )
     #expect(
       NetworkText.counters(live) == ["ports[web].rx 5", "plugin.tcp.flows 2", "turns 7"])
-  }
-
-  @Test func aPluginsOptionsAreListedWithThoseInside() {
-    let inspection = Inspection(
-      file: "/p/liblima-net-x.so", sha256: "ab",
-      module: .init(id: "org.x", version: "1.2", license: "MIT", url: "", abiMinor: 0),
-      plugins: [
-        .init(
-          kind: "network", name: "x", summary: "a test", modes: ["x", "y"], isolated: true,
-          schema: """
-            {"properties":{"mtu":{"type":"integer","default":1500,"description":"Bytes."},
-             "tcp":{"type":"object","properties":{"idle":{"type":"integer"}}}}}
-            """, extensions: ["limanetd.lease/1"])
-      ])
-    #expect(
-      PluginText.details(inspection) == """
-        x (network plugin): a test
-          modes       x, y
-          guests      isolated: each is alone with the plugin
-          extensions  limanetd.lease/1
-          OPTION    TYPE     DEFAULT  MEANING
-          mtu       integer  1500     Bytes.
-          tcp.idle  integer  -        -
-        module org.x 1.2, ABI 1.0
-        file   /p/liblima-net-x.so
-        sha256 ab
-        """)
   }
 
   @Test func aFileThatIsNoPluginSaysWhy() {

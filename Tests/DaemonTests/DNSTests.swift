@@ -299,18 +299,26 @@ struct DNSSwapTests {
   @Test func `the cache is listed and flushed`() throws {
     let fixture = try fixture("plugin: hostdns")
     let lab = try fixture.network()
+    let all = DNSCacheSelection()
     let none: Result<[DNSCacheReport], ErrorReport> = try fixture.result {
-      lab.listDNSCache(answer: $0)
+      lab.listDNSCache(all, answer: $0)
     }
     #expect(try none.get().isEmpty)
     let guest = try fixture.connect()
     defer { Descriptor.close(guest) }
     fixture.until { lab.state == .running }
     let kept: Result<[DNSCacheReport], ErrorReport> = try fixture.result {
-      lab.listDNSCache(answer: $0)
+      lab.listDNSCache(all, answer: $0)
     }
     #expect(try kept.get().map(\.name) == ["a.example"])
-    let flushed: Result<Void, ErrorReport> = try fixture.result { lab.flushDNSCache(answer: $0) }
-    #expect((try? flushed.get()) != nil && fixture.requests().last == "flush")
+    let flushed: Result<DNSFlushReport, ErrorReport> = try fixture.result {
+      lab.flushDNSCache(all, answer: $0)
+    }
+    #expect(try flushed.get().forgotten == 3 && fixture.requests().last == "flush")
+    let some: Result<DNSFlushReport, ErrorReport> = try fixture.result {
+      lab.flushDNSCache(DNSCacheSelection(name: "a.example", below: true), answer: $0)
+    }
+    #expect(try some.get().network == "lab")
+    #expect(fixture.requests().last == "flush a.example and below")
   }
 }

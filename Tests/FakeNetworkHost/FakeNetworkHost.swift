@@ -134,9 +134,9 @@ final class FakeHost {
       return .json(
         #"[{"name":"a.example","type":"A","class":"IN","flags":"","code":"NOERROR","answers":2,"ttl":9,"octets":40}]"#
       )
-    case .flushDNSCache:
-      record("flush")
-      return .ok
+    case .flushDNSCache(let which):
+      record("flush" + (which.name.map { " \($0)\(which.below ? " and below" : "")" } ?? ""))
+      return .json("3")
     case .resolve(let question):
       return .resolved(Resolved(message: question.message, milliseconds: 1.5))
     case .startCapture(let spec):

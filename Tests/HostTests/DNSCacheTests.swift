@@ -159,6 +159,31 @@ struct DNSCacheTests {
     #expect(try DNSMessage(parsing: asked).header.authenticData)
   }
 
+  @Test("one name is forgotten, or it and those below, and the others stay")
+  func flushOfNames() throws {
+    let names = ["example.com", "www.example.com", "a.www.EXAMPLE.com", "notexample.com"]
+    for name in names { _ = try fixture.relayed(try clientQuery(name)) { self.answer($0) } }
+    // Of one name there may be several answers: for those who ask for DNSSEC's records.
+    let secure = DNSEDNS(udpSize: 1232, flags: 0x8000)
+    _ = try fixture.relayed(try clientQuery("example.com", edns: secure)) { self.answer($0) }
+    func kept() -> [String] {
+      fixture.broker.cacheEntries(now: fixture.now).map(\.name).sorted()
+    }
+    #expect(kept().count == 5)
+    let one = DNSCacheNames(name: try #require(DNSName("EXAMPLE.com")), below: false)
+    let below = DNSCacheNames(name: try #require(DNSName("www.example.com")), below: true)
+    #expect(fixture.broker.cacheEntries(one, now: fixture.now).count == 2)
+    #expect(
+      fixture.broker.cacheEntries(below, now: fixture.now).map(\.name).sorted()
+        == ["a.www.example.com", "www.example.com"])
+    #expect(fixture.broker.flushCache(one) == 2)
+    #expect(kept() == ["a.www.example.com", "notexample.com", "www.example.com"])
+    #expect(fixture.broker.flushCache(below) == 2)
+    #expect(kept() == ["notexample.com"])
+    #expect(fixture.broker.flushCache(one) == 0)
+    #expect(fixture.broker.flushCache(nil) == 1)
+  }
+
   @Test("a flush forgets all, what is under way included; so do names that come")
   func flush() throws {
     let message = try clientQuery()

@@ -59,6 +59,24 @@ extension EndToEnd {
           "www.lab.test", "A",
         ])
       #expect(whole.output.contains("192.0.2.80") && whole.output.count > 560, "\(whole)")
+      // The command asks it as well; the status is the answer's code.
+      let address = "127.0.0.1:\(server.udp)"
+      #expect(server.udp == server.tcp)
+      for (words, status, output) in [
+        (["www.lab.test", "--short"], 0, "192.0.2.80"),
+        (["sql.internal", "+short"], 0, "10.0.0.5"),
+        (["nix.lab.test"], 3, "nix.lab.test does not exist"), (["example.com"], 5, "REFUSED"),
+        (["-x", "10.0.0.5"], 0, "PTR\tdb.internal."),
+        (["big.lab.test", "TXT", "--udp", "--no-edns"], 0, "none of the answer fits"),
+        (["big.lab.test", "TXT", "--no-edns"], 0, ";; cut over UDP, asked again over TCP"),
+        (["big.lab.test", "TXT", "--tcp"], 0, "bytes over TCP"),
+        (["www.lab.test", "A", "TXT", "--json"], 0, #""retried""#),
+      ] as [([String], Int32, String)] {
+        let result = try run(
+          Installation.daemon, ["dns", "query"] + words + ["--server", address])
+        #expect(result.status == status && result.output.contains(output), "\(result)")
+        #expect(result.errors.isEmpty, "\(result)")
+      }
       // The file changes while it serves: the host forgets, too, that the name was missing.
       #expect(try server.dig("+noall", "+comments", "new.lab.test").contains("NXDOMAIN"))
       let text = try String(contentsOfFile: example.zone, encoding: .utf8)
@@ -90,7 +108,20 @@ extension EndToEnd {
       #expect(
         try eventually { try server.dig("+short", "a.internal") == "10.0.0.1\n" },
         "\(server.command.errors)")
-      #expect(server.command.errors.contains("starting it again"))
+      #expect(server.command.errors.contains("the process of DNS plugin hostdns "))
+      #expect(server.command.errors.contains("killed by SIGKILL; starting it again"))
+    }
+
+    @Test func aServerThatIsNotThereIsToldAtOnce() throws {
+      let port = try freePort()
+      for transport in ["--udp", "--tcp"] {
+        let result = try run(
+          Installation.daemon,
+          ["dns", "query", "a.test", "--server", "127.0.0.1:\(port)", transport])
+        #expect(result.status == 1 && result.output.isEmpty, "\(result)")
+        #expect(result.errors.contains("Nobody listens at 127.0.0.1:\(port)"), "\(result)")
+        #expect(result.errors.contains("lima-netd dns serve --port \(port)"), "\(result)")
+      }
     }
 
     @Test func mistakesAreTold() throws {

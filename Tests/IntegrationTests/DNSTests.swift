@@ -165,6 +165,40 @@ extension EndToEnd {
       }
     }
 
+    @Test func theCommandTellsWhatAGuestWouldBeTold() throws {
+      try require(.program("python3"))
+      let server = try Nameserver()
+      defer { server.stop() }
+      let daemon = try daemon("\"127.0.0.1:\(server.port)\"")
+      defer { daemon.stop() }
+      for (words, status, output) in [
+        (["a.test"], 0, "a.test.\t300\tIN\tA\t192.0.2.1\n;; flags qr rd ra; EDNS 1232; "),
+        (["a.test", "+short"], 0, "192.0.2.1\n"),
+        (["no-such.test"], 3, "no-such.test does not exist\n;; AUTHORITY\n"),
+        (["nodata.test"], 0, "nodata.test has no record of type A\n;; AUTHORITY\n"),
+        (["fail.test"], 2, "fail.test could not be resolved: SERVFAIL\n"),
+        (["no-such.test", "--short"], 3, ""),
+        (["version.bind", "TXT", "--class", "CH", "--short"], 0, "\"class\"\n"),
+        (["huge.test", "TXT", "--udp"], 0, "huge.test: none of the answer fits\n;; cut: "),
+        (["huge.test", "TXT"], 0, "\n;; cut over UDP, asked again over TCP\n"),
+        (["a.test", "A", "AAAA", "--json"], 0, "[\n"),
+      ] as [([String], Int32, String)] {
+        let result = try run(
+          Installation.daemon, ["dns", "query", "--network", "lab"] + words,
+          environment: daemon.environment)
+        #expect(result.status == status, "\(result)")
+        #expect(
+          output.isEmpty ? result.output.isEmpty : result.output.contains(output), "\(result)")
+        #expect(result.errors.isEmpty, "\(result)")
+      }
+      let kept = try daemon.netd("dns", "cache", "ls", "A.test")
+      #expect(kept.output.contains("a.test") && !kept.output.contains("nodata"), "\(kept)")
+      let flushed = try daemon.netd("dns", "cache", "flush", "nodata.test", "--json")
+      #expect(flushed.output.contains(#""forgotten": 1"#), "\(flushed)")
+      let after = try daemon.netd("dns", "cache", "ls", "test", "--below")
+      #expect(after.output.contains("a.test") && !after.output.contains("nodata"), "\(after)")
+    }
+
     @Test func aKeptAnswersTimeGoesDownAndEnds() throws {
       try require(.tap, .program("dig"), .program("python3"))
       let server = try Nameserver()

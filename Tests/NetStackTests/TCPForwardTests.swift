@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PluginAPI
 import Testing
 
 @testable import NetStack
@@ -86,6 +87,35 @@ struct TCPForwardTests {
     #expect(isRequest)
     simulation.deliver([arp(ARPHeader.reply, target: Simulation.gateway)])
     #expect(syn(simulation) != nil)
+  }
+
+  @Test(arguments: [(true, nil), (true, false), (false, nil), (false, true)] as [(Bool, Bool?)])
+  func `under which address a client is seen is the forward's choice, then the network's`(
+    network: Bool, forward: Bool?
+  ) throws {
+    let simulation = Simulation(seed: 9) { $0.forwardsShowClients = network }
+    simulation.deliver([arp(ARPHeader.request, target: Simulation.gateway)])
+    simulation.host.frames = []
+    try simulation.stack.forwards.expose(
+      ForwardSpec(
+        kind: .tcp(Endpoint(.anyV4, port: 2222)), guest: listening(), showsClients: forward))
+    let client = Endpoint(IPAddress(10, 7, 7, 7), port: 40007)
+    simulation.kernel.waiting = [(simulation.kernel.makeConnected().fd, client)]
+    let watch = try #require(simulation.host.watches.values.first)
+    var event = lnd_fd_event(user: watch.user, events: UInt32(LND_FD_READ), reserved: 0)
+    simulation.stack.onFds(&event, 1)
+    let frame = try #require(simulation.host.frames.first)
+    let source = frame.withByteView { view -> Endpoint? in
+      guard let ethernet = EthernetPacket(checking: view),
+        let ip = IPv4Packet(checking: ethernet.payload), let tcp = TCPPacket(checking: ip.payload)
+      else { return nil }
+      return Endpoint(ip.source, port: tcp.sourcePort)
+    }
+    if forward ?? network {
+      #expect(source == client)
+    } else {
+      #expect(source?.address == Simulation.gateway)
+    }
   }
 
   @Test func `a guest that refuses resets the client`() throws {

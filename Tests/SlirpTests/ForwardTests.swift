@@ -28,6 +28,33 @@ import Testing
     return try #require(connection)
   }
 
+  @Test(
+    arguments: [
+      ("{}", 0, "client"), ("{}", LND_FORWARD_FROM_GATEWAY, "gateway"),
+      (#"{"forwardSource": "gateway"}"#, 0, "gateway"),
+      (#"{"forwardSource": "gateway"}"#, LND_FORWARD_FROM_CLIENT, "client"),
+    ] as [(String, UInt32, String)])
+  func `whose address the guest sees is told by the forward, else by the network`(
+    options: String, flag: UInt32, source: String
+  ) throws {
+    let host = try TestHost(options: options)
+    #expect(
+      try host.expose(LND_FORWARD_TCP | flag, "127.0.0.1:0", "192.168.5.15:80").status == LND_OK)
+    guard case .array(let list) = try host.forwards() else {
+      throw TestHost.Timeout(what: "a list")
+    }
+    #expect(list.first?["source"] == .string(source) && list.first?["protocol"] == "tcp")
+  }
+
+  @Test func `a protocol with bits that nobody knows is refused`() throws {
+    let host = try TestHost()
+    let both = LND_FORWARD_FROM_CLIENT | LND_FORWARD_FROM_GATEWAY
+    for bits in [both, 0x400, 0x400 | LND_FORWARD_FROM_CLIENT] as [UInt32] {
+      let outcome = try host.expose(LND_FORWARD_TCP | bits, "127.0.0.1:0", "192.168.5.15:80")
+      #expect(outcome.status == LND_ERR_UNSUPPORTED, "\(outcome)")
+    }
+  }
+
   @Test func `a TCP client's bytes reach the guest and come back`() throws {
     let host = try TestHost()
     let guest = TestGuest(host)
@@ -44,7 +71,8 @@ import Testing
         == .array([
           [
             "protocol": "tcp", "host": .string("127.0.0.1:\(try hostPort(host))"),
-            "guest": "192.168.5.15:80", "guestName": "", "connections": 1,
+            "guest": "192.168.5.15:80", "guestName": "", "source": "client",
+            "connections": 1,
           ]
         ]))
     server.write(Array("hello".utf8))

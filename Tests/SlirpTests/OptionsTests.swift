@@ -38,6 +38,8 @@ import Testing
     (#"{"address": "192.168.5.2"}"#, "/address"),
     (#"{"dns": "8.8.8.8"}"#, "/dns"),
     (#"{"mtu": 100}"#, "/mtu"),
+    (#"{"forwardSource": "host"}"#, "/forwardSource"),
+    (#"{"forwardSource": true}"#, "/forwardSource"),
     (#"{"search": ["a", 5]}"#, "/search/1"),
     (#"{"search": ["lan", "a..b"]}"#, "/search/1"),
     (#"{"search": ["under_score.example", "spa ce"]}"#, "/search/1"),

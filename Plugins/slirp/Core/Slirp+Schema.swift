@@ -48,6 +48,12 @@ extension Slirp {
           "default": true,
           "description": "Whether the gateway's ports are those of the host's loopback."
         },
+        "forwardSource": {
+          "type": "string",
+          "enum": ["client", "gateway"],
+          "default": "client",
+          "description": "Under which address guests see the clients of forwards that are not on this host: their own, or the gateway's, for guests whose default route is another interface."
+        },
         "search": {
           "type": "array",
           "maxItems": 32,

@@ -61,6 +61,12 @@ extension UserV2 {
           "default": true,
           "description": "Whether the router's ports are those of the host's loopback."
         },
+        "forwardSource": {
+          "type": "string",
+          "enum": ["client", "gateway"],
+          "default": "client",
+          "description": "Under which address guests see the clients of forwards that are not on this host: their own, or the router's, for guests whose default route is another interface."
+        },
         "search": {
           "type": "array",
           "maxItems": 32,

@@ -21,6 +21,12 @@ extern "C" {
 #define LND_FORWARD_UDP  2u
 #define LND_FORWARD_UNIX 3u /* a unix stream socket on the host, TCP in the guest */
 
+/* Added to the protocol, one at most (since ABI 1.1): under which address the
+ * guest sees the clients. Without them the plugin chooses, or its options do.
+ * A plugin that does not know them takes it for a protocol it does not know. */
+#define LND_FORWARD_FROM_CLIENT  0x100u /* their own, where an answer would come back */
+#define LND_FORWARD_FROM_GATEWAY 0x200u /* the gateway's, whoever they are            */
+
 typedef struct lnd_forward {
     uint32_t size;
     uint32_t protocol;

@@ -38,6 +38,9 @@ package struct Forward: Codable, Sendable, Hashable {
   package var guest: String?
   /// Which guest of an isolated network; "" is the only one, or the first.
   package var guestName: String
+  /// Under which address the guest sees clients: "client" (their own, where an answer would come back) or "gateway"; nil:
+  /// as the network's options say.
+  package var source: String?
   /// Open connections, where the plugin counts them. Only in answers.
   package var connections: Int?
   /// Why it does not work at present: the port is taken, the address is not there yet. It is tried again, unless it makes no
@@ -46,12 +49,13 @@ package struct Forward: Codable, Sendable, Hashable {
 
   package init(
     protocol: String, host: String, guest: String?, guestName: String = "",
-    connections: Int? = nil, error: String? = nil
+    source: String? = nil, connections: Int? = nil, error: String? = nil
   ) {
     self.protocol = `protocol`
     self.host = host
     self.guest = guest
     self.guestName = guestName
+    self.source = source
     self.connections = connections
     self.error = error
   }
@@ -62,6 +66,7 @@ package struct Forward: Codable, Sendable, Hashable {
     self.host = try container.decode(String.self, forKey: .host)
     self.guest = try container.decodeIfPresent(String.self, forKey: .guest)
     self.guestName = try container.decodeIfPresent(String.self, forKey: .guestName) ?? ""
+    self.source = try container.decodeIfPresent(String.self, forKey: .source)
     self.connections = try container.decodeIfPresent(Int.self, forKey: .connections)
     self.error = try container.decodeIfPresent(String.self, forKey: .error)
   }
@@ -78,61 +83,6 @@ package struct LeaseReport: Codable, Sendable, Hashable {
   package var state: String?
   /// Seconds from now; nil: never.
   package var expires: Int?
-}
-
-/// POST /v1/networks/NAME/dns
-package struct DNSQuestion: Codable, Sendable {
-  package var name: String
-  /// "A", "AAAA", "TYPE65", ...
-  package var type: String
-
-  package init(name: String, type: String) {
-    self.name = name
-    self.type = type
-  }
-}
-
-package struct DNSAnswer: Codable, Sendable {
-  /// The DNS message, base64.
-  package var message: String
-  package var milliseconds: Double
-  /// Who answered: a DNS plugin's name, "names" for what the network owns, "cache". Absent where the process that was
-  /// asked does not say.
-  package var source: String?
-
-  package init(message: String, milliseconds: Double, source: String? = nil) {
-    self.message = message
-    self.milliseconds = milliseconds
-    self.source = source
-  }
-}
-
-/// An answer that a network keeps. GET /v1/networks/NAME/dns/cache gives an array of these.
-package struct DNSCacheReport: Codable, Sendable, Hashable {
-  package var network: String
-  /// Without the final dot, in lower case.
-  package var name: String
-  package var type: String
-  package var `class`: String
-  /// Bits of the question that were set ("ad cd do"); "" for most.
-  package var flags: String
-  /// "NOERROR" or "NXDOMAIN"
-  package var code: String
-  /// Records that answer; 0 for NODATA and NXDOMAIN.
-  package var answers: Int
-  /// Seconds until it is forgotten.
-  package var ttl: UInt64
-
-  init(network: String, _ entry: DNSCacheEntry) {
-    self.network = network
-    name = entry.name
-    type = entry.type
-    self.class = entry.class
-    flags = entry.flags
-    code = entry.code
-    answers = entry.answers
-    ttl = entry.ttl
-  }
 }
 
 /// First message of a client of the attach socket; the TAP's fd comes with it by SCM_RIGHTS.

@@ -76,14 +76,15 @@ struct ControlRoutes: Sendable {
       let question = try await Self.body(DNSQuestion.self, request, context)
       return try await Self.json(bridge.call { $0.ask(name, question, $1) })
     }
-    network.get("dns/cache") { _, context in
+    network.get("dns/cache") { request, context in
       let name = try context.parameters.require("name")
-      return try await Self.json(bridge.call { $0.dnsCache(name, $1) })
+      let which = Self.cacheSelection(request)
+      return try await Self.json(bridge.call { $0.dnsCache(name, which, $1) })
     }
-    network.delete("dns/cache") { _, context in
+    network.delete("dns/cache") { request, context in
       let name = try context.parameters.require("name")
-      let _: Void = try await bridge.call { $0.flushDNSCache(name, $1) }
-      return Response(status: .noContent)
+      let which = Self.cacheSelection(request)
+      return try await Self.json(bridge.call { $0.flushDNSCache(name, which, $1) })
     }
     network.get("capture") { request, context in
       let name = try context.parameters.require("name")
@@ -93,6 +94,13 @@ struct ControlRoutes: Sendable {
         bridge: bridge,
         group: group)
     }
+  }
+
+  private static func cacheSelection(_ request: Request) -> DNSCacheSelection {
+    let parameters = request.uri.queryParameters
+    return DNSCacheSelection(
+      name: parameters["name"].map(String.init),
+      below: parameters.get("below", as: Bool.self) ?? false)
   }
 
   private func addInstanceRoutes(to instances: RouterGroup<ControlContext>) {

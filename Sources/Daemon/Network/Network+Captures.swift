@@ -28,7 +28,7 @@ extension Network {
       Descriptor.close(fd)
       throw ErrorReport(
         code: HostError.Code.limit.rawValue,
-        message: "network \(name) is captured \(captures.count) times already")
+        message: "network \(name) is captured \(Plural.times(captures.count)) already")
     }
     let id = nextCapture
     nextCapture += 1

@@ -114,9 +114,11 @@ extension Network {
   // MARK: The cache
 
   /// Empty when the network does not run.
-  func listDNSCache(answer: @escaping (Result<[DNSCacheReport], ErrorReport>) -> Void) {
+  func listDNSCache(
+    _ which: DNSCacheSelection, answer: @escaping (Result<[DNSCacheReport], ErrorReport>) -> Void
+  ) {
     guard state == .running, let link else { return answer(.success([])) }
-    link.request(.listDNSCache) { [weak self] reply in
+    link.request(.listDNSCache(which)) { [weak self] reply in
       guard let self else { return }
       switch reply {
       case .success(.json(let text)):
@@ -135,12 +137,17 @@ extension Network {
     }
   }
 
-  func flushDNSCache(answer: @escaping (Result<Void, ErrorReport>) -> Void) {
-    guard state == .running, let link else { return answer(.success(())) }
-    link.request(.flushDNSCache) { [weak self] reply in
+  func flushDNSCache(
+    _ which: DNSCacheSelection, answer: @escaping (Result<DNSFlushReport, ErrorReport>) -> Void
+  ) {
+    let none = DNSFlushReport(network: name, forgotten: 0)
+    guard state == .running, let link else { return answer(.success(none)) }
+    link.request(.flushDNSCache(which)) { [weak self] reply in
       guard let self else { return }
       switch reply {
-      case .success: answer(.success(()))
+      case .success(.json(let text)):
+        answer(.success(DNSFlushReport(network: name, forgotten: Int(text) ?? 0)))
+      case .success: answer(.success(none))
       case .failure(let error): answer(.failure(report(error)))
       }
     }

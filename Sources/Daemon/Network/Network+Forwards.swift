@@ -33,7 +33,7 @@ extension Network {
         .failure(
           ErrorReport(
             code: HostError.Code.limit.rawValue,
-            message: "network \(name) has \(forwards.count) forwards already")))
+            message: "network \(name) has \(Plural.text(forwards.count, "forward")) already")))
     }
     whenRunning { [weak self] result in
       switch result {
@@ -198,7 +198,15 @@ extension Forward {
     if needsGuest, guest?.isEmpty ?? true {
       throw wrong("a forward needs the guest's address, as 192.168.5.15:80")
     }
+    var from: ForwardSpec.Source?
+    if let source {
+      from = ForwardSpec.Source(rawValue: source)
+      guard from != nil else {
+        throw wrong("`\(source)` is no source of a forward: there are client and gateway")
+      }
+    }
     return ForwardSpec(
-      protocol: transport, host: host, guest: guest, guestName: guestName.isEmpty ? nil : guestName)
+      protocol: transport, host: host, guest: guest,
+      guestName: guestName.isEmpty ? nil : guestName, source: from)
   }
 }

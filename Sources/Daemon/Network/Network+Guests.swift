@@ -50,7 +50,7 @@ extension Network {
       onGone(reason)
     }
     guard guests.count < Self.maximumGuests else {
-      guest.close("network \(name) has \(guests.count) guests already")
+      guest.close("network \(name) has \(Plural.text(guests.count, "guest")) already")
       return id
     }
     failedUntil = 0

@@ -104,7 +104,10 @@ extension Network {
     error = nil
     isAskingForLeases = false
     let milliseconds = (MonotonicClock.now() &- link.started) / 1_000_000
-    log(.info, "running after \(milliseconds) ms, process \(link.pid), \(guests.count) guests")
+    log(
+      .info,
+      "running after \(milliseconds) ms, process \(link.pid), \(Plural.text(guests.count, "guest"))"
+    )
     context.rest.disturb()
     if sockets.unixgram >= 0 {
       let known = unixgramAddresses.sorted { $0.key < $1.key }.map(\.value)

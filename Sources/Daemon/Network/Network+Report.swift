@@ -78,18 +78,15 @@ extension Network {
 
   /// Asks the network's DNS plugin; starts the network if need be.
   func ask(_ question: DNSQuestion, answer: @escaping (Result<DNSAnswer, ErrorReport>) -> Void) {
-    let message: String
-    do throws(ErrorReport) { message = try question.message() } catch {
+    let spec: ResolveSpec
+    do throws(ErrorReport) { spec = try question.spec() } catch {
       return answer(.failure(error))
     }
     whenRunning { [weak self] result in
       switch result {
       case .failure(let error): answer(.failure(error))
       case .success(let link):
-        link.request(
-          .resolve(ResolveSpec(message: message, name: question.name, type: question.type))
-        ) {
-          reply in
+        link.request(.resolve(spec)) { reply in
           guard let self else { return }
           switch reply {
           case .success(.resolved(let resolved)):

@@ -29,7 +29,10 @@ extension Network {
   private func letGoByLima() {
     let idle = guests.isEmpty && unixgramGuests.isEmpty && !isHeld
     guard state == .running, idle else {
-      return log(.info, "Lima needs it no more; \(guests.count + unixgramGuests.count) guests do")
+      let count = guests.count + unixgramGuests.count
+      return log(
+        .info, "Lima needs it no more; \(Plural.text(count, "guest")) \(count == 1 ? "does" : "do")"
+      )
     }
     stop("Lima needs it no more")
   }

@@ -76,10 +76,10 @@ package struct SchemaProblem: Error, Sendable, Hashable {
     case .notMultiple(let step): return "must be a multiple of \(Self.number(step))"
     case .tooShort(let count):
       return count == 1 ? "must not be empty" : "must have at least \(count) characters"
-    case .tooLong(let count): return "must have at most \(count) characters"
+    case .tooLong(let count): return "must have at most \(Plural.text(count, "character"))"
     case .tooFew(let count):
       return count == 1 ? "must not be empty" : "must have at least \(count) members"
-    case .tooMany(let count): return "must have at most \(count) members"
+    case .tooMany(let count): return "must have at most \(Plural.text(count, "member"))"
     case .repeated: return "must not have the same member twice"
     case .noAlternative: return "fits none of the forms the schema allows"
     case .severalAlternatives: return "fits more than one of the forms the schema allows"

@@ -89,7 +89,7 @@ package final class DNSStandaloneServer {
         }
       }
     } catch {
-      fail(HostError(.system, "its process cannot start: \(error)"))
+      fail(HostError(.system, "\(name) cannot start: \(error)"))
       loop.stop()
     }
   }
@@ -114,6 +114,11 @@ package final class DNSStandaloneServer {
     ready(link.pid)
   }
 
+  /// For messages: whose process it is.
+  private var name: String {
+    "the process of DNS plugin \(what.plugin.plugin.name) \(what.plugin.module.version) (\(what.plugin.file))"
+  }
+
   private func fail(_ error: HostError) {
     failure = failure ?? ErrorReport(code: error.code.rawValue, message: error.description)
   }
@@ -123,11 +128,11 @@ package final class DNSStandaloneServer {
     if isStopping || failure != nil { return loop.stop() }
     let reason = link.protocolError ?? status.description
     guard hasServed else {
-      fail(HostError(.internal, "its process ended while starting: \(reason)"))
+      fail(HostError(.internal, "\(name) ended while it started: \(reason)"))
       return loop.stop()
     }
     let delay = backoff.delay(afterLife: MonotonicClock.now() &- link.started)
-    complain("the process that answered ended: \(reason); starting it again")
+    complain("\(name) ended: \(reason); starting it again")
     loop.schedule(after: delay) { [weak self] in self?.start() }
   }
 }

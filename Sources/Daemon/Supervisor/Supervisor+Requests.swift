@@ -124,13 +124,17 @@ extension Supervisor {
   }
 
   func dnsCache(
-    _ name: String, _ answer: @escaping (Result<[DNSCacheReport], ErrorReport>) -> Void
+    _ name: String, _ which: DNSCacheSelection,
+    _ answer: @escaping (Result<[DNSCacheReport], ErrorReport>) -> Void
   ) {
-    onNetwork(name, answer) { $0.listDNSCache(answer: answer) }
+    onNetwork(name, answer) { $0.listDNSCache(which, answer: answer) }
   }
 
-  func flushDNSCache(_ name: String, _ answer: @escaping (Result<Void, ErrorReport>) -> Void) {
-    onNetwork(name, answer) { $0.flushDNSCache(answer: answer) }
+  func flushDNSCache(
+    _ name: String, _ which: DNSCacheSelection,
+    _ answer: @escaping (Result<DNSFlushReport, ErrorReport>) -> Void
+  ) {
+    onNetwork(name, answer) { $0.flushDNSCache(which, answer: answer) }
   }
 
   /// Has a network answer `set` by itself, in place of what the same owner had before; an empty set withdraws it. Kept

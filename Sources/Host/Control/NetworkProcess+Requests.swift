@@ -54,12 +54,12 @@ extension NetworkProcess {
       guard let message = Base64.decode(spec.message) else {
         throw HostError(.invalidConfig, "the message is not in base 64")
       }
-      return dns.requestAsks(message, request: id)
+      return dns.requestAsks(message, spec.isDatagram == true ? .udp : .tcp, request: id)
     case .setDNS(let spec): try setDNS(spec)
     case .networkChanged: dns.networkChanged()
     case .setNames(let names): try dns.set(names)
-    case .listDNSCache: return .json(try dns.listCache())
-    case .flushDNSCache: dns.flushCache()
+    case .listDNSCache(let which): return .json(try dns.listCache(which))
+    case .flushDNSCache(let which): return .json(String(try dns.flushCache(which)))
     default: return try answerNetwork(id, request, &fds)
     }
     return .ok

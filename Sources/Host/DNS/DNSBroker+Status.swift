@@ -2,7 +2,21 @@
 //
 // What the broker tells of itself.
 
+import DNSMessage
 import HostProtocol
+
+/// One name, or it and all below it.
+package struct DNSCacheNames: Sendable {
+  var name: DNSName
+  var below: Bool
+
+  package init(name: DNSName, below: Bool) {
+    self.name = name
+    self.below = below
+  }
+
+  func contains(_ other: DNSName) -> Bool { below ? other.isWithin(name) : other == name }
+}
 
 /// Counters, and the cache as it is, for `status`.
 struct DNSStatus: Encodable {
@@ -41,12 +55,15 @@ extension DNSBroker {
         evictions: counters.evictions, flushes: counters.flushes))
   }
 
-  /// The answers kept, at most `limit`, in no order.
-  package func cacheEntries(now: UInt64, limit: Int = .max) -> [DNSCacheEntry] {
+  /// The answers kept, of all names or some, at most `limit`, in no order.
+  package func cacheEntries(
+    _ names: DNSCacheNames? = nil, now: UInt64, limit: Int = .max
+  ) -> [DNSCacheEntry] {
     var entries: [DNSCacheEntry] = []
     cache.forEach(now: now) { key, answer, left in
       guard entries.count < limit else { return false }
       let question = key.question
+      if let names, !names.contains(question.name) { return true }
       entries.append(
         DNSCacheEntry(
           name: question.name.displayed, type: "\(question.type)", class: "\(question.dnsClass)",

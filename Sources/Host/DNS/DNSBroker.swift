@@ -291,6 +291,20 @@ package final class DNSBroker {
     era &+= 1
   }
 
+  /// The same for some names; nil: for all.
+  /// - Returns: how many answers are kept no more.
+  package func flushCache(_ names: DNSCacheNames?) -> Int {
+    let before = cache.count
+    guard let names else {
+      flushCache()
+      return before
+    }
+    cache.remove { names.contains($0.question.name) }
+    shared.removeAll()
+    era &+= 1
+    return before - cache.count
+  }
+
   // MARK: Inside
 
   private struct Inquiry {

@@ -102,6 +102,13 @@ struct DNSCache {
     octets = 0
   }
 
+  mutating func remove(where isUnwanted: (DNSCacheKey) -> Bool) {
+    counters.flushes &+= 1
+    for slot in entries.indices {
+      if let entry = entries[slot], isUnwanted(entry.key) { remove(slot) }
+    }
+  }
+
   /// What is kept, for people: with the seconds it has left, until `body` says false.
   func forEach(now: UInt64, _ body: (DNSCacheKey, DNSAnswer, _ left: UInt64) -> Bool) {
     for case let entry? in entries where entry.expires > now {

@@ -15,8 +15,10 @@ import PluginAPI
 #endif
 
 package enum Inspector {
-  /// Extensions asked for when a plugin is described.
-  private static let extensions = [LND_EXT_FORWARD, LND_EXT_LEASE]
+  /// Extensions asked for when a plugin is described: all that a plugin can offer.
+  private static let extensions = [
+    LND_EXT_FORWARD, LND_EXT_LEASE, LND_EXT_CONNECT, LND_EXT_GUESTS,
+  ]
 
   package static func inspect(_ path: String) -> Inspection {
     let absolute = realPath(path)

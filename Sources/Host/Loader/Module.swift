@@ -68,7 +68,10 @@ package struct Module {
       throw LoadError(.invalidDescriptor, "the module has no id or no version")
     }
     guard (1...64).contains(module.plugin_count), let list = module.plugins else {
-      throw LoadError(.invalidDescriptor, "the module says it holds \(module.plugin_count) plugins")
+      throw LoadError(
+        .invalidDescriptor,
+        "the module says it holds \(module.plugin_count) plugin\(module.plugin_count == 1 ? "" : "s")"
+          + (module.plugins == nil ? ", but has no list of them" : ": there may be 1 to 64"))
     }
     var known: [Descriptor] = []
     var unknown: [String] = []

@@ -62,6 +62,11 @@ extension NetworkPlugin {
             case .udp: LND_FORWARD_UDP
             case .unix: LND_FORWARD_UNIX
             }
+          switch spec.source {
+          case .client?: forward.protocol |= LND_FORWARD_FROM_CLIENT
+          case .gateway?: forward.protocol |= LND_FORWARD_FROM_GATEWAY
+          case nil: break
+          }
           forward.host = host
           forward.guest = guest == nil ? nil : address
           forward.guest_name = guestName

@@ -5,6 +5,7 @@
 // broker's effects at the end of a turn, so that nothing completes inside the
 // call that asked. Thread: loop only.
 
+import DNSMessage
 import HostProtocol
 import JSONCoding
 import Platform
@@ -80,11 +81,13 @@ final class DNSService: DNSPluginOwner {
   }
 
   /// For `resolve`.
-  func requestAsks(_ message: [UInt8], request: UInt64) -> HostReply? {
+  func requestAsks(
+    _ message: [UInt8], _ transport: DNSTransport, request: UInt64
+  ) -> HostReply? {
     let since = MonotonicClock.now()
     let (pending, hits) = (broker.pending, broker.cache.counters.hits)
     let asker = Asker.request(request, since: since, source: nil)
-    guard let ticket = ask(message, .tcp, deadline: 0, asker) else {
+    guard let ticket = ask(message, transport, deadline: 0, asker) else {
       return .failed(HostError(.busy, "too many DNS questions are under way"))
     }
     if broker.pending == pending {
@@ -210,9 +213,23 @@ final class DNSService: DNSPluginOwner {
 
   func flushCache() { broker.flushCache() }
 
+  /// - Returns: how many answers are kept no more.
+  func flushCache(_ which: DNSCacheSelection) throws(HostError) -> Int {
+    broker.flushCache(try names(which))
+  }
+
+  private func names(_ which: DNSCacheSelection) throws(HostError) -> DNSCacheNames? {
+    guard let text = which.name else { return nil }
+    guard let name = DNSName(userText: text) else {
+      throw HostError(.invalidConfig, "`\(text)` is no domain name")
+    }
+    return DNSCacheNames(name: name, below: which.below)
+  }
+
   /// A JSON array of `DNSCacheEntry`, as many as a message can take.
-  func listCache() throws(HostError) -> String {
-    let entries = broker.cacheEntries(now: MonotonicClock.now(), limit: Self.entriesListed)
+  func listCache(_ which: DNSCacheSelection) throws(HostError) -> String {
+    let entries = broker.cacheEntries(
+      try names(which), now: MonotonicClock.now(), limit: Self.entriesListed)
     do {
       return try JSONCoder.jsonValue(of: entries).text
     } catch {

@@ -298,7 +298,9 @@ final class GuestPorts {
     guard let lost = capture.remove(id: id) else {
       throw HostError(.notFound, "there is no capture \(id)")
     }
-    log.info("capture", "capture \(id) ended; its reader was too slow for \(lost) frames")
+    log.info(
+      "capture",
+      "capture \(id) ended; its reader was too slow for \(lost) frame\(lost == 1 ? "" : "s")")
     if !capture.isActive { setCapture(nil) }
   }
 

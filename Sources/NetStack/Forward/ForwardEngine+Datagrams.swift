@@ -45,7 +45,7 @@ extension ForwardEngine {
     _ client: Endpoint, local: IPAddress, _ id: UInt32, _ listener: ForwardListener,
     _ link: UInt32, _ table: UDPForwardTable
   ) -> UInt32 {
-    let isVisible = isVisible(client.address)
+    let isVisible = isVisible(client.address, through: listener)
     let guest = listener.spec.guest
     var key = FlowKey(
       link: link, proto: IPProtocol.udp, guest: guest.address, guestPort: guest.port,

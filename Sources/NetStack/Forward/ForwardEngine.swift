@@ -6,7 +6,8 @@
 // Forwards outlive guests: a listener stays while its guest is away, and clients are
 // turned away meanwhile (TCP by a reset, UDP by silence). What a guest sees as its peer is
 // the client itself where an answer to it would come our way: not for clients on the
-// host's loopback, on a unix socket or of another family, which the gateway stands for.
+// host's loopback, on a unix socket or of another family, which the gateway stands for; and
+// for none where the forward or the network's options say so.
 // UDP is in ForwardEngine+Datagrams.swift. Loop thread only.
 
 import PluginAPI
@@ -186,7 +187,7 @@ package final class ForwardEngine {
       return
     }
     var source = Endpoint(stack.config.gateway, port: 0)
-    if let client, isVisible(client.address) { source = client }
+    if let client, isVisible(client.address, through: listener) { source = client }
     // Counted first: the engine may report the end of the flow from inside the call.
     listener.connections += 1
     let isOpen = stack.tcp.openTowardGuest(
@@ -199,9 +200,11 @@ package final class ForwardEngine {
     }
   }
 
-  /// Whether a guest may see a client under its own address.
-  func isVisible(_ address: IPAddress) -> Bool {
-    address.isV4 && address.isUnicast && !address.isLoopback && !address.isLinkLocal
+  /// Whether a guest sees a client under its own address. A guest whose default route is another
+  /// interface would answer it there, where nobody knows of the connection: then it must not.
+  func isVisible(_ address: IPAddress, through listener: ForwardListener) -> Bool {
+    (listener.spec.showsClients ?? stack.config.forwardsShowClients)
+      && address.isV4 && address.isUnicast && !address.isLoopback && !address.isLinkLocal
       && !stack.config.subnet.contains(address)
   }
 

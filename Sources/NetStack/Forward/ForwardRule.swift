@@ -43,11 +43,16 @@ package struct ForwardSpec: Equatable, Sendable {
   package var guest: Endpoint
   /// Which guest of an isolated network; "" is the one that came first.
   package var guestName: String
+  /// Whether the guest sees clients under their own addresses; nil: as the network's options say.
+  package var showsClients: Bool?
 
-  package init(kind: ForwardKind, guest: Endpoint, guestName: String = "") {
+  package init(
+    kind: ForwardKind, guest: Endpoint, guestName: String = "", showsClients: Bool? = nil
+  ) {
     self.kind = kind
     self.guest = guest
     self.guestName = guestName
+    self.showsClients = showsClients
   }
 }
 
@@ -111,7 +116,7 @@ extension ForwardSpec {
   ///   - proto: LND_FORWARD_*
   ///   - guest: nil when only the host's side matters.
   package init(
-    proto: UInt32, host: String, guest: String?, guestName: String
+    proto: UInt32, host: String, guest: String?, guestName: String, showsClients: Bool? = nil
   ) throws(ForwardFailure) {
     let kind: ForwardKind
     switch proto {
@@ -136,7 +141,7 @@ extension ForwardSpec {
       }
       endpoint = parsed
     }
-    self.init(kind: kind, guest: endpoint, guestName: guestName)
+    self.init(kind: kind, guest: endpoint, guestName: guestName, showsClients: showsClients)
   }
 
   private static func hostEndpoint(_ text: String) throws(ForwardFailure) -> Endpoint {

@@ -14,6 +14,8 @@ package struct StackConfig: Sendable {
   package var gatewayMAC = MACAddress(0x5a, 0x94, 0xef, 0xe4, 0x0c, 0xdd)
   /// Whether guests may reach the host's loopback through the gateway address.
   package var hostLoopback = true
+  /// Whether guests see the clients of forwards under their own addresses, where an answer to them would come back.
+  package var forwardsShowClients = true
   /// Bytes of IP packet for links that don't say: what DHCP announces.
   package var mtu = 1500
 

@@ -2,7 +2,7 @@
 //
 // How connections end (RFC 9293 §3.6, §3.10.4-7).
 //
-//   guest's FIN ──► all its bytes in the kernel ──► shutdown(SHUT_WR)
+//   guest's FIN ──► all its bytes in the kernel ──► ACK of it, shutdown(SHUT_WR)
 //   end of the socket's data ──► all of it sent ──► FIN to the guest
 //   RST from the guest ──► the socket is closed with a reset (SO_LINGER 0)
 //   an error of the socket ──► RST to the guest
@@ -62,6 +62,7 @@ extension TCPEngine {
   func timeWaitOver(_ flow: FlowPointer) {
     // The host has not taken all of the guest's bytes: it ends when it has.
     if flow.pointee.fd >= 0 {
+      if isOrphan(flow) { return abandon(flow) }
       flow.pointee.retransmitDeadline = 0
       return
     }
@@ -73,7 +74,9 @@ extension TCPEngine {
     guard flow.pointee.flags.contains([.hostShut, .hostFinished]), flow.pointee.fd >= 0
     else { return }
     closeSocket(flow, reset: false)
-    if flow.pointee.state == .timeWait, flow.pointee.retransmitDeadline == 0 { close(flow) }
+    if flow.pointee.state == .timeWait, flow.pointee.retransmitDeadline == 0 || isOrphan(flow) {
+      close(flow)
+    }
   }
 
   /// The host's side failed: the guest is told as TCP tells it.

@@ -27,7 +27,7 @@ extension TCPEngine {
     }
     if events & UInt32(LND_FD_WRITE) != 0, flow.pointee.interest & UInt8(LND_FD_WRITE) != 0 {
       sendPending(flow)
-      if flow.pointee.state != .closed { shutHostIfDone(flow) }
+      if flow.pointee.state != .closed { finishReceiving(flow) }
     }
     guard flow.pointee.state != .closed, flow.pointee.fd >= 0 else { return }
     if events & UInt32(LND_FD_READ | LND_FD_HANGUP) != 0 {

@@ -144,15 +144,9 @@ extension TCPEngine {
     }
   }
 
-  /// The guest's FIN: taken when all before it is here, passed on when the kernel has all.
-  private func finishReceiving(_ flow: FlowPointer) {
-    if flow.pointee.flags.contains(.finSeen), !flow.pointee.flags.contains(.guestFinished),
-      flow.pointee.receiveNext == flow.pointee.finSequence
-    {
-      flow.pointee.receiveNext &+= 1
-      flow.pointee.flags.formUnion([.guestFinished, .ackDue])
-      guestFinished(flow)
-    }
+  /// The guest's FIN, and passing it on when the kernel has all.
+  func finishReceiving(_ flow: FlowPointer) {
+    takeFinIfDue(flow)
     if flow.pointee.state != .closed { shutHostIfDone(flow) }
   }
 

@@ -90,6 +90,8 @@ extension TCPEngine {
       return
     default: break
     }
+    if hasFinToTake(flow) { takeFin(flow) }
+    guard flow.pointee.state != .closed, flow.pointee.state != .timeWait else { return }
     if flow.pointee.fd >= 0, !flow.pointee.flags.contains(.hostFinished) { resumeReading(flow) }
     if flow.pointee.flags.contains(.isProbing) {
       probe(flow)

@@ -21,7 +21,7 @@
 //
 // The files of this folder: Connect and Accept (how a flow begins), Input, Acknowledge and Receive
 // (a segment), HostSend and HostReceive (the socket), Output and Segment (towards the guest),
-// Settle (what can wait until the frames are out), Timers, Close, Idle. Loop thread only.
+// Settle (what can wait until the frames are out), Timers, Close, Departure, Idle. Loop thread only.
 
 import PluginAPI
 
@@ -238,10 +238,10 @@ package final class TCPEngine {
     waitForLink(flow)
   }
 
-  /// The link is gone: its flows are reset towards the host.
+  /// The link is gone: its flows are reset towards the host, unless the guest had said all.
   func linkDown(_ link: UInt32) {
     forEachFlow { flow in
-      if flow.pointee.key.link == link { abandon(flow) }
+      if flow.pointee.key.link == link { guestLeft(flow) }
     }
     linkReady(link)
     endOfTurn()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Netlink: a NETLINK_ROUTE socket on which one request at a time is sent and its acknowledgement awaited. It acts
+// Netlink: a netlink socket on which one request at a time is sent and its acknowledgement awaited. It acts
 // on the network namespace in which it was opened. Blocking: for `exec` and `attach`, not for an event loop.
 // The kernel explains most refusals (NETLINK_EXT_ACK); that text becomes part of the error.
 
@@ -13,11 +13,12 @@
     private let fd: Int32
     private var sequence: UInt32 = 0
 
+    /// - Parameter family: NETLINK_ROUTE unless said otherwise.
     /// - Throws: `SystemError` of socket(2).
-    package init() throws(SystemError) {
-      fd = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    package init(family: Int32 = 0) throws(SystemError) {
+      fd = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), family)
       guard fd >= 0 else {
-        throw SystemError("socket", .current, subject: "NETLINK_ROUTE")
+        throw SystemError("socket", .current, subject: "netlink family \(family)")
       }
       // Without it refusals come without words; kernels before 4.12.
       _ = Self.enable(fd, option: 11)  // NETLINK_EXT_ACK
@@ -48,11 +49,19 @@
     package mutating func request(
       _ message: NetlinkMessage, call: String, subject: String
     ) throws(SystemError) -> [ArraySlice<UInt8>] {
+      var answers: [ArraySlice<UInt8>] = []
+      try request(message, call: call, subject: subject) { answers.append($0) }
+      return answers
+    }
+
+    /// The same for answers without bound: each is borrowed by `take`.
+    package mutating func request(
+      _ message: NetlinkMessage, call: String, subject: String, take: (ArraySlice<UInt8>) -> Void
+    ) throws(SystemError) {
       let sent = message.bytes.withUnsafeBytes { send(fd, $0.baseAddress, $0.count, 0) }
       guard sent == message.bytes.count else {
         throw SystemError(call, .current, subject: subject)
       }
-      var answers: [ArraySlice<UInt8>] = []
       while true {
         let received = try receive(call: call, subject: subject)
         var rest = received[...]
@@ -68,11 +77,13 @@
             case 2:  // NLMSG_ERROR, also with 0 for "done"
               try Self.check(
                 body, flags: reader.integer(at: 6, as: UInt16.self) ?? 0, call, subject)
-              return answers
-            case 3:  // NLMSG_DONE
-              return answers
+              return
+            case 3:  // NLMSG_DONE, with the dump's own verdict
+              let code = NetlinkReader(body).integer(at: 0, as: Int32.self) ?? 0
+              if code < 0 { throw SystemError(call, Errno(0 &- code), subject: subject) }
+              return
             default:
-              answers.append(body)
+              take(body)
             }
           }
           rest = rest.dropFirst((length + 3) & ~3)

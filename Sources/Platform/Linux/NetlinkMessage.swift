@@ -24,6 +24,8 @@
       package static let replace = Flags(rawValue: 0x100)
       package static let exclusive = Flags(rawValue: 0x200)
       package static let create = Flags(rawValue: 0x400)
+      /// All that there are.
+      package static let dump = Flags(rawValue: 0x300)
     }
 
     package static let headerLength = 16
@@ -32,10 +34,15 @@
     package private(set) var bytes: [UInt8]
 
     package init(_ kind: Kind, flags: Flags, sequence: UInt32) {
+      self.init(kind: kind.rawValue, flags: flags, sequence: sequence)
+    }
+
+    /// - Parameter kind: of whichever family the socket is.
+    package init(kind: UInt16, flags: Flags, sequence: UInt32) {
       bytes = []
       bytes.reserveCapacity(128)
       append(UInt32(Self.headerLength))
-      append(kind.rawValue)
+      append(kind)
       append(flags.union(.request).rawValue)
       append(sequence)
       append(UInt32(0))

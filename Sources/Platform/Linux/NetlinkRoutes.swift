@@ -121,6 +121,22 @@
       try request(message, call: "RTM_NEWROUTE", subject: "default via \(gateway) on \(name)")
     }
 
+    /// Whether a packet waits on the interface for its neighbour's hardware address (NUD_INCOMPLETE).
+    package mutating func hasUnresolvedNeighbours(index: Int32) throws(SystemError) -> Bool {
+      // RTM_GETNEIGH
+      var message = NetlinkMessage(kind: 30, flags: .dump, sequence: nextSequence())
+      for _ in 0..<3 { message.append(UInt32(0)) }  // struct ndmsg: of all families
+      var found = false
+      try request(message, call: "RTM_GETNEIGH", subject: "all") { answer in
+        let reader = NetlinkReader(answer)
+        guard reader.integer(at: 4, as: Int32.self) == index,
+          let state = reader.integer(at: 8, as: UInt16.self)
+        else { return }
+        if state & 1 != 0 { found = true }
+      }
+      return found
+    }
+
     /// IPv4 has one unless the network holds two addresses or fewer (RFC 3021).
     static func broadcast(of address: NetlinkAddress, prefixLength: UInt8) -> [UInt8]? {
       guard address.bytes.count == 4, prefixLength < 31 else { return nil }

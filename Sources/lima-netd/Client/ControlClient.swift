@@ -38,6 +38,13 @@ struct ControlClient {
     try decode(request(method, path, body: JSONText.encode(body)))
   }
 
+  /// DELETE and the like with a JSON answer.
+  func send<Value: Decodable & Sendable>(
+    _ method: HTTPMethod, _ path: String, as type: Value.Type = Value.self
+  ) throws -> Value {
+    try decode(request(method, path, body: nil))
+  }
+
   /// For requests whose answer says no more than that it was done.
   func perform(_ method: HTTPMethod, _ path: String, body: (any Encodable)? = nil) throws {
     _ = try request(method, path, body: body.map { try JSONText.encode($0) })
@@ -108,9 +115,11 @@ struct ControlClient {
   private func check(_ reply: HTTPReply) throws {
     guard reply.status.code >= 400 else { return }
     guard let body = try? JSONText.decode(ErrorBody.self, from: reply.body.readableBytesView) else {
-      throw CommandFailure("The daemon answered \(reply.status)")
+      throw CommandFailure(
+        "The daemon answered \(reply.status)",
+        remedy: "Is it of another version? Compare:  lima-netd status --json")
     }
-    throw CommandFailure(body.error.message)
+    throw CommandFailure(body.error.message, code: body.error.code)
   }
 
   private func decode<Value: Decodable>(_ body: ByteBuffer) throws -> Value {

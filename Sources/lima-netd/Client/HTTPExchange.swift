@@ -20,6 +20,9 @@ final class HTTPExchange: ChannelInboundHandler {
     var body: [UInt8]?
   }
 
+  private static let look =
+    "Does it still run? lima-netd status; its log is _networks/lima-netd.log in its Lima home"
+
   private let request: Request
   private let promise: EventLoopPromise<HTTPReply>
   /// Takes the body of a successful answer piece by piece, instead of its being gathered.
@@ -82,7 +85,9 @@ final class HTTPExchange: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    finish(.failure(CommandFailure("The connection to the daemon broke: \(error)")))
+    finish(
+      .failure(
+        CommandFailure("The connection to the daemon broke: \(error)", remedy: Self.look)))
     context.close(promise: nil)
   }
 
@@ -91,7 +96,10 @@ final class HTTPExchange: ChannelInboundHandler {
     if consume != nil, let reply {
       finish(.success(reply))
     } else {
-      finish(.failure(CommandFailure("The daemon closed the connection before it answered")))
+      finish(
+        .failure(
+          CommandFailure(
+            "The daemon closed the connection before it answered", remedy: Self.look)))
     }
   }
 

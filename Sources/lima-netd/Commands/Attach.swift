@@ -23,6 +23,9 @@ struct Attach: ParsableCommand {
 
         lima-netd attach default --netns "$PID" --tap tap0 --ready-fd 3
 
+      When the namespace's process has ended, it stays until what was sent last has arrived, as exec does; a signal ends \
+      that.
+
       Once attached it lets go of standard output and error where they are pipes, so that a script that captures its \
       output is not held up; why an attachment ended is in the daemon's log, too.
       """)

@@ -66,15 +66,21 @@ struct Capture: ParsableCommand {
       try client.stream(path) { counter.take($0.readableBytesView) }.wait()
     #endif
     let frames = counter.frames
-    StandardError.print("\(frames) frame\(frames == 1 ? "" : "s") written")
+    StandardError.print("\(Plural.text(frames, "frame")) written")
     if let error = counter.failure {
-      throw CommandFailure("\(file) could not be written: \(error)")
+      throw CommandFailure(
+        "\(file) could not be written: \(error)",
+        remedy: "What came before is in it. Is there room?  df -h \(file)")
     }
   }
 
   private static func create(_ path: String) throws -> Int32 {
     let fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-    guard fd >= 0 else { throw CommandFailure("\(path) could not be made: \(Errno.current)") }
+    guard fd >= 0 else {
+      throw CommandFailure(
+        "\(path) could not be made: \(Errno.current)",
+        remedy: "Give a file in a folder that is yours:  -w /tmp/trace.pcap")
+    }
     return fd
   }
 }

@@ -3,6 +3,7 @@
 // dns cache ls, flush: the answers that networks keep.
 
 import ArgumentParser
+import DNSMessage
 import Daemon
 
 struct DNSCache: ParsableCommand {
@@ -13,20 +14,44 @@ struct DNSCache: ParsableCommand {
       when its plugin is changed, and when the host's network or resolver configuration does.
 
         lima-netd dns cache ls
-        lima-netd dns cache ls --network default --json
+        lima-netd dns cache ls example.com --network default --json
         lima-netd dns cache flush
+        lima-netd dns cache flush example.com --below
       """,
     subcommands: [DNSCacheList.self, DNSCacheFlush.self], defaultSubcommand: DNSCacheList.self)
 }
 
 struct DNSCacheOptions: ParsableArguments {
+  @Argument(help: "Only the answers about this name. (default: all)")
+  var name: String?
+  @Flag(help: "And about the names below it.")
+  var below = false
   @Option(help: ArgumentHelp("Only this network's. (default: those of all)", valueName: "network"))
   var network: String?
+
+  func validate() throws {
+    if let name, DNSName(userText: name) == nil {
+      throw ValidationError("\(name): not a domain name.")
+    }
+    if below, name == nil { throw ValidationError("--below which name? Give it first.") }
+  }
 
   func networks(_ client: ControlClient) throws -> [String] {
     if let network { return [network] }
     let reports: [NetworkReport] = try client.get(APIPath.networks)
     return reports.filter { $0.state == .running }.map(\.name)
+  }
+
+  func path(_ network: String) -> String {
+    let path = APIPath.network(network, "dns", "cache")
+    // As the DNS has it: the query of a path is ASCII.
+    guard let name = name.flatMap({ DNSName(userText: $0) }) else { return path }
+    return path + "?name=\(APIPath.escaped("\(name)"))" + (below ? "&below=true" : "")
+  }
+
+  /// "about example.com and below", or "".
+  var subject: String {
+    name.map { " about \($0)" + (below ? " and the names below it" : "") } ?? ""
   }
 }
 
@@ -35,7 +60,8 @@ struct DNSCacheList: ParsableCommand {
     commandName: "ls", abstract: "List the answers kept.",
     discussion: """
         lima-netd dns cache ls
-        lima-netd dns cache ls --network default --json
+        lima-netd dns cache ls example.com
+        lima-netd dns cache ls example.com --below --network default --json
       """, aliases: ["list"])
 
   @OptionGroup var which: DNSCacheOptions
@@ -45,27 +71,32 @@ struct DNSCacheList: ParsableCommand {
   func run() throws {
     let client = try ControlClient(home)
     let entries = try which.networks(client).flatMap { name -> [DNSCacheReport] in
-      try client.get(APIPath.network(name, "dns", "cache"))
+      try client.get(which.path(name))
     }.sorted { ($0.network, $0.name, $0.type) < ($1.network, $1.name, $1.type) }
-    try listing.show(entries) { Self.text(entries) }
+    try listing.show(entries) { Self.text(entries, which.subject) }
   }
 
-  static func text(_ entries: [DNSCacheReport]) -> String {
+  static func text(_ entries: [DNSCacheReport], _ subject: String = "") -> String {
     var table = Table("NAME", "TYPE", "ANSWER", "SECONDS LEFT", "NETWORK")
     for entry in entries {
       table.add(
-        entry.name.isEmpty ? "." : entry.name, entry.type, answer(entry), String(entry.ttl),
+        entry.name.isEmpty ? "." : entry.name, type(entry), answer(entry), String(entry.ttl),
         entry.network)
     }
-    return table.isEmpty ? "No answers are kept." : table.text
+    return table.isEmpty ? "No answers\(subject) are kept." : table.text
+  }
+
+  /// "A", "TXT CH"; what tells two rows of one name and type apart: "A (do)".
+  private static func type(_ entry: DNSCacheReport) -> String {
+    entry.type + (entry.class == "IN" ? "" : " \(entry.class)")
+      + (entry.flags.isEmpty ? "" : " (\(entry.flags))")
   }
 
   /// "2 records", "no such name", "no such type"
   static func answer(_ entry: DNSCacheReport) -> String {
     switch (entry.code, entry.answers) {
     case ("NOERROR", 0): "no such type"
-    case ("NOERROR", 1): "1 record"
-    case ("NOERROR", let count): "\(count) records"
+    case ("NOERROR", let count): Plural.text(count, "record")
     case ("NXDOMAIN", _): "no such name"
     default: entry.code
     }
@@ -74,24 +105,33 @@ struct DNSCacheList: ParsableCommand {
 
 struct DNSCacheFlush: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "flush", abstract: "Forget the answers kept.",
+    commandName: "flush", abstract: "Forget the answers kept, all or those about a name.",
     discussion: """
         lima-netd dns cache flush
-        lima-netd dns cache flush --network default
+        lima-netd dns cache flush example.com
+        lima-netd dns cache flush example.com --below --network default
+
+      A name's answers are those that a guest asked for under it: flush the alias, not only what it leads to.
       """)
 
   @OptionGroup var which: DNSCacheOptions
-  @Flag(help: "Print the networks' names as one JSON document.")
+  @Flag(help: "Print the networks and the numbers of answers as one JSON document.")
   var json = false
   @OptionGroup var home: HomeOptions
 
   func run() throws {
     let client = try ControlClient(home)
-    let networks = try which.networks(client)
-    for name in networks { try client.perform(.DELETE, APIPath.network(name, "dns", "cache")) }
-    guard !json else { return StandardOutput.print(try JSONText.string(networks, pretty: true)) }
-    StandardOutput.print(
-      networks.isEmpty
-        ? "No network runs." : "Forgot the answers of \(networks.joined(separator: ", "))")
+    let reports = try which.networks(client).map { name -> DNSFlushReport in
+      try client.send(.DELETE, which.path(name))
+    }
+    guard !json else { return StandardOutput.print(try JSONText.string(reports, pretty: true)) }
+    StandardOutput.print(Self.text(reports, which.subject))
+  }
+
+  static func text(_ reports: [DNSFlushReport], _ subject: String) -> String {
+    guard !reports.isEmpty else { return "No network runs: no answers are kept." }
+    return reports.map {
+      "\($0.network) has forgotten \(Plural.text($0.forgotten, "answer"))\(subject)"
+    }.joined(separator: "\n")
   }
 }

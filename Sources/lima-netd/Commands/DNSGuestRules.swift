@@ -15,9 +15,9 @@ struct DNSGuestRules: ParsableCommand {
       questions go to the ports of `dns serve`. Run them in the guest as root; again and again does no harm, and \
       other ports replace those before.
 
-        lima-netd dns guest-rules --udp 41234 --tcp 37651
+        lima-netd dns guest-rules --port 41234
         lima-netd dns guest-rules --udp 41234 --tcp 37651 --format nft
-        ssh guest sudo sh < <(lima-netd dns guest-rules --udp 41234 --tcp 37651)
+        ssh guest sudo sh < <(lima-netd dns guest-rules --port 41234)
 
       iptables: a chain LIMADNS of the table nat, the first that PREROUTING and OUTPUT jump to. nft: a table \
       ip lima-dns of its own. Neither touches other rules.
@@ -27,10 +27,16 @@ struct DNSGuestRules: ParsableCommand {
     case iptables, nft
   }
 
-  @Option(help: ArgumentHelp("The resolver's UDP port.", valueName: "port"))
-  var udp: UInt16
-  @Option(help: ArgumentHelp("The resolver's TCP port.", valueName: "port"))
-  var tcp: UInt16
+  @Option(help: ArgumentHelp("The resolver's port, for UDP and TCP.", valueName: "port"))
+  var port: UInt16?
+  @Option(
+    name: .customLong("udp"),
+    help: ArgumentHelp("The resolver's UDP port, if it is another.", valueName: "port"))
+  var udpPort: UInt16?
+  @Option(
+    name: .customLong("tcp"),
+    help: ArgumentHelp("The resolver's TCP port, if it is another.", valueName: "port"))
+  var tcpPort: UInt16?
   @Option(help: "iptables or nft.")
   var format = Format.iptables
   @Option(
@@ -40,7 +46,17 @@ struct DNSGuestRules: ParsableCommand {
     help: ArgumentHelp("Where the guest reaches the host's loopback.", valueName: "address"))
   var gateway = "192.168.5.2"
 
+  @Flag(help: "Print one JSON document with the commands in it.")
+  var json = false
+
+  // Checked before they are used.
+  private var udp: UInt16 { udpPort ?? port ?? 0 }
+  private var tcp: UInt16 { tcpPort ?? port ?? 0 }
+
   func validate() throws {
+    guard udpPort ?? port != nil, tcpPort ?? port != nil else {
+      throw ValidationError("Where does the resolver listen? Give --port, or --udp and --tcp.")
+    }
     guard udp > 0, tcp > 0 else { throw ValidationError("Ports are 1 to 65535.") }
     for address in [server, gateway] {
       guard case .v4? = DNSAddress(address) else {
@@ -50,10 +66,23 @@ struct DNSGuestRules: ParsableCommand {
   }
 
   func run() throws {
-    switch format {
-    case .iptables: StandardOutput.print(iptables)
-    case .nft: StandardOutput.print(nft)
-    }
+    let script = format == .nft ? nft : iptables
+    guard json else { return StandardOutput.print(script) }
+    StandardOutput.print(
+      try JSONText.string(
+        Rules(
+          format: format.rawValue, server: server, gateway: gateway, udp: udp, tcp: tcp,
+          script: script), pretty: true))
+  }
+
+  private struct Rules: Encodable {
+    let format: String
+    let server: String
+    let gateway: String
+    let udp: UInt16
+    let tcp: UInt16
+    /// For a shell of the guest's root.
+    let script: String
   }
 
   var iptables: String {

@@ -17,14 +17,15 @@ struct DNSServe: ParsableCommand {
     commandName: "serve", abstract: "Serve a DNS plugin on 127.0.0.1, without a network.",
     discussion: """
       For guests whose network is not lima-netd's own, as QEMU's user networking (see dns guest-rules), and to try a \
-      plugin. Needs no daemon. The ports are random and free unless given, and stay bound until the end; they are \
-      printed when questions are answered. Ends with SIGTERM or SIGINT; SIGHUP has the plugin read the host's resolver \
+      plugin. Needs no daemon. Unless given, the port is one that is free for UDP and TCP alike, and stays bound until the \
+      end; it is printed when questions are answered. Ends with SIGTERM or SIGINT; SIGHUP has the plugin read the host's resolver \
       configuration anew.
 
         lima-netd dns serve
-        lima-netd dns serve --udp 5300 --tcp 5300 --host db.internal=10.0.0.5 --host sql.internal=db.internal
+        lima-netd dns serve --port 5300 --host db.internal=10.0.0.5 --host sql.internal=db.internal
         lima-netd dns serve --plugin hostdns --options '{"timeout": 3}' --no-ipv6
         lima-netd dns serve --plugin ./lima-dns-zone.so --options '{"file": "/srv/lab.zone"}' --json
+        lima-netd dns query db.internal --server 127.0.0.1:5300
 
       Identical questions share one lookup, answers are kept for as long as they may be, and answers too large for \
       UDP come by TCP, as in a network. LIMA_NETD_LOG=info shows what the process logs.
@@ -40,10 +41,14 @@ struct DNSServe: ParsableCommand {
   var pluginDirectories: [String] = []
   @Option(help: ArgumentHelp("The plugin's options, one JSON object.", valueName: "json"))
   var options = "{}"
-  @Option(help: ArgumentHelp("UDP port; 0: a free one.", valueName: "port"))
-  var udp: UInt16 = 0
-  @Option(help: ArgumentHelp("TCP port; 0: a free one.", valueName: "port"))
-  var tcp: UInt16 = 0
+  @Option(help: ArgumentHelp("The port, for UDP and TCP; 0: a free one.", valueName: "port"))
+  var port: UInt16?
+  @Option(
+    help: ArgumentHelp("The port for UDP alone. (default: TCP's, if free)", valueName: "port"))
+  var udp: UInt16?
+  @Option(
+    help: ArgumentHelp("The port for TCP alone. (default: UDP's, if free)", valueName: "port"))
+  var tcp: UInt16?
   @Option(
     name: .customLong("host"), parsing: .singleValue,
     help: ArgumentHelp(
@@ -55,14 +60,19 @@ struct DNSServe: ParsableCommand {
   @Flag(help: "Print one line of JSON when it serves.")
   var json = false
 
+  func validate() throws {
+    if port != nil, udp != nil, tcp != nil {
+      throw ValidationError("--port stands for --udp and --tcp: leave one of the three out.")
+    }
+  }
+
   func run() throws {
     let installation = try PluginSearchOptions.installation()
     do {
       let what = try DNSStandalone(
         plugin: plugin, directories: pluginDirectories, options: options, hosts: hosts, ipv6: ipv6,
         workingDirectory: CurrentProcess.workingDirectory, installation: installation)
-      let udp = try LoopbackSockets.datagram(port: self.udp)
-      let tcp = try LoopbackSockets.listener(port: self.tcp)
+      let (udp, tcp) = try LoopbackSockets.pair(udp: self.udp ?? port, tcp: self.tcp ?? port)
       let ready = Ready(
         address: "127.0.0.1", udp: try LoopbackSockets.port(of: udp),
         tcp: try LoopbackSockets.port(of: tcp), plugin: what.plugin.plugin.name,
@@ -77,7 +87,13 @@ struct DNSServe: ParsableCommand {
         complain: { StandardError.print("lima-netd: \($0)") })
     } catch let error as SystemError where error.errno == .addressInUse {
       throw CommandFailure(
-        "\(error)", remedy: "Give another port, or 0 for one that is free.")
+        "\(error)", remedy: "Give another port, or none: one that is free is taken.")
+    } catch let error as SystemError where error.errno == Errno(EACCES) {
+      throw CommandFailure(
+        "\(error)",
+        remedy:
+          "Ports below 1024 need privilege (net.ipv4.ip_unprivileged_port_start): give a higher one."
+      )
     } catch {
       throw CommandFailure("\(error)")
     }
@@ -94,9 +110,9 @@ struct DNSServe: ParsableCommand {
 
     var text: String {
       """
-      \(plugin) \(version) answers on \(address), UDP port \(udp) and TCP port \(tcp).
-        dig @\(address) -p \(udp) example.com
-        lima-netd dns guest-rules --udp \(udp) --tcp \(tcp)
+      \(plugin) \(version) answers on \(address), \(udp == tcp ? "port \(udp)" : "UDP port \(udp) and TCP port \(tcp)").
+        lima-netd dns query example.com --server \(address):\(udp)
+        lima-netd dns guest-rules \(udp == tcp ? "--port \(udp)" : "--udp \(udp) --tcp \(tcp)")
       """
     }
   }

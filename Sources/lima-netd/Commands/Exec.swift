@@ -24,6 +24,10 @@ struct Exec: ParsableCommand {
         lima-netd exec default --name web -- python3 -m http.server 80
         lima-netd exec default --mtu 65520 -- iperf3 -c 192.168.5.2
 
+      What the command sent last may still be on its way when it ends: exec stays until it has arrived, and says so after \
+      a second. Ctrl-C ends the wait, and so do 30 seconds in which the other side takes nothing. What programs in the \
+      background had written by then counts, too; they lose the network with the command.
+
       The status is the command's, or 128 and the signal that ended it; 127: no such command, 126: it cannot be run, \
       125: lima-netd could not attach it.
       """)

@@ -33,9 +33,17 @@ enum ForwardProtocol: String, ExpressibleByArgument, CaseIterable {
   case tcp, udp, unix
 }
 
+enum ForwardSource: String, ExpressibleByArgument, CaseIterable {
+  case client, gateway
+}
+
 struct ForwardList: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "ls", abstract: "List forwards.", aliases: ["list"])
+    commandName: "ls", abstract: "List forwards.",
+    discussion: """
+        lima-netd forward ls
+        lima-netd forward ls default --json
+      """, aliases: ["list"])
 
   @Argument(help: "Only those of this network.")
   var network: String?
@@ -68,10 +76,15 @@ struct ForwardList: ParsableCommand {
           (forward.guest ?? "") + (forward.guestName.isEmpty ? "" : " (\(forward.guestName))")
         table.add(
           network.network, forward.protocol, forward.host, guest,
-          forward.connections.map { String($0) }, forward.error.map { "waiting: \($0)" } ?? "open")
+          forward.connections.map { String($0) }, state(forward))
       }
     }
     return table.isEmpty ? "No forwards." : table.text
+  }
+
+  private static func state(_ forward: Forward) -> String {
+    if let error = forward.error { return "waiting: \(error)" }
+    return forward.source == "gateway" ? "open, clients as the gateway" : "open"
   }
 }
 
@@ -82,6 +95,11 @@ struct ForwardAdd: ParsableCommand {
         lima-netd forward add default tcp 127.0.0.1:8080 192.168.5.15:80
         lima-netd forward add default tcp 8080 192.168.5.15:80       the same
         lima-netd forward add default unix /tmp/web.sock 192.168.5.15:80
+        lima-netd forward add default tcp 0.0.0.0:8080 192.168.5.15:80 --source gateway
+
+      A guest sees clients of other machines under their own addresses. One whose default route is another interface \
+      (Lima's `shared` networks) answers them there, and they hang: with --source gateway all clients are the gateway \
+      to it. The network's option forwardSource says which holds where nothing is said.
       """)
 
   @Argument(help: "The network.")
@@ -97,12 +115,17 @@ struct ForwardAdd: ParsableCommand {
   var target: String
   @Option(help: ArgumentHelp("Which guest, where each has the same address.", valueName: "name"))
   var guest: String?
+  @Option(
+    help: ArgumentHelp(
+      "Whose address the guest sees: the client's, where an answer would come back, or the gateway's. (default: the network's option forwardSource)",
+      valueName: "client|gateway"))
+  var source: ForwardSource?
   @OptionGroup var home: HomeOptions
 
   func run() throws {
     let forward = Forward(
       protocol: self.protocol.rawValue, host: try ForwardAddress.host(host, self.protocol),
-      guest: try ForwardAddress.guest(target), guestName: guest ?? "")
+      guest: try ForwardAddress.guest(target), guestName: guest ?? "", source: source?.rawValue)
     let open: Forward = try ControlClient(home).send(
       .POST, APIPath.network(network, "forwards"), body: forward)
     StandardOutput.print("\(open.protocol) \(open.host) leads to \(target) of \(network)")
@@ -126,7 +149,12 @@ struct ForwardRemove: ParsableCommand {
     let forward = Forward(
       protocol: self.protocol.rawValue, host: try ForwardAddress.host(host, self.protocol),
       guest: nil)
-    try ControlClient(home).perform(.DELETE, APIPath.network(network, "forwards"), body: forward)
+    do {
+      try ControlClient(home).perform(.DELETE, APIPath.network(network, "forwards"), body: forward)
+    } catch let failure as CommandFailure where failure.code == "NOT_FOUND" && failure.remedy == nil
+    {
+      throw CommandFailure(failure.message, remedy: "Those there are:  lima-netd forward ls")
+    }
     StandardOutput.print("\(forward.protocol) \(forward.host) of \(network) is closed")
   }
 }

@@ -28,7 +28,11 @@ struct Network: ParsableCommand {
 
 struct NetworkList: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "ls", abstract: "List networks.", aliases: ["list"])
+    commandName: "ls", abstract: "List networks.",
+    discussion: """
+        lima-netd network ls
+        lima-netd network ls --json | jq -r '.[] | select(.state == "failed") | .name'
+      """, aliases: ["list"])
 
   @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
@@ -41,7 +45,11 @@ struct NetworkList: ParsableCommand {
 
 struct NetworkInspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "inspect", abstract: "Show all there is to know about a network.")
+    commandName: "inspect", abstract: "Show all there is to know about a network.",
+    discussion: """
+        lima-netd network inspect default
+        lima-netd network inspect default --json | jq .live
+      """)
 
   @Argument(help: "The network.")
   var name: String
@@ -56,7 +64,12 @@ struct NetworkInspect: ParsableCommand {
 
 struct NetworkStart: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "start", abstract: "Start a network before its first guest comes.")
+    commandName: "start", abstract: "Start a network before its first guest comes.",
+    discussion: """
+        lima-netd network start default
+
+      It runs until it is stopped, with or without guests.
+      """)
 
   @Argument(help: "The network.")
   var name: String
@@ -70,7 +83,12 @@ struct NetworkStart: ParsableCommand {
 
 struct NetworkStop: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "stop", abstract: "Stop a network; its guests lose their connection.")
+    commandName: "stop", abstract: "Stop a network; its guests lose their connection.",
+    discussion: """
+        lima-netd network stop default
+
+      The next guest that comes starts it again; forwards and names are there again then.
+      """)
 
   @Argument(help: "The network.")
   var name: String

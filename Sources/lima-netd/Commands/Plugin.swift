@@ -50,7 +50,10 @@ struct PluginSearchOptions: ParsableArguments {
 struct PluginList: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ls", abstract: "List the plugins that were found, and the modes they serve.",
-    aliases: ["list"])
+    discussion: """
+        lima-netd plugin ls
+        lima-netd plugin ls --plugin-dir ./plugins
+      """, aliases: ["list"])
 
   @OptionGroup var search: PluginSearchOptions
   @OptionGroup var listing: ListingOptions

@@ -30,8 +30,8 @@ struct Status: ParsableCommand {
     let running = status.networks.filter { $0.state == .running }.count
     let guests = status.networks.reduce(0) { $0 + $1.guests.count }
     var lines = [
-      "lima-netd \(status.version) serves \(status.home): \(running) of \(status.networks.count) networks running, "
-        + "\(guests) guest\(guests == 1 ? "" : "s")",
+      "lima-netd \(status.version) serves \(status.home): \(running) of \(Plural.text(status.networks.count, "network")) running, "
+        + Plural.text(guests, "guest"),
       "process \(status.pid), since \(status.started), configuration "
         + (status.config.present
           ? status.config.file : "built in (there is no \(status.config.file))"),

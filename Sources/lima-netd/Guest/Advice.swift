@@ -49,7 +49,9 @@ import Platform
           "The network interface \(name) exists already and is in use (EBUSY)",
           remedy: "Give another name:  --tap NAME")
       default:
-        return CommandFailure("The network interface \(name) could not be made: \(error)")
+        return CommandFailure(
+          "The network interface \(name) could not be made: \(error)",
+          remedy: "The kernel may have said more:  sudo dmesg | tail")
       }
     }
 

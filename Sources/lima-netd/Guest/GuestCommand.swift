@@ -85,6 +85,9 @@ import Platform
       /// The process that has the guest, or had it. It let go on purpose (network stop) if it still lives:
       /// only another one is asked again.
       private var daemon: Int32?
+      /// When the daemon went while the last bytes were waited for.
+      private var droppedAt: UInt64 = 0
+      private static let restartTime: UInt64 = 3_000_000_000
 
       var fd: Int32 { attachment?.channel.fd ?? -1 }
 
@@ -105,6 +108,17 @@ import Platform
         StandardError.print(
           "lima-netd: network \(request.network) has let this guest go"
             + (home == nil ? "" : "; a daemon that is started anew takes it back"))
+      }
+
+      /// After the command's end: a daemon has the guest, or another one is likely to come up and take it.
+      mutating func isAlive() -> Bool {
+        if attachment != nil, Foreground.wait([fd], milliseconds: 0)[0] {
+          drop()
+          droppedAt = MonotonicClock.now()
+        }
+        retry()
+        return attachment != nil
+          || droppedAt != 0 && MonotonicClock.now() &- droppedAt < Self.restartTime
       }
 
       mutating func retry() {
@@ -128,17 +142,27 @@ import Platform
     private func wait(for child: Int32, _ signals: ForegroundSignals, _ link: Link) throws -> Int32
     {
       var link = link
+      var wasTold = false
       let ended = try ChildProcess.watch(child)
       defer { Descriptor.close(ended) }
       while true {
         let waiting = link.attachment == nil && link.home != nil
         let ready = Foreground.wait(
           [signals.fd, link.fd, ended], milliseconds: waiting ? 300 : -1)
-        if ready[2] { return try ChildProcess.wait(child).shellStatus }
+        if ready[2] {
+          let status = try ChildProcess.wait(child)
+          let interface = link.interface
+          LastBytes(interface: interface, signals: signals, isAttached: { link.isAlive() }).wait(
+            limits: wasTold || status.isKilled ? .interrupted : UnsentBytes.Limits())
+          return status.shellStatus
+        }
         if ready[0] {
           while let (signal, fromProcess) = signals.next() {
             // The terminal has signalled the command itself: it is in our group.
-            if fromProcess { ChildProcess.kill(child, signal) }
+            if fromProcess {
+              wasTold = true
+              ChildProcess.kill(child, signal)
+            }
           }
         }
         if ready[1] { link.drop() }

@@ -51,11 +51,6 @@ import Platform
         try netlink.setDefaultRoute(via: gateway, index: link.index, name: tap.name)
       }
     }
-
-    /// The daemon has its own descriptor by now. Without ours, the interface goes when the daemon lets go.
-    func release() {
-      Descriptor.close(tap.fd)
-    }
   }
 
 #endif

@@ -40,10 +40,9 @@ import Platform
       } else {
         try interface.configure(attachment.lease, mtu: options.guest.mtu)
       }
-      interface.release()
       announce(attachment.lease)
       StandardStreams.letGoOfPipes()
-      try stay(attachment, signals, gone, identity)
+      try stay(attachment, signals, gone, identity, interface)
     }
 
     /// "netns-lab", "pid-4711"
@@ -93,9 +92,13 @@ import Platform
           "The namespace \(path) belongs to another user (\(error.call): \(error.errno.name))",
           remedy: "Run this as the user who made it, or as root.")
       case EINVAL:
-        return CommandFailure("\(path) is not a network namespace")
+        return CommandFailure(
+          "\(path) is not a network namespace",
+          remedy: "Give a process's id, or a file that is one:  ls /run/netns; lsns -t net")
       default:
-        return CommandFailure("The namespace \(path) could not be entered: \(error)")
+        return CommandFailure(
+          "The namespace \(path) could not be entered: \(error)",
+          remedy: "Those there are, and whose:  lsns -t net")
       }
     }
 
@@ -116,19 +119,24 @@ import Platform
 
     private func stay(
       _ attachment: Attachment, _ signals: ForegroundSignals, _ gone: Int32,
-      _ identity: Namespaces.Identity?
+      _ identity: Namespaces.Identity?, _ interface: GuestInterface
     ) throws {
+      let last = LastBytes(
+        interface: interface, signals: signals,
+        isAttached: { !Foreground.wait([attachment.channel.fd], milliseconds: 0)[0] })
       while true {
         // A namespace's file gives no event when it goes: look once a second.
         let ready = Foreground.wait(
           [signals.fd, gone, attachment.channel.fd], milliseconds: process == nil ? 1000 : -1)
-        if ready[0] || ready[1] { return }
+        // Who lives on in the namespace loses the interface all the same: what counts is what others left.
+        if ready[0] { return last.wait(orphansOnly: true, limits: .interrupted) }
+        if ready[1] { return last.wait() }
         if ready[2] {
           throw CommandFailure(
             "The daemon ended the attachment to network \(options.network)",
             remedy: "Why, is in its status:  lima-netd status")
         }
-        if process == nil, Namespaces.identity(of: path) != identity { return }
+        if process == nil, Namespaces.identity(of: path) != identity { return last.wait() }
       }
     }
   }

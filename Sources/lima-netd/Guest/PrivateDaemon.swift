@@ -76,7 +76,9 @@ import Platform
         _ = Foreground.wait([], milliseconds: 2)
       }
       stop()
-      throw CommandFailure("The private daemon did not listen within 10 s")
+      throw CommandFailure(
+        "The private daemon did not listen within 10 s",
+        remedy: "Start one and see what it says:  lima-netd serve")
     }
 
     /// In the daemon: asks the kernel for SIGTERM when the process that started it ends.

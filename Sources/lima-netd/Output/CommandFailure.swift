@@ -15,10 +15,13 @@ struct CommandFailure: Error, Hashable, CustomStringConvertible {
   let message: String
   /// What to do about it; a command, where one does it.
   let remedy: String?
+  /// The daemon's, as "NOT_FOUND"; nil: it is the command's own.
+  let code: String?
 
-  init(_ message: String, remedy: String? = nil) {
+  init(_ message: String, remedy: String? = nil, code: String? = nil) {
     self.message = message
     self.remedy = remedy
+    self.code = code
   }
 
   var description: String {

@@ -21,7 +21,8 @@ enum NetworkText {
     if let error = network.error { return error.message }
     if network.state == .restarting { return "died: \(network.lastExit?.reason ?? "unknown")" }
     if network.restarts > 0 {
-      return "restarted \(network.restarts) times, last: \(network.lastExit?.reason ?? "unknown")"
+      return
+        "restarted \(Plural.times(network.restarts)), last: \(network.lastExit?.reason ?? "unknown")"
     }
     let waiting = network.forwards.filter { $0.error != nil }
     if let first = waiting.first, let error = first.error {
@@ -32,7 +33,7 @@ enum NetworkText {
   }
 
   static func details(_ network: NetworkReport) -> String {
-    let guests = network.guests.count == 1 ? "1 guest" : "\(network.guests.count) guests"
+    let guests = Plural.text(network.guests.count, "guest")
     var lines = ["\(network.name) is \(network.state.rawValue), with \(guests)"]
     func add(_ key: String, _ value: String?) {
       guard let value else { return }

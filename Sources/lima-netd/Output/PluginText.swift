@@ -31,49 +31,72 @@ enum PluginText {
     }
     var lines: [String] = []
     for plugin in inspection.plugins ?? [] {
-      let summary = plugin.summary.isEmpty ? "" : ": \(plugin.summary)"
-      lines.append("\(plugin.name) (\(plugin.kind) plugin)\(summary)")
-      if !plugin.modes.isEmpty {
-        lines.append("  modes       \(plugin.modes.joined(separator: ", "))")
+      lines += Paragraph.lines(
+        "\(plugin.name) (\(plugin.kind) plugin)"
+          + (plugin.summary.isEmpty ? "" : ": \(plugin.summary)"), first: "", indent: 2)
+      func add(_ key: String, _ value: String) {
+        lines += Paragraph.lines(
+          value, first: "  " + key + String(repeating: " ", count: 12 - key.count), indent: 14)
       }
+      if !plugin.modes.isEmpty { add("modes", plugin.modes.joined(separator: ", ")) }
       if plugin.kind == "network" {
-        lines.append(
-          "  guests      "
-            + (plugin.isolated
-              ? "isolated: each is alone with the plugin" : "switched: they share one Ethernet"))
+        add(
+          "guests",
+          plugin.isolated
+            ? "isolated: each is alone with the plugin" : "switched: they share one Ethernet")
       }
       if !plugin.extensions.isEmpty {
-        lines.append("  extensions  \(plugin.extensions.joined(separator: ", "))")
+        add("extensions", plugin.extensions.joined(separator: ", "))
       }
       lines += options(plugin.schema)
     }
     if let module = inspection.module {
-      lines.append("module \(module.id) \(module.version), ABI 1.\(module.abiMinor)")
+      lines += Paragraph.lines(
+        "\(module.id) \(module.version), ABI 1.\(module.abiMinor)", first: "module  ", indent: 8)
+      for (key, value) in [("licence ", module.license), ("web     ", module.url)]
+      where !value.isEmpty {
+        lines += Paragraph.lines(value, first: key, indent: 8)
+      }
     }
-    lines.append("file   \(inspection.file)")
-    if let sha256 = inspection.sha256 { lines.append("sha256 \(sha256)") }
+    lines.append("file    \(inspection.file)")
+    if let sha256 = inspection.sha256 { lines.append("sha256  \(sha256)") }
     return lines.joined(separator: "\n")
   }
 
-  /// The properties of the schema, one a line: name, type, default, description.
+  /// The properties of the schema: name, what it takes, default, and below it what it means.
   private static func options(_ schema: String?) -> [String] {
-    guard let schema, let value = try? JSONText.decode(JSONValue.self, from: schema),
-      let properties = value["properties"]?.object?.members, !properties.isEmpty
-    else { return [] }
-    var table = Table("OPTION", "TYPE", "DEFAULT", "MEANING")
-    func add(_ properties: [JSONObject.Member], below path: String) {
-      for member in properties {
+    guard let schema else { return ["  options     none"] }
+    guard let value = try? JSONText.decode(JSONValue.self, from: schema) else {
+      return ["  options     not to be listed: the plugin's schema is no JSON"]
+    }
+    guard let properties = value["properties"]?.object?.members, !properties.isEmpty else {
+      return [
+        value["additionalProperties"] == .bool(false)
+          ? "  options     none" : "  options     any, which its schema does not list"
+      ]
+    }
+    var lines = ["  options"]
+    func add(_ schema: JSONValue, below path: String) {
+      let required = Set(schema["required"]?.array?.compactMap(\.string) ?? [])
+      for member in schema["properties"]?.object?.members ?? [] {
         let property = member.value
         if let inner = property["properties"]?.object?.members, !inner.isEmpty {
-          add(inner, below: path + member.name + ".")
+          if let meaning = property["description"]?.string {
+            lines += Paragraph.lines("\(path)\(member.name): \(meaning)", indent: 4)
+          }
+          add(property, below: path + member.name + ".")
           continue
         }
-        table.add(
-          path + member.name, property["type"]?.string,
-          property["default"].flatMap { try? JSONText.string($0) }, property["description"]?.string)
+        var words = "\(path)\(member.name): \(OptionText.values(property))"
+        if let value = property["default"] { words += "; default \(OptionText.text(value))" }
+        if required.contains(member.name) { words += "; required" }
+        lines += Paragraph.lines(words, indent: 4)
+        if let meaning = property["description"]?.string, !meaning.isEmpty {
+          lines += Paragraph.lines(meaning, indent: 8)
+        }
       }
     }
-    add(properties, below: "")
-    return table.text.split(separator: "\n").map { "  " + $0 }
+    add(value, below: "")
+    return lines
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Table: columns for people. The last column is not padded; an empty cell is a dash.
+// Table: columns for people. The last column is not padded; an empty cell is a dash; control characters of guests' names
+// and the like are made harmless.
 
 struct Table {
   private let titles: [String]
@@ -11,7 +12,8 @@ struct Table {
   }
 
   mutating func add(_ cells: String?...) {
-    rows.append(cells.map { cell in cell.flatMap { $0.isEmpty ? nil : $0 } ?? "-" })
+    rows.append(
+      cells.map { cell in cell.flatMap { $0.isEmpty ? nil : Paragraph.printable($0) } ?? "-" })
   }
 
   var isEmpty: Bool { rows.isEmpty }

@@ -35,6 +35,31 @@ import Testing
     #expect(world.kernel.open == [fd])
   }
 
+  @Test(arguments: [(true, nil), (true, false), (false, nil), (false, true)] as [(Bool, Bool?)])
+  func `under which address a client is seen is the forward's choice, then the network's`(
+    network: Bool, forward: Bool?
+  ) throws {
+    let world = try DatagramWorld { $0.forwardsShowClients = network }
+    world.send(world.echo(1, 1, to: DatagramWorld.gateway))
+    world.host.frames = []
+    try world.stack.forwards.expose(
+      ForwardSpec(
+        kind: .udp(Endpoint(.anyV4, port: 5454)), guest: guest, showsClients: forward))
+    let fd = try #require(world.kernel.open.first)
+    let clients = (1...2).map { Endpoint(IPAddress(10, 7, 7, UInt8($0)), port: 1234) }
+    world.kernel.sockets[fd]?.incoming = clients.map { .init(source: $0, payload: [1]) }
+    world.poll()
+    let seen = world.datagrams().map(\.source)
+    if forward ?? network {
+      #expect(seen == clients)
+    } else {
+      // Each with a port of its own, and the answer finds its way.
+      #expect(seen.allSatisfy { $0.address == DatagramWorld.gateway } && Set(seen).count == 2)
+    }
+    for source in seen { world.send(world.udp(from: 53, to: source, [2])) }
+    #expect(world.kernel.sent.suffix(2).map(\.destination) == clients)
+  }
+
   @Test func `clients on loopback are the gateway, each with a port of its own`() throws {
     let (world, fd) = try world()
     let clients = (1...3).map { Endpoint(IPAddress(127, 0, 0, UInt8($0)), port: 1234) }

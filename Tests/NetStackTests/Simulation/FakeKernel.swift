@@ -50,6 +50,8 @@ final class FakeKernel {
   /// `socket` fails with this errno when it is not 0.
   var socketError: Int32 = 0
   var maximumOpen = Int.max
+  /// Clients that `accept` gives out, whichever socket listens.
+  var waiting: [(fd: Int32, client: Endpoint)] = []
 
   var openCount: Int { sockets.values.count { !$0.isClosed } }
 
@@ -120,7 +122,18 @@ final class FakeKernel {
       },
       bind: { _, _, _, _ in 0 },
       listen: { _, _, _ in 0 },
-      accept: { _, _, _, _ in -EAGAIN },
+      accept: { ctx, _, address, size in
+        let kernel = FakeKernel.of(ctx)
+        guard !kernel.waiting.isEmpty else { return -EAGAIN }
+        let (fd, client) = kernel.waiting.removeFirst()
+        if let address, let size {
+          SocketAddress(client).withSockaddr { from, length in
+            UnsafeMutableRawPointer(address).copyMemory(from: from, byteCount: Int(length))
+            size.pointee = length
+          }
+        }
+        return fd
+      },
       sendMessage: { ctx, fd, message, _ in FakeKernel.of(ctx).send(fd, message.pointee) },
       receiveMessage: { ctx, fd, message, _ in FakeKernel.of(ctx).receive(fd, message.pointee) },
       shutdown: { ctx, fd, _ in

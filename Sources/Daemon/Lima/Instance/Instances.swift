@@ -36,7 +36,10 @@ final class Instances {
       let before = all[plan.identity.name]
       guard before != nil || all.count < Self.maximum else {
         throw ErrorReport(
-          code: HostError.Code.limit.rawValue, message: "\(all.count) instances are up already")
+          code: HostError.Code.limit.rawValue,
+          message:
+            "\(all.count) instances are up already, as many as there may be: lima-netd instance down NAME"
+        )
       }
       let port = try sshPort(plan, before: before)
       begin(plan, file: file, sshLocalPort: port, answer)

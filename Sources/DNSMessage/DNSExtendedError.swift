@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Why an answer is what it is, in EDNS option 15 (RFC 8914).
+package struct DNSExtendedError: Hashable, Sendable, CustomStringConvertible {
+  package let code: UInt16
+  /// What the server added, made printable.
+  package let text: String
+
+  /// RFC 8914 4 and the IANA registry, by code.
+  private static let meanings = [
+    "Other Error", "Unsupported DNSKEY Algorithm", "Unsupported DS Digest Type", "Stale Answer",
+    "Forged Answer", "DNSSEC Indeterminate", "DNSSEC Bogus", "Signature Expired",
+    "Signature Not Yet Valid", "DNSKEY Missing", "RRSIGs Missing", "No Zone Key Bit Set",
+    "NSEC Missing", "Cached Error", "Not Ready", "Blocked", "Censored", "Filtered", "Prohibited",
+    "Stale NXDOMAIN Answer", "Not Authoritative", "Not Supported", "No Reachable Authority",
+    "Network Error", "Invalid Data", "Signature Expired before Valid", "Too Early",
+    "Unsupported NSEC3 Iterations Value", "Unable to conform to policy", "Synthesized",
+    "Invalid Query Type",
+  ]
+
+  package var meaning: String {
+    Int(code) < Self.meanings.count ? Self.meanings[Int(code)] : "unknown"
+  }
+
+  /// "22 (No Reachable Authority): at delegation test."
+  package var description: String {
+    "\(code) (\(meaning))" + (text.isEmpty ? "" : ": \(text)")
+  }
+}
+
+extension DNSEDNS {
+  /// Code and octets of each option, in order.
+  package var optionList: [(code: UInt16, data: [UInt8])] {
+    var list: [(code: UInt16, data: [UInt8])] = []
+    var reader = DNSReader(options)
+    while !reader.isAtEnd {
+      guard let code = try? reader.u16(), let length = try? reader.u16(),
+        let data = try? reader.octets(Int(length))
+      else { return list }
+      list.append((code, Array(data)))
+    }
+    return list
+  }
+
+  package var extendedErrors: [DNSExtendedError] {
+    optionList.filter { $0.code == 15 && $0.data.count >= 2 }.map { option in
+      // The text is the server's: control characters are none of its business.
+      let text = String(decoding: option.data.dropFirst(2), as: UTF8.self)
+      return DNSExtendedError(
+        code: UInt16(option.data[0]) << 8 | UInt16(option.data[1]),
+        text: String(
+          String.UnicodeScalarView(
+            text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 })))
+    }
+  }
+}

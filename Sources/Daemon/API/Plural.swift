@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Plural: numbers of things in sentences, for all that users read.
+
+package enum Plural {
+  /// "1 guest", "2 guests", "0 guests".
+  package static func text(_ count: Int, _ thing: String, _ things: String? = nil) -> String {
+    "\(count) \(count == 1 ? thing : things ?? thing + "s")"
+  }
+
+  /// "once", "twice", "3 times"
+  package static func times(_ count: Int) -> String {
+    switch count {
+    case 1: "once"
+    case 2: "twice"
+    default: "\(count) times"
+    }
+  }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// DNSAsker: who answers the questions of `dns query`: a network of the daemon's, or a server that is asked directly.
+
+import DNSMessage
+import Daemon
+import Platform
+
+/// An answer, and where it is from.
+struct DNSReply {
+  var message: DNSMessage
+  var octets: Int
+  var milliseconds: Double
+  /// A plugin's name, "names", "cache", or nil.
+  var source: String?
+  /// The network's plugin: "hostdns 0.1.0".
+  var plugin: String?
+  /// Exactly one of both.
+  var network: String?
+  var server: String?
+
+  init(
+    _ bytes: [UInt8], milliseconds: Double, source: String? = nil, plugin: String? = nil,
+    network: String? = nil, server: String? = nil
+  ) throws {
+    guard let message = try? DNSMessage(parsing: bytes) else {
+      throw CommandFailure(
+        "The answer is no DNS message (\(bytes.count) bytes)",
+        remedy: network == nil
+          ? "Is it a DNS server?"
+          : "The DNS plugin is at fault:  lima-netd network inspect \(network ?? "")")
+    }
+    self.message = message
+    octets = bytes.count
+    self.milliseconds = milliseconds
+    self.source = source
+    self.plugin = plugin
+    self.network = network
+    self.server = server
+  }
+}
+
+protocol DNSAsker {
+  func ask(_ question: AskedQuestion) throws -> DNSReply
+}
+
+struct NetworkAsker: DNSAsker {
+  let client: ControlClient
+  let network: String
+
+  func ask(_ question: AskedQuestion) throws -> DNSReply {
+    let answer = try client.resolve(question, network: network)
+    return try DNSReply(
+      answer.bytes, milliseconds: answer.milliseconds, source: answer.source,
+      plugin: try? client.dnsPlugin(of: network), network: network)
+  }
+}
+
+struct DNSServerAsker: DNSAsker {
+  let server: SocketEndpoint
+
+  func ask(_ question: AskedQuestion) throws -> DNSReply {
+    let query: DNSMessage
+    do { query = try question.query(id: UInt16.random(in: .min ... .max)) } catch {
+      throw CommandFailure("\(error)")
+    }
+    let began = MonotonicClock.now()
+    let exchange = DNSServerExchange(server: server, query: query)
+    let bytes = try question.transport == "tcp" ? exchange.overTCP() : exchange.overUDP()
+    let milliseconds = Double(MonotonicClock.now() &- began) / 1_000_000
+    return try DNSReply(bytes, milliseconds: milliseconds, server: server.description)
+  }
+}

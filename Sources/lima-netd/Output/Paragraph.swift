@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Paragraph: text of others (plugins, guests, files) for a terminal: without what would command it, and in lines that fit.
+
+enum Paragraph {
+  /// What terminals of the smallest usual size show.
+  static let width = 80
+
+  /// Control characters, which could move the cursor or hide a line, become "?"; line ends and tabs become spaces.
+  static func printable(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: isControl) else { return text }
+    return String(
+      String.UnicodeScalarView(
+        text.unicodeScalars.map { scalar in
+          guard isControl(scalar) else { return scalar }
+          return scalar == "\n" || scalar == "\t" ? " " : "?"
+        }))
+  }
+
+  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    // Of the format characters those that turn the direction of what follows (UAX 9).
+    case .control, .lineSeparator, .paragraphSeparator: true
+    case .format:
+      (0x202A...0x202E).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
+    default: false
+    }
+  }
+
+  /// Lines of at most `width` characters, each behind `indent` spaces; a word that is longer stands alone.
+  /// - Parameter first: what the first line begins with, instead of the indent.
+  static func lines(_ text: String, first: String? = nil, indent: Int) -> [String] {
+    let margin = String(repeating: " ", count: indent)
+    var lines: [String] = []
+    var line = first ?? margin
+    var isEmpty = true
+    for word in printable(text).split(separator: " ") {
+      if !isEmpty, line.count + 1 + word.count > width {
+        lines.append(line)
+        line = margin
+        isEmpty = true
+      }
+      line += isEmpty ? String(word) : " " + word
+      isEmpty = false
+    }
+    lines.append(line)
+    return lines
+  }
+}
