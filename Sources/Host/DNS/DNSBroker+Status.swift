@@ -44,7 +44,7 @@ extension DNSBroker {
   /// The answers kept, at most `limit`, in no order.
   package func cacheEntries(now: UInt64, limit: Int = .max) -> [DNSCacheEntry] {
     var entries: [DNSCacheEntry] = []
-    cache.forEach(now: now) { key, answer, left in
+    cache.forEach(now: now &+ slept) { key, answer, left in
       guard entries.count < limit else { return false }
       let question = key.question
       entries.append(
