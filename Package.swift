@@ -102,6 +102,7 @@ let package = Package(
       name: "NetStack", dependencies: ["PluginAPI", "Platform", "CPlatform"],
       swiftSettings: lean + dataPath + simulated),
     .target(name: "JSON", path: "SDK/JSON", swiftSettings: lean),
+    .target(name: "Patterns", swiftSettings: lean + dataPath),
     .target(
       name: "LimaNetdSDK", dependencies: ["JSON", "PluginAPI"], path: "SDK/Swift",
       swiftSettings: lean + dataPath),
@@ -113,7 +114,8 @@ let package = Package(
     .target(
       name: "Host",
       dependencies: [
-        "PluginAPI", "CPlatform", "Platform", "HostProtocol", "JSONCoding", "DNSMessage", "CLtdl",
+        "PluginAPI", "CPlatform", "Platform", "HostProtocol", "JSONCoding", "DNSMessage",
+        "Patterns", "CLtdl",
       ],
       swiftSettings: lean + dataPath),
     .executableTarget(
@@ -124,7 +126,7 @@ let package = Package(
     .target(
       name: "Daemon",
       dependencies: [
-        "Platform", "HostProtocol", "JSONCoding", "DNSMessage", "CYaml",
+        "Platform", "HostProtocol", "JSONCoding", "DNSMessage", "Patterns", "CYaml",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Hummingbird", package: "hummingbird"),
       ]),
@@ -180,6 +182,7 @@ let package = Package(
     .testTarget(
       name: "PlatformTests",
       dependencies: ["Platform", "JSONCoding", "HostProtocol", "TestSupport"]),
+    .testTarget(name: "PatternsTests", dependencies: ["Patterns"]),
     .testTarget(name: "DNSMessageTests", dependencies: ["DNSMessage"]),
     .testTarget(
       name: "NetStackTests", dependencies: ["NetStack", "Platform", "PluginAPI"],

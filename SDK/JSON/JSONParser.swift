@@ -90,13 +90,15 @@ private struct JSONParser {
 
   mutating func object() throws(JSONSyntaxError) -> JSONObject {
     var result = JSONObject()
-    var names = Set<String>()
+    var names = JSONNames()
     if take("}") { return result }
     repeat {
       skipSpace()
       guard next == UInt8(ascii: "\"") else { throw error("a member's name expected") }
       let name = try string()
-      guard names.insert(name).inserted else { throw error("member \"\(name)\" twice") }
+      guard names.add(name, among: result.members) == nil else {
+        throw error("member \"\(name)\" twice")
+      }
       try expect(":")
       result.append(name, try value())
     } while take(",")

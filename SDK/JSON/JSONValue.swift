@@ -18,7 +18,7 @@ public enum JSONValue: Hashable, Sendable {
 }
 
 /// An object's members, in order. Looking one up is linear: objects here have
-/// a dozen members.
+/// a dozen members. One with many is made by `init(_:)` and read by `byName`.
 public struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
   public private(set) var members: [Member] = []
 
@@ -31,6 +31,24 @@ public struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
 
   public init(dictionaryLiteral elements: (String, JSONValue)...) {
     for (name, value) in elements { self[name] = value }
+  }
+
+  /// Of several members with one name the last counts, in the place of the first. Linear, however many there are.
+  public init(_ members: some Sequence<(String, JSONValue)>) {
+    self.members.reserveCapacity(members.underestimatedCount)
+    var places = JSONNames()
+    for (name, value) in members {
+      if let place = places.add(name, among: self.members) {
+        self.members[place].value = value
+      } else {
+        self.members.append(Member(name: name, value: value))
+      }
+    }
+  }
+
+  /// The members for looking up many of them.
+  public var byName: [String: JSONValue] {
+    Dictionary(members.lazy.map { ($0.name, $0.value) }) { first, _ in first }
   }
 
   /// nil removes.
@@ -49,14 +67,29 @@ public struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
 
   /// The members of both; the right one's where both have one.
   public static func + (left: JSONObject, right: JSONObject) -> JSONObject {
-    var result = left
-    for member in right.members { result[member.name] = member.value }
-    return result
+    JSONObject((left.members + right.members).lazy.map { ($0.name, $0.value) })
   }
 
   /// Appends without a look for a member of that name.
   public mutating func append(_ name: String, _ value: JSONValue) {
     members.append(Member(name: name, value: value))
+  }
+}
+
+/// Where names of an object are: a look through a few of them, and in a dictionary once they are many.
+struct JSONNames {
+  private var places: [String: Int] = [:]
+  private static let few = 16
+
+  /// The place of a member of that name; nil when it is new, and then the next to be appended.
+  mutating func add(_ name: String, among members: [JSONObject.Member]) -> Int? {
+    if members.count < Self.few { return members.firstIndex { $0.name == name } }
+    if places.isEmpty {
+      for (place, member) in members.enumerated() { places[member.name] = place }
+    }
+    if let place = places[name] { return place }
+    places[name] = members.count
+    return nil
   }
 }
 

@@ -16,7 +16,23 @@ static uint64_t read_clock(clockid_t clock) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-uint64_t plat_now_ns(void) { return read_clock(CLOCK_MONOTONIC); }
+#ifdef __APPLE__
+/* CLOCK_MONOTONIC counts the host's sleep here; kevent's timeouts do not. */
+#define AWAKE_CLOCK CLOCK_UPTIME_RAW
+#define BOOT_CLOCK CLOCK_MONOTONIC_RAW
+#else
+#define AWAKE_CLOCK CLOCK_MONOTONIC
+#define BOOT_CLOCK CLOCK_BOOTTIME
+#endif
+
+uint64_t plat_now_ns(void) { return read_clock(AWAKE_CLOCK); }
+
+uint64_t plat_slept_ns(void) {
+    uint64_t awake = read_clock(AWAKE_CLOCK), all = read_clock(BOOT_CLOCK);
+    /* What passes between the two reads is no sleep. */
+    return all > awake && all - awake >= 1000000000u ? all - awake : 0;
+}
+
 uint64_t plat_wall_ns(void) { return read_clock(CLOCK_REALTIME); }
 uint64_t plat_thread_id(void) { return (uint64_t)(uintptr_t)pthread_self(); }
 

@@ -96,9 +96,9 @@ extension Stack {
 
   // MARK: limanetd.lease/1
 
-  /// - Parameter now: of the host's clock.
-  package func leaseList(now: UInt64) -> JSONValue {
-    .array(
+  package func leaseList() -> JSONValue {
+    let now = core.elapsed
+    return .array(
       (udp.dhcp?.leases() ?? []).map { lease, name in
         let seconds = lease.expiry.map { ($0 > now ? $0 - now : 0) / 1_000_000_000 }
         return [

@@ -42,7 +42,7 @@ package struct NameZone: Codable, Hashable, Sendable {
     /// Relative to the zone, compared without case.
     package var name: String
     package var address: String
-    /// A POSIX extended regular expression, matched against the relative name; then `name` is "".
+    /// A regular expression (docs/patterns.md), matched against the relative name without case; then `name` is "".
     package var pattern: String?
 
     package init(name: String, address: String, pattern: String? = nil) {

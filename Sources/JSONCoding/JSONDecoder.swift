@@ -10,7 +10,7 @@ struct JSONValueDecoder: Decoder {
 
   func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
     guard case .object(let object) = value else { throw mismatch("an object") }
-    return KeyedDecodingContainer(KeyedDecoder<Key>(object: object, codingPath: codingPath))
+    return KeyedDecodingContainer(KeyedDecoder<Key>(object, codingPath))
   }
 
   func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
@@ -50,13 +50,27 @@ extension FixedWidthInteger {
 
 private struct KeyedDecoder<Key: CodingKey>: KeyedDecodingContainerProtocol {
   let object: JSONObject
+  /// The members again, where there are more than a few: a dictionary of ten thousand is decoded key by key.
+  private let byName: [String: JSONValue]?
   let codingPath: [any CodingKey]
+
+  init(_ object: JSONObject, _ codingPath: [any CodingKey]) {
+    self.object = object
+    byName = object.members.count > 16 ? object.byName : nil
+    self.codingPath = codingPath
+  }
+
+  private func value(_ name: String) -> JSONValue? {
+    if let byName { return byName[name] }
+    return object[name]
+  }
+
   var allKeys: [Key] { object.members.compactMap { Key(stringValue: $0.name) } }
 
-  func contains(_ key: Key) -> Bool { object[key.stringValue] != nil }
+  func contains(_ key: Key) -> Bool { value(key.stringValue) != nil }
 
   private func decoder(_ key: Key) throws -> JSONValueDecoder {
-    guard let value = object[key.stringValue] else {
+    guard let value = value(key.stringValue) else {
       throw DecodingError.keyNotFound(
         key, .init(codingPath: codingPath, debugDescription: "\"\(key.stringValue)\" is missing"))
     }
@@ -78,7 +92,7 @@ private struct KeyedDecoder<Key: CodingKey>: KeyedDecodingContainerProtocol {
   }
 
   func superDecoder() throws -> any Decoder {
-    JSONValueDecoder(value: object["super"] ?? .null, codingPath: codingPath)
+    JSONValueDecoder(value: value("super") ?? .null, codingPath: codingPath)
   }
 
   func superDecoder(forKey key: Key) throws -> any Decoder { try decoder(key) }

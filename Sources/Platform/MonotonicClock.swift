@@ -1,13 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The clock of every deadline, and the wall clock for logs.
+// The clocks, and what each is for:
+//
+//   MonotonicClock  every deadline, timer and interval of work: TCP's timers, a question's time, retries, back-off.
+//                   It stands still while the host sleeps, as the kernel's own timers do: a laptop that wakes up does
+//                   not find that everything was due hours ago.
+//   + SleepClock    what ages by itself and is judged by others: answers of the DNS cache (their TTL), leases and the
+//                   names that follow them. `now + SleepClock.slept()` counts the sleep. A timer for such an end is
+//                   set by MonotonicClock and, since the end may come during a sleep, at most a minute ahead.
+//   WallClock       logs, and times that go into files: it may be set, forwards and back.
+//
+// Linux: CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME. Darwin, whose CLOCK_MONOTONIC counts sleep: CLOCK_UPTIME_RAW,
+// CLOCK_MONOTONIC_RAW, CLOCK_REALTIME. Logic does not read clocks: it is told the time, and how long the host slept.
 
 import CPlatform
 
 package enum MonotonicClock {
-  /// Nanoseconds since an arbitrary start; never goes back. Any thread.
+  /// Nanoseconds since an arbitrary start, without the host's sleep; never goes back. Any thread.
   @inline(__always)
   package static func now() -> UInt64 { plat_now_ns() }
+}
+
+package enum SleepClock {
+  /// Nanoseconds that the host was asleep since it booted. Any thread.
+  package static func slept() -> UInt64 { plat_slept_ns() }
 }
 
 package enum WallClock {

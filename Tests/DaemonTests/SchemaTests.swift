@@ -124,6 +124,36 @@ struct SchemaTests {
     #expect(try !check(#"{"a": "x"}"#, text).problems.isEmpty)
   }
 
+  @Test(arguments: ["^(a+)+$", "^(a|a)*$", "^(([a-z])+.)+[A-Z]([a-z])+$", "(.*)*(.*)*(.*)*x$"])
+  func `a plugin's pattern holds nothing up, whatever it is`(pattern: String) throws {
+    let schema = #"{"properties": {"a": {"type": "string", "pattern": "\#(pattern)"}}}"#
+    let text = String(repeating: "a", count: 1000) + "!"
+    #expect(try check(#"{"a": "\#(text)"}"#, schema).problems.count == 1)
+  }
+
+  @Test func `a pattern that cannot be used is told with the reason`() throws {
+    let schema = #"{"properties": {"a": {"pattern": "(a)\\1"}}}"#
+    #expect(
+      try check(#"{"a": "aa"}"#, schema).problems == [
+        #"/a: cannot be checked, the plugin's schema is wrong: the pattern (a)\1 cannot be used: "#
+          + "back-references are not taken (at character 5)"
+      ])
+  }
+
+  @Test func `what is too large for its schema is a problem, found in bounded steps`() throws {
+    let members = (0..<5000).map { #""unknown\#($0)": 1"# }.joined(separator: ",")
+    let known = (0..<2000).map { #""option\#($0)": {"type": "string"}"# }.joined(separator: ",")
+    let problems = try check("{\(members)}", #"{"properties": {\#(known)}}"#).problems
+    #expect(
+      problems.contains { $0.contains("too large for the plugin's schema") } || problems.count == 50
+    )
+    let items = Array(repeating: #""aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa""#, count: 5000)
+    let list = #"{"l": [\#(items.joined(separator: ","))]}"#
+    let schema = #"{"properties": {"l": {"items": {"pattern": "^(a?){200}$"}}}}"#
+    let large = try check(list, schema).problems
+    #expect(large.first?.contains("too large for the plugin's schema") == true)
+  }
+
   @Test func `a schema must be an object`() {
     #expect(Schema(text: "true") == nil)
     #expect(Schema(text: "{") == nil)

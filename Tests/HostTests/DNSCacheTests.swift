@@ -56,6 +56,28 @@ struct DNSCacheTests {
     #expect(fixture.broker.counters.cached == 2)
   }
 
+  @Test("what is kept ages while the host sleeps; questions under way do not run out of time by it")
+  func sleep() throws {
+    var fixture = self.fixture
+    let message = try clientQuery()
+    _ = try fixture.relayed(message) { answer($0, ttl: 300) }
+    #expect(try fixture.immediate(message)?.answers.first?.ttl == 300)
+    let waits = try clientQuery("slow.example")
+    let ticket = try #require(fixture.broker.query(waits, over: .udp, now: fixture.now))
+    _ = fixture.effects()
+    // 200 s of sleep: the clock of deadlines stands still.
+    fixture.broker.slept = 200 * second
+    #expect(try fixture.immediate(message)?.answers.first?.ttl == 100)
+    #expect(fixture.broker.cacheEntries(now: fixture.now).map(\.ttl) == [100])
+    fixture.broker.expire(now: fixture.now)
+    #expect(fixture.broker.pending == 1)
+    fixture.broker.cancel(ticket)
+    _ = fixture.effects()
+    fixture.broker.slept = 300 * second
+    #expect(try fixture.immediate(message) == nil)
+    #expect(fixture.broker.cacheEntries(now: fixture.now).isEmpty)
+  }
+
   @Test("each client gets its own id, letters, flags, OPT and size of what is kept")
   func clients() throws {
     _ = try fixture.relayed(clientQuery()) { pluginAnswer($0, count: 100) }

@@ -331,6 +331,41 @@ struct DNSOwnedNamesTests {
     #expect(try fixture.immediate(clientQuery("keep.example")) != nil)
   }
 
+  @Test("a zone's patterns have the classes that gvproxy's have, and no case")
+  func dialect() throws {
+    typealias Record = NameZone.Record
+    let fixture = try fixture(
+      NameSet(
+        owner: "gv",
+        zones: [
+          NameZone(
+            name: "internal",
+            records: [
+              Record(name: "", address: "10.1.0.1", pattern: #"^vm\d+$"#),
+              Record(name: "", address: "10.1.0.2", pattern: #"^\w+-[[:digit:]]{2}\.db$"#),
+            ])
+        ]))
+    for (name, address) in [
+      ("vm12.internal", "10.1.0.1"), ("VM3.internal", "10.1.0.1"), ("a-01.DB.internal", "10.1.0.2"),
+    ] {
+      let answer = try #require(try fixture.immediate(clientQuery(name)))
+      #expect(texts(answer) == [address], "\(name)")
+    }
+    let none = try #require(try fixture.immediate(clientQuery("vmd.internal")))
+    #expect(none.responseCode == .nameError)
+  }
+
+  @Test("the patterns of a zone are bounded together")
+  func patternsTogether() throws {
+    let fixture = BrokerFixture()
+    let record = NameZone.Record(name: "", address: "10.0.0.1", pattern: "^(vm[a-z]{1,200}x)$")
+    let zone = NameZone(name: "z", records: Array(repeating: record, count: 30))
+    let error = #expect(throws: HostError.self) {
+      try fixture.broker.set(NameSet(owner: "a", zones: [zone]))
+    }
+    #expect(error?.code == .limit)
+  }
+
   @Test("the names of all owners together are bounded")
   func bound() throws {
     let fixture = BrokerFixture()

@@ -32,6 +32,38 @@ import Testing
     #expect(throws: JSONSyntaxError.self) { try JSONValue(parsing: deep) }
   }
 
+  private struct Many: Codable, Equatable {
+    var list: [Int]
+    var names: [String: Int]
+
+    init(_ count: Int) {
+      list = Array(0..<count)
+      names = Dictionary(uniqueKeysWithValues: list.map { ("n\($0)", $0) })
+    }
+  }
+
+  /// Ten times as many elements take about ten times as long, not a hundred times.
+  @Test func codingIsLinear() throws {
+    func best(_ count: Int) throws -> Duration {
+      let value = Many(count)
+      let times = try (0..<3).map { _ in
+        try ContinuousClock().measure {
+          let bytes = try JSONCoder.encode(value)
+          #expect(try JSONCoder.decode(Many.self, from: bytes) == value)
+        }
+      }
+      return times.min() ?? .zero
+    }
+    #expect(try best(20_000) < best(2_000) * 40)
+  }
+
+  @Test func ofMembersWithOneNameTheLastCounts() {
+    let object = JSONObject([("a", 1), ("b", 2), ("a", 3)])
+    #expect(JSONValue.object(object).text == #"{"a":3,"b":2}"#)
+    #expect(object.byName == ["a": 3, "b": 2])
+    #expect((["a": 1, "b": 2] as JSONObject) + ["c": 3, "a": 4] == ["a": 4, "b": 2, "c": 3])
+  }
+
   @Test func noBytesMakeTheParserTrap() {
     let seed = Array(#"{"a":[1,-2.5e3,"\u00e9\n",true,null],"b":{}}"#.utf8)
     var state: UInt64 = 1

@@ -71,5 +71,5 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
     ]
   }
 
-  package func listLeases() -> JSONValue { stack.leaseList(now: host.now) }
+  package func listLeases() -> JSONValue { stack.leaseList() }
 }

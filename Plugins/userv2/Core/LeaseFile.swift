@@ -23,7 +23,7 @@ package enum LeaseFile {
 
   /// Both clocks at one moment.
   package struct Clocks: Sendable {
-    /// Nanoseconds, the clock of expiry.
+    /// Nanoseconds, the clock of expiry: it counts the host's sleep.
     package var monotonic: UInt64
     /// Seconds since 1970.
     package var unix: UInt64

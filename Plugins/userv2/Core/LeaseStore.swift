@@ -32,7 +32,8 @@ struct LeaseStore {
   var clocks: LeaseFile.Clocks {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
-    return LeaseFile.Clocks(monotonic: host.now, unix: UInt64(clamping: time.tv_sec))
+    return LeaseFile.Clocks(
+      monotonic: host.now &+ SleepClock.slept(), unix: UInt64(clamping: time.tv_sec))
   }
 
   /// Our own bindings first; Lima's for guests that we do not know.

@@ -59,7 +59,7 @@ extension UserV2 {
   }
 
   package func listLeases() -> JSONValue {
-    let now = host.now
+    let now = stack.core.elapsed
     return .array(
       dhcp.leases().map { lease, _ in
         let seconds = lease.expiry.map { ($0 > now ? $0 - now : 0) / 1_000_000_000 }
@@ -80,7 +80,7 @@ extension UserV2 {
   func settle() {
     isDirty = false
     let leases = dhcp.remembered(port: port)
-    let changes = directory.update(leases, now: host.now)
+    let changes = directory.update(leases, now: stack.core.elapsed)
     let link = stack.link(of: port)
     for address in changes.unbound {
       hostGuard?.unbind(address.description)
@@ -111,13 +111,17 @@ extension UserV2 {
     saveSoon()
   }
 
+  /// A binding may end while the host sleeps, when no timer goes on: looked at again this often, nanoseconds.
+  private static let longestWait: UInt64 = 60_000_000_000
+
   /// Wakes up when the next binding ends.
   private func armExpiry(_ leases: [DHCPLease]) {
     host.cancel(timer: expiryTimer)
-    let now = host.now
+    let now = stack.core.elapsed
     let next = leases.lazy.filter { $0.state == .bound && $0.isLive(now) }
       .compactMap(\.expiry).min()
-    expiryTimer = next.map { host.timer(at: $0, user: 1) } ?? 0
+    expiryTimer =
+      next.map { host.timer(at: host.now &+ min($0 - now, Self.longestWait), user: 1) } ?? 0
   }
 
   private func saveSoon() {

@@ -40,7 +40,7 @@ package final class UserV2: GatewayPlugin, LeaseExtension, GuestsExtension {
     try super.init(host: host, config: config, stack: stack)
     stack.udp.dhcp = dhcp
     dhcp.onChange = { [unowned self] in isDirty = true }
-    dhcp.admits = { [unowned self] in directory.admits($0, $1, now: self.host.now) }
+    dhcp.admits = { [unowned self] in directory.admits($0, $1, now: self.stack.core.elapsed) }
   }
 
   package override class func validate(

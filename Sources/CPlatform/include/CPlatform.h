@@ -30,6 +30,8 @@ const char *plat_signal_name(int number);
 /* Monotonic time in nanoseconds. */
 uint64_t plat_now_ns(void);
 /* Wall clock in nanoseconds since 1970. */
+/* How long the host was asleep since it booted, which plat_now_ns does not count. */
+uint64_t plat_slept_ns(void);
 uint64_t plat_wall_ns(void);
 /* A number that tells the threads of this process apart. */
 uint64_t plat_thread_id(void);

@@ -5,13 +5,18 @@
 // pattern, format, anyOf, oneOf, $ref into #/$defs; title, description and the like are notes. One rule of our own: an
 // object that lists properties takes no others unless it says additionalProperties, because a misspelt option must not
 // pass. A schema comes from a plugin: it may be any JSON, so depth and steps are bounded, and what it says wrongly
-// becomes a problem.
+// becomes a problem. A step is a look at one thing of the schema for one of the value (a property's name, a choice, a
+// few characters of a pattern): a check takes some milliseconds at most, whatever schema and value are.
+
+import Patterns
 
 package struct Schema: Sendable {
   private let root: JSONValue
   private static let maximumDepth = 32
   private static let maximumProblems = 50
-  private static let maximumSteps = 100_000
+  private static let maximumSteps = 200_000
+  /// Characters of a text that a pattern is held against.
+  private static let maximumText = 1024
 
   /// Nil when the text is no JSON object (`true` is no schema for options).
   package init?(text: String) {
@@ -40,14 +45,17 @@ package struct Schema: Sendable {
     let root: JSONValue
     var problems: [SchemaProblem] = []
     var steps = 0
+    /// As compiled, or why not.
+    var patterns: [String: Result<Pattern, Pattern.Failure>] = [:]
 
     init(root: JSONValue) {
       self.root = root
     }
 
-    mutating func fail(_ kind: SchemaProblem.Kind, _ pointer: String) {
+    /// What is told is worked out only for what is told.
+    mutating func fail(_ kind: @autoclosure () -> SchemaProblem.Kind, _ pointer: String) {
       guard problems.count < Schema.maximumProblems else { return }
-      problems.append(SchemaProblem(kind: kind, pointer: pointer))
+      problems.append(SchemaProblem(kind: kind(), pointer: pointer))
     }
 
     mutating func check(
@@ -118,8 +126,9 @@ package struct Schema: Sendable {
     private mutating func checkChoice(
       _ value: JSONValue, _ keywords: JSONObject, _ pointer: String
     ) {
-      if let choices = keywords["enum"]?.array, !choices.contains(where: { $0.equals(value) }) {
-        fail(.notOneOf(choices), pointer)
+      if let choices = keywords["enum"]?.array {
+        steps += choices.count
+        if !choices.contains(where: { $0.equals(value) }) { fail(.notOneOf(choices), pointer) }
       }
       if let constant = keywords["const"], !constant.equals(value) {
         fail(.notConst(constant), pointer)
@@ -158,15 +167,33 @@ package struct Schema: Sendable {
       if let bound = keywords["maxLength"]?.double, Double(length) > bound {
         fail(.tooLong(Int(clamping: bound)), pointer)
       }
-      if let pattern = keywords["pattern"]?.string {
-        switch SchemaPattern.matches(text, pattern: pattern) {
-        case .some(true): break
-        case .some(false): fail(.pattern(pattern), pointer)
-        case .none: fail(.badSchema("the pattern \(pattern) cannot be used"), pointer)
-        }
-      }
+      if let pattern = keywords["pattern"]?.string { checkPattern(text, length, pattern, pointer) }
       if let format = keywords["format"]?.string, !SchemaFormat.matches(text, format: format) {
         fail(.format(format, value: text), pointer)
+      }
+    }
+
+    private mutating func checkPattern(
+      _ text: String, _ length: Int, _ pattern: String, _ pointer: String
+    ) {
+      let compiled: Result<Pattern, Pattern.Failure>
+      if let known = patterns[pattern] {
+        compiled = known
+      } else {
+        steps += pattern.utf8.count
+        compiled = Result { () throws(Pattern.Failure) in try Pattern(pattern) }
+        patterns[pattern] = compiled
+      }
+      switch compiled {
+      case .failure(let failure):
+        fail(.badSchema("the pattern \(pattern) cannot be used: \(failure)"), pointer)
+      case .success(let expression):
+        guard length <= Schema.maximumText else {
+          return fail(.tooLong(Schema.maximumText), pointer)
+        }
+        steps += expression.size * length / 3
+        guard steps < Schema.maximumSteps else { return fail(.tooDeep, pointer) }
+        if !expression.matches(text) { fail(.pattern(pattern), pointer) }
       }
     }
 
@@ -196,7 +223,14 @@ package struct Schema: Sendable {
       var result = members
       let properties = keywords["properties"]?.object ?? [:]
       let others = keywords["additionalProperties"] ?? .bool(keywords["properties"] == nil)
+      let required = keywords["required"]?.array ?? []
       for member in members.members {
+        // Looked up in each of them.
+        steps += (properties.members.count + members.members.count) / 4
+        guard steps < Schema.maximumSteps else {
+          fail(.tooDeep, pointer)
+          return .object(members)
+        }
         let (key, value) = (member.name, member.value)
         let child = pointer + "/" + JSONPointer.escape(key)
         if let schema = properties[key] {
@@ -209,10 +243,15 @@ package struct Schema: Sendable {
           result[key] = check(value, against: others, pointer: child, depth: depth + 1)
         }
       }
+      steps += (properties.members.count + required.count) * (members.members.count + 1) / 4
+      guard steps < Schema.maximumSteps else {
+        fail(.tooDeep, pointer)
+        return .object(members)
+      }
       for property in properties.members where result[property.name] == nil {
         if let value = property.value["default"] { result[property.name] = value }
       }
-      for key in keywords["required"]?.array?.compactMap(\.string) ?? []
+      for key in required.compactMap(\.string)
       where result[key] == nil {
         fail(.missing(key, description: properties[key]?["description"]?.string), pointer)
       }
@@ -228,8 +267,10 @@ package struct Schema: Sendable {
         for schema in schemas {
           var trial = Run(root: root)
           trial.steps = steps
+          trial.patterns = patterns
           let checked = trial.check(value, against: schema, pointer: pointer, depth: depth + 1)
           steps = trial.steps
+          patterns = trial.patterns
           if trial.problems.isEmpty { fitting.append(checked) }
         }
         guard let first = fitting.first else {

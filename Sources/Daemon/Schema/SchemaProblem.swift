@@ -84,7 +84,7 @@ package struct SchemaProblem: Error, Sendable, Hashable {
     case .noAlternative: return "fits none of the forms the schema allows"
     case .severalAlternatives: return "fits more than one of the forms the schema allows"
     case .forbidden: return "is not allowed here"
-    case .tooDeep: return "is nested too deeply"
+    case .tooDeep: return "is nested too deeply, or too large for the plugin's schema"
     case .badSchema(let reason):
       return "cannot be checked, the plugin's schema is wrong: \(reason)"
     }

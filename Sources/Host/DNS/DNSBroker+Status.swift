@@ -60,7 +60,7 @@ extension DNSBroker {
     _ names: DNSCacheNames? = nil, now: UInt64, limit: Int = .max
   ) -> [DNSCacheEntry] {
     var entries: [DNSCacheEntry] = []
-    cache.forEach(now: now) { key, answer, left in
+    cache.forEach(now: now &+ slept) { key, answer, left in
       guard entries.count < limit else { return false }
       let question = key.question
       if let names, !names.contains(question.name) { return true }

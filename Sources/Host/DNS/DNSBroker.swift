@@ -58,6 +58,8 @@ package final class DNSBroker {
   package var counters = DNSCounters()
   /// Without a DNS plugin every question fails but those that are answered here.
   package var hasPlugin = true
+  /// Nanoseconds that the host has slept in all: answers that are kept age meanwhile, deadlines do not.
+  package var slept: UInt64 = 0
   /// What holds whichever plugin answers.
   package var policy = DNSPolicy() {
     didSet { if policy != oldValue { flushCache() } }
@@ -166,7 +168,7 @@ package final class DNSBroker {
     }
     let key = DNSCacheKey(question, query)
     // Nothing that is owned is ever kept: names that come flush the cache.
-    if let (answer, age) = cache.find(key.kept, now: now) {
+    if let (answer, age) = cache.find(key.kept, now: now &+ slept) {
       counters.cached &+= 1
       return served(answer.encoded(for: query, age: age))
     }
@@ -184,7 +186,7 @@ package final class DNSBroker {
     case .outside(let chain, let name):
       let asked = DNSQuestion(name: name, type: question.type, dnsClass: question.dnsClass)
       let key = DNSCacheKey(asked, query)
-      if let (answer, age) = cache.find(key.kept, now: now) {
+      if let (answer, age) = cache.find(key.kept, now: now &+ slept) {
         counters.cached &+= 1
         return served(answer.encoded(for: query, behind: chain, asked, age: age))
       }
@@ -228,7 +230,7 @@ package final class DNSBroker {
         checking: names.corrected(bytes, lookup.question), askedID: lookup.askedID,
         lookup.question)
       if lookup.era == era, lookup.key.key.wantsRecursion {
-        cache.store(lookup.key.key, answer, now: now)
+        cache.store(lookup.key.key, answer, now: now &+ slept)
       }
       for ticket in lookup.clients { serve(ticket, answer, lookup.question) }
     } catch {

@@ -27,7 +27,7 @@ struct DNSCache {
   private struct Entry {
     let key: DNSCacheKey
     let answer: DNSAnswer
-    /// Monotonic nanoseconds.
+    /// Nanoseconds of the clock that counts the host's sleep, as every `now` here.
     let stored: UInt64
     let expires: UInt64
     var isUsed = false

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 import HostProtocol
+import Patterns
 
 /// A suffix whose names are answered here, as gvproxy's API has it: the first record that fits,
 /// else the default address, else NXDOMAIN, or nothing in a top-level domain.
 struct OwnedZone {
   private struct Pattern {
-    let expression: NamePattern
+    let expression: Patterns.Pattern
     let address: DNSAddress
     /// Records before it: the first that fits answers.
     let position: Int
@@ -17,6 +18,8 @@ struct OwnedZone {
   /// The first record of a name, and the first of the other family.
   private var records: [DNSName: (addresses: [DNSAddress], position: Int)] = [:]
   private var patterns: [Pattern] = []
+  /// Of all patterns: what a question may cost.
+  private var patternSize = 0
   private var count = 0
 
   init(_ name: DNSName) {
@@ -28,9 +31,13 @@ struct OwnedZone {
   ) throws(HostError) {
     let address = try OwnedNameSet.address(record.address, of: record.name)
     if let text = record.pattern, !text.isEmpty {
-      guard let expression = NamePattern(text) else {
+      let expression = try Self.expression(text)
+      patternSize += expression.size
+      guard patternSize <= Patterns.Pattern.maximumSizeTogether else {
         throw HostError(
-          .invalidConfig, "`\(text)` is no extended regular expression that is taken here")
+          .limit,
+          "the expressions of `\(name.displayed)` are too large together: \(Patterns.Pattern.maximumSizeTogether) characters at most"
+        )
       }
       patterns.append(Pattern(expression: expression, address: address, position: count))
     } else {
@@ -42,6 +49,15 @@ struct OwnedZone {
       }
     }
     count += 1
+  }
+
+  /// Names have no case (RFC 4343).
+  private static func expression(_ text: String) throws(HostError) -> Patterns.Pattern {
+    do throws(Patterns.Pattern.Failure) {
+      return try Patterns.Pattern(text, ignoringCase: true)
+    } catch {
+      throw HostError(.invalidConfig, "the regular expression `\(text)`: \(error)")
+    }
   }
 
   /// A record's name: relative, or "" or "@" for the zone itself.

@@ -26,6 +26,8 @@ final class DNSService: DNSPluginOwner {
   private static let effectsTogether = 64
 
   let broker = DNSBroker()
+  /// How long the host slept; of the clock.
+  var slept: () -> UInt64 = SleepClock.slept
   private var plugin: DNSPlugin?
   private var askers: [DNSTicket: Asker] = [:]
   private var hasEffects = false
@@ -101,6 +103,7 @@ final class DNSService: DNSPluginOwner {
     _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64, _ asker: Asker
   ) -> DNSTicket? {
     let now = MonotonicClock.now()
+    broker.slept = slept()
     if files.changed(now: now) {
       broker.flushCache()
       tellsPlugin = true
@@ -180,6 +183,7 @@ final class DNSService: DNSPluginOwner {
   func dnsOperationDone(_ operation: Operation, _ result: Result<[UInt8], HostError>) {
     switch operation {
     case .question(let lookup):
+      broker.slept = slept()
       broker.complete(lookup, answer: try? result.get(), now: MonotonicClock.now())
       hasEffects = true
     case .stop, .request: stopped?()
@@ -228,6 +232,7 @@ final class DNSService: DNSPluginOwner {
 
   /// A JSON array of `DNSCacheEntry`, as many as a message can take.
   func listCache(_ which: DNSCacheSelection) throws(HostError) -> String {
+    broker.slept = slept()
     let entries = broker.cacheEntries(
       try names(which), now: MonotonicClock.now(), limit: Self.entriesListed)
     do {

@@ -56,7 +56,7 @@ package struct DHCPServer {
   /// The answer to the payload of a datagram for port 67; nil for what gets none.
   /// - Parameters:
   ///   - mac: the Ethernet source of the frame.
-  ///   - now: monotonic nanoseconds.
+  ///   - now: nanoseconds of the clock that counts the host's sleep.
   package mutating func handle(
     _ payload: ByteView, receivedFrom mac: MACAddress, now: UInt64
   ) -> DHCPReply? {

@@ -34,6 +34,7 @@ extension ForwardEngine {
           client = add(source, local: localAddress(index), id, listener, link, table)
           guard client != 0 else { continue }
         }
+        table.used(client, now: stack.now)
         deliver(inbox.payload(index), from: table.clients.pointer(client))
       }
       stack.transmitter.flush()
@@ -71,7 +72,6 @@ extension ForwardEngine {
   private func deliver(
     _ payload: ByteView, from client: UnsafeMutablePointer<UDPForwardClient>
   ) {
-    client.pointee.lastUsed = stack.now
     let key = client.pointee.key
     let source = Endpoint(key.remote, port: key.remotePort)
     let guest = Endpoint(key.guest, port: key.guestPort)
@@ -130,7 +130,7 @@ extension ForwardEngine {
     guard index != 0 else { return false }
     let client = table.clients.pointer(index)
     guard let listener = listeners[client.pointee.listener] else { return false }
-    client.pointee.lastUsed = stack.now
+    table.used(index, now: stack.now)
     let outbox = stack.udp.outbox
     if outbox.isFull { stack.udp.endOfTurn() }
     outbox.append(
@@ -169,7 +169,14 @@ extension ForwardEngine {
     guard let table = datagrams else { return }
     table.timer = 0
     let now = stack.now
-    forgetClients { $0.lastUsed &+ UDPForwardTable.idleTime <= now }
+    if now > UDPForwardTable.idleTime {
+      // At most as many as there can be: each step forgets one.
+      for _ in 0..<table.count {
+        let index = table.idle(since: now - UDPForwardTable.idleTime)
+        guard index != 0 else { break }
+        forget(index, table)
+      }
+    }
     if table.count > 0 { armSweep(table) }
   }
 

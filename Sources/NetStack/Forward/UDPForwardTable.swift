@@ -5,7 +5,7 @@
 // makes room. Loop thread only.
 
 /// A client of a UDP forward.
-struct UDPForwardClient: BitwiseCopyable {
+struct UDPForwardClient: UseListed {
   /// The guest's endpoint, and the client as the guest knows it.
   var key: FlowKey
   var listener: UInt32
@@ -13,6 +13,8 @@ struct UDPForwardClient: BitwiseCopyable {
   var client: Endpoint
   var local: IPAddress
   var lastUsed: UInt64
+  var older: UInt32 = 0
+  var newer: UInt32 = 0
 }
 
 /// Clients by either side.
@@ -34,6 +36,8 @@ final class UDPForwardTable {
   var clients = Slab<UDPForwardClient>(capacity: UDPForwardTable.capacity)
   private var byGuest: FlowTable
   private var byHost: [HostKey: UInt32] = [:]
+  /// The client that was silent longest makes room, and is the first to be forgotten.
+  private var order = UseList()
   var timer: UInt32 = 0
 
   init(seed: UInt64) {
@@ -53,6 +57,7 @@ final class UDPForwardTable {
     let index = clients.insert(client)
     guard index != 0 else { return 0 }
     byGuest.insert(index)
+    order.append(index, in: clients)
     byHost[HostKey(listener: client.listener, client: client.client)] = index
     return index
   }
@@ -60,8 +65,23 @@ final class UDPForwardTable {
   func remove(_ index: UInt32) {
     let client = clients.pointer(index).pointee
     byGuest.remove(index)
+    order.remove(index, in: clients)
     byHost[HostKey(listener: client.listener, client: client.client)] = nil
     clients.remove(index)
+  }
+
+  /// A datagram of or to a client.
+  @inline(__always)
+  func used(_ index: UInt32, now: UInt64) {
+    let client = clients.pointer(index)
+    if UseList.isStale(client.pointee.lastUsed, now: now) { order.touch(index, in: clients) }
+    client.pointee.lastUsed = now
+  }
+
+  /// The slot of a client that was silent since `deadline` or longer; 0 when there is none.
+  func idle(since deadline: UInt64) -> UInt32 {
+    guard oldest != 0, clients.pointer(oldest).pointee.lastUsed <= deadline else { return 0 }
+    return oldest
   }
 
   /// Slots of the clients for which `isWanted` holds.
@@ -72,9 +92,5 @@ final class UDPForwardTable {
   }
 
   /// The slot of the client that was silent longest; 0 when there is none.
-  var oldest: UInt32 {
-    indices { _ in true }.min {
-      clients.pointer($0).pointee.lastUsed < clients.pointer($1).pointee.lastUsed
-    } ?? 0
-  }
+  var oldest: UInt32 { order.oldest }
 }

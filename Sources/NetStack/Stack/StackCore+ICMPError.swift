@@ -21,9 +21,13 @@ struct RateLimit: BitwiseCopyable {
 
   mutating func take(now: UInt64) -> Bool {
     let earned = (now &- refilled) / interval
-    if earned > 0 {
-      tokens = min(burst, tokens &+ min(earned, burst))
+    if earned >= burst &- tokens {
+      tokens = burst
       refilled = now
+    } else {
+      // What is left of the time counts for the next one.
+      tokens &+= earned
+      refilled &+= earned &* interval
     }
     guard tokens > 0 else { return false }
     tokens &-= 1

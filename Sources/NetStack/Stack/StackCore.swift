@@ -7,6 +7,7 @@
 // is reached through `let`s of final classes, from Stack to engine to core: then reading
 // a reference retains nothing. Loop thread only.
 
+import Platform
 import PluginAPI
 
 /// See the head of this file.
@@ -24,6 +25,10 @@ package final class StackCore {
   package var timers: TimerWheel
   /// The time of this turn of the loop: read once per entry point. Nanoseconds.
   package internal(set) var now: UInt64
+  /// How long the host was asleep since it booted, nanoseconds: `now` stands still meanwhile.
+  package var slept: () -> UInt64 = SleepClock.slept
+  /// The time by which leases age, which counts the host's sleep: nanoseconds.
+  package var elapsed: UInt64 { host.nowNanoseconds() &+ slept() }
 
   var services: [LinkServices?] = []
   var ports: [lnd_port: UInt32] = [:]

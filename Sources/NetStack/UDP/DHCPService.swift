@@ -55,7 +55,7 @@ package final class DHCPService {
     }
     let revision = server.revision
     let before = server.exhausted
-    let reply = server.handle(payload, receivedFrom: packet.sourceMAC, now: stack.now)
+    let reply = server.handle(payload, receivedFrom: packet.sourceMAC, now: stack.elapsed)
     servers[packet.link] = server
     if server.exhausted != before { noteExhausted(packet.sourceMAC) }
     // Before the answer goes out: who keeps bindings has this one when the guest uses it.
@@ -112,7 +112,7 @@ package final class DHCPService {
   package func cancelReservation(port: lnd_port, mac: MACAddress) {
     let link = stack.link(of: port)
     guard link != 0, servers[link] != nil else { return }
-    let now = stack.host.nowNanoseconds()
+    let now = stack.elapsed
     update(link) { $0.cancelReservation(of: DHCPClient(mac: mac), now: now) }
   }
 
@@ -121,7 +121,7 @@ package final class DHCPService {
   package func reserve(port: lnd_port, mac: MACAddress, name: String) -> IPAddress? {
     let link = stack.link(of: port)
     guard link != 0 else { return nil }
-    let now = stack.host.nowNanoseconds()
+    let now = stack.elapsed
     let address = update(link) {
       $0.reserve(for: DHCPClient(mac: mac), hostname: name, now: now)
     }
@@ -131,7 +131,7 @@ package final class DHCPService {
 
   /// The bindings of all links that hold now, with the name of the link's guest.
   package func leases() -> [(lease: DHCPLease, name: String)] {
-    let now = stack.host.nowNanoseconds()
+    let now = stack.elapsed
     return servers.keys.sorted().flatMap { link in
       let name = stack.services(of: link)?.name ?? ""
       return (servers[link]?.leases(now: now) ?? []).map { ($0, name) }

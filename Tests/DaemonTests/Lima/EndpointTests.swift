@@ -57,7 +57,12 @@ struct EndpointTests {
     Case(
       method: "POST", path: "/services/dns/add",
       body: #"{"Name":"a.","Records":[{"Regexp":"(","IP":"1.2.3.4"}]}"#, status: 400,
-      answer: "error parsing regexp: `(`\n"),
+      answer: "error parsing regexp: a group is not closed (at character 1): `(`\n"),
+    // What the network's process would refuse is refused here, and in its dialect.
+    Case(
+      method: "POST", path: "/services/dns/add",
+      body: #"{"Name":"a.","Records":[{"Regexp":"(a)\\1","IP":"1.2.3.4"}]}"#, status: 400,
+      answer: "error parsing regexp: back-references are not taken (at character 5): `(a)\\1`\n"),
     Case(
       method: "POST", path: "/services/dns/add", body: #"{"Name":"a.","Records":[3]}"#, status: 400,
       answer: "json: cannot unmarshal integer into Records\n"),
@@ -169,6 +174,8 @@ struct EndpointTests {
         #"{"Name":"internal.","Records":[{"Name":"lima-b","IP":"192.168.104.4"}],"DefaultIP":"1.2.3.4"}"#
       ) == 200)
     #expect(try add(#"{"name":"x.","records":null,"defaultIP":"10.0.0.1"}"#) == 200)
+    let many = Array(repeating: #"{"Regexp":"^vm[a-z]{200}$","IP":"1.2.3.4"}"#, count: 30)
+    #expect(try add(#"{"Name":"y.","Records":[\#(many.joined(separator: ","))]}"#) == 400)
     let list = try fixture.ask("GET", "/services/dns/all", at: socket).body
     #expect(
       list == #"[{"Name":"internal.","Records":[{"Name":"lima-b","IP":"192.168.104.4"},"#

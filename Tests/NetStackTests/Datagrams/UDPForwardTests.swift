@@ -73,6 +73,37 @@ import Testing
     #expect(world.kernel.sent.map(\.destination) == clients)
   }
 
+  @Test func `a full table makes room by the client that was silent longest, in a few steps`() {
+    let table = UDPForwardTable(seed: 1)
+    func client(_ number: UInt32, at time: UInt64) -> UDPForwardClient {
+      let remote = IPAddress(10, UInt8(number >> 16), UInt8(number >> 8 & 255), UInt8(number & 255))
+      let key = FlowKey(
+        link: 1, proto: IPProtocol.udp, guest: DatagramWorld.guest, guestPort: 53, remote: remote,
+        remotePort: 9)
+      return UDPForwardClient(
+        key: key, listener: 1, client: Endpoint(remote, port: 9), local: .anyV4, lastUsed: time)
+    }
+    let second: UInt64 = 1_000_000_000
+    for number in 1...UInt32(UDPForwardTable.capacity) {
+      #expect(table.insert(client(number, at: UInt64(number) * second)) != 0)
+    }
+    #expect(table.insert(client(9000, at: 9000 * second)) == 0)
+    // The first one speaks again: the second is the one that was silent longest.
+    let (first, next) = (table.find(client(1, at: 0).key), table.find(client(2, at: 0).key))
+    table.used(first, now: 9000 * second)
+    #expect(table.oldest == next)
+    #expect(table.idle(since: second) == 0 && table.idle(since: 2 * second) == next)
+    table.remove(next)
+    #expect(table.oldest == table.find(client(3, at: 0).key))
+    #expect(table.insert(client(9001, at: 9001 * second)) != 0)
+    // A flood of new clients, each in the place of one: no look through the table for any of them.
+    for number in 10_000..<UInt32(60_000) {
+      table.remove(table.oldest)
+      #expect(table.insert(client(number, at: UInt64(number) * second)) != 0)
+    }
+    #expect(table.count == UDPForwardTable.capacity)
+  }
+
   @Test func `silent clients are forgotten, and all of them with the forward`() throws {
     let (world, fd) = try world()
     let client = Endpoint(IPAddress(10, 7, 7, 7), port: 1234)

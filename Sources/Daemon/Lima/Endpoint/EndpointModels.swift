@@ -3,6 +3,7 @@
 // Bodies of `_ep.sock`'s requests. Keys are matched without case, as Go's decoder does; unknown ones are passed over.
 
 import JSONCoding
+import Patterns
 
 /// POST /services/forwarder/expose, /services/forwarder/unexpose.
 package struct ExposeRequest: Hashable {
@@ -131,26 +132,39 @@ package struct ZoneBody: Hashable {
     name = try fields.string("name")
     defaultAddress = try Self.address(try fields.string("defaultip"))
     var records: [Record] = []
+    var size = 0
     for item in try fields.array("records") {
       guard case .object(let object) = item else {
         throw .badRequest("json: cannot unmarshal \(item.typeName) into Records")
       }
       let record = EndpointBody(object)
       let pattern = try record.string("regexp")
-      if !pattern.isEmpty, (try? Regex(pattern)) == nil {
-        throw .badRequest("error parsing regexp: `\(pattern)`")
-      }
+      if !pattern.isEmpty { size += try Self.size(of: pattern) }
       records.append(
         Record(
           name: try record.string("name"), address: try Self.address(try record.string("ip")),
           pattern: pattern.isEmpty ? nil : pattern))
     }
     guard records.count <= Self.maximumRecords, name.utf8.count <= 255,
-      records.allSatisfy({ $0.name.utf8.count <= 255 && $0.pattern?.utf8.count ?? 0 <= 256 })
+      records.allSatisfy({ $0.name.utf8.count <= 255 })
     else {
       throw .badRequest("a zone has \(Self.maximumRecords) records at most, and names 255 bytes")
     }
+    guard size <= Pattern.maximumSizeTogether else {
+      throw .badRequest(
+        "the expressions of a zone have \(Pattern.maximumSizeTogether) characters at most together, "
+          + "with repetitions written out")
+    }
     self.records = records
+  }
+
+  /// As the network's process takes it; Go's words around our reason.
+  private static func size(of pattern: String) throws(EndpointError) -> Int {
+    do throws(Pattern.Failure) {
+      return try Pattern(pattern, ignoringCase: true).size
+    } catch {
+      throw .badRequest("error parsing regexp: \(error): `\(pattern)`")
+    }
   }
 
   private static func address(_ text: String) throws(EndpointError) -> String {
