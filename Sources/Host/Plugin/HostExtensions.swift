@@ -138,7 +138,11 @@ private func guardBind(
     guard mac != 0, mac & 0x0100_0000_0000 == 0 else { return LND_ERR_INVALID_CONFIG }
     guard let learningSwitch = plugin.learningSwitch else { return LND_ERR_UNSUPPORTED }
     let isOwn = binding.flags & LND_GUARD_OWN != 0
-    return learningSwitch.bind(number, to: mac, isOwn: isOwn) ? LND_OK : LND_ERR_LIMIT
+    return switch learningSwitch.bind(number, to: mac, isOwn: isOwn) {
+    case .ok: LND_OK
+    case .limit: LND_ERR_LIMIT
+    case .guestHasIt: LND_ERR_EXISTS
+    }
   }
 }
 
