@@ -144,7 +144,7 @@ let package = Package(
 
     // Plugins: the entry alone in one target, the rest in another that tests import
     .target(
-      name: "Gateway", dependencies: ["NetStack", "LimaNetdSDK", "PluginAPI"],
+      name: "Gateway", dependencies: ["NetStack", "LimaNetdSDK", "Platform", "PluginAPI"],
       swiftSettings: lean + dataPath),
     .target(
       name: "UserV2Core",

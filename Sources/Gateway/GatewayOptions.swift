@@ -11,7 +11,8 @@ package struct GatewayOptions: Equatable {
   package var mtu: Int
   package var hostLoopback: Bool
   package var forwardsShowClients: Bool
-  package var search: [String]
+  /// Nil: the host's.
+  package var search: [String]?
   package var leaseSeconds: UInt32
   package var maximumConnections: Int
   package var bufferBytes: Int
@@ -100,8 +101,8 @@ package struct GatewayOptions: Equatable {
     }
   }
 
-  private static func domains(_ options: Options) throws(PluginFailure) -> [String] {
-    let names = try options.strings("search") ?? []
+  private static func domains(_ options: Options) throws(PluginFailure) -> [String]? {
+    guard let names = try options.strings("search") else { return nil }
     for (index, name) in names.enumerated() where !isDomain(name) {
       throw .invalid("/search/\(index)", "\(name) is not a domain name, as example.org")
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Gateway
 import NetStack
 import Testing
 
@@ -132,7 +133,7 @@ import Testing
     for number in 0..<300 {
       let mac = station(UInt64(number))
       directory.station(mac, at: 3)
-      guard directory.admits(mac, leases, now: 0) else { continue }
+      guard directory.admits(mac, leases, now: 0) == .yes else { continue }
       leases.append(
         DHCPLease(
           address: IPAddress(v4: 0x0a00_0000 + UInt32(number)), client: DHCPClient(mac: mac),
@@ -141,23 +142,32 @@ import Testing
     }
     #expect(leases.count == GuestDirectory.maximumLeases)
     // Who has one may renew it; others are not concerned; an unknown station gets nothing.
-    #expect(directory.admits(station(0), leases, now: 0))
-    #expect(directory.admits(Self.mac(4), leases, now: 0))
-    #expect(!directory.admits(station(999), leases, now: 0))
-    #expect(directory.admits(station(299), leases, now: 100))
+    #expect(directory.admits(station(0), leases, now: 0) == .yes)
+    #expect(directory.admits(Self.mac(4), leases, now: 0) == .yes)
+    #expect(directory.admits(station(999), leases, now: 0) == .no)
+    #expect(directory.admits(station(299), leases, now: 100) == .yes)
   }
 
   @Test(arguments: [
     ("lima-vm", "lima-vm"), ("LIMA-vm.example.org", "lima-vm"), ("lima-vm.internal", "lima-vm"),
-    ("-a", nil), ("a-", nil), ("a_b", nil), ("", nil), (".x", nil), ("9", "9"),
+    ("-a", "a"), ("a-", "a"), ("a_b", "a-b"), ("My_VM", "my-vm"), ("_x_.y", "x"), ("", nil),
+    (".x", nil), ("9", "9"), ("___", nil), ("caf\u{e9}", nil), ("a b", nil),
   ])
   func `a label is a host name`(hostname: String, label: String?) {
-    #expect(GuestDirectory.label(hostname, domain: "internal") == label)
+    #expect(HostName.label(hostname) == label)
+  }
+
+  @Test(arguments: [
+    ("vm", "lima-vm"), ("lima-vm", "lima-vm"), ("My_VM", "lima-my-vm"),
+    ("ubuntu-24.04", "lima-ubuntu-24-04"), ("", nil), ("a b", nil),
+  ])
+  func `an instance has the name that Lima gives it`(instance: String, label: String?) {
+    #expect(HostName.limaLabel(instance) == label)
   }
 
   @Test func `a label has 63 bytes at most`() {
     let long = String(repeating: "a", count: 63)
-    #expect(GuestDirectory.label(long, domain: "internal") == long)
-    #expect(GuestDirectory.label(long + "a", domain: "internal") == nil)
+    #expect(HostName.label(long) == long)
+    #expect(HostName.label(long + "a") == nil)
   }
 }

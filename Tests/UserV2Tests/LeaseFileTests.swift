@@ -34,9 +34,12 @@ import Testing
     #expect(leases[0].expiry == 67 * second)
     #expect(leases[0].hostname == "vm3")
     #expect(leases[1].expiry == nil)
-    // One that ended meanwhile is remembered.
+    // One that ended meanwhile is remembered, and holds again when its guest is seen.
     let late = LeaseFile.Clocks(monotonic: 7 * second, unix: 1_000_101)
-    #expect(LeaseFile.read(text, late)?.first?.state == .released)
+    var ended = try #require(LeaseFile.read(text, late)?.first)
+    #expect(!ended.isLive(late.monotonic))
+    ended.isPresent = true
+    #expect(ended.isLive(late.monotonic))
   }
 
   @Test(arguments: [

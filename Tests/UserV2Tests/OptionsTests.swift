@@ -55,8 +55,11 @@ import Testing
   }
 
   @Test func `the guests' domain is searched last, and once`() throws {
-    #expect(try options(#"{"search": ["lan"]}"#).search == ["lan", "internal"])
-    #expect(try options(#"{"search": ["internal", "lan"]}"#).search == ["internal", "lan"])
+    #expect(try options(#"{"search": ["lan"]}"#).search(host: ["corp"]) == ["lan", "internal"])
+    #expect(
+      try options(#"{"search": ["internal", "lan"]}"#).search(host: []) == ["internal", "lan"])
+    #expect(try options("{}").search(host: ["corp.example"]) == ["corp.example", "internal"])
+    #expect(try options(#"{"search": []}"#).search(host: ["corp.example"]) == ["internal"])
   }
 
   @Test func `the schema in the plugin is schema.json`() throws {

@@ -3,6 +3,7 @@
 // lima-NAME.internal for each guest whose link has a name: what Lima calls the instance NAME.
 // Guests are alone and all have one address, so a name is there while any guest has it.
 
+import Gateway
 import LimaNetdSDK
 import NetStack
 import PluginAPI
@@ -10,12 +11,12 @@ import PluginAPI
 struct GuestNames {
   private var names: [lnd_port: String] = [:]
 
-  /// Names that are no host name (RFC 1123 §2.1) have no use here, and are no error.
+  /// Names that cannot be made a host name of have no use here, and are no error.
   mutating func publish(
     _ guest: String, of port: lnd_port, address: IPAddress, by host: HostNames?
   ) {
-    guard !guest.isEmpty, let host else { return }
-    let name = (guest.hasPrefix("lima-") ? guest : "lima-\(guest)") + ".internal"
+    guard let host, let label = HostName.limaLabel(guest) else { return }
+    let name = "\(label).internal"
     do throws(PluginFailure) {
       try host.publish(name, address.description)
       names[port] = name

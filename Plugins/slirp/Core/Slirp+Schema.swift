@@ -58,7 +58,7 @@ extension Slirp {
           "type": "array",
           "maxItems": 32,
           "items": { "type": "string", "minLength": 1, "maxLength": 253 },
-          "description": "Search domains for guests, in order."
+          "description": "Search domains for guests, in order. Default: the host's, as in its resolv.conf."
         },
         "leaseSeconds": {
           "type": "integer",

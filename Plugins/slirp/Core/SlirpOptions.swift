@@ -45,7 +45,6 @@ package struct SlirpOptions: Equatable {
     configuration.router = gateway
     configuration.nameServers = [dns]
     configuration.mtu = UInt16(clamping: common.mtu)
-    configuration.searchDomains = common.search
     configuration.leaseSeconds = common.leaseSeconds
     return configuration
   }

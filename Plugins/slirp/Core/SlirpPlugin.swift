@@ -13,14 +13,22 @@ import PluginAPI
 package final class Slirp: GatewayPlugin, LeaseExtension {
   let options: SlirpOptions
   private var guestNames = GuestNames()
+  private let hostSearch = HostSearchDomains()
 
   package required init(host: HostContext, config: NetworkConfig) throws(PluginFailure) {
     options = try SlirpOptions(config.options)
     try super.init(
       host: host, config: config, stack: try Stack.make(host, options.stackConfig))
-    stack.udp.dhcp = DHCPService(
+    let dhcp = DHCPService(
       stack: stack.core, configuration: options.dhcp, policy: .single(options.address))
+    // A link has one guest, whose lease lasts as long as the link.
+    dhcp.isPresent = { _ in true }
+    dhcp.searchDomains = { [unowned self] in search }
+    stack.udp.dhcp = dhcp
   }
+
+  /// Search domains as they are now.
+  private var search: [String] { options.common.search ?? hostSearch.current }
 
   package override class func validate(
     host: HostContext, config: NetworkConfig
@@ -67,7 +75,7 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
       "gateway": .string(options.gateway.description),
       "dns": [.string(options.dns.description)],
       "mtu": JSONValue(stack.links.pointer(link).pointee.mtu),
-      "search": .array(options.common.search.map { .string($0) }),
+      "search": .array(search.map { .string($0) }),
     ]
   }
 

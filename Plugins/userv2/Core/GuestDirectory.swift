@@ -8,6 +8,7 @@
 // name the one that came first has it, and the other gets it when that one has left. A value
 // without side effects; time is an argument.
 
+import Gateway
 import NetStack
 
 /// See the head of this file.
@@ -112,18 +113,29 @@ package struct GuestDirectory {
     return true
   }
 
-  /// Whether a station may have an address: its guest has not had its share yet.
-  package func admits(_ mac: MACAddress, _ leases: [DHCPLease], now: UInt64) -> Bool {
-    guard let port = ports[mac] else { return guests.isEmpty }
-    var held = 0
+  /// Whether a station may have an address: its guest has not had its share yet. What is over and
+  /// only kept for a station of the same guest gives way, the oldest first.
+  package func admits(
+    _ mac: MACAddress, _ leases: [DHCPLease], now: UInt64
+  ) -> DHCPService.Admission {
+    guard let port = ports[mac] else { return guests.isEmpty ? .yes : .no }
+    var count = 0
+    var oldest: DHCPLease?
     for lease in leases where lease.isLive(now) && ports[lease.client.mac] == port {
-      if lease.client.mac == mac { return true }
-      held += 1
+      if lease.client.mac == mac { return .yes }
+      count += 1
+      if lease.isHeld(now), lease.expiry ?? 0 < oldest?.expiry ?? .max { oldest = lease }
     }
-    return held < Self.maximumLeases
+    if count < Self.maximumLeases { return .yes }
+    return oldest.map { .instead(of: $0.address) } ?? .no
   }
 
   package func isPresent(_ mac: MACAddress) -> Bool { ports[mac] != nil }
+
+  /// Whether there is no guest but the one that a station is behind, and nothing else behind that.
+  package func isAlone(_ mac: MACAddress) -> Bool {
+    guests.count <= 1 && guests.values.allSatisfy { $0.stations.allSatisfy { $0 == mac } }
+  }
 
   /// The name of the guest that a station is behind.
   package func guestName(of mac: MACAddress) -> String {
@@ -176,11 +188,9 @@ package struct GuestDirectory {
   /// What a guest calls itself, else the name of its link; and as Lima would call an instance of
   /// that name.
   private func labels(of lease: DHCPLease) -> [String] {
-    let link = Self.label(guestName(of: lease.client.mac), domain: domain)
-    let own = Self.label(lease.hostname, domain: domain) ?? link
-    let lima = link.flatMap {
-      $0.hasPrefix("lima-") ? nil : Self.label("lima-\($0)", domain: domain)
-    }
+    let link = guestName(of: lease.client.mac)
+    let own = HostName.label(lease.hostname) ?? HostName.label(link)
+    let lima = HostName.limaLabel(link)
     return [own, lima == own ? nil : lima].compactMap { $0 }
   }
 
@@ -211,22 +221,5 @@ package struct GuestDirectory {
       changes.published.append(Record(name: name, address: new.address))
     }
     names = wanted
-  }
-
-  /// The DNS label of what a guest calls itself: the first of a dotted name, in lower case; nil
-  /// when that is no host name (RFC 952, RFC 1123 §2.1).
-  package static func label(_ hostname: String, domain: String) -> String? {
-    let first = hostname.lowercased().utf8.prefix { $0 != UInt8(ascii: ".") }
-    let hyphen = UInt8(ascii: "-")
-    guard (1...63).contains(first.count), first.first != hyphen, first.last != hyphen,
-      first.allSatisfy({ byte in
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), hyphen:
-          true
-        default: false
-        }
-      })
-    else { return nil }
-    return String(decoding: first, as: UTF8.self)
   }
 }

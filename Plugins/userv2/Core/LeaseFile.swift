@@ -83,6 +83,8 @@ package enum LeaseFile {
         let seconds = UInt64(time) - clocks.unix
         lease.state = .bound
         lease.expiry = clocks.monotonic &+ min(seconds, UInt64(UInt32.max)) &* second
+      // Over, but its guest may be there and have no idea.
+      case .integer(let time)? where time >= 0: lease.state = .bound
       default: break
       }
       return lease

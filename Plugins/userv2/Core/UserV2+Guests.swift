@@ -22,16 +22,21 @@ extension UserV2 {
   }
 
   package func guestDown(_ port: lnd_port) {
-    for mac in directory.guestDown(port) {
-      dhcp.cancelReservation(port: self.port, mac: mac)
-    }
+    let gone = directory.guestDown(port)
+    stack.stationsDown(gone, port: self.port)
+    for mac in gone { dhcp.cancelReservation(port: self.port, mac: mac) }
+    dhcp.stationsDown(gone, port: self.port)
     settle()
   }
 
   package func station(
     _ port: lnd_port, _ mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)
   ) {
-    if directory.station(MACAddress(bytes: mac), at: port) { settle() }
+    let station = MACAddress(bytes: mac)
+    dhcp.stationUp(station, port: self.port)
+    let isNew = directory.station(station, at: port)
+    if isNew { dhcp.askAhead(port: self.port) }
+    if isNew || isDirty { settle() }
   }
 
   // MARK: limanetd.lease/1
@@ -54,7 +59,7 @@ extension UserV2 {
       "gateway": .string(options.router.description),
       "dns": [.string(options.router.description)],
       "mtu": JSONValue(options.common.mtu),
-      "search": .array(options.search.map { .string($0) }),
+      "search": .array(search.map { .string($0) }),
     ]
   }
 
@@ -92,7 +97,8 @@ extension UserV2 {
       } catch {
         host.log(.warn, error.text)
       }
-      stack.core.bindNeighbor(address, to: mac, on: link)
+      stack.core.bindNeighbor(
+        address, to: mac, isPresent: directory.isPresent(mac), on: link)
     }
     for record in changes.withdrawn { names?.withdraw(record.name, record.address.description) }
     for record in changes.published {
@@ -119,7 +125,7 @@ extension UserV2 {
     host.cancel(timer: expiryTimer)
     let now = stack.core.elapsed
     let next = leases.lazy.filter { $0.state == .bound && $0.isLive(now) }
-      .compactMap(\.expiry).min()
+      .compactMap(\.expiry).filter { $0 > now }.min()
     expiryTimer =
       next.map { host.timer(at: host.now &+ min($0 - now, Self.longestWait), user: 1) } ?? 0
   }

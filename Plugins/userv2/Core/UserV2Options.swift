@@ -81,8 +81,10 @@ package struct UserV2Options: Equatable {
   }
 
   /// Search domains of guests: a guest's bare name is found, too.
-  package var search: [String] {
-    common.search.contains(domain) ? common.search : common.search + [domain]
+  /// - Parameter host: the host's, where the configuration names none.
+  package func search(host: [String]) -> [String] {
+    let search = common.search ?? host
+    return search.contains(domain) ? search : search + [domain]
   }
 
   /// The same for the DHCP server.
@@ -92,7 +94,6 @@ package struct UserV2Options: Equatable {
     configuration.nameServers = [router]
     configuration.mtu = UInt16(clamping: common.mtu)
     configuration.domainName = domain
-    configuration.searchDomains = search
     configuration.leaseSeconds = common.leaseSeconds
     configuration.identifiesByMAC = true
     return configuration

@@ -18,6 +18,7 @@ package final class UserV2: GatewayPlugin, LeaseExtension, GuestsExtension {
   var store: LeaseStore
   let names: HostNames?
   let hostGuard: HostGuard?
+  private let hostSearch = HostSearchDomains()
 
   /// The port of the switch, once it is up.
   var port: lnd_port = 0
@@ -41,6 +42,9 @@ package final class UserV2: GatewayPlugin, LeaseExtension, GuestsExtension {
     stack.udp.dhcp = dhcp
     dhcp.onChange = { [unowned self] in isDirty = true }
     dhcp.admits = { [unowned self] in directory.admits($0, $1, now: self.stack.core.elapsed) }
+    dhcp.searchDomains = { [unowned self] in search }
+    dhcp.isPresent = { [unowned self] in directory.isPresent($0) }
+    dhcp.isAlone = { [unowned self] in directory.isAlone($0) }
   }
 
   package override class func validate(
@@ -91,9 +95,14 @@ package final class UserV2: GatewayPlugin, LeaseExtension, GuestsExtension {
     case saveTimer:
       saveTimer = 0
       save()
-    default: super.onTimer(timer, user: user)
+    default:
+      super.onTimer(timer, user: user)
+      if isDirty { settle() }
     }
   }
+
+  /// Search domains as they are now.
+  var search: [String] { options.search(host: hostSearch.current) }
 
   package override func status(_ sink: lnd_sink) { host.write(sink, statusReport.text) }
 

@@ -12,7 +12,12 @@
  *   - any frame from a bound Ethernet address while that address is in use
  *     behind another port;
  *   - with `serve_dhcp`: what only a DHCP server says (UDP to port 68).
- * Addresses that are not bound are free: a guest may configure one by hand. */
+ * Addresses that are not bound are free: a guest may configure one by hand.
+ *
+ * What a plugin sends from without declaring it LND_GUARD_OWN is learned as a
+ * station behind the plugin, as behind any port: it ages, and moves to another
+ * port when it is heard there. An address that the configuration gives a guest
+ * never moves. */
 #ifndef LND_EXT_GUARD_H
 #define LND_EXT_GUARD_H
 
@@ -43,7 +48,8 @@ typedef struct lnd_host_guard {
     /* [loop] Binds an address; replaces what it was bound to before.
      * LND_ERR_INVALID_CONFIG: not an address, or not the Ethernet address of
      * one station; LND_ERR_UNSUPPORTED: IPv6, for which there is no guard yet;
-     * LND_ERR_LIMIT: more than 65536 bindings. */
+     * LND_ERR_LIMIT: more than 65536 bindings; LND_ERR_EXISTS: LND_GUARD_OWN,
+     * and the configuration gives the Ethernet address to a guest. */
     lnd_status (*bind)(void *ctx, const lnd_guard_binding *binding);
 
     /* [loop] The address is free again. Idempotent. */

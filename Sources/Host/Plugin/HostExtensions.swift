@@ -139,7 +139,11 @@ private func guardBind(
     guard let learningSwitch = plugin.learningSwitch else { return LND_ERR_UNSUPPORTED }
     let isOwn = binding.flags & LND_GUARD_OWN != 0
     plugin.services?.leasesChanged()
-    return learningSwitch.bind(number, to: mac, isOwn: isOwn) ? LND_OK : LND_ERR_LIMIT
+    return switch learningSwitch.bind(number, to: mac, isOwn: isOwn) {
+    case .ok: LND_OK
+    case .limit: LND_ERR_LIMIT
+    case .guestHasIt: LND_ERR_EXISTS
+    }
   }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sending datagrams: a batch in as few sendmmsg as possible, headers from a pool,
-// payload by reference. The queue holds records of one datagram each.
+// payload by reference. Short frames are padded (PortMemory.shortest). The queue holds records of
+// one datagram each.
 
 import CPlatform
 import Platform
@@ -33,7 +34,7 @@ extension DgramPort {
 
     @inline(__always) var isFull: Bool {
       messages == SendMemory.messageCount
-        || pieces &+ Segmenter.pieceMax &+ 1 > PortMemory.pieces
+        || pieces &+ Segmenter.pieceMax &+ 2 > PortMemory.pieces
         || headers &+ Segmenter.headerMax > SendMemory.headerBytes
     }
 
@@ -70,8 +71,9 @@ extension DgramPort {
           if let stop = flush(batch) { return stop }
           batch = Batch()
         }
-        var reader = PieceReader(frame)
-        let used = reader.refer(Int(frame.pointee.length), into: out.pieces + batch.pieces)
+        let pieces = out.pieces + batch.pieces
+        let used = refer(frame, out.headers + batch.headers, pieces)
+        if frame.pointee.length < PortMemory.shortest { batch.headers &+= PortMemory.shortest }
         batch.add(out, self, pieces: used, frame: index)
       case .checksum, .segments:
         guard var segmenter = Segmenter(frame, shape, template: out.template) else {
@@ -97,11 +99,25 @@ extension DgramPort {
     return flush(batch) ?? count
   }
 
+  /// A plain frame; a short one is put together in `space`. Returns the iovecs used.
+  @inline(__always)
+  private func refer(
+    _ frame: UnsafePointer<lnd_frame>, _ space: UnsafeMutablePointer<UInt8>,
+    _ pieces: UnsafeMutablePointer<iovec>
+  ) -> Int {
+    var reader = PieceReader(frame)
+    let length = Int(frame.pointee.length)
+    guard length < PortMemory.shortest else { return reader.refer(length, into: pieces) }
+    reader.copyPadded(length, into: space)
+    pieces[0] = iovec(iov_base: space, iov_len: PortMemory.shortest)
+    return 1
+  }
+
   private func segment(
     _ segmenter: inout Segmenter, _ header: UnsafeMutablePointer<UInt8>,
     _ pieces: UnsafeMutablePointer<iovec>
   ) -> Int {
-    let (_, used) = segmenter.next(header: header, pieces: pieces + 1)
+    let (_, used) = memory.out.next(&segmenter, header: header, pieces: pieces + 1)
     pieces[0] = iovec(iov_base: header, iov_len: segmenter.headerLength)
     return used &+ 1
   }
@@ -160,8 +176,7 @@ extension DgramPort {
     switch shape {
     case .malformed: counters.txMalformed &+= 1
     case .plain:
-      var reader = PieceReader(frame)
-      keepPieces(out.pieces, reader.refer(Int(frame.pointee.length), into: out.pieces))
+      keepPieces(out.pieces, refer(frame, out.headers, out.pieces))
     case .checksum, .segments:
       guard var segmenter = Segmenter(frame, shape, template: out.template) else {
         counters.txMalformed &+= 1

@@ -69,6 +69,12 @@ struct PieceReader {
     }
   }
 
+  /// Copies a whole frame; zeros follow up to the length of the shortest (RFC 1042).
+  mutating func copyPadded(_ count: Int, into out: UnsafeMutablePointer<UInt8>) {
+    copy(count, into: out)
+    if count < PortMemory.shortest { memset(out + count, 0, PortMemory.shortest &- count) }
+  }
+
   /// Refers to `count` bytes; how many iovecs that took (64 at most).
   @inline(__always)
   mutating func refer(_ count: Int, into out: UnsafeMutablePointer<iovec>) -> Int {

@@ -33,7 +33,7 @@ extension Port {
     }
     var bytes = 0
     for i in 0..<count {
-      bytes &+= Int(frames[i].length)
+      bytes &+= max(Int(frames[i].length), PortMemory.shortest)
       if bytes > Self.heldBatch || frames[i].gso_type != 0 { return false }
     }
     if queue.wantsLoan { queue.lend(memory.loans.take()) }

@@ -174,15 +174,18 @@ package class Port {
     askRetry(after: delay)
   }
 
-  /// Hands a batch to the receiver.
+  /// Hands a batch to the receiver: frames in one piece each, in memory of this port's.
   @inline(__always)
-  final func deliver(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+  final func deliver(_ frames: UnsafeMutablePointer<lnd_frame>, _ count: Int) {
     guard count > 0 else { return }
+    if let capture { capture.record(frames, count) }
     var bytes: UInt64 = 0
-    for i in 0..<count { bytes &+= UInt64(frames[i].length) }
+    for i in 0..<count {
+      bytes &+= UInt64(frames[i].length)
+      PriorityTag.remove(frames + i)
+    }
     counters.rxFrames &+= UInt64(count)
     counters.rxBytes &+= bytes
-    if let capture { capture.record(frames, count) }
     receiver.frames(receiver.context, handle, frames, UInt32(truncatingIfNeeded: count))
   }
 

@@ -25,6 +25,9 @@ package final class PortMemory {
   static let pieces = 1024
   /// Room in front of a frame for a length or a vnet header.
   static let frameMax = Int(LND_FRAME_MAX)
+  /// The shortest frame of an Ethernet, without its check sequence (IEEE 802.3, 4A.2.3.3). NIC models drop
+  /// shorter ones, and QEMU pads what comes from a TAP, but not from a socket.
+  static let shortest = 60
 
   // rx
   /// A TAP's reads, one behind the other.
@@ -113,6 +116,8 @@ struct SendMemory {
   static let messageCount = 128
   /// The headers of the super-frame being cut.
   let template: UnsafeMutablePointer<UInt8>
+  /// Zeros behind a short segment.
+  private let padding: UnsafeMutablePointer<UInt8>
 
   init() {
     pieces = .allocate(capacity: PortMemory.pieces)
@@ -126,6 +131,20 @@ struct SendMemory {
     messages.initialize(repeating: cplatform_message(), count: Self.messageCount)
     template = .allocate(capacity: Segmenter.headerMax)
     template.initialize(repeating: 0, count: Segmenter.headerMax)
+    padding = .allocate(capacity: PortMemory.shortest)
+    padding.initialize(repeating: 0, count: PortMemory.shortest)
+  }
+
+  /// The next segment as `Segmenter.next` gives it, padded; one iovec more than it says.
+  @inline(__always)
+  func next(
+    _ segmenter: inout Segmenter, header: UnsafeMutablePointer<UInt8>,
+    pieces: UnsafeMutablePointer<iovec>
+  ) -> (bytes: Int, pieces: Int) {
+    let (bytes, used) = segmenter.next(header: header, pieces: pieces)
+    if bytes >= PortMemory.shortest { return (bytes, used) }
+    pieces[used] = iovec(iov_base: padding, iov_len: PortMemory.shortest &- bytes)
+    return (PortMemory.shortest, used &+ 1)
   }
 
   func deallocate() {
@@ -135,5 +154,6 @@ struct SendMemory {
     unitFrame.deallocate()
     messages.deallocate()
     template.deallocate()
+    padding.deallocate()
   }
 }

@@ -67,7 +67,7 @@ extension PortEnd: CustomStringConvertible {
     switch self {
     case .closed: "the guest closed its connection"
     case .badLength(let length):
-      "the guest sent a frame length of \(length); a frame has 14 to \(LND_FRAME_MAX) bytes"
+      "the guest sent a frame length of \(length); the longest frame has \(LND_FRAME_MAX) bytes"
     case .boundaryUnknown: "the place of the next frame is not known"
     case .system(let call, let code): "\(call): \(Errno(code)) (\(Errno(code).name))"
     case .unreachable: "nobody receives at the guest's address any more"

@@ -14,6 +14,10 @@ package enum StreamFraming: Sendable {
   /// The longest frame that can be said.
   @inline(__always) var longest: Int { self == .qemu ? PortMemory.frameMax : 65535 }
 
+  /// The longest frame that is read over. A longer one is none: the sender has lost its place, or
+  /// is no such sender. QEMU's own bound (NET_BUFSIZE); what can be said in 2 bytes is all right.
+  @inline(__always) var longestSkipped: Int { self == .qemu ? 69_632 : 65535 }
+
   @inline(__always)
   func length(_ bytes: UnsafeMutablePointer<UInt8>, at offset: Int) -> UInt32 {
     switch self {

@@ -53,7 +53,7 @@ package struct StreamJournal {
     let state = State(
       skip: word(4), header: packed & 0xff_ffff, headerCount: Int(packed >> 24),
       sendLength: word(16), sent: word(20))
-    guard state.skip <= PortMemory.frameMax, state.headerCount < framing.size,
+    guard state.skip <= framing.longestSkipped, state.headerCount < framing.size,
       state.skip == 0 || state.headerCount == 0, state.sendLength <= framing.longest,
       state.sent == 0 || state.sent < state.sendLength + UInt32(framing.size)
     else { return nil }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sending on a stream: a whole batch in as few sendmsg as its iovecs allow
-// (1024 each), headers and lengths from a pool, payload by reference.
+// (1024 each), headers and lengths from a pool, payload by reference. Short frames are padded
+// (PortMemory.shortest).
 //
 // What the kernel does not take: the rest of the frame that was cut is copied to
 // the queue, and goes out first, from the byte where it stopped.
@@ -75,6 +76,13 @@ extension StreamPort {
           continue
         }
         var reader = PieceReader(frame)
+        if length < PortMemory.shortest {
+          reader.copyPadded(length, into: out.headers + message.headers + size)
+          message.add(
+            out, framing, header: PortMemory.shortest, pieces: 0, bytes: PortMemory.shortest,
+            frame: index)
+          continue
+        }
         let used = reader.refer(length, into: out.pieces + message.pieces + 1)
         message.add(out, framing, header: 0, pieces: used, bytes: length, frame: index)
       case .checksum, .segments:
@@ -84,7 +92,7 @@ extension StreamPort {
         }
         if shape == .segments { counters.txSegmented &+= 1 }
         while !segmenter.isDone {
-          if !message.fits(1 &+ Segmenter.pieceMax) {
+          if !message.fits(2 &+ Segmenter.pieceMax) {
             if let stop = flush(message) {
               // Cut within this very frame: its other segments follow the rest.
               if stop == index &+ 1 { encode(&segmenter) }
@@ -92,8 +100,9 @@ extension StreamPort {
             }
             message.clear(started: index)
           }
-          let (bytes, used) = segmenter.next(
-            header: out.headers + message.headers + size, pieces: out.pieces + message.pieces + 1)
+          let (bytes, used) = out.next(
+            &segmenter, header: out.headers + message.headers + size,
+            pieces: out.pieces + message.pieces + 1)
           message.add(
             out, framing, header: segmenter.headerLength, pieces: used, bytes: bytes, frame: index)
         }
@@ -175,10 +184,11 @@ extension StreamPort {
         counters.txMalformed &+= 1
         return
       }
-      guard let to = queue.extend(length + framing.size) else { return }
-      framing.store(length, to: to)
+      let padded = max(length, PortMemory.shortest)
+      guard let to = queue.extend(padded + framing.size) else { return }
+      framing.store(padded, to: to)
       var reader = PieceReader(frame)
-      reader.copy(length, into: to + framing.size)
+      reader.copyPadded(length, into: to + framing.size)
     case .checksum, .segments:
       guard var segmenter = Segmenter(frame, shape, template: memory.out.template) else {
         counters.txMalformed &+= 1
@@ -192,7 +202,7 @@ extension StreamPort {
   private func encode(_ segmenter: inout Segmenter) {
     let out = memory.out
     while !segmenter.isDone {
-      let (bytes, used) = segmenter.next(header: out.headers, pieces: out.pieces)
+      let (bytes, used) = out.next(&segmenter, header: out.headers, pieces: out.pieces)
       guard let to = queue.extend(bytes + framing.size) else { return }
       framing.store(bytes, to: to)
       memcpy(to + framing.size, out.headers, segmenter.headerLength)

@@ -7,8 +7,10 @@
 // Receiving: one large recv a turn, of as many bytes as a batch of frames has;
 // all whole frames in it are delivered where they lie, and the half frame at
 // the end moves to the front of the buffer, which the port keeps until the
-// frame is whole; else ports share one. A length that no frame has ends the
-// port: after it nothing on the stream can be told from anything else.
+// frame is whole; else ports share one. A frame that is too short to be one, or
+// longer than LND_FRAME_MAX, is read over and counted. A length beyond what any
+// sender can mean ends the port: after it nothing on the stream can be told from
+// anything else.
 //
 // Frames are marked as having good checksums: they came through this machine's
 // memory from a sender that had no offload to leave them out.
@@ -134,7 +136,7 @@ package final class StreamPort: Port {
     let size = framing.size
     while total &- scan >= size {
       length = framing.length(buffer, at: scan)
-      if length < 14 || length > LND_FRAME_MAX {
+      if length > framing.longestSkipped {
         isBad = true
         break
       }
@@ -184,12 +186,17 @@ package final class StreamPort: Port {
       var count = 0
       while at < stop, count < PortMemory.batch {
         let length = framing.length(buffer, at: at)
+        let data = UnsafePointer(buffer + at + size)
+        at &+= size &+ Int(length)
+        guard length >= 14, length <= LND_FRAME_MAX else {
+          if length < 14 { counters.rxRunt &+= 1 } else { counters.rxOversize &+= 1 }
+          continue
+        }
         frames[count] = lnd_frame(
-          data: UnsafePointer(buffer + at + size), length: length, capacity: 0,
+          data: data, length: length, capacity: 0,
           flags: LND_FRAME_CSUM_VALID, gso_type: 0, gso_size: 0, csum_start: 0, csum_offset: 0,
           hdr_len: 0, reserved: 0)
         count &+= 1
-        at &+= size &+ Int(length)
       }
       deliver(frames, count)
     }

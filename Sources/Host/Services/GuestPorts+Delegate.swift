@@ -77,7 +77,8 @@ extension GuestPorts {
     if let binding = plugin.binding { return ["stale": binding.stale] }
     guard let counters = plugin.learningSwitch?.counters else { return [:] }
     return [
-      "flooded": counters.flooded, "hairpin": counters.hairpin, "spoofed": counters.spoofed,
+      "flooded": counters.flooded, "absent": counters.absent, "hairpin": counters.hairpin,
+      "spoofed": counters.spoofed,
       "arpSpoofed": counters.arpSpoofed, "ipSpoofed": counters.ipSpoofed,
       "dhcpServers": counters.dhcpServers, "ipv6Routers": counters.ipv6Routers,
       "filtered": counters.filtered, "malformed": counters.malformed, "moved": counters.moved,

@@ -5,7 +5,8 @@
 //
 // Other types cost two loads, and IPv4 from where the port's last packet came from two more.
 // Tags of priority, which receivers take off (IEEE 802.1Q, VLAN 0), hide nothing, nor do IPv6
-// extension headers (RFC 7113); frames of a VLAN are its own affair. Thread: loop only.
+// extension headers (RFC 7113) and the encapsulation of RFC 1042; frames of a VLAN are its own
+// affair. Thread: loop only.
 
 import PluginAPI
 
@@ -16,6 +17,8 @@ extension AddressGuard {
     case arp(address: UInt32)
     /// IPv4 from somebody else's address.
     case source(address: UInt32, owner: UInt64)
+    /// The same, but it is for DHCP servers, and the plugin is one.
+    case client(address: UInt32, owner: UInt64)
     /// The words of a DHCP server.
     case dhcp
     /// The words of an IPv6 router.
@@ -41,7 +44,7 @@ extension AddressGuard {
   ) -> Verdict {
     let type = UnsafeRawPointer(data).loadUnaligned(fromByteOffset: 12, as: UInt16.self)
     return switch UInt16(bigEndian: type) {
-    case 0x0800, 0x0806, 0x86dd, 0x8100, 0x88a8:
+    case 0x0800, 0x0806, 0x86dd, 0x8100, 0x88a8, 0..<0x0600:
       inspect(UInt16(bigEndian: type), data, Int(frame.pointee.length), vouched)
     default: .pass
     }
@@ -60,6 +63,14 @@ extension AddressGuard {
       if at >= 14 + 4 * Self.headerLimit { return .overlong }
       type = UInt16(bigEndian: raw.loadUnaligned(fromByteOffset: at + 2, as: UInt16.self))
       at += 4
+    }
+    // A length: LLC, perhaps with a SNAP header for an Ethernet type.
+    if type < 0x0600, at + 8 <= length {
+      let header = raw.loadUnaligned(fromByteOffset: at, as: UInt64.self).bigEndian
+      if header >> 16 == 0xaaaa_0300_0000 {
+        type = UInt16(truncatingIfNeeded: header)
+        at += 8
+      }
     }
     let source = UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 4, as: UInt64.self))
     let mac = source & 0xffff_ffff_ffff
@@ -92,21 +103,23 @@ extension AddressGuard {
       || revision != vouched.pointee.revision
     {
       if let owner = station(of: address), owner != mac {
-        return .source(address: address, owner: owner)
+        return servesDHCP && isUDP(packet, length, to: 67)
+          ? .client(address: address, owner: owner) : .source(address: address, owner: owner)
       }
       vouched.pointee = Vouched(mac: mac, address: address, revision: revision)
     }
-    let isUDP = packet.load(fromByteOffset: 9, as: UInt8.self) == 17
-    return servesDHCP && isUDP && isFromServer(packet, length) ? .dhcp : .pass
+    return servesDHCP && isUDP(packet, length, to: 68) ? .dhcp : .pass
   }
 
-  /// UDP to the port of DHCP clients, in a first fragment or a whole packet.
-  private func isFromServer(_ packet: UnsafeRawPointer, _ length: Int) -> Bool {
+  /// UDP to the port of DHCP servers (67) or clients (68), in a first fragment or a whole packet.
+  @inline(__always)
+  private func isUDP(_ packet: UnsafeRawPointer, _ length: Int, to port: UInt8) -> Bool {
     let bytes = packet.assumingMemoryBound(to: UInt8.self)
+    guard bytes[9] == 17 else { return false }
     let header = Int(bytes[0] & 0x0f) * 4
     let fragment = Int(bytes[6] & 0x1f) << 8 | Int(bytes[7])
     guard header >= 20, fragment == 0, length >= header + 4 else { return false }
-    return bytes[header + 2] == 0 && bytes[header + 3] == 68
+    return bytes[header + 2] == 0 && bytes[header + 3] == port
   }
 
   /// Follows the headers to what the packet is about.

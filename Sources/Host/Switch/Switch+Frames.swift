@@ -9,9 +9,11 @@ extension Switch {
   /// Where a frame goes: the index of a port, or one of these.
   private enum Target {
     static let plugin = MACTable.plugin
-    static let flood: Int32 = -2
-    static let drop: Int32 = -3
-    static let none: Int32 = -4
+    /// To a station that is not here.
+    static let absent = MACTable.gone
+    static let flood: Int32 = -3
+    static let drop: Int32 = -4
+    static let none: Int32 = -5
   }
 
   /// What the last frame of a batch taught: most frames are like the one before.
@@ -32,8 +34,8 @@ extension Switch {
     for i in 0..<count {
       guard let data = frames[i].data else { continue }
       var next = classify(data, from, now, &last)
-      if addressGuard.isActive, next != Target.drop, !admits(frames + i, data, index) {
-        next = Target.drop
+      if addressGuard.isActive, next != Target.drop {
+        next = admitted(frames + i, data, index, next)
       }
       if next != target {
         emit(frames + start, i &- start, target, from)
@@ -131,13 +133,16 @@ extension Switch {
       counters.moved &+= 1
       return isNew(source, from, moved: true)
     case .full: counters.notLearned &+= 1
-    case .refused: return refuse(source, from)
+    // What the plugin sends back, or in the name of another, is its affair.
+    case .refused: return from == MACTable.plugin || refuse(source, from)
     case .contested(let holder):
-      guard !ask(source, behind: holder),
+      if !ask(source, behind: holder),
         addresses.concede(source, to: from, now: now) == .moved
-      else { return refuse(source, from) }
-      counters.moved &+= 1
-      return isNew(source, from, moved: true)
+      {
+        counters.moved &+= 1
+        return isNew(source, from, moved: true)
+      }
+      return from == MACTable.plugin || refuse(source, from)
     }
     return true
   }
@@ -151,30 +156,27 @@ extension Switch {
     return false
   }
 
-  /// A source that was not known to be behind this port. False when it is the plugin's.
+  /// A source that was not known to be behind this port. True.
   private func isNew(_ source: UInt64, _ from: Int32, moved: Bool) -> Bool {
+    if addressGuard.isBound(source) { addresses.setBound(source, true) }
     guard from != MACTable.plugin, let port = ports[Int(from)] else { return true }
     let handle = port._withUnsafeGuaranteedRef { $0.handle }
-    if addressGuard.isOwn(source) {
-      // The plugin has not spoken yet.
-      addresses.forget(source)
-      counters.spoofed &+= 1
-      onNotice?(.spoofed(handle, mac: source))
-      return false
-    }
-    if addressGuard.isBound(source) { addresses.setBound(source, true) }
     onNotice?(.station(handle, mac: source, moved: moved))
     return true
   }
 
-  /// Whether a guest's frame claims nothing that is another's.
+  /// Where a guest's frame goes: on its way if it claims nothing that is another's.
   @inline(__always)
-  private func admits(
-    _ frame: UnsafePointer<lnd_frame>, _ data: UnsafePointer<UInt8>, _ index: Int
-  ) -> Bool {
+  private func admitted(
+    _ frame: UnsafePointer<lnd_frame>, _ data: UnsafePointer<UInt8>, _ index: Int, _ target: Int32
+  ) -> Int32 {
     let verdict = addressGuard.inspect(frame, data, vouched + index)
-    if case .pass = verdict { return true }
-    return pardons(verdict, index)
+    if case .pass = verdict { return target }
+    // The DHCP server tells a client that its address is another's by now (RFC 2131 §4.3.2).
+    if case .client = verdict, target == Target.flood || target == Target.plugin {
+      return Target.plugin
+    }
+    return pardons(verdict, index) ? target : Target.drop
   }
 
   /// Counts and tells what the guard found, unless it is none of its business.
@@ -185,7 +187,7 @@ extension Switch {
     case .arp(let address):
       counters.arpSpoofed &+= 1
       onNotice?(.arpSpoofed(handle, address: address))
-    case .source(let address, let owner):
+    case .source(let address, let owner), .client(let address, let owner):
       // A guest may forward for others behind its link.
       if addresses.port(of: owner, now: second()) == Int32(truncatingIfNeeded: index) {
         return true
@@ -207,6 +209,7 @@ extension Switch {
     if destination & 0x0100_0000_0000 != 0 {
       return destination & ~0xf == 0x0180_c200_0000 ? Target.drop : Target.flood
     }
+    if from == MACTable.plugin { return addresses.lastPort(of: destination) ?? Target.absent }
     return addresses.port(of: destination, now: now) ?? Target.flood
   }
 
@@ -220,6 +223,10 @@ extension Switch {
       counters.flooded &+= UInt64(count)
       toPlugin(frames, count)
       flood(frames, count, except: Int(from))
+    case Target.absent:
+      counters.absent &+= UInt64(count)
+      toPlugin(frames, count)
+      toUplinks(frames, count, except: Int(from))
     case Target.drop, Target.none: break
     case from: counters.hairpin &+= UInt64(count)
     default: forward(frames, count, to: Int(target))
@@ -235,6 +242,9 @@ extension Switch {
     case Target.flood:
       counters.flooded &+= UInt64(count)
       flood(frames, count, except: -1)
+    case Target.absent:
+      counters.absent &+= UInt64(count)
+      toUplinks(frames, count, except: -1)
     case Target.drop, Target.none: break
     default:
       return ports[Int(target)]?._withUnsafeGuaranteedRef {
@@ -272,6 +282,12 @@ extension Switch {
 
   private func flood(_ frames: UnsafePointer<lnd_frame>, _ count: Int, except: Int) {
     for i in 0..<ports.bound where i != except { forward(frames, count, to: i) }
+  }
+
+  private func toUplinks(_ frames: UnsafePointer<lnd_frame>, _ count: Int, except: Int) {
+    for i in 0..<uplinkIndices.count where uplinkIndices[i] != except {
+      forward(frames, count, to: uplinkIndices[i])
+    }
   }
 
   @inline(__always)

@@ -5,11 +5,13 @@
 // Switch+Frames.swift: the way of frames.
 //
 // Rules
-//   - Addresses are learned from what ports send; the plugin's own, and those the
-//     configuration gives a guest, cannot be taken by another guest: such frames
-//     are dropped and counted.
+//   - Addresses are learned from what ports and the plugin send. Those that the plugin declares
+//     its own, and those the configuration gives a guest, cannot be taken by another: such
+//     frames of guests are dropped and counted. The plugin may send from whatever it likes.
 //   - To a known address: to its port only, and never back where it came from.
-//   - Broadcast, multicast, unknown addresses: to the plugin and all other ports.
+//   - Broadcast, multicast, unknown addresses: to the plugin and all other ports. But what the
+//     plugin sends to one station is for no other guest: to where it was last seen, and to uplinks
+//     if it never was, or is gone. What guests send to one that is gone goes to the plugin, too.
 //   - 01:80:c2:00:00:0x stays on its link (IEEE 802.1Q, 8.6.3).
 //   - Consecutive frames with one target stay one batch. Super-frames stay whole:
 //     a port that cannot carry one cuts it itself.
@@ -33,6 +35,8 @@ package final class Switch {
   package struct Counters: Sendable, Equatable {
     /// Frames to all, once each.
     package var flooded: UInt64 = 0
+    /// Frames to a station that is gone, and of the plugin to one that was never here.
+    package var absent: UInt64 = 0
     /// Frames whose target is where they came from.
     package var hairpin: UInt64 = 0
     /// Frames from an address that belongs to somebody else.
@@ -99,6 +103,8 @@ package final class Switch {
   private let holders: UnsafeMutablePointer<Int>
   private var holderCount = 0
   private var uplinks: Set<lnd_port> = []
+  /// Their indices.
+  private(set) var uplinkIndices: [Int] = []
 
   /// - Parameter plugin: called with `Switch.handle`.
   package init(
@@ -129,7 +135,10 @@ package final class Switch {
     guard let index = ports.add(port) else { return nil }
     waits[index] = Wait()
     vouched[index] = AddressGuard.Vouched()
-    if role == .uplink { uplinks.insert(port.handle) }
+    if role == .uplink {
+      uplinks.insert(port.handle)
+      uplinkIndices.append(index)
+    }
     if port.mac != 0 { addresses.pin(port.mac, to: Int32(index), now: second()) }
     port.receiver = FrameReceiver(
       context: Unmanaged.passUnretained(self).toOpaque(),
@@ -143,13 +152,14 @@ package final class Switch {
     return port.handle
   }
 
-  /// Idempotent. Forgets the addresses behind the port. If the plugin waited for
+  /// Idempotent. The addresses behind the port are gone. If the plugin waited for
   /// it, it goes on.
   package func detach(_ port: Port) {
     guard let index = ports.index(of: port.handle) else { return }
     port.sendHeld()
-    addresses.forget(port: Int32(index))
+    addresses.depart(port: Int32(index), now: second())
     uplinks.remove(port.handle)
+    uplinkIndices.removeAll { $0 == index }
     port.receiver = .discard
     let wasAwaited = port.owesReady
     port.owesReady = false
@@ -197,18 +207,29 @@ package final class Switch {
 
   // MARK: limanetd.guard/1
 
-  /// False at the limit. Addresses as numbers, first byte highest.
-  package func bind(_ address: UInt32, to mac: UInt64, isOwn: Bool) -> Bool {
+  package enum Bound: Sendable { case ok, limit, guestHasIt }
+
+  /// Addresses as numbers, first byte highest.
+  package func bind(_ address: UInt32, to mac: UInt64, isOwn: Bool) -> Bound {
     unbind(address)
-    guard addressGuard.bind(address, to: mac, isOwn: isOwn) else { return false }
+    if isOwn, !addresses.pin(mac, to: MACTable.plugin, now: second()) {
+      return addresses.lastPort(of: mac) == nil ? .limit : .guestHasIt
+    }
+    guard addressGuard.bind(address, to: mac, isOwn: isOwn) else {
+      if isOwn, !addressGuard.isOwn(mac) { addresses.unpin(mac) }
+      return .limit
+    }
     addresses.setBound(mac, true)
-    return true
+    return .ok
   }
 
   package func unbind(_ address: UInt32) {
     guard let mac = addressGuard.station(of: address) else { return }
+    let wasOwn = addressGuard.isOwn(mac)
     addressGuard.unbind(address)
-    if !addressGuard.isBound(mac) { addresses.setBound(mac, false) }
+    if addressGuard.isBound(mac) { return }
+    addresses.setBound(mac, false)
+    if wasOwn { addresses.unpin(mac) }
   }
 
   package func serveDHCP(_ on: Bool) { addressGuard.servesDHCP = on }

@@ -37,11 +37,15 @@ package struct DHCPLease: Hashable, Sendable {
   package var state: State
   /// In the clock of `now`, nanoseconds; nil for never.
   package var expiry: UInt64?
+  /// Its station is on the network and was seen there: a guest that never renews keeps what it has.
+  package var isPresent: Bool
 
   package init(
-    address: IPAddress, client: DHCPClient, hostname: String, state: State, expiry: UInt64?
+    address: IPAddress, client: DHCPClient, hostname: String, state: State, expiry: UInt64?,
+    isPresent: Bool = false
   ) {
     self.address = address
+    self.isPresent = isPresent
     self.client = client
     self.hostname = hostname
     self.state = state
@@ -50,10 +54,18 @@ package struct DHCPLease: Hashable, Sendable {
 
   /// Whether the address is this client's, or kept from all, at this time.
   package func isLive(_ now: UInt64) -> Bool {
+    isInTime(now) || (isPresent && state == .bound)
+  }
+
+  /// The same as far as the client was told.
+  package func isInTime(_ now: UInt64) -> Bool {
     guard state != .released else { return false }
     guard let expiry else { return true }
     return now < expiry
   }
+
+  /// Over, but kept because its station is there.
+  package func isHeld(_ now: UInt64) -> Bool { isLive(now) && !isInTime(now) }
 }
 
 /// The bindings, sorted by address.

@@ -27,6 +27,7 @@ package enum DHCPOptionCode {
   package static let renewalTime: UInt8 = 58
   package static let rebindingTime: UInt8 = 59
   package static let clientIdentifier: UInt8 = 61
+  package static let clientFQDN: UInt8 = 81
   package static let domainSearch: UInt8 = 119
   package static let end: UInt8 = 255
 }

@@ -49,27 +49,61 @@ package struct DHCPPool: Sendable {
   }
 
   /// An address that nobody has: the lowest that never was anybody's, then the one that
-  /// is unused for longest, at last one that was declined longest ago.
-  func freeAddress(in table: DHCPLeaseTable, now: UInt64) -> IPAddress? {
+  /// is unused for longest, then the oldest lease whose station is not there, at last one that was
+  /// declined longest ago.
+  /// - Parameters:
+  ///   - knowsStations: the leases say whose station is there.
+  ///   - isUsed: whether somebody is known to use it without a lease.
+  func freeAddress(
+    in table: DHCPLeaseTable, now: UInt64, knowsStations: Bool, isUsed: (IPAddress) -> Bool
+  ) -> IPAddress? {
     guard first.isV4, first <= last else { return nil }
     var leases = table.leases[...].drop { $0.address < first }
     var reusable: DHCPLease?
+    var abandoned: DHCPLease?
     var declined: DHCPLease?
     for number in first.v4...last.v4 {
       let address = IPAddress(v4: number)
       guard let lease = leases.first, lease.address == address else {
-        if isDynamic(address) { return address }
+        if isDynamic(address), !isUsed(address) { return address }
         continue
       }
       leases = leases.dropFirst()
-      guard isDynamic(address) else { continue }
+      guard isDynamic(address), !isUsed(address) else { continue }
       if lease.state == .declined {
         if DHCPPool.isOlder(lease, than: declined) { declined = lease }
-      } else if !lease.isLive(now), DHCPPool.isOlder(lease, than: reusable) {
-        reusable = lease
+      } else if !lease.isLive(now) {
+        if DHCPPool.isOlder(lease, than: reusable) { reusable = lease }
+      } else if knowsStations, lease.state == .bound, !lease.isPresent {
+        if DHCPPool.isOlder(lease, than: abandoned) { abandoned = lease }
       }
     }
-    return reusable?.address ?? declined?.address
+    return (reusable ?? abandoned ?? declined)?.address
+  }
+
+  /// Where none is free, one that may have become so: of leases that are over and kept for a station
+  /// that is there, the oldest; then an address that was used without a lease.
+  func doubtfulAddress(
+    in table: DHCPLeaseTable, now: UInt64, isExcluded: (IPAddress) -> Bool
+  ) -> IPAddress? {
+    guard first.isV4, first <= last else { return nil }
+    var held: DHCPLease?
+    for lease in table.leases
+    where lease.isHeld(now) && isDynamic(lease.address) && !isExcluded(lease.address) {
+      if DHCPPool.isOlder(lease, than: held) { held = lease }
+    }
+    if let held { return held.address }
+    var leases = table.leases[...].drop { $0.address < first }
+    for number in first.v4...last.v4 {
+      let address = IPAddress(v4: number)
+      var isLeased = false
+      if let lease = leases.first, lease.address == address {
+        leases = leases.dropFirst()
+        isLeased = lease.isLive(now) && (lease.isPresent || lease.state != .bound)
+      }
+      if !isLeased, isDynamic(address), !isExcluded(address) { return address }
+    }
+    return nil
   }
 
   private static func isOlder(_ lease: DHCPLease, than other: DHCPLease?) -> Bool {

@@ -44,19 +44,72 @@ extension DHCPServer {
     }
   }
 
+  // MARK: - Stations
+
+  /// A station was seen: what it had is its own again, if nobody got it meanwhile.
+  package mutating func stationUp(_ mac: MACAddress) { setPresent([mac], true) }
+
+  /// Stations are gone.
+  package mutating func stationsDown(_ stations: Set<MACAddress>) { setPresent(stations, false) }
+
+  private mutating func setPresent(_ stations: Set<MACAddress>, _ isPresent: Bool) {
+    for lease in table.leases
+    where lease.isPresent != isPresent && stations.contains(lease.client.mac) {
+      table[lease.address]?.isPresent = isPresent
+    }
+  }
+
+  /// Ends a lease that is over and only kept.
+  package mutating func yield(_ address: IPAddress, now: UInt64) {
+    guard let lease = table[address], lease.isHeld(now) else { return }
+    table[address]?.isPresent = false
+  }
+
+  /// A station answered for an address that was in doubt: if it is its own, it keeps it.
+  mutating func keep(_ address: IPAddress, now: UInt64) {
+    guard let lease = table[address], lease.isHeld(now), user(address) == lease.client.mac else {
+      return
+    }
+    let seconds = min(UInt64(configuration.leaseSeconds), 1 << 30)
+    table[address]?.expiry = DHCPServer.later(now, seconds: seconds / 2)
+  }
+
   // MARK: - Choosing
 
   /// The address to offer, in the order of RFC 2131 §4.3.1: the client's own, now or
   /// formerly; the one it asks for; any.
-  func address(for client: DHCPClient, requested: IPAddress?, now: UInt64) -> IPAddress? {
+  /// - Parameter used: addresses that were found to be somebody's.
+  func address(
+    for client: DHCPClient, requested: IPAddress?, now: UInt64, excluding used: Set<IPAddress> = []
+  ) -> IPAddress? {
     guard case .pool(let pool) = policy else { return recordedAddress(of: client) }
-    if let recorded = recordedAddress(of: client) {
+    if let recorded = recordedAddress(of: client), !used.contains(recorded) {
       if mayHave(recorded, client, now: now) { return recorded }
       // A reserved address that somebody sits on: no other will do.
       if pool.reservations[client.mac] == recorded { return nil }
     }
-    if let requested, mayHave(requested, client, now: now) { return requested }
-    return pool.freeAddress(in: table, now: now)
+    if let requested, !used.contains(requested), mayHave(requested, client, now: now) {
+      return requested
+    }
+    let free = pool.freeAddress(in: table, now: now, knowsStations: isPresent != nil) {
+      used.contains($0) || isTaken($0, from: client, now: now)
+    }
+    guard free == nil, proof != nil else { return free }
+    return pool.doubtfulAddress(in: table, now: now) { used.contains($0) }
+  }
+
+  /// Whether somebody else uses an address that the client has no lease for yet. What the
+  /// configuration keeps for the client is its own all the same.
+  func isTaken(_ address: IPAddress, from client: DHCPClient, now: UInt64) -> Bool {
+    guard case .pool(let pool) = policy, let user = user(address), user != client.mac,
+      pool.reservations[client.mac] != address
+    else { return false }
+    if let lease = table[address], lease.state == .bound || lease.state == .reserved,
+      lease.isLive(now), DHCPServer.isSame(lease.client, client)
+    {
+      return false
+    }
+    return true
   }
 
   /// What this client has, had or is meant to have.
@@ -81,7 +134,9 @@ extension DHCPServer {
             || (pool.retired.contains(address) && recordedAddress(of: client) == address)
         else { return false }
       }
-      guard let lease = table[address], lease.isLive(now) else { return true }
+      guard let lease = table[address], lease.isLive(now) else {
+        return !isTaken(address, from: client, now: now)
+      }
       return lease.state != .declined && DHCPServer.isSame(lease.client, client)
     }
   }
@@ -97,7 +152,8 @@ extension DHCPServer {
   /// already stays as it is.
   mutating func offer(_ address: IPAddress, to request: Request, now: UInt64) {
     if let lease = table[address], lease.isLive(now),
-      lease.state == .bound || lease.state == .reserved
+      lease.state == .bound || lease.state == .reserved,
+      DHCPServer.isSame(lease.client, request.client)
     {
       return
     }
@@ -124,7 +180,8 @@ extension DHCPServer {
     table[address] = DHCPLease(
       address: address, client: request.client, hostname: hostname,
       state: isReserved ? .reserved : .bound,
-      expiry: isForever ? nil : DHCPServer.later(now, seconds: UInt64(seconds)))
+      expiry: isForever ? nil : DHCPServer.later(now, seconds: UInt64(seconds)),
+      isPresent: isPresent?(request.client.mac) ?? false)
   }
 
   /// A client has one address: it cannot collect them by asking for one after the other.

@@ -128,11 +128,25 @@ extension DHCPServer {
     // Its maximum counts the IP and UDP headers; none may be below 576 (RFC 2132 §9.10).
     let accepted = Int(options.uint16(DHCPOptionCode.maximumMessageSize) ?? 576)
     let limit = min(max(accepted, 576), 1500) - IPv4Header.encodedLength - UDPHeader.encodedLength
-    for code in wanted where message.options[code] == nil {
+    // The search list takes what the others leave, and as many domains as fit.
+    for code in wanted
+    where message.options[code] == nil && code != DHCPOptionCode.domainSearch {
       guard let value = parameter(code, hostname: hostname), !value.isEmpty else { continue }
       var longer = message.options
       longer[code] = value
       if DHCPMessage.optionsOffset + longer.encodedLength <= limit { message.options = longer }
+    }
+    guard wanted.contains(DHCPOptionCode.domainSearch) else { return }
+    var domains = configuration.searchDomains[...]
+    while !domains.isEmpty {
+      var longer = message.options
+      let value = DomainSearch.encode(Array(domains))
+      longer[DHCPOptionCode.domainSearch] = value.isEmpty ? nil : value
+      if DHCPMessage.optionsOffset + longer.encodedLength <= limit {
+        message.options = longer
+        return
+      }
+      domains = domains.dropLast()
     }
   }
 
@@ -146,7 +160,6 @@ extension DHCPServer {
     case DHCPOptionCode.interfaceMTU: configuration.mtu.map { options.set(code, $0) }
     case DHCPOptionCode.hostName: return Array(hostname.utf8)
     case DHCPOptionCode.domainName: return configuration.domainName.map { Array($0.utf8) }
-    case DHCPOptionCode.domainSearch: return DomainSearch.encode(configuration.searchDomains)
     default: return nil
     }
     return options[code]

@@ -34,6 +34,16 @@ package struct DHCPServer {
   /// learn of it when they renew.
   package var configuration: Configuration
   package let policy: DHCPPolicy
+  /// Whether a station is on the network. Nil: nobody knows.
+  package var isPresent: ((MACAddress) -> Bool)?
+  /// Who is known to use an address, with or without a lease.
+  package var user: (IPAddress) -> MACAddress? = { _ in nil }
+  /// Whether an address that is new to a client was found unused (RFC 2131 §2.2). Nil: nobody looks.
+  package var proof: ((_ address: IPAddress, _ client: MACAddress) -> DHCPProof)?
+  /// The last discovery waits for a proof: it is to be handled again.
+  package private(set) var awaitsProof = false
+  /// The last client calls itself by what is no host name.
+  package private(set) var hasUnusableName = false
   var table = DHCPLeaseTable() {
     didSet { revision &+= 1 }
   }
@@ -48,6 +58,9 @@ package struct DHCPServer {
   /// The shortest lease that a client gets if it asks for a short one.
   static let minimumLeaseSeconds: UInt32 = 120
 
+  /// Addresses looked at for one discovery, at most.
+  private static let proofLimit = 8
+
   package init(configuration: Configuration, policy: DHCPPolicy) {
     self.configuration = configuration
     self.policy = policy
@@ -60,6 +73,8 @@ package struct DHCPServer {
   package mutating func handle(
     _ payload: ByteView, receivedFrom mac: MACAddress, now: UInt64
   ) -> DHCPReply? {
+    awaitsProof = false
+    hasUnusableName = false
     guard let message = DHCPMessage(checking: payload) else { return nil }
     return handle(message, receivedFrom: mac, now: now)
   }
@@ -75,6 +90,9 @@ package struct DHCPServer {
       guard message.hardwareAddress == mac else { return nil }
       request.client.identifier = []
     }
+    awaitsProof = false
+    let name = message.options[DHCPOptionCode.hostName] ?? []
+    hasUnusableName = request.hostname.isEmpty && !name.isEmpty
     switch type {
     case .discover: return discover(request, now: now)
     case .request: return self.request(request, now: now)
@@ -109,7 +127,8 @@ package struct DHCPServer {
       self.message = message
       self.mac = mac
       client = DHCPClient(mac: message.hardwareAddress, identifier: identifier)
-      hostname = DHCPServer.hostname(options[DHCPOptionCode.hostName] ?? [])
+      let name = DHCPServer.hostname(options[DHCPOptionCode.hostName] ?? [])
+      hostname = name.isEmpty ? DHCPServer.hostname(fullName: options) : name
     }
 
     /// ciaddr, if there is one.
@@ -117,36 +136,54 @@ package struct DHCPServer {
       message.clientAddress.isUnspecified ? nil : message.clientAddress
     }
   }
+}
 
-  /// A name that is safe to show and to put into other formats; otherwise "".
-  package static func hostname(_ text: String) -> String { hostname(Array(text.utf8)) }
-
-  static func hostname(_ bytes: [UInt8]) -> String {
-    let name = bytes.last == 0 ? bytes.dropLast() : bytes[...]
-    let isSafe = name.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
-        UInt8(ascii: "_"):
-        true
-      default: false
-      }
-    }
-    return isSafe && name.count <= 253 ? String(decoding: name, as: UTF8.self) : ""
-  }
+/// Whether an address was found to be nobody's.
+package enum DHCPProof: Sendable {
+  case unused
+  /// The question is out.
+  case pending
+  case used
 }
 
 // MARK: - The client's messages (RFC 2131 §4.3.1 to §4.3.5)
 
 extension DHCPServer {
   private mutating func discover(_ request: Request, now: UInt64) -> DHCPReply? {
-    guard let address = address(for: request.client, requested: request.requested, now: now)
-    else {
-      exhausted &+= 1
-      return nil
+    var used: Set<IPAddress> = []
+    while used.count < Self.proofLimit,
+      let address = address(
+        for: request.client, requested: request.requested, now: now, excluding: used)
+    {
+      switch proof(of: address, for: request.client, now: now) {
+      case .pending:
+        awaitsProof = true
+        // Others who ask meanwhile get another.
+        if table[address]?.isLive(now) != true { offer(address, to: request, now: now) }
+        return nil
+      case .used:
+        keep(address, now: now)
+        if table[address]?.state == .offered { table[address] = nil }
+        used.insert(address)
+      case .unused:
+        offer(address, to: request, now: now)
+        return lease(.offer, address, to: request)
+      }
     }
-    offer(address, to: request, now: now)
-    return lease(.offer, address, to: request)
+    exhausted &+= 1
+    return nil
+  }
+
+  /// What a client has already needs no proof, nor what is kept for it by the configuration.
+  private func proof(of address: IPAddress, for client: DHCPClient, now: UInt64) -> DHCPProof {
+    guard let proof, case .pool(let pool) = policy, pool.reservations[client.mac] != address
+    else { return .unused }
+    if let lease = table[address], lease.isLive(now), lease.state != .offered,
+      DHCPServer.isSame(lease.client, client)
+    {
+      return .unused
+    }
+    return proof(address, client.mac)
   }
 
   private mutating func request(_ request: Request, now: UInt64) -> DHCPReply? {
@@ -177,7 +214,9 @@ extension DHCPServer {
   private mutating func acknowledge(
     _ address: IPAddress, to request: Request, now: UInt64
   ) -> DHCPReply? {
-    guard mayHave(address, request.client, now: now) else {
+    guard mayHave(address, request.client, now: now),
+      !isTaken(address, from: request.client, now: now)
+    else {
       return refuse(request, "address not available")
     }
     bind(address, to: request, now: now)

@@ -188,6 +188,14 @@ package final class DNSIntercept {
     cancel { $0.link == link }
   }
 
+  /// Stations behind a link that stays up are gone. Their connections end with their TCP flows.
+  func stationsDown(_ stations: Set<MACAddress>, on link: UInt32) {
+    cancel {
+      guard $0.link == link, case .datagram(_, _, let mac) = $0.asker else { return false }
+      return stations.contains(mac)
+    }
+  }
+
   func shutDown() {
     for id in Array(streams.keys) { close(id) }
     cancel { _ in true }

@@ -128,6 +128,12 @@ package final class ForwardEngine {
     forgetClients { $0.key.link == link }
   }
 
+  /// Stations behind a link that stays up are gone, and these addresses with them.
+  func stationsDown(_ addresses: Set<IPAddress>, on link: UInt32) {
+    guard !addresses.isEmpty else { return }
+    forgetClients { $0.key.link == link && addresses.contains($0.key.guest) }
+  }
+
   /// The link of a forward's guest; 0 while it is away. On a switched network there is one
   /// link for all.
   func link(for spec: ForwardSpec) -> UInt32 {

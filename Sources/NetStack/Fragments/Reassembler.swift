@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Puts the fragments of a link together (RFC 791 §3.2, RFC 815, RFC 1122 §3.3.2).
+// Puts the fragments of a station together (RFC 791 §3.2, RFC 815, RFC 1122 §3.3.2).
 //
 // Bounded whatever guests send: so many datagrams, so many bytes, 30 s each, and so many bytes
 // of all guests together (FragmentBudget); when there is no room the guest's own oldest goes.
@@ -10,7 +10,7 @@
 //
 // Loop thread. Time is passed in; the owner asks for `nextDeadline`.
 
-/// Memory of the unfinished datagrams of all links of a stack.
+/// Memory of the unfinished datagrams of all stations of a stack.
 package final class FragmentBudget {
   package let limit: Int
   package fileprivate(set) var used = 0
@@ -71,7 +71,7 @@ package final class Reassembler {
     didSet { budget.used += byteCount - oldValue }
   }
 
-  /// - Parameter budget: shared with other links.
+  /// - Parameter budget: shared with other stations.
   package init(limits: Limits = Limits(), budget: FragmentBudget = FragmentBudget()) {
     self.limits = limits
     self.budget = budget
@@ -131,6 +131,13 @@ package final class Reassembler {
     guard !delivered.isEmpty else { return }
     for buffer in delivered { buffer.deallocate() }
     delivered.removeAll(keepingCapacity: true)
+  }
+
+  /// Gives up the datagram that began first; false when there is none.
+  func dropOldest() -> Bool {
+    guard !datagrams.isEmpty else { return false }
+    drop(0)
+    return true
   }
 
   // MARK: - Slots

@@ -269,6 +269,14 @@ package final class ICMPEngine {
     }
   }
 
+  /// Stations behind a link that stays up are gone.
+  func stationsDown(_ stations: Set<MACAddress>, on link: UInt32) {
+    for index in 1..<max(flows.endIndex, 1) where flows.isTaken(index) {
+      let flow = flows.pointer(index)
+      if flow.pointee.key.link == link, stations.contains(flow.pointee.guestMAC) { close(index) }
+    }
+  }
+
   func shutDown() {
     for index in 1..<max(flows.endIndex, 1) where flows.isTaken(index) { close(index) }
   }

@@ -19,6 +19,8 @@ package final class NeighborTable {
     var mac: MACAddress
     /// Leased: `learn` changes nothing.
     var isBound: Bool
+    /// It was heard since it came. Only what is bound can be known otherwise.
+    var isPresent = true
   }
 
   private var table: [IPAddress: Neighbor] = [:]
@@ -32,7 +34,10 @@ package final class NeighborTable {
   }
 
   /// The Ethernet address of a neighbour, if it is known.
-  package func find(_ address: IPAddress) -> MACAddress? { table[address]?.mac }
+  package func find(_ address: IPAddress) -> MACAddress? {
+    guard let known = table[address], known.isPresent else { return nil }
+    return known.mac
+  }
 
   /// Every neighbour known.
   package var all: [IPAddress: MACAddress] { table.mapValues(\.mac) }
@@ -40,7 +45,10 @@ package final class NeighborTable {
   /// Notes where an address is; false when it is bound to another station.
   func learn(_ address: IPAddress, at mac: MACAddress) -> Bool {
     if let known = table[address] {
-      if known.mac == mac { return true }
+      if known.mac == mac {
+        if !known.isPresent { table[address]?.isPresent = true }
+        return true
+      }
       if known.isBound { return false }
     } else if table.count - boundCount >= Self.maximumNeighbors {
       table = table.filter(\.value.isBound)
@@ -50,10 +58,20 @@ package final class NeighborTable {
   }
 
   /// Says whose an address is, or (nil) that it is anybody's again. Bounded by the caller.
-  func bind(_ address: IPAddress, to mac: MACAddress?) {
+  func bind(_ address: IPAddress, to mac: MACAddress?, isPresent: Bool = true) {
     if table[address]?.isBound == true { boundCount -= 1 }
-    table[address] = mac.map { Neighbor(mac: $0, isBound: true) }
+    table[address] = mac.map { Neighbor(mac: $0, isBound: true, isPresent: isPresent) }
     if mac != nil { boundCount += 1 }
+  }
+
+  /// Stations are gone: what is not bound to them is nobody's, and what is has to be asked for.
+  /// Returns their addresses.
+  func forget(_ stations: Set<MACAddress>) -> Set<IPAddress> {
+    let theirs = table.filter { stations.contains($0.value.mac) }
+    for (address, neighbor) in theirs {
+      if neighbor.isBound { table[address]?.isPresent = false } else { table[address] = nil }
+    }
+    return Set(theirs.keys)
   }
 
   /// Whether any frame waits.

@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fragments from a guest on their way to becoming packets (RFC 791 §3.2): each link has a
-// Reassembler of its own, so that no guest can use up another's room. What it delivers
+// Fragments from guests on their way to becoming packets (RFC 791 §3.2). What is delivered
 // stays where it is until the turn ends, as every other packet of the turn.
 
 import PluginAPI
 
 extension Stack {
   func receiveFragment(_ ip: IPv4Packet, from mac: MACAddress, on link: UInt32) {
-    guard let services = core.services(of: link) else { return }
-    let reassembler = services.reassembler ?? Reassembler(budget: fragmentBudget)
-    services.reassembler = reassembler
-    // The timer may be late by a slot of the wheel.
-    reassembler.expire(now: core.now) { reportTimeout($0, on: link) }
-    switch reassembler.add(Fragment(ip, from: mac), now: core.now) {
+    let outcome = fragments.add(Fragment(ip, from: mac), on: link, now: core.now) {
+      reportTimeout($1, on: $0.link)
+    }
+    switch outcome {
     case .incomplete:
-      armReassemblyTimer(services, on: link)
+      armReassemblyTimer()
     case .refused:
       core.links.pointer(link).pointee.counters.malformed &+= 1
     case .complete(let packet):
-      reassembledLinks.append(link)
       guard let ip = IPv4Packet(checking: packet) else { return }
       dispatch(
         InboundPacket(
@@ -29,30 +25,23 @@ extension Stack {
     }
   }
 
-  func onReassemblyTimer(_ token: EventToken) {
-    let link = token.index
-    guard core.links.isTaken(link, generation: token.generation),
-      let services = core.services(of: link)
-    else { return }
-    services.reassemblyTimer = 0
-    services.reassembler?.expire(now: core.now) { reportTimeout($0, on: link) }
-    armReassemblyTimer(services, on: link)
+  func onReassemblyTimer() {
+    reassemblyTimer = 0
+    fragments.expire(now: core.now) { reportTimeout($1, on: $0.link) }
+    armReassemblyTimer()
   }
 
-  /// Nothing points into the reassembled packets of this turn any more.
-  @inline(__always)
-  func releaseReassembled() {
-    guard !reassembledLinks.isEmpty else { return }
-    for link in reassembledLinks { core.services(of: link)?.reassembler?.releaseDelivered() }
-    reassembledLinks.removeAll(keepingCapacity: true)
+  private func armReassemblyTimer() {
+    guard reassemblyTimer == 0, let deadline = fragments.nextDeadline else { return }
+    let token = EventToken(.fragments, index: 0, generation: 0)
+    reassemblyTimer = core.timers.schedule(at: deadline, token: token.rawValue)
   }
 
-  private func armReassemblyTimer(_ services: LinkServices, on link: UInt32) {
-    guard services.reassemblyTimer == 0, let deadline = services.reassembler?.nextDeadline else {
-      return
-    }
-    let token = EventToken(.fragments, index: link, generation: core.links.generation(link))
-    services.reassemblyTimer = core.timers.schedule(at: deadline, token: token.rawValue)
+  /// After stations or links were forgotten.
+  func settleReassembly() {
+    guard reassemblyTimer != 0, fragments.nextDeadline == nil else { return }
+    core.timers.cancel(reassemblyTimer)
+    reassemblyTimer = 0
   }
 
   private func reportTimeout(_ expired: Reassembler.Expired, on link: UInt32) {

@@ -4,7 +4,9 @@
 //
 // Lengths and checksums are proven here; engines get an InboundPacket. A guest may use
 // any address of its subnet except the gateway's, the DNS's, and those leased to others: packets
-// with other sources are dropped, so that no answer goes astray.
+// with other sources are dropped, so that no answer goes astray. DHCP judges for itself: its
+// client may have an address of another network, or one that is another's by now. A packet for
+// one station in a frame for all gets no answer (RFC 1122 §3.3.6).
 
 import PluginAPI
 
@@ -54,10 +56,14 @@ extension Stack {
       state.pointee.counters.malformed &+= 1
       return
     }
+    guard ethernet.destination == core.config.gatewayMAC || isForAll(ip.destination) else {
+      state.pointee.counters.ignored &+= 1
+      return
+    }
     let source = ip.source
     let mac = ethernet.source
     if state.pointee.guestAddress != source || state.pointee.guestMAC != mac {
-      guard learn(source, at: mac, on: link) else { return }
+      guard learn(source, at: mac, from: ip, on: link) else { return }
     }
     if ip.isFragment {
       receiveFragment(ip, from: mac, on: link)
@@ -89,16 +95,27 @@ extension Stack {
     }
   }
 
+  /// Whether an address is nobody's alone.
+  private func isForAll(_ address: IPAddress) -> Bool {
+    !address.isUnicast || address == core.config.subnet.broadcast
+  }
+
   /// Notes who sends; false when the packet must not be looked at.
   /// Off the fast path: taken when another guest spoke than the last time.
-  private func learn(_ source: IPAddress, at mac: MACAddress, on link: UInt32) -> Bool {
+  private func learn(
+    _ source: IPAddress, at mac: MACAddress, from ip: IPv4Packet, on link: UInt32
+  ) -> Bool {
     let state = core.links.pointer(link)
     guard mac.isUnicast, mac != core.config.gatewayMAC else {
       state.pointee.counters.malformed &+= 1
       return false
     }
-    // DHCP: a guest without an address.
-    if source.isUnspecified { return true }
+    // DHCP: a guest without an address, or with one that it should not have.
+    if source.isUnspecified
+      || ip.protocolNumber == IPProtocol.udp && udp.dhcp?.isFor(ip) == true
+    {
+      return true
+    }
     guard core.config.subnet.contains(source), source.isUnicast, !core.config.isOwn(source),
       source != core.config.subnet.broadcast
     else {

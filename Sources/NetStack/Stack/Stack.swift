@@ -27,10 +27,10 @@ package final class Stack {
   package let forwards: ForwardEngine
   package let dns: DNSIntercept
 
-  let fragmentBudget = FragmentBudget()
+  let fragments = FragmentTable()
+  /// For the oldest datagram that is being put together; 0 if there is none.
+  var reassemblyTimer: UInt32 = 0
   private let lookAhead = LookAhead()
-  /// Links that delivered reassembled datagrams in this turn.
-  var reassembledLinks: [UInt32] = []
 
   /// - Parameters:
   ///   - table: lives until the stack is gone.
@@ -115,7 +115,8 @@ package final class Stack {
     icmp.linkDown(link)
     forwards.linkDown(link)
     dns.linkDown(link)
-    core.timers.cancel(core.services(of: link)?.reassemblyTimer ?? 0)
+    fragments.forget(link: link)
+    settleReassembly()
     core.links.remove(link)
     core.services[Int(link)] = nil
     endOfTurn()
@@ -179,7 +180,8 @@ package final class Stack {
       case .icmp: icmp.onTimer(token)
       case .forward: forwards.onTimer(token)
       case .dns: dns.onTimer(token)
-      case .fragments: onReassemblyTimer(token)
+      case .fragments: onReassemblyTimer()
+      case .dhcp: udp.dhcp?.onTimer()
       case .stack: core.housekeeping()
       default: break
       }
@@ -213,7 +215,8 @@ package final class Stack {
     udp.endOfTurn()
     core.transmitter.flush()
     if tcp.settle() { core.transmitter.flush() }
-    releaseReassembled()
+    // Nothing points into the reassembled packets of this turn any more.
+    fragments.releaseDelivered()
     core.armTimer()
   }
 }

@@ -20,6 +20,7 @@ extension StackCore {
     if header.senderIP.isUnicast, config.subnet.contains(header.senderIP),
       !config.isOwn(header.senderIP)
     {
+      udp.dhcp?.heard(header.senderIP, from: header.senderMAC)
       noteNeighbor(header.senderIP, at: header.senderMAC, on: link)
     }
     if header.operation == ARPHeader.request, config.isOwn(header.targetIP) {
@@ -43,17 +44,44 @@ extension StackCore {
     return true
   }
 
+  /// Stations are gone. Returns the addresses that were theirs.
+  func forgetNeighbors(_ stations: Set<MACAddress>, on link: UInt32) -> Set<IPAddress> {
+    guard let neighbors = services(of: link)?.neighbors else { return [] }
+    let state = links.pointer(link)
+    if stations.contains(state.pointee.guestMAC) {
+      state.pointee.guestAddress = .anyV4
+      state.pointee.guestMAC = .zero
+    }
+    return neighbors.forget(stations)
+  }
+
+  /// Nobody answered for an address, whoever was known under it.
+  func forgetNeighbor(_ address: IPAddress, unless mac: MACAddress, on link: UInt32) {
+    guard let neighbors = services(of: link)?.neighbors, let user = neighbors.find(address),
+      user != mac
+    else { return }
+    neighbors.bind(address, to: nil)
+    let state = links.pointer(link)
+    if state.pointee.guestAddress == address { state.pointee.guestAddress = .anyV4 }
+  }
+
   /// Ties an address to the station that has leased it; nil ends that.
-  package func bindNeighbor(_ address: IPAddress, to mac: MACAddress?, on link: UInt32) {
+  /// - Parameter isPresent: whether the station was seen; otherwise it is asked for before
+  ///   anything is sent to it.
+  package func bindNeighbor(
+    _ address: IPAddress, to mac: MACAddress?, isPresent: Bool = true, on link: UInt32
+  ) {
     guard links.isTaken(link), let neighbors = services(of: link)?.neighbors else { return }
-    neighbors.bind(address, to: mac)
+    neighbors.bind(address, to: mac, isPresent: isPresent)
     // Whoever spoke last under this address may not be the one.
     let state = links.pointer(link)
     if state.pointee.guestAddress == address {
       state.pointee.guestAddress = .anyV4
       state.pointee.guestMAC = .zero
     }
-    if let mac, neighbors.isAwaited { sendWaiting(neighbors, for: address, at: mac, on: link) }
+    if let mac, isPresent, neighbors.isAwaited {
+      sendWaiting(neighbors, for: address, at: mac, on: link)
+    }
   }
 
   private func sendWaiting(
@@ -91,6 +119,11 @@ extension StackCore {
       return
     }
     services(of: link)?.neighbors.wait(frame, for: address, now: now)
+    askFor(address, on: link)
+  }
+
+  /// Asks all on a link who has an address.
+  func askFor(_ address: IPAddress, on link: UInt32) {
     guard address.isV4 else { return }
     let request = ARPHeader(
       operation: ARPHeader.request, senderMAC: config.gatewayMAC, senderIP: config.gateway,

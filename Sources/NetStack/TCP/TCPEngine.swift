@@ -247,6 +247,21 @@ package final class TCPEngine {
     endOfTurn()
   }
 
+  /// Stations behind a link that stays up are gone. A guest that had sent all it had is not
+  /// waited for: what the host has still to take of it, it gets (RFC 9293 §3.6).
+  func stationsDown(_ stations: Set<MACAddress>, on link: UInt32) {
+    forEachFlow { flow in
+      guard flow.pointee.key.link == link, stations.contains(flow.pointee.guestMAC) else { return }
+      if flow.pointee.fd >= 0, flow.pointee.flags.contains(.guestFinished),
+        flow.pointee.pendingCount > 0
+      {
+        return
+      }
+      abandon(flow)
+    }
+    endOfTurn()
+  }
+
   /// Calls `body` for every flow that is not closed. Cold paths only.
   func forEachFlow(_ body: (FlowPointer) -> Void) {
     var index: UInt32 = 1

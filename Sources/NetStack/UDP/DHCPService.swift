@@ -2,7 +2,8 @@
 //
 // DHCP on every link: hands datagrams for port 67 to the link's DHCPServer and sends
 // what it answers. On an isolated network each link has a server of its own, so that
-// every guest can have the same address. Loop thread only; cold path.
+// every guest can have the same address. DHCPService+Probes.swift: discoveries that wait until it is
+// known whether anybody uses the address. Loop thread only; cold path.
 
 import PluginAPI
 
@@ -10,15 +11,35 @@ import PluginAPI
 package final class DHCPService {
   package static let serverPort: UInt16 = 67
 
-  private let stack: StackCore
+  let stack: StackCore
   private let configuration: DHCPServer.Configuration
   private let policy: DHCPPolicy
-  private var servers: [UInt32: DHCPServer] = [:]
+  var servers: [UInt32: DHCPServer] = [:]
   /// Called when a binding of a link changed.
   package var onChange: (() -> Void)?
+  package enum Admission: Equatable, Sendable {
+    case yes
+    case no
+    /// When this one, which is over and only kept, makes room.
+    case instead(of: IPAddress)
+  }
+
   /// Whether a station may have an address, of which these are taken. Nil: every one may.
-  package var admits: ((_ station: MACAddress, _ leases: [DHCPLease]) -> Bool)?
+  package var admits: ((_ station: MACAddress, _ leases: [DHCPLease]) -> Admission)?
+  /// Whether a station is on the network: its lease does not end while it is. Nil: nobody knows.
+  package var isPresent: ((MACAddress) -> Bool)?
+  /// Whether nobody else is on the network, who might use an address. Nil: nobody is asked.
+  package var isAlone: ((MACAddress) -> Bool)?
+  /// Search domains, where they change; asked for at each answer.
+  package var searchDomains: (() -> [String])?
+
+  // DHCPService+Probes.swift
+  var probes = AddressProbes()
+  var waiting: [MACAddress: WaitingDiscovery] = [:]
+  var waitTimer: UInt32 = 0
+  var aheadLimit = RateLimit(burst: 4, interval: 250_000_000)
   private var exhaustionLog = RateLimit(burst: 1, interval: 60_000_000_000)
+  private var nameLog = RateLimit(burst: 3, interval: 60_000_000_000)
   /// Discoveries for which there was no address.
   package private(set) var exhausted: UInt64 = 0
   /// Messages understood, and answers sent.
@@ -37,40 +58,61 @@ package final class DHCPService {
     var own = configuration
     // Its own, or the configured one where the host knows none.
     own.mtu = UInt16(clamping: stack.links.pointer(link).pointee.mtu)
-    return DHCPServer(configuration: own, policy: policy)
+    var server = DHCPServer(configuration: own, policy: policy)
+    server.isPresent = isPresent
+    server.user = { [unowned self] in stack.services(of: link)?.neighbors.find($0) }
+    if isAlone != nil {
+      server.proof = { [unowned self] in proof(of: $0, for: $1, on: link) }
+    }
+    return server
+  }
+
+  private func serves(_ destination: IPAddress) -> Bool {
+    destination.isLimitedBroadcast || destination == configuration.serverAddress
+      || destination == configuration.subnet.broadcast
+  }
+
+  /// Whether a whole packet is a client's word to this server.
+  func isFor(_ ip: IPv4Packet) -> Bool {
+    guard ip.protocolNumber == IPProtocol.udp, !ip.isFragment, serves(ip.destination),
+      let datagram = UDPPacket(checking: ip.payload)
+    else { return false }
+    return datagram.destinationPort == Self.serverPort
   }
 
   /// A datagram for port 67. False when it is not for this server.
   func receive(_ packet: InboundPacket, _ payload: ByteView) -> Bool {
-    let destination = packet.destination
-    guard
-      destination.isLimitedBroadcast || destination == configuration.serverAddress
-        || destination == configuration.subnet.broadcast
-    else { return false }
+    guard serves(packet.destination) else { return false }
     received &+= 1
-    var server = server(packet.link)
-    if let admits, !admits(packet.sourceMAC, server.remembered) {
-      noteExhausted(packet.sourceMAC, "its link has as many as one may have")
-      return true
-    }
+    handle(payload, from: packet.sourceMAC, on: packet.link)
+    return true
+  }
+
+  func handle(_ payload: ByteView, from mac: MACAddress, on link: UInt32) {
+    var server = server(link)
     let revision = server.revision
+    switch admits?(mac, server.remembered) ?? .yes {
+    case .yes: break
+    case .no: return noteExhausted(mac, "its link has as many as one may have")
+    case .instead(let address): server.yield(address, now: stack.elapsed)
+    }
+    if let searchDomains { server.configuration.searchDomains = searchDomains() }
     let before = server.exhausted
-    let reply = server.handle(payload, receivedFrom: packet.sourceMAC, now: stack.elapsed)
-    servers[packet.link] = server
-    if server.exhausted != before { noteExhausted(packet.sourceMAC) }
+    let reply = server.handle(payload, receivedFrom: mac, now: stack.elapsed)
+    servers[link] = server
+    if server.exhausted != before { noteExhausted(mac) }
+    if server.hasUnusableName { noteName(mac) }
+    if server.awaitsProof { wait(payload, from: mac, on: link) }
     // Before the answer goes out: who keeps bindings has this one when the guest uses it.
     if server.revision != revision { onChange?() }
-    guard let reply else { return true }
+    guard let reply else { return }
     let length = reply.frameLength
-    guard let room = stack.transmitter.prepare(link: packet.link, byteCount: length) else {
-      return true
-    }
+    guard let room = stack.transmitter.prepare(link: link, byteCount: length) else { return }
     let written = reply.emitFrame(
       into: MutableByteView(room, count: length), sourceMAC: stack.config.gatewayMAC)
-    guard written > 0 else { return true }
+    guard written > 0 else { return }
     sent &+= 1
     stack.transmitter.commit(headerLength: written)
-    return true
   }
 
   private func noteExhausted(
@@ -84,8 +126,16 @@ package final class DHCPService {
     )
   }
 
+  private func noteName(_ mac: MACAddress) {
+    guard nameLog.take(now: stack.now) else { return }
+    stack.host.log(
+      UInt32(LND_LOG_WARN),
+      "\(mac) calls itself by what is no host name, which has letters, digits and hyphens: "
+        + "it is known by the name of its link, if that has one")
+  }
+
   /// Changes the bindings of a link's server, by whatever `body` does.
-  private func update<Result>(
+  func update<Result>(
     _ link: UInt32, _ body: (inout DHCPServer) -> Result
   ) -> Result {
     var server = server(link)
@@ -138,5 +188,25 @@ package final class DHCPService {
     }
   }
 
-  func linkDown(_ link: UInt32) { servers[link] = nil }
+  // MARK: Stations
+
+  /// A station was seen on a link.
+  package func stationUp(_ mac: MACAddress, port: lnd_port) {
+    let link = stack.link(of: port)
+    guard link != 0, servers[link] != nil else { return }
+    update(link) { $0.stationUp(mac) }
+  }
+
+  /// Stations are gone.
+  package func stationsDown(_ stations: [MACAddress], port: lnd_port) {
+    for mac in stations { waiting[mac] = nil }
+    let link = stack.link(of: port)
+    guard link != 0, servers[link] != nil else { return }
+    update(link) { $0.stationsDown(Set(stations)) }
+  }
+
+  func linkDown(_ link: UInt32) {
+    servers[link] = nil
+    waiting = waiting.filter { $0.value.link != link }
+  }
 }

@@ -42,7 +42,8 @@ typedef struct lnd_plugin_guests {
     /* [loop] The switch learned that an Ethernet address (6 bytes) is behind
      * a guest's port: for the first time, again after it was forgotten, or
      * because it moved there from another port. Before the frame that taught
-     * it reaches `rx`. There may be several behind one port. */
+     * it reaches `rx`. There may be several behind one port. Also for a guest
+     * whose address was known when it joined, when it is first heard. */
     void (*station)(void *self, lnd_port port, const uint8_t *mac);
 } lnd_plugin_guests;
 

@@ -140,7 +140,7 @@ func receiveFrame(_ fd: Int32) throws -> [UInt8] {
   return Array(buffer[..<count])
 }
 
-let testFrame: [UInt8] =
-  [2, 2, 3, 4, 5, 6] + [10, 12, 13, 14, 15, 16] + [0x88, 0xb5] + Array("hello".utf8)
-let echoedFrame: [UInt8] =
-  [10, 12, 13, 14, 15, 16] + [2, 2, 3, 4, 5, 6] + [0x88, 0xb5] + Array("hello".utf8)
+let testFrame = padded(
+  [2, 2, 3, 4, 5, 6] + [10, 12, 13, 14, 15, 16] + [0x88, 0xb5] + Array("hello".utf8))
+let echoedFrame = padded(
+  [10, 12, 13, 14, 15, 16] + [2, 2, 3, 4, 5, 6] + [0x88, 0xb5] + Array("hello".utf8))

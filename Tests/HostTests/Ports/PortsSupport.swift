@@ -121,6 +121,11 @@ final class OwnedFrame {
   }
 }
 
+/// As a guest gets a frame: no Ethernet frame is shorter than 60 bytes.
+func padded(_ frame: [UInt8]) -> [UInt8] {
+  frame + [UInt8](repeating: 0, count: max(0, 60 - frame.count))
+}
+
 extension Port {
   /// Sends and returns how many were taken.
   func send(_ frames: [OwnedFrame]) -> Int {

@@ -24,8 +24,8 @@ import Testing
 
   private func guarded() -> Scene {
     let scene = Scene()
-    #expect(scene.fabric.bind(Self.gatewayIP, to: SwitchTests.gateway, isOwn: true))
-    #expect(scene.fabric.bind(Self.victimIP, to: SwitchTests.mac(1), isOwn: false))
+    #expect(scene.fabric.bind(Self.gatewayIP, to: SwitchTests.gateway, isOwn: true) == .ok)
+    #expect(scene.fabric.bind(Self.victimIP, to: SwitchTests.mac(1), isOwn: false) == .ok)
     scene.guests[1].says([arp(1, sender: SwitchTests.mac(1), ip: Self.victimIP)])
     for guest in scene.guests { _ = guest.take() }
     scene.plugin.frames = []
@@ -66,6 +66,7 @@ import Testing
     #expect(scene.guests.allSatisfy { $0.take().isEmpty })
     #expect(scene.fabric.counters.spoofed == 1)
     #expect(scene.pluginSays([SwitchTests.frame(SwitchTests.gateway, SwitchTests.mac(1))]) == 1)
+    _ = scene.guests[1].take()
     scene.guests[0].says([SwitchTests.frame(SwitchTests.gateway, SwitchTests.broadcast)])
     #expect(scene.fabric.counters.spoofed == 2)
   }
@@ -124,7 +125,7 @@ import Testing
   @Test("Where nobody can be asked, silence is enough")
   func silenceAloneMoves() {
     let scene = Scene()
-    #expect(scene.fabric.bind(Self.victimIP, to: SwitchTests.mac(1), isOwn: false))
+    #expect(scene.fabric.bind(Self.victimIP, to: SwitchTests.mac(1), isOwn: false) == .ok)
     scene.guests[1].says([arp(1, sender: SwitchTests.mac(1), ip: Self.victimIP)])
     scene.now += 3_000_000_000
     scene.guests[0].says([SwitchTests.frame(SwitchTests.mac(1), SwitchTests.mac(2))])
@@ -154,11 +155,11 @@ import Testing
     scene.guests[1].says([ipv4(1, from: Self.victimIP)])
     #expect(scene.guests[2].take().count == 1)
     // What was vouched for is not, once it is another's.
-    #expect(scene.fabric.bind(0xc0a8_6809, to: SwitchTests.mac(3), isOwn: false))
+    #expect(scene.fabric.bind(0xc0a8_6809, to: SwitchTests.mac(3), isOwn: false) == .ok)
     scene.guests[0].says([own])
     #expect(scene.guests[2].take().isEmpty && scene.fabric.counters.ipSpoofed == 3)
     // A guest that forwards for one behind its link.
-    #expect(scene.fabric.bind(0xc0a8_6815, to: SwitchTests.mac(15), isOwn: false))
+    #expect(scene.fabric.bind(0xc0a8_6815, to: SwitchTests.mac(15), isOwn: false) == .ok)
     scene.guests[0].says([SwitchTests.frame(SwitchTests.mac(15), SwitchTests.mac(2))])
     scene.guests[0].says([ipv4(0, from: 0xc0a8_6815)])
     #expect(scene.guests[2].take().count == 2 && scene.fabric.counters.ipSpoofed == 3)
@@ -188,6 +189,29 @@ import Testing
     let short = Array(tagged(theft, [priority])[..<16])
     scene.guests[0].says([vlan, short])
     #expect(scene.guests[2].take() == [vlan, short])
+  }
+
+  @Test("What is encapsulated as on token rings hides nothing either (RFC 1042)")
+  func snap() {
+    let scene = guarded()
+    scene.fabric.serveDHCP(true)
+    func encapsulated(_ frame: [UInt8]) -> [UInt8] {
+      let body = [0xaa, 0xaa, 3, 0, 0, 0] + frame[12...]
+      return frame[..<12] + [UInt8(body.count >> 8), UInt8(body.count & 0xff)] + body
+    }
+    scene.guests[0].says([
+      encapsulated(arp(0, sender: SwitchTests.mac(0), ip: Self.gatewayIP)),
+      encapsulated(ipv4(0, from: Self.victimIP)), encapsulated(udp(from: 67, to: 68)),
+    ])
+    let counters = scene.fabric.counters
+    #expect(counters.arpSpoofed == 1 && counters.ipSpoofed == 1 && counters.dhcpServers == 1)
+    #expect(scene.guests[2].take().isEmpty)
+    let others = [
+      encapsulated(ipv4(0, from: 0xc0a8_6809)), Array(encapsulated(udp(from: 67, to: 68))[..<20]),
+      SwitchTests.frame(SwitchTests.mac(0), SwitchTests.broadcast)[..<12] + [0, 3, 0x42, 0x42, 3],
+    ]
+    scene.guests[0].says(others)
+    #expect(scene.guests[1].take().count == 3)
   }
 
   /// An IPv6 packet: headers of the given types, each 8 bytes, then a payload.
@@ -260,6 +284,32 @@ import Testing
     ]
     scene.guests[0].says(others)
     #expect(scene.guests[1].take() == others)
+  }
+
+  @Test("A client that still has another's address reaches the DHCP server, and nobody else")
+  func clientsWithAnothersAddress() {
+    let scene = guarded()
+    scene.guests[2].says([SwitchTests.frame(SwitchTests.mac(2), SwitchTests.broadcast)])
+    for guest in scene.guests { _ = guest.take() }
+    scene.plugin.frames = []
+    func request(to port: UInt16, at mac: UInt64) -> [UInt8] {
+      var frame = udp(from: 68, to: port)
+      frame.replaceSubrange(0..<6, with: SwitchTests.frame(SwitchTests.mac(0), mac)[..<6])
+      frame.replaceSubrange(26..<30, with: [0xc0, 0xa8, 0x68, 3])
+      return frame
+    }
+    let rebind = request(to: 67, at: SwitchTests.broadcast)
+    scene.guests[0].says([rebind])
+    #expect(scene.plugin.frames.isEmpty && scene.fabric.counters.ipSpoofed == 1)
+    scene.fabric.serveDHCP(true)
+    let renew = request(to: 67, at: SwitchTests.gateway)
+    scene.guests[0].says([
+      rebind, renew, request(to: 68, at: SwitchTests.broadcast),
+      request(to: 67, at: SwitchTests.mac(2)), request(to: 53, at: SwitchTests.gateway),
+    ])
+    #expect(scene.plugin.bytes == [rebind, renew])
+    #expect(scene.guests.allSatisfy { $0.take().isEmpty })
+    #expect(scene.fabric.counters.ipSpoofed == 4)
   }
 
   @Test("Random ARP, UDP, IPv6 and tags never trap, whatever their length")

@@ -16,28 +16,78 @@ import Testing
     #expect(table.learn(1, on: 2, now: 401) == .moved)
     #expect(table.port(of: 1, now: 401) == 2)
     #expect(table.count == 1)
-    table.forget(port: 2)
-    #expect(table.port(of: 1, now: 401) == nil)
-    #expect(table.count == 0)
+    table.depart(port: 2, now: 402)
+    #expect(table.port(of: 1, now: 403) == MACTable.gone)
+    #expect(table.lastPort(of: 1) == MACTable.gone)
+    #expect(table.port(of: 1, now: 703) == nil)
+    #expect(table.count == 0 && table.all(now: 403).isEmpty)
+    // It comes back elsewhere, as one that was never here.
+    #expect(table.learn(1, on: 0, now: 404) == .new)
+    #expect(table.count == 1 && table.port(of: 1, now: 404) == 0)
   }
 
-  @Test("What is the plugin's, or pinned, nobody takes")
+  @Test("What is the plugin's own, or pinned, nobody takes, the plugin included")
   func kept() {
     var table = MACTable(ports: 4)
-    #expect(table.learn(7, on: 1, now: 0) == .new)
-    #expect(table.learn(7, on: MACTable.plugin, now: 0) == .moved)
-    #expect(table.learn(7, on: 1, now: 0) == .refused)
-    #expect(table.port(of: 7, now: 0) == MACTable.plugin)
-    // The plugin gave it up: it has not used it for long.
-    #expect(table.learn(7, on: 1, now: 301) == .moved)
+    #expect(table.pin(7, to: MACTable.plugin, now: 0) == true)
+    #expect(table.learn(7, on: 1, now: 1000) == .refused)
+    #expect(table.port(of: 7, now: 1000) == MACTable.plugin)
+    #expect(table.pin(7, to: 1, now: 1000) == false)
+    table.unpin(7)
+    #expect(table.learn(7, on: 1, now: 1000) == .new)
+    // What a guest has learned there, the plugin's declaration takes.
+    #expect(table.pin(7, to: MACTable.plugin, now: 1000) == true)
+    #expect(table.port(of: 7, now: 1000) == MACTable.plugin)
 
-    table.pin(9, to: 2, now: 0)
+    #expect(table.pin(9, to: 2, now: 0) == true)
     #expect(table.learn(9, on: 1, now: 1000) == .refused)
     #expect(table.port(of: 9, now: 1000) == 2)
-    table.pin(9, to: 3, now: 1000)
-    #expect(table.port(of: 9, now: 1000) == 2)
-    // But the network's gateway is where the plugin says.
-    #expect(table.learn(9, on: MACTable.plugin, now: 1000) == .moved)
+    #expect(table.pin(9, to: 3, now: 1000) == false)
+    #expect(table.pin(9, to: MACTable.plugin, now: 1000) == false)
+    #expect(table.learn(9, on: MACTable.plugin, now: 1000) == .refused)
+    // Known, but not heard yet.
+    #expect(table.learn(9, on: 2, now: 1000) == .new)
+    #expect(table.learn(9, on: 2, now: 1000) == .known)
+    table.depart(port: 2, now: 1001)
+    #expect(table.learn(9, on: 1, now: 1002) == .new)
+  }
+
+  @Test("What the plugin only sends from is learned there, and comes and goes like any other's")
+  func plugins() {
+    var table = MACTable(ports: 4)
+    #expect(table.learn(7, on: MACTable.plugin, now: 0) == .new)
+    #expect(table.learn(7, on: 1, now: 0) == .moved)
+    // A frame that the plugin gives back is no move; a station that went behind it is.
+    #expect(table.learn(7, on: MACTable.plugin, now: 1) == .refused)
+    #expect(table.port(of: 7, now: 1) == 1)
+    #expect(table.learn(7, on: MACTable.plugin, now: 2) == .moved)
+    #expect(table.learn(7, on: 2, now: 2) == .moved)
+  }
+
+  @Test("Of addresses that are gone no more are kept than leave room for others")
+  func manyGone() {
+    var table = MACTable(ports: 64)
+    var address: UInt64 = 0
+    for round in 0..<200 as Range<UInt32> {
+      for _ in 0..<500 {
+        address += 1
+        #expect(table.learn(address, on: 3, now: round) == .new)
+      }
+      table.depart(port: 3, now: round)
+      #expect(table.count == 0)
+    }
+    for other in 1...4000 as ClosedRange<UInt64> {
+      #expect(table.learn(other << 24, on: 10 + Int32(other % 16), now: 300) == .new)
+    }
+  }
+
+  @Test("A bound address stays when others make room, however long it is silent")
+  func boundStays() {
+    var table = MACTable(ports: 4, portLimit: 4)
+    for address in 1...4 as ClosedRange<UInt64> { _ = table.learn(address, on: 0, now: 0) }
+    table.setBound(2, true)
+    #expect(table.learn(9, on: 0, now: 1000) == .new)
+    #expect(table.lastPort(of: 2) == 0 && table.lastPort(of: 1) == nil)
   }
 
   @Test("A bound address that is claimed waits for its station, and forgets an old claim")
@@ -92,13 +142,14 @@ import Testing
       let port = Int32.random(in: 0..<8, using: &random)
       switch Int.random(in: 0..<400, using: &random) {
       case 0:
-        table.forget(port: port)
+        table.depart(port: port, now: 5)
         model = model.filter { $0.value != port }
       case 1..<200:
         _ = table.learn(address, on: port, now: 5)
         model[address] = port
       default:
-        #expect(table.port(of: address, now: 5) == model[address])
+        let port = table.port(of: address, now: 5)
+        #expect((port == MACTable.gone ? nil : port) == model[address])
       }
     }
     #expect(table.count == model.count)

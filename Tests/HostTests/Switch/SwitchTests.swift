@@ -42,9 +42,11 @@ import Testing
     /// Frames from this guest.
     func says(_ frames: [[UInt8]]) {
       let owned = frames.map { OwnedFrame($0) }
-      let raw = owned.map(\.frame)
+      var raw = owned.map(\.frame)
       withExtendedLifetime(owned) {
-        raw.withUnsafeBufferPointer { if let base = $0.baseAddress { deliver(base, $0.count) } }
+        raw.withUnsafeMutableBufferPointer {
+          if let base = $0.baseAddress { deliver(base, $0.count) }
+        }
       }
     }
 
@@ -162,7 +164,7 @@ import Testing
     scene.guests[1].says([answer])
     #expect(scene.guests[0].take() == [answer])
     #expect(scene.pluginSays([Self.frame(Self.gateway, Self.mac(2))]) == 1)
-    for guest in scene.guests { _ = guest.take() }
+    #expect(scene.guests.allSatisfy { $0.take().isEmpty })
     scene.guests[3].says([Self.frame(Self.mac(3), Self.gateway)])
     #expect(scene.plugin.frames.count == 1)
     #expect(scene.guests.allSatisfy { $0.take().isEmpty })
@@ -198,8 +200,7 @@ import Testing
   @Test("The gateway's address and a configured one cannot be taken")
   func spoofing() {
     let scene = Scene(macs: [0, Self.mac(1), 0, 0])
-    _ = scene.pluginSays([Self.frame(Self.gateway, Self.broadcast)])
-    for guest in scene.guests { _ = guest.take() }
+    #expect(scene.fabric.bind(0xc0a8_6802, to: Self.gateway, isOwn: true) == .ok)
     scene.guests[2].says([
       Self.frame(Self.gateway, Self.broadcast), Self.frame(Self.mac(1), Self.broadcast),
     ])
@@ -297,8 +298,7 @@ import Testing
     scene.guests[1].says([Self.frame(Self.mac(1), Self.broadcast)])
     #expect(scene.plugin.frames.count == 1)
     scene.guests[0].says([Self.frame(Self.mac(0), Self.mac(1))])
-    #expect(scene.guests[1].take().isEmpty)
-    #expect(scene.guests[2].take().count == 1)
+    #expect(scene.guests.allSatisfy { $0.take().isEmpty })
     let again = Guest(9)
     #expect(scene.fabric.attach(again, as: .guest) != handle)
   }

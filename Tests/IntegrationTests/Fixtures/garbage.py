@@ -33,7 +33,7 @@ ICMP = ETHERNET + bytes.fromhex("080045000054000040004001af58c0a8050fc0a80502080
 SEEDS = [ARP, UDP, TCP, DHCP, ICMP]
 
 if kind == "length":
-    for length in (0xFFFFFFFF, 0x80000000, 65554, 1 << 20, 0, 1, 13):
+    for length in (0xFFFFFFFF, 0x80000000, 69633, 1 << 20, 0, 1, 13):
         peer = connect()
         peer.sendall(struct.pack(">I", length) + b"x" * 100)
         assert peer.recv(1) == b"", f"length {length} was taken"

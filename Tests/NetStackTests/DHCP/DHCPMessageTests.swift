@@ -109,7 +109,7 @@ struct DHCPMessageTests {
       DomainSearch.encode(["lan", "LAN"]) == [3, 0x6c, 0x61, 0x6e, 0, 0xc0, 0])
   }
 
-  @Test("a search list over 255 bytes is sent in parts; over the message's size, left out")
+  @Test("a search list over 255 bytes is sent in parts; over the message's size, cut")
   func longSearchList() throws {
     for (count, fits) in [(14, true), (40, false)] {
       let server = server()
@@ -119,8 +119,10 @@ struct DHCPMessageTests {
       var client = Client(1)
       client.requests = [119]
       let offer = try #require(server.answer(client.discover()))
-      let expected = DomainSearch.encode(server.state.configuration.searchDomains)
-      #expect(offer.message.options[119] == (fits ? expected : nil))
+      let domains = server.state.configuration.searchDomains
+      let expected = DomainSearch.encode(domains)
+      let cut = offer.message.options[119] ?? []
+      #expect(fits ? cut == expected : !cut.isEmpty && expected.starts(with: cut))
       #expect(offer.message.encodedLength <= 548)
       var message = client.discover()
       message.options.set(DHCPOptionCode.maximumMessageSize, UInt16(1500))

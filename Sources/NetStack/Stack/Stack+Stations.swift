@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The end of stations behind a link that stays up: guests of a switch that left. What belongs to
+// them goes with them, as with a link that goes down: their flows, what waits to be put together,
+// their places in the neighbour table. Nothing is sent to them any more.
+
+import PluginAPI
+
+extension Stack {
+  /// Stations that are gone from a port. Their peers on the host's side see a reset, unless the
+  /// guest had finished and only its last bytes are on their way.
+  package func stationsDown(_ stations: [MACAddress], port: lnd_port) {
+    let link = core.link(of: port)
+    guard link != 0, !stations.isEmpty else { return }
+    core.now = core.host.nowNanoseconds()
+    core.transmitter.flush()
+    let gone = Set(stations)
+    let addresses = core.forgetNeighbors(gone, on: link)
+    tcp.stationsDown(gone, on: link)
+    udp.stationsDown(gone, on: link)
+    icmp.stationsDown(gone, on: link)
+    dns.stationsDown(gone, on: link)
+    forwards.stationsDown(addresses, on: link)
+    for mac in gone { fragments.forget(.init(link: link, mac: mac)) }
+    settleReassembly()
+    endOfTurn()
+  }
+}

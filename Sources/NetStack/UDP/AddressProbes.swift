@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Questions by ARP whether anybody uses an address (RFC 2131 §2.2, RFC 5227 §2.1 in spirit: one
+// question, for a guest's link is no radio), and what came of them. A value without side effects;
+// time is an argument. Bounded: the oldest answer is forgotten first.
+
+struct AddressProbes {
+  /// How long an answer is waited for, and how long the outcome holds, nanoseconds.
+  static let wait: UInt64 = 200_000_000
+  private static let validity: UInt64 = 5_000_000_000
+  private static let limit = 256
+
+  private struct Probe {
+    var sent: UInt64
+    var user: MACAddress?
+  }
+
+  private var probes: [IPAddress: Probe] = [:]
+
+  var isEmpty: Bool { probes.isEmpty }
+
+  /// What is known of an address; nil when it has to be asked for.
+  func outcome(of address: IPAddress, for client: MACAddress, now: UInt64) -> DHCPProof? {
+    guard let probe = probes[address], now &- probe.sent < Self.validity else { return nil }
+    if let user = probe.user { return user == client ? .unused : .used }
+    return now &- probe.sent < Self.wait ? .pending : .unused
+  }
+
+  mutating func asked(_ address: IPAddress, now: UInt64) {
+    probes = probes.filter { now &- $0.value.sent < Self.validity }
+    if probes.count >= Self.limit, let oldest = probes.min(by: { $0.value.sent < $1.value.sent }) {
+      probes[oldest.key] = nil
+    }
+    probes[address] = Probe(sent: now)
+  }
+
+  /// Somebody spoke under an address.
+  mutating func heard(_ address: IPAddress, from mac: MACAddress) {
+    guard probes[address] != nil else { return }
+    probes[address]?.user = mac
+  }
+}

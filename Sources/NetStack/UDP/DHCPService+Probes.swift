@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An address that is new to a client is asked for by ARP before it is offered (RFC 2131 §2.2,
+// §4.4.1): somebody may have configured it by hand. The discovery waits for 200 ms meanwhile. No
+// time is lost where nobody else is there, and by a client that gets what it has.
+//
+// A guest that is configured by the host (`reserve`) cannot wait: the next free address is asked
+// for beforehand, when a station comes. Loop thread only; cold path.
+
+import PluginAPI
+
+/// A discovery that is handled again when its time has come.
+struct WaitingDiscovery {
+  var link: UInt32
+  var message: [UInt8]
+  var deadline: UInt64
+  var rounds = 0
+}
+
+extension DHCPService {
+  /// Discoveries that wait, at most, and how often one may.
+  private static let maximumWaiting = 256
+  private static let maximumRounds = 16
+
+  /// Whether an address is unused, as far as is known; asks if it is not known.
+  func proof(of address: IPAddress, for client: MACAddress, on link: UInt32) -> DHCPProof {
+    if isAlone?(client) ?? true { return .unused }
+    switch probes.outcome(of: address, for: client, now: stack.now) {
+    case .unused?:
+      // Whoever was known under it has gone.
+      stack.forgetNeighbor(address, unless: client, on: link)
+      return .unused
+    case let outcome?: return outcome
+    case nil:
+      ask(address, on: link)
+      return .pending
+    }
+  }
+
+  private func ask(_ address: IPAddress, on link: UInt32) {
+    probes.asked(address, now: stack.now)
+    stack.askFor(address, on: link)
+  }
+
+  /// ARP from somebody who uses an address.
+  func heard(_ address: IPAddress, from mac: MACAddress) {
+    if !probes.isEmpty { probes.heard(address, from: mac) }
+  }
+
+  /// A station came: asks for the address that would be next.
+  package func askAhead(port: lnd_port) {
+    let link = stack.link(of: port)
+    guard link != 0, let server = servers[link], isAlone != nil, aheadLimit.take(now: stack.now),
+      let next = server.address(for: DHCPClient(mac: .zero), requested: nil, now: stack.now),
+      probes.outcome(of: next, for: .zero, now: stack.now) == nil
+    else { return }
+    ask(next, on: link)
+  }
+
+  func wait(_ payload: ByteView, from mac: MACAddress, on link: UInt32) {
+    let rounds = waiting[mac]?.rounds ?? 0
+    guard rounds < Self.maximumRounds, rounds > 0 || waiting.count < Self.maximumWaiting else {
+      waiting[mac] = nil
+      return
+    }
+    waiting[mac] = WaitingDiscovery(
+      link: link, message: payload.bytes, deadline: stack.now &+ AddressProbes.wait,
+      rounds: rounds + 1)
+    armWait()
+  }
+
+  private func armWait() {
+    guard waitTimer == 0, let next = waiting.values.map(\.deadline).min() else { return }
+    waitTimer = stack.timers.schedule(
+      at: next, token: EventToken(.dhcp, index: 0, generation: 0).rawValue)
+  }
+
+  func onTimer() {
+    waitTimer = 0
+    let due = waiting.filter { $0.value.deadline <= stack.now }
+    for (mac, discovery) in due {
+      // Kept while it is handled, so that its rounds are counted.
+      discovery.message.withByteView { handle($0, from: mac, on: discovery.link) }
+      if waiting[mac]?.deadline == discovery.deadline { waiting[mac] = nil }
+    }
+    armWait()
+  }
+}

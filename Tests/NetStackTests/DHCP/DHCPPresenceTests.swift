@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import NetStack
+
+/// Leases of stations that are there and of those that are not, and addresses that somebody uses
+/// without one.
+@Suite(.timeLimit(.minutes(1))) struct DHCPPresenceTests {
+  /// What a network knows beside the server.
+  private final class Network {
+    var present: Set<MACAddress> = []
+    var users: [IPAddress: MACAddress] = [:]
+    var proofs: [IPAddress: DHCPProof] = [:]
+    var asked: [IPAddress] = []
+  }
+
+  private func shared(_ network: Network, _ count: UInt32, proves: Bool = false) -> TestServer {
+    let server = server(pool(count))
+    server.state.configuration.identifiesByMAC = true
+    server.state.isPresent = { network.present.contains($0) }
+    server.state.user = { network.users[$0] }
+    if proves {
+      server.state.proof = { address, _ in
+        network.asked.append(address)
+        return network.proofs[address] ?? .unused
+      }
+    }
+    return server
+  }
+
+  private func address(_ number: UInt32) -> IPAddress { IPAddress(v4: guestIP.v4 + number) }
+
+  @Test func `a station that is there keeps address and name though it never renews`() throws {
+    let network = Network()
+    let server = shared(network, 2)
+    var quiet = Client(1)
+    quiet.hostname = "quiet"
+    network.present = [quiet.mac]
+    #expect(server.give(quiet) == guestIP)
+    // Days later others come.
+    let later = 500_000 * seconds
+    #expect(server.leases(now: later).map(\.hostname) == ["quiet"])
+    #expect(server.give(Client(2), now: later) == address(1))
+    #expect(server.give(Client(3), now: later + 10_000 * seconds) == address(1))
+    #expect(server.answer(Client(4).reboot(guestIP), now: later)?.type != .ack)
+    // It leaves.
+    server.state.stationsDown([quiet.mac])
+    #expect(server.leases(now: later + 1).allSatisfy { $0.client.mac != quiet.mac })
+    // And comes back before anybody else got it.
+    server.state.stationUp(quiet.mac)
+    #expect(server.leases(now: later + 2).contains { $0.client.mac == quiet.mac })
+  }
+
+  @Test func `what was given back is not kept, though its station is there`() {
+    let network = Network()
+    let server = shared(network, 2)
+    network.present = [Client(1).mac]
+    #expect(server.give(Client(1)) == guestIP)
+    #expect(server.answer(Client(1).release(guestIP), now: seconds) == nil)
+    #expect(server.leases(now: 2 * seconds).isEmpty)
+    server.state.stationUp(Client(1).mac)
+    #expect(server.leases(now: 3 * seconds).isEmpty)
+  }
+
+  @Test func `guests that come and go do not use up the pool`() throws {
+    let network = Network()
+    let server = shared(network, 240)
+    let stays = Client(0)
+    network.present = [stays.mac]
+    let kept = try #require(server.give(stays))
+    for number in 1...1000 {
+      var client = Client(1)
+      client.mac = MACAddress(0x52, 0x55, 0x55, 1, UInt8(number >> 8), UInt8(number & 0xff))
+      let now = UInt64(number) * seconds
+      network.present.insert(client.mac)
+      let given = server.give(client, now: now)
+      #expect(given != nil && given != kept)
+      network.present.remove(client.mac)
+      server.state.stationsDown([client.mac])
+      // The one that has just left still finds its own.
+      #expect(server.answer(client.reboot(given ?? .anyV4), now: now)?.type == .ack)
+    }
+    #expect(server.state.exhausted == 0)
+  }
+
+  @Test func `with a full pool the oldest lease whose link is gone goes first, and no other`() {
+    let network = Network()
+    let server = shared(network, 4)
+    for number in 1...4 as ClosedRange<UInt8> {
+      network.present.insert(Client(number).mac)
+      #expect(server.give(Client(number), now: UInt64(number) * seconds) != nil)
+    }
+    #expect(server.give(Client(5), now: 10 * seconds) == nil)
+    server.state.stationsDown([Client(3).mac, Client(2).mac])
+    network.present.subtract([Client(3).mac, Client(2).mac])
+    #expect(server.give(Client(5), now: 11 * seconds) == address(1))
+    #expect(server.give(Client(6), now: 12 * seconds) == address(2))
+    #expect(server.leases(now: 12 * seconds).count == 4)
+  }
+
+  @Test func `an address that somebody uses without a lease is not offered, nor acknowledged`() {
+    let network = Network()
+    let server = shared(network, 4)
+    let squatter = Client(9).mac
+    network.users[guestIP] = squatter
+    #expect(server.give(Client(1)) == address(1))
+    #expect(server.answer(Client(2).discover(guestIP))?.message.yourAddress == address(2))
+    // Taken between offer and request.
+    network.users[address(2)] = squatter
+    #expect(server.answer(Client(2).select(address(2)))?.type == .nak)
+    // The one who uses it may have it.
+    var itself = Client(9)
+    itself.hostname = "squatter"
+    #expect(server.answer(itself.discover(guestIP))?.message.yourAddress == guestIP)
+    // Whoever has the lease keeps it, whatever others claim.
+    network.users[address(1)] = squatter
+    #expect(server.answer(Client(1).renew(address(1)), now: seconds)?.type == .ack)
+    // A lease that is over is not.
+    #expect(server.answer(Client(1).reboot(address(1)), now: 9000 * seconds)?.type == .nak)
+  }
+
+  @Test func `what the configuration keeps for a guest is its own, whoever uses it`() {
+    let network = Network()
+    let client = Client(1)
+    let server = server(pool(4, reservations: [client.mac: address(2)]))
+    server.state.user = { network.users[$0] }
+    server.state.proof = { _, _ in .used }
+    network.users[address(2)] = Client(9).mac
+    #expect(server.give(client) == address(2))
+  }
+
+  @Test func `an address is asked for before it is offered, and held meanwhile`() {
+    let network = Network()
+    let server = shared(network, 4, proves: true)
+    for number in 0..<4 { network.proofs[address(UInt32(number))] = .pending }
+    #expect(server.answer(Client(1).discover()) == nil)
+    #expect(server.state.awaitsProof && server.state.exhausted == 0)
+    #expect(server.answer(Client(2).discover()) == nil)
+    #expect(network.asked == [address(0), address(1)])
+    network.proofs[address(0)] = .used
+    network.proofs[address(1)] = .unused
+    network.proofs[address(2)] = .unused
+    #expect(server.answer(Client(2).discover())?.message.yourAddress == address(1))
+    #expect(server.answer(Client(1).discover())?.message.yourAddress == address(2))
+    #expect(!server.state.awaitsProof)
+    network.asked = []
+    #expect(server.answer(Client(1).select(address(2)))?.type == .ack)
+    // Who has a lease is not kept waiting.
+    #expect(server.answer(Client(1).discover())?.message.yourAddress == address(2))
+    #expect(server.answer(Client(1).reboot(address(2)))?.type == .ack)
+    #expect(network.asked.isEmpty)
+  }
+
+  @Test func `when there is no other, a lease that is over goes if its station does not answer`() {
+    let network = Network()
+    let server = shared(network, 2, proves: true)
+    for number in 1...2 as ClosedRange<UInt8> {
+      network.present.insert(Client(number).mac)
+      #expect(server.give(Client(number), now: UInt64(number) * seconds) != nil)
+    }
+    let later = 100_000 * seconds
+    network.users = [address(0): Client(1).mac, address(1): Client(2).mac]
+    network.proofs = [address(0): .pending, address(1): .pending]
+    #expect(server.answer(Client(3).discover(), now: later) == nil)
+    // Nothing is taken while the question is out.
+    #expect(server.leases(now: later).count == 2)
+    network.proofs = [address(0): .used, address(1): .unused]
+    network.users[address(1)] = nil
+    network.present.insert(Client(3).mac)
+    #expect(server.give(Client(3), now: later) == address(1))
+    // The one that answered is not asked again and again.
+    network.asked = []
+    #expect(server.answer(Client(4).discover(), now: later + seconds) == nil)
+    #expect(!network.asked.contains(address(0)))
+    #expect(server.leases(now: later + seconds).contains { $0.client.mac == Client(1).mac })
+  }
+
+  @Test func `one link's lease that is over can be given up for another of the same link`() {
+    let network = Network()
+    let server = shared(network, 4)
+    network.present = [Client(1).mac, Client(2).mac]
+    #expect(server.give(Client(1)) == guestIP)
+    server.state.yield(guestIP, now: seconds)
+    #expect(server.leases(now: seconds).count == 1)
+    let later = 10_000 * seconds
+    #expect(server.leases(now: later).count == 1)
+    server.state.yield(guestIP, now: later)
+    #expect(server.leases(now: later).isEmpty)
+  }
+}
+
+/// What a client is called, and what fits into its answer.
+@Suite(.timeLimit(.minutes(1))) struct DHCPNameTests {
+  private func name(_ option81: [UInt8], option12: String? = nil) -> String? {
+    let server = server(pool(4))
+    var client = Client(1)
+    client.hostname = option12
+    var discover = client.discover()
+    discover.options[DHCPOptionCode.clientFQDN] = option81
+    guard let offer = server.answer(discover) else { return nil }
+    var request = client.select(offer.message.yourAddress)
+    request.options[DHCPOptionCode.clientFQDN] = option81
+    guard server.answer(request)?.type == .ack else { return nil }
+    return server.leases(now: 0).first?.hostname
+  }
+
+  @Test func `a fully qualified name is a name where option 12 is absent`() {
+    let wire: [UInt8] = [4, 0, 0, 2] + Array("vm".utf8) + [3] + Array("lan".utf8) + [0]
+    #expect(name(wire) == "vm.lan")
+    #expect(name(wire, option12: "other") == "other")
+    // A partial name has no root.
+    #expect(name([4, 0, 0, 2] + Array("vm".utf8)) == "vm")
+    #expect(name([0, 255, 255] + Array("vm.lan.".utf8)) == "vm.lan")
+    #expect(name([1, 0, 0] + Array("vm".utf8)) == "vm")
+  }
+
+  @Test(
+    arguments: [
+      [], [4], [4, 0, 0], [4, 0, 0, 0], [4, 0, 0, 9, 65], [4, 0, 0, 0xc0, 3], [4, 0, 0, 64, 65],
+      [0, 0, 0, 0x20, 0x41], [4, 0, 0, 1, 0x0a],
+    ] as [[UInt8]])
+  func `one that makes no sense is none`(option: [UInt8]) {
+    #expect(name(option) == "")
+  }
+
+  @Test func `a search list that is too long is cut to what fits, and pushes nothing else out`()
+    throws
+  {
+    let server = server(pool(4))
+    let domains = (0..<32).map { "department-\($0).some-long-company-name-\($0).example" }
+    server.state.configuration.searchDomains = domains
+    var client = Client(1)
+    client.requests = [119, 1, 3, 6, 15, 26, 28]
+    let offer = try #require(server.answer(client.discover()))
+    for code in [1, 3, 6, 15, 26, 28] as [UInt8] { #expect(offer.message.options[code] != nil) }
+    let list = try #require(offer.message.options[DHCPOptionCode.domainSearch])
+    let fitting = (1...32).filter { DomainSearch.encode(Array(domains[..<$0])) == list }
+    #expect(fitting.count == 1)
+    #expect(offer.message.encodedLength <= 548)
+    // One more would not have fitted.
+    var longer = offer.message.options
+    longer[DHCPOptionCode.domainSearch] =
+      DomainSearch.encode(Array(domains[..<((fitting.first ?? 0) + 1)]))
+    #expect(DHCPMessage.optionsOffset + longer.encodedLength > 548)
+    // A client that takes more gets more.
+    var wide = client.discover()
+    wide.options.set(DHCPOptionCode.maximumMessageSize, UInt16(1500))
+    let more = try #require(server.answer(wide)?.message.options[DHCPOptionCode.domainSearch])
+    #expect(more.count > list.count)
+  }
+}
