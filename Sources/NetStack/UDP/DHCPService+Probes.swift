@@ -51,7 +51,7 @@ extension DHCPService {
   package func askAhead(port: lnd_port) {
     let link = stack.link(of: port)
     guard link != 0, let server = servers[link], isAlone != nil, aheadLimit.take(now: stack.now),
-      let next = server.address(for: DHCPClient(mac: .zero), requested: nil, now: stack.now),
+      let next = server.address(for: DHCPClient(mac: .zero), requested: nil, now: stack.elapsed),
       probes.outcome(of: next, for: .zero, now: stack.now) == nil
     else { return }
     ask(next, on: link)
