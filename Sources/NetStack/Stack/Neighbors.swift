@@ -23,6 +23,10 @@ package final class NeighborTable {
 
   private var table: [IPAddress: Neighbor] = [:]
   private var boundCount = 0
+  /// Goes up when an address is, or may be, somewhere else than before.
+  private(set) var moves: UInt32 = 0
+  /// Something was known once and is not any more.
+  private var hasForgotten = false
   private var waiting: [Waiting] = []
 
   struct Waiting {
@@ -42,9 +46,12 @@ package final class NeighborTable {
     if let known = table[address] {
       if known.mac == mac { return true }
       if known.isBound { return false }
+      moves &+= 1
     } else if table.count - boundCount >= Self.maximumNeighbors {
       table = table.filter(\.value.isBound)
+      hasForgotten = true
     }
+    if hasForgotten, table[address] == nil { moves &+= 1 }
     table[address] = Neighbor(mac: mac, isBound: false)
     return true
   }
@@ -52,6 +59,11 @@ package final class NeighborTable {
   /// Says whose an address is, or (nil) that it is anybody's again. Bounded by the caller.
   func bind(_ address: IPAddress, to mac: MACAddress?) {
     if table[address]?.isBound == true { boundCount -= 1 }
+    if let mac {
+      if table[address].map({ $0.mac != mac }) ?? hasForgotten { moves &+= 1 }
+    } else {
+      hasForgotten = true
+    }
     table[address] = mac.map { Neighbor(mac: $0, isBound: true) }
     if mac != nil { boundCount += 1 }
   }

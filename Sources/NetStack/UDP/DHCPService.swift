@@ -62,14 +62,15 @@ package final class DHCPService {
     if server.revision != revision { onChange?() }
     guard let reply else { return true }
     let length = reply.frameLength
-    guard let room = stack.transmitter.prepare(link: packet.link, byteCount: length) else {
+    guard let room = stack.transmitter.prepare(link: packet.link, byteCount: length, waits: true)
+    else {
       return true
     }
     let written = reply.emitFrame(
       into: MutableByteView(room, count: length), sourceMAC: stack.config.gatewayMAC)
     guard written > 0 else { return true }
     sent &+= 1
-    stack.transmitter.commit(headerLength: written)
+    stack.transmitter.commit(headerLength: written, urgency: .control)
     return true
   }
 
