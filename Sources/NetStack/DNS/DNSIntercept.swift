@@ -104,7 +104,8 @@ package final class DNSIntercept {
     switch question.asker {
     case .datagram(let guest, let server, let mac):
       guard isAnswer, stack.links.isTaken(question.link) else { break }
-      _ = stack.sendUDP(answer, from: server, to: guest, mac: mac, on: question.link)
+      let place = stack.currentMAC(mac, of: guest.address, on: question.link)
+      _ = stack.sendUDP(answer, from: server, to: guest, mac: place, on: question.link)
       // The answer is borrowed.
       stack.transmitter.flush()
     case .stream(let id):

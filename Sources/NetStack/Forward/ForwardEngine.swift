@@ -197,7 +197,8 @@ package final class ForwardEngine {
     // Counted first: the engine may report the end of the flow from inside the call.
     listener.connections += 1
     let isOpen = stack.tcp.openTowardGuest(
-      socket: fd, link: link, guest: listener.spec.guest, source: source, owner: id)
+      socket: fd, link: link, guest: listener.spec.guest, source: source, owner: id,
+      isPrepared: listener.isPrepared)
     if isOpen {
       accepted &+= 1
     } else {
@@ -216,10 +217,7 @@ package final class ForwardEngine {
 
   /// Closes so that the client hears of it at once.
   private func reset(_ fd: Int32) {
-    var linger = linger(l_onoff: 1, l_linger: 0)
-    _ = stack.calls.setOption(
-      stack.calls.context, fd, SOL_SOCKET, SO_LINGER, &linger,
-      UInt32(MemoryLayout<Glibc.linger>.size))
+    stack.calls.setResetOnClose(fd, true)
     _ = stack.calls.close(stack.calls.context, fd)
   }
 

@@ -23,6 +23,8 @@ final class ForwardListener {
   var timer: UInt32 = 0
   /// TCP connections that came this way and live, or UDP clients.
   var connections = 0
+  /// Its clients' sockets have the options of a flow's.
+  var isPrepared: Bool { if case .tcp = spec.kind { true } else { false } }
   /// Replies of this turn, for a UDP listener.
   var queue = DatagramQueue()
 
@@ -60,6 +62,7 @@ final class ForwardListener {
     if type == SOCK_STREAM {
       // Connections of a former listener in TIME_WAIT are no reason to refuse.
       calls.set(fd, SOL_SOCKET, SO_REUSEADDR, 1)
+      TCPEngine.prepareListener(fd, calls)
     } else {
       calls.set(
         fd, isV4 ? SocketConstant.levelIP : SocketConstant.levelIPv6,

@@ -7,6 +7,9 @@ import PluginAPI
 extension ICMPEngine {
   func onEvent(_ token: EventToken, _ events: UInt32) {
     guard flows.isTaken(token.index, generation: token.generation) else { return }
+    let owner = flows.pointer(token.index)
+    owner.pointee.guestMAC = stack.currentMAC(
+      owner.pointee.guestMAC, of: owner.pointee.key.guest, on: owner.pointee.key.link)
     if events & LND_FD_ERROR != 0 { readErrors(token.index) }
     guard events & LND_FD_READ != 0 else { return }
     let inbox = stack.udp.inbox

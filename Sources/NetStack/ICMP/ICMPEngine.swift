@@ -82,11 +82,13 @@ package final class ICMPEngine {
       counters.pointee.counters.malformed &+= 1
       return
     }
-    if message.type == ICMPv4Type.destinationUnreachable,
-      message.code == ICMPv4Unreachable.fragmentationNeeded
-    {
-      stack.tcp.reducePathMTU(packet, message)
-      return
+    switch message.type {
+    case ICMPv4Type.destinationUnreachable
+    where message.code == ICMPv4Unreachable.fragmentationNeeded:
+      return stack.tcp.reducePathMTU(packet, message)
+    case ICMPv4Type.destinationUnreachable, ICMPv4Type.timeExceeded, ICMPv4Type.parameterProblem:
+      return stack.tcp.connectionFailed(packet, message)
+    default: break
     }
     guard message.type == ICMPv4Type.echoRequest, message.code == 0,
       !packet.source.isUnspecified

@@ -26,8 +26,9 @@ package struct Link: BitwiseCopyable {
   package var kind: UInt32
   /// A send came back short; until `txReady` nothing is sent.
   package var isBlocked: Bool
-  /// First of the TCP flows that wait for `txReady`; 0 is none.
+  /// First and last of the TCP flows that wait for `txReady`; 0 is none.
   package var waitingFlows: UInt32
+  package var lastWaiting: UInt32
   package var counters: LinkCounters
 }
 

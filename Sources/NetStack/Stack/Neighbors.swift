@@ -25,6 +25,10 @@ package final class NeighborTable {
 
   private var table: [IPAddress: Neighbor] = [:]
   private var boundCount = 0
+  /// Goes up when an address is, or may be, somewhere else than before.
+  private(set) var moves: UInt32 = 0
+  /// Something was known once and is not any more.
+  private var hasForgotten = false
   private var waiting: [Waiting] = []
 
   struct Waiting {
@@ -50,9 +54,12 @@ package final class NeighborTable {
         return true
       }
       if known.isBound { return false }
+      moves &+= 1
     } else if table.count - boundCount >= Self.maximumNeighbors {
       table = table.filter(\.value.isBound)
+      hasForgotten = true
     }
+    if hasForgotten, table[address] == nil { moves &+= 1 }
     table[address] = Neighbor(mac: mac, isBound: false)
     return true
   }
@@ -60,6 +67,11 @@ package final class NeighborTable {
   /// Says whose an address is, or (nil) that it is anybody's again. Bounded by the caller.
   func bind(_ address: IPAddress, to mac: MACAddress?, isPresent: Bool = true) {
     if table[address]?.isBound == true { boundCount -= 1 }
+    if let mac {
+      if table[address].map({ $0.mac != mac }) ?? hasForgotten { moves &+= 1 }
+    } else {
+      hasForgotten = true
+    }
     table[address] = mac.map { Neighbor(mac: $0, isBound: true, isPresent: isPresent) }
     if mac != nil { boundCount += 1 }
   }

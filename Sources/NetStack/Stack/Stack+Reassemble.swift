@@ -47,7 +47,8 @@ extension Stack {
   private func reportTimeout(_ expired: Reassembler.Expired, on link: UInt32) {
     guard let ip = IPv4Packet(checking: expired.firstFragment) else { return }
     core.sendICMPError(
-      quoting: expired.firstFragment, to: ip.source, mac: expired.sourceMAC, on: link,
+      quoting: expired.firstFragment, to: ip.source,
+      mac: core.currentMAC(expired.sourceMAC, of: ip.source, on: link), on: link,
       from: core.config.isOwn(ip.destination) ? ip.destination : core.config.gateway,
       type: ICMPv4Type.timeExceeded, code: ICMPv4TimeExceeded.reassembly)
   }

@@ -91,7 +91,7 @@ package final class Stack {
         port: info.port, guestMAC: MACAddress(bytes: info.mac), guestAddress: .anyV4,
         mtu: Int32(clamping: info.mtu == 0 ? UInt32(core.config.mtu) : info.mtu),
         isMTUKnown: info.mtu != 0, offloads: info.offloads, kind: info.kind, isBlocked: false,
-        waitingFlows: 0,
+        waitingFlows: 0, lastWaiting: 0,
         counters: LinkCounters()))
     guard link != 0 else { return false }
     while core.services.count <= Int(link) { core.services.append(nil) }
@@ -117,6 +117,7 @@ package final class Stack {
     dns.linkDown(link)
     fragments.forget(link: link)
     settleReassembly()
+    core.transmitter.forget(link: link)
     core.links.remove(link)
     core.services[Int(link)] = nil
     endOfTurn()

@@ -69,7 +69,7 @@ extension StackCore {
     let icmpLength = ICMPHeader.encodedLength + payload.count
     let headers = EthernetHeader.encodedLength + IPv4Header.encodedLength
     let length = headers + icmpLength
-    guard let room = transmitter.prepare(link: link, byteCount: length) else { return }
+    guard let room = transmitter.prepare(link: link, byteCount: length, waits: true) else { return }
     let out = MutableByteView(room, count: length)
     EthernetHeader(destination: mac, source: config.gatewayMAC, etherType: EtherType.ipv4)
       .emit(into: out)
@@ -80,6 +80,6 @@ extension StackCore {
     let message = out.dropFirst(headers)
     message.store(payload, at: ICMPHeader.encodedLength)
     ICMPHeader(type: type, code: code, rest: rest).emit(into: message, payload: payload)
-    transmitter.commit(headerLength: length)
+    transmitter.commit(headerLength: length, urgency: .control)
   }
 }

@@ -34,10 +34,12 @@ extension StackCore {
   func noteNeighbor(_ address: IPAddress, at mac: MACAddress, on link: UInt32) -> Bool {
     let state = links.pointer(link)
     guard let neighbors = services(of: link)?.neighbors else { return false }
+    let moves = neighbors.moves
     guard neighbors.learn(address, at: mac) else {
       state.pointee.counters.spoofed &+= 1
       return false
     }
+    if neighbors.moves != moves { neighborRevision &+= 1 }
     state.pointee.guestMAC = mac
     state.pointee.guestAddress = address
     if neighbors.isAwaited { sendWaiting(neighbors, for: address, at: mac, on: link) }
@@ -72,7 +74,9 @@ extension StackCore {
     _ address: IPAddress, to mac: MACAddress?, isPresent: Bool = true, on link: UInt32
   ) {
     guard links.isTaken(link), let neighbors = services(of: link)?.neighbors else { return }
+    let moves = neighbors.moves
     neighbors.bind(address, to: mac, isPresent: isPresent)
+    if neighbors.moves != moves { neighborRevision &+= 1 }
     // Whoever spoke last under this address may not be the one.
     let state = links.pointer(link)
     if state.pointee.guestAddress == address {
@@ -89,10 +93,12 @@ extension StackCore {
   ) {
     for frame in neighbors.takeWaiting(for: address, now: now) {
       frame.withUnsafeBytes { bytes in
-        guard let room = transmitter.prepare(link: link, byteCount: bytes.count) else { return }
+        guard let room = transmitter.prepare(link: link, byteCount: bytes.count, waits: true) else {
+          return
+        }
         UnsafeMutableRawBufferPointer(start: room, count: bytes.count).copyMemory(from: bytes)
         MutableByteView(room, count: bytes.count).store(mac, at: 0)
-        transmitter.commit(headerLength: bytes.count)
+        transmitter.commit(headerLength: bytes.count, urgency: .control)
       }
     }
   }
@@ -104,6 +110,13 @@ extension StackCore {
     return services(of: link)?.neighbors.find(address)
   }
 
+  /// Where a guest is now that was at `known` when it last spoke: it may have changed its Ethernet
+  /// address since.
+  @inline(__always)
+  func currentMAC(_ known: MACAddress, of guest: IPAddress, on link: UInt32) -> MACAddress {
+    neighborRevision == 0 ? known : neighbor(guest, on: link) ?? known
+  }
+
   /// Sends a whole frame, checksums complete, to a guest that may not have spoken yet: its
   /// destination address is filled in, now or when ARP is answered within 3 s. For the first
   /// packet of a flow: the frame is copied.
@@ -111,10 +124,12 @@ extension StackCore {
     guard frame.count >= EthernetHeader.encodedLength, links.isTaken(link) else { return }
     if let mac = neighbor(address, on: link) {
       frame.withUnsafeBytes { bytes in
-        guard let room = transmitter.prepare(link: link, byteCount: bytes.count) else { return }
+        guard let room = transmitter.prepare(link: link, byteCount: bytes.count, waits: true) else {
+          return
+        }
         UnsafeMutableRawBufferPointer(start: room, count: bytes.count).copyMemory(from: bytes)
         MutableByteView(room, count: bytes.count).store(mac, at: 0)
-        transmitter.commit(headerLength: bytes.count)
+        transmitter.commit(headerLength: bytes.count, urgency: .control)
       }
       return
     }
@@ -133,12 +148,12 @@ extension StackCore {
 
   private func sendARP(_ header: ARPHeader, to destination: MACAddress, on link: UInt32) {
     let length = EthernetHeader.encodedLength + ARPHeader.encodedLength
-    guard let room = transmitter.prepare(link: link, byteCount: length) else { return }
+    guard let room = transmitter.prepare(link: link, byteCount: length, waits: true) else { return }
     let out = MutableByteView(room, count: length)
     EthernetHeader(
       destination: destination, source: config.gatewayMAC, etherType: EtherType.arp
     ).emit(into: out)
     header.emit(into: out.dropFirst(EthernetHeader.encodedLength))
-    transmitter.commit(headerLength: length)
+    transmitter.commit(headerLength: length, urgency: .control)
   }
 }

@@ -42,6 +42,9 @@ package final class StackCore {
   var icmpErrorLimit = RateLimit(burst: 200, interval: 1_000_000)
   private var identification: UInt16 = 0
 
+  /// How often an address was found at another Ethernet address than before.
+  var neighborRevision: UInt32 = 0
+
   // The engines, for what they ask of each other now and then. Set when the stack is made, and
   // unowned: the stack owns core and engines alike.
   unowned(unsafe) var tcp: TCPEngine!

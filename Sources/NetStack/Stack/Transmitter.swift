@@ -5,8 +5,9 @@
 // A frame is a header in scratch memory followed by slices of memory that stays where
 // it is until `flush` returns (chunks of a flow, a caller's datagram). Frames go to one
 // link at a time, in order. When the host takes fewer than offered, the link is blocked
-// until `txReady`: frames of TCP flows are given back to TCP, which sends those bytes again;
-// all others are dropped and counted, as a full queue would. A switch takes fewer because one
+// until `txReady`: frames of TCP flows are given back to TCP, which sends those bytes again; single
+// frames of others wait in a bounded queue (HeldFrames), and what does not fit there is dropped and
+// counted. A switch takes fewer because one
 // guest's port is full: then only that guest is blocked, and the frames to others go on.
 // Flushed when full, after `flushBytes`, when another link is next, and at the end of
 // each callback. Loop thread only.
@@ -40,6 +41,14 @@ package final class Transmitter {
   private var blockedCount = 0
   private static let maximumBlocked = 64
 
+  /// Frames that wait for links that are full; nearly always none.
+  private var held: [UInt32: HeldQueue] = [:]
+
+  /// A class, so that a dictionary can have it.
+  private final class HeldQueue {
+    var frames = HeldFrames()
+  }
+
   /// Calls of `send` since the start.
   package private(set) var batches: UInt64 = 0
 
@@ -49,6 +58,8 @@ package final class Transmitter {
     var flow: UInt32
     /// Where the frame began in that flow.
     var sequence: UInt32
+    /// Of a frame without a flow.
+    var urgency: FrameUrgency = .none
   }
 
   init(host: HostCalls, links: LinkTable) {
@@ -78,17 +89,35 @@ package final class Transmitter {
     return false
   }
 
-  /// The link takes frames again: for whom it takes none will show.
+  /// The link takes frames again: for whom it takes none will show. What waited goes first.
   func unblock(link: UInt32) {
     links.pointer(link).pointee.isBlocked = false
     blockedCount = 0
+    guard let queue = held.removeValue(forKey: link) else { return }
+    flush()
+    self.link = link
+    queue.frames.forEach { frame, urgency in
+      if frameCount == Self.maximumFrames { flush() }
+      frames[frameCount] = frame
+      owners[frameCount] = FrameOwner(flow: 0, sequence: 0, urgency: urgency)
+      frameCount &+= 1
+      byteCount &+= Int(frame.length)
+    }
+    // Those that are refused are copied into a new queue.
+    flush()
+    withExtendedLifetime(queue) {}
   }
 
+  /// Nothing can be said on this link any more.
+  func forget(link: UInt32) { held[link] = nil }
+
   /// Makes room for one more frame to `link` with `byteCount` bytes of header (or of whole
-  /// frame, up to LND_FRAME_MAX) and returns where to write it; nil when the link is blocked.
-  /// Nothing is sent before `commit`. May flush.
+  /// frame, up to LND_FRAME_MAX) and returns where to write it; nil when the link is blocked and
+  /// the frame is none that waits. Nothing is sent before `commit`. May flush.
   @inline(__always)
-  package func prepare(link target: UInt32, byteCount: Int) -> UnsafeMutableRawPointer? {
+  package func prepare(link target: UInt32, byteCount: Int, waits: Bool = false)
+    -> UnsafeMutableRawPointer?
+  {
     if target != link || frameCount == Self.maximumFrames
       || sliceCount > Self.maximumSlices - Int(LND_FRAME_MAX_SLICES)
       || scratchUsed &+ byteCount > Self.scratchBytes || self.byteCount >= Self.flushBytes
@@ -97,7 +126,7 @@ package final class Transmitter {
       link = target
     }
     guard byteCount <= Self.scratchBytes, links.isTaken(target),
-      !links.pointer(target).pointee.isBlocked
+      waits || !links.pointer(target).pointee.isBlocked
     else { return nil }
     return scratch + scratchUsed
   }
@@ -106,10 +135,10 @@ package final class Transmitter {
   /// The frame's `length`, `data` and `capacity` are filled in; flags and offload fields
   /// are the caller's.
   @inline(__always)
-  package func commit(
+  func commit(
     headerLength: Int, payload first: lnd_slice = lnd_slice(data: nil, length: 0),
     second: lnd_slice = lnd_slice(data: nil, length: 0), frame template: lnd_frame = lnd_frame(),
-    flow: UInt32 = 0, sequence: UInt32 = 0
+    flow: UInt32 = 0, sequence: UInt32 = 0, urgency: FrameUrgency = .none
   ) {
     guard frameCount < Self.maximumFrames else { return }
     var frame = template
@@ -135,7 +164,7 @@ package final class Transmitter {
       frame.flags |= UInt32(LND_FRAME_SLICES)
     }
     frames[frameCount] = frame
-    owners[frameCount] = FrameOwner(flow: flow, sequence: sequence)
+    owners[frameCount] = FrameOwner(flow: flow, sequence: sequence, urgency: urgency)
     frameCount &+= 1
     byteCount &+= length
     scratchUsed = (scratchUsed &+ headerLength &+ 15) & ~15
@@ -182,6 +211,10 @@ package final class Transmitter {
     let state = links.pointer(target)
     batches &+= 1
     state.pointee.counters.sentBytes &+= UInt64(bytes)
+    if state.pointee.isBlocked {
+      for index in 0..<count { refuse(index, state) }
+      return
+    }
     let taken = send(state, from: 0, count)
     guard taken < count else { return }
     if state.pointee.kind == LND_PORT_SWITCH {
@@ -215,8 +248,10 @@ package final class Transmitter {
         return
       }
       let mac = destination(from)
-      blocked[blockedCount] = mac
-      blockedCount &+= 1
+      if !isBlocked(mac) {
+        blocked[blockedCount] = mac
+        blockedCount &+= 1
+      }
       var kept = from
       for index in from..<count {
         if destination(index) == mac {
@@ -249,8 +284,18 @@ package final class Transmitter {
     let owner = owners[index]
     if owner.flow != 0 {
       tcp?.frameRefused(flow: owner.flow, sequence: owner.sequence)
-    } else {
+    } else if !hold(index, state) {
       state.pointee.counters.sendDrops &+= 1
     }
+  }
+
+  /// Keeps a frame until its link takes frames again; false when it is none that waits, or there is
+  /// no room.
+  private func hold(_ index: Int, _ state: UnsafeMutablePointer<Link>) -> Bool {
+    guard owners[index].urgency != .none, frames[index].gso_type == 0 else { return false }
+    let queue = held[link] ?? HeldQueue()
+    held[link] = queue
+    return queue.frames.append(
+      frames[index], owners[index].urgency, isShared: state.pointee.kind == LND_PORT_SWITCH)
   }
 }

@@ -13,10 +13,12 @@ extension TCPEngine {
   /// - Parameters:
   ///   - source: whom the guest sees as its peer. Port 0, or one that is taken: the engine picks.
   ///   - owner: given to `ForwardEngine.flowClosed` when the flow is over; 0 for nobody.
+  ///   - isPrepared: the socket was accepted by a listener that `prepareListener` saw.
   /// - Returns: false when there is no room for another flow (the socket is closed, and
   ///   `flowClosed` is not called).
   package func openTowardGuest(
-    socket: Int32, link: UInt32, guest: Endpoint, source: Endpoint, owner: UInt32
+    socket: Int32, link: UInt32, guest: Endpoint, source: Endpoint, owner: UInt32,
+    isPrepared: Bool = false
   ) -> Bool {
     guard stack.links.isTaken(link) else {
       closeDescriptor(socket, reset: true)
@@ -38,6 +40,7 @@ extension TCPEngine {
     guard let flow = makeFlow(key: key, mac: mac, state: .synSent, fd: socket) else { return false }
     counters.openedTowardGuest &+= 1
     flow.pointee.owner = owner
+    if isPrepared { flow.pointee.flags.formUnion(Self.accepted) }
     flow.pointee.receiveScale = Self.windowScale
     sendSyn(flow)
     return true

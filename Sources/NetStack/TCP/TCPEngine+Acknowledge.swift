@@ -94,7 +94,7 @@ extension TCPEngine {
     } else {
       armRetransmission(flow)
     }
-    if flow.pointee.congestionWindow != TCPFlow.unlimited { growWindow(flow, by: ack &- from) }
+    if flow.pointee.congestionWindow != TCPFlow.unlimited { growWindow(flow, by: dataAck &- from) }
 
     if flow.pointee.scoreboard != 0 {
       let board = ranges.pointer(flow.pointee.scoreboard)
@@ -193,16 +193,23 @@ extension TCPEngine {
     flow.pointee.congestionWindow = flow.pointee.slowStartThreshold
   }
 
-  /// Slow start and congestion avoidance (RFC 5681 §3.1, RFC 3465). A window larger than all that
-  /// is ever buffered limits nothing.
+  /// Slow start and congestion avoidance (RFC 5681 §3.1), by the bytes acknowledged (RFC 3465 §2): in
+  /// slow start by at most two segments for each ACK, by one while what a timeout took for lost is
+  /// not acknowledged (an ACK may be about what had arrived), and not beyond the threshold. A window
+  /// larger than all that is ever buffered limits nothing.
   private func growWindow(_ flow: FlowPointer, by bytes: UInt32) {
-    guard !flow.pointee.flags.contains(.inRecovery) else { return }
+    guard !flow.pointee.flags.contains(.inRecovery), bytes > 0 else { return }
     let window = flow.pointee.congestionWindow
     let size = UInt32(flow.pointee.segmentSize)
-    let growth =
-      window < flow.pointee.slowStartThreshold
-      ? bytes : max(1, UInt32(UInt64(size) &* UInt64(min(bytes, window)) / UInt64(max(1, window))))
-    let grown = window &+ min(growth, 1 << 22)
+    let threshold = flow.pointee.slowStartThreshold
+    let growth: UInt32
+    if window < threshold {
+      let limit = flow.pointee.flags.contains(.inLoss) ? size : size &* 2
+      growth = min(bytes, limit, threshold &- window)
+    } else {
+      growth = max(1, UInt32(UInt64(size) &* UInt64(min(bytes, window)) / UInt64(max(1, window))))
+    }
+    let grown = window &+ growth
     flow.pointee.congestionWindow =
       Int(grown) > stack.config.sendBuffer ? TCPFlow.unlimited : grown
   }

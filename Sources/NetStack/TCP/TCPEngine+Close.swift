@@ -4,11 +4,11 @@
 //
 //   guest's FIN ──► all its bytes in the kernel ──► ACK of it, shutdown(SHUT_WR)
 //   end of the socket's data ──► all of it sent ──► FIN to the guest
-//   RST from the guest ──► the socket is closed with a reset (SO_LINGER 0)
-//   an error of the socket ──► RST to the guest
+//   RST from the guest ──► what it sent before, then the socket is closed with a reset
+//   an error of the socket ──► what it brought before, then RST to the guest
 //
 // The socket is closed as soon as both its directions are over, even while the guest still has
-// bytes to acknowledge.
+// bytes to acknowledge. An RST that finds the link full waits for it, as data does.
 
 import PluginAPI
 
@@ -56,7 +56,10 @@ extension TCPEngine {
 
   /// The ACK of the guest's FIN, before the flow is forgotten.
   private func acknowledgeLast(_ flow: FlowPointer) {
-    _ = sendSegment(flow, sequence: flow.pointee.sendMaximum, length: 0, flags: .ack)
+    let window = receiveLimit(flow) >> UInt32(flow.pointee.receiveScale)
+    sendControl(
+      flow, .ack, sequence: flow.pointee.sendMaximum,
+      window: UInt16(truncatingIfNeeded: min(window, 65535)))
   }
 
   func timeWaitOver(_ flow: FlowPointer) {
@@ -79,19 +82,88 @@ extension TCPEngine {
     }
   }
 
-  /// The host's side failed: the guest is told as TCP tells it.
-  func hostFailed(_ flow: FlowPointer, _ code: Int32) {
+  /// A send said that the host's side has failed. What came from it before lies in the socket
+  /// and is read, then the guest is told as TCP tells it.
+  func hostFailed(_ flow: FlowPointer) {
+    guard flow.pointee.state != .detached else { return abandon(flow) }
+    guard !flow.pointee.flags.contains(.hostFailed) else { return }
     counters.resetByHost &+= 1
-    // What was read before still goes out, as far as the window reaches.
-    output(flow)
-    resetGuest(flow)
+    flow.pointee.flags.insert(.hostFailed)
+    dropReceived(flow)
+    setInterest(flow, UInt8(LND_FD_READ))
+    if flow.pointee.flags.contains(.hostFinished) {
+      resetAfterData(flow)
+    } else {
+      // The socket stays ready until its end was read.
+      readable(flow)
+    }
   }
 
-  /// Ends the flow with a reset both ways.
+  /// Nothing more can be read from a socket that has failed: the guest gets all that was read, as
+  /// far as its window reaches, and then an RST.
+  func resetAfterData(_ flow: FlowPointer) {
+    if !flow.pointee.flags.contains(.hostFailed) { counters.resetByHost &+= 1 }
+    guard flow.pointee.state != .timeWait, flow.pointee.state != .detached else {
+      return abandon(flow)
+    }
+    closeSocket(flow, reset: true)
+    dropReceived(flow)
+    flow.pointee.flags.formUnion([.hostFailed, .resetDue])
+    flow.pointee.flags.remove(.moreExpected)
+    touch(flow, .outputDue)
+  }
+
+  /// Ends the flow with a reset both ways; what the guest has not acknowledged is dropped. The
+  /// flow is closed when this returns, unless the guest's link is full.
   func resetGuest(_ flow: FlowPointer) {
-    guard flow.pointee.state != .closed else { return }
-    if flow.pointee.state != .timeWait { sendReset(flow, at: flow.pointee.sendMaximum) }
-    abandon(flow)
+    switch flow.pointee.state {
+    case .closed: return
+    case .connecting, .timeWait, .detached: return abandon(flow)
+    default: break
+    }
+    closeSocket(flow, reset: true)
+    dropReceived(flow)
+    if flow.pointee.sendTable != 0 {
+      // Frames that are collected but not sent point into the chunks.
+      transmitter.flush()
+      store.releaseAll(&flow.pointee.sendTable)
+    }
+    if flow.pointee.scoreboard != 0 { dropScoreboard(flow) }
+    flow.pointee.sendUnacknowledged = flow.pointee.sendMaximum
+    flow.pointee.sendNext = flow.pointee.sendMaximum
+    flow.pointee.sendEnd = flow.pointee.sendMaximum
+    flow.pointee.retransmitDeadline = 0
+    flow.pointee.flags.subtract([
+      .inRecovery, .inLoss, .retransmitDue, .isProbing, .moreExpected, .hostFinished, .finSent,
+      .synDue, .ackDue, .ackDelayed,
+    ])
+    flow.pointee.flags.formUnion([.hostFailed, .resetDue])
+    resetWhenSent(flow)
+  }
+
+  /// Sends the RST that is due once all data is out and no loss is being repaired, and forgets the
+  /// flow when the link has taken it.
+  func resetWhenSent(_ flow: FlowPointer) {
+    guard Sequence32.lessOrEqual(flow.pointee.sendEnd, flow.pointee.sendNext),
+      flow.pointee.flags.intersection([.inRecovery, .inLoss, .isWaiting]).isEmpty
+    else { return }
+    sendReset(flow, at: flow.pointee.sendMaximum, waits: true)
+    transmitter.flush()
+    // The link did not take it, or something before it: once more when it does.
+    guard !flow.pointee.flags.contains(.isWaiting) else { return }
+    close(flow)
+  }
+
+  /// Forgets what the guest sent and the host has not taken.
+  private func dropReceived(_ flow: FlowPointer) {
+    flow.pointee.batchHead = -1
+    flow.pointee.batchTail = -1
+    if flow.pointee.reassembly != 0 {
+      ranges.remove(flow.pointee.reassembly)
+      flow.pointee.reassembly = 0
+    }
+    store.releaseAll(&flow.pointee.receiveTable)
+    flow.pointee.hostNext &+= flow.pointee.pendingCount
   }
 
   /// Ends the flow with a reset towards the host, and without a word to the guest.
@@ -124,11 +196,15 @@ extension TCPEngine {
     if flow.pointee.scoreboard != 0 { dropScoreboard(flow) }
     flow.pointee.batchHead = -1
     flow.pointee.batchTail = -1
-    if flow.pointee.owner != 0 {
-      stack.forwards.flowClosed(flow.pointee.owner)
-      flow.pointee.owner = 0
-    }
+    endOwnership(flow)
     touch(flow, [])
+  }
+
+  /// Tells the forward that the connection came by that it is over.
+  func endOwnership(_ flow: FlowPointer) {
+    guard flow.pointee.owner != 0 else { return }
+    stack.forwards.flowClosed(flow.pointee.owner)
+    flow.pointee.owner = 0
   }
 
   /// Closes the socket of a flow, if it has one.
@@ -137,18 +213,17 @@ extension TCPEngine {
     stack.host.unwatch(flow.pointee.watch)
     flow.pointee.watch = 0
     flow.pointee.interest = 0
-    closeDescriptor(flow.pointee.fd, reset: reset)
+    closeDescriptor(
+      flow.pointee.fd, reset: reset, resetsOnClose: flow.pointee.flags.contains(.resetsOnClose))
+    flow.pointee.flags.remove(.resetsOnClose)
     flow.pointee.fd = -1
   }
 
   /// Closes a socket when the turn ends; with `reset` at once (its descriptor may be needed), and its
   /// peer gets an RST, whatever it still had to read.
-  func closeDescriptor(_ fd: Int32, reset: Bool) {
-    guard reset else { return closeLater(fd) }
-    var value = linger(l_onoff: 1, l_linger: 0)
-    _ = stack.calls.setOption(
-      stack.calls.context, fd, Int32(SOL_SOCKET), Int32(SO_LINGER), &value,
-      UInt32(MemoryLayout<linger>.size))
+  func closeDescriptor(_ fd: Int32, reset: Bool, resetsOnClose: Bool = false) {
+    guard reset else { return closeLater(fd, resetsOnClose: resetsOnClose) }
+    if !resetsOnClose { stack.calls.setResetOnClose(fd, true) }
     _ = stack.calls.close(stack.calls.context, fd)
   }
 }

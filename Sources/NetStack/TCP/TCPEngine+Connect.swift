@@ -118,6 +118,7 @@ extension TCPEngine {
     store.shares.flowBegan(flow.pointee.share, index, in: flows)
     flow.pointee.fd = fd
     flow.pointee.lastActivity = stack.now
+    flow.pointee.neighborRevision = stack.neighborRevision
     let sequence = initialSequence(key)
     flow.pointee.sendUnacknowledged = sequence
     flow.pointee.sendNext = sequence &+ 1
@@ -236,6 +237,11 @@ extension TCPEngine {
       return false
     }
     flow.pointee.state = .established
+    // The SYN holds no byte.
+    flow.pointee.sendUnacknowledged = segment.acknowledgement
+    flow.pointee.attempts = 0
+    flow.pointee.retransmitDeadline = 0
+    flow.pointee.flags.remove(.synDue)
     flow.pointee.sendWindow = UInt32(segment.window) << UInt32(flow.pointee.sendScale)
     flow.pointee.largestSendWindow = flow.pointee.sendWindow
     flow.pointee.sendWindowSequence = segment.sequence

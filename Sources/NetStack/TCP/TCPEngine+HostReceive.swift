@@ -21,43 +21,42 @@ extension TCPEngine {
     let flow = flows.pointer(token.index)
     // The watch may have ended earlier in the same array of events.
     guard flow.pointee.state != .closed, flow.pointee.interest != 0 else { return }
-    if flow.pointee.state == .connecting {
-      connectFinished(flow)
-      return
+    switch flow.pointee.state {
+    case .connecting: return connectFinished(flow)
+    case .detached: return continueDetached(flow)
+    default: break
     }
     if events & UInt32(LND_FD_WRITE) != 0, flow.pointee.interest & UInt8(LND_FD_WRITE) != 0 {
       sendPending(flow)
       if flow.pointee.state != .closed { finishReceiving(flow) }
     }
-    guard flow.pointee.state != .closed, flow.pointee.fd >= 0 else { return }
-    if events & UInt32(LND_FD_READ | LND_FD_HANGUP) != 0 {
-      if !flow.pointee.flags.contains(.hostFinished) { readable(flow) }
-      // The end is known to be there: found now, FIN goes with the last byte.
-      if events & UInt32(LND_FD_HANGUP) != 0, flow.pointee.state != .closed, flow.pointee.fd >= 0,
-        flow.pointee.flags.intersection([.hostFinished, .moreExpected]).isEmpty
-      {
-        readable(flow)
-      }
-    }
-    guard flow.pointee.state != .closed, flow.pointee.fd >= 0 else { return }
-    if events & UInt32(LND_FD_ERROR) != 0 { failed(flow) }
-  }
-
-  /// EPOLLERR or EPOLLHUP: an error, or both directions are over.
-  private func failed(_ flow: FlowPointer) {
-    let code = stack.calls.takeError(flow.pointee.fd)
-    if code != 0 {
-      hostFailed(flow, code)
+    guard flow.pointee.state != .closed, flow.pointee.fd >= 0,
+      events & UInt32(LND_FD_READ | LND_FD_HANGUP | LND_FD_ERROR) != 0
+    else { return }
+    if flow.pointee.flags.contains(.hostFinished) {
+      if events & UInt32(LND_FD_ERROR) != 0 { failed(flow) }
       return
     }
-    // Both directions are shut; the end may still lie behind data.
-    if !flow.pointee.flags.contains(.hostFinished) {
+    let before = flow.pointee.sendEnd
+    readable(flow)
+    guard flow.pointee.state != .closed, flow.pointee.fd >= 0,
+      flow.pointee.flags.intersection([.hostFinished, .moreExpected]).isEmpty
+    else { return }
+    if events & UInt32(LND_FD_HANGUP) != 0 {
+      // The end is known to be there: found now, FIN or RST goes with the last byte.
       readable(flow)
+    } else if events & UInt32(LND_FD_ERROR) != 0, flow.pointee.sendEnd == before {
+      failed(flow)
     }
   }
 
-  /// Reads once.
-  private func readable(_ flow: FlowPointer) {
+  /// An error that no read tells, or none: both directions are over.
+  private func failed(_ flow: FlowPointer) {
+    if stack.calls.takeError(flow.pointee.fd) != 0 { resetAfterData(flow) }
+  }
+
+  /// Reads once. All that came before an error is read before the error is told.
+  func readable(_ flow: FlowPointer) {
     let limit = min(stack.config.sendBuffer, SequenceStore.maximumSpan &- 65536)
     let room = limit &- Int(flow.pointee.bufferedCount)
     guard room > 0 else {
@@ -105,6 +104,9 @@ extension TCPEngine {
           truncatingIfNeeded: (received &+ ChunkPool.chunkSize &- 1) / ChunkPool.chunkSize)
       }
       touch(flow, .outputDue)
+    } else if flow.pointee.flags.contains(.hostFailed) {
+      // Its error was told to a send.
+      resetAfterData(flow)
     } else if received == 0 {
       flow.pointee.flags.formUnion(.hostFinished)
       flow.pointee.flags.remove(.moreExpected)
@@ -114,7 +116,7 @@ extension TCPEngine {
     } else {
       flow.pointee.flags.remove(.moreExpected)
       let code = Int32(truncatingIfNeeded: 0 &- received)
-      if code != EAGAIN && code != ENOBUFS && code != ENOMEM { hostFailed(flow, code) }
+      if code != EAGAIN && code != ENOBUFS && code != ENOMEM { resetAfterData(flow) }
     }
   }
 

@@ -122,7 +122,7 @@ extension TCPEngine {
   }
 
   /// One sendmsg of the first `vectorCount` vectors: bytes taken, 0 when the kernel is full; -1 when
-  /// the flow is gone because the host's side failed.
+  /// the host's side has failed.
   private func send(_ flow: FlowPointer, vectorCount: Int) -> Int {
     message.pointee.msg_iov = vectors
     // The type of msg_iovlen differs between systems.
@@ -132,7 +132,7 @@ extension TCPEngine {
     if sent >= 0 { return sent }
     let code = Int32(truncatingIfNeeded: 0 &- sent)
     if code == EAGAIN || code == ENOBUFS || code == ENOMEM { return 0 }
-    hostFailed(flow, code)
+    hostFailed(flow)
     return -1
   }
 
@@ -159,6 +159,8 @@ extension TCPEngine {
     // Closing, if the other direction is over as well, says the same.
     if !flow.pointee.flags.contains(.hostFinished) {
       _ = stack.calls.shutdown(stack.calls.context, flow.pointee.fd, Int32(SHUT_WR))
+      // The guest has said all: what the kernel took is to arrive even if this process ends.
+      if flow.pointee.flags.contains(.resetsOnClose) { settleLater(flow) }
     }
     closeHostIfDone(flow)
   }

@@ -43,6 +43,7 @@ extension TCPEngine {
       return
     }
     let flow = flows.pointer(index)
+    let lastActivity = flow.pointee.lastActivity
     noteUse(flow)
     flow.pointee.keepAlives = 0
     switch flow.pointee.state {
@@ -50,7 +51,7 @@ extension TCPEngine {
     case .synSent: inputSynSent(flow, segment, packet)
     case .timeWait: inputTimeWait(flow, segment, packet)
     case .closed: break
-    default: inputSynchronized(flow, segment)
+    default: inputSynchronized(flow, segment, since: lastActivity)
     }
   }
 
@@ -109,8 +110,11 @@ extension TCPEngine {
   }
 
   /// §3.10.7.4: SYN-RECEIVED and all later states.
+  /// - Parameter lastActivity: when something last went either way before it.
   @inline(__always)
-  private func inputSynchronized(_ flow: FlowPointer, _ segment: Segment) {
+  private func inputSynchronized(
+    _ flow: FlowPointer, _ segment: Segment, since lastActivity: UInt64
+  ) {
     var length = UInt32(truncatingIfNeeded: segment.payload.count)
     let hasFin = segment.flags.contains(.fin)
     if hasFin { length &+= 1 }
@@ -128,7 +132,12 @@ extension TCPEngine {
       if Sequence32.less(segment.sequence, receiveNext) {
         // Old, perhaps a keep-alive; what it acknowledges is good all the same.
         if flow.pointee.state == .synReceived { _ = establish(flow, segment) }
-        if acknowledge(flow, segment) { touch(flow, .ackDue) }
+        if acknowledge(flow, segment) {
+          touch(flow, .ackDue)
+          if length <= 1, segment.sequence == receiveNext &- 1, !hasFin {
+            guestProbed(flow, idle: stack.now &- lastActivity)
+          }
+        }
       } else {
         touch(flow, .ackDue)
       }
@@ -148,10 +157,14 @@ extension TCPEngine {
   /// RST, SYN, or no ACK at all; true when the segment shall be processed further.
   private func inputUnusual(_ flow: FlowPointer, _ segment: Segment) -> Bool {
     if segment.flags.contains(.rst) {
+      // Text and FIN before it come first (§3.10.7.4): perhaps they came in this batch.
+      let wasNext = segment.sequence == flow.pointee.receiveNext
+      flushToHost(flow)
+      guard flow.pointee.state != .closed else { return false }
       // RFC 5961 §3.2: exactly at the edge resets, elsewhere in the window it is asked again.
-      if segment.sequence == flow.pointee.receiveNext {
+      if wasNext || segment.sequence == flow.pointee.receiveNext {
         counters.resetByGuest &+= 1
-        abandon(flow)
+        guestReset(flow)
       } else if Sequence32.lessOrEqual(flow.pointee.receiveNext, segment.sequence),
         Sequence32.less(segment.sequence, flow.pointee.receiveEdge)
       {

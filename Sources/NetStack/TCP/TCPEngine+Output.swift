@@ -14,12 +14,17 @@ extension TCPEngine {
   /// Sends all that is due; at the end of a turn.
   func output(_ flow: FlowPointer) {
     switch flow.pointee.state {
-    case .closed, .connecting, .synSent: return
-    case .synReceived: break
+    case .closed, .connecting, .detached: return
+    case .synSent, .synReceived:
+      if flow.pointee.flags.contains(.synDue) { sendSyn(flow) }
     default:
       if flow.pointee.flags.contains(.retransmitDue) { retransmitLost(flow) }
       if flow.pointee.state.isSending { sendData(flow) }
       flow.pointee.flags.remove(.outputDue)
+    }
+    if flow.pointee.flags.contains(.resetDue) {
+      resetWhenSent(flow)
+      if flow.pointee.state == .closed { return }
     }
     if flow.pointee.flags.contains(.ackDue) {
       sendAck(flow)
@@ -39,7 +44,7 @@ extension TCPEngine {
   }
 
   private func sendAck(_ flow: FlowPointer) {
-    if flow.pointee.state == .synReceived { return }
+    if flow.pointee.state == .synReceived || flow.pointee.state == .synSent { return }
     var copies = 1
     // A guest without SACK counts duplicate ACKs (RFC 5681 §3.2).
     if !flow.pointee.flags.contains(.sackPermitted) {

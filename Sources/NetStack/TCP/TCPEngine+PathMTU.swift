@@ -14,11 +14,7 @@ extension TCPEngine {
   func reducePathMTU(_ packet: InboundPacket, _ message: ICMPv4Packet) {
     // Of the packet at fault no more than its header and eight bytes need be there.
     guard let quoted = QuotedTCP(message.payload) else { return }
-    let index = table.find(
-      FlowKey(
-        link: packet.link, proto: IPProtocol.tcp, guest: quoted.destination.address,
-        guestPort: quoted.destination.port, remote: quoted.source.address,
-        remotePort: quoted.source.port))
+    let index = table.find(quoted.key(on: packet.link))
     guard index != 0 else { return }
     let flow = flows.pointer(index)
     guard flow.pointee.state.isSending else { return }
@@ -42,24 +38,5 @@ extension TCPEngine {
     flow.pointee.slowStartThreshold = TCPFlow.unlimited
     flow.pointee.sendNext = flow.pointee.sendUnacknowledged
     touch(flow, .outputDue)
-  }
-}
-
-/// The ends and the sequence number of a TCP segment of which only the start is there.
-private struct QuotedTCP {
-  let source: Endpoint
-  let destination: Endpoint
-  let sequence: UInt32
-
-  init?(_ bytes: ByteView) {
-    guard bytes.count >= IPv4Header.encodedLength, bytes[0] >> 4 == 4 else { return nil }
-    let headerLength = Int(bytes[0] & 0xf) &* 4
-    guard headerLength >= IPv4Header.encodedLength, bytes[9] == IPProtocol.tcp,
-      bytes.uint16(at: 6) & 0x1fff == 0, bytes.count >= headerLength &+ 8
-    else { return nil }
-    let segment = bytes.dropFirst(headerLength)
-    source = Endpoint(bytes.ipv4Address(at: 12), port: segment.uint16(at: 0))
-    destination = Endpoint(bytes.ipv4Address(at: 16), port: segment.uint16(at: 2))
-    sequence = segment.uint32(at: 4)
   }
 }

@@ -9,7 +9,11 @@ extension TCPEngine {
   /// Takes the part of a segment's text that is in the window, and notes its FIN.
   @inline(__always)
   func receive(_ flow: FlowPointer, _ segment: Segment, hasFin: Bool) {
-    guard flow.pointee.state.acceptsData, !flow.pointee.flags.contains(.guestFinished) else {
+    guard flow.pointee.state.acceptsData,
+      flow.pointee.flags.intersection([.guestFinished, .hostFailed]).isEmpty
+    else {
+      // There is nobody to take it; the RST that is on its way will say so.
+      if flow.pointee.flags.contains(.hostFailed) { return }
       touch(flow, .ackDue)
       return
     }
@@ -71,7 +75,7 @@ extension TCPEngine {
 
   @inline(__always)
   private func acceptInOrder(_ flow: FlowPointer, _ payload: ByteView) {
-    if flow.pointee.receiveTable == 0, sliceCount < Int32(Self.sliceCapacity) {
+    if flow.pointee.receiveTable == 0, sliceCount < Int16(Self.sliceCapacity) {
       let place = sliceCount
       sliceCount &+= 1
       slices[Int(place)] = BatchSlice(

@@ -16,6 +16,7 @@ extension TCPEngine {
   func sendSegment(
     _ flow: FlowPointer, sequence: UInt32, length: Int, flags: TCPFlags
   ) -> Bool {
+    if flow.pointee.neighborRevision != stack.neighborRevision { followGuest(flow) }
     guard !transmitter.isBlocked(flow.pointee.guestMAC),
       let room = transmitter.prepare(
         link: flow.pointee.key.link, byteCount: Self.headerRoom)
@@ -78,6 +79,13 @@ extension TCPEngine {
     return true
   }
 
+  /// Some guest has another Ethernet address now; if it is this flow's, the flow goes on with it.
+  private func followGuest(_ flow: FlowPointer) {
+    flow.pointee.neighborRevision = stack.neighborRevision
+    flow.pointee.guestMAC = stack.currentMAC(
+      flow.pointee.guestMAC, of: flow.pointee.key.guest, on: flow.pointee.key.link)
+  }
+
   /// Ethernet and IP header; returns their length.
   @inline(__always)
   func writeNetworkHeader(
@@ -123,7 +131,8 @@ extension TCPEngine {
       options: options)
     flow.pointee.receiveEdge = Sequence32.max(
       flow.pointee.receiveEdge, flow.pointee.receiveNext &+ window)
-    sendHeader(flow, header)
+    flow.pointee.flags.remove(.synDue)
+    if !sendHeader(flow, header, waits: true) { flow.pointee.flags.insert(.synDue) }
     flow.pointee.flags.remove(.ackDue)
     if flow.pointee.retransmitDeadline == 0 {
       flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
@@ -135,16 +144,26 @@ extension TCPEngine {
   static let windowScale: UInt8 = 7
 
   /// RST (RFC 9293 §3.10.7).
-  func sendReset(_ flow: FlowPointer, at sequence: UInt32) {
+  /// - Parameter waits: the flow sends it again when the link is full; otherwise the frame waits.
+  func sendReset(_ flow: FlowPointer, at sequence: UInt32, waits: Bool = false) {
+    sendControl(flow, [.rst, .ack], sequence: sequence, window: 0, waits: waits)
+  }
+
+  /// A segment without text or options.
+  func sendControl(
+    _ flow: FlowPointer, _ flags: TCPFlags, sequence: UInt32, window: UInt16, waits: Bool = false
+  ) {
     let header = TCPHeader(
       sourcePort: flow.pointee.key.remotePort, destinationPort: flow.pointee.key.guestPort,
-      sequence: sequence, acknowledgement: flow.pointee.receiveNext,
-      flags: [.rst, .ack], window: 0)
-    sendHeader(flow, header)
+      sequence: sequence, acknowledgement: flow.pointee.receiveNext, flags: flags, window: window)
+    _ = sendHeader(flow, header, waits: waits)
   }
 
   /// A frame without payload. To a guest whose address is not known yet it goes by way of ARP.
-  private func sendHeader(_ flow: FlowPointer, _ header: TCPHeader) {
+  /// - Parameter waits: when the link is full it is the flow that waits for it, and the result is
+  ///   false; otherwise the frame waits by itself.
+  private func sendHeader(_ flow: FlowPointer, _ header: TCPHeader, waits: Bool) -> Bool {
+    if waits, flow.pointee.neighborRevision != stack.neighborRevision { followGuest(flow) }
     if flow.pointee.guestMAC == .zero {
       let frame = [UInt8](capacity: Self.headerRoom) { out in
         let network = writeNetworkHeader(
@@ -155,17 +174,23 @@ extension TCPEngine {
             destination: flow.pointee.key.guest)
       }
       stack.sendWhenResolved(frame, to: flow.pointee.key.guest, on: flow.pointee.key.link)
-      return
+      return true
     }
-    guard
+    guard !waits || !transmitter.isBlocked(flow.pointee.guestMAC),
       let room = transmitter.prepare(
-        link: flow.pointee.key.link, byteCount: Self.headerRoom)
-    else { return }
+        link: flow.pointee.key.link, byteCount: Self.headerRoom, waits: !waits)
+    else {
+      if waits { waitForLink(flow) }
+      return false
+    }
     let network = writeNetworkHeader(flow, into: room, transportLength: header.encodedLength)
     let written = header.emit(
       into: MutableByteView(room + network, count: Self.headerRoom &- network), payload: .empty,
       source: flow.pointee.key.remote, destination: flow.pointee.key.guest)
-    transmitter.commit(headerLength: network &+ written)
+    transmitter.commit(
+      headerLength: network &+ written, flow: waits ? index(of: flow) : 0,
+      sequence: header.sequence, urgency: .control)
+    return true
   }
 
   /// The answer to a segment that belongs to nothing (RFC 9293 §3.10.7.1).
@@ -184,6 +209,6 @@ extension TCPEngine {
       sequence: hasAck ? segment.acknowledgement : 0,
       acknowledgement: hasAck ? 0 : segment.sequence &+ length,
       flags: hasAck ? .rst : [.rst, .ack], window: 0)
-    withUnsafeMutablePointer(to: &flow) { sendHeader($0, header) }
+    withUnsafeMutablePointer(to: &flow) { _ = sendHeader($0, header, waits: false) }
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What nobody waits for: options of a new socket, what is watched, the closing of a descriptor.
+// What nobody waits for: options of a socket, what is watched, the closing of a descriptor.
 // It is put off until the frames of the turn are out, so that the guest is already at work on
 // them. Several changes of what is watched are one call, or none.
 
@@ -32,6 +32,12 @@ extension TCPEngine {
   func setInterest(_ flow: FlowPointer, _ interest: UInt8) {
     guard interest != flow.pointee.interest else { return }
     flow.pointee.interest = interest
+    settleLater(flow)
+  }
+
+  /// Has the flow looked at when the frames of this turn are out.
+  @inline(__always)
+  func settleLater(_ flow: FlowPointer) {
     guard !flow.pointee.flags.contains(.isUnsettled) else { return }
     if unsettled.flowCount == Unsettled.capacity { settleFlows() }
     flow.pointee.flags.insert(.isUnsettled)
@@ -40,9 +46,10 @@ extension TCPEngine {
   }
 
   /// Closes a socket in good order.
-  func closeLater(_ fd: Int32) {
+  /// - Parameter resetsOnClose: what it is to forget first.
+  func closeLater(_ fd: Int32, resetsOnClose: Bool) {
     if unsettled.descriptorCount == Unsettled.capacity { closeDescriptors() }
-    unsettled.descriptors[unsettled.descriptorCount] = fd
+    unsettled.descriptors[unsettled.descriptorCount] = resetsOnClose ? ~fd : fd
     unsettled.descriptorCount &+= 1
   }
 
@@ -79,7 +86,12 @@ extension TCPEngine {
   private func closeDescriptors() {
     while unsettled.descriptorCount > 0 {
       unsettled.descriptorCount &-= 1
-      _ = stack.calls.close(stack.calls.context, unsettled.descriptors[unsettled.descriptorCount])
+      var fd = unsettled.descriptors[unsettled.descriptorCount]
+      if fd < 0 {
+        fd = ~fd
+        stack.calls.setResetOnClose(fd, false)
+      }
+      _ = stack.calls.close(stack.calls.context, fd)
     }
   }
 
@@ -88,12 +100,22 @@ extension TCPEngine {
   private func watch(_ flow: FlowPointer) -> Bool {
     let interest = flow.pointee.interest
     guard flow.pointee.fd >= 0 else { return true }
+    if flow.pointee.flags.contains([.resetsOnClose, .hostShut]) {
+      flow.pointee.flags.remove(.resetsOnClose)
+      stack.calls.setResetOnClose(flow.pointee.fd, false)
+    }
     if interest == 0 {
       stack.host.unwatch(flow.pointee.watch)
       flow.pointee.watch = 0
     } else if flow.pointee.watch == 0 {
       // Not anew for each pause of reading.
-      if flow.pointee.flags.insert(.isPrepared).inserted { prepareSocket(flow.pointee.fd) }
+      if flow.pointee.flags.insert(.isPrepared).inserted {
+        Self.prepareSocket(flow.pointee.fd, stack.calls)
+        if !flow.pointee.flags.contains(.hostShut) {
+          flow.pointee.flags.insert(.resetsOnClose)
+          stack.calls.setResetOnClose(flow.pointee.fd, true)
+        }
+      }
       flow.pointee.watch = stack.host.watch(
         flow.pointee.fd, events: UInt32(interest), token: token(of: flow))
       return flow.pointee.watch != 0
@@ -103,10 +125,32 @@ extension TCPEngine {
     return true
   }
 
-  /// No Nagle: the guest has decided about segments. Keep-alive: a peer that vanished must not hold a
-  /// flow for ever. On a unix socket they fail, which does no harm.
-  private func prepareSocket(_ fd: Int32) {
-    stack.calls.set(fd, Int32(IPPROTO_TCP.self), TCP_NODELAY, 1)
-    stack.calls.set(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
+  /// No Nagle: the guest has decided about segments. Urgent data stays in its place among the rest
+  /// (RFC 6093 §3): without it the kernel leaves the byte out of what is read. On a unix socket they
+  /// fail, which does no harm.
+  private static func prepareSocket(_ fd: Int32, _ calls: SocketCalls) {
+    calls.set(fd, Int32(IPPROTO_TCP.self), TCP_NODELAY, 1)
+    calls.set(fd, SOL_SOCKET, SO_OOBINLINE, 1)
+  }
+
+  /// Gives a listener what sockets that it accepts are to have: they take it over.
+  static func prepareListener(_ fd: Int32, _ calls: SocketCalls) {
+    prepareSocket(fd, calls)
+    keepClientsAlive(fd, calls)
+    calls.setResetOnClose(fd, true)
+  }
+
+  /// What a flow is whose socket comes from such a listener.
+  static let accepted: TCPFlowFlags = [.isPrepared, .resetsOnClose, .isKeptAlive]
+}
+
+extension SocketCalls {
+  /// Whether a close of the socket, be it by the end of the process, resets the connection
+  /// (SO_LINGER 0). So while a connection is open: an end that nobody meant must not look like one
+  /// that somebody did.
+  func setResetOnClose(_ fd: Int32, _ isOn: Bool) {
+    var value = linger(l_onoff: isOn ? 1 : 0, l_linger: 0)
+    _ = setOption(
+      context, fd, Int32(SOL_SOCKET), Int32(SO_LINGER), &value, UInt32(MemoryLayout<linger>.size))
   }
 }

@@ -13,6 +13,9 @@ extension TCPEngine {
   /// SYNs sent before giving up, and retransmissions of data.
   static let maximumSynAttempts: UInt8 = 6
   static let maximumAttempts: UInt8 = 13
+  /// The same, and probes of a window that stays closed, before data that an RST waits behind is
+  /// given up: for a quarter of a minute where round trips are short.
+  static let maximumResetAttempts: UInt8 = 6
   /// SYNs sent to a guest whose Ethernet address nobody tells: for 3 s.
   static let maximumARPAttempts: UInt8 = 2
   /// How long an ACK waits for data to ride on: longer than a service of this host takes, and a
@@ -48,15 +51,9 @@ extension TCPEngine {
     }
     if flow.pointee.retransmitDeadline != 0 { return flow.pointee.retransmitDeadline }
     switch flow.pointee.state {
-    case .connecting, .synSent, .synReceived, .timeWait, .closed: return .max
+    case .connecting, .synSent, .synReceived, .timeWait, .detached, .closed: return .max
     default: return keepAliveDeadline(flow)
     }
-  }
-
-  @inline(__always)
-  private func keepAliveDeadline(_ flow: FlowPointer) -> UInt64 {
-    flow.pointee.lastActivity &+ stack.config.keepAliveTime
-      &+ UInt64(flow.pointee.keepAlives) &* stack.config.keepAliveInterval
   }
 
   /// A flow's timer fired.
@@ -84,6 +81,9 @@ extension TCPEngine {
     switch flow.pointee.state {
     case .timeWait:
       timeWaitOver(flow)
+      return
+    case .detached:
+      lookAtDetached(flow)
       return
     case .synSent, .synReceived:
       synTimedOut(flow)
@@ -116,7 +116,9 @@ extension TCPEngine {
       }
       return
     }
-    guard flow.pointee.attempts < Self.maximumAttempts else {
+    let most =
+      flow.pointee.flags.contains(.resetDue) ? Self.maximumResetAttempts : Self.maximumAttempts
+    guard flow.pointee.attempts < most else {
       counters.timedOut &+= 1
       resetGuest(flow)
       return
@@ -137,9 +139,14 @@ extension TCPEngine {
   }
 
   private func synTimedOut(_ flow: FlowPointer) {
+    let key = flow.pointee.key
+    // A link that takes no frames is not the guest's fault.
+    if flow.pointee.flags.contains(.isWaiting) || stack.links.pointer(key.link).pointee.isBlocked {
+      flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
+      return
+    }
     flow.pointee.attempts &+= 1
     // As a kernel does (RFC 1122 §2.3.2.2): after some ARP requests the host is unreachable.
-    let key = flow.pointee.key
     let isUnreachable =
       flow.pointee.guestMAC == .zero && flow.pointee.attempts >= Self.maximumARPAttempts
       && stack.neighbor(key.guest, on: key.link) == nil
@@ -168,27 +175,16 @@ extension TCPEngine {
       resetGuest(flow)
       return
     }
+    // Nothing more comes for it from the host, and it was told all that can be.
+    if flow.pointee.flags.contains(.resetDue), flow.pointee.attempts >= Self.maximumResetAttempts {
+      counters.timedOut &+= 1
+      resetGuest(flow)
+      return
+    }
     if flow.pointee.attempts < 250 { flow.pointee.attempts &+= 1 }
     flow.pointee.retransmitDeadline = stack.now &+ min(retransmitTimeout(flow), 60_000_000_000)
     _ = sendSegment(
       flow, sequence: flow.pointee.sendUnacknowledged &- 1, length: 0, flags: .ack)
     touch(flow, .outputDue)
-  }
-
-  private func keepAliveIfDue(_ flow: FlowPointer) {
-    switch flow.pointee.state {
-    case .established, .closeWait, .finWait2: break
-    default: return
-    }
-    guard keepAliveDeadline(flow) <= stack.now else { return }
-    guard flow.pointee.keepAlives < stack.config.keepAliveProbes else {
-      counters.timedOut &+= 1
-      resetGuest(flow)
-      return
-    }
-    flow.pointee.keepAlives &+= 1
-    _ = sendSegment(
-      flow, sequence: flow.pointee.sendMaximum &- 1, length: 0, flags: .ack)
-    touch(flow, [])
   }
 }

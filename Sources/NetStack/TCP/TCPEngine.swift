@@ -79,7 +79,7 @@ package final class TCPEngine {
   // The slices of this batch, and room for what goes to one sendmsg or recvmsg.
   static let sliceCapacity = 512
   let slices: UnsafeMutablePointer<BatchSlice>
-  var sliceCount: Int32 = 0
+  var sliceCount: Int16 = 0
   var unsettled = Unsettled()
   let vectors: UnsafeMutablePointer<iovec>
   let message: UnsafeMutablePointer<msghdr>
@@ -88,7 +88,7 @@ package final class TCPEngine {
   struct BatchSlice: BitwiseCopyable {
     var data: UnsafeRawPointer
     var count: UInt32
-    var next: Int32
+    var next: Int16
   }
 
   init(stack: StackCore) {
@@ -206,22 +206,50 @@ package final class TCPEngine {
     guard !flow.pointee.flags.contains(.isWaiting), stack.links.isTaken(flow.pointee.key.link)
     else { return }
     let link = stack.links.pointer(flow.pointee.key.link)
-    flow.pointee.nextWaiting = link.pointee.waitingFlows
-    link.pointee.waitingFlows = index(of: flow)
+    let index = index(of: flow)
+    flow.pointee.nextWaiting = 0
+    if link.pointee.waitingFlows == 0 {
+      link.pointee.waitingFlows = index
+    } else {
+      flows.pointer(link.pointee.lastWaiting).pointee.nextWaiting = index
+    }
+    link.pointee.lastWaiting = index
     flow.pointee.flags.insert(.isWaiting)
   }
 
-  /// The link takes frames again.
+  /// The link takes frames again: the flows that wait have their turn, in the order in which they
+  /// began to, until it is full again. So a flow with much to send does not keep others from it.
   func linkReady(_ link: UInt32) {
     let state = stack.links.pointer(link)
-    var index = state.pointee.waitingFlows
-    state.pointee.waitingFlows = 0
-    while index != 0 {
-      let flow = flows.pointer(index)
-      index = flow.pointee.nextWaiting
-      flow.pointee.nextWaiting = 0
-      flow.pointee.flags.remove(.isWaiting)
-      touch(flow, .outputDue)
+    let last = state.pointee.lastWaiting
+    while state.pointee.waitingFlows != 0, !state.pointee.isBlocked {
+      let index = state.pointee.waitingFlows
+      let flow = stopWaiting(index, state)
+      if flow.pointee.state == .closed {
+        // Its slot was kept for the list.
+        touch(flow, [])
+      } else {
+        output(flow)
+      }
+      if index == last { break }
+    }
+  }
+
+  /// Takes the first of the flows that wait for a link out of its list.
+  private func stopWaiting(_ index: UInt32, _ link: UnsafeMutablePointer<Link>) -> FlowPointer {
+    let flow = flows.pointer(index)
+    link.pointee.waitingFlows = flow.pointee.nextWaiting
+    if link.pointee.waitingFlows == 0 { link.pointee.lastWaiting = 0 }
+    flow.pointee.nextWaiting = 0
+    flow.pointee.flags.remove(.isWaiting)
+    return flow
+  }
+
+  /// A link goes: nothing waits for it any more.
+  private func endWaiting(_ link: UInt32) {
+    let state = stack.links.pointer(link)
+    while state.pointee.waitingFlows != 0 {
+      touch(stopWaiting(state.pointee.waitingFlows, state), [])
     }
   }
 
@@ -229,11 +257,20 @@ package final class TCPEngine {
   func frameRefused(flow index: UInt32, sequence: UInt32) {
     guard flows.isTaken(index) else { return }
     let flow = flows.pointer(index)
-    guard flow.pointee.state != .closed else { return }
-    if Sequence32.less(sequence, flow.pointee.sendNext) {
-      flow.pointee.sendNext = Sequence32.max(sequence, flow.pointee.sendUnacknowledged)
+    switch flow.pointee.state {
+    case .closed, .detached: return
+    case .synSent, .synReceived:
+      flow.pointee.flags.insert(.synDue)
+    default:
+      // A probe is about what was acknowledged, and moves nothing.
+      if Sequence32.lessOrEqual(flow.pointee.sendUnacknowledged, sequence),
+        Sequence32.less(sequence, flow.pointee.sendNext)
+      {
+        flow.pointee.sendNext = sequence
+      }
+      flow.pointee.flags.insert(.ackDue)
     }
-    flow.pointee.flags.formUnion([.ackDue, .outputDue])
+    flow.pointee.flags.insert(.outputDue)
     flow.pointee.flags.remove(.isTiming)
     waitForLink(flow)
   }
@@ -243,7 +280,7 @@ package final class TCPEngine {
     forEachFlow { flow in
       if flow.pointee.key.link == link { guestLeft(flow) }
     }
-    linkReady(link)
+    endWaiting(link)
     endOfTurn()
   }
 
@@ -274,6 +311,8 @@ package final class TCPEngine {
   }
 
   func shutDown() {
+    // What the kernel took is still sent, where the guest had finished.
+    forEachFlow { guestLeft($0) }
     forEachFlow { abandon($0) }
     endOfTurn()
     _ = settle()

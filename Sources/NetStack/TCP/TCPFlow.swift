@@ -17,6 +17,8 @@ import PluginAPI
 enum TCPState: UInt8 {
   case closed, connecting, synSent, synReceived, established
   case finWait1, finWait2, closing, timeWait, closeWait, lastAck
+  /// The guest has left; what it sent before still goes to the host (TCPEngine+Detach).
+  case detached
 
   /// The guest may still send data.
   @inline(__always)
@@ -57,8 +59,10 @@ struct TCPFlow: UseListed {
   /// Slot of the SequenceRanges that arrived out of order; 0 when nothing is missing.
   var reassembly: UInt32 = 0
   /// Slices of this batch: places in TCPEngine's list, -1 for none.
-  var batchHead: Int32 = -1
-  var batchTail: Int32 = -1
+  var batchHead: Int16 = -1
+  var batchTail: Int16 = -1
+  /// `StackCore.neighborRevision` when `guestMAC` was looked up.
+  var neighborRevision: UInt32 = 0
   /// The host's socket; -1 when there is none (any more).
   var fd: Int32 = -1
 
@@ -194,4 +198,16 @@ struct TCPFlowFlags: OptionSet, BitwiseCopyable {
   static let isUnsettled = TCPFlowFlags(rawValue: 1 << 21)
   /// The socket has its options.
   static let isPrepared = TCPFlowFlags(rawValue: 1 << 22)
+  /// The host's side takes nothing more and has failed: what it sent before goes to the guest.
+  static let hostFailed = TCPFlowFlags(rawValue: 1 << 23)
+  /// The guest gets an RST behind `sendEnd`; there is no socket any more.
+  static let resetDue = TCPFlowFlags(rawValue: 1 << 24)
+  /// A SYN or SYN-ACK found the link full.
+  static let synDue = TCPFlowFlags(rawValue: 1 << 25)
+  /// Detached, and the guest had said and heard all.
+  static let endsInOrder = TCPFlowFlags(rawValue: 1 << 26)
+  /// SO_LINGER is set so that a close, or the end of the process, resets the host's side.
+  static let resetsOnClose = TCPFlowFlags(rawValue: 1 << 27)
+  /// SO_KEEPALIVE is set.
+  static let isKeptAlive = TCPFlowFlags(rawValue: 1 << 28)
 }

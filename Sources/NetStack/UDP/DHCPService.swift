@@ -107,12 +107,14 @@ package final class DHCPService {
     if server.revision != revision { onChange?() }
     guard let reply else { return }
     let length = reply.frameLength
-    guard let room = stack.transmitter.prepare(link: link, byteCount: length) else { return }
+    guard let room = stack.transmitter.prepare(link: link, byteCount: length, waits: true) else {
+      return
+    }
     let written = reply.emitFrame(
       into: MutableByteView(room, count: length), sourceMAC: stack.config.gatewayMAC)
     guard written > 0 else { return }
     sent &+= 1
-    stack.transmitter.commit(headerLength: written)
+    stack.transmitter.commit(headerLength: written, urgency: .control)
   }
 
   private func noteExhausted(

@@ -37,7 +37,9 @@ extension StackCore {
     while let (ip, part) = fragments.next() {
       let isFirst = part.lowerBound == 0
       let own = isFirst ? start &+ headerLength : start
-      guard let space = transmitter.prepare(link: link, byteCount: own) else { return false }
+      guard let space = transmitter.prepare(link: link, byteCount: own, waits: true) else {
+        return false
+      }
       let out = MutableByteView(space, count: own)
       EthernetHeader(destination: mac, source: config.gatewayMAC, etherType: EtherType.ipv4)
         .emit(into: out)
@@ -46,7 +48,8 @@ extension StackCore {
       let from = isFirst ? 0 : part.lowerBound &- headerLength
       let count = isFirst ? part.count &- headerLength : part.count
       transmitter.commit(
-        headerLength: own, payload: lnd_slice(payload.slice(at: from, count: count)))
+        headerLength: own, payload: lnd_slice(payload.slice(at: from, count: count)),
+        urgency: .datagram)
     }
     return true
   }

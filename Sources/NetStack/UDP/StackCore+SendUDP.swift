@@ -94,7 +94,8 @@ extension StackCore {
         payloadLength: payload.count, segment: segment, from: source, to: guest,
         trafficClass: trafficClass, mac: mac, on: link)
     else { return false }
-    transmitter.commit(headerLength: Self.headers, payload: lnd_slice(payload), frame: frame)
+    transmitter.commit(
+      headerLength: Self.headers, payload: lnd_slice(payload), frame: frame, urgency: .datagram)
     return true
   }
 
@@ -105,7 +106,10 @@ extension StackCore {
     payloadLength: Int, segment: Int, from source: Endpoint, to guest: Endpoint,
     trafficClass: UInt8, mac: MACAddress, on link: UInt32
   ) -> lnd_frame? {
-    guard let room = transmitter.prepare(link: link, byteCount: Self.headers) else { return nil }
+    guard
+      let room = transmitter.prepare(
+        link: link, byteCount: Self.headers, waits: segment == 0)
+    else { return nil }
     let out = MutableByteView(room, count: Self.headers)
     EthernetHeader(destination: mac, source: config.gatewayMAC, etherType: EtherType.ipv4)
       .emit(into: out)

@@ -30,6 +30,7 @@ extension UDPEngine {
   private func deliver(to index: UInt32) {
     let flow = flows.pointer(index)
     let link = flow.pointee.key.link
+    follow(flow)
     var last: (source: Endpoint, seen: Endpoint)?
     var datagram = 0
     while datagram < inbox.count {
@@ -143,6 +144,12 @@ extension UDPEngine {
     stack.timers.reschedule(flow.pointee.timer, at: deadline(of: flow))
   }
 
+  /// The guest may have another Ethernet address than when it last spoke.
+  private func follow(_ flow: UnsafeMutablePointer<UDPFlow>) {
+    flow.pointee.guestMAC = stack.currentMAC(
+      flow.pointee.guestMAC, of: flow.pointee.key.guest, on: flow.pointee.key.link)
+  }
+
   // MARK: Errors
 
   /// Passes on what the network said about this flow's datagrams.
@@ -150,6 +157,7 @@ extension UDPEngine {
   @discardableResult
   func readErrors(_ index: UInt32) -> UInt32? {
     let flow = flows.pointer(index)
+    follow(flow)
     return flow.pointee.socket.readErrors(inbox, stack.calls) { report in
       guard let message = report.messageForGuest else { return }
       let remote = stack.seen(report.destination)

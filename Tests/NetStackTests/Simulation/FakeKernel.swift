@@ -30,7 +30,10 @@ final class FakeKernel {
     var incoming: [UInt8] = []
     var incomingAt = 0
     var isIncomingOver = false
-    var error: Int32 = 0
+    /// Told once, to whoever asks first, as the kernel does: a send, a read that finds nothing
+    /// left, or SO_ERROR. After it the socket is dead: reads end, writes fail with EPIPE.
+    var error: Int32 = 0 { didSet { if error != 0 { isDead = true } } }
+    private(set) var isDead = false
     /// The far end sees the end of what the stack sends: by shutdown, or by close.
     var isShut = false
     var shutdownCalls = 0
@@ -39,6 +42,17 @@ final class FakeKernel {
     var noDelay = false
     var noDelayCalls = 0
     var sendCalls = 0
+    /// Bytes taken that are not on their way yet (TCP_INFO).
+    var unsent: UInt32 = 0
+    /// Options of type int, by "level/name".
+    var options: [String: Int32] = [:]
+    /// Whether SO_LINGER says that a close resets.
+    var lingers = false
+
+    func takeError() -> Int32 {
+      defer { error = 0 }
+      return error
+    }
 
     var unread: Int { incoming.count - incomingAt }
   }
@@ -72,15 +86,12 @@ final class FakeKernel {
     if !socket.connectDone {
       if socket.target != nil, socket.connectLater { return 0 }
     }
-    if socket.unread > 0 || socket.isIncomingOver || socket.error != 0 {
-      ready |= UInt32(LND_FD_READ)
-    }
-    if socket.sendRoom > 0 || socket.error != 0 { ready |= UInt32(LND_FD_WRITE) }
+    let isOver = socket.isIncomingOver || socket.isDead
+    if socket.unread > 0 || isOver { ready |= UInt32(LND_FD_READ) }
+    if socket.sendRoom > 0 || socket.isDead { ready |= UInt32(LND_FD_WRITE) }
     ready &= interest
-    if socket.isIncomingOver, interest & UInt32(LND_FD_READ) != 0 {
-      ready |= UInt32(LND_FD_HANGUP)
-    }
-    if socket.error != 0 || (socket.isIncomingOver && socket.isShut) {
+    if isOver, interest & UInt32(LND_FD_READ) != 0 { ready |= UInt32(LND_FD_HANGUP) }
+    if socket.isDead || (socket.isIncomingOver && socket.isShut) {
       ready |= UInt32(LND_FD_ERROR)
     }
     return ready
@@ -145,21 +156,31 @@ final class FakeKernel {
         guard let socket = FakeKernel.of(ctx).sockets[fd], !socket.isClosed else { return -EBADF }
         socket.isClosed = true
         socket.isShut = true
+        if socket.lingers { socket.wasReset = true }
         return 0
       },
-      getOption: { ctx, fd, _, name, value, _ in
+      getOption: { ctx, fd, level, name, value, _ in
         guard let socket = FakeKernel.of(ctx).sockets[fd] else { return -EBADF }
-        if name == SO_ERROR {
-          var code = socket.error
+        switch name {
+        case SO_ERROR where level == SOL_SOCKET:
+          var code = socket.takeError()
           if code == 0, !socket.isConnected { code = socket.connectResult }
-          socket.error = 0
           value.storeBytes(of: code, as: Int32.self)
+        case TCP_INFO where level == Int32(IPPROTO_TCP.self):
+          value.storeBytes(
+            of: socket.unsent, toByteOffset: TCPInfo.unsentOffset, as: UInt32.self)
+        default:
+          value.storeBytes(of: socket.options["\(level)/\(name)"] ?? 0, as: Int32.self)
         }
         return 0
       },
-      setOption: { ctx, fd, _, name, value, _ in
+      setOption: { ctx, fd, level, name, value, _ in
         guard let socket = FakeKernel.of(ctx).sockets[fd] else { return -EBADF }
-        if name == SO_LINGER { socket.wasReset = value.load(as: linger.self).l_onoff != 0 }
+        if level == SOL_SOCKET, name == SO_LINGER {
+          socket.lingers = value.load(as: linger.self).l_onoff != 0
+          return 0
+        }
+        socket.options["\(level)/\(name)"] = value.load(as: Int32.self)
         if name == TCP_NODELAY {
           socket.noDelay = true
           socket.noDelayCalls += 1
@@ -179,8 +200,8 @@ final class FakeKernel {
   private func send(_ fd: Int32, _ message: msghdr) -> Int {
     guard let socket = sockets[fd], !socket.isClosed else { return -Int(EBADF) }
     socket.sendCalls += 1
-    if socket.error != 0 { return -Int(socket.error) }
-    if socket.isShut { return -Int(EPIPE) }
+    if socket.error != 0 { return -Int(socket.takeError()) }
+    if socket.isShut || socket.isDead { return -Int(EPIPE) }
     if socket.sendRoom <= 0 { return -Int(EAGAIN) }
     var taken = 0
     for index in 0..<Int(message.msg_iovlen) {
@@ -197,8 +218,8 @@ final class FakeKernel {
   private func receive(_ fd: Int32, _ message: msghdr) -> Int {
     guard let socket = sockets[fd], !socket.isClosed else { return -Int(EBADF) }
     if socket.unread == 0 {
-      if socket.error != 0 { return -Int(socket.error) }
-      return socket.isIncomingOver ? 0 : -Int(EAGAIN)
+      if socket.error != 0 { return -Int(socket.takeError()) }
+      return socket.isIncomingOver || socket.isDead ? 0 : -Int(EAGAIN)
     }
     var taken = 0
     for index in 0..<Int(message.msg_iovlen) where socket.unread > 0 {

@@ -7,11 +7,12 @@
 enum Frames {
   /// An Ethernet frame from the guest with an IPv4 packet.
   static func ipv4(
-    proto: UInt8, transport: [UInt8], source: IPAddress, destination: IPAddress
+    proto: UInt8, transport: [UInt8], source: IPAddress, destination: IPAddress,
+    mac: MACAddress = GuestTCP.mac
   ) -> [UInt8] {
     [UInt8](capacity: 34 + transport.count) { out in
       EthernetHeader(
-        destination: GuestTCP.gatewayMAC, source: GuestTCP.mac, etherType: EtherType.ipv4
+        destination: GuestTCP.gatewayMAC, source: mac, etherType: EtherType.ipv4
       ).emit(into: out)
       IPv4Header(
         source: source, destination: destination, protocolNumber: proto,
@@ -57,6 +58,23 @@ enum Frames {
         isChecksumGood: ip.isHeaderChecksumValid
           && tcp.isChecksumValid(source: ip.source, destination: ip.destination))
     }
+  }
+
+  /// An ARP request of a guest for the gateway's address.
+  static func arp(from source: IPAddress, at mac: MACAddress = GuestTCP.mac) -> [UInt8] {
+    [UInt8](capacity: 42) { out in
+      EthernetHeader(destination: .broadcast, source: mac, etherType: EtherType.arp).emit(into: out)
+      ARPHeader(
+        operation: ARPHeader.request, senderMAC: mac, senderIP: source, targetMAC: .zero,
+        targetIP: Simulation.gateway
+      ).emit(into: out.dropFirst(14))
+      return 42
+    }
+  }
+
+  /// Where a frame goes.
+  static func destination(of frame: [UInt8]) -> MACAddress {
+    frame.withByteView { $0.macAddress(at: 0) }
   }
 
   /// Type and code of the ICMP message in a frame.

@@ -41,6 +41,8 @@ final class Scenario {
   private let linkRoom: Int?
   private var socket: FakeKernel.Socket?
   private var nextStep: UInt64 = 0
+  /// The guest's link is gone; the host's side may be quick now.
+  private var isCutOff = false
 
   init(seed: UInt64) {
     var random = RandomSource(seed: seed)
@@ -106,7 +108,7 @@ final class Scenario {
     }
     if let reads = guestReads, !isStalled { simulation.guests[0].read(reads) }
     guard let socket else { return }
-    socket.sendRoom = isStalled ? 0 : hostTakes
+    socket.sendRoom = isStalled ? 0 : isCutOff ? .max : hostTakes
     if !isStalled, written < down.count {
       let end = min(down.count, written + hostWrites)
       socket.incoming += down[written..<end]
@@ -160,7 +162,17 @@ final class Scenario {
     // What is left after an abrupt end goes with the link.
     simulation.run(for: 600_000_000_000) { $0.stack.tcp.flowCount == 0 }
     if !hasEnded, simulation.stack.tcp.flowCount != 0 { problems.append("a flow is left") }
+    let acknowledged = min(Int(guest.una &- guest.iss &- 1), up.count)
     simulation.stack.portDown(Simulation.port)
+    // What the host's side has not taken yet is still offered to it.
+    isCutOff = true
+    simulation.stepEvery = 1_000_000_000
+    simulation.run(for: 3_600_000_000_000) { $0.stack.tcp.flows.count == 0 }
+    if simulation.stack.tcp.flows.count != 0 { problems.append("a slot is left") }
+    let isHostThere = !(hasEnded && ending == .resetByHost) && counters.timedOut == 0
+    if isHostThere, guest.una != guest.iss, (socket?.received.count ?? 0) < acknowledged {
+      problems.append("host: \(socket?.received.count ?? 0) of \(acknowledged) acknowledged")
+    }
     if simulation.stack.chunks.used != 0 { problems.append("memory is left") }
     if simulation.kernel.openCount != 0 { problems.append("a socket is left") }
     if !simulation.host.watches.isEmpty { problems.append("a watch is left") }
