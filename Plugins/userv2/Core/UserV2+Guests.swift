@@ -18,10 +18,11 @@ extension UserV2 {
   package func guestUp(_ info: PortInfo) {
     directory.guestUp(info.port, name: info.name)
     let mac = MACAddress(bytes: info.mac)
-    if mac.isUnicast { directory.station(mac, at: info.port) }
+    if mac.isUnicast { note(mac, at: info.port) }
   }
 
   package func guestDown(_ port: lnd_port) {
+    stack.core.shares.guestGone(port)
     for mac in directory.guestDown(port) {
       dhcp.cancelReservation(port: self.port, mac: mac)
     }
@@ -31,7 +32,14 @@ extension UserV2 {
   package func station(
     _ port: lnd_port, _ mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)
   ) {
-    if directory.station(MACAddress(bytes: mac), at: port) { settle() }
+    if note(MACAddress(bytes: mac), at: port) { settle() }
+  }
+
+  /// A station is behind a guest's port: with it the guest's share.
+  @discardableResult
+  private func note(_ mac: MACAddress, at port: lnd_port) -> Bool {
+    stack.core.shares.station(mac, isBehind: port)
+    return directory.station(mac, at: port)
   }
 
   // MARK: limanetd.lease/1
@@ -41,7 +49,7 @@ extension UserV2 {
     guard mac.isUnicast else {
       throw .invalid(nil, "a guest of this network needs an Ethernet address to have another")
     }
-    directory.station(mac, at: request.port)
+    note(mac, at: request.port)
     guard let address = dhcp.reserve(port: port, mac: mac, name: request.name) else {
       throw PluginFailure(
         LND_ERR_LIMIT,

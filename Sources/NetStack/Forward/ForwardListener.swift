@@ -23,6 +23,8 @@ final class ForwardListener {
   var timer: UInt32 = 0
   /// TCP connections that came this way and live, or UDP clients.
   var connections = 0
+  /// UDP clients by time of use.
+  var order = UseList()
   /// Replies of this turn, for a UDP listener.
   var queue = DatagramQueue()
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The clients of UDP forwards: each is a remote endpoint of its own to the guest, so that
-// answers find their way back to the right one. Bounded; the one that was silent longest
-// makes room. Loop thread only.
+// answers find their way back to the right one. Bounded; of the forward with the most the one that
+// was silent longest makes room. Loop thread only.
 
 /// A client of a UDP forward.
-struct UDPForwardClient: BitwiseCopyable {
+struct UDPForwardClient: UseListed {
   /// The guest's endpoint, and the client as the guest knows it.
   var key: FlowKey
   var listener: UInt32
@@ -13,6 +13,9 @@ struct UDPForwardClient: BitwiseCopyable {
   var client: Endpoint
   var local: IPAddress
   var lastUsed: UInt64
+  /// In the list of its forward.
+  var older: UInt32 = 0
+  var newer: UInt32 = 0
 }
 
 /// Clients by either side.
@@ -69,12 +72,5 @@ final class UDPForwardTable {
     (1..<max(clients.endIndex, 1)).filter {
       clients.isTaken($0) && isWanted(clients.pointer($0).pointee)
     }
-  }
-
-  /// The slot of the client that was silent longest; 0 when there is none.
-  var oldest: UInt32 {
-    indices { _ in true }.min {
-      clients.pointer($0).pointee.lastUsed < clients.pointer($1).pointee.lastUsed
-    } ?? 0
   }
 }

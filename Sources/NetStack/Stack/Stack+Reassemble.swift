@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fragments from a guest on their way to becoming packets (RFC 791 §3.2): each link has a
-// Reassembler of its own, so that no guest can use up another's room. What it delivers
+// Fragments from a guest on their way to becoming packets (RFC 791 §3.2): each guest has a
+// Reassembler of its own, so that none can use up another's room. What it delivers
 // stays where it is until the turn ends, as every other packet of the turn.
 
 import PluginAPI
 
 extension Stack {
   func receiveFragment(_ ip: IPv4Packet, from mac: MACAddress, on link: UInt32) {
-    guard let services = core.services(of: link) else { return }
-    let reassembler = services.reassembler ?? Reassembler(budget: fragmentBudget)
-    services.reassembler = reassembler
+    let share = core.shares.of(link, mac)
+    let own = core.shares.reassembly(share) { Reassembler(budget: fragmentBudget) }
     // The timer may be late by a slot of the wheel.
-    reassembler.expire(now: core.now) { reportTimeout($0, on: link) }
-    switch reassembler.add(Fragment(ip, from: mac), now: core.now) {
+    own.reassembler.expire(now: core.now) { reportTimeout($0, of: share) }
+    let outcome = own.reassembler.add(Fragment(ip, from: mac), now: core.now)
+    core.shares.pointer(share).pointee.fragmentBytes = own.reassembler.pending.bytes
+    switch outcome {
     case .incomplete:
-      armReassemblyTimer(services, on: link)
+      armReassemblyTimer(own, of: share)
     case .refused:
       core.links.pointer(link).pointee.counters.malformed &+= 1
     case .complete(let packet):
-      reassembledLinks.append(link)
+      reassembledShares.append(share)
       guard let ip = IPv4Packet(checking: packet) else { return }
       dispatch(
         InboundPacket(
@@ -30,33 +31,46 @@ extension Stack {
   }
 
   func onReassemblyTimer(_ token: EventToken) {
-    let link = token.index
-    guard core.links.isTaken(link, generation: token.generation),
-      let services = core.services(of: link)
+    let share = token.index
+    guard core.shares.isTaken(share, generation: token.generation),
+      let own = core.shares.reassembly(share)
     else { return }
-    services.reassemblyTimer = 0
-    services.reassembler?.expire(now: core.now) { reportTimeout($0, on: link) }
-    armReassemblyTimer(services, on: link)
+    own.timer = 0
+    own.reassembler.expire(now: core.now) { reportTimeout($0, of: share) }
+    core.shares.pointer(share).pointee.fragmentBytes = own.reassembler.pending.bytes
+    armReassemblyTimer(own, of: share)
   }
 
   /// Nothing points into the reassembled packets of this turn any more.
   @inline(__always)
   func releaseReassembled() {
-    guard !reassembledLinks.isEmpty else { return }
-    for link in reassembledLinks { core.services(of: link)?.reassembler?.releaseDelivered() }
-    reassembledLinks.removeAll(keepingCapacity: true)
+    guard !reassembledShares.isEmpty else { return }
+    for share in reassembledShares { core.shares.reassembly(share)?.reassembler.releaseDelivered() }
+    reassembledShares.removeAll(keepingCapacity: true)
   }
 
-  private func armReassemblyTimer(_ services: LinkServices, on link: UInt32) {
-    guard services.reassemblyTimer == 0, let deadline = services.reassembler?.nextDeadline else {
+  /// The link is gone, and with it what its guests have not sent whole.
+  func endReassembly(on link: UInt32) {
+    core.shares.forEach { share in
+      guard core.shares.pointer(share).pointee.link == link,
+        let own = core.shares.reassembly(share)
+      else { return }
+      core.timers.cancel(own.timer)
+      own.timer = 0
+    }
+  }
+
+  private func armReassemblyTimer(_ own: ShareTable.Reassembly, of share: UInt32) {
+    guard own.timer == 0, let deadline = own.reassembler.nextDeadline else { return }
+    let token = EventToken(.fragments, index: share, generation: core.shares.generation(share))
+    own.timer = core.timers.schedule(at: deadline, token: token.rawValue)
+  }
+
+  private func reportTimeout(_ expired: Reassembler.Expired, of share: UInt32) {
+    let link = core.shares.pointer(share).pointee.link
+    guard core.links.isTaken(link), let ip = IPv4Packet(checking: expired.firstFragment) else {
       return
     }
-    let token = EventToken(.fragments, index: link, generation: core.links.generation(link))
-    services.reassemblyTimer = core.timers.schedule(at: deadline, token: token.rawValue)
-  }
-
-  private func reportTimeout(_ expired: Reassembler.Expired, on link: UInt32) {
-    guard let ip = IPv4Packet(checking: expired.firstFragment) else { return }
     core.sendICMPError(
       quoting: expired.firstFragment, to: ip.source, mac: expired.sourceMAC, on: link,
       from: core.config.isOwn(ip.destination) ? ip.destination : core.config.gateway,

@@ -29,8 +29,8 @@ package final class Stack {
 
   let fragmentBudget = FragmentBudget()
   private let lookAhead = LookAhead()
-  /// Links that delivered reassembled datagrams in this turn.
-  var reassembledLinks: [UInt32] = []
+  /// Guests whose datagrams were put together in this turn.
+  var reassembledShares: [UInt32] = []
 
   /// - Parameters:
   ///   - table: lives until the stack is gone.
@@ -115,7 +115,9 @@ package final class Stack {
     icmp.linkDown(link)
     forwards.linkDown(link)
     dns.linkDown(link)
-    core.timers.cancel(core.services(of: link)?.reassemblyTimer ?? 0)
+    core.newFlows.linkDown(link)
+    endReassembly(on: link)
+    core.shares.linkDown(link)
     core.links.remove(link)
     core.services[Int(link)] = nil
     endOfTurn()
@@ -171,6 +173,7 @@ package final class Stack {
   package func onTimer(_ timer: lnd_handle) {
     guard core.takeTimer(timer) else { return }
     core.now = core.host.nowNanoseconds()
+    core.newFlows.replay { dispatch($0) }
     while let raw = core.timers.popDue(now: core.now) {
       let token = EventToken(rawValue: raw)
       switch token.kind {
@@ -214,6 +217,7 @@ package final class Stack {
     core.transmitter.flush()
     if tcp.settle() { core.transmitter.flush() }
     releaseReassembled()
+    core.newFlows.endOfTurn()
     core.armTimer()
   }
 }

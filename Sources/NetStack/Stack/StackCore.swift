@@ -18,6 +18,9 @@ package final class StackCore {
   /// Links by slot index; `Link.port` leads back to the host's port.
   package let links: LinkTable
   package let transmitter: Transmitter
+  /// Who holds how much.
+  package let shares: ShareTable
+  let descriptors: DescriptorBudget
 
   package var random: RandomSource
   package var chunks: ChunkPool
@@ -25,6 +28,8 @@ package final class StackCore {
   /// The time of this turn of the loop: read once per entry point. Nanoseconds.
   package internal(set) var now: UInt64
 
+  /// Set when the stack is made.
+  private(set) var newFlows: NewFlows!
   var services: [LinkServices?] = []
   var ports: [lnd_port: UInt32] = [:]
   private var lastPort: lnd_port = 0
@@ -34,7 +39,6 @@ package final class StackCore {
   private var hostTimerDeadline: UInt64 = .max
   private var isHousekeepingDue = false
 
-  var icmpErrorLimit = RateLimit(burst: 200, interval: 1_000_000)
   private var identification: UInt16 = 0
 
   // The engines, for what they ask of each other now and then. Set when the stack is made, and
@@ -53,11 +57,15 @@ package final class StackCore {
     links = LinkTable(capacity: 4096)
     transmitter = Transmitter(host: host, links: links)
     random = RandomSource(seed: seed)
+    // Not of the generator: guests see parts of what it gives out.
+    shares = ShareTable(links: links, seed: seed ^ 0x9E37_79B9_7F4A_7C15)
+    descriptors = DescriptorBudget(config)
     now = host.nowNanoseconds()
     chunks = ChunkPool(byteLimit: config.bufferLimit)
     timers = TimerWheel(
       capacity: config.maximumFlows * 2 + config.udp.maximumFlows + config.icmp.maximumFlows + 8192,
       now: now)
+    newFlows = NewFlows(stack: self)
   }
 
   // MARK: Links
@@ -98,7 +106,9 @@ package final class StackCore {
   /// Sets the host's timer when the next deadline is before what it is set to.
   @inline(__always)
   func armTimer() {
-    guard let deadline = timers.nextDeadline(), deadline < hostTimerDeadline else { return }
+    var deadline = timers.nextDeadline() ?? .max
+    if let next = newFlows.deadline { deadline = min(deadline, next) }
+    guard deadline < hostTimerDeadline else { return }
     host.cancel(timer: hostTimer)
     hostTimer = host.timer(at: max(deadline, now))
     hostTimerDeadline = hostTimer == 0 ? .max : deadline

@@ -209,14 +209,12 @@ package final class Transmitter {
     var from = from
     var count = count
     while from < count {
-      guard blockedCount < Self.maximumBlocked else {
-        state.pointee.isBlocked = true
-        for index in from..<count { refuse(index, state) }
-        return
-      }
       let mac = destination(from)
-      blocked[blockedCount] = mac
-      blockedCount &+= 1
+      // One beyond those that are remembered is found full again next time: only it has to wait.
+      if blockedCount < Self.maximumBlocked {
+        blocked[blockedCount] = mac
+        blockedCount &+= 1
+      }
       var kept = from
       for index in from..<count {
         if destination(index) == mac {

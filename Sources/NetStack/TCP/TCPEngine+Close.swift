@@ -104,7 +104,7 @@ extension TCPEngine {
     if flow.pointee.state == .timeWait { timeWaitCount &-= 1 }
     closeSocket(flow, reset: false)
     table.remove(index(of: flow))
-    store.shares.flowEnded(flow.pointee.share, index(of: flow), in: flows)
+    leaveShare(flow)
     flow.pointee.state = .closed
     stack.timers.cancel(flow.pointee.timer)
     flow.pointee.timer = 0
@@ -136,6 +136,7 @@ extension TCPEngine {
     flow.pointee.interest = 0
     closeDescriptor(flow.pointee.fd, reset: reset)
     flow.pointee.fd = -1
+    socketCount &-= 1
   }
 
   /// Closes a socket when the turn ends; with `reset` at once (its descriptor may be needed), and its

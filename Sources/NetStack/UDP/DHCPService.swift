@@ -40,13 +40,16 @@ package final class DHCPService {
     return DHCPServer(configuration: own, policy: policy)
   }
 
+  /// Whether a datagram for port 67 is for this server.
+  func isFor(_ packet: InboundPacket) -> Bool {
+    let destination = packet.destination
+    return destination.isLimitedBroadcast || destination == configuration.serverAddress
+      || destination == configuration.subnet.broadcast
+  }
+
   /// A datagram for port 67. False when it is not for this server.
   func receive(_ packet: InboundPacket, _ payload: ByteView) -> Bool {
-    let destination = packet.destination
-    guard
-      destination.isLimitedBroadcast || destination == configuration.serverAddress
-        || destination == configuration.subnet.broadcast
-    else { return false }
+    guard isFor(packet) else { return false }
     received &+= 1
     var server = server(packet.link)
     if let admits, !admits(packet.sourceMAC, server.remembered) {

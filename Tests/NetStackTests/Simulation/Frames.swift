@@ -7,11 +7,12 @@
 enum Frames {
   /// An Ethernet frame from the guest with an IPv4 packet.
   static func ipv4(
-    proto: UInt8, transport: [UInt8], source: IPAddress, destination: IPAddress
+    proto: UInt8, transport: [UInt8], source: IPAddress, destination: IPAddress,
+    station: MACAddress = GuestTCP.mac
   ) -> [UInt8] {
     [UInt8](capacity: 34 + transport.count) { out in
       EthernetHeader(
-        destination: GuestTCP.gatewayMAC, source: GuestTCP.mac, etherType: EtherType.ipv4
+        destination: GuestTCP.gatewayMAC, source: station, etherType: EtherType.ipv4
       ).emit(into: out)
       IPv4Header(
         source: source, destination: destination, protocolNumber: proto,
@@ -23,7 +24,8 @@ enum Frames {
   }
 
   static func tcp(
-    _ header: TCPHeader, payload: [UInt8], source: IPAddress, destination: IPAddress
+    _ header: TCPHeader, payload: [UInt8], source: IPAddress, destination: IPAddress,
+    station: MACAddress = GuestTCP.mac
   ) -> [UInt8] {
     let length = header.encodedLength + payload.count
     let transport = [UInt8](capacity: length) { out in
@@ -34,7 +36,8 @@ enum Frames {
       }
       return length
     }
-    return ipv4(proto: 6, transport: transport, source: source, destination: destination)
+    return ipv4(
+      proto: 6, transport: transport, source: source, destination: destination, station: station)
   }
 
   struct Segment {
