@@ -8,6 +8,8 @@
 #   make install   into PREFIX (default /usr/local), after make build
 #   make bench     measure beside passt/pasta and slirp4netns, and between guests (needs root);
 #                  BENCH="--quick" for two minutes
+#   make floods    what a guest notices of a neighbour that floods (needs root); FLOODS="--quick";
+#                  FLOODS="--products DIR" for another build
 #   make micro     what a packet costs, by its path
 #   make growth    how cost grows with flows and networks; GROWTH="--svg FILE" draws it
 #   make fuzz      look for inputs that break a parser or the stack, SECONDS each (60)
@@ -19,7 +21,7 @@ SWIFT ?= swift
 RELEASE = .build/release
 SOURCES = Sources Plugins SDK Tests Benchmarks Package.swift
 
-.PHONY: demo test examples check build install bench micro growth fuzz format lint clean
+.PHONY: demo test examples check build install bench floods micro growth fuzz format lint clean
 
 demo:
 	@Scripts/install-packages demo
@@ -52,6 +54,11 @@ bench:
 	@Scripts/build-release
 	@Benchmarks/run $(BENCH)
 	@Benchmarks/switch
+
+floods:
+	@Scripts/install-packages bench
+	@Scripts/build-release
+	@Benchmarks/floods $(FLOODS)
 
 micro:
 	@Scripts/install-packages build

@@ -23,6 +23,9 @@ final class MicroScene {
     var config = StackConfig(
       subnet: subnet, gateway: Self.gateway, dns: IPAddress(192, 168, 5, 3))
     config.maximumFlows = max(1024, flows + 16)
+    config.newFlowsPerTurn = .max
+    config.maximumPerDestination = .max
+    config.maximumHalfOpen = max(1024, flows + 16)
     config.udp.maximumFlows = max(1024, flows + 16)
     config.udp.maximumPeers = max(1024, flows + 16)
     guard let stack = Stack(host: host.table, calls: host.calls, config: config, seed: 1) else {

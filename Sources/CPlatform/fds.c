@@ -79,7 +79,7 @@ ssize_t plat_recv_fds(int socket, void *bytes, uint64_t length, int *fds, uint32
     }
     if (message.msg_flags & MSG_CTRUNC) {
         for (uint32_t i = 0; i < count; i++) close(fds[i]);
-        return -EMSGSIZE;
+        count = PLAT_LOST_FDS;
     }
     *fd_count = count;
     return n;

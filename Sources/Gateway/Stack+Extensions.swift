@@ -13,6 +13,8 @@ extension Stack {
   package static func make(
     _ host: HostContext, _ config: StackConfig
   ) throws(PluginFailure) -> Stack {
+    var config = config
+    config.limitDescriptors()
     guard
       let stack = Stack(
         host: host.table, calls: .system, config: config, seed: UInt64.random(in: .min ... .max))

@@ -14,6 +14,8 @@ package enum DescriptorPassing {
   package enum Received {
     /// What came with at least one byte; all CLOEXEC, the caller's to close.
     case descriptors([Int32])
+    /// There were some, but this process has no room for them (RLIMIT_NOFILE).
+    case lost
     /// Nothing now.
     case wouldBlock
     /// The peer closed its end.
@@ -31,7 +33,9 @@ package enum DescriptorPassing {
       plat_recv_fds(socket, $0.baseAddress, UInt64(length), &fds, &count, 0)
     }
     if result == 0 { return .closed }
-    guard let errno = Errno(result: result) else { return .descriptors(Array(fds[..<Int(count)])) }
+    guard let errno = Errno(result: result) else {
+      return count == PLAT_LOST_FDS ? .lost : .descriptors(Array(fds[..<Int(count)]))
+    }
     return errno == .wouldBlock ? .wouldBlock : .failed(SystemError("recvmsg", errno))
   }
 

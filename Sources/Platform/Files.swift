@@ -328,13 +328,24 @@ package enum CurrentProcess {
     return result
   }
 
+  /// How many descriptors this process may have; nil when that is not known.
+  package static var descriptorLimit: Int? {
+    var limit = rlimit()
+    guard getrlimit(descriptors, &limit) == 0 else { return nil }
+    return Int(clamping: limit.rlim_cur)
+  }
+
+  #if canImport(Glibc)
+    private static var descriptors: __rlimit_resource_t {
+      __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    }
+  #else
+    private static var descriptors: Int32 { RLIMIT_NOFILE }
+  #endif
+
   /// As many descriptors as the system lets this process have, up to 2^20.
   package static func raiseDescriptorLimit() {
-    #if canImport(Glibc)
-      let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-    #else
-      let resource = RLIMIT_NOFILE
-    #endif
+    let resource = descriptors
     var limit = rlimit()
     guard getrlimit(resource, &limit) == 0 else { return }
     let wanted = min(limit.rlim_max, 1 << 20)

@@ -26,13 +26,18 @@ extension MessageChannel {
     }
   }
 
-  /// Sends on a channel that is attached to `loop`. A failure shows up as the
-  /// channel's end.
-  package func post(_ bytes: [UInt8], fds: [Int32] = [], on loop: EventLoop) {
-    guard fd >= 0 else { return }
-    // What the socket refuses, the loop's next read reports.
-    try? send(bytes, fds: fds)
-    updateInterest(loop)
+  /// Sends on a channel that is attached to `loop`. Returns why the message was not sent, if it was
+  /// not; what the socket refuses, the loop's next read reports as the channel's end, too.
+  @discardableResult
+  package func post(_ bytes: [UInt8], fds: [Int32] = [], on loop: EventLoop) -> Failure? {
+    guard fd >= 0 else { return .closed }
+    defer { updateInterest(loop) }
+    do throws(Failure) {
+      try send(bytes, fds: fds)
+      return nil
+    } catch {
+      return error
+    }
   }
 
   /// Stops driving and closes.

@@ -5,7 +5,10 @@
 // Wire: 4 bytes big-endian, then the message. The lower 24 bits are its length
 // (at most 1 MiB), the upper 8 how many descriptors (at most 4) came with its
 // first byte by SCM_RIGHTS; they arrive in order, so the n-th message takes
-// the next of them. Without descriptors the header is the plain length.
+// the next of them. Without descriptors the header is the plain length. A read
+// ends behind the bytes that descriptors came with, so those that are not of a
+// whole message yet are of the one that has begun; should the process have no
+// room for them, it is that message which goes without.
 //
 // Non-blocking with a bounded out queue; one thread; not Sendable. A peer that
 // breaks the rules is an error, after which the channel is to be closed.
@@ -23,6 +26,8 @@ package final class MessageChannel {
     package var bytes: [UInt8]
     /// The receiver's to close.
     package var fds: [Int32]
+    /// Descriptors came with it for which this process had no room (RLIMIT_NOFILE): `fds` is empty.
+    package var lostDescriptors = false
   }
 
   package enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
@@ -54,6 +59,8 @@ package final class MessageChannel {
   private let queueLimit: Int
   private var input: [UInt8] = []
   private var inputFDs: [Int32] = []
+  /// Descriptors of the message that has begun were lost.
+  private var isShort = false
   private var output: [Outgoing] = []
   private var queued = 0
 
@@ -171,7 +178,7 @@ package final class MessageChannel {
         fd, buffer.baseAddress?.advanced(by: start), UInt64(capacity), &fds, &count, 0)
     }
     input.removeLast(capacity - max(0, received))
-    inputFDs += fds[..<Int(count)]
+    if count == PLAT_LOST_FDS { isShort = true } else { inputFDs += fds[..<Int(count)] }
     if received == Int(-EAGAIN) { return false }
     if received == 0 || received == Int(-ECONNRESET) { throw .closed }
     if received < 0 { throw .system(SystemError("recvmsg", Errno(Int32(-received)))) }
@@ -190,6 +197,13 @@ package final class MessageChannel {
       throw .malformed("a header announces \(length) bytes and \(descriptors) descriptors")
     }
     guard input.count >= 4 + length else { return nil }
+    if descriptors > 0, isShort {
+      isShort = false
+      for fd in inputFDs { Descriptor.close(fd) }
+      inputFDs = []
+      defer { input.removeFirst(4 + length) }
+      return Message(bytes: Array(input[4..<4 + length]), fds: [], lostDescriptors: true)
+    }
     guard inputFDs.count >= descriptors else {
       throw .malformed("\(descriptors) descriptors announced, \(inputFDs.count) came")
     }

@@ -136,6 +136,17 @@ package enum Sockets {
     result(Int(systemGetpeername(fd, address, length)))
   }
 
+  /// Bytes of the kernel's memory that what was sent and not read takes; nil where it does not say.
+  package static func outputQueue(_ fd: Int32) -> Int? {
+    #if os(Linux)
+      var bytes: Int32 = 0
+      // SIOCOUTQ, which the importer does not bring.
+      return ioctl(fd, 0x5411, &bytes) == 0 ? Int(bytes) : nil
+    #else
+      return nil
+    #endif
+  }
+
   /// Sets an integer option. Returns 0 or -errno.
   package static func setOption(
     _ fd: Int32, _ level: Int32, _ option: Int32, _ value: Int32

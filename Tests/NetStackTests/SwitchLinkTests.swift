@@ -53,6 +53,21 @@ struct SwitchLinkTests {
     #expect(destinations(simulation.host) == [Self.slow])
   }
 
+  @Test func `more full stations than are remembered do not hold back the others`() {
+    let simulation = Simulation(seed: 4, kind: LND_PORT_SWITCH)
+    let stack = simulation.stack
+    let full = (0..<100).map { MACAddress(0x52_5500_0000 + UInt64($0)) }
+    simulation.host.fullStations = Set(full)
+    for mac in full {
+      frame(to: mac, in: stack)
+      frame(to: Self.quick, in: stack)
+      stack.endOfTurn()
+    }
+    #expect(destinations(simulation.host).count == 100)
+    #expect(stack.links.pointer(1).pointee.counters.sendDrops == 100)
+    #expect(!stack.links.pointer(1).pointee.isBlocked)
+  }
+
   @Test func `a connection to a guest that was full goes on when it is not`() throws {
     let simulation = Simulation(seed: 2, kind: LND_PORT_SWITCH)
     var guest = GuestTCP(

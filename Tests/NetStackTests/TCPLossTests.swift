@@ -108,11 +108,14 @@ struct TCPLossTests {
   }
 
   @Test func `one guest's stuck connections leave memory to the others`() throws {
-    let simulation = Simulation(seed: 6) { $0.bufferLimit = 2 << 20 }
-    func guest(_ address: IPAddress, _ port: UInt16) -> GuestTCP {
+    let simulation = Simulation(seed: 6, kind: LND_PORT_SWITCH) { $0.bufferLimit = 2 << 20 }
+    func guest(
+      _ address: IPAddress, _ port: UInt16, _ station: MACAddress = GuestTCP.mac
+    ) -> GuestTCP {
       var guest = GuestTCP(
         local: Endpoint(address, port: port), remote: Simulation.server,
         iss: UInt32(port) &* 77_777)
+      guest.station = station
       guest.connect(now: simulation.host.now)
       return guest
     }
@@ -129,7 +132,8 @@ struct TCPLossTests {
     #expect(simulation.stack.chunks.used == simulation.stack.chunks.capacity / 2)
     // Another one comes, and is served.
     simulation.kernel.configure = { _ in }
-    simulation.guests.append(guest(IPAddress(192, 168, 5, 16), 50000))
+    simulation.guests.append(
+      guest(IPAddress(192, 168, 5, 16), 50000, MACAddress(0x52, 0x55, 0x55, 0, 0, 2)))
     let last = simulation.guests.count - 1
     #expect(simulation.run(until: { $0.guests[last].state == .open }))
     let socket = try #require(simulation.socket)

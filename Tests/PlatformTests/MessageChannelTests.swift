@@ -48,6 +48,43 @@ import Testing
     for fd in second.fds + fourth.fds + [pipe.read] { close(fd) }
   }
 
+  @Test func descriptorsWithoutRoomAreLostWithTheirMessageAlone() throws {
+    let (a, b) = try pair()
+    let pipe = try Descriptor.pipe()
+    defer { for fd in [pipe.read, pipe.write] { Descriptor.close(fd) } }
+    try a.send([1])
+    try a.send([2], fds: [pipe.read, pipe.write])
+    try a.send([3])
+    var limit = rlimit()
+    #if canImport(Glibc)
+      let descriptors = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    #else
+      let descriptors = RLIMIT_NOFILE
+    #endif
+    #expect(getrlimit(descriptors, &limit) == 0)
+    // All below the next free number are taken.
+    let free = try Descriptor.duplicate(pipe.read)
+    Descriptor.close(free)
+    var none = limit
+    none.rlim_cur = rlim_t(free)
+    #expect(setrlimit(descriptors, &none) == 0)
+    var messages: [MessageChannel.Message] = []
+    do {
+      while messages.count < 3, let message = try b.receive() { messages.append(message) }
+    } catch {
+      Issue.record("the channel failed: \(error)")
+    }
+    #expect(setrlimit(descriptors, &limit) == 0)
+    #expect(messages.map(\.bytes) == [[1], [2], [3]])
+    #expect(messages.map(\.lostDescriptors) == [false, true, false])
+    #expect(messages.map(\.fds.count) == [0, 0, 0])
+    // And the next ones arrive.
+    try a.send([4], fds: [pipe.read])
+    let last = try #require(try b.receive())
+    #expect(last.fds.count == 1 && !last.lostDescriptors)
+    for fd in last.fds { Descriptor.close(fd) }
+  }
+
   @Test func aLargeMessageGoesOutAsTheReaderReads() throws {
     let (a, b) = try pair()
     let large = (0..<MessageChannel.maximumLength).map { UInt8(truncatingIfNeeded: $0 &* 7) }

@@ -28,6 +28,7 @@ extension Slirp {
         "mac": .string(state.guestMAC.description),
         "address": address.isUnspecified ? nil : .string(address.description),
         "mtu": JSONValue(state.mtu),
+        "share": stack.shareMembers(ofGuestAt: link),
       ] + stack.linkMembers(link))
   }
 }

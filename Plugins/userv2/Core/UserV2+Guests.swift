@@ -18,12 +18,13 @@ extension UserV2 {
   package func guestUp(_ info: PortInfo) {
     directory.guestUp(info.port, name: info.name)
     let mac = MACAddress(bytes: info.mac)
-    if mac.isUnicast { directory.station(mac, at: info.port) }
+    if mac.isUnicast { note(mac, at: info.port) }
   }
 
   package func guestDown(_ port: lnd_port) {
     let gone = directory.guestDown(port)
     stack.stationsDown(gone, port: self.port)
+    stack.core.shares.guestGone(port)
     for mac in gone { dhcp.cancelReservation(port: self.port, mac: mac) }
     dhcp.stationsDown(gone, port: self.port)
     settle()
@@ -34,9 +35,16 @@ extension UserV2 {
   ) {
     let station = MACAddress(bytes: mac)
     dhcp.stationUp(station, port: self.port)
-    let isNew = directory.station(station, at: port)
+    let isNew = note(station, at: port)
     if isNew { dhcp.askAhead(port: self.port) }
     if isNew || isDirty { settle() }
+  }
+
+  /// A station is behind a guest's port: with it the guest's share.
+  @discardableResult
+  private func note(_ mac: MACAddress, at port: lnd_port) -> Bool {
+    stack.core.shares.station(mac, isBehind: port)
+    return directory.station(mac, at: port)
   }
 
   // MARK: limanetd.lease/1
@@ -46,7 +54,7 @@ extension UserV2 {
     guard mac.isUnicast else {
       throw .invalid(nil, "a guest of this network needs an Ethernet address to have another")
     }
-    directory.station(mac, at: request.port)
+    note(mac, at: request.port)
     guard let address = dhcp.reserve(port: port, mac: mac, name: request.name) else {
       throw PluginFailure(
         LND_ERR_LIMIT,

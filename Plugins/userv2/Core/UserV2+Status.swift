@@ -19,6 +19,7 @@ extension UserV2 {
         "guests": JSONValue(directory.guestCount),
         "names": JSONValue(directory.nameCount),
         "leases": JSONValue(dhcp.leases().count),
+        "shares": stack.shareList { directory.guestName(of: $0) },
         "link": link == 0 ? .null : .object(stack.linkMembers(link)),
       ] + stack.statusMembers)
   }

@@ -43,9 +43,11 @@ int plat_wait_signal(int status);
 int plat_wait_core_dumped(int status);
 
 /* sendmsg/recvmsg with descriptors. `fd_count` is at most PLAT_MAX_FDS.
- * recv: *fd_count says how many came; all have CLOEXEC set. -EMSGSIZE when
- * more came than fit (those that did are closed). */
+ * recv: *fd_count says how many came; all have CLOEXEC set. PLAT_LOST_FDS when
+ * some could not be had, for the process has as many as it may have, or for more
+ * came than fit: those that were are closed, and the bytes are good. */
 #define PLAT_MAX_FDS 16
+#define PLAT_LOST_FDS 0xffffffffu
 ssize_t plat_send_fds(int socket, const void *bytes, uint64_t length, const int *fds,
                       uint32_t fd_count, int flags);
 ssize_t plat_recv_fds(int socket, void *bytes, uint64_t length, int *fds, uint32_t *fd_count,

@@ -89,6 +89,9 @@ final class AttachServer {
     guard let request = try? JSONText.decode(AttachRequest.self, from: message.bytes) else {
       return refuse(.invalidConfig, "the request makes no sense")
     }
+    guard !message.lostDescriptors else {
+      return refuse(.limit, "the daemon has no file descriptor left for another guest")
+    }
     guard message.fds.count == 1 else {
       return refuse(.invalidConfig, "the request must carry one descriptor, the TAP device's")
     }

@@ -137,6 +137,8 @@ final class GuestSockets {
       onComplaint("a client of \(paths.fd) left without sending a descriptor")
     case .failed(let error):
       onComplaint("a client of \(paths.fd): \(error)")
+    case .lost:
+      onComplaint("a guest is turned away: the daemon has no file descriptor left for it")
     case .descriptors(let fds):
       // A byte without a descriptor: it may still come.
       if fds.isEmpty { return }

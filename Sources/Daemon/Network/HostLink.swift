@@ -100,7 +100,14 @@ final class HostLink {
       let patience = Self.patience(request)
       let timer = loop.schedule(after: patience) { [weak self] in self?.timedOut(id, patience) }
       pending[id] = Pending(answer: answer, timer: timer)
-      channel.post(bytes, fds: fds, on: loop)
+      let failure = channel.post(bytes, fds: fds, on: loop)
+      guard let failure, failure != .closed, let asked = pending.removeValue(forKey: id) else {
+        return
+      }
+      // This one only: the daemon may be out of descriptors, and the next has none with it.
+      loop.cancel(asked.timer)
+      asked.answer(
+        .failure(HostError(.system, "the network's process cannot be asked: \(failure)")))
     } catch {
       answer(.failure(HostError(.internal, "a request could not be encoded: \(error)")))
     }

@@ -50,6 +50,12 @@ final class ControlServer {
       guard let id = HostCodec.requestID(message.bytes) else { return }
       return reply(id, .failed(HostError(.unsupported, "this host does not know that request")))
     }
+    guard !message.lostDescriptors else {
+      log.error("control", "no descriptor is left for what came with a request: it fails")
+      return reply(
+        envelope.id,
+        .failed(HostError(.limit, "the network's process has no file descriptor left for it")))
+    }
     handle(envelope.id, envelope.body, message.fds)
   }
 

@@ -38,6 +38,7 @@ package enum HostMain {
   private static func serve(_ fd: Int32) -> Never {
     let level = getenv("LIMA_NETD_LOG").flatMap { HostLog.Level(name: String(cString: $0)) }
     let log = HostLog(minimum: level ?? .info)
+    CurrentProcess.raiseDescriptorLimit()
     _ = plat_report_crashes()
     // Each port has buffers of a MiB.
     plat_map_large_blocks()

@@ -53,7 +53,7 @@ extension NetworkProcess {
       answerRequest: { [weak self] in self?.control.reply($0, $1) })
     dns.broker.policy = spec.dns.policy
     self.dns = dns
-    server.ask = { [unowned dns] in dns.pluginAsks($0, $1, deadline: 0) }
+    server.ask = { [unowned dns] in dns.pluginAsks($0, $1, deadline: 0, by: .client($2)) }
     server.forget = { [unowned dns] in dns.pluginCancels($0) }
     log.info("host", "DNS \(spec.name) is served: \(plugin.plugin.label)")
   }

@@ -34,13 +34,14 @@ package enum DNSEffect: Equatable, Sendable {
 /// inside `query`, so an owner that takes effects after it returned keeps
 /// limanetd.dns/1's promise by itself.
 ///
-///     let ticket = broker.query(bytes, over: .udp, now: now)   // nil: too many
+///     let ticket = broker.query(bytes, over: .udp, now: now)   // nil: too many wait
 ///     while let effect = broker.nextEffect() { ... }
 ///     broker.complete(lookup, answer: bytes or nil, now: now)  // from op_done
 ///     broker.expire(now: now)                                  // at nextDeadline
 ///
-/// Bounded: `maximumPending` questions that wait, as many answers that wait to be
-/// taken, and the cache.
+/// Bounded: `maximumPending` questions that wait, shared by those who ask (DNSAsker), eight times
+/// as many answers that wait to be taken, and the cache. What is owned or kept is answered however
+/// many questions wait.
 /// RFC 1035 4, 2181 5 and 9, 2308, 4343, 6891, 7766, 9619.
 package final class DNSBroker {
   package struct Limits: Sendable {
@@ -48,6 +49,8 @@ package final class DNSBroker {
     package var deadline: UInt64 = 5_000_000_000
     /// Clients' questions that wait at one time.
     package var maximumPending = 2048
+    /// And so many more of the host's own, which guests cannot take.
+    package var reserved = 64
     /// Answers kept, and the octets of all of them; 0: none.
     package var cacheEntries = 16384
     package var cacheOctets = 4 << 20
@@ -73,6 +76,8 @@ package final class DNSBroker {
   /// Lookups that others may join.
   private var shared: [LookupKey: DNSLookupID] = [:]
   private var waiting = 0
+  /// Of each client of `dns serve` that has any.
+  private var waitingOfClient: [UInt64: Int] = [:]
   private var effects: [DNSEffect] = []
   private var nextEffectIndex = 0
   /// No pending deadline is earlier. May lag behind: that costs one idle
@@ -94,6 +99,7 @@ package final class DNSBroker {
     let query: DNSClientQuery
     let lookup: DNSLookupID
     let deadline: UInt64
+    let asker: DNSAsker
     /// CNAME records of the network's own that led to the lookup's name.
     let chain: [DNSRecord]
   }
@@ -133,16 +139,27 @@ package final class DNSBroker {
 
   /// Takes a client's message: UDP payload, or TCP message without its length.
   /// - Parameters:
-  ///   - deadline: monotonic nanoseconds; 0 lets the broker choose.
+  ///   - deadline: monotonic nanoseconds; 0 lets the broker choose. One that is over by now: only
+  ///     what is known without the plugin is of use.
   /// - Returns: nil when too many questions are under way: send no answer.
   package func query(
-    _ message: [UInt8], over transport: DNSTransport, deadline: UInt64 = 0, now: UInt64
+    _ message: [UInt8], over transport: DNSTransport, deadline: UInt64 = 0,
+    by asker: DNSAsker = .plugin, now: UInt64
   ) -> DNSTicket? {
-    guard waiting < limits.maximumPending, clients.count < 2 * limits.maximumPending else {
+    guard clients.count < 8 * limits.maximumPending,
+      let ticket = take(message, over: transport, deadline: deadline, asker, now: now)
+    else {
       counters.overload &+= 1
       return nil
     }
     counters.queries &+= 1
+    return ticket
+  }
+
+  private func take(
+    _ message: [UInt8], over transport: DNSTransport, deadline: UInt64, _ asker: DNSAsker,
+    now: UInt64
+  ) -> DNSTicket? {
     switch DNSAdmission(message, over: transport) {
     case .ignored:
       counters.ignored &+= 1
@@ -153,13 +170,14 @@ package final class DNSBroker {
       counters.rejected &+= 1
       return served(answer)
     case .admitted(let query, let end):
-      return admit(query, message, end, deadline: deadline, now: now)
+      return admit(query, message, end, deadline: deadline, asker, now: now)
     }
   }
 
   private func admit(
-    _ query: DNSClientQuery, _ message: [UInt8], _ end: Int, deadline: UInt64, now: UInt64
-  ) -> DNSTicket {
+    _ query: DNSClientQuery, _ message: [UInt8], _ end: Int, deadline: UInt64, _ asker: DNSAsker,
+    now: UInt64
+  ) -> DNSTicket? {
     let question = query.question
     if !policy.ipv6, question.type == .aaaa, question.dnsClass == .internet {
       counters.withheld &+= 1
@@ -181,7 +199,7 @@ package final class DNSBroker {
           authoritative: code != .serverFailure))
     case .foreign:
       return ask(
-        Inquiry(query: query, key: key, asked: question, chain: []),
+        Inquiry(query: query, key: key, asked: question, asker: asker, chain: []),
         { end == message.count ? message : Array(message[..<end]) }, deadline, now)
     case .outside(let chain, let name):
       let asked = DNSQuestion(name: name, type: question.type, dnsClass: question.dnsClass)
@@ -191,7 +209,7 @@ package final class DNSBroker {
         return served(answer.encoded(for: query, behind: chain, asked, age: age))
       }
       return ask(
-        Inquiry(query: query, key: key, asked: asked, chain: chain),
+        Inquiry(query: query, key: key, asked: asked, asker: asker, chain: chain),
         { DNSMessage(header: query.header, questions: [asked], edns: query.edns).encoded() },
         deadline, now)
     }
@@ -202,7 +220,7 @@ package final class DNSBroker {
     switch clients[ticket] {
     case .waiting(let client):
       counters.cancelled &+= 1
-      release(ticket)
+      release(ticket, client)
       leave(client.lookup, ticket)
     case .served: clients[ticket] = .gone
     case .gone, nil: break
@@ -313,16 +331,18 @@ package final class DNSBroker {
     let query: DNSClientQuery
     let key: DNSCacheKey
     let asked: DNSQuestion
+    let asker: DNSAsker
     let chain: [DNSRecord]
   }
 
   private func ask(
     _ inquiry: Inquiry, _ message: () -> [UInt8], _ deadline: UInt64, _ now: UInt64
-  ) -> DNSTicket {
+  ) -> DNSTicket? {
     guard hasPlugin else {
       counters.failures &+= 1
       return served(inquiry.query.answer(.serverFailure))
     }
+    guard deadline == 0 || deadline > now, mayWait(inquiry.asker) else { return nil }
     let latest = now.addingReportingOverflow(limits.deadline)
     let bound = latest.overflow ? UInt64.max - 1 : latest.partialValue
     let deadline = deadline == 0 ? bound : min(deadline, bound)
@@ -352,11 +372,32 @@ package final class DNSBroker {
 
   private func wait(_ inquiry: Inquiry, _ id: DNSLookupID, _ deadline: UInt64) -> DNSTicket {
     waiting += 1
+    if case .client(let id) = inquiry.asker { waitingOfClient[id, default: 0] += 1 }
     earliest = min(earliest, deadline)
     return clients.insert(
       .waiting(
         Waiting(
-          query: inquiry.query, lookup: id, deadline: deadline, chain: inquiry.chain)))
+          query: inquiry.query, lookup: id, deadline: deadline, asker: inquiry.asker,
+          chain: inquiry.chain)))
+  }
+
+  /// Whether one more question of `asker` may wait.
+  private func mayWait(_ asker: DNSAsker) -> Bool {
+    let free = limits.maximumPending - waiting
+    switch asker {
+    case .plugin: return free > 0
+    case .request: return free + limits.reserved > 0
+    case .client(let id): return free > 0 && waitingOfClient[id] ?? 0 < 4 * free
+    }
+  }
+
+  /// A question does not wait any more.
+  private func waitIsOver(_ client: Waiting) {
+    waiting -= 1
+    if waiting == 0 { earliest = .max }
+    guard case .client(let id) = client.asker else { return }
+    let rest = (waitingOfClient[id] ?? 0) - 1
+    waitingOfClient[id] = rest > 0 ? rest : nil
   }
 
   /// A client that is answered at once.
@@ -388,16 +429,14 @@ package final class DNSBroker {
   }
 
   private func finish(_ ticket: DNSTicket, _ answer: [UInt8]) {
+    if case .waiting(let client)? = clients[ticket] { waitIsOver(client) }
     clients[ticket] = .served
-    waiting -= 1
-    if waiting == 0 { earliest = .max }
     effects.append(.answer(ticket, answer))
   }
 
-  private func release(_ ticket: DNSTicket) {
+  private func release(_ ticket: DNSTicket, _ client: Waiting) {
     _ = clients.remove(ticket)
-    waiting -= 1
-    if waiting == 0 { earliest = .max }
+    waitIsOver(client)
   }
 
   /// One client fewer for a lookup; without any it ends.

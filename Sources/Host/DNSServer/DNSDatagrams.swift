@@ -17,6 +17,22 @@ import Platform
 struct DNSPeer {
   fileprivate var address = sockaddr_in6()
   fileprivate var length: socklen_t = 0
+
+  /// Tells clients apart: two of IPv6 may be taken for one.
+  var number: UInt64 {
+    withUnsafeBytes(of: address) { bytes in
+      // Family, port and IPv4 address; IPv6 has its address at 8, and its scope.
+      var number = bytes.loadUnaligned(as: UInt64.self)
+      guard length > 16 else { return number }
+      for offset in [8, 16] {
+        number =
+          (number ^ bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+          &* 0x9E37_79B9_7F4A_7C15
+        number ^= number >> 29
+      }
+      return number
+    }
+  }
 }
 
 final class DNSDatagrams {

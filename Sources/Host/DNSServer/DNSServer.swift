@@ -36,8 +36,8 @@ final class DNSServer {
   private static let datagramsID: UInt64 = 1
   private static let listenerID: UInt64 = 2
 
-  /// Gives a message to the broker; nil when too many questions are under way.
-  var ask: ([UInt8], DNSTransport) -> lnd_op? = { _, _ in nil }
+  /// Gives a message of a client (its number) to the broker; nil when too many questions are under way.
+  var ask: ([UInt8], DNSTransport, UInt64) -> lnd_op? = { _, _, _ in nil }
   /// Nobody waits for an answer any more.
   var forget: (lnd_op) -> Void = { _ in }
 
@@ -121,7 +121,7 @@ final class DNSServer {
   private func readDatagrams() {
     for _ in 0..<Self.batchesPerTurn {
       let more = datagrams.receive { message, peer in
-        guard let operation = ask(message, .udp) else { return }
+        guard let operation = ask(message, .udp, peer.number) else { return }
         askers[operation] = .datagram(peer)
       }
       if !more { return }
@@ -206,7 +206,7 @@ final class DNSServer {
     for id in ids {
       guard let connection = connections[id] else { continue }
       let all = connection.askAll(now: now) { message in
-        guard let operation = ask(message, .tcp) else { return nil }
+        guard let operation = ask(message, .tcp, id) else { return nil }
         asked = true
         askers[operation] = .connection(id)
         return operation

@@ -128,7 +128,7 @@ extension DgramPort {
     let out = memory.out
     var at = 0
     while at < batch.messages {
-      let n = Sockets.sendBatch(fd, out.messages + at, UInt32(batch.messages &- at))
+      let n = sendSome(out.messages + at, batch.messages &- at)
       if n > 0 {
         at &+= n
         continue
@@ -149,6 +149,20 @@ extension DgramPort {
       return Int(frame) &+ 1
     }
     return nil
+  }
+
+  /// One sendmmsg, of what this guest may be sent: how many went, or -errno.
+  private func sendSome(_ messages: UnsafeMutablePointer<MessageBatchEntry>, _ count: Int) -> Int {
+    guard let shared else { return Sockets.sendBatch(fd, messages, UInt32(count)) }
+    let admitted = shared.admitted(messages, count, to: self)
+    guard admitted > 0 else { return Int(-EAGAIN) }
+    let sent = Sockets.sendBatch(fd, messages, UInt32(admitted))
+    if sent > 0 {
+      shared.sent(messages, sent, to: self)
+    } else if sent == Int(-EAGAIN) {
+      shared.full(self)
+    }
+    return sent
   }
 
   /// What an errno of sending means. `sent`: this datagram is lost, go on.
@@ -209,7 +223,7 @@ extension DgramPort {
         offset &+= length &+ 4
         messages &+= 1
       }
-      let n = Sockets.sendBatch(fd, out.messages, UInt32(messages))
+      let n = sendSome(out.messages, messages)
       var gone = max(0, n)
       if n < 0 {
         let state = outcome(Int32(truncatingIfNeeded: -n))

@@ -29,6 +29,9 @@ package final class DgramPort: Port {
   /// Where to send; nil: the socket is connected.
   let peer: UnsafeMutablePointer<sockaddr_un>?
   let peerLength: socklen_t
+  /// Of the listener's socket; nil where each has its own, or need not share.
+  let shared: SharedSendBuffer?
+  var account = SharedSendBuffer.Account()
   /// What stopped sending last.
   var stop = Outcome.full
   private var retryDelay = firstRetry
@@ -38,6 +41,7 @@ package final class DgramPort: Port {
   package init(_ options: PortOptions, fd: Int32, memory: PortMemory) {
     peer = nil
     peerLength = 0
+    shared = nil
     // As far as the system's limits allow; a large frame must fit as a whole.
     _ = Sockets.setOption(fd, SOL_SOCKET, SO_SNDBUF, Self.bufferBytes)
     super.init(options, fd: fd, ownsFD: true, offloads: 0, gathers: true, memory: memory)
@@ -46,16 +50,21 @@ package final class DgramPort: Port {
   /// A guest of a listener.
   init(
     _ options: PortOptions, sharing fd: Int32, peer address: UnsafePointer<sockaddr_un>,
-    _ length: socklen_t, memory: PortMemory
+    _ length: socklen_t, buffer: SharedSendBuffer?, memory: PortMemory
   ) {
+    shared = buffer
     let copy = UnsafeMutablePointer<sockaddr_un>.allocate(capacity: 1)
     copy.initialize(to: address.pointee)
     peer = copy
     peerLength = length
     super.init(options, fd: fd, ownsFD: false, offloads: 0, gathers: true, memory: memory)
+    shared?.add(self)
   }
 
-  deinit { peer?.deallocate() }
+  deinit {
+    shared?.remove(self)
+    peer?.deallocate()
+  }
 
   /// Whether the driver polls `fd` for this port.
   package var hasOwnSocket: Bool { peer == nil }

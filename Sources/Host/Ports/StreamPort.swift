@@ -30,14 +30,19 @@ import PluginAPI
 #endif
 
 package final class StreamPort: Port {
-  /// Bytes to ask for when frames are small: what stays in the cache counts more.
-  private static let leastRead = 256 << 10
+  /// Bytes to ask for at first, and when frames are small, as long as they are no more than `mostFrames`:
+  /// what stays in the cache counts more.
+  private static let firstRead = 256 << 10
+  private static let leastRead = 32 << 10
+  /// Frames that are read at once, of the kind that was read before: thousands of small ones would
+  /// keep the other ports waiting, for some of them may cost much (a SYN).
+  private static let mostFrames = 2 * PortMemory.batch
 
   /// Between turns: nil while no frame's beginning is kept.
   private var buffer: UnsafeMutablePointer<UInt8>?
   private var kept = 0
   /// Bytes the buffer is filled to.
-  private var fill = leastRead
+  private var fill = firstRead
   /// Bytes still to come of a frame that a dead process had begun to read.
   private var skip = 0
 
@@ -144,7 +149,7 @@ package final class StreamPort: Port {
       scan &+= size &+ Int(length)
       frames &+= 1
     }
-    if total >= Self.leastRead, frames > 0 {
+    if total >= fill, frames > 0 {
       fill = Self.fill(bytes: scan &- start, frames: frames)
     }
     kept = total - scan
@@ -158,9 +163,11 @@ package final class StreamPort: Port {
   }
 
   /// How far to fill the buffer after a read of so many frames: as far as a batch
-  /// of their like goes.
+  /// of their like goes, or two of small ones.
   static func fill(bytes: Int, frames: Int) -> Int {
-    max(leastRead, min(bytes / frames &* PortMemory.batch, PortMemory.streamBytes))
+    let size = bytes / frames
+    let small = max(leastRead, min(size &* mostFrames, firstRead))
+    return max(small, min(size &* PortMemory.batch, PortMemory.streamBytes))
   }
 
   /// - Parameter length: of the half frame, when all bytes of it are there.

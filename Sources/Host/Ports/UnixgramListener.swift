@@ -9,9 +9,7 @@
 // port, and silent guests are looked for by connecting a scratch socket.
 //
 // What a guest has not read yet counts against the sender's socket, which here is
-// one for all: a guest that stops reading can make the others wait (to the extent
-// that net.unix.max_dgram_qlen lets it). Guests that must not meet take the stream
-// socket, or pass an fd.
+// one for all: SharedSendBuffer divides it.
 //
 // Thread: loop only. Per datagram: a compare with the last sender's address, and
 // on a change a search among at most `limit` hashes.
@@ -58,6 +56,7 @@ package final class UnixgramListener {
   private var guests: [Guest] = []
   private let limit: Int
   private let memory: PortMemory
+  private let buffer: SharedSendBuffer?
   private var isOpen = true
 
   /// Takes over `fd`.
@@ -68,6 +67,7 @@ package final class UnixgramListener {
     self.limit = limit
     self.memory = memory
     _ = Sockets.setOption(fd, SOL_SOCKET, SO_SNDBUF, 1 << 20)
+    buffer = SharedSendBuffer(fd: fd)
   }
 
   deinit { close() }
@@ -124,6 +124,7 @@ package final class UnixgramListener {
   /// The driver lets a guest go (its port ended or was removed).
   package func forget(_ port: DgramPort) {
     guests.removeAll { $0.port === port }
+    buffer?.remove(port)
   }
 
   /// Frees the fd. Idempotent. The guests' ports end with it.
@@ -193,7 +194,8 @@ package final class UnixgramListener {
       refused &+= 1
       return nil
     }
-    let port = DgramPort(options, sharing: fd, peer: address, socklen_t(count), memory: memory)
+    let port = DgramPort(
+      options, sharing: fd, peer: address, socklen_t(count), buffer: buffer, memory: memory)
     guests.append(Guest(hash: hash, port: port))
     delegate.unixgramGuestArrived(self, port, address: text)
     return port

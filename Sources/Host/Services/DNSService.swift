@@ -71,8 +71,10 @@ final class DNSService: DNSPluginOwner {
   // MARK: Asking
 
   /// For limanetd.dns/1: the ticket is the plugin's operation.
-  func pluginAsks(_ message: [UInt8], _ transport: DNSTransport, deadline: UInt64) -> lnd_op? {
-    ask(message, transport, deadline: deadline, .plugin)
+  func pluginAsks(
+    _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64, by asker: DNSAsker = .plugin
+  ) -> lnd_op? {
+    ask(message, transport, deadline: deadline, .plugin, asker)
   }
 
   func pluginCancels(_ ticket: DNSTicket) {
@@ -89,7 +91,7 @@ final class DNSService: DNSPluginOwner {
     let since = MonotonicClock.now()
     let (pending, hits) = (broker.pending, broker.cache.counters.hits)
     let asker = Asker.request(request, since: since, source: nil)
-    guard let ticket = ask(message, transport, deadline: 0, asker) else {
+    guard let ticket = ask(message, transport, deadline: 0, asker, .request) else {
       return .failed(HostError(.busy, "too many DNS questions are under way"))
     }
     if broker.pending == pending {
@@ -100,7 +102,8 @@ final class DNSService: DNSPluginOwner {
   }
 
   private func ask(
-    _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64, _ asker: Asker
+    _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64, _ asker: Asker,
+    _ source: DNSAsker
   ) -> DNSTicket? {
     let now = MonotonicClock.now()
     broker.slept = slept()
@@ -108,9 +111,10 @@ final class DNSService: DNSPluginOwner {
       broker.flushCache()
       tellsPlugin = true
     }
-    guard let ticket = broker.query(message, over: transport, deadline: deadline, now: now) else {
-      return nil
-    }
+    guard
+      let ticket = broker.query(
+        message, over: transport, deadline: deadline, by: source, now: now)
+    else { return nil }
     askers[ticket] = asker
     hasEffects = true
     return ticket

@@ -6,7 +6,11 @@
 //   TCP  the guest's connection is an ordinary flow of TCPEngine, whose socket is one end of
 //        a socket pair; a DNSStream (DNSStream.swift) frames messages at the other end
 //
-// Bounded: questions under way, streams, and per stream both. Loop thread only.
+// Bounded: questions under way and streams, shared by all guests (ShareTable), and per stream both.
+// A guest that has more questions under way than its share gets answers all the same that are known
+// at once: names of the network, and what is cached. A stream that is idle makes room for another:
+// the guest's own at its bound, of the guest with the most when there are too many in all.
+// Loop thread only.
 
 import PluginAPI
 
@@ -30,9 +34,11 @@ package struct DNSCounters: BitwiseCopyable, Sendable {
 
 /// Leads guests' questions to the network's DNS.
 package final class DNSIntercept {
+  /// Questions that wait for the DNS plugin, and those that are answered at once in one turn.
   private static let maximumQuestions = 2048
-  private static let maximumStreams = 256
-  private static let maximumStreamsPerLink = 32
+  private static let maximumAnsweredAtOnce = 6144
+  static let maximumStreams = 256
+  private static let maximumStreamsPerGuest = 32
   /// The shortest DNS message: a header.
   static let shortestMessage = 12
 
@@ -41,6 +47,8 @@ package final class DNSIntercept {
   package var resolver: DNSResolver?
 
   private var questions: [lnd_op: Question] = [:]
+  /// Those that may wait; the others are answered in this turn, or not at all.
+  private var waiting = 0
   private var streams: [UInt32: DNSStream] = [:]
   private var nextStream: UInt32 = 1
   package private(set) var counters = DNSCounters()
@@ -50,6 +58,8 @@ package final class DNSIntercept {
   /// Who waits for an answer.
   private struct Question {
     var link: UInt32
+    var share: UInt32
+    var mayWait: Bool
     var asker: Asker
   }
 
@@ -74,30 +84,50 @@ package final class DNSIntercept {
       guest: Endpoint(packet.source, port: port),
       server: Endpoint(packet.destination, port: 53),
       mac: packet.sourceMAC)
-    _ = ask(payload, resolver, transport: LND_DNS_UDP, link: packet.link, asker)
+    let share = stack.shares.of(packet.link, packet.sourceMAC)
+    _ = ask(payload, resolver, transport: LND_DNS_UDP, link: packet.link, share, asker)
   }
 
   private func ask(
-    _ message: ByteView, _ resolver: DNSResolver, transport: UInt32, link: UInt32, _ asker: Asker
+    _ message: ByteView, _ resolver: DNSResolver, transport: UInt32, link: UInt32, _ share: UInt32,
+    _ asker: Asker
   ) -> Bool {
-    guard message.count >= Self.shortestMessage, message.count <= 65535,
-      questions.count < Self.maximumQuestions
-    else {
+    guard message.count >= Self.shortestMessage, message.count <= 65535 else {
       counters.dropped &+= 1
       return false
     }
-    let op = resolver.query(message, transport: transport)
+    let state = stack.shares.pointer(share)
+    // Questions of one's share may wait; of what goes beyond it only what is known is of use.
+    let mayWait = Int(state.pointee.questions) < Self.maximumQuestions &- waiting
+    let hasRoom = mayWait || questions.count &- waiting < Self.maximumAnsweredAtOnce
+    let op =
+      hasRoom
+      ? resolver.query(message, transport: transport, deadline: mayWait ? 0 : stack.now) : 0
     guard op != 0 else {
       counters.dropped &+= 1
+      state.pointee.counters.questionsRefused &+= 1
       return false
     }
-    questions[op] = Question(link: link, asker: asker)
+    questions[op] = Question(link: link, share: share, mayWait: mayWait, asker: asker)
+    if mayWait {
+      state.pointee.questions &+= 1
+      waiting += 1
+    }
     return true
+  }
+
+  private func end(_ op: lnd_op) -> Question? {
+    guard let question = questions.removeValue(forKey: op) else { return nil }
+    if question.mayWait {
+      stack.shares.pointer(question.share).pointee.questions &-= 1
+      waiting -= 1
+    }
+    return question
   }
 
   /// An operation of the host is complete; false when it was no question of ours.
   func complete(_ op: lnd_op, _ status: lnd_status, _ answer: ByteView) -> Bool {
-    guard let question = questions.removeValue(forKey: op) else { return false }
+    guard let question = end(op) else { return false }
     let isAnswer =
       status == LND_OK && answer.count >= Self.shortestMessage && answer.count <= 65535
     if isAnswer { counters.answers &+= 1 } else { counters.dropped &+= 1 }
@@ -120,10 +150,8 @@ package final class DNSIntercept {
 
   /// A guest connects to the DNS address, port 53: returns the fd of a connected stream
   /// socket (one end of a pair) that TCP then owns and carries; -1 refuses.
-  func acceptStream(link: UInt32, guest: Endpoint) -> Int32 {
-    guard resolver != nil, streams.count < Self.maximumStreams,
-      streams.values.count(where: { $0.link == link }) < Self.maximumStreamsPerLink
-    else { return -1 }
+  func acceptStream(link: UInt32, share: UInt32) -> Int32 {
+    guard resolver != nil, hasRoom(for: share) else { return -1 }
     var ends: (Int32, Int32) = (-1, -1)
     let result = withUnsafeMutablePointer(to: &ends) { ends in
       ends.withMemoryRebound(to: Int32.self, capacity: 2) {
@@ -142,9 +170,31 @@ package final class DNSIntercept {
     nextStream = nextStream == .max ? 1 : nextStream &+ 1
     counters.streams &+= 1
     streams[id] = DNSStream(
-      stack: stack, fd: ends.0, watch: watch, link: link,
+      stack: stack, fd: ends.0, watch: watch, link: link, share: share,
       timer: stack.timers.schedule(at: stack.now &+ DNSStream.idleTime, token: token.rawValue))
+    stack.shares.pointer(share).pointee.streams &+= 1
     return ends.1
+  }
+
+  /// Whether a guest may have one more stream; ends one that is idle for it if need be.
+  private func hasRoom(for share: UInt32) -> Bool {
+    let own = stack.shares.pointer(share)
+    let victim: UInt32
+    if Int(own.pointee.streams) >= min(Self.maximumStreamsPerGuest, stack.descriptors.streams) {
+      victim = share
+    } else if streams.count >= stack.descriptors.streams {
+      victim = stack.shares.busiest(preferring: share) { $0.pointee.streams }
+    } else {
+      return true
+    }
+    let idle = streams.filter { $0.value.share == victim && $0.value.isIdle }
+    guard let oldest = idle.min(by: { $0.value.lastUsed < $1.value.lastUsed }) else {
+      own.pointee.counters.refused &+= 1
+      return false
+    }
+    stack.shares.pointer(victim).pointee.counters.evicted &+= 1
+    close(oldest.key)
+    return true
   }
 
   func onEvent(_ token: EventToken, _ events: UInt32) {
@@ -157,7 +207,8 @@ package final class DNSIntercept {
   private func askFromStream(_ message: ByteView, _ id: UInt32, _ stream: DNSStream) -> Bool {
     guard let resolver else { return false }
     counters.streamMessages &+= 1
-    return ask(message, resolver, transport: LND_DNS_TCP, link: stream.link, .stream(id))
+    return ask(
+      message, resolver, transport: LND_DNS_TCP, link: stream.link, stream.share, .stream(id))
   }
 
   func onTimer(_ token: EventToken) {
@@ -172,6 +223,7 @@ package final class DNSIntercept {
 
   private func close(_ id: UInt32) {
     guard let stream = streams.removeValue(forKey: id) else { return }
+    stack.shares.pointer(stream.share).pointee.streams &-= 1
     stream.close()
     guard stream.outstanding > 0 else { return }
     cancel { if case .stream(id) = $0.asker { true } else { false } }
@@ -180,7 +232,7 @@ package final class DNSIntercept {
   private func cancel(where isUnwanted: (Question) -> Bool) {
     for (op, question) in questions where isUnwanted(question) {
       resolver?.cancel(op)
-      questions[op] = nil
+      _ = end(op)
     }
   }
 

@@ -27,12 +27,15 @@ package struct DNSResolver {
   }
 
   /// Asks; 0 when too many questions are under way.
-  func query(_ message: ByteView, transport: UInt32) -> lnd_op {
+  /// - Parameter deadline: 0 lets the host choose; one that is over asks for what the host knows
+  ///   without its DNS plugin.
+  func query(_ message: ByteView, transport: UInt32, deadline: UInt64 = 0) -> lnd_op {
     var query = lnd_dns_query()
     query.size = UInt32(MemoryLayout<lnd_dns_query>.size)
     query.transport = transport
     query.message = message.base.assumingMemoryBound(to: UInt8.self)
     query.length = UInt32(truncatingIfNeeded: message.count)
+    query.deadline_ns = deadline
     return ask(context, &query)
   }
 

@@ -26,28 +26,35 @@ final class DNSStream {
   private let fd: Int32
   private let watch: lnd_handle
   let link: UInt32
+  let share: UInt32
   var timer: UInt32
   private var events = LND_FD_READ
   private var input: [UInt8] = []
   private var output: [UInt8] = []
-  private var lastUsed: UInt64
+  private(set) var lastUsed: UInt64
   /// The guest will send no more.
   private var isAtEnd = false
   private var isBroken = false
   /// Questions without an answer yet.
   private(set) var outstanding = 0
 
-  init(stack: StackCore, fd: Int32, watch: lnd_handle, link: UInt32, timer: UInt32) {
+  init(
+    stack: StackCore, fd: Int32, watch: lnd_handle, link: UInt32, share: UInt32, timer: UInt32
+  ) {
     self.stack = stack
     self.fd = fd
     self.watch = watch
     self.link = link
+    self.share = share
     self.timer = timer
     lastUsed = stack.now
   }
 
   /// Everything asked is answered and sent, and no more will come; or it is broken.
   var isOver: Bool { isBroken || (isAtEnd && outstanding == 0 && output.isEmpty) }
+
+  /// Nothing is owed to the guest.
+  var isIdle: Bool { outstanding == 0 && output.isEmpty }
 
   /// When it ends if nothing happens. Questions have a deadline of the host's.
   var deadline: UInt64 {

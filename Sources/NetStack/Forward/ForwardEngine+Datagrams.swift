@@ -34,7 +34,7 @@ extension ForwardEngine {
           client = add(source, local: localAddress(index), id, listener, link, table)
           guard client != 0 else { continue }
         }
-        table.used(client, now: stack.now)
+        use(client, of: listener, table)
         deliver(inbox.payload(index), from: table.clients.pointer(client))
       }
       stack.transmitter.flush()
@@ -60,11 +60,14 @@ extension ForwardEngine {
       key.remote = stack.config.gateway
       key.remotePort = UInt16.random(in: 49152...65535, using: &stack.random)
     }
-    if table.count >= UDPForwardTable.capacity { forget(table.oldest, table) }
+    if table.count >= UDPForwardTable.capacity { forgetOldest(preferring: listener, table) }
     let index = table.insert(
       UDPForwardClient(
         key: key, listener: id, client: client, local: local, lastUsed: stack.now))
-    if index != 0 { listener.connections += 1 }
+    if index != 0 {
+      listener.connections += 1
+      listener.order.append(index, in: table.clients)
+    }
     if table.timer == 0 { armSweep(table) }
     return index
   }
@@ -130,7 +133,7 @@ extension ForwardEngine {
     guard index != 0 else { return false }
     let client = table.clients.pointer(index)
     guard let listener = listeners[client.pointee.listener] else { return false }
-    table.used(index, now: stack.now)
+    use(index, of: listener, table)
     let outbox = stack.udp.outbox
     if outbox.isFull { stack.udp.endOfTurn() }
     outbox.append(
@@ -170,11 +173,14 @@ extension ForwardEngine {
     table.timer = 0
     let now = stack.now
     if now > UDPForwardTable.idleTime {
-      // At most as many as there can be: each step forgets one.
-      for _ in 0..<table.count {
-        let index = table.idle(since: now - UDPForwardTable.idleTime)
-        guard index != 0 else { break }
-        forget(index, table)
+      let deadline = now - UDPForwardTable.idleTime
+      for listener in listeners.values {
+        // At most as many as there can be: each step forgets one.
+        for _ in 0..<max(0, listener.connections) {
+          let index = listener.order.oldest
+          guard index != 0, table.clients.pointer(index).pointee.lastUsed <= deadline else { break }
+          forget(index, table)
+        }
       }
     }
     if table.count > 0 { armSweep(table) }
@@ -187,8 +193,29 @@ extension ForwardEngine {
 
   private func forget(_ index: UInt32, _ table: UDPForwardTable) {
     guard index != 0 else { return }
-    let id = table.clients.pointer(index).pointee.listener
+    if let listener = listeners[table.clients.pointer(index).pointee.listener] {
+      listener.connections -= 1
+      listener.order.remove(index, in: table.clients)
+    }
     table.remove(index)
-    listeners[id]?.connections -= 1
+  }
+
+  /// Of the forward with the most clients the one that was silent longest makes room.
+  private func forgetOldest(preferring listener: ForwardListener, _ table: UDPForwardTable) {
+    var victim = listener
+    for other in listeners.values
+    where other.order.oldest != 0 && other.connections > victim.connections {
+      victim = other
+    }
+    forget(victim.order.oldest, table)
+  }
+
+  /// A datagram came from or goes to a client.
+  private func use(_ index: UInt32, of listener: ForwardListener, _ table: UDPForwardTable) {
+    let client = table.clients.pointer(index)
+    if UseList.isStale(client.pointee.lastUsed, now: stack.now) {
+      listener.order.touch(index, in: table.clients)
+    }
+    client.pointee.lastUsed = stack.now
   }
 }

@@ -25,6 +25,8 @@ final class ForwardListener {
   var connections = 0
   /// Its clients' sockets have the options of a flow's.
   var isPrepared: Bool { if case .tcp = spec.kind { true } else { false } }
+  /// UDP clients by time of use.
+  var order = UseList()
   /// Replies of this turn, for a UDP listener.
   var queue = DatagramQueue()
 

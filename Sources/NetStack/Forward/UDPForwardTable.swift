@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The clients of UDP forwards: each is a remote endpoint of its own to the guest, so that
-// answers find their way back to the right one. Bounded; the one that was silent longest
-// makes room. Loop thread only.
+// answers find their way back to the right one. Bounded; of the forward with the most the one that
+// was silent longest makes room. Loop thread only.
 
 /// A client of a UDP forward.
 struct UDPForwardClient: UseListed {
@@ -13,6 +13,7 @@ struct UDPForwardClient: UseListed {
   var client: Endpoint
   var local: IPAddress
   var lastUsed: UInt64
+  /// In the list of its forward.
   var older: UInt32 = 0
   var newer: UInt32 = 0
 }
@@ -36,8 +37,6 @@ final class UDPForwardTable {
   var clients = Slab<UDPForwardClient>(capacity: UDPForwardTable.capacity)
   private var byGuest: FlowTable
   private var byHost: [HostKey: UInt32] = [:]
-  /// The client that was silent longest makes room, and is the first to be forgotten.
-  private var order = UseList()
   var timer: UInt32 = 0
 
   init(seed: UInt64) {
@@ -57,7 +56,6 @@ final class UDPForwardTable {
     let index = clients.insert(client)
     guard index != 0 else { return 0 }
     byGuest.insert(index)
-    order.append(index, in: clients)
     byHost[HostKey(listener: client.listener, client: client.client)] = index
     return index
   }
@@ -65,23 +63,8 @@ final class UDPForwardTable {
   func remove(_ index: UInt32) {
     let client = clients.pointer(index).pointee
     byGuest.remove(index)
-    order.remove(index, in: clients)
     byHost[HostKey(listener: client.listener, client: client.client)] = nil
     clients.remove(index)
-  }
-
-  /// A datagram of or to a client.
-  @inline(__always)
-  func used(_ index: UInt32, now: UInt64) {
-    let client = clients.pointer(index)
-    if UseList.isStale(client.pointee.lastUsed, now: now) { order.touch(index, in: clients) }
-    client.pointee.lastUsed = now
-  }
-
-  /// The slot of a client that was silent since `deadline` or longer; 0 when there is none.
-  func idle(since deadline: UInt64) -> UInt32 {
-    guard oldest != 0, clients.pointer(oldest).pointee.lastUsed <= deadline else { return 0 }
-    return oldest
   }
 
   /// Slots of the clients for which `isWanted` holds.
@@ -90,7 +73,4 @@ final class UDPForwardTable {
       clients.isTaken($0) && isWanted(clients.pointer($0).pointee)
     }
   }
-
-  /// The slot of the client that was silent longest; 0 when there is none.
-  var oldest: UInt32 { order.oldest }
 }

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Puts the fragments of a station together (RFC 791 §3.2, RFC 815, RFC 1122 §3.3.2).
+// Puts the fragments of a guest together (RFC 791 §3.2, RFC 815, RFC 1122 §3.3.2).
 //
-// Bounded whatever guests send: so many datagrams, so many bytes, 30 s each, and so many bytes
-// of all guests together (FragmentBudget); when there is no room the guest's own oldest goes.
+// Bounded whatever guests send: so many datagrams, so many bytes, 30 s each, and fewer bytes than
+// are free of those of all guests together (FragmentBudget); when there is no room the guest's own
+// oldest goes.
 // A datagram with overlapping fragments is dropped, and so is the rest of it that is still to
 // come (RFC 5722 §4; an exact duplicate is not an overlap, RFC 8200 §4.5). Family-neutral but
 // for the header that a complete datagram gets.
 //
 // Loop thread. Time is passed in; the owner asks for `nextDeadline`.
 
-/// Memory of the unfinished datagrams of all stations of a stack.
+/// Memory of the unfinished datagrams of all guests of a stack.
 package final class FragmentBudget {
   package let limit: Int
   package fileprivate(set) var used = 0
@@ -71,7 +72,7 @@ package final class Reassembler {
     didSet { budget.used += byteCount - oldValue }
   }
 
-  /// - Parameter budget: shared with other stations.
+  /// - Parameter budget: shared with other guests.
   package init(limits: Limits = Limits(), budget: FragmentBudget = FragmentBudget()) {
     self.limits = limits
     self.budget = budget
@@ -167,7 +168,9 @@ package final class Reassembler {
     let old = datagrams[index].buffer.byteCount
     let new = max(old, DatagramBuffer.byteCount(for: end))
     // All the room that dropping this guest's others could make.
-    guard new <= limits.bytes, budget.used - byteCount + new <= budget.limit else { return false }
+    guard new <= limits.bytes, new <= budget.limit - (budget.used - byteCount) - old else {
+      return false
+    }
     var index = index
     while !hasRoom(new - old) {
       let victim = index == 0 ? 1 : 0
@@ -180,7 +183,7 @@ package final class Reassembler {
   }
 
   private func hasRoom(_ bytes: Int) -> Bool {
-    byteCount + bytes <= limits.bytes && budget.used + bytes <= budget.limit
+    byteCount + bytes <= min(limits.bytes, budget.limit - budget.used)
   }
 
   private func drop(_ index: Int) {

@@ -20,7 +20,7 @@ import PluginAPI
 
 /// Settings of ping sockets.
 package struct ICMPConfig: Sendable {
-  /// Ping sockets at most; the one that was idle longest makes room.
+  /// Ping sockets at most; of the guest with the most the one that was idle longest makes room.
   package var maximumFlows = 256
   /// Idle time after which a socket is closed (RFC 5508 REQ-1: 60 s or more), nanoseconds.
   package var idleTime: UInt64 = 60 * 1_000_000_000
@@ -51,6 +51,8 @@ struct ICMPFlow: UseListed {
   var lastUsed: UInt64
   /// Of the last request.
   var lastSequence: UInt16 = 0
+  /// Whose share it counts against, and in the list of it (ShareTable).
+  var share: UInt32
   var older: UInt32 = 0
   var newer: UInt32 = 0
 }
@@ -61,7 +63,6 @@ package final class ICMPEngine {
   private let config: ICMPConfig
   var flows: Slab<ICMPFlow>
   private var table: FlowTable
-  private var order = UseList()
   private var logLimit = LogLimit()
 
   package var counters = ICMPCounters()
@@ -128,7 +129,11 @@ package final class ICMPEngine {
       link: packet.link, proto: IPProtocol.icmp, guest: packet.source,
       guestPort: message.echoIdentifier, remote: .anyV4, remotePort: 0)
     var index = table.find(key)
-    if index == 0 { index = open(key) }
+    if index == 0 {
+      let share = stack.shares.of(packet.link, packet.sourceMAC)
+      guard stack.newFlows.admits(packet, share: share) else { return }
+      index = open(key, share)
+    }
     guard index != 0 else {
       counters.refused &+= 1
       return
@@ -183,9 +188,10 @@ package final class ICMPEngine {
 
   // MARK: Flows
 
-  private func open(_ key: FlowKey) -> UInt32 {
-    if flows.count >= config.maximumFlows { _ = evictOldest() }
-    let fd = stack.openDatagramSocket(isV4: true, protocolNumber: Int32(IPPROTO_ICMP))
+  private func open(_ key: FlowKey, _ share: UInt32) -> UInt32 {
+    if flows.count >= stack.descriptors.pings { _ = makeRoom(for: share) }
+    let fd = stack.openDatagramSocket(
+      isV4: true, protocolNumber: Int32(IPPROTO_ICMP), for: share)
     guard fd >= 0 else {
       logRefusal(-fd)
       return 0
@@ -193,7 +199,7 @@ package final class ICMPEngine {
     let index = flows.insert(
       ICMPFlow(
         key: key, socket: DatagramSocket(fd: fd, isV4: true, stack.calls), guestMAC: .zero,
-        lastUsed: stack.now))
+        lastUsed: stack.now, share: share))
     let token = EventToken(.icmp, index: index, generation: flows.generation(index))
     let watch =
       index == 0 ? 0 : stack.host.watch(fd, events: LND_FD_READ, token: token)
@@ -208,7 +214,9 @@ package final class ICMPEngine {
     flow.pointee.timer = stack.timers.schedule(
       at: stack.now &+ config.idleTime, token: token.rawValue)
     table.insert(index)
-    order.append(index, in: flows)
+    let state = stack.shares.pointer(share)
+    state.pointee.pings &+= 1
+    state.pointee.pingOrder.append(index, in: flows)
     return index
   }
 
@@ -227,20 +235,25 @@ package final class ICMPEngine {
 
   /// A request went out or a reply came in.
   func touch(_ index: UInt32) {
-    flows.pointer(index).pointee.lastUsed = stack.now
-    order.touch(index, in: flows)
+    let flow = flows.pointer(index)
+    flow.pointee.lastUsed = stack.now
+    stack.shares.pointer(flow.pointee.share).pointee.pingOrder.touch(index, in: flows)
   }
 
-  /// Closes the socket that was idle longest; false when there is none.
-  func evictOldest() -> Bool {
-    guard order.oldest != 0 else { return false }
-    close(order.oldest)
+  /// Of the guest with the most ping sockets closes the one that was idle longest; false when there
+  /// is none.
+  func makeRoom(for share: UInt32) -> Bool {
+    evictOldest(of: stack.shares.busiest(preferring: share) { $0.pointee.pings })
+  }
+
+  /// Closes the socket of a guest that was idle longest; false when there is none.
+  func evictOldest(of share: UInt32) -> Bool {
+    let state = stack.shares.pointer(share)
+    let oldest = state.pointee.pingOrder.oldest
+    guard oldest != 0 else { return false }
+    state.pointee.counters.evicted &+= 1
+    close(oldest)
     return true
-  }
-
-  /// When the socket that was idle longest was used; nil when there is none.
-  var oldestUse: UInt64? {
-    order.oldest == 0 ? nil : flows.pointer(order.oldest).pointee.lastUsed
   }
 
   private func close(_ index: UInt32) {
@@ -248,7 +261,9 @@ package final class ICMPEngine {
     stack.timers.cancel(flow.pointee.timer)
     flow.pointee.socket.close(stack)
     table.remove(index)
-    order.remove(index, in: flows)
+    let share = stack.shares.pointer(flow.pointee.share)
+    share.pointee.pings &-= 1
+    share.pointee.pingOrder.remove(index, in: flows)
     flows.remove(index)
   }
 

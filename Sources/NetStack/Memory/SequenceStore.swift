@@ -14,7 +14,7 @@ struct ChunkTable: BitwiseCopyable {
   static let slotCount = 64
 
   var used: UInt32 = 0
-  /// Whose share the chunks count against (MemoryShares).
+  /// Whose share the chunks count against (ShareTable).
   let share: UInt32
   private var slots:
     (
@@ -37,11 +37,11 @@ final class SequenceStore {
 
   private let stack: StackCore
   private var tables: Slab<ChunkTable>
-  let shares: MemoryShares
+  private let shares: ShareTable
 
   init(stack: StackCore, capacity: Int) {
     self.stack = stack
-    shares = MemoryShares(seed: stack.random.next())
+    shares = stack.shares
     tables = Slab(capacity: capacity)
   }
 

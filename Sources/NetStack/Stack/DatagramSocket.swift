@@ -123,24 +123,33 @@ extension InboundPacket {
 }
 
 extension StackCore {
-  /// A new datagram socket, or -errno. When the process has none left, the flow of any guest that
-  /// was idle longest makes room.
+  /// A new datagram socket, or -errno. When the process has none left, a flow of the guest with the
+  /// most makes room, a few times.
   /// - Parameter protocolNumber: 0 for UDP.
-  func openDatagramSocket(isV4: Bool, protocolNumber: Int32 = 0) -> Int32 {
+  func openDatagramSocket(isV4: Bool, protocolNumber: Int32 = 0, for share: UInt32) -> Int32 {
+    var attempts = 0
     while true {
       let fd = calls.socket(
         calls.context, isV4 ? AF_INET : AF_INET6, Int32(SOCK_DGRAM.rawValue), protocolNumber)
-      guard fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS, dropIdlestDatagramFlow() else {
-        return fd
-      }
+      guard fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS, attempts < 4,
+        dropDatagramFlow(for: share)
+      else { return fd }
+      attempts &+= 1
     }
   }
 
-  /// Closes the UDP or ping socket that was idle longest; false when there is none.
-  func dropIdlestDatagramFlow() -> Bool {
-    guard let udp = udp.oldestUse else { return icmp.evictOldest() }
-    guard let icmp = icmp.oldestUse, icmp < udp else { return self.udp.evictOldest() }
-    return self.icmp.evictOldest()
+  /// Closes the UDP or ping socket that was idle longest of the guest with the most of both; false when
+  /// there is none.
+  func dropDatagramFlow(for share: UInt32) -> Bool {
+    let victim = shares.busiest(preferring: share) { $0.pointee.datagramFlows &+ $0.pointee.pings }
+    let state = shares.pointer(victim)
+    let datagrams = state.pointee.datagramOrder.oldest
+    let ping = state.pointee.pingOrder.oldest
+    let isPing =
+      datagrams == 0
+      || ping != 0
+        && icmp.flows.pointer(ping).pointee.lastUsed < udp.flows.pointer(datagrams).pointee.lastUsed
+    return isPing ? icmp.evictOldest(of: victim) : udp.evictOldest(of: victim)
   }
 }
 

@@ -4,7 +4,7 @@
 
 /// Borrowed from the receive buffer for the call. Whole packets only: fragments were put
 /// together before. Trivial; family-neutral.
-package struct InboundPacket {
+package struct InboundPacket: BitwiseCopyable {
   package var link: UInt32
   package var sourceMAC: MACAddress
   package var source: IPAddress

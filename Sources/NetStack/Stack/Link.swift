@@ -76,10 +76,6 @@ package final class LinkTable {
 package final class LinkServices {
   package let name: String
   package let neighbors: NeighborTable
-  /// Made when the first fragment comes.
-  var reassembler: Reassembler?
-  /// For the oldest datagram that is being put together; 0 if there is none.
-  var reassemblyTimer: UInt32 = 0
 
   init(name: String) {
     self.name = name

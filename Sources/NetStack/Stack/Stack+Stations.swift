@@ -21,8 +21,7 @@ extension Stack {
     icmp.stationsDown(gone, on: link)
     dns.stationsDown(gone, on: link)
     forwards.stationsDown(addresses, on: link)
-    for mac in gone { fragments.forget(.init(link: link, mac: mac)) }
-    settleReassembly()
+    endReassembly(of: gone, on: link)
     endOfTurn()
   }
 }

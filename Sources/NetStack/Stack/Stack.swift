@@ -27,10 +27,10 @@ package final class Stack {
   package let forwards: ForwardEngine
   package let dns: DNSIntercept
 
-  let fragments = FragmentTable()
-  /// For the oldest datagram that is being put together; 0 if there is none.
-  var reassemblyTimer: UInt32 = 0
+  let fragmentBudget = FragmentBudget()
   private let lookAhead = LookAhead()
+  /// Guests whose datagrams were put together in this turn.
+  var reassembledShares: [UInt32] = []
 
   /// - Parameters:
   ///   - table: lives until the stack is gone.
@@ -115,9 +115,10 @@ package final class Stack {
     icmp.linkDown(link)
     forwards.linkDown(link)
     dns.linkDown(link)
-    fragments.forget(link: link)
-    settleReassembly()
     core.transmitter.forget(link: link)
+    core.newFlows.linkDown(link)
+    endReassembly(on: link)
+    core.shares.linkDown(link)
     core.links.remove(link)
     core.services[Int(link)] = nil
     endOfTurn()
@@ -173,6 +174,7 @@ package final class Stack {
   package func onTimer(_ timer: lnd_handle) {
     guard core.takeTimer(timer) else { return }
     core.now = core.host.nowNanoseconds()
+    core.newFlows.replay { dispatch($0) }
     while let raw = core.timers.popDue(now: core.now) {
       let token = EventToken(rawValue: raw)
       switch token.kind {
@@ -181,7 +183,7 @@ package final class Stack {
       case .icmp: icmp.onTimer(token)
       case .forward: forwards.onTimer(token)
       case .dns: dns.onTimer(token)
-      case .fragments: onReassemblyTimer()
+      case .fragments: onReassemblyTimer(token)
       case .dhcp: udp.dhcp?.onTimer()
       case .stack: core.housekeeping()
       default: break
@@ -216,8 +218,8 @@ package final class Stack {
     udp.endOfTurn()
     core.transmitter.flush()
     if tcp.settle() { core.transmitter.flush() }
-    // Nothing points into the reassembled packets of this turn any more.
-    fragments.releaseDelivered()
+    releaseReassembled()
+    core.newFlows.endOfTurn()
     core.armTimer()
   }
 }

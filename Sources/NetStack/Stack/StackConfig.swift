@@ -19,9 +19,19 @@ package struct StackConfig: Sendable {
   /// Bytes of IP packet for links that don't say: what DHCP announces.
   package var mtu = 1500
 
+  /// Descriptors that the process may have; nil: as many as it likes (DescriptorBudget).
+  package var descriptorLimit: Int?
+  /// Flows that one guest may begin in a turn of the loop (NewFlows).
+  package var newFlowsPerTurn = 16
+  /// TCP connections of one guest that one side has not accepted yet.
+  package var maximumHalfOpen = 1024
+  /// Connections of all guests to one remote endpoint: a kernel that has given out half of its local
+  /// ports for one (28,232 on Linux) looks for the next among them all, and takes 50 times as long.
+  package var maximumPerDestination = 12_500
+
   /// Flows of all protocols together, each way.
   package var maximumFlows = 131_072
-  /// Bytes of all TCP buffers together; one guest gets half of them at most (MemoryShares).
+  /// Bytes of all TCP buffers together; one guest gets half of them at most (ShareTable).
   package var bufferLimit = 256 << 20
   /// Bytes from the guest that may wait for one host socket: the largest window.
   package var receiveWindow = 1 << 20

@@ -2,7 +2,8 @@
 //
 // ICMP errors about a guest's packet (RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3.2).
 //
-// Limited in rate (RFC 1812 §4.3.2.8): a guest that provokes them costs little.
+// Limited in rate for each guest (RFC 1812 §4.3.2.8): one that provokes them costs little, and the
+// others get theirs all the same.
 
 import PluginAPI
 
@@ -64,7 +65,11 @@ extension StackCore {
     if ip.protocolNumber == IPProtocol.icmp {
       guard ip.payload.count > 0, !ICMPv4Type.isError(ip.payload[0]) else { return }
     }
-    guard icmpErrorLimit.take(now: now) else { return }
+    let share = shares.pointer(shares.of(link, mac))
+    guard share.pointee.icmpErrors.take(now: now) else {
+      share.pointee.counters.errorsWithheld &+= 1
+      return
+    }
     let payload = ip.bytes.prefix(548)
     let icmpLength = ICMPHeader.encodedLength + payload.count
     let headers = EthernetHeader.encodedLength + IPv4Header.encodedLength

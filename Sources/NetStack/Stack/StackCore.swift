@@ -19,6 +19,9 @@ package final class StackCore {
   /// Links by slot index; `Link.port` leads back to the host's port.
   package let links: LinkTable
   package let transmitter: Transmitter
+  /// Who holds how much.
+  package let shares: ShareTable
+  let descriptors: DescriptorBudget
 
   package var random: RandomSource
   package var chunks: ChunkPool
@@ -30,6 +33,8 @@ package final class StackCore {
   /// The time by which leases age, which counts the host's sleep: nanoseconds.
   package var elapsed: UInt64 { host.nowNanoseconds() &+ slept() }
 
+  /// Set when the stack is made.
+  private(set) var newFlows: NewFlows!
   var services: [LinkServices?] = []
   var ports: [lnd_port: UInt32] = [:]
   private var lastPort: lnd_port = 0
@@ -39,7 +44,6 @@ package final class StackCore {
   private var hostTimerDeadline: UInt64 = .max
   private var isHousekeepingDue = false
 
-  var icmpErrorLimit = RateLimit(burst: 200, interval: 1_000_000)
   private var identification: UInt16 = 0
 
   /// How often an address was found at another Ethernet address than before.
@@ -61,11 +65,15 @@ package final class StackCore {
     links = LinkTable(capacity: 4096)
     transmitter = Transmitter(host: host, links: links)
     random = RandomSource(seed: seed)
+    // Not of the generator: guests see parts of what it gives out.
+    shares = ShareTable(links: links, seed: seed ^ 0x9E37_79B9_7F4A_7C15)
+    descriptors = DescriptorBudget(config)
     now = host.nowNanoseconds()
     chunks = ChunkPool(byteLimit: config.bufferLimit)
     timers = TimerWheel(
       capacity: config.maximumFlows * 2 + config.udp.maximumFlows + config.icmp.maximumFlows + 8192,
       now: now)
+    newFlows = NewFlows(stack: self)
   }
 
   // MARK: Links
@@ -106,7 +114,9 @@ package final class StackCore {
   /// Sets the host's timer when the next deadline is before what it is set to.
   @inline(__always)
   func armTimer() {
-    guard let deadline = timers.nextDeadline(), deadline < hostTimerDeadline else { return }
+    var deadline = timers.nextDeadline() ?? .max
+    if let next = newFlows.deadline { deadline = min(deadline, next) }
+    guard deadline < hostTimerDeadline else { return }
     host.cancel(timer: hostTimer)
     hostTimer = host.timer(at: max(deadline, now))
     hostTimerDeadline = hostTimer == 0 ? .max : deadline

@@ -242,13 +242,9 @@ package final class Transmitter {
     var from = from
     var count = count
     while from < count {
-      guard blockedCount < Self.maximumBlocked else {
-        state.pointee.isBlocked = true
-        for index in from..<count { refuse(index, state) }
-        return
-      }
       let mac = destination(from)
-      if !isBlocked(mac) {
+      // One beyond those that are remembered is found full again next time: only it has to wait.
+      if !isBlocked(mac), blockedCount < Self.maximumBlocked {
         blocked[blockedCount] = mac
         blockedCount &+= 1
       }

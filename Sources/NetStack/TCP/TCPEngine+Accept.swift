@@ -37,6 +37,10 @@ extension TCPEngine {
       key.remotePort = UInt16(truncatingIfNeeded: stack.random.next()) | 0x8000
     }
     let mac = stack.neighbor(guest.address, on: link) ?? .zero
+    guard hasRoom(for: stack.shares.of(link, mac)) else {
+      closeDescriptor(socket, reset: true)
+      return false
+    }
     guard let flow = makeFlow(key: key, mac: mac, state: .synSent, fd: socket) else { return false }
     counters.openedTowardGuest &+= 1
     flow.pointee.owner = owner
@@ -63,6 +67,7 @@ extension TCPEngine {
     }
     guard segment.flags.contains(.syn) else { return }
     flow.pointee.guestMAC = packet.sourceMAC
+    moveShare(flow, to: packet.sourceMAC)
     flow.pointee.receiveScale = 0
     takeSynOptions(flow, segment)
     flow.pointee.attempts = 0

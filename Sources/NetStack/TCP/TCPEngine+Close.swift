@@ -179,7 +179,7 @@ extension TCPEngine {
     if flow.pointee.state == .timeWait { timeWaitCount &-= 1 }
     closeSocket(flow, reset: false)
     table.remove(index(of: flow))
-    store.shares.flowEnded(flow.pointee.share, index(of: flow), in: flows)
+    leaveShare(flow)
     flow.pointee.state = .closed
     stack.timers.cancel(flow.pointee.timer)
     flow.pointee.timer = 0
@@ -217,6 +217,7 @@ extension TCPEngine {
       flow.pointee.fd, reset: reset, resetsOnClose: flow.pointee.flags.contains(.resetsOnClose))
     flow.pointee.flags.remove(.resetsOnClose)
     flow.pointee.fd = -1
+    socketCount &-= 1
   }
 
   /// Closes a socket when the turn ends; with `reset` at once (its descriptor may be needed), and its

@@ -38,7 +38,9 @@ extension TCPEngine {
       isLoopback = true
     case .connect(let target): endpoint = target
     }
-    let fd = openSocket(endpoint.address.isV4 ? AF_INET : AF_INET6)
+    let share = stack.shares.of(packet.link, packet.sourceMAC)
+    guard stack.newFlows.admits(packet, share: share), admits(share, key) else { return }
+    let fd = openSocket(endpoint.address.isV4 ? AF_INET : AF_INET6, for: share)
     guard fd >= 0 else {
       // Not the guest's fault, and perhaps better in a second: it will ask again.
       if exhaustionLogLimit.take(now: stack.now) {
@@ -65,6 +67,8 @@ extension TCPEngine {
       return
     }
     counters.opened &+= 1
+    flow.pointee.flags.insert(.isCounted)
+    destinations.took(flow.pointee.share, key)
     takeSynOptions(flow, segment)
     if result == 0 {
       connected(flow)
@@ -74,8 +78,9 @@ extension TCPEngine {
   }
 
   private func connectToDNS(_ segment: Segment, key: FlowKey, _ packet: InboundPacket) {
-    let fd = stack.dns.acceptStream(
-      link: key.link, guest: Endpoint(key.guest, port: key.guestPort))
+    let share = stack.shares.of(packet.link, packet.sourceMAC)
+    guard stack.newFlows.admits(packet, share: share), hasRoom(for: share) else { return }
+    let fd = stack.dns.acceptStream(link: key.link, share: share)
     guard fd >= 0 else {
       sendResetWithoutFlow(segment, packet)
       return
@@ -88,14 +93,14 @@ extension TCPEngine {
   }
 
   /// A stream socket, or -errno.
-  private func openSocket(_ family: Int32) -> Int32 {
+  private func openSocket(_ family: Int32, for share: UInt32) -> Int32 {
     #if canImport(Glibc)
       let stream = Int32(SOCK_STREAM.rawValue)
     #else
       let stream = SOCK_STREAM
     #endif
     var fd = stack.calls.socket(stack.calls.context, family, stream, 0)
-    if fd == -EMFILE || fd == -ENFILE, evictOldest() || stack.dropIdlestDatagramFlow() {
+    if fd == -EMFILE || fd == -ENFILE, makeRoom(for: share) || stack.dropDatagramFlow(for: share) {
       fd = stack.calls.socket(stack.calls.context, family, stream, 0)
     }
     return fd
@@ -103,8 +108,9 @@ extension TCPEngine {
 
   /// A new flow in the table; nil (and the socket closed) when there is no room.
   func makeFlow(key: FlowKey, mac: MACAddress, state: TCPState, fd: Int32) -> FlowPointer? {
+    let share = stack.shares.of(key.link, mac)
     var index = flows.insert(TCPFlow(key: key, guestMAC: mac, state: state))
-    if index == 0, evictOldest() {
+    if index == 0, makeRoom(for: share) {
       endOfTurnFree()
       index = flows.insert(TCPFlow(key: key, guestMAC: mac, state: state))
     }
@@ -114,9 +120,9 @@ extension TCPEngine {
     }
     table.insert(index)
     let flow = flows.pointer(index)
-    flow.pointee.share = store.shares.place(of: key)
-    store.shares.flowBegan(flow.pointee.share, index, in: flows)
+    joinShare(flow, share)
     flow.pointee.fd = fd
+    socketCount &+= 1
     flow.pointee.lastActivity = stack.now
     flow.pointee.neighborRevision = stack.neighborRevision
     let sequence = initialSequence(key)
@@ -242,6 +248,7 @@ extension TCPEngine {
     flow.pointee.attempts = 0
     flow.pointee.retransmitDeadline = 0
     flow.pointee.flags.remove(.synDue)
+    shareAccepted(flow)
     flow.pointee.sendWindow = UInt32(segment.window) << UInt32(flow.pointee.sendScale)
     flow.pointee.largestSendWindow = flow.pointee.sendWindow
     flow.pointee.sendWindowSequence = segment.sequence

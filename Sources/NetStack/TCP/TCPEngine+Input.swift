@@ -187,9 +187,10 @@ extension TCPEngine {
     return segment.flags.contains(.ack)
   }
 
-  /// A challenge ACK, limited in rate (RFC 5961 §7).
+  /// A challenge ACK, limited in rate for each guest (RFC 5961 §7).
   func challenge(_ flow: FlowPointer) {
-    guard challengeLimit.take(now: stack.now) else { return }
+    let share = stack.shares.pointer(flow.pointee.share)
+    guard share.pointee.challenges.take(now: stack.now) else { return }
     counters.challenges &+= 1
     touch(flow, .ackDue)
   }

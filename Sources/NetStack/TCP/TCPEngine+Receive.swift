@@ -166,7 +166,7 @@ extension TCPEngine {
   @inline(__always)
   func receiveLimit(_ flow: FlowPointer) -> UInt32 {
     let limit = min(stack.config.receiveWindow, SequenceStore.maximumSpan &- 65536)
-    let left = store.shares.chunksLeft(flow.pointee.share, available: stack.chunks.available)
+    let left = stack.shares.chunksLeft(flow.pointee.share, available: stack.chunks.available)
     if left >= stack.chunks.capacity / 4 { return UInt32(truncatingIfNeeded: limit) }
     return UInt32(truncatingIfNeeded: min(limit, max(16384, left &* 4096)))
   }

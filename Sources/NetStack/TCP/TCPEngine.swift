@@ -66,7 +66,10 @@ package final class TCPEngine {
 
   package internal(set) var counters = TCPCounters()
   var timeWaitCount = 0
-  var challengeLimit = RateLimit(burst: 100, interval: 10_000_000)
+  /// Sockets of all connections, and connections that are half open.
+  var socketCount = 0
+  var halfOpenCount = 0
+  var destinations: Destinations
   var exhaustionLogLimit = RateLimit(burst: 1, interval: 10_000_000_000)
   /// Key of the initial sequence numbers (RFC 6528).
   let sequenceKey: SipHash.Key
@@ -96,6 +99,8 @@ package final class TCPEngine {
     transmitter = stack.transmitter
     flows = Slab(capacity: stack.config.maximumFlows)
     table = FlowTable(slab: flows, seed: stack.random.next())
+    destinations = Destinations(
+      capacity: stack.config.maximumFlows, seed: stack.random.next())
     ranges = Slab(capacity: max(1024, stack.config.maximumFlows / 4))
     store = SequenceStore(stack: stack, capacity: stack.config.maximumFlows * 2)
     // What the generator gives out later, guests see parts of: it must not lead back to the key.

@@ -90,7 +90,7 @@ struct TCPFlow: UseListed {
   /// RFC 5681, in bytes. `unlimited` until something was lost, and again when it has grown
   /// beyond every buffer: without a loss the guest's window alone says what may go out.
   var congestionWindow: UInt32 = TCPFlow.unlimited
-  /// Whose share of memory it uses (MemoryShares).
+  /// Whose share it counts against (ShareTable).
   var share: UInt32 = 0
   /// Slot of the SequenceRanges the guest reported; 0 when it reported nothing.
   var scoreboard: UInt32 = 0
@@ -113,7 +113,7 @@ struct TCPFlow: UseListed {
 
   /// 0 when the fd is not watched.
   var watch: lnd_handle = 0
-  /// In the list of its guest's flows (MemoryShares).
+  /// In one of the lists of its guest's share.
   var older: UInt32 = 0
   var newer: UInt32 = 0
   /// Whom to tell when it is over (`ForwardEngine.flowClosed`); 0 for nobody.
@@ -210,4 +210,8 @@ struct TCPFlowFlags: OptionSet, BitwiseCopyable {
   static let resetsOnClose = TCPFlowFlags(rawValue: 1 << 27)
   /// SO_KEEPALIVE is set.
   static let isKeptAlive = TCPFlowFlags(rawValue: 1 << 28)
+  /// It counts among those to its remote endpoint (Destinations).
+  static let isCounted = TCPFlowFlags(rawValue: 1 << 30)
+  /// A guest's SYN, not accepted by both sides yet.
+  static let isHalfOpen = TCPFlowFlags(rawValue: 1 << 31)
 }

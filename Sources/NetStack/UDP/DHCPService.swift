@@ -80,9 +80,14 @@ package final class DHCPService {
     return datagram.destinationPort == Self.serverPort
   }
 
+  /// Whether a datagram for port 67 is for this server.
+  func isFor(_ packet: InboundPacket) -> Bool {
+    serves(packet.destination)
+  }
+
   /// A datagram for port 67. False when it is not for this server.
   func receive(_ packet: InboundPacket, _ payload: ByteView) -> Bool {
-    guard serves(packet.destination) else { return false }
+    guard isFor(packet) else { return false }
     received &+= 1
     handle(payload, from: packet.sourceMAC, on: packet.link)
     return true

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How UDP flows and their peers begin, age and end. Both are bounded: the one
-// that was idle longest makes room (RFC 4787 §11: a guest must not exhaust the
-// host, and may lose its own oldest mapping for it).
+// How UDP flows and their peers begin, age and end. Both are bounded: of the guest that has most
+// of them the one that was idle longest makes room (RFC 4787 §11: a guest must not exhaust the
+// host, and may lose its own oldest mapping for it; others' stay).
 
 import PluginAPI
 
@@ -22,7 +22,9 @@ extension UDPEngine {
     flowKey.remotePort = 0
     var index = flowTable.find(flowKey)
     if index == 0 {
-      index = openFlow(flowKey, isLoopback: isLoopback, packet)
+      let share = stack.shares.of(packet.link, packet.sourceMAC)
+      guard stack.newFlows.admits(packet, share: share) else { return 0 }
+      index = openFlow(flowKey, isLoopback: isLoopback, packet, share)
       guard index != 0 else { return 0 }
     }
     if isOwnSocket(index, target, isLoopback: isLoopback) {
@@ -37,25 +39,25 @@ extension UDPEngine {
     }
     let peer = UDPPeer(key: key, flow: index, target: target, isLoopback: isLoopback)
     var slot = peers.insert(peer)
-    if slot == 0, flow.pointee.peerOrder.oldest != 0 {
-      closePeer(flow.pointee.peerOrder.oldest)
-      slot = peers.insert(peer)
-    }
+    if slot == 0, makePeerRoom(for: index) { slot = peers.insert(peer) }
     guard slot != 0 else {
       if flow.pointee.peerCount == 0 { close(index) }
       return 0
     }
     flow.pointee.peerOrder.append(slot, in: peers)
     flow.pointee.peerCount &+= 1
+    stack.shares.pointer(flow.pointee.share).pointee.peers &+= 1
     if target.port != 53 { flow.pointee.isDNSOnly = false }
     peerTable.insert(slot)
     return slot
   }
 
-  private func openFlow(_ key: FlowKey, isLoopback: Bool, _ packet: InboundPacket) -> UInt32 {
-    if flows.count >= config.maximumFlows { _ = evictOldest() }
+  private func openFlow(
+    _ key: FlowKey, isLoopback: Bool, _ packet: InboundPacket, _ share: UInt32
+  ) -> UInt32 {
+    if flows.count >= stack.descriptors.udp { _ = makeRoom(for: share) }
     let isV4 = key.guest.isV4
-    let fd = stack.openDatagramSocket(isV4: isV4)
+    let fd = stack.openDatagramSocket(isV4: isV4, for: share)
     guard fd >= 0 else {
       refuse("the host gives no UDP socket: \(errorText(-fd))")
       return 0
@@ -63,7 +65,8 @@ extension UDPEngine {
     let index = flows.insert(
       UDPFlow(
         key: key, socket: DatagramSocket(fd: fd, isV4: isV4, stack.calls),
-        guestMAC: packet.sourceMAC, lastUsed: stack.now, segmentation: config.segmentation))
+        guestMAC: packet.sourceMAC, lastUsed: stack.now, share: share,
+        segmentation: config.segmentation))
     guard index != 0 else {
       _ = stack.calls.close(stack.calls.context, fd)
       refuse("too many UDP flows")
@@ -86,7 +89,9 @@ extension UDPEngine {
     flow.pointee.timer = stack.timers.schedule(
       at: stack.now &+ config.idleTime, token: token.rawValue)
     flowTable.insert(index)
-    order.append(index, in: flows)
+    let state = stack.shares.pointer(share)
+    state.pointee.datagramFlows &+= 1
+    state.pointee.datagramOrder.append(index, in: flows)
     return index
   }
 
@@ -107,12 +112,12 @@ extension UDPEngine {
     guard flows.pointer(index).pointee.keptPort == target.port, target.port != 0 else {
       return false
     }
-    return isLoopback || isHostAddress(target.address)
+    return isLoopback || isHostAddress(target.address, for: index)
   }
 
   /// Whether an address is one of this host's: what is sent there leaves from there.
-  private func isHostAddress(_ address: IPAddress) -> Bool {
-    let fd = stack.openDatagramSocket(isV4: address.isV4)
+  private func isHostAddress(_ address: IPAddress, for index: UInt32) -> Bool {
+    let fd = stack.openDatagramSocket(isV4: address.isV4, for: flows.pointer(index).pointee.share)
     guard fd >= 0 else { return false }
     defer { _ = stack.calls.close(stack.calls.context, fd) }
     let isRouted = SocketAddress(Endpoint(address, port: 9)).withSockaddr {
@@ -144,17 +149,43 @@ extension UDPEngine {
         + (suppressed > 0 ? " (and \(suppressed) times since this was said last)" : ""))
   }
 
-  /// Ends the flow that was idle longest; false when there is none.
-  func evictOldest() -> Bool {
-    guard order.oldest != 0 else { return false }
+  /// Of the guest with the most flows ends the one that was idle longest; false when there is none.
+  func makeRoom(for share: UInt32) -> Bool {
+    let victim = stack.shares.busiest(preferring: share) { $0.pointee.datagramFlows }
+    return evictOldest(of: victim)
+  }
+
+  /// Ends the flow of a guest that was idle longest; false when there is none.
+  func evictOldest(of share: UInt32) -> Bool {
+    let state = stack.shares.pointer(share)
+    let oldest = state.pointee.datagramOrder.oldest
+    guard oldest != 0 else { return false }
     counters.evicted &+= 1
-    close(order.oldest)
+    state.pointee.counters.evicted &+= 1
+    close(oldest)
     return true
   }
 
-  /// When the flow that was idle longest was used; nil when there is none.
-  var oldestUse: UInt64? {
-    order.oldest == 0 ? nil : flows.pointer(order.oldest).pointee.lastUsed
+  /// Ends a peer of the guest with the most: of the flow that was idle longest the one that was silent
+  /// longest, and the flow, too, if it has no other. False when there is none but of `index` itself.
+  private func makePeerRoom(for index: UInt32) -> Bool {
+    let flow = flows.pointer(index)
+    let victim = stack.shares.busiest(preferring: flow.pointee.share) { $0.pointee.peers }
+    var oldest = stack.shares.pointer(victim).pointee.datagramOrder.oldest
+    if oldest == index { oldest = flows.pointer(oldest).pointee.newer }
+    guard oldest != 0 else {
+      guard flow.pointee.peerOrder.oldest != 0 else { return false }
+      closePeer(flow.pointee.peerOrder.oldest)
+      return true
+    }
+    if flows.pointer(oldest).pointee.peerCount > 1 {
+      closePeer(flows.pointer(oldest).pointee.peerOrder.oldest)
+    } else {
+      counters.evicted &+= 1
+      stack.shares.pointer(victim).pointee.counters.evicted &+= 1
+      close(oldest)
+    }
+    return true
   }
 
   /// Ends a flow and all of its peers.
@@ -165,7 +196,9 @@ extension UDPEngine {
     stack.timers.cancel(flow.pointee.timer)
     flow.pointee.socket.close(stack)
     flowTable.remove(index)
-    order.remove(index, in: flows)
+    let share = stack.shares.pointer(flow.pointee.share)
+    share.pointee.datagramFlows &-= 1
+    share.pointee.datagramOrder.remove(index, in: flows)
     flows.remove(index)
   }
 
@@ -187,6 +220,7 @@ extension UDPEngine {
     peerTable.remove(index)
     flow.pointee.peerOrder.remove(index, in: peers)
     flow.pointee.peerCount &-= 1
+    stack.shares.pointer(flow.pointee.share).pointee.peers &-= 1
     peers.remove(index)
   }
 
@@ -202,7 +236,9 @@ extension UDPEngine {
   @inline(__always)
   func touch(_ index: UInt32) {
     let flow = flows.pointer(index)
-    if UseList.isStale(flow.pointee.lastUsed, now: stack.now) { order.touch(index, in: flows) }
+    if UseList.isStale(flow.pointee.lastUsed, now: stack.now) {
+      stack.shares.pointer(flow.pointee.share).pointee.datagramOrder.touch(index, in: flows)
+    }
     flow.pointee.lastUsed = stack.now
   }
 

@@ -24,8 +24,6 @@ package final class UDPEngine {
   let outbox = DatagramOutbox()
   /// Flows with a queue, linked by `nextWaiting`.
   var waiting: UInt32 = 0
-  /// All flows.
-  var order = UseList()
   var logLimit = LogLimit()
   /// Datagrams in one super-frame at most (UDP_MAX_SEGMENTS of Linux).
   private static let longestTrain = 128
@@ -103,7 +101,10 @@ package final class UDPEngine {
   /// The first datagram from an endpoint to another. Returns the peer it goes to; 0 when
   /// it has been dealt with.
   private func begin(_ packet: InboundPacket, _ payload: ByteView, _ key: FlowKey) -> UInt32 {
-    if key.remotePort == DHCPService.serverPort, let dhcp, dhcp.receive(packet, payload) {
+    if key.remotePort == DHCPService.serverPort, let dhcp, dhcp.isFor(packet) {
+      // It costs as much as a flow.
+      let share = stack.shares.of(packet.link, packet.sourceMAC)
+      if stack.newFlows.admits(packet, share: share) { _ = dhcp.receive(packet, payload) }
       return 0
     }
     guard !packet.source.isUnspecified else { return ignore(packet) }

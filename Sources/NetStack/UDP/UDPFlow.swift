@@ -20,9 +20,9 @@ let keptPorts: ClosedRange<UInt16> = 32768...65535
 
 /// Settings of UDP translation.
 package struct UDPConfig: Sendable {
-  /// Host sockets at most; the one that was idle longest makes room.
+  /// Host sockets at most; of the guest with the most the one that was idle longest makes room.
   package var maximumFlows = 4096
-  /// Remote endpoints of all flows together.
+  /// Remote endpoints of all flows together; as above.
   package var maximumPeers = 65_536
   /// Remote endpoints of one flow; the one that was silent longest makes room.
   package var maximumPeersPerFlow = 256
@@ -63,7 +63,8 @@ struct UDPFlow: UseListed {
   var guestMAC: MACAddress
   /// When a datagram last went either way.
   var lastUsed: UInt64
-  /// In the list of all flows.
+  /// Whose share it counts against, and in the list of it (ShareTable).
+  var share: UInt32
   var older: UInt32 = 0
   var newer: UInt32 = 0
   var peerOrder = UseList()

@@ -82,9 +82,10 @@ import Testing
     #expect(inbox.batches == [256, 256, 88])
   }
 
-  @Test("A read is as long as a batch of the frames seen, from 256 KiB to 1 MiB")
+  @Test("A read is as long as a batch of the frames seen, two of small ones, from 32 KiB to 1 MiB")
   func readLength() {
-    #expect(StreamPort.fill(bytes: 4000 * 64, frames: 4000) == 256 << 10)
+    #expect(StreamPort.fill(bytes: 4000 * 64, frames: 4000) == 512 * 64)
+    #expect(StreamPort.fill(bytes: 300 * 600, frames: 300) == 256 << 10)
     #expect(StreamPort.fill(bytes: 200 * 1504, frames: 200) == 256 * 1504)
     #expect(StreamPort.fill(bytes: 300_000, frames: 5) == 1 << 20)
   }

@@ -189,4 +189,66 @@ import Testing
     while a.read() != nil { read += 1 }
     #expect(read == taken)
   }
+
+  @Test("A guest that stops reading takes half of the socket's buffer, and the others go on")
+  func stuckGuest() throws {
+    let scene = try Scene()
+    let guests = try ["a", "b", "c"].map { try scene.guest($0) }
+    for guest in guests { guest.write(TestPacket.plain(60)) }
+    scene.listener.onReadable()
+    let ports = scene.door.ports
+    try #require(ports.count == 3)
+    // What a paused VM is sent: until nothing more is taken, not even into the port's queue.
+    let frames = (0..<100).map { _ in TestPacket.plain(1514) }
+    var taken = 0
+    for _ in 0..<200 {
+      let now = ports[0].send(frames)
+      taken += now
+      if now == 0 { break }
+    }
+    #expect(ports[0].counters.txBlocked > 0)
+    for _ in 0..<20 { ports[0].onRetry() }
+    // The others get each frame, and more of them than the buffer holds.
+    for round in 0..<100 {
+      #expect(ports[1].send(frames) == frames.count, "round \(round)")
+      var read = 0
+      while guests[1].read() != nil { read += 1 }
+      try #require(read == frames.count)
+      if round % 10 == 0 { ports[0].onRetry() }
+      #expect(ports[2].send([TestPacket.plain(90)]) == 1)
+      #expect(guests[2].read()?.count == 90)
+    }
+    // It reads again, and gets what it was promised.
+    var read = 0
+    for _ in 0..<100_000 where read < taken {
+      if guests[0].read() != nil { read += 1 } else { ports[0].onRetry() }
+    }
+    #expect(read == taken)
+    #expect(ports[0].send(frames) == frames.count)
+  }
+
+  @Test("A guest that leaves with its buffer full leaves its part to the others")
+  func stuckGuestLeaves() throws {
+    let scene = try Scene()
+    let guests = try ["a", "b"].map { try scene.guest($0) }
+    for guest in guests { guest.write(TestPacket.plain(60)) }
+    scene.listener.onReadable()
+    let ports = scene.door.ports
+    let frames = (0..<100).map { _ in TestPacket.plain(1514) }
+    for _ in 0..<200 where ports[0].send(frames) > 0 {}
+    guests[0].close()
+    scene.listener.forget(ports[0])
+    #expect(ports[0].account.held == 0)
+    var taken = 0
+    for _ in 0..<200 {
+      let now = ports[1].send(frames)
+      taken += now
+      if now < frames.count { break }
+    }
+    var read = 0
+    for _ in 0..<100_000 where read < taken {
+      if guests[1].read() != nil { read += 1 } else { ports[1].onRetry() }
+    }
+    #expect(read == taken)
+  }
 }

@@ -231,7 +231,7 @@ import Testing
     for frame in frames { world.send(toAll(frame), group + frame[6...]) }
     #expect(world.host.frames.isEmpty)
     #expect(world.stack.udp.flowCount == 0 && world.stack.tcp.flowCount == 0)
-    #expect(world.stack.icmp.flowCount == 0 && world.stack.fragments.stationCount == 0)
+    #expect(world.stack.icmp.flowCount == 0 && world.stack.unfinishedGuests == 0)
     #expect(world.stack.links.pointer(1).pointee.counters.ignored == UInt64(2 * frames.count))
     // The same to us alone.
     world.send(frames[0])

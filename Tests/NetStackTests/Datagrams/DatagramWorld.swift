@@ -24,6 +24,7 @@ final class DatagramWorld {
       subnet: subnet, gateway: Self.gateway, dns: IPAddress(192, 168, 5, 3))
     config.maximumFlows = 64
     config.bufferLimit = 1 << 20
+    config.newFlowsPerTurn = .max
     configure(&config)
     guard let stack = Stack(host: host.table, calls: kernel.calls, config: config, seed: 1) else {
       preconditionFailure("the fake host is complete")

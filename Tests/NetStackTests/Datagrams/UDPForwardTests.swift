@@ -73,35 +73,32 @@ import Testing
     #expect(world.kernel.sent.map(\.destination) == clients)
   }
 
-  @Test func `a full table makes room by the client that was silent longest, in a few steps`() {
-    let table = UDPForwardTable(seed: 1)
-    func client(_ number: UInt32, at time: UInt64) -> UDPForwardClient {
-      let remote = IPAddress(10, UInt8(number >> 16), UInt8(number >> 8 & 255), UInt8(number & 255))
-      let key = FlowKey(
-        link: 1, proto: IPProtocol.udp, guest: DatagramWorld.guest, guestPort: 53, remote: remote,
-        remotePort: 9)
-      return UDPForwardClient(
-        key: key, listener: 1, client: Endpoint(remote, port: 9), local: .anyV4, lastUsed: time)
+  @Test func `a full table makes room by the client that was silent longest`() throws {
+    let (world, fd) = try world()
+    func client(_ number: Int) -> Endpoint {
+      Endpoint(IPAddress(10, 1, UInt8(number >> 8), UInt8(number & 255)), port: 9)
     }
-    let second: UInt64 = 1_000_000_000
-    for number in 1...UInt32(UDPForwardTable.capacity) {
-      #expect(table.insert(client(number, at: UInt64(number) * second)) != 0)
+    func speak(_ numbers: some Sequence<Int>) {
+      for number in numbers {
+        world.kernel.sockets[fd]?.incoming = [.init(source: client(number), payload: [1])]
+        world.poll()
+      }
     }
-    #expect(table.insert(client(9000, at: 9000 * second)) == 0)
+    let capacity = UDPForwardTable.capacity
+    speak(0..<capacity)
+    #expect(world.stack.forwards.all.first?.connections == capacity)
+    world.wait(seconds: 5)
     // The first one speaks again: the second is the one that was silent longest.
-    let (first, next) = (table.find(client(1, at: 0).key), table.find(client(2, at: 0).key))
-    table.used(first, now: 9000 * second)
-    #expect(table.oldest == next)
-    #expect(table.idle(since: second) == 0 && table.idle(since: 2 * second) == next)
-    table.remove(next)
-    #expect(table.oldest == table.find(client(3, at: 0).key))
-    #expect(table.insert(client(9001, at: 9001 * second)) != 0)
-    // A flood of new clients, each in the place of one: no look through the table for any of them.
-    for number in 10_000..<UInt32(60_000) {
-      table.remove(table.oldest)
-      #expect(table.insert(client(number, at: UInt64(number) * second)) != 0)
+    speak([0, capacity])
+    #expect(world.stack.forwards.all.first?.connections == capacity)
+    let table = try #require(world.stack.forwards.datagrams)
+    func isThere(_ number: Int) -> Bool {
+      table.indices { $0.client == client(number) }.count == 1
     }
-    #expect(table.count == UDPForwardTable.capacity)
+    #expect(isThere(0) && !isThere(1) && isThere(2) && isThere(capacity))
+    // A flood of new clients, each in the place of one.
+    speak(capacity + 1..<capacity + 2000)
+    #expect(!isThere(2) && isThere(0) && table.count == capacity)
   }
 
   @Test func `silent clients are forgotten, and all of them with the forward`() throws {

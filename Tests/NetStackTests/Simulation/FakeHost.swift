@@ -29,7 +29,31 @@ final class FakeHost {
   var onSend: () -> Void = {}
   var timers: [UInt64: UInt64] = [:]
   var log: [String] = []
+  /// What the network's DNS was asked, and until when.
+  var questions: [(op: lnd_op, message: [UInt8], deadline: UInt64)] = []
+  var cancelled: [lnd_op] = []
   private var nextHandle: UInt64 = 1
+
+  // Reason for unsafe: a constant for all tests.
+  nonisolated(unsafe) private static let dns: UnsafeMutablePointer<lnd_host_dns> = {
+    let table = UnsafeMutablePointer<lnd_host_dns>.allocate(capacity: 1)
+    table.initialize(
+      to: lnd_host_dns(
+        size: UInt32(MemoryLayout<lnd_host_dns>.size), reserved: 0,
+        query: { ctx, query in
+          guard let query = query?.pointee, let message = query.message else { return 0 }
+          let host = FakeHost.of(ctx)
+          let op = host.handle()
+          host.questions.append(
+            (
+              op, Array(UnsafeBufferPointer(start: message, count: Int(query.length))),
+              query.deadline_ns
+            ))
+          return op
+        },
+        cancel: { FakeHost.of($0).cancelled.append($1) }))
+    return table
+  }()
 
   init() {
     table = .allocate(capacity: 1)
@@ -68,6 +92,9 @@ final class FakeHost {
     host.send = { ctx, _, frames, count in
       guard let frames else { return 0 }
       return FakeHost.of(ctx).take(frames, Int(count))
+    }
+    host.get_extension = { _, id in
+      id.map { String(cString: $0) } == LND_EXT_DNS ? UnsafeRawPointer(FakeHost.dns) : nil
     }
     table.initialize(to: host)
   }

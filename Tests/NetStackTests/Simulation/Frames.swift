@@ -24,7 +24,8 @@ enum Frames {
   }
 
   static func tcp(
-    _ header: TCPHeader, payload: [UInt8], source: IPAddress, destination: IPAddress
+    _ header: TCPHeader, payload: [UInt8], source: IPAddress, destination: IPAddress,
+    mac: MACAddress = GuestTCP.mac
   ) -> [UInt8] {
     let length = header.encodedLength + payload.count
     let transport = [UInt8](capacity: length) { out in
@@ -35,7 +36,8 @@ enum Frames {
       }
       return length
     }
-    return ipv4(proto: 6, transport: transport, source: source, destination: destination)
+    return ipv4(
+      proto: 6, transport: transport, source: source, destination: destination, mac: mac)
   }
 
   struct Segment {

@@ -48,6 +48,8 @@ struct GuestTCP {
   var outbox: [[UInt8]] = []
 
   static let mac = MACAddress(0x52, 0x55, 0x55, 0x12, 0x34, 0x56)
+  /// Its own, on a switch with others.
+  var station = GuestTCP.mac
   static let gatewayMAC = MACAddress(0x5a, 0x94, 0xef, 0xe4, 0x0c, 0xdd)
 
   init(local: Endpoint, remote: Endpoint, iss: UInt32) {
@@ -92,7 +94,9 @@ struct GuestTCP {
       acknowledgement: flags.contains(.ack) ? rcvNext : 0, flags: flags,
       window: window ?? UInt16(min(65535, freeRoom >> Int(scale))), options: options)
     outbox.append(
-      Frames.tcp(header, payload: payload, source: local.address, destination: remote.address))
+      Frames.tcp(
+        header, payload: payload, source: local.address, destination: remote.address,
+        mac: station))
   }
 
   mutating func ack() { emit(sequence: next, flags: .ack, payload: []) }

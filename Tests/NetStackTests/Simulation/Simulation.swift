@@ -66,6 +66,8 @@ final class Simulation {
       subnet: subnet, gateway: Self.gateway, dns: IPAddress(192, 168, 5, 3))
     config.maximumFlows = 4096
     config.bufferLimit = 32 << 20
+    // The clock stands still while a test opens its flows.
+    config.newFlowsPerTurn = .max
     configure(&config)
     guard let stack = Stack(host: host.table, calls: kernel.calls, config: config, seed: seed)
     else { preconditionFailure("the fake host is complete") }

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which guest a connection counts against, how many it may have, and which one makes room for
+// another (ShareTable).
+//
+//   half open   of each guest a fixed number at most, and of all four times that: the oldest of the
+//               guest with the most makes room if it is older than a second (RFC 4987 §3.4), else the
+//               new SYN is not answered, and the guest sends it again
+//   in all      as many as there are slots and descriptors: the one idle longest of the guest with
+//               the most makes room
+//   to one      remote endpoint (Destinations)
+
+import PluginAPI
+
+extension TCPEngine {
+  /// Connections without a socket that eviction passes over.
+  private static let mostPassedOver = 256
+  /// A connection used since, nanoseconds, is not closed for the sake of another, unless its guest has
+  /// more than twice as many.
+  private static let idleTime: UInt64 = 1_000_000_000
+
+  // MARK: Belonging
+
+  func joinShare(_ flow: FlowPointer, _ share: UInt32) {
+    let index = index(of: flow)
+    let state = stack.shares.pointer(share)
+    flow.pointee.share = share
+    state.pointee.flows &+= 1
+    if flow.pointee.state == .connecting {
+      flow.pointee.flags.insert(.isHalfOpen)
+      state.pointee.halfOpen &+= 1
+      halfOpenCount &+= 1
+      state.pointee.halfOpenOrder.append(index, in: flows)
+    } else {
+      state.pointee.flowOrder.append(index, in: flows)
+    }
+  }
+
+  func leaveShare(_ flow: FlowPointer) {
+    let state = stack.shares.pointer(flow.pointee.share)
+    if flow.pointee.flags.contains(.isHalfOpen) {
+      leaveHalfOpen(flow, state)
+    } else {
+      state.pointee.flowOrder.remove(index(of: flow), in: flows)
+    }
+    state.pointee.flows &-= 1
+    if flow.pointee.flags.contains(.isCounted) {
+      flow.pointee.flags.remove(.isCounted)
+      destinations.gave(flow.pointee.share, flow.pointee.key)
+    }
+  }
+
+  private func leaveHalfOpen(_ flow: FlowPointer, _ state: UnsafeMutablePointer<Share>) {
+    flow.pointee.flags.remove(.isHalfOpen)
+    state.pointee.halfOpen &-= 1
+    halfOpenCount &-= 1
+    state.pointee.halfOpenOrder.remove(index(of: flow), in: flows)
+  }
+
+  /// Both sides have accepted.
+  func shareAccepted(_ flow: FlowPointer) {
+    guard flow.pointee.flags.contains(.isHalfOpen) else { return }
+    let state = stack.shares.pointer(flow.pointee.share)
+    leaveHalfOpen(flow, state)
+    state.pointee.flowOrder.append(index(of: flow), in: flows)
+  }
+
+  /// A guest whose station was not known when the connection was begun has answered.
+  func moveShare(_ flow: FlowPointer, to station: MACAddress) {
+    let share = stack.shares.of(flow.pointee.key.link, station)
+    guard share != flow.pointee.share, flow.pointee.sendTable == 0, flow.pointee.receiveTable == 0
+    else { return }
+    leaveShare(flow)
+    joinShare(flow, share)
+  }
+
+  // MARK: Having one more
+
+  /// Whether a guest's SYN may become a connection; makes room for it if need be.
+  func admits(_ share: UInt32, _ key: FlowKey) -> Bool {
+    let state = stack.shares.pointer(share)
+    guard admitsHalfOpen(share, state) else {
+      state.pointee.counters.refused &+= 1
+      return false
+    }
+    guard destinations.admits(share, key, limit: stack.config.maximumPerDestination) else {
+      state.pointee.counters.refused &+= 1
+      if exhaustionLogLimit.take(now: stack.now) {
+        stack.host.log(
+          UInt32(LND_LOG_WARN),
+          "tcp: a guest has as many connections to one address and port as it may have; "
+            + "new ones are not answered")
+      }
+      return false
+    }
+    return hasRoom(for: share)
+  }
+
+  private func admitsHalfOpen(_ share: UInt32, _ state: UnsafeMutablePointer<Share>) -> Bool {
+    let limit = stack.config.maximumHalfOpen
+    guard Int(state.pointee.halfOpen) < limit else {
+      return dropHalfOpen(state, olderThan: Self.idleTime)
+    }
+    if halfOpenCount / 4 < limit { return true }
+    let victim = stack.shares.pointer(
+      stack.shares.busiest(preferring: share) { $0.pointee.halfOpen })
+    let isForced = victim.pointee.halfOpen > 2 &* state.pointee.halfOpen &+ 1
+    return dropHalfOpen(victim, olderThan: isForced ? 0 : Self.idleTime)
+  }
+
+  /// Whether a connection may be opened; makes room for it if need be.
+  func hasRoom(for share: UInt32) -> Bool {
+    if socketCount < stack.descriptors.tcp || makeRoom(for: share) { return true }
+    stack.shares.pointer(share).pointee.counters.refused &+= 1
+    return false
+  }
+
+  // MARK: Making room
+
+  /// Closes a connection of the guest with the most. False when none may be closed.
+  func makeRoom(for share: UInt32) -> Bool {
+    let victim = stack.shares.busiest(preferring: share) { $0.pointee.flows }
+    let state = stack.shares.pointer(victim)
+    let isForced = state.pointee.flows > 2 &* stack.shares.pointer(share).pointee.flows &+ 1
+    if dropHalfOpen(state, olderThan: isForced ? 0 : Self.idleTime) { return true }
+    var index = state.pointee.flowOrder.oldest
+    var passed = 0
+    while index != 0, passed < Self.mostPassedOver {
+      let flow = flows.pointer(index)
+      guard isForced || stack.now &- flow.pointee.lastActivity > Self.idleTime else { return false }
+      if flow.pointee.fd >= 0 || flow.pointee.state == .timeWait {
+        evict(flow)
+        return true
+      }
+      index = flow.pointee.newer
+      passed &+= 1
+    }
+    return false
+  }
+
+  private func dropHalfOpen(_ state: UnsafeMutablePointer<Share>, olderThan age: UInt64) -> Bool {
+    let oldest = state.pointee.halfOpenOrder.oldest
+    guard oldest != 0, stack.now &- flows.pointer(oldest).pointee.lastActivity >= age else {
+      return false
+    }
+    counters.evicted &+= 1
+    state.pointee.counters.evicted &+= 1
+    abandon(flows.pointer(oldest))
+    return true
+  }
+
+  private func evict(_ flow: FlowPointer) {
+    counters.evicted &+= 1
+    stack.shares.pointer(flow.pointee.share).pointee.counters.evicted &+= 1
+    if exhaustionLogLimit.take(now: stack.now) {
+      stack.host.log(
+        UInt32(LND_LOG_WARN),
+        "tcp: out of file descriptors or flows; of the guest with the most connections those idle "
+          + "longest are closed (\(counters.evicted) so far)")
+    }
+    resetGuest(flow)
+  }
+}

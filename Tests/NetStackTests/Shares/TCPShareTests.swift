@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PluginAPI
+import Testing
+
+@testable import NetStack
+
+/// Connections of one guest that others would want.
+@Suite(.timeLimit(.minutes(1)))
+struct TCPShareTests {
+  @Test func `half-open connections of a guest are bounded; old ones make room, young ones do not`()
+  {
+    let scene = CrowdScene(guests: 2) { $0.maximumHalfOpen = 50 }
+    for port in UInt16(1)...200 { scene.send(1, scene.syn(1, port: port)) }
+    #expect(scene.share(1).halfOpen == 50 && scene.share(1).counters.refused == 150)
+    #expect(scene.kernel.openCount == 50)
+    scene.send(2, scene.syn(2, port: 1))
+    #expect(scene.share(2).halfOpen == 1)
+    scene.host.now += 1_100_000_000
+    for port in UInt16(201)...210 { scene.send(1, scene.syn(1, port: port)) }
+    #expect(scene.share(1).halfOpen == 50 && scene.share(1).counters.evicted == 10)
+    #expect(scene.kernel.openCount == 51)
+  }
+
+  @Test func `a connection that both sides accepted is half open no more`() {
+    let scene = CrowdScene(guests: 1) { $0.maximumHalfOpen = 50 }
+    for port in UInt16(1)...200 {
+      scene.send(1, scene.syn(1, port: port))
+      scene.accept(1)
+    }
+    #expect(scene.share(1).halfOpen == 0 && scene.share(1).flows == 200)
+    #expect(scene.share(1).counters.refused == 0)
+    scene.stack.portDown(1)
+    #expect(scene.stack.tcp.halfOpenCount == 0 && scene.stack.tcp.socketCount == 0)
+    #expect(scene.stack.tcp.destinations.count == 0)
+  }
+
+  @Test func `half-open ones of many guests leave the next guest some`() {
+    let scene = CrowdScene(guests: 12) { $0.maximumHalfOpen = 50 }
+    for guest in 1...12 {
+      for port in UInt16(1)...100 { scene.send(guest, scene.syn(guest, port: port)) }
+    }
+    for guest in 1...12 { #expect(scene.share(guest).halfOpen > 0) }
+    #expect(scene.stack.tcp.halfOpenCount <= 200)
+  }
+
+  @Test func `connections to one destination are bounded, and one guest has not all of them`() {
+    let scene = CrowdScene(guests: 2) { $0.maximumPerDestination = 100 }
+    for port in UInt16(1)...150 {
+      scene.send(1, scene.syn(1, port: port))
+      scene.accept(1)
+    }
+    #expect(scene.share(1).flows == 80)
+    // Others, and other destinations, are not concerned.
+    let other = Endpoint(CrowdScene.server.address, port: 81)
+    scene.send(1, scene.syn(1, port: 1000, to: other))
+    scene.send(2, scene.syn(2, port: 1))
+    #expect(scene.share(1).flows == 81 && scene.share(2).flows == 1)
+  }
+
+  @Test func `a guest with a hundred addresses loses its own connections, not another's`() {
+    let scene = CrowdScene(guests: 2) { $0.maximumFlows = 200 }
+    for port in UInt16(1)...20 {
+      scene.send(2, scene.syn(2, port: port))
+      scene.accept(2)
+    }
+    scene.host.now += 10_000_000_000
+    for number in 0..<1000 {
+      scene.host.now += 10_000_000
+      let source = IPAddress(192, 168, 7, UInt8(1 + number % 100))
+      scene.send(1, scene.syn(1, port: UInt16(1000 + number), source: source))
+      scene.accept(1)
+    }
+    #expect(scene.share(2).flows == 20 && scene.share(2).counters.evicted == 0)
+    #expect(scene.stack.tcp.flowCount <= 200)
+  }
+
+  @Test func `one that comes later gets a connection though the other's are all busy`() {
+    let scene = CrowdScene(guests: 2) { $0.maximumFlows = 200 }
+    for port in UInt16(1)...300 {
+      scene.send(1, scene.syn(1, port: port))
+      scene.accept(1)
+    }
+    // None of its own is idle: it gets no more, and does not lose any.
+    let most = scene.share(1).flows
+    #expect(most <= 200 && scene.share(1).counters.evicted == 0)
+    for port in UInt16(1)...10 {
+      scene.send(2, scene.syn(2, port: port))
+      scene.accept(2)
+    }
+    #expect(scene.share(2).flows == 10 && scene.share(1).flows >= most - 10)
+  }
+
+  @Test func `a guest's chunks are counted for all of its addresses together`() {
+    let scene = CrowdScene(guests: 2)
+    for number in 0..<100 {
+      scene.send(
+        1, scene.syn(1, port: 1000, source: IPAddress(192, 168, 7, UInt8(1 + number))))
+    }
+    scene.accept(1)
+    for socket in scene.kernel.sockets.values { socket.incoming = pattern(1 << 20, seed: 1) }
+    for _ in 0..<10 {
+      let events = scene.host.watches.values.compactMap { watch -> lnd_fd_event? in
+        let ready = scene.kernel.events(watch.fd, interest: watch.events)
+        return ready == 0 ? nil : lnd_fd_event(user: watch.user, events: ready, reserved: 0)
+      }
+      guard !events.isEmpty else { break }
+      scene.stack.onFds(events, UInt32(events.count))
+    }
+    let chunks = Int(scene.share(1).chunks)
+    #expect(chunks == scene.stack.chunks.used && chunks * 2 <= scene.stack.chunks.capacity + 1)
+  }
+
+  // MARK: Descriptors
+
+  @Test func `connections leave UDP, pings and DNS their descriptors`() {
+    var config = CrowdScene(guests: 1).stack.config
+    config.maximumFlows = 131_072
+    config.descriptorLimit = 1024
+    let small = DescriptorBudget(config)
+    #expect(small.udp == 192 && small.pings == 24 && small.streams == 24 && small.tcp == 528)
+    config.descriptorLimit = 1 << 20
+    let large = DescriptorBudget(config)
+    #expect(large.udp == 4096 && large.pings == 256 && large.streams == 256)
+    #expect(large.tcp == 131_072)
+    config.descriptorLimit = 1
+    let none = DescriptorBudget(config)
+    #expect(none.tcp >= 1 && none.udp >= 1 && none.pings >= 1 && none.streams >= 1)
+  }
+
+  @Test func `a guest's connections end where the reserve begins`() {
+    let scene = CrowdScene(guests: 2) { $0.descriptorLimit = 256 }
+    for port in UInt16(1)...400 {
+      scene.send(1, scene.syn(1, port: port))
+      scene.accept(1)
+    }
+    #expect(scene.kernel.openCount == scene.stack.core.descriptors.tcp)
+    #expect(scene.kernel.openCount < 256 - DescriptorBudget.reserve(of: 256))
+    scene.send(2, scene.syn(2, port: 1))
+    #expect(scene.share(2).flows == 1)
+    #expect(scene.kernel.openCount == scene.stack.core.descriptors.tcp)
+  }
+}
