@@ -65,7 +65,6 @@ extension TCPEngine {
   func timeWaitOver(_ flow: FlowPointer) {
     // The host has not taken all of the guest's bytes: it ends when it has.
     if flow.pointee.fd >= 0 {
-      if isOrphan(flow) { return abandon(flow) }
       flow.pointee.retransmitDeadline = 0
       return
     }
@@ -77,9 +76,7 @@ extension TCPEngine {
     guard flow.pointee.flags.contains([.hostShut, .hostFinished]), flow.pointee.fd >= 0
     else { return }
     closeSocket(flow, reset: false)
-    if flow.pointee.state == .timeWait, flow.pointee.retransmitDeadline == 0 || isOrphan(flow) {
-      close(flow)
-    }
+    if flow.pointee.state == .timeWait, flow.pointee.retransmitDeadline == 0 { close(flow) }
   }
 
   /// A send said that the host's side has failed. What came from it before lies in the socket

@@ -29,6 +29,11 @@ extension TCPEngine {
 
   /// The guest's link is gone.
   func guestLeft(_ flow: FlowPointer) {
+    // Nobody is there to hear that it was taken.
+    if hasFinToTake(flow) {
+      flow.pointee.receiveNext &+= 1
+      flow.pointee.flags.insert(.guestFinished)
+    }
     leave(
       flow, inOrder: flow.pointee.flags.contains(.guestFinished) && flow.pointee.bufferedCount == 0)
   }

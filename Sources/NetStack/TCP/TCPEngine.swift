@@ -21,7 +21,7 @@
 //
 // The files of this folder: Connect and Accept (how a flow begins), Input, Acknowledge and Receive
 // (a segment), HostSend and HostReceive (the socket), Output and Segment (towards the guest),
-// Settle (what can wait until the frames are out), Timers, Close, Departure, Idle. Loop thread only.
+// Settle (what can wait until the frames are out), Timers, Close, Finish, Detach, Idle. Loop thread only.
 
 import PluginAPI
 
@@ -294,12 +294,7 @@ package final class TCPEngine {
   func stationsDown(_ stations: Set<MACAddress>, on link: UInt32) {
     forEachFlow { flow in
       guard flow.pointee.key.link == link, stations.contains(flow.pointee.guestMAC) else { return }
-      if flow.pointee.fd >= 0, flow.pointee.flags.contains(.guestFinished),
-        flow.pointee.pendingCount > 0
-      {
-        return
-      }
-      abandon(flow)
+      guestLeft(flow)
     }
     endOfTurn()
   }
