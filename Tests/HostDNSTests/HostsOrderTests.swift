@@ -7,6 +7,13 @@ import Testing
 
 @Suite("The order of the host's sources (nsswitch.conf, hosts)", .timeLimit(.minutes(5)))
 struct HostsOrderTests {
+  @Test("a line of thousands of sources is understood as far as 32, and then the system's")
+  func longLine() throws {
+    let text = "hosts: " + String(repeating: "mdns4_minimal ", count: 4000) + "dns"
+    let order = HostsOrder(parsing: Array(text.utf8))
+    #expect(order.route(try #require(DNSName("x.example")), isInFile: false) == .system)
+  }
+
   @Test(
     "what DNS would be asked goes to the nameservers, everything else is the system's",
     arguments: [

@@ -31,6 +31,8 @@ package struct HostsOrder: Equatable, Sendable {
   }
 
   private let sources: [Source]
+  /// Each question goes through them.
+  private static let maximumSources = 32
 
   /// What glibc does without the file or the line.
   package static let standard = HostsOrder(parsing: Array("hosts: files dns".utf8))
@@ -61,6 +63,8 @@ package struct HostsOrder: Equatable, Sendable {
     var sources: [Source] = []
     var words = line.split { $0 == " " || $0 == "\t" || $0 == "\r" }[...]
     while let word = words.popFirst() {
+      // What a line of that many says is left to the C library.
+      if sources.count == maximumSources { return sources + [.other] }
       if word.first == "[" {
         var action = [word]
         while action.last?.last != "]", let more = words.popFirst() { action.append(more) }
