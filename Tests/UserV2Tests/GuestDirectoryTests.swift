@@ -3,7 +3,7 @@
 import NetStack
 import Testing
 
-@testable import UserV2Core
+@testable import Gateway
 
 @Suite(.timeLimit(.minutes(5))) struct GuestDirectoryTests {
   private static func mac(_ number: UInt8) -> MACAddress {

@@ -7,28 +7,28 @@ import LimaNetdSDK
 import NetStack
 import PluginAPI
 
-extension UserV2 {
+extension SwitchedGateway {
   /// Leases are written at once, but not more often than this, nanoseconds.
   private static let saveInterval: UInt64 = 100_000_000
 
   // MARK: limanetd.guests/1
 
-  package static var isSelective: Bool { true }
+  public static var isSelective: Bool { true }
 
-  package func guestUp(_ info: PortInfo) {
+  public final func guestUp(_ info: PortInfo) {
     directory.guestUp(info.port, name: info.name)
     let mac = MACAddress(bytes: info.mac)
     if mac.isUnicast { directory.station(mac, at: info.port) }
   }
 
-  package func guestDown(_ port: lnd_port) {
+  public final func guestDown(_ port: lnd_port) {
     for mac in directory.guestDown(port) {
       dhcp.cancelReservation(port: self.port, mac: mac)
     }
     settle()
   }
 
-  package func station(
+  public final func station(
     _ port: lnd_port, _ mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)
   ) {
     if directory.station(MACAddress(bytes: mac), at: port) { settle() }
@@ -36,7 +36,7 @@ extension UserV2 {
 
   // MARK: limanetd.lease/1
 
-  package func reserve(_ request: LeaseRequest) throws(PluginFailure) -> JSONValue {
+  public final func reserve(_ request: LeaseRequest) throws(PluginFailure) -> JSONValue {
     let mac = MACAddress(bytes: request.mac)
     guard mac.isUnicast else {
       throw .invalid(nil, "a guest of this network needs an Ethernet address to have another")
@@ -45,20 +45,20 @@ extension UserV2 {
     guard let address = dhcp.reserve(port: port, mac: mac, name: request.name) else {
       throw PluginFailure(
         LND_ERR_LIMIT,
-        "the network has no address left: all are leased, up to \(options.lastAddress)")
+        "the network has no address left: all are leased, up to \(settings.lastAddress)")
     }
     settle()
     return [
       "address": .string(address.description),
-      "prefixLength": JSONValue(options.subnet.prefixLength),
-      "gateway": .string(options.router.description),
-      "dns": [.string(options.router.description)],
-      "mtu": JSONValue(options.common.mtu),
-      "search": .array(options.search.map { .string($0) }),
+      "prefixLength": JSONValue(settings.subnet.prefixLength),
+      "gateway": .string(settings.router.description),
+      "dns": [.string(settings.router.description)],
+      "mtu": JSONValue(settings.mtu),
+      "search": .array(settings.search.map { .string($0) }),
     ]
   }
 
-  package func listLeases() -> JSONValue {
+  public final func listLeases() -> JSONValue {
     let now = host.now
     return .array(
       dhcp.leases().map { lease, _ in
@@ -136,6 +136,6 @@ extension UserV2 {
     guard port != 0 else { return }
     lastSave = host.now
     store.write(
-      dhcp.remembered(port: port), router: options.router, routerMAC: stack.config.gatewayMAC)
+      dhcp.remembered(port: port), router: settings.router, routerMAC: stack.config.gatewayMAC)
   }
 }
