@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// network ls, inspect, start, stop.
+// network ls, inspect, start, stop; NetworkSetup.swift has setup and unsetup.
 
 import ArgumentParser
 import Daemon
 
 struct Network: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "List, inspect, start and stop networks.",
+    abstract: "List, inspect, start, stop and set up networks.",
     discussion: """
       A network starts by itself when its first guest comes, and stops some seconds after the last one has left. \
       start and stop are for those who don't want to wait for that.
@@ -17,7 +17,10 @@ struct Network: ParsableCommand {
         lima-netd network inspect default --json | jq -r .sockets.qemu
         lima-netd network stop default
       """,
-    subcommands: [NetworkList.self, NetworkInspect.self, NetworkStart.self, NetworkStop.self],
+    subcommands: [
+      NetworkList.self, NetworkInspect.self, NetworkStart.self, NetworkStop.self,
+      NetworkSetup.self, NetworkUnsetup.self,
+    ],
     defaultSubcommand: NetworkList.self)
 }
 
