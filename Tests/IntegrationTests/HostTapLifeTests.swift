@@ -129,6 +129,7 @@ extension EndToEnd {
       #expect(
         try scene.host.shell("ip link del \(interface); ip link add \(interface) type bridge")
           .succeeded)
+      // A network that has failed is not tried for guests again within a second.
       usleep(1_100_000)
       let other = try scene.daemon.netd("network", "start", "shared")
       #expect(!other.succeeded && other.errors.contains("is no TAP"), "\(other)")
@@ -195,7 +196,7 @@ extension EndToEnd {
       let refused = try scene.daemon.netd("network", "start", "shared")
       #expect(!refused.succeeded && refused.errors.contains("a password is required"), "\(refused)")
       #expect(refused.errors.contains("network setup shared"), "\(refused)")
-      // Guests that come every second do not fill the system's log.
+      // As above. Guests that come every second do not fill the system's log.
       usleep(1_100_000)
       #expect(try !scene.daemon.netd("network", "start", "shared").succeeded)
       let words = try String(contentsOfFile: folder + "/words", encoding: .utf8)

@@ -102,7 +102,7 @@ extension EndToEnd {
         scene.host.wrapper, ["python3", Installation.fixtures + "/sniff.py", interface])
       #expect(eventually { sniffer.output.contains("listening") }, "\(sniffer.errors)")
       let mac = try scene.host.shell(
-        "cat /proc/self/mountinfo >/dev/null; ip -o link show \(interface)"
+        "ip -o link show \(interface)"
       )
       .output.firstMatch(of: /link\/ether (\S+)/)?.1
       let guest = try scene.daemon.guest(

@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  private func way(ip: [UInt8], to: UInt64 = gatewayMAC) -> HostFilter.Way {
+  private func way(ip: [UInt8], to: UInt64 = Self.gatewayMAC) -> HostFilter.Way {
     way(Self.ethernet(to, Self.guestMAC, 0x0800) + ip)
   }
 
@@ -146,7 +146,7 @@ import Testing
   }
 
   @Test func `answers to the gateway's ARP reach both stacks, questions only ours`() {
-    func frame(_ body: [UInt8], to: UInt64 = gatewayMAC) -> [UInt8] {
+    func frame(_ body: [UInt8], to: UInt64 = Self.gatewayMAC) -> [UInt8] {
       Self.ethernet(to, Self.guestMAC, 0x0806) + body
     }
     #expect(way(frame(Self.arp(2, Self.guestMAC, Self.guest, Self.gateway))) == .both)
@@ -171,7 +171,7 @@ import Testing
   }
 
   @Test func `the host speaks to guests as the gateway, and as nobody else`() {
-    func ip(_ body: [UInt8], from: UInt64 = gatewayMAC) -> [UInt8] {
+    func ip(_ body: [UInt8], from: UInt64 = Self.gatewayMAC) -> [UInt8] {
       Self.ethernet(Self.guestMAC, from, 0x0800) + body
     }
     #expect(passes(ip(Self.packet(Self.gateway, Self.guest))))

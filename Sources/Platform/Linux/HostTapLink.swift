@@ -104,6 +104,12 @@
   }
 
   extension Tap {
+    /// Whether the descriptor still has its interface: somebody may have deleted that.
+    package static func isAttached(_ fd: Int32) -> Bool {
+      var request = InterfaceRequest(name: "")
+      return request.perform(fd, 0x8004_54d2) >= 0  // TUNGETIFF
+    }
+
     /// Takes over a descriptor that somebody else attached to a TAP with IFF_VNET_HDR: says which
     /// offloads its reader understands. Closes it when it is no such thing.
     package static func adopt(_ fd: Int32) throws(SystemError) -> Tap {

@@ -40,8 +40,7 @@ final class HeldTap {
   /// The interface is still there.
   var isAlive: Bool {
     #if os(Linux)
-      guard var netlink = try? Netlink() else { return true }
-      return (try? netlink.hostTap(named: spec.name)) != nil
+      Tap.isAttached(fd)
     #else
       false
     #endif
