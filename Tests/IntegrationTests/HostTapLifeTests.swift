@@ -14,6 +14,8 @@ extension EndToEnd {
       let before = try scene.hostState()
       for round in 0..<4 {
         try scene.daemon.start()
+        // A daemon that was killed left its sockets: the new one may not have taken them yet.
+        #expect(try eventually(within: 20) { try scene.daemon.netd("status").succeeded })
         let guest = try scene.daemon.begin("exec", "shared", "--", "sleep", "60")
         #expect(
           try eventually(within: 20) { try scene.interfaces().contains("-shared") },
@@ -136,7 +138,7 @@ extension EndToEnd {
     }
 
     @Test func `set up once by root, a user without privileges has it all`() throws {
-      try require(.tap, .nobody, .program("curl"), .program("python3"))
+      try require(.tap, .nobody, .tapForAll, .program("curl"), .program("python3"))
       let nobody = [
         "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs",
       ]
@@ -182,7 +184,7 @@ extension EndToEnd {
       // A sudo that notes its words and wants a password, as sudo -n says it.
       try """
       #!/bin/sh
-      echo "$@" >>\(folder)/words
+      printf '%s\\n' "$*" >>\(folder)/words
       echo "sudo: a password is required" >&2
       exit 1
       """.write(toFile: folder + "/sudo", atomically: true, encoding: .utf8)

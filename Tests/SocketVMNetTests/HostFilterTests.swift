@@ -161,7 +161,8 @@ import Testing
   @Test func `short frames are read no further than they are`() {
     let whole =
       Self.ethernet(Self.gatewayMAC, Self.guestMAC, 0x0800) + Self.packet(Self.guest, Self.gateway)
-    for length in 14..<whole.count {
+    // Ports are within its first 38 bytes.
+    for length in 14..<38 {
       #expect(way(Array(whole[..<length])) != .host)
     }
     let arp =
