@@ -11,7 +11,14 @@ extension EndToEnd {
       try require(.tap, .program("python3"))
       let scene = try HostTapScene(start: false)
       defer { scene.stop() }
-      let before = try scene.hostState()
+      // New interfaces take a second or two to be what they stay.
+      var before = ""
+      #expect(
+        try eventually(within: 20) {
+          let earlier = before
+          before = try scene.hostState()
+          return earlier == before && !before.contains("tentative")
+        })
       for round in 0..<4 {
         try scene.daemon.start()
         // A daemon that was killed left its sockets: the new one may not have taken them yet.

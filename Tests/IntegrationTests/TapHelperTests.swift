@@ -15,51 +15,53 @@ extension EndToEnd {
       return try scene.host.shell("\(prefix) \(Installation.tapHelper) \(quoted)")
     }
 
-    @Test(
-      arguments: [
-        ([], "usage"), (["open"], "usage"), (["make", "a", "--bridge", "b"], "usage"),
-        (["setup", "a..b", "--bridge", "br0"], "invalid network name"),
-        (["setup", "../x", "--bridge", "br0"], "invalid network name"),
-        (["setup", "", "--bridge", "br0"], "invalid network name"),
-        (["setup", String(repeating: "a", count: 77), "--bridge", "br0"], "invalid network name"),
-        (["setup", "a"], "--address or --bridge"),
-        (["setup", "a", "--bridge", "br0", "--address", "10.0.0.1/24"], "one of the two"),
-        (["setup", "a", "--bridge"], "needs a value"),
-        (["setup", "a", "--bridge", "br0", "--bridge", "br1"], "given twice"),
-        (["setup", "a", "--colour", "red"], "unknown argument"),
-        (["setup", "a", "--bridge", "../../x"], "invalid bridge name"),
-        (["setup", "a", "--bridge", ".."], "invalid bridge name"),
-        (["setup", "a", "--bridge", "abcdefghijklmnop"], "invalid bridge name"),
-        (["setup", "a", "--bridge", "out"], "is not an existing bridge"),
-        (["setup", "a", "--bridge", "br9"], "there is no interface br9"),
-        (["setup", "a", "--address", "10.0.0.1"], "prefix length"),
-        (["setup", "a", "--address", "10.0.0.1/33"], "prefix length"),
-        (["setup", "a", "--address", "10.0.0.1/31"], "prefix length"),
-        (["setup", "a", "--address", "10.0.0.1/024"], "prefix length"),
-        (["setup", "a", "--address", "10.0.0.0/24"], "broadcast"),
-        (["setup", "a", "--address", "10.0.0.255/24"], "broadcast"),
-        (["setup", "a", "--address", "127.0.0.1/8"], "no address that a gateway can have"),
-        (["setup", "a", "--address", "224.0.0.1/24"], "no address that a gateway can have"),
-        (["setup", "a", "--address", "169.254.1.1/24"], "no address that a gateway can have"),
-        (["setup", "a", "--address", "10.0.0.1.1/24"], "no IPv4 address"),
-        (["setup", "a", "--address", "fd00::1/64"], "prefix length"),
-        (["setup", "a", "--address", String(repeating: "1", count: 500)], "too long"),
-        (["setup", "a", "--address", "10.0.0.1/24", "--mtu", "65521"], "--mtu"),
-        (["setup", "a", "--address", "10.0.0.1/24", "--mtu", "-1"], "--mtu"),
-        (["setup", "a", "--address", "10.0.0.1/24", "--owner", "4294967295"], "no user id"),
-        (["setup", "a", "--address", "10.0.0.1/24", "--owner", "x"], "no user id"),
-        (["setup", "a", "--address", "203.0.113.7/16"], "interface out"),
-        (["unsetup", "a", "--mtu", "1500"], "nothing else"),
-      ] as [([String], String)])
-    func `each refusal has its own words, and leaves nothing`(words: [String], text: String) throws
-    {
+    /// Words, and what is said of them.
+    private static let refusals: [([String], String)] = [
+      ([], "usage"), (["open"], "usage"), (["make", "a", "--bridge", "b"], "usage"),
+      (["setup", "a..b", "--bridge", "br0"], "invalid network name"),
+      (["setup", "../x", "--bridge", "br0"], "invalid network name"),
+      (["setup", "", "--bridge", "br0"], "invalid network name"),
+      (["setup", String(repeating: "a", count: 77), "--bridge", "br0"], "invalid network name"),
+      (["setup", "a"], "--address or --bridge"),
+      (["setup", "a", "--bridge", "br0", "--address", "10.0.0.1/24"], "one of the two"),
+      (["setup", "a", "--bridge"], "needs a value"),
+      (["setup", "a", "--bridge", "br0", "--bridge", "br1"], "given twice"),
+      (["setup", "a", "--colour", "red"], "unknown argument"),
+      (["setup", "a", "--bridge", "../../x"], "invalid bridge name"),
+      (["setup", "a", "--bridge", ".."], "invalid bridge name"),
+      (["setup", "a", "--bridge", "abcdefghijklmnop"], "invalid bridge name"),
+      (["setup", "a", "--bridge", "out"], "is not an existing bridge"),
+      (["setup", "a", "--bridge", "br9"], "there is no interface br9"),
+      (["setup", "a", "--address", "10.0.0.1"], "prefix length"),
+      (["setup", "a", "--address", "10.0.0.1/33"], "prefix length"),
+      (["setup", "a", "--address", "10.0.0.1/31"], "prefix length"),
+      (["setup", "a", "--address", "10.0.0.1/024"], "prefix length"),
+      (["setup", "a", "--address", "10.0.0.0/24"], "broadcast"),
+      (["setup", "a", "--address", "10.0.0.255/24"], "broadcast"),
+      (["setup", "a", "--address", "127.0.0.1/8"], "no address that a gateway can have"),
+      (["setup", "a", "--address", "224.0.0.1/24"], "no address that a gateway can have"),
+      (["setup", "a", "--address", "169.254.1.1/24"], "no address that a gateway can have"),
+      (["setup", "a", "--address", "10.0.0.1.1/24"], "no IPv4 address"),
+      (["setup", "a", "--address", "fd00::1/64"], "no IPv4 address"),
+      (["setup", "a", "--address", String(repeating: "1", count: 500)], "too long"),
+      (["setup", "a", "--address", "10.0.0.1/24", "--mtu", "65521"], "--mtu"),
+      (["setup", "a", "--address", "10.0.0.1/24", "--mtu", "-1"], "--mtu"),
+      (["setup", "a", "--address", "10.0.0.1/24", "--owner", "4294967295"], "no user id"),
+      (["setup", "a", "--address", "10.0.0.1/24", "--owner", "x"], "no user id"),
+      (["setup", "a", "--address", "203.0.113.7/16"], "interface out"),
+      (["unsetup", "a", "--mtu", "1500"], "nothing else"),
+    ]
+
+    @Test func `each refusal has its own words, and leaves nothing`() throws {
       try require(.tap)
       let scene = try HostTapScene(start: false)
       defer { scene.stop() }
       let before = try scene.interfaces()
-      let refused = try helper(scene, words)
-      #expect(!refused.succeeded && refused.errors.contains(text), "\(refused)")
-      #expect(refused.errors.split(separator: "\n").count == 1, "\(refused)")
+      for (words, text) in Self.refusals {
+        let refused = try helper(scene, words)
+        #expect(!refused.succeeded && refused.errors.contains(text), "\(refused)")
+        #expect(refused.errors.split(separator: "\n").count == 1, "\(refused)")
+      }
       #expect(try scene.interfaces() == before)
     }
 
