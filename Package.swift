@@ -76,6 +76,7 @@ let package = Package(
     .executable(name: "lima-netd-host", targets: ["lima-netd-host"]),
     .library(name: "lima-net-slirp", type: .dynamic, targets: ["SlirpPlugin"]),
     .library(name: "lima-net-userv2", type: .dynamic, targets: ["UserV2Plugin"]),
+    .library(name: "lima-net-socketvmnet", type: .dynamic, targets: ["SocketVMNetPlugin"]),
     .library(name: "lima-dns-hostdns", type: .dynamic, targets: ["HostDNSPlugin"]),
     // For plugins in Swift, in packages of their own: SDK/examples/3-dns-tls.
     .library(name: "LimaNetdSDK", targets: ["LimaNetdSDK"]),
@@ -148,7 +149,7 @@ let package = Package(
       swiftSettings: lean + dataPath),
     .target(
       name: "UserV2Core",
-      dependencies: ["Gateway", "NetStack", "LimaNetdSDK", "Platform", "PluginAPI"],
+      dependencies: ["Gateway", "NetStack", "LimaNetdSDK", "PluginAPI"],
       path: "Plugins/userv2/Core", swiftSettings: lean + dataPath),
     .target(
       name: "UserV2Plugin", dependencies: ["UserV2Core", "LimaNetdSDK", "PluginAPI"],
@@ -160,6 +161,13 @@ let package = Package(
     .target(
       name: "SlirpPlugin", dependencies: ["SlirpCore", "LimaNetdSDK", "PluginAPI"],
       path: "Plugins/slirp/Entry", swiftSettings: lean,
+      linkerSettings: pluginLinking),
+    .target(
+      name: "SocketVMNetCore", dependencies: ["Gateway", "NetStack", "LimaNetdSDK", "PluginAPI"],
+      path: "Plugins/socketvmnet/Core", swiftSettings: lean + dataPath),
+    .target(
+      name: "SocketVMNetPlugin", dependencies: ["SocketVMNetCore", "LimaNetdSDK", "PluginAPI"],
+      path: "Plugins/socketvmnet/Entry", swiftSettings: lean,
       linkerSettings: pluginLinking),
     .target(
       name: "HostDNSCore", dependencies: ["DNSMessage", "LimaNetdSDK", "PluginAPI", "Platform"],
@@ -215,7 +223,12 @@ let package = Package(
       dependencies: ["SlirpCore", "NetStack", "LimaNetdSDK", "Platform", "PluginAPI"]),
     .testTarget(
       name: "UserV2Tests",
-      dependencies: ["UserV2Core", "NetStack", "LimaNetdSDK", "Platform", "PluginAPI"]),
+      dependencies: [
+        "UserV2Core", "Gateway", "NetStack", "LimaNetdSDK", "Platform", "PluginAPI",
+      ]),
+    .testTarget(
+      name: "SocketVMNetTests",
+      dependencies: ["SocketVMNetCore", "NetStack", "LimaNetdSDK", "PluginAPI"]),
     .testTarget(
       name: "IntegrationTests", dependencies: ["Platform", "HostProtocol", "TestSupport"],
       exclude: ["Fixtures"]),
@@ -232,7 +245,7 @@ let package = Package(
       name: "FuzzTargets",
       dependencies: [
         "NetStack", "Host", "HostProtocol", "JSONCoding", "LimaNetdSDK", "Platform", "PluginAPI",
-        "DNSMessage", "HostDNSCore", "UserV2Core",
+        "DNSMessage", "HostDNSCore", "Gateway",
       ],
       path: "Tests/Fuzz/Targets"),
     .target(

@@ -45,6 +45,7 @@ public struct PluginDescriptor {
   var summary: String
   var modes: [String]
   var isolated: Bool
+  var needsTap = false
   var schema: String?
 
   /// A network plugin. The extensions it offers are the protocols its class
@@ -54,14 +55,15 @@ public struct PluginDescriptor {
   ///   - name: `[a-z][a-z0-9-]{0,31}`, as in the file's name.
   ///   - modes: the `mode:` values it serves.
   ///   - isolated: each guest is alone with the plugin, on a port of its own.
+  ///   - needsTap: the supervisor makes a TAP device for it; see `HostTap`.
   ///   - schema: JSON Schema of `options:`; nil when it takes none.
   public static func network(
     _ type: NetworkPlugin.Type, name: String, summary: String, modes: [String],
-    isolated: Bool = false, schema: String? = nil
+    isolated: Bool = false, needsTap: Bool = false, schema: String? = nil
   ) -> PluginDescriptor {
     PluginDescriptor(
       registration: Registration(network: type), name: name, summary: summary, modes: modes,
-      isolated: isolated, schema: schema)
+      isolated: isolated, needsTap: needsTap, schema: schema)
   }
 
   /// A DNS plugin; parameters as for `network`.
@@ -77,7 +79,7 @@ public struct PluginDescriptor {
     let isNetwork = registration.network != nil
     var plugin = lnd_plugin()
     plugin.size = UInt32(MemoryLayout<lnd_plugin>.size)
-    plugin.flags = isolated ? LND_NETWORK_ISOLATED : 0
+    plugin.flags = (isolated ? LND_NETWORK_ISOLATED : 0) | (needsTap ? LND_NETWORK_TAP : 0)
     plugin.kind = Tables.immortal(text: isNetwork ? LND_KIND_NETWORK : LND_KIND_DNS)
     plugin.name = Tables.immortal(text: name)
     plugin.summary = Tables.immortal(text: summary)

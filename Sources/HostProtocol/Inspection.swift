@@ -42,10 +42,12 @@ package struct Inspection: Codable, Hashable, Sendable {
     package var schema: String?
     /// Ids of extensions the plugin offers.
     package var extensions: [String]
+    /// It needs a TAP device of the host's (limanetd.tap/1).
+    package var needsTap: Bool
 
     package init(
       kind: String, name: String, summary: String, modes: [String], isolated: Bool,
-      schema: String?, extensions: [String]
+      schema: String?, extensions: [String], needsTap: Bool = false
     ) {
       self.kind = kind
       self.name = name
@@ -54,6 +56,7 @@ package struct Inspection: Codable, Hashable, Sendable {
       self.isolated = isolated
       self.schema = schema
       self.extensions = extensions
+      self.needsTap = needsTap
     }
   }
 

@@ -5,7 +5,8 @@
 
 package enum HostRequest: Codable, Hashable, Sendable {
   /// Loads the plugins and starts the network; the first request. One
-  /// descriptor: the journal (`JournalLayout`). Reply: nothing.
+  /// descriptor: the journal (`JournalLayout`); with `NetworkSpec.tap` a last one: the TAP.
+  /// Reply: nothing.
   case start(NetworkSpec)
   /// Instead of `start`: a DNS plugin serves sockets of the host, and there is no network. Two
   /// descriptors: a bound UDP socket and a listening TCP socket. Reply: nothing.
@@ -85,11 +86,13 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
   package var stateDirectory: String
   /// The switch's; 0 when not configured.
   package var mtu: Int
+  /// What its plugin is given of the host (limanetd.tap/1).
+  package var tap: TapSpec?
 
   package init(
     name: String, mode: String, plugin: PluginRef, options: String = "{}",
     dns: PluginRef? = nil, dnsOptions: String = "{}", dnsPolicy: DNSPolicy = DNSPolicy(),
-    stateDirectory: String = "", mtu: Int = 0
+    stateDirectory: String = "", mtu: Int = 0, tap: TapSpec? = nil
   ) {
     self.name = name
     self.mode = mode
@@ -100,6 +103,26 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
     self.dnsPolicy = dnsPolicy
     self.stateDirectory = stateDirectory
     self.mtu = mtu
+    self.tap = tap
+  }
+}
+
+/// A TAP device of the host, whose descriptor comes beside it.
+package struct TapSpec: Codable, Hashable, Sendable {
+  /// Of the interface.
+  package var name: String
+  /// "02:01:d6:9e:a4:01"
+  package var mac: String
+  /// Bytes of IP packet.
+  package var mtu: Int
+  /// A 12-byte virtio-net header and its offloads.
+  package var vnetHeader: Bool
+
+  package init(name: String, mac: String, mtu: Int, vnetHeader: Bool) {
+    self.name = name
+    self.mac = mac
+    self.mtu = mtu
+    self.vnetHeader = vnetHeader
   }
 }
 

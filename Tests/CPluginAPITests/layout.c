@@ -14,6 +14,7 @@
 #include "../../Sources/PluginAPI/include/lnd_ext_guests.h"
 #include "../../Sources/PluginAPI/include/lnd_ext_dns_cache.h"
 #include "../../Sources/PluginAPI/include/lnd_ext_guard.h"
+#include "../../Sources/PluginAPI/include/lnd_ext_tap.h"
 #include "CPluginAPITests.h"
 
 /* A struct may have grown since; a field may not have moved. */

@@ -16,6 +16,7 @@ enum Installation {
 
   static var daemon: String { products + "/lima-netd" }
   static var host: String { products + "/lima-netd-host" }
+  static var tapHelper: String { products + "/lima-netd-tap" }
 
   /// The checkout.
   static let root: String = URL(filePath: #filePath)

@@ -11,6 +11,8 @@ enum Requirement {
   case tap
   /// The guest of Tests/Guest and the QEMU to boot it.
   case virtualMachine
+  /// The same for users without privileges.
+  case tapForAll
   /// Root, to become somebody else.
   case root
   /// Root, and programs that the user nobody may run.
@@ -30,6 +32,12 @@ enum Requirement {
       let result = try? run(
         "unshare", getuid() == 0 ? ["-n", "true"] : ["-Urn", "true"], seconds: 5)
       return result?.succeeded == true ? nil : "network namespaces cannot be made here"
+    case .tapForAll:
+      let words = getuid() == 0 ? ["setpriv", "--reuid", "65534", "--clear-groups"] : ["env"]
+      let result = try? run(
+        words[0], Array(words.dropFirst()) + ["test", "-w", "/dev/net/tun"], seconds: 5)
+      return result?.succeeded == true
+        ? nil : "/dev/net/tun is root's alone (as root: chmod 666 /dev/net/tun)"
     case .virtualMachine:
       guard FileManager.default.fileExists(atPath: Installation.guest + "/initramfs.cpio") else {
         return "there is no test guest (Tests/Guest/build-guest .build/guest)"

@@ -38,6 +38,8 @@ let structSizes: [String: Int] = [
   "lnd_plugin_guests": MemoryLayout<lnd_plugin_guests>.size,
   "lnd_guard_binding": MemoryLayout<lnd_guard_binding>.size,
   "lnd_host_guard": MemoryLayout<lnd_host_guard>.size,
+  "lnd_tap": MemoryLayout<lnd_tap>.size,
+  "lnd_host_tap": MemoryLayout<lnd_host_tap>.size,
   "lnd_host_dns_cache": MemoryLayout<lnd_host_dns_cache>.size,
 ]
 
@@ -408,6 +410,33 @@ let fieldLayouts: [FieldLayout] = [
   FieldLayout(
     type: "lnd_host_uplink", field: "remove",
     offset: MemoryLayout<lnd_host_uplink>.offset(of: \.remove)),
+  FieldLayout(
+    type: "lnd_tap", field: "size", offset: MemoryLayout<lnd_tap>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_tap", field: "mtu", offset: MemoryLayout<lnd_tap>.offset(of: \.mtu)),
+  FieldLayout(
+    type: "lnd_tap", field: "flags", offset: MemoryLayout<lnd_tap>.offset(of: \.flags)),
+  FieldLayout(
+    type: "lnd_tap", field: "reserved", offset: MemoryLayout<lnd_tap>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_tap", field: "mac", offset: MemoryLayout<lnd_tap>.offset(of: \.mac)),
+  FieldLayout(
+    type: "lnd_tap", field: "reserved1", offset: MemoryLayout<lnd_tap>.offset(of: \.reserved1)),
+  FieldLayout(
+    type: "lnd_tap", field: "name", offset: MemoryLayout<lnd_tap>.offset(of: \.name)),
+  FieldLayout(
+    type: "lnd_host_tap", field: "size", offset: MemoryLayout<lnd_host_tap>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_host_tap", field: "reserved",
+    offset: MemoryLayout<lnd_host_tap>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_host_tap", field: "describe",
+    offset: MemoryLayout<lnd_host_tap>.offset(of: \.describe)),
+  FieldLayout(
+    type: "lnd_host_tap", field: "add", offset: MemoryLayout<lnd_host_tap>.offset(of: \.add)),
+  FieldLayout(
+    type: "lnd_host_uplink", field: "relay",
+    offset: MemoryLayout<lnd_host_uplink>.offset(of: \.relay)),
   FieldLayout(
     type: "lnd_network_config", field: "state_directory",
     offset: MemoryLayout<lnd_network_config>.offset(of: \.state_directory)),

@@ -4,7 +4,7 @@ import Gateway
 import NetStack
 import Testing
 
-@testable import UserV2Core
+@testable import Gateway
 
 @Suite(.timeLimit(.minutes(5))) struct GuestDirectoryTests {
   private static func mac(_ number: UInt8) -> MACAddress {

@@ -3,7 +3,7 @@
 import NetStack
 import Testing
 
-@testable import UserV2Core
+@testable import Gateway
 
 @Suite(.timeLimit(.minutes(5))) struct LeaseFileTests {
   private let second: UInt64 = 1_000_000_000

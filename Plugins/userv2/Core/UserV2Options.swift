@@ -43,34 +43,7 @@ package struct UserV2Options: Equatable {
       throw .invalid("/domain", "\(domain) is not a domain name, as internal")
     }
     common = try GatewayOptions(options, leaseSeconds: 3600)
-    reservations = try Self.reservations(options, subnet, router: router)
-  }
-
-  private static func reservations(
-    _ options: Options, _ subnet: CIDR, router: IPAddress
-  ) throws(PluginFailure) -> [MACAddress: IPAddress] {
-    guard let members = try options.object("reservations").json.object?.members else { return [:] }
-    var result: [MACAddress: IPAddress] = [:]
-    var owners: [IPAddress: MACAddress] = [:]
-    for member in members {
-      let pointer = "/reservations/\(member.name)"
-      guard let mac = MACAddress(member.name), mac.isUnicast else {
-        throw .invalid(
-          pointer, "\(member.name) is not the Ethernet address of a guest, as 52:55:55:12:34:56")
-      }
-      guard case .string(let text) = member.value, let address = IPAddress(text), address.isV4
-      else { throw .invalid(pointer, "not an IPv4 address") }
-      try GatewayOptions.check(address, isIn: subnet, pointer: pointer)
-      guard address != router else {
-        throw .invalid(pointer, "\(address) is the router's address")
-      }
-      if let other = owners[address], other != mac {
-        throw .invalid(pointer, "\(address) is reserved for \(other) already")
-      }
-      owners[address] = mac
-      result[mac] = address
-    }
-    return result
+    reservations = try GatewayOptions.reservations(options, subnet, router: router)
   }
 
   /// The same for the stack.
@@ -78,13 +51,6 @@ package struct UserV2Options: Equatable {
     var config = StackConfig(subnet: subnet, gateway: router, dns: router)
     common.apply(to: &config)
     return config
-  }
-
-  /// Search domains of guests: a guest's bare name is found, too.
-  /// - Parameter host: the host's, where the configuration names none.
-  package func search(host: [String]) -> [String] {
-    let search = common.search ?? host
-    return search.contains(domain) ? search : search + [domain]
   }
 
   /// The same for the DHCP server.
@@ -97,6 +63,14 @@ package struct UserV2Options: Equatable {
     configuration.leaseSeconds = common.leaseSeconds
     configuration.identifiesByMAC = true
     return configuration
+  }
+
+  /// The same for a gateway on a switch.
+  package var settings: SwitchedSettings {
+    SwitchedSettings(
+      subnet: subnet, router: router, lastAddress: lastAddress, domain: domain, search: common.search,
+      mtu: common.mtu, dhcp: dhcp, pool: pool, leaseFile: "userv2-leases.json",
+      keepsLimaLeases: true)
   }
 
   /// Lima gave its first guest the gateway's address, and it may keep it.

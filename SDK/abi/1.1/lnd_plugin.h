@@ -281,6 +281,8 @@ typedef struct lnd_host {
                                    * port of its own. Otherwise the network is
                                    * switched: guests share one L2, and the
                                    * plugin is one more port of the switch.    */
+#define LND_NETWORK_TAP 0x2u      /* since 1.1: needs a TAP device of the host's
+                                   * (lnd_ext_tap.h)                           */
 
 /* What a plugin is. STATIC. `plugin ls` and `plugin info` need nothing else:
  * reading it must not require an instance. */

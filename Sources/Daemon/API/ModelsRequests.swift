@@ -93,13 +93,19 @@ package struct AttachRequest: Codable, Sendable {
   package var mac: String?
   package var mtu: Int
   package var vnetHeader: Bool
+  /// False: the guest configures itself, and a network that gives no addresses will do.
+  package var needsLease: Bool
 
-  package init(network: String, name: String, mac: String?, mtu: Int, vnetHeader: Bool) {
+  package init(
+    network: String, name: String, mac: String?, mtu: Int, vnetHeader: Bool,
+    needsLease: Bool = true
+  ) {
     self.network = network
     self.name = name
     self.mac = mac
     self.mtu = mtu
     self.vnetHeader = vnetHeader
+    self.needsLease = needsLease
   }
 }
 
@@ -110,7 +116,7 @@ package struct AttachReply: Codable, Sendable {
   package var lease: LeaseOffer?
   package var error: ErrorReport?
 
-  package init(guest: UInt64, lease: LeaseOffer) {
+  package init(guest: UInt64, lease: LeaseOffer?) {
     self.ok = true
     self.guest = guest
     self.lease = lease

@@ -114,6 +114,9 @@ extension ConfigDecoder {
       }
       prefixLength = length
     }
+    if settings.gateway == nil, members["gateway"].map(\.value.isNull) ?? true {
+      settings.gateway = NetworkConfiguration.defaultGateways[settings.mode]
+    }
     guard let gateway = settings.gateway else {
       // Lima fills in the gateway of `user-v2`; everywhere else these say nothing alone. A gateway that is there but
       // wrong has been reported already.

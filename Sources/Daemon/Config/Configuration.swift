@@ -82,6 +82,11 @@ package struct NetworkConfiguration: Sendable {
 }
 
 extension NetworkConfiguration {
+  /// What Lima's template writes for these modes.
+  static let defaultGateways: [String: IPv4Address] = [
+    "shared": IPv4Address(0xC0A8_6901), "host": IPv4Address(0xC0A8_6A01),
+  ]
+
   /// The networks that exist without any file.
   package static let builtins: [NetworkConfiguration] = [
     NetworkConfiguration(

@@ -62,12 +62,23 @@ struct LaunchPlan: Sendable {
   }
 
   /// What the host is told.
-  func spec(stateDirectory: String) -> NetworkSpec {
+  func spec(stateDirectory: String, tap: TapSpec? = nil) -> NetworkSpec {
     NetworkSpec(
       name: network.name, mode: network.settings.mode, plugin: plugin.reference,
       options: JSONValue.object(options).text, dns: dns.reference,
       dnsOptions: JSONValue.object(dnsOptions).text, dnsPolicy: dnsSpec.policy,
-      stateDirectory: stateDirectory, mtu: options["mtu"]?.integer() ?? 0)
+      stateDirectory: stateDirectory, mtu: options["mtu"]?.integer() ?? tap?.mtu ?? 0, tap: tap)
+  }
+
+  /// The TAP of the host's that its plugin needs; nil when it needs none.
+  /// - Throws: when the options do not say which.
+  func tapRequest() throws(ErrorReport) -> HostTapRequest? {
+    guard plugin.plugin.needsTap else { return nil }
+    if let request = HostTapRequest(network: network.name, options: options) { return request }
+    throw ErrorReport(
+      code: HostError.Code.invalidConfig.rawValue,
+      message: "network \(network.name): its options name neither a gateway nor an interface, "
+        + "one of which plugin \(plugin.plugin.name) needs")
   }
 
   /// The same of its DNS, for a process that runs.
@@ -95,7 +106,7 @@ struct LaunchPlan: Sendable {
   // MARK: Options
 
   /// Lima's keys that mean something for every network, as options.
-  private static func common(_ settings: NetworkConfiguration.Settings) -> JSONObject {
+  static func common(_ settings: NetworkConfiguration.Settings) -> JSONObject {
     var object = JSONObject()
     object["interface"] = settings.interface.map(JSONValue.string)
     object["gateway"] = settings.gateway.map { .string($0.description) }

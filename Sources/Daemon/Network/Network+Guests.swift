@@ -32,7 +32,7 @@ extension Network {
   /// it has no network. `onGone` comes later, when the guest was sent away.
   func attach(
     _ request: AttachRequest, fd: Int32,
-    answer: @escaping (Result<(id: UInt64, lease: LeaseOffer), ErrorReport>) -> Void,
+    answer: @escaping (Result<(id: UInt64, lease: LeaseOffer?), ErrorReport>) -> Void,
     onGone: @escaping (String) -> Void
   ) -> UInt64 {
     let id = context.guestIDs.next()
@@ -40,7 +40,7 @@ extension Network {
       id: id, name: request.name, transport: .tap, fd: fd, mac: request.mac, mtu: request.mtu,
       vnetHeader: request.vnetHeader)
     var answered = false
-    func once(_ result: Result<(id: UInt64, lease: LeaseOffer), ErrorReport>) {
+    func once(_ result: Result<(id: UInt64, lease: LeaseOffer?), ErrorReport>) {
       if answered { return }
       answered = true
       answer(result)
@@ -55,7 +55,7 @@ extension Network {
     }
     failedUntil = 0
     // Before `add`, whose own failure would only say that the guest had to go.
-    waitForLease(id, once)
+    waitForLease(id, needsLease: request.needsLease, once)
     add(guest)
     if state == .running, let link { flushWaiters(link) }
     return id
@@ -63,8 +63,8 @@ extension Network {
 
   /// Asks for the guest's lease when the network runs; again when the process dies over it, whatever it dies of.
   private func waitForLease(
-    _ id: UInt64, attempt: Int = 1,
-    _ answer: @escaping (Result<(id: UInt64, lease: LeaseOffer), ErrorReport>) -> Void
+    _ id: UInt64, needsLease: Bool, attempt: Int = 1,
+    _ answer: @escaping (Result<(id: UInt64, lease: LeaseOffer?), ErrorReport>) -> Void
   ) {
     waiters.append { [weak self] result in
       guard let self else { return }
@@ -73,7 +73,7 @@ extension Network {
         answer(.failure(error))
         guestLeft(id, error.message, tellHost: false)
       case .success(let link):
-        reserve(id, on: link, attempt: attempt, answer)
+        reserve(id, needsLease: needsLease, on: link, attempt: attempt, answer)
       }
     }
   }
@@ -85,8 +85,8 @@ extension Network {
   }
 
   private func reserve(
-    _ id: UInt64, on link: HostLink, attempt: Int,
-    _ answer: @escaping (Result<(id: UInt64, lease: LeaseOffer), ErrorReport>) -> Void
+    _ id: UInt64, needsLease: Bool, on link: HostLink, attempt: Int,
+    _ answer: @escaping (Result<(id: UInt64, lease: LeaseOffer?), ErrorReport>) -> Void
   ) {
     link.request(.reserveLease(port: id)) { [weak self] reply in
       guard let self else { return }
@@ -105,18 +105,21 @@ extension Network {
           code: HostError.Code.internal.rawValue, message: "network \(name): no lease came")
       case .failure where link.hasEnded && guests[id] != nil:
         guard attempt >= Self.leaseAttempts else {
-          return waitForLease(id, attempt: attempt + 1, answer)
+          return waitForLease(id, needsLease: needsLease, attempt: attempt + 1, answer)
         }
         report = ErrorReport(
           code: HostError.Code.internal.rawValue,
           message:
             "network \(name): its process ended while it was asked for an address, \(attempt) times in a row; see "
             + context.home.networkLog(name))
+      case .failure(let error) where error.code == .unsupported && !needsLease:
+        return answer(.success((id, nil)))
       case .failure(let error) where error.code == .unsupported:
         report = ErrorReport(
           code: error.code.rawValue,
           message:
-            "network \(name) gives no addresses itself: attach a guest that runs a DHCP client")
+            "network \(name) gives no addresses itself: attach a guest that runs a DHCP client, "
+            + "with lima-netd attach --no-config or by the network's sockets")
       case .failure(let error):
         report = ErrorReport(code: error.code.rawValue, message: "network \(name): \(error)")
       }

@@ -50,39 +50,71 @@ extension Network {
   }
 
   private func launch(_ registry: Registry) {
-    let link: HostLink
     do throws(ErrorReport) {
       let plan = try planToStart(registry)
       for warning in plan.warnings { log(.warning, warning) }
       active = plan
-      link = try spawn()
-      sockets.unwatchUnixgram()
-      let spec = plan.spec(stateDirectory: context.home.networkDirectory(name))
-      log(
-        .info,
-        "starting process \(link.pid): plugin \(plan.plugin.plugin.name) \(plan.plugin.module.version) "
-          + "(\(plan.plugin.file)), DNS \(plan.dns.plugin.name) \(plan.dns.module.version)")
-      self.link = link
-      link.onEvent = { [weak self, weak link] event in
-        guard let self, let link, self.link === link else { return }
-        handle(event)
+      guard let request = try plan.tapRequest() else {
+        tap = nil
+        return try launch(plan)
       }
-      link.onExit = { [weak self, weak link] status in
-        guard let self, let link, self.link === link else { return }
-        ended(link, status)
-      }
-      link.request(.start(spec), fds: [journal?.fd ?? -1].filter { $0 >= 0 }) {
-        [weak self, weak link] answer in
-        guard let self, let link, self.link === link, !link.hasEnded, state == .starting else {
-          return
-        }
-        switch answer {
-        case .success: started(link)
-        case .failure(let error): refused(link, error)
-        }
+      if let tap, tap.request == request, tap.isAlive { return try launch(plan) }
+      tap = nil
+      let current = attempt
+      context.taps.obtain(request) { [weak self] result in
+        // A TAP that comes too late is closed with its last reference.
+        guard let self, state == .starting, attempt == current else { return }
+        obtained(result, plan)
       }
     } catch {
       fail(error)
+    }
+  }
+
+  private func obtained(_ result: Result<HeldTap, HostTapError>, _ plan: LaunchPlan) {
+    do throws(ErrorReport) {
+      switch result {
+      case .success(let held):
+        tap = held
+        log(.info, "has the interface \(held.spec.name)")
+      case .failure(let error):
+        throw HostTapAdvice(
+          network: name, command: context.command, home: context.homeWords
+        ).report(error)
+      }
+      try launch(plan)
+    } catch {
+      fail(error)
+    }
+  }
+
+  private func launch(_ plan: LaunchPlan) throws(ErrorReport) {
+    let link = try spawn()
+    sockets.unwatchUnixgram()
+    let spec = plan.spec(
+      stateDirectory: context.home.networkDirectory(name), tap: tap?.spec)
+    log(
+      .info,
+      "starting process \(link.pid): plugin \(plan.plugin.plugin.name) \(plan.plugin.module.version) "
+        + "(\(plan.plugin.file)), DNS \(plan.dns.plugin.name) \(plan.dns.module.version)")
+    self.link = link
+    link.onEvent = { [weak self, weak link] event in
+      guard let self, let link, self.link === link else { return }
+      handle(event)
+    }
+    link.onExit = { [weak self, weak link] status in
+      guard let self, let link, self.link === link else { return }
+      ended(link, status)
+    }
+    let fds = [journal?.fd ?? -1, tap?.fd ?? -1].filter { $0 >= 0 }
+    link.request(.start(spec), fds: fds) { [weak self, weak link] answer in
+      guard let self, let link, self.link === link, !link.hasEnded, state == .starting else {
+        return
+      }
+      switch answer {
+      case .success: started(link)
+      case .failure(let error): refused(link, error)
+      }
     }
   }
 
@@ -161,6 +193,7 @@ extension Network {
     state = .failed
     error = report
     active = nil
+    tap = nil
     log(.error, report.message)
     failedUntil = MonotonicClock.now() &+ 1_000_000_000
     let waiting = waiters
@@ -338,6 +371,7 @@ extension Network {
     }
     state = .stopped
     active = nil
+    tap = nil
     dnsError = nil
     keptDNS = nil
     nextDNS = nil

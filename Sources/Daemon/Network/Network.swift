@@ -35,6 +35,10 @@ struct NetworkContext {
   let servers: HTTPServers
   let bridge: LoopBridge
   let rest: Rest
+  let taps: HostTapMaker
+  /// The command line's own file, and the home that root has to be told: for remedies.
+  let command: String
+  let homeWords: String
 }
 
 /// Numbers of guests, unique within the daemon.
@@ -62,6 +66,8 @@ final class Network {
   /// What the running process was started with.
   var active: LaunchPlan?
   var link: HostLink?
+  /// What its plugin has of the host, as long as the network is wanted.
+  var tap: HeldTap?
   /// Counts starts, so that answers to an earlier one are recognised.
   var attempt = 0
   var backoff = Backoff()

@@ -50,7 +50,10 @@ package final class Supervisor {
     context = NetworkContext(
       loop: loop, home: options.home, hostExecutable: options.installation.hostExecutable,
       gracePeriod: options.gracePeriod, log: log, plugins: plugins, guestIDs: GuestIDs(),
-      servers: servers, bridge: bridge, rest: Rest(loop: loop))
+      servers: servers, bridge: bridge, rest: Rest(loop: loop),
+      taps: HostTapMaker(loop: loop, helper: options.installation.tapHelper),
+      command: options.installation.executable,
+      homeWords: options.installation.homeWords(for: options.home))
     loop.onWake = { [weak self] in
       guard let self else { return }
       bridge.drain(self)

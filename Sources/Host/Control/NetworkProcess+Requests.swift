@@ -32,7 +32,8 @@ extension NetworkProcess {
     switch request {
     case .start(let spec):
       try needIdle()
-      try start(spec, journal: fds.take())
+      let tap = spec.tap == nil ? nil : try fds.needLast()
+      try start(spec, journal: fds.take(), tap: tap)
       runs()
       return .ok
     case .serveDNS(let spec):
@@ -147,6 +148,13 @@ private struct Descriptors {
 
   mutating func need() throws(HostError) -> Int32 {
     guard let fd = take() else {
+      throw HostError(.invalidConfig, "the request came without its descriptor")
+    }
+    return fd
+  }
+
+  mutating func needLast() throws(HostError) -> Int32 {
+    guard let fd = rest.popLast() else {
       throw HostError(.invalidConfig, "the request came without its descriptor")
     }
     return fd

@@ -8,7 +8,10 @@ import Platform
 import PluginAPI
 
 extension NetworkProcess {
-  func start(_ spec: NetworkSpec, journal: Int32?) throws(HostError) {
+  /// - Parameter tap: of `spec.tap`. Both descriptors are taken over.
+  func start(_ spec: NetworkSpec, journal: Int32?, tap: Int32? = nil) throws(HostError) {
+    var tap = tap
+    defer { if let tap { Descriptor.close(tap) } }
     let memory = try mapJournal(journal)
     let loaded = try load(spec.plugin, LND_KIND_NETWORK)
     guard case .network(let ops) = loaded.descriptor.operations else {
@@ -30,8 +33,13 @@ extension NetworkProcess {
       plugin: plugin, reactor: reactor, log: log, journal: memory,
       emit: { [weak self] in self?.control.emit($0) })
     self.ports = ports
+    ports.onTapLost = { [weak self] name in
+      self?.giveUp(HostError(.system, "the interface \(name) was taken away"))
+    }
     dns?.together = { [memory = ports.memory] in memory.together($0) }
-    try plugin.start(spec)
+    let given = tap
+    tap = nil
+    try plugin.start(spec, tap: given)
     log.info(
       "host",
       "network \(spec.name) runs: \(plugin.plugin.label)"

@@ -25,6 +25,7 @@ package enum ABI11 {
   package static let connect = 16
   package static let guests = 32
   package static let guardBinding = 24
+  package static let tap = 32
 }
 
 package enum ABITable {

@@ -80,7 +80,8 @@ package enum Inspector {
         Inspection.Plugin(
           kind: plugin.kind, name: plugin.name, summary: plugin.summary, modes: plugin.modes,
           isolated: plugin.isIsolated, schema: plugin.schema,
-          extensions: extensions.filter { plugin.getExtension($0) != nil })
+          extensions: extensions.filter { plugin.getExtension($0) != nil },
+          needsTap: plugin.needsTap)
       })
   }
 

@@ -39,6 +39,8 @@ package struct Module {
     }
 
     package var isIsolated: Bool { table.flags & LND_NETWORK_ISOLATED != 0 }
+    /// It needs a TAP device of the host's (limanetd.tap/1).
+    package var needsTap: Bool { table.flags & LND_NETWORK_TAP != 0 }
 
     /// The plugin's side of an extension, or nil.
     package func getExtension(_ id: String) -> UnsafeRawPointer? {

@@ -29,7 +29,13 @@ enum HostExtensions {
   nonisolated(unsafe) static let uplink = forever(
     lnd_host_uplink(
       size: UInt32(MemoryLayout<lnd_host_uplink>.stride), reserved: 0, add: uplinkAdd,
-      remove: uplinkRemove))
+      remove: uplinkRemove, relay: uplinkRelay))
+
+  // As above.
+  nonisolated(unsafe) static let tap = forever(
+    lnd_host_tap(
+      size: UInt32(MemoryLayout<lnd_host_tap>.stride), reserved: 0, describe: tapDescribe,
+      add: tapAdd))
 
   // As above.
   nonisolated(unsafe) static let addressGuard = forever(
@@ -109,8 +115,47 @@ private func uplinkAdd(_ context: Context?, _ uplink: UnsafePointer<lnd_uplink>?
       plugin.bridge.fail(LND_ERR_INVALID_CONFIG, nil, "the uplink's table is no ABI 1")
       return 0
     }
+    guard uplink.fd >= 0 else {
+      plugin.bridge.fail(LND_ERR_INVALID_CONFIG, nil, "an uplink needs a descriptor")
+      return 0
+    }
     guard let services = plugin.services else {
       Descriptor.close(uplink.fd)
+      return 0
+    }
+    return services.addUplink(uplink)
+  }
+}
+
+private func uplinkRelay(
+  _ context: Context?, _ frames: UnsafePointer<lnd_frame>?, _ count: UInt32
+) {
+  onLoop(context, else: ()) { bridge in
+    guard let frames, let network = bridge.network else { return }
+    network._withUnsafeGuaranteedRef { $0.relay(frames, Int(count)) }
+  }
+}
+
+private func tapDescribe(_ context: Context?, _ tap: UnsafeMutablePointer<lnd_tap>?) -> lnd_status {
+  network(context, else: LND_ERR_INTERNAL) { plugin in
+    guard let tap else { return LND_ERR_INVALID_CONFIG }
+    guard let given = plugin.tap else { return LND_ERR_NOT_FOUND }
+    var table = given.table
+    let size = Int(tap.pointee.size)
+    guard size >= ABI11.tap, size <= ABITable.maximumSize else { return LND_ERR_INVALID_CONFIG }
+    table.size = UInt32(min(size, MemoryLayout<lnd_tap>.stride))
+    withUnsafeBytes(of: table) { bytes in
+      UnsafeMutableRawBufferPointer(start: tap, count: Int(table.size))
+        .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<Int(table.size)]))
+    }
+    return LND_OK
+  }
+}
+
+private func tapAdd(_ context: Context?, _ flags: UInt32) -> lnd_port {
+  network(context, else: 0) { plugin in
+    guard let services = plugin.services, let uplink = plugin.tap?.takeUplink(flags) else {
+      plugin.bridge.fail(LND_ERR_NOT_FOUND, nil, "there is no TAP, or it is an uplink already")
       return 0
     }
     return services.addUplink(uplink)

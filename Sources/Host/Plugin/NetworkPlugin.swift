@@ -28,6 +28,8 @@ final class NetworkPlugin: PluginRole {
   private let ops: lnd_network_ops
   /// limanetd.guests/1, if the plugin offers it.
   let guests: lnd_plugin_guests?
+  /// limanetd.tap/1, if the supervisor gave it one.
+  private(set) var tap: GivenTap?
   var noticeLog = RateLimit(burst: 10, interval: 60_000_000_000)
 
   // One of the two.
@@ -70,7 +72,9 @@ final class NetworkPlugin: PluginRole {
   // MARK: Life
 
   /// validate, create, start; for a switched network also its one port.
-  func start(_ spec: NetworkSpec) throws(HostError) {
+  /// - Parameter tap: of `spec.tap`; taken over, whatever comes of it.
+  func start(_ spec: NetworkSpec, tap fd: Int32? = nil) throws(HostError) {
+    try take(spec.tap, fd)
     let created: Result<Void, HostError> = withConfig(spec) { config in
       Result { () throws(HostError) in
         if let validate = ops.validate {
@@ -92,6 +96,17 @@ final class NetworkPlugin: PluginRole {
     info.offloads = Switch.offloads
     try portUp(&info, name: "")
     watchSwitch()
+  }
+
+  private func take(_ spec: TapSpec?, _ fd: Int32?) throws(HostError) {
+    if let fd, let spec, plugin.descriptor.needsTap {
+      tap = GivenTap(spec, fd: fd)
+      return
+    }
+    if let fd { Descriptor.close(fd) }
+    guard plugin.descriptor.needsTap else { return }
+    throw HostError(
+      .unsupported, "the plugin needs a TAP of the host's, and got none", plugin: bridge.name)
   }
 
   private func withConfig<Value>(
@@ -194,6 +209,11 @@ final class NetworkPlugin: PluginRole {
     return count
   }
 
+  /// limanetd.uplink/1
+  func relay(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    fastSwitch?._withUnsafeGuaranteedRef { $0.relay(frames, count) }
+  }
+
   @inline(__always)
   fileprivate func receive(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>?, _ count: UInt32) {
     guard let rx = ops.rx else { return }
@@ -230,6 +250,7 @@ final class NetworkPlugin: PluginRole {
     case LND_EXT_NAMES: HostExtensions.names
     case LND_EXT_UPLINK where !isIsolated: HostExtensions.uplink
     case LND_EXT_GUARD where !isIsolated: HostExtensions.addressGuard
+    case LND_EXT_TAP where tap != nil && !isIsolated: HostExtensions.tap
     default: nil
     }
   }

@@ -50,7 +50,8 @@ extension GuestPorts {
       return 0
     }
     guard let learningSwitch = plugin.learningSwitch,
-      learningSwitch.attach(port, as: .uplink) != nil
+      learningSwitch.attach(
+        port, as: uplink.flags & LND_UPLINK_DIRECT != 0 ? .direct : .uplink) != nil
     else {
       port.close()
       plugin.bridge.fail(LND_ERR_LIMIT, nil, "the switch has no port left")

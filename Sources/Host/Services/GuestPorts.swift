@@ -40,6 +40,8 @@ final class GuestPorts {
   let log: HostLog
   private let journal: UnsafeMutableRawPointer?
   let emit: (HostEvent) -> Void
+  /// The TAP that the supervisor gave is gone, and with it the network's reason to be.
+  var onTapLost: (String) -> Void = { _ in }
 
   private(set) var entries: [UInt64: Entry] = [:]
   private(set) var listeners: [UInt64: UnixgramListener] = [:]
@@ -267,6 +269,7 @@ final class GuestPorts {
       release(entry)
       if entry.isUplink {
         plugin.portDown(handle)
+        if plugin.tap?.name == port.name { onTapLost(port.name) }
       } else if port.id >= Self.firstOwnID {
         emit(.guestGone(id: port.id))
       } else {

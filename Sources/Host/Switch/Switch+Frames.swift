@@ -60,6 +60,33 @@ extension Switch {
     }
   }
 
+  /// `lnd_host_uplink.relay`: frames of the plugin's whose sender cannot wait.
+  package func relay(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    let now = second()
+    var last = Last()
+    var start = 0
+    var target = Target.none
+    for i in 0..<count {
+      let next = classifyChecked(frames + i, now, &last)
+      if next != target {
+        emitRelayed(frames + start, i &- start, target)
+        start = i
+        target = next
+      }
+    }
+    emitRelayed(frames + start, count &- start, target)
+  }
+
+  private func emitRelayed(
+    _ frames: UnsafePointer<lnd_frame>, _ count: Int, _ target: Int32
+  ) {
+    if target >= 0, count > 0 {
+      forward(frames, count, to: Int(target))
+    } else {
+      _ = emitFromPlugin(frames, count, target)
+    }
+  }
+
   private func sendFromPlugin(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
     let now = second()
     var last = Last()
@@ -281,7 +308,7 @@ extension Switch {
   }
 
   private func flood(_ frames: UnsafePointer<lnd_frame>, _ count: Int, except: Int) {
-    for i in 0..<ports.bound where i != except { forward(frames, count, to: i) }
+    for i in 0..<ports.bound where i != except && !isDirect[i] { forward(frames, count, to: i) }
   }
 
   private func toUplinks(_ frames: UnsafePointer<lnd_frame>, _ count: Int, except: Int) {

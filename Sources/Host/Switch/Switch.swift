@@ -30,7 +30,11 @@ import Platform
 import PluginAPI
 
 package final class Switch {
-  package enum Role: Sendable { case guest, uplink }
+  package enum Role: Sendable {
+    case guest, uplink
+    /// An uplink that only the plugin hears and speaks to: frames pass the switch by.
+    case direct
+  }
 
   package struct Counters: Sendable, Equatable {
     /// Frames to all, once each.
@@ -105,6 +109,8 @@ package final class Switch {
   private var uplinks: Set<lnd_port> = []
   /// Their indices.
   private(set) var uplinkIndices: [Int] = []
+  /// Of each port, whether it is direct: no flood reaches it.
+  let isDirect: UnsafeMutablePointer<Bool>
 
   /// - Parameter plugin: called with `Switch.handle`.
   package init(
@@ -118,6 +124,8 @@ package final class Switch {
     waits.initialize(repeating: Wait(), count: limit)
     vouched = .allocate(capacity: limit)
     vouched.initialize(repeating: AddressGuard.Vouched(), count: limit)
+    isDirect = .allocate(capacity: limit)
+    isDirect.initialize(repeating: false, count: limit)
     holders = .allocate(capacity: limit)
     holders.initialize(repeating: 0, count: limit)
   }
@@ -126,6 +134,7 @@ package final class Switch {
     for i in 0..<ports.bound { ports[i]?.takeUnretainedValue().receiver = .discard }
     waits.deallocate()
     vouched.deallocate()
+    isDirect.deallocate()
     holders.deallocate()
   }
 
@@ -135,9 +144,12 @@ package final class Switch {
     guard let index = ports.add(port) else { return nil }
     waits[index] = Wait()
     vouched[index] = AddressGuard.Vouched()
-    if role == .uplink {
-      uplinks.insert(port.handle)
-      uplinkIndices.append(index)
+    isDirect[index] = role == .direct
+    if role != .guest { uplinks.insert(port.handle) }
+    if role == .uplink { uplinkIndices.append(index) }
+    if role == .direct {
+      port.receiver = plugin
+      return port.handle
     }
     if port.mac != 0 { addresses.pin(port.mac, to: Int32(index), now: second()) }
     port.receiver = FrameReceiver(

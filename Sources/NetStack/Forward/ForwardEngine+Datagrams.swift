@@ -58,7 +58,7 @@ extension ForwardEngine {
       attempts += 1
       guard attempts < 64 else { return 0 }
       key.remote = stack.config.gateway
-      key.remotePort = UInt16.random(in: 49152...65535, using: &stack.random)
+      key.remotePort = UInt16.random(in: stack.config.sourcePorts, using: &stack.random)
     }
     if table.count >= UDPForwardTable.capacity { forgetOldest(preferring: listener, table) }
     let index = table.insert(
@@ -124,6 +124,12 @@ extension ForwardEngine {
   }
 
   // MARK: From the guest
+
+  /// Whether any client of a UDP forward is remembered.
+  var hasDatagramClients: Bool { (datagrams?.count ?? 0) > 0 }
+
+  /// Whether a datagram of a guest is an answer to one.
+  func hasDatagramClient(_ key: FlowKey) -> Bool { (datagrams?.find(key) ?? 0) != 0 }
 
   /// A datagram from a guest that no flow knows. False when it answers no client.
   @inline(__always)

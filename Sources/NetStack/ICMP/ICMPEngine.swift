@@ -119,6 +119,10 @@ package final class ICMPEngine {
     case .unreachable:
       stack.sendICMPError(
         about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.host)
+    case .prohibited:
+      stack.sendICMPError(
+        about: packet, type: ICMPv4Type.destinationUnreachable,
+        code: ICMPv4Unreachable.prohibited)
     case .hostLoopback, .dns, .refused, .ignored:
       counters.pointee.counters.ignored &+= 1
     }

@@ -15,6 +15,8 @@ package enum Route: Equatable, Sendable {
   case refused
   /// The link's own subnet, or an address that no flow can have.
   case unreachable
+  /// Beyond the link's own subnet, on a network that leads nowhere else: administratively prohibited.
+  case prohibited
   /// Not to be answered at all: broadcast, multicast, nonsense.
   case ignored
 }
@@ -42,6 +44,6 @@ package struct Policy: Sendable {
     if config.subnet.contains(address) {
       return address == config.subnet.broadcast ? .ignored : .unreachable
     }
-    return .connect(destination)
+    return config.leadsOutside ? .connect(destination) : .prohibited
   }
 }

@@ -91,6 +91,12 @@ extension Stack {
         core.sendICMPError(
           about: packet, type: ICMPv4Type.destinationUnreachable,
           code: ICMPv4Unreachable.protocolNumber)
+      } else if core.policy.route(
+        proto: packet.proto, to: Endpoint(packet.destination, port: 7)) == .prohibited
+      {
+        core.sendICMPError(
+          about: packet, type: ICMPv4Type.destinationUnreachable,
+          code: ICMPv4Unreachable.prohibited)
       }
     }
   }

@@ -16,6 +16,11 @@ package struct StackConfig: Sendable {
   package var hostLoopback = true
   /// Whether guests see the clients of forwards under their own addresses, where an answer to them would come back.
   package var forwardsShowClients = true
+  /// Whether guests reach what lies beyond their subnet. Otherwise they are told that they may not.
+  package var leadsOutside = true
+  /// Ports of the gateway's address that connections towards guests come from. Where the host's own
+  /// kernel has that address, too, they are none of its.
+  package var sourcePorts: ClosedRange<UInt16> = 32768...65535
   /// Bytes of IP packet for links that don't say: what DHCP announces.
   package var mtu = 1500
 

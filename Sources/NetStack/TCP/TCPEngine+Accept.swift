@@ -34,7 +34,7 @@ extension TCPEngine {
         return false
       }
       attempts &+= 1
-      key.remotePort = UInt16(truncatingIfNeeded: stack.random.next()) | 0x8000
+      key.remotePort = UInt16.random(in: stack.config.sourcePorts, using: &stack.random)
     }
     let mac = stack.neighbor(guest.address, on: link) ?? .zero
     guard hasRoom(for: stack.shares.of(link, mac)) else {

@@ -30,6 +30,12 @@ extension TCPEngine {
       stack.sendICMPError(
         about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.host)
       return
+    case .prohibited:
+      counters.unreachable &+= 1
+      stack.sendICMPError(
+        about: packet, type: ICMPv4Type.destinationUnreachable,
+        code: ICMPv4Unreachable.prohibited)
+      return
     case .dns:
       connectToDNS(segment, key: key, packet)
       return

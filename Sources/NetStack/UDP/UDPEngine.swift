@@ -123,6 +123,10 @@ package final class UDPEngine {
     case .unreachable:
       stack.sendICMPError(
         about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.host)
+    case .prohibited:
+      stack.sendICMPError(
+        about: packet, type: ICMPv4Type.destinationUnreachable,
+        code: ICMPv4Unreachable.prohibited)
     case .ignored:
       return ignore(packet)
     }

@@ -95,7 +95,7 @@
   }
 
   /// struct ifreq: a name of 16 bytes, then a union of 24.
-  private struct InterfaceRequest {
+  struct InterfaceRequest {
     private var bytes = [UInt8](repeating: 0, count: 40)
 
     init(name: String) {
@@ -103,6 +103,7 @@
     }
 
     var name: String { String(decoding: bytes[0..<16].prefix { $0 != 0 }, as: UTF8.self) }
+    var flags: UInt16 { UInt16(bytes[16]) | UInt16(bytes[17]) << 8 }
     var hardwareAddress: ArraySlice<UInt8> { bytes[18..<24] }
 
     mutating func setFlags(_ flags: UInt16) {

@@ -4,7 +4,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Offered by the host to plugins of switched networks. Frames between guests
- * and an uplink stay in the host and keep their offloads. */
+ * and an uplink stay in the host and keep their offloads; those of a direct
+ * uplink pass the plugin. */
 #ifndef LND_EXT_UPLINK_H
 #define LND_EXT_UPLINK_H
 
@@ -24,6 +25,12 @@ extern "C" {
 
 /* lnd_uplink.flags */
 #define LND_UPLINK_VNET_HDR 0x1u /* TAP with IFF_VNET_HDR, 12-byte header       */
+#define LND_UPLINK_DIRECT   0x2u /* Since 1.1. No port of the switch, but one
+                                  * between host and plugin: `rx` brings what
+                                  * comes from it, and nothing but the plugin's
+                                  * `send` goes out of it. For an uplink whose
+                                  * frames the plugin has to judge. `rx` may
+                                  * bring super-frames if it has VNET_HDR.      */
 
 typedef struct lnd_uplink {
     uint32_t size;
@@ -39,12 +46,19 @@ typedef struct lnd_host_uplink {
     uint32_t size;
     uint32_t reserved;
 
-    /* [loop] Adds the port; 0 when it cannot be (see `fail`). */
+    /* [loop] Adds the port; 0 when it cannot be (see `fail`): without a
+     * descriptor (-1), for one. */
     lnd_port (*add)(void *ctx, const lnd_uplink *uplink);
 
     /* [loop] Removes it and closes the fd. Idempotent. When the other side
      * closes it, the plugin hears of it by port_down. */
     void (*remove)(void *ctx, lnd_port port);
+
+    /* [loop] Since 1.1. Hands on to the guests what came from a direct uplink:
+     * as `send` on the switch's port, from the plugin's own Ethernet address,
+     * but frames find room in a guest's queue or are dropped and counted. For
+     * frames whose sender cannot be made to wait. */
+    void (*relay)(void *ctx, const lnd_frame *frames, uint32_t count);
 } lnd_host_uplink;
 
 #ifdef __cplusplus

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// network ls, inspect, start, stop; create, edit and delete have files of their own.
+// network ls, inspect, start, stop; create, edit, delete, setup and unsetup have files of their own.
 
 import ArgumentParser
 import Daemon
 
 struct Network: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "List, inspect, create, change, start and stop networks.",
+    abstract: "List, inspect, create, change, set up, start and stop networks.",
     discussion: """
       A network starts by itself when its first guest comes, and stops some seconds after the last one has left. \
       start and stop are for those who don't want to wait for that.
@@ -22,6 +22,7 @@ struct Network: ParsableCommand {
     subcommands: [
       NetworkList.self, NetworkInspect.self, NetworkCreate.self, NetworkEdit.self,
       NetworkDelete.self, NetworkStart.self, NetworkStop.self,
+      NetworkSetup.self, NetworkUnsetup.self,
     ],
     defaultSubcommand: NetworkList.self)
 }

@@ -9,7 +9,8 @@ import Platform
 struct Attachment {
   let channel: MessageChannel
   let guest: UInt64
-  let lease: LeaseOffer
+  /// Nil where the guest configures itself, on a network that gives no addresses.
+  let offer: LeaseOffer?
 
   /// Connects to the daemon of `home`.
   /// - Returns: nil when none runs there.
@@ -37,12 +38,18 @@ struct Attachment {
         "The daemon did not take the guest for network \(request.network): \(failure)",
         remedy: "Its log says more:  lima-netd status")
     }
-    guard reply.ok, let guest = reply.guest, let lease = reply.lease else {
+    guard reply.ok, let guest = reply.guest, reply.lease != nil || !request.needsLease else {
       throw CommandFailure(
         reply.error?.message ?? "The daemon refused the guest without a reason")
     }
     self.channel = channel
     self.guest = guest
-    self.lease = lease
+    offer = reply.lease
+  }
+
+  /// What to configure: there is one unless the request said that none is needed.
+  func lease() throws -> LeaseOffer {
+    guard let offer else { throw CommandFailure("The daemon gave the guest no address") }
+    return offer
   }
 }

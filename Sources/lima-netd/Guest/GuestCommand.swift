@@ -44,8 +44,9 @@ import Platform
         network: options.network, name: options.guest.name ?? "exec-\(getpid())",
         mac: interface.mac, mtu: options.guest.mtu ?? 0, vnetHeader: interface.tap.vnetHeader)
       let attachment = try Attachment(channel, request, tap: interface.tap.fd)
-      try interface.configure(attachment.lease, mtu: options.guest.mtu)
-      setResolver(attachment.lease)
+      let lease = try attachment.lease()
+      try interface.configure(lease, mtu: options.guest.mtu)
+      setResolver(lease)
 
       let child: Int32
       do throws(SystemError) {
@@ -130,7 +131,7 @@ import Platform
         self.attachment = attachment
         daemon = Self.peer(channel)
         try? interface.configure(
-          attachment.lease, mtu: request.mtu == 0 ? nil : request.mtu)
+          attachment.lease(), mtu: request.mtu == 0 ? nil : request.mtu)
         StandardError.print("lima-netd: back on network \(request.network)")
       }
 

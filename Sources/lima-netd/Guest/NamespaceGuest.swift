@@ -33,14 +33,15 @@ import Platform
       let interface = try GuestInterface(name: options.tap, mac: options.guest.mac)
       let request = AttachRequest(
         network: options.network, name: options.guest.name ?? defaultName,
-        mac: interface.mac, mtu: options.guest.mtu ?? 0, vnetHeader: interface.tap.vnetHeader)
+        mac: interface.mac, mtu: options.guest.mtu ?? 0, vnetHeader: interface.tap.vnetHeader,
+        needsLease: !options.noConfiguration)
       let attachment = try Attachment(channel, request, tap: interface.tap.fd)
-      if options.noConfiguration {
-        try interface.bringUp(mtu: options.guest.mtu)
+      if let lease = attachment.offer, !options.noConfiguration {
+        try interface.configure(lease, mtu: options.guest.mtu)
       } else {
-        try interface.configure(attachment.lease, mtu: options.guest.mtu)
+        try interface.bringUp(mtu: options.guest.mtu)
       }
-      announce(attachment.lease)
+      announce(attachment.offer)
       StandardStreams.letGoOfPipes()
       try stay(attachment, signals, gone, identity, interface)
     }
@@ -102,7 +103,12 @@ import Platform
       }
     }
 
-    private func announce(_ lease: LeaseOffer) {
+    private func announce(_ lease: LeaseOffer?) {
+      guard let lease else {
+        StandardOutput.print(
+          "\(options.tap) is on network \(options.network), which gives no addresses itself")
+        return ready()
+      }
       let address = "\(lease.address)/\(lease.prefixLength)"
       let gateway = lease.gateway.map { " via \($0)" } ?? ""
       let dns = lease.dns.isEmpty ? "" : ", DNS " + lease.dns.joined(separator: " ")
@@ -110,6 +116,10 @@ import Platform
         options.noConfiguration
           ? "\(options.tap) is on network \(options.network), which offers \(address)\(gateway)\(dns)"
           : "\(options.tap) has \(address)\(gateway)\(dns)")
+      ready()
+    }
+
+    private func ready() {
       guard let fd = options.readyDescriptor else { return }
       if write(fd, "1", 1) != 1 {
         StandardError.print("lima-netd: --ready-fd \(fd): \(Errno.current)")

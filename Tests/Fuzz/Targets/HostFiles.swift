@@ -6,7 +6,7 @@
 import DNSMessage
 import HostDNSCore
 import NetStack
-import UserV2Core
+import Gateway
 
 extension FuzzTarget {
   static let hostFiles = FuzzTarget(

@@ -17,6 +17,10 @@ import Platform
 /// See the head of this file. Loop thread.
 struct LeaseStore {
   private let directory: String
+  /// Our own file's name.
+  private let file: String
+  /// Whether Lima's file is kept, too.
+  private let keepsLimaFile: Bool
   private let host: HostContext
   private var hasFailed = false
   /// What is on disk: nothing is written twice.
@@ -24,8 +28,10 @@ struct LeaseStore {
   private var writtenLima = ""
 
   /// - Parameter directory: "": nothing is kept.
-  init(directory: String, host: HostContext) {
+  init(directory: String, file: String, keepsLimaFile: Bool, host: HostContext) {
     self.directory = directory
+    self.file = file
+    self.keepsLimaFile = keepsLimaFile
     self.host = host
   }
 
@@ -39,9 +45,10 @@ struct LeaseStore {
   /// Our own bindings first; Lima's for guests that we do not know.
   func read(router: IPAddress) -> [DHCPLease] {
     let clocks = clocks
-    let own = text(LeaseFile.name).flatMap { text in
-      LeaseFile.read(text, clocks) ?? nothing(LeaseFile.name)
+    let own = text(file).flatMap { text in
+      LeaseFile.read(text, clocks) ?? nothing(file)
     }
+    guard keepsLimaFile else { return own ?? [] }
     let lima = text(LeaseFile.limaName).flatMap { text in
       LeaseFile.readLima(text, router: router, now: clocks.monotonic)
         ?? nothing(LeaseFile.limaName)
@@ -72,9 +79,9 @@ struct LeaseStore {
     let text = LeaseFile.text(leases, clocks)
     let lima = LeaseFile.limaText(leases, router: router, routerMAC: routerMAC)
     do throws(SystemError) {
-      if text != written { try replace(LeaseFile.name, text) }
+      if text != written { try replace(file, text) }
       written = text
-      if lima != writtenLima { try replace(LeaseFile.limaName, lima) }
+      if keepsLimaFile, lima != writtenLima { try replace(LeaseFile.limaName, lima) }
       writtenLima = lima
       hasFailed = false
     } catch {

@@ -2,7 +2,7 @@
 //
 // Bindings as files, so that each guest finds its address again when the network starts anew.
 //
-//   userv2-leases.json  all we know: {"version":1,"leases":[{"address":...,"mac":...,"hostname":...,
+//   PLUGIN-leases.json  all we know: {"version":1,"leases":[{"address":...,"mac":...,"hostname":...,
 //                       "state":"bound","expires":UNIX SECONDS or null}, ...]}
 //   leases.json         Lima's: one object, address to Ethernet address, the router's included. Lima
 //                       hands it to its own daemon and its clients read it.
@@ -15,7 +15,6 @@ import NetStack
 
 /// See the head of this file.
 package enum LeaseFile {
-  package static let name = "userv2-leases.json"
   package static let limaName = "leases.json"
   /// A file that is longer is not ours.
   package static let maximumBytes = 4 << 20

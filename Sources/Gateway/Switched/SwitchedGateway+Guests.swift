@@ -7,21 +7,21 @@ import LimaNetdSDK
 import NetStack
 import PluginAPI
 
-extension UserV2 {
+extension SwitchedGateway {
   /// Leases are written at once, but not more often than this, nanoseconds.
   private static let saveInterval: UInt64 = 100_000_000
 
   // MARK: limanetd.guests/1
 
-  package static var isSelective: Bool { true }
+  public static var isSelective: Bool { true }
 
-  package func guestUp(_ info: PortInfo) {
+  public final func guestUp(_ info: PortInfo) {
     directory.guestUp(info.port, name: info.name)
     let mac = MACAddress(bytes: info.mac)
     if mac.isUnicast { note(mac, at: info.port) }
   }
 
-  package func guestDown(_ port: lnd_port) {
+  public final func guestDown(_ port: lnd_port) {
     let gone = directory.guestDown(port)
     stack.stationsDown(gone, port: self.port)
     stack.core.shares.guestGone(port)
@@ -30,7 +30,7 @@ extension UserV2 {
     settle()
   }
 
-  package func station(
+  public final func station(
     _ port: lnd_port, _ mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)
   ) {
     let station = MACAddress(bytes: mac)
@@ -49,7 +49,7 @@ extension UserV2 {
 
   // MARK: limanetd.lease/1
 
-  package func reserve(_ request: LeaseRequest) throws(PluginFailure) -> JSONValue {
+  public final func reserve(_ request: LeaseRequest) throws(PluginFailure) -> JSONValue {
     let mac = MACAddress(bytes: request.mac)
     guard mac.isUnicast else {
       throw .invalid(nil, "a guest of this network needs an Ethernet address to have another")
@@ -58,20 +58,20 @@ extension UserV2 {
     guard let address = dhcp.reserve(port: port, mac: mac, name: request.name) else {
       throw PluginFailure(
         LND_ERR_LIMIT,
-        "the network has no address left: all are leased, up to \(options.lastAddress)")
+        "the network has no address left: all are leased, up to \(settings.lastAddress)")
     }
     settle()
     return [
       "address": .string(address.description),
-      "prefixLength": JSONValue(options.subnet.prefixLength),
-      "gateway": .string(options.router.description),
-      "dns": [.string(options.router.description)],
-      "mtu": JSONValue(options.common.mtu),
+      "prefixLength": JSONValue(settings.subnet.prefixLength),
+      "gateway": .string(settings.router.description),
+      "dns": [.string(settings.router.description)],
+      "mtu": JSONValue(settings.mtu),
       "search": .array(search.map { .string($0) }),
     ]
   }
 
-  package func listLeases() -> JSONValue {
+  public final func listLeases() -> JSONValue {
     let now = stack.core.elapsed
     return .array(
       dhcp.leases().map { lease, _ in
@@ -154,6 +154,6 @@ extension UserV2 {
     guard port != 0 else { return }
     lastSave = host.now
     store.write(
-      dhcp.remembered(port: port), router: options.router, routerMAC: stack.config.gatewayMAC)
+      dhcp.remembered(port: port), router: settings.router, routerMAC: stack.config.gatewayMAC)
   }
 }

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A bridged network: guests are stations of the host's LAN. The TAP is a port of the host's bridge
+// and an uplink of our switch, so the plugin sees to nothing but that it is there: addresses, names
+// and routers are the LAN's. Loop thread only.
+
+import LimaNetdSDK
+import PluginAPI
+
+/// An instance of mode `bridged`.
+package final class BridgedNetwork: NetworkPlugin {
+  private let tap: HostTap
+  private let bridge: String
+
+  package required init(host: HostContext, config: NetworkConfig) throws(PluginFailure) {
+    bridge = try Self.bridge(config)
+    guard let tap = HostTap(host) else {
+      throw PluginFailure(
+        LND_ERR_UNSUPPORTED, "this lima-netd gives a network no TAP of the host's")
+    }
+    self.tap = tap
+    try super.init(host: host, config: config)
+  }
+
+  package override class func validate(
+    host: HostContext, config: NetworkConfig
+  ) throws(PluginFailure) {
+    _ = try bridge(config)
+  }
+
+  private static func bridge(_ config: NetworkConfig) throws(PluginFailure) -> String {
+    guard let name = try config.options.string("interface"), !name.isEmpty else {
+      throw .invalid(
+        "/interface", "a bridged network needs the name of a bridge of the host's, as br0")
+    }
+    return name
+  }
+
+  package override func start() throws(PluginFailure) {
+    _ = try tap.add(flags: 0)
+  }
+
+  package override func status(_ sink: lnd_sink) {
+    let report: JSONValue = [
+      "interface": .string(tap.name), "bridge": .string(bridge), "mtu": JSONValue(Int(tap.mtu)),
+    ]
+    host.write(sink, report.text)
+  }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HeldTap: a network's TAP, held by the supervisor as long as the network is wanted, so that it
+// outlives a process that dies. With its last descriptor an ephemeral one is gone.
+
+import HostProtocol
+import Platform
+
+final class HeldTap {
+  let fd: Int32
+  let spec: TapSpec
+  let request: HostTapRequest
+
+  /// Takes over `fd`.
+  init(fd: Int32, spec: TapSpec, request: HostTapRequest) {
+    self.fd = fd
+    self.spec = spec
+    self.request = request
+  }
+
+  deinit { Descriptor.close(fd) }
+
+  #if os(Linux)
+    /// - Throws: when the device is gone or no TAP.
+    convenience init(_ tap: Tap, mtu: Int, request: HostTapRequest) throws(SystemError) {
+      let mac: String
+      do throws(SystemError) {
+        mac = try tap.macAddress()
+      } catch {
+        Descriptor.close(tap.fd)
+        throw error
+      }
+      self.init(
+        fd: tap.fd,
+        spec: TapSpec(name: tap.name, mac: mac, mtu: mtu, vnetHeader: tap.vnetHeader),
+        request: request)
+    }
+  #endif
+
+  /// The interface is still there.
+  var isAlive: Bool {
+    #if os(Linux)
+      Tap.isAttached(fd)
+    #else
+      false
+    #endif
+  }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HelperRun: one run of lima-netd-tap. Its standard input is a socket, by which a descriptor comes
+// back; what it says on standard error is why none does. Loop thread.
+
+import Platform
+
+final class HelperRun {
+  enum Outcome {
+    /// The receiver's to close.
+    case tap(Int32)
+    case failed(ChildProcess.ExitStatus, String)
+  }
+
+  private let pid: Int32
+  private let loop: EventLoop
+  private let socket: Int32
+  private let errors: Int32
+  private var tap: Int32?
+  private var answer: ((Outcome) -> Void)?
+  private var deadline: EventLoop.TimerID?
+  /// Until it has answered.
+  private var keptAlive: HelperRun?
+
+  /// - Parameter isRoot: no sudo lies between: the helper gets an empty environment.
+  init(_ words: [String], isRoot: Bool, loop: EventLoop) throws(SystemError) {
+    self.loop = loop
+    let (own, childs) = try UnixSocket.pair()
+    defer { Descriptor.close(childs) }
+    do throws(SystemError) {
+      let pipe = try Descriptor.pipe()
+      defer { Descriptor.close(pipe.write) }
+      do throws(SystemError) {
+        try Descriptor.setNonBlocking(own)
+        try Descriptor.setNonBlocking(pipe.read)
+        pid = try ChildProcess.spawn(
+          words[0], Array(words.dropFirst()), environment: isRoot ? [] : nil,
+          fds: [(from: childs, to: 0)], output: pipe.write, newGroup: false)
+      } catch {
+        Descriptor.close(pipe.read)
+        throw error
+      }
+      errors = pipe.read
+    } catch {
+      Descriptor.close(own)
+      throw error
+    }
+    socket = own
+  }
+
+  /// `answer` comes once, from the loop; the helper is ended after `time`.
+  func finish(within time: UInt64, _ answer: @escaping (Outcome) -> Void) {
+    self.answer = answer
+    keptAlive = self
+    deadline = loop.schedule(after: time) { [weak self] in
+      guard let self else { return }
+      ChildProcess.kill(pid, 9)
+    }
+    do throws(SystemError) {
+      try loop.add(socket, .read) { [weak self] _ in self?.ready() }
+    } catch {
+      ChildProcess.kill(pid, 9)
+      reap(pause: 500_000)
+    }
+  }
+
+  private func ready() {
+    switch DescriptorPassing.receive(socket) {
+    case .descriptors(let fds):
+      for fd in fds {
+        if tap == nil { tap = fd } else { Descriptor.close(fd) }
+      }
+    case .wouldBlock: break
+    case .closed, .failed:
+      loop.remove(socket)
+      reap(pause: 500_000)
+    }
+  }
+
+  /// The socket is closed by the end of the helper, and of sudo before it: not waited for.
+  private func reap(pause: UInt64) {
+    let status: ChildProcess.ExitStatus
+    do throws(SystemError) {
+      guard let ended = try ChildProcess.poll(pid) else {
+        loop.schedule(after: pause) { [weak self] in self?.reap(pause: min(pause * 2, 50_000_000)) }
+        return
+      }
+      status = ended
+    } catch {
+      status = .exited(-1)
+    }
+    if let deadline { loop.cancel(deadline) }
+    var said = [UInt8](repeating: 0, count: 4096)
+    let length = Files.readSome(errors, &said)
+    Descriptor.close(errors)
+    Descriptor.close(socket)
+    let outcome: Outcome
+    if status.isSuccess, let tap {
+      outcome = .tap(tap)
+    } else {
+      if let tap { Descriptor.close(tap) }
+      outcome = .failed(status, String(decoding: said.prefix(max(0, length)), as: UTF8.self))
+    }
+    answer?(outcome)
+    answer = nil
+    keptAlive = nil
+  }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Why a network has no TAP of the host's: what is missing, and the one command that mends it.
+
+import HostProtocol
+import Platform
+
+enum HostTapError: Error, Sendable {
+  /// No helper beside the daemon.
+  case noHelper(String)
+  /// Nobody makes it for us: no sudo, or sudo wants a password.
+  case notSetUp(interface: String, sudo: String?)
+  /// The interface is there, and not what the network needs.
+  case unusable(interface: String, reason: String)
+  /// It was set up with other settings than the network has now.
+  case outdated(interface: String, has: String, wants: String)
+  case busy(interface: String)
+  /// The helper's own words.
+  case refused(String)
+  case system(SystemError)
+  case unsupported
+}
+
+/// What the remedies name.
+struct HostTapAdvice {
+  let network: String
+  /// The command line's own file.
+  let command: String
+  /// " --lima-home DIR", or "".
+  let home: String
+
+  private var setup: String { "sudo \(command) network setup \(network)\(home)" }
+
+  func report(_ error: HostTapError) -> ErrorReport {
+    let (code, text) = explain(error)
+    return ErrorReport(code: code.rawValue, message: "network \(network): \(text)")
+  }
+
+  private func explain(_ error: HostTapError) -> (HostError.Code, String) {
+    switch error {
+    case .noHelper(let path):
+      (
+        .unsupported,
+        "the helper that makes its interface is missing: \(path) (make install brings it)"
+      )
+    case .notSetUp(let interface, let sudo):
+      (
+        .unsupported,
+        "its interface \(interface) is not there, and only root can make one"
+          + (sudo.map { " (\($0))" } ?? "") + ". Set it up once, and no root is needed after it:  "
+          + setup
+      )
+    case .unusable(let interface, let reason):
+      (.exists, "its interface would be \(interface), and \(reason)")
+    case .outdated(let interface, let has, let wants):
+      (
+        .invalidConfig,
+        "its interface \(interface) was set up with \(has), and the network has \(wants) now. "
+          + "Set it up again:  \(setup)"
+      )
+    case .busy(let interface):
+      (.busy, "its interface \(interface) is in use: another lima-netd of yours serves it")
+    case .refused(let text): (.system, text)
+    case .system(let error): (.system, "its interface could not be had: \(error)")
+    case .unsupported:
+      (.unsupported, "a network of this kind needs a TAP device of the host's: Linux has them")
+    }
+  }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HostTapRequest: which TAP a network needs of the host, as its options say, and how lima-netd-tap is
+// asked for it. Values; no system calls.
+
+import HostProtocol
+
+package struct HostTapRequest: Sendable, Hashable {
+  package enum Place: Sendable, Hashable {
+    /// "192.168.105.1/24"
+    case address(String)
+    /// A port of this bridge.
+    case bridge(String)
+  }
+
+  package var network: String
+  package var place: Place
+  /// 0: the bridge's own.
+  package var mtu: Int
+
+  /// Nil when the options name neither a bridge nor a gateway.
+  package init?(network: String, options: JSONObject) {
+    self.network = network
+    if case .string(let bridge) = options["interface"], !bridge.isEmpty {
+      place = .bridge(bridge)
+      mtu = 0
+      return
+    }
+    guard case .string(let text) = options["gateway"], let gateway = IPv4Address(text) else {
+      return nil
+    }
+    var prefixLength = 24
+    if case .string(let mask) = options["netmask"] {
+      guard let mask = IPv4Address(mask), let length = IPv4Subnet.prefixLength(ofMask: mask) else {
+        return nil
+      }
+      prefixLength = length
+    }
+    place = .address("\(gateway)/\(prefixLength)")
+    mtu = options["mtu"]?.integer() ?? 1500
+  }
+
+  /// The same of what networks.yaml says, without any plugin's schema.
+  package init?(_ network: NetworkConfiguration) {
+    var options = network.settings.options
+    for member in LaunchPlan.common(network.settings).members where options[member.name] == nil {
+      options[member.name] = member.value
+    }
+    self.init(network: network.name, options: options)
+  }
+
+  /// The helper's words: always the same for a network, so that sudoers can name them.
+  package func words(_ verb: String) -> [String] {
+    switch place {
+    case .bridge(let bridge): [verb, network, "--bridge", bridge]
+    case .address(let address):
+      [verb, network, "--address", address] + (mtu == 1500 ? [] : ["--mtu", "\(mtu)"])
+    }
+  }
+}

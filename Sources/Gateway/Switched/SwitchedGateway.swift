@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A gateway whose guests share a switch: a Stack on the switch's port, with a DHCP pool, names for
+// guests and for the host, and a guard of everybody's addresses. Frames between guests never come
+// here. Loop thread only; what happens to frames is NetStack's, what becomes of leases and names
+// is in SwitchedGateway+Guests.swift.
+
+import LimaNetdSDK
+import NetStack
+import PluginAPI
+
+/// The base of plugins with a switch: user-v2, shared, host.
+open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
+  package final let settings: SwitchedSettings
+  final let dhcp: DHCPService
+  package final var directory: GuestDirectory
+  final var store: LeaseStore
+  final let names: HostNames?
+  final let hostGuard: HostGuard?
+  private let hostSearch = HostSearchDomains()
+
+  /// The port of the switch, once it is up.
+  package final var port: lnd_port = 0
+  /// A binding or a guest changed in this turn.
+  final var isDirty = false
+  /// For the next binding that ends by itself, and for leases that are not on disk yet.
+  final var expiryTimer: lnd_handle = 0
+  final var saveTimer: lnd_handle = 0
+  final var lastSave: UInt64 = 0
+
+  package init(
+    host: HostContext, config: NetworkConfig, settings: SwitchedSettings, stack: Stack
+  ) throws(PluginFailure) {
+    self.settings = settings
+    dhcp = DHCPService(
+      stack: stack.core, configuration: settings.dhcp, policy: .pool(settings.pool))
+    directory = GuestDirectory(domain: settings.domain, reserved: [Self.hostName])
+    store = LeaseStore(
+      directory: config.stateDirectory, file: settings.leaseFile,
+      keepsLimaFile: settings.keepsLimaLeases, host: host)
+    names = HostNames(host)
+    hostGuard = HostGuard(host)
+    try super.init(host: host, config: config, stack: stack)
+    stack.udp.dhcp = dhcp
+    dhcp.onChange = { [unowned self] in isDirty = true }
+    dhcp.admits = { [unowned self] in directory.admits($0, $1, now: self.stack.core.elapsed) }
+    dhcp.searchDomains = { [unowned self] in search }
+    dhcp.isPresent = { [unowned self] in directory.isPresent($0) }
+    dhcp.isAlone = { [unowned self] in directory.isAlone($0) }
+  }
+
+  public required init(host: HostContext, config: NetworkConfig) throws(PluginFailure) {
+    throw PluginFailure(LND_ERR_INTERNAL, "a gateway is made by its subclass")
+  }
+
+  open override func start() throws(PluginFailure) {
+    try names?.publish(Self.hostName, settings.router.description)
+    try hostGuard?.bind(
+      settings.router.description, to: stack.config.gatewayMAC.bytes, own: true)
+    hostGuard?.serveDHCP(true)
+  }
+
+  open override func stop(_ op: lnd_op) {
+    save()
+    names?.withdraw(Self.hostName)
+    super.stop(op)
+  }
+
+  open override func portUp(_ info: PortInfo) throws(PluginFailure) {
+    try super.portUp(info)
+    guard info.kind == LND_PORT_SWITCH else { return }
+    port = info.port
+    dhcp.restore(store.read(router: settings.router), port: port)
+    settle()
+  }
+
+  open override func portDown(_ port: lnd_port) {
+    if port == self.port {
+      save()
+      self.port = 0
+    }
+    super.portDown(port)
+  }
+
+  open override func rx(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    super.rx(port, frames, count)
+    if isDirty { settle() }
+  }
+
+  open override func onTimer(_ timer: lnd_handle, user: UInt64) {
+    switch timer {
+    case expiryTimer:
+      expiryTimer = 0
+      settle()
+    case saveTimer:
+      saveTimer = 0
+      save()
+    default:
+      super.onTimer(timer, user: user)
+      if isDirty { settle() }
+    }
+  }
+
+  /// Search domains as they are now.
+  package final var search: [String] { settings.search(host: hostSearch.current) }
+
+  /// Members of the status that tell of the network and its guests; counters since it started.
+  package final var networkMembers: JSONObject {
+    let link = stack.link(of: port)
+    return [
+      "network": .string("\(settings.subnet.network)/\(settings.subnet.prefixLength)"),
+      "gateway": .string(settings.router.description),
+      "dns": .string(settings.router.description),
+      "guests": JSONValue(directory.guestCount),
+      "names": JSONValue(directory.nameCount),
+      "leases": JSONValue(dhcp.leases().count),
+      "shares": stack.shareList { directory.guestName(of: $0) },
+      "link": link == 0 ? .null : .object(stack.linkMembers(link)),
+    ]
+  }
+}

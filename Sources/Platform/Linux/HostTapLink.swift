@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// TAP devices of the host's that a network has as its uplink: how they are called, what the kernel
+// says of the one there is, and taking over a descriptor that lima-netd-tap made.
+
+#if os(Linux)
+
+  import CPlatform
+  import Glibc
+
+  /// An interface as far as it matters to who wants to use it as a TAP.
+  package struct HostTapLink: Sendable, Hashable {
+    package var index: Int32
+    /// "tun" for a TAP or TUN, "bridge"; "" for a plain device.
+    package var kind = ""
+    package var isTap = false
+    package var persists = false
+    /// Nil: everybody's.
+    package var owner: UInt32?
+    package var mtu: UInt32 = 0
+    /// The index of the bridge it is a port of.
+    package var master: Int32?
+
+    /// "ln1000-shared", or where that is longer than an interface's name may be, "ln-" and a hash
+    /// of it. lima-netd-tap has the same rule (Sources/lima-netd-tap/arguments.c).
+    package static func name(user: UInt32, network: String) -> String {
+      let text = "ln\(user)-\(network)"
+      guard text.utf8.count > 15 else { return text }
+      let digits = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
+      var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+      for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+      let tail = (0..<12).map { digits[Int(hash >> UInt64(5 * $0) & 31)] }
+      return "ln-" + String(decoding: tail, as: UTF8.self)
+    }
+  }
+
+  extension Netlink {
+    /// Nil when there is no such interface.
+    package mutating func hostTap(named name: String) throws(SystemError) -> HostTapLink? {
+      var message = NetlinkMessage(.getLink, flags: .acknowledge, sequence: nextSequence())
+      for _ in 0..<4 { message.append(UInt32(0)) }  // struct ifinfomsg
+      message.appendAttribute(3, Array(name.utf8) + [0])  // IFLA_IFNAME
+      let answers: [ArraySlice<UInt8>]
+      do throws(SystemError) {
+        answers = try request(message, call: "RTM_GETLINK", subject: name)
+      } catch {
+        if error.errno.rawValue == ENODEV { return nil }
+        throw error
+      }
+      guard let answer = answers.first,
+        let index = NetlinkReader(answer).integer(at: 4, as: Int32.self)
+      else { return nil }
+      var link = HostTapLink(index: index)
+      for attribute in NetlinkReader(answer).attributes(from: 16) {
+        let reader = NetlinkReader(attribute.payload)
+        switch attribute.type {
+        case 4: link.mtu = reader.integer(at: 0, as: UInt32.self) ?? 0
+        case 10: link.master = reader.integer(at: 0, as: Int32.self)
+        case 18: link.read(reader)  // IFLA_LINKINFO
+        default: break
+        }
+      }
+      return link
+    }
+
+    /// The IPv4 addresses of an interface, as "192.168.105.1/24".
+    package mutating func addresses(of index: Int32) throws(SystemError) -> [String] {
+      var message = NetlinkMessage(
+        .getAddress, flags: NetlinkMessage.Flags(rawValue: 0x300), sequence: nextSequence())
+      message.append(UInt8(AF_INET))
+      for _ in 0..<7 { message.append(UInt8(0)) }  // struct ifaddrmsg
+      let answers = try request(message, call: "RTM_GETADDR", subject: "addresses")
+      return answers.compactMap { answer in
+        let reader = NetlinkReader(answer)
+        guard reader.integer(at: 4, as: Int32.self) == index,
+          let prefix = reader.integer(at: 1, as: UInt8.self)
+        else { return nil }
+        let local = reader.attributes(from: 8).first { $0.type == 2 }
+        guard let local, local.payload.count == 4 else { return nil }
+        return local.payload.map(String.init).joined(separator: ".") + "/\(prefix)"
+      }
+    }
+  }
+
+  extension HostTapLink {
+    fileprivate mutating func read(_ info: NetlinkReader) {
+      for attribute in info.attributes(from: 0) {
+        switch attribute.type {
+        case 1: kind = String(decoding: attribute.payload.prefix { $0 != 0 }, as: UTF8.self)
+        case 2 where kind == "tun":
+          for own in NetlinkReader(attribute.payload).attributes(from: 0) {
+            let reader = NetlinkReader(own.payload)
+            switch own.type {
+            case 1: owner = reader.integer(at: 0, as: UInt32.self)
+            case 3: isTap = reader.integer(at: 0, as: UInt8.self) == 2
+            case 6: persists = reader.integer(at: 0, as: UInt8.self) != 0
+            default: break
+            }
+          }
+        default: break
+        }
+      }
+    }
+  }
+
+  extension Tap {
+    /// Whether the descriptor still has its interface: somebody may have deleted that.
+    package static func isAttached(_ fd: Int32) -> Bool {
+      var request = InterfaceRequest(name: "")
+      return request.perform(fd, 0x8004_54d2) >= 0  // TUNGETIFF
+    }
+
+    /// Takes over a descriptor that somebody else attached to a TAP with IFF_VNET_HDR: says which
+    /// offloads its reader understands. Closes it when it is no such thing.
+    package static func adopt(_ fd: Int32) throws(SystemError) -> Tap {
+      var request = InterfaceRequest(name: "")
+      let result = request.perform(fd, 0x8004_54d2)  // TUNGETIFF
+      guard result >= 0, request.flags & 0x0002 != 0, request.flags & 0x4000 != 0 else {
+        close(fd)
+        throw SystemError("TUNGETIFF", result < 0 ? Errno(0 &- result) : .invalidArgument)
+      }
+      var length = vnetHeaderLength
+      _ = plat_ioctl_bytes(fd, 0x4004_54d8, &length)  // TUNSETVNETHDRSZ
+      let offloads =
+        offloadChoices.first {
+          plat_ioctl_value(fd, 0x4004_54d0, Int32(bitPattern: $0)) >= 0  // TUNSETOFFLOAD
+        } ?? 0
+      _ = fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)
+      return Tap(fd: fd, name: request.name, vnetHeader: true, offloads: offloads)
+    }
+  }
+
+#endif

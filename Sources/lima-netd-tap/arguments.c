@@ -1,0 +1,170 @@
+/* arguments.c - the words of the command line, each checked, and what follows
+ * from them: owner, interface name, hardware address.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE 1
+#include "tap.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "usage: lima-netd-tap open|setup NETWORK {--address A.B.C.D/N [--mtu N] | --bridge NAME} "
+    "[--owner UID] - or - unsetup NETWORK [--owner UID]; lima-netd runs it: see lima-netd network "
+    "setup --help";
+
+static int is_letter_or_digit(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Lima's rule: letters and digits, with single dots, dashes and underscores
+ * between them; at most 76. */
+static int is_identifier(const char *text) {
+    size_t length = strnlen(text, 77);
+    if (length == 0 || length > 76) return 0;
+    for (size_t i = 0; i < length; i++) {
+        if (is_letter_or_digit(text[i])) continue;
+        if (text[i] != '.' && text[i] != '-' && text[i] != '_') return 0;
+        if (i == 0 || i + 1 == length || !is_letter_or_digit(text[i + 1])) return 0;
+    }
+    return 1;
+}
+
+/* An interface's name that is also one component of a path. */
+static int is_interface(const char *text) {
+    size_t length = strnlen(text, IFNAMSIZ);
+    if (length == 0 || length >= IFNAMSIZ) return 0;
+    if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0) return 0;
+    for (size_t i = 0; i < length; i++)
+        if (!is_letter_or_digit(text[i]) && text[i] != '.' && text[i] != '-' && text[i] != '_')
+            return 0;
+    return 1;
+}
+
+/* Decimal, without sign, blanks or leading zeros. */
+static int parse_number(const char *text, uint64_t max, uint64_t *value) {
+    size_t length = strnlen(text, 11);
+    if (length == 0 || length > 10 || (text[0] == '0' && length > 1)) return 0;
+    *value = 0;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9') return 0;
+        *value = *value * 10 + (uint64_t)(text[i] - '0');
+    }
+    return *value <= max;
+}
+
+static uid_t parse_uid(const char *text, const char *what) {
+    uint64_t value;
+    /* (uid_t)-1 means "nobody in particular" to the kernel. */
+    if (!parse_number(text, 0xfffffffe, &value))
+        fail(STATUS_USAGE, "%s is no user id: %.40s", what, text);
+    return (uid_t)value;
+}
+
+/* A.B.C.D/N, a host's own address of a subnet. */
+static void parse_address(const char *text, struct request *request) {
+    char copy[32];
+    struct in_addr parsed;
+    uint64_t prefix;
+    size_t length = strnlen(text, sizeof copy);
+    if (length >= sizeof copy) fail(STATUS_USAGE, "--address is too long");
+    memcpy(copy, text, length + 1);
+    char *slash = strchr(copy, '/');
+    if (!slash) fail(STATUS_USAGE, "--address needs a prefix length, as 192.168.105.1/24");
+    *slash = 0;
+    if (inet_pton(AF_INET, copy, &parsed) != 1)
+        fail(STATUS_USAGE, "--address is no IPv4 address: %s", copy);
+    if (!parse_number(slash + 1, 30, &prefix) || prefix < 8)
+        fail(STATUS_USAGE, "--address has a prefix length that is not 8 to 30: %s", slash + 1);
+    uint32_t address = ntohl(parsed.s_addr);
+    uint32_t host = 0xffffffffu >> prefix;
+    uint32_t first = address >> 24;
+    if (first == 0 || first == 127 || first >= 224 || (address >> 16) == 0xa9fe)
+        fail(STATUS_USAGE, "--address is no address that a gateway can have: %s", copy);
+    if ((address & host) == 0 || (address & host) == host)
+        fail(STATUS_USAGE, "--address is the subnet's own or its broadcast address: %s", text);
+    request->address = address;
+    request->prefix = (unsigned)prefix;
+    request->address_text = text;
+}
+
+/* FNV-1a. Names and addresses only have to differ, not to be secret. */
+static uint64_t hash(const char *text) {
+    uint64_t value = 0xcbf29ce484222325u;
+    for (; *text; text++) value = (value ^ (uint8_t)*text) * 0x100000001b3u;
+    return value;
+}
+
+/* "ln1000-shared", or where that is longer than an interface's name may be,
+ * "ln-" and 60 bits of its hash. Sources/Platform/Linux/HostTapName.swift has
+ * the same. */
+static void name_interface(struct request *request) {
+    char text[128];
+    static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+    int length = snprintf(text, sizeof text, "ln%u-%s", (unsigned)request->owner, request->network);
+    uint64_t value = hash(text);
+    memset(request->name, 0, sizeof request->name);
+    if (length < IFNAMSIZ) {
+        memcpy(request->name, text, (size_t)length);
+    } else {
+        memcpy(request->name, "ln-", 3);
+        for (int i = 0; i < 12; i++) request->name[3 + i] = digits[value >> (5 * i) & 31];
+    }
+    /* Locally administered. A bridge takes the lowest address of its ports: FE
+     * is never that. */
+    request->mac[0] = request->bridge ? 0xfe : 0x02;
+    for (int i = 1; i < 6; i++) request->mac[i] = (uint8_t)(value >> (8 * i));
+}
+
+void parse_arguments(int argc, char **argv, const char *sudo_uid, struct request *request) {
+    const char *owner = NULL, *mtu = NULL;
+    uint64_t value;
+    memset(request, 0, sizeof *request);
+    if (argc < 3) fail(STATUS_USAGE, "%s", usage);
+    if (strcmp(argv[1], "open") == 0) request->verb = VERB_OPEN;
+    else if (strcmp(argv[1], "setup") == 0) request->verb = VERB_SETUP;
+    else if (strcmp(argv[1], "unsetup") == 0) request->verb = VERB_UNSETUP;
+    else fail(STATUS_USAGE, "%s", usage);
+    request->network = argv[2];
+    if (!is_identifier(request->network))
+        fail(STATUS_USAGE, "invalid network name: %.80s", request->network);
+    const char *address = NULL;
+    for (int i = 3; i < argc; i += 2) {
+        const char **target = strcmp(argv[i], "--address") == 0  ? &address
+                              : strcmp(argv[i], "--bridge") == 0 ? &request->bridge
+                              : strcmp(argv[i], "--mtu") == 0    ? &mtu
+                              : strcmp(argv[i], "--owner") == 0  ? &owner
+                                                                 : NULL;
+        if (!target) fail(STATUS_USAGE, "unknown argument: %.40s", argv[i]);
+        if (i + 1 >= argc) fail(STATUS_USAGE, "%s needs a value", argv[i]);
+        if (*target) fail(STATUS_USAGE, "%s is given twice", argv[i]);
+        *target = argv[i + 1];
+    }
+    if (request->verb == VERB_UNSETUP) {
+        if (address || request->bridge || mtu)
+            fail(STATUS_USAGE, "unsetup takes a network and an owner, nothing else");
+    } else if (!address == !request->bridge) {
+        fail(STATUS_USAGE, "it needs --address or --bridge, one of the two");
+    }
+    if (address) parse_address(address, request);
+    if (request->bridge && !is_interface(request->bridge))
+        fail(STATUS_USAGE, "invalid bridge name: %.40s", request->bridge);
+    if (mtu) {
+        if (!parse_number(mtu, 65520, &value) || value < 576)
+            fail(STATUS_USAGE, "--mtu is not 576 to 65520: %.40s", mtu);
+        request->mtu = (uint32_t)value;
+    }
+
+    /* Whose it is: who calls. Only root says otherwise, and sudo says who that
+     * root is. */
+    uid_t caller = getuid();
+    if (caller == 0 && sudo_uid) caller = parse_uid(sudo_uid, "SUDO_UID");
+    request->owner = owner ? parse_uid(owner, "--owner") : caller;
+    if (caller != 0 && request->owner != caller)
+        fail(STATUS_REFUSED, "uid %u may not have a TAP made for uid %u", (unsigned)caller,
+             (unsigned)request->owner);
+    name_interface(request);
+}

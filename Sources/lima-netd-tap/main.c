@@ -1,0 +1,152 @@
+/* main.c - lima-netd-tap: makes exactly one TAP device for a network of
+ * lima-netd, hands its descriptor over, and exits. The only part of lima-netd
+ * that runs with a privilege. The order of the steps is README.md's.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE 1
+#include "tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+void fail(int status, const char *format, ...) {
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof text - 1, format, arguments);
+    va_end(arguments);
+    if (length < 0) length = 0;
+    if ((size_t)length > sizeof text - 2) length = sizeof text - 2;
+    /* What came from outside must not drive a terminal. */
+    for (int i = 0; i < length; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) text[i] = '?';
+    text[length++] = '\n';
+    ssize_t written = write(2, text, (size_t)length);
+    (void)written; /* nobody to tell */
+    _exit(status);
+}
+
+/* Descriptors 0, 1 and 2 exist, so that nothing opened later takes their
+ * numbers; there are no others. */
+static void settle_descriptors(void) {
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) _exit(STATUS_SYSTEM);
+    if (syscall(SYS_close_range, 3u, ~0u, 0u) < 0)
+        for (int fd = 3; fd < 1024; fd++) close(fd);
+}
+
+static void settle_signals(void) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    /* Whatever happens, it is over soon. */
+    signal(SIGALRM, SIG_DFL);
+    alarm(10);
+}
+
+/* The TAP of `setup` that is there already; 0 when there is none. Refuses what
+ * is somebody else's. */
+static int find_own(const struct request *request, struct link *link) {
+    if (!link_find(request->name, link)) return 0;
+    if (strcmp(link->kind, "tun") != 0 || !link->is_tap)
+        fail(STATUS_REFUSED, "there is an interface %s already, and it is no TAP", request->name);
+    if (!link->has_owner)
+        fail(STATUS_REFUSED,
+             "the TAP %s has no owner: everybody could use it, so it is not used "
+             "(take it away: ip tuntap del dev %s mode tap)",
+             request->name, request->name);
+    if (link->owner != request->owner)
+        fail(STATUS_REFUSED, "the TAP %s is owned by uid %u, not by uid %u", request->name,
+             (unsigned)link->owner, (unsigned)request->owner);
+    return 1;
+}
+
+static void unsetup(const struct request *request) {
+    struct link link;
+    if (!find_own(request, &link)) return; /* gone is what was asked for */
+    int fd = device_open(request, 1);
+    device_persist(fd, 0);
+    close(fd);
+}
+
+static void make(const struct request *request) {
+    struct link link, bridge;
+    uint32_t mtu = request->mtu;
+    memset(&bridge, 0, sizeof bridge);
+    int again = 0;
+    if (request->verb == VERB_SETUP) {
+        again = find_own(request, &link);
+    } else if (link_find(request->name, &link)) {
+        fail(STATUS_REFUSED,
+             "there is an interface %s already: another lima-netd of uid %u serves the network "
+             "%s, or somebody made it",
+             request->name, (unsigned)request->owner, request->network);
+    }
+    if (request->bridge) {
+        if (!link_find(request->bridge, &bridge))
+            fail(STATUS_REFUSED, "there is no interface %s", request->bridge);
+        if (strcmp(bridge.kind, "openvswitch") == 0)
+            fail(STATUS_REFUSED, "%s is a bridge of Open vSwitch, which its own tools change",
+                 request->bridge);
+        if (strcmp(bridge.kind, "bridge") != 0)
+            fail(STATUS_REFUSED,
+                 "\"%s\" is not an existing bridge: the interface of a \"bridged\" network must "
+                 "be a bridge created by the host administrator",
+                 request->bridge);
+        if (mtu == 0) mtu = bridge.mtu;
+    } else {
+        subnet_check(request, again ? link.index : 0);
+        if (mtu == 0) mtu = 1500;
+    }
+
+    int fd = device_open(request, again);
+    if (!link_find(request->name, &link))
+        fail(STATUS_SYSTEM, "the TAP %s is gone again", request->name);
+    device_confine(request);
+    link_configure(request->name, link.index, mtu, request->mac);
+    if (again) {
+        address_flush(request->name, link.index);
+        if (!request->bridge) link_set_master(request->name, link.index, 0, "");
+    }
+    if (request->bridge)
+        link_set_master(request->name, link.index, bridge.index, request->bridge);
+    else
+        address_add(request, link.index);
+    link_up(request->name, link.index);
+
+    if (request->verb == VERB_SETUP) {
+        device_persist(fd, 1);
+        return;
+    }
+    drop_everything();
+    device_hand_over(fd, request->name);
+}
+
+int main(int argc, char **argv) {
+    struct request request;
+    settle_descriptors();
+    settle_signals();
+    umask(077);
+    char *sudo_uid = getenv("SUDO_UID");
+    if (sudo_uid) sudo_uid = strndup(sudo_uid, 32);
+    clearenv();
+    parse_arguments(argc, argv, sudo_uid, &request);
+    if (request.verb == VERB_OPEN && !input_is_socket())
+        fail(STATUS_USAGE, "standard input is no unix socket: there is nobody to hand a TAP to");
+    keep_net_admin();
+    netlink_open();
+    if (request.verb == VERB_UNSETUP)
+        unsetup(&request);
+    else
+        make(&request);
+    return 0;
+}

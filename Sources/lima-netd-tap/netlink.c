@@ -1,0 +1,300 @@
+/* netlink.c - rtnetlink(7): what there is, and the one interface changed.
+ *
+ * Answers come from the kernel (its address is checked) and are read within
+ * their bounds all the same.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE 1
+#include "tap.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Frames the kernel keeps for a reader that is late: a TAP drops what is
+ * beyond it, where a real card makes TCP wait. */
+#define QUEUE_LENGTH 10000
+
+static int netlink_fd = -1;
+static uint32_t sequence;
+
+struct message {
+    struct nlmsghdr head;
+    char body[256];
+};
+
+void netlink_open(void) {
+    int on = 1;
+    struct sockaddr_nl self;
+    netlink_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (netlink_fd < 0) fail(STATUS_SYSTEM, "netlink: %s", strerror(errno));
+    memset(&self, 0, sizeof self);
+    self.nl_family = AF_NETLINK;
+    if (bind(netlink_fd, (struct sockaddr *)&self, sizeof self) < 0)
+        fail(STATUS_SYSTEM, "netlink: %s", strerror(errno));
+    setsockopt(netlink_fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
+}
+
+static void begin(struct message *m, uint16_t type, uint16_t flags, const void *header, size_t size) {
+    memset(m, 0, sizeof *m);
+    m->head.nlmsg_type = type;
+    m->head.nlmsg_flags = NLM_F_REQUEST | flags;
+    m->head.nlmsg_seq = ++sequence;
+    memcpy(m->body, header, size);
+    m->head.nlmsg_len = (uint32_t)(NLMSG_HDRLEN + NLMSG_ALIGN(size));
+}
+
+static void attribute(struct message *m, uint16_t type, const void *value, size_t size) {
+    size_t at = m->head.nlmsg_len - NLMSG_HDRLEN;
+    struct rtattr head = {(unsigned short)RTA_LENGTH(size), type};
+    if (at + RTA_SPACE(size) > sizeof m->body) fail(STATUS_SYSTEM, "a netlink request is too long");
+    memcpy(m->body + at, &head, sizeof head);
+    memcpy(m->body + at + RTA_LENGTH(0), value, size);
+    m->head.nlmsg_len += (uint32_t)RTA_SPACE(size);
+}
+
+typedef void visitor(const struct nlmsghdr *message, void *context);
+
+/* Sends a request, shows each answer to `visit`, and returns the errno the
+ * kernel ends with (0: done). */
+static int ask(struct message *m, visitor *visit, void *context) {
+    static char buffer[65536] __attribute__((aligned(NLMSG_ALIGNTO)));
+    if (send(netlink_fd, m, m->head.nlmsg_len, 0) < 0)
+        fail(STATUS_SYSTEM, "netlink: %s", strerror(errno));
+    for (;;) {
+        struct sockaddr_nl from;
+        socklen_t from_length = sizeof from;
+        ssize_t n = recvfrom(netlink_fd, buffer, sizeof buffer, 0, (struct sockaddr *)&from,
+                             &from_length);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) fail(STATUS_SYSTEM, "netlink: %s", strerror(errno));
+        if (from_length != sizeof from || from.nl_pid != 0) continue; /* not the kernel */
+        int left = (int)n;
+        for (struct nlmsghdr *one = (struct nlmsghdr *)buffer; NLMSG_OK(one, left);
+             one = NLMSG_NEXT(one, left)) {
+            if (one->nlmsg_seq != m->head.nlmsg_seq) continue;
+            if (one->nlmsg_type == NLMSG_DONE) return 0;
+            if (one->nlmsg_type == NLMSG_ERROR) {
+                const struct nlmsgerr *error = NLMSG_DATA(one);
+                if (one->nlmsg_len < NLMSG_LENGTH(sizeof *error)) return EPROTO;
+                return -error->error;
+            }
+            if (visit) visit(one, context);
+        }
+    }
+}
+
+/* ------------------------------------------------------------------- links */
+
+static void read_tun(const struct rtattr *data, struct link *link) {
+    int left = (int)RTA_PAYLOAD(data);
+    for (const struct rtattr *a = RTA_DATA(data); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+        uint32_t word = 0;
+        uint8_t byte = 0;
+        if (RTA_PAYLOAD(a) >= 4) memcpy(&word, RTA_DATA(a), 4);
+        if (RTA_PAYLOAD(a) >= 1) memcpy(&byte, RTA_DATA(a), 1);
+        switch (a->rta_type & NLA_TYPE_MASK) {
+        case IFLA_TUN_OWNER:
+            link->has_owner = 1;
+            link->owner = (uid_t)word;
+            break;
+        case IFLA_TUN_TYPE: link->is_tap = byte == 2; break; /* IFF_TAP */
+        case IFLA_TUN_PERSIST: link->persists = byte; break;
+        }
+    }
+}
+
+static void read_link(const struct nlmsghdr *message, void *context) {
+    struct link *link = context;
+    if (message->nlmsg_type != RTM_NEWLINK || message->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg)))
+        return;
+    const struct ifinfomsg *info = NLMSG_DATA(message);
+    link->index = info->ifi_index;
+    int left = (int)IFLA_PAYLOAD(message);
+    for (const struct rtattr *a = IFLA_RTA(info); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+        if (a->rta_type == IFLA_MTU && RTA_PAYLOAD(a) >= 4) memcpy(&link->mtu, RTA_DATA(a), 4);
+        if ((a->rta_type & NLA_TYPE_MASK) != IFLA_LINKINFO) continue;
+        int inner = (int)RTA_PAYLOAD(a);
+        for (const struct rtattr *b = RTA_DATA(a); RTA_OK(b, inner); b = RTA_NEXT(b, inner)) {
+            if (b->rta_type == IFLA_INFO_KIND) {
+                size_t length = RTA_PAYLOAD(b);
+                if (length >= sizeof link->kind) length = sizeof link->kind - 1;
+                memcpy(link->kind, RTA_DATA(b), length);
+            } else if ((b->rta_type & NLA_TYPE_MASK) == IFLA_INFO_DATA && strcmp(link->kind, "tun") == 0) {
+                read_tun(b, link);
+            }
+        }
+    }
+}
+
+int link_find(const char *name, struct link *link) {
+    struct message m;
+    struct ifinfomsg info;
+    memset(link, 0, sizeof *link);
+    memset(&info, 0, sizeof info);
+    begin(&m, RTM_GETLINK, NLM_F_ACK, &info, sizeof info);
+    attribute(&m, IFLA_IFNAME, name, strlen(name) + 1);
+    int error = ask(&m, read_link, link);
+    if (error == ENODEV) return 0;
+    if (error) fail(STATUS_SYSTEM, "the interface %s cannot be looked at: %s", name, strerror(error));
+    return link->index > 0;
+}
+
+static void begin_change(struct message *m, int index, unsigned flags) {
+    struct ifinfomsg info;
+    memset(&info, 0, sizeof info);
+    info.ifi_index = index;
+    info.ifi_flags = flags;
+    info.ifi_change = flags;
+    begin(m, RTM_NEWLINK, NLM_F_ACK, &info, sizeof info);
+}
+
+static void change(struct message *m, const char *name, const char *what) {
+    int error = ask(m, NULL, NULL);
+    if (error) fail(STATUS_SYSTEM, "%s of %s: %s", what, name, strerror(error));
+}
+
+void link_configure(const char *name, int index, uint32_t mtu, const uint8_t mac[6]) {
+    struct message m;
+    uint32_t queue = QUEUE_LENGTH;
+    begin_change(&m, index, 0);
+    attribute(&m, IFLA_ADDRESS, mac, 6);
+    change(&m, name, "the hardware address");
+    begin_change(&m, index, 0);
+    attribute(&m, IFLA_MTU, &mtu, sizeof mtu);
+    attribute(&m, IFLA_TXQLEN, &queue, sizeof queue);
+    change(&m, name, "the MTU");
+}
+
+void link_set_master(const char *name, int index, int master, const char *bridge) {
+    struct message m;
+    begin_change(&m, index, 0);
+    attribute(&m, IFLA_MASTER, &master, sizeof master);
+    int error = ask(&m, NULL, NULL);
+    if (error) fail(STATUS_SYSTEM, "%s cannot join %s: %s", name, bridge, strerror(error));
+}
+
+void link_up(const char *name, int index) {
+    struct message m;
+    begin_change(&m, index, IFF_UP);
+    change(&m, name, "bringing up");
+}
+
+/* --------------------------------------------------------------- addresses */
+
+struct one_address {
+    int index;
+    unsigned prefix;
+    uint32_t address; /* host byte order */
+};
+
+static int read_address(const struct nlmsghdr *message, struct one_address *out) {
+    if (message->nlmsg_type != RTM_NEWADDR || message->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifaddrmsg)))
+        return 0;
+    const struct ifaddrmsg *info = NLMSG_DATA(message);
+    if (info->ifa_family != AF_INET || info->ifa_prefixlen > 32) return 0;
+    out->index = (int)info->ifa_index;
+    out->prefix = info->ifa_prefixlen;
+    int left = (int)IFA_PAYLOAD(message), found = 0;
+    for (const struct rtattr *a = IFA_RTA(info); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+        if (a->rta_type != IFA_LOCAL || RTA_PAYLOAD(a) < 4) continue;
+        memcpy(&out->address, RTA_DATA(a), 4);
+        out->address = ntohl(out->address);
+        found = 1;
+    }
+    return found;
+}
+
+static void dump_addresses(visitor *visit, void *context) {
+    struct message m;
+    struct ifaddrmsg info;
+    memset(&info, 0, sizeof info);
+    info.ifa_family = AF_INET;
+    begin(&m, RTM_GETADDR, NLM_F_DUMP, &info, sizeof info);
+    int error = ask(&m, visit, context);
+    if (error) fail(STATUS_SYSTEM, "addresses cannot be listed: %s", strerror(error));
+}
+
+struct clash {
+    const struct request *request;
+    int own_index;
+    struct one_address with; /* index 0: none */
+};
+
+static uint32_t mask(unsigned prefix) { return prefix ? 0xffffffffu << (32 - prefix) : 0; }
+
+static void look_for_clash(const struct nlmsghdr *message, void *context) {
+    struct clash *clash = context;
+    struct one_address one;
+    if (clash->with.index || !read_address(message, &one) || one.index == clash->own_index) return;
+    unsigned prefix = one.prefix < clash->request->prefix ? one.prefix : clash->request->prefix;
+    if (((one.address ^ clash->request->address) & mask(prefix)) == 0) clash->with = one;
+}
+
+void subnet_check(const struct request *request, int own_index) {
+    struct clash clash;
+    memset(&clash, 0, sizeof clash);
+    clash.request = request;
+    clash.own_index = own_index;
+    dump_addresses(look_for_clash, &clash);
+    if (!clash.with.index) return;
+    char name[IFNAMSIZ] = "?", address[INET_ADDRSTRLEN] = "?";
+    struct in_addr raw = {htonl(clash.with.address)};
+    if (!if_indextoname((unsigned)clash.with.index, name)) memcpy(name, "?", 2);
+    inet_ntop(AF_INET, &raw, address, sizeof address);
+    fail(STATUS_REFUSED,
+         "the subnet of %s is on interface %s already, which has %s/%u: give network %s another "
+         "gateway",
+         request->address_text, name, address, clash.with.prefix, request->network);
+}
+
+static void change_address(uint16_t type, uint16_t flags, int index, unsigned prefix, uint32_t address,
+                           const char *name, const char *what) {
+    struct message m;
+    struct ifaddrmsg info;
+    uint32_t raw = htonl(address), broadcast = htonl(address | ~mask(prefix));
+    memset(&info, 0, sizeof info);
+    info.ifa_family = AF_INET;
+    info.ifa_prefixlen = (uint8_t)prefix;
+    info.ifa_index = (uint32_t)index;
+    begin(&m, type, (uint16_t)(flags | NLM_F_ACK), &info, sizeof info);
+    attribute(&m, IFA_LOCAL, &raw, 4);
+    attribute(&m, IFA_ADDRESS, &raw, 4);
+    if (type == RTM_NEWADDR) attribute(&m, IFA_BROADCAST, &broadcast, 4);
+    change(&m, name, what);
+}
+
+void address_add(const struct request *request, int index) {
+    change_address(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, request->prefix, request->address,
+                   request->name, "the address");
+}
+
+struct own_addresses {
+    int index;
+    int count;
+    struct one_address found[64];
+};
+
+static void collect_own(const struct nlmsghdr *message, void *context) {
+    struct own_addresses *own = context;
+    struct one_address one;
+    if (own->count < 64 && read_address(message, &one) && one.index == own->index)
+        own->found[own->count++] = one;
+}
+
+void address_flush(const char *name, int index) {
+    static struct own_addresses own;
+    memset(&own, 0, sizeof own);
+    own.index = index;
+    dump_addresses(collect_own, &own);
+    for (int i = 0; i < own.count; i++)
+        change_address(RTM_DELADDR, 0, index, own.found[i].prefix, own.found[i].address, name,
+                       "taking off an address");
+}

@@ -1,0 +1,85 @@
+/* tap.h - what the files of lima-netd-tap share. See README.md for the review.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef LIMA_NETD_TAP_H
+#define LIMA_NETD_TAP_H
+
+#include <net/if.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Exit status. */
+#define STATUS_USAGE 2   /* an argument is wrong                             */
+#define STATUS_REFUSED 3 /* the request makes sense, and must not be         */
+#define STATUS_SYSTEM 4  /* the kernel said no                               */
+
+/* Says why, on standard error, in one line, and exits. */
+void fail(int status, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
+
+/* ------------------------------------------------------------- arguments.c */
+
+enum verb { VERB_OPEN, VERB_SETUP, VERB_UNSETUP };
+
+struct request {
+    enum verb verb;
+    const char *network;
+    const char *bridge;  /* NULL: the TAP carries `address`                  */
+    const char *address_text;
+    uint32_t address;    /* host byte order                                  */
+    unsigned prefix;
+    uint32_t mtu;        /* 0: the bridge's, or 1500                         */
+    uid_t owner;
+    char name[IFNAMSIZ]; /* of the TAP                                       */
+    uint8_t mac[6];
+};
+
+/* Checks every word; does not return when one is wrong. `sudo_uid` is the
+ * value of SUDO_UID, or NULL. */
+void parse_arguments(int argc, char **argv, const char *sudo_uid, struct request *request);
+
+/* ------------------------------------------------------------- privilege.c */
+
+/* Leaves CAP_NET_ADMIN, which it must have, and takes all else away for good. */
+void keep_net_admin(void);
+/* Takes that away, too. */
+void drop_everything(void);
+
+/* --------------------------------------------------------------- netlink.c */
+
+struct link {
+    int index;
+    uint32_t mtu;
+    char kind[16];   /* "tun", "bridge", "openvswitch" ...; "" for none      */
+    int has_owner;
+    uid_t owner;     /* of a TAP                                             */
+    int is_tap;      /* and not a TUN                                        */
+    int persists;
+};
+
+void netlink_open(void);
+/* 0 when there is no such interface. */
+int link_find(const char *name, struct link *link);
+/* MTU, queue length, hardware address; the interface is still down. */
+void link_configure(const char *name, int index, uint32_t mtu, const uint8_t mac[6]);
+void link_set_master(const char *name, int index, int master, const char *bridge);
+void link_up(const char *name, int index);
+void address_add(const struct request *request, int index);
+/* Takes all IPv4 addresses off the interface. */
+void address_flush(const char *name, int index);
+/* Fails, naming it, when another interface has an address of the subnet. */
+void subnet_check(const struct request *request, int own_index);
+
+/* ---------------------------------------------------------------- device.c */
+
+/* Makes the TAP, or (`again`) attaches to the one there is. Its descriptor. */
+int device_open(const struct request *request, int again);
+void device_persist(int fd, int on);
+/* Settings of the interface by which it is less than a full member of the
+ * host's network: no IPv6, no forwarding, no redirects. */
+void device_confine(const struct request *request);
+/* Sends the descriptor over standard input. */
+void device_hand_over(int fd, const char *name);
+/* Whether standard input is a unix socket. */
+int input_is_socket(void);
+
+#endif /* LIMA_NETD_TAP_H */

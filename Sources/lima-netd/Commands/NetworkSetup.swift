@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// network setup, unsetup: what root does once for a network of mode shared, host or bridged, so that
+// the daemon needs no root afterwards: a TAP that outlives this command and belongs to the user.
+// Root reads the configuration as the user whose it is, and runs nothing but lima-netd-tap.
+
+import ArgumentParser
+import Daemon
+import Platform
+
+#if os(Linux)
+  import Glibc
+#endif
+
+struct NetworkSetup: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "setup",
+    abstract: "Make the host's interface of a network, as root, once.",
+    discussion: """
+      Networks of mode shared, host and bridged have an interface of the host, which only root can make. With it set \
+      up, the daemon of the user who asked needs no root; it is gone after a reboot, unless --boot has systemd make it \
+      again.
+
+        sudo lima-netd network setup shared
+        sudo lima-netd network setup shared --boot
+        sudo lima-netd network unsetup shared
+      """)
+
+  @Argument(help: "The network, of the calling user's networks.yaml.")
+  var name: String
+  @Flag(help: "Have systemd make it again at each boot.")
+  var boot = false
+  @Option(
+    help: ArgumentHelp(
+      "Whose it is to be. (default: who called sudo)", valueName: "name or uid"))
+  var user: String?
+  @OptionGroup var home: HomeOptions
+
+  func run() throws {
+    let setup = try HostSetup(network: name, user: user, home: home)
+    let request = try setup.request()
+    try setup.helper(request.words("setup"))
+    if boot { try BootUnit(setup).install(request.words("setup")) }
+    StandardOutput.print(
+      "\(setup.interface) is set up for \(setup.userName): network \(name) needs no root from now on"
+    )
+  }
+}
+
+struct NetworkUnsetup: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "unsetup", abstract: "Take the host's interface of a network away, as root.")
+
+  @Argument(help: "The network; it need not be in networks.yaml any more.")
+  var name: String
+  @Option(
+    help: ArgumentHelp(
+      "Whose it is. (default: who called sudo)", valueName: "name or uid"))
+  var user: String?
+  @OptionGroup var home: HomeOptions
+
+  func run() throws {
+    let setup = try HostSetup(network: name, user: user, home: home)
+    try BootUnit(setup).remove()
+    try setup.helper(["unsetup", name])
+    StandardOutput.print("\(setup.interface) is not set up any more")
+  }
+}
+
+/// For whom, and of which configuration.
+struct HostSetup {
+  let network: String
+  let uid: UInt32
+  let userName: String
+  let interface: String
+  let helperPath: String
+  private let home: LimaHome
+
+  init(network: String, user: String?, home options: HomeOptions) throws {
+    #if os(Linux)
+      guard Identifier.isValid(network) else {
+        throw CommandFailure("\"\(network)\" is no network's name")
+      }
+      guard CurrentProcess.isRoot else {
+        let executable = try ChildProcess.ownPath()
+        throw CommandFailure(
+          "Only root can make a network interface",
+          remedy: "Run it once as root:  sudo \(executable) "
+            + CommandLine.arguments.dropFirst().joined(separator: " "))
+      }
+      let environment = CurrentProcess.environment
+      let account = try Account.find(user ?? environment["SUDO_UID"] ?? "0")
+      self.network = network
+      uid = account.uid
+      userName = account.name
+      interface = HostTapLink.name(user: account.uid, network: network)
+      helperPath = Installation(executable: try ChildProcess.ownPath()).tapHelper
+      // sudo takes the user's own environment away.
+      if options.path == nil, environment["LIMA_HOME"] == nil {
+        home = LimaHome(path: account.home + "/.lima", workingDirectory: "/")
+      } else {
+        home = try options.resolve()
+      }
+    #else
+      throw CommandFailure(
+        "This system has no TAP devices: networks of these modes need Linux",
+        remedy: "On macOS, socket_vmnet does this.")
+    #endif
+  }
+
+  #if os(Linux)
+    /// Read as the user: root does not open what the user may not.
+    func request() throws -> HostTapRequest {
+      let configuration = try Privilege.asUser(uid) {
+        try Configuration.load(home.configFile, mayBeMissing: true)
+      }
+      guard let found = configuration.networks.first(where: { $0.name == network }) else {
+        throw CommandFailure(
+          "There is no network \(network) in \(home.configFile)",
+          remedy: "Another home than that of \(userName) is given with --lima-home.")
+      }
+      guard let request = HostTapRequest(found),
+        !["slirp", "user-v2"].contains(found.settings.mode)
+      else {
+        throw CommandFailure(
+          "Network \(network) is of mode \(found.settings.mode), which needs no interface of the host"
+        )
+      }
+      return request
+    }
+
+    /// Runs lima-netd-tap, whose words are shown when it refuses.
+    func helper(_ words: [String]) throws {
+      guard Files.exists(helperPath) else {
+        throw CommandFailure(
+          "The helper that makes interfaces is missing: \(helperPath)",
+          remedy: "Install it:  make install")
+      }
+      let pid = try ChildProcess.spawn(
+        helperPath, words + ["--owner", "\(uid)"], environment: [])
+      let status = try ChildProcess.wait(pid)
+      guard status.isSuccess else {
+        throw CommandFailure("The interface \(interface) was not changed: lima-netd-tap \(status)")
+      }
+    }
+  #else
+    func request() throws -> HostTapRequest { throw CommandFailure("Linux only") }
+    func helper(_ words: [String]) throws {}
+  #endif
+}
