@@ -212,6 +212,7 @@ struct ForwardRetryTests {
     let here = #"[{"address":"192.168.104.5","mac":"52:55:55:00:00:05","state":"bound"}]"#
     let with = #"names api corp.["web=192.168.104.5"]"#
     try leases(here)
+    #expect(fixture.until { network.leasedAddresses.contains("192.168.104.5") })
     try leases("[]")
     #expect(fixture.until { fixture.requests("user-v2").last == "names api corp.[]" })
     try leases(here)

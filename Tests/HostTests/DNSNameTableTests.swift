@@ -66,11 +66,19 @@ struct DNSNameTableTests {
   @Test(
     "only the very name is owned: what lies above or below goes to the plugin",
     arguments: [
-      "internal", "dev", "other.dev", "sub.app.dev", "lima.internal", "single.example",
+      "dev", "other.dev", "sub.app.dev", "other.internal", "x.lima.internal", "single.example",
       "3.5.168.192.in-addr.arpa", ".",
     ])
   func notOwned(_ name: String) throws {
     #expect(try fixture().ask(clientQuery(name)) != nil)
+  }
+
+  @Test(
+    "above names of a network's own domain there is nobody to ask: NODATA (RFC 8020 2)",
+    arguments: ["internal", "lima.internal", "Lima.Internal"])
+  func above(_ name: String) throws {
+    let answer = try #require(try fixture().immediate(clientQuery(name)))
+    #expect(answer.responseCode == .noError && answer.answers.isEmpty)
   }
 
   @Test("another class of an owned name is NODATA, too")
