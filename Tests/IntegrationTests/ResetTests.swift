@@ -31,7 +31,7 @@ extension EndToEnd {
       #expect(answered == Self.rounds, "\(upload)")
       let lingering = try run("l \(Self.rounds)")
       #expect(
-        count(lingering.output, "got l 100000 ConnectionResetError") == Self.rounds, "\(lingering)")
+        count(lingering.output, "got l 10000 ConnectionResetError") == Self.rounds, "\(lingering)")
       let sent = try run("c \(Self.rounds)")
       #expect(count(sent.output, "got c sent") == Self.rounds, "\(sent)")
       #expect(

@@ -65,7 +65,7 @@ extension SharedNetwork {
           "type": "array",
           "maxItems": 32,
           "items": { "type": "string", "minLength": 1, "maxLength": 253 },
-          "description": "Search domains for guests, in order, before the guests' own domain."
+          "description": "Search domains for guests, in order, before the guests' own domain. Default: the host's, as in its resolv.conf."
         },
         "leaseSeconds": {
           "type": "integer",

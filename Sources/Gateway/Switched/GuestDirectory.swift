@@ -8,7 +8,6 @@
 // name the one that came first has it, and the other gets it when that one has left. A value
 // without side effects; time is an argument.
 
-import Gateway
 import NetStack
 
 /// See the head of this file.

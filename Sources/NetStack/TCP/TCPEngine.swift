@@ -289,12 +289,13 @@ package final class TCPEngine {
     endOfTurn()
   }
 
-  /// Stations behind a link that stays up are gone. A guest that had sent all it had is not
-  /// waited for: what the host has still to take of it, it gets (RFC 9293 §3.6).
+  /// Stations behind a link that stays up are gone; a guest that goes on with another Ethernet address
+  /// is not.
   func stationsDown(_ stations: Set<MACAddress>, on link: UInt32) {
     forEachFlow { flow in
-      guard flow.pointee.key.link == link, stations.contains(flow.pointee.guestMAC) else { return }
-      guestLeft(flow)
+      guard flow.pointee.key.link == link else { return }
+      let mac = stack.currentMAC(flow.pointee.guestMAC, of: flow.pointee.key.guest, on: link)
+      if stations.contains(mac) { guestLeft(flow) }
     }
     endOfTurn()
   }

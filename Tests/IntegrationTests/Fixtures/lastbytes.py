@@ -8,7 +8,7 @@
 The server does as the client's first byte says:
 
     u  answers an upload with 413 and closes while more of it comes: the kernel resets
-    l  sends 100000 bytes and resets at once (SO_LINGER 0)
+    l  sends 10000 bytes and resets at once (SO_LINGER 0)
     c  takes what the client sends until its reset, and prints how much came and how it ended
     o  sends an urgent byte among others
     t  sends until the connection ends, and prints how it did
@@ -51,7 +51,7 @@ def serve(s):
         s.sendall(ANSWER)
         s.close()
     elif case == b"l":
-        s.sendall(b"x" * 100000)
+        s.sendall(b"x" * 10000)
         reset(s)
     elif case == b"c":
         say("saw c", *drain(s))
