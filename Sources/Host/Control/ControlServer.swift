@@ -14,6 +14,8 @@ final class ControlServer {
   private var wantsWrite = false
   /// False once the supervisor is gone.
   private(set) var isOpen = true
+  /// Sending found the supervisor gone; nothing is received any more that would say so.
+  private(set) var peerHasLeft = false
 
   init(fd: Int32, reactor: Reactor, log: HostLog) throws(SystemError) {
     channel = try MessageChannel(fd: fd)
@@ -72,6 +74,7 @@ final class ControlServer {
     } catch {
       log.error("control", "\(error)")
       if error != .closed, case .malformed = error { return tooLong(message) }
+      if error == .closed { peerHasLeft = true }
       close()
     }
   }

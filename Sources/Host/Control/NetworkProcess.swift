@@ -131,10 +131,12 @@ package final class NetworkProcess {
 extension NetworkProcess: ReactorDelegate {
   func controlReady(_ events: PollEvents) {
     let open = control.ready(events) { id, request, fds in handle(id, request, fds) }
-    if !open, phase != .ended {
-      log.info("host", "the supervisor is gone; stopping")
-      stop()
-    }
+    if !open, phase != .ended { supervisorIsGone() }
+  }
+
+  private func supervisorIsGone() {
+    log.info("host", "the supervisor is gone; stopping")
+    stop()
   }
 
   func listenerReady(_ id: UInt64) { ports?.listenerReady(id) }
@@ -175,6 +177,7 @@ extension NetworkProcess: ReactorDelegate {
     portsRead()
     var next = min(dns?.work() ?? .max, ports?.turnEnded() ?? .max)
     next = min(next, tellOfLeases())
+    if control.peerHasLeft, phase == .idle || phase == .running { supervisorIsGone() }
     if server?.turnEnded() == true { next = 0 }
     destroyRetired()
     if phase == .ended { destroyPlugins() }

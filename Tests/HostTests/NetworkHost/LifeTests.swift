@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import HostProtocol
 import Platform
+import TestSupport
 import Testing
 
 #if canImport(Glibc)
@@ -20,6 +21,16 @@ import Testing
     #expect(try host.exit() == .exited(0))
     #expect(host.log.contains("stopping"))
     #expect(host.log.contains("destroyed"))
+  }
+
+  @Test func namesThatAPluginPublishesAreWordOfLeases() throws {
+    let host = try RunningHost.running(echo)
+    // The plugin publishes when it starts.
+    let isTold = try eventually {
+      _ = try host.status()
+      return host.events.contains(.leasesChanged)
+    }
+    #expect(isTold)
   }
 
   @Test func aHostWhoseSupervisorIsGoneStopsByItself() throws {

@@ -72,11 +72,15 @@ final class RunningHost {
     }
   }
 
+  /// The next message but for word of leases, which may come at any time: that is only kept in `events`.
   func receive(timeout: Int32 = 10_000) throws -> HostMessage {
-    let message = try channel.receiveBlocking(timeout: timeout)
-    let decoded = try HostCodec.decodeMessage(message.bytes)
-    if case .event(let event) = decoded { events.append(event) }
-    return decoded
+    while true {
+      let message = try channel.receiveBlocking(timeout: timeout)
+      let decoded = try HostCodec.decodeMessage(message.bytes)
+      if case .event(let event) = decoded { events.append(event) }
+      if case .event(.leasesChanged) = decoded { continue }
+      return decoded
+    }
   }
 
   /// Adds a datagram port; the guest's end.
