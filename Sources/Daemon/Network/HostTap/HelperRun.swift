@@ -70,7 +70,8 @@ final class HelperRun {
       for fd in fds {
         if tap == nil { tap = fd } else { Descriptor.close(fd) }
       }
-    case .wouldBlock: break
+    // Lost: this process has no descriptor left; the end finds no TAP and says so.
+    case .wouldBlock, .lost: break
     case .closed, .failed:
       loop.remove(socket)
       reap(pause: 500_000)
