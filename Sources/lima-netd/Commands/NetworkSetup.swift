@@ -49,7 +49,10 @@ struct NetworkSetup: ParsableCommand {
 
 struct NetworkUnsetup: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "unsetup", abstract: "Take the host's interface of a network away, as root.")
+    commandName: "unsetup", abstract: "Take the host's interface of a network away, as root.",
+    discussion: """
+        sudo lima-netd network unsetup shared
+      """)
 
   @Argument(help: "The network; it need not be in networks.yaml any more.")
   var name: String

@@ -147,14 +147,33 @@ private struct StreamModel {
     kept += bytes[skipped...]
     while !isBroken, kept.count >= 4 {
       let length = kept[..<4].reduce(0) { $0 << 8 | Int($1) }
-      guard length >= 14, length <= Int(LND_FRAME_MAX) else {
+      // QEMU's own bound.
+      guard length <= 69_632 else {
         isBroken = true
         return
       }
+      guard length >= 14, length <= Int(LND_FRAME_MAX) else {
+        // No frame: read over, also what is still to come of it.
+        let here = min(length, kept.count - 4)
+        kept.removeFirst(4 + here)
+        skip = length - here
+        continue
+      }
       guard kept.count >= 4 + length else { return }
-      frames.append(Array(kept[4..<(4 + length)]))
+      frames.append(Self.untagged(Array(kept[4..<(4 + length)])))
       kept.removeFirst(4 + length)
     }
+  }
+
+  /// Without its priority tags (802.1Q, VLAN 0), eight at most.
+  private static func untagged(_ frame: [UInt8]) -> [UInt8] {
+    var frame = frame
+    for _ in 0..<8 {
+      let isTag = frame[12...13] == [0x81, 0x00] || frame[12...13] == [0x88, 0xa8]
+      guard isTag, frame.count >= 18, frame[14] & 0x0f == 0, frame[15] == 0 else { break }
+      frame.removeSubrange(12..<16)
+    }
+    return frame
   }
 
   /// Half a frame is lost with the process that read it, a part of a length is not.

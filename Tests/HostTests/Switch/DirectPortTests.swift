@@ -75,7 +75,8 @@ import Testing
     let all = Self.frame(SwitchTests.gateway, SwitchTests.broadcast)
     Self.relay(scene, [all])
     for guest in scene.guests where guest !== scene.guests[1] { #expect(guest.take() == [all]) }
-    // The gateway's address is the plugin's from then on: a guest that sends by it is refused.
+    // The plugin's own by the guard: a guest that sends by it is refused.
+    #expect(scene.fabric.bind(1, to: SwitchTests.gateway, isOwn: true) == .ok)
     scene.guests[2].says([Self.frame(SwitchTests.gateway, SwitchTests.mac(1))])
     #expect(scene.fabric.counters.spoofed == 1)
   }

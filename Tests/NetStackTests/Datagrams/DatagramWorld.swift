@@ -16,7 +16,10 @@ final class DatagramWorld {
   let kernel = DatagramKernel()
   let stack: Stack
 
-  init(mtu: UInt32 = 1500, offloads: UInt32 = 0, configure: (inout StackConfig) -> Void = { _ in })
+  init(
+    mtu: UInt32 = 1500, offloads: UInt32 = 0, kind: UInt32 = LND_PORT_GUEST,
+    configure: (inout StackConfig) -> Void = { _ in }
+  )
     throws
   {
     guard let subnet = CIDR(Self.gateway, prefixLength: 24) else { preconditionFailure("a CIDR") }
@@ -32,7 +35,7 @@ final class DatagramWorld {
     self.stack = stack
     var info = lnd_port_info()
     info.size = UInt32(MemoryLayout<lnd_port_info>.size)
-    info.kind = LND_PORT_GUEST
+    info.kind = kind
     info.port = Self.port
     info.mtu = mtu
     info.offloads = offloads
