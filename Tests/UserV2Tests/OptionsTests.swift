@@ -55,10 +55,14 @@ import Testing
   }
 
   @Test func `the guests' domain is searched last, and once`() throws {
-    #expect(try options(#"{"search": ["lan"]}"#).settings.search(host: ["corp"]) == ["lan", "internal"])
     #expect(
-      try options(#"{"search": ["internal", "lan"]}"#).settings.search(host: []) == ["internal", "lan"])
-    #expect(try options("{}").settings.search(host: ["corp.example"]) == ["corp.example", "internal"])
+      try options(#"{"search": ["lan"]}"#).settings.search(host: ["corp"]) == ["lan", "internal"])
+    #expect(
+      try options(#"{"search": ["internal", "lan"]}"#).settings.search(host: []) == [
+        "internal", "lan",
+      ])
+    #expect(
+      try options("{}").settings.search(host: ["corp.example"]) == ["corp.example", "internal"])
     #expect(try options(#"{"search": []}"#).settings.search(host: ["corp.example"]) == ["internal"])
   }
 

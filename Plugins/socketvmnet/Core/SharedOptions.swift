@@ -79,7 +79,8 @@ package struct SharedOptions: Equatable {
     let pool = DHCPPool(
       first: firstAddress, last: lastAddress, excluded: [gateway], reservations: reservations)
     return SwitchedSettings(
-      subnet: subnet, router: gateway, lastAddress: lastAddress, domain: domain, search: common.search,
+      subnet: subnet, router: gateway, lastAddress: lastAddress, domain: domain,
+      search: common.search,
       mtu: common.mtu, dhcp: dhcp, pool: pool, leaseFile: "socketvmnet-leases.json",
       keepsLimaLeases: false)
   }

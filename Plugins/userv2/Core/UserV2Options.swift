@@ -68,7 +68,8 @@ package struct UserV2Options: Equatable {
   /// The same for a gateway on a switch.
   package var settings: SwitchedSettings {
     SwitchedSettings(
-      subnet: subnet, router: router, lastAddress: lastAddress, domain: domain, search: common.search,
+      subnet: subnet, router: router, lastAddress: lastAddress, domain: domain,
+      search: common.search,
       mtu: common.mtu, dhcp: dhcp, pool: pool, leaseFile: "userv2-leases.json",
       keepsLimaLeases: true)
   }

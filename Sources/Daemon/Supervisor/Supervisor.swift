@@ -114,7 +114,8 @@ package final class Supervisor {
         [weak self] in self?.reload()
       }
     } catch {
-      log.warning("changes of \(options.configFile) are not noticed, send SIGHUP after one: \(error)")
+      log.warning(
+        "changes of \(options.configFile) are not noticed, send SIGHUP after one: \(error)")
     }
   }
 
