@@ -18,8 +18,8 @@ struct Serve: ParsableCommand {
       Listens at the sockets of every network in networks.yaml, and of the built-in networks `default` and `user-v2`. \
       A network starts with its first guest and stops when the last one has been gone for the grace period.
 
-      Signals: SIGTERM and SIGINT stop everything; SIGHUP rereads networks.yaml, the plugin directories and the host's \
-      resolver configuration. What changed in `dns:` holds at once, also for networks that run, whose guests do not \
+      networks.yaml is watched, and reread when it changes. Signals: SIGTERM and SIGINT stop everything; SIGHUP rereads \
+      networks.yaml, the plugin directories and the host's resolver configuration. What changed in `dns:` holds at once, also for networks that run, whose guests do not \
       notice; all else of a network holds from its next start on. A networks.yaml with mistakes is refused with file, line and column, and the one before \
       stays in force.
 
