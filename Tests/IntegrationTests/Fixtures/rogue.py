@@ -61,7 +61,7 @@ frames = [
     ether(everybody, 0x0800, ip(17, me, elsewhere, udp(4000, 4000))),
     ether(gateway, 0x0800, ip(17, elsewhere, host, udp(4000, 4000))),
     ether(gateway, 0x0800, ip(17, host, host, udp(4000, 4000))),
-    ether(gateway, 0x8100, struct.pack("!HH", 0, 0x0800) + ip(17, me, host, udp(4000, 4000))),
+    ether(gateway, 0x8100, struct.pack("!HH", 5, 0x0800) + ip(17, me, host, udp(4000, 4000))),
     ether(gateway, 0x0800, ip(17, me, host, udp(4000, 4000), b"\x83\x07\x04" + elsewhere + b"\0")),
     ether(gateway, 0x0800, ip(4, me, host, ip(17, me, host, udp(4000, 4000)))),
 ]
