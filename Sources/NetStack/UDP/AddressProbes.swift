@@ -13,6 +13,8 @@ struct AddressProbes {
   private struct Probe {
     var sent: UInt64
     var user: MACAddress?
+    /// Asked before anybody wanted the address: it may have been taken since.
+    var isAhead: Bool
   }
 
   private var probes: [IPAddress: Probe] = [:]
@@ -20,18 +22,22 @@ struct AddressProbes {
   var isEmpty: Bool { probes.isEmpty }
 
   /// What is known of an address; nil when it has to be asked for.
-  func outcome(of address: IPAddress, for client: MACAddress, now: UInt64) -> DHCPProof? {
+  /// - Parameter trustsAhead: silence counts, too, after a question asked ahead: for who cannot wait.
+  func outcome(
+    of address: IPAddress, for client: MACAddress, now: UInt64, trustsAhead: Bool
+  ) -> DHCPProof? {
     guard let probe = probes[address], now &- probe.sent < Self.validity else { return nil }
     if let user = probe.user { return user == client ? .unused : .used }
+    if probe.isAhead, !trustsAhead { return nil }
     return now &- probe.sent < Self.wait ? .pending : .unused
   }
 
-  mutating func asked(_ address: IPAddress, now: UInt64) {
+  mutating func asked(_ address: IPAddress, now: UInt64, isAhead: Bool) {
     probes = probes.filter { now &- $0.value.sent < Self.validity }
     if probes.count >= Self.limit, let oldest = probes.min(by: { $0.value.sent < $1.value.sent }) {
       probes[oldest.key] = nil
     }
-    probes[address] = Probe(sent: now)
+    probes[address] = Probe(sent: now, isAhead: isAhead)
   }
 
   /// Somebody spoke under an address.

@@ -25,20 +25,20 @@ extension DHCPService {
   /// Whether an address is unused, as far as is known; asks if it is not known.
   func proof(of address: IPAddress, for client: MACAddress, on link: UInt32) -> DHCPProof {
     if isAlone?(client) ?? true { return .unused }
-    switch probes.outcome(of: address, for: client, now: stack.now) {
+    switch probes.outcome(of: address, for: client, now: stack.now, trustsAhead: isReserving) {
     case .unused?:
       // Whoever was known under it has gone.
       stack.forgetNeighbor(address, unless: client, on: link)
       return .unused
     case let outcome?: return outcome
     case nil:
-      ask(address, on: link)
+      ask(address, on: link, isAhead: false)
       return .pending
     }
   }
 
-  private func ask(_ address: IPAddress, on link: UInt32) {
-    probes.asked(address, now: stack.now)
+  private func ask(_ address: IPAddress, on link: UInt32, isAhead: Bool) {
+    probes.asked(address, now: stack.now, isAhead: isAhead)
     stack.askFor(address, on: link)
   }
 
@@ -52,9 +52,9 @@ extension DHCPService {
     let link = stack.link(of: port)
     guard link != 0, let server = servers[link], isAlone != nil, aheadLimit.take(now: stack.now),
       let next = server.address(for: DHCPClient(mac: .zero), requested: nil, now: stack.elapsed),
-      probes.outcome(of: next, for: .zero, now: stack.now) == nil
+      probes.outcome(of: next, for: .zero, now: stack.now, trustsAhead: true) == nil
     else { return }
-    ask(next, on: link)
+    ask(next, on: link, isAhead: true)
   }
 
   func wait(_ payload: ByteView, from mac: MACAddress, on link: UInt32) {

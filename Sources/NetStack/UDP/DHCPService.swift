@@ -38,6 +38,8 @@ package final class DHCPService {
   var waiting: [MACAddress: WaitingDiscovery] = [:]
   var waitTimer: UInt32 = 0
   var aheadLimit = RateLimit(burst: 4, interval: 250_000_000)
+  /// A binding is being made for a guest that cannot wait.
+  var isReserving = false
   private var exhaustionLog = RateLimit(burst: 1, interval: 60_000_000_000)
   private var nameLog = RateLimit(burst: 3, interval: 60_000_000_000)
   /// Discoveries for which there was no address.
@@ -179,6 +181,8 @@ package final class DHCPService {
     let link = stack.link(of: port)
     guard link != 0 else { return nil }
     let now = stack.elapsed
+    isReserving = true
+    defer { isReserving = false }
     let address = update(link) {
       $0.reserve(for: DHCPClient(mac: mac), hostname: name, now: now)
     }

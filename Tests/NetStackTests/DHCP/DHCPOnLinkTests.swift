@@ -190,6 +190,30 @@ import Testing
     #expect(scene.dhcp.waiting.isEmpty)
   }
 
+  @Test func `silence after a question asked ahead is no proof for a client: it is asked again`() {
+    let scene = Scene()
+    scene.dhcp.askAhead(port: Simulation.port)
+    scene.simulation.stack.endOfTurn()
+    // The server of the link is made by its first message.
+    let client = Client(1)
+    scene.says(client, client.discover())
+    _ = scene.heard()
+    scene.simulation.wait(400_000_000)
+    _ = scene.heard()
+    scene.dhcp.askAhead(port: Simulation.port)
+    scene.simulation.stack.endOfTurn()
+    let next = IPAddress(192, 168, 5, 22)
+    #expect(scene.heard().asked == [next])
+    scene.simulation.wait(1_000_000_000)
+    // Taken by hand since then.
+    let other = Client(2)
+    scene.says(other, other.discover())
+    #expect(scene.heard().asked == [next])
+    scene.arp(next, Self.squatter)
+    scene.simulation.wait(600_000_000)
+    #expect(scene.heard().answers.map(\.yourAddress) == [IPAddress(192, 168, 5, 23)])
+  }
+
   @Test func `a guest by hand does not get what a silent one uses, because it was asked before`() {
     let scene = Scene()
     scene.isAlone = true
