@@ -10,6 +10,9 @@ extension EndToEnd {
     private static let file = """
       # mine
       networks:
+        user-v2:
+          mode: user-v2
+          gateway: 192.168.104.1
         lab:
           mode: slirp   # for tests
       """
@@ -100,11 +103,11 @@ extension EndToEnd {
           environment: ["LIMA_HOME": daemon.home, "VISUAL": "sed -i '\(script)'"])
       }
       let path = daemon.home + "/_config/networks.yaml"
-      let wrong = try edit("s/mode/mood/")
+      let wrong = try edit("s/mode: slirp/mod: slirp/")
       #expect(!wrong.succeeded && wrong.errors.contains("did you mean `mode`?"), "\(wrong)")
       #expect(try String(contentsOfFile: path, encoding: .utf8) == Self.file)
       // The text with the mistake is what the editor opens next.
-      let right = try edit("s/mood: slirp/mode: user-v2/;$a \\    gateway: 192.168.144.1")
+      let right = try edit("s/mod: slirp/mode: user-v2/;$a \\    gateway: 192.168.144.1")
       #expect(right.succeeded, "\(right)")
       #expect(
         try String(contentsOfFile: path, encoding: .utf8).contains("mode: user-v2   # for tests"))
