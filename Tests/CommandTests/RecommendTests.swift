@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Daemon
 import Testing
 
 @testable import lima_netd
@@ -33,7 +34,7 @@ struct RecommendTests {
   }
 
   @Test func `the whole table has a row for each question`() {
-    let rows = Recommend.rows(["slirp", "user-v2"])
+    let rows = Recommend.rows(["slirp", "user-v2"], NetworkConfiguration.builtins)
     #expect(rows.count == ReachedFrom.allCases.count * 3)
     let here = rows.filter { $0.os == HostSystem.current.rawValue }
     #expect(here.contains { $0.here == "yes" } && here.contains { $0.here.contains("mode") })

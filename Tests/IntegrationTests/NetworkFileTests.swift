@@ -70,6 +70,24 @@ extension EndToEnd {
       #expect(text == Self.file)
     }
 
+    @Test func theFirstNetworkOfAFreshHomeTakesThePlaceOfTheDefaultFilesOne() throws {
+      for words in [
+        ["shared", "--mode", "shared", "--gateway", "192.168.105.1"],
+        ["mine", "--mode", "shared", "--gateway", "192.168.105.1", "--dhcp-end", "192.168.105.99"],
+      ] {
+        let daemon = try TestDaemon()
+        defer { daemon.stop() }
+        let created = try run(
+          Installation.daemon, ["network", "create"] + words, environment: daemon.environment)
+        #expect(created.succeeded, "\(created)")
+        #expect(try eventually { try daemon.network(words[0])["mode"] as? String == "shared" })
+        #expect(try daemon.network("user-v2")["mode"] as? String == "user-v2")
+        // A gateway elsewhere takes the end of DHCP along.
+        let moved = try daemon.netd("network", "edit", "host", "--gateway", "192.168.107.1")
+        #expect(moved.succeeded, "\(moved)")
+      }
+    }
+
     @Test func aNetworkInUseIsDeletedByForceOnly() throws {
       try require(.tap)
       let daemon = try TestDaemon(configuration: Self.file)

@@ -97,9 +97,9 @@ final class ConfigWatcher {
       guard let wanted = names[event.watch] else { return false }
       guard let wanted else { return true }
       guard wanted.contains(event.name) else { return false }
-      // A new file is looked at when its writer closes it; a link has no writer.
+      // A new file is looked at when its writer closes it; a link, or what is no file, has no writer.
       guard event.changes == .created else { return true }
-      return (try? Files.info(path, followLinks: false))?.kind == .symbolicLink
+      return (try? Files.info(path, followLinks: false))?.kind != .file
     }
 
     private func arm() {

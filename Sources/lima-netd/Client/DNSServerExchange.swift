@@ -27,6 +27,7 @@ struct DNSServerExchange {
         let deadline = MonotonicClock.now() &+ Self.tryTime
         while let bytes = try receive(fd, until: deadline) {
           if isAnswer(bytes) { return bytes }
+          if isCut(bytes) { return withoutRecords(bytes) }
         }
       }
     } catch {
@@ -69,14 +70,25 @@ struct DNSServerExchange {
   }
 
   private func isAnswer(_ bytes: [UInt8]) -> Bool {
-    guard let survey = try? DNSSurvey(bytes), let question = query.questions.first else {
-      return false
-    }
+    guard let question = query.questions.first else { return false }
+    guard let survey = try? DNSSurvey(bytes) else { return false }
     // A server that cannot read the question need not repeat it.
     if survey.header.isResponse, survey.header.id == query.header.id, survey.questionCount == 0 {
       return true
     }
     return survey.answers(question, id: query.header.id, in: bytes)
+  }
+
+  /// Cut inside a record, it says no more than that the answer is for TCP (RFC 2181 9).
+  private func isCut(_ bytes: [UInt8]) -> Bool {
+    guard let question = query.questions.first else { return false }
+    return DNSSurvey.isTruncatedAnswer(bytes, to: question, id: query.header.id)
+  }
+
+  private func withoutRecords(_ bytes: [UInt8]) -> [UInt8] {
+    let flags = UInt16(bytes[2]) << 8 | UInt16(bytes[3])
+    let header = DNSHeader(id: query.header.id, flags: flags)
+    return DNSMessage(header: header, questions: query.questions).encoded()
   }
 
   /// - Returns: nil when the time is over; empty at the end of a stream.

@@ -37,6 +37,7 @@ struct NetworkCreate: ParsableCommand {
     if NetworkConfiguration.builtins.contains(where: { $0.name == name }), name != "user-v2" {
       throw CommandFailure("network `\(name)` already exists", remedy: "It is built in.")
     }
+    try file.makeRoom(for: name, gateway: draft.gateway)
     try editing.apply(to: &file) { (text: inout NetworksText) throws(NetworksEditError) in
       try text.add(name, entry)
     }

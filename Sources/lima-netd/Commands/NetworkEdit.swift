@@ -46,12 +46,15 @@ struct NetworkEdit: ParsableCommand {
       try editing.checkMode(mode)
       changes.insert(("mode", mode), at: 0)
     }
-    let before = try editing.network(name, in: file).subnet
+    let before = try editing.network(name, in: file)
+    if let end = before.settings.dhcpEnd, draft.dhcpEnd == nil, let gateway = draft.gateway {
+      changes += NetworkDraft.end(end, movedTo: gateway)
+    }
     try editing.apply(to: &file) { (text: inout NetworksText) throws(NetworksEditError) in
       try text.change(name, changes)
     }
     let network = try editing.network(name, in: file)
-    if !force, network.subnet != before { try editing.checkRoutes(network) }
+    if !force, network.subnet != before.subnet { try editing.checkRoutes(network) }
     try editing.write(file)
     StandardOutput.print("\(name) is changed")
   }

@@ -120,7 +120,9 @@ struct HostSetup {
       guard let found = configuration.networks.first(where: { $0.name == network }) else {
         throw CommandFailure(
           "There is no network \(network) in \(home.configFile)",
-          remedy: "Another home than that of \(userName) is given with --lima-home.")
+          remedy:
+            "Add it:  lima-netd network create \(network) --mode shared --gateway 192.168.105.1\n"
+            + "Another home than that of \(userName) is given with --lima-home.")
       }
       guard let request = HostTapRequest(found),
         !["slirp", "user-v2"].contains(found.settings.mode)

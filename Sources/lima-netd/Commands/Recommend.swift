@@ -37,8 +37,10 @@ struct Recommend: ParsableCommand {
         "vmType vz is macOS's own: on Linux VMs are of vmType qemu", remedy: nil)
     }
     let modes = try knownModes()
+    let file = try home.resolve().configFile
+    let networks = (try? Configuration.load(file, mayBeMissing: true))?.networks ?? []
     if explain {
-      let rows = Self.rows(modes)
+      let rows = Self.rows(modes, networks)
       return try listing.show(rows) { RecommendText.table(rows) }
     }
     guard let from = try from ?? ask() else {
@@ -50,7 +52,8 @@ struct Recommend: ParsableCommand {
     let socket = try home.resolve().networkSockets(choice.network).qemu
     try listing.show(choice) {
       RecommendText.choice(
-        choice, socket: socket, state: system == .current ? Self.state(choice, modes) : nil)
+        choice, socket: socket,
+        state: system == .current ? Self.state(choice, modes, networks) : nil)
     }
   }
 
@@ -62,19 +65,35 @@ struct Recommend: ParsableCommand {
     return report.modes.map(\.mode)
   }
 
-  static func state(_ choice: NetworkChoice, _ modes: [String]) -> ModeState {
-    guard let mode = choice.mode, !modes.contains(mode) else { return .served }
-    return .unserved("no plugin serves mode \(mode)")
+  /// Whether a network works here now: served, in networks.yaml, and a bridge where it needs one.
+  static func state(
+    _ choice: NetworkChoice, _ modes: [String], _ networks: [NetworkConfiguration]
+  ) -> ModeState {
+    guard let mode = choice.mode else { return .served }
+    guard modes.contains(mode) else { return .unserved("no plugin serves mode \(mode)") }
+    guard let network = networks.first(where: { $0.name == choice.network }) else {
+      return .unserved("networks.yaml has no network \(choice.network): lima-netd network create")
+    }
+    if mode == "bridged", let bridge = network.settings.interface,
+      !Files.exists("/sys/class/net/\(bridge)/bridge")
+    {
+      return .unserved("this host has no bridge \(bridge)")
+    }
+    return .served
   }
 
-  static func rows(_ modes: [String]) -> [RecommendRow] {
+  static func rows(_ modes: [String], _ networks: [NetworkConfiguration]) -> [RecommendRow] {
     var rows: [RecommendRow] = []
     for from in ReachedFrom.allCases {
       for (system, type) in [(HostSystem.linux, VMType.qemu), (.macos, .qemu), (.macos, .vz)] {
         let choice = NetworkChoice.choose(from, type, on: system)
         var here = "-"
         if system == .current {
-          if case .unserved(let why) = state(choice, modes) { here = why } else { here = "yes" }
+          if case .unserved(let why) = state(choice, modes, networks) {
+            here = why
+          } else {
+            here = "yes"
+          }
         }
         rows.append(
           RecommendRow(

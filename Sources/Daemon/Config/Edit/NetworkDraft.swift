@@ -77,6 +77,13 @@ package struct NetworkDraft: Sendable, Hashable {
     return changes
   }
 
+  /// The change of a `dhcpEnd` that is not inside the network of a new gateway: that network's last address.
+  package static func end(_ end: IPv4Address, movedTo gateway: String) -> [NetworksText.Change] {
+    guard let (address, length) = try? parse(gateway) else { return [] }
+    let subnet = IPv4Subnet(containing: address, prefixLength: length)
+    return subnet.contains(end) ? [] : [("dhcpEnd", "\(subnet.lastHost)")]
+  }
+
   /// A gateway with its prefix length, /24 where none is given.
   static func parse(_ text: String) throws(Flaw) -> (IPv4Address, Int) {
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)

@@ -68,6 +68,21 @@ package struct NetworksFile {
     do throws(NetworksEditError) { try body(&text) } catch { throw .refused(error, file: path) }
   }
 
+  /// Of a file that is not there yet, whose text is the default one, leaves out what the new network stands for: its
+  /// namesake, and networks with its subnet.
+  package mutating func makeRoom(for name: String, gateway: String?) throws(NetworksFileError) {
+    guard !exists else { return }
+    let subnet = gateway.flatMap { try? NetworkDraft.parse($0) }
+      .map { IPv4Subnet(containing: $0.0, prefixLength: $0.1) }
+    for network in try configuration().networks {
+      let overlaps = network.subnet.flatMap { own in subnet.map { own.overlaps($0) } } ?? false
+      guard network.name == name || overlaps else { continue }
+      try edit { (text: inout NetworksText) throws(NetworksEditError) in
+        if try text.names().contains(network.name) { try text.remove(network.name) }
+      }
+    }
+  }
+
   /// What the daemon would make of it.
   package func configuration() throws(NetworksFileError) -> Configuration {
     do throws(ConfigError) {
