@@ -44,7 +44,7 @@ extension DNSEDNS {
 
   package var extendedErrors: [DNSExtendedError] {
     optionList.filter { $0.code == 15 && $0.data.count >= 2 }.map { option in
-      // The text is the server's: control characters are none of its business.
+      // The text is the server's: control characters do not reach the terminal.
       let text = String(decoding: option.data.dropFirst(2), as: UTF8.self)
       return DNSExtendedError(
         code: UInt16(option.data[0]) << 8 | UInt16(option.data[1]),

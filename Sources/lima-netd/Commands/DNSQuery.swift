@@ -159,7 +159,7 @@ struct DNSQuery: ParsableCommand {
   func run() throws {
     let words = try parsed
     let way = transport ?? words.transport
-    let resolver: any DNSAsker
+    let resolver: any DNSClient
     if let server = (server ?? words.server).flatMap({ SocketEndpoint($0, defaultPort: 53) }) {
       resolver = DNSServerAsker(server: server)
     } else {
@@ -186,7 +186,7 @@ struct DNSQuery: ParsableCommand {
 
   /// Over UDP, and over TCP where that was cut, unless one of them is wanted.
   private static func ask(
-    _ question: AskedQuestion, _ way: Transport?, _ resolver: any DNSAsker
+    _ question: AskedQuestion, _ way: Transport?, _ resolver: any DNSClient
   ) throws -> DNSResult {
     var question = question
     question.transport = (way ?? .udp).rawValue

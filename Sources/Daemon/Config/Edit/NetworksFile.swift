@@ -45,16 +45,15 @@ package struct NetworksFile {
 
   package init(_ path: String, template: NetworksTemplate) throws(NetworksFileError) {
     do throws(SystemError) {
-      self.path = Files.exists(path) ? try Files.realPath(path) : path
-      if Files.exists(path) {
+      exists = Files.exists(path)
+      self.path = exists ? try Files.realPath(path) : path
+      if exists {
         text = NetworksText(
           String(decoding: try Files.read(self.path, limit: YAMLLimits().bytes), as: UTF8.self))
         mode = try Files.info(self.path).mode
-        exists = true
       } else {
         text = NetworksText(template.text)
         mode = 0o644
-        exists = false
       }
     } catch {
       throw .system(error)

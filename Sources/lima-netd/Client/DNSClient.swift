@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNSAsker: who answers the questions of `dns query`: a network of the daemon's, or a server that is asked directly.
+// DNSClient: who answers the questions of `dns query`: a network of the daemon's, or a server that is asked directly.
 
 import DNSMessage
 import Daemon
@@ -40,11 +40,11 @@ struct DNSReply {
   }
 }
 
-protocol DNSAsker {
+protocol DNSClient {
   func ask(_ question: AskedQuestion) throws -> DNSReply
 }
 
-struct NetworkAsker: DNSAsker {
+struct NetworkAsker: DNSClient {
   let client: ControlClient
   let network: String
 
@@ -56,7 +56,7 @@ struct NetworkAsker: DNSAsker {
   }
 }
 
-struct DNSServerAsker: DNSAsker {
+struct DNSServerAsker: DNSClient {
   let server: SocketEndpoint
 
   func ask(_ question: AskedQuestion) throws -> DNSReply {
