@@ -71,6 +71,18 @@ struct TCPResetTests {
     #expect(guest.simulation.stack.tcp.flowCount == 1)
   }
 
+  @Test func `a connection in TIME-WAIT has no socket, and takes nothing of what may lead to one endpoint`()
+    throws
+  {
+    let guest = ScriptedGuest(Simulation(seed: 5))
+    #expect(guest.open())
+    #expect(guest.simulation.stack.tcp.destinations.count == 2)
+    let socket = try #require(guest.socket)
+    Self.reach(.timeWait, guest, socket)
+    #expect(Self.state(guest) == .timeWait && socket.isClosed)
+    #expect(guest.simulation.stack.tcp.destinations.count == 0)
+  }
+
   @Test func `a reset while the host's side is being connected ends the attempt`() throws {
     let simulation = Simulation(seed: 3)
     simulation.kernel.configure = { $0.connectLater = true }

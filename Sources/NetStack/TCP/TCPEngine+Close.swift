@@ -215,6 +215,7 @@ extension TCPEngine {
     flow.pointee.flags.remove(.resetsOnClose)
     flow.pointee.fd = -1
     socketCount &-= 1
+    leaveDestination(flow)
   }
 
   /// Closes a socket when the turn ends; with `reset` at once (its descriptor may be needed), and its

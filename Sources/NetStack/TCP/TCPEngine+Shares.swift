@@ -44,10 +44,14 @@ extension TCPEngine {
       state.pointee.flowOrder.remove(index(of: flow), in: flows)
     }
     state.pointee.flows &-= 1
-    if flow.pointee.flags.contains(.isCounted) {
-      flow.pointee.flags.remove(.isCounted)
-      destinations.gave(flow.pointee.share, flow.pointee.key)
-    }
+    leaveDestination(flow)
+  }
+
+  /// The flow has no socket any more, and so no local port of the host's.
+  func leaveDestination(_ flow: FlowPointer) {
+    guard flow.pointee.flags.contains(.isCounted) else { return }
+    flow.pointee.flags.remove(.isCounted)
+    destinations.gave(flow.pointee.share, flow.pointee.key)
   }
 
   private func leaveHalfOpen(_ flow: FlowPointer, _ state: UnsafeMutablePointer<Share>) {
