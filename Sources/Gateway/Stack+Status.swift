@@ -65,6 +65,7 @@ extension Stack {
       "outOfOrder": JSONValue(counters.outOfOrder),
       "retransmits": JSONValue(counters.retransmits),
       "timeouts": JSONValue(counters.timeouts),
+      "spuriousTimeouts": JSONValue(counters.spuriousTimeouts),
       "tailProbes": JSONValue(counters.tailProbes),
       "badChecksums": JSONValue(counters.badChecksums),
       "storeExhausted": JSONValue(counters.storeExhausted),

@@ -71,7 +71,9 @@ struct TCPResetTests {
     #expect(guest.simulation.stack.tcp.flowCount == 1)
   }
 
-  @Test func `a connection in TIME-WAIT has no socket, and takes nothing of what may lead to one endpoint`()
+  @Test
+  func
+    `a connection in TIME-WAIT has no socket, and takes nothing of what may lead to one endpoint`()
     throws
   {
     let guest = ScriptedGuest(Simulation(seed: 5))

@@ -6,6 +6,12 @@
 import PluginAPI
 
 extension TCPEngine {
+  /// DupThresh of RFC 6675 §2, and of RFC 5681 §3.2.
+  private static let duplicateThreshold = 3
+
+  /// Microseconds of the stack's clock, as they wrap: round trips are far shorter.
+  var clock: UInt32 { UInt32(truncatingIfNeeded: stack.now / 1000) }
+
   /// Takes the acknowledgement and the window of a segment; false when the segment is to be
   /// dropped, or when the flow is gone.
   @inline(__always)
@@ -27,7 +33,7 @@ extension TCPEngine {
     }
     let hasOptions = segment.packet.headerLength > TCPHeader.minimumLength
     if hasOptions, flow.pointee.flags.contains(.sackPermitted) {
-      takeSACK(flow, segment.packet.options.sackBlocks)
+      takeSACK(flow, segment.packet.options.sackBlocks, acknowledgement: ack)
     }
     let window = UInt32(segment.window) << UInt32(flow.pointee.sendScale)
     let isDuplicate =
@@ -83,7 +89,7 @@ extension TCPEngine {
       Sequence32.less(flow.pointee.timedSequence, ack)
     {
       flow.pointee.flags.remove(.isTiming)
-      sampleRTT(flow, nanoseconds: stack.now &- flow.pointee.timedAt)
+      flow.pointee.rtt.sample(microseconds: clock &- flow.pointee.timedAt)
     }
     flow.pointee.attempts = 0
     flow.pointee.duplicateAcks = 0
@@ -100,6 +106,9 @@ extension TCPEngine {
       let board = ranges.pointer(flow.pointee.scoreboard)
       board.pointee.removeBefore(ack)
       if board.pointee.count == 0 { dropScoreboard(flow) }
+    }
+    if flow.pointee.flags.contains(.inLoss), flow.pointee.windowBeforeTimeout != 0 {
+      advancedAfterTimeout(flow)
     }
     if flow.pointee.flags.contains(.inLoss),
       Sequence32.lessOrEqual(flow.pointee.recoveryPoint, ack)
@@ -126,11 +135,14 @@ extension TCPEngine {
 
   private func duplicate(_ flow: FlowPointer) {
     if flow.pointee.duplicateAcks < 255 { flow.pointee.duplicateAcks &+= 1 }
+    if flow.pointee.flags.contains(.inLoss), flow.pointee.windowBeforeTimeout != 0 {
+      duplicateAfterTimeout(flow)
+    }
     guard !flow.pointee.flags.contains(.inRecovery) else {
       if flow.pointee.scoreboard != 0 { touch(flow, [.outputDue, .retransmitDue]) }
       return
     }
-    if flow.pointee.duplicateAcks >= 3 { enterRecovery(flow) }
+    if flow.pointee.duplicateAcks >= Self.duplicateThreshold { enterRecovery(flow) }
   }
 
   /// Something before what the guest reported is lost.
@@ -138,6 +150,7 @@ extension TCPEngine {
     guard !flow.pointee.flags.contains(.inLoss) else { return }
     flow.pointee.recoveryPoint = flow.pointee.sendMaximum
     flow.pointee.retransmitNext = flow.pointee.sendUnacknowledged
+    flow.pointee.windowBeforeTimeout = 0
     reduceWindow(flow)
     // Karn: what is sent again cannot be timed.
     flow.pointee.flags.subtract([.isTiming, .tailProbed, .isTailArmed])
@@ -146,8 +159,15 @@ extension TCPEngine {
 
   // MARK: SACK
 
-  private func takeSACK(_ flow: FlowPointer, _ blocks: SACKBlocks) {
+  private func takeSACK(
+    _ flow: FlowPointer, _ blocks: SACKBlocks, acknowledgement: UInt32
+  ) {
     guard !blocks.isEmpty else { return }
+    if Sequence32.less(blocks[0].start, blocks[0].end),
+      Sequence32.lessOrEqual(blocks[0].end, acknowledgement)
+    {
+      reportedTwice(flow)
+    }
     let low = flow.pointee.sendUnacknowledged
     let high = flow.pointee.sendMaximum
     if flow.pointee.scoreboard == 0 {
@@ -166,15 +186,23 @@ extension TCPEngine {
     if board.pointee.count == 0 {
       dropScoreboard(flow)
     } else if !flow.pointee.flags.contains(.inRecovery),
-      board.pointee.byteCount > UInt32(flow.pointee.segmentSize) &* 3
+      Self.isLost(board, segmentSize: UInt32(flow.pointee.segmentSize))
         || (flow.pointee.flags.contains(.tailProbed) && board.pointee.highest(or: low) == high)
     {
-      // RFC 6675 §4, IsLost: more than three segments' worth arrived after the hole. Or the tail
-      // arrived when it was sent again, long after all that came before it.
+      // Or the tail arrived when it was sent again, long after all that came before it.
       enterRecovery(flow)
     } else if flow.pointee.flags.contains(.inRecovery) {
       touch(flow, [.retransmitDue, .outputDue])
     }
+  }
+
+  /// Whether the first byte that is missing is lost (RFC 6675 §4, IsLost): DupThresh ranges arrived
+  /// after it, or more than DupThresh - 1 segments' worth of bytes.
+  private static func isLost(
+    _ board: UnsafeMutablePointer<SequenceRanges>, segmentSize: UInt32
+  ) -> Bool {
+    board.pointee.count >= duplicateThreshold
+      || board.pointee.byteCount > UInt32(duplicateThreshold &- 1) &* segmentSize
   }
 
   func dropScoreboard(_ flow: FlowPointer) {
@@ -234,21 +262,7 @@ extension TCPEngine {
     return flow.pointee.congestionWindow > pipe ? Int(flow.pointee.congestionWindow &- pipe) : 0
   }
 
-  // MARK: Round-trip time
-
-  /// RFC 6298 §2.
-  private func sampleRTT(_ flow: FlowPointer, nanoseconds: UInt64) {
-    let sample = UInt32(truncatingIfNeeded: min(nanoseconds / 1000, 60_000_000))
-    if flow.pointee.smoothedRTT == 0 {
-      flow.pointee.smoothedRTT = max(1, sample)
-      flow.pointee.rttVariance = sample / 2
-    } else {
-      let smoothed = flow.pointee.smoothedRTT
-      let difference = smoothed > sample ? smoothed &- sample : sample &- smoothed
-      flow.pointee.rttVariance = flow.pointee.rttVariance / 4 &* 3 &+ difference / 4
-      flow.pointee.smoothedRTT = max(1, smoothed / 8 &* 7 &+ sample / 8)
-    }
-  }
+  // MARK: The timer
 
   /// Sets the deadline of what is in flight: first for a probe (RFC 8985 §7), then the RTO. No
   /// duplicate ACK would tell that the tail was lost, or what was sent again. The guest may delay
@@ -257,29 +271,22 @@ extension TCPEngine {
   @inline(__always)
   func armRetransmission(_ flow: FlowPointer) {
     let flight = flow.pointee.sendMaximum &- flow.pointee.sendUnacknowledged
-    if flow.pointee.smoothedRTT != 0, flight > UInt32(flow.pointee.segmentSize),
+    if flow.pointee.rtt.smoothed != 0, flight > UInt32(flow.pointee.segmentSize),
       flow.pointee.flags.intersection([.inLoss, .tailProbed, .sackPermitted]) == .sackPermitted
     {
       let isClean = flow.pointee.congestionWindow == TCPFlow.unlimited
       let least: UInt64 = isClean ? 50_000 : 10_000
       flow.pointee.flags.insert(.isTailArmed)
       flow.pointee.retransmitDeadline =
-        stack.now &+ max(least, UInt64(flow.pointee.smoothedRTT) &* 2) &* 1000
+        stack.now &+ max(least, UInt64(flow.pointee.rtt.smoothed) &* 2) &* 1000
     } else {
       flow.pointee.flags.remove(.isTailArmed)
       flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
     }
   }
 
-  /// The RTO in nanoseconds, backed off by `attempts`. The bounds are Linux's: 200 ms (RFC 6298
-  /// §2.4 says 1 s, for links far longer than this one) to 120 s.
+  /// The RTO in nanoseconds, backed off by `attempts`.
   func retransmitTimeout(_ flow: FlowPointer) -> UInt64 {
-    let base: UInt64 =
-      flow.pointee.smoothedRTT == 0
-      ? 1_000_000
-      : UInt64(flow.pointee.smoothedRTT) &+ max(1000, UInt64(flow.pointee.rttVariance) &* 4)
-    let bounded = max(200_000, min(base, 60_000_000))
-    let shift = min(UInt64(flow.pointee.attempts), 10)
-    return min(bounded << shift, 120_000_000) &* 1000
+    flow.pointee.rtt.timeout(attempts: flow.pointee.attempts)
   }
 }

@@ -159,7 +159,7 @@ extension TCPEngine {
       if from == flow.pointee.sendMaximum, !flow.pointee.flags.contains(.isTiming) {
         flow.pointee.flags.insert(.isTiming)
         flow.pointee.timedSequence = from
-        flow.pointee.timedAt = stack.now
+        flow.pointee.timedAt = clock
       }
       flow.pointee.sendMaximum = end
     } else {

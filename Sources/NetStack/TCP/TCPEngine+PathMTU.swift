@@ -30,7 +30,10 @@ extension TCPEngine {
     flow.pointee.segmentSize = size
     // What is on its way was too long: once more from its first byte, slowly at first, though
     // nothing says that the way is full (RFC 1191 §6.4).
-    flow.pointee.flags.subtract([.inRecovery, .retransmitDue, .isTiming, .tailProbed])
+    flow.pointee.flags.subtract([
+      .inRecovery, .retransmitDue, .isTiming, .tailProbed, .sentAfterTimeout,
+    ])
+    flow.pointee.windowBeforeTimeout = 0
     flow.pointee.flags.insert(.inLoss)
     if flow.pointee.scoreboard != 0 { dropScoreboard(flow) }
     flow.pointee.recoveryPoint = flow.pointee.sendMaximum

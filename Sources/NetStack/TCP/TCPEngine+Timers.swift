@@ -127,6 +127,7 @@ extension TCPEngine {
     // guest was only slow, its ACK will show it.
     counters.timeouts &+= 1
     flow.pointee.attempts &+= 1
+    timeoutBegins(flow)
     flow.pointee.flags.subtract([.inRecovery, .retransmitDue, .isTiming, .tailProbed])
     flow.pointee.flags.insert(.inLoss)
     // The guest may have thrown away what it reported (RFC 2018 §8).
@@ -159,7 +160,9 @@ extension TCPEngine {
     sendSyn(flow)
   }
 
-  /// An old sequence number makes the guest tell its window.
+  /// An old sequence number makes the guest tell its window. Where the guest closed it over data that it
+  /// was sent before, the first segment of that goes again (RFC 1122 §4.2.2.16): the guest may hold what
+  /// comes after it, and have room for no more until it has the first.
   private func probe(_ flow: FlowPointer) {
     guard
       flow.pointee.sendNext != flow.pointee.sendEnd || flow.pointee.flags.contains(.hostFinished)
@@ -183,8 +186,17 @@ extension TCPEngine {
     }
     if flow.pointee.attempts < 250 { flow.pointee.attempts &+= 1 }
     flow.pointee.retransmitDeadline = stack.now &+ min(retransmitTimeout(flow), 60_000_000_000)
-    _ = sendSegment(
-      flow, sequence: flow.pointee.sendUnacknowledged &- 1, length: 0, flags: .ack)
+    let una = flow.pointee.sendUnacknowledged
+    let sent = min(
+      Sequence32.distance(
+        from: una, to: Sequence32.min(flow.pointee.sendMaximum, flow.pointee.sendEnd)),
+      UInt32(flow.pointee.segmentSize))
+    if sent > 0 {
+      counters.retransmits &+= 1
+      _ = sendSegment(flow, sequence: una, length: Int(sent), flags: [.ack, .psh])
+    } else {
+      _ = sendSegment(flow, sequence: una &- 1, length: 0, flags: .ack)
+    }
     touch(flow, .outputDue)
   }
 }

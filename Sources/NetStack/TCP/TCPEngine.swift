@@ -49,6 +49,8 @@ package struct TCPCounters: Sendable {
   package var outOfOrder: UInt64 = 0
   package var retransmits: UInt64 = 0
   package var timeouts: UInt64 = 0
+  /// Of these, the ones after which it was seen that nothing was lost.
+  package var spuriousTimeouts: UInt64 = 0
   package var tailProbes: UInt64 = 0
   package var challenges: UInt64 = 0
   package var badChecksums: UInt64 = 0

@@ -125,10 +125,11 @@ struct TCPFlow: UseListed {
   var recoveryPoint: UInt32 = 0
   var retransmitNext: UInt32 = 0
   var slowStartThreshold: UInt32 = 0
-  /// RFC 6298, in microseconds; 0 before the first sample.
-  var smoothedRTT: UInt32 = 0
-  var rttVariance: UInt32 = 0
-  var timedAt: UInt64 = 0
+  var rtt = RTTEstimator()
+  /// When the segment being timed was sent (`TCPEngine.clock`).
+  var timedAt: UInt32 = 0
+  /// The congestion window before a timeout that may turn out to be spurious; 0 for none.
+  var windowBeforeTimeout: UInt32 = 0
   /// When a delayed ACK goes out alone.
   var acknowledgeDeadline: UInt64 = 0
 
@@ -210,6 +211,8 @@ struct TCPFlowFlags: OptionSet, BitwiseCopyable {
   static let resetsOnClose = TCPFlowFlags(rawValue: 1 << 27)
   /// SO_KEEPALIVE is set.
   static let isKeptAlive = TCPFlowFlags(rawValue: 1 << 28)
+  /// After a timeout: new data went out, and nothing was acknowledged since (TCPEngine+SpuriousTimeout).
+  static let sentAfterTimeout = TCPFlowFlags(rawValue: 1 << 29)
   /// It counts among those to its remote endpoint (Destinations).
   static let isCounted = TCPFlowFlags(rawValue: 1 << 30)
   /// A guest's SYN, not accepted by both sides yet.

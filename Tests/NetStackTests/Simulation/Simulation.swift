@@ -80,12 +80,18 @@ final class Simulation {
     precondition(stack.portUp(info))
   }
 
+  /// Bytes of frames that the stack sent, and of those among them that the link lost.
+  private(set) var bytesToGuest = 0
+  private(set) var bytesLost = 0
+
   private func chance(_ perMille: Int) -> Bool { Int(random.next() % 1000) < perMille }
 
   private func post(
     _ frame: [UInt8], _ way: Trace.Way, to queue: inout [Flying]
   ) {
+    if way == .toGuest { bytesToGuest += frame.count }
     if chance(weather.loss) || (way == .toGuest && queue.count >= weather.queue) {
+      if way == .toGuest { bytesLost += frame.count }
       trace.add(host.now, way, frame, .lost)
       return
     }
