@@ -33,6 +33,7 @@ package struct FileInfo: Hashable, Sendable {
   /// Permissions with the set-id and sticky bits: the lower 12 bits of st_mode.
   package var mode: UInt32
   package var uid: UInt32
+  package var gid: UInt32
   package var device: UInt64
   package var inode: UInt64
   /// Bytes.
@@ -55,6 +56,7 @@ package struct FileInfo: Hashable, Sendable {
     }
     mode = UInt32(info.st_mode & 0o7777)
     uid = info.st_uid
+    gid = info.st_gid
     device = UInt64(truncatingIfNeeded: info.st_dev)
     inode = UInt64(info.st_ino)
     size = Int64(info.st_size)
@@ -342,6 +344,13 @@ package enum CurrentProcess {
   #else
     private static var descriptors: Int32 { RLIMIT_NOFILE }
   #endif
+
+  /// How many it may ask for; nil when that is not known.
+  package static var descriptorMaximum: Int? {
+    var limit = rlimit()
+    guard getrlimit(descriptors, &limit) == 0 else { return nil }
+    return Int(clamping: limit.rlim_max)
+  }
 
   /// As many descriptors as the system lets this process have, up to 2^20.
   package static func raiseDescriptorLimit() {

@@ -99,7 +99,7 @@ static uint64_t hash(const char *text) {
 }
 
 /* "ln1000-shared", or where that is longer than an interface's name may be,
- * "ln-" and 60 bits of its hash. Sources/Platform/Linux/HostTapName.swift has
+ * "ln-" and 60 bits of its hash. Sources/Platform/Linux/HostTapLink.swift has
  * the same. */
 static void name_interface(struct request *request) {
     char text[128];

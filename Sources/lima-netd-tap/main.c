@@ -25,9 +25,10 @@ void fail(int status, const char *format, ...) {
     va_end(arguments);
     if (length < 0) length = 0;
     if ((size_t)length > sizeof text - 2) length = sizeof text - 2;
-    /* What came from outside must not drive a terminal. */
+    /* What came from outside must not drive a terminal: neither by ASCII's
+     * control characters nor by those of C1, in 8 bits or in UTF-8. */
     for (int i = 0; i < length; i++)
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) text[i] = '?';
+        if ((unsigned char)text[i] < 0x20 || (unsigned char)text[i] >= 0x7f) text[i] = '?';
     text[length++] = '\n';
     ssize_t written = write(2, text, (size_t)length);
     (void)written; /* nobody to tell */

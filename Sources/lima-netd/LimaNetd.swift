@@ -32,7 +32,7 @@ struct LimaNetd: ParsableCommand {
       Serve.self, Exec.self, Attach.self, ForwardCommand.self, Network.self, Status.self,
       Leases.self,
       InstanceCommand.self, QEMUArguments.self, Capture.self, DNS.self, Plugin.self,
-      Recommend.self, Completions.self,
+      Recommend.self, Doctor.self, Sudoers.self, Completions.self,
     ],
     defaultSubcommand: Serve.self)
 

@@ -55,9 +55,9 @@ import Testing
   }
 
   @Test func `sudo is found in PATH only where a path is absolute`() {
-    #expect(HostTapMaker.find("sh", in: "bin:/bin:/usr/bin")?.hasSuffix("/sh") == true)
-    #expect(HostTapMaker.find("sh", in: ".:relative") == nil)
-    #expect(HostTapMaker.find("no-such-program", in: "/bin") == nil)
+    #expect(ProgramSearch.find("sh", in: "bin:/bin:/usr/bin")?.hasSuffix("/sh") == true)
+    #expect(ProgramSearch.find("sh", in: ".:relative") == nil)
+    #expect(ProgramSearch.find("no-such-program", in: "/bin") == nil)
   }
 
   #if os(Linux)

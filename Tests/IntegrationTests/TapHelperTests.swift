@@ -21,6 +21,8 @@ extension EndToEnd {
       (["setup", "a..b", "--bridge", "br0"], "invalid network name"),
       (["setup", "../x", "--bridge", "br0"], "invalid network name"),
       (["setup", "", "--bridge", "br0"], "invalid network name"),
+      // Control characters of either kind would drive a terminal.
+      (["setup", "a\u{9b}31m\u{1b}[1m", "--bridge", "br0"], "invalid network name: a??31m?[1m\n"),
       (["setup", String(repeating: "a", count: 77), "--bridge", "br0"], "invalid network name"),
       (["setup", "a"], "--address or --bridge"),
       (["setup", "a", "--bridge", "br0", "--address", "10.0.0.1/24"], "one of the two"),

@@ -50,7 +50,7 @@ package struct Installation: Sendable, Hashable {
   /// What a command run by root needs said of `home`: nothing where it is the caller's usual one.
   package func homeWords(for home: LimaHome) -> String {
     let usual = CurrentProcess.environment["HOME"].map { $0 + "/.lima" }
-    return usual == home.path ? "" : " --lima-home \(home.path)"
+    return usual == home.path ? "" : " --lima-home \(ShellWord.quoted(home.path))"
   }
 
   /// - Parameter executable: absolute, without symbolic links.

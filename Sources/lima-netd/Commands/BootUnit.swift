@@ -47,8 +47,11 @@ struct BootUnit {
           "Have your boot scripts run:  \(setup.helperPath) \(words.joined(separator: " ")) --owner \(setup.uid)"
       )
     }
-    guard !setup.helperPath.contains(where: \.isWhitespace) else {
-      throw CommandFailure("A unit cannot name \(setup.helperPath), which has a blank in it")
+    // Quotes, blanks, "%" and "$" mean something there.
+    guard SudoersWords.isPlain(setup.helperPath) else {
+      throw CommandFailure(
+        "A unit cannot name \(setup.helperPath): only letters, digits, /, ., _, - and + stand for themselves there"
+      )
     }
     Files.remove(path)
     let fd = try Files.openForAppending(path, mode: 0o644)

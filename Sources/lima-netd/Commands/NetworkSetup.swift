@@ -88,8 +88,8 @@ struct HostSetup {
         let executable = try ChildProcess.ownPath()
         throw CommandFailure(
           "Only root can make a network interface",
-          remedy: "Run it once as root:  sudo \(executable) "
-            + CommandLine.arguments.dropFirst().joined(separator: " "))
+          remedy: "Run it once as root:  sudo \(ShellWord.quoted(executable)) "
+            + CommandLine.arguments.dropFirst().map(ShellWord.quoted).joined(separator: " "))
       }
       let environment = CurrentProcess.environment
       let account = try Account.find(user ?? environment["SUDO_UID"] ?? "0")
@@ -136,10 +136,17 @@ struct HostSetup {
 
     /// Runs lima-netd-tap, whose words are shown when it refuses.
     func helper(_ words: [String]) throws {
-      guard Files.exists(helperPath) else {
+      switch HelperSafety.flaw(of: helperPath) {
+      case nil: break
+      case let flaw? where flaw.isMissing:
         throw CommandFailure(
           "The helper that makes interfaces is missing: \(helperPath)",
-          remedy: "Install it:  make install")
+          remedy: "Install it:  sudo make install")
+      case let flaw?:
+        throw CommandFailure(
+          "The helper would run as root, and others could change it: \(flaw)",
+          remedy: flaw.remedy.map { "Mend it:  \($0)" }
+            ?? "Install it where only root writes:  sudo make install")
       }
       let pid = try ChildProcess.spawn(
         helperPath, words + ["--owner", "\(uid)"], environment: [])

@@ -27,8 +27,8 @@ enum StandardStreams {
 }
 
 enum StandardOutput {
-  static func print(_ text: String) {
-    try? Files.writeAll(1, Array((text + "\n").utf8))
+  static func print(_ text: String, terminator: String = "\n") {
+    try? Files.writeAll(1, Array((text + terminator).utf8))
   }
 }
 

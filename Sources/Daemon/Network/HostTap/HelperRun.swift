@@ -48,13 +48,16 @@ final class HelperRun {
     socket = own
   }
 
-  /// `answer` comes once, from the loop; the helper is ended after `time`.
+  /// `answer` comes once, from the loop; the helper is ended after `time`. sudo is root's and may not be killed by us, and
+  /// what it started may keep the socket open: neither is waited for then.
   func finish(within time: UInt64, _ answer: @escaping (Outcome) -> Void) {
     self.answer = answer
     keptAlive = self
     deadline = loop.schedule(after: time) { [weak self] in
       guard let self else { return }
+      deadline = nil
       ChildProcess.kill(pid, 9)
+      tell(.failed(.exited(-1), "it did not end within \(time / 1_000_000_000) s"))
     }
     do throws(SystemError) {
       try loop.add(socket, .read) { [weak self] _ in self?.ready() }
@@ -102,8 +105,15 @@ final class HelperRun {
       if let tap { Descriptor.close(tap) }
       outcome = .failed(status, String(decoding: said.prefix(max(0, length)), as: UTF8.self))
     }
-    answer?(outcome)
-    answer = nil
+    if answer == nil, case .tap(let late) = outcome { Descriptor.close(late) }
+    tell(outcome)
     keptAlive = nil
+  }
+
+  /// Once.
+  private func tell(_ outcome: Outcome) {
+    let answer = answer
+    self.answer = nil
+    answer?(outcome)
   }
 }

@@ -8,6 +8,8 @@ import Platform
 enum HostTapError: Error, Sendable {
   /// No helper beside the daemon.
   case noHelper(String)
+  /// Others than root could put another program in its place.
+  case unsafeHelper(PathFlaw)
   /// Nobody makes it for us: no sudo, or sudo wants a password.
   case notSetUp(interface: String, sudo: String?)
   /// The interface is there, and not what the network needs.
@@ -29,7 +31,9 @@ struct HostTapAdvice {
   /// " --lima-home DIR", or "".
   let home: String
 
-  private var setup: String { "sudo \(command) network setup \(network)\(home)" }
+  private var setup: String { "sudo \(ShellWord.quoted(command)) network setup \(network)\(home)" }
+
+  private var doctor: String { "\(ShellWord.quoted(command)) doctor\(home)" }
 
   func report(_ error: HostTapError) -> ErrorReport {
     let (code, text) = explain(error)
@@ -41,7 +45,14 @@ struct HostTapAdvice {
     case .noHelper(let path):
       (
         .unsupported,
-        "the helper that makes its interface is missing: \(path) (make install brings it)"
+        "the helper that makes its interface is missing: \(path) (sudo make install brings it)"
+      )
+    case .unsafeHelper(let flaw):
+      (
+        .unsupported,
+        "the helper that makes its interface runs as root, and others could change it: \(flaw). "
+          + (flaw.remedy.map { "Mend it:  \($0)" }
+            ?? "Install it where only root writes:  sudo make install")
       )
     case .notSetUp(let interface, let sudo):
       (
@@ -51,7 +62,11 @@ struct HostTapAdvice {
           + setup
       )
     case .unusable(let interface, let reason):
-      (.exists, "its interface would be \(interface), and \(reason)")
+      (
+        .exists,
+        "its interface would be \(interface), and \(reason). "
+          + "Take it away:  sudo ip link del \(interface)"
+      )
     case .outdated(let interface, let has, let wants):
       (
         .invalidConfig,
@@ -60,8 +75,9 @@ struct HostTapAdvice {
       )
     case .busy(let interface):
       (.busy, "its interface \(interface) is in use: another lima-netd of yours serves it")
-    case .refused(let text): (.system, text)
-    case .system(let error): (.system, "its interface could not be had: \(error)")
+    case .refused(let text): (.system, "\(text). All that is missing tells:  \(doctor)")
+    case .system(let error):
+      (.system, "its interface could not be had: \(error). All that is missing tells:  \(doctor)")
     case .unsupported:
       (.unsupported, "a network of this kind needs a TAP device of the host's: Linux has them")
     }

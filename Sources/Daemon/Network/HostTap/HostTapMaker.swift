@@ -20,7 +20,9 @@ final class HostTapMaker {
   private let helper: String
   private let user: UInt32
   /// Finds sudo; tests give their own.
-  var sudo: () -> String? = { HostTapMaker.find("sudo", in: CurrentProcess.environment["PATH"]) }
+  var sudo: () -> String? = { ProgramSearch.find("sudo") }
+  /// Why root must not run the helper; tests give their own.
+  var judge: (String) -> PathFlaw? = { HelperSafety.flaw(of: $0) }
   /// sudo notes every refusal in the system's log: it is not asked again until then.
   private var refusals: [HostTapRequest: (until: UInt64, error: HostTapError)] = [:]
 
@@ -31,12 +33,6 @@ final class HostTapMaker {
     self.loop = loop
     self.helper = helper
     self.user = user
-  }
-
-  /// The file of a program, in the directories of `path`.
-  static func find(_ program: String, in path: String?) -> String? {
-    (path ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":")
-      .map { "\($0)/\(program)" }.first { $0.hasPrefix("/") && Files.exists($0) }
   }
 
   /// `answer` comes once, perhaps before this returns.
@@ -119,7 +115,9 @@ final class HostTapMaker {
     private func startHelper(
       _ request: HostTapRequest, _ answer: @escaping Answer
     ) throws(HostTapError) {
-      guard Files.exists(helper) else { throw .noHelper(helper) }
+      if let flaw = judge(helper) {
+        throw flaw.isMissing ? .noHelper(helper) : .unsafeHelper(flaw)
+      }
       var words = [helper] + request.words("open")
       let isRoot = user == 0
       if !isRoot {

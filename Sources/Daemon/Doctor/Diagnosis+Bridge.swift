@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What bridged networks need on Linux: the bridge itself, and a firewall that lets bridged frames through.
+
+extension Diagnosis {
+  func bridges() -> [Finding] {
+    guard isLinux else { return [] }
+    return networks(["bridged"]).map { network in
+      guard let request = HostTapRequest(network), case .bridge(let name) = request.place else {
+        return Finding(
+          .bridge, ["bridged"], .problem, "network \(network.name) names no interface",
+          remedy: "\(facts.command) network edit \(network.name) --interface br0\(homeWords)")
+      }
+      let head = "network \(network.name): \(name)"
+      let make = asRoot("ip link add \(name) type bridge")
+      switch facts.interfaces[name] ?? .missing {
+      case .bridge: return Finding(.bridge, ["bridged"], .ok, "\(head) is a bridge")
+      case .openVSwitch:
+        return Finding(.bridge, ["bridged"], .ok, "\(head) is a bridge of Open vSwitch")
+      case .wireless:
+        return Finding(
+          .bridge, ["bridged"], .problem,
+          "\(head) is a wireless card: access points take one station's frames only; take shared instead",
+          remedy: "\(facts.command) recommend --from host")
+      case .plain:
+        return Finding(
+          .bridge, ["bridged"], .problem,
+          "\(head) is no bridge: a bridged network joins a bridge that the administrator made",
+          remedy: "ip -br link show type bridge")
+      case .missing:
+        return Finding(
+          .bridge, ["bridged"], .problem, "\(head) is not there", remedy: make)
+      }
+    }
+  }
+
+  func bridgeFilter() -> [Finding] {
+    guard isLinux else { return [] }
+    let filter = facts.bridgeFilter
+    let remedy = sysctl("net.bridge.bridge-nf-call-iptables=0")
+    guard filter.isOn else {
+      return [Finding(.bridgeFilter, ["bridged"], .ok, "the firewall leaves bridged frames alone")]
+    }
+    switch filter.forward {
+    case .accept:
+      return [
+        Finding(
+          .bridgeFilter, ["bridged"], .ok,
+          "the firewall sees bridged frames, and its FORWARD chain accepts them")
+      ]
+    case .drop:
+      return [
+        Finding(
+          .bridgeFilter, ["bridged"], .problem,
+          "net.bridge.bridge-nf-call-iptables is 1 and the FORWARD policy DROP (docker leaves it so): frames of bridged guests are dropped",
+          remedy: remedy)
+      ]
+    case .unknown:
+      return [
+        Finding(
+          .bridgeFilter, ["bridged"], .warning,
+          "net.bridge.bridge-nf-call-iptables is 1, and the FORWARD policy is root's to read: if it is DROP, frames of bridged guests are dropped",
+          remedy: asRoot("iptables -S FORWARD"))
+      ]
+    }
+  }
+}

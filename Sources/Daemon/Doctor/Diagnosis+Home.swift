@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What every mode needs: a configuration, a home that sockets fit into, nobody else's daemon in it, programs that run.
+
+import Platform
+
+extension Diagnosis {
+  func configuration() -> [Finding] {
+    guard let error = facts.configurationError else { return [] }
+    return [
+      Finding(
+        .configuration, DoctorModes.all, .problem, "\(facts.home.configFile) is refused: \(error)",
+        remedy: "${EDITOR:-vi} \(ShellWord.quoted(facts.home.configFile))")
+    ]
+  }
+
+  func home() -> [Finding] {
+    let limit = UnixSocket.maximumPathLength
+    if let problem = facts.home.problem {
+      return [
+        Finding(.home, DoctorModes.all, .problem, problem, remedy: "export LIMA_HOME=~/.lima")
+      ]
+    }
+    let tooLong = facts.networks.filter {
+      let sockets = facts.home.networkSockets($0.name)
+      let paths = [sockets.qemu, sockets.fd, sockets.unixgram, sockets.endpoint]
+      return paths.contains { $0.utf8.count > limit }
+    }
+    guard tooLong.isEmpty else {
+      return tooLong.map {
+        let longest = facts.home.networkSockets($0.name).unixgram
+        return Finding(
+          .home, [$0.settings.mode], .problem,
+          "the sockets of network \($0.name) would have paths that are too long "
+            + "(\(longest.utf8.count) bytes, at most \(limit)): give it a shorter name, or choose a shorter home",
+          remedy: "export LIMA_HOME=~/.lima")
+      }
+    }
+    return [
+      Finding(
+        .home, DoctorModes.all, .ok,
+        "\(facts.home.path): the paths of its sockets have at most \(limit) bytes")
+    ]
+  }
+
+  func daemon() -> [Finding] {
+    let home = facts.home.path
+    let (status, text, remedy): (Finding.Status, String, String?) =
+      switch facts.serving {
+      case .nobody: (.ok, "no daemon serves \(home) now", nil)
+      case .daemon(let pid):
+        (.ok, "a daemon serves \(home)" + (pid.map { ", process \($0)" } ?? ""), nil)
+      case .leftOver(let files):
+        (
+          .warning,
+          "\(files.joined(separator: ", ")): left by a daemon that is gone; the next one takes over",
+          "rm -f \(files.map(ShellWord.quoted).joined(separator: " "))"
+        )
+      case .silent(let pid):
+        (
+          .problem,
+          "process \(pid) holds \(home) and does not answer: it hangs, or starts just now",
+          "kill \(pid)"
+        )
+      case .notOurs(let reason):
+        (.problem, "the daemon's socket cannot be used: \(reason)", nil)
+      }
+    return [Finding(.daemon, DoctorModes.all, status, text, remedy: remedy)]
+  }
+
+  func runtime() -> [Finding] {
+    let (status, text, remedy): (Finding.Status, String, String?) =
+      switch facts.runtime {
+      case .works: (.ok, "lima-netd-host runs and loads plugins", nil)
+      case .missing(let path):
+        (.problem, "\(path) is missing: it lies beside lima-netd or in ../libexec/lima-netd", nil)
+      case .failed(let text):
+        (.problem, "lima-netd-host does not work: \(text)", Self.package(for: text).map(asRoot))
+      case .silent(let path):
+        (.problem, "\(path) did not answer within some seconds", nil)
+      }
+    return [Finding(.runtime, DoctorModes.all, status, text, remedy: remedy)]
+  }
+
+  /// The package of a library that the dynamic loader misses.
+  static func package(for text: String) -> String? {
+    let known = [("libltdl", "libltdl7"), ("libyaml", "libyaml-0-2")]
+    return known.first { text.contains($0.0) }.map { "apt-get install \($0.1)" }
+  }
+
+  func descriptors() -> [Finding] {
+    guard let limit = facts.descriptors else { return [] }
+    guard limit < 4096 else {
+      return [
+        Finding(.descriptors, DoctorModes.all, .ok, "a process may have \(limit) descriptors")
+      ]
+    }
+    return [
+      Finding(
+        .descriptors, DoctorModes.all, limit < 256 ? .problem : .warning,
+        "a process may have \(limit) descriptors only: each connection of a guest takes one",
+        remedy: asRoot("prlimit --nofile=65536:65536 --pid $$"))
+    ]
+  }
+
+  func inotify() -> [Finding] {
+    guard isLinux, let inotify = facts.inotify else { return [] }
+    guard inotify.works else {
+      return [
+        Finding(
+          .inotify, DoctorModes.all, .warning,
+          "no inotify instance is left for this user"
+            + (inotify.instances.map { " (fs.inotify.max_user_instances is \($0))" } ?? "")
+            + ": changes of networks.yaml hold after SIGHUP only",
+          remedy: sysctl("fs.inotify.max_user_instances=1024"))
+      ]
+    }
+    if let watches = inotify.watches, watches < 1024 {
+      return [
+        Finding(
+          .inotify, DoctorModes.all, .warning,
+          "fs.inotify.max_user_watches is \(watches): changes of networks.yaml may go unnoticed",
+          remedy: sysctl("fs.inotify.max_user_watches=65536"))
+      ]
+    }
+    return [Finding(.inotify, DoctorModes.all, .ok, "changes of networks.yaml are noticed")]
+  }
+}

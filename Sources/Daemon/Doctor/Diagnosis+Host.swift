@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the kernel and the system's files have to allow: TAP devices, user namespaces, pings, nameservers, subnets.
+
+import Platform
+
+extension Diagnosis {
+  func tun() -> [Finding] {
+    guard isLinux else { return [] }
+    let what = "`exec` and `attach` have no guests"
+    switch facts.tun {
+    case .open: return [Finding(.tun, DoctorModes.all, .ok, "/dev/net/tun can be opened")]
+    case .missing:
+      let text = "/dev/net/tun is not there: "
+      let remedy = asRoot("modprobe tun")
+      return [
+        Finding(.tun, DoctorModes.withoutTap, .warning, text + what, remedy: remedy),
+        Finding(
+          .tun, DoctorModes.withTap, .problem, text + "the host's interface cannot be made",
+          remedy: remedy),
+      ]
+    case .refused(let reason):
+      let text = "/dev/net/tun cannot be opened (\(reason)): "
+      let remedy = asRoot("chmod 666 /dev/net/tun")
+      return [
+        Finding(.tun, DoctorModes.withoutTap, .warning, text + what, remedy: remedy),
+        // What sudo's helper hands over needs no opening.
+        Finding(
+          .tun, DoctorModes.withTap, .problem,
+          text + "an interface that was set up cannot be attached to", remedy: remedy),
+      ]
+    }
+  }
+
+  func userNamespaces() -> [Finding] {
+    guard isLinux, !isRoot else { return [] }
+    let namespaces = facts.namespaces
+    let what = "`exec` without root makes no guests"
+    func warning(_ text: String, _ setting: String) -> [Finding] {
+      [
+        Finding(
+          .userNamespaces, DoctorModes.all, .warning, "\(text): \(what)", remedy: sysctl(setting))
+      ]
+    }
+    if namespaces.works == true {
+      return [
+        Finding(.userNamespaces, DoctorModes.all, .ok, "users may make namespaces of their own")
+      ]
+    }
+    if namespaces.maximum == 0 {
+      return warning("user.max_user_namespaces is 0", "user.max_user_namespaces=15000")
+    }
+    if namespaces.clone == 0 {
+      return warning(
+        "kernel.unprivileged_userns_clone is 0", "kernel.unprivileged_userns_clone=1")
+    }
+    if namespaces.apparmor == 1 {
+      return warning(
+        "AppArmor keeps user namespaces from unprivileged programs",
+        "kernel.apparmor_restrict_unprivileged_userns=0")
+    }
+    guard namespaces.works == false else { return [] }
+    return [
+      Finding(
+        .userNamespaces, DoctorModes.all, .warning,
+        "a user namespace cannot be made here (a container's or a service's restriction): \(what)")
+    ]
+  }
+
+  func pingGroups() -> [Finding] {
+    guard isLinux, facts.pingGroupsKnown else { return [] }
+    if let range = facts.pingGroups, facts.user.groups.contains(where: range.contains) {
+      return [
+        Finding(.pingGroupRange, DoctorModes.translating, .ok, "guests can ping the outside")
+      ]
+    }
+    let range = facts.pingGroups.map { "\($0.lowerBound) \($0.upperBound)" } ?? "1 0"
+    return [
+      Finding(
+        .pingGroupRange, DoctorModes.translating, .warning,
+        "net.ipv4.ping_group_range is \"\(range)\", which has no group of this user: pings of guests reach the gateway only",
+        remedy: sysctl("net.ipv4.ping_group_range='0 2147483647'"))
+    ]
+  }
+
+  func resolver() -> [Finding] {
+    switch facts.resolver {
+    case .servers(let count) where count > 0:
+      return [
+        Finding(
+          .resolver, DoctorModes.translating, .ok,
+          "/etc/resolv.conf names \(Plural.text(count, "nameserver"))")
+      ]
+    case .servers:
+      return [
+        Finding(
+          .resolver, DoctorModes.translating, .warning,
+          "/etc/resolv.conf names no nameserver: guests' names are asked of 127.0.0.1, as the host's are",
+          remedy: asRoot("sh -c 'echo nameserver 9.9.9.9 >>/etc/resolv.conf'"))
+      ]
+    case .unreadable(let reason):
+      return [
+        Finding(
+          .resolver, DoctorModes.translating, .warning,
+          "/etc/resolv.conf cannot be read (\(reason)): guests' names are asked of 127.0.0.1",
+          remedy: "ls -lL /etc/resolv.conf")
+      ]
+    }
+  }
+
+  func subnets() -> [Finding] {
+    facts.networks.compactMap { network in
+      guard let subnet = Self.subnet(network) else { return nil }
+      let mode = network.settings.mode
+      let isTap = DoctorModes.withTap.contains(mode)
+      guard let clash = clash(subnet, own: facts.taps[network.name]?.name) else {
+        return Finding(
+          .subnet, [mode], .ok, "network \(network.name): nothing else here has \(subnet)")
+      }
+      return Finding(
+        .subnet, [mode], isTap ? .problem : .warning,
+        "network \(network.name): its subnet \(subnet) is this host's already (\(clash))"
+          + (isTap ? "" : ": guests do not reach what lies there"),
+        remedy: "\(facts.command) network edit \(network.name) --gateway \(Self.other(than: facts))"
+          + homeWords)
+    }
+  }
+
+  static func subnet(_ network: NetworkConfiguration) -> IPv4Subnet? {
+    guard network.settings.mode != "bridged",
+      let gateway = network.settings.gateway
+        ?? NetworkConfiguration.defaultGateways[network.settings.mode]
+    else { return nil }
+    let mask = network.settings.netmask ?? IPv4Address(0xFFFF_FF00)
+    guard let length = IPv4Subnet.prefixLength(ofMask: mask), (1...30).contains(length) else {
+      return nil
+    }
+    return IPv4Subnet(containing: gateway, prefixLength: length)
+  }
+
+  /// Who has it: "br0 has 192.168.105.9/24", "route 192.168.0.0/16 by tun0".
+  private func clash(_ subnet: IPv4Subnet, own: String?) -> String? {
+    for one in facts.addresses where one.interface != own {
+      let other = IPv4Subnet(
+        containing: IPv4Address(one.address), prefixLength: one.prefixLength)
+      if other.overlaps(subnet) {
+        return "\(one.interface) has \(IPv4Address(one.address))/\(one.prefixLength)"
+      }
+    }
+    for route in facts.routes where route.interface != own {
+      let other = IPv4Subnet(
+        containing: IPv4Address(route.network), prefixLength: route.prefixLength)
+      if other.overlaps(subnet) { return "route \(other) by \(route.interface)" }
+    }
+    return nil
+  }
+
+  /// A gateway of a subnet that is nobody's here.
+  static func other(than facts: HostFacts) -> String {
+    let taken =
+      facts.addresses.map {
+        IPv4Subnet(containing: IPv4Address($0.address), prefixLength: $0.prefixLength)
+      }
+      + facts.routes.map {
+        IPv4Subnet(containing: IPv4Address($0.network), prefixLength: $0.prefixLength)
+      } + facts.networks.compactMap(subnet)
+    for third in UInt32(107)...250 {
+      let gateway = IPv4Address(0xC0A8_0001 | third << 8)
+      let subnet = IPv4Subnet(containing: gateway, prefixLength: 24)
+      if !taken.contains(where: { $0.overlaps(subnet) }) { return gateway.description }
+    }
+    return "172.30.1.1"
+  }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a network gets its interface of the host: one that was set up, the helper by sudo, or root. One way is enough: what
+// the others lack is a warning then.
+
+import Platform
+
+extension Diagnosis {
+  /// The words that `sudo` would have to allow.
+  private func words(_ network: NetworkConfiguration) -> [String]? {
+    SudoersLinux.words(network).map { [facts.helper.path] + $0 }
+  }
+
+  private func isAllowed(_ network: NetworkConfiguration) -> Bool {
+    guard case .listing(let listing) = facts.sudo, let words = words(network) else { return false }
+    return SudoListing.verdict(on: words, in: listing) == .withoutPassword
+  }
+
+  private var tapNetworks: [NetworkConfiguration] {
+    isLinux ? networks(DoctorModes.withTap).filter { words($0) != nil } : []
+  }
+
+  /// It is there, and fits.
+  private func isSetUp(_ network: NetworkConfiguration) -> Bool {
+    guard let tap = facts.taps[network.name], tap.exists else { return false }
+    return unfit(tap, network) == nil
+  }
+
+  func helper() -> [Finding] {
+    guard isLinux else { return [] }
+    let path = facts.helper.path
+    guard let flaw = facts.helper.flaw else {
+      return [
+        Finding(
+          .helper, DoctorModes.withTap, .ok, "\(path) is there, and nobody but root can change it")
+      ]
+    }
+    // Who has an interface already needs no helper.
+    let needy = Set(tapNetworks.filter { !isSetUp($0) }.map(\.settings.mode))
+    let idle = Set(tapNetworks.map(\.settings.mode)).subtracting(needy)
+    let problem = DoctorModes.withTap.filter { !idle.contains($0) }
+    let text =
+      flaw.isMissing
+      ? "\(path) is missing" : "\(path) would run as root, and others could change it: \(flaw)"
+    let remedy =
+      flaw.remedy.map { isRoot ? String($0.dropFirst("sudo ".count)) : $0 }
+      ?? asRoot("make install")
+    return [
+      Finding(.helper, problem, .problem, text, remedy: remedy),
+      Finding(.helper, idle.sorted(), .warning, text, remedy: remedy),
+    ].filter { !$0.modes.isEmpty }
+  }
+
+  func sudo() -> [Finding] {
+    guard isLinux, !isRoot else { return [] }
+    switch facts.sudo {
+    case .missing:
+      return [
+        Finding(
+          .sudo, DoctorModes.withTap, .warning,
+          "sudo is not installed: interfaces have to be set up as root")
+      ]
+    case .silent:
+      return [
+        Finding(.sudo, DoctorModes.withTap, .warning, "sudo did not answer within some seconds")
+      ]
+    case .refused(let reason):
+      return [
+        Finding(
+          .sudo, DoctorModes.withTap, .warning,
+          "sudo tells nothing without a password" + (reason.isEmpty ? "" : " (\(reason))"),
+          remedy: install)
+      ]
+    case .listing:
+      return tapNetworks.map { network in
+        isAllowed(network)
+          ? Finding(
+            .sudo, [network.settings.mode], .ok,
+            "network \(network.name): sudo runs its helper without a password")
+          : Finding(
+            .sudo, [network.settings.mode], .warning,
+            "network \(network.name): sudo does not run its helper without a password",
+            remedy: install)
+      }
+    }
+  }
+
+  private var install: String {
+    "\(facts.command) sudoers\(homeWords) | sudo tee /etc/sudoers.d/lima-netd"
+  }
+
+  func taps() -> [Finding] {
+    tapNetworks.map { network in
+      let mode = network.settings.mode
+      let setup = asRoot("\(facts.command) network setup \(network.name)\(homeWords)")
+      let tap = facts.taps[network.name]
+      let name = "network \(network.name): its interface \(tap?.name ?? "")"
+      if let tap, tap.exists {
+        guard let reason = unfit(tap, network) else {
+          return Finding(
+            .tap, [mode], .ok,
+            tap.persists ? "\(name) is set up and this user's" : "\(name) is in use now")
+        }
+        return Finding(
+          .tap, [mode], .problem, "\(name) \(reason.text)", remedy: reason.remedy ?? setup)
+      }
+      if isRoot { return Finding(.tap, [mode], .ok, "\(name) is made when it is needed, by root") }
+      if isAllowed(network), facts.helper.flaw == nil {
+        return Finding(.tap, [mode], .ok, "\(name) is made when it is needed, by sudo")
+      }
+      return Finding(
+        .tap, [mode], .problem,
+        "\(name) is not set up, and sudo does not run its helper without a password", remedy: setup)
+    }
+  }
+
+  /// Why an interface that is there cannot be used; the remedy where `setup` is not it.
+  private func unfit(
+    _ tap: HostFacts.Tap, _ network: NetworkConfiguration
+  ) -> (text: String, remedy: String?)? {
+    let delete = asRoot("ip link del \(tap.name)")
+    guard tap.isTap else { return ("is no TAP: somebody else made it", delete) }
+    guard let owner = tap.owner else {
+      return ("has no owner, so that everybody could listen: it is not used", delete)
+    }
+    guard owner == facts.user.uid else { return ("belongs to another user (uid \(owner))", delete) }
+    // One that does not last is a daemon's, which has just made it.
+    guard tap.persists, let request = HostTapRequest(network) else { return nil }
+    switch request.place {
+    case .address(let wanted):
+      let has = tap.addresses.joined(separator: ", ")
+      if tap.addresses != [wanted] {
+        return (
+          "was set up with \(has.isEmpty ? "no address" : has), and the network has \(wanted) now",
+          nil
+        )
+      }
+      if tap.mtu != request.mtu {
+        return ("was set up with MTU \(tap.mtu), and the network has \(request.mtu) now", nil)
+      }
+    case .bridge(let bridge):
+      if tap.bridge != bridge {
+        return ("is a port of \(tap.bridge ?? "no bridge"), and the network wants \(bridge)", nil)
+      }
+    }
+    return nil
+  }
+}

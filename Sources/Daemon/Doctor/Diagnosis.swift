@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Diagnosis: what a host's facts mean for each mode. Pure; each check is one function of an extension.
+
+import Platform
+
+package struct Diagnosis {
+  let facts: HostFacts
+
+  package init(_ facts: HostFacts) { self.facts = facts }
+
+  /// All that is to be told of this host, in the order of `DoctorCheck`.
+  package func findings() -> [Finding] {
+    let all =
+      configuration() + home() + daemon() + runtime() + descriptors() + inotify() + tun()
+      + userNamespaces() + pingGroups() + resolver() + subnets() + helper() + sudo() + taps()
+      + bridges() + bridgeFilter() + socketVMNet()
+    let order = DoctorCheck.allCases.map(\.rawValue)
+    return all.enumerated().sorted {
+      let left = order.firstIndex(of: $0.element.check) ?? 0
+      let right = order.firstIndex(of: $1.element.check) ?? 0
+      return (left, $0.offset) < (right, $1.offset)
+    }.map(\.element)
+  }
+
+  /// Modes of networks that are written down or always there.
+  package var configuredModes: Set<String> { Set(facts.networks.map(\.settings.mode)) }
+
+  var isLinux: Bool { facts.system == .linux }
+  var isRoot: Bool { facts.isRoot }
+
+  /// A remedy that only root can run.
+  func asRoot(_ command: String) -> String { isRoot ? command : "sudo \(command)" }
+
+  /// For a setting of the kernel.
+  func sysctl(_ setting: String) -> String { asRoot("sysctl -w \(setting)") }
+
+  /// " --lima-home DIR" for commands that are about this home.
+  var homeWords: String { " --lima-home \(ShellWord.quoted(facts.home.path))" }
+
+  func networks(_ modes: [String]) -> [NetworkConfiguration] {
+    facts.networks.filter { modes.contains($0.settings.mode) }
+  }
+}
+
+/// A word for a shell.
+package enum ShellWord {
+  /// As it is where nothing in it means something to a shell, else in single quotes.
+  package static func quoted(_ word: String) -> String {
+    let isPlain =
+      !word.isEmpty
+      && word.utf8.allSatisfy { byte in
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+        default: "/._-+=:,@%".utf8.contains(byte)
+        }
+      }
+    return isPlain ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+  }
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HostFacts: all that `doctor` has found out about a host, before anything is made of it. Values; who fills them in does
+// the looking (Sources/lima-netd/Doctor), tests write them down.
+
+import Platform
+
+package struct HostFacts: Sendable {
+  package enum System: Sendable { case linux, macOS }
+  package enum Access: Sendable, Hashable {
+    case missing
+    case open
+    case refused(String)
+  }
+
+  package var system: System
+  package var home: LimaHome
+  /// Why networks.yaml is refused.
+  package var configurationError: String?
+  package var networks: [NetworkConfiguration] = []
+  package var user: User
+  package var serving = Serving.nobody
+  package var runtime = Runtime.works
+  /// How many descriptors a process may ask for.
+  package var descriptors: Int?
+  package var inotify: Inotify?
+  package var tun = Access.open
+  package var namespaces = Namespaces()
+  /// net.ipv4.ping_group_range
+  package var pingGroups: ClosedRange<UInt32>?
+  package var pingGroupsKnown = true
+  package var resolver = Resolver.servers(1)
+  package var addresses: [HostAddress] = []
+  package var routes: [HostRoute] = []
+  package var helper = Helper()
+  package var sudo = Sudo.missing
+  package var taps: [String: Tap] = [:]
+  package var interfaces: [String: Interface] = [:]
+  package var bridgeFilter = BridgeFilter()
+  package var vmnet = VMNet()
+  /// How the user runs this program.
+  package var command = "lima-netd"
+
+  package struct User: Sendable, Hashable {
+    package var uid: UInt32
+    package var groups: Set<UInt32> = []
+    package init(uid: UInt32, groups: Set<UInt32> = []) {
+      self.uid = uid
+      self.groups = groups
+    }
+  }
+
+  /// Who has the home.
+  package enum Serving: Sendable, Hashable {
+    case nobody
+    case daemon(pid: Int32?)
+    /// Files of one that is gone.
+    case leftOver([String])
+    /// A process that has the pid file's number, is a lima-netd, and does not answer.
+    case silent(pid: Int32)
+    case notOurs(String)
+  }
+
+  package enum Runtime: Sendable, Hashable {
+    case works
+    case missing(String)
+    /// What the dynamic loader says, or the plugins that cannot be loaded.
+    case failed(String)
+    case silent(String)
+  }
+
+  package struct Inotify: Sendable, Hashable {
+    package var works: Bool
+    package var instances: Int?
+    package var watches: Int?
+    package init(works: Bool, instances: Int? = nil, watches: Int? = nil) {
+      self.works = works
+      self.instances = instances
+      self.watches = watches
+    }
+  }
+
+  package struct Namespaces: Sendable, Hashable {
+    /// One was made; nil: not tried.
+    package var works: Bool? = true
+    /// user.max_user_namespaces
+    package var maximum: Int?
+    /// Debian's kernel.unprivileged_userns_clone
+    package var clone: Int?
+    /// Ubuntu's kernel.apparmor_restrict_unprivileged_userns
+    package var apparmor: Int?
+    package init(works: Bool? = true, maximum: Int? = nil, clone: Int? = nil, apparmor: Int? = nil)
+    {
+      self.works = works
+      self.maximum = maximum
+      self.clone = clone
+      self.apparmor = apparmor
+    }
+  }
+
+  package enum Resolver: Sendable, Hashable {
+    case servers(Int)
+    case unreadable(String)
+  }
+
+  package struct Helper: Sendable, Hashable {
+    package var path = "/usr/local/libexec/lima-netd/lima-netd-tap"
+    package var flaw: PathFlaw?
+    package init() {}
+    package init(path: String, flaw: PathFlaw?) {
+      self.path = path
+      self.flaw = flaw
+    }
+  }
+
+  package enum Sudo: Sendable, Hashable {
+    case missing
+    /// What `sudo -n -l` printed.
+    case listing(String)
+    /// It wants a password before it tells, or its own words.
+    case refused(String)
+    case silent
+  }
+
+  /// The interface of a network, as it is now.
+  package struct Tap: Sendable, Hashable {
+    package var name: String
+    package var exists = false
+    package var isTap = false
+    package var persists = false
+    package var owner: UInt32?
+    package var addresses: [String] = []
+    package var mtu = 0
+    /// The bridge it is a port of.
+    package var bridge: String?
+    package init(name: String) { self.name = name }
+  }
+
+  package enum Interface: Sendable, Hashable { case missing, bridge, openVSwitch, wireless, plain }
+
+  package struct BridgeFilter: Sendable, Hashable {
+    package enum Policy: Sendable, Hashable { case accept, drop, unknown }
+    /// net.bridge.bridge-nf-call-iptables
+    package var isOn = false
+    package var forward = Policy.accept
+    package init(isOn: Bool = false, forward: Policy = .accept) {
+      self.isOn = isOn
+      self.forward = forward
+    }
+  }
+
+  /// macOS.
+  package struct VMNet: Sendable, Hashable {
+    package var path = ""
+    package var isInstalled = false
+    /// Lima's words for what is wrong with the paths.
+    package var flaw: String?
+    /// Of the sudoers file; nil: in order.
+    package var sudoersProblem: String?
+    /// What `socketfilterfw --getglobalstate` and `--getappblocked /usr/libexec/bootpd` print; nil: not asked.
+    package var firewall: String?
+    package var bootpd: String?
+    package init() {}
+  }
+
+  package init(system: System, home: LimaHome, user: User) {
+    self.system = system
+    self.home = home
+    self.user = user
+  }
+
+  package var isRoot: Bool { user.uid == 0 }
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// DeviceFile: whether this process may open a device for reading and writing. Anything else by that name is not opened:
+// to open a pipe or a terminal can wait, or do something.
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+package enum DeviceFile {
+  /// - Throws: why not.
+  package static func tryOpening(_ path: String) throws(SystemError) {
+    let there = try Files.info(path)
+    guard there.kind == .device else {
+      throw SystemError(
+        "open", .invalidArgument, subject: path,
+        detail: "\(there.kind.words) is there, not a device")
+    }
+    let fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+    guard fd >= 0 else { throw SystemError("open", .current, subject: path) }
+    Descriptor.close(fd)
+  }
+}

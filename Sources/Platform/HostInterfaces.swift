@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HostInterfaces: the IPv4 addresses of this machine's interfaces (getifaddrs(3)), in the caller's network namespace.
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+package struct HostAddress: Sendable, Hashable {
+  package var interface: String
+  /// Host byte order.
+  package var address: UInt32
+  package var prefixLength: Int
+
+  package init(interface: String, address: UInt32, prefixLength: Int) {
+    self.interface = interface
+    self.address = address
+    self.prefixLength = prefixLength
+  }
+}
+
+package enum HostInterfaces {
+  package static func addresses() throws(SystemError) -> [HostAddress] {
+    var first: UnsafeMutablePointer<ifaddrs>?
+    guard getifaddrs(&first) == 0 else { throw SystemError("getifaddrs", .current) }
+    defer { freeifaddrs(first) }
+    var found: [HostAddress] = []
+    var next = first
+    while let entry = next?.pointee {
+      next = entry.ifa_next
+      guard let address = ipv4(entry.ifa_addr), let mask = ipv4(entry.ifa_netmask) else { continue }
+      found.append(
+        HostAddress(
+          interface: String(cString: entry.ifa_name), address: address,
+          prefixLength: (~mask).leadingZeroBitCount))
+    }
+    return found
+  }
+
+  private static func ipv4(_ address: UnsafeMutablePointer<sockaddr>?) -> UInt32? {
+    guard let address, address.pointee.sa_family == sa_family_t(AF_INET) else { return nil }
+    return address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+      UInt32(bigEndian: $0.pointee.sin_addr.s_addr)
+    }
+  }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What there is to find out on Linux: /proc, netlink, the helper, sudo's rules, the firewall's policy.
+
+import Daemon
+import Platform
+
+#if os(Linux)
+  extension HostProbe {
+    func probeLinux(_ facts: inout HostFacts, _ installation: Installation) {
+      facts.inotify = Self.inotify()
+      facts.tun = Self.access("/dev/net/tun")
+      facts.namespaces = Self.namespaces(isRoot: facts.isRoot)
+      probePings(&facts)
+      facts.helper = HostFacts.Helper(
+        path: installation.tapHelper, flaw: HelperSafety.flaw(of: installation.tapHelper))
+      if !facts.isRoot { facts.sudo = Self.sudo() }
+      for network in facts.networks {
+        guard let request = HostTapRequest(network),
+          DoctorModes.withTap.contains(network.settings.mode)
+        else { continue }
+        facts.taps[network.name] = tap(network.name, request, user: facts.user.uid)
+        if case .bridge(let bridge) = request.place {
+          facts.interfaces[bridge] = interface(bridge)
+        }
+      }
+      facts.bridgeFilter.isOn = Self.number("/proc/sys/net/bridge/bridge-nf-call-iptables") == 1
+      if facts.bridgeFilter.isOn { facts.bridgeFilter.forward = Self.forwardPolicy() }
+    }
+
+    static func access(_ device: String) -> HostFacts.Access {
+      do throws(SystemError) {
+        try DeviceFile.tryOpening(device)
+        return .open
+      } catch {
+        return error.errno == .noSuchFile ? .missing : .refused(error.reason)
+      }
+    }
+
+    private static func inotify() -> HostFacts.Inotify {
+      HostFacts.Inotify(
+        works: (try? DirectoryWatch()) != nil,
+        instances: number("/proc/sys/fs/inotify/max_user_instances"),
+        watches: number("/proc/sys/fs/inotify/max_user_watches"))
+    }
+
+    private static func namespaces(isRoot: Bool) -> HostFacts.Namespaces {
+      var works: Bool?
+      if !isRoot, let unshare = find("unshare"), let nothing = find("true") {
+        let result = try? BoundedCommand.run(unshare, ["-Urn", nothing], seconds: patience)
+        works = result?.succeeded
+      }
+      return HostFacts.Namespaces(
+        works: works, maximum: number("/proc/sys/user/max_user_namespaces"),
+        clone: number("/proc/sys/kernel/unprivileged_userns_clone"),
+        apparmor: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"))
+    }
+
+    private func probePings(_ facts: inout HostFacts) {
+      let numbers = Self.text("/proc/sys/net/ipv4/ping_group_range")?
+        .split(whereSeparator: \.isWhitespace).compactMap { UInt32($0) }
+      guard let numbers, numbers.count == 2 else {
+        facts.pingGroupsKnown = false
+        return
+      }
+      if numbers[0] <= numbers[1] { facts.pingGroups = numbers[0]...numbers[1] }
+    }
+
+    /// All that this user may run; nothing is run.
+    private static func sudo() -> HostFacts.Sudo {
+      guard let sudo = ProgramSearch.find("sudo") else { return .missing }
+      do throws(SystemError) {
+        let result = try BoundedCommand.run(
+          sudo, ["-n", "-l"], environment: environment, seconds: patience)
+        if result.status == nil { return .silent }
+        if result.succeeded { return .listing(result.output) }
+        let said = result.errors + "\n" + result.output
+        return .refused(said.split(separator: "\n").first.map(String.init) ?? "")
+      } catch {
+        return .refused("\(error)")
+      }
+    }
+
+    private func tap(_ network: String, _ request: HostTapRequest, user: UInt32) -> HostFacts.Tap {
+      var tap = HostFacts.Tap(name: HostTapLink.name(user: user, network: network))
+      guard var netlink = try? Netlink(),
+        let link = try? netlink.hostTap(named: tap.name)
+      else { return tap }
+      tap.exists = true
+      tap.isTap = link.kind == "tun" && link.isTap
+      tap.persists = link.persists
+      tap.owner = link.owner
+      tap.mtu = Int(link.mtu)
+      tap.addresses = (try? netlink.addresses(of: link.index)) ?? []
+      if case .bridge(let bridge) = request.place, let master = link.master {
+        let wanted = try? netlink.hostTap(named: bridge)
+        tap.bridge = wanted?.index == master ? bridge : "another bridge"
+      }
+      return tap
+    }
+
+    private func interface(_ name: String) -> HostFacts.Interface {
+      guard Identifier.isValid(name), name.utf8.count < 16, var netlink = try? Netlink(),
+        let link = try? netlink.hostTap(named: name)
+      else { return .missing }
+      switch link.kind {
+      case "bridge": return .bridge
+      case "openvswitch": return .openVSwitch
+      default:
+        let folder = "/sys/class/net/\(name)"
+        let isWireless = Files.exists(folder + "/wireless") || Files.exists(folder + "/phy80211")
+        return isWireless ? .wireless : .plain
+      }
+    }
+
+    private static func forwardPolicy() -> HostFacts.BridgeFilter.Policy {
+      let questions = [
+        ("iptables", ["-S", "FORWARD"]), ("nft", ["list", "chain", "ip", "filter", "FORWARD"]),
+      ]
+      for (program, words) in questions {
+        guard let path = find(program),
+          let result = try? BoundedCommand.run(
+            path, words, environment: environment, seconds: patience), result.succeeded
+        else { continue }
+        return ForwardPolicy.parse(result.output)
+      }
+      return .unknown
+    }
+
+    private static func number(_ path: String) -> Int? {
+      text(path).flatMap { Int($0.split(whereSeparator: \.isWhitespace).first ?? "") }
+    }
+
+    private static func text(_ path: String) -> String? {
+      (try? Files.read(path, limit: 4096)).map { String(decoding: $0, as: UTF8.self) }
+    }
+  }
+#endif

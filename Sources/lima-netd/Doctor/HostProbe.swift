@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HostProbe: looks at this host for `doctor`. Reads files, asks the kernel, and runs a few programs, each for some seconds
+// at most; changes nothing. What cannot be found out is left as `HostFacts` has it. Main thread.
+
+import Daemon
+import Platform
+
+struct HostProbe {
+  let home: LimaHome
+  /// Seconds that a program may take.
+  static let patience: UInt64 = 5
+
+  func facts() throws -> HostFacts {
+    let own = CurrentProcess.effectiveUser
+    #if os(Linux)
+      let system = HostFacts.System.linux
+    #else
+      let system = HostFacts.System.macOS
+    #endif
+    var facts = HostFacts(
+      system: system, home: home,
+      user: HostFacts.User(uid: own, groups: AccountNames.ownGroups))
+    do {
+      facts.networks = try Configuration.load(home.configFile, mayBeMissing: true).networks
+    } catch {
+      facts.networks = NetworkConfiguration.builtins
+      facts.configurationError =
+        "\(error)".split(separator: "\n").prefix(3).joined(separator: "; ")
+    }
+    let executable = try ChildProcess.ownPath()
+    let installation = Installation(executable: executable)
+    // A remedy that sudo runs needs its whole path.
+    facts.command = ShellWord.quoted(executable)
+    facts.serving = serving()
+    facts.runtime = Self.runtime(installation)
+    facts.descriptors = CurrentProcess.descriptorMaximum
+    facts.resolver = Self.resolver("/etc/resolv.conf")
+    facts.addresses = ((try? HostInterfaces.addresses()) ?? []).filter {
+      $0.interface != "lo" && $0.interface != "lo0"
+    }
+    facts.routes = (try? HostRoutes.current()) ?? []
+    #if os(Linux)
+      probeLinux(&facts, installation)
+    #else
+      probeMacOS(&facts)
+    #endif
+    return facts
+  }
+
+  /// Who has the home. A connection that is closed again does the daemon nothing.
+  private func serving() -> HostFacts.Serving {
+    let pid = (try? Files.read(home.pidFile, limit: 64))
+      .flatMap { Int32(String(decoding: $0, as: UTF8.self).filter(\.isNumber)) }
+    let files = [home.pidFile, home.controlSocket, home.attachSocket].filter(Files.exists)
+    if let there = try? Files.info(home.controlSocket), there.kind != .socket {
+      return .notOurs("\(there.kind.words) is there, not a socket: \(home.controlSocket)")
+    }
+    do throws(SystemError) {
+      Descriptor.close(try UnixSocket.connect(path: home.controlSocket, patience: 1000))
+      return .daemon(pid: pid)
+    } catch {
+      switch error.errno {
+      case .noSuchFile, .connectionRefused:
+        if let pid, OtherProcess.isAlive(pid), Self.isOurs(pid) { return .silent(pid: pid) }
+        return files.isEmpty ? .nobody : .leftOver(files)
+      case .wouldBlock: return pid.map { .silent(pid: $0) } ?? .notOurs(error.reason)
+      // The home's line says it.
+      case .nameTooLong: return .nobody
+      default: return .notOurs(error.reason)
+      }
+    }
+  }
+
+  /// A number that another program has by now is no daemon.
+  private static func isOurs(_ pid: Int32) -> Bool {
+    guard let program = OtherProcess.arguments(pid).first else {
+      #if os(Linux)
+        return false
+      #else
+        return true
+      #endif
+    }
+    return program.split(separator: "/").last == "lima-netd"
+  }
+
+  /// The network-host loads a plugin, and with it the libraries that only it needs.
+  static func runtime(_ installation: Installation) -> HostFacts.Runtime {
+    guard Files.exists(installation.hostExecutable) else {
+      return .missing(installation.hostExecutable)
+    }
+    let plugins =
+      (try? Files.list(installation.pluginDirectory) { $0.hasPrefix("liblima-net-") }) ?? []
+    guard let plugin = plugins.first else {
+      return .failed("there is no plugin in \(installation.pluginDirectory)")
+    }
+    let file = installation.pluginDirectory + "/" + plugin
+    do throws(SystemError) {
+      let result = try BoundedCommand.run(
+        installation.hostExecutable, ["inspect", file], seconds: patience)
+      guard let status = result.status else { return .silent(installation.hostExecutable) }
+      if status.isSuccess { return .works }
+      let said = result.errors.split(separator: "\n").first ?? result.output.prefix(400)
+      return .failed(said.isEmpty ? "\(status)" : String(said))
+    } catch {
+      return .failed("\(error)")
+    }
+  }
+
+  static func resolver(_ path: String) -> HostFacts.Resolver {
+    do throws(SystemError) {
+      let text = String(decoding: try Files.read(path, limit: 1 << 20), as: UTF8.self)
+      return .servers(
+        text.split(separator: "\n").count {
+          let words = $0.split(whereSeparator: { $0 == " " || $0 == "\t" })
+          return words.first == "nameserver" && words.count > 1
+        })
+    } catch {
+      return .unreadable(error.reason)
+    }
+  }
+
+  /// Where administrators' programs lie, too.
+  static func find(_ program: String) -> String? {
+    ProgramSearch.find(
+      program, in: (CurrentProcess.environment["PATH"] ?? "") + ":/usr/sbin:/usr/bin:/sbin:/bin")
+  }
+
+  /// Its own environment, with messages that can be read by a program.
+  static var environment: [String] {
+    var environment = CurrentProcess.environment
+    environment["LC_ALL"] = "C"
+    return environment.map { "\($0.key)=\($0.value)" }
+  }
+}

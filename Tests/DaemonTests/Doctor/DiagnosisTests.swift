@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What facts of a host mean: one fact changed at a time, and the line it makes.
+
+import Platform
+import Testing
+
+@testable import Daemon
+
+@Suite(.timeLimit(.minutes(1))) struct DiagnosisTests {
+  static let words = "open shared --address 192.168.105.1/24"
+
+  /// A host of a user's on which all is well.
+  private static func well(_ system: HostFacts.System = .linux) throws -> HostFacts {
+    var facts = HostFacts(
+      system: system, home: LimaHome(path: "/h/.lima"),
+      user: HostFacts.User(uid: 1000, groups: [1000]))
+    facts.networks = try ConfigDecoder.decode(
+      Array("networks: {shared: {mode: shared}, lan: {mode: bridged, interface: br0}}".utf8),
+      file: "f", homeDirectory: "/h"
+    ).networks
+    facts.descriptors = 1 << 20
+    facts.inotify = HostFacts.Inotify(works: true, instances: 128, watches: 65536)
+    facts.pingGroups = 0...2_147_483_647
+    facts.interfaces["br0"] = .bridge
+    var shared = HostFacts.Tap(name: "ln1000-shared")
+    (shared.exists, shared.isTap, shared.persists, shared.owner) = (true, true, true, 1000)
+    (shared.addresses, shared.mtu) = (["192.168.105.1/24"], 1500)
+    facts.taps["shared"] = shared
+    var lan = shared
+    (lan.name, lan.addresses, lan.bridge) = ("ln1000-lan", [], "br0")
+    facts.taps["lan"] = lan
+    facts.addresses = [
+      HostAddress(interface: "ln1000-shared", address: 0xC0A8_6901, prefixLength: 24),
+      HostAddress(interface: "eth0", address: 0x0A00_0002, prefixLength: 16),
+    ]
+    facts.vmnet.path = "/opt/socket_vmnet/bin/socket_vmnet"
+    facts.vmnet.isInstalled = true
+    facts.vmnet.firewall = "Firewall is disabled. (State = 0)"
+    return facts
+  }
+
+  @Test func `where all is well nothing is a problem, and each check is told`() throws {
+    for system in [HostFacts.System.linux, .macOS] {
+      let diagnosis = Diagnosis(try Self.well(system))
+      let findings = diagnosis.findings()
+      #expect(findings.allSatisfy { $0.status == .ok || $0.check == "sudo" }, "\(findings)")
+      #expect(Finding.allWell(findings, for: Set(DoctorModes.all)))
+    }
+    let checks = Set(Diagnosis(try Self.well()).findings().map(\.check))
+    #expect(
+      checks.isSuperset(of: [
+        "home", "daemon", "runtime", "descriptors", "inotify", "tun", "user-namespaces",
+        "ping-group-range", "resolver", "subnet", "helper", "sudo", "tap", "bridge",
+        "bridge-filter",
+      ]))
+  }
+
+  struct Case: Sendable, CustomTestStringConvertible {
+    var check: DoctorCheck
+    var status: Finding.Status
+    var text: String
+    /// Nil: none.
+    var remedy: String?
+    var modes: [String]?
+    var change: @Sendable (inout HostFacts) -> Void
+    var testDescription: String { "\(check.rawValue): \(text)" }
+
+    init(
+      _ check: DoctorCheck, _ status: Finding.Status, _ text: String, _ remedy: String?,
+      modes: [String]? = nil, _ change: @escaping @Sendable (inout HostFacts) -> Void
+    ) {
+      self.check = check
+      self.status = status
+      self.text = text
+      self.remedy = remedy
+      self.modes = modes
+      self.change = change
+    }
+  }
+
+  static let setup = "sudo lima-netd network setup shared --lima-home /h/.lima"
+
+  static let linux: [Case] = [
+    Case(.configuration, .problem, "line 3", "${EDITOR:-vi} /h/.lima/_config/networks.yaml") {
+      $0.configurationError = "line 3: bad"
+    },
+    Case(.home, .problem, "too long", "export LIMA_HOME=~/.lima", modes: DoctorModes.all) {
+      $0.home = LimaHome(path: "/h/" + String(repeating: "x", count: 120))
+    },
+    Case(
+      .home, .problem, "sockets of network shared", "export LIMA_HOME=~/.lima", modes: ["shared"]
+    ) {
+      $0.home = LimaHome(path: "/h/" + String(repeating: "x", count: 69))
+      $0.networks = $0.networks.filter { $0.name == "shared" }
+    },
+    Case(.daemon, .warning, "left by a daemon that is gone", "rm -f /h/.lima/a '/h/b c'") {
+      $0.serving = .leftOver(["/h/.lima/a", "/h/b c"])
+    },
+    Case(.daemon, .problem, "process 77 holds", "kill 77") { $0.serving = .silent(pid: 77) },
+    Case(.daemon, .problem, "a regular file is there", nil) {
+      $0.serving = .notOurs("a regular file is there, not a socket")
+    },
+    Case(.daemon, .ok, "process 5", nil) { $0.serving = .daemon(pid: 5) },
+    Case(.runtime, .problem, "/x/lima-netd-host is missing", nil) {
+      $0.runtime = .missing("/x/lima-netd-host")
+    },
+    Case(.runtime, .problem, "libltdl.so.7", "sudo apt-get install libltdl7") {
+      $0.runtime = .failed("error while loading shared libraries: libltdl.so.7: cannot open")
+    },
+    Case(.runtime, .problem, "did not answer", nil) { $0.runtime = .silent("/x/h") },
+    Case(
+      .descriptors, .warning, "1024 descriptors only", "sudo prlimit --nofile=65536:65536 --pid $$"
+    ) {
+      $0.descriptors = 1024
+    },
+    Case(
+      .descriptors, .problem, "64 descriptors only", "sudo prlimit --nofile=65536:65536 --pid $$"
+    ) {
+      $0.descriptors = 64
+    },
+    Case(
+      .inotify, .warning, "max_user_instances is 0",
+      "sudo sysctl -w fs.inotify.max_user_instances=1024"
+    ) { $0.inotify = HostFacts.Inotify(works: false, instances: 0) },
+    Case(
+      .inotify, .warning, "max_user_watches is 8",
+      "sudo sysctl -w fs.inotify.max_user_watches=65536"
+    ) { $0.inotify = HostFacts.Inotify(works: true, watches: 8) },
+    Case(.tun, .problem, "is not there", "sudo modprobe tun", modes: DoctorModes.withTap) {
+      $0.tun = .missing
+    },
+    Case(.tun, .warning, "`exec` and `attach`", "sudo modprobe tun", modes: DoctorModes.withoutTap)
+    {
+      $0.tun = .missing
+    },
+    Case(
+      .tun, .problem, "Permission denied", "sudo chmod 666 /dev/net/tun", modes: DoctorModes.withTap
+    ) {
+      $0.tun = .refused("Permission denied")
+    },
+    Case(
+      .userNamespaces, .warning, "max_user_namespaces is 0",
+      "sudo sysctl -w user.max_user_namespaces=15000"
+    ) { $0.namespaces = HostFacts.Namespaces(works: false, maximum: 0, clone: 1) },
+    Case(
+      .userNamespaces, .warning, "unprivileged_userns_clone is 0",
+      "sudo sysctl -w kernel.unprivileged_userns_clone=1"
+    ) { $0.namespaces = HostFacts.Namespaces(works: false, maximum: 9, clone: 0) },
+    Case(
+      .userNamespaces, .warning, "AppArmor",
+      "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+    ) { $0.namespaces = HostFacts.Namespaces(works: false, maximum: 9, apparmor: 1) },
+    Case(.userNamespaces, .warning, "cannot be made here", nil) {
+      $0.namespaces = HostFacts.Namespaces(works: false, maximum: 9)
+    },
+    Case(
+      .pingGroupRange, .warning, "\"1 0\"",
+      "sudo sysctl -w net.ipv4.ping_group_range='0 2147483647'",
+      modes: DoctorModes.translating
+    ) { $0.pingGroups = nil },
+    Case(
+      .pingGroupRange, .warning, "\"5 6\"",
+      "sudo sysctl -w net.ipv4.ping_group_range='0 2147483647'"
+    ) { $0.pingGroups = 5...6 },
+    Case(
+      .resolver, .warning, "names no nameserver",
+      "sudo sh -c 'echo nameserver 9.9.9.9 >>/etc/resolv.conf'"
+    ) { $0.resolver = .servers(0) },
+    Case(.resolver, .warning, "cannot be read (x)", "ls -lL /etc/resolv.conf") {
+      $0.resolver = .unreadable("x")
+    },
+    Case(
+      .subnet, .problem, "192.168.105.0/24 is this host's already (own has 192.168.105.7/25)",
+      "lima-netd network edit shared --gateway 192.168.107.1 --lima-home /h/.lima",
+      modes: ["shared"]
+    ) {
+      $0.addresses.append(HostAddress(interface: "own", address: 0xC0A8_6907, prefixLength: 25))
+    },
+    Case(
+      .subnet, .warning, "route 192.168.0.0/16 by tun0",
+      "lima-netd network edit user-v2 --gateway 172.30.1.1 --lima-home /h/.lima", modes: ["user-v2"]
+    ) {
+      $0.routes.append(HostRoute(interface: "tun0", network: 0xC0A8_0000, prefixLength: 16))
+    },
+    Case(.helper, .warning, "/u/t is missing", "sudo make install", modes: ["bridged", "shared"]) {
+      $0.helper = HostFacts.Helper(path: "/u/t", flaw: .missing("/u/t"))
+    },
+    Case(.helper, .problem, "/u/t is missing", "sudo make install", modes: ["host"]) {
+      $0.helper = HostFacts.Helper(path: "/u/t", flaw: .missing("/u/t"))
+    },
+    Case(
+      .helper, .problem, "/u/t would run as root", "sudo chmod o-w /u", modes: ["host", "bridged"]
+    ) {
+      $0.taps["lan"]?.exists = false
+      $0.helper = HostFacts.Helper(
+        path: "/u/t",
+        flaw: .worldWritable(PathNode("/u", PathStatus(kind: .directory, mode: 0o777))))
+    },
+    Case(.sudo, .warning, "not installed", nil) { $0.sudo = .missing },
+    Case(
+      .sudo, .warning, "a password is required",
+      "lima-netd sudoers --lima-home /h/.lima | sudo tee /etc/sudoers.d/lima-netd"
+    ) { $0.sudo = .refused("sudo: a password is required") },
+    Case(.sudo, .warning, "did not answer", nil) { $0.sudo = .silent },
+    Case(.sudo, .ok, "network shared", nil, modes: ["shared"]) {
+      $0.sudo = .listing("    (root) NOPASSWD: \($0.helper.path) \(words)\n")
+    },
+    Case(
+      .sudo, .warning, "network lan: sudo does not",
+      "lima-netd sudoers --lima-home /h/.lima | sudo tee /etc/sudoers.d/lima-netd",
+      modes: ["bridged"]
+    ) {
+      $0.sudo = .listing("    (root) NOPASSWD: \($0.helper.path) \(words)\n")
+    },
+    Case(.tap, .problem, "is not set up", setup, modes: ["shared"]) {
+      $0.taps["shared"]?.exists = false
+    },
+    Case(.tap, .ok, "by sudo", nil, modes: ["shared"]) {
+      $0.taps["shared"]?.exists = false
+      $0.sudo = .listing("    (root) NOPASSWD: \($0.helper.path) \(words)\n")
+    },
+    Case(.tap, .ok, "by root", nil, modes: ["shared"]) {
+      $0.taps["shared"]?.exists = false
+      $0.user.uid = 0
+    },
+    Case(.tap, .problem, "has no owner", "sudo ip link del ln1000-shared") {
+      $0.taps["shared"]?.owner = nil
+    },
+    Case(.tap, .problem, "uid 1001", "sudo ip link del ln1000-shared") {
+      $0.taps["shared"]?.owner = 1001
+    },
+    Case(.tap, .problem, "is no TAP", "sudo ip link del ln1000-shared") {
+      $0.taps["shared"]?.isTap = false
+    },
+    Case(.tap, .problem, "with 10.0.0.1/8, and the network has 192.168.105.1/24", setup) {
+      $0.taps["shared"]?.addresses = ["10.0.0.1/8"]
+    },
+    Case(.tap, .problem, "with MTU 9000", setup) { $0.taps["shared"]?.mtu = 9000 },
+    Case(.tap, .problem, "port of another bridge", setup.replacing("shared", with: "lan")) {
+      $0.taps["lan"]?.bridge = "another bridge"
+    },
+    Case(.tap, .ok, "in use now", nil) { $0.taps["shared"]?.persists = false },
+    Case(
+      .bridge, .problem, "br0 is not there", "sudo ip link add br0 type bridge", modes: ["bridged"]
+    ) {
+      $0.interfaces = [:]
+    },
+    Case(.bridge, .problem, "wireless", "lima-netd recommend --from host") {
+      $0.interfaces["br0"] = .wireless
+    },
+    Case(.bridge, .problem, "is no bridge", "ip -br link show type bridge") {
+      $0.interfaces["br0"] = .plain
+    },
+    Case(.bridge, .ok, "Open vSwitch", nil) { $0.interfaces["br0"] = .openVSwitch },
+    Case(
+      .bridgeFilter, .problem, "FORWARD policy DROP",
+      "sudo sysctl -w net.bridge.bridge-nf-call-iptables=0", modes: ["bridged"]
+    ) { $0.bridgeFilter = HostFacts.BridgeFilter(isOn: true, forward: .drop) },
+    Case(.bridgeFilter, .warning, "root's to read", "sudo iptables -S FORWARD") {
+      $0.bridgeFilter = HostFacts.BridgeFilter(isOn: true, forward: .unknown)
+    },
+    Case(.bridgeFilter, .ok, "accepts", nil) {
+      $0.bridgeFilter = HostFacts.BridgeFilter(isOn: true, forward: .accept)
+    },
+  ]
+
+  private static let allow =
+    "sudo /usr/libexec/ApplicationFirewall/socketfilterfw --add /usr/libexec/bootpd && sudo /usr/libexec/ApplicationFirewall/socketfilterfw --unblock /usr/libexec/bootpd"
+  private static let on = "Firewall is enabled. (State = 1)"
+
+  static let macOS: [Case] = [
+    Case(
+      .socketVMNet, .problem, "not installed at /opt/socket_vmnet/bin/socket_vmnet",
+      "brew install socket_vmnet && sudo mkdir -p /opt/socket_vmnet/bin && sudo install -o root \"$(brew --prefix socket_vmnet)/bin/socket_vmnet\" /opt/socket_vmnet/bin/socket_vmnet"
+    ) { $0.vmnet.isInstalled = false },
+    Case(
+      .socketVMNet, .problem, "is a symlink",
+      "sudo install -o root /opt/socket_vmnet/bin/socket_vmnet /opt/socket_vmnet/bin/socket_vmnet"
+    ) { $0.vmnet.flaw = "file `/opt` is a symlink" },
+    Case(
+      .sudoers, .problem, "out of sync",
+      "lima-netd sudoers --lima-home /h/.lima | sudo tee /etc/sudoers.d/lima"
+    ) { $0.vmnet.sudoersProblem = "out of sync" },
+    Case(.firewall, .warning, "not known", allow) { $0.vmnet.firewall = nil },
+    Case(
+      .firewall, .problem, "blocks all",
+      "sudo /usr/libexec/ApplicationFirewall/socketfilterfw --setblockall off && \(allow)"
+    ) { $0.vmnet.firewall = "Firewall is blocking all. (State = 2)" },
+    Case(.bootpd, .problem, "does not let bootpd answer", allow, modes: ["shared", "host"]) {
+      $0.vmnet.firewall = on
+      $0.vmnet.bootpd = "Incoming connection to the application is blocked (BLOCKED)"
+    },
+    Case(.bootpd, .warning, "does not let bootpd answer", allow) { $0.vmnet.firewall = on },
+    Case(.bootpd, .ok, "lets bootpd answer", nil) {
+      $0.vmnet.firewall = on
+      $0.vmnet.bootpd = "The application is permitted"
+    },
+  ]
+
+  @Test(arguments: linux) func `each fact has its line on Linux`(one: Case) throws {
+    try Self.check(one, .linux)
+  }
+
+  @Test(arguments: macOS) func `each fact has its line on macOS`(one: Case) throws {
+    try Self.check(one, .macOS)
+  }
+
+  private static func check(_ one: Case, _ system: HostFacts.System) throws {
+    var facts = try well(system)
+    one.change(&facts)
+    let findings = Diagnosis(facts).findings().filter { $0.check == one.check.rawValue }
+    let found = findings.first {
+      $0.text.contains(one.text) && $0.status == one.status && $0.remedy == one.remedy
+        && (one.modes == nil || $0.modes == one.modes)
+    }
+    #expect(found != nil, "\(findings)")
+  }
+
+  @Test func `root's remedies need no sudo`() throws {
+    var facts = try Self.well()
+    facts.user.uid = 0
+    facts.tun = .missing
+    let remedies = Diagnosis(facts).findings().compactMap(\.remedy)
+    #expect(remedies.contains("modprobe tun") && !remedies.contains { $0.hasPrefix("sudo ") })
+  }
+
+  @Test func `a problem counts for the modes that were asked for`() throws {
+    var facts = try Self.well()
+    facts.taps["shared"]?.exists = false
+    let findings = Diagnosis(facts).findings()
+    #expect(!Finding.allWell(findings, for: ["shared"]))
+    #expect(Finding.allWell(findings, for: ["slirp", "user-v2", "bridged"]))
+    #expect(Diagnosis(facts).configuredModes == ["slirp", "user-v2", "shared", "bridged"])
+    #expect(findings.compactMap { $0.about(["host"]) }.allSatisfy { $0.modes == ["host"] })
+  }
+
+  @Test(arguments: [
+    ("-P FORWARD DROP\n-A FORWARD -j DOCKER-USER\n", HostFacts.BridgeFilter.Policy.drop),
+    ("-P FORWARD ACCEPT\n", .accept), ("", .unknown), ("-P FORWARD\n", .unknown),
+    ("-P FORWARD DROP\n-A FORWARD -m physdev --physdev-is-bridged -j ACCEPT\n", .accept),
+    (
+      "table ip filter {\n\tchain FORWARD {\n\t\ttype filter hook forward priority filter; policy drop;\n",
+      .drop
+    ),
+    ("\t\ttype filter hook forward priority filter; policy accept;\n", .accept),
+    ("\t\ttype filter hook forward priority filter; policy", .unknown),
+  ])
+  func `the FORWARD policy is read of what either tool prints`(
+    text: String, policy: HostFacts.BridgeFilter.Policy
+  ) {
+    #expect(ForwardPolicy.parse(text) == policy)
+  }
+
+  @Test(arguments: [
+    ("a/b-c_d.e", "a/b-c_d.e"), ("a b", "'a b'"), ("", "''"), ("a'b", "'a'\\''b'"),
+    ("$(x)", "'$(x)'"),
+  ])
+  func `a word is one word for a shell, too`(word: String, quoted: String) {
+    #expect(ShellWord.quoted(word) == quoted)
+  }
+
+  @Test func `JSON has the members that are promised`() throws {
+    let finding = Finding(.tap, ["shared"], .problem, "t", remedy: "r")
+    #expect(
+      try JSONText.string(finding)
+        == #"{"check":"tap","modes":["shared"],"status":"problem","text":"t","remedy":"r"}"#)
+    #expect(try !JSONText.string(Finding(.tap, ["host"], .ok, "t")).contains("remedy"))
+  }
+}
