@@ -84,7 +84,7 @@ package struct HostCounters: Codable, Hashable, Sendable {
   package var staleHandles: UInt64 = 0
   /// Calls a plugin made from a thread that may not.
   package var wrongThreadCalls: UInt64 = 0
-  /// Malformed frames a plugin sent, dropped.
+  /// Malformed frames that went to ports, from a plugin or another port, dropped.
   package var malformedFrames: UInt64 = 0
   /// Callbacks that took longer than 10 ms.
   package var slowCallbacks: UInt64 = 0

@@ -155,14 +155,6 @@ package enum Sockets {
     return setsockopt(fd, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
   }
 
-  /// The pending error of a socket (SO_ERROR) as an errno, 0 for none.
-  package static func pendingError(_ fd: Int32) -> Int32 {
-    var value: Int32 = 0
-    var length = socklen_t(MemoryLayout<Int32>.size)
-    let code = getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &length)
-    return code < 0 ? Int32(truncatingIfNeeded: 0 &- code) : value
-  }
-
   @inline(__always)
   fileprivate static func result(_ value: Int) -> Int { value < 0 ? Int(-errno) : value }
 

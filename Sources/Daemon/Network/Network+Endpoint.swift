@@ -121,7 +121,10 @@ extension Network {
       return .object([
         "BytesSent": .unsigned(ports.reduce(0) { $0 &+ $1.txBytes }),
         "BytesReceived": .unsigned(ports.reduce(0) { $0 &+ $1.rxBytes }),
-        "MalformedRcvdPackets": .unsigned(status?.host.malformedFrames ?? 0),
+        "MalformedRcvdPackets": .unsigned(
+          ports.reduce(0) {
+            $0 &+ ($1.counters["rxMalformed"] ?? 0) &+ ($1.counters["rxRunt"] ?? 0)
+          }),
         "DroppedPackets": .unsigned(ports.reduce(0) { $0 &+ $1.drops }),
         "PacketsSent": .unsigned(ports.reduce(0) { $0 &+ $1.txFrames }),
         "PacketsReceived": .unsigned(ports.reduce(0) { $0 &+ $1.rxFrames }),

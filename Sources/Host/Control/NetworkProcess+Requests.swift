@@ -120,11 +120,13 @@ extension NetworkProcess {
       host.timers += bridge.timers.count
       host.operations += bridge.operations.count
     }
+    let ports = ports?.status ?? []
+    host.malformedFrames = ports.reduce(0) { $0 &+ ($1.counters["txMalformed"] ?? 0) }
     return HostStatus(
-      ports: ports?.status ?? [], plugin: network?.bridge.status() ?? "",
+      ports: ports, plugin: network?.bridge.status() ?? "",
       dnsPlugin: dnsPlugin?.bridge.status() ?? "", dns: dns?.counters ?? "",
       modules: [network?.plugin.status, dnsPlugin?.plugin.status].compactMap { $0 },
-      switchCounters: ports?.switchCounters ?? server?.status ?? [:], host: host)
+      switchCounters: self.ports?.switchCounters ?? server?.status ?? [:], host: host)
   }
 }
 

@@ -66,9 +66,6 @@ package final class DgramPort: Port {
     peer?.deallocate()
   }
 
-  /// Whether the driver polls `fd` for this port.
-  package var hasOwnSocket: Bool { peer == nil }
-
   // MARK: Receiving
 
   package override func onReadable() {
