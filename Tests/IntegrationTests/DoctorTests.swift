@@ -148,7 +148,7 @@ extension EndToEnd {
           mount -t tmpfs none \(home)/_networks && touch \(home)/_networks/lima-netd.sock
           mkfifo \(home)/pipe && mount --bind \(home)/pipe /dev/net/tun
           mount --bind \(home)/pipe /etc/resolv.conf
-          mount --bind /dev/null \(Installation.tapHelper)
+          : >\(home)/empty && chmod 644 \(home)/empty && mount --bind \(home)/empty \(Installation.tapHelper)
           """)
       #expect(result.status == 1, "\(result)")
       let wanted: [(check: String, text: String)] = [

@@ -76,7 +76,7 @@ extension EndToEnd {
       `sudo allows these words without a password and no others, and the daemon gets its interface`()
       throws
     {
-      try require(.tap, .nobody, .program("visudo"))
+      try require(.tap, .nobody, .tapForAll, .program("visudo"))
       let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
       let scene = try HostTapScene(
         configuration: "networks: {shared: {mode: shared}, host: {mode: host}}\n", start: false)
@@ -88,9 +88,11 @@ extension EndToEnd {
       // A host whose sudoers is this one, for these processes alone.
       let script = """
         mount --bind \(home)/allow /etc/sudoers && chmod 440 \(home)/allow && chown 0:0 \(home)/allow
-        sudo -l -U nobody
+        # To a pipe, where sudo does not fold lines.
+        sudo -l -U nobody | cat
         \(nobody.joined(separator: " ")) env HOME=\(home) LIMA_HOME=\(home) \(Installation.daemon) doctor --json shared host
         echo "status $?"
+        \(nobody.joined(separator: " ")) env HOME=\(home) LIMA_HOME=\(home) \(Installation.daemon) exec shared -- ip -4 -o addr show dev eth0 2>&1
         """
       let words = scene.host.wrapper + ["unshare", "-m", "sh", "-c", script]
       let result = try run(words[0], Array(words.dropFirst()), seconds: 60)
@@ -107,6 +109,8 @@ extension EndToEnd {
         result.output.contains("network host: sudo does not run its helper without a password"),
         "\(result)")
       #expect(result.output.contains("status 1"), "\(result)")
+      // The words that were printed are those that the daemon has sudo run.
+      #expect(result.output.contains("inet 192.168.105.2/24"), "\(result)")
     }
 
     @Test

@@ -152,7 +152,9 @@ struct HostSetup {
         helperPath, words + ["--owner", "\(uid)"], environment: [])
       let status = try ChildProcess.wait(pid)
       guard status.isSuccess else {
-        throw CommandFailure("The interface \(interface) was not changed: lima-netd-tap \(status)")
+        throw CommandFailure(
+          "The interface \(interface) was not changed: lima-netd-tap \(status)",
+          remedy: "All that this host lacks tells:  lima-netd doctor")
       }
     }
   #else
