@@ -123,16 +123,31 @@ package struct DNSCacheEntry: Codable, Hashable, Sendable {
   }
 }
 
+/// A part of what a network keeps, so that neither side is busy with all of it at once.
+package struct DNSCachePage: Codable, Hashable, Sendable {
+  package var entries: [DNSCacheEntry]
+  /// Where the next part begins (`DNSCacheSelection.from`); nil: this was the last.
+  package var next: Int?
+
+  package init(entries: [DNSCacheEntry], next: Int?) {
+    self.entries = entries
+    self.next = next
+  }
+}
+
 /// Which of the answers kept.
 package struct DNSCacheSelection: Codable, Hashable, Sendable {
   /// Only those of this name; nil: all.
   package var name: String?
   /// And of all names below it.
   package var below: Bool
+  /// Listed from here on: `DNSCachePage.next` of the part before.
+  package var from: Int
 
-  package init(name: String? = nil, below: Bool = false) {
+  package init(name: String? = nil, below: Bool = false, from: Int = 0) {
     self.name = name
     self.below = below
+    self.from = from
   }
 }
 

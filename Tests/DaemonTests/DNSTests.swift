@@ -310,7 +310,8 @@ struct DNSSwapTests {
     let kept: Result<[DNSCacheReport], ErrorReport> = try fixture.result {
       lab.listDNSCache(all, answer: $0)
     }
-    #expect(try kept.get().map(\.name) == ["a.example"])
+    // Two parts.
+    #expect(try kept.get().map(\.name) == ["a.example", "b.example"])
     let flushed: Result<DNSFlushReport, ErrorReport> = try fixture.result {
       lab.flushDNSCache(all, answer: $0)
     }

@@ -130,9 +130,11 @@ final class FakeHost {
           HostError(.invalidConfig, "is not to its taste", jsonPointer: "/taste", plugin: "sour"))
       }
       return .ok
-    case .listDNSCache:
+    case .listDNSCache(let which):
+      let name = which.from == 0 ? "a" : "b"
+      let next = which.from == 0 ? #","next":7"# : ""
       return .json(
-        #"[{"name":"a.example","type":"A","class":"IN","flags":"","code":"NOERROR","answers":2,"ttl":9,"octets":40}]"#
+        #"{"entries":[{"name":"\#(name).example","type":"A","class":"IN","flags":"","code":"NOERROR","answers":2,"ttl":9,"octets":40}]\#(next)}"#
       )
     case .flushDNSCache(let which):
       record("flush" + (which.name.map { " \($0)\(which.below ? " and below" : "")" } ?? ""))

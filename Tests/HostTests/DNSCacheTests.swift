@@ -68,13 +68,13 @@ struct DNSCacheTests {
     // 200 s of sleep: the clock of deadlines stands still.
     fixture.broker.slept = 200 * second
     #expect(try fixture.immediate(message)?.answers.first?.ttl == 100)
-    #expect(fixture.broker.cacheEntries(now: fixture.now).map(\.ttl) == [100])
+    #expect(fixture.broker.cachePage(now: fixture.now).entries.map(\.ttl) == [100])
     fixture.broker.expire(now: fixture.now)
     #expect(fixture.broker.pending == 1)
     fixture.broker.cancel(ticket)
     _ = fixture.effects()
     fixture.broker.slept = 300 * second
-    #expect(fixture.broker.cacheEntries(now: fixture.now).isEmpty)
+    #expect(fixture.broker.cachePage(now: fixture.now).entries.isEmpty)
     var isAsked = false
     _ = try fixture.relayed(message) {
       isAsked = true
@@ -194,14 +194,14 @@ struct DNSCacheTests {
     let secure = DNSEDNS(udpSize: 1232, flags: 0x8000)
     _ = try fixture.relayed(try clientQuery("example.com", edns: secure)) { self.answer($0) }
     func kept() -> [String] {
-      fixture.broker.cacheEntries(now: fixture.now).map(\.name).sorted()
+      fixture.broker.cachePage(now: fixture.now).entries.map(\.name).sorted()
     }
     #expect(kept().count == 5)
     let one = DNSCacheNames(name: try #require(DNSName("EXAMPLE.com")), below: false)
     let below = DNSCacheNames(name: try #require(DNSName("www.example.com")), below: true)
-    #expect(fixture.broker.cacheEntries(one, now: fixture.now).count == 2)
+    #expect(fixture.broker.cachePage(one, now: fixture.now).entries.count == 2)
     #expect(
-      fixture.broker.cacheEntries(below, now: fixture.now).map(\.name).sorted()
+      fixture.broker.cachePage(below, now: fixture.now).entries.map(\.name).sorted()
         == ["a.www.example.com", "www.example.com"])
     #expect(fixture.broker.flushCache(one) == 2)
     #expect(kept() == ["a.www.example.com", "notexample.com", "www.example.com"])
@@ -240,7 +240,7 @@ struct DNSCacheTests {
       _ = try small.relayed(clientQuery("n\(index).example")) { answer($0) }
       if index % 10 == 0 { #expect(try small.immediate(hot) != nil) }
     }
-    let entries = small.broker.cacheEntries(now: small.now)
+    let entries = small.broker.cachePage(now: small.now).entries
     #expect(entries.count == 100)
     #expect(entries.contains { $0.name == "hot.example" && $0.type == "A" && $0.answers == 1 })
     limits.cacheEntries = 16384
@@ -249,9 +249,28 @@ struct DNSCacheTests {
     for index in 0..<1000 {
       _ = try tight.relayed(clientQuery("n\(index).example")) { pluginAnswer($0, count: 20) }
     }
-    let octets = tight.broker.cacheEntries(now: tight.now).reduce(0) { $0 + $1.octets }
+    let octets = tight.broker.cachePage(now: tight.now).entries.reduce(0) { $0 + $1.octets }
     #expect(octets < 64 << 10)
     #expect(octets > 10 << 10)
+  }
+
+  @Test func `a large cache is listed in parts, each entry once, and a part is not large`() throws {
+    let large = BrokerFixture()
+    for index in 0..<1700 { _ = try large.relayed(clientQuery("n\(index).example")) { answer($0) } }
+    var names: [String] = []
+    var from: Int? = 0
+    var parts = 0
+    while let place = from, parts < 100 {
+      let page = large.broker.cachePage(from: place, now: large.now)
+      #expect(page.entries.count <= 500)
+      names += page.entries.map(\.name)
+      from = page.next
+      parts += 1
+    }
+    #expect(parts == 4 && names.count == 1700 && Set(names).count == 1700)
+    for place in [-1, 1700, Int.max] {
+      #expect(large.broker.cachePage(from: place, now: large.now).next == nil)
+    }
   }
 }
 

@@ -113,19 +113,34 @@ extension Network {
 
   // MARK: The cache
 
-  /// Empty when the network does not run.
+  /// Empty when the network does not run. Asked for part by part; what is kept or forgotten meanwhile
+  /// may be in it or not.
   func listDNSCache(
     _ which: DNSCacheSelection, answer: @escaping (Result<[DNSCacheReport], ErrorReport>) -> Void
   ) {
     guard state == .running, let link else { return answer(.success([])) }
+    listDNSCache(which, link, after: [], answer: answer)
+  }
+
+  /// As many as the cache has entries, from a process that may be anybody's.
+  private static let mostCacheEntries = 16384
+
+  private func listDNSCache(
+    _ which: DNSCacheSelection, _ link: HostLink, after before: [DNSCacheReport],
+    answer: @escaping (Result<[DNSCacheReport], ErrorReport>) -> Void
+  ) {
     link.request(.listDNSCache(which)) { [weak self] reply in
       guard let self else { return }
       switch reply {
       case .success(.json(let text)):
-        guard let entries = try? JSONText.decode([DNSCacheEntry].self, from: text) else {
-          fallthrough
+        guard let page = try? JSONText.decode(DNSCachePage.self, from: text) else { fallthrough }
+        let reports = before + page.entries.map { DNSCacheReport(network: self.name, $0) }
+        guard let next = page.next, next > which.from, reports.count < Self.mostCacheEntries else {
+          return answer(.success(reports))
         }
-        answer(.success(entries.map { DNSCacheReport(network: self.name, $0) }))
+        var rest = which
+        rest.from = next
+        listDNSCache(rest, link, after: reports, answer: answer)
       case .success:
         answer(
           .failure(

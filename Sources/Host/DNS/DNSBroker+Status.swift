@@ -55,13 +55,17 @@ extension DNSBroker {
         evictions: counters.evictions, flushes: counters.flushes))
   }
 
-  /// The answers kept, of all names or some, at most `limit`, in no order.
-  package func cacheEntries(
-    _ names: DNSCacheNames? = nil, now: UInt64, limit: Int = .max
-  ) -> [DNSCacheEntry] {
+  /// Entries of one part of the listing, and places of the cache that are looked at for it: some 2 ms.
+  private static let pageEntries = 500
+  private static let pagePlaces = 4096
+
+  /// A part of the answers kept, of all names or some, in no order.
+  package func cachePage(
+    _ names: DNSCacheNames? = nil, from start: Int = 0, now: UInt64
+  ) -> DNSCachePage {
     var entries: [DNSCacheEntry] = []
-    cache.forEach(now: now &+ slept) { key, answer, left in
-      guard entries.count < limit else { return false }
+    let next = cache.forEach(from: start, atMost: Self.pagePlaces, now: now &+ slept) {
+      key, answer, left in
       let question = key.question
       if let names, !names.contains(question.name) { return true }
       entries.append(
@@ -70,8 +74,8 @@ extension DNSBroker {
           flags: key.flags, code: "\(answer.responseCode)",
           answers: answer.lifetime?.negative == nil ? answer.answerCount : 0, ttl: left,
           octets: answer.records.count))
-      return true
+      return entries.count < Self.pageEntries
     }
-    return entries
+    return DNSCachePage(entries: entries, next: next)
   }
 }

@@ -109,12 +109,23 @@ struct DNSCache {
     }
   }
 
-  /// What is kept, for people: with the seconds it has left, until `body` says false.
-  func forEach(now: UInt64, _ body: (DNSCacheKey, DNSAnswer, _ left: UInt64) -> Bool) {
-    for case let entry? in entries where entry.expires > now {
+  /// What is kept, for people: with the seconds it has left, from a place on, until `body` says false.
+  /// - Returns: the place that comes next; nil after the last.
+  @discardableResult
+  func forEach(
+    from start: Int = 0, atMost places: Int = .max, now: UInt64,
+    _ body: (DNSCacheKey, DNSAnswer, _ left: UInt64) -> Bool
+  ) -> Int? {
+    guard start >= 0, start < entries.count else { return nil }
+    let end = start + min(places, entries.count - start)
+    for place in start..<end {
+      guard let entry = entries[place], entry.expires > now else { continue }
       let left = (entry.expires - now + 999_999_999) / 1_000_000_000
-      guard body(entry.key, entry.answer, left) else { return }
+      guard body(entry.key, entry.answer, left) else {
+        return place + 1 < entries.count ? place + 1 : nil
+      }
     }
+    return end < entries.count ? end : nil
   }
 
   private mutating func addSlot() -> Int {

@@ -234,20 +234,16 @@ final class DNSService: DNSPluginOwner {
     return DNSCacheNames(name: name, below: which.below)
   }
 
-  /// A JSON array of `DNSCacheEntry`, as many as a message can take.
+  /// A `DNSCachePage` in JSON.
   func listCache(_ which: DNSCacheSelection) throws(HostError) -> String {
     broker.slept = slept()
-    let entries = broker.cacheEntries(
-      try names(which), now: MonotonicClock.now(), limit: Self.entriesListed)
+    let page = broker.cachePage(try names(which), from: which.from, now: MonotonicClock.now())
     do {
-      return try JSONCoder.jsonValue(of: entries).text
+      return try JSONCoder.jsonValue(of: page).text
     } catch {
       throw HostError(.internal, "the cache cannot be told: \(error)")
     }
   }
-
-  /// Some 150 octets each; the control channel takes messages of 1 MiB.
-  private static let entriesListed = 4000
 
   /// The network is another one: what was kept is of the old one.
   func networkChanged() {
