@@ -27,15 +27,46 @@ extension TCPEngine {
   /// A guest's RST was accepted.
   func guestReset(_ flow: FlowPointer) { leave(flow, inOrder: false) }
 
+  /// Ends the flows of a guest that is gone, some at once and the others a few in each millisecond: the
+  /// end of a connection takes some system calls, and a guest may have had thousands.
+  struct Departure {
+    /// Flows that end at once.
+    var atOnce = 256
+    /// The others, up to now.
+    var later = 0
+
+    /// When the next one ends, after now. Nanoseconds.
+    mutating func delay() -> UInt64 {
+      later += 1
+      return UInt64(1 + later / 128) &* 1_000_000
+    }
+  }
+
   /// The guest's link is gone.
-  func guestLeft(_ flow: FlowPointer) {
-    // Nobody is there to hear that it was taken.
+  func guestLeft(_ flow: FlowPointer, _ departure: inout Departure) {
+    guard flow.pointee.state != .detached else { return }
+    // Without a socket it costs nothing.
+    if flow.pointee.fd >= 0 {
+      guard departure.atOnce > 0 else { return leaveLater(flow, after: departure.delay()) }
+      departure.atOnce -= 1
+    }
+    leave(flow, inOrder: hasSaidAll(flow))
+  }
+
+  /// Whether the guest had said and heard all. Its FIN is taken: nobody is there to hear that it was.
+  private func hasSaidAll(_ flow: FlowPointer) -> Bool {
     if hasFinToTake(flow) {
       flow.pointee.receiveNext &+= 1
       flow.pointee.flags.insert(.guestFinished)
     }
-    leave(
-      flow, inOrder: flow.pointee.flags.contains(.guestFinished) && flow.pointee.bufferedCount == 0)
+    return flow.pointee.flags.contains(.guestFinished) && flow.pointee.bufferedCount == 0
+  }
+
+  /// No packet finds it any more. Its socket is looked at when its time comes or something happens there,
+  /// and is as it was until then.
+  private func leaveLater(_ flow: FlowPointer, after delay: UInt64) {
+    if hasSaidAll(flow) { flow.pointee.flags.insert(.endsInOrder) }
+    detach(flow, for: delay)
   }
 
   private func leave(_ flow: FlowPointer, inOrder: Bool) {
@@ -52,10 +83,12 @@ extension TCPEngine {
     }
     if inOrder { flow.pointee.flags.insert(.endsInOrder) }
     guard flow.pointee.pendingCount > 0 || mustWait(flow) else { return end(flow) }
-    detach(flow)
+    detach(flow, for: Self.lookInterval)
+    setInterest(flow, flow.pointee.interest & UInt8(LND_FD_WRITE))
   }
 
-  private func detach(_ flow: FlowPointer) {
+  /// - Parameter delay: until it is looked at, nanoseconds.
+  private func detach(_ flow: FlowPointer, for delay: UInt64) {
     if flow.pointee.state == .timeWait { timeWaitCount &-= 1 }
     table.remove(index(of: flow))
     flow.pointee.key.link = 0
@@ -71,8 +104,7 @@ extension TCPEngine {
     flow.pointee.acknowledgeDeadline = 0
     flow.pointee.attempts = 0
     flow.pointee.lastActivity = stack.now
-    setInterest(flow, flow.pointee.interest & UInt8(LND_FD_WRITE))
-    flow.pointee.retransmitDeadline = stack.now &+ Self.lookInterval
+    flow.pointee.retransmitDeadline = stack.now &+ delay
     armTimer(flow)
   }
 
@@ -82,11 +114,16 @@ extension TCPEngine {
     sendPending(flow)
     guard flow.pointee.state == .detached else { return }
     if flow.pointee.hostNext != before { flow.pointee.lastActivity = stack.now }
-    if flow.pointee.pendingCount == 0, !mustWait(flow) { end(flow) }
+    if flow.pointee.pendingCount == 0, !mustWait(flow) { return end(flow) }
+    setInterest(flow, flow.pointee.interest & UInt8(LND_FD_WRITE))
   }
 
   /// The timer of a detached flow.
   func lookAtDetached(_ flow: FlowPointer) {
+    if flow.pointee.pendingCount > 0, flow.pointee.interest & UInt8(LND_FD_WRITE) == 0 {
+      continueDetached(flow)
+      guard flow.pointee.state == .detached else { return }
+    }
     if flow.pointee.pendingCount > 0 {
       if stack.now &- flow.pointee.lastActivity > Self.patience { return abandon(flow) }
     } else {

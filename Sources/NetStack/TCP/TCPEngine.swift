@@ -284,8 +284,9 @@ package final class TCPEngine {
 
   /// The link is gone: its flows are reset towards the host, unless the guest had said all.
   func linkDown(_ link: UInt32) {
+    var departure = Departure()
     forEachFlow { flow in
-      if flow.pointee.key.link == link { guestLeft(flow) }
+      if flow.pointee.key.link == link { guestLeft(flow, &departure) }
     }
     endWaiting(link)
     endOfTurn()
@@ -294,10 +295,11 @@ package final class TCPEngine {
   /// Stations behind a link that stays up are gone; a guest that goes on with another Ethernet address
   /// is not.
   func stationsDown(_ stations: Set<MACAddress>, on link: UInt32) {
+    var departure = Departure()
     forEachFlow { flow in
       guard flow.pointee.key.link == link else { return }
       let mac = stack.currentMAC(flow.pointee.guestMAC, of: flow.pointee.key.guest, on: link)
-      if stations.contains(mac) { guestLeft(flow) }
+      if stations.contains(mac) { guestLeft(flow, &departure) }
     }
     endOfTurn()
   }
@@ -315,7 +317,8 @@ package final class TCPEngine {
 
   func shutDown() {
     // What the kernel took is still sent, where the guest had finished.
-    forEachFlow { guestLeft($0) }
+    var departure = Departure(atOnce: .max)
+    forEachFlow { guestLeft($0, &departure) }
     forEachFlow { abandon($0) }
     endOfTurn()
     _ = settle()

@@ -46,7 +46,7 @@ final class CrowdScene {
     }
   }
 
-  private func up(_ port: lnd_port, _ kind: UInt32) {
+  func up(_ port: lnd_port, _ kind: UInt32) {
     var info = lnd_port_info()
     info.size = UInt32(MemoryLayout<lnd_port_info>.size)
     info.kind = kind

@@ -140,4 +140,34 @@ struct TCPShareTests {
     #expect(scene.share(2).flows == 1)
     #expect(scene.kernel.openCount == scene.stack.core.descriptors.tcp)
   }
+
+  @Test
+  func
+    `a guest with thousands of connections that leaves ends some at once, the others bit by bit`()
+  {
+    let scene = CrowdScene(guests: 2) { $0.maximumFlows = 8192 }
+    for port in UInt16(1)...2000 {
+      scene.send(1, scene.syn(1, port: port))
+      scene.accept(1)
+    }
+    #expect(scene.kernel.openCount == 2000)
+    scene.stack.portDown(1)
+    // No more system calls than a turn has time for.
+    #expect(scene.kernel.openCount == 2000 - 256)
+    // None of them is found any more, not even by a guest that gets the place.
+    scene.up(1, LND_PORT_GUEST)
+    scene.host.frames = []
+    scene.send(1, scene.syn(1, port: 1999))
+    scene.accept(1)
+    #expect(scene.kernel.openCount == 2000 - 256 + 1)
+    // One at whose socket something happens ends at once; the others with time.
+    for _ in 0..<20 {
+      let before = scene.kernel.openCount
+      scene.turn(after: 1_000_000)
+      #expect(before - scene.kernel.openCount <= 256)
+    }
+    #expect(scene.kernel.openCount == 1 && scene.stack.tcp.flowCount == 1)
+    #expect(scene.kernel.sockets.values.filter(\.wasReset).count == 2000)
+    #expect(scene.stack.chunks.used == 0)
+  }
 }
