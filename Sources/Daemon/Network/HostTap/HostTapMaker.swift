@@ -21,6 +21,8 @@ final class HostTapMaker {
   private let user: UInt32
   /// Finds sudo; tests give their own.
   var sudo: () -> String? = { HostTapMaker.find("sudo", in: CurrentProcess.environment["PATH"]) }
+  /// Looks at a bridge before anybody is asked for a port of it; tests give their own.
+  var bridges = BridgeCheck()
   /// sudo notes every refusal in the system's log: it is not asked again until then.
   private var refusals: [HostTapRequest: (until: UInt64, error: HostTapError)] = [:]
 
@@ -43,6 +45,9 @@ final class HostTapMaker {
   func obtain(_ request: HostTapRequest, _ answer: @escaping Answer) {
     #if os(Linux)
       do throws(HostTapError) {
+        if case .bridge(let bridge) = request.place, let reason = bridges.refusal(of: bridge) {
+          throw .unsuitable(reason)
+        }
         if let held = try attachToOwn(request) { return answer(.success(held)) }
         try startHelper(request, answer)
       } catch {
