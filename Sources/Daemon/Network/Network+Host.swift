@@ -77,6 +77,11 @@ extension Network {
       case .success(let held):
         tap = held
         log(.info, "has the interface \(held.spec.name)")
+        if case .bridge(let bridge) = held.request.place,
+          let caution = context.taps.bridges.caution(about: bridge)
+        {
+          log(.warning, caution)
+        }
       case .failure(let error):
         throw HostTapAdvice(
           network: name, command: context.command, home: context.homeWords

@@ -72,7 +72,8 @@ struct Recommend: ParsableCommand {
     guard let mode = choice.mode else { return .served }
     guard modes.contains(mode) else { return .unserved("no plugin serves mode \(mode)") }
     guard let network = networks.first(where: { $0.name == choice.network }) else {
-      return .unserved("networks.yaml has no network \(choice.network): lima-netd network create")
+      return .unserved(
+        "networks.yaml has no network \(choice.network): \(choice.creation)")
     }
     if mode == "bridged", let bridge = network.settings.interface,
       !Files.exists("/sys/class/net/\(bridge)/bridge")

@@ -17,6 +17,8 @@ enum HostTapError: Error, Sendable {
   /// It was set up with other settings than the network has now.
   case outdated(interface: String, has: String, wants: String)
   case busy(interface: String)
+  /// The interface that networks.yaml names cannot carry guests.
+  case unsuitable(String)
   /// The helper's own words.
   case refused(String)
   case system(SystemError)
@@ -75,6 +77,7 @@ struct HostTapAdvice {
       )
     case .busy(let interface):
       (.busy, "its interface \(interface) is in use: another lima-netd of yours serves it")
+    case .unsuitable(let reason): (.invalidConfig, reason)
     case .refused(let text): (.system, "\(text). All that is missing tells:  \(doctor)")
     case .system(let error):
       (.system, "its interface could not be had: \(error). All that is missing tells:  \(doctor)")

@@ -23,6 +23,8 @@ final class HostTapMaker {
   var sudo: () -> String? = { ProgramSearch.find("sudo") }
   /// Why root must not run the helper; tests give their own.
   var judge: (String) -> PathFlaw? = { HelperSafety.flaw(of: $0) }
+  /// Looks at a bridge before anybody is asked for a port of it; tests give their own.
+  var bridges = BridgeCheck()
   /// sudo notes every refusal in the system's log: it is not asked again until then.
   private var refusals: [HostTapRequest: (until: UInt64, error: HostTapError)] = [:]
 
@@ -39,6 +41,9 @@ final class HostTapMaker {
   func obtain(_ request: HostTapRequest, _ answer: @escaping Answer) {
     #if os(Linux)
       do throws(HostTapError) {
+        if case .bridge(let bridge) = request.place, let reason = bridges.refusal(of: bridge) {
+          throw .unsuitable(reason)
+        }
         if let held = try attachToOwn(request) { return answer(.success(held)) }
         try startHelper(request, answer)
       } catch {
