@@ -72,9 +72,11 @@ extension EndToEnd {
         #expect(eventually { killer?.output.contains("looking") == true }, comment)
       }
       let guest = try scene.daemon.begin("exec", "shared", "--", "sleep", "60")
+      // The moment is what is tried.
       usleep(moment)
       let process = way == 0 ? nil : try? scene.daemon.hostProcess(of: "shared")
       if way == 1 || way == 3, let process { kill(Int32(process), SIGKILL) }
+      // As above, between the two.
       if way == 3 { usleep(UInt32.random(in: 0..<50_000, using: &dice)) }
       if way == 2 { kill(guest.process.processIdentifier, SIGKILL) }
       if way == 4 {

@@ -94,6 +94,7 @@ extension EndToEnd {
           lndsudo ALL=(root) NOPASSWD: \(Installation.tapHelper) open shared --address 192.168.105.1/24
 
           """, folder)
+      // A network that has failed is not tried again within a second.
       usleep(1_100_000)
       let started = try scene.daemon.netd("network", "start", "shared")
       #expect(started.succeeded, "\(started)\n\(scene.daemon.log)")
