@@ -30,7 +30,7 @@ final class HostTapScene {
     """
 
   /// - Parameter user: words that make the daemon somebody else in the namespace.
-  init(configuration: String = configuration, user: [String] = [], start: Bool = true) throws {
+  init(configuration: String? = configuration, user: [String] = [], start: Bool = true) throws {
     host = try Namespace()
     let words = host.wrapper + ["unshare", "-n", "sh", "-c", "echo up $$; exec sleep 600"]
     outsideHolder = try RunningCommand(words[0], Array(words.dropFirst()))

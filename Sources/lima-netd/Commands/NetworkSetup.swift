@@ -24,6 +24,8 @@ struct NetworkSetup: ParsableCommand {
         sudo lima-netd network setup shared
         sudo lima-netd network setup shared --boot
         sudo lima-netd network unsetup shared
+
+      A home without networks.yaml gets Lima's default one, which has shared, host and bridged.
       """)
 
   @Argument(help: "The network, of the calling user's networks.yaml.")
@@ -78,6 +80,7 @@ struct HostSetup {
   let interface: String
   let helperPath: String
   private let home: LimaHome
+  private let homeWasGiven: Bool
 
   init(network: String, user: String?, home options: HomeOptions) throws {
     #if os(Linux)
@@ -98,8 +101,9 @@ struct HostSetup {
       userName = account.name
       interface = HostTapLink.name(user: account.uid, network: network)
       helperPath = Installation(executable: try ChildProcess.ownPath()).tapHelper
+      homeWasGiven = options.path != nil || environment["LIMA_HOME"] != nil
       // sudo takes the user's own environment away.
-      if options.path == nil, environment["LIMA_HOME"] == nil {
+      if !homeWasGiven {
         home = LimaHome(path: account.home + "/.lima", workingDirectory: "/")
       } else {
         home = try options.resolve()
@@ -115,13 +119,13 @@ struct HostSetup {
     /// Read as the user: root does not open what the user may not.
     func request() throws -> HostTapRequest {
       let configuration = try Privilege.asUser(uid) {
-        try Configuration.load(home.configFile, mayBeMissing: true)
+        try writeDefaultFile()
+        return try Configuration.load(home.configFile, mayBeMissing: true)
       }
       guard let found = configuration.networks.first(where: { $0.name == network }) else {
         throw CommandFailure(
           "There is no network \(network) in \(home.configFile)",
-          remedy:
-            "Add it:  lima-netd network create \(network) --mode shared --gateway 192.168.105.1\n"
+          remedy: "Add it, as \(userName):  \(creation)\n"
             + "Another home than that of \(userName) is given with --lima-home.")
       }
       guard let request = HostTapRequest(found),
@@ -132,6 +136,34 @@ struct HostSetup {
         )
       }
       return request
+    }
+
+    /// A home without networks.yaml gets Lima's default one when the network is one of its: it is the user's file.
+    private func writeDefaultFile() throws {
+      guard !Files.exists(home.configFile) else { return }
+      do throws(NetworksFileError) {
+        let file = try NetworksFile(home.configFile, template: NetworkEditing.template)
+        let known = try file.configuration().networks.first { $0.name == network }
+        guard let known, HostTapRequest(known) != nil,
+          !["slirp", "user-v2"].contains(known.settings.mode)
+        else { return }
+        try file.write()
+        StandardOutput.print("\(home.configFile) is written, with Lima's networks")
+      } catch {
+        throw CommandFailure("\(error)")
+      }
+    }
+
+    /// The command that makes a network of this name; its mode is guessed from the name.
+    private var creation: String {
+      let how =
+        switch network {
+        case "host": "--mode host --gateway 192.168.106.1"
+        case "bridged": "--mode bridged --interface br0"
+        default: "--mode shared --gateway 192.168.105.1"
+        }
+      let other = homeWasGiven ? " --lima-home \(home.path)" : ""
+      return "lima-netd network create \(network) \(how)\(other)"
     }
 
     /// Runs lima-netd-tap, whose words are shown when it refuses.

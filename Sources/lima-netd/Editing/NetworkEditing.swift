@@ -80,7 +80,7 @@ struct NetworkEditing {
     }
   }
 
-  private static var template: NetworksTemplate {
+  static var template: NetworksTemplate {
     #if os(Linux)
       let groups = (try? Files.read("/etc/group", limit: 4 << 20)).map {
         String(decoding: $0, as: UTF8.self).split(separator: "\n")

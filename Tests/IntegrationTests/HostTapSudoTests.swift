@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The real sudo, and a user without privileges. Accounts, sudoers and /dev/net/tun are this test's own, in mount namespaces
+// over the machine's: nothing has to be taken back.
+
+import Foundation
+import Testing
+
+extension EndToEnd {
+  @Suite(.timeLimit(.minutes(3))) struct HostTapSudoTests {
+    private static let uid = 61_234
+
+    /// Files to lie over the machine's, and what becomes the user among them.
+    private func stage(_ folder: String) throws -> [String] {
+      try FileManager.default.createDirectory(
+        atPath: folder + "/sudoers.d", withIntermediateDirectories: true)
+      let account = "lndsudo"
+      let made = try run(
+        "sh",
+        [
+          "-ec",
+          """
+          cd \(folder); chmod 755 . sudoers.d
+          cp /etc/passwd passwd; cp /etc/group group; cp -p /etc/shadow shadow
+          echo '\(account):x:\(Self.uid):\(Self.uid)::\(folder):/bin/sh' >>passwd
+          echo '\(account):x:\(Self.uid):' >>group
+          echo '\(account):!:19000:0:99999:7:::' >>shadow
+          mknod -m 666 tun c 10 200
+          cat >become <<'END'
+          #!/bin/sh
+          set -e
+          mount --make-rprivate /
+          for file in passwd group shadow sudoers.d; do mount --bind \(folder)/$file /etc/$file; done
+          mount --bind \(folder)/tun /dev/net/tun
+          exec setpriv --reuid \(Self.uid) --regid \(Self.uid) --clear-groups "$@"
+          END
+          chmod 755 become
+          """,
+        ])
+      try #require(made.succeeded, "\(made)")
+      return ["unshare", "-m", folder + "/become"]
+    }
+
+    private func write(sudoers: String, _ folder: String) throws {
+      let path = folder + "/sudoers.d/lima-netd"
+      try? FileManager.default.removeItem(atPath: path)
+      try sudoers.write(toFile: path, atomically: false, encoding: .utf8)
+      try run("chmod", ["440", path])
+    }
+
+    @Test func `with sudo once, or one line of sudoers, a user has a network that the host pings`()
+      throws
+    {
+      try require(.tap, .nobody, .program("sudo"), .program("python3"), .program("curl"))
+      let folder = "/tmp/lndr\(UInt32.random(in: .min ... .max))"
+      let user = try stage(folder)
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      // A home without networks.yaml.
+      let scene = try HostTapScene(configuration: nil, user: user)
+      defer { scene.stop() }
+      let become = scene.host.wrapper + user
+      func sudo(_ words: String...) throws -> CommandResult {
+        let all = become + ["sudo", "-n", Installation.daemon, "network"] + words
+        return try run(all[0], Array(all.dropFirst()))
+      }
+      let home = ["--lima-home", scene.daemon.home]
+      let interface = "ln\(Self.uid)-shared"
+
+      // By `network setup`, once: the file comes with it, and belongs to the user.
+      try write(sudoers: "lndsudo ALL=(root) NOPASSWD: ALL\n", folder)
+      let setup = try sudo("setup", "shared", home[0], home[1])
+      #expect(setup.succeeded && setup.output.contains(interface), "\(setup)")
+      let file = scene.daemon.home + "/_config/networks.yaml"
+      let owner = try FileManager.default.attributesOfItem(atPath: file)[.ownerAccountID] as? Int
+      #expect(owner == Self.uid)
+      let unknown = try sudo("setup", "nope", home[0], home[1])
+      #expect(
+        unknown.errors.contains("lima-netd network create nope --mode shared"), "\(unknown)")
+      try write(sudoers: "", folder)
+      let address = try eventuallyServes(scene)
+      let page = try scene.host.shell(
+        "ping -c 1 -W 5 \(address) && curl -sS -m 10 http://\(address):8000/")
+      #expect(page.output.contains("guest web"), "\(page)\n\(scene.daemon.log)")
+      #expect(try scene.daemon.netd("network", "stop", "shared").succeeded)
+      try write(sudoers: "lndsudo ALL=(root) NOPASSWD: ALL\n", folder)
+      #expect(
+        try eventually(within: 10) { try sudo("unsetup", "shared", home[0], home[1]).succeeded })
+      #expect(try !scene.interfaces().contains(interface))
+
+      // By the line of docs/networks.md, with a terminal of sudo's own between.
+      try write(
+        sudoers: """
+          Defaults use_pty
+          lndsudo ALL=(root) NOPASSWD: \(Installation.tapHelper) open shared --address 192.168.105.1/24
+
+          """, folder)
+      // A network that has failed is not tried again within a second.
+      usleep(1_100_000)
+      let started = try scene.daemon.netd("network", "start", "shared")
+      #expect(started.succeeded, "\(started)\n\(scene.daemon.log)")
+      #expect(try scene.interfaces().contains(interface))
+      let guest = try scene.daemon.guest("ping -c 1 -W 5 192.168.105.1", on: "shared")
+      #expect(guest.succeeded, "\(guest)")
+      // Other words than the line's are not allowed by it.
+      let other = become + ["sudo", "-n", Installation.tapHelper, "setup", "shared", "--address"]
+      #expect(try !run(other[0], Array(other.dropFirst()) + ["192.168.105.1/24"]).succeeded)
+      #expect(try scene.daemon.netd("network", "stop", "shared").succeeded)
+      #expect(try eventually(within: 10) { try !scene.interfaces().contains(interface) })
+    }
+
+    /// The daemon sees the file that root wrote for the user without being told.
+    private func eventuallyServes(_ scene: HostTapScene) throws -> String {
+      let socket = scene.daemon.socket("qemu", of: "shared")
+      #expect(eventually(within: 20) { FileManager.default.fileExists(atPath: socket) })
+      return try scene.server("web", on: "shared")
+    }
+  }
+}
