@@ -101,6 +101,9 @@ open class NetworkPlugin {
   /// Writes one JSON object: counters and state worth showing.
   open func status(_ sink: lnd_sink) { host.write(sink, "{}") }
 
+  /// The class of the instance for a configuration: one mode of a network may be several things.
+  open class func implementation(_ config: NetworkConfig) -> NetworkPlugin.Type { self }
+
   /// Checks rules between options that the schema cannot say.
   open class func validate(host: HostContext, config: NetworkConfig) throws(PluginFailure) {}
 }

@@ -51,7 +51,8 @@ extension NetworkPlugin {
       else { return nil }
       let host = HostContext(table: table)
       do throws(PluginFailure) {
-        let instance = try type.init(host: host, config: try NetworkPlugin.config(config))
+        let config = try NetworkPlugin.config(config)
+        let instance = try type.implementation(config).init(host: host, config: config)
         return Unmanaged<NetworkPlugin>.passRetained(instance).toOpaque()
       } catch {
         host.fail(error)
@@ -109,7 +110,8 @@ extension NetworkPlugin {
       defer { table.deallocate() }
       let host = HostContext(table: table)
       return NetworkPlugin.status(host) { () throws(PluginFailure) in
-        try type.validate(host: host, config: try NetworkPlugin.config(config))
+        let config = try NetworkPlugin.config(config)
+        try type.implementation(config).validate(host: host, config: config)
       }
     }
     ops.status = { instance, sink in NetworkPlugin.with(instance) { $0.status(sink) } }

@@ -88,11 +88,13 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
   package var mtu: Int
   /// What its plugin is given of the host (limanetd.tap/1).
   package var tap: TapSpec?
+  /// The supervisor connects it to another daemon instead: an uplink comes as a port.
+  package var hasPeer: Bool
 
   package init(
     name: String, mode: String, plugin: PluginRef, options: String = "{}",
     dns: PluginRef? = nil, dnsOptions: String = "{}", dnsPolicy: DNSPolicy = DNSPolicy(),
-    stateDirectory: String = "", mtu: Int = 0, tap: TapSpec? = nil
+    stateDirectory: String = "", mtu: Int = 0, tap: TapSpec? = nil, hasPeer: Bool = false
   ) {
     self.name = name
     self.mode = mode
@@ -104,6 +106,7 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
     self.stateDirectory = stateDirectory
     self.mtu = mtu
     self.tap = tap
+    self.hasPeer = hasPeer
   }
 }
 
@@ -156,10 +159,12 @@ package struct PortSpec: Codable, Hashable, Sendable {
   package var journalSlot: Int
   /// Held over from a process that died.
   package var resumed: Bool
+  /// No guest, but the way to another daemon's network: a port of the switch that the plugin does not see.
+  package var isUplink: Bool
 
   package init(
     id: UInt64, transport: PortTransport, name: String = "", mac: String? = nil, mtu: Int = 0,
-    vnetHeader: Bool = false, journalSlot: Int = -1, resumed: Bool = false
+    vnetHeader: Bool = false, journalSlot: Int = -1, resumed: Bool = false, isUplink: Bool = false
   ) {
     self.id = id
     self.transport = transport
@@ -169,6 +174,7 @@ package struct PortSpec: Codable, Hashable, Sendable {
     self.vnetHeader = vnetHeader
     self.journalSlot = journalSlot
     self.resumed = resumed
+    self.isUplink = isUplink
   }
 }
 

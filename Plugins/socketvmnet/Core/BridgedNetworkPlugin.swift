@@ -22,6 +22,10 @@ package final class BridgedNetwork: NetworkPlugin {
     try super.init(host: host, config: config)
   }
 
+  package override class func implementation(_ config: NetworkConfig) -> NetworkPlugin.Type {
+    PeerNetwork.serves(config) ? PeerNetwork.self : self
+  }
+
   package override class func validate(
     host: HostContext, config: NetworkConfig
   ) throws(PluginFailure) {

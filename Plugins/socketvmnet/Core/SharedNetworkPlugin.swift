@@ -47,6 +47,10 @@ package final class SharedNetwork: SwitchedGateway {
     try super.init(host: host, config: config, settings: options.settings, stack: stack)
   }
 
+  package override class func implementation(_ config: NetworkConfig) -> NetworkPlugin.Type {
+    PeerNetwork.serves(config) ? PeerNetwork.self : self
+  }
+
   package override class func validate(
     host: HostContext, config: NetworkConfig
   ) throws(PluginFailure) {

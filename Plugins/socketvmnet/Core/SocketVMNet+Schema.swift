@@ -67,6 +67,7 @@ extension SharedNetwork {
           "items": { "type": "string", "minLength": 1, "maxLength": 253 },
           "description": "Search domains for guests, in order, before the guests' own domain. Default: the host's, as in its resolv.conf."
         },
+    \#(PeerNetwork.schemaOfSocket),
         "leaseSeconds": {
           "type": "integer",
           "minimum": 120,
@@ -88,8 +89,8 @@ extension BridgedNetwork {
       "title": "Options of the socketvmnet network plugin, mode bridged",
       "type": "object",
       "additionalProperties": false,
-      "required": ["interface"],
       "properties": {
+    \#(PeerNetwork.schemaOfSocket),
         "interface": {
           "type": "string",
           "minLength": 1,

@@ -67,8 +67,29 @@ package struct NetworkReport: Codable, Sendable {
   package var restarts: Int
   package var retryAt: String?
   package var lastExit: ExitReport?
+  /// The connection to another daemon's network; nil for networks that have none.
+  package var uplink: UplinkReport?
   /// What the network-host itself reports: ports with counters, the plugin's status, DNS counters.
   package var live: JSONValue?
+}
+
+/// The connection to socket_vmnet or another daemon that a network's guests reach the outside by.
+package struct UplinkReport: Codable, Sendable, Hashable {
+  package enum State: String, Codable, Sendable {
+    /// Nobody is connected, and it is tried again and again.
+    case connecting
+    case connected
+  }
+
+  package var socket: String
+  package var state: State
+  /// Why it is not connected, or what ended the connection before this one.
+  package var error: String?
+  /// Since when it is connected.
+  package var since: String?
+  /// Connections that were made, and those that ended.
+  package var connections: UInt64
+  package var lost: UInt64
 }
 
 package struct LoadedPlugin: Codable, Sendable, Hashable {

@@ -79,9 +79,12 @@ package struct ConfigDecoder {
 
   private mutating func decode(_ root: YAMLNode, into configuration: inout Configuration) {
     let top = mapping(root, path: [], known: Self.topKeys)
-    if let paths = top["paths"], !paths.value.isNull { decodePaths(paths.value) }
+    if let paths = top["paths"], !paths.value.isNull {
+      decodePaths(paths.value, into: &configuration.paths)
+    }
     if let group = top["group"], let name = string(group, path: ["group"]), !name.isEmpty {
       checkIdentifier(name, path: ["group"], mark: group.value.mark)
+      configuration.paths.group = name
     }
     if let dns = top["dns"] { commonDNS = decodeDNS(dns, path: ["dns"]) }
     if let plugins = top["plugins"] {
@@ -93,7 +96,7 @@ package struct ConfigDecoder {
     }
   }
 
-  private mutating func decodePaths(_ node: YAMLNode) {
+  private mutating func decodePaths(_ node: YAMLNode, into result: inout LimaPaths) {
     let paths = mapping(
       node, path: ["paths"], known: Self.pathKeys, obsolete: Self.obsoletePathKeys)
     for key in Self.pathKeys {
@@ -102,6 +105,11 @@ package struct ConfigDecoder {
       }
       if !text.isEmpty, !text.hasPrefix("/") {
         problem(.relativePath(text), ["paths", key], member.value.mark)
+      }
+      switch key {
+      case "socketVMNet": result.socketVMNet = text
+      case "varRun": result.varRun = text
+      default: result.sudoers = text
       }
     }
   }

@@ -10,6 +10,8 @@ package struct Configuration: Sendable {
   package var networks: [NetworkConfiguration]
   /// `plugins:`, searched after each `--plugin-dir` and before the built-in directory.
   package var pluginDirectories: [String]
+  /// What runs as root, and where: macOS only.
+  package var paths = LimaPaths()
   /// Worth a line in the log, no reason to refuse the file.
   package var warnings: [ConfigProblem]
 }

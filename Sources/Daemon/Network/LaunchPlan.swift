@@ -62,23 +62,36 @@ struct LaunchPlan: Sendable {
   }
 
   /// What the host is told.
-  func spec(stateDirectory: String, tap: TapSpec? = nil) -> NetworkSpec {
-    NetworkSpec(
+  /// - Parameter peer: the socket that takes the TAP's place, which the plugin has to be told of where the
+  ///   options do not name it.
+  func spec(stateDirectory: String, tap: TapSpec? = nil, peer: String? = nil) -> NetworkSpec {
+    var options = options
+    if let peer { options["socket"] = .string(peer) }
+    return NetworkSpec(
       name: network.name, mode: network.settings.mode, plugin: plugin.reference,
       options: JSONValue.object(options).text, dns: dns.reference,
       dnsOptions: JSONValue.object(dnsOptions).text, dnsPolicy: dnsSpec.policy,
-      stateDirectory: stateDirectory, mtu: options["mtu"]?.integer() ?? tap?.mtu ?? 0, tap: tap)
+      stateDirectory: stateDirectory, mtu: options["mtu"]?.integer() ?? tap?.mtu ?? 0, tap: tap,
+      hasPeer: peer != nil)
   }
 
   /// The TAP of the host's that its plugin needs; nil when it needs none.
   /// - Throws: when the options do not say which.
   func tapRequest() throws(ErrorReport) -> HostTapRequest? {
-    guard plugin.plugin.needsTap else { return nil }
+    guard plugin.plugin.needsTap, peerSocket == nil else { return nil }
     if let request = HostTapRequest(network: network.name, options: options) { return request }
     throw ErrorReport(
       code: HostError.Code.invalidConfig.rawValue,
       message: "network \(network.name): its options name neither a gateway nor an interface, "
         + "one of which plugin \(plugin.plugin.name) needs")
+  }
+
+  /// The socket of another daemon that takes the TAP's place; nil when there is none.
+  var peerSocket: String? {
+    guard plugin.plugin.needsTap, let path = options["socket"]?.string, !path.isEmpty else {
+      return nil
+    }
+    return path
   }
 
   /// The same of its DNS, for a process that runs.

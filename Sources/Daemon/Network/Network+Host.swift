@@ -54,6 +54,7 @@ extension Network {
       let plan = try planToStart(registry)
       for warning in plan.warnings { log(.warning, warning) }
       active = plan
+      if try takePeer(plan) { return }
       guard let request = try plan.tapRequest() else {
         tap = nil
         return try launch(plan)
@@ -93,11 +94,11 @@ extension Network {
     }
   }
 
-  private func launch(_ plan: LaunchPlan) throws(ErrorReport) {
+  func launch(_ plan: LaunchPlan) throws(ErrorReport) {
     let link = try spawn()
     sockets.unwatchUnixgram()
     let spec = plan.spec(
-      stateDirectory: context.home.networkDirectory(name), tap: tap?.spec)
+      stateDirectory: context.home.networkDirectory(name), tap: tap?.spec, peer: peer?.socket)
     log(
       .info,
       "starting process \(link.pid): plugin \(plan.plugin.plugin.name) \(plan.plugin.module.version) "
@@ -159,6 +160,7 @@ extension Network {
       }
     }
     for guest in guests.values.sorted(by: { $0.id < $1.id }) { introduce(guest, to: link) }
+    connectPeer(link)
     replayNames(to: link)
     replayForwards(to: link)
     for id in captures.keys.sorted() { beginCapture(id, on: link) }
@@ -199,6 +201,7 @@ extension Network {
     error = report
     active = nil
     tap = nil
+    leavePeer()
     log(.error, report.message)
     failedUntil = MonotonicClock.now() &+ 1_000_000_000
     let waiting = waiters
@@ -219,6 +222,8 @@ extension Network {
 
   func handle(_ event: HostEvent) {
     switch event {
+    case .portGone(let id, let reason) where peer?.owns(id) == true:
+      peer?.lost(id, reason)
     case .portGone(let id, let reason):
       guestLeft(id, reason, tellHost: false)
     case .guestUp(let id, let name, _, let address):
@@ -246,6 +251,7 @@ extension Network {
 
   private func ended(_ link: HostLink, _ status: ChildProcess.ExitStatus) {
     self.link = nil
+    peer?.rest()
     if state == .stopping { return stopped(status) }
     // One that ran and died is no failed start: who has come meanwhile waits for the next one.
     let wasStarting = state == .starting
@@ -377,6 +383,7 @@ extension Network {
     state = .stopped
     active = nil
     tap = nil
+    leavePeer()
     dnsError = nil
     keptDNS = nil
     nextDNS = nil

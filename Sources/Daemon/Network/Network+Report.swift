@@ -27,7 +27,7 @@ extension Network {
       guests: guests.values.map(\.report).sorted { $0.id < $1.id }
         + unixgramGuests.values.sorted { $0.id < $1.id },
       forwards: listedForwards, host: link.map { HostReport(pid: $0.pid, since: $0.startedAt) },
-      restarts: restarts, retryAt: retryAt, lastExit: lastExit, live: nil)
+      restarts: restarts, retryAt: retryAt, lastExit: lastExit, uplink: peer?.report, live: nil)
   }
 
   /// Tells the log why it could not start; nothing when it could, or runs.

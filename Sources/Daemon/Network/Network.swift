@@ -36,6 +36,8 @@ struct NetworkContext {
   let bridge: LoopBridge
   let rest: Rest
   let taps: HostTapMaker
+  /// Where a network's host uplink is socket_vmnet's: macOS.
+  let vmnet: VMNetManager?
   /// The command line's own file, and the home that root has to be told: for remedies.
   let command: String
   let homeWords: String
@@ -68,6 +70,8 @@ final class Network {
   var link: HostLink?
   /// What its plugin has of the host, as long as the network is wanted.
   var tap: HeldTap?
+  /// The way to another daemon's network, where that is its uplink.
+  var peer: PeerUplink?
   /// Counts starts, so that answers to an earlier one are recognised.
   var attempt = 0
   var backoff = Backoff()

@@ -19,6 +19,7 @@ package enum RegistryError: Error, Sendable, Hashable, CustomStringConvertible {
 
   package var description: String {
     switch self {
+    case .unclaimedMode(let mode, _, _) where VZNAT.isMeant(by: mode): return VZNAT.noMode
     case .unclaimedMode(let mode, let known, let failed):
       var text = "no plugin claims mode `\(mode)`: "
       if known.isEmpty {

@@ -52,6 +52,7 @@ package final class Supervisor {
       gracePeriod: options.gracePeriod, log: log, plugins: plugins, guestIDs: GuestIDs(),
       servers: servers, bridge: bridge, rest: Rest(loop: loop),
       taps: HostTapMaker(loop: loop, helper: options.installation.tapHelper),
+      vmnet: Self.vmnet(loop, options.home, log),
       command: options.installation.executable,
       homeWords: options.installation.homeWords(for: options.home))
     loop.onWake = { [weak self] in
@@ -59,6 +60,14 @@ package final class Supervisor {
       bridge.drain(self)
       context.rest.disturb()
     }
+  }
+
+  private static func vmnet(_ loop: EventLoop, _ home: LimaHome, _ log: Logger) -> VMNetManager? {
+    #if os(macOS)
+      VMNetManager(layers: .system(loop), logFolder: home.networksDirectory) { log.notice("\($0)") }
+    #else
+      nil
+    #endif
   }
 
   // MARK: Starting
@@ -175,6 +184,7 @@ package final class Supervisor {
   private func apply(_ new: Configuration) {
     configuration = new
     for warning in new.warnings { log.warning("\(warning.text(file: new.file))") }
+    context.vmnet?.paths = new.paths
     plugins.directories = pluginDirectories(new)
     plugins.pinnedFiles = Self.pinnedFiles(new)
     let names = Set(new.networks.map(\.name))

@@ -74,7 +74,7 @@ final class NetworkPlugin: PluginRole {
   /// validate, create, start; for a switched network also its one port.
   /// - Parameter tap: of `spec.tap`; taken over, whatever comes of it.
   func start(_ spec: NetworkSpec, tap fd: Int32? = nil) throws(HostError) {
-    try take(spec.tap, fd)
+    try take(spec.tap, fd, hasPeer: spec.hasPeer)
     let created: Result<Void, HostError> = withConfig(spec) { config in
       Result { () throws(HostError) in
         if let validate = ops.validate {
@@ -98,13 +98,13 @@ final class NetworkPlugin: PluginRole {
     watchSwitch()
   }
 
-  private func take(_ spec: TapSpec?, _ fd: Int32?) throws(HostError) {
+  private func take(_ spec: TapSpec?, _ fd: Int32?, hasPeer: Bool) throws(HostError) {
     if let fd, let spec, plugin.descriptor.needsTap {
       tap = GivenTap(spec, fd: fd)
       return
     }
     if let fd { Descriptor.close(fd) }
-    guard plugin.descriptor.needsTap else { return }
+    guard plugin.descriptor.needsTap, !hasPeer else { return }
     throw HostError(
       .unsupported, "the plugin needs a TAP of the host's, and got none", plugin: bridge.name)
   }

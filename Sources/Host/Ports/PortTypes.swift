@@ -63,14 +63,17 @@ package enum PortEnd: Equatable, Sendable {
 
 extension PortEnd: CustomStringConvertible {
   /// One line for logs and for the reason of `portGone`.
-  package var description: String {
+  package var description: String { words("guest") }
+
+  /// - Parameter who: is at the other end.
+  package func words(_ who: String) -> String {
     switch self {
-    case .closed: "the guest closed its connection"
+    case .closed: "the \(who) closed its connection"
     case .badLength(let length):
-      "the guest sent a frame length of \(length); the longest frame has \(LND_FRAME_MAX) bytes"
+      "the \(who) sent a frame length of \(length); the longest frame has \(LND_FRAME_MAX) bytes"
     case .boundaryUnknown: "the place of the next frame is not known"
     case .system(let call, let code): "\(call): \(Errno(code)) (\(Errno(code).name))"
-    case .unreachable: "nobody receives at the guest's address any more"
+    case .unreachable: "nobody receives at the \(who)'s address any more"
     }
   }
 }

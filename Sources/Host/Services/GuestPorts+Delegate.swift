@@ -31,6 +31,20 @@ extension GuestPorts: UnixgramListenerDelegate {
 }
 
 extension GuestPorts {
+  /// The way to another daemon's network, which the supervisor connected: the plugin does not hear of it.
+  func addPeer(_ port: Port) throws(HostError) {
+    guard let learningSwitch = plugin.learningSwitch else {
+      port.close()
+      throw HostError(.unsupported, "a network without a switch has no uplinks")
+    }
+    guard learningSwitch.attach(port, as: .uplink) != nil else {
+      port.close()
+      throw HostError(.limit, "the switch has no port left")
+    }
+    try join(Entry(port, kind: "uplink", isUplink: true))
+    log.info("ports", "peer \(label(port)) is connected")
+  }
+
   /// Takes over the fd, whatever comes of it. 0, and `fail`, when it cannot be.
   func addUplink(_ uplink: lnd_uplink) -> lnd_port {
     let name = uplink.name.map { String(cString: $0) } ?? ""

@@ -96,6 +96,7 @@ final class GuestPorts {
       port.close()
       throw HostError(end == .boundaryUnknown ? .boundary : .system, end.description)
     }
+    if spec.isUplink { return try addPeer(port) }
     try join(Entry(port, kind: spec.transport.rawValue))
     log.info("ports", "guest \(label(port)) is connected (\(spec.transport.rawValue))")
   }
@@ -263,11 +264,13 @@ final class GuestPorts {
     while let entry = doomed.popLast() { release(entry) }
     while let port = ended.popLast() {
       guard let entry = entries[port.id], entry.port === port else { continue }
-      let reason = port.end?.description ?? "the link ended"
-      log.info("ports", "guest \(label(port)) is gone: \(reason)")
+      // The supervisor's uplinks have its numbers.
+      let isPeer = entry.isUplink && port.id < Self.firstOwnID
+      let reason = port.end?.words(isPeer ? "peer" : "guest") ?? "the link ended"
+      log.info("ports", "\(isPeer ? "peer" : "guest") \(label(port)) is gone: \(reason)")
       let handle = port.handle
       release(entry)
-      if entry.isUplink {
+      if entry.isUplink, !isPeer {
         plugin.portDown(handle)
         if plugin.tap?.name == port.name { onTapLost(port.name) }
       } else if port.id >= Self.firstOwnID {

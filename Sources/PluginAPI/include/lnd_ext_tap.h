@@ -7,7 +7,11 @@
  * and so is neither the plugin's nor its process's affair: a network plugin
  * whose descriptor has LND_NETWORK_TAP gets one from the supervisor, which
  * makes it of the network's own options and of nothing the plugin says:
- *   - `interface`: the name of a Linux bridge; the TAP is a port of it;
+ *   - `socket`: no TAP. The supervisor connects to that unix socket, whose
+ *     daemon speaks as LND_UPLINK_STREAM does, and again whenever it has to;
+ *     the connection is a port of the switch that the plugin does not see, and
+ *     `describe` finds nothing. The network runs while nobody answers, too;
+ *   - else `interface`: the name of a Linux bridge; the TAP is a port of it;
  *   - else `gateway` and `netmask`: the TAP has that address;
  *   - `mtu`, if there is such an option.
  * A network whose TAP cannot be had does not start, and its user is told what

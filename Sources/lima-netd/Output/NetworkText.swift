@@ -20,6 +20,9 @@ enum NetworkText {
   static func note(_ network: NetworkReport) -> String? {
     if let error = network.error { return error.message }
     if network.state == .restarting { return "died: \(network.lastExit?.reason ?? "unknown")" }
+    if let uplink = network.uplink, uplink.state == .connecting {
+      return "not connected to \(uplink.socket)" + (uplink.error.map { ": \($0)" } ?? "")
+    }
     if network.restarts > 0 {
       return
         "restarted \(Plural.times(network.restarts)), last: \(network.lastExit?.reason ?? "unknown")"
@@ -45,6 +48,14 @@ enum NetworkText {
     add("dns", network.dns.map(loaded))
     add("options", network.options.flatMap { try? JSONText.string($0) })
     add("process", network.host.map { "\($0.pid), since \($0.since)" })
+    if let uplink = network.uplink {
+      let since = uplink.since.map { ", since \($0)" } ?? ""
+      let error = uplink.error.map { "; \($0)" } ?? ""
+      add(
+        "uplink",
+        "\(uplink.socket)  \(uplink.state.rawValue)\(since), lost \(Plural.times(Int(clamping: uplink.lost)))\(error)"
+      )
+    }
     if network.restarts > 0 { add("restarts", String(network.restarts)) }
     add("retry", network.retryAt)
     add("last exit", network.lastExit.map { "\($0.reason), \($0.time)" })

@@ -151,7 +151,7 @@ struct InstancePlanTests {
     ),
     (
       "networks: [{vzNAT: true}]",
-      "f:1:20: field `networks[0].vzNAT` requires `vmType` to be `vz`"
+      "f:1:20: field `networks[0].vzNAT` requires `vmType` to be `vz`: vzNAT is macOS's own NAT, for VMs with `vmType: vz` on macOS 13 or later; a network of mode shared does the same with any other VM: `lima: shared`"
     ),
     (
       "networks: [{lima: user-v2, macAddress: zz}]",

@@ -26,7 +26,8 @@ package enum DriverArguments {
     for (index, interface) in interfaces.enumerated() {
       guard let path = interface.qemu else {
         throw Problem(
-          description: "\(interface.name): vzNAT is for vmType vz, QEMU has nothing like it")
+          description: "\(interface.name): \(VZNAT.needs); QEMU has nothing like it: "
+            + "a network of mode shared does the same with QEMU")
       }
       let netdev: String
       switch transport {

@@ -73,6 +73,16 @@ package struct InstanceContext: Sendable {
   package var user: (home: String, name: String, id: UInt32, temporary: String)
   /// What is at a socket's path; nil: nothing.
   package var kindOfFile: @Sendable (String) -> FileInfo.Kind?
+  /// The host is one that has vzNAT.
+  package var isMacOS = Self.isHostMacOS
+
+  private static var isHostMacOS: Bool {
+    #if os(macOS)
+      true
+    #else
+      false
+    #endif
+  }
 
   package init(
     home: LimaHome, networks: [NetworkConfiguration], machineID: String, limaVersion: String? = nil,
@@ -124,7 +134,7 @@ extension InstancePlan {
     rules = yaml.portForwards.compactMap(\.entry.rule)
     resolver = ResolverWish(yaml)
     hosts = yaml.resolverHosts
-    warnings = []
+    warnings = interfaces.filter { $0.attachment == .vzNAT }.map { VZNAT.note($0.name) }
     statics = []
     for (index, rule) in rules.enumerated() where rule.isStatic && !rule.ignores {
       statics += Self.statics(rule, "portForwards[\(index)]", &warnings)

@@ -73,7 +73,14 @@ enum LimaYAMLCheck {
         }
       } else if vzNAT {
         if vmType != "vz" {
-          wrong("vzNAT", "field `\(field).vzNAT` requires `vmType` to be `vz`")
+          wrong(
+            "vzNAT",
+            "field `\(field).vzNAT` requires `vmType` to be `vz`: "
+              + VZNAT.instead(context.networks))
+        } else if !context.isMacOS {
+          wrong(
+            "vzNAT",
+            "field `\(field).vzNAT` requires macOS: " + VZNAT.instead(context.networks))
         }
       } else {
         wrong("", "field `\(field).lima` or  field `\(field).socket must be set")
