@@ -24,6 +24,7 @@ import Testing
     /// Of the next starts, the last one for ever.
     var behaviors: [Behavior] = [.answers(after: 1)]
     var installed = true
+    var flaw: String?
     var folderStatus: Int32 = 0
     var pidFile = VMNetLayers.PidFile.missing
     var programs: [Int32: String] = [:]
@@ -46,6 +47,7 @@ import Testing
             ends[pid] = .killed(signal: 9, coreDumped: false)
           },
           exists: { [unowned self] _ in installed },
+          flaw: { [unowned self] _ in flaw },
           readPidFile: { [unowned self] _ in pidFile },
           program: { [unowned self] in programs[$0] },
           answers: { [unowned self] _ in answersAt.map { $0 <= clock.now } ?? false },
@@ -57,8 +59,8 @@ import Testing
       return manager
     }()
 
-    var paths: LimaPaths {
-      var paths = LimaPaths()
+    var paths: NetworksPaths {
+      var paths = NetworksPaths()
       paths.socketVMNet = "/opt/socket_vmnet/bin/socket_vmnet"
       paths.varRun = "/private/var/run/lima"
       paths.group = "admin"
@@ -152,7 +154,7 @@ import Testing
     var object = JSONObject()
     for (key, value) in options { object[key] = .string(value) }
     let command = try #require(
-      VMNetCommand(network: "n", mode: mode, options: object, paths: LimaPaths()))
+      VMNetCommand(network: "n", mode: mode, options: object, paths: .assumed))
     guard case .routed(mode, _, let end, let mask) = command.mode else {
       Issue.record("\(command.mode)")
       return
@@ -274,7 +276,11 @@ import Testing
       ])
     #expect(absent.results == [.failure(.notInstalled(absent.paths.socketVMNet))])
     #expect(bare.results == [.failure(.noInterface)])
-    for scene in [unreadable, absent, bare] {
+    let open = Scene()
+    open.flaw = "dir /opt is world-writable"
+    open.manager.start(open.command) { open.results.append($0) }
+    #expect(open.results == [.failure(.unsafe("dir /opt is world-writable"))])
+    for scene in [unreadable, absent, bare, open] {
       #expect(scene.words.isEmpty && scene.clock.pending.isEmpty)
     }
   }

@@ -96,7 +96,7 @@ package struct ConfigDecoder {
     }
   }
 
-  private mutating func decodePaths(_ node: YAMLNode, into result: inout LimaPaths) {
+  private mutating func decodePaths(_ node: YAMLNode, into result: inout NetworksPaths) {
     let paths = mapping(
       node, path: ["paths"], known: Self.pathKeys, obsolete: Self.obsoletePathKeys)
     for key in Self.pathKeys {

@@ -11,7 +11,7 @@ package struct Configuration: Sendable {
   /// `plugins:`, searched after each `--plugin-dir` and before the built-in directory.
   package var pluginDirectories: [String]
   /// What runs as root, and where: macOS only.
-  package var paths = LimaPaths()
+  package var paths = NetworksPaths.assumed
   /// Worth a line in the log, no reason to refuse the file.
   package var warnings: [ConfigProblem]
 }

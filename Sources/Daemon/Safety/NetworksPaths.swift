@@ -12,6 +12,10 @@ package struct NetworksPaths: Hashable, Sendable {
   package var sudoers = ""
   package var group = ""
 
+  /// What a networks.yaml that does not say is taken to mean, on macOS.
+  package static let assumed = NetworksPaths(
+    socketVMNet: "/opt/socket_vmnet/bin/socket_vmnet", varRun: "/private/var/run/lima")
+
   package init(
     socketVMNet: String = "", varRun: String = "", sudoers: String = "", group: String = ""
   ) {

@@ -11,9 +11,9 @@ package struct VMNetCommand: Sendable, Hashable {
 
   package var network: String
   package var mode: Mode
-  package var paths: LimaPaths
+  package var paths: NetworksPaths
 
-  package init(network: String, mode: Mode, paths: LimaPaths) {
+  package init(network: String, mode: Mode, paths: NetworksPaths) {
     self.network = network
     self.mode = mode
     self.paths = paths

@@ -5,6 +5,8 @@
 enum VMNetError: Error, Hashable, CustomStringConvertible {
   case notInstalled(String)
   case noInterface
+  /// Somebody else than root could put another program or file there.
+  case unsafe(String)
   /// The pid file says nothing.
   case unreadable(String, String)
   /// The folder could not be made: sudo's words.
@@ -23,6 +25,7 @@ enum VMNetError: Error, Hashable, CustomStringConvertible {
       "socket_vmnet needs to be installed, as \(path) (paths.socketVMNet of networks.yaml): "
         + "https://lima-vm.io/docs/config/network/vmnet/"
     case .noInterface: "a bridged network needs an `interface:` of the host's, as en0"
+    case .unsafe(let why): "its socket_vmnet is not run as root: \(why)"
     case .unreadable(let file, let why):
       "\(file), the pid file of its socket_vmnet, cannot be read: \(why). Remove it when no socket_vmnet runs"
     case .noFolder(let path, let why):

@@ -23,6 +23,8 @@ struct VMNetLayers {
   var poll: (Int32) -> ChildProcess.ExitStatus?
   var kill: (Int32) -> Void
   var exists: (_ path: String) -> Bool
+  /// Why root must not run or write what lies there; nil: it may.
+  var flaw: (NetworksPaths) -> String?
   var readPidFile: (_ path: String) -> PidFile
   /// The file of the program that a process runs; nil: there is no such process.
   var program: (Int32) -> String?
@@ -44,6 +46,7 @@ struct VMNetLayers {
         },
         kill: { ChildProcess.kill($0, 9) },
         exists: { Files.exists($0) },
+        flaw: { $0.flaw(daemonGroup: AccountNames.group(ofUser: "daemon") ?? 1) },
         readPidFile: { Self.pidFile($0) },
         program: { pid in
           var path = [UInt8](repeating: 0, count: 4096)

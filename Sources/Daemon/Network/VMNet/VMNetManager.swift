@@ -42,7 +42,7 @@ final class VMNetManager {
   private static let second: UInt64 = 1_000_000_000
 
   /// As the configuration has them now.
-  var paths = LimaPaths()
+  var paths = NetworksPaths.assumed
   private let layers: VMNetLayers
   private let logFolder: String
   private let log: (String) -> Void
@@ -82,6 +82,7 @@ final class VMNetManager {
     guard layers.exists(command.paths.socketVMNet) else {
       return answer(.failure(.notInstalled(command.paths.socketVMNet)))
     }
+    if let flaw = layers.flaw(command.paths) { return answer(.failure(.unsafe(flaw))) }
     let run = Run(command, answer)
     runs[command.network] = run
     switch layers.readPidFile(command.pidFile) {
@@ -240,7 +241,7 @@ final class VMNetManager {
 
 extension VMNetCommand {
   /// Nil when the options name neither a gateway nor an interface.
-  init?(network: String, mode: String, options: JSONObject, paths: LimaPaths) {
+  init?(network: String, mode: String, options: JSONObject, paths: NetworksPaths) {
     if mode == "bridged" {
       self.init(
         network: network, mode: .bridged(interface: options["interface"]?.string ?? ""),
