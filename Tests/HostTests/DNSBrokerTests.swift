@@ -144,6 +144,27 @@ struct DNSBrokerQuestionTests {
     #expect(answer.header.opcode.rawValue == opcode)
   }
 
+  @Test(
+    "NOTIMP has an OPT for a message that has one, and none for another (RFC 6891 6.1.1)",
+    arguments: 1...15)
+  func opcodesWithEDNS(_ opcode: UInt8) throws {
+    let options = DNSEDNS(udpSize: 4096, flags: 0x8000)
+    for edns in [options, nil] {
+      let message = try clientQuery(edns: edns) {
+        $0.header.opcode = DNSOpcode(rawValue: opcode)
+      }
+      let answer = try #require(try BrokerFixture().immediate(message))
+      #expect(answer.responseCode == .notImplemented)
+      #expect((answer.edns != nil) == (edns != nil))
+      #expect(answer.edns?.flags == edns?.flags)
+    }
+    // Cut inside of the OPT: nobody knows that there is one.
+    let cut = try clientQuery(edns: options) { $0.header.opcode = DNSOpcode(rawValue: opcode) }
+    let answer = try #require(try BrokerFixture().immediate(Array(cut.dropLast(3))))
+    #expect(answer.responseCode == .notImplemented)
+    #expect(answer.edns == nil)
+  }
+
   @Test("BADVERS for an EDNS version of the future (RFC 6891 6.1.3)")
   func badVersion() throws {
     let message = try clientQuery(edns: DNSEDNS(udpSize: 1232, version: 1))

@@ -25,9 +25,9 @@ enum DNSAdmission {
       .rejected(DNSMessage(header: header.reply(code)).encoded())
     }
     // RFC 1035 4.1.1: the other opcodes give the sections another meaning, so
-    // they are not looked at.
+    // they are looked at for an OPT only.
     guard header.opcode == .query else {
-      self = reject(.notImplemented)
+      self = .rejected(Self.notImplemented(header, bytes))
       return
     }
     // RFC 9619: a query has exactly one question.
@@ -51,5 +51,15 @@ enum DNSAdmission {
     } else {
       self = .admitted(query, end: survey.end)
     }
+  }
+
+  /// An OPT asks for an OPT, whatever the opcode (RFC 6891 6.1.1). A message whose sections cannot
+  /// be read has none.
+  private static func notImplemented(_ header: DNSHeader, _ bytes: [UInt8]) -> [UInt8] {
+    let asked = (try? DNSSurvey(bytes))?.edns(of: bytes)
+    let edns = asked.map {
+      DNSEDNS(udpSize: DNSClientQuery.ownUDPSize, flags: $0.flags & 0x8000)
+    }
+    return DNSMessage(header: header.reply(.notImplemented), edns: edns).encoded()
   }
 }
