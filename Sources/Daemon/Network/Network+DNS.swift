@@ -124,9 +124,11 @@ extension Network {
 
   /// As many as the cache has entries, from a process that may be anybody's.
   private static let mostCacheEntries = 16384
+  /// A full cache has some 40, also where few of its names are asked for.
+  private static let mostCachePages = 64
 
   private func listDNSCache(
-    _ which: DNSCacheSelection, _ link: HostLink, after before: [DNSCacheReport],
+    _ which: DNSCacheSelection, _ link: HostLink, after before: [[DNSCacheEntry]],
     answer: @escaping (Result<[DNSCacheReport], ErrorReport>) -> Void
   ) {
     link.request(.listDNSCache(which)) { [weak self] reply in
@@ -134,13 +136,16 @@ extension Network {
       switch reply {
       case .success(.json(let text)):
         guard let page = try? JSONText.decode(DNSCachePage.self, from: text) else { fallthrough }
-        let reports = before + page.entries.map { DNSCacheReport(network: self.name, $0) }
-        guard let next = page.next, next > which.from, reports.count < Self.mostCacheEntries else {
-          return answer(.success(reports))
+        let pages = before + [page.entries]
+        guard let next = page.next, next > which.from, pages.count < Self.mostCachePages,
+          pages.reduce(0, { $0 + $1.count }) < Self.mostCacheEntries
+        else {
+          return answer(
+            .success(pages.flatMap { $0.map { DNSCacheReport(network: self.name, $0) } }))
         }
         var rest = which
         rest.from = next
-        listDNSCache(rest, link, after: reports, answer: answer)
+        listDNSCache(rest, link, after: pages, answer: answer)
       case .success:
         answer(
           .failure(

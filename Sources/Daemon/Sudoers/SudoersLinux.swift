@@ -20,8 +20,7 @@ package struct SudoersLinux: Sendable {
 
   /// What a network's interface is asked for with; nil for one that has none.
   package static func words(_ network: NetworkConfiguration) -> [String]? {
-    guard !["slirp", "user-v2"].contains(network.settings.mode) else { return nil }
-    return HostTapRequest(network)?.words("open")
+    HostTapRequest.wanted(by: network)?.words("open")
   }
 
   package func text(_ networks: [NetworkConfiguration]) throws(SudoersError) -> String {

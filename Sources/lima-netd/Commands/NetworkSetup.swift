@@ -128,9 +128,7 @@ struct HostSetup {
           remedy: "Add it, as \(userName):  \(creation)\n"
             + "Another home than that of \(userName) is given with --lima-home.")
       }
-      guard let request = HostTapRequest(found),
-        !["slirp", "user-v2"].contains(found.settings.mode)
-      else {
+      guard let request = HostTapRequest.wanted(by: found) else {
         throw CommandFailure(
           "Network \(network) is of mode \(found.settings.mode), which needs no interface of the host"
         )
@@ -144,9 +142,7 @@ struct HostSetup {
       do throws(NetworksFileError) {
         let file = try NetworksFile(home.configFile, template: NetworkEditing.template)
         let known = try file.configuration().networks.first { $0.name == network }
-        guard let known, HostTapRequest(known) != nil,
-          !["slirp", "user-v2"].contains(known.settings.mode)
-        else { return }
+        guard let known, HostTapRequest.wanted(by: known) != nil else { return }
         try file.write()
         StandardOutput.print("\(home.configFile) is written, with Lima's networks")
       } catch {
@@ -156,14 +152,9 @@ struct HostSetup {
 
     /// The command that makes a network of this name; its mode is guessed from the name.
     private var creation: String {
-      let how =
-        switch network {
-        case "host": "--mode host --gateway 192.168.106.1"
-        case "bridged": "--mode bridged --interface br0"
-        default: "--mode shared --gateway 192.168.105.1"
-        }
-      let other = homeWasGiven ? " --lima-home \(home.path)" : ""
-      return "lima-netd network create \(network) \(how)\(other)"
+      let mode = ["host", "bridged"].contains(network) ? network : "shared"
+      let other = homeWasGiven ? " --lima-home \(ShellWord.quoted(home.path))" : ""
+      return CreationCommand.text(network, mode: mode) + other
     }
 
     /// Runs lima-netd-tap, whose words are shown when it refuses.

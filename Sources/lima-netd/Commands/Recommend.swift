@@ -73,7 +73,8 @@ struct Recommend: ParsableCommand {
     guard modes.contains(mode) else { return .unserved("no plugin serves mode \(mode)") }
     guard let network = networks.first(where: { $0.name == choice.network }) else {
       return .unserved(
-        "networks.yaml has no network \(choice.network): \(choice.creation)")
+        "networks.yaml has no network \(choice.network): \(CreationCommand.text(choice.network, mode: mode))"
+      )
     }
     if mode == "bridged", let bridge = network.settings.interface,
       !Files.exists("/sys/class/net/\(bridge)/bridge")

@@ -107,9 +107,7 @@ import Platform
       case "bridge": return .bridge
       case "openvswitch": return .openVSwitch
       default:
-        let folder = "/sys/class/net/\(name)"
-        let isWireless = Files.exists(folder + "/wireless") || Files.exists(folder + "/phy80211")
-        return isWireless ? .wireless : .plain
+        return BridgeCheck().isWireless(name) ? .wireless : .plain
       }
     }
 

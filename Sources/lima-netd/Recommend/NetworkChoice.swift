@@ -53,18 +53,6 @@ struct NetworkChoice: Codable, Hashable {
   /// For lima.yaml; nil: nothing has to be written.
   var limaYAML: String?
 
-  /// The command that writes it into networks.yaml.
-  var creation: String {
-    let end =
-      switch mode {
-      case "shared"?: " --mode shared --gateway 192.168.105.1"
-      case "host"?: " --mode host --gateway 192.168.106.1"
-      case "bridged"?: " --mode bridged --interface br0"
-      default: " --gateway 192.168.104.1"
-      }
-    return "lima-netd network create " + network + end
-  }
-
   static func choose(_ from: ReachedFrom, _ vmType: VMType, on system: HostSystem) -> NetworkChoice
   {
     switch from {

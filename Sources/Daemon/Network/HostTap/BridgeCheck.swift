@@ -55,7 +55,7 @@ package struct BridgeCheck {
     "An access point takes and sends the frames of one station only, so guests with Ethernet "
     + "addresses of their own are never answered. Use a wired card's bridge, or mode shared"
 
-  private func isWireless(_ interface: String) -> Bool {
+  package func isWireless(_ interface: String) -> Bool {
     let folder = "\(sysfs)/class/net/\(interface)"
     if Files.exists("\(folder)/wireless") || Files.exists("\(folder)/phy80211") { return true }
     return read("\(folder)/uevent")?.split(separator: "\n").contains("DEVTYPE=wlan") == true

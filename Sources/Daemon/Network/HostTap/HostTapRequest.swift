@@ -58,3 +58,13 @@ package struct HostTapRequest: Sendable, Hashable {
     }
   }
 }
+
+extension HostTapRequest {
+  /// Modes of lima-netd's own that have no interface of the host's.
+  package static let modesWithout = ["slirp", "user-v2"]
+
+  /// What a network of networks.yaml asks for; nil for one that has no interface of the host's.
+  package static func wanted(by network: NetworkConfiguration) -> HostTapRequest? {
+    modesWithout.contains(network.settings.mode) ? nil : HostTapRequest(network)
+  }
+}
