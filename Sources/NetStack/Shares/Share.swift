@@ -17,6 +17,8 @@ package struct Share: BitwiseCopyable {
   // Held now.
   /// Chunks of 64 KiB.
   package var chunks: UInt32 = 0
+  /// Lists of ranges of sequence numbers: of what arrived out of order, of what the guest reported.
+  package var ranges: UInt32 = 0
   /// TCP connections, of which `halfOpen` have not been accepted by both sides yet.
   package var flows: UInt32 = 0
   package var halfOpen: UInt32 = 0
@@ -67,7 +69,8 @@ package struct Share: BitwiseCopyable {
 
   /// Holds nothing that refers to it.
   package var isIdle: Bool {
-    chunks == 0 && flows == 0 && datagramFlows == 0 && pings == 0 && questions == 0 && streams == 0
+    chunks == 0 && ranges == 0 && flows == 0 && datagramFlows == 0 && pings == 0 && questions == 0
+      && streams == 0
       && fragmentBytes == 0 && waiting == 0
   }
 }

@@ -134,10 +134,18 @@ package final class ShareTable {
     ports = ports.filter { $0.value != port }
   }
 
-  /// The link is gone, and everything its guests held.
+  /// The link is gone, and most of what its guests held. Connections whose bytes still go to the host
+  /// (TCPEngine+Detach) hold on to their share: nobody finds it any more, and its place is given to
+  /// another guest when they have ended.
   func linkDown(_ link: UInt32) {
     forEach { share in
-      if share != 0, slab.pointer(share).pointee.key.link == link { remove(share) }
+      let state = slab.pointer(share)
+      let gone = state.pointee.key.link
+      guard share != 0, gone == link || gone == 0 else { return }
+      guard !state.pointee.isIdle else { return remove(share) }
+      table.remove(share)
+      state.pointee.key.link = 0
+      state.pointee.counters = ShareCounters()
     }
     lastLink = 0
   }

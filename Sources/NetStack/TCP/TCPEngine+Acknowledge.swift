@@ -105,7 +105,7 @@ extension TCPEngine {
     if flow.pointee.scoreboard != 0 {
       let board = ranges.pointer(flow.pointee.scoreboard)
       board.pointee.removeBefore(ack)
-      if board.pointee.count == 0 { dropScoreboard(flow) }
+      if board.pointee.count == 0 { giveRanges(flow, &flow.pointee.scoreboard) }
     }
     if flow.pointee.flags.contains(.inLoss), flow.pointee.windowBeforeTimeout != 0 {
       advancedAfterTimeout(flow)
@@ -171,7 +171,7 @@ extension TCPEngine {
     let low = flow.pointee.sendUnacknowledged
     let high = flow.pointee.sendMaximum
     if flow.pointee.scoreboard == 0 {
-      flow.pointee.scoreboard = ranges.insert(SequenceRanges())
+      flow.pointee.scoreboard = takeRanges(flow)
       guard flow.pointee.scoreboard != 0 else { return }
     }
     let board = ranges.pointer(flow.pointee.scoreboard)
@@ -184,7 +184,7 @@ extension TCPEngine {
       _ = board.pointee.insert(start: block.start, end: block.end)
     }
     if board.pointee.count == 0 {
-      dropScoreboard(flow)
+      giveRanges(flow, &flow.pointee.scoreboard)
     } else if !flow.pointee.flags.contains(.inRecovery),
       Self.isLost(board, segmentSize: UInt32(flow.pointee.segmentSize))
         || (flow.pointee.flags.contains(.tailProbed) && board.pointee.highest(or: low) == high)
@@ -203,11 +203,6 @@ extension TCPEngine {
   ) -> Bool {
     board.pointee.count >= duplicateThreshold
       || board.pointee.byteCount > UInt32(duplicateThreshold &- 1) &* segmentSize
-  }
-
-  func dropScoreboard(_ flow: FlowPointer) {
-    ranges.remove(flow.pointee.scoreboard)
-    flow.pointee.scoreboard = 0
   }
 
   // MARK: Congestion

@@ -125,7 +125,7 @@ extension TCPEngine {
       transmitter.flush()
       store.releaseAll(&flow.pointee.sendTable)
     }
-    if flow.pointee.scoreboard != 0 { dropScoreboard(flow) }
+    giveRanges(flow, &flow.pointee.scoreboard)
     flow.pointee.sendUnacknowledged = flow.pointee.sendMaximum
     flow.pointee.sendNext = flow.pointee.sendMaximum
     flow.pointee.sendEnd = flow.pointee.sendMaximum
@@ -155,10 +155,7 @@ extension TCPEngine {
   private func dropReceived(_ flow: FlowPointer) {
     flow.pointee.batchHead = -1
     flow.pointee.batchTail = -1
-    if flow.pointee.reassembly != 0 {
-      ranges.remove(flow.pointee.reassembly)
-      flow.pointee.reassembly = 0
-    }
+    giveRanges(flow, &flow.pointee.reassembly)
     store.releaseAll(&flow.pointee.receiveTable)
     flow.pointee.hostNext &+= flow.pointee.pendingCount
   }
@@ -186,11 +183,8 @@ extension TCPEngine {
       store.releaseAll(&flow.pointee.sendTable)
     }
     store.releaseAll(&flow.pointee.receiveTable)
-    if flow.pointee.reassembly != 0 {
-      ranges.remove(flow.pointee.reassembly)
-      flow.pointee.reassembly = 0
-    }
-    if flow.pointee.scoreboard != 0 { dropScoreboard(flow) }
+    giveRanges(flow, &flow.pointee.reassembly)
+    giveRanges(flow, &flow.pointee.scoreboard)
     flow.pointee.batchHead = -1
     flow.pointee.batchTail = -1
     endOwnership(flow)

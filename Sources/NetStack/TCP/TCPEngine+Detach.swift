@@ -98,7 +98,9 @@ extension TCPEngine {
       transmitter.flush()
       store.releaseAll(&flow.pointee.sendTable)
     }
-    if flow.pointee.scoreboard != 0 { dropScoreboard(flow) }
+    giveRanges(flow, &flow.pointee.scoreboard)
+    // What is missing never comes.
+    giveRanges(flow, &flow.pointee.reassembly)
     endOwnership(flow)
     flow.pointee.flags.subtract([.ackDue, .ackDelayed, .retransmitDue, .synDue])
     flow.pointee.acknowledgeDeadline = 0

@@ -35,7 +35,7 @@ extension TCPEngine {
     ])
     flow.pointee.windowBeforeTimeout = 0
     flow.pointee.flags.insert(.inLoss)
-    if flow.pointee.scoreboard != 0 { dropScoreboard(flow) }
+    giveRanges(flow, &flow.pointee.scoreboard)
     flow.pointee.recoveryPoint = flow.pointee.sendMaximum
     flow.pointee.congestionWindow = UInt32(size) &* 4
     flow.pointee.slowStartThreshold = TCPFlow.unlimited

@@ -110,8 +110,7 @@ extension TCPEngine {
       missing.pointee.removeBefore(flow.pointee.receiveNext)
     }
     if missing.pointee.count == 0 {
-      ranges.remove(flow.pointee.reassembly)
-      flow.pointee.reassembly = 0
+      giveRanges(flow, &flow.pointee.reassembly)
     }
   }
 
@@ -119,7 +118,7 @@ extension TCPEngine {
     counters.outOfOrder &+= 1
     if flow.pointee.duplicatesDue < 3 { flow.pointee.duplicatesDue &+= 1 }
     if flow.pointee.reassembly == 0 {
-      flow.pointee.reassembly = ranges.insert(SequenceRanges())
+      flow.pointee.reassembly = takeRanges(flow)
       guard flow.pointee.reassembly != 0 else { return }
     }
     let missing = ranges.pointer(flow.pointee.reassembly)
@@ -134,8 +133,7 @@ extension TCPEngine {
       counters.storeExhausted &+= 1
       // Chunks of the part that was written are given back with the rest of the window.
       if written == 0, missing.pointee.count == 0 {
-        ranges.remove(flow.pointee.reassembly)
-        flow.pointee.reassembly = 0
+        giveRanges(flow, &flow.pointee.reassembly)
         return
       }
     }

@@ -6,6 +6,7 @@
 //   half open   of each guest a fixed number at most, and of all four times that: the oldest of the
 //               guest with the most makes room if it is older than a second (RFC 4987 §3.4), else the
 //               new SYN is not answered, and the guest sends it again
+//   ranges      of sequence numbers (loss): one more while the guest has fewer lists than are free
 //   in all      as many as there are slots and descriptors: the one idle longest of the guest with
 //               the most makes room
 //   to one      remote endpoint (Destinations)
@@ -117,6 +118,27 @@ extension TCPEngine {
     if socketCount < stack.descriptors.tcp || makeRoom(for: share) { return true }
     stack.shares.pointer(share).pointee.counters.refused &+= 1
     return false
+  }
+
+  // MARK: Lists of ranges
+
+  /// A list of ranges, empty. 0 when all are taken, or when the guest holds as many as are free (ShareTable):
+  /// then what arrives out of order is not kept, and what the guest reports is not heard. Both make
+  /// its own losses slower to repair, and nobody else's.
+  func takeRanges(_ flow: FlowPointer) -> UInt32 {
+    let share = stack.shares.pointer(flow.pointee.share)
+    guard Int(share.pointee.ranges) < ranges.capacity &- ranges.count else { return 0 }
+    let slot = ranges.insert(SequenceRanges())
+    if slot != 0 { share.pointee.ranges &+= 1 }
+    return slot
+  }
+
+  /// Gives a flow's list back, if there is one.
+  func giveRanges(_ flow: FlowPointer, _ slot: inout UInt32) {
+    guard slot != 0 else { return }
+    ranges.remove(slot)
+    slot = 0
+    stack.shares.pointer(flow.pointee.share).pointee.ranges &-= 1
   }
 
   // MARK: Making room

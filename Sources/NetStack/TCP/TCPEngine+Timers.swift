@@ -131,7 +131,7 @@ extension TCPEngine {
     flow.pointee.flags.subtract([.inRecovery, .retransmitDue, .isTiming, .tailProbed])
     flow.pointee.flags.insert(.inLoss)
     // The guest may have thrown away what it reported (RFC 2018 §8).
-    if flow.pointee.scoreboard != 0 { dropScoreboard(flow) }
+    giveRanges(flow, &flow.pointee.scoreboard)
     flow.pointee.recoveryPoint = flow.pointee.sendMaximum
     if flow.pointee.attempts == 1 { reduceWindow(flow) }
     flow.pointee.congestionWindow = UInt32(flow.pointee.segmentSize)

@@ -19,6 +19,8 @@ final class CrowdScene {
   let datagrams = DatagramKernel()
   let stack: Stack
   let isSwitched: Bool
+  /// By port of a guest: what `accept` acknowledged.
+  private var accepted: [UInt16: UInt32] = [:]
 
   /// - Parameter datagrams: sockets are the datagram kernel's.
   init(
@@ -83,6 +85,17 @@ final class CrowdScene {
         payload: [], source: source ?? address(guest), destination: remote.address))
   }
 
+  /// A byte of a connection; nothing that came from the host is acknowledged.
+  func data(_ guest: Int, port: UInt16, sequence: UInt32) -> [UInt8] {
+    from(
+      guest,
+      Frames.tcp(
+        TCPHeader(
+          sourcePort: port, destinationPort: Self.server.port, sequence: sequence,
+          acknowledgement: accepted[port] ?? 0, flags: .ack, window: 65535),
+        payload: [1], source: address(guest), destination: Self.server.address))
+  }
+
   /// Answers the SYN-ACKs that went to a guest since the last call.
   func accept(_ guest: Int) {
     let frames = host.frames
@@ -93,6 +106,7 @@ final class CrowdScene {
           let ip = IPv4Packet(checking: ethernet.payload), ip.protocolNumber == IPProtocol.tcp,
           let tcp = TCPPacket(checking: ip.payload), tcp.flags == [.syn, .ack]
         else { return nil }
+        accepted[tcp.destinationPort] = tcp.sequence &+ 1
         return from(
           guest,
           Frames.tcp(

@@ -111,6 +111,29 @@ struct TCPShareTests {
     #expect(chunks == scene.stack.chunks.used && chunks * 2 <= scene.stack.chunks.capacity + 1)
   }
 
+  @Test func `lists of ranges of one guest leave others some, and come back (RFC 2018 §4)`() {
+    let scene = CrowdScene(guests: 2) { $0.bufferLimit = 256 << 20 }
+    let capacity = scene.stack.tcp.ranges.capacity
+    for port in UInt16(1)...UInt16(capacity) {
+      scene.send(1, scene.syn(1, port: port))
+      scene.accept(1)
+      // A byte behind a hole.
+      scene.send(1, scene.data(1, port: port, sequence: 1002))
+    }
+    #expect(Int(scene.share(1).ranges) == capacity / 2)
+    for port in UInt16(1)...100 {
+      scene.send(2, scene.syn(2, port: port))
+      scene.accept(2)
+      scene.send(2, scene.data(2, port: port, sequence: 1002))
+    }
+    #expect(scene.share(2).ranges == 100)
+    // The hole is filled.
+    for port in UInt16(1)...100 { scene.send(2, scene.data(2, port: port, sequence: 1001)) }
+    #expect(scene.share(2).ranges == 0)
+    scene.stack.portDown(1)
+    #expect(scene.stack.tcp.ranges.count == 0)
+  }
+
   // MARK: Descriptors
 
   @Test func `connections leave UDP, pings and DNS their descriptors`() {
@@ -165,6 +188,8 @@ struct TCPShareTests {
       let before = scene.kernel.openCount
       scene.turn(after: 1_000_000)
       #expect(before - scene.kernel.openCount <= 256)
+      // They do not count against the guest that came after them.
+      #expect(scene.share(1).flows == 1)
     }
     #expect(scene.kernel.openCount == 1 && scene.stack.tcp.flowCount == 1)
     #expect(scene.kernel.sockets.values.filter(\.wasReset).count == 2000)
