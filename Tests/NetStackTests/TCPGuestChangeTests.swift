@@ -248,22 +248,22 @@ import Testing
   {
     let (guest, engine) = try timedOut(20)
     try #require(engine.counters.timeouts == 1)
-    #expect(flow(engine)?.congestionWindow == 1000)
+    #expect(flow(engine)?.congestion.window == 1000)
     // The guest had received most of it.
     guest.acknowledged &+= 30_000
     guest.exchange(guest.segment(.ack))
-    #expect(flow(engine)?.congestionWindow == 2000)
+    #expect(flow(engine)?.congestion.window == 2000)
   }
 
   @Test func `slow start ends at its threshold`() throws {
     let (guest, engine) = try timedOut(21)
     try #require(engine.counters.timeouts == 1)
-    let threshold = try #require(flow(engine)).slowStartThreshold
+    let threshold = try #require(flow(engine)).congestion.threshold
     var last: UInt32 = 0
     for _ in 0..<200 {
-      let window = try #require(flow(engine)).congestionWindow
+      let window = try #require(flow(engine)).congestion.window
       if last < threshold { #expect(window <= threshold) }
-      if window != TCPFlow.unlimited, last > 0 { #expect(window <= last + 2000) }
+      if window != FlowCongestion.unlimited, last > 0 { #expect(window <= last + 2000) }
       last = window
       let sent = guest.answers()
       _ = sent

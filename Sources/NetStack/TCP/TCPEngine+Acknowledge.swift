@@ -100,7 +100,10 @@ extension TCPEngine {
     } else {
       armRetransmission(flow)
     }
-    if flow.pointee.congestionWindow != TCPFlow.unlimited { growWindow(flow, by: dataAck &- from) }
+    if flow.pointee.congestion.isLimiting, !flow.pointee.flags.contains(.inRecovery) {
+      flow.pointee.congestion.acknowledged(
+        dataAck &- from, isAfterTimeout: flow.pointee.flags.contains(.inLoss), path(of: flow))
+    }
 
     if flow.pointee.scoreboard != 0 {
       let board = ranges.pointer(flow.pointee.scoreboard)
@@ -151,7 +154,7 @@ extension TCPEngine {
     flow.pointee.recoveryPoint = flow.pointee.sendMaximum
     flow.pointee.retransmitNext = flow.pointee.sendUnacknowledged
     flow.pointee.windowBeforeTimeout = 0
-    reduceWindow(flow)
+    flow.pointee.congestion.congested(flight: flight(of: flow), path(of: flow))
     // Karn: what is sent again cannot be timed.
     flow.pointee.flags.subtract([.isTiming, .tailProbed, .isTailArmed])
     touch(flow, [.inRecovery, .retransmitDue, .outputDue])
@@ -207,34 +210,18 @@ extension TCPEngine {
 
   // MARK: Congestion
 
-  /// After a loss: half of what was under way, not below two segments (RFC 5681 §3.1).
-  func reduceWindow(_ flow: FlowPointer) {
-    let size = UInt32(flow.pointee.segmentSize)
-    let flight = flow.pointee.sendMaximum &- flow.pointee.sendUnacknowledged
-    flow.pointee.slowStartThreshold = max(
-      min(flight, flow.pointee.congestionWindow) / 2, size &* 2)
-    flow.pointee.congestionWindow = flow.pointee.slowStartThreshold
+  /// What the congestion control is told.
+  func path(of flow: FlowPointer) -> CongestionPath {
+    CongestionPath(
+      segmentSize: UInt32(flow.pointee.segmentSize),
+      buffer: UInt32(clamping: stack.config.sendBuffer), roundTrip: flow.pointee.rtt.smoothed,
+      now: stack.now)
   }
 
-  /// Slow start and congestion avoidance (RFC 5681 §3.1), by the bytes acknowledged (RFC 3465 §2): in
-  /// slow start by at most two segments for each ACK, by one while what a timeout took for lost is
-  /// not acknowledged (an ACK may be about what had arrived), and not beyond the threshold. A window
-  /// larger than all that is ever buffered limits nothing.
-  private func growWindow(_ flow: FlowPointer, by bytes: UInt32) {
-    guard !flow.pointee.flags.contains(.inRecovery), bytes > 0 else { return }
-    let window = flow.pointee.congestionWindow
-    let size = UInt32(flow.pointee.segmentSize)
-    let threshold = flow.pointee.slowStartThreshold
-    let growth: UInt32
-    if window < threshold {
-      let limit = flow.pointee.flags.contains(.inLoss) ? size : size &* 2
-      growth = min(bytes, limit, threshold &- window)
-    } else {
-      growth = max(1, UInt32(UInt64(size) &* UInt64(min(bytes, window)) / UInt64(max(1, window))))
-    }
-    let grown = window &+ growth
-    flow.pointee.congestionWindow =
-      Int(grown) > stack.config.sendBuffer ? TCPFlow.unlimited : grown
+  /// FlightSize (RFC 5681 §2): bytes sent and not acknowledged.
+  @inline(__always)
+  func flight(of flow: FlowPointer) -> UInt32 {
+    flow.pointee.sendMaximum &- flow.pointee.sendUnacknowledged
   }
 
   /// Bytes that the congestion window lets out: all of it less what is under way (RFC 6675 §4, pipe).
@@ -254,7 +241,7 @@ extension TCPEngine {
     let flight = Sequence32.distance(
       from: flow.pointee.sendUnacknowledged, to: flow.pointee.sendNext)
     let pipe = flight > arrived ? flight &- arrived : 0
-    return flow.pointee.congestionWindow > pipe ? Int(flow.pointee.congestionWindow &- pipe) : 0
+    return Int(flow.pointee.congestion.room(pipe: pipe))
   }
 
   // MARK: The timer
@@ -265,11 +252,10 @@ extension TCPEngine {
   /// where nothing was ever lost that is waited for. One segment alone may always be delayed.
   @inline(__always)
   func armRetransmission(_ flow: FlowPointer) {
-    let flight = flow.pointee.sendMaximum &- flow.pointee.sendUnacknowledged
-    if flow.pointee.rtt.smoothed != 0, flight > UInt32(flow.pointee.segmentSize),
+    if flow.pointee.rtt.smoothed != 0, flight(of: flow) > UInt32(flow.pointee.segmentSize),
       flow.pointee.flags.intersection([.inLoss, .tailProbed, .sackPermitted]) == .sackPermitted
     {
-      let isClean = flow.pointee.congestionWindow == TCPFlow.unlimited
+      let isClean = !flow.pointee.congestion.isLimiting
       let least: UInt64 = isClean ? 50_000 : 10_000
       flow.pointee.flags.insert(.isTailArmed)
       flow.pointee.retransmitDeadline =

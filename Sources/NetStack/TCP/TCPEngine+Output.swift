@@ -76,7 +76,7 @@ extension TCPEngine {
       let unsent = Int(Sequence32.distance(from: next, to: flow.pointee.sendEnd))
       var usable = Int(Sequence32.distance(from: next, to: edge))
       if unsent == 0 { break }
-      if flow.pointee.congestionWindow != TCPFlow.unlimited {
+      if flow.pointee.congestion.isLimiting {
         usable = min(usable, congestionRoom(flow))
       }
       // After a timeout: what the guest reported to have is not sent again.

@@ -37,8 +37,7 @@ extension TCPEngine {
     flow.pointee.flags.insert(.inLoss)
     giveRanges(flow, &flow.pointee.scoreboard)
     flow.pointee.recoveryPoint = flow.pointee.sendMaximum
-    flow.pointee.congestionWindow = UInt32(size) &* 4
-    flow.pointee.slowStartThreshold = TCPFlow.unlimited
+    flow.pointee.congestion.restart(path(of: flow))
     flow.pointee.sendNext = flow.pointee.sendUnacknowledged
     touch(flow, .outputDue)
   }

@@ -22,7 +22,7 @@ extension TCPEngine {
     } else if !flow.pointee.flags.contains(.inLoss) {
       // What was sent again before would be reported twice, too.
       flow.pointee.windowBeforeTimeout =
-        flow.pointee.flags.contains(.inRecovery) ? 0 : flow.pointee.congestionWindow
+        flow.pointee.flags.contains(.inRecovery) ? 0 : flow.pointee.congestion.window
     }
   }
 
@@ -40,8 +40,8 @@ extension TCPEngine {
       return
     }
     flow.pointee.sendNext = maximum
-    flow.pointee.congestionWindow =
-      Sequence32.distance(from: una, to: maximum) &+ 2 &* UInt32(flow.pointee.segmentSize)
+    flow.pointee.congestion.allow(
+      Sequence32.distance(from: una, to: maximum) &+ 2 &* UInt32(flow.pointee.segmentSize))
     flow.pointee.flags.insert(.sentAfterTimeout)
   }
 
@@ -50,8 +50,8 @@ extension TCPEngine {
     flow.pointee.windowBeforeTimeout = 0
     guard flow.pointee.flags.contains(.sentAfterTimeout) else { return }
     flow.pointee.flags.remove(.sentAfterTimeout)
-    flow.pointee.congestionWindow = min(
-      flow.pointee.congestionWindow, 3 &* UInt32(flow.pointee.segmentSize))
+    flow.pointee.congestion.allow(
+      min(flow.pointee.congestion.window, 3 &* UInt32(flow.pointee.segmentSize)))
     flow.pointee.sendNext = flow.pointee.sendUnacknowledged
     touch(flow, .outputDue)
   }
@@ -63,10 +63,8 @@ extension TCPEngine {
 
   private func undoTimeout(_ flow: FlowPointer) {
     counters.spuriousTimeouts &+= 1
-    let window = max(flow.pointee.windowBeforeTimeout, flow.pointee.congestionWindow)
+    flow.pointee.congestion.restore(flow.pointee.windowBeforeTimeout)
     flow.pointee.windowBeforeTimeout = 0
-    flow.pointee.congestionWindow = window
-    flow.pointee.slowStartThreshold = max(flow.pointee.slowStartThreshold, window)
     flow.pointee.flags.subtract([.inLoss, .sentAfterTimeout])
     flow.pointee.sendNext = flow.pointee.sendMaximum
     touch(flow, .outputDue)

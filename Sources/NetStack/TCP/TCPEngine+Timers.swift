@@ -133,8 +133,10 @@ extension TCPEngine {
     // The guest may have thrown away what it reported (RFC 2018 §8).
     giveRanges(flow, &flow.pointee.scoreboard)
     flow.pointee.recoveryPoint = flow.pointee.sendMaximum
-    if flow.pointee.attempts == 1 { reduceWindow(flow) }
-    flow.pointee.congestionWindow = UInt32(flow.pointee.segmentSize)
+    if flow.pointee.attempts == 1 {
+      flow.pointee.congestion.congested(flight: flight(of: flow), path(of: flow))
+    }
+    flow.pointee.congestion.timedOut(path(of: flow))
     flow.pointee.sendNext = flow.pointee.sendUnacknowledged
     touch(flow, .outputDue)
   }

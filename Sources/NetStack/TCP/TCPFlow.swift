@@ -87,9 +87,7 @@ struct TCPFlow: UseListed {
   var retransmitDeadline: UInt64 = 0
   var timer: UInt32 = 0
   var nextTouched: UInt32 = 0
-  /// RFC 5681, in bytes. `unlimited` until something was lost, and again when it has grown
-  /// beyond every buffer: without a loss the guest's window alone says what may go out.
-  var congestionWindow: UInt32 = TCPFlow.unlimited
+  var congestion = FlowCongestion()
   /// Whose share it counts against (ShareTable).
   var share: UInt32 = 0
   /// Slot of the SequenceRanges the guest reported; 0 when it reported nothing.
@@ -107,7 +105,6 @@ struct TCPFlow: UseListed {
   var exchanges: UInt8 = 0
   /// Bytes to read in the next turn, in chunks: what was there last time, twice if there was more.
   var readChunks: UInt8 = 1
-  var nextWaiting: UInt32 = 0
   /// The segment being timed, if `isTiming`.
   var timedSequence: UInt32 = 0
 
@@ -124,7 +121,7 @@ struct TCPFlow: UseListed {
   /// While `inRecovery`: acknowledging this ends it; holes before `retransmitNext` were sent again.
   var recoveryPoint: UInt32 = 0
   var retransmitNext: UInt32 = 0
-  var slowStartThreshold: UInt32 = 0
+  var nextWaiting: UInt32 = 0
   var rtt = RTTEstimator()
   /// When the segment being timed was sent (`TCPEngine.clock`).
   var timedAt: UInt32 = 0
@@ -132,8 +129,6 @@ struct TCPFlow: UseListed {
   var windowBeforeTimeout: UInt32 = 0
   /// When a delayed ACK goes out alone.
   var acknowledgeDeadline: UInt64 = 0
-
-  static let unlimited: UInt32 = 1 << 30
 
   init(key: FlowKey, guestMAC: MACAddress, state: TCPState) {
     self.key = key

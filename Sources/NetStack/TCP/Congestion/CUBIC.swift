@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// CUBIC (RFC 9438): after a loss the window grows along a cubic curve whose flat part lies where the
+// loss was, by time and not by round trips. Integers; bytes where the RFC has segments, milliseconds
+// where it has seconds.
+//
+// Where NewReno would be faster the window is NewReno's (§4.3): so with short round trips.
+
+/// See the head of this file.
+struct CUBIC: CongestionControl {
+  private(set) var window: UInt32 = Self.unlimited
+  private(set) var threshold: UInt32 = 0
+  /// W_max: the window before the last reduction, less if it was shrinking (§4.7). Bytes.
+  private(set) var maximum: UInt32 = 0
+  /// cwnd_prior: the window before the last reduction, bytes (§4.3).
+  private var prior: UInt32 = 0
+  /// W_est: what NewReno's window would be, bytes (§4.3).
+  private var estimate: UInt32 = 0
+  /// K: when the curve reaches `maximum`, milliseconds after the epoch's start (§4.2).
+  private(set) var plateau: UInt32 = 0
+  /// t_epoch: when congestion avoidance began, milliseconds of the clock as they wrap; 0 while it has not.
+  private var epoch: UInt32 = 0
+
+  /// β_cubic * 10 (§4.6).
+  private static let beta: UInt64 = 7
+  /// C * 10 (§5.1), segments per second cubed.
+  private static let scale: UInt64 = 4
+  /// α_cubic * 17: 3 * (1 - β_cubic) / (1 + β_cubic) is 9/17 (§4.3).
+  private static let alpha: UInt64 = 9
+  /// The longest time that the curve is followed: beyond it every window is too small. Milliseconds.
+  private static let longest: UInt64 = 1 << 20
+
+  mutating func acknowledged(_ bytes: UInt32, isAfterTimeout: Bool, _ path: CongestionPath) {
+    guard bytes > 0, isLimiting else { return }
+    if window < threshold {
+      window = Self.bounded(
+        window
+          &+ SlowStart.growth(
+            window: window, threshold: threshold, bytes: bytes, segmentSize: path.segmentSize,
+            isAfterTimeout: isAfterTimeout), path)
+      return
+    }
+    let now = Self.milliseconds(path.now)
+    if epoch == 0 { begin(at: now, path.segmentSize) }
+    let elapsed = UInt64(now &- epoch)
+    growEstimate(by: min(bytes, window), path.segmentSize)
+    let growth: UInt32
+    if curve(at: elapsed, path.segmentSize) < estimate {
+      // The Reno-friendly region (§4.3).
+      growth = estimate > window ? estimate &- window : 0
+    } else {
+      // The concave and convex regions (§4.4, §4.5): a part of the way to where the curve is in a
+      // round trip, which is no more than half of the window (§4.2).
+      let ahead = curve(at: elapsed &+ UInt64(path.roundTrip / 1000), path.segmentSize)
+      let target = max(window, min(ahead, window &+ window / 2))
+      growth = UInt32(
+        truncatingIfNeeded: UInt64(target &- window) &* UInt64(min(bytes, window))
+          / UInt64(max(1, window)))
+    }
+    window = Self.bounded(window &+ growth, path)
+  }
+
+  /// Seven tenths of what is under way (§4.6), not below two segments, and fast convergence (§4.7).
+  mutating func congested(flight: UInt32, _ path: CongestionPath) {
+    let before = min(flight, window)
+    maximum =
+      before < maximum
+      ? UInt32(truncatingIfNeeded: UInt64(before) &* (10 &+ Self.beta) / 20) : before
+    prior = before
+    threshold = max(
+      UInt32(truncatingIfNeeded: UInt64(before) &* Self.beta / 10), path.segmentSize &* 2)
+    window = threshold
+    epoch = 0
+  }
+
+  /// What follows starts from its own window: K is 0, and W_max the window then (§4.8).
+  mutating func timedOut(_ path: CongestionPath) {
+    window = path.segmentSize
+    maximum = 0
+    epoch = 0
+  }
+
+  mutating func allow(_ bytes: UInt32) { window = bytes }
+
+  /// §4.9.1, without the place on the curve: it is flat where the window is.
+  mutating func restore(_ before: UInt32) {
+    window = max(before, window)
+    threshold = max(threshold, window)
+    maximum = max(maximum, window)
+    prior = max(prior, window)
+    epoch = 0
+  }
+
+  mutating func restart(_ path: CongestionPath) {
+    self = CUBIC()
+    window = path.segmentSize &* 4
+    threshold = Self.unlimited
+  }
+
+  // MARK: The curve
+
+  /// Begins an epoch of congestion avoidance (§4.2): K is the cube root of (W_max - cwnd_epoch) / C.
+  private mutating func begin(at now: UInt32, _ segmentSize: UInt32) {
+    epoch = now
+    estimate = window
+    if maximum < window { maximum = window }
+    // In milliseconds cubed: segments / C * 10^9.
+    let cube =
+      UInt64(maximum &- window) &* 10 &* 1_000_000_000 / (Self.scale &* UInt64(max(1, segmentSize)))
+    plateau = Self.cubeRoot(cube)
+  }
+
+  /// W_cubic(t) = C * (t - K)^3 + W_max (§4.2), bytes.
+  /// - Parameter elapsed: milliseconds since the epoch began.
+  private func curve(at elapsed: UInt64, _ segmentSize: UInt32) -> UInt32 {
+    let elapsed = min(elapsed, Self.longest)
+    let plateau = UInt64(plateau)
+    let isBefore = elapsed < plateau
+    let distance = min(isBefore ? plateau &- elapsed : elapsed &- plateau, Self.longest)
+    // At most 2^60, and a segment below 2^16: divided first.
+    let segments = distance &* distance &* distance / 10_000_000
+    let bytes = segments &* Self.scale &* UInt64(segmentSize) / 1000
+    if isBefore { return UInt64(maximum) > bytes ? maximum &- UInt32(bytes) : 0 }
+    return UInt32(min(UInt64(maximum) &+ bytes, UInt64(Self.unlimited)))
+  }
+
+  /// W_est += α * bytes acknowledged / cwnd (§4.3); α is 1 once it has reached the window before the loss.
+  private mutating func growEstimate(by bytes: UInt32, _ segmentSize: UInt32) {
+    let whole = NewReno.avoidance(window: window, bytes: bytes, segmentSize: segmentSize)
+    let part =
+      estimate >= prior ? whole : UInt32(truncatingIfNeeded: UInt64(whole) &* Self.alpha / 17)
+    estimate = min(estimate &+ max(1, part), Self.unlimited)
+  }
+
+  private static func milliseconds(_ now: UInt64) -> UInt32 {
+    max(1, UInt32(truncatingIfNeeded: now / 1_000_000))
+  }
+
+  /// The largest number whose cube is not above `value`.
+  static func cubeRoot(_ value: UInt64) -> UInt32 {
+    // Of 64 bits it has 22: from the highest on.
+    var root: UInt64 = 0
+    var bit: UInt64 = 1 << 21
+    while bit != 0 {
+      let next = root | bit
+      let (square, _) = next.multipliedReportingOverflow(by: next)
+      let (cube, overflows) = square.multipliedReportingOverflow(by: next)
+      if !overflows, cube <= value { root = next }
+      bit >>= 1
+    }
+    return UInt32(root)
+  }
+}
