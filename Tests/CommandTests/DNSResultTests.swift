@@ -110,10 +110,11 @@ import Testing
 
   private let question = AskedQuestion(name: "a.test", type: "TXT")
 
-  @Test(arguments: [
-    (true, nil, ["udp", "tcp"], "tcp", true, false), (false, nil, ["udp"], "udp", false, false),
-    (true, .udp, ["udp"], "udp", false, true), (true, .tcp, ["tcp"], "tcp", false, false),
-  ] as [(Bool, DNSQuery.Transport?, [String], String, Bool, Bool)])
+  @Test(
+    arguments: [
+      (true, nil, ["udp", "tcp"], "tcp", true, false), (false, nil, ["udp"], "udp", false, false),
+      (true, .udp, ["udp"], "udp", false, true), (true, .tcp, ["tcp"], "tcp", false, false),
+    ] as [(Bool, DNSQuery.Transport?, [String], String, Bool, Bool)])
   func anAnswerThatWasCutIsAskedForOverTCPUnlessUDPIsWanted(
     cuts: Bool, way: DNSQuery.Transport?, asked: [String], transport: String, retried: Bool,
     isCut: Bool

@@ -35,7 +35,9 @@ extension EndToEnd {
       func lease(_ configuration: String) throws -> String {
         let file = daemon.home + "/dhclient.conf"
         let leases = daemon.home + "/isc.leases"
-        try (configuration + "\nrequest subnet-mask, routers, domain-name-servers, domain-search, fqdn.fqdn;\n")
+        try
+          (configuration
+          + "\nrequest subnet-mask, routers, domain-name-servers, domain-search, fqdn.fqdn;\n")
           .write(toFile: file, atomically: true, encoding: .utf8)
         // Its script would rewrite this machine's resolv.conf.
         let result = try machine.shell(
@@ -95,7 +97,8 @@ extension EndToEnd {
       let third = try client.lease("send host-name \"My VM\";")
       #expect(!third.contains("fqdn.fqdn"), "\(third)")
       #expect(
-        daemon.log(of: "user-v2").contains("52:55:55:0a:00:01 calls itself by what is no host name"))
+        daemon.log(of: "user-v2").contains("52:55:55:0a:00:01 calls itself by what is no host name")
+      )
     }
   }
 }

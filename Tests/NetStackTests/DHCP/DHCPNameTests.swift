@@ -118,7 +118,7 @@ import Testing
     #expect(information?.message.options[DHCPOptionCode.clientFQDN] == nil)
   }
 
-  @Test func `the longest name of option 81 comes back whole where there is room, and pushes nothing out`()
+  @Test func `the longest name comes back whole where there is room, and pushes nothing out`()
     throws
   {
     let label = String(repeating: "a", count: 63)

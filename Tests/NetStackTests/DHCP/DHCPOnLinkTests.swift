@@ -115,7 +115,8 @@ import Testing
     #expect(scene.simulation.stack.udp.flowCount == 0)
   }
 
-  @Test func `a host name that cannot be one is told in the log, with whose it is, not each time`() {
+  @Test func `a host name that cannot be one is told in the log, with whose it is, not each time`()
+  {
     let scene = Scene()
     let logged = { scene.simulation.host.log.filter { $0.contains("is no host name") } }
     var client = Client(1)
