@@ -35,9 +35,8 @@ extension EndToEnd {
       func lease(_ configuration: String) throws -> String {
         let file = daemon.home + "/dhclient.conf"
         let leases = daemon.home + "/isc.leases"
-        try
-          (configuration
-          + "\nrequest subnet-mask, routers, domain-name-servers, domain-search, fqdn.fqdn;\n")
+        let wanted = "subnet-mask, routers, domain-name-servers, domain-search, fqdn.fqdn"
+        try "\(configuration)\nrequest \(wanted);\n"
           .write(toFile: file, atomically: true, encoding: .utf8)
         // Its script would rewrite this machine's resolv.conf.
         let result = try machine.shell(
