@@ -41,7 +41,7 @@ extension EndToEnd {
         // Its script would rewrite this machine's resolv.conf.
         let result = try machine.shell(
           """
-          rm -f \(leases)
+          rm -f \(leases); : >\(leases)
           dhclient -1 -d -v -cf \(file) -lf \(leases) -pf \(daemon.home)/isc.pid -sf /bin/true lan0 & client=$!
           i=0; until grep -q '^}' \(leases) 2>/dev/null; do
             i=$((i + 1)); [ $i -gt 300 ] && break; sleep 0.1
@@ -70,7 +70,7 @@ extension EndToEnd {
         send fqdn.fqdn "My_VM.corp.example."; send fqdn.encoded on; send fqdn.server-update off;
         """)
       for line in [
-        #"option fqdn.fqdn "my-vm.internal.";"#, "option fqdn.server-update true;",
+        #"option fqdn.fqdn "my-vm.internal";"#, "option fqdn.server-update true;",
         "option fqdn.no-client-update true;", "option fqdn.encoded true;",
         "option fqdn.rcode1 255;",
         #"option domain-search "one.example.", "two.example.", "internal.";"#,
@@ -80,7 +80,8 @@ extension EndToEnd {
       let dig = "dig +short @192.168.104.2"
       let names = try daemon.guest(
         "\(dig) my-vm.internal; \(dig) -x 192.168.104.3; cat /etc/resolv.conf", on: "user-v2")
-      #expect(names.output.hasPrefix("192.168.104.3\nmy-vm.internal.\n"), "\(names)")
+      #expect(names.output.hasPrefix("192.168.104.3\n"), "\(names)")
+      #expect(names.output.contains("\nmy-vm.internal.\n"), "\(names)")
       // A command gets the same search list, and both follow the file.
       #expect(names.output.contains("search one.example two.example internal"), "\(names)")
       try search("domain three.example\\n")
