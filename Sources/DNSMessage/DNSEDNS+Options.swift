@@ -19,5 +19,6 @@ extension DNSEDNS {
     return kept
   }
 
-  private static let extendedError: UInt16 = 15
+  /// Code of the option (RFC 8914 2).
+  static let extendedError: UInt16 = 15
 }

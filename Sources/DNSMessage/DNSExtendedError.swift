@@ -6,6 +6,26 @@ package struct DNSExtendedError: Hashable, Sendable, CustomStringConvertible {
   /// What the server added, made printable.
   package let text: String
 
+  package init(_ code: UInt16, _ text: String = "") {
+    self.code = code
+    self.text = text
+  }
+
+  /// Codes that are given here (RFC 8914 4).
+  package static let other: UInt16 = 0
+  package static let notReady: UInt16 = 14
+  package static let noReachableAuthority: UInt16 = 22
+
+  /// As an EDNS option in wire form; of a text longer than 255 octets the rest is left out.
+  package var option: [UInt8] {
+    let text = Array(text.utf8.prefix(255))
+    let length = UInt8(truncatingIfNeeded: text.count + 2)
+    return [
+      0, UInt8(DNSEDNS.extendedError), text.count > 253 ? 1 : 0, length,
+      UInt8(code >> 8), UInt8(code & 255),
+    ] + text
+  }
+
   /// RFC 8914 4 and the IANA registry, by code.
   private static let meanings = [
     "Other Error", "Unsupported DNSKEY Algorithm", "Unsupported DS Digest Type", "Stale Answer",
@@ -43,12 +63,12 @@ extension DNSEDNS {
   }
 
   package var extendedErrors: [DNSExtendedError] {
-    optionList.filter { $0.code == 15 && $0.data.count >= 2 }.map { option in
+    optionList.filter { $0.code == Self.extendedError && $0.data.count >= 2 }.map { option in
       // The text is the server's: control characters do not reach the terminal.
       let text = String(decoding: option.data.dropFirst(2), as: UTF8.self)
       return DNSExtendedError(
-        code: UInt16(option.data[0]) << 8 | UInt16(option.data[1]),
-        text: String(
+        UInt16(option.data[0]) << 8 | UInt16(option.data[1]),
+        String(
           String.UnicodeScalarView(
             text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 })))
     }

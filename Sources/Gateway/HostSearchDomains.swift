@@ -32,16 +32,20 @@ package final class HostSearchDomains {
     return domains
   }
 
-  /// What is no domain name is left out, and so is the root.
+  /// What is no domain name is left out, and so is the root. As in the C library a keyword begins its line,
+  /// and one without a domain changes nothing.
   package static func parse(_ text: String) -> [String] {
     var domains: [String] = []
     for line in text.split(whereSeparator: \.isNewline) {
       let words = line.split { $0 == " " || $0 == "\t" }
-      guard let keyword = words.first, keyword == "search" || keyword == "domain" else { continue }
+      guard let keyword = words.first, keyword == "search" || keyword == "domain",
+        keyword.startIndex == line.startIndex, words.count > 1
+      else { continue }
       domains = []
       for word in words.dropFirst().prefix(keyword == "domain" ? 1 : .max) {
         let name = word.hasSuffix(".") ? String(word.dropLast()) : String(word)
-        if GatewayOptions.isDomain(name), !domains.contains(name) { domains.append(name) }
+        let isNew = !domains.contains { $0.lowercased() == name.lowercased() }
+        if GatewayOptions.isDomain(name), isNew { domains.append(name) }
       }
     }
     return Array(domains.prefix(limit))

@@ -84,6 +84,58 @@ import Testing
   }
 }
 
+/// Which transports `dns query` asks by.
+@Suite(.timeLimit(.minutes(1))) struct DNSQueryTransportTests {
+  /// Cuts what goes by UDP, or nothing; its TCP works or fails.
+  private final class Server: DNSClient {
+    let cuts: Bool
+    let hasTCP: Bool
+    var asked: [String?] = []
+
+    init(cuts: Bool, hasTCP: Bool = true) {
+      self.cuts = cuts
+      self.hasTCP = hasTCP
+    }
+
+    func ask(_ question: AskedQuestion) throws -> DNSReply {
+      asked.append(question.transport)
+      let isStream = question.transport == "tcp"
+      guard hasTCP || !isStream else { throw CommandFailure("no TCP", remedy: "a server") }
+      let query = try question.query(id: 1)
+      var message = DNSMessage(header: query.header.reply(.noError), questions: query.questions)
+      message.header.isTruncated = cuts && !isStream
+      return try DNSReply(message.encoded(), milliseconds: 1, server: "192.0.2.1:53")
+    }
+  }
+
+  private let question = AskedQuestion(name: "a.test", type: "TXT")
+
+  @Test(
+    arguments: [
+      (true, nil, ["udp", "tcp"], "tcp", true, false), (false, nil, ["udp"], "udp", false, false),
+      (true, .udp, ["udp"], "udp", false, true), (true, .tcp, ["tcp"], "tcp", false, false),
+    ] as [(Bool, DNSQuery.Transport?, [String], String, Bool, Bool)])
+  func anAnswerThatWasCutIsAskedForOverTCPUnlessUDPIsWanted(
+    cuts: Bool, way: DNSQuery.Transport?, asked: [String], transport: String, retried: Bool,
+    isCut: Bool
+  ) throws {
+    let server = Server(cuts: cuts)
+    let result = try DNSQuery.ask(question, way, server)
+    #expect(server.asked == asked)
+    #expect(result.transport == transport && result.retried == retried)
+    #expect(result.flags.contains("tc") == isCut)
+  }
+
+  @Test func withoutTCPItIsToldThatTheAnswerWasCut() throws {
+    let server = Server(cuts: true, hasTCP: false)
+    let failure = #expect(throws: CommandFailure.self) {
+      try DNSQuery.ask(question, nil, server)
+    }
+    #expect(failure?.message.contains("cut over UDP, and there is none over TCP: no TCP") == true)
+    #expect(failure?.remedy?.contains("--udp") == true)
+  }
+}
+
 @Suite(.timeLimit(.minutes(5))) struct DNSCacheTextTests {
   @Test func whatIsKeptAndWhatIsForgottenIsTold() throws {
     let entries = try JSONText.decode(

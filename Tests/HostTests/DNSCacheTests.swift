@@ -58,7 +58,7 @@ struct DNSCacheTests {
 
   @Test("what is kept ages while the host sleeps; questions under way do not run out of time by it")
   func sleep() throws {
-    var fixture = self.fixture
+    let fixture = self.fixture
     let message = try clientQuery()
     _ = try fixture.relayed(message) { answer($0, ttl: 300) }
     #expect(try fixture.immediate(message)?.answers.first?.ttl == 300)

@@ -7,7 +7,7 @@ import Foundation
 import Testing
 
 /// A machine with its own loopback, nameservers and files in /etc.
-private final class HostWithFiles {
+final class HostWithFiles {
   let folder: String
   let namespace: Namespace
   private var servers: [RunningCommand] = []

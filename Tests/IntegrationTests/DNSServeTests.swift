@@ -124,6 +124,37 @@ extension EndToEnd {
       }
     }
 
+    @Test func aServerThatCutsItsAnswerAndHasNoTCPIsTold() throws {
+      try require(.program("python3"))
+      let server = try RunningCommand(
+        "python3",
+        [
+          "-uc",
+          """
+          import socket
+          s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+          s.bind(("127.0.0.1", 0))
+          print(s.getsockname()[1])
+          while True:
+              query, peer = s.recvfrom(65535)
+              end = query.index(b"\\0", 12) + 5
+              s.sendto(query[:2] + b"\\x87\\x80\\0\\1\\0\\0\\0\\0\\0\\0" + query[12:end], peer)
+          """,
+        ])
+      defer { server.stop() }
+      #expect(eventually { server.output.contains("\n") })
+      let address = "127.0.0.1:\(server.output.trimmingCharacters(in: .whitespacesAndNewlines))"
+      let result = try run(
+        Installation.daemon, ["dns", "query", "a.test", "--server", address])
+      #expect(result.status == 1 && result.output.isEmpty, "\(result)")
+      #expect(
+        result.errors.contains("cut over UDP, and there is none over TCP: Nobody listens at"),
+        "\(result)")
+      let cut = try run(
+        Installation.daemon, ["dns", "query", "a.test", "--udp", "--server", address])
+      #expect(cut.status == 0 && cut.output.contains("none of the answer fits"), "\(cut)")
+    }
+
     @Test func mistakesAreTold() throws {
       let cases = [
         (["--plugin", "nothing"], "no DNS plugin is called `nothing`"),

@@ -54,6 +54,22 @@ import Testing
     #expect(over.unbound == [IPAddress(192, 168, 104, 3)])
   }
 
+  @Test func `who asks by DHCP hears the name it gets, and none that is another's`() {
+    var directory = directory()
+    directory.guestUp(7, name: "Box_7")
+    directory.station(Self.mac(7), at: 7)
+    #expect(directory.fullName("Web_1.lan", of: Self.mac(3)) == "web-1.internal")
+    // Its link's name where its own makes none, and none without.
+    for name in ["", "___", ".x"] {
+      #expect(directory.fullName(name, of: Self.mac(7)) == "box-7.internal")
+      #expect(directory.fullName(name, of: Self.mac(3)) == nil)
+    }
+    _ = directory.update([lease(3, "web-1")], now: 0)
+    #expect(directory.fullName("WEB-1", of: Self.mac(3)) == "web-1.internal")
+    #expect(directory.fullName("web-1", of: Self.mac(4)) == nil)
+    #expect(directory.fullName("host", of: Self.mac(4)) == nil)
+  }
+
   @Test func `of two with one name the first has it, and the second inherits`() {
     var directory = directory()
     let first = [lease(4, "web")]

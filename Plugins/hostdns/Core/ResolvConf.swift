@@ -36,7 +36,8 @@ package struct ResolvConf: Equatable, Sendable {
   /// Lines and options it does not understand are skipped, as the C library does.
   package init(parsing text: [UInt8]) {
     for line in text.prefix(Self.maximumLength).split(separator: UInt8(ascii: "\n")) {
-      // A comment begins the line; behind an address, glibc ignores what follows.
+      // A keyword or a comment begins the line; behind an address, glibc ignores what follows.
+      guard line.first != UInt8(ascii: " "), line.first != UInt8(ascii: "\t") else { continue }
       let words = line.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == 0x0D }
       guard words.count >= 2 else { continue }
       if words[0].elementsEqual("nameserver".utf8) {

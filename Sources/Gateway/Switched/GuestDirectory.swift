@@ -141,6 +141,16 @@ package struct GuestDirectory {
     ports[mac].flatMap { guests[$0]?.name } ?? ""
   }
 
+  /// The name that a station gets, or has, when it calls itself so; nil: none, or somebody else has it.
+  package func fullName(_ hostname: String, of mac: MACAddress) -> String? {
+    guard let label = HostName.label(hostname) ?? HostName.label(guestName(of: mac)) else {
+      return nil
+    }
+    let name = "\(label).\(domain)"
+    let isFree = names[name].map { $0.mac == mac } ?? true
+    return isFree && !reserved.contains(name) ? name : nil
+  }
+
   package var guestCount: Int { guests.count }
   package var nameCount: Int { names.count }
 

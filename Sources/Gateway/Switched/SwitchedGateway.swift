@@ -45,6 +45,7 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     dhcp.onChange = { [unowned self] in isDirty = true }
     dhcp.admits = { [unowned self] in directory.admits($0, $1, now: self.stack.core.elapsed) }
     dhcp.searchDomains = { [unowned self] in search }
+    dhcp.registeredName = { [unowned self] in directory.fullName($0, of: $1) }
     dhcp.isPresent = { [unowned self] in directory.isPresent($0) }
     dhcp.isAlone = { [unowned self] in directory.isAlone($0) }
   }

@@ -10,4 +10,14 @@ package enum DNSAsker: Hashable, Sendable {
   /// A client of a DNS server, by a number that is its own: may have one more while it has fewer than
   /// four times what is free.
   case client(UInt64)
+
+  /// Whether a question that may not wait here is kept by who asked, instead of being answered with
+  /// SERVFAIL: a client's TCP connection is not read from, and the host's own user is told.
+  func waitsItself(_ transport: DNSTransport) -> Bool {
+    switch self {
+    case .plugin: false
+    case .request: true
+    case .client: transport == .tcp
+    }
+  }
 }

@@ -41,7 +41,7 @@ package enum DNSEffect: Equatable, Sendable {
 ///
 /// Bounded: `maximumPending` questions that wait, shared by those who ask (DNSAsker), eight times
 /// as many answers that wait to be taken, and the cache. What is owned or kept is answered however
-/// many questions wait.
+/// many questions wait; what can neither be answered nor wait gets SERVFAIL at once (DNSFailure).
 /// RFC 1035 4, 2181 5 and 9, 2308, 4343, 6891, 7766, 9619.
 package final class DNSBroker {
   package struct Limits: Sendable {
@@ -140,19 +140,19 @@ package final class DNSBroker {
   /// Takes a client's message: UDP payload, or TCP message without its length.
   /// - Parameters:
   ///   - deadline: monotonic nanoseconds; 0 lets the broker choose. One that is over by now: only
-  ///     what is known without the plugin is of use.
-  /// - Returns: nil when too many questions are under way: send no answer.
+  ///     what is known without the plugin is of use, all else is SERVFAIL.
+  /// - Returns: nil when too many answers wait to be taken, or when `asker` is told to wait itself:
+  ///   send no answer.
   package func query(
     _ message: [UInt8], over transport: DNSTransport, deadline: UInt64 = 0,
     by asker: DNSAsker = .plugin, now: UInt64
   ) -> DNSTicket? {
-    guard clients.count < 8 * limits.maximumPending,
-      let ticket = take(message, over: transport, deadline: deadline, asker, now: now)
-    else {
+    guard clients.count < 8 * limits.maximumPending else {
       counters.overload &+= 1
       return nil
     }
-    counters.queries &+= 1
+    let ticket = take(message, over: transport, deadline: deadline, asker, now: now)
+    if ticket != nil { counters.queries &+= 1 }
     return ticket
   }
 
@@ -276,7 +276,7 @@ package final class DNSBroker {
     }
     for (ticket, client) in late {
       counters.timeouts &+= 1
-      finish(ticket, client.query.answer(.serverFailure))
+      finish(ticket, client.query.failure(.timeout))
       leave(client.lookup, ticket)
     }
   }
@@ -340,9 +340,13 @@ package final class DNSBroker {
   ) -> DNSTicket? {
     guard hasPlugin else {
       counters.failures &+= 1
-      return served(inquiry.query.answer(.serverFailure))
+      return served(inquiry.query.failure(.noPlugin))
     }
-    guard deadline == 0 || deadline > now, mayWait(inquiry.asker) else { return nil }
+    guard deadline == 0 || deadline > now, mayWait(inquiry.asker) else {
+      counters.overload &+= 1
+      return inquiry.asker.waitsItself(inquiry.query.transport)
+        ? nil : served(inquiry.query.failure(.overload))
+    }
     let latest = now.addingReportingOverflow(limits.deadline)
     let bound = latest.overflow ? UInt64.max - 1 : latest.partialValue
     let deadline = deadline == 0 ? bound : min(deadline, bound)
@@ -411,7 +415,7 @@ package final class DNSBroker {
     guard case .waiting(let client) = clients[ticket] else { return }
     guard answer.isSpeakable(to: client.query) else {
       counters.failures &+= 1
-      return finish(ticket, client.query.answer(.serverFailure))
+      return finish(ticket, client.query.failure(.unspeakable))
     }
     counters.answered &+= 1
     finish(
@@ -424,7 +428,7 @@ package final class DNSBroker {
   private func fail(_ lookup: Lookup) {
     for ticket in lookup.clients {
       guard case .waiting(let client) = clients[ticket] else { continue }
-      finish(ticket, client.query.answer(.serverFailure))
+      finish(ticket, client.query.failure(.plugin))
     }
   }
 

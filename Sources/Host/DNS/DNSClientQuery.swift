@@ -54,17 +54,25 @@ struct DNSClientQuery {
   /// An answer made here.
   /// - Parameters:
   ///   - authority: the SOA of a negative one.
+  ///   - reason: told to a client with EDNS.
   func answer(
     _ code: DNSResponseCode, records: [DNSRecord] = [], authority: DNSRecord? = nil,
-    authoritative: Bool = false
+    authoritative: Bool = false, reason: DNSExtendedError? = nil
   ) -> [UInt8] {
     var header = header.reply(code)
     header.recursionAvailable = true
     header.isAuthoritative = authoritative
+    var edns = answerEDNS(code)
+    edns?.options = reason?.option ?? []
     return DNSMessage(
       header: header, questions: [question], answers: records,
-      authorities: authority.map { [$0] } ?? [], edns: answerEDNS(code)
+      authorities: authority.map { [$0] } ?? [], edns: edns
     ).encoded(limit: answerLimit)
+  }
+
+  /// SERVFAIL, for what the question itself gives no reason.
+  func failure(_ failure: DNSFailure) -> [UInt8] {
+    answer(.serverFailure, reason: failure.reason)
   }
 
   /// An answer's header for this client: its id, its RD and CD; AD only for those

@@ -4,7 +4,7 @@
 package struct DNSCounters: Codable, Equatable, Sendable {
   /// Messages from clients that were taken.
   package var queries: UInt64 = 0
-  /// Not taken: too many questions under way.
+  /// SERVFAIL, or no answer where none could be sent: too many questions under way, of this client or of all.
   package var overload: UInt64 = 0
   /// No DNS query at all: no answer.
   package var ignored: UInt64 = 0

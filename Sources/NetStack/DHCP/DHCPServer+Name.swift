@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a client calls itself: option 12 (RFC 2132 §3.14), or else the fully qualified name of
-// option 81 (RFC 4702 §2), in DNS format or in ASCII. Cold path.
+// What a client calls itself: option 12 (RFC 2132 §3.14), or else the name of option 81
+// (DHCPClientName). Cold path.
 
 extension DHCPServer {
   /// A name that is safe to show and to put into other formats; otherwise "".
@@ -21,23 +21,13 @@ extension DHCPServer {
     return isSafe && name.count <= 253 ? String(decoding: name, as: UTF8.self) : ""
   }
 
-  private static let isWireFormat: UInt8 = 0x04
-
-  /// The name of option 81: flags and two codes that mean nothing any more, then the name, which
-  /// may be a part of one.
-  static func hostname(fullName options: DHCPOptions) -> String {
-    guard let option = options[DHCPOptionCode.clientFQDN], option.count > 3 else { return "" }
-    let name = option.dropFirst(3)
-    guard option[0] & isWireFormat != 0 else {
-      return hostname(Array(name.last == UInt8(ascii: ".") ? name.dropLast() : name))
-    }
-    var labels: [[UInt8]] = []
-    var rest = name
-    while let length = rest.popFirst(), length > 0 {
-      guard length <= 63, rest.count >= Int(length) else { return "" }
-      labels.append(Array(rest.prefix(Int(length))))
-      rest = rest.dropFirst(Int(length))
-    }
-    return hostname(Array(labels.joined(separator: [UInt8(ascii: ".")])))
+  /// Whether the first label of a safe name can be one of DNS, when what stands at its ends and is neither
+  /// letter nor digit is taken off.
+  static func hasLabel(_ name: String) -> Bool {
+    func isOuter(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_") }
+    let label = name.utf8.prefix { $0 != UInt8(ascii: ".") }
+    let inner = label.drop(while: isOuter)
+    let trailing = inner.reversed().prefix(while: isOuter).count
+    return (1...63).contains(inner.count - trailing)
   }
 }

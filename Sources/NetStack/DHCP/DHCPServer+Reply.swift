@@ -54,7 +54,11 @@ extension DHCPServer {
       message.options.set(DHCPOptionCode.renewalTime, seconds / 2)
       message.options.set(DHCPOptionCode.rebindingTime, seconds - seconds / 8)
     }
-    addParameters(to: &message, for: request, hostname: table[address]?.hostname ?? "")
+    let hostname = table[address]?.hostname ?? ""
+    addParameters(
+      to: &message, for: request, hostname: hostname,
+      fullName: request.clientName?.answer(
+        registered: registeredName?(hostname, request.client.mac), hostname: hostname))
     return deliver(message, to: request)
   }
 
@@ -117,8 +121,10 @@ extension DHCPServer {
 
   /// Adds the parameters that the client requests (option 55), in its order but the mask
   /// first (RFC 2132 §3.3), as far as the client can take them.
+  /// - Parameter fullName: option 81, which is there although nobody requests it (RFC 4702 §4).
   private func addParameters(
-    to message: inout DHCPMessage, for request: Request, hostname: String
+    to message: inout DHCPMessage, for request: Request, hostname: String,
+    fullName: [UInt8]? = nil
   ) {
     let options = request.message.options
     var wanted = options[DHCPOptionCode.parameterRequestList] ?? DHCPServer.defaultParameters
@@ -128,24 +134,25 @@ extension DHCPServer {
     // Its maximum counts the IP and UDP headers; none may be below 576 (RFC 2132 §9.10).
     let accepted = Int(options.uint16(DHCPOptionCode.maximumMessageSize) ?? 576)
     let limit = min(max(accepted, 576), 1500) - IPv4Header.encodedLength - UDPHeader.encodedLength
-    // The search list takes what the others leave, and as many domains as fit.
+    // Option 81 and the search list take what the others leave, of the list as many domains as fit.
+    func add(_ code: UInt8, _ value: [UInt8]) -> Bool {
+      var longer = message.options
+      longer[code] = value.isEmpty ? nil : value
+      guard DHCPMessage.optionsOffset + longer.encodedLength <= limit else { return false }
+      message.options = longer
+      return true
+    }
     for code in wanted
     where message.options[code] == nil && code != DHCPOptionCode.domainSearch {
       guard let value = parameter(code, hostname: hostname), !value.isEmpty else { continue }
-      var longer = message.options
-      longer[code] = value
-      if DHCPMessage.optionsOffset + longer.encodedLength <= limit { message.options = longer }
+      _ = add(code, value)
     }
+    if let fullName { _ = add(DHCPOptionCode.clientFQDN, fullName) }
     guard wanted.contains(DHCPOptionCode.domainSearch) else { return }
     var domains = configuration.searchDomains[...]
-    while !domains.isEmpty {
-      var longer = message.options
-      let value = DomainSearch.encode(Array(domains))
-      longer[DHCPOptionCode.domainSearch] = value.isEmpty ? nil : value
-      if DHCPMessage.optionsOffset + longer.encodedLength <= limit {
-        message.options = longer
-        return
-      }
+    while !domains.isEmpty,
+      !add(DHCPOptionCode.domainSearch, DomainSearch.encode(Array(domains)))
+    {
       domains = domains.dropLast()
     }
   }

@@ -40,6 +40,9 @@ package struct DHCPServer {
   package var user: (IPAddress) -> MACAddress? = { _ in nil }
   /// Whether an address that is new to a client was found unused (RFC 2131 §2.2). Nil: nobody looks.
   package var proof: ((_ address: IPAddress, _ client: MACAddress) -> DHCPProof)?
+  /// The name under which the network's DNS has a client that calls itself so, with its domain. Nil, or
+  /// the result nil: it has it under none.
+  package var registeredName: ((_ hostname: String, _ client: MACAddress) -> String?)?
   /// The last discovery waits for a proof: it is to be handled again.
   package private(set) var awaitsProof = false
   /// The last client calls itself by what is no host name.
@@ -91,8 +94,7 @@ package struct DHCPServer {
       request.client.identifier = []
     }
     awaitsProof = false
-    let name = message.options[DHCPOptionCode.hostName] ?? []
-    hasUnusableName = request.hostname.isEmpty && !name.isEmpty
+    hasUnusableName = request.hasUnusableName
     switch type {
     case .discover: return discover(request, now: now)
     case .request: return self.request(request, now: now)
@@ -110,6 +112,8 @@ package struct DHCPServer {
     let mac: MACAddress
     var client: DHCPClient
     let hostname: String
+    /// Option 81.
+    let clientName: DHCPClientName?
     /// Options 50 and 54.
     let requested: IPAddress?
     let server: IPAddress?
@@ -128,7 +132,15 @@ package struct DHCPServer {
       self.mac = mac
       client = DHCPClient(mac: message.hardwareAddress, identifier: identifier)
       let name = DHCPServer.hostname(options[DHCPOptionCode.hostName] ?? [])
-      hostname = name.isEmpty ? DHCPServer.hostname(fullName: options) : name
+      clientName = options[DHCPOptionCode.clientFQDN].flatMap(DHCPClientName.init)
+      hostname = name.isEmpty ? clientName?.name ?? "" : name
+    }
+
+    /// It says a name, by which nobody can know it.
+    var hasUnusableName: Bool {
+      guard hostname.isEmpty else { return !DHCPServer.hasLabel(hostname) }
+      let name = message.options[DHCPOptionCode.hostName] ?? []
+      return !name.allSatisfy { $0 == 0 } || clientName?.isUnusable == true
     }
 
     /// ciaddr, if there is one.

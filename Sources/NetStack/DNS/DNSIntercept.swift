@@ -8,7 +8,9 @@
 //
 // Bounded: questions under way and streams, shared by all guests (ShareTable), and per stream both.
 // A guest that has more questions under way than its share gets answers all the same that are known
-// at once: names of the network, and what is cached. A stream that is idle makes room for another:
+// at once: names of the network, and what is cached. All else of it is SERVFAIL at once: its oldest
+// question does not make room, for at more than the share allows none would live until its answer
+// comes. A stream that is idle makes room for another:
 // the guest's own at its bound, of the guest with the most when there are too many in all.
 // Loop thread only.
 
@@ -41,6 +43,8 @@ package final class DNSIntercept {
   private static let maximumStreamsPerGuest = 32
   /// The shortest DNS message: a header.
   static let shortestMessage = 12
+  /// RCODE (RFC 1035 §4.1.1).
+  private static let serverFailure: UInt8 = 2
 
   let stack: StackCore
   /// Nil: no DNS; the port is closed.
@@ -130,6 +134,9 @@ package final class DNSIntercept {
     guard let question = end(op) else { return false }
     let isAnswer =
       status == LND_OK && answer.count >= Self.shortestMessage && answer.count <= 65535
+    if !question.mayWait, !isAnswer || answer[3] & 0x0F == Self.serverFailure {
+      stack.shares.pointer(question.share).pointee.counters.questionsRefused &+= 1
+    }
     if isAnswer { counters.answers &+= 1 } else { counters.dropped &+= 1 }
     switch question.asker {
     case .datagram(let guest, let server, let mac):

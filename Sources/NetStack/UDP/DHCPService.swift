@@ -30,6 +30,8 @@ package final class DHCPService {
   package var isPresent: ((MACAddress) -> Bool)?
   /// Whether nobody else is on the network, who might use an address. Nil: nobody is asked.
   package var isAlone: ((MACAddress) -> Bool)?
+  /// A client's name in the network's DNS (DHCPServer.registeredName).
+  package var registeredName: ((_ hostname: String, _ client: MACAddress) -> String?)?
   /// Search domains, where they change; asked for at each answer.
   package var searchDomains: (() -> [String])?
 
@@ -62,6 +64,7 @@ package final class DHCPService {
     own.mtu = UInt16(clamping: stack.links.pointer(link).pointee.mtu)
     var server = DHCPServer(configuration: own, policy: policy)
     server.isPresent = isPresent
+    server.registeredName = registeredName
     server.user = { [unowned self] in stack.services(of: link)?.neighbors.find($0) }
     if isAlone != nil {
       server.proof = { [unowned self] in proof(of: $0, for: $1, on: link) }

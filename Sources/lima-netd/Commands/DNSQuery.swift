@@ -185,7 +185,7 @@ struct DNSQuery: ParsableCommand {
   }
 
   /// Over UDP, and over TCP where that was cut, unless one of them is wanted.
-  private static func ask(
+  static func ask(
     _ question: AskedQuestion, _ way: Transport?, _ resolver: any DNSClient
   ) throws -> DNSResult {
     var question = question
@@ -194,7 +194,11 @@ struct DNSQuery: ParsableCommand {
     var wasCut = false
     if way == nil, reply.message.header.isTruncated {
       question.transport = Transport.tcp.rawValue
-      reply = try resolver.ask(question)
+      do { reply = try resolver.ask(question) } catch let failure as CommandFailure {
+        throw CommandFailure(
+          "The answer was cut over UDP, and there is none over TCP: \(failure.message)",
+          remedy: "What came over UDP:  --udp", code: failure.code)
+      }
       wasCut = true
     }
     return DNSResult(question, reply, wasCut: wasCut)

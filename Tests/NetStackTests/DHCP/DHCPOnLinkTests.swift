@@ -115,6 +115,26 @@ import Testing
     #expect(scene.simulation.stack.udp.flowCount == 0)
   }
 
+  @Test func `a host name that cannot be one is told in the log, with whose it is, not each time`()
+  {
+    let scene = Scene()
+    let logged = { scene.simulation.host.log.filter { $0.contains("is no host name") } }
+    var client = Client(1)
+    client.hostname = "My_VM"
+    scene.says(client, client.discover())
+    scene.says(client, client.select(Self.first))
+    #expect(logged().isEmpty)
+    client.hostname = "My VM"
+    scene.says(client, client.renew(Self.first))
+    #expect(logged().count == 1 && logged()[0].hasPrefix("\(client.mac) "))
+    for _ in 0..<20 { scene.says(client, client.renew(Self.first)) }
+    #expect(logged().count == 3)
+    // It has its lease all the same, and still the name it had.
+    let answers = scene.heard().answers
+    #expect(answers.dropFirst().allSatisfy { $0.options.messageType == .ack })
+    #expect(scene.dhcp.leases().map(\.lease.hostname) == ["My_VM"])
+  }
+
   @Test func `a new client's address is asked for, and offered when nobody answers`() {
     let scene = Scene()
     let client = Client(1)

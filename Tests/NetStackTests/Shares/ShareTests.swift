@@ -172,7 +172,15 @@ struct ShareTests {
     #expect(scene.host.questions[1024].deadline == scene.host.now)
     scene.send(2, scene.udp(2, port: 4000, to: dns, Self.question(1)))
     #expect(scene.host.questions.last?.deadline == 0 && scene.share(2).questions == 1)
+    // Beyond the share the host answers, too: those it does not know count as refused.
+    #expect(scene.share(1).counters.questionsRefused == 0)
+    scene.host.questions[1024].message[3] = 0x82
+    scene.host.questions[1025].message[3] = 0x80
+    scene.host.questions[0].message[3] = 0x82
+    scene.host.frames = []
     scene.answerQuestions()
+    #expect(scene.host.frames.count == 3001)
+    #expect(scene.share(1).counters.questionsRefused == 1)
     #expect(scene.share(1).questions == 0 && scene.share(2).questions == 0)
   }
 

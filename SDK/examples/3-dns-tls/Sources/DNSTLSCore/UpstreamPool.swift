@@ -3,6 +3,10 @@
 // UpstreamPool: the servers, and the questions that are under way. A question goes to the first
 // server that is well; if that one fails or stays silent, to the next, until one answers or the
 // list is at its end. A server that failed is asked last for half a minute.
+//
+// SERVFAIL, NOTIMP and REFUSED say that this server does not know, not that nobody does: the next
+// is asked, too, and what came is the answer when none does better. Such a server keeps its place,
+// for it may be right (a name that fails DNSSEC's checks) and well for other names.
 
 import NIOCore
 import NIOSSL
@@ -19,6 +23,8 @@ final class UpstreamPool: @unchecked Sendable {  // Its state is touched on `loo
 
   /// For how long a server that failed is asked last.
   static let penalty = TimeAmount.seconds(30)
+  /// How long before a question's deadline an answer that is kept is given.
+  private static let margin = TimeAmount.milliseconds(100)
 
   init(
     settings: TLSSettings, context: NIOSSLContext, loop: any EventLoop, mailbox: Mailbox
@@ -79,15 +85,20 @@ final class UpstreamPool: @unchecked Sendable {  // Its state is touched on `loo
   private func next(_ question: Question) {
     guard questions[question.op] === question else { return }
     question.timer?.cancel()
-    guard !question.left.isEmpty, NIODeadline.now() < question.deadline else {
+    let rest = question.deadline - .now()
+    guard !question.left.isEmpty, rest > .nanoseconds(0) else {
       questions[question.op] = nil
+      if let answer = question.fallback { return mailbox.put(question.op, .success(answer)) }
       let text = question.reason ?? "no server answered in time"
       mailbox.count { $0.lastError = text }
       return mailbox.put(question.op, .failure(Unanswered(text: text)))
     }
     let upstream = question.left.removeFirst()
     question.upstream = upstream
-    question.timer = loop.scheduleTask(in: settings.timeout) { [weak question] in
+    // What there is already comes before the host gives up on the question.
+    let patience =
+      question.fallback == nil ? settings.timeout : min(settings.timeout, rest - Self.margin)
+    question.timer = loop.scheduleTask(in: patience) { [weak question] in
       guard let question else { return }
       upstream.timedOut(question)
       self.failed(
@@ -103,9 +114,18 @@ final class UpstreamPool: @unchecked Sendable {  // Its state is touched on `loo
   }
 
   private func answered(_ question: Question, _ upstream: Upstream, _ answer: [UInt8]) {
-    guard questions.removeValue(forKey: question.op) != nil else { return }
-    question.timer?.cancel()
+    guard questions[question.op] === question else { return }
     upstream.failedUntil = .uptimeNanoseconds(0)
+    if let code = Refusal(answer) {
+      // The first of a kind; SERVFAIL, which clients ask again, before what sounds final.
+      if question.refusal != .serverFailure, question.fallback == nil || code == .serverFailure {
+        question.fallback = answer
+        question.refusal = code
+      }
+      return next(question)
+    }
+    questions[question.op] = nil
+    question.timer?.cancel()
     mailbox.put(question.op, .success(answer))
   }
 
@@ -115,6 +135,19 @@ final class UpstreamPool: @unchecked Sendable {  // Its state is touched on `loo
     upstream.failedUntil = .now() + Self.penalty
     question.reason = text
     next(question)
+  }
+}
+
+/// RCODE of an answer that another server may know better than (RFC 1035 4.1.1).
+enum Refusal: UInt8 {
+  case serverFailure = 2
+  case notImplemented = 4
+  case refused = 5
+
+  /// Nil for any other answer, and for what is too short to be one.
+  init?(_ answer: [UInt8]) {
+    guard answer.count >= 12 else { return nil }
+    self.init(rawValue: answer[3] & 0x0F)
   }
 }
 
@@ -129,6 +162,9 @@ final class Question: @unchecked Sendable {  // As above.
   var timer: Scheduled<Void>?
   /// Of the last server that failed.
   var reason: String?
+  /// The answer when no server does better, and its code.
+  var fallback: [UInt8]?
+  var refusal: Refusal?
   /// When it was sent, the last time.
   var askedAt = NIODeadline.uptimeNanoseconds(0)
   /// What becomes of it on a connection.

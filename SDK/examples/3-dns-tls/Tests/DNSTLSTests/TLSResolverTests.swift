@@ -45,6 +45,13 @@ import Testing
       return Array(result.bytes.suffix(4))
     }
 
+    /// The answer's RCODE; nil: it failed.
+    func code(_ op: lnd_op) throws -> Int? {
+      _ = try address(op)
+      guard let result = host.results[op], result.status == LND_OK else { return nil }
+      return Int(result.bytes[3] & 0x0F)
+    }
+
     /// Why it failed.
     func reason(_ op: lnd_op, _ location: SourceLocation = #_sourceLocation) throws -> String {
       #expect(try address(op).isEmpty, "it was answered", sourceLocation: location)
@@ -132,6 +139,42 @@ import Testing
     #expect(try running.address(running.ask("who.lab.test")) == [192, 0, 2, 8])
     #expect(Date().timeIntervalSince(began) < 0.9)
     running.stop()
+  }
+
+  @Test(arguments: [2, 4, 5])
+  func anotherServerIsAskedWhenOneDoesNotKnow(code: Int) throws {
+    let certificates = try Certificates()
+    defer { certificates.remove() }
+    let bad = try CodeServer(certificates, code: code)
+    let server = try Unbound(certificates, address: "192.0.2.8")
+    let running = try Running(
+      options(
+        ["127.0.0.1:\(bad.port)#dns.test", "127.0.0.1:\(server.port)#dns.test"], certificates))
+    for _ in 0..<2 { #expect(try running.address(running.ask("who.lab.test")) == [192, 0, 2, 8]) }
+    running.stop()
+    // What the second does not have is its answer all the same: NXDOMAIN is one.
+    let denied = try Running(
+      options(
+        ["127.0.0.1:\(bad.port)#dns.test", "127.0.0.1:\(server.port)#dns.test"], certificates))
+    #expect(try denied.code(denied.ask("missing.lab.test")) == 3)
+    denied.stop()
+  }
+
+  @Test func whenNoServerKnowsTheBestAnswerIsTheGuests() throws {
+    let certificates = try Certificates()
+    defer { certificates.remove() }
+    let codes = try [5, 4, 2, 5].map { try CodeServer(certificates, code: $0) }
+    let silent = try SilentServer()
+    func asked(_ ports: [Int]) throws -> Int? {
+      let running = try Running(
+        options(ports.map { "127.0.0.1:\($0)#dns.test" }, certificates, timeout: 5))
+      defer { running.stop() }
+      return try running.code(running.ask("who.lab.test", seconds: 1))
+    }
+    #expect(try asked(codes.map(\.port)) == 2)
+    #expect(try asked(Array(codes[..<2].map(\.port))) == 5)
+    // The next is silent, and the host gives up before that is found out.
+    #expect(try asked([codes[2].port, silent.port]) == 2)
   }
 
   @Test func aServerThatStartsAgainIsFoundAgain() throws {

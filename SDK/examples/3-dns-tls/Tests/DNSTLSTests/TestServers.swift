@@ -109,27 +109,73 @@ final class Unbound {
 /// Listens, and never says a word.
 final class SilentServer {
   let port: Int
-  private let process = Process()
+  private let server: Python
 
   init() throws {
-    let pipe = Pipe()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = [
-      "python3", "-uc",
+    server = try Python(
       """
       import socket, time
       s = socket.create_server(("127.0.0.1", 0))
       print(s.getsockname()[1])
       time.sleep(60)
-      """,
-    ]
+      """)
+    port = try server.port
+  }
+}
+
+/// Answers every question with one code, and the code as an extended error's text (RFC 8914), over TLS.
+final class CodeServer {
+  let port: Int
+  private let server: Python
+
+  init(_ certificates: Certificates, code: Int) throws {
+    server = try Python(
+      """
+      import socket, ssl, sys, threading
+      context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+      context.load_cert_chain("\(certificates.certificate)", "\(certificates.key)")
+      text = b"\(code)"
+      opt = (b"\\0\\0\\x29\\x04\\xd0\\0\\0\\0\\0" + (6 + len(text)).to_bytes(2, "big")
+             + b"\\0\\x0f" + (2 + len(text)).to_bytes(2, "big") + b"\\0\\0" + text)
+      def serve(plain):
+          try:
+              with context.wrap_socket(plain, server_side=True) as client:
+                  stream = client.makefile("rb")
+                  while head := stream.read(2):
+                      query = stream.read(int.from_bytes(head, "big"))
+                      end = query.index(b"\\0", 12) + 5
+                      answer = (query[:2] + bytes([0x81, 0x80 | \(code), 0, 1, 0, 0, 0, 0, 0, 1])
+                                + query[12:end] + opt)
+                      client.sendall(len(answer).to_bytes(2, "big") + answer)
+          except OSError: pass
+      s = socket.create_server(("127.0.0.1", 0))
+      print(s.getsockname()[1])
+      while True: threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
+      """)
+    port = try server.port
+  }
+}
+
+/// A program that says its port first.
+private final class Python {
+  private let process = Process()
+  private let pipe = Pipe()
+
+  init(_ program: String) throws {
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = ["python3", "-uc", program]
     process.standardOutput = pipe
     try process.run()
-    let text = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
-    guard let port = Int(text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
-      throw Failure(description: "no server: \(text)")
+  }
+
+  var port: Int {
+    get throws {
+      let text = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
+      guard let port = Int(text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
+        throw Failure(description: "no server: \(text)")
+      }
+      return port
     }
-    self.port = port
   }
 
   deinit { process.terminate() }
