@@ -24,6 +24,8 @@ extension Stack {
           "listening": JSONValue(forwards.all.count),
           "accepted": JSONValue(forwards.accepted),
           "turnedAway": JSONValue(forwards.turnedAway),
+          "descriptors": JSONValue(forwards.sockets),
+          "descriptorLimit": JSONValue(forwards.socketLimit),
         ],
       "buffers":
         [

@@ -100,7 +100,8 @@ package final class MessageChannel {
   package func send(_ bytes: [UInt8], fds: [Int32] = []) throws(Failure) {
     guard fd >= 0 else { throw .closed }
     guard bytes.count <= Self.maximumLength, fds.count <= Self.maximumDescriptors else {
-      throw .malformed("\(bytes.count) bytes and \(fds.count) descriptors")
+      throw .malformed(
+        "\(Plural.text(bytes.count, "byte")) and \(Plural.text(fds.count, "descriptor"))")
     }
     guard queued + bytes.count <= queueLimit else { throw .queueFull }
     let header = UInt32(fds.count) << 24 | UInt32(bytes.count)
@@ -194,7 +195,9 @@ package final class MessageChannel {
     let length = Int(header & 0xff_ffff)
     let descriptors = Int(header >> 24)
     guard length <= Self.maximumLength, descriptors <= Self.maximumDescriptors else {
-      throw .malformed("a header announces \(length) bytes and \(descriptors) descriptors")
+      throw .malformed(
+        "a header announces \(Plural.text(Int(length), "byte")) and \(Plural.text(Int(descriptors), "descriptor"))"
+      )
     }
     guard input.count >= 4 + length else { return nil }
     if descriptors > 0, isShort {
@@ -205,7 +208,8 @@ package final class MessageChannel {
       return Message(bytes: Array(input[4..<4 + length]), fds: [], lostDescriptors: true)
     }
     guard inputFDs.count >= descriptors else {
-      throw .malformed("\(descriptors) descriptors announced, \(inputFDs.count) came")
+      throw .malformed(
+        "\(Plural.text(Int(descriptors), "descriptor")) announced, \(inputFDs.count) came")
     }
     let message = Message(
       bytes: Array(input[4..<4 + length]), fds: Array(inputFDs[..<descriptors]))

@@ -21,7 +21,7 @@ import Testing
          "forwards":[
            {"protocol":"tcp","host":"127.0.0.1:60022","guest":"192.168.104.3:22","state":"open"},
            {"protocol":"tcp","host":"127.0.0.1:80","guest":"192.168.104.3:80","state":"failed",
-            "error":"permission denied"}],
+            "reason":"permission denied","error":"permission denied"}],
          "names":{"lima-vm.internal":["192.168.104.3"]},"warnings":[],"since":""}
         """)
   }
@@ -57,6 +57,8 @@ import Testing
         as? QEMUArguments)
     #expect(arguments.qemu.firstDescriptor == 3 && arguments.name == "x")
     #expect(try LimaNetd.parseAsRoot(["instance"]) is InstanceList)
+    #expect(
+      (try LimaNetd.parseAsRoot(["instance", "inspect", "vm"]) as? InstanceInspect)?.name == "vm")
     for words in [
       ["instance", "up"], ["instance", "up", "x", "--format", "xen"],
       ["qemu-args", "x", "--first-fd", "-1"],

@@ -2,6 +2,7 @@
 
 import Daemon
 import Foundation
+import Platform
 import Testing
 
 @testable import lima_netd
@@ -40,10 +41,13 @@ import Testing
         forwards: [
           Forward(
             protocol: "tcp", host: "127.0.0.1:8080", guest: "192.168.5.15:80", guestName: "web",
-            connections: 2),
+            connections: 2, state: .open),
           Forward(
-            protocol: "unix", host: "/run/x.sock", guest: "192.168.5.15:81",
-            error: "address already in use"),
+            protocol: "unix", host: "/run/x.sock", guest: "192.168.5.15:81", state: .waiting,
+            reason: "address already in use", error: "address already in use"),
+          Forward(
+            protocol: "udp", host: "[::1]:53", guest: "192.168.5.15:53", state: .failed,
+            reason: "this host has no IPv6", error: "this host has no IPv6"),
         ])
     ])
     #expect(
@@ -51,13 +55,29 @@ import Testing
         NETWORK  PROTOCOL  HOST            GUEST                  CONNECTIONS  STATE
         default  tcp       127.0.0.1:8080  192.168.5.15:80 (web)  2            open
         default  unix      /run/x.sock     192.168.5.15:81        -            waiting: address already in use
+        default  udp       [::1]:53        192.168.5.15:53        -            failed: this host has no IPv6
         """)
     #expect(ForwardList.text([]) == "No forwards.")
     let gateway = Forward(
-      protocol: "udp", host: "0.0.0.0:53", guest: "192.168.5.15:53", source: "gateway")
+      protocol: "udp", host: "0.0.0.0:53", guest: "192.168.5.15:53", source: "gateway", state: .open
+    )
     #expect(
       ForwardList.text([.init(network: "lab", forwards: [gateway])]).hasSuffix(
         "open, clients as the gateway"))
+  }
+
+  @Test func whatIsAddedSaysWhereItLeadsAndWhetherItDoes() {
+    var forward = Forward(
+      protocol: "tcp", host: "127.0.0.1:40000", guest: "192.168.5.15:80", state: .open)
+    #expect(
+      ForwardAdd.text(forward, "default")
+        == "tcp 127.0.0.1:40000 leads to 192.168.5.15:80 of default")
+    forward.state = .waiting
+    forward.reason = "no guest is connected"
+    #expect(
+      ForwardAdd.text(forward, "default")
+        == "tcp 127.0.0.1:40000 will lead to 192.168.5.15:80 of default; it waits: no guest is connected"
+    )
   }
 
   @Test func leasesSayWhenTheyEnd() throws {
@@ -98,33 +118,35 @@ import Testing
 
   /// Nothing that users read counts one thing as many: such texts are made by Plural.
   @Test func noTextPutsAnSBehindANumberByItself() throws {
-    let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appending(path: "Sources")
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
     // Counts whose sentence holds only for several, or for a limit.
     let allowed = [
-      "UDP flows", "descriptors", "zones already", "instances are up",
-      "have \\(statics.count) ports",
+      "zones already", "instances are up", "have \\(statics.count) ports", "bytes, at most",
+      "bytes, and a socket's path has at most", "characters at most",
     ]
-    for folder in ["lima-netd", "Daemon"] {
+    let count =
+      /(count|Count|size|Size|lost|exhausted|suppressed|attempts?|unsaid|bytes|descriptors|sockets|restarts|number)\) ([A-Z]+ )?(guest|forward|network|frame|time|record|member|character|connection|answer|lease|byte|octet|descriptor|line|request|flow|question|port|option|warning|problem|instance|name|entrie|second|packet|client|server)s\b/
+    for folder in ["Sources", "Plugins", "SDK/Swift"] {
       let files = try #require(
-        FileManager.default.enumerator(atPath: sources.appending(path: folder).path))
+        FileManager.default.enumerator(atPath: root.appending(path: folder).path))
       for case let file as String in files
       where file.hasSuffix(".swift") && !file.hasSuffix("Plural.swift") {
         let text = try String(
-          contentsOf: sources.appending(path: folder).appending(path: file), encoding: .utf8)
+          contentsOf: root.appending(path: folder).appending(path: file), encoding: .utf8)
         for line in text.split(separator: "\n") where line.contains("\"") {
-          guard
-            line.firstMatch(
-              of:
-                /count\) (guest|forward|network|frame|time|record|member|character|connection|answer|lease)s/
-            ) != nil
-          else { continue }
+          guard line.firstMatch(of: count) != nil else { continue }
           #expect(
             line.contains("count == 1") || allowed.contains { line.contains($0) },
             "\(file): \(line)")
         }
       }
     }
+  }
+
+  @Test func oneNameIsNotThereInThePlural() {
+    #expect(Plural.there(["web"]) == "there is web")
+    #expect(Plural.there(["a", "b", "c"], most: 2) == "there are a, b, ...")
   }
 }
 

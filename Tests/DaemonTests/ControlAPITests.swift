@@ -23,7 +23,7 @@ struct ControlAPITests {
     #expect(status.networks[1].plugin?.path == fixture.plugins + "/lima-net-fake.so")
     #expect(answer.body.contains("\"plugin_path\""))
     #expect(
-      status.networks[0].error?.message.contains("no plugin claims mode `slirp`: there are fake")
+      status.networks[0].error?.message.contains("no plugin claims mode `slirp`: there is fake")
         == true)
     let networks = try ask(fixture, "GET", "/v1/networks")
     #expect(try JSONText.decode([NetworkReport].self, from: networks.body).count == 3)

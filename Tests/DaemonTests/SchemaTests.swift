@@ -90,7 +90,7 @@ struct SchemaTests {
     ),
     (
       #"{"gateway": "10.0.0.1", "deep": {"off": true}}"#,
-      "/deep/off: unknown option: there are on"
+      "/deep/off: unknown option: there is on"
     ),
     (
       #"{"gateway": "10.0.0.1", "free": {"a/b": "x"}}"#,

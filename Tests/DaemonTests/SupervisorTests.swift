@@ -180,7 +180,7 @@ struct SupervisorTests {
     let count = Files.readSome(pipe.read, &buffer)
     let text = String(decoding: buffer[..<max(count, 0)], as: UTF8.self)
     #expect(
-      text.hasSuffix("lines were not taken here; they are in the log file\nlast\n"), "\(text)")
+      text.hasSuffix("lines not taken here, but in the log file\nlast\n"), "\(text)")
   }
 
   @Test func `a bad file at start is refused as a whole`() throws {

@@ -58,20 +58,16 @@ package struct InterfaceReport: Codable, Sendable, Hashable {
   package var vzNAT: Bool
 }
 
+/// A forward of an instance, as its network has it.
 package struct InstanceForward: Codable, Sendable, Hashable {
-  package enum State: String, Codable, Sendable {
-    /// The guest has no address yet.
-    case waiting
-    case open
-    case failed
-  }
-
   /// "tcp", "udp" or "unix".
   package var `protocol`: String
   package var host: String
   /// "192.168.104.1:22"; nil until the guest has an address.
   package var guest: String?
-  package var state: State
+  package var state: ForwardState
+  /// As in `Forward`.
+  package var reason: String?
   package var error: String?
 }
 

@@ -26,52 +26,6 @@ package struct ErrorReport: Codable, Sendable, Hashable, Error, CustomStringConv
   package var description: String { message }
 }
 
-/// A socket of the host that leads into a guest. POST and DELETE /v1/networks/NAME/forwards take one
-/// (DELETE looks at `protocol` and `host` only), POST answers with the forward as it came to be, with the port that was
-/// chosen for port 0; GET gives an array.
-package struct Forward: Codable, Sendable, Hashable {
-  /// "tcp", "udp" or "unix".
-  package var `protocol`: String
-  /// "127.0.0.1:8080", "[::1]:8080", or an absolute path for "unix".
-  package var host: String
-  /// "192.168.5.15:80"; nil in DELETE.
-  package var guest: String?
-  /// Which guest of an isolated network; "" is the only one, or the first.
-  package var guestName: String
-  /// Under which address the guest sees clients: "client" (their own, where an answer would come back) or "gateway"; nil:
-  /// as the network's options say.
-  package var source: String?
-  /// Open connections, where the plugin counts them. Only in answers.
-  package var connections: Int?
-  /// Why it does not work at present: the port is taken, the address is not there yet. It is tried again, unless it makes no
-  /// sense. Only in answers.
-  package var error: String?
-
-  package init(
-    protocol: String, host: String, guest: String?, guestName: String = "",
-    source: String? = nil, connections: Int? = nil, error: String? = nil
-  ) {
-    self.protocol = `protocol`
-    self.host = host
-    self.guest = guest
-    self.guestName = guestName
-    self.source = source
-    self.connections = connections
-    self.error = error
-  }
-
-  package init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: CodingKeys.self)
-    self.protocol = try container.decodeIfPresent(String.self, forKey: .protocol) ?? "tcp"
-    self.host = try container.decode(String.self, forKey: .host)
-    self.guest = try container.decodeIfPresent(String.self, forKey: .guest)
-    self.guestName = try container.decodeIfPresent(String.self, forKey: .guestName) ?? ""
-    self.source = try container.decodeIfPresent(String.self, forKey: .source)
-    self.connections = try container.decodeIfPresent(Int.self, forKey: .connections)
-    self.error = try container.decodeIfPresent(String.self, forKey: .error)
-  }
-}
-
 /// GET /v1/leases and /v1/networks/NAME/leases give arrays of these.
 package struct LeaseReport: Codable, Sendable, Hashable {
   package var network: String

@@ -76,7 +76,7 @@ package final class LogSink: Sendable {
   private func tell(_ line: [UInt8]) {
     lost.withLock { lost in
       if lost > 0 {
-        let note = "lima-netd: \(lost) lines were not taken here; they are in the log file\n"
+        let note = "lima-netd: \(Plural.text(lost, "line")) not taken here, but in the log file\n"
         guard Files.writeIfReady(standardError, Array(note.utf8)) else { return lost += 1 }
         lost = 0
       }

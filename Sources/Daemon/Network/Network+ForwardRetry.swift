@@ -9,44 +9,52 @@ import HostProtocol
 /// A forward that somebody wants as soon as it can be.
 struct WaitingForward {
   let owner: String
-  /// Its `error` is why it cannot be now.
+  /// Its `state` is `waiting`, or `failed` where trying again with the same process makes no sense; its `error` is why it
+  /// cannot be now, nil before it was tried.
   var forward: Forward
-  /// Trying again with the same process makes no sense.
-  var isFinal: Bool
-  /// Told when it is open (nil), and why it is not.
-  let onChange: (String?) -> Void
 
   var key: ExposedKey { ExposedKey(forward) }
+  var isFinal: Bool { forward.state == .failed }
+
+  /// The same forward, whatever became of it.
+  func isSame(as other: WaitingForward) -> Bool {
+    owner == other.owner && forward.isSame(as: other.forward) && forward.leads(as: other.forward)
+  }
 }
 
 extension Network {
   /// As many are tried in one turn.
   private static let perTurn = 64
 
-  /// Adds a forward, now or as soon as it can be, until it is removed or `dropWaiting` is called.
-  func keepForward(_ forward: Forward, owner: String, onChange: @escaping (String?) -> Void) {
-    addForward(forward) { [weak self] result in
-      guard let self else { return }
-      switch result {
-      case .success(let open):
-        forwardOwners[ExposedKey(open)] = owner
-        onChange(nil)
-      case .failure(let error):
-        var kept = forward
-        kept.error = error.message
-        log(.warning, "\(owner): \(error.message)")
-        waitingForwards.append(
-          WaitingForward(
-            owner: owner, forward: kept, isFinal: !Self.mayPass(error.code), onChange: onChange))
-        if Self.mayPass(error.code) { forwardRetry.begin() }
-        onChange(error.message)
-      }
+  /// Has `owner` have these forwards, as soon as each can be, and no others. What it has and wants still is left as it is,
+  /// with its connections.
+  func setForwards(_ wanted: [Forward], of owner: String) {
+    var missing = wanted
+    func isWanted(_ forward: Forward) -> Bool {
+      let index = missing.firstIndex { $0.isSame(as: forward) && $0.leads(as: forward) }
+      guard let index else { return false }
+      missing.remove(at: index)
+      return true
     }
+    let own = forwards.filter { forwardOwners[ExposedKey($0)] == owner }
+    for forward in own where !isWanted(forward) { removeForward(forward) { _ in } }
+    waitingForwards.removeAll { $0.owner == owner && !isWanted($0.forward) }
+    guard !missing.isEmpty else { return }
+    for forward in missing { keep(forward, of: owner) }
+    if waitingForwards.contains(where: { !$0.isFinal }) { forwardRetry.begin() }
+    if state == .running { retry([], ArraySlice(missing.map { ExposedKey($0) })) }
   }
 
-  /// Gives up those that `owner` waits for; at one address only, if that is given.
-  func dropWaiting(of owner: String, _ key: ExposedKey? = nil) {
-    waitingForwards.removeAll { $0.owner == owner && (key == nil || $0.key == key) }
+  private func keep(_ forward: Forward, of owner: String) {
+    var kept = forward
+    kept.state = .waiting
+    kept.error = nil
+    do throws(ErrorReport) { _ = try forward.spec(needsGuest: true) } catch {
+      log(.warning, "\(owner): \(error.message)")
+      kept.error = error.message
+      kept.state = .failed
+    }
+    waitingForwards.append(WaitingForward(owner: owner, forward: kept))
   }
 
   /// What is asked of the host's system may be possible later; what makes no sense does not become sensible.
@@ -68,6 +76,7 @@ extension Network {
           + (again ? "; it is tried again" : ""))
     }
     forwards[index].error = error.message
+    forwards[index].state = again ? .waiting : .failed
     if again { forwardRetry.begin() }
   }
 
@@ -102,47 +111,61 @@ extension Network {
       switch reply {
       case .success:
         forwards[index].error = nil
+        forwards[index].state = nil
         log(.notice, "the forward \(key.protocol) \(key.host) works again")
       case .failure(let error):
         forwards[index].error = error.message
+        forwards[index].state = Self.mayPass(error.code.rawValue) ? .waiting : .failed
       }
     }
   }
 
   private func retryWaiting(_ key: ExposedKey, _ link: HostLink) {
     // Of several that want one address the first gets it.
-    guard let waiting = waitingForwards.first(where: { $0.key == key }),
-      !forwards.contains(where: { ExposedKey($0) == key }),
-      let spec = try? waiting.forward.spec(needsGuest: true), forwardsTried.insert(key).inserted
+    let first = waitingForwards.first { waiting in
+      waiting.key == key && (try? waiting.forward.spec(needsGuest: true)) != nil
+    }
+    guard let waiting = first, let spec = try? waiting.forward.spec(needsGuest: true)
     else { return }
+    if let taken = whyTaken(waiting.forward) {
+      for index in waitingForwards.indices where waitingForwards[index].key == key {
+        cannotBe(index, taken)
+      }
+      return
+    }
+    guard forwardsTried.insert(key).inserted else { return }
     link.request(.expose(spec)) { [weak self] reply in
       guard let self else { return }
       forwardsTried.remove(key)
       guard !link.hasEnded else { return }
-      let index = waitingForwards.firstIndex {
-        $0.key == key && $0.owner == waiting.owner && $0.forward.guest == waiting.forward.guest
-      }
-      guard let index else {
-        // Nobody wants it any more.
+      guard let index = waitingForwards.firstIndex(where: { $0.isSame(as: waiting) }) else {
+        // Nobody wants it any more; somebody may want the address for something else.
         if case .success = reply { link.request(.unexpose(spec)) }
-        return
+        return retryWaiting(key, link)
       }
       switch reply {
       case .success:
         waitingForwards.remove(at: index)
         var open = waiting.forward
         open.error = nil
+        open.state = nil
         forwards.append(open)
         forwardOwners[key] = waiting.owner
         log(.info, "forwards \(open.protocol) \(open.host) to \(open.guest ?? "")")
-        waiting.onChange(nil)
+        forwardsChanged()
+        // Others of the same address are told whose it is.
+        retryWaiting(key, link)
       case .failure(let error):
-        let report = report(error)
-        waitingForwards[index].isFinal = !Self.mayPass(report.code)
-        guard waitingForwards[index].forward.error != report.message else { return }
-        waitingForwards[index].forward.error = report.message
-        waiting.onChange(report.message)
+        cannotBe(index, report(error))
       }
     }
+  }
+
+  /// A forward that waits cannot be now; said once for each reason.
+  private func cannotBe(_ index: Int, _ error: ErrorReport) {
+    waitingForwards[index].forward.state = Self.mayPass(error.code) ? .waiting : .failed
+    guard waitingForwards[index].forward.error != error.message else { return }
+    waitingForwards[index].forward.error = error.message
+    log(.warning, "\(waitingForwards[index].owner): \(error.message)")
   }
 }

@@ -4,6 +4,7 @@
 // plugin listens while the network runs. What cannot be at present is in Network+ForwardRetry.swift.
 
 import HostProtocol
+import Platform
 
 extension Network {
   typealias ForwardAnswer = (Result<Void, ErrorReport>) -> Void
@@ -13,41 +14,39 @@ extension Network {
   /// Starts the network if need be, so that an address that is taken is an answer and not a surprise later. The answer
   /// has the port that was chosen where port 0 was asked for.
   func addForward(
-    _ forward: Forward, answer: @escaping (Result<Forward, ErrorReport>) -> Void
+    _ asked: Forward, answer: @escaping (Result<Forward, ErrorReport>) -> Void
   ) {
+    let forward = asked.canonical
     let spec: ForwardSpec
     do throws(ErrorReport) { spec = try forward.spec(needsGuest: true) } catch {
       return answer(.failure(error))
     }
-    if forwards.contains(where: { $0.isSame(as: forward) }) {
-      return answer(
-        .failure(
-          ErrorReport(
-            code: HostError.Code.exists.rawValue,
-            message:
-              "network \(name) forwards \(forward.protocol) \(forward.host) already\(owner(of: forward)): remove that forward first"
-          )))
-    }
-    guard forwards.count < Self.maximumForwards else {
-      return answer(
-        .failure(
-          ErrorReport(
-            code: HostError.Code.limit.rawValue,
-            message: "network \(name) has \(Plural.text(forwards.count, "forward")) already")))
-    }
+    if let taken = whyTaken(forward) { return answer(.failure(taken)) }
     whenRunning { [weak self] result in
       switch result {
       case .failure(let error):
         answer(.failure(error))
       case .success(let link):
-        link.request(.expose(spec)) { reply in
+        guard let self else { return }
+        guard forward.guestName.isEmpty || isIsolated else {
+          return answer(
+            .failure(
+              ErrorReport(
+                code: HostError.Code.invalidConfig.rawValue,
+                message:
+                  "network \(name): its guests have addresses of their own: leave the name of the guest out"
+              )))
+        }
+        link.request(.expose(spec)) { [weak self] reply in
           guard let self else { return }
           switch reply {
           case .success:
             var kept = forward
             kept.connections = nil
+            kept.state = nil
+            kept.reason = nil
             kept.error = nil
-            self.findPort(kept, link) { answer(.success(self.keep($0))) }
+            self.findPort(kept, link) { answer(.success(self.shown(self.keep($0)))) }
           case .failure(let error):
             answer(.failure(self.report(error)))
           }
@@ -56,15 +55,32 @@ extension Network {
     }
   }
 
-  /// " (for instance web)"
-  private func owner(of forward: Forward) -> String {
-    forwardOwners[ExposedKey(forward)].map { " (for \($0))" } ?? ""
+  /// Why there cannot be another forward like this beside those that are open; nil: there can.
+  func whyTaken(_ forward: Forward) -> ErrorReport? {
+    if let known = forwards.first(where: { $0.isSame(as: forward) }) {
+      let owner = forwardOwners[ExposedKey(known)].map { " (for \($0))" } ?? ""
+      return ErrorReport(
+        code: HostError.Code.exists.rawValue,
+        message:
+          "network \(name) forwards \(forward.protocol) \(forward.host) already, to "
+          + "\(known.guest ?? "")\(owner): remove that forward first")
+    }
+    guard forwards.count >= Self.maximumForwards else { return nil }
+    return ErrorReport(
+      code: HostError.Code.limit.rawValue,
+      message: "network \(name) has \(Plural.text(forwards.count, "forward")) already")
   }
 
   private func keep(_ forward: Forward) -> Forward {
     if !forwards.contains(where: { $0.isSame(as: forward) }) { forwards.append(forward) }
     log(.info, "forwards \(forward.protocol) \(forward.host) to \(forward.guest ?? "")")
+    forwardsChanged()
     return forward
+  }
+
+  /// There is one more: whether its guest is there follows from the leases.
+  func forwardsChanged() {
+    if leaseTimer == nil, followsLeases { watchLeases() }
   }
 
   /// Port 0 stands for one of the system's choice: it is kept, listed and taken back by that one.
@@ -88,7 +104,8 @@ extension Network {
     }
   }
 
-  func removeForward(_ forward: Forward, answer: @escaping ForwardAnswer) {
+  func removeForward(_ asked: Forward, answer: @escaping ForwardAnswer) {
+    let forward = asked.canonical
     let spec: ForwardSpec
     do throws(ErrorReport) { spec = try forward.spec(needsGuest: false) } catch {
       return answer(.failure(error))
@@ -120,9 +137,6 @@ extension Network {
     }
   }
 
-  /// Those that are open, or were, and those that wait.
-  var listedForwards: [Forward] { forwards + waitingForwards.map(\.forward) }
-
   /// The list, with the plugin's counts while the network runs.
   func listForwards(answer: @escaping ([Forward]) -> Void) {
     guard state == .running, let link else { return answer(listedForwards) }
@@ -152,6 +166,7 @@ extension Network {
         case .success:
           guard let index = forwards.firstIndex(where: { ExposedKey($0) == key }) else { return }
           forwards[index].error = nil
+          forwards[index].state = nil
         case .failure(let error):
           forwardFailed(key, error)
         }
@@ -166,9 +181,31 @@ extension Network {
 }
 
 extension Forward {
+  /// With the host's address as it is listed, however it was written: an address has many spellings, and two of one port
+  /// are the same forward. What is no address stays as it is; the plugin says what is wrong with it.
+  var canonical: Forward {
+    guard self.protocol != ForwardSpec.Transport.unix.rawValue, let colon = host.lastIndex(of: ":"),
+      let port = UInt16(host[host.index(after: colon)...])
+    else { return self }
+    var text = host[..<colon]
+    let isBracketed = text.hasPrefix("[") && text.hasSuffix("]")
+    if isBracketed { text = text.dropFirst().dropLast() }
+    guard text.contains(":") == isBracketed, let address = ForwardIP(String(text)) else {
+      return self
+    }
+    var result = self
+    result.host = address.with(port: Int(port))
+    return result
+  }
+
   /// The same listening address.
   func isSame(as other: Forward) -> Bool {
     self.protocol == other.protocol && host == other.host
+  }
+
+  /// To the same end, in the same way.
+  func leads(as other: Forward) -> Bool {
+    guest == other.guest && guestName == other.guestName && source == other.source
   }
 
   /// "127.0.0.1:" of "127.0.0.1:0"; nil for other ports.

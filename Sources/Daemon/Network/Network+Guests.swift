@@ -110,7 +110,7 @@ extension Network {
         report = ErrorReport(
           code: HostError.Code.internal.rawValue,
           message:
-            "network \(name): its process ended while it was asked for an address, \(attempt) times in a row; see "
+            "network \(name): its process ended while it was asked for an address, \(Plural.times(attempt)) in a row; see "
             + context.home.networkLog(name))
       case .failure(let error) where error.code == .unsupported && !needsLease:
         return answer(.success((id, nil)))

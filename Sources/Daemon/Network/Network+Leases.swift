@@ -18,8 +18,13 @@ extension Network {
     leaseInterval = Self.soonest
     if let leaseTimer { context.loop.cancel(leaseTimer) }
     leaseTimer = nil
-    guard state == .running, usernet != nil || !leaseObservers.isEmpty else { return }
+    guard state == .running, followsLeases else { return }
     scheduleLeases()
+  }
+
+  /// Whether somebody has a use for the leases.
+  var followsLeases: Bool {
+    usernet != nil || !leaseObservers.isEmpty || !zones.isEmpty || !forwards.isEmpty && !isIsolated
   }
 
   private func scheduleLeases() {
@@ -45,9 +50,7 @@ extension Network {
 
   /// Something changed just now.
   func leasesChanged() {
-    guard state == .running, let link,
-      usernet != nil || !leaseObservers.isEmpty || !zones.isEmpty
-    else { return }
+    guard state == .running, let link, followsLeases else { return }
     // One question at a time, whatever the process says how often.
     guard !isAskingForLeases else {
       leasesChangedMeanwhile = true

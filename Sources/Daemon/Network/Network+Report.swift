@@ -40,10 +40,14 @@ extension Network {
   func liveReport(registry: Registry?, answer: @escaping (NetworkReport) -> Void) {
     let report = report(registry: registry)
     guard state == .running, let link else { return answer(report) }
-    link.request(.status) { reply in
+    link.request(.status) { [weak self] reply in
       var full = report
       if case .success(.status(let status)) = reply { full.live = status.json }
-      answer(full)
+      guard let self, !full.forwards.isEmpty else { return answer(full) }
+      listForwards {
+        full.forwards = $0
+        answer(full)
+      }
     }
   }
 

@@ -65,7 +65,8 @@ extension Network {
     let effect = "\(wish.description): no effect on network \(name)"
     guard commonWish == wish else {
       let others = resolverWishes.filter { $0.value != wish }.keys.sorted()
-      return "\(effect): \(others.joined(separator: ", ")) asks its DNS for something else"
+      return
+        "\(effect): \(others.joined(separator: ", ")) \(others.count == 1 ? "asks" : "ask") its DNS for something else"
     }
     let settings = asked.settings
     if settings.dnsForwards != wish.forwards || settings.dnsServers ?? [] != wish.servers {

@@ -2,6 +2,8 @@
 //
 // RegistryError: why no plugin can be had for a network, and the sentence that says so.
 
+import Platform
+
 package enum RegistryError: Error, Sendable, Hashable, CustomStringConvertible {
   case unclaimedMode(String, known: [String], failed: [Inspection])
   case unknownName(kind: String, name: String, known: [String])
@@ -25,7 +27,7 @@ package enum RegistryError: Error, Sendable, Hashable, CustomStringConvertible {
       if known.isEmpty {
         text += "there is no network plugin at all (see --plugin-dir)"
       } else {
-        text += "there are \(known.joined(separator: ", "))"
+        text += Plural.there(known)
         if let nearest = Identifier.nearest(to: mode, among: known) {
           text += "; did you mean `\(nearest)`?"
         }
@@ -35,7 +37,7 @@ package enum RegistryError: Error, Sendable, Hashable, CustomStringConvertible {
       }
       return text
     case .unknownName(let kind, let name, let known):
-      let there = known.isEmpty ? "there is none" : "there are \(known.joined(separator: ", "))"
+      let there = known.isEmpty ? "there is none" : Plural.there(known)
       let nearest =
         Identifier.nearest(to: name, among: known).map { "; did you mean `\($0)`?" } ?? ""
       return "no \(Self.word(kind)) plugin is called `\(name)`: \(there)\(nearest)"

@@ -2,6 +2,8 @@
 //
 // SchemaProblem: where a value and its schema disagree, as data, with the sentence users read.
 
+import Platform
+
 package struct SchemaProblem: Error, Sendable, Hashable {
   package enum Kind: Sendable, Hashable {
     case type(expected: [String], found: JSONValue)
@@ -60,7 +62,7 @@ package struct SchemaProblem: Error, Sendable, Hashable {
       if let nearest { return "unknown option: did you mean `\(nearest)`?" }
       return known.isEmpty
         ? "unknown option: this plugin takes none"
-        : "unknown option: there are \(known.joined(separator: ", "))"
+        : "unknown option: \(Plural.there(known))"
     case .notOneOf(let values):
       return "must be one of \(values.map(\.shortText).joined(separator: ", "))"
     case .notConst(let value):

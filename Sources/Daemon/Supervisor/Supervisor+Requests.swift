@@ -11,7 +11,7 @@ extension Supervisor {
     let nearest = Identifier.nearest(to: name, among: networks.keys.sorted())
     let hint =
       nearest.map { "did you mean `\($0)`?" }
-      ?? "there are \(networks.keys.sorted().joined(separator: ", "))"
+      ?? Plural.there(networks.keys.sorted())
     throw ErrorReport(
       code: HostError.Code.notFound.rawValue, message: "there is no network `\(name)`: \(hint)")
   }

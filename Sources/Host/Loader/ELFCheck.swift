@@ -63,7 +63,7 @@ enum ELFCheck {
       throw LoadError(
         .notELF,
         start.starts(with: [0x7f, 0x45, 0x4c, 0x46])
-          ? "the file is truncated: it has \(size) bytes, less than an ELF header"
+          ? "the file is truncated: it has \(Plural.text(Int(size), "byte")), less than an ELF header"
           : "it is no ELF file (a shared library of Linux)")
     }
     let isNative = header[4] == 2 && header[5] == 1 && number(header, 18, 2) == machine.number

@@ -4,6 +4,7 @@
 // originals are STATIC (see lnd_plugin.h); pointers into them stay valid.
 
 import HostProtocol
+import Platform
 import PluginAPI
 
 package struct Module {
@@ -59,7 +60,8 @@ package struct Module {
     do throws(ABITable.Failure) {
       module = try ABITable.copy(pointer, into: lnd_module(), minimum: ABI10.module)
     } catch {
-      throw LoadError(.wrongABI, "its module table has \(error.size) bytes; that is no ABI 1")
+      throw LoadError(
+        .wrongABI, "its module table has \(Plural.text(Int(error.size), "byte")); that is no ABI 1")
     }
     abiMinor = Int(module.abi_minor)
     id = text(module.id)
@@ -130,7 +132,9 @@ extension Module.Descriptor {
       }
     } catch {
       throw LoadError(
-        .wrongABI, "the lnd_\(what)_ops of \(name) has \(error.size) bytes; that is no ABI 1")
+        .wrongABI,
+        "the lnd_\(what)_ops of \(name) has \(Plural.text(Int(error.size), "byte")); that is no ABI 1"
+      )
     }
     guard missing.isEmpty else {
       throw LoadError(
@@ -147,7 +151,9 @@ private func plugin(_ original: UnsafePointer<lnd_plugin>, _ index: Int) throws(
     return try ABITable.copy(original, into: lnd_plugin(), minimum: ABI10.plugin)
   } catch {
     throw LoadError(
-      .wrongABI, "the descriptor of plugin \(index) has \(error.size) bytes; that is no ABI 1")
+      .wrongABI,
+      "the descriptor of plugin \(index) has \(Plural.text(Int(error.size), "byte")); that is no ABI 1"
+    )
   }
 }
 

@@ -93,7 +93,7 @@ package final class PluginBridge {
   private func noteSlow(_ name: StaticString, _ spent: UInt64) {
     slowCallbacks &+= 1
     guard let unsaid = slowLog.admit(MonotonicClock.now()) else { return }
-    let more = unsaid > 0 ? " (\(unsaid) more like it were not logged)" : ""
+    let more = unsaid > 0 ? " (and \(unsaid) more like it)" : ""
     log.warning(component, "callback \(name) took \(spent / 1_000_000) ms\(more)")
   }
 

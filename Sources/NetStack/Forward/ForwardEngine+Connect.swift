@@ -41,6 +41,11 @@ extension ForwardEngine {
           status: LND_ERR_LIMIT,
           text: "\(Self.maximumConnects) connections wait for their guests already")
       }
+      guard admits(connectSockets) else {
+        throw ForwardFailure(
+          status: LND_ERR_LIMIT,
+          text: "no room for another connection: \(DescriptorBudget.remedy)")
+      }
       guard link(ofGuest: guestName) != 0 else {
         throw ForwardFailure(
           status: LND_ERR_NOT_FOUND,
@@ -54,10 +59,13 @@ extension ForwardEngine {
     nextConnect = owner == .max ? Self.firstConnect : owner + 1
     // Before the call, which may end the flow.
     connects[owner] = ticket
+    connectSocketOpened()
     let isOpen = stack.tcp.openTowardGuest(
       socket: fd, link: link(ofGuest: guestName), guest: endpoint,
       source: Endpoint(stack.config.gateway, port: 0), owner: owner)
-    if !isOpen, connects.removeValue(forKey: owner) != nil {
+    guard !isOpen else { return }
+    socketClosed(owner)
+    if connects.removeValue(forKey: owner) != nil {
       throw ForwardFailure(status: LND_ERR_LIMIT, text: "no room for another connection")
     }
   }

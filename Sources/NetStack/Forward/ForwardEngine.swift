@@ -10,6 +10,7 @@
 // for none where the forward or the network's options say so.
 // UDP is in ForwardEngine+Datagrams.swift. Loop thread only.
 
+import Platform
 import PluginAPI
 
 #if canImport(Glibc)
@@ -38,6 +39,10 @@ package final class ForwardEngine {
   /// Links in the order they came up.
   private var linksInOrder: [UInt32] = []
   private var hasLoggedLimit = false
+  private var hasLoggedShare = false
+  /// Descriptors of the connections that clients of forwards have, and of those asked for by `connect`.
+  package private(set) var sockets = 0
+  private(set) var connectSockets = 0
   /// UDP clients; made with the first UDP forward.
   var datagrams: UDPForwardTable?
   /// Some listener has replies in its queue.
@@ -54,6 +59,9 @@ package final class ForwardEngine {
   /// TCP connections accepted, and those turned away.
   package private(set) var accepted: UInt64 = 0
   package private(set) var turnedAway: UInt64 = 0
+
+  /// What `sockets` may come to.
+  package var socketLimit: Int { stack.descriptors.forwarded }
 
   init(stack: StackCore) { self.stack = stack }
 
@@ -72,6 +80,13 @@ package final class ForwardEngine {
     guard listeners.count < Self.maximumForwards else {
       throw ForwardFailure(
         status: LND_ERR_LIMIT, text: "a network has \(Self.maximumForwards) forwards at most")
+    }
+    guard listeners.count < stack.descriptors.listeners else {
+      throw ForwardFailure(
+        status: LND_ERR_LIMIT,
+        text:
+          "\(spec.kind.host): forwards have the \(stack.descriptors.listeners) file descriptors that there are for "
+          + "them: \(DescriptorBudget.remedy)")
     }
     let listener = try ForwardListener.open(spec, stack.calls)
     let id = nextID
@@ -160,7 +175,13 @@ package final class ForwardEngine {
   }
 
   private func accept(_ id: UInt32, _ listener: ForwardListener) {
-    for _ in 0..<Self.acceptsPerTurn {
+    for round in 0..<Self.acceptsPerTurn {
+      let link = link(for: listener.spec)
+      // Where there is no guest a client only learns that it is turned away.
+      guard link == 0 || hasRoom(listener, link, mayMakeIt: round == 0) else {
+        if round == 0 { restForRoom(id, listener) }
+        return
+      }
       var address = SocketAddress()
       let fd: Int32
       if case .unix = listener.spec.kind {
@@ -172,21 +193,20 @@ package final class ForwardEngine {
       }
       guard fd >= 0 else {
         switch -fd {
-        case EMFILE, ENFILE, ENOBUFS, ENOMEM: rest(id, listener, -fd)
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: restWithoutDescriptors(id, listener, -fd)
         // A client that gave up again is no reason to stop (accept(2)).
         case ECONNABORTED, EPERM, EPROTO: continue
         default: break
         }
         return
       }
-      lead(fd, from: address.endpoint, by: id, listener)
+      lead(fd, from: address.endpoint, link, by: id, listener)
     }
   }
 
   private func lead(
-    _ fd: Int32, from client: Endpoint?, by id: UInt32, _ listener: ForwardListener
+    _ fd: Int32, from client: Endpoint?, _ link: UInt32, by id: UInt32, _ listener: ForwardListener
   ) {
-    let link = link(for: listener.spec)
     guard link != 0 else {
       turnedAway &+= 1
       reset(fd)
@@ -196,6 +216,7 @@ package final class ForwardEngine {
     if let client, isVisible(client.address, through: listener) { source = client }
     // Counted first: the engine may report the end of the flow from inside the call.
     listener.connections += 1
+    socketOpened(listener)
     let isOpen = stack.tcp.openTowardGuest(
       socket: fd, link: link, guest: listener.spec.guest, source: source, owner: id,
       isPrepared: listener.isPrepared)
@@ -203,6 +224,7 @@ package final class ForwardEngine {
       accepted &+= 1
     } else {
       listener.connections -= 1
+      socketClosed(id)
       turnedAway &+= 1
     }
   }
@@ -221,14 +243,76 @@ package final class ForwardEngine {
     _ = stack.calls.close(stack.calls.context, fd)
   }
 
-  /// Out of fds: without a pause the loop would spin on a listener that stays ready.
-  private func rest(_ id: UInt32, _ listener: ForwardListener, _ code: Int32) {
+  // MARK: Descriptors
+
+  /// Whether a client may have a connection; otherwise it waits, in the kernel's queue, until others have ended.
+  ///
+  /// All forwards together have a part of the descriptors (DescriptorBudget), see `admits`.
+  /// - Parameter mayMakeIt: where guests have all the descriptors, the guest with the most gives one up for a client,
+  ///   unless forwards hold half of what is theirs already.
+  private func hasRoom(_ listener: ForwardListener, _ link: UInt32, mayMakeIt: Bool) -> Bool {
+    guard admits(listener.sockets) else { return false }
+    guard stack.tcp.isFull else { return true }
+    guard mayMakeIt, sockets < stack.descriptors.forwarded / 2 else { return false }
+    let mac = stack.neighbor(listener.spec.guest.address, on: link) ?? .zero
+    return stack.tcp.makeRoom(for: stack.shares.of(link, mac))
+  }
+
+  /// Whether a forward that holds so many descriptors may have one more, of those that all forwards may have. A quarter
+  /// is divided equally, so that however many others there are a client finds some; of the rest one may take one more
+  /// while it holds fewer than four times what is free: alone it gets four fifths.
+  func admits(_ held: Int) -> Bool {
+    let all = stack.descriptors.forwarded
+    let own = max(1, all / 4 / (listeners.count + 1))
+    return held < own || held / 4 < all / 4 &* 3 &- sockets
+  }
+
+  private func socketOpened(_ listener: ForwardListener) {
+    sockets += 1
+    listener.sockets += 1
+  }
+
+  /// `connect` has one more.
+  func connectSocketOpened() {
+    sockets += 1
+    connectSockets += 1
+  }
+
+  /// The socket of a flow of `owner` is closed, or no longer the forward's.
+  func socketClosed(_ owner: UInt32) {
+    sockets -= 1
+    if owner >= Self.firstConnect {
+      connectSockets -= 1
+    } else {
+      listeners[owner]?.sockets -= 1
+    }
+  }
+
+  private func restForRoom(_ id: UInt32, _ listener: ForwardListener) {
+    if !hasLoggedShare {
+      hasLoggedShare = true
+      stack.host.log(
+        LND_LOG_WARN,
+        "\(listener.spec.kind.host): \(Plural.text(listener.sockets, "connection")) open, as many as this forward may have of the "
+          + "\(stack.descriptors.forwarded) file descriptors for clients of forwards: new clients wait until others end. "
+          + "Where that is too few, \(DescriptorBudget.remedy) (said once)")
+    }
+    rest(id, listener)
+  }
+
+  private func restWithoutDescriptors(_ id: UInt32, _ listener: ForwardListener, _ code: Int32) {
     if !hasLoggedLimit {
       hasLoggedLimit = true
       stack.host.log(
         LND_LOG_WARN,
-        "\(listener.spec.kind.host): cannot accept: \(errorText(code)); clients wait (said once)")
+        "\(listener.spec.kind.host): cannot accept: \(errorText(code)): new clients wait. "
+          + "Where that goes on, \(DescriptorBudget.remedy) (said once)")
     }
+    rest(id, listener)
+  }
+
+  /// Without a pause the loop would spin on a listener that stays ready.
+  private func rest(_ id: UInt32, _ listener: ForwardListener) {
     stack.host.modify(listener.watch, events: 0)
     listener.timer = stack.timers.schedule(
       at: stack.now &+ Self.pause, token: EventToken(.forward, index: id, generation: 0).rawValue)

@@ -23,6 +23,8 @@ final class ForwardListener {
   var timer: UInt32 = 0
   /// TCP connections that came this way and live, or UDP clients.
   var connections = 0
+  /// Descriptors that those connections have.
+  var sockets = 0
   /// Its clients' sockets have the options of a flow's.
   var isPrepared: Bool { if case .tcp = spec.kind { true } else { false } }
   /// UDP clients by time of use.

@@ -102,7 +102,8 @@ extension ForwardFailure {
       return .invalid(
         "\(host): the path of a socket has \(UnixSocket.maximumPathLength) bytes at most")
     case EMFILE, ENFILE:
-      return ForwardFailure(status: LND_ERR_LIMIT, text: "\(host): too many open files")
+      return ForwardFailure(
+        status: LND_ERR_LIMIT, text: "\(host): too many open files: \(DescriptorBudget.remedy)")
     default:
       return ForwardFailure(
         status: LND_ERR_SYSTEM, text: "\(host): \(detail ?? errorText(code))")

@@ -13,7 +13,12 @@ extension StackConfig {
 
 /// Sockets that each engine may have.
 package struct DescriptorBudget: Equatable, Sendable {
+  /// Listeners of forwards are among them.
   package let tcp: Int
+  /// Of those: what forwards may listen at, and the connections that their clients have. The rest is left to what
+  /// guests open themselves.
+  package let listeners: Int
+  package let forwarded: Int
   package let udp: Int
   package let pings: Int
   /// Connections to the network's DNS: each has one descriptor more, at the DNS's end.
@@ -25,7 +30,13 @@ package struct DescriptorBudget: Equatable, Sendable {
     pings = max(1, min(config.icmp.maximumFlows, available / 32))
     streams = max(1, min(DNSIntercept.maximumStreams, available / 32))
     tcp = max(1, min(config.maximumFlows, available &- udp &- pings &- streams))
+    forwarded = max(1, tcp / 4 &* 3)
+    listeners = max(1, min(ForwardEngine.maximumForwards, forwarded / 4))
   }
+
+  /// What a user can do who needs more; the process has taken all that it may have (its hard limit) by itself.
+  static let remedy =
+    "start lima-netd with a higher hard limit of open files (`ulimit -n`, LimitNOFILE= of a unit; see `lima-netd doctor`)"
 
   /// Descriptors that are kept for others of `limit`: a quarter, up to 1024.
   package static func reserve(of limit: Int) -> Int { min(1024, max(64, limit / 4)) }

@@ -194,6 +194,7 @@ extension TCPEngine {
   /// Tells the forward that the connection came by that it is over.
   func endOwnership(_ flow: FlowPointer) {
     guard flow.pointee.owner != 0 else { return }
+    if flow.pointee.fd >= 0 { stack.forwards.socketClosed(flow.pointee.owner) }
     stack.forwards.flowClosed(flow.pointee.owner)
     flow.pointee.owner = 0
   }
@@ -201,6 +202,7 @@ extension TCPEngine {
   /// Closes the socket of a flow, if it has one.
   private func closeSocket(_ flow: FlowPointer, reset: Bool) {
     guard flow.pointee.fd >= 0 else { return }
+    if flow.pointee.owner != 0 { stack.forwards.socketClosed(flow.pointee.owner) }
     stack.host.unwatch(flow.pointee.watch)
     flow.pointee.watch = 0
     flow.pointee.interest = 0

@@ -113,9 +113,12 @@ extension TCPEngine {
     return dropHalfOpen(victim, olderThan: isForced ? 0 : Self.idleTime)
   }
 
+  /// Connections and the listeners of forwards have all the descriptors there are for them.
+  var isFull: Bool { socketCount &+ stack.forwards.listeners.count >= stack.descriptors.tcp }
+
   /// Whether a connection may be opened; makes room for it if need be.
   func hasRoom(for share: UInt32) -> Bool {
-    if socketCount < stack.descriptors.tcp || makeRoom(for: share) { return true }
+    if !isFull || makeRoom(for: share) { return true }
     stack.shares.pointer(share).pointee.counters.refused &+= 1
     return false
   }

@@ -5,6 +5,7 @@
 // every guest can have the same address. DHCPService+Probes.swift: discoveries that wait until it is
 // known whether anybody uses the address. Loop thread only; cold path.
 
+import Platform
 import PluginAPI
 
 /// The DHCP servers of a stack.
@@ -134,7 +135,7 @@ package final class DHCPService {
     guard exhaustionLog.take(now: stack.now) else { return }
     stack.host.log(
       UInt32(LND_LOG_WARN),
-      "no address left for \(mac): \(reason) (\(exhausted) requests unanswered so far)"
+      "no address left for \(mac): \(reason) (\(Plural.text(Int(clamping: exhausted), "request")) unanswered so far)"
     )
   }
 

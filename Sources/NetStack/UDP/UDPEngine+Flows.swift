@@ -4,6 +4,7 @@
 // of them the one that was idle longest makes room (RFC 4787 §11: a guest must not exhaust the
 // host, and may lose its own oldest mapping for it; others' stay).
 
+import Platform
 import PluginAPI
 
 #if canImport(Glibc)
@@ -145,8 +146,9 @@ extension UDPEngine {
     guard let suppressed = logLimit.take(now: stack.now) else { return }
     stack.host.log(
       LND_LOG_WARN,
-      "\(reason); \(flows.count) UDP flows, datagrams of new ones are dropped"
-        + (suppressed > 0 ? " (and \(suppressed) times since this was said last)" : ""))
+      "\(reason); \(Plural.text(flows.count, "UDP flow")), datagrams of new ones are dropped"
+        + (suppressed > 0
+          ? " (and \(Plural.times(Int(clamping: suppressed))) since this was said last)" : ""))
   }
 
   /// Of the guest with the most flows ends the one that was idle longest; false when there is none.

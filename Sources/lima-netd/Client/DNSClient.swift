@@ -25,7 +25,7 @@ struct DNSReply {
   ) throws {
     guard let message = try? DNSMessage(parsing: bytes) else {
       throw CommandFailure(
-        "The answer is no DNS message (\(bytes.count) bytes)",
+        "The answer is no DNS message (\(Plural.text(bytes.count, "byte")))",
         remedy: network == nil
           ? "Is it a DNS server?"
           : "The DNS plugin is at fault:  lima-netd network inspect \(network ?? "")")

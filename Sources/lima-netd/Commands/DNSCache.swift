@@ -5,6 +5,7 @@
 import ArgumentParser
 import DNSMessage
 import Daemon
+import Platform
 
 struct DNSCache: ParsableCommand {
   static let configuration = CommandConfiguration(

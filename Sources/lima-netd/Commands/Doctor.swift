@@ -34,7 +34,7 @@ struct Doctor: ParsableCommand {
       throw ValidationError(
         "no mode \(mode): "
           + (nearest.map { "did you mean \($0)?" }
-            ?? "there are \(DoctorModes.all.joined(separator: ", "))"))
+            ?? Plural.there(DoctorModes.all)))
     }
   }
 

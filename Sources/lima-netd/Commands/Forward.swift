@@ -13,7 +13,8 @@ struct ForwardCommand: ParsableCommand {
     abstract: "Make a guest's ports reachable from the host.",
     discussion: """
       A forward listens on the host and leads to an address inside the network. It lasts until it is removed or the \
-      daemon ends; while its network is stopped it waits.
+      daemon ends. It is open while it leads somewhere; waiting, with the reason, while its network is stopped, its guest \
+      is away or its port is taken, and opens by itself; failed where somebody has to change what the reason says.
 
         lima-netd forward add default tcp 127.0.0.1:8080 192.168.5.15:80
         lima-netd forward add default udp 0.0.0.0:5353 192.168.5.15:53
@@ -58,7 +59,13 @@ struct ForwardList: ParsableCommand {
       networks = [NetworkForwards(network: network, forwards: forwards)]
     } else {
       let reports: [NetworkReport] = try client.get(APIPath.networks)
-      networks = reports.map { NetworkForwards(network: $0.name, forwards: $0.forwards) }
+      // The networks' processes count the connections: only who asks one by one is told.
+      networks = reports.map { report in
+        let counted: [Forward]? =
+          report.forwards.isEmpty || report.state != .running
+          ? nil : try? client.get(APIPath.network(report.name, "forwards"))
+        return NetworkForwards(network: report.name, forwards: counted ?? report.forwards)
+      }
     }
     try listing.show(networks) { Self.text(networks) }
   }
@@ -83,8 +90,16 @@ struct ForwardList: ParsableCommand {
   }
 
   private static func state(_ forward: Forward) -> String {
-    if let error = forward.error { return "waiting: \(error)" }
-    return forward.source == "gateway" ? "open, clients as the gateway" : "open"
+    let state = ForwardText.state(forward.state, forward.reason)
+    return forward.source == "gateway" && forward.state == .open
+      ? "\(state), clients as the gateway" : state
+  }
+}
+
+enum ForwardText {
+  /// "open", "waiting: no guest is connected"; the same wherever a forward is shown.
+  static func state(_ state: ForwardState?, _ reason: String?) -> String {
+    (state ?? .open).rawValue + (reason.map { ": \($0)" } ?? "")
   }
 }
 
@@ -128,7 +143,16 @@ struct ForwardAdd: ParsableCommand {
       guest: try ForwardAddress.guest(target), guestName: guest ?? "", source: source?.rawValue)
     let open: Forward = try ControlClient(home).send(
       .POST, APIPath.network(network, "forwards"), body: forward)
-    StandardOutput.print("\(open.protocol) \(open.host) leads to \(target) of \(network)")
+    StandardOutput.print(Self.text(open, network))
+  }
+}
+
+extension ForwardAdd {
+  static func text(_ forward: Forward, _ network: String) -> String {
+    let ends =
+      "\(forward.protocol) \(forward.host) \(forward.state == .open ? "leads" : "will lead") "
+    let guest = forward.guest.map { "to \($0) of \(network)" } ?? "into \(network)"
+    return ends + guest + (forward.reason.map { "; it waits: \($0)" } ?? "")
   }
 }
 
@@ -168,13 +192,25 @@ enum ForwardAddress {
       return text.hasPrefix("/") ? text : CurrentProcess.workingDirectory + "/" + text
     }
     if let port = UInt16(text) { return "127.0.0.1:\(port)" }
+    try refuseRange(text)
     guard hasPort(text, mayBeZero: true) else {
       throw ValidationError("\(text): give ADDRESS:PORT, as 127.0.0.1:8080, or a port alone.")
     }
     return text
   }
 
+  /// "8000-8010", with an address or without.
+  private static func refuseRange(_ text: String) throws {
+    let ports = text[(text.lastIndex(of: ":").map(text.index(after:)) ?? text.startIndex)...]
+    let ends = ports.split(separator: "-", omittingEmptySubsequences: false)
+    guard ends.count == 2, ends.allSatisfy({ UInt16($0) != nil }) else { return }
+    throw ValidationError(
+      "\(text): a forward has one port: add one for each (an instance's portForwards may have ranges)."
+    )
+  }
+
   static func guest(_ text: String) throws -> String {
+    try refuseRange(text)
     guard hasPort(text) else {
       throw ValidationError("\(text): give ADDRESS:PORT inside the network, as 192.168.5.15:80.")
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// instance up, down, ls: the networking of Lima's instances.
+// instance up, down, ls, inspect: the networking of Lima's instances.
 
 import ArgumentParser
 import Daemon
@@ -19,6 +19,7 @@ struct InstanceCommand: ParsableCommand {
         lima-netd instance up ~/.lima/default                 an instance's directory, or its lima.yaml
         lima-netd instance up ./vm.yaml --name vm             a template
         lima-netd instance ls
+        lima-netd instance inspect default
         lima-netd instance down default
 
       With --format, up prints only what the driver needs:
@@ -29,7 +30,7 @@ struct InstanceCommand: ParsableCommand {
       An instance with a user-v2 network has that one as eth0, in place of `default`. Lima itself needs none of this: \
       it finds the networks of a running daemon by their files.
       """,
-    subcommands: [InstanceUp.self, InstanceDown.self, InstanceList.self],
+    subcommands: [InstanceUp.self, InstanceDown.self, InstanceList.self, InstanceInspect.self],
     defaultSubcommand: InstanceList.self)
 }
 
@@ -96,6 +97,31 @@ struct InstanceList: ParsableCommand {
   func run() throws {
     let instances: [InstanceReport] = try ControlClient(home).get(APIPath.instances)
     try listing.show(instances) { InstanceText.table(instances) }
+  }
+}
+
+struct InstanceInspect: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Show an instance that is up: its interfaces, forwards and names.",
+    discussion: """
+        lima-netd instance inspect default
+        lima-netd instance inspect default --json | jq '.forwards[] | select(.state != "open")'
+
+      A forward is open, waiting or failed, with the reason, as in forward ls.
+      """)
+
+  @Argument(help: "The instance's name.")
+  var name: String
+  @OptionGroup var listing: ListingOptions
+  @OptionGroup var home: HomeOptions
+
+  func run() throws {
+    let instance: InstanceReport = try ControlClient(home).get(APIPath.instance(name))
+    try listing.show(instance) {
+      (instance.warnings.map { "Note: \($0)" } + [InstanceText.details(instance)])
+        .joined(separator: "\n")
+    }
   }
 }
 

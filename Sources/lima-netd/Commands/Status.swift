@@ -4,6 +4,7 @@
 
 import ArgumentParser
 import Daemon
+import Platform
 
 struct Status: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -3,6 +3,7 @@
 // DoctorText: findings for a terminal: a line each, the remedy below it, and a sum. Pure.
 
 import Daemon
+import Platform
 
 enum DoctorText {
   /// - Parameter counted: modes whose problems decide the exit status.

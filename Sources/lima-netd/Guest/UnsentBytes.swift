@@ -108,7 +108,7 @@ import Platform
     static func text(_ bytes: UInt64) -> String {
       switch bytes {
       case 1: return "1 byte"
-      case ..<1000: return "\(bytes) bytes"
+      case ..<1000: return Plural.text(Int(bytes), "byte")
       case ..<1_000_000: return "\(bytes / 1000) kB"
       default: return "\(bytes / 1_000_000).\(bytes / 100_000 % 10) MB"
       }

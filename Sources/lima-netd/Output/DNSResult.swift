@@ -3,6 +3,7 @@
 // DNSResult: an answer of the DNS as `dns query` shows it.
 
 import DNSMessage
+import Platform
 
 struct DNSResult: Encodable {
   struct Record: Encodable {
@@ -117,7 +118,7 @@ struct DNSResult: Encodable {
         facts.append("options " + edns.options.map(String.init).joined(separator: " "))
       }
     }
-    facts.append("\(size) bytes over \(transport.uppercased())")
+    facts.append("\(Plural.text(Int(size), "byte")) over \(transport.uppercased())")
     lines.append(";; " + facts.joined(separator: "; "))
     let tenths = Int((milliseconds * 10).rounded())
     lines.append(";; \(status) from \(answerer), \(tenths / 10).\(tenths % 10) ms")

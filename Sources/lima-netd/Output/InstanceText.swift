@@ -18,7 +18,7 @@ enum InstanceText {
 
   /// "2 open, 1 waiting"
   private static func forwards(_ instance: InstanceReport) -> String {
-    [InstanceForward.State.open, .waiting, .failed].compactMap { state in
+    ForwardState.allCases.compactMap { state in
       let count = instance.forwards.count { $0.state == state }
       return count == 0 ? nil : "\(count) \(state.rawValue)"
     }.joined(separator: ", ")
@@ -33,7 +33,7 @@ enum InstanceText {
       lines.append("  \(interface.name)  \(interface.mac)  \(end)")
     }
     for forward in instance.forwards {
-      let state = forward.error.map { "failed: \($0)" } ?? forward.state.rawValue
+      let state = ForwardText.state(forward.state, forward.reason)
       lines.append(
         "  \(forward.protocol) \(forward.host) to \(forward.guest ?? "the guest")  \(state)")
     }

@@ -3,6 +3,7 @@
 // NetworkText: networks as people read them.
 
 import Daemon
+import Platform
 
 enum NetworkText {
   static func table(_ networks: [NetworkReport]) -> String {
@@ -27,10 +28,11 @@ enum NetworkText {
       return
         "restarted \(Plural.times(network.restarts)), last: \(network.lastExit?.reason ?? "unknown")"
     }
-    let waiting = network.forwards.filter { $0.error != nil }
-    if let first = waiting.first, let error = first.error {
-      let others = waiting.count == 1 ? "" : " (and \(waiting.count - 1) more)"
-      return "forward \(first.protocol) \(first.host) waits\(others): \(error)"
+    let faulty = network.forwards.filter { $0.error != nil }
+    if let first = faulty.first, let error = first.error {
+      let others = faulty.count == 1 ? "" : " (and \(faulty.count - 1) more)"
+      let verb = first.state == .failed ? "has failed" : "waits"
+      return "forward \(first.protocol) \(first.host) \(verb)\(others): \(error)"
     }
     return network.changed ? "new settings hold from the next start" : nil
   }

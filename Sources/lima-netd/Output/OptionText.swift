@@ -3,6 +3,7 @@
 // OptionText: what a property of a plugin's JSON Schema takes, in words: its type and every limit that is checked.
 
 import Daemon
+import Platform
 
 enum OptionText {
   /// "576 to 65520", "client or gateway", "at most 32 texts, each of 1 to 253 characters"

@@ -57,6 +57,8 @@ struct InstanceTests {
         fixture.requests("user-v2").contains(
           "names instance vm alias.host=my.host lima-vm.internal= my.host=10.0.0.1")
       })
+    let guest = try fixture.connect("user-v2")
+    defer { Descriptor.close(guest) }
     try lease(fixture, report)
     let ssh = "expose 127.0.0.1:\(report.sshLocalPort)"
     #expect(fixture.until { fixture.requests("user-v2").contains(ssh) })
@@ -64,7 +66,10 @@ struct InstanceTests {
     #expect(
       fixture.requests("user-v2").contains(
         "names instance vm alias.host=my.host lima-vm.internal=192.168.104.3 my.host=10.0.0.1"))
-    let now = try fixture.supervisor.instances.report("vm")
+    let instances = fixture.supervisor.instances
+    #expect(
+      fixture.until { (try? instances.report("vm").forwards.map(\.state)) == [.open, .open] })
+    let now = try instances.report("vm")
     #expect(now.address == "192.168.104.3")
     #expect(now.forwards.map(\.guest) == ["192.168.104.3:22", "192.168.104.3:80"])
     #expect(now.forwards.map(\.state) == [.open, .open])
@@ -211,8 +216,73 @@ struct InstanceTests {
     try Fixture.write(path + "/lima.yaml", "networks: [{lima: user-v2}]\n")
     let second = try up(fixture, path).get()
     #expect(second.sshLocalPort == first.sshLocalPort)
+    #expect(second.address == "192.168.104.3" && second.since == first.since)
     #expect(fixture.until { network.forwards.count == 1 })
     #expect(network.forwards[0].host == "127.0.0.1:\(first.sshLocalPort)")
+    #expect(fixture.until { fixture.requests("user-v2").last == "unexpose 127.0.0.1:18080" })
+    // What stays was never closed.
+    #expect(!fixture.requests("user-v2").contains("unexpose 127.0.0.1:\(first.sshLocalPort)"))
+  }
+
+  @Test func `up again with a file that cannot be leaves what runs as it is`() throws {
+    let (fixture, path) = try fixture()
+    let first = try up(fixture, path).get()
+    try lease(fixture, first)
+    let network = try fixture.network("user-v2")
+    #expect(fixture.until { network.forwards.count == 2 })
+    let before = fixture.requests("user-v2")
+    // The network `default` has no plugin here.
+    for text in ["networks: [{lima: default}]\n", "networks: [{lima: user-v2}, {lima: default}]\n"]
+    {
+      try Fixture.write(path + "/lima.yaml", text)
+      #expect(throws: ErrorReport.self) { try up(fixture, path).get() }
+      #expect(fixture.supervisor.instances.reports.map(\.name) == ["vm"])
+      #expect(try fixture.supervisor.instances.report("vm").address == "192.168.104.3")
+      #expect(network.forwards.count == 2 && network.isHeld)
+      #expect(network.holders == ["instance vm"])
+    }
+    // Nothing was taken away and given back, and it is followed still.
+    fixture.pass(0.2)
+    #expect(fixture.requests("user-v2") == before)
+    try lease(fixture, first, "192.168.104.7")
+    network.watchLeases()
+    #expect(
+      fixture.until { (try? fixture.supervisor.instances.report("vm").address) == "192.168.104.7" })
+    #expect(Files.exists(fixture.home.instancesFile))
+  }
+
+  @Test func `a forward that is asked for twice is noted once`() throws {
+    let rule = "{guestPort: 80, hostPort: 18080, static: true}"
+    let other = "{guestPort: 81, hostPort: 18080, static: true}"
+    let (fixture, path) = try fixture(
+      yaml: "networks: [{lima: user-v2}]\nportForwards: [\(rule), \(rule)]\n")
+    let same = try up(fixture, path).get()
+    #expect(
+      same.warnings == [
+        "portForwards: tcp and udp 127.0.0.1:18080 are asked for twice, for the same port of the guest: once is enough"
+      ])
+    #expect(same.forwards.map(\.protocol) == ["tcp", "tcp", "udp"])
+    try Fixture.write(
+      path + "/lima.yaml", "networks: [{lima: user-v2}]\nportForwards: [\(rule), \(other)]\n")
+    let two = try up(fixture, path).get()
+    #expect(
+      two.warnings == [
+        "portForwards: tcp and udp 127.0.0.1:18080 are asked for twice: of each only one of the two can be open, "
+          + "the other waits until it is free"
+      ])
+    let guest = try fixture.connect("user-v2")
+    defer { Descriptor.close(guest) }
+    try lease(fixture, two)
+    try fixture.network("user-v2").watchLeases()
+    #expect(
+      fixture.until {
+        (try? fixture.supervisor.instances.report("vm").forwards.map(\.state))
+          == [.open, .open, .open, .waiting, .waiting]
+      })
+    #expect(
+      try fixture.supervisor.instances.report("vm").forwards.last?.reason?
+        .contains("forwards udp 127.0.0.1:18080 already, to 192.168.104.3:80 (for instance vm)")
+        == true)
   }
 
   @Test func `instances are up again after the daemon`() throws {

@@ -14,7 +14,8 @@ struct UsernetFilesTests {
       fixture.plugins + "/lima-net-userv2.so",
       Fixture.inspection(
         kind: "network", name: "userv2", modes: ["user-v2"],
-        schema: #"{"type":"object","properties":{"gateway":{},"netmask":{},"behavior":{}}}"#))
+        schema: #"{"type":"object","properties":{"gateway":{},"netmask":{},"behavior":{}}}"#,
+        isolated: false))
     try Files.makeDirectory(fixture.home.networkDirectory("user-v2"), mode: 0o755)
     try prepare(fixture)
     try fixture.supervisor.start()

@@ -66,10 +66,11 @@ final class Fixture {
   }
 
   static func inspection(
-    kind: String, name: String, modes: [String], schema: String?, version: String = "1.2.3"
+    kind: String, name: String, modes: [String], schema: String?, version: String = "1.2.3",
+    isolated: Bool = true
   ) -> String {
     let plugin = Inspection.Plugin(
-      kind: kind, name: name, summary: "a fake", modes: modes, isolated: true, schema: schema,
+      kind: kind, name: name, summary: "a fake", modes: modes, isolated: isolated, schema: schema,
       extensions: [])
     let module = Inspection.Module(
       id: "test.\(name)", version: version, license: "Apache-2.0", url: "", abiMinor: 0)

@@ -66,6 +66,9 @@ final class FakeKernel {
   var maximumOpen = Int.max
   /// Clients that `accept` gives out, whichever socket listens.
   var waiting: [(fd: Int32, client: Endpoint)] = []
+  /// `accept` fails with this errno when it is not 0.
+  var acceptError: Int32 = 0
+  var acceptCalls = 0
 
   var openCount: Int { sockets.values.count { !$0.isClosed } }
 
@@ -135,6 +138,8 @@ final class FakeKernel {
       listen: { _, _, _ in 0 },
       accept: { ctx, _, address, size in
         let kernel = FakeKernel.of(ctx)
+        kernel.acceptCalls += 1
+        if kernel.acceptError != 0 { return -kernel.acceptError }
         guard !kernel.waiting.isEmpty else { return -EAGAIN }
         let (fd, client) = kernel.waiting.removeFirst()
         if let address, let size {

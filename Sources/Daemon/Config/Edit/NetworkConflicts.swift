@@ -11,7 +11,7 @@ package enum NetworkConflicts {
     guard !known.contains(mode) else { return nil }
     let nearest = Identifier.nearest(to: mode, among: known)
     return "no plugin serves mode `\(mode)`: "
-      + (nearest.map { "did you mean `\($0)`?" } ?? "there are \(known.joined(separator: ", "))")
+      + (nearest.map { "did you mean `\($0)`?" } ?? Plural.there(known))
   }
 
   /// Nil: no route of the host overlaps. Routes by an interface in `own` are the network's own.

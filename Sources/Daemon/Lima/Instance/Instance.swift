@@ -12,23 +12,28 @@ final class Instance {
   let file: String
   /// Never 0.
   let sshLocalPort: Int
-  let since = WallClock.timestamp()
-  private(set) var forwards: [InstanceForward]
+  let since: String
 
   private let wanted: [StaticForward]
   /// The network of eth0, by which the guest is reached.
   private let network: () -> Network?
   private let others: () -> [Network]
   private var lease: LeaseReport?
+  /// The network was told which forwards there are to be.
+  private var hasForwards = false
   private var ended = false
 
-  /// - Parameter find: a network by name, as the configuration has it at the time.
+  /// - Parameters:
+  ///   - before: what the instance was until now.
+  ///   - find: a network by name, as the configuration has it at the time.
   init(
-    plan: InstancePlan, file: String, sshLocalPort: Int, find: @escaping (String) -> Network?
+    plan: InstancePlan, file: String, sshLocalPort: Int, before: Instance? = nil,
+    find: @escaping (String) -> Network?
   ) {
     self.plan = plan
     self.file = file
     self.sshLocalPort = sshLocalPort
+    since = before?.since ?? WallClock.timestamp()
     let names = plan.interfaces.compactMap(\.network)
     network = { names.first.flatMap(find) }
     others = { names.dropFirst().compactMap(find) }
@@ -37,14 +42,39 @@ final class Instance {
         StaticForward(
           protocol: "tcp", host: "127.0.0.1:\(sshLocalPort)", guestIP: nil, guestPort: 22)
       ] + plan.statics
-    forwards = wanted.map {
-      InstanceForward(protocol: $0.protocol, host: $0.host, guest: nil, state: .waiting)
-    }
+    if let before, before.plan.interfaces.first == plan.interfaces.first { lease = before.lease }
   }
 
   var name: String { plan.identity.name }
   private var key: String { "instance \(name)" }
   var address: String? { lease?.address }
+
+  /// Has the networks run before the instance begins. `done` is called when it has, or will not.
+  func prepare(
+    _ answer: @escaping (Result<Void, ErrorReport>, _ done: @escaping () -> Void) -> Void
+  ) {
+    let holder = key + ", coming up"
+    let networks = [network()].compactMap { $0 } + others()
+    var left = networks.count
+    var failure: ErrorReport?
+    func done() {
+      for network in networks {
+        network.holders.remove(holder)
+        network.considerStopping()
+      }
+    }
+    guard left > 0 else { return answer(.success(()), done) }
+    for network in networks {
+      network.holders.insert(holder)
+      network.whenRunning { result in
+        if case .failure(let error) = result { failure = failure ?? error }
+        left -= 1
+        guard left == 0 else { return }
+        if let failure { return answer(.failure(failure), done) }
+        answer(.success(()), done)
+      }
+    }
+  }
 
   /// Starts the networks, and tells when they run or why one cannot.
   func begin(_ answer: @escaping (Result<Void, ErrorReport>) -> Void) {
@@ -79,20 +109,27 @@ final class Instance {
       isWaiting: { [weak self] in self.map { $0.lease == nil } ?? false },
       onLeases: { [weak self] in self?.took($0) })
     network.watchLeases()
+    if lease != nil { open(on: network) }
   }
 
   /// Forwards, names and the networks themselves are let go of. Idempotent.
-  func end() {
+  /// - Parameter next: takes over what it wants as well.
+  func end(inFavourOf next: Instance? = nil) {
     guard !ended else { return }
     ended = true
+    let kept = next?.plan.interfaces.compactMap(\.network) ?? []
     if let network = network() {
       network.leaseObservers[key] = nil
-      network.setNames(NameSet(owner: key))
-      network.setResolver(nil, of: key)
-      network.dropWaiting(of: key)
-      for forward in forwards where forward.state == .open { remove(forward, from: network) }
+      if kept.first != network.name {
+        network.setNames(NameSet(owner: key))
+        network.setResolver(nil, of: key)
+        network.setForwards([], of: key)
+      } else if let next, next.lease == nil {
+        // Its forwards wait for an address, and none of them leads anywhere meanwhile.
+        network.setForwards([], of: key)
+      }
     }
-    for network in [network()].compactMap({ $0 }) + others() {
+    for network in [network()].compactMap({ $0 }) + others() where !kept.contains(network.name) {
       network.holders.remove(key)
       network.considerStopping()
     }
@@ -106,13 +143,10 @@ final class Instance {
     let found = leases.first { $0.mac?.lowercased() == mac && !$0.isAbsent }
     let before = lease
     lease = found
-    if before?.address != found?.address || before?.name != found?.name {
-      network.setNames(names(of: network))
-      // A lease that ended leaves the forwards: the guest gets the same address again.
-      if found != nil { open(on: network) }
-    } else if found != nil, forwards.contains(where: { $0.state == .waiting }) {
-      open(on: network)
-    }
+    let isSame = before?.address == found?.address && before?.name == found?.name
+    if !isSame { network.setNames(names(of: network)) }
+    // A lease that ended leaves the forwards: the guest gets the same address again.
+    if found != nil, !isSame || !hasForwards { open(on: network) }
   }
 
   private func names(of network: Network) -> NameSet {
@@ -131,54 +165,55 @@ final class Instance {
 
   private func open(on network: Network) {
     guard let lease else { return }
-    for index in wanted.indices {
-      let guest = ForwardIP(wanted[index].guestIP ?? lease.address)?
-        .with(port: wanted[index].guestPort)
-      guard let guest,
-        forwards[index].guest != guest || forwards[index].state != .open
-          || isIsolated(network)
-      else { continue }
-      switch forwards[index].state {
-      case .open: remove(forwards[index], from: network)
-      case .failed:
-        network.dropWaiting(
-          of: key,
-          ExposedKey(protocol: forwards[index].protocol, host: forwards[index].host))
-      case .waiting: break
-      }
-      forwards[index].guest = guest
-      add(index, to: network, guestName: isIsolated(network) ? lease.name ?? "" : "")
-    }
+    hasForwards = true
+    var seen: Set<Forward> = []
+    network.setForwards(
+      wanted.compactMap { forward(for: $0, lease, on: network) }.filter {
+        seen.insert($0).inserted
+      },
+      of: key)
   }
 
   /// Guests of an isolated network share one address: a forward names its guest.
-  private func isIsolated(_ network: Network) -> Bool {
-    network.active?.plugin.plugin.isolated ?? false
-  }
-
-  private func add(_ index: Int, to network: Network, guestName: String) {
-    let forward = Forward(
-      protocol: forwards[index].protocol, host: forwards[index].host, guest: forwards[index].guest,
-      guestName: guestName)
-    // Open until the answer says otherwise: a second lease report must not add it again.
-    forwards[index].state = .open
-    forwards[index].error = nil
-    network.keepForward(forward, owner: key) { [weak self, weak network] error in
-      guard let self else { return }
-      // Whatever came meanwhile is about another address of the guest.
-      guard forwards[index].guest == forward.guest || ended else { return }
-      forwards[index].state = error == nil ? .open : .failed
-      forwards[index].error = error
-      guard ended, let network else { return }
-      network.dropWaiting(of: key)
-      if error == nil { remove(forwards[index], from: network) }
+  private func forward(
+    for wanted: StaticForward, _ lease: LeaseReport, on network: Network
+  ) -> Forward? {
+    let guest = ForwardIP(wanted.guestIP ?? lease.address)?.with(port: wanted.guestPort)
+    return guest.map {
+      Forward(
+        protocol: wanted.protocol, host: wanted.host, guest: $0,
+        guestName: network.isIsolated ? lease.name ?? "" : "")
     }
   }
 
-  private func remove(_ forward: InstanceForward, from network: Network) {
-    network.removeForward(
-      Forward(protocol: forward.protocol, host: forward.host, guest: nil)
-    ) { _ in }
+  /// As the network has them.
+  var forwards: [InstanceForward] {
+    let network = network()
+    let listed = network?.listedForwards(of: key) ?? []
+    var seen: Set<StaticForward> = []
+    return wanted.filter { seen.insert($0).inserted }.map { wanted in
+      let asked = network.flatMap { network in
+        lease.flatMap { forward(for: wanted, $0, on: network) }
+      }
+      var result = InstanceForward(
+        protocol: wanted.protocol, host: wanted.host, guest: asked?.guest, state: .waiting)
+      let same = listed.filter {
+        $0.protocol == wanted.protocol && $0.host == wanted.host
+          && (asked == nil || $0.guest == asked?.guest)
+      }
+      if let found = same.first {
+        result.guest = found.guest
+        result.state = found.state ?? .waiting
+        result.reason = found.reason
+        result.error = found.error
+      } else if hasForwards {
+        result.state = .failed
+        result.reason = "it was removed: `lima-netd instance up` opens it again"
+      } else {
+        result.reason = "the guest has no address yet"
+      }
+      return result
+    }
   }
 
   // MARK: Report
@@ -188,7 +223,8 @@ final class Instance {
     wanted.enumerated().map { index, forward in
       InstanceListener(
         instance: name, what: index == 0 ? "ssh.localPort" : "portForwards",
-        key: ExposedKey(protocol: forward.protocol, host: forward.host))
+        key: ExposedKey(protocol: forward.protocol, host: forward.host),
+        target: "\(forward.guestIP ?? ""):\(forward.guestPort)")
     }
   }
 

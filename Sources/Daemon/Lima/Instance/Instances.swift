@@ -82,7 +82,9 @@ final class Instances {
     let nearest = Identifier.nearest(to: name, among: all.keys.sorted())
     let hint =
       nearest.map { "did you mean `\($0)`?" }
-      ?? (all.isEmpty ? "none is up" : "up are \(all.keys.sorted().joined(separator: ", "))")
+      ?? (all.isEmpty
+        ? "none is up"
+        : "up \(all.count == 1 ? "is" : "are") \(all.keys.sorted().joined(separator: ", "))")
     return ErrorReport(
       code: HostError.Code.notFound.rawValue, message: "no instance `\(name)` is up: \(hint)")
   }
@@ -115,7 +117,15 @@ final class Instances {
     _ plan: InstancePlan, file: String, sshLocalPort: Int,
     _ answer: @escaping (Result<InstanceReport, ErrorReport>) -> Void
   ) {
-    let instance = add(plan, file: file, sshLocalPort: sshLocalPort)
+    if let before = all[plan.identity.name] {
+      return follow(plan, file: file, sshLocalPort: sshLocalPort, before: before, answer)
+    }
+    start(add(plan, file: file, sshLocalPort: sshLocalPort), answer)
+  }
+
+  private func start(
+    _ instance: Instance, _ answer: @escaping (Result<InstanceReport, ErrorReport>) -> Void
+  ) {
     instance.begin { [weak self, weak instance] result in
       guard let self, let instance else { return }
       switch result {
@@ -133,12 +143,44 @@ final class Instances {
     }
   }
 
-  private func add(_ plan: InstancePlan, file: String, sshLocalPort: Int) -> Instance {
-    let name = plan.identity.name
-    all.removeValue(forKey: name)?.end()
-    let instance = Instance(plan: plan, file: file, sshLocalPort: sshLocalPort) {
+  /// One that is up comes out as its file has it now; what was there before goes on if that cannot be.
+  private func follow(
+    _ plan: InstancePlan, file: String, sshLocalPort: Int, before: Instance,
+    _ answer: @escaping (Result<InstanceReport, ErrorReport>) -> Void
+  ) {
+    let instance = make(plan, file: file, sshLocalPort: sshLocalPort, before: before)
+    instance.prepare { [weak self] result, done in
+      guard let self else { return done() }
+      if case .failure(let error) = result {
+        done()
+        return answer(.failure(error))
+      }
+      // Another `up` or `down` may have come meanwhile: the last one to be done holds.
+      all[instance.name]?.end(inFavourOf: instance)
+      announce(instance)
+      start(instance) {
+        done()
+        answer($0)
+      }
+    }
+  }
+
+  private func make(
+    _ plan: InstancePlan, file: String, sshLocalPort: Int, before: Instance? = nil
+  ) -> Instance {
+    Instance(plan: plan, file: file, sshLocalPort: sshLocalPort, before: before) {
       [unowned supervisor] in supervisor.networks[$0]
     }
+  }
+
+  private func add(_ plan: InstancePlan, file: String, sshLocalPort: Int) -> Instance {
+    let instance = make(plan, file: file, sshLocalPort: sshLocalPort)
+    announce(instance)
+    return instance
+  }
+
+  private func announce(_ instance: Instance) {
+    let (name, plan) = (instance.name, instance.plan)
     all[name] = instance
     keep()
     supervisor.log.notice(
@@ -147,7 +189,6 @@ final class Instances {
     for warning in plan.warnings + conflicts {
       supervisor.log.warning("instance \(name): \(warning)")
     }
-    return instance
   }
 
   /// The port of lima.yaml, the one that the instance has, or one that is free.

@@ -105,7 +105,7 @@ enum LimaYAMLCheck {
       wrong(
         "macAddress",
         "field `\(field).macAddress` must be a 48 bit (6 bytes) MAC address; actual length of "
-          + "`\(text)` is \(bytes.count) bytes")
+          + "`\(text)` is \(Plural.text(bytes.count, "byte"))")
     }
   }
 
@@ -148,7 +148,7 @@ enum LimaYAMLCheck {
     if name.utf8.count >= 16 {
       wrong(
         "interface",
-        "field `\(field).interface` must be less than 16 bytes, but is \(name.utf8.count) bytes: `\(name)`"
+        "field `\(field).interface` must be less than 16 bytes, but is \(Plural.text(name.utf8.count, "byte")): `\(name)`"
       )
     }
     if name.contains(where: { $0.isWhitespace || $0 == "/" }) {

@@ -2,6 +2,8 @@
 //
 // Why a socket_vmnet does not serve a network, and what mends it.
 
+import Platform
+
 enum VMNetError: Error, Hashable, CustomStringConvertible {
   case notInstalled(String)
   case noInterface

@@ -16,4 +16,10 @@ package enum Plural {
     default: "\(count) times"
     }
   }
+
+  /// "there is web", "there are db, web"; of many the first, and an ellipsis.
+  package static func there(_ names: [String], most: Int = .max) -> String {
+    let shown = names.prefix(most) + (names.count > most ? ["..."] : [])
+    return "there \(names.count == 1 ? "is" : "are") \(shown.joined(separator: ", "))"
+  }
 }
