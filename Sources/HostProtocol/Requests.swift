@@ -120,6 +120,8 @@ package struct TapSpec: Codable, Hashable, Sendable {
   package var mtu: Int
   /// A 12-byte virtio-net header and its offloads.
   package var vnetHeader: Bool
+  /// False: whoever takes our frames wants them whole, whatever the header could say.
+  package var takesOffloads = true
 
   package init(name: String, mac: String, mtu: Int, vnetHeader: Bool) {
     self.name = name

@@ -181,6 +181,27 @@ void link_set_master(const char *name, int index, int master, const char *bridge
     if (error) fail(STATUS_SYSTEM, "%s cannot join %s: %s", name, bridge, strerror(error));
 }
 
+void link_leave(const char *name, int index, int or_stay_with_switch) {
+    struct message m;
+    int none = 0;
+    begin_change(&m, index, 0);
+    attribute(&m, IFLA_MASTER, &none, sizeof none);
+    int error = ask(&m, NULL, NULL);
+    /* Open vSwitch in the kernel is left by its own tools only. */
+    if (error == EOPNOTSUPP && or_stay_with_switch) return;
+    if (error) fail(STATUS_SYSTEM, "%s cannot leave its bridge: %s", name, strerror(error));
+}
+
+void link_set_alias(const char *name, int index, const char *bridge) {
+    struct message m;
+    char text[64] = "";
+    int length = bridge[0] ? snprintf(text, sizeof text, "lima-netd port of %s", bridge) : 0;
+    if (length < 0 || (size_t)length >= sizeof text) fail(STATUS_SYSTEM, "an alias is too long");
+    begin_change(&m, index, 0);
+    attribute(&m, IFLA_IFALIAS, text, (size_t)length);
+    change(&m, name, "the alias");
+}
+
 void link_up(const char *name, int index) {
     struct message m;
     begin_change(&m, index, IFF_UP);

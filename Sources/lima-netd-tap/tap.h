@@ -62,6 +62,10 @@ int link_find(const char *name, struct link *link);
 /* MTU, queue length, hardware address; the interface is still down. */
 void link_configure(const char *name, int index, uint32_t mtu, const uint8_t mac[6]);
 void link_set_master(const char *name, int index, int master, const char *bridge);
+/* Off its bridge. A port of Open vSwitch may stay one where that is wanted. */
+void link_leave(const char *name, int index, int or_stay_with_switch);
+/* "lima-netd port of BRIDGE"; none for "". */
+void link_set_alias(const char *name, int index, const char *bridge);
 void link_up(const char *name, int index);
 void address_add(const struct request *request, int index);
 /* Takes all IPv4 addresses off the interface. */

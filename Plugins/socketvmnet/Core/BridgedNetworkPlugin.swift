@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A bridged network: guests are stations of the host's LAN. The TAP is a port of the host's bridge
-// and an uplink of our switch, so the plugin sees to nothing but that it is there: addresses, names
+// A bridged network: guests are stations of the host's LAN. The TAP is a port of the host's bridge (Linux's or one of Open
+// vSwitch: the supervisor sees to that) and an uplink of our switch, so the plugin sees to nothing but that it is there: addresses, names
 // and routers are the LAN's. Loop thread only.
 
 import LimaNetdSDK
@@ -11,6 +11,7 @@ import PluginAPI
 package final class BridgedNetwork: NetworkPlugin {
   private let tap: HostTap
   private let bridge: String
+  private let ifaceID: String?
 
   package required init(host: HostContext, config: NetworkConfig) throws(PluginFailure) {
     bridge = try Self.bridge(config)
@@ -19,6 +20,7 @@ package final class BridgedNetwork: NetworkPlugin {
         LND_ERR_UNSUPPORTED, "this lima-netd gives a network no TAP of the host's")
     }
     self.tap = tap
+    ifaceID = try config.options.string("ifaceId")
     try super.init(host: host, config: config)
   }
 
@@ -45,9 +47,10 @@ package final class BridgedNetwork: NetworkPlugin {
   }
 
   package override func status(_ sink: lnd_sink) {
-    let report: JSONValue = [
+    var report: JSONObject = [
       "interface": .string(tap.name), "bridge": .string(bridge), "mtu": JSONValue(Int(tap.mtu)),
     ]
-    host.write(sink, report.text)
+    report["ifaceId"] = ifaceID.map(JSONValue.string)
+    host.write(sink, JSONValue.object(report).text)
   }
 }

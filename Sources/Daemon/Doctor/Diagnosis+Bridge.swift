@@ -38,7 +38,9 @@ extension Diagnosis {
     guard isLinux else { return [] }
     let filter = facts.bridgeFilter
     let remedy = sysctl("net.bridge.bridge-nf-call-iptables=0")
-    guard filter.isOn else {
+    let isLinuxs =
+      facts.interfaces.isEmpty || facts.interfaces.values.contains { $0 != .openVSwitch }
+    guard filter.isOn, isLinuxs else {
       return [Finding(.bridgeFilter, ["bridged"], .ok, "the firewall leaves bridged frames alone")]
     }
     switch filter.forward {

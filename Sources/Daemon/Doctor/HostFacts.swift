@@ -36,6 +36,8 @@ package struct HostFacts: Sendable {
   package var sudo = Sudo.missing
   package var taps: [String: Tap] = [:]
   package var interfaces: [String: Interface] = [:]
+  /// What this user's ovs-vsctl says of bridges of Open vSwitch; nil: it may change them.
+  package var switches: [String: OVSFailure?] = [:]
   package var bridgeFilter = BridgeFilter()
   package var vmnet = VMNet()
   /// How the user runs this program.

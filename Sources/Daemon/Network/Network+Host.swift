@@ -78,7 +78,7 @@ extension Network {
       case .success(let held):
         tap = held
         log(.info, "has the interface \(held.spec.name)")
-        if case .bridge(let bridge) = held.request.place,
+        if case .bridge(let bridge) = held.request.place, !held.isOnSwitch,
           let caution = context.taps.bridges.caution(about: bridge)
         {
           log(.warning, caution)

@@ -14,7 +14,8 @@ protocol NetworkServices: AnyObject {
   func pluginCancels(_ operation: lnd_op)
   func publish(_ name: String, _ address: String) -> lnd_status
   func withdraw(_ name: String, _ address: String?) -> lnd_status
-  func addUplink(_ uplink: lnd_uplink) -> lnd_port
+  /// - Parameter takesOffloads: false where frames have to go out whole although a TAP's header could say otherwise.
+  func addUplink(_ uplink: lnd_uplink, takesOffloads: Bool) -> lnd_port
   func removeUplink(_ port: lnd_port)
   /// A guest's address came to be its own, or no longer is.
   func leasesChanged()

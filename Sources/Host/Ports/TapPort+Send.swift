@@ -90,7 +90,7 @@ extension TapPort {
   @inline(__always)
   private func needsSegmenter(_ frame: UnsafePointer<lnd_frame>, _ shape: FrameShape) -> Bool {
     guard shape != .plain else { return false }
-    return !vnetHeader
+    return !takesOffloads
       || (!takesUDPSegments && UInt32(frame.pointee.gso_type) == LND_GSO_UDP_L4)
   }
 

@@ -46,14 +46,15 @@ extension GuestPorts {
   }
 
   /// Takes over the fd, whatever comes of it. 0, and `fail`, when it cannot be.
-  func addUplink(_ uplink: lnd_uplink) -> lnd_port {
+  func addUplink(_ uplink: lnd_uplink, takesOffloads: Bool) -> lnd_port {
     let name = uplink.name.map { String(cString: $0) } ?? ""
     let options = PortOptions(id: newOwnID(), name: name, mtu: uplink.mtu)
     let port: Port
     switch uplink.transport {
     case LND_UPLINK_TAP:
       let vnet = uplink.flags & LND_UPLINK_VNET_HDR != 0
-      port = TapPort(options, fd: uplink.fd, vnetHeader: vnet, memory: memory)
+      port = TapPort(
+        options, fd: uplink.fd, vnetHeader: vnet, takesOffloads: takesOffloads, memory: memory)
     case LND_UPLINK_STREAM:
       port = StreamPort(options, fd: uplink.fd, journal: nil, resumed: false, memory: memory)
     case LND_UPLINK_DGRAM: port = DgramPort(options, fd: uplink.fd, memory: memory)

@@ -20,6 +20,8 @@
     package var mtu: UInt32 = 0
     /// The index of the bridge it is a port of.
     package var master: Int32?
+    /// What lima-netd-tap writes there is `switchAlias`; only root writes it.
+    package var alias = ""
 
     /// "ln1000-shared", or where that is longer than an interface's name may be, "ln-" and a hash
     /// of it. lima-netd-tap has the same rule (Sources/lima-netd-tap/arguments.c).
@@ -57,6 +59,8 @@
         case 4: link.mtu = reader.integer(at: 0, as: UInt32.self) ?? 0
         case 10: link.master = reader.integer(at: 0, as: Int32.self)
         case 18: link.read(reader)  // IFLA_LINKINFO
+        case 20:  // IFLA_IFALIAS
+          link.alias = String(decoding: attribute.payload.prefix { $0 != 0 }, as: UTF8.self)
         default: break
         }
       }

@@ -84,7 +84,8 @@ struct NetworkChoice: Codable, Hashable {
         network: "bridged", mode: "bridged",
         why: "The VM is a machine on the LAN, with an address of the LAN's own DHCP server.",
         needs: system == .linux
-          ? "an existing bridge as `interface:` in networks.yaml; " + linuxNeeds("bridged")
+          ? "an existing bridge (Linux's or Open vSwitch's) as `interface:` in networks.yaml; "
+            + linuxNeeds("bridged")
           : socketVMNet,
         limaYAML: "networks:\n- lima: bridged")
     }

@@ -253,6 +253,36 @@ import Testing
       $0.interfaces["br0"] = .plain
     },
     Case(.bridge, .ok, "Open vSwitch", nil) { $0.interfaces["br0"] = .openVSwitch },
+    Case(.openVSwitch, .ok, "ovs-vsctl may change br0", nil) {
+      $0.interfaces["br0"] = .openVSwitch
+      $0.switches["br0"] = .some(nil)
+    },
+    Case(
+      .openVSwitch, .problem, "may not change (Permission denied)",
+      setup.replacing("shared", with: "lan"), modes: ["bridged"]
+    ) {
+      $0.interfaces["br0"] = .openVSwitch
+      $0.switches["br0"] = .denied("Permission denied")
+      $0.taps["lan"]?.persists = false
+    },
+    // What root has set up needs no right of this user.
+    Case(.openVSwitch, .ok, "a port of br0", nil) {
+      $0.interfaces["br0"] = .openVSwitch
+      $0.switches["br0"] = .denied("Permission denied")
+      $0.taps["lan"]?.bridge = "br0"
+    },
+    Case(
+      .openVSwitch, .problem, "its database does not answer",
+      "sudo systemctl start \(OVSFailure.unit)"
+    ) {
+      $0.interfaces["br0"] = .openVSwitch
+      $0.switches["br0"] = .notRunning("No such file or directory")
+    },
+    Case(.openVSwitch, .problem, "ovs-vsctl is not in PATH", nil) {
+      $0.interfaces["br0"] = .openVSwitch
+      $0.switches["br0"] = .noProgram
+      $0.taps["lan"]?.bridge = "another bridge"
+    },
     Case(
       .bridgeFilter, .problem, "FORWARD policy DROP",
       "sudo sysctl -w net.bridge.bridge-nf-call-iptables=0", modes: ["bridged"]

@@ -8,8 +8,12 @@ import Platform
 
 final class HeldTap {
   let fd: Int32
-  let spec: TapSpec
+  private(set) var spec: TapSpec
   let request: HostTapRequest
+  /// Of Open vSwitch, as long as this is held; one that was set up stays, and is none.
+  private var port: OVSPort?
+  /// Of Open vSwitch, whom the kernel's bridges and their firewall do not concern.
+  private(set) var isOnSwitch = false
 
   /// Takes over `fd`.
   init(fd: Int32, spec: TapSpec, request: HostTapRequest) {
@@ -19,6 +23,14 @@ final class HeldTap {
   }
 
   deinit { Descriptor.close(fd) }
+
+  /// It is a port of Open vSwitch now.
+  /// - Parameter takesOffloads: whoever forwards its frames takes super-frames and unfinished checksums.
+  func joined(_ port: OVSPort?, takesOffloads: Bool) {
+    self.port = port
+    isOnSwitch = true
+    spec.takesOffloads = takesOffloads
+  }
 
   #if os(Linux)
     /// - Throws: when the device is gone or no TAP.

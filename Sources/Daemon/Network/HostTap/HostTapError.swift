@@ -19,6 +19,8 @@ enum HostTapError: Error, Sendable {
   case busy(interface: String)
   /// The interface that networks.yaml names cannot carry guests.
   case unsuitable(String)
+  /// It could be made, and not made a port of this bridge of Open vSwitch.
+  case openVSwitch(OVSFailure, bridge: String)
   /// The helper's own words.
   case refused(String)
   case system(SystemError)
@@ -78,6 +80,11 @@ struct HostTapAdvice {
     case .busy(let interface):
       (.busy, "its interface \(interface) is in use: another lima-netd of yours serves it")
     case .unsuitable(let reason): (.invalidConfig, reason)
+    case .openVSwitch(let failure, let bridge):
+      (
+        failure.isOfConfiguration ? .invalidConfig : .unsupported,
+        failure.sentence(bridge) + (failure.remedy(setup: setup).map { ". Mend it:  \($0)" } ?? "")
+      )
     case .refused(let text): (.system, "\(text). All that is missing tells:  \(doctor)")
     case .system(let error):
       (.system, "its interface could not be had: \(error). All that is missing tells:  \(doctor)")
