@@ -75,7 +75,7 @@ import Testing
     let path = FileManager.default.temporaryDirectory.appending(path: "lnd-\(UUID().uuidString)")
       .path
     defer { try? FileManager.default.removeItem(atPath: path) }
-    let many = (0..<5000).map { "ln\($0)" }.joined(separator: "\n")
+    let many = (0..<2000).map { "ln\($0)" }.joined(separator: "\n")
     try "br0\nln0-lan\n\u{0}\n../ln\nln a\nln0-a-name-that-is-too-long\n\(many)"
       .write(toFile: path, atomically: true, encoding: .utf8)
     let notes = OVSNotes(path)

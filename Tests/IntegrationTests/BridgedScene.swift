@@ -49,7 +49,6 @@ final class BridgedScene {
   let folder: String
   private(set) var running: [RunningCommand] = []
   private var machines: [BridgedMachine] = []
-  private var number = 0
 
   static func configuration(_ options: String = "") -> String {
     """
@@ -186,11 +185,12 @@ final class BridgedScene {
   func guest(_ name: String) throws -> (machine: BridgedMachine, address: String) {
     let guest = try BridgedMachine(beside: host)
     machines.append(guest)
-    number += 1
+    // Two scenes may have one LAN.
+    let mac = "52:55:55:44:\(UInt8.random(in: 10...99)):\(UInt8.random(in: 10...99))"
     running.append(
       try daemon.begin(
         "attach", "lan", "--netns", "/proc/\(guest.processIdentifier)/ns/net", "--no-config",
-        "--name", name, "--tap", "lan0", "--mac", "52:55:55:44:00:0\(number)"))
+        "--name", name, "--tap", "lan0", "--mac", mac))
     let attached = running[running.count - 1]
     guard eventually(within: 20, { attached.output.contains("lan0") }) else {
       throw TestFailure("no guest: \(attached.errors)\n\(daemon.log)")
