@@ -15,9 +15,11 @@ final class BridgedMachine {
   let processIdentifier: Int32
   private let holder: RunningCommand
 
-  init(beside host: Namespace) throws {
+  /// - Parameter user: words that make its owner somebody else.
+  init(beside host: Namespace, user: [String] = []) throws {
     let words =
-      host.wrapper + ["unshare", "-n", "sh", "-c", "ip link set lo up; echo up $$; exec sleep 600"]
+      host.wrapper + user + ["unshare", user.isEmpty ? "-n" : "-Urn", "sh", "-c"]
+      + ["ip link set lo up; echo up $$; exec sleep 600"]
     let holder = try RunningCommand(words[0], Array(words.dropFirst()))
     self.holder = holder
     guard eventually(within: 5, { holder.output.contains("up") }),
@@ -48,6 +50,7 @@ final class BridgedScene {
   let daemon: TestDaemon
   let folder: String
   private(set) var running: [RunningCommand] = []
+  private let user: [String]
   private var machines: [BridgedMachine] = []
 
   static func configuration(_ options: String = "") -> String {
@@ -68,6 +71,7 @@ final class BridgedScene {
     _ bridge: Bridge, options: String = "", user: [String] = [], dhcp: Bool = true,
     start: Bool = true
   ) throws {
+    self.user = user
     folder = "/tmp/lndb\(UInt32.random(in: .min ... .max))"
     try FileManager.default.createDirectory(
       atPath: folder + "/www", withIntermediateDirectories: true)
@@ -183,7 +187,7 @@ final class BridgedScene {
 
   /// A machine of its own on the network, with the lease that a DHCP client got, and its name as a page on port 8000.
   func guest(_ name: String) throws -> (machine: BridgedMachine, address: String) {
-    let guest = try BridgedMachine(beside: host)
+    let guest = try BridgedMachine(beside: host, user: user)
     machines.append(guest)
     // Two scenes may have one LAN.
     let mac = "52:55:55:44:\(UInt8.random(in: 10...99)):\(UInt8.random(in: 10...99))"

@@ -53,6 +53,11 @@ extension EndToEnd {
       #expect(try eventually(within: 20) { try reaches() }, "\(scene.daemon.log)")
       #expect(try scene.ports().sorted() == ["lan", "ln0-lan"])
 
+      // Open vSwitch, which has the port in its database.
+      scene.stopSwitch()
+      try scene.startSwitch()
+      #expect(try eventually(within: 20) { try reaches() }, "\(scene.daemon.log)")
+
       // The interface: another one of the name carries frames, which the port of the first would not.
       #expect(try scene.host.shell("ip link del ln0-lan").succeeded)
       #expect(try eventually(within: 20) { try reaches() }, "\(scene.daemon.log)")

@@ -14,11 +14,22 @@ struct SwitchSetup {
   #if os(Linux)
     /// All of it, or nothing new.
     func make(_ request: HostTapRequest) throws {
-      // It may have been set up for another bridge, which in the kernel holds on to it.
-      if try link(setup.interface)?.switchBridge != nil {
+      let wanted: String? = if case .bridge(let bridge) = request.place { bridge } else { nil }
+      let before = try link(setup.interface)?.switchBridge
+      // In the kernel the bridge that it was set up for holds on to it.
+      if let before, before != wanted {
         try? ask(OVSCommand.remove(setup.interface))
+        do {
+          try setup.helper(request.words("setup"))
+        } catch {
+          // It is in use, for one.
+          let port = OVSCommand.Port(tap: setup.interface, bridge: before, ifaceID: nil)
+          try? ask(OVSCommand.add(port, .found))
+          throw error
+        }
+      } else {
+        try setup.helper(request.words("setup"))
       }
-      try setup.helper(request.words("setup"))
       guard case .bridge(let bridge) = request.place else { return }
       guard try link(bridge)?.datapath != nil else {
         guard request.ifaceID == nil else {
