@@ -107,7 +107,8 @@ import Platform
       case "bridge": return .bridge
       case "openvswitch": return .openVSwitch
       default:
-        return BridgeCheck().isWireless(name) ? .wireless : .plain
+        if BridgeCheck().isWireless(name) { return .wireless }
+        return link.isNetworkCard ? .card(isPort: link.master != nil) : .plain
       }
     }
 

@@ -10,9 +10,12 @@ final class HeldTap {
   let fd: Int32
   let spec: TapSpec
   let request: HostTapRequest
+  /// A macvtap for one guest, and not a TAP for all.
+  let isCard: Bool
 
   /// Takes over `fd`.
-  init(fd: Int32, spec: TapSpec, request: HostTapRequest) {
+  init(fd: Int32, spec: TapSpec, request: HostTapRequest, isCard: Bool = false) {
+    self.isCard = isCard
     self.fd = fd
     self.spec = spec
     self.request = request
@@ -33,7 +36,7 @@ final class HeldTap {
       self.init(
         fd: tap.fd,
         spec: TapSpec(name: tap.name, mac: mac, mtu: mtu, vnetHeader: tap.vnetHeader),
-        request: request)
+        request: request, isCard: Tap.isMacvtap(tap.fd))
     }
   #endif
 
