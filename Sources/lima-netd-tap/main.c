@@ -130,7 +130,7 @@ static void make(const struct request *request) {
         link_set_master(request->name, link.index, bridge.index, request->bridge);
     else
         address_add(request, link.index);
-    link_up(request->name, link.index);
+    link_up(request->name, link.index, IFF_UP);
 
     if (request->verb == VERB_SETUP) {
         device_persist(fd, 1);
@@ -140,8 +140,15 @@ static void make(const struct request *request) {
     device_hand_over(fd, request->name);
 }
 
+static void hand_over_card(const struct request *request, const struct link *card) {
+    int fd = card_open(request, card);
+    drop_everything();
+    device_hand_over(fd, request->name);
+}
+
 int main(int argc, char **argv) {
     struct request request;
+    struct link card;
     settle_descriptors();
     settle_signals();
     umask(077);
@@ -151,10 +158,14 @@ int main(int argc, char **argv) {
     parse_arguments(argc, argv, sudo_uid, &request);
     if (request.verb == VERB_OPEN && !input_is_socket())
         fail(STATUS_USAGE, "standard input is no unix socket: there is nobody to hand a TAP to");
-    keep_net_admin();
     netlink_open();
+    int on_card = card_find(&request, &card);
+    if (on_card) card_enter();
+    keep_net_admin();
     if (request.verb == VERB_UNSETUP)
         unsetup(&request);
+    else if (on_card)
+        hand_over_card(&request, &card);
     else
         make(&request);
     return 0;

@@ -95,7 +95,7 @@ extension BridgedNetwork {
           "type": "string",
           "minLength": 1,
           "maxLength": 15,
-          "description": "A bridge that the administrator made, of Linux or of Open vSwitch, as br0. The network's TAP becomes one of its ports; its MTU is the bridge's."
+          "description": "A bridge that the administrator made, of Linux or of Open vSwitch, as br0: the network's TAP becomes one of its ports, with its MTU. Or a wired network card, as eth0: each guest gets a macvtap on it, by which the host itself is not reached."
         },
         "ifaceId": {
           "type": "string",

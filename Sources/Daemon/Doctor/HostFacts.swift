@@ -138,7 +138,11 @@ package struct HostFacts: Sendable {
     package init(name: String) { self.name = name }
   }
 
-  package enum Interface: Sendable, Hashable { case missing, bridge, openVSwitch, wireless, plain }
+  package enum Interface: Sendable, Hashable {
+    case missing, bridge, openVSwitch, wireless, plain
+    /// Guests can have macvtaps on it; `port`: it is a bridge's or bond's already.
+    case card(isPort: Bool)
+  }
 
   package struct BridgeFilter: Sendable, Hashable {
     package enum Policy: Sendable, Hashable { case accept, drop, unknown }

@@ -75,7 +75,7 @@ final class NetworkPlugin: PluginRole {
   /// validate, create, start; for a switched network also its one port.
   /// - Parameter tap: of `spec.tap`; taken over, whatever comes of it.
   func start(_ spec: NetworkSpec, tap fd: Int32? = nil) throws(HostError) {
-    try take(spec.tap, fd, hasPeer: spec.hasPeer)
+    try take(spec.tap, fd, hasOther: spec.hasPeer || spec.hasCards)
     let created: Result<Void, HostError> = withConfig(spec) { config in
       Result { () throws(HostError) in
         if let validate = ops.validate {
@@ -99,13 +99,14 @@ final class NetworkPlugin: PluginRole {
     watchSwitch()
   }
 
-  private func take(_ spec: TapSpec?, _ fd: Int32?, hasPeer: Bool) throws(HostError) {
+  /// - Parameter hasOther: the supervisor sees to its way out by ports.
+  private func take(_ spec: TapSpec?, _ fd: Int32?, hasOther: Bool) throws(HostError) {
     if let fd, let spec, plugin.descriptor.needsTap {
       tap = GivenTap(spec, fd: fd)
       return
     }
     if let fd { Descriptor.close(fd) }
-    guard plugin.descriptor.needsTap, !hasPeer else { return }
+    guard plugin.descriptor.needsTap, !hasOther else { return }
     throw HostError(
       .unsupported, "the plugin needs a TAP of the host's, and got none", plugin: bridge.name)
   }

@@ -138,7 +138,7 @@ extension TapPort {
     switch code {
     case EAGAIN: return .full
     case ENOBUFS, ENOMEM: return .exhausted
-    case Self.noDevice, ENODEV:
+    case Self.noDevice, Self.noLink, ENODEV:
       finish(.closed)
       return .dead
     default: return .refused  // EIO: the link is down; EINVAL: not for this device

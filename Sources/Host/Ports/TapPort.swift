@@ -27,6 +27,8 @@ package final class TapPort: Port {
   private static let loneTurns: UInt8 = 8
   /// EBADFD, which only Linux has: the device was deleted.
   static let noDevice: Int32 = 77
+  /// ENOLINK, as Linux has it: the same of a macvtap, whose descriptor says it to who writes alone.
+  static let noLink: Int32 = 67
   /// When the kernel had no memory: it says nothing when it has some again.
   static let retryDelay: UInt64 = 1_000_000
 
@@ -121,7 +123,7 @@ package final class TapPort: Port {
   private func readFailed(_ code: Int32) {
     switch code {
     case EAGAIN, ENOBUFS, ENOMEM: break
-    case Self.noDevice, EFAULT, ENODEV: finish(.closed)  // the device was deleted
+    case Self.noDevice, Self.noLink, EFAULT, ENODEV: finish(.closed)  // the device was deleted
     default: finish(.system(call: "read", errno: code))
     }
   }

@@ -45,6 +45,16 @@ extension GuestPorts {
     log.info("ports", "peer \(label(port)) is connected")
   }
 
+  /// A macvtap of one guest's.
+  func addCard(_ port: Port, of guest: UInt64) throws(HostError) {
+    guard let cards, let guest = entries[guest], !guest.isUplink else {
+      port.close()
+      throw HostError(.notFound, "there is no guest \(guest) that a network card could be for")
+    }
+    try join(Entry(port, kind: CardWires.kind, isUplink: true))
+    cards.join(guest.port, to: port)
+  }
+
   /// Takes over the fd, whatever comes of it. 0, and `fail`, when it cannot be.
   func addUplink(_ uplink: lnd_uplink, takesOffloads: Bool) -> lnd_port {
     let name = uplink.name.map { String(cString: $0) } ?? ""
@@ -106,7 +116,7 @@ extension GuestPorts {
   /// no switch, what the guests are known by.
   var stations: String {
     let known =
-      plugin.learningSwitch?.stations
+      cards?.stations ?? plugin.learningSwitch?.stations
       ?? entries.values.compactMap { $0.port.mac == 0 ? nil : ($0.port.mac, $0.port.id) }
     let members = known.sorted { $0.address < $1.address }
       .map { "\"\(MACText.text($0.address))\":\($0.id)" }

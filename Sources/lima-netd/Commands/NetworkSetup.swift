@@ -43,6 +43,14 @@ struct NetworkSetup: ParsableCommand {
   func run() throws {
     let setup = try HostSetup(network: name, user: user, home: home)
     let request = try setup.request()
+    if case .bridge(let name) = request.place, case .card = BridgedInterface.look(at: name) {
+      throw CommandFailure(
+        "\(name) is a network card: each guest of network \(self.name) gets a macvtap when it comes, "
+          + "and nothing can be set up before",
+        remedy:
+          "Let sudo make them without a password:  lima-netd sudoers | sudo tee /etc/sudoers.d/lima-netd"
+      )
+    }
     try SwitchSetup(setup).make(request)
     if boot { try BootUnit(setup).install(request.words("setup")) }
     StandardOutput.print(

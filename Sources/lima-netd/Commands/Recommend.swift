@@ -79,19 +79,19 @@ struct Recommend: ParsableCommand {
     if mode == "bridged", let bridge = network.settings.interface,
       !isBridge(bridge)
     {
-      return .unserved("this host has no bridge \(bridge)")
+      return .unserved("this host has no bridge and no network card \(bridge)")
     }
     return .served
   }
 
-  /// Linux's, or one of Open vSwitch.
+  /// Linux's, or one of Open vSwitch; or a network card.
   private static func isBridge(_ name: String) -> Bool {
     guard BridgeCheck.isName(name) else { return false }
     #if os(Linux)
       guard var netlink = try? Netlink(), let link = try? netlink.hostTap(named: name) else {
         return false
       }
-      return link.kind == "bridge" || link.datapath != nil
+      return link.kind == "bridge" || link.datapath != nil || link.isNetworkCard
     #else
       return false
     #endif

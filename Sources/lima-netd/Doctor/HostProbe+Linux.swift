@@ -112,7 +112,8 @@ import Platform
       switch link.kind {
       case "bridge": return .bridge
       default:
-        return BridgeCheck().isWireless(name) ? .wireless : .plain
+        if BridgeCheck().isWireless(name) { return .wireless }
+        return link.isNetworkCard ? .card(isPort: link.master != nil) : .plain
       }
     }
 

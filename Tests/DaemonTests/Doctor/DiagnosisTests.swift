@@ -249,8 +249,21 @@ import Testing
     Case(.bridge, .problem, "wireless", "lima-netd recommend --from host") {
       $0.interfaces["br0"] = .wireless
     },
-    Case(.bridge, .problem, "is no bridge", "ip -br link show type bridge") {
+    Case(.bridge, .problem, "neither a bridge nor a network card", "ip -br link show type bridge") {
       $0.interfaces["br0"] = .plain
+    },
+    Case(.bridge, .problem, "is a port of a bridge", "ip -br link show type bridge") {
+      $0.interfaces["br0"] = .card(isPort: true)
+    },
+    Case(.bridge, .ok, "this host and the guests do not reach each other", nil) {
+      $0.interfaces["br0"] = .card(isPort: false)
+    },
+    Case(
+      .tap, .problem, "a guest's macvtap on br0 cannot be set up before",
+      "lima-netd sudoers --lima-home /h/.lima | sudo tee /etc/sudoers.d/lima-netd"
+    ) {
+      $0.interfaces["br0"] = .card(isPort: false)
+      $0.sudo = .refused("")
     },
     Case(.bridge, .ok, "Open vSwitch", nil) { $0.interfaces["br0"] = .openVSwitch },
     Case(.openVSwitch, .ok, "ovs-vsctl may change br0", nil) {

@@ -14,9 +14,12 @@ final class HeldTap {
   private var port: OVSPort?
   /// Of Open vSwitch, whom the kernel's bridges and their firewall do not concern.
   private(set) var isOnSwitch = false
+  /// A macvtap for one guest, and not a TAP for all.
+  let isCard: Bool
 
   /// Takes over `fd`.
-  init(fd: Int32, spec: TapSpec, request: HostTapRequest) {
+  init(fd: Int32, spec: TapSpec, request: HostTapRequest, isCard: Bool = false) {
+    self.isCard = isCard
     self.fd = fd
     self.spec = spec
     self.request = request
@@ -45,7 +48,7 @@ final class HeldTap {
       self.init(
         fd: tap.fd,
         spec: TapSpec(name: tap.name, mac: mac, mtu: mtu, vnetHeader: tap.vnetHeader),
-        request: request)
+        request: request, isCard: Tap.isMacvtap(tap.fd))
     }
   #endif
 

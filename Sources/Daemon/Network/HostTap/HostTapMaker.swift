@@ -28,7 +28,7 @@ final class HostTapMaker {
   /// Looks at a bridge before anybody is asked for a port of it; tests give their own.
   var bridges = BridgeCheck()
   /// sudo notes every refusal in the system's log: it is not asked again until then.
-  private var refusals: [HostTapRequest: (until: UInt64, error: HostTapError)] = [:]
+  var refusals: [HostTapRequest: (until: UInt64, error: HostTapError)] = [:]
 
   private static let patience: UInt64 = 20_000_000_000
   private static let pause: UInt64 = 10_000_000_000
@@ -54,6 +54,9 @@ final class HostTapMaker {
         }
         let path = try datapath(of: request)
         if let held = try attachToOwn(request) { return join(held, path, lasts: true, answer) }
+        if case .bridge(let bridge) = request.place, BridgedInterface.look(at: bridge) == .missing {
+          throw .missing(interface: bridge)
+        }
         try startHelper(request) { [weak self] result in
           switch result {
           case .success(let held): self?.join(held, path, lasts: false, answer)
@@ -73,6 +76,7 @@ final class HostTapMaker {
 
     /// The TAP of `network setup`; nil when there is no interface of that name.
     private func attachToOwn(_ request: HostTapRequest) throws(HostTapError) -> HeldTap? {
+      if card(of: request) != nil { return nil }
       let name = HostTapLink.name(user: user, network: request.network)
       do {
         var netlink = try Netlink()
@@ -219,7 +223,8 @@ final class HostTapMaker {
     }
 
     private func notSetUp(_ request: HostTapRequest, _ why: String?) -> HostTapError {
-      .notSetUp(interface: HostTapLink.name(user: user, network: request.network), sudo: why)
+      if let card = card(of: request) { return .notAllowed(card: card, sudo: why) }
+      return .notSetUp(interface: HostTapLink.name(user: user, network: request.network), sudo: why)
     }
 
     private func take(
@@ -231,7 +236,10 @@ final class HostTapMaker {
         do throws(SystemError) {
           let tap = try Tap.adopt(fd)
           var netlink = try Netlink()
-          let mtu = try netlink.hostTap(named: tap.name)?.mtu ?? 1500
+          // A macvtap is in no namespace of ours, and has its card's.
+          var name = tap.name
+          if Tap.isMacvtap(fd), case .bridge(let card) = request.place { name = card }
+          let mtu = try netlink.hostTap(named: name)?.mtu ?? 1500
           return .success(try HeldTap(tap, mtu: Int(mtu), request: request))
         } catch {
           return .failure(.system(error))
