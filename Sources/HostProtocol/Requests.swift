@@ -90,11 +90,14 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
   package var tap: TapSpec?
   /// The supervisor connects it to another daemon instead: an uplink comes as a port.
   package var hasPeer: Bool
+  /// Guests are on a network card of the host's: each has an uplink of its own, which comes as a port.
+  package var hasCards: Bool
 
   package init(
     name: String, mode: String, plugin: PluginRef, options: String = "{}",
     dns: PluginRef? = nil, dnsOptions: String = "{}", dnsPolicy: DNSPolicy = DNSPolicy(),
-    stateDirectory: String = "", mtu: Int = 0, tap: TapSpec? = nil, hasPeer: Bool = false
+    stateDirectory: String = "", mtu: Int = 0, tap: TapSpec? = nil, hasPeer: Bool = false,
+    hasCards: Bool = false
   ) {
     self.name = name
     self.mode = mode
@@ -107,6 +110,7 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
     self.mtu = mtu
     self.tap = tap
     self.hasPeer = hasPeer
+    self.hasCards = hasCards
   }
 }
 
@@ -120,6 +124,8 @@ package struct TapSpec: Codable, Hashable, Sendable {
   package var mtu: Int
   /// A 12-byte virtio-net header and its offloads.
   package var vnetHeader: Bool
+  /// False: whoever takes our frames wants them whole, whatever the header could say.
+  package var takesOffloads = true
 
   package init(name: String, mac: String, mtu: Int, vnetHeader: Bool) {
     self.name = name
@@ -161,10 +167,13 @@ package struct PortSpec: Codable, Hashable, Sendable {
   package var resumed: Bool
   /// No guest, but the way to another daemon's network: a port of the switch that the plugin does not see.
   package var isUplink: Bool
+  /// Of an uplink: the guest whose own it is, and no port of the switch; `mac` is what the macvtap was made with.
+  package var guest: UInt64?
 
   package init(
     id: UInt64, transport: PortTransport, name: String = "", mac: String? = nil, mtu: Int = 0,
-    vnetHeader: Bool = false, journalSlot: Int = -1, resumed: Bool = false, isUplink: Bool = false
+    vnetHeader: Bool = false, journalSlot: Int = -1, resumed: Bool = false, isUplink: Bool = false,
+    guest: UInt64? = nil
   ) {
     self.id = id
     self.transport = transport
@@ -175,6 +184,7 @@ package struct PortSpec: Codable, Hashable, Sendable {
     self.journalSlot = journalSlot
     self.resumed = resumed
     self.isUplink = isUplink
+    self.guest = guest
   }
 }
 

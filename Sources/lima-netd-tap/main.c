@@ -79,11 +79,17 @@ static void unsetup(const struct request *request) {
     close(fd);
 }
 
+/* A bridge of Open vSwitch: its local port is of a kind of its own where the
+ * kernel forwards, and a TAP of ovs-vswitchd's where that does. */
+static int is_openvswitch(const struct link *link) {
+    return strcmp(link->kind, "openvswitch") == 0 || (strcmp(link->kind, "tun") == 0 && link->is_tap);
+}
+
 static void make(const struct request *request) {
     struct link link, bridge;
     uint32_t mtu = request->mtu;
     memset(&bridge, 0, sizeof bridge);
-    int again = 0;
+    int again = 0, is_switch = 0;
     if (request->verb == VERB_SETUP) {
         again = find_own(request, &link);
     } else if (link_find(request->name, &link)) {
@@ -95,10 +101,8 @@ static void make(const struct request *request) {
     if (request->bridge) {
         if (!link_find(request->bridge, &bridge))
             fail(STATUS_REFUSED, "there is no interface %s", request->bridge);
-        if (strcmp(bridge.kind, "openvswitch") == 0)
-            fail(STATUS_REFUSED, "%s is a bridge of Open vSwitch, which its own tools change",
-                 request->bridge);
-        if (strcmp(bridge.kind, "bridge") != 0)
+        is_switch = is_openvswitch(&bridge);
+        if (!is_switch && strcmp(bridge.kind, "bridge") != 0)
             fail(STATUS_REFUSED,
                  "\"%s\" is not an existing bridge: the interface of a \"bridged\" network must "
                  "be a bridge created by the host administrator",
@@ -116,13 +120,17 @@ static void make(const struct request *request) {
     link_configure(request->name, link.index, mtu, request->mac);
     if (again) {
         address_flush(request->name, link.index);
-        if (!request->bridge) link_set_master(request->name, link.index, 0, "");
+        if (!request->bridge || is_switch) link_leave(request->name, link.index, is_switch);
     }
-    if (request->bridge)
+    /* Whose port it is to be, for who looks: the kernel does not tell of a switch. */
+    link_set_alias(request->name, link.index, is_switch ? request->bridge : "");
+    if (is_switch)
+        ; /* its own tools do it, as somebody else */
+    else if (request->bridge)
         link_set_master(request->name, link.index, bridge.index, request->bridge);
     else
         address_add(request, link.index);
-    link_up(request->name, link.index);
+    link_up(request->name, link.index, IFF_UP);
 
     if (request->verb == VERB_SETUP) {
         device_persist(fd, 1);
@@ -132,8 +140,15 @@ static void make(const struct request *request) {
     device_hand_over(fd, request->name);
 }
 
+static void hand_over_card(const struct request *request, const struct link *card) {
+    int fd = card_open(request, card);
+    drop_everything();
+    device_hand_over(fd, request->name);
+}
+
 int main(int argc, char **argv) {
     struct request request;
+    struct link card;
     settle_descriptors();
     settle_signals();
     umask(077);
@@ -143,10 +158,14 @@ int main(int argc, char **argv) {
     parse_arguments(argc, argv, sudo_uid, &request);
     if (request.verb == VERB_OPEN && !input_is_socket())
         fail(STATUS_USAGE, "standard input is no unix socket: there is nobody to hand a TAP to");
-    keep_net_admin();
     netlink_open();
+    int on_card = card_find(&request, &card);
+    if (on_card) card_enter();
+    keep_net_admin();
     if (request.verb == VERB_UNSETUP)
         unsetup(&request);
+    else if (on_card)
+        hand_over_card(&request, &card);
     else
         make(&request);
     return 0;

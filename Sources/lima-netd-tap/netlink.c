@@ -33,6 +33,7 @@ struct message {
 void netlink_open(void) {
     int on = 1;
     struct sockaddr_nl self;
+    if (netlink_fd >= 0) close(netlink_fd);
     netlink_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (netlink_fd < 0) fail(STATUS_SYSTEM, "netlink: %s", strerror(errno));
     memset(&self, 0, sizeof self);
@@ -56,7 +57,7 @@ static void attribute(struct message *m, uint16_t type, const void *value, size_
     struct rtattr head = {(unsigned short)RTA_LENGTH(size), type};
     if (at + RTA_SPACE(size) > sizeof m->body) fail(STATUS_SYSTEM, "a netlink request is too long");
     memcpy(m->body + at, &head, sizeof head);
-    memcpy(m->body + at + RTA_LENGTH(0), value, size);
+    if (size) memcpy(m->body + at + RTA_LENGTH(0), value, size);
     m->head.nlmsg_len += (uint32_t)RTA_SPACE(size);
 }
 
@@ -117,9 +118,12 @@ static void read_link(const struct nlmsghdr *message, void *context) {
         return;
     const struct ifinfomsg *info = NLMSG_DATA(message);
     link->index = info->ifi_index;
+    link->type = info->ifi_type;
+    link->flags = info->ifi_flags;
     int left = (int)IFLA_PAYLOAD(message);
     for (const struct rtattr *a = IFLA_RTA(info); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
         if (a->rta_type == IFLA_MTU && RTA_PAYLOAD(a) >= 4) memcpy(&link->mtu, RTA_DATA(a), 4);
+        if (a->rta_type == IFLA_MASTER && RTA_PAYLOAD(a) >= 4) memcpy(&link->master, RTA_DATA(a), 4);
         if ((a->rta_type & NLA_TYPE_MASK) != IFLA_LINKINFO) continue;
         int inner = (int)RTA_PAYLOAD(a);
         for (const struct rtattr *b = RTA_DATA(a); RTA_OK(b, inner); b = RTA_NEXT(b, inner)) {
@@ -181,10 +185,66 @@ void link_set_master(const char *name, int index, int master, const char *bridge
     if (error) fail(STATUS_SYSTEM, "%s cannot join %s: %s", name, bridge, strerror(error));
 }
 
-void link_up(const char *name, int index) {
+void link_leave(const char *name, int index, int or_stay_with_switch) {
     struct message m;
-    begin_change(&m, index, IFF_UP);
+    int none = 0;
+    begin_change(&m, index, 0);
+    attribute(&m, IFLA_MASTER, &none, sizeof none);
+    int error = ask(&m, NULL, NULL);
+    /* Open vSwitch in the kernel is left by its own tools only. */
+    if (error == EOPNOTSUPP && or_stay_with_switch) return;
+    if (error) fail(STATUS_SYSTEM, "%s cannot leave its bridge: %s", name, strerror(error));
+}
+
+void link_set_alias(const char *name, int index, const char *bridge) {
+    struct message m;
+    char text[64] = "";
+    int length = bridge[0] ? snprintf(text, sizeof text, "lima-netd port of %s", bridge) : 0;
+    if (length < 0 || (size_t)length >= sizeof text) fail(STATUS_SYSTEM, "an alias is too long");
+    begin_change(&m, index, 0);
+    attribute(&m, IFLA_IFALIAS, text, (size_t)length);
+    change(&m, name, "the alias");
+}
+
+void link_up(const char *name, int index, unsigned flags) {
+    struct message m;
+    begin_change(&m, index, flags);
     change(&m, name, "bringing up");
+}
+
+/* Opens an attribute that has others in it, and returns its place. */
+static size_t nest(struct message *m, uint16_t type) {
+    size_t at = m->head.nlmsg_len - NLMSG_HDRLEN;
+    attribute(m, type, NULL, 0);
+    return at;
+}
+
+static void end_nest(struct message *m, size_t at) {
+    struct rtattr head;
+    memcpy(&head, m->body + at, sizeof head);
+    head.rta_len = (unsigned short)(m->head.nlmsg_len - NLMSG_HDRLEN - at);
+    memcpy(m->body + at, &head, sizeof head);
+}
+
+int link_make_macvtap(const char *name, int index, int card, const uint8_t mac[6]) {
+    struct message m;
+    struct ifinfomsg info;
+    uint32_t queue = QUEUE_LENGTH, mode = MACVLAN_MODE_BRIDGE, pid = (uint32_t)getpid();
+    memset(&info, 0, sizeof info);
+    info.ifi_index = index;
+    begin(&m, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &info, sizeof info);
+    attribute(&m, IFLA_IFNAME, name, strlen(name) + 1);
+    attribute(&m, IFLA_ADDRESS, mac, 6);
+    attribute(&m, IFLA_LINK, &card, sizeof card);
+    attribute(&m, IFLA_TXQLEN, &queue, sizeof queue);
+    attribute(&m, IFLA_NET_NS_PID, &pid, sizeof pid);
+    size_t outer = nest(&m, IFLA_LINKINFO);
+    attribute(&m, IFLA_INFO_KIND, "macvtap", 7);
+    size_t inner = nest(&m, IFLA_INFO_DATA);
+    attribute(&m, IFLA_MACVLAN_MODE, &mode, sizeof mode);
+    end_nest(&m, inner);
+    end_nest(&m, outer);
+    return ask(&m, NULL, NULL);
 }
 
 /* --------------------------------------------------------------- addresses */

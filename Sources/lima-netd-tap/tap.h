@@ -23,7 +23,8 @@ enum verb { VERB_OPEN, VERB_SETUP, VERB_UNSETUP };
 struct request {
     enum verb verb;
     const char *network;
-    const char *bridge;  /* NULL: the TAP carries `address`                  */
+    const char *bridge;  /* NULL: the TAP carries `address`; a network card's
+                          * name, too: card.c                                */
     const char *address_text;
     uint32_t address;    /* host byte order                                  */
     unsigned prefix;
@@ -54,15 +55,27 @@ struct link {
     uid_t owner;     /* of a TAP                                             */
     int is_tap;      /* and not a TUN                                        */
     int persists;
+    unsigned short type; /* ARPHRD_*                                         */
+    unsigned flags;      /* IFF_*                                            */
+    int master;          /* index of what it is a port of; 0: nothing        */
 };
 
+/* In the network namespace of now; the socket before it is closed. */
 void netlink_open(void);
 /* 0 when there is no such interface. */
 int link_find(const char *name, struct link *link);
 /* MTU, queue length, hardware address; the interface is still down. */
 void link_configure(const char *name, int index, uint32_t mtu, const uint8_t mac[6]);
 void link_set_master(const char *name, int index, int master, const char *bridge);
-void link_up(const char *name, int index);
+/* Off its bridge. A port of Open vSwitch may stay one where that is wanted. */
+void link_leave(const char *name, int index, int or_stay_with_switch);
+/* "lima-netd port of BRIDGE"; none for "". */
+void link_set_alias(const char *name, int index, const char *bridge);
+/* Sets these flags (IFF_UP and others). */
+void link_up(const char *name, int index, unsigned flags);
+/* A macvtap (mode bridge) on the card, in this process's network namespace, by
+ * a socket that may be of another one. Down; errno, or 0. */
+int link_make_macvtap(const char *name, int index, int card, const uint8_t mac[6]);
 void address_add(const struct request *request, int index);
 /* Takes all IPv4 addresses off the interface. */
 void address_flush(const char *name, int index);
@@ -81,5 +94,15 @@ void device_confine(const struct request *request);
 void device_hand_over(int fd, const char *name);
 /* Whether standard input is a unix socket. */
 int input_is_socket(void);
+
+/* ------------------------------------------------------------------ card.c */
+
+/* Whether the request is for a guest on a network card, and not for the port of
+ * a bridge. Refuses cards that cannot have one, and what is asked for them in vain. */
+int card_find(const struct request *request, struct link *card);
+/* A network namespace of this process's own. Needs CAP_SYS_ADMIN, once. */
+void card_enter(void);
+/* The macvtap's descriptor; with its last duplicate namespace and macvtap are gone. */
+int card_open(const struct request *request, const struct link *card);
 
 #endif /* LIMA_NETD_TAP_H */

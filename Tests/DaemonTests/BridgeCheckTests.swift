@@ -82,7 +82,9 @@ import Testing
     @Test func `a network on a Wi-Fi card fails with the reason, and no helper is run`() throws {
       let files = ["sys/class/net/wlan0/wireless/status": "0"]
       try check(files) { bridges in
-        let maker = HostTapMaker(loop: try EventLoop(), helper: "/nonexistent")
+        let loop = try EventLoop()
+        let maker = HostTapMaker(
+          loop: loop, helper: "/nonexistent", ports: OVSPorts(loop: loop, file: "/nonexistent/p"))
         maker.bridges = bridges
         let request = try #require(
           HostTapRequest(network: "lab", options: ["interface": .string("wlan0")]))

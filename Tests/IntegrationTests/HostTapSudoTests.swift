@@ -108,6 +108,36 @@ extension EndToEnd {
       #expect(try eventually(within: 10) { try !scene.interfaces().contains(interface) })
     }
 
+    @Test func `on a network card, too, one line of sudoers is all that a user needs`() throws {
+      try require(.tap, .nobody, .program("sudo"))
+      let folder = "/tmp/lndr\(UInt32.random(in: .min ... .max))"
+      let user = try stage(folder)
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      let scene = try HostTapScene(
+        configuration: "networks: {lan: {mode: bridged, interface: out}}\n", user: user)
+      defer { scene.stop() }
+      let refused = try scene.daemon.netd("network", "start", "lan")
+      #expect(!refused.succeeded && refused.errors.contains("network card out"), "\(refused)")
+      #expect(refused.errors.contains("| sudo tee /etc/sudoers.d/lima-netd"), "\(refused)")
+      let line = try scene.daemon.netd("sudoers", "--user", "lndsudo")
+      #expect(line.output.contains("lima-netd-tap open lan --bridge out\n"), "\(line)")
+      try write(sudoers: "Defaults use_pty\n" + line.output, folder)
+      // A refusal of sudo's is not repeated for ten seconds, for the sake of the system's log.
+      #expect(
+        try eventually(within: 30) {
+          try scene.daemon.netd("network", "start", "lan").succeeded
+        }, "\(scene.daemon.log)")
+      let guests = try ["one", "two"].map { try BridgedGuest(scene, $0) }
+      defer { guests.forEach { $0.stop() } }
+      for (number, guest) in guests.enumerated() {
+        try guest.machine.shell("ip addr add 203.0.113.5\(number)/24 dev lan0")
+        #expect(
+          try eventually(within: 20) {
+            try scene.outsideShell("ping -c 1 -W 1 203.0.113.5\(number)").succeeded
+          }, "\(scene.daemon.log)")
+      }
+    }
+
     /// The daemon sees the file that root wrote for the user without being told.
     private func eventuallyServes(_ scene: HostTapScene) throws -> String {
       let socket = scene.daemon.socket("qemu", of: "shared")

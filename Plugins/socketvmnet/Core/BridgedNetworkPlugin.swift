@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A bridged network: guests are stations of the host's LAN. The TAP is a port of the host's bridge
-// and an uplink of our switch, so the plugin sees to nothing but that it is there: addresses, names
-// and routers are the LAN's. Loop thread only.
+// A bridged network: guests are stations of the host's LAN. The TAP is a port of the host's bridge (Linux's or one of Open
+// vSwitch: the supervisor sees to that) and an uplink of our switch, so the plugin sees to nothing but that it is there:
+// addresses, names and routers are the LAN's. On a plain network card there is no TAP: the supervisor gives each guest a
+// macvtap of its own. Loop thread only.
 
 import LimaNetdSDK
 import PluginAPI
 
 /// An instance of mode `bridged`.
 package final class BridgedNetwork: NetworkPlugin {
-  private let tap: HostTap
+  /// Nil on a network card.
+  private let tap: HostTap?
   private let bridge: String
+  private let ifaceID: String?
 
   package required init(host: HostContext, config: NetworkConfig) throws(PluginFailure) {
     bridge = try Self.bridge(config)
-    guard let tap = HostTap(host) else {
-      throw PluginFailure(
-        LND_ERR_UNSUPPORTED, "this lima-netd gives a network no TAP of the host's")
-    }
-    self.tap = tap
+    tap = HostTap(host)
+    ifaceID = try config.options.string("ifaceId")
     try super.init(host: host, config: config)
   }
 
@@ -41,13 +41,19 @@ package final class BridgedNetwork: NetworkPlugin {
   }
 
   package override func start() throws(PluginFailure) {
-    _ = try tap.add(flags: 0)
+    _ = try tap?.add(flags: 0)
   }
 
   package override func status(_ sink: lnd_sink) {
-    let report: JSONValue = [
-      "interface": .string(tap.name), "bridge": .string(bridge), "mtu": JSONValue(Int(tap.mtu)),
-    ]
-    host.write(sink, report.text)
+    var report: JSONObject
+    if let tap {
+      report = [
+        "interface": .string(tap.name), "bridge": .string(bridge), "mtu": JSONValue(Int(tap.mtu)),
+      ]
+      report["ifaceId"] = ifaceID.map(JSONValue.string)
+    } else {
+      report = ["card": .string(bridge)]
+    }
+    host.write(sink, JSONValue.object(report).text)
   }
 }

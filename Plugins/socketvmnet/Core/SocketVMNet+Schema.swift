@@ -95,7 +95,14 @@ extension BridgedNetwork {
           "type": "string",
           "minLength": 1,
           "maxLength": 15,
-          "description": "A Linux bridge that the administrator made, as br0. The network's TAP becomes one of its ports; its MTU is the bridge's."
+          "description": "A bridge that the administrator made, of Linux or of Open vSwitch, as br0: the network's TAP becomes one of its ports, with its MTU. Or a wired network card, as eth0: each guest gets a macvtap on it, by which the host itself is not reached."
+        },
+        "ifaceId": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 255,
+          "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/@+-]*$",
+          "description": "For a bridge of Open vSwitch: external_ids:iface-id of the network's port, by which OVN knows the logical port that it is."
         }
       }
     }

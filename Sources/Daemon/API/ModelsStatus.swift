@@ -69,8 +69,28 @@ package struct NetworkReport: Codable, Sendable {
   package var lastExit: ExitReport?
   /// The connection to another daemon's network; nil for networks that have none.
   package var uplink: UplinkReport?
+  /// The host's side of a network of mode shared, host or bridged that runs; nil for others.
+  package var hostInterface: HostInterfaceReport?
   /// What the network-host itself reports: ports with counters, the plugin's status, DNS counters.
   package var live: JSONValue?
+}
+
+/// What of the host's a network's guests reach host or LAN by.
+package struct HostInterfaceReport: Codable, Sendable, Hashable {
+  package enum Kind: String, Codable, Sendable {
+    /// One TAP for all guests.
+    case tap
+    /// A macvtap for each guest, on the network card `name`.
+    case macvtap
+  }
+
+  package var kind: Kind
+  /// As the kernel has it now.
+  package var name: String
+  /// What a TAP is a port of; nil: it has the network's gateway address.
+  package var bridge: String?
+  /// What cannot be reached by it, and what helps.
+  package var limits: String?
 }
 
 /// The connection to socket_vmnet or another daemon that a network's guests reach the outside by.

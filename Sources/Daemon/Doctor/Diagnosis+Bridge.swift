@@ -22,10 +22,20 @@ extension Diagnosis {
           .bridge, ["bridged"], .problem,
           "\(head) is a wireless card: access points take one station's frames only; take shared instead",
           remedy: "\(facts.command) recommend --from host")
+      case .card(isPort: false):
+        return Finding(
+          .bridge, ["bridged"], .ok,
+          "\(head) is a network card: each guest gets a macvtap, and this host and the guests do not reach each other"
+        )
+      case .card(isPort: true):
+        return Finding(
+          .bridge, ["bridged"], .problem,
+          "\(head) is a port of a bridge or bond: that one is to be the network's interface",
+          remedy: "ip -br link show type bridge")
       case .plain:
         return Finding(
           .bridge, ["bridged"], .problem,
-          "\(head) is no bridge: a bridged network joins a bridge that the administrator made",
+          "\(head) is neither a bridge nor a network card",
           remedy: "ip -br link show type bridge")
       case .missing:
         return Finding(
@@ -38,7 +48,9 @@ extension Diagnosis {
     guard isLinux else { return [] }
     let filter = facts.bridgeFilter
     let remedy = sysctl("net.bridge.bridge-nf-call-iptables=0")
-    guard filter.isOn else {
+    let isLinuxs =
+      facts.interfaces.isEmpty || facts.interfaces.values.contains { $0 != .openVSwitch }
+    guard filter.isOn, isLinuxs else {
       return [Finding(.bridgeFilter, ["bridged"], .ok, "the firewall leaves bridged frames alone")]
     }
     switch filter.forward {

@@ -93,6 +93,7 @@ extension Diagnosis {
     tapNetworks.map { network in
       let mode = network.settings.mode
       let setup = asRoot("\(facts.command) network setup \(network.name)\(homeWords)")
+      if let card = card(network) { return macvtap(network, card) }
       let tap = facts.taps[network.name]
       let name = "network \(network.name): its interface \(tap?.name ?? "")"
       if let tap, tap.exists {
@@ -112,6 +113,27 @@ extension Diagnosis {
         .tap, [mode], .problem,
         "\(name) is not set up, and sudo does not run its helper without a password", remedy: setup)
     }
+  }
+
+  /// The network card that its guests are on, one macvtap each.
+  private func card(_ network: NetworkConfiguration) -> String? {
+    guard let request = HostTapRequest(network), case .bridge(let name) = request.place,
+      case .card = facts.interfaces[name]
+    else { return nil }
+    return name
+  }
+
+  private func macvtap(_ network: NetworkConfiguration, _ card: String) -> Finding {
+    let mode = network.settings.mode
+    let head = "network \(network.name): a guest's macvtap on \(card)"
+    if isRoot { return Finding(.tap, [mode], .ok, "\(head) is made when it comes, by root") }
+    if isAllowed(network), facts.helper.flaw == nil {
+      return Finding(.tap, [mode], .ok, "\(head) is made when it comes, by sudo")
+    }
+    return Finding(
+      .tap, [mode], .problem,
+      "\(head) cannot be set up before, and sudo does not run its helper without a password",
+      remedy: install)
   }
 
   /// Why an interface that is there cannot be used; the remedy where `setup` is not it.

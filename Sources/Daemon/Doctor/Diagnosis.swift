@@ -14,7 +14,7 @@ package struct Diagnosis {
     let all =
       configuration() + home() + daemon() + runtime() + descriptors() + inotify() + tun()
       + userNamespaces() + pingGroups() + resolver() + subnets() + helper() + sudo() + taps()
-      + bridges() + bridgeFilter() + socketVMNet()
+      + bridges() + switches() + bridgeFilter() + socketVMNet()
     let order = DoctorCheck.allCases.map(\.rawValue)
     return all.enumerated().sorted {
       let left = order.firstIndex(of: $0.element.check) ?? 0

@@ -51,6 +51,7 @@ package enum DoctorCheck: String, CaseIterable, Sendable {
   case userNamespaces = "user-namespaces"
   case pingGroupRange = "ping-group-range"
   case resolver, subnet, helper, sudo, tap, bridge
+  case openVSwitch = "open-vswitch"
   case bridgeFilter = "bridge-filter"
   case socketVMNet = "socket_vmnet"
   case sudoers

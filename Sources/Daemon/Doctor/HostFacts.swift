@@ -36,6 +36,8 @@ package struct HostFacts: Sendable {
   package var sudo = Sudo.missing
   package var taps: [String: Tap] = [:]
   package var interfaces: [String: Interface] = [:]
+  /// What this user's ovs-vsctl says of bridges of Open vSwitch; nil: it may change them.
+  package var switches: [String: OVSFailure?] = [:]
   package var bridgeFilter = BridgeFilter()
   package var vmnet = VMNet()
   /// How the user runs this program.
@@ -136,7 +138,11 @@ package struct HostFacts: Sendable {
     package init(name: String) { self.name = name }
   }
 
-  package enum Interface: Sendable, Hashable { case missing, bridge, openVSwitch, wireless, plain }
+  package enum Interface: Sendable, Hashable {
+    case missing, bridge, openVSwitch, wireless, plain
+    /// Guests can have macvtaps on it; `port`: it is a bridge's or bond's already.
+    case card(isPort: Bool)
+  }
 
   package struct BridgeFilter: Sendable, Hashable {
     package enum Policy: Sendable, Hashable { case accept, drop, unknown }

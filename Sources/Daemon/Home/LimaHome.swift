@@ -45,6 +45,9 @@ package struct LimaHome: Sendable, Hashable {
   /// The instances that are up.
   package var instancesFile: String { networksDirectory + "/lima-netd.instances.json" }
 
+  /// TAPs that the daemon made ports of Open vSwitch.
+  package var switchPortsFile: String { networksDirectory + "/lima-netd.ovs-ports" }
+
   /// The daemon's own sockets cannot be made or reached: why, for users. What is too long for a network's name besides
   /// is that network's error.
   package var problem: String? {

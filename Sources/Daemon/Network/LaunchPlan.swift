@@ -64,15 +64,18 @@ struct LaunchPlan: Sendable {
   /// What the host is told.
   /// - Parameter peer: the socket that takes the TAP's place, which the plugin has to be told of where the
   ///   options do not name it.
-  func spec(stateDirectory: String, tap: TapSpec? = nil, peer: String? = nil) -> NetworkSpec {
+  /// - Parameter cards: where guests are on a network card.
+  func spec(
+    stateDirectory: String, tap: TapSpec? = nil, peer: String? = nil, cards: GuestCards? = nil
+  ) -> NetworkSpec {
     var options = options
     if let peer { options["socket"] = .string(peer) }
     return NetworkSpec(
       name: network.name, mode: network.settings.mode, plugin: plugin.reference,
       options: JSONValue.object(options).text, dns: dns.reference,
       dnsOptions: JSONValue.object(dnsOptions).text, dnsPolicy: dnsSpec.policy,
-      stateDirectory: stateDirectory, mtu: options["mtu"]?.integer() ?? tap?.mtu ?? 0, tap: tap,
-      hasPeer: peer != nil)
+      stateDirectory: stateDirectory, mtu: options["mtu"]?.integer() ?? tap?.mtu ?? cards?.mtu ?? 0,
+      tap: tap, hasPeer: peer != nil, hasCards: cards != nil)
   }
 
   /// The TAP of the host's that its plugin needs; nil when it needs none.

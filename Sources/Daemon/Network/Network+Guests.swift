@@ -152,6 +152,7 @@ extension Network {
       guestLeft(guest.id, reason, tellHost: false)
     }
     guest.introduced = true
+    cards?.serve(guest.id)
     watchLeases()
     guard guest.hasLease else { return }
     // A process before this one gave it an address: the new one has to know that it is taken.
@@ -189,6 +190,7 @@ extension Network {
 
   private func release(_ guest: Guest, _ reason: String) {
     context.loop.remove(guest.fd)
+    cards?.forget(guest.id)
     journal?.give(back: guest.journalSlot)
     guest.close(reason)
   }

@@ -56,11 +56,13 @@ extension Network {
       active = plan
       if try takePeer(plan) { return }
       guard let request = try plan.tapRequest() else {
-        tap = nil
+        leaveInterface()
         return try launch(plan)
       }
+      watchInterfaces()
       if let tap, tap.request == request, tap.isAlive { return try launch(plan) }
-      tap = nil
+      if let cards, cards.request == request { return try launch(plan) }
+      leaveInterface()
       let current = attempt
       context.taps.obtain(request) { [weak self] result in
         // A TAP that comes too late is closed with its last reference.
@@ -75,18 +77,32 @@ extension Network {
   private func obtained(_ result: Result<HeldTap, HostTapError>, _ plan: LaunchPlan) {
     do throws(ErrorReport) {
       switch result {
+      case .success(let held) where held.isCard:
+        hasInterface()
+        takeCards(held)
       case .success(let held):
+        hasInterface()
         tap = held
         log(.info, "has the interface \(held.spec.name)")
-        if case .bridge(let bridge) = held.request.place,
+        if case .bridge(let bridge) = held.request.place, !held.isOnSwitch,
           let caution = context.taps.bridges.caution(about: bridge)
         {
           log(.warning, caution)
         }
       case .failure(let error):
-        throw HostTapAdvice(
+        let report = HostTapAdvice(
           network: name, command: context.command, home: context.homeWords
         ).report(error)
+        lacksInterface = true
+        interfaceTriedAt = MonotonicClock.now()
+        // It ran, and guests wait: what was taken away may come back.
+        if restarts > 0, lastExit != nil, !guests.isEmpty || !unixgramAddresses.isEmpty || isHeld {
+          if saidOfInterface != report.message { log(.error, report.message) }
+          saidOfInterface = report.message
+          self.error = report
+          return scheduleRetry(afterLife: 0)
+        }
+        throw report
       }
       try launch(plan)
     } catch {
@@ -98,7 +114,8 @@ extension Network {
     let link = try spawn()
     sockets.unwatchUnixgram()
     let spec = plan.spec(
-      stateDirectory: context.home.networkDirectory(name), tap: tap?.spec, peer: peer?.socket)
+      stateDirectory: context.home.networkDirectory(name), tap: tap?.spec, peer: peer?.socket,
+      cards: cards)
     log(
       .info,
       "starting process \(link.pid): plugin \(plan.plugin.plugin.name) \(plan.plugin.module.version) "
@@ -159,8 +176,10 @@ extension Network {
         }
       }
     }
+    beginCards(link)
     for guest in guests.values.sorted(by: { $0.id < $1.id }) { introduce(guest, to: link) }
     connectPeer(link)
+    lookAtTap()
     replayNames(to: link)
     replayForwards(to: link)
     for id in captures.keys.sorted() { beginCapture(id, on: link) }
@@ -200,7 +219,8 @@ extension Network {
     state = .failed
     error = report
     active = nil
-    tap = nil
+    leaveInterface()
+    if !lacksInterface || !isHeld { interfaces = nil }
     leavePeer()
     log(.error, report.message)
     failedUntil = MonotonicClock.now() &+ 1_000_000_000
@@ -224,6 +244,8 @@ extension Network {
     switch event {
     case .portGone(let id, let reason) where peer?.owns(id) == true:
       peer?.lost(id, reason)
+    case .portGone(let id, _) where cards?.owns(id) == true:
+      cards?.lost(id)
     case .portGone(let id, let reason):
       guestLeft(id, reason, tellHost: false)
     case .guestUp(let id, let name, _, let address):
@@ -233,11 +255,13 @@ extension Network {
         id: id, name: name, transport: "unixgram", mac: nil, since: WallClock.timestamp())
       unixgramAddresses[id] = address
       log(.info, "guest \(name) came by \(sockets.paths.unixgram)")
+      cards?.serve(id)
       watchLeases()
       considerStopping()
     case .guestGone(let id):
       guard let guest = unixgramGuests.removeValue(forKey: id) else { return }
       unixgramAddresses[id] = nil
+      cards?.forget(id)
       log(.info, "guest \(guest.name) left")
       watchLeases()
       considerStopping()
@@ -252,10 +276,13 @@ extension Network {
   private func ended(_ link: HostLink, _ status: ChildProcess.ExitStatus) {
     self.link = nil
     peer?.rest()
+    cards?.rest()
+    for id in unixgramGuests.keys { cards?.forget(id) }
     if state == .stopping { return stopped(status) }
     // One that ran and died is no failed start: who has come meanwhile waits for the next one.
     let wasStarting = state == .starting
-    let reason = link.protocolError ?? status.description
+    let reason = endReason ?? link.protocolError ?? status.description
+    endReason = nil
     lastExit = ExitReport(
       time: WallClock.timestamp(), reason: reason,
       log: NetworkLog.tail(context.home.networkLog(name)), plugin: active?.plugin.loaded,
@@ -382,7 +409,9 @@ extension Network {
     }
     state = .stopped
     active = nil
-    tap = nil
+    leaveInterface()
+    interfaces = nil
+    lacksInterface = false
     leavePeer()
     dnsError = nil
     keptDNS = nil

@@ -9,7 +9,7 @@ extension Network {
   /// - Parameter registry: what is known of the plugins; nil before they have been looked at.
   func report(registry: Registry?) -> NetworkReport {
     var plan = active
-    var error = self.error ?? dnsError
+    var error = self.error ?? interfaceTrouble ?? dnsError
     if plan == nil, let registry {
       // At rest: say what would be loaded, or why it could not be.
       do throws(ErrorReport) {
@@ -27,7 +27,8 @@ extension Network {
       guests: guests.values.map(\.report).sorted { $0.id < $1.id }
         + unixgramGuests.values.sorted { $0.id < $1.id },
       forwards: listedForwards, host: link.map { HostReport(pid: $0.pid, since: $0.startedAt) },
-      restarts: restarts, retryAt: retryAt, lastExit: lastExit, uplink: peer?.report, live: nil)
+      restarts: restarts, retryAt: retryAt, lastExit: lastExit, uplink: peer?.report,
+      hostInterface: hostInterface, live: nil)
   }
 
   /// Tells the log why it could not start; nothing when it could, or runs.

@@ -70,6 +70,20 @@ final class Network {
   var link: HostLink?
   /// What its plugin has of the host, as long as the network is wanted.
   var tap: HeldTap?
+  /// What is known against it.
+  var tapTrouble: HostTapMaker.Trouble?
+  /// Instead of it, where guests are on a network card.
+  var cards: GuestCards?
+  /// While it has, or waits for, an interface of the host's.
+  var interfaces: InterfaceWatch?
+  /// It is not running, or not again, for want of that.
+  var lacksInterface = false
+  /// Why, as the log has it already.
+  var saidOfInterface: String?
+  /// When it was last tried, ns, monotonic.
+  var interfaceTriedAt: UInt64 = 0
+  /// Why its process is being ended, where that is known.
+  var endReason: String?
   /// The way to another daemon's network, where that is its uplink.
   var peer: PeerUplink?
   /// Counts starts, so that answers to an earlier one are recognised.

@@ -26,6 +26,7 @@ package final class Supervisor {
   private(set) lazy var instances = Instances(self)
 
   private let context: NetworkContext
+  private let switchPorts: OVSPorts
   private let inspector: PluginInspector
   private let servers: HTTPServers
   private var lock: Int32 = -1
@@ -47,11 +48,16 @@ package final class Supervisor {
       directories: [], asRoot: CurrentProcess.isRoot, log: log,
       inspect: { inspector.inspect($0, answer: $1) })
     servers = HTTPServers(log: log)
+    let switchPorts = OVSPorts(loop: loop, file: options.home.switchPortsFile) {
+      log.notice("\($0)")
+    }
+    self.switchPorts = switchPorts
     context = NetworkContext(
       loop: loop, home: options.home, hostExecutable: options.installation.hostExecutable,
       gracePeriod: options.gracePeriod, log: log, plugins: plugins, guestIDs: GuestIDs(),
       servers: servers, bridge: bridge, rest: Rest(loop: loop),
-      taps: HostTapMaker(loop: loop, helper: options.installation.tapHelper),
+      taps: HostTapMaker(
+        loop: loop, helper: options.installation.tapHelper, ports: switchPorts),
       vmnet: Self.vmnet(loop, options.home, log),
       command: options.installation.executable,
       homeWords: options.installation.homeWords(for: options.home))
@@ -91,6 +97,7 @@ package final class Supervisor {
     try takeLock()
     do {
       try afterLock()
+      switchPorts.start()
       // Before the networks' own sockets: who sees one of those may connect to these.
       attach = try AttachServer(path: options.home.attachSocket, loop: loop, log: log) {
         [weak self] name throws(ErrorReport) in
@@ -244,7 +251,7 @@ package final class Supervisor {
     var left = all.count
     func oneLess() {
       left -= 1
-      if left == 0 { finish() }
+      if left == 0 { switchPorts.settle { self.finish() } }
     }
     guard left > 0 else { return finish() }
     for network in all { network.retire("the daemon stops", done: oneLess) }

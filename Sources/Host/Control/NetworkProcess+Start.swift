@@ -33,6 +33,7 @@ extension NetworkProcess {
       plugin: plugin, reactor: reactor, log: log, journal: memory,
       emit: { [weak self] in self?.control.emit($0) })
     self.ports = ports
+    if spec.hasCards { try ports.serveCards() }
     ports.onTapLost = { [weak self] name in
       self?.giveUp(HostError(.system, "the interface \(name) was taken away"))
     }

@@ -202,12 +202,12 @@ extension NetworkProcess: NetworkServices {
     return dns?.withdraw(name, address) ?? LND_ERR_UNSUPPORTED
   }
 
-  func addUplink(_ uplink: lnd_uplink) -> lnd_port {
+  func addUplink(_ uplink: lnd_uplink, takesOffloads: Bool) -> lnd_port {
     guard let ports else {
       Descriptor.close(uplink.fd)
       return 0
     }
-    return ports.addUplink(uplink)
+    return ports.addUplink(uplink, takesOffloads: takesOffloads)
   }
 
   func removeUplink(_ port: lnd_port) { ports?.removeUplink(port) }

@@ -16,6 +16,9 @@ final class GivenTap {
   /// Of the interface.
   var name: String { spec.name }
 
+  /// Whoever has the other end of it takes super-frames and unfinished checksums.
+  var takesOffloads: Bool { spec.takesOffloads }
+
   /// Takes over `fd`.
   init(_ spec: TapSpec, fd: Int32) {
     self.spec = spec

@@ -123,7 +123,7 @@ private func uplinkAdd(_ context: Context?, _ uplink: UnsafePointer<lnd_uplink>?
       Descriptor.close(uplink.fd)
       return 0
     }
-    return services.addUplink(uplink)
+    return services.addUplink(uplink, takesOffloads: true)
   }
 }
 
@@ -154,11 +154,12 @@ private func tapDescribe(_ context: Context?, _ tap: UnsafeMutablePointer<lnd_ta
 
 private func tapAdd(_ context: Context?, _ flags: UInt32) -> lnd_port {
   network(context, else: 0) { plugin in
-    guard let services = plugin.services, let uplink = plugin.tap?.takeUplink(flags) else {
+    guard let services = plugin.services, let tap = plugin.tap, let uplink = tap.takeUplink(flags)
+    else {
       plugin.bridge.fail(LND_ERR_NOT_FOUND, nil, "there is no TAP, or it is an uplink already")
       return 0
     }
-    return services.addUplink(uplink)
+    return services.addUplink(uplink, takesOffloads: tap.takesOffloads)
   }
 }
 

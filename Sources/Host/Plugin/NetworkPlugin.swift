@@ -14,7 +14,8 @@ protocol NetworkServices: AnyObject {
   func pluginCancels(_ operation: lnd_op)
   func publish(_ name: String, _ address: String) -> lnd_status
   func withdraw(_ name: String, _ address: String?) -> lnd_status
-  func addUplink(_ uplink: lnd_uplink) -> lnd_port
+  /// - Parameter takesOffloads: false where frames have to go out whole although a TAP's header could say otherwise.
+  func addUplink(_ uplink: lnd_uplink, takesOffloads: Bool) -> lnd_port
   func removeUplink(_ port: lnd_port)
   /// A guest's address came to be its own, or no longer is.
   func leasesChanged()
@@ -74,7 +75,7 @@ final class NetworkPlugin: PluginRole {
   /// validate, create, start; for a switched network also its one port.
   /// - Parameter tap: of `spec.tap`; taken over, whatever comes of it.
   func start(_ spec: NetworkSpec, tap fd: Int32? = nil) throws(HostError) {
-    try take(spec.tap, fd, hasPeer: spec.hasPeer)
+    try take(spec.tap, fd, hasOther: spec.hasPeer || spec.hasCards)
     let created: Result<Void, HostError> = withConfig(spec) { config in
       Result { () throws(HostError) in
         if let validate = ops.validate {
@@ -98,13 +99,14 @@ final class NetworkPlugin: PluginRole {
     watchSwitch()
   }
 
-  private func take(_ spec: TapSpec?, _ fd: Int32?, hasPeer: Bool) throws(HostError) {
+  /// - Parameter hasOther: the supervisor sees to its way out by ports.
+  private func take(_ spec: TapSpec?, _ fd: Int32?, hasOther: Bool) throws(HostError) {
     if let fd, let spec, plugin.descriptor.needsTap {
       tap = GivenTap(spec, fd: fd)
       return
     }
     if let fd { Descriptor.close(fd) }
-    guard plugin.descriptor.needsTap, !hasPeer else { return }
+    guard plugin.descriptor.needsTap, !hasOther else { return }
     throw HostError(
       .unsupported, "the plugin needs a TAP of the host's, and got none", plugin: bridge.name)
   }

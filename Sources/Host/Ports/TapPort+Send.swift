@@ -90,7 +90,7 @@ extension TapPort {
   @inline(__always)
   private func needsSegmenter(_ frame: UnsafePointer<lnd_frame>, _ shape: FrameShape) -> Bool {
     guard shape != .plain else { return false }
-    return !vnetHeader
+    return !takesOffloads
       || (!takesUDPSegments && UInt32(frame.pointee.gso_type) == LND_GSO_UDP_L4)
   }
 
@@ -138,7 +138,7 @@ extension TapPort {
     switch code {
     case EAGAIN: return .full
     case ENOBUFS, ENOMEM: return .exhausted
-    case Self.noDevice, ENODEV:
+    case Self.noDevice, Self.noLink, ENODEV:
       finish(.closed)
       return .dead
     default: return .refused  // EIO: the link is down; EINVAL: not for this device

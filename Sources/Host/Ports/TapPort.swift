@@ -27,10 +27,14 @@ package final class TapPort: Port {
   private static let loneTurns: UInt8 = 8
   /// EBADFD, which only Linux has: the device was deleted.
   static let noDevice: Int32 = 77
+  /// ENOLINK, as Linux has it: the same of a macvtap, whose descriptor says it to who writes alone.
+  static let noLink: Int32 = 67
   /// When the kernel had no memory: it says nothing when it has some again.
   static let retryDelay: UInt64 = 1_000_000
 
   let vnetHeader: Bool
+  /// Super-frames and unfinished checksums may go out; else the segmenter does that work.
+  let takesOffloads: Bool
   /// Whether the kernel takes UDP super-frames (Linux 6.2); found out by trying.
   var takesUDPSegments = true
   /// What stopped the last `sendDirectly`.
@@ -41,12 +45,19 @@ package final class TapPort: Port {
 
   /// Takes over `fd`, which becomes non-blocking.
   /// - Parameter vnetHeader: the device has IFF_VNET_HDR with a header of 12
-  ///   bytes, and takes and gives super-frames.
-  package init(_ options: PortOptions, fd: Int32, vnetHeader: Bool, memory: PortMemory) {
+  ///   bytes, and gives super-frames.
+  /// - Parameter takesOffloads: it takes them, too; false where what reads our frames from the
+  ///   device does so without the header (ovs-vswitchd).
+  package init(
+    _ options: PortOptions, fd: Int32, vnetHeader: Bool, takesOffloads: Bool = true,
+    memory: PortMemory
+  ) {
     self.vnetHeader = vnetHeader
+    let takesAll = vnetHeader && takesOffloads
+    self.takesOffloads = takesAll
     let all = LND_OFFLOAD_CSUM | LND_OFFLOAD_TSO4 | LND_OFFLOAD_TSO6 | LND_OFFLOAD_UDP_SEGMENT
     super.init(
-      options, fd: fd, ownsFD: true, offloads: vnetHeader ? UInt32(all) : 0, memory: memory)
+      options, fd: fd, ownsFD: true, offloads: takesAll ? UInt32(all) : 0, memory: memory)
     _ = fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)
   }
 
@@ -112,7 +123,7 @@ package final class TapPort: Port {
   private func readFailed(_ code: Int32) {
     switch code {
     case EAGAIN, ENOBUFS, ENOMEM: break
-    case Self.noDevice, EFAULT, ENODEV: finish(.closed)  // the device was deleted
+    case Self.noDevice, Self.noLink, EFAULT, ENODEV: finish(.closed)  // the device was deleted
     default: finish(.system(call: "read", errno: code))
     }
   }

@@ -45,15 +45,26 @@ extension GuestPorts {
     log.info("ports", "peer \(label(port)) is connected")
   }
 
+  /// A macvtap of one guest's.
+  func addCard(_ port: Port, of guest: UInt64) throws(HostError) {
+    guard let cards, let guest = entries[guest], !guest.isUplink else {
+      port.close()
+      throw HostError(.notFound, "there is no guest \(guest) that a network card could be for")
+    }
+    try join(Entry(port, kind: CardWires.kind, isUplink: true))
+    cards.join(guest.port, to: port)
+  }
+
   /// Takes over the fd, whatever comes of it. 0, and `fail`, when it cannot be.
-  func addUplink(_ uplink: lnd_uplink) -> lnd_port {
+  func addUplink(_ uplink: lnd_uplink, takesOffloads: Bool) -> lnd_port {
     let name = uplink.name.map { String(cString: $0) } ?? ""
     let options = PortOptions(id: newOwnID(), name: name, mtu: uplink.mtu)
     let port: Port
     switch uplink.transport {
     case LND_UPLINK_TAP:
       let vnet = uplink.flags & LND_UPLINK_VNET_HDR != 0
-      port = TapPort(options, fd: uplink.fd, vnetHeader: vnet, memory: memory)
+      port = TapPort(
+        options, fd: uplink.fd, vnetHeader: vnet, takesOffloads: takesOffloads, memory: memory)
     case LND_UPLINK_STREAM:
       port = StreamPort(options, fd: uplink.fd, journal: nil, resumed: false, memory: memory)
     case LND_UPLINK_DGRAM: port = DgramPort(options, fd: uplink.fd, memory: memory)
@@ -105,7 +116,7 @@ extension GuestPorts {
   /// no switch, what the guests are known by.
   var stations: String {
     let known =
-      plugin.learningSwitch?.stations
+      cards?.stations ?? plugin.learningSwitch?.stations
       ?? entries.values.compactMap { $0.port.mac == 0 ? nil : ($0.port.mac, $0.port.id) }
     let members = known.sorted { $0.address < $1.address }
       .map { "\"\(MACText.text($0.address))\":\($0.id)" }

@@ -53,6 +53,8 @@ final class GuestPorts {
   private var doomed: [Entry] = []
   private var probesScheduled = false
   let capture = Capture()
+  /// Of a network whose guests have a macvtap each.
+  private(set) var cards: CardWires?
 
   init(
     plugin: NetworkPlugin, reactor: Reactor, log: HostLog, journal: UnsafeMutableRawPointer?,
@@ -96,7 +98,10 @@ final class GuestPorts {
       port.close()
       throw HostError(end == .boundaryUnknown ? .boundary : .system, end.description)
     }
-    if spec.isUplink { return try addPeer(port) }
+    if spec.isUplink {
+      guard let guest = spec.guest else { return try addPeer(port) }
+      return try addCard(port, of: guest)
+    }
     try join(Entry(port, kind: spec.transport.rawValue))
     log.info("ports", "guest \(label(port)) is connected (\(spec.transport.rawValue))")
   }
@@ -114,6 +119,8 @@ final class GuestPorts {
     entries[port.id] = entry
     do throws(HostError) {
       if !entry.isUplink { try plugin.attach(port) }
+      // Until it has a card: the switch leads nowhere.
+      if cards != nil { port.receiver = .discard }
       entry.attached = true
       // A listener's socket is read by the listener.
       guard port.fd >= 0, entry.listener == nil else { return }
@@ -140,6 +147,7 @@ final class GuestPorts {
   func release(_ entry: Entry) {
     let port = entry.port
     guard entries.removeValue(forKey: port.id) != nil else { return }
+    cards?.part(port.id)
     if let watch = entry.watch {
       reactor.unwatch(watch, object: Unmanaged.passUnretained(port).toOpaque())
     }
@@ -233,6 +241,14 @@ final class GuestPorts {
 
   // MARK: Uplinks
 
+  /// Guests are joined to macvtaps instead of each other.
+  func serveCards() throws(HostError) {
+    guard let learningSwitch = plugin.learningSwitch else {
+      throw HostError(.unsupported, "a network of isolated guests is not on a network card")
+    }
+    cards = CardWires(learningSwitch, waker: reactor.waker, log: log)
+  }
+
   func entry(of handle: lnd_port) -> Entry? {
     guard let port = plugin.learningSwitch?.port(handle) ?? plugin.binding?.port(handle) else {
       return nil
@@ -261,13 +277,15 @@ final class GuestPorts {
   /// Reports and lets go what ended in this turn. Returns when to come back at
   /// the latest.
   func turnEnded() -> UInt64 {
+    cards?.settle()
     while let entry = doomed.popLast() { release(entry) }
     while let port = ended.popLast() {
       guard let entry = entries[port.id], entry.port === port else { continue }
       // The supervisor's uplinks have its numbers.
       let isPeer = entry.isUplink && port.id < Self.firstOwnID
-      let reason = port.end?.words(isPeer ? "peer" : "guest") ?? "the link ended"
-      log.info("ports", "\(isPeer ? "peer" : "guest") \(label(port)) is gone: \(reason)")
+      let who = !isPeer ? "guest" : entry.kind == CardWires.kind ? "network card" : "peer"
+      let reason = port.end?.words(who) ?? "the link ended"
+      log.info("ports", "\(who) \(label(port)) is gone: \(reason)")
       let handle = port.handle
       release(entry)
       if entry.isUplink, !isPeer {

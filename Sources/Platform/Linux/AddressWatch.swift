@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AddressWatch: tells when an address of the host comes or goes (rtnetlink(7), RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR). Only
+// AddressWatch: tells when an address of the host comes or goes (rtnetlink(7), RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR), and
+// if asked when an interface does or changes (RTMGRP_LINK). Only
 // that something changed: what is lost for want of buffers was a change, too. Sees the network namespace in which it was
 // made. Loop thread.
 
@@ -17,14 +18,16 @@
     /// Messages taken in one turn.
     private static let perTurn = 256
 
-    package init(loop: EventLoop, onChange: @escaping () -> Void) throws(SystemError) {
+    package init(
+      loop: EventLoop, links: Bool = false, onChange: @escaping () -> Void
+    ) throws(SystemError) {
       self.loop = loop
       self.onChange = onChange
       fd = Int32(
         try check("socket", Sockets.socket(AF_NETLINK, Int32(SOCK_RAW.rawValue), 0)))
       do throws(SystemError) {
         // struct sockaddr_nl: family, padding, pid (0: the kernel chooses), groups.
-        let address: [UInt32] = [UInt32(AF_NETLINK), 0, 0x10 | 0x100]
+        let address: [UInt32] = [UInt32(AF_NETLINK), 0, 0x10 | 0x100 | (links ? 1 : 0)]
         let result = address.withUnsafeBytes {
           Sockets.bind(
             fd, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t($0.count))
@@ -62,7 +65,9 @@
 
   /// There is nothing to watch with here; who waits looks again from time to time.
   package final class AddressWatch {
-    package init(loop: EventLoop, onChange: @escaping () -> Void) throws(SystemError) {}
+    package init(
+      loop: EventLoop, links: Bool = false, onChange: @escaping () -> Void
+    ) throws(SystemError) {}
     package func close() {}
   }
 

@@ -20,6 +20,22 @@
     package var mtu: UInt32 = 0
     /// The index of the bridge it is a port of.
     package var master: Int32?
+    /// What lima-netd-tap writes there is `switchAlias`; only root writes it.
+    package var alias = ""
+    /// ARPHRD_*: 1 for Ethernet.
+    package var type: UInt16 = 0
+    /// IFF_*
+    package var flags: UInt32 = 0
+
+    package var isUp: Bool { flags & 0x1 != 0 }
+    /// IFF_LOWER_UP: there is somebody at the other end of the cable.
+    package var hasCarrier: Bool { flags & 0x10000 != 0 }
+
+    /// No bridge, TAP or loopback, but what guests can have a macvtap on. lima-netd-tap has the same rule
+    /// (Sources/lima-netd-tap/card.c).
+    package var isNetworkCard: Bool {
+      !["bridge", "openvswitch", "tun"].contains(kind) && type == 1 && flags & 0x8 == 0
+    }
 
     /// "ln1000-shared", or where that is longer than an interface's name may be, "ln-" and a hash
     /// of it. lima-netd-tap has the same rule (Sources/lima-netd-tap/arguments.c).
@@ -51,12 +67,16 @@
         let index = NetlinkReader(answer).integer(at: 4, as: Int32.self)
       else { return nil }
       var link = HostTapLink(index: index)
+      link.type = NetlinkReader(answer).integer(at: 2, as: UInt16.self) ?? 0
+      link.flags = NetlinkReader(answer).integer(at: 8, as: UInt32.self) ?? 0
       for attribute in NetlinkReader(answer).attributes(from: 16) {
         let reader = NetlinkReader(attribute.payload)
         switch attribute.type {
         case 4: link.mtu = reader.integer(at: 0, as: UInt32.self) ?? 0
         case 10: link.master = reader.integer(at: 0, as: Int32.self)
         case 18: link.read(reader)  // IFLA_LINKINFO
+        case 20:  // IFLA_IFALIAS
+          link.alias = String(decoding: attribute.payload.prefix { $0 != 0 }, as: UTF8.self)
         default: break
         }
       }
@@ -108,6 +128,19 @@
     package static func isAttached(_ fd: Int32) -> Bool {
       var request = InterfaceRequest(name: "")
       return request.perform(fd, 0x8004_54d2) >= 0  // TUNGETIFF
+    }
+
+    /// What its interface is called now; nil when that is gone.
+    package static func interfaceName(of fd: Int32) -> String? {
+      var request = InterfaceRequest(name: "")
+      return request.perform(fd, 0x8004_54d2) >= 0 ? request.name : nil  // TUNGETIFF
+    }
+
+    /// Whether it is the character device of a macvtap and not /dev/net/tun, which is 10, 200.
+    package static func isMacvtap(_ fd: Int32) -> Bool {
+      var info = stat()
+      guard fstat(fd, &info) == 0 else { return false }
+      return (info.st_rdev >> 8) & 0xfff != 10
     }
 
     /// Takes over a descriptor that somebody else attached to a TAP with IFF_VNET_HDR: says which

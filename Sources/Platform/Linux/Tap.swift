@@ -72,10 +72,15 @@
 
     /// The interface's hardware address, as "52:55:55:12:34:56".
     package func macAddress() throws(SystemError) -> String {
-      var request = InterfaceRequest(name: name)
+      try Self.hardwareAddress(of: fd)
+    }
+
+    /// The same of the interface behind any descriptor.
+    package static func hardwareAddress(of fd: Int32) throws(SystemError) -> String {
+      var request = InterfaceRequest(name: "")
       let result = request.perform(fd, 0x8927)  // SIOCGIFHWADDR
       guard result >= 0 else {
-        throw SystemError("SIOCGIFHWADDR", Errno(0 &- result), subject: name)
+        throw SystemError("SIOCGIFHWADDR", Errno(0 &- result))
       }
       return request.hardwareAddress.map { byte in
         (byte < 16 ? "0" : "") + String(byte, radix: 16)
@@ -85,12 +90,15 @@
     /// Sets the hardware address; the interface must be down.
     /// - Parameter mac: six bytes.
     package func setMACAddress(_ mac: [UInt8]) throws(SystemError) {
-      var request = InterfaceRequest(name: name)
+      try Self.setHardwareAddress(mac, of: fd)
+    }
+
+    /// The same by any descriptor. A macvtap may be up; the call takes 10 to 20 ms then.
+    package static func setHardwareAddress(_ mac: [UInt8], of fd: Int32) throws(SystemError) {
+      var request = InterfaceRequest(name: "")
       request.setHardwareAddress(mac)
       let result = request.perform(fd, 0x8924)  // SIOCSIFHWADDR
-      guard result >= 0 else {
-        throw SystemError("SIOCSIFHWADDR", Errno(0 &- result), subject: name)
-      }
+      guard result >= 0 else { throw SystemError("SIOCSIFHWADDR", Errno(0 &- result)) }
     }
   }
 

@@ -21,8 +21,7 @@ struct BootUnit {
     # Written by lima-netd network setup --boot; network unsetup takes it away.
     [Unit]
     Description=Interface \(setup.interface) of lima-netd's network \(setup.network), for \(setup.userName)
-    After=network-pre.target systemd-modules-load.service
-    Before=network.target
+    \(order(words).joined(separator: "\n"))
 
     [Service]
     Type=oneshot
@@ -37,6 +36,30 @@ struct BootUnit {
     WantedBy=multi-user.target
 
     """
+  }
+
+  /// A bridge is there when udev says so, made by whichever service; what has no bridge is there before networks are used.
+  private func order(_ words: [String]) -> [String] {
+    guard let at = words.firstIndex(of: "--bridge"), at + 1 < words.count else {
+      return ["After=network-pre.target systemd-modules-load.service", "Before=network.target"]
+    }
+    let device = "sys-subsystem-net-devices-\(Self.escaped(words[at + 1])).device"
+    return ["Wants=\(device)", "After=\(device) systemd-modules-load.service"]
+  }
+
+  /// systemd.unit(5), "String Escaping for Inclusion in Unit Names", of an interface's name.
+  static func escaped(_ name: String) -> String {
+    var text = ""
+    for (index, byte) in name.utf8.enumerated() {
+      let character = Character(UnicodeScalar(byte))
+      let isPlain = character.isASCII && (character.isLetter || character.isNumber)
+      if isPlain || character == "_" || (character == "." && index > 0) {
+        text.append(character)
+      } else {
+        text += "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+      }
+    }
+    return text
   }
 
   func install(_ words: [String]) throws {

@@ -2,7 +2,8 @@
 //
 // network setup, unsetup: what root does once for a network of mode shared, host or bridged, so that
 // the daemon needs no root afterwards: a TAP that outlives this command and belongs to the user.
-// Root reads the configuration as the user whose it is, and runs nothing but lima-netd-tap.
+// Root reads the configuration as the user whose it is, and runs nothing but lima-netd-tap, and ovs-vsctl where the bridge is
+// one of Open vSwitch.
 
 import ArgumentParser
 import Daemon
@@ -25,7 +26,8 @@ struct NetworkSetup: ParsableCommand {
         sudo lima-netd network setup shared --boot
         sudo lima-netd network unsetup shared
 
-      A home without networks.yaml gets Lima's default one, which has shared, host and bridged.
+      On a bridge of Open vSwitch the interface is made a port, too (ovs-vsctl), so that the user needs no right to change \
+      the bridge. A home without networks.yaml gets Lima's default one, which has shared, host and bridged.
       """)
 
   @Argument(help: "The network, of the calling user's networks.yaml.")
@@ -41,7 +43,15 @@ struct NetworkSetup: ParsableCommand {
   func run() throws {
     let setup = try HostSetup(network: name, user: user, home: home)
     let request = try setup.request()
-    try setup.helper(request.words("setup"))
+    if case .bridge(let name) = request.place, case .card = BridgedInterface.look(at: name) {
+      throw CommandFailure(
+        "\(name) is a network card: each guest of network \(self.name) gets a macvtap when it comes, "
+          + "and nothing can be set up before",
+        remedy:
+          "Let sudo make them without a password:  lima-netd sudoers | sudo tee /etc/sudoers.d/lima-netd"
+      )
+    }
+    try SwitchSetup(setup).make(request)
     if boot { try BootUnit(setup).install(request.words("setup")) }
     StandardOutput.print(
       "\(setup.interface) is set up for \(setup.userName): network \(name) needs no root from now on"
@@ -67,7 +77,7 @@ struct NetworkUnsetup: ParsableCommand {
   func run() throws {
     let setup = try HostSetup(network: name, user: user, home: home)
     try BootUnit(setup).remove()
-    try setup.helper(["unsetup", name])
+    try SwitchSetup(setup).remove()
     StandardOutput.print("\(setup.interface) is not set up any more")
   }
 }

@@ -77,11 +77,24 @@ struct Recommend: ParsableCommand {
       )
     }
     if mode == "bridged", let bridge = network.settings.interface,
-      !Files.exists("/sys/class/net/\(bridge)/bridge")
+      !isBridge(bridge)
     {
-      return .unserved("this host has no bridge \(bridge)")
+      return .unserved("this host has no bridge and no network card \(bridge)")
     }
     return .served
+  }
+
+  /// Linux's, or one of Open vSwitch; or a network card.
+  private static func isBridge(_ name: String) -> Bool {
+    guard BridgeCheck.isName(name) else { return false }
+    #if os(Linux)
+      guard var netlink = try? Netlink(), let link = try? netlink.hostTap(named: name) else {
+        return false
+      }
+      return link.kind == "bridge" || link.datapath != nil || link.isNetworkCard
+    #else
+      return false
+    #endif
   }
 
   static func rows(_ modes: [String], _ networks: [NetworkConfiguration]) -> [RecommendRow] {

@@ -22,6 +22,9 @@ import Platform
         facts.taps[network.name] = tap(network.name, request, user: facts.user.uid)
         if case .bridge(let bridge) = request.place {
           facts.interfaces[bridge] = interface(bridge)
+          if facts.interfaces[bridge] == .openVSwitch {
+            facts.switches[bridge] = .some(Self.askSwitch(bridge))
+          }
         }
       }
       facts.bridgeFilter.isOn = Self.number("/proc/sys/net/bridge/bridge-nf-call-iptables") == 1
@@ -92,7 +95,9 @@ import Platform
       tap.owner = link.owner
       tap.mtu = Int(link.mtu)
       tap.addresses = (try? netlink.addresses(of: link.index)) ?? []
-      if case .bridge(let bridge) = request.place, let master = link.master {
+      if let bridge = link.switchBridge {
+        tap.bridge = bridge
+      } else if case .bridge(let bridge) = request.place, let master = link.master {
         let wanted = try? netlink.hostTap(named: bridge)
         tap.bridge = wanted?.index == master ? bridge : "another bridge"
       }
@@ -103,11 +108,25 @@ import Platform
       guard Identifier.isValid(name), name.utf8.count < 16, var netlink = try? Netlink(),
         let link = try? netlink.hostTap(named: name)
       else { return .missing }
+      if link.datapath != nil { return .openVSwitch }
       switch link.kind {
       case "bridge": return .bridge
-      case "openvswitch": return .openVSwitch
       default:
-        return BridgeCheck().isWireless(name) ? .wireless : .plain
+        if BridgeCheck().isWireless(name) { return .wireless }
+        return link.isNetworkCard ? .card(isPort: link.master != nil) : .plain
+      }
+    }
+
+    /// Asks and changes nothing.
+    private static func askSwitch(_ bridge: String) -> OVSFailure? {
+      guard let program = ProgramSearch.find(OVSCommand.program) else { return .noProgram }
+      do throws(SystemError) {
+        let result = try BoundedCommand.run(
+          program, OVSCommand.exists(bridge), seconds: OVSCommand.patience)
+        if result.status == .exited(2) { return .noBridge(bridge) }
+        return OVSCommand.failure(result.status, result.errors)
+      } catch {
+        return .system(error)
       }
     }
 

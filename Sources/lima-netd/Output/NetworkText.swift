@@ -58,6 +58,12 @@ enum NetworkText {
         "\(uplink.socket)  \(uplink.state.rawValue)\(since), lost \(Plural.times(Int(clamping: uplink.lost)))\(error)"
       )
     }
+    if let interface = network.hostInterface {
+      let place = interface.bridge.map { ", a port of \($0)" } ?? ""
+      let kind = interface.kind == .tap ? "TAP" : "network card, a macvtap for each guest"
+      add("interface", "\(interface.name), \(kind)\(place)")
+      add("", interface.limits)
+    }
     if network.restarts > 0 { add("restarts", String(network.restarts)) }
     add("retry", network.retryAt)
     add("last exit", network.lastExit.map { "\($0.reason), \($0.time)" })

@@ -84,7 +84,9 @@ struct NetworkChoice: Codable, Hashable {
         network: "bridged", mode: "bridged",
         why: "The VM is a machine on the LAN, with an address of the LAN's own DHCP server.",
         needs: system == .linux
-          ? "an existing bridge as `interface:` in networks.yaml; " + linuxNeeds("bridged")
+          ? "as `interface:` in networks.yaml an existing bridge (Linux's or Open vSwitch's), made known by root once:  "
+            + "sudo lima-netd network setup bridged  or a wired network card, on which this host and the VM "
+            + "do not reach each other (macvtap):  lima-netd sudoers | sudo tee /etc/sudoers.d/lima-netd"
           : socketVMNet,
         limaYAML: "networks:\n- lima: bridged")
     }

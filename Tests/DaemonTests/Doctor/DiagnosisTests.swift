@@ -249,10 +249,53 @@ import Testing
     Case(.bridge, .problem, "wireless", "lima-netd recommend --from host") {
       $0.interfaces["br0"] = .wireless
     },
-    Case(.bridge, .problem, "is no bridge", "ip -br link show type bridge") {
+    Case(.bridge, .problem, "neither a bridge nor a network card", "ip -br link show type bridge") {
       $0.interfaces["br0"] = .plain
     },
+    Case(.bridge, .problem, "is a port of a bridge", "ip -br link show type bridge") {
+      $0.interfaces["br0"] = .card(isPort: true)
+    },
+    Case(.bridge, .ok, "this host and the guests do not reach each other", nil) {
+      $0.interfaces["br0"] = .card(isPort: false)
+    },
+    Case(
+      .tap, .problem, "a guest's macvtap on br0 cannot be set up before",
+      "lima-netd sudoers --lima-home /h/.lima | sudo tee /etc/sudoers.d/lima-netd"
+    ) {
+      $0.interfaces["br0"] = .card(isPort: false)
+      $0.sudo = .refused("")
+    },
     Case(.bridge, .ok, "Open vSwitch", nil) { $0.interfaces["br0"] = .openVSwitch },
+    Case(.openVSwitch, .ok, "ovs-vsctl may change br0", nil) {
+      $0.interfaces["br0"] = .openVSwitch
+      $0.switches["br0"] = .some(nil)
+    },
+    Case(
+      .openVSwitch, .problem, "may not change (Permission denied)",
+      setup.replacing("shared", with: "lan"), modes: ["bridged"]
+    ) {
+      $0.interfaces["br0"] = .openVSwitch
+      $0.switches["br0"] = .denied("Permission denied")
+      $0.taps["lan"]?.persists = false
+    },
+    // What root has set up needs no right of this user.
+    Case(.openVSwitch, .ok, "a port of br0", nil) {
+      $0.interfaces["br0"] = .openVSwitch
+      $0.switches["br0"] = .denied("Permission denied")
+      $0.taps["lan"]?.bridge = "br0"
+    },
+    Case(
+      .openVSwitch, .problem, "its database does not answer",
+      "sudo systemctl start \(OVSFailure.unit)"
+    ) {
+      $0.interfaces["br0"] = .openVSwitch
+      $0.switches["br0"] = .notRunning("No such file or directory")
+    },
+    Case(.openVSwitch, .problem, "ovs-vsctl is not in PATH", nil) {
+      $0.interfaces["br0"] = .openVSwitch
+      $0.switches["br0"] = .noProgram
+      $0.taps["lan"]?.bridge = "another bridge"
+    },
     Case(
       .bridgeFilter, .problem, "FORWARD policy DROP",
       "sudo sysctl -w net.bridge.bridge-nf-call-iptables=0", modes: ["bridged"]

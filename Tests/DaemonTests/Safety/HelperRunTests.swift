@@ -46,7 +46,9 @@ import Testing
       ).networks.first { $0.name == "safe" }
       let request = try #require(network.flatMap { HostTapRequest($0) })
       for user: UInt32 in [0, 4_000_000] {
-        let maker = HostTapMaker(loop: loop, helper: "/x/lima-netd-tap", user: user)
+        let maker = HostTapMaker(
+          loop: loop, helper: "/x/lima-netd-tap",
+          ports: OVSPorts(loop: loop, file: "/nonexistent/p"), user: user)
         maker.sudo = { "/no/sudo/is/run" }
         maker.judge = { path in
           .worldWritable(PathNode(path, PathStatus(kind: .file, mode: 0o777)))

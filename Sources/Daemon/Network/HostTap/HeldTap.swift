@@ -8,17 +8,32 @@ import Platform
 
 final class HeldTap {
   let fd: Int32
-  let spec: TapSpec
+  private(set) var spec: TapSpec
   let request: HostTapRequest
+  /// Of Open vSwitch, as long as this is held; one that was set up stays, and is none.
+  private var port: OVSPort?
+  /// Of Open vSwitch, whom the kernel's bridges and their firewall do not concern.
+  private(set) var isOnSwitch = false
+  /// A macvtap for one guest, and not a TAP for all.
+  let isCard: Bool
 
   /// Takes over `fd`.
-  init(fd: Int32, spec: TapSpec, request: HostTapRequest) {
+  init(fd: Int32, spec: TapSpec, request: HostTapRequest, isCard: Bool = false) {
+    self.isCard = isCard
     self.fd = fd
     self.spec = spec
     self.request = request
   }
 
   deinit { Descriptor.close(fd) }
+
+  /// It is a port of Open vSwitch now.
+  /// - Parameter takesOffloads: whoever forwards its frames takes super-frames and unfinished checksums.
+  func joined(_ port: OVSPort?, takesOffloads: Bool) {
+    self.port = port
+    isOnSwitch = true
+    spec.takesOffloads = takesOffloads
+  }
 
   #if os(Linux)
     /// - Throws: when the device is gone or no TAP.
@@ -33,7 +48,7 @@ final class HeldTap {
       self.init(
         fd: tap.fd,
         spec: TapSpec(name: tap.name, mac: mac, mtu: mtu, vnetHeader: tap.vnetHeader),
-        request: request)
+        request: request, isCard: Tap.isMacvtap(tap.fd))
     }
   #endif
 

@@ -12,6 +12,10 @@ enum HostTapError: Error, Sendable {
   case unsafeHelper(PathFlaw)
   /// Nobody makes it for us: no sudo, or sudo wants a password.
   case notSetUp(interface: String, sudo: String?)
+  /// The same of a macvtap, which cannot be set up before.
+  case notAllowed(card: String, sudo: String?)
+  /// The bridge or network card is not there now.
+  case missing(interface: String)
   /// The interface is there, and not what the network needs.
   case unusable(interface: String, reason: String)
   /// It was set up with other settings than the network has now.
@@ -19,6 +23,8 @@ enum HostTapError: Error, Sendable {
   case busy(interface: String)
   /// The interface that networks.yaml names cannot carry guests.
   case unsuitable(String)
+  /// It could be made, and not made a port of this bridge of Open vSwitch.
+  case openVSwitch(OVSFailure, bridge: String)
   /// The helper's own words.
   case refused(String)
   case system(SystemError)
@@ -63,6 +69,14 @@ struct HostTapAdvice {
           + (sudo.map { " (\($0))" } ?? "") + ". Set it up once, and no root is needed after it:  "
           + setup
       )
+    case .notAllowed(let card, let sudo):
+      (
+        .unsupported,
+        "each guest gets a macvtap on the network card \(card), which only root can make"
+          + (sudo.map { " (\($0))" } ?? "") + ". Let sudo make them without a password:  "
+          + "\(ShellWord.quoted(command)) sudoers\(home) | sudo tee /etc/sudoers.d/lima-netd"
+      )
+    case .missing(let interface): (.system, "there is no interface \(interface)")
     case .unusable(let interface, let reason):
       (
         .exists,
@@ -78,6 +92,11 @@ struct HostTapAdvice {
     case .busy(let interface):
       (.busy, "its interface \(interface) is in use: another lima-netd of yours serves it")
     case .unsuitable(let reason): (.invalidConfig, reason)
+    case .openVSwitch(let failure, let bridge):
+      (
+        failure.isOfConfiguration ? .invalidConfig : .unsupported,
+        failure.sentence(bridge) + (failure.remedy(setup: setup).map { ". Mend it:  \($0)" } ?? "")
+      )
     case .refused(let text): (.system, "\(text). All that is missing tells:  \(doctor)")
     case .system(let error):
       (.system, "its interface could not be had: \(error). All that is missing tells:  \(doctor)")

@@ -18,6 +18,8 @@ final class HostTapMaker {
 
   private let loop: EventLoop
   private let helper: String
+  /// Ports of bridges that ovs-vsctl changes.
+  let ports: OVSPorts
   private let user: UInt32
   /// Finds sudo; tests give their own.
   var sudo: () -> String? = { ProgramSearch.find("sudo") }
@@ -26,13 +28,19 @@ final class HostTapMaker {
   /// Looks at a bridge before anybody is asked for a port of it; tests give their own.
   var bridges = BridgeCheck()
   /// sudo notes every refusal in the system's log: it is not asked again until then.
-  private var refusals: [HostTapRequest: (until: UInt64, error: HostTapError)] = [:]
+  var refusals: [HostTapRequest: (until: UInt64, error: HostTapError)] = [:]
 
   private static let patience: UInt64 = 20_000_000_000
   private static let pause: UInt64 = 10_000_000_000
+  /// Nor is a TAP made for nothing every second that a guest tries.
+  private static let shortPause: UInt64 = 3_000_000_000
 
-  init(loop: EventLoop, helper: String, user: UInt32 = CurrentProcess.effectiveUser) {
+  init(
+    loop: EventLoop, helper: String, ports: OVSPorts,
+    user: UInt32 = CurrentProcess.effectiveUser
+  ) {
     self.loop = loop
+    self.ports = ports
     self.helper = helper
     self.user = user
   }
@@ -44,8 +52,17 @@ final class HostTapMaker {
         if case .bridge(let bridge) = request.place, let reason = bridges.refusal(of: bridge) {
           throw .unsuitable(reason)
         }
-        if let held = try attachToOwn(request) { return answer(.success(held)) }
-        try startHelper(request, answer)
+        let path = try datapath(of: request)
+        if let held = try attachToOwn(request) { return join(held, path, lasts: true, answer) }
+        if case .bridge(let bridge) = request.place, BridgedInterface.look(at: bridge) == .missing {
+          throw .missing(interface: bridge)
+        }
+        try startHelper(request) { [weak self] result in
+          switch result {
+          case .success(let held): self?.join(held, path, lasts: false, answer)
+          case .failure: answer(result)
+          }
+        }
       } catch {
         answer(.failure(error))
       }
@@ -59,6 +76,7 @@ final class HostTapMaker {
 
     /// The TAP of `network setup`; nil when there is no interface of that name.
     private func attachToOwn(_ request: HostTapRequest) throws(HostTapError) -> HeldTap? {
+      if card(of: request) != nil { return nil }
       let name = HostTapLink.name(user: user, network: request.network)
       do {
         var netlink = try Netlink()
@@ -108,11 +126,72 @@ final class HostTapMaker {
         }
       case .bridge(let bridge):
         let master = try netlink.hostTap(named: bridge)
-        guard let master, master.index == link.master else {
+        if master?.datapath != nil {
+          guard link.switchBridge == bridge else {
+            throw HostTapError.outdated(
+              interface: name,
+              has: link.switchBridge.map { "the bridge \($0)" } ?? "another bridge or none",
+              wants: "the bridge \(bridge)")
+          }
+          return
+        }
+        guard let master, link.switchBridge == nil, master.index == link.master else {
           throw HostTapError.outdated(
             interface: name, has: "another bridge or none", wants: "the bridge \(bridge)")
         }
       }
+    }
+
+    // MARK: Open vSwitch
+
+    /// Whose frames they become where the bridge is one of Open vSwitch; nil where it is the kernel's own, or none.
+    private func datapath(
+      of request: HostTapRequest
+    ) throws(HostTapError) -> HostTapLink.Datapath? {
+      guard case .bridge(let bridge) = request.place else { return nil }
+      let link: HostTapLink?
+      do throws(SystemError) {
+        var netlink = try Netlink()
+        link = try netlink.hostTap(named: bridge)
+      } catch {
+        throw .system(error)
+      }
+      guard request.ifaceID != nil else { return link?.datapath }
+      guard let link else {
+        throw .unsuitable(
+          "there is no interface \(bridge), which with ifaceId has to be a bridge of Open vSwitch: either "
+            + "there is none, or ovs-vswitchd does not run"
+            + (OVSFailure.noSwitch.remedy(setup: "").map { ". Mend it:  \($0)" } ?? ""))
+      }
+      guard let path = link.datapath else {
+        throw .unsuitable(
+          "ifaceId is for bridges of Open vSwitch, and \(bridge) is none: take it out of the options"
+        )
+      }
+      return path
+    }
+
+    /// - Parameter lasts: `network setup` has made it, and a port.
+    private func join(
+      _ held: HeldTap, _ path: HostTapLink.Datapath?, lasts: Bool, _ answer: @escaping Answer
+    ) {
+      guard let path, case .bridge(let bridge) = held.request.place else {
+        return answer(.success(held))
+      }
+      let port = OVSCommand.Port(
+        tap: held.spec.name, bridge: bridge, ifaceID: held.request.ifaceID)
+      let joined: OVSPorts.Answer = { [weak self] result in
+        switch result {
+        case .success(let port):
+          held.joined(port, takesOffloads: path == .kernel)
+          answer(.success(held))
+        case .failure(let failure):
+          let error = HostTapError.openVSwitch(failure, bridge: bridge)
+          self?.refusals[held.request] = (MonotonicClock.now() &+ Self.shortPause, error)
+          answer(.failure(error))
+        }
+      }
+      if lasts { ports.confirm(port, joined) } else { ports.add(port, joined) }
     }
 
     // MARK: The helper
@@ -125,10 +204,10 @@ final class HostTapMaker {
       }
       var words = [helper] + request.words("open")
       let isRoot = user == 0
+      if let refused = refusals[request], MonotonicClock.now() < refused.until {
+        throw refused.error
+      }
       if !isRoot {
-        if let refused = refusals[request], MonotonicClock.now() < refused.until {
-          throw refused.error
-        }
         guard let sudo = sudo() else { throw notSetUp(request, "sudo is not installed") }
         words = [sudo, "-n", "--"] + words
       }
@@ -144,7 +223,8 @@ final class HostTapMaker {
     }
 
     private func notSetUp(_ request: HostTapRequest, _ why: String?) -> HostTapError {
-      .notSetUp(interface: HostTapLink.name(user: user, network: request.network), sudo: why)
+      if let card = card(of: request) { return .notAllowed(card: card, sudo: why) }
+      return .notSetUp(interface: HostTapLink.name(user: user, network: request.network), sudo: why)
     }
 
     private func take(
@@ -156,7 +236,10 @@ final class HostTapMaker {
         do throws(SystemError) {
           let tap = try Tap.adopt(fd)
           var netlink = try Netlink()
-          let mtu = try netlink.hostTap(named: tap.name)?.mtu ?? 1500
+          // A macvtap is in no namespace of ours, and has its card's.
+          var name = tap.name
+          if Tap.isMacvtap(fd), case .bridge(let card) = request.place { name = card }
+          let mtu = try netlink.hostTap(named: name)?.mtu ?? 1500
           return .success(try HeldTap(tap, mtu: Int(mtu), request: request))
         } catch {
           return .failure(.system(error))

@@ -17,6 +17,8 @@ package struct HostTapRequest: Sendable, Hashable {
   package var place: Place
   /// 0: the bridge's own.
   package var mtu: Int
+  /// Open vSwitch: the logical port of OVN that the TAP is.
+  package var ifaceID: String?
 
   /// Nil when the options name neither a bridge nor a gateway.
   package init?(network: String, options: JSONObject) {
@@ -24,6 +26,7 @@ package struct HostTapRequest: Sendable, Hashable {
     if case .string(let bridge) = options["interface"], !bridge.isEmpty {
       place = .bridge(bridge)
       mtu = 0
+      if case .string(let id) = options["ifaceId"] { ifaceID = id }
       return
     }
     guard case .string(let text) = options["gateway"], let gateway = IPv4Address(text) else {

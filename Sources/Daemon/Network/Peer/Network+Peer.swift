@@ -47,7 +47,7 @@ extension Network {
   }
 
   private func keepPeer(_ path: String) {
-    tap = nil
+    leaveInterface()
     guard peer?.socket != path else { return }
     peer?.rest()
     peer = PeerUplink(

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the interface of a bridged network is, and whether a network's TAP is still what it was made as: asked of the
+// kernel, which needs no privilege. Loop thread.
+
+import Platform
+
+/// The host's interface that a bridged network names.
+package enum BridgedInterface: Hashable, Sendable {
+  case missing
+  case bridge
+  /// A plain card: each guest gets a macvtap.
+  case card(isUp: Bool, hasCarrier: Bool)
+  /// What the helper has its own word on.
+  case other
+
+  /// As the kernel has it now.
+  package static func look(at name: String) -> BridgedInterface {
+    #if os(Linux)
+      guard var netlink = try? Netlink() else { return .other }
+      do throws(SystemError) {
+        guard let link = try netlink.hostTap(named: name) else { return .missing }
+        if link.kind == "bridge" { return .bridge }
+        return link.isNetworkCard ? .card(isUp: link.isUp, hasCarrier: link.hasCarrier) : .other
+      } catch {
+        return .other
+      }
+    #else
+      return .other
+    #endif
+  }
+}
+
+extension HostTapMaker {
+  /// Why an interface does not carry the network's frames; nil when nothing is known against it.
+  package enum Trouble: Hashable, Sendable {
+    /// Only another interface helps.
+    case lost(String)
+    /// Somebody meant it so, and may undo it.
+    case resting(String)
+    /// It works all the same.
+    case renamed(String)
+
+    package var text: String {
+      switch self {
+      case .lost(let text), .resting(let text), .renamed(let text): text
+      }
+    }
+  }
+
+  /// As far as it matters to whoever runs a network on it.
+  package struct TapFacts: Hashable, Sendable {
+    /// As it was made.
+    package var name: String
+    /// Now; nil: the interface is gone.
+    package var current: String?
+    package var isUp = true
+    package var addresses: [String] = []
+    /// The index of what it is a port of.
+    package var master: Int32?
+    /// Of the bridge that it is to be a port of; nil: there is none.
+    package var bridge: Int32?
+    /// The bridge is one of Open vSwitch: the kernel does not tell its ports, and its database keeps them while it restarts.
+    package var isOnSwitch = false
+
+    package init(name: String, current: String?) {
+      self.name = name
+      self.current = current
+    }
+  }
+
+  package static func trouble(
+    _ facts: TapFacts, _ place: HostTapRequest.Place
+  ) -> Trouble? {
+    guard let current = facts.current else {
+      return .lost("its interface \(facts.name) was taken away")
+    }
+    switch place {
+    case .bridge(let bridge):
+      if facts.isOnSwitch {
+        guard facts.bridge != nil else {
+          return .resting("the bridge \(bridge) of Open vSwitch is gone")
+        }
+        break
+      }
+      guard let index = facts.bridge else {
+        return .lost("the bridge \(bridge) is gone")
+      }
+      guard facts.master == index else {
+        return .lost("its interface \(current) is no port of \(bridge) any more")
+      }
+    case .address(let address):
+      guard facts.addresses.contains(address) else {
+        return .lost("its interface \(current) has lost its address \(address)")
+      }
+    }
+    guard facts.isUp else { return .resting("its interface \(current) is down") }
+    guard current == facts.name else {
+      return .renamed("its interface \(facts.name) is called \(current) now")
+    }
+    return nil
+  }
+
+  #if os(Linux)
+    /// The network card that the request is for; nil when it is for something else.
+    func card(of request: HostTapRequest) -> String? {
+      guard case .bridge(let name) = request.place, case .card = BridgedInterface.look(at: name)
+      else { return nil }
+      return name
+    }
+
+    func trouble(of held: HeldTap) -> Trouble? {
+      var facts = TapFacts(name: held.spec.name, current: Tap.interfaceName(of: held.fd))
+      facts.isOnSwitch = held.isOnSwitch
+      do throws(SystemError) {
+        var netlink = try Netlink()
+        if let name = facts.current {
+          // Between two questions somebody may have changed it: the change is told, too.
+          guard let link = try netlink.hostTap(named: name) else { return nil }
+          facts.isUp = link.isUp
+          facts.master = link.master
+          facts.addresses = try netlink.addresses(of: link.index)
+        }
+        if case .bridge(let bridge) = held.request.place {
+          facts.bridge = try netlink.hostTap(named: bridge)?.index
+        }
+      } catch {
+        return nil
+      }
+      return Self.trouble(facts, held.request.place)
+    }
+  #else
+    func trouble(of held: HeldTap) -> Trouble? { nil }
+  #endif
+
+  /// Something of the host's interfaces has changed: what the helper refused may be possible now. What sudo refused
+  /// is not.
+  func interfacesChanged(_ request: HostTapRequest) {
+    switch refusals[request]?.error {
+    case .notSetUp, .notAllowed, .openVSwitch, nil: break
+    default: refusals[request] = nil
+    }
+  }
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// CardWire: a guest and its macvtap, joined as by a cable. The switch has no part in it: guests on
+// one network card reach each other through the kernel, which gives each a copy of every broadcast.
+//
+// A macvtap takes in what is for its own Ethernet address, broadcasts and groups (macvlan_handle_frame), so
+// its address is the guest's: the one the guest sends from first. One at a time: an address that another
+// has, and a second one while the first is in use, would only make others lose their frames. It changes when
+// the guest begins to use another after a silence. Setting it waits for the kernel's readers (synchronize_rcu),
+// 10 to 20 ms, and so is a worker's; what the guest says meanwhile waits, up to a bound.
+//
+// Thread: loop only.
+
+import Platform
+import PluginAPI
+
+final class CardWire {
+  let guest: Port
+  let card: Port
+  /// The guest's and the macvtap's, first byte highest; 0: none yet.
+  private(set) var address: UInt64 = 0
+
+  /// Begins to set the macvtap's address; `settled` comes in a later turn. False when it cannot now.
+  private let set: (CardWire, UInt64) -> Bool
+  private let learningSwitch: Switch
+  /// Monotonic, ns.
+  private let clock: () -> UInt64
+  /// The address being set; 0: none.
+  private var wanted: UInt64 = 0
+  /// When the guest last sent from `address`.
+  private var heardAt: UInt64 = 0
+  private var notBefore: UInt64 = 0
+  private var waiting: [(frame: lnd_frame, bytes: [UInt8])] = []
+  private var waitingBytes = 0
+
+  /// An address in use for less than this is kept.
+  static let silence: UInt64 = 5_000_000_000
+  /// After a refusal.
+  static let pause: UInt64 = 1_000_000_000
+  private static let waitingMax = (frames: 64, bytes: 128 << 10)
+
+  /// - Parameter address: that the macvtap has of the guest's already; 0: none.
+  init(
+    _ guest: Port, _ card: Port, address: UInt64, learningSwitch: Switch,
+    clock: @escaping () -> UInt64 = MonotonicClock.now, set: @escaping (CardWire, UInt64) -> Bool
+  ) {
+    self.guest = guest
+    self.card = card
+    self.address = address
+    self.learningSwitch = learningSwitch
+    self.clock = clock
+    self.set = set
+    let context = Unmanaged.passUnretained(self).toOpaque()
+    guest.receiver = FrameReceiver(
+      context: context,
+      frames: { context, _, frames, count in
+        guard let context, let frames else { return }
+        Unmanaged<CardWire>.fromOpaque(context)._withUnsafeGuaranteedRef {
+          $0.fromGuest(frames, Int(count))
+        }
+      })
+    card.receiver = FrameReceiver(
+      context: context,
+      frames: { context, _, frames, count in
+        guard let context, let frames else { return }
+        Unmanaged<CardWire>.fromOpaque(context)._withUnsafeGuaranteedRef {
+          $0.fromCard(frames, Int(count))
+        }
+      })
+  }
+
+  /// The ports hear of it no more.
+  func cut() {
+    guest.receiver = .discard
+    card.receiver = .discard
+    wanted = 0
+    waiting = []
+  }
+
+  /// The guest's address is known before it speaks.
+  func expect(_ mac: UInt64) {
+    guard mac != 0, mac != address, wanted == 0, set(self, mac) else { return }
+    wanted = mac
+  }
+
+  /// The macvtap has the address, or why not.
+  func settled(_ mac: UInt64, failed: Bool) {
+    guard wanted == mac else { return }
+    wanted = 0
+    let frames = waiting
+    waiting = []
+    waitingBytes = 0
+    guard !failed else {
+      notBefore = clock() &+ Self.pause
+      learningSwitch.counters.spoofed &+= UInt64(frames.count)
+      return
+    }
+    address = mac
+    heardAt = clock()
+    for (frame, bytes) in frames {
+      bytes.withUnsafeBufferPointer { buffer in
+        var frame = frame
+        frame.data = buffer.baseAddress
+        pass(&frame, 1, to: card)
+      }
+    }
+  }
+
+  // MARK: Frames
+
+  private func fromGuest(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    var first = 0
+    for i in 0..<count {
+      let source = Self.source(frames + i)
+      if source == address, !Self.isLinkLocal(frames + i) { continue }
+      if first < i { pass(frames + first, i &- first, to: card) }
+      first = i &+ 1
+      stopped(frames + i, from: source)
+    }
+    if first < count { pass(frames + first, count &- first, to: card) }
+    if first < count { heardAt = clock() }
+  }
+
+  private func fromCard(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    var first = 0
+    for i in 0..<count where Self.isLinkLocal(frames + i) {
+      learningSwitch.counters.filtered &+= 1
+      if first < i { pass(frames + first, i &- first, to: guest) }
+      first = i &+ 1
+    }
+    if first < count { pass(frames + first, count &- first, to: guest) }
+  }
+
+  @inline(__always)
+  private func pass(_ frames: UnsafePointer<lnd_frame>, _ count: Int, to port: Port) {
+    if port.forward(frames, count) { port.sendHeld() }
+  }
+
+  /// A frame of the guest's that does not go on, or not now.
+  private func stopped(_ frame: UnsafePointer<lnd_frame>, from source: UInt64) {
+    // A group's address, and none, are nobody's to send from.
+    guard source != 0, source & 1 << 40 == 0, !Self.isLinkLocal(frame) else {
+      learningSwitch.counters.filtered &+= 1
+      return
+    }
+    if wanted == 0 {
+      let now = clock()
+      let isFree = address == 0 || now &- heardAt >= Self.silence
+      if isFree, now >= notBefore { expect(source) }
+    }
+    guard wanted == source, waiting.count < Self.waitingMax.frames,
+      waitingBytes + Int(frame.pointee.length) <= Self.waitingMax.bytes,
+      let data = frame.pointee.data
+    else {
+      learningSwitch.counters.spoofed &+= 1
+      return
+    }
+    let bytes = [UInt8](UnsafeBufferPointer(start: data, count: Int(frame.pointee.length)))
+    waiting.append((frame.pointee, bytes))
+    waitingBytes += bytes.count
+  }
+
+  /// Frames have at least 14 bytes, in one piece.
+  @inline(__always)
+  private static func source(_ frame: UnsafePointer<lnd_frame>) -> UInt64 {
+    guard let data = frame.pointee.data else { return 0 }
+    return UnsafeRawPointer(data + 6).loadUnaligned(as: UInt64.self).bigEndian >> 16
+  }
+
+  /// To 01:80:c2:00:00:0x (IEEE 802.1Q, 8.6.3): bridges and pause frames, never forwarded.
+  @inline(__always)
+  private static func isLinkLocal(_ frame: UnsafePointer<lnd_frame>) -> Bool {
+    guard let data = frame.pointee.data else { return true }
+    let target = UnsafeRawPointer(data).loadUnaligned(as: UInt64.self).bigEndian >> 16
+    return target & ~0xf == 0x0180_c200_0000
+  }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Guests on a network card: when a macvtap is asked for, handed over and let go; and what is known against a TAP.
+
+import HostProtocol
+import Testing
+
+@testable import Daemon
+
+@Suite(.timeLimit(.minutes(1))) struct GuestCardsTests {
+  private final class Scene {
+    var look = BridgedInterface.card(isUp: true, hasCarrier: true)
+    var asked: [(Result<HeldTap, HostTapError>) -> Void] = []
+    var dead: Set<ObjectIdentifier> = []
+    var timers: [(after: UInt64, action: () -> Void)] = []
+    var removed: [UInt64] = []
+    var said: [String] = []
+    var handed: [PortSpec] = []
+    private var id: UInt64 = 100
+
+    func macvtap() throws -> HeldTap {
+      var options = JSONObject()
+      options["interface"] = .string("eth0")
+      let request = try #require(HostTapRequest(network: "lan", options: options))
+      return HeldTap(
+        fd: -1,
+        spec: TapSpec(name: "ln0-lan", mac: "02:00:00:00:00:01", mtu: 1500, vnetHeader: true),
+        request: request, isCard: true)
+    }
+
+    func cards() throws -> GuestCards {
+      GuestCards(
+        try macvtap(), card: "eth0",
+        layers: GuestCards.Layers(
+          obtain: { self.asked.append($1) }, look: { _ in self.look },
+          isAlive: { !self.dead.contains(ObjectIdentifier($0)) },
+          schedule: { after, action in
+            self.timers.append((after, action))
+            return {}
+          },
+          newID: {
+            self.id += 1
+            return self.id
+          },
+          remove: { self.removed.append($0) }, explain: { "\($0)" },
+          log: { self.said.append($1) }))
+    }
+
+    func takeAll(_ spec: PortSpec, _ fd: Int32, _ answer: (String?) -> Void) {
+      handed.append(spec)
+      answer(nil)
+    }
+  }
+
+  @Test func `the first guest has the macvtap that is there, others one each, four at a time`()
+    throws
+  {
+    let scene = Scene()
+    let cards = try scene.cards()
+    cards.begin(scene.takeAll)
+    for guest in 1...7 { cards.serve(UInt64(guest)) }
+    #expect(scene.handed.map(\.guest) == [1] && scene.asked.count == 4)
+    while scene.handed.count < 7 { scene.asked.removeFirst()(.success(try scene.macvtap())) }
+    #expect(scene.asked.isEmpty)
+    #expect(Set(scene.handed.compactMap(\.guest)) == Set(1...7))
+    #expect(scene.handed.allSatisfy { $0.isUplink && $0.transport == .tap })
+    let port = try #require(scene.handed.last)
+    #expect(cards.owns(port.id))
+    cards.forget(try #require(port.guest))
+    #expect(scene.removed == [port.id] && !cards.owns(port.id))
+  }
+
+  @Test func `a process that dies costs no macvtap, a guest that has left takes none`() throws {
+    let scene = Scene()
+    let cards = try scene.cards()
+    cards.begin(scene.takeAll)
+    cards.serve(1)
+    cards.serve(2)
+    cards.rest()
+    cards.forget(2)
+    scene.asked.removeFirst()(.success(try scene.macvtap()))
+    #expect(scene.handed.map(\.guest) == [1])
+    cards.begin(scene.takeAll)
+    cards.serve(1)
+    #expect(scene.handed.map(\.guest) == [1, 1] && scene.asked.isEmpty)
+  }
+
+  @Test
+  func `a card that is gone is told once, nobody is asked meanwhile, and at its return at once`()
+    throws
+  {
+    let scene = Scene()
+    let cards = try scene.cards()
+    cards.begin { spec, _, answer in scene.takeAll(spec, -1, answer) }
+    cards.serve(1)
+    let port = try #require(scene.handed.first).id
+    scene.look = .missing
+    cards.lost(port)
+    cards.look()
+    cards.look()
+    #expect(scene.asked.isEmpty && cards.trouble?.contains("eth0 is gone") == true)
+    #expect(scene.said.count == 1)
+    scene.look = .card(isUp: true, hasCarrier: true)
+    cards.look()
+    #expect(scene.asked.count == 1)
+    scene.asked.removeFirst()(.success(try scene.macvtap()))
+    #expect(cards.trouble == nil && scene.handed.count == 2)
+    scene.look = .card(isUp: false, hasCarrier: false)
+    cards.look()
+    #expect(cards.trouble?.contains("is down") == true)
+  }
+
+  @Test func `a refusal is said and tried again later, with longer and longer pauses`() throws {
+    let scene = Scene()
+    let cards = try scene.cards()
+    cards.begin(scene.takeAll)
+    cards.serve(1)
+    cards.serve(2)
+    for _ in 0..<9 {
+      scene.asked.removeFirst()(.failure(.refused("no")))
+      scene.timers[scene.timers.count - 1].action()
+    }
+    #expect(cards.trouble?.contains("no") == true && scene.said.count == 1)
+    #expect(scene.timers.last?.after == 10_000_000_000 && scene.timers.count == 9)
+  }
+
+  @Test func `what is wrong with a TAP is told by what would help`() {
+    typealias Facts = HostTapMaker.TapFacts
+    func trouble(_ place: HostTapRequest.Place, _ change: (inout Facts) -> Void) -> HostTapMaker
+      .Trouble?
+    {
+      var facts = Facts(name: "ln0-a", current: "ln0-a")
+      (facts.addresses, facts.master, facts.bridge) = (["10.0.0.1/24"], 7, 7)
+      change(&facts)
+      return HostTapMaker.trouble(facts, place)
+    }
+    let bridge = HostTapRequest.Place.bridge("br0")
+    let address = HostTapRequest.Place.address("10.0.0.1/24")
+    for place in [bridge, address] {
+      #expect(trouble(place) { _ in } == nil)
+      #expect(trouble(place) { $0.current = nil } == .lost("its interface ln0-a was taken away"))
+      #expect(trouble(place) { $0.isUp = false } == .resting("its interface ln0-a is down"))
+      #expect(
+        trouble(place) { $0.current = "x" } == .renamed("its interface ln0-a is called x now"))
+    }
+    #expect(trouble(bridge) { $0.bridge = nil } == .lost("the bridge br0 is gone"))
+    #expect(
+      trouble(bridge) { $0.master = nil } == .lost("its interface ln0-a is no port of br0 any more")
+    )
+    #expect(
+      trouble(address) { $0.addresses = [] }
+        == .lost("its interface ln0-a has lost its address 10.0.0.1/24"))
+  }
+}
