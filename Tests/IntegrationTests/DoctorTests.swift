@@ -75,6 +75,7 @@ extension EndToEnd {
           ip tuntap add dev ln65534-host mode tap
           echo '1 0' >/proc/sys/net/ipv4/ping_group_range
           ip link add br0 type dummy || ip link add br0 type veth
+          ip link set br0 master own
           """
         ).succeeded)
       let home = scene.daemon.home
@@ -106,7 +107,7 @@ extension EndToEnd {
         ),
         ("tap", "problem", "ln65534-shared is not set up", "network setup shared"),
         ("tap", "problem", "ln65534-host has no owner", "sudo ip link del ln65534-host"),
-        ("bridge", "problem", "br0 is no bridge", "ip -br link show type bridge"),
+        ("bridge", "problem", "br0 is a port of a bridge", "ip -br link show type bridge"),
       ]
       for one in wanted {
         #expect(
