@@ -69,6 +69,8 @@ package struct NetworkReport: Codable, Sendable {
   package var lastExit: ExitReport?
   /// The connection to another daemon's network; nil for networks that have none.
   package var uplink: UplinkReport?
+  /// The bridge of Lima's own helper that it has joined, whose DHCP and DNS its guests have; nil: none.
+  package var joined: String?
   /// What the network-host itself reports: ports with counters, the plugin's status, DNS counters.
   package var live: JSONValue?
 }

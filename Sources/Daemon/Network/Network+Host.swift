@@ -51,8 +51,9 @@ extension Network {
 
   private func launch(_ registry: Registry) {
     do throws(ErrorReport) {
-      let plan = try planToStart(registry)
+      var plan = try planToStart(registry)
       for warning in plan.warnings { log(.warning, warning) }
+      join(&plan)
       active = plan
       if try takePeer(plan) { return }
       guard let request = try plan.tapRequest() else {
@@ -84,9 +85,11 @@ extension Network {
           log(.warning, caution)
         }
       case .failure(let error):
-        throw HostTapAdvice(
-          network: name, command: context.command, home: context.homeWords
-        ).report(error)
+        throw leftOver(
+          plan,
+          HostTapAdvice(
+            network: name, command: context.command, home: context.homeWords
+          ).report(error))
       }
       try launch(plan)
     } catch {

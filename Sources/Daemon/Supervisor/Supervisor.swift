@@ -52,9 +52,13 @@ package final class Supervisor {
       gracePeriod: options.gracePeriod, log: log, plugins: plugins, guestIDs: GuestIDs(),
       servers: servers, bridge: bridge, rest: Rest(loop: loop),
       taps: HostTapMaker(loop: loop, helper: options.installation.tapHelper),
-      vmnet: Self.vmnet(loop, options.home, log),
+      vmnet: Self.vmnet(loop, options.home, log), peers: PeerMap(),
+      limaBridges: LimaBridges(),
       command: options.installation.executable,
       homeWords: options.installation.homeWords(for: options.home))
+    context.peers.networks = { [weak self] in
+      self.map { Array($0.networks.values) + $0.leaving } ?? []
+    }
     loop.onWake = { [weak self] in
       guard let self else { return }
       bridge.drain(self)
@@ -185,6 +189,7 @@ package final class Supervisor {
     configuration = new
     for warning in new.warnings { log.warning("\(warning.text(file: new.file))") }
     context.vmnet?.paths = new.paths
+    context.limaBridges.varRun = new.paths.varRun
     plugins.directories = pluginDirectories(new)
     plugins.pinnedFiles = Self.pinnedFiles(new)
     let names = Set(new.networks.map(\.name))

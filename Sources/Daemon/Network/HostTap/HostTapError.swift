@@ -17,6 +17,8 @@ enum HostTapError: Error, Sendable {
   /// It was set up with other settings than the network has now.
   case outdated(interface: String, has: String, wants: String)
   case busy(interface: String)
+  /// Another interface has an address in the network's subnet.
+  case subnetTaken(wants: String, interface: String, has: String)
   /// The interface that networks.yaml names cannot carry guests.
   case unsuitable(String)
   /// The helper's own words.
@@ -77,6 +79,11 @@ struct HostTapAdvice {
       )
     case .busy(let interface):
       (.busy, "its interface \(interface) is in use: another lima-netd of yours serves it")
+    case .subnetTaken(let wants, let interface, let has):
+      (
+        .exists,
+        "the subnet of \(wants) is on interface \(interface) already, which has \(has): give it another `gateway`"
+      )
     case .unsuitable(let reason): (.invalidConfig, reason)
     case .refused(let text): (.system, "\(text). All that is missing tells:  \(doctor)")
     case .system(let error):
