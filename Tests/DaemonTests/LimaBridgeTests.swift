@@ -17,7 +17,8 @@ import Testing
   ) -> LimaBridgeProbe {
     LimaBridgeProbe(
       isBridge: { bridges.contains($0) },
-      pid: { $0 == Self.file ? pid : .failure("there is no \($0)") }, process: { _ in process })
+      pid: { $0 == Self.file ? pid : .failure(.init("there is no \($0)")) },
+      process: { _ in process })
   }
 
   private func state(_ probe: LimaBridgeProbe) -> LimaBridge.State? {

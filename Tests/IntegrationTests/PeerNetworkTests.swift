@@ -168,6 +168,23 @@ extension EndToEnd {
       }
     }
 
+    @Test func aRingThroughAnotherDaemonIsCutAndTold() throws {
+      let one = try TestDaemon(start: false)
+      let two = try TestDaemon(start: false)
+      defer { one.stop(); two.stop() }
+      try one.write(configuration: configuration(two.socket("qemu", of: "lan")))
+      try two.write(configuration: configuration(one.socket("qemu", of: "lan")))
+      for daemon in [one, two] { try daemon.start() }
+      for daemon in [one, two] {
+        let result = try daemon.netd("network", "start", "lan")
+        #expect(result.succeeded, "\(result)")
+      }
+      let told = eventually(within: 30) {
+        (one.log + two.log).contains("the networks behind it are a ring")
+      }
+      #expect(told, "\(one.log)\n\(two.log)")
+    }
+
     @Test func aVirtualMachineHasItsLeaseOfTheNetworkBehindTheSocket() throws {
       try require(.virtualMachine)
       let daemon = try TestDaemon(start: false)

@@ -57,7 +57,7 @@ package final class Supervisor {
       command: options.installation.executable,
       homeWords: options.installation.homeWords(for: options.home))
     context.peers.networks = { [weak self] in
-      self.map { Array($0.networks.values) + $0.leaving } ?? []
+      self.map { $0.leaving + Array($0.networks.values) } ?? []
     }
     loop.onWake = { [weak self] in
       guard let self else { return }
