@@ -200,7 +200,7 @@ struct ConfigTests {
         "n.yaml:7:5: networks.far.dhcpEnd: \(effect)",
         "n.yaml:8:5: networks.far.dns: \(effect)",
         "n.yaml:12:7: networks.far.options.domain: \(effect)",
-        "n.yaml:13:25: networks.lan.interface: \(effect)",
+        "n.yaml:13:24: networks.lan.interface: \(effect)",
       ])
     #expect(configuration.networks.first { $0.name == "far" }?.subnet == nil)
   }

@@ -24,7 +24,8 @@ import Testing
     let file = try #require(fopen(root + "Plugins/socketvmnet/" + name, "r"))
     defer { fclose(file) }
     var bytes = [UInt8](repeating: 0, count: 1 << 17)
-    return String(decoding: bytes.prefix(fread(&bytes, 1, bytes.count, file)), as: UTF8.self)
+    let count = fread(&bytes, 1, bytes.count, file)
+    return String(decoding: bytes.prefix(count), as: UTF8.self)
   }
 
   @Test func `schema.json has the schema of each mode, as the plugins have it`() throws {
