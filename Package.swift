@@ -191,9 +191,9 @@ let package = Package(
       name: "PlatformTests",
       dependencies: ["Platform", "JSONCoding", "HostProtocol", "TestSupport"]),
     .testTarget(name: "PatternsTests", dependencies: ["Patterns"]),
-    .testTarget(name: "DNSMessageTests", dependencies: ["DNSMessage"]),
+    .testTarget(name: "DNSMessageTests", dependencies: ["DNSMessage", "TestSupport"]),
     .testTarget(
-      name: "NetStackTests", dependencies: ["NetStack", "Platform", "PluginAPI"],
+      name: "NetStackTests", dependencies: ["NetStack", "Platform", "PluginAPI", "TestSupport"],
       swiftSettings: simulated),
     .testTarget(
       name: "CommandTests",
@@ -252,7 +252,7 @@ let package = Package(
       name: "FuzzDaemonTargets", dependencies: ["FuzzTargets", "Daemon", "JSONCoding"],
       path: "Tests/Fuzz/Daemon"),
     .testTarget(
-      name: "FuzzTests", dependencies: ["FuzzTargets", "FuzzDaemonTargets"],
+      name: "FuzzTests", dependencies: ["FuzzTargets", "FuzzDaemonTargets", "TestSupport"],
       path: "Tests/Fuzz/Replay"),
   ] + (fuzzing == nil ? [] : fuzzers),
   swiftLanguageModes: [.v6]

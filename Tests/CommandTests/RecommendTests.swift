@@ -33,8 +33,43 @@ struct RecommendTests {
     #expect(text.contains("mac=") && text.contains("Not here now: no plugin"))
   }
 
-  @Test func `the whole table has a row for each question`() {
-    let rows = Recommend.rows(["slirp", "user-v2"], NetworkConfiguration.builtins)
+  private func facts(_ yaml: String) throws -> HostFacts {
+    var facts = HostFacts(
+      system: .linux, home: LimaHome(path: "/home/u/.lima", workingDirectory: "/"),
+      user: .init(uid: 1000))
+    facts.networks = try ConfigDecoder.decode(
+      Array(yaml.utf8), file: "f", homeDirectory: "/h"
+    ).networks
+    return facts
+  }
+
+  @Test func `a network works here when doctor finds nothing against it`() throws {
+    let modes = ["slirp", "user-v2", "shared", "bridged"]
+    let choice = NetworkChoice.choose(.host, .qemu, on: .linux)
+    func state(_ facts: HostFacts) -> String {
+      if case .unserved(let why) = Recommend.state(choice, modes, facts) { why } else { "" }
+    }
+    var host = try facts(
+      "networks: {shared: {mode: shared}, lab: {mode: shared, gateway: 10.7.0.1}}")
+    #expect(state(host).contains("is not set up"))
+    #expect(state(host).contains("network setup shared"))
+    var tap = HostFacts.Tap(name: "ln1000-shared")
+    tap.exists = true
+    tap.isTap = true
+    tap.persists = true
+    tap.owner = 1000
+    tap.addresses = ["192.168.105.1/24"]
+    tap.mtu = 1500
+    host.taps["shared"] = tap
+    // The other network of the mode is still not set up.
+    #expect(state(host) == "")
+    #expect(try state(facts("")).contains("network create shared"))
+    host.configurationError = "f:1:1: no"
+    #expect(state(host) == "networks.yaml: f:1:1: no")
+  }
+
+  @Test func `the whole table has a row for each question`() throws {
+    let rows = Recommend.rows(["slirp", "user-v2"], try facts(""))
     #expect(rows.count == ReachedFrom.allCases.count * 3)
     let here = rows.filter { $0.os == HostSystem.current.rawValue }
     #expect(here.contains { $0.here == "yes" } && here.contains { $0.here.contains("mode") })

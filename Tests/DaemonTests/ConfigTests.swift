@@ -54,6 +54,49 @@ struct ConfigTests {
     }
   }
 
+  private func paths(
+    _ text: String, _ template: NetworksTemplate = .linux(groups: [])
+  ) throws -> NetworksPaths {
+    try ConfigDecoder.decode(
+      Array(text.utf8), file: "n.yaml", homeDirectory: "/home/u", template: template
+    ).paths
+  }
+
+  @Test func `paths and group are what the file says`() throws {
+    let text = """
+      paths: {socketVMNet: "/a/b", varRun: /c, sudoers: /d, vdeVMNet: /e}
+      group: staff
+      networks: {}
+      """
+    #expect(
+      try paths(text)
+        == NetworksPaths(socketVMNet: "/a/b", varRun: "/c", sudoers: "/d", group: "staff"))
+    let empty = "paths: {socketVMNet: '', varRun: ''}\n"
+    #expect(try paths(empty, .macOS()) == NetworksPaths())
+  }
+
+  @Test func `paths that the file does not name are where Lima's default file has them`() throws {
+    for text in ["", "networks: {}\n", "paths:\n", "paths: {varRun: null}\ngroup:\n"] {
+      #expect(try paths(text) == NetworksPaths(varRun: "/run/lima"), "\(text)")
+      #expect(
+        try paths(text, .macOS())
+          == NetworksPaths(
+            socketVMNet: "/opt/socket_vmnet/bin/socket_vmnet", varRun: "/private/var/run/lima"),
+        "\(text)")
+    }
+  }
+
+  @Test func `a home without the file has all of Lima's default file`() throws {
+    let home = ConfigDecoder.withoutFile("n.yaml", template: .macOS())
+    #expect(
+      home.paths
+        == NetworksPaths(
+          socketVMNet: "/opt/socket_vmnet/bin/socket_vmnet", varRun: "/private/var/run/lima",
+          sudoers: "/private/etc/sudoers.d/lima", group: "admin"))
+    #expect(
+      try paths(NetworksTemplate.macOS().text, .linux(groups: [])) == home.paths)
+  }
+
   @Test func `the file Lima writes loads unchanged`() throws {
     let configuration = try decode(Self.template)
     #expect(
@@ -128,6 +171,38 @@ struct ConfigTests {
       "networks:\n  a: {mode: slirp, options: &o {mtu: 1400}}\n  b: {mode: slirp, options: *o}\n"
     let networks = try decode(text).networks
     #expect(networks.first { $0.name == "b" }?.settings.options == ["mtu": 1400])
+  }
+
+  @Test func `what has no effect beside socket is told, and takes no subnet`() throws {
+    let text = """
+      dns: hostdns
+      networks:
+        near: {mode: shared, options: {socket: /a}}
+        far:
+          mode: shared
+          gateway: 192.168.105.1
+          dhcpEnd: 192.168.105.9
+          dns: {ipv6: false}
+          options:
+            socket: /b
+            mtu: 1400
+            domain: lab
+        lan: {mode: bridged, interface: br0, options: {socket: /c}}
+        own: {mode: shared, options: {domain: lab}}
+
+      """
+    let configuration = try decode(text)
+    let effect =
+      "has no effect beside `socket`: addresses, names and router are those of the daemon behind it"
+    #expect(
+      configuration.warnings.map { $0.text(file: "n.yaml") } == [
+        "n.yaml:6:5: networks.far.gateway: \(effect)",
+        "n.yaml:7:5: networks.far.dhcpEnd: \(effect)",
+        "n.yaml:8:5: networks.far.dns: \(effect)",
+        "n.yaml:12:7: networks.far.options.domain: \(effect)",
+        "n.yaml:13:24: networks.lan.interface: \(effect)",
+      ])
+    #expect(configuration.networks.first { $0.name == "far" }?.subnet == nil)
   }
 
   @Test func `keys of old Limas are a warning`() throws {

@@ -146,11 +146,55 @@ struct NetworksTextTests {
       flaw(NetworkDraft(mode: "host", gateway: "192.168.1")).hasPrefix("failed to parse CIDR"))
     #expect(flaw(NetworkDraft(mode: "host", gateway: "127.0.0.1")).hasPrefix("invalid IP address"))
     #expect(flaw(NetworkDraft(mode: "host", gateway: "0.0.0.0/8")).hasPrefix("invalid IP address"))
+    for name in ["br0;rm", "a b", "../x", "", "sixteen-letters0"] {
+      #expect(
+        flaw(NetworkDraft(mode: "bridged", interface: name)).hasPrefix(
+          "invalid interface `\(name)`"))
+    }
     let entry = try NetworkDraft(mode: "user-v2", gateway: "192.168.110.1/25").entry()
     #expect(
       entry.map { "\($0.key)=\($0.value)" } == [
         "mode=user-v2", "gateway=192.168.110.1", "netmask=255.255.255.128",
       ])
+  }
+
+  @Test func `an edited network has what its mode needs, and nothing that it has no use for`()
+    throws
+  {
+    func network(
+      _ mode: String, gateway: String? = nil, interface: String? = nil, socket: String? = nil
+    ) -> NetworkConfiguration {
+      var settings = NetworkConfiguration.Settings(mode: mode, interface: interface)
+      settings.gateway = gateway.flatMap { IPv4Address($0) }
+      if let socket { settings.options["socket"] = .string(socket) }
+      return NetworkConfiguration(name: "n", builtin: false, settings: settings, marks: [:])
+    }
+    func completion(_ draft: NetworkDraft, _ before: NetworkConfiguration) -> String {
+      do {
+        return try draft.completion(of: before).map { "\($0.key)=\($0.value ?? "-")" }
+          .joined(separator: " ")
+      } catch { return "\(error)" }
+    }
+    let routed = network("shared", gateway: "192.168.110.1")
+    #expect(
+      completion(NetworkDraft(mode: "bridged"), routed)
+        == "network mode `bridged` requires specifying interface")
+    #expect(
+      completion(NetworkDraft(mode: "bridged", interface: "br0"), routed)
+        == "gateway=- netmask=- dhcpEnd=-")
+    #expect(
+      completion(NetworkDraft(mode: "", interface: "br0"), routed)
+        == "network mode `shared` does not support specifying interface")
+    #expect(
+      completion(NetworkDraft(mode: ""), network("bridged", socket: "/s")).hasPrefix("gateway"))
+    let bridged = network("bridged", interface: "br0")
+    #expect(
+      completion(NetworkDraft(mode: "", gateway: "10.1.1.1"), bridged)
+        == "network mode `bridged` does not support specifying gateway")
+    #expect(completion(NetworkDraft(mode: "shared"), bridged) == "interface=-")
+    #expect(
+      completion(NetworkDraft(mode: "user-v2"), bridged)
+        == "network mode `user-v2` requires specifying gateway")
   }
 
   @Test func `Lima's default file is one that this daemon reads, on both systems`() throws {

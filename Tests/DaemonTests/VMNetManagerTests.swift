@@ -154,7 +154,7 @@ import Testing
     var object = JSONObject()
     for (key, value) in options { object[key] = .string(value) }
     let command = try #require(
-      VMNetCommand(network: "n", mode: mode, options: object, paths: .assumed))
+      VMNetCommand(network: "n", mode: mode, options: object, paths: .absent(in: .macOS())))
     guard case .routed(mode, _, let end, let mask) = command.mode else {
       Issue.record("\(command.mode)")
       return

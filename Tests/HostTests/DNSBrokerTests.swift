@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 import Host
+import TestSupport
 import Testing
 
 /// A broker with what its owner does, taken step by step.
@@ -356,7 +357,7 @@ struct DNSBrokerAnswerTests {
   @Test("100,000 mutated questions and answers: no trap, nothing kept, each answered once")
   func mutations() throws {
     let fixture = BrokerFixture()
-    var random = SplitMix(state: 7)
+    var random = SeededGenerator(seed: 7)
     let query = try clientQuery(edns: DNSEDNS(udpSize: 1232, options: [0, 10, 0, 2, 1, 2]))
     for _ in 0..<100_000 {
       let message = random.mutated(query)
@@ -382,19 +383,9 @@ struct DNSBrokerAnswerTests {
   }
 }
 
-/// SplitMix64 with the mutations of the parser's property tests.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-    return value ^ value >> 31
-  }
-
-  mutating func mutated(_ bytes: [UInt8]) -> [UInt8] {
+extension SeededGenerator {
+  /// As the mutations of the parser's property tests.
+  fileprivate mutating func mutated(_ bytes: [UInt8]) -> [UInt8] {
     var bytes = bytes
     for _ in 0..<Int.random(in: 0...3, using: &self) where !bytes.isEmpty {
       let index = Int.random(in: 0..<bytes.count, using: &self)

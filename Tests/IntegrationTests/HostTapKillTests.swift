@@ -9,18 +9,6 @@ import Testing
 
 extension EndToEnd {
   @Suite(.timeLimit(.minutes(30))) struct HostTapKillTests {
-    private struct Dice: RandomNumberGenerator {
-      var state: UInt64
-      /// SplitMix64.
-      mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-      }
-    }
-
     private static func number(_ name: String) -> UInt64? {
       ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
     }
@@ -30,7 +18,7 @@ extension EndToEnd {
       let seed = Self.number("LIMA_NETD_KILL_SEED") ?? .random(in: 0...UInt64(UInt32.max))
       let rounds = Self.number("LIMA_NETD_KILL_ROUNDS") ?? 8
       print("LIMA_NETD_KILL_SEED=\(seed) LIMA_NETD_KILL_ROUNDS=\(rounds)")
-      var dice = Dice(state: seed)
+      var dice = SeededGenerator(seed: seed)
       let scene = try HostTapScene(start: false)
       defer { scene.stop() }
       var before = ""
@@ -58,7 +46,9 @@ extension EndToEnd {
       }
     }
 
-    private func playRound(_ scene: HostTapScene, _ dice: inout Dice, _ comment: Comment) throws {
+    private func playRound(_ scene: HostTapScene, _ dice: inout SeededGenerator, _ comment: Comment)
+      throws
+    {
       try scene.daemon.start()
       let daemon = scene.daemon.processIdentifier
       let fixture = Installation.fixtures + "/helperkill.py"

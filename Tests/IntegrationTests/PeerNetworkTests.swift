@@ -132,6 +132,59 @@ extension EndToEnd {
       )
     }
 
+    @Test func aRingOfNetworksIsRefusedByNameWhereverItBegins() throws {
+      let daemon = try TestDaemon(start: false)
+      defer { daemon.stop() }
+      // By another path to the same socket, too.
+      let other = daemon.home + "-way"
+      try FileManager.default.createSymbolicLink(atPath: other, withDestinationPath: daemon.home)
+      defer { try? FileManager.default.removeItem(atPath: other) }
+      let way = daemon.socket("qemu", of: "a").replacing(daemon.home, with: other)
+      func text(_ third: String) -> String {
+        """
+        networks:
+          a: {mode: shared, options: {socket: \(daemon.socket("qemu", of: "b"))}}
+          b: {mode: host, options: {socket: \(daemon.socket("qemu", of: "c"))}}
+          c: {mode: shared, options: {socket: \(third)}}
+
+        """
+      }
+      try daemon.write(configuration: text(way))
+      try daemon.start()
+      for (network, ring) in [
+        ("a", "a → b → c → a"), ("b", "b → c → a → b"), ("c", "c → a → b → c"),
+      ] {
+        let result = try daemon.netd("network", "start", network)
+        #expect(!result.succeeded && result.errors.contains(ring), "\(result)")
+      }
+      #expect(try daemon.netd("network", "ls").output.contains("would go round for ever"))
+      // Out of the ring, all three are served as they are written.
+      try daemon.write(configuration: text(daemon.socket("qemu", of: "user-v2")))
+      #expect(
+        try eventually(within: 20) { try daemon.netd("network", "start", "c").succeeded })
+      for network in ["a", "b"] {
+        let result = try daemon.netd("network", "start", network)
+        #expect(result.succeeded, "\(result)")
+      }
+    }
+
+    @Test func aRingThroughAnotherDaemonIsCutAndTold() throws {
+      let one = try TestDaemon(start: false)
+      let two = try TestDaemon(start: false)
+      defer { one.stop(); two.stop() }
+      try one.write(configuration: configuration(two.socket("qemu", of: "lan")))
+      try two.write(configuration: configuration(one.socket("qemu", of: "lan")))
+      for daemon in [one, two] { try daemon.start() }
+      for daemon in [one, two] {
+        let result = try daemon.netd("network", "start", "lan")
+        #expect(result.succeeded, "\(result)")
+      }
+      let told = eventually(within: 30) {
+        (one.log + two.log).contains("the networks behind it are a ring")
+      }
+      #expect(told, "\(one.log)\n\(two.log)")
+    }
+
     @Test func aVirtualMachineHasItsLeaseOfTheNetworkBehindTheSocket() throws {
       try require(.virtualMachine)
       let daemon = try TestDaemon(start: false)

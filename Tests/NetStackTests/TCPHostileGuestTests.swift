@@ -3,6 +3,7 @@
 // Segments that no well-behaved guest sends, or sends in an order that it seldom does.
 
 import PluginAPI
+import TestSupport
 import Testing
 
 @testable import NetStack

@@ -32,6 +32,12 @@ package final class BridgedNetwork: NetworkPlugin {
     _ = try bridge(config)
   }
 
+  /// Whether a network of these options is a port of a bridge.
+  static func serves(_ config: NetworkConfig) -> Bool {
+    guard let bridge = try? config.options.string("interface") else { return false }
+    return !bridge.isEmpty
+  }
+
   private static func bridge(_ config: NetworkConfig) throws(PluginFailure) -> String {
     guard let name = try config.options.string("interface"), !name.isEmpty else {
       throw .invalid(

@@ -48,7 +48,9 @@ package final class SharedNetwork: SwitchedGateway {
   }
 
   package override class func implementation(_ config: NetworkConfig) -> NetworkPlugin.Type {
-    PeerNetwork.serves(config) ? PeerNetwork.self : self
+    if PeerNetwork.serves(config) { return PeerNetwork.self }
+    // Beside Lima's own helper: a port of its bridge, and all else is that one's.
+    return BridgedNetwork.serves(config) ? BridgedNetwork.self : self
   }
 
   package override class func validate(

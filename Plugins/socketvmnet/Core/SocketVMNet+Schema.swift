@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// JSON Schemas of the options, one for each mode. The supervisor makes the TAP of the same options,
-// so every default it needs stands here.
+// schema.json as the descriptors carry it, one for each mode: a plugin is one file. A test holds the two
+// against each other. The supervisor makes the TAP of the same options, so every default it needs
+// stands here.
 
 import Gateway
 

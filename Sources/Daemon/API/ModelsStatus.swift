@@ -71,6 +71,8 @@ package struct NetworkReport: Codable, Sendable {
   package var uplink: UplinkReport?
   /// The host's side of a network of mode shared, host or bridged that runs; nil for others.
   package var hostInterface: HostInterfaceReport?
+  /// The bridge of Lima's own helper that it has joined, whose DHCP and DNS its guests have; nil: none.
+  package var joined: String?
   /// What the network-host itself reports: ports with counters, the plugin's status, DNS counters.
   package var live: JSONValue?
 }

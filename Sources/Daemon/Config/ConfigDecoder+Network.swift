@@ -27,7 +27,10 @@ extension ConfigDecoder {
     }
     let members = mapping(entry.value, path: path, known: Self.networkKeys)
     var marks = ["": entry.keyMark]
-    for (key, member) in members { marks["/" + key] = member.value.mark }
+    for (key, member) in members {
+      marks["/" + key] = member.value.mark
+      marks[YAMLNode.keyPointer("/" + key)] = member.keyMark
+    }
     var settings = NetworkConfiguration.Settings(mode: "")
 
     if let member = members["mode"], !member.value.isNull {
@@ -59,10 +62,35 @@ extension ConfigDecoder {
     }
     var network = NetworkConfiguration(
       name: entry.key, builtin: false, settings: settings, marks: marks)
+    warnOfUseless(network, members)
     let ownDNS = members["dns"].map { decodeDNS($0, path: path + ["dns"]) } ?? DNSChoice()
     ownDNS.completed(by: commonDNS).apply(to: &network)
     return network
   }
+
+  /// Whose addresses the other daemon gives takes none of ours: what is written of them beside `socket` is told.
+  private mutating func warnOfUseless(
+    _ network: NetworkConfiguration, _ members: [String: YAMLNode.Member]
+  ) {
+    guard network.peerSocket != nil, Self.socketModes.contains(network.settings.mode) else {
+      return
+    }
+    let path = ["networks", network.name]
+    for key in ["interface", "gateway", "netmask", "dhcpEnd", "dns"] {
+      guard let member = members[key], !member.value.isNull else { continue }
+      warnings.append(ConfigProblem(.besideSocket, path: path + [key], mark: member.keyMark))
+    }
+    for option in network.settings.options.members
+    where !["socket", "mtu"].contains(option.name) && option.value != .null {
+      let pointer = "/options/" + JSONPointer.escape(option.name)
+      let mark = network.marks[YAMLNode.keyPointer(pointer)] ?? network.mark(at: pointer)
+      warnings.append(
+        ConfigProblem(.besideSocket, path: path + ["options", option.name], mark: mark))
+    }
+  }
+
+  /// Modes whose networks may have another daemon's socket.
+  private static let socketModes = ["shared", "host", "bridged"]
 
   /// A plugin's name, or the path of its file.
   mutating func pin(_ node: YAMLNode, path: [String]) -> PluginPin? {

@@ -22,12 +22,14 @@ package struct ConfigDecoder {
   }
 
   /// Decodes the text of `file`. `homeDirectory` stands for `~/` in paths.
+  /// - Parameter template: what holds for `paths` that it does not name.
   package static func decode(
-    _ bytes: [UInt8], file: String, homeDirectory: String
+    _ bytes: [UInt8], file: String, homeDirectory: String, template: NetworksTemplate = .current
   ) throws(ConfigError) -> Configuration {
     var decoder = ConfigDecoder(homeDirectory: homeDirectory)
     var configuration = Configuration(
-      file: file, present: true, networks: [], pluginDirectories: [], warnings: [])
+      file: file, present: true, networks: [], pluginDirectories: [],
+      paths: .absent(in: template), warnings: [])
     do {
       if let root = try YAMLReader.read(bytes), !root.isNull {
         decoder.decode(root, into: &configuration)
@@ -44,10 +46,12 @@ package struct ConfigDecoder {
   }
 
   /// What holds without a file.
-  package static func withoutFile(_ file: String) -> Configuration {
+  package static func withoutFile(
+    _ file: String, template: NetworksTemplate = .current
+  ) -> Configuration {
     Configuration(
       file: file, present: false, networks: NetworkConfiguration.builtins, pluginDirectories: [],
-      warnings: [])
+      paths: NetworksPaths(template), warnings: [])
   }
 
   /// Adds the networks that are always there. Lima's rule: unless some network has mode user-v2 and a gateway, the

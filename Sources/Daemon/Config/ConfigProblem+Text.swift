@@ -74,6 +74,9 @@ extension ConfigProblem {
       return "`\(text)` is no address: of several, each has to be one; an alias stands alone"
     case .option(let text, let plugin):
       return "\(text) (plugin \(plugin))"
+    case .besideSocket:
+      return
+        "has no effect beside `socket`: addresses, names and router are those of the daemon behind it"
     case .obsoleteKey:
       return "is no longer used by Lima and ignored: it can be deleted"
     }

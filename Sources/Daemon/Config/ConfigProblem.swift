@@ -31,6 +31,8 @@ package struct ConfigProblem: Error, Sendable, Hashable {
     case hostAddress(String)
     /// A value the plugin's schema, or the plugin itself, does not take.
     case option(String, plugin: String)
+    /// A network with another daemon's socket has no use for this key. Not an error.
+    case besideSocket
     /// Lima itself no longer reads this key. Not an error.
     case obsoleteKey
   }

@@ -6,17 +6,21 @@ import Platform
 
 extension Configuration {
   /// - Parameter mayBeMissing: Lima's own file need not be there; one that was asked for must.
+  /// - Parameter template: what holds for `paths` and `group` that no file names.
   /// - Throws: `ConfigError`.
-  package static func load(_ file: String, mayBeMissing: Bool) throws -> Configuration {
+  package static func load(
+    _ file: String, mayBeMissing: Bool, template: NetworksTemplate = .current
+  ) throws -> Configuration {
     let bytes: [UInt8]
     do throws(SystemError) {
       bytes = try Files.read(file, limit: YAMLLimits().bytes)
     } catch  where error.errno == .noSuchFile && mayBeMissing {
-      return ConfigDecoder.withoutFile(file)
+      return ConfigDecoder.withoutFile(file, template: template)
     } catch {
       throw ConfigError(file: file, problems: [ConfigProblem(.unreadable(error.reason))])
     }
     return try ConfigDecoder.decode(
-      bytes, file: file, homeDirectory: CurrentProcess.environment["HOME"] ?? "/")
+      bytes, file: file, homeDirectory: CurrentProcess.environment["HOME"] ?? "/",
+      template: template)
   }
 }

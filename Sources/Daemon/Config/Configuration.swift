@@ -10,8 +10,8 @@ package struct Configuration: Sendable {
   package var networks: [NetworkConfiguration]
   /// `plugins:`, searched after each `--plugin-dir` and before the built-in directory.
   package var pluginDirectories: [String]
-  /// What runs as root, and where: macOS only.
-  package var paths = NetworksPaths.assumed
+  /// What runs as root, and where.
+  package var paths: NetworksPaths
   /// Worth a line in the log, no reason to refuse the file.
   package var warnings: [ConfigProblem]
 }
@@ -64,9 +64,14 @@ package struct NetworkConfiguration: Sendable {
   /// Where things stand, by JSON pointer from the network ("/gateway", "/options/mtu", "/dns/options/ttl").
   package var marks: [String: Mark]
 
-  /// The subnet it names, if it names one.
+  /// The socket of another daemon that is its uplink; nil when there is none.
+  package var peerSocket: String? {
+    settings.options["socket"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+  }
+
+  /// The subnet it has, if it names one. Behind another daemon's socket that one's subnet holds, whatever is written.
   package var subnet: IPv4Subnet? {
-    guard let gateway = settings.gateway, let mask = settings.netmask,
+    guard peerSocket == nil, let gateway = settings.gateway, let mask = settings.netmask,
       let length = IPv4Subnet.prefixLength(ofMask: mask)
     else { return nil }
     return IPv4Subnet(containing: gateway, prefixLength: length)

@@ -5,7 +5,7 @@
 extension Diagnosis {
   func bridges() -> [Finding] {
     guard isLinux else { return [] }
-    return networks(["bridged"]).map { network in
+    return networks(["bridged"]).filter { $0.peerSocket == nil }.map { network in
       guard let request = HostTapRequest(network), case .bridge(let name) = request.place else {
         return Finding(
           .bridge, ["bridged"], .problem, "network \(network.name) names no interface",

@@ -113,6 +113,7 @@ extension Diagnosis {
       guard let subnet = Self.subnet(network) else { return nil }
       let mode = network.settings.mode
       let isTap = DoctorModes.withTap.contains(mode)
+      if let bridge = facts.limaBridges[network.name] { return limaBridge(bridge, network, subnet) }
       guard let clash = clash(subnet, own: facts.taps[network.name]?.name) else {
         return Finding(
           .subnet, [mode], .ok, "network \(network.name): nothing else here has \(subnet)")
@@ -126,8 +127,27 @@ extension Diagnosis {
     }
   }
 
+  /// Lima's own helper has the subnet, or had it.
+  private func limaBridge(
+    _ bridge: LimaBridge, _ network: NetworkConfiguration, _ subnet: IPv4Subnet
+  ) -> Finding {
+    switch bridge.state {
+    case .kept(let pid):
+      Finding(
+        .subnet, [network.settings.mode], .ok,
+        "network \(network.name): Lima's own helper (process \(pid)) keeps \(bridge.name) for it, which is joined: "
+          + "DHCP and DNS are that one's")
+    case .leftOver(let why):
+      Finding(
+        .subnet, [network.settings.mode], .problem,
+        "network \(network.name): \(bridge.name) is left over from Lima's own helper (\(why)), and \(subnet) is "
+          + "taken as long as it is there",
+        remedy: asRoot("ip link del \(bridge.name)"))
+    }
+  }
+
   static func subnet(_ network: NetworkConfiguration) -> IPv4Subnet? {
-    guard network.settings.mode != "bridged",
+    guard network.settings.mode != "bridged", network.peerSocket == nil,
       let gateway = network.settings.gateway
         ?? NetworkConfiguration.defaultGateways[network.settings.mode]
     else { return nil }

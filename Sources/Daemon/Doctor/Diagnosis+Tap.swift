@@ -8,7 +8,14 @@ import Platform
 extension Diagnosis {
   /// The words that `sudo` would have to allow.
   private func words(_ network: NetworkConfiguration) -> [String]? {
-    SudoersLinux.words(network).map { [facts.helper.path] + $0 }
+    request(network).map { [facts.helper.path] + $0.words("open") }
+  }
+
+  /// What the network would ask for now; nil for one that has no interface.
+  private func request(_ network: NetworkConfiguration) -> HostTapRequest? {
+    guard let own = HostTapRequest.wanted(by: network) else { return nil }
+    guard let bridge = facts.limaBridges[network.name], bridge.isKept else { return own }
+    return HostTapRequest(network: network.name, joining: bridge.name)
   }
 
   private func isAllowed(_ network: NetworkConfiguration) -> Bool {
@@ -147,7 +154,7 @@ extension Diagnosis {
     }
     guard owner == facts.user.uid else { return ("belongs to another user (uid \(owner))", delete) }
     // One that does not last is a daemon's, which has just made it.
-    guard tap.persists, let request = HostTapRequest(network) else { return nil }
+    guard tap.persists, let request = request(network) else { return nil }
     switch request.place {
     case .address(let wanted):
       let has = tap.addresses.joined(separator: ", ")

@@ -18,6 +18,8 @@ package struct HostFacts: Sendable {
   /// Why networks.yaml is refused.
   package var configurationError: String?
   package var networks: [NetworkConfiguration] = []
+  /// `paths.varRun` of networks.yaml.
+  package var varRun = ""
   package var user: User
   package var serving = Serving.nobody
   package var runtime = Runtime.works
@@ -38,6 +40,8 @@ package struct HostFacts: Sendable {
   package var interfaces: [String: Interface] = [:]
   /// What this user's ovs-vsctl says of bridges of Open vSwitch; nil: it may change them.
   package var switches: [String: OVSFailure?] = [:]
+  /// What Lima's own helper has made, by network.
+  package var limaBridges: [String: LimaBridge] = [:]
   package var bridgeFilter = BridgeFilter()
   package var vmnet = VMNet()
   /// How the user runs this program.

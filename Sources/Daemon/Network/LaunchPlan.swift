@@ -15,6 +15,8 @@ struct LaunchPlan: Sendable {
   var dnsOptions: JSONObject
   /// Keys that the plugin has no use for.
   var warnings: [String]
+  /// The bridge of Lima's own helper that takes the place of the network's own interface, gateway, DHCP and DNS.
+  var joined: LimaBridge?
 
   /// - Throws: an `ErrorReport` whose message says what is wrong, where, and what to do.
   init(
@@ -70,6 +72,8 @@ struct LaunchPlan: Sendable {
   ) -> NetworkSpec {
     var options = options
     if let peer { options["socket"] = .string(peer) }
+    // A port of that bridge, and nothing of one's own.
+    if let joined { options = ["interface": .string(joined.name)] }
     return NetworkSpec(
       name: network.name, mode: network.settings.mode, plugin: plugin.reference,
       options: JSONValue.object(options).text, dns: dns.reference,
@@ -82,6 +86,7 @@ struct LaunchPlan: Sendable {
   /// - Throws: when the options do not say which.
   func tapRequest() throws(ErrorReport) -> HostTapRequest? {
     guard plugin.plugin.needsTap, peerSocket == nil else { return nil }
+    if let joined { return HostTapRequest(network: network.name, joining: joined.name) }
     if let request = HostTapRequest(network: network.name, options: options) { return request }
     throw ErrorReport(
       code: HostError.Code.invalidConfig.rawValue,

@@ -51,8 +51,9 @@ extension Network {
 
   private func launch(_ registry: Registry) {
     do throws(ErrorReport) {
-      let plan = try planToStart(registry)
+      var plan = try planToStart(registry)
       for warning in plan.warnings { log(.warning, warning) }
+      join(&plan)
       active = plan
       if try takePeer(plan) { return }
       guard let request = try plan.tapRequest() else {
@@ -90,9 +91,11 @@ extension Network {
           log(.warning, caution)
         }
       case .failure(let error):
-        let report = HostTapAdvice(
-          network: name, command: context.command, home: context.homeWords
-        ).report(error)
+        let report = leftOver(
+          plan,
+          HostTapAdvice(
+            network: name, command: context.command, home: context.homeWords
+          ).report(error))
         lacksInterface = true
         interfaceTriedAt = MonotonicClock.now()
         // It ran, and guests wait: what was taken away may come back.

@@ -14,6 +14,7 @@ extension Network {
       // At rest: say what would be loaded, or why it could not be.
       do throws(ErrorReport) {
         plan = try LaunchPlan(network: asked, registry: registry, configFile: configFile)
+        if let path = plan?.peerSocket, let ring = ring(with: path) { throw ring }
       } catch let problem {
         error = error ?? problem
       }
@@ -28,7 +29,7 @@ extension Network {
         + unixgramGuests.values.sorted { $0.id < $1.id },
       forwards: listedForwards, host: link.map { HostReport(pid: $0.pid, since: $0.startedAt) },
       restarts: restarts, retryAt: retryAt, lastExit: lastExit, uplink: peer?.report,
-      hostInterface: hostInterface, live: nil)
+      hostInterface: hostInterface, joined: active?.joined?.name, live: nil)
   }
 
   /// Tells the log why it could not start; nothing when it could, or runs.

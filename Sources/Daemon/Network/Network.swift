@@ -38,6 +38,8 @@ struct NetworkContext {
   let taps: HostTapMaker
   /// Where a network's host uplink is socket_vmnet's: macOS.
   let vmnet: VMNetManager?
+  let peers: PeerMap
+  let limaBridges: LimaBridges
   /// The command line's own file, and the home that root has to be told: for remedies.
   let command: String
   let homeWords: String

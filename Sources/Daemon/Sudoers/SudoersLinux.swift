@@ -12,10 +12,13 @@ package struct SudoersLinux: Sendable {
   package var who: Who
   /// Absolute.
   package var helper: String
+  /// Bridges that Lima's own helper keeps now, by network: joining one takes other words than an interface of one's own.
+  package var joined: [String: String]
 
-  package init(who: Who, helper: String) {
+  package init(who: Who, helper: String, joined: [String: String] = [:]) {
     self.who = who
     self.helper = helper
+    self.joined = joined
   }
 
   /// What a network's interface is asked for with; nil for one that has none.
@@ -39,9 +42,18 @@ package struct SudoersLinux: Sendable {
       // Its words hold what the network's options say: "10.1.0.1/16", a number, a bridge.
       try SudoersWords.check(words, of: "network \(network.name)")
       text += "\n# Network \"\(network.name)\" (\(network.settings.mode))\n"
-      text +=
-        "\(subject) ALL=(root) NOPASSWD:NOSETENV: \(([helper] + words).joined(separator: " "))\n"
+      text += line(subject, words)
+      if let bridge = joined[network.name] {
+        let words = HostTapRequest(network: network.name, joining: bridge).words("open")
+        try SudoersWords.check(words, of: "network \(network.name)")
+        text += "# The same beside Lima's own helper, which keeps \(bridge)\n"
+        text += line(subject, words)
+      }
     }
     return text
+  }
+
+  private func line(_ subject: String, _ words: [String]) -> String {
+    "\(subject) ALL=(root) NOPASSWD:NOSETENV: \(([helper] + words).joined(separator: " "))\n"
   }
 }

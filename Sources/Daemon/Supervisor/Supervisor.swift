@@ -58,9 +58,12 @@ package final class Supervisor {
       servers: servers, bridge: bridge, rest: Rest(loop: loop),
       taps: HostTapMaker(
         loop: loop, helper: options.installation.tapHelper, ports: switchPorts),
-      vmnet: Self.vmnet(loop, options.home, log),
+      vmnet: Self.vmnet(loop, options.home, log), peers: PeerMap(), limaBridges: LimaBridges(),
       command: options.installation.executable,
       homeWords: options.installation.homeWords(for: options.home))
+    context.peers.networks = { [weak self] in
+      self.map { $0.leaving + Array($0.networks.values) } ?? []
+    }
     loop.onWake = { [weak self] in
       guard let self else { return }
       bridge.drain(self)
@@ -192,6 +195,7 @@ package final class Supervisor {
     configuration = new
     for warning in new.warnings { log.warning("\(warning.text(file: new.file))") }
     context.vmnet?.paths = new.paths
+    context.limaBridges.varRun = new.paths.varRun
     plugins.directories = pluginDirectories(new)
     plugins.pinnedFiles = Self.pinnedFiles(new)
     let names = Set(new.networks.map(\.name))

@@ -164,6 +164,7 @@ extension NetworkProcess: ReactorDelegate {
     case .portRetry(let id): ports?.retry(id)
     case .probe(let listener): ports?.probe(listener)
     case .probePorts: ports?.probePorts()
+    case .probeRing: ports?.probeRing()
     case .stopDeadline: stopDeadlinePassed()
     case .retireDeadline(let number): retireDeadlinePassed(number)
     case .dnsSweep: server?.sweep()

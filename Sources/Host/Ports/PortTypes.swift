@@ -57,6 +57,8 @@ package enum PortEnd: Equatable, Sendable {
   case system(call: StaticString, errno: Int32)
   /// Nobody answers at the guest's address any more (unixgram).
   case unreachable
+  /// What the network sent to its uplink came back by this port.
+  case ring
 
   package static func == (a: PortEnd, b: PortEnd) -> Bool { a.description == b.description }
 }
@@ -73,6 +75,8 @@ extension PortEnd: CustomStringConvertible {
       "the \(who) sent a frame length of \(length); the longest frame has \(LND_FRAME_MAX) bytes"
     case .boundaryUnknown: "the place of the next frame is not known"
     case .system(let call, let code): "\(call): \(Errno(code)) (\(Errno(code).name))"
+    case .ring:
+      "what is sent to the network's uplink comes back by this link: the networks behind it are a ring"
     case .unreachable: "nobody receives at the \(who)'s address any more"
     }
   }

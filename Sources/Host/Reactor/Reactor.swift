@@ -46,6 +46,7 @@ enum HostTimer {
   case retireDeadline(UInt64)
   case dnsSweep
   case startIsOver
+  case probeRing
 
   /// As the payload of a timer: what in the top byte, whose in the rest. Ids of
   /// ports and listeners are far below 2^56.
@@ -59,6 +60,7 @@ enum HostTimer {
     case 5: self = .retireDeadline(id)
     case 6: self = .dnsSweep
     case 7: self = .startIsOver
+    case 8: self = .probeRing
     default: return nil
     }
   }
@@ -72,6 +74,7 @@ enum HostTimer {
     case .retireDeadline(let number): 5 << 56 | number & 0xff_ffff_ffff_ffff
     case .dnsSweep: 6 << 56
     case .startIsOver: 7 << 56
+    case .probeRing: 8 << 56
     }
   }
 }

@@ -43,6 +43,16 @@ extension GuestPorts {
     }
     try join(Entry(port, kind: "uplink", isUplink: true))
     log.info("ports", "peer \(label(port)) is connected")
+    learningSwitch.probe(port)
+    scheduleRingProbe()
+  }
+
+  /// Sends the next probe for rings, as long as there is a peer.
+  func probeRing() {
+    isRingProbeScheduled = false
+    guard let learningSwitch = plugin.learningSwitch, learningSwitch.isProbing else { return }
+    learningSwitch.sendProbe()
+    scheduleRingProbe()
   }
 
   /// A macvtap of one guest's.
@@ -109,6 +119,7 @@ extension GuestPorts {
       "dhcpServers": counters.dhcpServers, "ipv6Routers": counters.ipv6Routers,
       "filtered": counters.filtered, "malformed": counters.malformed, "moved": counters.moved,
       "notLearned": counters.notLearned, "stalled": counters.stalled, "stale": counters.stale,
+      "rings": counters.rings,
     ]
   }
 

@@ -52,6 +52,7 @@ final class GuestPorts {
   private var ended: [Port] = []
   private var doomed: [Entry] = []
   private var probesScheduled = false
+  var isRingProbeScheduled = false
   let capture = Capture()
   /// Of a network whose guests have a macvtap each.
   private(set) var cards: CardWires?
@@ -227,6 +228,12 @@ final class GuestPorts {
     guard !probesScheduled else { return }
     probesScheduled = true
     reactor.schedule(.probePorts, at: MonotonicClock.now() &+ UnixgramListener.probeInterval)
+  }
+
+  func scheduleRingProbe() {
+    guard !isRingProbeScheduled else { return }
+    isRingProbeScheduled = true
+    reactor.schedule(.probeRing, at: MonotonicClock.now() &+ LoopProbe.interval)
   }
 
   private func scheduleProbe(_ id: UInt64) {

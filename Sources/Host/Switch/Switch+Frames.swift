@@ -14,6 +14,8 @@ extension Switch {
     static let flood: Int32 = -3
     static let drop: Int32 = -4
     static let none: Int32 = -5
+    /// To the group of probes for rings: ours, or another switch's, which is flooded.
+    static let probe: Int32 = -6
   }
 
   /// What the last frame of a batch taught: most frames are like the one before.
@@ -234,7 +236,9 @@ extension Switch {
 
   private func lookUp(_ destination: UInt64, _ from: Int32, _ now: UInt32) -> Int32 {
     if destination & 0x0100_0000_0000 != 0 {
-      return destination & ~0xf == 0x0180_c200_0000 ? Target.drop : Target.flood
+      if destination & ~0xf == 0x0180_c200_0000 { return Target.drop }
+      return destination == LoopProbe.address && from != MACTable.plugin
+        ? Target.probe : Target.flood
     }
     if from == MACTable.plugin { return addresses.lastPort(of: destination) ?? Target.absent }
     return addresses.port(of: destination, now: now) ?? Target.flood
@@ -255,6 +259,10 @@ extension Switch {
       toPlugin(frames, count)
       toUplinks(frames, count, except: Int(from))
     case Target.drop, Target.none: break
+    case Target.probe:
+      for i in 0..<count where !isProbeBack(frames + i, Int(from)) {
+        emit(frames + i, 1, Target.flood, from)
+      }
     case from: counters.hairpin &+= UInt64(count)
     default: forward(frames, count, to: Int(target))
     }

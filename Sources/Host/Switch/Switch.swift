@@ -13,6 +13,7 @@
 //     plugin sends to one station is for no other guest: to where it was last seen, and to uplinks
 //     if it never was, or is gone. What guests send to one that is gone goes to the plugin, too.
 //   - 01:80:c2:00:00:0x stays on its link (IEEE 802.1Q, 8.6.3).
+//   - A port that leads round to the uplink is closed (LoopProbe.swift).
 //   - Consecutive frames with one target stay one batch. Super-frames stay whole:
 //     a port that cannot carry one cuts it itself.
 //   - Frames between ports find room or are dropped. Small ones may wait for others to the
@@ -62,6 +63,8 @@ package final class Switch {
     package var stalled: UInt64 = 0
     /// Frames sent to ports that are gone.
     package var stale: UInt64 = 0
+    /// Probes for rings that came back.
+    package var rings: UInt64 = 0
     package init() {}
   }
 
@@ -85,6 +88,7 @@ package final class Switch {
 
   package internal(set) var counters = Counters()
   var addressGuard = AddressGuard()
+  var loopProbe = LoopProbe()
   /// Called from inside `receive`, before the frame goes on.
   package var onNotice: ((Notice) -> Void)?
   /// The plugin holds back only what is for a guest whose port is full.
@@ -161,6 +165,7 @@ package final class Switch {
         }
       },
       ready: role == .guest ? Self.guestReady : Self.uplinkReady)
+    if role == .guest { sendProbe() }
     return port.handle
   }
 

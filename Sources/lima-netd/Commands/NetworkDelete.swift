@@ -31,6 +31,10 @@ struct NetworkDelete: ParsableCommand {
     }
     // Lima's rule brings user-v2 back by itself, and `default` is always there.
     try editing.write(file)
-    for name in names { StandardOutput.print("\(name) is deleted") }
+    for name in names {
+      let isBuiltin = NetworkConfiguration.builtins.contains { $0.name == name }
+      StandardOutput.print(
+        "\(name) is deleted" + (isBuiltin ? ": the built-in one takes its place" : ""))
+    }
   }
 }

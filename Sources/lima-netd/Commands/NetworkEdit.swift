@@ -47,6 +47,12 @@ struct NetworkEdit: ParsableCommand {
       changes.insert(("mode", mode), at: 0)
     }
     let before = try editing.network(name, in: file)
+    do {
+      changes += try NetworkDraft(
+        mode: draft.mode ?? "", gateway: draft.gateway, dhcpEnd: draft.dhcpEnd,
+        interface: draft.interface
+      ).completion(of: before)
+    } catch { throw CommandFailure("\(error)") }
     if let end = before.settings.dhcpEnd, draft.dhcpEnd == nil, let gateway = draft.gateway {
       changes += NetworkDraft.end(end, movedTo: gateway)
     }

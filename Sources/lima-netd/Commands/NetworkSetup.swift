@@ -51,11 +51,21 @@ struct NetworkSetup: ParsableCommand {
           "Let sudo make them without a password:  lima-netd sudoers | sudo tee /etc/sudoers.d/lima-netd"
       )
     }
+    if boot, let bridge = setup.joined(request) {
+      throw CommandFailure(
+        "\(bridge) is made by Lima's own helper when it starts, not at boot: there would be nothing to join",
+        remedy: "Without --boot it is joined now.")
+    }
     try SwitchSetup(setup).make(request)
     if boot { try BootUnit(setup).install(request.words("setup")) }
     StandardOutput.print(
       "\(setup.interface) is set up for \(setup.userName): network \(name) needs no root from now on"
     )
+    if let bridge = setup.joined(request) {
+      StandardOutput.print(
+        "It is a port of \(bridge), which Lima's own helper keeps: without that helper, set it up again"
+      )
+    }
   }
 }
 
@@ -132,18 +142,40 @@ struct HostSetup {
         try writeDefaultFile()
         return try Configuration.load(home.configFile, mayBeMissing: true)
       }
+      let varRun = configuration.paths.varRun
       guard let found = configuration.networks.first(where: { $0.name == network }) else {
         throw CommandFailure(
           "There is no network \(network) in \(home.configFile)",
           remedy: "Add it, as \(userName):  \(creation)\n"
             + "Another home than that of \(userName) is given with --lima-home.")
       }
+      if let socket = found.peerSocket {
+        throw CommandFailure(
+          "Network \(network) has the socket \(socket) of another daemon for its uplink: no interface of "
+            + "the host is made, and no root is needed",
+          remedy:
+            "To have an interface instead, take `socket` out of its options in \(home.configFile)."
+        )
+      }
       guard let request = HostTapRequest.wanted(by: found) else {
         throw CommandFailure(
           "Network \(network) is of mode \(found.settings.mode), which needs no interface of the host"
         )
       }
+      if LimaBridge.modes.contains(found.settings.mode),
+        let bridge = LimaBridgeProbe.system.look(for: network, varRun: varRun), bridge.isKept
+      {
+        return HostTapRequest(network: network, joining: bridge.name)
+      }
       return request
+    }
+
+    /// The bridge of Lima's own helper that the request is about; nil: none of its.
+    func joined(_ request: HostTapRequest) -> String? {
+      guard case .bridge(let bridge) = request.place, bridge == LimaBridge.name(of: network) else {
+        return nil
+      }
+      return bridge
     }
 
     /// A home without networks.yaml gets Lima's default one when the network is one of its: it is the user's file.
@@ -192,6 +224,7 @@ struct HostSetup {
     }
   #else
     func request() throws -> HostTapRequest { throw CommandFailure("Linux only") }
+    func joined(_ request: HostTapRequest) -> String? { nil }
     func helper(_ words: [String]) throws {}
   #endif
 }

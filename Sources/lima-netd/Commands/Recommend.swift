@@ -37,10 +37,8 @@ struct Recommend: ParsableCommand {
         "vmType vz is macOS's own: on Linux VMs are of vmType qemu", remedy: nil)
     }
     let modes = try knownModes()
-    let file = try home.resolve().configFile
-    let networks = (try? Configuration.load(file, mayBeMissing: true))?.networks ?? []
     if explain {
-      let rows = Self.rows(modes, networks)
+      let rows = Self.rows(modes, try HostProbe(home: home.resolve()).facts())
       return try listing.show(rows) { RecommendText.table(rows) }
     }
     guard let from = try from ?? ask() else {
@@ -49,11 +47,13 @@ struct Recommend: ParsableCommand {
         remedy: "Say --from localhost, host, vms or lan; --explain shows what follows from each.")
     }
     let choice = NetworkChoice.choose(from, type, on: system)
-    let socket = try home.resolve().networkSockets(choice.network).qemu
+    let place = try home.resolve()
+    let state =
+      try system == .current
+      ? Self.state(choice, modes, HostProbe(home: place).facts()) : nil
     try listing.show(choice) {
       RecommendText.choice(
-        choice, socket: socket,
-        state: system == .current ? Self.state(choice, modes, networks) : nil)
+        choice, socket: place.networkSockets(choice.network).qemu, state: state)
     }
   }
 
@@ -65,46 +65,36 @@ struct Recommend: ParsableCommand {
     return report.modes.map(\.mode)
   }
 
-  /// Whether a network works here now: served, in networks.yaml, and a bridge where it needs one.
+  /// Whether a network works here now: served, in networks.yaml, and with nothing that `doctor` finds missing.
   static func state(
-    _ choice: NetworkChoice, _ modes: [String], _ networks: [NetworkConfiguration]
+    _ choice: NetworkChoice, _ modes: [String], _ facts: HostFacts
   ) -> ModeState {
     guard let mode = choice.mode else { return .served }
     guard modes.contains(mode) else { return .unserved("no plugin serves mode \(mode)") }
-    guard let network = networks.first(where: { $0.name == choice.network }) else {
+    if let error = facts.configurationError { return .unserved("networks.yaml: \(error)") }
+    // What is wrong with other networks of the mode is theirs.
+    var own = facts
+    own.networks = facts.networks.filter { $0.name == choice.network }
+    guard !own.networks.isEmpty else {
       return .unserved(
         "networks.yaml has no network \(choice.network): \(CreationCommand.text(choice.network, mode: mode))"
       )
     }
-    if mode == "bridged", let bridge = network.settings.interface,
-      !isBridge(bridge)
-    {
-      return .unserved("this host has no bridge and no network card \(bridge)")
+    let problem = Diagnosis(own).findings().first {
+      $0.status == .problem && $0.modes.contains(mode)
     }
-    return .served
+    guard let problem else { return .served }
+    return .unserved(problem.text + (problem.remedy.map { ": \($0)" } ?? ""))
   }
 
-  /// Linux's, or one of Open vSwitch; or a network card.
-  private static func isBridge(_ name: String) -> Bool {
-    guard BridgeCheck.isName(name) else { return false }
-    #if os(Linux)
-      guard var netlink = try? Netlink(), let link = try? netlink.hostTap(named: name) else {
-        return false
-      }
-      return link.kind == "bridge" || link.datapath != nil || link.isNetworkCard
-    #else
-      return false
-    #endif
-  }
-
-  static func rows(_ modes: [String], _ networks: [NetworkConfiguration]) -> [RecommendRow] {
+  static func rows(_ modes: [String], _ facts: HostFacts) -> [RecommendRow] {
     var rows: [RecommendRow] = []
     for from in ReachedFrom.allCases {
       for (system, type) in [(HostSystem.linux, VMType.qemu), (.macos, .qemu), (.macos, .vz)] {
         let choice = NetworkChoice.choose(from, type, on: system)
         var here = "-"
         if system == .current {
-          if case .unserved(let why) = state(choice, modes, networks) {
+          if case .unserved(let why) = state(choice, modes, facts) {
             here = why
           } else {
             here = "yes"

@@ -72,10 +72,11 @@ struct SudoersText {
   init(home: LimaHome, platform: HostSystem, user: String?) throws {
     self.platform = platform
     configFile = home.configFile
-    let networks = try Configuration.load(configFile, mayBeMissing: true).networks
     let template =
       platform == .macos ? NetworksTemplate.macOS() : NetworksTemplate.linux(groups: [])
-    var paths = try NetworksPaths.load(configFile, defaults: template)
+    let configuration = try Configuration.load(configFile, mayBeMissing: true, template: template)
+    let networks = configuration.networks
+    var paths = configuration.paths
     switch platform {
     case .macos:
       if let flaw = paths.flaw(ofNames: networks.filter { !$0.builtin }) {
@@ -95,7 +96,7 @@ struct SudoersText {
       text = try SudoersMacOS(paths: paths, isInstalled: isInstalled).text(networks)
       commands = []
     case .linux:
-      if !Files.exists(configFile) { paths.group = "" }
+      if !configuration.present { paths.group = "" }
       let helper = Installation(executable: try ChildProcess.ownPath()).tapHelper
       if let flaw = HelperSafety.flaw(of: helper) {
         throw CommandFailure(
@@ -107,10 +108,30 @@ struct SudoersText {
       if let flaw = paths.flaw(ofNames: networks.filter { !$0.builtin }) {
         throw CommandFailure(flaw)
       }
-      text = try SudoersLinux(who: who, helper: helper).text(networks)
-      commands = networks.compactMap { SudoersLinux.words($0).map { [helper] + $0 } }
+      let joined = Self.joined(networks, varRun: paths.varRun)
+      text = try SudoersLinux(who: who, helper: helper, joined: joined).text(networks)
+      commands =
+        networks.compactMap { SudoersLinux.words($0).map { [helper] + $0 } }
+        + joined.map { [helper] + HostTapRequest(network: $0, joining: $1).words("open") }
     }
     self.paths = paths
+  }
+
+  /// Bridges of Lima's own helper that the networks would join now.
+  private static func joined(
+    _ networks: [NetworkConfiguration], varRun: String
+  ) -> [String: String] {
+    var joined: [String: String] = [:]
+    #if os(Linux)
+      for network in networks
+      where LimaBridge.modes.contains(network.settings.mode) && network.peerSocket == nil {
+        guard let bridge = LimaBridgeProbe.system.look(for: network.name, varRun: varRun),
+          bridge.isKept
+        else { continue }
+        joined[network.name] = bridge.name
+      }
+    #endif
+    return joined
   }
 
   private static func who(_ user: String?, group: String) throws -> SudoersLinux.Who {

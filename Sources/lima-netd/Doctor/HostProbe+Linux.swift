@@ -16,9 +16,17 @@ import Platform
         path: installation.tapHelper, flaw: HelperSafety.flaw(of: installation.tapHelper))
       if !facts.isRoot { facts.sudo = Self.sudo() }
       for network in facts.networks {
-        guard let request = HostTapRequest(network),
+        guard var request = HostTapRequest.wanted(by: network),
           DoctorModes.withTap.contains(network.settings.mode)
         else { continue }
+        if LimaBridge.modes.contains(network.settings.mode),
+          let bridge = LimaBridgeProbe.system.look(for: network.name, varRun: facts.varRun)
+        {
+          facts.limaBridges[network.name] = bridge
+          if bridge.isKept {
+            request = HostTapRequest(network: network.name, joining: bridge.name)
+          }
+        }
         facts.taps[network.name] = tap(network.name, request, user: facts.user.uid)
         if case .bridge(let bridge) = request.place {
           facts.interfaces[bridge] = interface(bridge)

@@ -9,7 +9,7 @@ import Platform
   extension HostProbe {
     func probeMacOS(_ facts: inout HostFacts) {
       let paths =
-        (try? NetworksPaths.load(home.configFile, defaults: NetworksTemplate.macOS()))
+        (try? Configuration.load(home.configFile, mayBeMissing: true))?.paths
         ?? NetworksPaths()
       facts.vmnet.path = paths.socketVMNet
       facts.vmnet.isInstalled = !paths.socketVMNet.isEmpty && Files.exists(paths.socketVMNet)

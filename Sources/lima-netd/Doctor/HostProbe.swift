@@ -22,7 +22,9 @@ struct HostProbe {
       system: system, home: home,
       user: HostFacts.User(uid: own, groups: AccountNames.ownGroups))
     do {
-      facts.networks = try Configuration.load(home.configFile, mayBeMissing: true).networks
+      let configuration = try Configuration.load(home.configFile, mayBeMissing: true)
+      facts.networks = configuration.networks
+      facts.varRun = configuration.paths.varRun
     } catch {
       facts.networks = NetworkConfiguration.builtins
       facts.configurationError =

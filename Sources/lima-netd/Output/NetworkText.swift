@@ -24,6 +24,9 @@ enum NetworkText {
     if let uplink = network.uplink, uplink.state == .connecting {
       return "not connected to \(uplink.socket)" + (uplink.error.map { ": \($0)" } ?? "")
     }
+    if let bridge = network.joined {
+      return "a port of \(bridge), which Lima's own helper keeps: addresses are its dnsmasq's"
+    }
     if network.restarts > 0 {
       return
         "restarted \(Plural.times(network.restarts)), last: \(network.lastExit?.reason ?? "unknown")"
@@ -64,6 +67,7 @@ enum NetworkText {
       add("interface", "\(interface.name), \(kind)\(place)")
       add("", interface.limits)
     }
+    add("joined", network.joined.map { "\($0), which Lima's own helper keeps, with DHCP and DNS" })
     if network.restarts > 0 { add("restarts", String(network.restarts)) }
     add("retry", network.retryAt)
     add("last exit", network.lastExit.map { "\($0.reason), \($0.time)" })

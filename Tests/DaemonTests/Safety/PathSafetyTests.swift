@@ -221,18 +221,6 @@ import Testing
         .hasSuffix("is world-writable") == true)
   }
 
-  @Test func `paths and group are read of the file's text`() throws {
-    let text = """
-      paths: {socketVMNet: "/a/b", varRun: /c, sudoers: /d, vdeVMNet: /e}
-      group: staff
-      networks: {}
-      """
-    let paths = try NetworksPaths(yaml: Array(text.utf8))
-    #expect(
-      paths == NetworksPaths(socketVMNet: "/a/b", varRun: "/c", sudoers: "/d", group: "staff"))
-    #expect(try NetworksPaths(yaml: Array("group: [a]\npaths: 7\n".utf8)) == NetworksPaths())
-  }
-
   // MARK: Real files
 
   @Test func `real files of root's, and what others could change`() throws {

@@ -53,6 +53,20 @@ import Testing
         """)
   }
 
+  @Test func `a bridge of Lima's own helper takes a line of its own, a socket none`() throws {
+    let sudoers = SudoersLinux(who: .group("sudo"), helper: "/x/tap", joined: ["a": "lima-a"])
+    let text = try sudoers.text(
+      Self.networks(
+        "networks: {a: {mode: shared}, b: {mode: bridged, options: {socket: /s}}}"))
+    let head = "%sudo ALL=(root) NOPASSWD:NOSETENV: /x/tap open a"
+    #expect(
+      text.split(separator: "\n").suffix(3) == [
+        "\(head) --address 192.168.105.1/24",
+        "# The same beside Lima's own helper, which keeps lima-a",
+        "\(head) --bridge lima-a",
+      ])
+  }
+
   @Test func `without socket_vmnet there are comments, and nothing of it may run`() throws {
     let text = try SudoersMacOS(paths: Self.paths, isInstalled: false).text(
       Self.networks(Self.lima))

@@ -5,6 +5,7 @@
 
 import FuzzDaemonTargets
 import FuzzTargets
+import TestSupport
 import Testing
 
 import class Foundation.FileManager
@@ -34,7 +35,7 @@ struct ReplayTests {
   func `inputs made from the corpus pass`(name: String) throws {
     let target = try #require(FuzzTarget.named(name, in: Self.targets))
     let inputs = target.seeds + Self.corpus(name)
-    var random = Mutator(state: 1)
+    var random = SeededGenerator(seed: 1)
     for _ in 0..<1000 { target.run(random.mutate(inputs)) }
   }
 
@@ -48,19 +49,9 @@ struct ReplayTests {
   }
 }
 
-/// Flips, cuts and joins (SplitMix64).
-private struct Mutator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-
-  mutating func mutate(_ inputs: [[UInt8]]) -> [UInt8] {
+extension SeededGenerator {
+  /// Flips, cuts and joins.
+  fileprivate mutating func mutate(_ inputs: [[UInt8]]) -> [UInt8] {
     var bytes = inputs.randomElement(using: &self) ?? []
     if Bool.random(using: &self) { bytes += inputs.randomElement(using: &self) ?? [] }
     for _ in 0..<Int.random(in: 0...6, using: &self) where !bytes.isEmpty {

@@ -2,6 +2,7 @@
 
 import Platform
 import PluginAPI
+import TestSupport
 import Testing
 
 @testable import Host
@@ -71,7 +72,7 @@ import Testing
     #expect(port.send(owned) == 70)
     #expect(drain(port, guest) == frames)
 
-    var random = SeededGenerator(2)
+    var random = SeededGenerator(seed: 2)
     let payload = random.bytes(20_000)
     let frame = TestPacket.offloaded(.v4, payload: payload, gsoSize: 100).sliced(at: [66, 5000])
     #expect(port.send([frame]) == 1)
@@ -82,7 +83,7 @@ import Testing
 
   @Test("A full guest makes the sender wait, and every frame arrives in order")
   func backPressure() throws {
-    var random = SeededGenerator(4)
+    var random = SeededGenerator(seed: 4)
     let (port, guest) = try make()
     var sent: [[UInt8]] = []
     var received: [[UInt8]] = []
@@ -106,7 +107,7 @@ import Testing
 
   @Test("Super-frames cut short by a full guest are completed")
   func superFrameBackPressure() throws {
-    var random = SeededGenerator(6)
+    var random = SeededGenerator(seed: 6)
     let (port, guest) = try make()
     var payloads: [UInt8] = []
     var received: [[UInt8]] = []

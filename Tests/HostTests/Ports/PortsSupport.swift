@@ -190,22 +190,6 @@ func socketPair(_ kind: UnixSocket.Kind) throws -> (Int32, TestFD) {
   return (a, TestFD(b))
 }
 
-/// A small generator, so that a failure can be repeated.
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-  init(_ seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-  mutating func bytes(_ count: Int) -> [UInt8] {
-    (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) }
-  }
-}
-
 /// read(2), for descriptors that are no sockets.
 func readInto(_ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
   read(fd, buffer.baseAddress, buffer.count)

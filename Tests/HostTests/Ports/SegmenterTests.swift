@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import PluginAPI
+import TestSupport
 import Testing
 
 @testable import Host
@@ -47,7 +48,7 @@ import Testing
     "A TCP super-frame becomes segments that a receiver accepts",
     arguments: [TestPacket.Family.v4, .v6], [1, 1447, 1448, 1449, 30001, 65000])
   func tcp(family: TestPacket.Family, length: Int) throws {
-    var random = SeededGenerator(UInt64(length))
+    var random = SeededGenerator(seed: UInt64(length))
     let payload = random.bytes(length)
     let frame = TestPacket.offloaded(family, payload: payload, gsoSize: 1448, flags: 0x99)
     let segments = try #require(Self.cut(frame))
@@ -67,7 +68,7 @@ import Testing
 
   @Test("UDP super-frames, VLAN tags and IP options are cut, too", arguments: [false, true])
   func variants(tag: Bool) throws {
-    var random = SeededGenerator(3)
+    var random = SeededGenerator(seed: 3)
     let payload = random.bytes(10_001)
     for frame in [
       TestPacket.offloaded(.v4, udp: true, payload: payload, gsoSize: 1200, tag: tag),
@@ -84,7 +85,7 @@ import Testing
 
   @Test("Slices of any length give the same segments")
   func slices() throws {
-    var random = SeededGenerator(5)
+    var random = SeededGenerator(seed: 5)
     let payload = random.bytes(9_999)
     let whole = try #require(Self.cut(TestPacket.offloaded(.v4, payload: payload, gsoSize: 1001)))
     for _ in 0..<200 {
@@ -98,7 +99,7 @@ import Testing
 
   @Test("An unfinished checksum is completed", arguments: [TestPacket.Family.v4, .v6])
   func checksum(family: TestPacket.Family) throws {
-    var random = SeededGenerator(7)
+    var random = SeededGenerator(seed: 7)
     for length in [0, 1, 2, 63, 64, 65, 1459, 65_000] {
       for udp in [false, true] {
         let payload = random.bytes(length)
@@ -159,7 +160,7 @@ import Testing
 
   @Test("10,000 random descriptions of frames never trap")
   func garbage() {
-    var random = SeededGenerator(11)
+    var random = SeededGenerator(seed: 11)
     var accepted = 0
     for round in 0..<10_000 {
       let udp = Bool.random(using: &random)

@@ -2,6 +2,7 @@
 
 import Platform
 import PluginAPI
+import TestSupport
 import Testing
 
 @testable import Host
@@ -115,7 +116,7 @@ import Testing
 
   @Test("What a real short write leaves is completed by the next process")
   func shortWrite() throws {
-    var random = SeededGenerator(9)
+    var random = SeededGenerator(seed: 9)
     for _ in 0..<25 {
       let slot = Slot()
       let (fd, guest) = try socketPair(.stream)
@@ -166,7 +167,7 @@ import Testing
 
   @Test("A slot of random bytes is unknown, or sensible")
   func garbage() {
-    var random = SeededGenerator(10)
+    var random = SeededGenerator(seed: 10)
     let slot = Slot()
     #expect(slot.journal.recover() == nil)
     for _ in 0..<2000 {

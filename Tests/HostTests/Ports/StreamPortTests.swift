@@ -2,6 +2,7 @@
 
 import Platform
 import PluginAPI
+import TestSupport
 import Testing
 
 @testable import Host
@@ -189,7 +190,7 @@ import Testing
 
   @Test("Random bytes end the port or are frames, and nothing traps")
   func garbage() throws {
-    var random = SeededGenerator(1)
+    var random = SeededGenerator(seed: 1)
     for _ in 0..<300 {
       let (port, guest) = try make()
       for _ in 0..<5 where port.end == nil {
@@ -279,7 +280,7 @@ import Testing
   @Test("Super-frames arrive as segments")
   func superFrames() throws {
     let (port, guest) = try make()
-    var random = SeededGenerator(2)
+    var random = SeededGenerator(seed: 2)
     let payload = random.bytes(60_000)
     let frame = TestPacket.offloaded(.v4, payload: payload, gsoSize: 100).sliced(at: [66, 5000])
     #expect(port.send([frame]) == 1)
@@ -312,7 +313,7 @@ import Testing
 
   @Test("A full guest makes the sender wait, and every byte arrives in order")
   func backPressure() throws {
-    var random = SeededGenerator(4)
+    var random = SeededGenerator(seed: 4)
     for round in 0..<8 {
       inbox.readies = []
       let (port, guest) = try make(sendBuffer: Int32(round % 2 == 0 ? 1 : 30_000))
@@ -344,7 +345,7 @@ import Testing
 
   @Test("A super-frame cut short by a full guest is completed, whatever else waits")
   func superFrameBackPressure() throws {
-    var random = SeededGenerator(6)
+    var random = SeededGenerator(seed: 6)
     for _ in 0..<4 {
       let (port, guest) = try make(sendBuffer: 8000)
       var payloads: [UInt8] = []
@@ -459,7 +460,7 @@ import Testing
 
   @Test("10,000 random frames leave the stream in order")
   func randomFrames() throws {
-    var random = SeededGenerator(8)
+    var random = SeededGenerator(seed: 8)
     let (port, guest) = try make()
     var frames = 0
     for _ in 0..<1000 {

@@ -5,6 +5,7 @@
 
 import Platform
 import PluginAPI
+import TestSupport
 import Testing
 
 @testable import Host
@@ -65,7 +66,7 @@ import Testing
 
     @Test("A super-frame arrives whole with a vnet header, in segments without")
     func superFrames() throws {
-      var random = SeededGenerator(3)
+      var random = SeededGenerator(seed: 3)
       let payload = random.bytes(40_000)
       for vnet in [true, false] {
         for udp in [true, false] {
@@ -90,7 +91,7 @@ import Testing
 
     @Test("A guest's super-frame is read with its fields, and another TAP takes it as it is")
     func offloadsBothWays() throws {
-      var random = SeededGenerator(5)
+      var random = SeededGenerator(seed: 5)
       let payload = random.bytes(30_000)
       let scene = try TapScene(vnetHeader: true)
       let port = TapPort(PortOptions(id: 1), fd: scene.tap, vnetHeader: true, memory: memory)
@@ -113,7 +114,7 @@ import Testing
       let scene = try TapScene(vnetHeader: vnet)
       let port = TapPort(PortOptions(id: 1), fd: scene.tap, vnetHeader: vnet, memory: memory)
       inbox.attach(port)
-      var random = SeededGenerator(7)
+      var random = SeededGenerator(seed: 7)
       for _ in 0..<1000 {
         let batch = (0..<10).map { _ -> OwnedFrame in
           let owned = TestPacket.offloaded(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import PluginAPI
+import TestSupport
 import Testing
 
 @testable import Host
@@ -316,7 +317,7 @@ import Testing
   func garbage() {
     let scene = guarded()
     scene.fabric.serveDHCP(true)
-    var random = SeededGenerator(3)
+    var random = SeededGenerator(seed: 3)
     for length in 14...80 {
       for type in [[8, 6], [8, 0], [0x86, 0xdd], [0x81, 0]] as [[UInt8]] {
         var bytes = random.bytes(length)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import TestSupport
 import Testing
 
 @testable import Host
@@ -136,7 +137,7 @@ import Testing
   func model() {
     var table = MACTable(ports: 8, portLimit: 4096)
     var model: [UInt64: Int32] = [:]
-    var random = SeededGenerator(1)
+    var random = SeededGenerator(seed: 1)
     for _ in 0..<100_000 {
       let address = UInt64.random(in: 1...1500, using: &random) &* 0x1_0001
       let port = Int32.random(in: 0..<8, using: &random)

@@ -2,6 +2,7 @@
 
 import Platform
 import PluginAPI
+import TestSupport
 import Testing
 
 @testable import Host
@@ -353,7 +354,7 @@ import Testing
   @Test("10,000 random frames never trap")
   func garbage() {
     let scene = Scene()
-    var random = SeededGenerator(1)
+    var random = SeededGenerator(seed: 1)
     for _ in 0..<1000 {
       let frames = (0..<10).map { _ in
         var bytes = random.bytes(Int.random(in: 14...80, using: &random))

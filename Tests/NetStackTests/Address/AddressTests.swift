@@ -2,6 +2,7 @@
 //
 // Addresses as text and as networks.
 
+import TestSupport
 import Testing
 
 @testable import NetStack

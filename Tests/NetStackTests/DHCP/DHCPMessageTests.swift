@@ -2,6 +2,7 @@
 //
 // The wire format of DHCP: option parts, overloaded fields, bounds, and any bytes at all.
 
+import TestSupport
 import Testing
 
 @testable import NetStack

@@ -2,6 +2,7 @@
 //
 // Reassembly against every order, overlap, hole and flood that a guest may send.
 
+import TestSupport
 import Testing
 
 @testable import NetStack

@@ -2,6 +2,7 @@
 //
 // The checksum against a reference that follows RFC 1071 word by word.
 
+import TestSupport
 import Testing
 
 @testable import NetStack

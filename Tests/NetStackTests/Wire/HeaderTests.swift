@@ -2,6 +2,7 @@
 //
 // What is emitted is parsed back equal, for every header and any field values.
 
+import TestSupport
 import Testing
 
 @testable import NetStack

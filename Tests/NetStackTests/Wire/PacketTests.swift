@@ -2,6 +2,7 @@
 //
 // Views of real frames, of frames with one thing wrong, and of noise.
 
+import TestSupport
 import Testing
 
 @testable import NetStack

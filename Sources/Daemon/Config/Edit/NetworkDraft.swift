@@ -26,6 +26,7 @@ package struct NetworkDraft: Sendable, Hashable {
     case notCIDR(String)
     case notUnicast(String)
     case notAddress(String)
+    case notInterface(String)
 
     package var description: String {
       switch self {
@@ -38,6 +39,9 @@ package struct NetworkDraft: Sendable, Hashable {
         return "invalid IP address: \(text) cannot be a gateway's: take one as 192.168.110.1"
       case .notAddress(let text):
         return "invalid IP address: `\(text)`: write four numbers, as 192.168.110.254"
+      case .notInterface(let text):
+        return
+          "invalid interface `\(text)`: 1 to 15 letters and digits, with single `.`, `_` or `-` between them"
       }
     }
   }
@@ -73,8 +77,37 @@ package struct NetworkDraft: Sendable, Hashable {
       guard let address = IPv4Address(dhcpEnd) else { throw .notAddress(dhcpEnd) }
       changes.append(("dhcpEnd", "\(address)"))
     }
-    if let interface { changes.append(("interface", interface)) }
+    if let interface {
+      // What sudoers, file names and Lima would refuse later.
+      guard Identifier.isValid(interface), interface.utf8.count < 16 else {
+        throw .notInterface(interface)
+      }
+      changes.append(("interface", interface))
+    }
     return changes
+  }
+
+  /// What a network that is edited takes besides: keys that its mode has no use for go.
+  /// - Throws: when it would lack what its mode needs, or was given what its mode has no use for.
+  package func completion(of before: NetworkConfiguration) throws(Flaw) -> [NetworksText.Change] {
+    let settings = before.settings
+    let mode = mode.isEmpty ? settings.mode : mode
+    switch mode {
+    case "bridged":
+      if gateway != nil { throw .refuses(mode: mode, "gateway") }
+      if dhcpEnd != nil { throw .refuses(mode: mode, "dhcpEnd") }
+      guard !(interface ?? settings.interface ?? "").isEmpty || before.peerSocket != nil else {
+        throw .needs(mode: mode, "interface")
+      }
+      return [("gateway", nil), ("netmask", nil), ("dhcpEnd", nil)]
+    case "user-v2", "shared", "host":
+      if interface != nil { throw .refuses(mode: mode, "interface") }
+      if mode == "user-v2", gateway == nil, settings.gateway == nil {
+        throw .needs(mode: mode, "gateway")
+      }
+      return [("interface", nil)]
+    default: return []
+    }
   }
 
   /// The change of a `dhcpEnd` that is not inside the network of a new gateway: that network's last address.

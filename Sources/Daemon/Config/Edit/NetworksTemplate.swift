@@ -27,6 +27,15 @@ package struct NetworksTemplate: Sendable {
       sudoers: "/private/etc/sudoers.d/lima", group: "admin", bridgedInterface: "en0")
   }
 
+  /// That of this system, where it does not matter which groups there are.
+  package static var current: NetworksTemplate {
+    #if os(Linux)
+      .linux(groups: [])
+    #else
+      .macOS()
+    #endif
+  }
+
   package var text: String {
     """
     # Networks of virtual machines, read by Lima and by lima-netd.

@@ -21,6 +21,8 @@ enum HostTapError: Error, Sendable {
   /// It was set up with other settings than the network has now.
   case outdated(interface: String, has: String, wants: String)
   case busy(interface: String)
+  /// Another interface has an address in the network's subnet.
+  case subnetTaken(wants: String, interface: String, has: String)
   /// The interface that networks.yaml names cannot carry guests.
   case unsuitable(String)
   /// It could be made, and not made a port of this bridge of Open vSwitch.
@@ -91,6 +93,11 @@ struct HostTapAdvice {
       )
     case .busy(let interface):
       (.busy, "its interface \(interface) is in use: another lima-netd of yours serves it")
+    case .subnetTaken(let wants, let interface, let has):
+      (
+        .exists,
+        "the subnet of \(wants) is on interface \(interface) already, which has \(has): give it another `gateway`"
+      )
     case .unsuitable(let reason): (.invalidConfig, reason)
     case .openVSwitch(let failure, let bridge):
       (

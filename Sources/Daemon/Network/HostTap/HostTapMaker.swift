@@ -27,6 +27,8 @@ final class HostTapMaker {
   var judge: (String) -> PathFlaw? = { HelperSafety.flaw(of: $0) }
   /// Looks at a bridge before anybody is asked for a port of it; tests give their own.
   var bridges = BridgeCheck()
+  /// The host's addresses; tests give their own.
+  var hostAddresses: () -> [HostAddress] = { (try? HostInterfaces.addresses()) ?? [] }
   /// sudo notes every refusal in the system's log: it is not asked again until then.
   var refusals: [HostTapRequest: (until: UInt64, error: HostTapError)] = [:]
 
@@ -123,6 +125,11 @@ final class HostTapMaker {
         guard link.mtu == UInt32(request.mtu) else {
           throw HostTapError.outdated(
             interface: name, has: "MTU \(link.mtu)", wants: "MTU \(request.mtu)")
+        }
+        // The helper looked when it was set up; others may have come since.
+        if let clash = SubnetOwner.find(of: wanted, except: name, among: hostAddresses()) {
+          throw HostTapError.subnetTaken(
+            wants: wanted, interface: clash.interface, has: clash.text)
         }
       case .bridge(let bridge):
         let master = try netlink.hostTap(named: bridge)

@@ -43,6 +43,13 @@ package struct HostTapRequest: Sendable, Hashable {
     mtu = options["mtu"]?.integer() ?? 1500
   }
 
+  /// A port of a bridge that somebody else keeps.
+  package init(network: String, joining bridge: String) {
+    self.network = network
+    place = .bridge(bridge)
+    mtu = 0
+  }
+
   /// The same of what networks.yaml says, without any plugin's schema.
   package init?(_ network: NetworkConfiguration) {
     var options = network.settings.options
@@ -68,6 +75,7 @@ extension HostTapRequest {
 
   /// What a network of networks.yaml asks for; nil for one that has no interface of the host's.
   package static func wanted(by network: NetworkConfiguration) -> HostTapRequest? {
-    modesWithout.contains(network.settings.mode) ? nil : HostTapRequest(network)
+    modesWithout.contains(network.settings.mode) || network.peerSocket != nil
+      ? nil : HostTapRequest(network)
   }
 }

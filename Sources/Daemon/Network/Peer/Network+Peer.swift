@@ -12,13 +12,7 @@ extension Network {
   /// - Returns: whether it has one.
   func takePeer(_ plan: LaunchPlan) throws(ErrorReport) -> Bool {
     if let path = plan.peerSocket {
-      guard !leadsBack(path) else {
-        throw ErrorReport(
-          code: HostError.Code.invalidConfig.rawValue,
-          message:
-            "network \(name): `socket: \(path)` is a socket of this very network: name that of another daemon "
-            + "or network")
-      }
+      if let ring = ring(with: path) { throw ring }
       leavePeer()
       keepPeer(path)
       try launch(plan)
@@ -56,13 +50,17 @@ extension Network {
       log: { [weak self] isTrouble, text in self?.log(isTrouble ? .warning : .info, text) })
   }
 
-  /// Every frame would come back for ever.
-  private func leadsBack(_ path: String) -> Bool {
-    let own = [
-      sockets.paths.qemu, sockets.paths.fd, sockets.paths.unixgram, sockets.paths.endpoint,
-    ]
-    let real = (try? Files.realPath(path)) ?? path
-    return own.contains { $0 == path || ((try? Files.realPath($0)) ?? $0) == real }
+  /// Why a network must not have this socket: every broadcast would come back for ever.
+  func ring(with path: String) -> ErrorReport? {
+    guard let ring = context.peers.ring(of: self, with: path) else { return nil }
+    let way = (ring + [name]).joined(separator: " → ")
+    return ErrorReport(
+      code: HostError.Code.invalidConfig.rawValue,
+      message: ring.count == 1
+        ? "network \(name): `socket: \(path)` is a socket of this very network: name that of another daemon "
+          + "or network"
+        : "network \(name): `socket: \(path)` makes a ring, in which a broadcast would go round for ever: \(way). "
+          + "Take `socket` out of one of them")
   }
 
   /// The network's process runs.

@@ -42,7 +42,7 @@ final class VMNetManager {
   private static let second: UInt64 = 1_000_000_000
 
   /// As the configuration has them now.
-  var paths = NetworksPaths.assumed
+  var paths = NetworksPaths(.macOS())
   private let layers: VMNetLayers
   private let logFolder: String
   private let log: (String) -> Void

@@ -1,31 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//
-// Random input that is the same in every run (SplitMix64).
 
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
+import TestSupport
 
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-
-  mutating func bytes(_ count: Int) -> [UInt8] {
-    var bytes = [UInt8]()
-    bytes.reserveCapacity(count + 8)
-    while bytes.count < count {
-      let word = next()
-      for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: word >> (shift * 8))) }
-    }
-    bytes.removeLast(bytes.count - count)
-    return bytes
-  }
-
+extension SeededGenerator {
   /// Another version of `original`: bits flipped, bytes replaced, cut or lengthened.
   mutating func mutation(of original: [UInt8]) -> [UInt8] {
     var bytes = original

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// SubnetOwner: which interface of the host has a network's subnet already, or a part of it. Two that have it would each
+// take half of the answers. Pure.
+
+import Platform
+
+package struct SubnetOwner: Sendable, Hashable {
+  package var interface: String
+  /// "192.168.105.1/24"
+  package var text: String
+
+  /// - Parameters:
+  ///   - wanted: "192.168.105.1/24"
+  ///   - own: the network's own interface.
+  package static func find(
+    of wanted: String, except own: String, among addresses: [HostAddress]
+  ) -> SubnetOwner? {
+    let parts = wanted.split(separator: "/")
+    guard parts.count == 2, let address = IPv4Address(String(parts[0])), let length = Int(parts[1]),
+      (1...32).contains(length)
+    else { return nil }
+    let subnet = IPv4Subnet(containing: address, prefixLength: length)
+    for one in addresses where one.interface != own && (1...32).contains(one.prefixLength) {
+      let address = IPv4Address(one.address)
+      if IPv4Subnet(containing: address, prefixLength: one.prefixLength).overlaps(subnet) {
+        return SubnetOwner(interface: one.interface, text: "\(address)/\(one.prefixLength)")
+      }
+    }
+    return nil
+  }
+}
