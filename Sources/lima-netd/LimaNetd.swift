@@ -29,7 +29,8 @@ struct LimaNetd: ParsableCommand {
       """,
     version: versionText,
     subcommands: [
-      Serve.self, Exec.self, Attach.self, TapCommand.self, ForwardCommand.self, Network.self, Status.self,
+      Serve.self, Exec.self, Attach.self, TapCommand.self, ForwardCommand.self, Network.self,
+      Status.self,
       Leases.self,
       InstanceCommand.self, QEMUArguments.self, Capture.self, DNS.self, Plugin.self,
       Recommend.self, Doctor.self, Sudoers.self, Completions.self, TapPair.self,

@@ -48,7 +48,8 @@
       var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
       arguments.append(nil)
       defer { for argument in arguments { free(argument) } }
-      let result = plat_spawn_command(file, arguments, environ, signals.maskBefore, passing?.fd ?? -1, passing?.as ?? -1)
+      let result = plat_spawn_command(
+        file, arguments, environ, signals.maskBefore, passing?.fd ?? -1, passing?.as ?? -1)
       return try check("exec", result, subject: file)
     }
 

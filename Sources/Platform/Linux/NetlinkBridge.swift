@@ -46,7 +46,7 @@
         26, NetlinkMessage.attribute(UInt16(AF_INET6), mode))
       do throws(SystemError) {
         try request(message, call: "RTM_NEWLINK", subject: name)
-      } catch where error.errno.rawValue == EAFNOSUPPORT {}
+      } catch  where error.errno.rawValue == EAFNOSUPPORT {}
     }
   }
 
