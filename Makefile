@@ -8,6 +8,7 @@
 #   make install   into PREFIX (default /usr/local), after make build
 #   make bench     measure beside passt/pasta and slirp4netns, and between guests (needs root);
 #                  BENCH="--quick" for two minutes
+#   make uplink    measure between the host and guests with real addresses, QEMU among them (needs root); UPLINK=SECONDS
 #   make floods    what a guest notices of a neighbour that floods (needs root); FLOODS="--quick";
 #                  FLOODS="--products DIR" for another build
 #   make micro     what a packet costs, by its path
@@ -21,7 +22,7 @@ SWIFT ?= swift
 RELEASE = .build/release
 SOURCES = Sources Plugins SDK Tests Benchmarks Package.swift
 
-.PHONY: demo test examples check build install bench floods micro growth fuzz format lint clean
+.PHONY: demo test examples check build install bench uplink floods micro growth fuzz format lint clean
 
 demo:
 	@Scripts/install-packages demo
@@ -54,6 +55,11 @@ bench:
 	@Scripts/build-release
 	@Benchmarks/run $(BENCH)
 	@Benchmarks/switch
+
+uplink:
+	@Scripts/install-packages bench guest
+	@Scripts/build-release
+	@Benchmarks/uplink $(UPLINK)
 
 floods:
 	@Scripts/install-packages bench

@@ -80,7 +80,8 @@ int plat_signal_next(int fd, int *from_user) {
 }
 
 int plat_spawn_command(const char *file, char *const argv[], char *const envp[],
-                       const void *mask) {
+                       const void *mask, int fd, int fd_there) {
+    posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t set;
     pid_t pid = 0;
@@ -88,7 +89,10 @@ int plat_spawn_command(const char *file, char *const argv[], char *const envp[],
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     posix_spawnattr_setsigmask(&attributes, &set);
-    int error = posix_spawnp(&pid, file, NULL, &attributes, argv, envp);
+    posix_spawn_file_actions_init(&actions);
+    int error = fd < 0 ? 0 : posix_spawn_file_actions_adddup2(&actions, fd, fd_there);
+    if (!error) error = posix_spawnp(&pid, file, &actions, &attributes, argv, envp);
+    posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return error ? -error : (int)pid;
 }

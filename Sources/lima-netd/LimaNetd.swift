@@ -2,7 +2,7 @@
 //
 // The root command. Each sub-command is one file; `serve` is the default.
 //
-// No command is asynchronous, on purpose: `exec` and `attach` unshare and enter user namespaces, which the kernel
+// No command is asynchronous, on purpose: `exec`, `attach` and `tap-pair` unshare and enter user namespaces, which the kernel
 // allows to a process with one thread only, and an asynchronous main starts the concurrency runtime before a command
 // runs.
 
@@ -15,7 +15,7 @@ struct LimaNetd: ParsableCommand {
     discussion: """
       One daemon serves all networks of a Lima home. Each network has a mode, and the plugin that claims the mode \
       provides it. Guests come by a socket of the network (QEMU, vfkit, krunkit, Lima) or by a TAP device \
-      (exec, attach); the first guest starts the network, the last one that leaves stops it.
+      (exec, attach, tap); the first guest starts the network, the last one that leaves stops it.
 
       Start the daemon, and look at a network from inside, without a VM:
 
@@ -29,10 +29,11 @@ struct LimaNetd: ParsableCommand {
       """,
     version: versionText,
     subcommands: [
-      Serve.self, Exec.self, Attach.self, ForwardCommand.self, Network.self, Status.self,
+      Serve.self, Exec.self, Attach.self, TapCommand.self, ForwardCommand.self, Network.self,
+      Status.self,
       Leases.self,
       InstanceCommand.self, QEMUArguments.self, Capture.self, DNS.self, Plugin.self,
-      Recommend.self, Doctor.self, Sudoers.self, Completions.self,
+      Recommend.self, Doctor.self, Sudoers.self, Completions.self, TapPair.self,
     ],
     defaultSubcommand: Serve.self)
 
@@ -63,6 +64,8 @@ enum Main {
     case "serve": return try? Serve.parse(rest)
     case "exec": return try? Exec.parse(rest)
     case "attach": return try? Attach.parse(rest)
+    case "tap": return try? TapCommand.parse(rest)
+    case TapPair.name: return try? TapPair.parse(rest)
     default: return nil
     }
   }

@@ -173,6 +173,7 @@ extension EndToEnd {
         #expect(
           (result.errors + result.output).contains(
             "dir `\(copy)` is not owned by `root` (uid: 0), but by uid 65534"), "\(result)")
+        #expect((result.errors + result.output).contains("make install"), "\(result)")
       }
     }
   }

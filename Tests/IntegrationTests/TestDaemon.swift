@@ -54,6 +54,11 @@ final class TestDaemon {
   /// A command of the command line, with this daemon.
   @discardableResult
   func netd(_ arguments: String..., seconds: Double = 30) throws -> CommandResult {
+    try netd(arguments, seconds: seconds)
+  }
+
+  @discardableResult
+  func netd(_ arguments: [String], seconds: Double = 30) throws -> CommandResult {
     let words = wrapper + [Installation.daemon] + arguments
     return try run(
       words[0], Array(words.dropFirst()), environment: environment, seconds: seconds)

@@ -40,9 +40,10 @@ int plat_signal_next(int fd, int *from_user);
 
 /* Runs `file`, searched in PATH of envp, as a shell would: descriptors without
  * CLOEXEC, process group and signal dispositions are inherited, the mask is the
- * given one. Returns the pid, or -errno of exec itself. */
+ * given one. `fd`, unless negative, is the descriptor `fd_there` in it. Returns
+ * the pid, or -errno of exec itself. */
 int plat_spawn_command(const char *file, char *const argv[], char *const envp[],
-                       const void *mask);
+                       const void *mask, int fd, int fd_there);
 #endif
 
 #endif /* CPLATFORM_GUEST_H */

@@ -50,7 +50,7 @@ extension Diagnosis {
       flaw.isMissing
       ? "\(path) is missing" : "\(path) would run as root, and others could change it: \(flaw)"
     let remedy =
-      flaw.remedy.map { isRoot ? String($0.dropFirst("sudo ".count)) : $0 }
+      flaw.helperRemedy.map { isRoot ? String($0.dropFirst("sudo ".count)) : $0 }
       ?? asRoot("make install")
     return [
       Finding(.helper, problem, .problem, text, remedy: remedy),

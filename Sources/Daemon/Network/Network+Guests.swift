@@ -73,6 +73,8 @@ extension Network {
         answer(.failure(error))
         guestLeft(id, error.message, tellHost: false)
       case .success(let link):
+        // Who asks by DHCP need not have told its address.
+        guard needsLease || guests[id]?.mac != nil else { return answer(.success((id, nil))) }
         reserve(id, needsLease: needsLease, on: link, attempt: attempt, answer)
       }
     }

@@ -35,3 +35,11 @@ package enum HelperSafety {
     (try? Files.read(path, limit: 4096)).map { String(decoding: $0, as: UTF8.self) }
   }
 }
+
+extension PathFlaw {
+  /// The command that makes the helper fit to be run as root; nil where it has to be installed somewhere else: in a folder
+  /// of somebody's own there is another such folder above each that is mended.
+  package var helperRemedy: String? {
+    if case .owner = self { nil } else { remedy }
+  }
+}

@@ -35,10 +35,12 @@
 
   package enum Foreground {
     /// Starts `command` (searched in PATH) in this process's group, with its terminal and descriptors.
+    /// - Parameter passing: a descriptor that it gets besides, and as which number, whatever that is here.
     /// - Returns: the child's pid.
     /// - Throws: `SystemError` of exec: ENOENT (no such program), EACCES (not executable), ...
     package static func spawn(
-      _ command: [String], signals: borrowing ForegroundSignals
+      _ command: [String], signals: borrowing ForegroundSignals,
+      passing: (fd: Int32, as: Int32)? = nil
     ) throws(SystemError) -> Int32 {
       guard let file = command.first else { throw SystemError("exec", .invalidArgument) }
       // A SIGCHLD that is ignored would take the exit status away.
@@ -46,7 +48,8 @@
       var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
       arguments.append(nil)
       defer { for argument in arguments { free(argument) } }
-      let result = plat_spawn_command(file, arguments, environ, signals.maskBefore)
+      let result = plat_spawn_command(
+        file, arguments, environ, signals.maskBefore, passing?.fd ?? -1, passing?.as ?? -1)
       return try check("exec", result, subject: file)
     }
 

@@ -210,7 +210,7 @@ struct HostSetup {
       case let flaw?:
         throw CommandFailure(
           "The helper would run as root, and others could change it: \(flaw)",
-          remedy: flaw.remedy.map { "Mend it:  \($0)" }
+          remedy: flaw.helperRemedy.map { "Mend it:  \($0)" }
             ?? "Install it where only root writes:  sudo make install")
       }
       let pid = try ChildProcess.spawn(

@@ -22,6 +22,10 @@ struct QEMUArguments: ParsableCommand {
       sockets yourself, as Lima does, and say from which descriptor on QEMU finds them:
 
         lima-netd qemu-args ./vm.yaml --first-fd 3
+
+      For the faster link of `lima-netd tap`, with --tap the descriptors are TAP devices:
+
+        eval lima-netd tap shared -- qemu-system-x86_64 ... $(lima-netd qemu-args ./vm.yaml --tap --shell)
       """)
 
   @Argument(help: "A lima.yaml, or an instance's directory.", completion: .file())
@@ -71,6 +75,11 @@ struct QEMUOptions: ParsableArguments {
     help: ArgumentHelp(
       "QEMU inherits connected sockets, from this descriptor on.", valueName: "number"))
   var firstDescriptor: Int?
+  @Flag(
+    help:
+      "The descriptors are TAP devices, as `lima-netd tap` passes them on. (from --first-fd on, else 3)"
+  )
+  var tap = false
 
   func validate() throws {
     if let firstDescriptor, !(0...65535).contains(firstDescriptor) {
@@ -79,7 +88,8 @@ struct QEMUOptions: ParsableArguments {
   }
 
   func words(_ interfaces: [InterfaceReport], arch: String) throws -> [String] {
-    let transport = firstDescriptor.map { DriverArguments.QEMUTransport.descriptors(first: $0) }
+    let transport: DriverArguments.QEMUTransport? =
+      tap ? .taps(first: firstDescriptor ?? 3) : firstDescriptor.map { .descriptors(first: $0) }
     // Descriptors are the same for every QEMU.
     let version =
       transport == nil ? QEMUVersion.installed(program ?? "qemu-system-\(arch)") : nil

@@ -101,7 +101,7 @@ struct SudoersText {
       if let flaw = HelperSafety.flaw(of: helper) {
         throw CommandFailure(
           "\(SudoersError.unsafe(helper, flaw))",
-          remedy: flaw.remedy.map { "Mend it:  \($0)" }
+          remedy: flaw.helperRemedy.map { "Mend it:  \($0)" }
             ?? "Install it where only root writes:  sudo make install")
       }
       let who = try Self.who(user, group: paths.group)

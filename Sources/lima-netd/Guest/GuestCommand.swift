@@ -61,7 +61,10 @@ import Platform
       }
       return try wait(
         for: child, signals,
-        Link(interface: interface, request: request, attachment: attachment, home: home))
+        GuestLink(
+          tap: interface.tap.fd, request: request, attachment: attachment, home: home,
+          configure: { try interface.configure($0, mtu: options.guest.mtu) }),
+        interface)
     }
 
     /// Names are a comfort a command may do without, and a sandbox may forbid the mount.
@@ -76,72 +79,10 @@ import Platform
       }
     }
 
-    /// The connection to the daemon, as it comes and goes.
-    private struct Link {
-      let interface: GuestInterface
-      let request: AttachRequest
-      var attachment: Attachment?
-      /// Whose daemon to wait for when this one has gone; nil: it will not come back.
-      let home: LimaHome?
-      /// The process that has the guest, or had it. It let go on purpose (network stop) if it still lives:
-      /// only another one is asked again.
-      private var daemon: Int32?
-      /// When the daemon went while the last bytes were waited for.
-      private var droppedAt: UInt64 = 0
-      private static let restartTime: UInt64 = 3_000_000_000
-
-      var fd: Int32 { attachment?.channel.fd ?? -1 }
-
-      init(
-        interface: GuestInterface, request: AttachRequest, attachment: Attachment, home: LimaHome?
-      ) {
-        self.interface = interface
-        self.request = request
-        self.attachment = attachment
-        self.home = home
-        daemon = Self.peer(attachment.channel)
-      }
-
-      /// The daemon sends nothing after its reply: what can be read is the end.
-      mutating func drop() {
-        attachment?.channel.close()
-        attachment = nil
-        StandardError.print(
-          "lima-netd: network \(request.network) has let this guest go"
-            + (home == nil ? "" : "; a daemon that is started anew takes it back"))
-      }
-
-      /// After the command's end: a daemon has the guest, or another one is likely to come up and take it.
-      mutating func isAlive() -> Bool {
-        if attachment != nil, Foreground.wait([fd], milliseconds: 0)[0] {
-          drop()
-          droppedAt = MonotonicClock.now()
-        }
-        retry()
-        return attachment != nil
-          || droppedAt != 0 && MonotonicClock.now() &- droppedAt < Self.restartTime
-      }
-
-      mutating func retry() {
-        guard attachment == nil, let home else { return }
-        guard let channel = (try? Attachment.connect(home)) ?? nil,
-          Self.peer(channel) != daemon,
-          let attachment = try? Attachment(channel, request, tap: interface.tap.fd)
-        else { return }
-        self.attachment = attachment
-        daemon = Self.peer(channel)
-        try? interface.configure(
-          attachment.lease(), mtu: request.mtu == 0 ? nil : request.mtu)
-        StandardError.print("lima-netd: back on network \(request.network)")
-      }
-
-      private static func peer(_ channel: MessageChannel) -> Int32? {
-        try? UnixSocket.peerCredentials(channel.fd).pid
-      }
-    }
-
-    private func wait(for child: Int32, _ signals: ForegroundSignals, _ link: Link) throws -> Int32
-    {
+    private func wait(
+      for child: Int32, _ signals: ForegroundSignals, _ link: GuestLink,
+      _ interface: GuestInterface
+    ) throws -> Int32 {
       var link = link
       var wasTold = false
       let ended = try ChildProcess.watch(child)
@@ -152,7 +93,6 @@ import Platform
           [signals.fd, link.fd, ended], milliseconds: waiting ? 300 : -1)
         if ready[2] {
           let status = try ChildProcess.wait(child)
-          let interface = link.interface
           LastBytes(interface: interface, signals: signals, isAttached: { link.isAlive() }).wait(
             limits: wasTold || status.isKilled ? .interrupted : UnsentBytes.Limits())
           return status.shellStatus

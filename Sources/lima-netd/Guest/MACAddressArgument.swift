@@ -4,7 +4,7 @@
 
 import ArgumentParser
 
-struct MACAddressArgument: ExpressibleByArgument, Hashable {
+struct MACAddressArgument: ExpressibleByArgument, Hashable, CustomStringConvertible {
   /// Six.
   let bytes: [UInt8]
 
@@ -17,5 +17,9 @@ struct MACAddressArgument: ExpressibleByArgument, Hashable {
     guard parts.count == 6, bytes.count == 6, bytes[0] & 1 == 0, bytes.contains(where: { $0 != 0 })
     else { return nil }
     self.bytes = bytes
+  }
+  /// "52:55:55:12:34:56"
+  var description: String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
   }
 }

@@ -52,6 +52,17 @@ struct DriverArgumentsTests {
         ])
   }
 
+  @Test func `TAP devices are descriptors, too`() throws {
+    #expect(
+      try DriverArguments.qemu(
+        interfaces, arch: "x86_64", QEMUCapabilities(version: nil), .taps(first: 3)) == [
+          "-netdev", "tap,id=net0,fd=3",
+          "-device", "virtio-net-pci,netdev=net0,mac=52:55:55:00:00:01",
+          "-netdev", "tap,id=net2,fd=4",
+          "-device", "virtio-net-pci,netdev=net2,mac=52:55:55:00:00:02",
+        ])
+  }
+
   @Test func `vfkit has datagram sockets and Apple's NAT`() throws {
     let nat = InterfaceReport(
       InstanceInterface(

@@ -14,6 +14,8 @@ package enum DriverArguments {
     case stream
     /// By connected sockets that are inherited, from this descriptor on, in the order of the interfaces.
     case descriptors(first: Int)
+    /// The same with TAP devices, as `lima-netd tap` passes them on.
+    case taps(first: Int)
   }
 
   /// `-netdev` and `-device` of each interface, a word an element.
@@ -33,6 +35,8 @@ package enum DriverArguments {
       switch transport {
       case .descriptors(let first):
         netdev = "socket,id=\(interface.id),fd=\(first + index)"
+      case .taps(let first):
+        netdev = "tap,id=\(interface.id),fd=\(first + index)"
       case .stream:
         guard capabilities.stream else {
           throw Problem(

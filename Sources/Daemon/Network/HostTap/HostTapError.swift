@@ -61,7 +61,7 @@ struct HostTapAdvice {
       (
         .unsupported,
         "the helper that makes its interface runs as root, and others could change it: \(flaw). "
-          + (flaw.remedy.map { "Mend it:  \($0)" }
+          + (flaw.helperRemedy.map { "Mend it:  \($0)" }
             ?? "Install it where only root writes:  sudo make install")
       )
     case .notSetUp(let interface, let sudo):
