@@ -163,7 +163,9 @@ final class FakeHost {
         "\($0.key)=\($0.value.joined(separator: ","))"
       }
       let zones = set.zones.map { "\($0.name)\($0.records.map { "\($0.name)=\($0.address)" })" }
-      record("names \(set.owner) \((hosts + zones).joined(separator: " "))")
+      // Of a part of a set, whose it is.
+      let owner = set.owner.prefix { $0 != "\0" }
+      record("names \(owner) \((hosts + zones).joined(separator: " "))")
       return .ok
     case .status:
       return .status(HostStatus(plugin: #"{"flows":3}"#, dns: ""))

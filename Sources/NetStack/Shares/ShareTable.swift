@@ -134,10 +134,16 @@ package final class ShareTable {
     ports = ports.filter { $0.value != port }
   }
 
-  /// The link is gone, and everything its guests held.
+  /// The link is gone. A guest with sockets that are still to be closed keeps its place until they are:
+  /// they count against it, and make room for others first. Nobody is told apart by it any more.
   func linkDown(_ link: UInt32) {
     forEach { share in
-      if share != 0, slab.pointer(share).pointee.key.link == link { remove(share) }
+      let state = slab.pointer(share)
+      guard share != 0, state.pointee.key.link == link else { return }
+      endReassembly(share)
+      guard !state.pointee.isIdle else { return remove(share) }
+      table.remove(share)
+      state.pointee.key = Self.key(0, port: 0, .zero)
     }
     lastLink = 0
   }
