@@ -168,7 +168,15 @@ final class FakeHost {
       record("names \(owner) \((hosts + zones).joined(separator: " "))")
       return .ok
     case .status:
-      return .status(HostStatus(plugin: #"{"flows":3}"#, dns: ""))
+      var status = HostStatus(plugin: #"{"flows":3}"#, dns: "")
+      status.ports = [1, 2].map { PortStatus(id: $0, name: "", kind: "stream") }
+      status.hasMorePorts = true
+      return .status(status)
+    case .statusOfPorts(let last):
+      var status = HostStatus()
+      status.ports = [PortStatus(id: last + 1, name: "", kind: "stream")]
+      status.hasMorePorts = last < 4
+      return .status(status)
     case .stop:
       record("stop")
       return behavior == "hang-at-stop" ? nil : .ok

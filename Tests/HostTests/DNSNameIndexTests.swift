@@ -15,7 +15,8 @@ struct DNSNameIndexTests {
     return records.map { "\($0.data)" }
   }
 
-  @Test("of thousands of sets each name is found by the sets that have it, and nothing is left behind")
+  @Test(
+    "of thousands of sets each name is found by the sets that have it, and nothing is left behind")
   func manySets() throws {
     var names = OwnedNames()
     for owner in 0..<OwnedNames.maximumSets {
@@ -23,7 +24,8 @@ struct DNSNameIndexTests {
         NameSet(
           owner: "vm\(owner)",
           hosts: [
-            "vm\(owner).internal": ["10.0.\(owner >> 8).\(owner & 255)"], "shared.test": ["10.9.9.9"],
+            "vm\(owner).internal": ["10.0.\(owner >> 8).\(owner & 255)"],
+            "shared.test": ["10.9.9.9"],
             "*.w\(owner % 7).test": ["10.8.8.\(owner % 200)"],
           ]))
     }
@@ -162,7 +164,8 @@ struct NamePartsTests {
     let given = carryOut(&parts, "config", &known) { #expect($0 == other) }
     #expect(given == 1)
     // From many to few and back.
-    for (before, after) in [(other, hosts(0..<20, "10.0.0.2")), (hosts(0..<20, "10.0.0.2"), large)] {
+    for (before, after) in [(other, hosts(0..<20, "10.0.0.2")), (hosts(0..<20, "10.0.0.2"), large)]
+    {
       parts.replace(NameSet(owner: "config", hosts: after))
       var last: [String: [String]] = [:]
       let both = Set(before.keys).intersection(after.keys)

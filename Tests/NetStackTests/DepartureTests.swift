@@ -75,7 +75,9 @@ import Testing
     expectNothingLeft(world)
   }
 
-  @Test func `the next guest in the same place gets sockets of its own, and what comes to the old is dropped`()
+  @Test
+  func
+    `the next guest in the same place gets sockets of its own, and what comes to the old is dropped`()
     throws
   {
     let world = try crowded()
@@ -120,7 +122,8 @@ import Testing
     // The process has no descriptor more.
     world.kernel.maximumOpen = world.kernel.open.count
     world.kernel.sent = []
-    world.send(batch: (0..<20).map { world.udp(from: UInt16(9000 + $0), to: DatagramWorld.server, [7]) })
+    world.send(
+      batch: (0..<20).map { world.udp(from: UInt16(9000 + $0), to: DatagramWorld.server, [7]) })
     #expect(Set(world.kernel.sent.map(\.fd)).count == 20)
   }
 }

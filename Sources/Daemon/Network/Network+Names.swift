@@ -45,7 +45,8 @@ extension Network {
   }
 
   private func pushNext(
-    of owner: String, to link: HostLink, failure: HostError?, _ answer: @escaping (HostError?) -> Void
+    of owner: String, to link: HostLink, failure: HostError?,
+    _ answer: @escaping (HostError?) -> Void
   ) {
     guard link === self.link, let part = nameParts.next(of: owner) else { return answer(failure) }
     link.request(.setNames(part)) { [weak self] reply in

@@ -71,7 +71,8 @@ package struct OwnedNames {
         throw HostError(.limit, "the network has as many names as it can take")
       }
       for zone in set.zones.keys {
-        let others = index.zones[zone]?.count ?? 0
+        let isOwn = old.flatMap { sets[$0]?.zones[zone] } != nil
+        let others = (index.zones[zone]?.count ?? 0) - (isOwn ? 1 : 0)
         guard others < Self.maximumSetsOfZone else {
           throw HostError(.limit, "the zone `\(zone.displayed)` has as many owners as it can take")
         }
@@ -126,7 +127,9 @@ package struct OwnedNames {
     ["internal", "lima.internal"].compactMap { DNSName($0) })
 
   private func owner(of name: DNSName) -> OwnedNameSet.Entry? {
-    if let number = index.hosts[name]?.newest, let entry = sets[number]?.hosts[name] { return entry }
+    if let number = index.hosts[name]?.newest, let entry = sets[number]?.hosts[name] {
+      return entry
+    }
     let zones = self.zones(of: name)
     if let zone = zones.first(where: { $0.hasRecord(name) }), let found = zone.record(name) {
       return .addresses(found)

@@ -187,7 +187,9 @@ package final class DNSIntercept {
     } else {
       return true
     }
-    let idle = streams.filter { $0.value.share == victim && ($0.value.isIdle || $0.value.isDeparted) }
+    let idle = streams.filter {
+      $0.value.share == victim && ($0.value.isIdle || $0.value.isDeparted)
+    }
     guard let oldest = idle.min(by: { $0.value.lastUsed < $1.value.lastUsed }) else {
       own.pointee.counters.refused &+= 1
       return false

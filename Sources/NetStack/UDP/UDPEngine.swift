@@ -206,7 +206,9 @@ package final class UDPEngine {
   ) {
     for index in 1..<max(flows.endIndex, 1) where flows.isTaken(index) {
       let flow = flows.pointer(index)
-      guard flow.pointee.key.link == link, stations.contains(flow.pointee.guestMAC) else { continue }
+      guard flow.pointee.key.link == link, stations.contains(flow.pointee.guestMAC) else {
+        continue
+      }
       leave(index, &departure)
     }
   }
