@@ -99,7 +99,12 @@ import Testing
     let late = try #require(old.max())
     world.kernel.sockets[late]?.incoming = [.init(source: DatagramWorld.server, payload: [9])]
     world.kernel.sockets[fd]?.incoming = [.init(source: DatagramWorld.server, payload: [8])]
+    let ping = try #require(world.kernel.sockets.first { $0.value.proto == 1 }?.key)
+    world.kernel.sockets[ping]?.incoming = [
+      .init(source: DatagramWorld.server, payload: [0, 0, 0xFF, 0xFF, 0, 0, 0, 0])
+    ]
     world.poll()
+    #expect(world.kernel.sockets[ping] == nil && world.messages().isEmpty)
     #expect(world.datagrams().map(\.payload) == [[8]])
     #expect(world.kernel.sockets[late] == nil)
     let shares = world.stack.core.shares
