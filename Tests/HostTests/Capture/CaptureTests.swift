@@ -84,9 +84,9 @@ import Testing
       for count in 0..<20_000 {
         sink.record(&frame.frame, at: 0)
         guard count.isMultiple(of: 4) else { continue }
-        taken += max(0, bytes.withUnsafeMutableBytes { readInto(read, $0) })
         // The end of a turn.
         _ = sink.flush()
+        taken += max(0, bytes.withUnsafeMutableBytes { readInto(read, $0) })
       }
     }
     #expect(sink.lost > 0 && taken > 4_000_000)
