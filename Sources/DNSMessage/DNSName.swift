@@ -103,9 +103,16 @@ extension DNSName: Hashable {
   }
 
   package func hash(into hasher: inout Hasher) {
+    // Eight octets at a time: Hasher takes about as long for one.
+    var word: UInt64 = 0
+    var count = 0
     for octet in wire {
-      hasher.combine(fold(octet))
+      word = word << 8 | UInt64(fold(octet))
+      count &+= 1
+      if count & 7 == 0 { hasher.combine(word) }
     }
+    // Equal names are equally long.
+    hasher.combine(word)
   }
 }
 

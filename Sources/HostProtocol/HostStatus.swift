@@ -3,7 +3,10 @@
 // The state of a running network, as `status` replies it.
 
 package struct HostStatus: Codable, Hashable, Sendable {
+  /// By id. `maximumPorts` at most: `hasMorePorts` says that there are others (`HostRequest.statusOfPorts`).
   package var ports: [PortStatus]
+  /// Nil is false.
+  package var hasMorePorts: Bool?
   /// A JSON object the network plugin wrote, or "".
   package var plugin: String
   /// A JSON object the DNS plugin wrote, or "".
@@ -16,6 +19,9 @@ package struct HostStatus: Codable, Hashable, Sendable {
   package var switchCounters: [String: UInt64]
   /// Counters of the host itself.
   package var host: HostCounters
+
+  /// Ports in one reply: it is written by the loop that moves the guests' frames.
+  package static let maximumPorts = 128
 
   package init(
     ports: [PortStatus] = [], plugin: String = "", dnsPlugin: String = "", dns: String = "",

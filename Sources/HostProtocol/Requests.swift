@@ -49,8 +49,10 @@ package enum HostRequest: Codable, Hashable, Sendable {
   /// dropped and counted.
   case startCapture(CaptureSpec)
   case stopCapture(UInt64)
-  /// Reply: `status`.
+  /// Reply: `status`, with the first of the ports.
   case status
+  /// Reply: `status` with the next ports, whose ids are higher, and nothing else.
+  case statusOfPorts(after: UInt64)
   /// The host's network or resolv.conf changed. Reply: nothing.
   case networkChanged
   /// Winds down within 5 s, replies, exits.

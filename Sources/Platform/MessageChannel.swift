@@ -62,6 +62,8 @@ package final class MessageChannel {
   /// Descriptors of the message that has begun were lost.
   private var isShort = false
   private var output: [Outgoing] = []
+  /// Of `output`, sent already: there may be thousands of messages, which are not moved for each that leaves.
+  private var outputStart = 0
   private var queued = 0
 
   private struct Outgoing {
@@ -88,6 +90,7 @@ package final class MessageChannel {
     for message in output { for fd in message.fds { Descriptor.close(fd) } }
     inputFDs = []
     output = []
+    outputStart = 0
   }
 
   /// True while `flush` has something to send: watch for writing then.
@@ -126,7 +129,8 @@ package final class MessageChannel {
   /// Sends of the queue what the socket takes.
   package func flush() throws(Failure) {
     guard fd >= 0 else { throw .closed }
-    while let first = output.first {
+    while outputStart < output.count {
+      let first = output[outputStart]
       let sent = transmit(first)
       if sent == Int(-EAGAIN) { return }
       if sent < 0 {
@@ -135,10 +139,15 @@ package final class MessageChannel {
           ? .closed : .system(SystemError("sendmsg", errno))
       }
       for fd in first.fds { Descriptor.close(fd) }
-      output[0].fds = []
-      output[0].sent += sent
+      output[outputStart].fds = []
+      output[outputStart].sent += sent
       queued -= sent
-      if output[0].sent == first.bytes.count { output.removeFirst() }
+      guard output[outputStart].sent == first.bytes.count else { continue }
+      output[outputStart].bytes = []
+      outputStart += 1
+      guard outputStart == output.count || outputStart >= 1024 else { continue }
+      output.removeFirst(outputStart)
+      outputStart = 0
     }
   }
 

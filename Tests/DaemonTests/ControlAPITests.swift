@@ -36,6 +36,9 @@ struct ControlAPITests {
       NetworkReport.self, from: try ask(fixture, "GET", "/v1/networks/lab").body)
     #expect(report.state == .running)
     #expect(report.live?["plugin"]?["flows"] == 3)
+    // They came in pages.
+    let ports = report.live?["ports"]?.array ?? []
+    #expect(ports.map { $0["id"] } == [1, 2, 3, 4, 5])
     let leases = try JSONText.decode(
       [LeaseReport].self, from: try ask(fixture, "GET", "/v1/leases").body)
     #expect(leases.map(\.network) == ["lab"] && leases.first?.address == "10.0.0.9")

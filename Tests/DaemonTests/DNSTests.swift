@@ -161,7 +161,7 @@ struct DNSSwapTests {
 
   private func reload(_ fixture: Fixture, _ dns: String, options: String = "") throws {
     try Fixture.write(fixture.home.configFile, Self.config(dns, options: options))
-    fixture.supervisor.reload()
+    fixture.reload()
   }
 
   @Test func `a change of dns alone is told to the process that runs`() throws {

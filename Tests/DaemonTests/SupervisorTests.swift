@@ -159,7 +159,7 @@ struct SupervisorTests {
       warnings().contains { $0.contains("network bent") && $0.contains("did you mean `fake`") })
     #expect(!warnings().contains { $0.contains("network lab") })
     try Fixture.write(fixture.home.configFile, "networks:\n  lab: {mode: fak}\n")
-    fixture.supervisor.reload()
+    fixture.reload()
     #expect(fixture.until { warnings().contains { $0.contains("network lab") } })
   }
 
@@ -192,7 +192,7 @@ struct SupervisorTests {
   @Test func `rereading a bad file tells where and keeps what holds`() throws {
     let fixture = try Fixture()
     try Fixture.write(fixture.home.configFile, "networks:\n  lab:\n    mod: fake\n")
-    fixture.supervisor.reload()
+    fixture.reload()
     #expect(fixture.supervisor.configError?.contains("networks.yaml:3:5: networks.lab.mod") == true)
     #expect(fixture.supervisor.networks["lab"] != nil)
     let status: StatusReport = try fixture.result { fixture.supervisor.status($0) }
@@ -208,7 +208,7 @@ struct SupervisorTests {
     try Fixture.write(
       fixture.home.configFile,
       "networks:\n  lab: {mode: fake, options: {x: 1}}\n  new: {mode: fake}\n")
-    fixture.supervisor.reload()
+    fixture.reload()
     #expect(fixture.supervisor.networks.keys.sorted() == ["default", "lab", "new", "user-v2"])
     #expect(!Files.exists(fixture.home.networkSockets("old").qemu))
     #expect(Files.exists(fixture.home.networkSockets("new").qemu))
@@ -225,9 +225,9 @@ struct SupervisorTests {
   @Test func `a removed network that comes back is served again`() throws {
     let fixture = try Fixture()
     try Fixture.write(fixture.home.configFile, "networks: {}\n")
-    fixture.supervisor.reload()
+    fixture.reload()
     try Fixture.write(fixture.home.configFile, Fixture.oneNetwork())
-    fixture.supervisor.reload()
+    fixture.reload()
     fixture.pass(0.1)
     let guest = try fixture.connect()
     defer { Descriptor.close(guest) }

@@ -163,10 +163,20 @@ final class FakeHost {
         "\($0.key)=\($0.value.joined(separator: ","))"
       }
       let zones = set.zones.map { "\($0.name)\($0.records.map { "\($0.name)=\($0.address)" })" }
-      record("names \(set.owner) \((hosts + zones).joined(separator: " "))")
+      // Of a part of a set, whose it is.
+      let owner = set.owner.prefix { $0 != "\0" }
+      record("names \(owner) \((hosts + zones).joined(separator: " "))")
       return .ok
     case .status:
-      return .status(HostStatus(plugin: #"{"flows":3}"#, dns: ""))
+      var status = HostStatus(plugin: #"{"flows":3}"#, dns: "")
+      status.ports = [1, 2].map { PortStatus(id: $0, name: "", kind: "stream") }
+      status.hasMorePorts = true
+      return .status(status)
+    case .statusOfPorts(let last):
+      var status = HostStatus()
+      status.ports = [PortStatus(id: last + 1, name: "", kind: "stream")]
+      status.hasMorePorts = last < 4
+      return .status(status)
     case .stop:
       record("stop")
       return behavior == "hang-at-stop" ? nil : .ok

@@ -374,14 +374,20 @@ struct DNSOwnedNamesTests {
   @Test("the names of all owners together are bounded")
   func bound() throws {
     let fixture = BrokerFixture()
-    var hosts: [String: [String]] = [:]
-    for index in 0..<40_000 { hosts["n\(index).example"] = ["10.0.0.1"] }
-    try fixture.broker.set(NameSet(owner: "a", hosts: hosts))
-    let error = #expect(throws: HostError.self) {
-      try fixture.broker.set(NameSet(owner: "b", hosts: hosts))
+    func set(_ owner: String, _ count: Int) -> NameSet {
+      var hosts: [String: [String]] = [:]
+      for index in 0..<count { hosts["n\(index).example"] = ["10.0.0.1"] }
+      return NameSet(owner: owner, hosts: hosts)
     }
-    #expect(error?.code == .limit)
-    try fixture.broker.set(NameSet(owner: "a", hosts: hosts))
+    // 65,536 in all, 1,024 of each.
+    for owner in 0..<64 { try fixture.broker.set(set("\(owner)", 1024)) }
+    for (owner, count) in [("more", 1), ("0", 1025)] {
+      let error = #expect(throws: HostError.self) { try fixture.broker.set(set(owner, count)) }
+      #expect(error?.code == .limit)
+    }
+    try fixture.broker.set(set("0", 1024))
+    try fixture.broker.set(set("0", 1000))
+    try fixture.broker.set(set("more", 1))
   }
 
   @Test("without IPv6 AAAA of everything is NODATA, and nobody is asked")

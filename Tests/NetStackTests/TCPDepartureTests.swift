@@ -114,6 +114,31 @@ import Testing
     expectNothingLeft(simulation)
   }
 
+  @Test func `what a guest left does not count against the one that comes after it`() throws {
+    let (simulation, socket) = try upload(room: 50_000)
+    leave(simulation)
+    var info = lnd_port_info()
+    info.size = UInt32(MemoryLayout<lnd_port_info>.size)
+    info.kind = LND_PORT_GUEST
+    info.port = Simulation.port
+    info.mtu = 1500
+    #expect(simulation.stack.portUp(info))
+    var guest = GuestTCP(
+      local: Endpoint(Simulation.guestAddress, port: 41000), remote: Simulation.server, iss: 5)
+    guest.connect(now: simulation.host.now)
+    simulation.guests = [guest]
+    #expect(simulation.run(for: Self.second) { $0.guests[0].state == .open })
+    let shares = simulation.stack.core.shares
+    let own = shares.of(simulation.stack.link(of: Simulation.port), GuestTCP.mac)
+    #expect(shares.pointer(own).pointee.flows == 1)
+    socket.sendRoom = .max
+    #expect(simulation.run(for: 2 * Self.second) { _ in socket.isClosed })
+    #expect(socket.received == bytes)
+    #expect(shares.pointer(own).pointee.flows == 1 && shares.pointer(own).pointee.chunks == 0)
+    simulation.stack.portDown(Simulation.port)
+    #expect(simulation.stack.tcp.flowCount == 0)
+  }
+
   @Test func `what nobody takes is given up, with a reset`() throws {
     let (simulation, socket) = try upload(room: 50_000)
     leave(simulation)

@@ -42,7 +42,8 @@ struct ControlRoutes: Sendable {
     let (bridge, group) = (self.bridge, self.group)
     network.get { _, context in
       let name = try context.parameters.require("name")
-      return try await Self.json(bridge.call { $0.networkReport(name, $1) })
+      let live: LiveReport = try await bridge.call { $0.networkReport(name, $1) }
+      return try Self.json(live.whole)
     }
     network.post("start") { _, context in
       let name = try context.parameters.require("name")
@@ -111,7 +112,9 @@ struct ControlRoutes: Sendable {
     }
     instances.post { request, context in
       let asked = try await Self.body(InstanceRequest.self, request, context)
-      return try await Self.json(bridge.call { $0.instances.up(asked, $1) })
+      let home: LimaHome = try await bridge.call { $1(.success($0.options.home)) }
+      let read = Instances.read(asked, home: home)
+      return try await Self.json(bridge.call { $0.instances.up(read, $1) })
     }
     instances.get(":name") { _, context in
       let name = try context.parameters.require("name")

@@ -131,10 +131,7 @@ extension Network {
       ])
     }
     guard state == .running, let link else { return answer(.success(json(nil))) }
-    link.request(.status) { reply in
-      guard case .success(.status(let status)) = reply else { return answer(.success(json(nil))) }
-      answer(.success(json(status)))
-    }
+    wholeStatus(link) { answer(.success(json($0))) }
   }
 
   // MARK: Forwards

@@ -7,6 +7,8 @@ import HostProtocol
 
 extension Network {
   static let maximumZones = 256
+  /// Of all zones.
+  static let maximumZoneRecords = 8192
   /// The owner of `dns.hosts` in networks.yaml.
   static let configurationOwner = "config"
 
@@ -27,18 +29,34 @@ extension Network {
 
   /// Gives a new process the names of the one before.
   func replayNames(to link: HostLink) {
+    nameParts = NameParts()
     for owner in names.keys.sorted() {
       if let set = names[owner] { push(set, to: link) }
     }
   }
 
+  /// Gives the process what is new of a set, part by part.
+  /// - Parameter answer: the first refusal, if there is one.
   private func push(
     _ set: NameSet, to link: HostLink, answer: @escaping (HostError?) -> Void = { _ in }
   ) {
-    link.request(.setNames(set)) { [weak self] reply in
-      guard case .failure(let error) = reply, !link.hasEnded else { return answer(nil) }
-      self?.log(.warning, "the names of \(set.owner) are not answered: \(error)")
-      answer(error)
+    nameParts.replace(set)
+    pushNext(of: set.owner, to: link, failure: nil, answer)
+  }
+
+  private func pushNext(
+    of owner: String, to link: HostLink, failure: HostError?,
+    _ answer: @escaping (HostError?) -> Void
+  ) {
+    guard link === self.link, let part = nameParts.next(of: owner) else { return answer(failure) }
+    link.request(.setNames(part)) { [weak self] reply in
+      guard let self, !link.hasEnded else { return answer(nil) }
+      var failure = failure
+      if case .failure(let error) = reply {
+        log(.warning, "names of \(owner) are not answered: \(error)")
+        failure = failure ?? error
+      }
+      pushNext(of: owner, to: link, failure: failure, answer)
     }
   }
 
@@ -57,6 +75,12 @@ extension Network {
         return answer(.failure(.badRequest("there are \(zones.count) zones already")))
       }
       zones.append(zone)
+    }
+    guard zones.reduce(0, { $0 + $1.records.count }) <= Self.maximumZoneRecords else {
+      zones = before
+      return answer(
+        .failure(
+          .badRequest("the zones of a network have \(Self.maximumZoneRecords) records at most")))
     }
     let set = zonesAsNames
     guard set != names[Self.endpointOwner], state == .running, let link else {

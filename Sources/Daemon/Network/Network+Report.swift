@@ -39,17 +39,46 @@ extension Network {
   }
 
   /// The report with what the process says of its ports and plugins.
-  func liveReport(registry: Registry?, answer: @escaping (NetworkReport) -> Void) {
+  func liveReport(registry: Registry?, answer: @escaping (LiveReport) -> Void) {
     let report = report(registry: registry)
-    guard state == .running, let link else { return answer(report) }
-    link.request(.status) { [weak self] reply in
-      var full = report
-      if case .success(.status(let status)) = reply { full.live = status.json }
-      guard let self, !full.forwards.isEmpty else { return answer(full) }
-      listForwards {
-        full.forwards = $0
-        answer(full)
+    guard state == .running, let link else { return answer(LiveReport(report: report)) }
+    wholeStatus(link) { [weak self] status in
+      guard let self, !report.forwards.isEmpty else {
+        return answer(LiveReport(report: report, status: status))
       }
+      listForwards {
+        var full = report
+        full.forwards = $0
+        answer(LiveReport(report: full, status: status))
+      }
+    }
+  }
+
+  /// Asks for the status, and for the ports that do not fit into one answer; nil when the first does not come.
+  func wholeStatus(_ link: HostLink, answer: @escaping (HostStatus?) -> Void) {
+    link.request(.status) { [weak self] reply in
+      guard case .success(.status(let status)) = reply else { return answer(nil) }
+      guard let self else { return answer(status) }
+      addPorts(to: status, link, answer)
+    }
+  }
+
+  private static let mostPorts = 4096
+
+  private func addPorts(
+    to status: HostStatus, _ link: HostLink, _ answer: @escaping (HostStatus?) -> Void
+  ) {
+    // As many as a network has; the process may be anybody's.
+    guard status.hasMorePorts == true, let last = status.ports.last,
+      status.ports.count < Self.mostPorts
+    else { return answer(status) }
+    link.request(.statusOfPorts(after: last.id)) { [weak self] reply in
+      var whole = status
+      whole.hasMorePorts = nil
+      guard case .success(.status(let next)) = reply, let self else { return answer(whole) }
+      whole.ports += next.ports
+      whole.hasMorePorts = next.ports.isEmpty ? nil : next.hasMorePorts
+      addPorts(to: whole, link, answer)
     }
   }
 
@@ -113,6 +142,19 @@ extension Network {
         }
       }
     }
+  }
+}
+
+/// A report, and what its `live` is made of: with a thousand ports that takes longer than the loop may stand still.
+struct LiveReport: Sendable {
+  var report: NetworkReport
+  var status: HostStatus?
+
+  /// [any thread]
+  var whole: NetworkReport {
+    var report = report
+    report.live = status?.json
+    return report
   }
 }
 

@@ -129,6 +129,8 @@ final class Network {
   var exposed: [ExposedKey: ExposedNames] = [:]
   /// By owner.
   var names: [String: NameSet] = [:]
+  /// What the process has of them.
+  var nameParts = NameParts()
   /// Added by clients of `_ep.sock`.
   var zones: [ZoneBody] = []
   var endpoint: EndpointListener?

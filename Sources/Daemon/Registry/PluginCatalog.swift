@@ -27,6 +27,9 @@ final class PluginCatalog {
   /// As of the last refresh; nil before the first.
   private(set) var registry: Registry?
 
+  /// Plugin files of a directory that are looked at, the first by name: each answer to `status` asks the kernel for all.
+  static let maximumFiles = 256
+
   private let inspect: (String, @escaping (Inspection) -> Void) -> Void
   private let asRoot: Bool
   private let log: Logger
@@ -134,8 +137,13 @@ final class PluginCatalog {
 
   private func list(_ directory: PluginDirectory) -> [String] {
     do throws(SystemError) {
-      return try Files.list(directory.path) { PluginFileName($0) != nil }
-        .map { directory.path + "/" + $0 }
+      let names = try Files.list(directory.path) { PluginFileName($0) != nil }
+      if names.count > Self.maximumFiles {
+        let text =
+          "\(directory.path) has \(names.count) plugin files: those after \(names[Self.maximumFiles - 1]) are left out"
+        if told.insert(text).inserted { log.warning("\(text)") }
+      }
+      return names.prefix(Self.maximumFiles).map { directory.path + "/" + $0 }
     } catch {
       let text = "no plugins from \(directory.path): \(error.reason)"
       if told.insert(text).inserted { log.warning("\(text)") }

@@ -18,7 +18,8 @@ final class PluginInspector {
 
   private static let concurrency = 4
   private static let timeout: UInt64 = 5_000_000_000
-  private static let maximumOutput = 2 << 20
+  /// Bytes of what an inspection says, a plugin's schema among it: the loop takes it apart in some milliseconds.
+  private static let maximumOutput = 256 << 10
 
   private final class Job {
     let file: String

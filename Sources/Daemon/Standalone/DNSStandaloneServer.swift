@@ -95,12 +95,18 @@ package final class DNSStandaloneServer {
   }
 
   private func serving(_ link: HostLink) {
-    guard !what.hosts.isEmpty else { return announce(link) }
-    link.request(.setNames(NameSet(owner: "command", hosts: what.hosts))) {
-      [weak self, weak link] answer in
+    var parts = NameParts()
+    parts.replace(NameSet(owner: "command", hosts: what.hosts))
+    give(parts, to: link)
+  }
+
+  private func give(_ parts: NameParts, to link: HostLink) {
+    var parts = parts
+    guard let part = parts.next(of: "command") else { return announce(link) }
+    link.request(.setNames(part)) { [weak self, weak link] answer in
       guard let self, let link, !link.hasEnded else { return }
       switch answer {
-      case .success: announce(link)
+      case .success: give(parts, to: link)
       case .failure(let error):
         fail(error)
         link.kill()

@@ -39,7 +39,7 @@ extension Supervisor {
   }
 
   func networkReport(
-    _ name: String, _ answer: @escaping (Result<NetworkReport, ErrorReport>) -> Void
+    _ name: String, _ answer: @escaping (Result<LiveReport, ErrorReport>) -> Void
   ) {
     plugins.refresh { [self] registry in
       do throws(ErrorReport) {

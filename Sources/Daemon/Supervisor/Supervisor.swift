@@ -34,6 +34,9 @@ package final class Supervisor {
   private var attach: AttachServer?
   private var watcher: ConfigWatcher?
   private var shuttingDown = false
+  private var reader: ConfigReader?
+  /// How often the file was read again, whatever came of it.
+  private(set) var rereadings = 0
 
   /// - Parameter loop: runs on the thread that calls this, and `start`.
   package init(options: ServeOptions, loop: EventLoop, log: Logger) {
@@ -155,11 +158,27 @@ package final class Supervisor {
       options.configFile, mayBeMissing: options.configFile == options.home.configFile)
   }
 
-  /// SIGHUP, or the file changed: reads it again. A bad one is told, and what holds stays.
+  /// SIGHUP, or the file changed: reads it again, which takes a moment. A bad one is told, and what holds stays.
   package func reload() {
+    guard !shuttingDown else { return }
     watcher?.note(FileStamp(of: options.configFile))
+    let reader =
+      self.reader ?? ConfigReader { [bridge] in bridge.submit { $0.configurationWasRead() } }
+    self.reader = reader
+    let outcome = reader.begin(
+      options.configFile, mayBeMissing: options.configFile == options.home.configFile,
+      before: configuration)
+    if let outcome { reread(outcome) }
+  }
+
+  private func configurationWasRead() {
+    for outcome in reader?.take() ?? [] where !shuttingDown { reread(outcome) }
+  }
+
+  private func reread(_ outcome: ConfigReader.Outcome) {
+    rereadings += 1
     do {
-      apply(try loadConfiguration())
+      apply(try outcome.get())
       configError = nil
       configLoaded = WallClock.timestamp()
       log.notice(
@@ -249,6 +268,7 @@ package final class Supervisor {
   package func shutdown(_ reason: String) {
     guard !shuttingDown else { return }
     shuttingDown = true
+    reader?.close()
     log.notice("stopping: \(reason)")
     closeSockets(keepLock: true)
     let all = Array(networks.values) + leaving

@@ -35,6 +35,10 @@ final class CaptureSink {
   private var tail = 0
   private var isOpen = true
   private var isGone = false
+  /// The reader took less than there was: it is not asked for each record of a turn.
+  private var isStuck = false
+  /// Bytes that were moved to make room, for tests.
+  private(set) var moved = 0
 
   init(id: UInt64, fd: Int32, snapLength: Int) {
     self.id = id
@@ -79,16 +83,18 @@ final class CaptureSink {
     reader.copy(kept, into: buffer + tail + 16)
     tail += 16 + kept
     written &+= 1
-    if tail - head >= Self.eager { _ = flush() }
+    if tail - head >= Self.eager, !isStuck { _ = flush() }
   }
 
   /// Hands over what it can; false when the reader has gone.
   func flush() -> Bool {
+    isStuck = false
     while head < tail, !isGone {
       let n = hand(buffer + head, tail - head)
       if n > 0 {
         head += n
       } else if n == Int(-EAGAIN) {
+        isStuck = true
         break
       } else if n != Int(-EINTR) {
         isGone = true
@@ -108,9 +114,12 @@ final class CaptureSink {
     _ = Sockets.close(fd)
   }
 
+  /// What waits is moved when it is half of the buffer at most: a reader that takes a little at a time does not cost each
+  /// record a move of a megabyte.
   private func makeRoom() {
-    _ = flush()
-    guard head > 0 else { return }
+    if !isStuck { _ = flush() }
+    guard head >= Self.capacity / 2 else { return }
+    moved += tail - head
     memmove(buffer, buffer + head, tail - head)
     tail -= head
     head = 0

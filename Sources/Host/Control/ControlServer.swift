@@ -12,6 +12,10 @@ final class ControlServer {
   private let log: HostLog
   private var watch: UInt64 = 0
   private var wantsWrite = false
+  /// Bytes of requests in one turn, and what the shortest request counts: guests' frames wait meanwhile.
+  private static let bytesPerTurn = 16 << 10
+  private static let leastCost = 512
+  private(set) var hasMore = false
   /// False once the supervisor is gone.
   private(set) var isOpen = true
   /// Sending found the supervisor gone; nothing is received any more that would say so.
@@ -27,13 +31,25 @@ final class ControlServer {
     }
   }
 
-  /// Handles what has come; false when the supervisor is gone.
+  /// Handles what has come, `bytesPerTurn` of it; false when the supervisor is gone. `hasMore` says to come back
+  /// in the next turn, with no event.
   func ready(
     _ events: PollEvents, _ handle: (UInt64, HostRequest, [Int32]) -> Void
   ) -> Bool {
     do throws(MessageChannel.Failure) {
       if events.contains(.write) { try channel.flush() }
-      while isOpen, let message = try channel.receive() { take(message, handle) }
+      var left = Self.bytesPerTurn
+      hasMore = false
+      while isOpen {
+        guard left > 0 else {
+          // It may have been read already: the kernel would not say so.
+          hasMore = true
+          break
+        }
+        guard let message = try channel.receive() else { break }
+        left -= message.bytes.count + Self.leastCost
+        take(message, handle)
+      }
       updateInterest()
     } catch {
       if error != .closed { log.error("control", "\(error)") }
@@ -94,6 +110,7 @@ final class ControlServer {
   private func close() {
     guard isOpen else { return }
     isOpen = false
+    hasMore = false
     reactor.unwatch(watch, object: nil)
     channel.close()
   }

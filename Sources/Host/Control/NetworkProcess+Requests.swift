@@ -45,6 +45,10 @@ extension NetworkProcess {
       stop(request: id)
       return nil
     case .status: return .status(status)
+    case .statusOfPorts(let last):
+      var status = HostStatus()
+      tellPorts(after: last, in: &status)
+      return .status(status)
     default: break
     }
     guard phase == .running, let dns else {
@@ -120,13 +124,21 @@ extension NetworkProcess {
       host.timers += bridge.timers.count
       host.operations += bridge.operations.count
     }
-    let ports = ports?.status ?? []
-    host.malformedFrames = ports.reduce(0) { $0 &+ ($1.counters["txMalformed"] ?? 0) }
-    return HostStatus(
-      ports: ports, plugin: network?.bridge.status() ?? "",
+    host.malformedFrames = ports?.malformedFrames ?? 0
+    var status = HostStatus(
+      plugin: network?.bridge.status() ?? "",
       dnsPlugin: dnsPlugin?.bridge.status() ?? "", dns: dns?.counters ?? "",
       modules: [network?.plugin.status, dnsPlugin?.plugin.status].compactMap { $0 },
-      switchCounters: self.ports?.switchCounters ?? server?.status ?? [:], host: host)
+      switchCounters: ports?.switchCounters ?? server?.status ?? [:], host: host)
+    tellPorts(after: 0, in: &status)
+    return status
+  }
+
+  private func tellPorts(after last: UInt64, in status: inout HostStatus) {
+    guard let ports else { return }
+    let (page, hasMore) = ports.status(after: last, limit: HostStatus.maximumPorts)
+    status.ports = page
+    status.hasMorePorts = hasMore ? true : nil
   }
 }
 

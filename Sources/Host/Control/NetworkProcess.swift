@@ -48,6 +48,8 @@ package final class NetworkProcess {
   var leaseNotice = LeaseNotice()
 
   private var stopRequests: [UInt64] = []
+  /// No request has been handled in this turn.
+  private var isControlRested = true
   private var stopsPending = 0
   private let terminate: Waker
   var exitStatus: Int32 = 0
@@ -130,6 +132,7 @@ package final class NetworkProcess {
 
 extension NetworkProcess: ReactorDelegate {
   func controlReady(_ events: PollEvents) {
+    isControlRested = false
     let open = control.ready(events) { id, request, fds in handle(id, request, fds) }
     if !open, phase != .ended { supervisorIsGone() }
   }
@@ -178,6 +181,9 @@ extension NetworkProcess: ReactorDelegate {
     portsRead()
     var next = min(dns?.work() ?? .max, ports?.turnEnded() ?? .max)
     next = min(next, tellOfLeases())
+    if control.hasMore, isControlRested { controlReady([]) }
+    isControlRested = true
+    if control.hasMore { next = 0 }
     if control.peerHasLeft, phase == .idle || phase == .running { supervisorIsGone() }
     if server?.turnEnded() == true { next = 0 }
     destroyRetired()

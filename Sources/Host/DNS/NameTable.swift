@@ -19,6 +19,7 @@ package struct NameTable {
   private var addresses: [DNSName: [DNSAddress]] = [:]
   private var names: [DNSAddress: [DNSName]] = [:]
   private(set) var above = NamesAbove()
+  private(set) var depths = NameDepths()
   /// Pairs in the table.
   package private(set) var count = 0
 
@@ -33,7 +34,10 @@ package struct NameTable {
     guard let address = DNSAddress(address) else { return .invalidAddress }
     if addresses[name]?.contains(address) == true { return .done }
     guard count < Self.maximumEntries else { return .full }
-    if addresses[name] == nil { above.add(name) }
+    if addresses[name] == nil {
+      above.add(name)
+      depths.add(name)
+    }
     addresses[name, default: []].append(address)
     if names[address] == nil { above.addReverse(of: address) }
     names[address, default: []].append(name)
@@ -60,6 +64,7 @@ package struct NameTable {
     if addresses[name]?.isEmpty == true {
       addresses[name] = nil
       above.remove(name)
+      depths.remove(name)
     }
     if let index = names[address]?.firstIndex(of: name) { names[address]?.remove(at: index) }
     if names[address]?.isEmpty == true {

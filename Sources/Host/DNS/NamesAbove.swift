@@ -8,6 +8,7 @@ struct NamesAbove {
   private var below: [DNSName: Int] = [:]
 
   var count: Int { below.count }
+  var names: Dictionary<DNSName, Int>.Keys { below.keys }
 
   mutating func add(_ name: DNSName) {
     var name = name.parent

@@ -66,9 +66,9 @@ struct OwnedNameSet {
   }
 
   private func checkBound() throws(HostError) {
-    guard count <= OwnedNames.maximumEntries, above.count <= OwnedNames.maximumEntries else {
-      throw Self.tooMany
-    }
+    guard count <= OwnedNames.maximumEntriesOfSet,
+      above.count <= 8 * OwnedNames.maximumEntriesOfSet
+    else { throw Self.tooMany }
   }
 
   private mutating func set(_ name: DNSName, _ entry: Entry) {
@@ -101,16 +101,6 @@ struct OwnedNameSet {
     names[address, default: []].append(name)
   }
 
-  /// The zone with the longest suffix that `name` lies in or is.
-  func zone(of name: DNSName) -> OwnedZone? {
-    var suffix = name
-    while !suffix.isRoot {
-      if let zone = zones[suffix] { return zone }
-      suffix = suffix.parent
-    }
-    return nil
-  }
-
   // MARK: Texts
 
   static func name(_ text: String) throws(HostError) -> DNSName {
@@ -140,5 +130,5 @@ struct OwnedNameSet {
   }
 
   private static let tooMany = HostError(
-    .limit, "a set may have \(OwnedNames.maximumEntries) names and addresses at most")
+    .limit, "a set may have \(OwnedNames.maximumEntriesOfSet) names and addresses at most")
 }

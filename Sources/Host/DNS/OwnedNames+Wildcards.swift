@@ -9,36 +9,37 @@ extension OwnedNames {
   /// The wildcard that stands in for a name that nobody has: that of the nearest name above which
   /// there is (RFC 4592 3.3.1). A zone that lies closer to the name goes before it.
   func wildcard(_ name: DNSName) -> OwnedNameSet.Entry? {
-    guard sets.contains(where: { !$0.wildcards.isEmpty }) else { return nil }
-    var suffix = name
-    repeat {
-      suffix = suffix.parent
-      for set in sets {
-        if let entry = set.wildcards[suffix] {
-          let zone = apex(of: name)?.wire.count ?? 0
-          return zone > suffix.wire.count ? nil : entry
-        }
-      }
-      // This name is there, and it has no wildcard.
-      if sets.contains(where: { $0.hosts[suffix] != nil }) { return nil }
-      if published.addresses(of: suffix) != nil { return nil }
-    } while !suffix.isRoot
-    return nil
+    guard index.wildcardDepths.deepest >= 0 else { return nil }
+    var place = name.parent.suffix(index.wildcardDepths.deepest)
+    while index.wildcards[place] == nil {
+      if place.isRoot { return nil }
+      place = place.parent
+    }
+    // A name in between that is there has no wildcard.
+    let deepest = max(index.hostDepths.deepest, published.depths.deepest)
+    var between = name.parent.suffix(deepest)
+    while between.wire.count > place.wire.count {
+      if index.hosts[between] != nil || published.addresses(of: between) != nil { return nil }
+      between = between.parent
+    }
+    if let zone = apex(of: name), zone.wire.count > place.wire.count { return nil }
+    return index.wildcards[place].flatMap { sets[$0.newest]?.wildcards[place] }
   }
 
   /// The zone with the longest name that `name` is or lies in.
   func apex(of name: DNSName) -> DNSName? {
-    var longest: DNSName?
-    for set in sets where !set.zones.isEmpty {
-      guard let zone = set.zone(of: name)?.name else { continue }
-      if zone.wire.count > longest?.wire.count ?? 0 { longest = zone }
+    guard index.zoneDepths.deepest > 0 else { return nil }
+    var suffix = name.suffix(index.zoneDepths.deepest)
+    while !suffix.isRoot {
+      if index.zones[suffix] != nil { return suffix }
+      suffix = suffix.parent
     }
-    return longest
+    return nil
   }
 
   /// Whether names below it are owned: then it exists, though it may be somebody else's.
   func isAbove(_ name: DNSName) -> Bool {
-    published.above.contains(name) || sets.contains { $0.above.contains(name) }
+    published.above.contains(name) || index.above[name] != nil
   }
 
   /// What the plugin says, but that it denies a name which is above one of ours: a resolver in a

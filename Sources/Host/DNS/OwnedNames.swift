@@ -26,12 +26,20 @@ package enum NameFinding: Equatable, Sendable {
 /// upstream server. An exact name owns nothing above or below it; but what is above it exists
 /// (RFC 8020 2): it is NODATA where nobody else has records for it.
 ///
-/// Loop thread. Bounded: `maximumEntries` in all sets together, and in `published`.
+/// What a question costs does not depend on how many sets there are: `NameIndex` knows which of them
+/// have a name.
+///
+/// Loop thread. Bounded: `maximumEntries` in all sets together, and in `published`. A set is taken over in one
+/// go, and has few entries: an owner with many has several sets (`NameSet.parts`).
 package struct OwnedNames {
   /// Hosts, aliases, records and zones of all sets together.
   package static let maximumEntries = 65536
-  /// Owners of sets.
+  /// The same of one set.
+  package static let maximumEntriesOfSet = 1024
+  /// Sets, each of an owner of its own.
   package static let maximumSets = 4096
+  /// Sets with a zone of the same name.
+  static let maximumSetsOfZone = 64
   /// Aliases followed for one question.
   static let maximumChain = 16
   /// Seconds: short, since guests come and go.
@@ -39,8 +47,13 @@ package struct OwnedNames {
 
   /// Names of limanetd.names/1.
   package var published = NameTable()
-  /// The one that came last is the first.
-  private(set) var sets: [OwnedNameSet] = []
+  /// By number: each set gets the next one when it comes.
+  private(set) var sets: [UInt64: OwnedNameSet] = [:]
+  private var numbers: [String: UInt64] = [:]
+  private var lastNumber: UInt64 = 0
+  /// Of all sets.
+  private var count = 0
+  var index = NameIndex()
 
   package init() {}
 
@@ -49,17 +62,33 @@ package struct OwnedNames {
   /// Replaces what an owner has; with an empty set, withdraws it. Throws without any effect.
   package mutating func set(_ names: NameSet) throws(HostError) {
     let set = try OwnedNameSet(names)
-    let rest = sets.filter { $0.owner != set.owner }
-    if set.count == 0 {
-      sets = rest
-      return
+    let old = numbers[set.owner]
+    let oldCount = old.flatMap { sets[$0]?.count } ?? 0
+    if set.count > 0 {
+      guard old != nil || sets.count < Self.maximumSets,
+        count - oldCount + set.count <= Self.maximumEntries
+      else {
+        throw HostError(.limit, "the network has as many names as it can take")
+      }
+      for zone in set.zones.keys {
+        let isOwn = old.flatMap { sets[$0]?.zones[zone] } != nil
+        let others = (index.zones[zone]?.count ?? 0) - (isOwn ? 1 : 0)
+        guard others < Self.maximumSetsOfZone else {
+          throw HostError(.limit, "the zone `\(zone.displayed)` has as many owners as it can take")
+        }
+      }
     }
-    guard rest.count < Self.maximumSets,
-      rest.reduce(set.count, { $0 + $1.count }) <= Self.maximumEntries
-    else {
-      throw HostError(.limit, "the network has as many names as it can take")
+    if let old, let before = sets.removeValue(forKey: old) {
+      numbers[set.owner] = nil
+      count -= before.count
+      index.remove(before, number: old)
     }
-    sets = [set] + rest
+    guard set.count > 0 else { return }
+    lastNumber += 1
+    numbers[set.owner] = lastNumber
+    count += set.count
+    index.add(set, number: lastNumber)
+    sets[lastNumber] = set
   }
 
   // MARK: Answering
@@ -98,8 +127,8 @@ package struct OwnedNames {
     ["internal", "lima.internal"].compactMap { DNSName($0) })
 
   private func owner(of name: DNSName) -> OwnedNameSet.Entry? {
-    for set in sets {
-      if let entry = set.hosts[name] { return entry }
+    if let number = index.hosts[name]?.newest, let entry = sets[number]?.hosts[name] {
+      return entry
     }
     let zones = self.zones(of: name)
     if let zone = zones.first(where: { $0.hasRecord(name) }), let found = zone.record(name) {
@@ -112,14 +141,8 @@ package struct OwnedNames {
 
   /// Those of the longest suffix that `name` has among all zones.
   private func zones(of name: DNSName) -> [OwnedZone] {
-    var zones: [OwnedZone] = []
-    for set in sets where !set.zones.isEmpty {
-      guard let zone = set.zone(of: name) else { continue }
-      let longest = zones.first?.name.wire.count ?? 0
-      if zone.name.wire.count > longest { zones.removeAll() }
-      if zone.name.wire.count >= longest { zones.append(zone) }
-    }
-    return zones
+    guard let apex = apex(of: name), let holders = index.zones[apex] else { return [] }
+    return holders.newestFirst.compactMap { sets[$0]?.zones[apex] }
   }
 
   private func zoneEntry(_ name: DNSName, _ zones: [OwnedZone]) -> OwnedNameSet.Entry? {
@@ -139,10 +162,16 @@ package struct OwnedNames {
   private func names(ofReverse name: DNSName) -> [DNSName]? {
     guard let address = name.reverseAddress else { return nil }
     var names: [DNSName] = []
-    for set in sets {
-      for name in set.names[address] ?? [] where !names.contains(name) { names.append(name) }
+    for number in index.addresses[address]?.newestFirst ?? [] {
+      for name in sets[number]?.names[address] ?? [] where !names.contains(name) {
+        guard names.count < OwnedNameSet.maximumNames else { return names }
+        names.append(name)
+      }
     }
-    for name in published.names(of: address) ?? [] where !names.contains(name) {
+    // Guests choose these: not all that there may be are looked at.
+    let published = published.names(of: address) ?? []
+    for name in published.prefix(OwnedNameSet.maximumNames) where !names.contains(name) {
+      guard names.count < OwnedNameSet.maximumNames else { break }
       // A name that is another's is not said to be this address's.
       guard case .addresses(let owned)? = owner(of: name), owned.contains(address) else { continue }
       names.append(name)

@@ -134,26 +134,36 @@ extension GuestPorts {
     return "{" + members.joined(separator: ",") + "}"
   }
 
-  /// All ports, for `status`.
-  var status: [PortStatus] {
-    entries.values.sorted { $0.port.id < $1.port.id }.map { entry in
-      let counters = entry.port.counters
-      var status = PortStatus(id: entry.port.id, name: entry.port.name, kind: entry.kind)
-      status.rxFrames = counters.rxFrames
-      status.rxBytes = counters.rxBytes
-      status.txFrames = counters.txFrames
-      status.txBytes = counters.txBytes
-      status.drops = counters.drops
-      let reasons = [
-        ("rxRunt", counters.rxRunt), ("rxOversize", counters.rxOversize),
-        ("rxMalformed", counters.rxMalformed), ("txMalformed", counters.txMalformed),
-        ("txQueueFull", counters.txQueueFull), ("txRefused", counters.txRefused),
-        ("txEnded", counters.txEnded), ("txBlocked", counters.txBlocked),
-        ("txSegmented", counters.txSegmented),
-      ]
-      for (name, count) in reasons where count > 0 { status.counters[name] = count }
-      return status
-    }
+  /// Frames of the plugin's that made no sense, at all ports.
+  var malformedFrames: UInt64 {
+    entries.values.reduce(0) { $0 &+ $1.port.counters.txMalformed }
+  }
+
+  /// The next ports, for `status`, and whether there are more.
+  func status(after last: UInt64, limit: Int) -> ([PortStatus], Bool) {
+    let ids = entries.values.lazy.map(\.port.id).filter { $0 > last }.sorted()
+    return (
+      ids.prefix(limit).compactMap { id in entries[id].map { status($0) } }, ids.count > limit
+    )
+  }
+
+  private func status(_ entry: Entry) -> PortStatus {
+    let counters = entry.port.counters
+    var status = PortStatus(id: entry.port.id, name: entry.port.name, kind: entry.kind)
+    status.rxFrames = counters.rxFrames
+    status.rxBytes = counters.rxBytes
+    status.txFrames = counters.txFrames
+    status.txBytes = counters.txBytes
+    status.drops = counters.drops
+    let reasons = [
+      ("rxRunt", counters.rxRunt), ("rxOversize", counters.rxOversize),
+      ("rxMalformed", counters.rxMalformed), ("txMalformed", counters.txMalformed),
+      ("txQueueFull", counters.txQueueFull), ("txRefused", counters.txRefused),
+      ("txEnded", counters.txEnded), ("txBlocked", counters.txBlocked),
+      ("txSegmented", counters.txSegmented),
+    ]
+    for (name, count) in reasons where count > 0 { status.counters[name] = count }
+    return status
   }
 }
 

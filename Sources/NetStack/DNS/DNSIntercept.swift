@@ -194,7 +194,9 @@ package final class DNSIntercept {
     } else {
       return true
     }
-    let idle = streams.filter { $0.value.share == victim && $0.value.isIdle }
+    let idle = streams.filter {
+      $0.value.share == victim && ($0.value.isIdle || $0.value.isDeparted)
+    }
     guard let oldest = idle.min(by: { $0.value.lastUsed < $1.value.lastUsed }) else {
       own.pointee.counters.refused &+= 1
       return false
@@ -207,6 +209,7 @@ package final class DNSIntercept {
   func onEvent(_ token: EventToken, _ events: UInt32) {
     let id = token.index
     guard let stream = streams[id] else { return }
+    guard !stream.isDeparted else { return close(id) }
     stream.transfer(events) { askFromStream($0, id, stream) }
     if stream.isOver { close(id) }
   }
@@ -221,7 +224,7 @@ package final class DNSIntercept {
   func onTimer(_ token: EventToken) {
     guard let stream = streams[token.index] else { return }
     stream.timer = 0
-    if stream.deadline <= stack.now {
+    if stream.isDeparted || stream.deadline <= stack.now {
       close(token.index)
     } else {
       stream.timer = stack.timers.schedule(at: stream.deadline, token: token.rawValue)
@@ -229,11 +232,17 @@ package final class DNSIntercept {
   }
 
   private func close(_ id: UInt32) {
-    guard let stream = streams.removeValue(forKey: id) else { return }
+    guard let stream = end(id), stream.outstanding > 0, !stream.isDeparted else { return }
+    cancel { if case .stream(id) = $0.asker { true } else { false } }
+  }
+
+  /// Closes a stream; its questions are the caller's.
+  @discardableResult
+  private func end(_ id: UInt32) -> DNSStream? {
+    guard let stream = streams.removeValue(forKey: id) else { return nil }
     stack.shares.pointer(stream.share).pointee.streams &-= 1
     stream.close()
-    guard stream.outstanding > 0 else { return }
-    cancel { if case .stream(id) = $0.asker { true } else { false } }
+    return stream
   }
 
   private func cancel(where isUnwanted: (Question) -> Bool) {
@@ -243,9 +252,16 @@ package final class DNSIntercept {
     }
   }
 
-  func linkDown(_ link: UInt32) {
-    for (id, stream) in streams where stream.link == link { close(id) }
+  func linkDown(_ link: UInt32, _ departure: inout Departure) {
     cancel { $0.link == link }
+    for (id, stream) in streams where stream.link == link && !stream.isDeparted {
+      if departure.endsNow() {
+        end(id)
+      } else {
+        stream.isDeparted = true
+        stack.timers.reschedule(stream.timer, at: stack.now &+ departure.delay())
+      }
+    }
   }
 
   /// Stations behind a link that stays up are gone. Their connections end with their TCP flows.
@@ -257,7 +273,7 @@ package final class DNSIntercept {
   }
 
   func shutDown() {
-    for id in Array(streams.keys) { close(id) }
     cancel { _ in true }
+    for id in Array(streams.keys) { end(id) }
   }
 }

@@ -35,6 +35,8 @@ final class DNSStream {
   /// The guest will send no more.
   private var isAtEnd = false
   private var isBroken = false
+  /// The guest is gone, its questions are cancelled, and only the descriptor is left.
+  var isDeparted = false
   /// Questions without an answer yet.
   private(set) var outstanding = 0
 

@@ -8,6 +8,7 @@ extension ICMPEngine {
   func onEvent(_ token: EventToken, _ events: UInt32) {
     guard flows.isTaken(token.index, generation: token.generation) else { return }
     let owner = flows.pointer(token.index)
+    guard !owner.pointee.isDeparted else { return close(token.index) }
     owner.pointee.guestMAC = stack.currentMAC(
       owner.pointee.guestMAC, of: owner.pointee.key.guest, on: owner.pointee.key.link)
     if events & LND_FD_ERROR != 0 { readErrors(token.index) }

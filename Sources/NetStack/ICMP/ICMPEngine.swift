@@ -55,6 +55,8 @@ struct ICMPFlow: UseListed {
   var share: UInt32
   var older: UInt32 = 0
   var newer: UInt32 = 0
+  /// The guest is gone, and only the socket is left (`leave`).
+  var isDeparted = false
 }
 
 /// ICMP of all links.
@@ -260,10 +262,22 @@ package final class ICMPEngine {
     return true
   }
 
-  private func close(_ index: UInt32) {
+  /// The guest of a flow is gone. Its socket is closed now or a little later, and counts among the guest's
+  /// until then.
+  private func leave(_ index: UInt32, _ departure: inout Departure) {
+    guard !departure.endsNow() else { return close(index) }
+    let flow = flows.pointer(index)
+    table.remove(index)
+    flow.pointee.isDeparted = true
+    flow.pointee.key.link = 0
+    stack.timers.reschedule(flow.pointee.timer, at: stack.now &+ departure.delay())
+  }
+
+  func close(_ index: UInt32) {
     let flow = flows.pointer(index)
     stack.timers.cancel(flow.pointee.timer)
     flow.pointee.socket.close(stack)
+    // Ignored if it has left.
     table.remove(index)
     let share = stack.shares.pointer(flow.pointee.share)
     share.pointee.pings &-= 1
@@ -276,25 +290,30 @@ package final class ICMPEngine {
     let flow = flows.pointer(token.index)
     flow.pointee.timer = 0
     let deadline = flow.pointee.lastUsed &+ config.idleTime
-    if deadline <= stack.now {
+    if flow.pointee.isDeparted || deadline <= stack.now {
       close(token.index)
     } else {
       flow.pointee.timer = stack.timers.schedule(at: deadline, token: token.rawValue)
     }
   }
 
-  func linkDown(_ link: UInt32) {
+  func linkDown(_ link: UInt32, _ departure: inout Departure) {
     for index in 1..<max(flows.endIndex, 1)
     where flows.isTaken(index) && flows.pointer(index).pointee.key.link == link {
-      close(index)
+      leave(index, &departure)
     }
   }
 
   /// Stations behind a link that stays up are gone.
-  func stationsDown(_ stations: Set<MACAddress>, on link: UInt32) {
+  func stationsDown(
+    _ stations: Set<MACAddress>, on link: UInt32, _ departure: inout Departure
+  ) {
     for index in 1..<max(flows.endIndex, 1) where flows.isTaken(index) {
       let flow = flows.pointer(index)
-      if flow.pointee.key.link == link, stations.contains(flow.pointee.guestMAC) { close(index) }
+      guard flow.pointee.key.link == link, stations.contains(flow.pointee.guestMAC) else {
+        continue
+      }
+      leave(index, &departure)
     }
   }
 

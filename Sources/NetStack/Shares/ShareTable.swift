@@ -134,17 +134,19 @@ package final class ShareTable {
     ports = ports.filter { $0.value != port }
   }
 
-  /// The link is gone, and most of what its guests held. Connections whose bytes still go to the host
-  /// (TCPEngine+Detach) hold on to their share: nobody finds it any more, and its place is given to
-  /// another guest when they have ended.
+  /// The link is gone. A guest with connections whose bytes still go to the host (TCPEngine+Detach), or with
+  /// sockets that are still to be closed, keeps its place until they have ended: they count against it, and make
+  /// room for others first. Nobody finds it any more.
   func linkDown(_ link: UInt32) {
     forEach { share in
       let state = slab.pointer(share)
       let gone = state.pointee.key.link
       guard share != 0, gone == link || gone == 0 else { return }
+      if gone == link { endReassembly(share) }
       guard !state.pointee.isIdle else { return remove(share) }
+      guard gone == link else { return }
       table.remove(share)
-      state.pointee.key.link = 0
+      state.pointee.key = Self.key(0, port: 0, .zero)
       state.pointee.counters = ShareCounters()
     }
     lastLink = 0

@@ -27,6 +27,10 @@ package final class Stack {
   package let forwards: ForwardEngine
   package let dns: DNSIntercept
 
+  /// Deadlines that are kept in one turn; the next ones follow in the turn after it. The end of a flow
+  /// takes some system calls, and thousands may come to theirs together.
+  static let timersPerTurn = 256
+
   let fragmentBudget = FragmentBudget()
   private let lookAhead = LookAhead()
   /// Guests whose datagrams were put together in this turn.
@@ -110,11 +114,12 @@ package final class Stack {
     core.transmitter.flush()
     // Nothing can be said to this guest any more.
     core.links.pointer(link).pointee.isBlocked = true
-    tcp.linkDown(link)
-    udp.linkDown(link)
-    icmp.linkDown(link)
+    var departure = Departure()
+    tcp.linkDown(link, &departure)
+    udp.linkDown(link, &departure)
+    icmp.linkDown(link, &departure)
     forwards.linkDown(link)
-    dns.linkDown(link)
+    dns.linkDown(link, &departure)
     core.transmitter.forget(link: link)
     core.newFlows.linkDown(link)
     endReassembly(on: link)
@@ -175,7 +180,9 @@ package final class Stack {
     guard core.takeTimer(timer) else { return }
     core.now = core.host.nowNanoseconds()
     core.newFlows.replay { dispatch($0) }
-    while let raw = core.timers.popDue(now: core.now) {
+    var left = Self.timersPerTurn
+    while left > 0, let raw = core.timers.popDue(now: core.now) {
+      left &-= 1
       let token = EventToken(rawValue: raw)
       switch token.kind {
       case .tcp: tcp.onTimer(token)

@@ -27,28 +27,12 @@ extension TCPEngine {
   /// A guest's RST was accepted.
   func guestReset(_ flow: FlowPointer) { leave(flow, inOrder: false) }
 
-  /// Ends the flows of a guest that is gone, some at once and the others a few in each millisecond: the
-  /// end of a connection takes some system calls, and a guest may have had thousands.
-  struct Departure {
-    /// Flows that end at once.
-    var atOnce = 256
-    /// The others, up to now.
-    var later = 0
-
-    /// When the next one ends, after now. Nanoseconds.
-    mutating func delay() -> UInt64 {
-      later += 1
-      return UInt64(1 + later / 128) &* 1_000_000
-    }
-  }
-
   /// The guest's link is gone.
   func guestLeft(_ flow: FlowPointer, _ departure: inout Departure) {
     guard flow.pointee.state != .detached else { return }
     // Without a socket it costs nothing.
-    if flow.pointee.fd >= 0 {
-      guard departure.atOnce > 0 else { return leaveLater(flow, after: departure.delay()) }
-      departure.atOnce -= 1
+    if flow.pointee.fd >= 0, !departure.endsNow() {
+      return leaveLater(flow, after: departure.delay())
     }
     leave(flow, inOrder: hasSaidAll(flow))
   }

@@ -283,8 +283,7 @@ package final class TCPEngine {
   }
 
   /// The link is gone: its flows are reset towards the host, unless the guest had said all.
-  func linkDown(_ link: UInt32) {
-    var departure = Departure()
+  func linkDown(_ link: UInt32, _ departure: inout Departure) {
     forEachFlow { flow in
       if flow.pointee.key.link == link { guestLeft(flow, &departure) }
     }
@@ -294,8 +293,9 @@ package final class TCPEngine {
 
   /// Stations behind a link that stays up are gone; a guest that goes on with another Ethernet address
   /// is not.
-  func stationsDown(_ stations: Set<MACAddress>, on link: UInt32) {
-    var departure = Departure()
+  func stationsDown(
+    _ stations: Set<MACAddress>, on link: UInt32, _ departure: inout Departure
+  ) {
     forEachFlow { flow in
       guard flow.pointee.key.link == link else { return }
       let mac = stack.currentMAC(flow.pointee.guestMAC, of: flow.pointee.key.guest, on: link)

@@ -190,18 +190,35 @@ extension UDPEngine {
     return true
   }
 
+  /// The guest of a flow is gone. No packet finds the flow any more; its socket is closed now or a
+  /// little later, and counts among the guest's until then.
+  func leave(_ index: UInt32, _ departure: inout Departure) {
+    guard !departure.endsNow() else { return close(index) }
+    let flow = flows.pointer(index)
+    detach(flow, index)
+    flow.pointee.isDeparted = true
+    flow.pointee.key.link = 0
+    stack.timers.reschedule(flow.pointee.timer, at: stack.now &+ departure.delay())
+  }
+
   /// Ends a flow and all of its peers.
   func close(_ index: UInt32) {
     let flow = flows.pointer(index)
-    while flow.pointee.peerOrder.oldest != 0 { closePeer(flow.pointee.peerOrder.oldest) }
-    if !flow.pointee.queue.isEmpty { leaveWaiting(index) }
+    if !flow.pointee.isDeparted { detach(flow, index) }
     stack.timers.cancel(flow.pointee.timer)
     flow.pointee.socket.close(stack)
-    flowTable.remove(index)
     let share = stack.shares.pointer(flow.pointee.share)
     share.pointee.datagramFlows &-= 1
     share.pointee.datagramOrder.remove(index, in: flows)
     flows.remove(index)
+  }
+
+  /// Takes a flow and its peers out of the tables that packets are looked up in.
+  private func detach(_ flow: UnsafeMutablePointer<UDPFlow>, _ index: UInt32) {
+    while flow.pointee.peerOrder.oldest != 0 { closePeer(flow.pointee.peerOrder.oldest) }
+    if !flow.pointee.queue.isEmpty { leaveWaiting(index) }
+    flow.pointee.queue = DatagramQueue()
+    flowTable.remove(index)
   }
 
   private func leaveWaiting(_ index: UInt32) {

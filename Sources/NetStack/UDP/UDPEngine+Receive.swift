@@ -13,6 +13,7 @@ extension UDPEngine {
   /// A socket is ready (LND_FD_*).
   func onEvent(_ token: EventToken, _ events: UInt32) {
     guard flows.isTaken(token.index, generation: token.generation) else { return }
+    guard !flows.pointer(token.index).pointee.isDeparted else { return close(token.index) }
     if events & LND_FD_ERROR != 0 { readErrors(token.index) }
     guard events & LND_FD_READ != 0 else { return }
     for _ in 0..<Self.rounds {

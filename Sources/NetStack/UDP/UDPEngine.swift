@@ -185,26 +185,31 @@ package final class UDPEngine {
     let flow = flows.pointer(token.index)
     flow.pointee.timer = 0
     let deadline = deadline(of: flow)
-    if deadline <= stack.now {
+    if flow.pointee.isDeparted || deadline <= stack.now {
       close(token.index)
     } else {
       flow.pointee.timer = stack.timers.schedule(at: deadline, token: token.rawValue)
     }
   }
 
-  func linkDown(_ link: UInt32) {
+  func linkDown(_ link: UInt32, _ departure: inout Departure) {
     for index in 1..<max(flows.endIndex, 1)
     where flows.isTaken(index) && flows.pointer(index).pointee.key.link == link {
-      close(index)
+      leave(index, &departure)
     }
     dhcp?.linkDown(link)
   }
 
   /// Stations behind a link that stays up are gone.
-  func stationsDown(_ stations: Set<MACAddress>, on link: UInt32) {
+  func stationsDown(
+    _ stations: Set<MACAddress>, on link: UInt32, _ departure: inout Departure
+  ) {
     for index in 1..<max(flows.endIndex, 1) where flows.isTaken(index) {
       let flow = flows.pointer(index)
-      if flow.pointee.key.link == link, stations.contains(flow.pointee.guestMAC) { close(index) }
+      guard flow.pointee.key.link == link, stations.contains(flow.pointee.guestMAC) else {
+        continue
+      }
+      leave(index, &departure)
     }
   }
 

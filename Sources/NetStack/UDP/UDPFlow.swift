@@ -79,6 +79,8 @@ struct UDPFlow: UseListed {
   /// The last question of such a flow has its answer.
   var isAnswered = false
   var segmentation: Bool
+  /// The guest is gone, and only the socket is left (`leave`).
+  var isDeparted = false
 
   var guest: Endpoint { Endpoint(key.guest, port: key.guestPort) }
 }

@@ -170,7 +170,7 @@ struct InstanceTests {
   {
     let fixture = try resolverFixture("hostResolver: {enabled: false}", "")
     try Fixture.write(fixture.home.configFile, "dns: {servers: [192.0.2.1]}\n")
-    fixture.supervisor.reload()
+    fixture.reload()
     let report = try up(fixture, fixture.home.path + "/a").get()
     #expect(
       report.warnings == [
@@ -341,7 +341,7 @@ struct InstanceTests {
     }
     #expect(error.message.contains("lima.yaml: cannot be read: a named pipe is there"))
     try pipe(fixture.home.configFile)
-    fixture.supervisor.reload()
+    fixture.reload()
     #expect(fixture.supervisor.configError?.contains("a named pipe is there") == true)
     // A pipe instead of the file that says which instances are up is left alone, and told.
     #expect(try Files.info(fixture.home.instancesFile, followLinks: false).kind == .pipe)

@@ -90,6 +90,13 @@ final class Fixture {
 
   // MARK: Driving
 
+  /// Has the configuration read again, and waits for what comes of it.
+  func reload() {
+    let before = supervisor.rereadings
+    supervisor.reload()
+    until { supervisor.rereadings > before }
+  }
+
   /// Turns the loop until `condition` holds; false after `seconds`.
   @discardableResult
   func until(_ seconds: Double = patience, _ condition: () -> Bool) -> Bool {

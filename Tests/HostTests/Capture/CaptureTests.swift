@@ -72,6 +72,28 @@ import Testing
     #expect(capture.remove(id: 4) == nil)
   }
 
+  @Test("A reader that takes a little at a time costs no record a move of all that waits")
+  func little() throws {
+    let (read, write) = try Descriptor.pipe()
+    defer { Descriptor.close(read) }
+    let sink = CaptureSink(id: 1, fd: write, snapLength: 0)
+    let frame = OwnedFrame(TestPacket.plain(1500))
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    var taken = 0
+    withExtendedLifetime(frame) {
+      for count in 0..<20_000 {
+        sink.record(&frame.frame, at: 0)
+        guard count.isMultiple(of: 4) else { continue }
+        // The end of a turn.
+        _ = sink.flush()
+        taken += max(0, bytes.withUnsafeMutableBytes { readInto(read, $0) })
+      }
+    }
+    #expect(sink.lost > 0 && taken > 4_000_000)
+    // Each byte once at most.
+    #expect(sink.moved > 0 && sink.moved <= taken + 2 << 20)
+  }
+
   @Test("A reader that goes is noticed and leaves the others alone")
   func gone() throws {
     let (fd, reader) = try socketPair(.stream)

@@ -53,6 +53,32 @@ import Testing
     #expect(try host.status().ports.map(\.kind) == ["dgram"])
   }
 
+  @Test func thePortsOfAStatusComeInPages() throws {
+    let host = try RunningHost.running(Self.echo.get())
+    let count = HostStatus.maximumPorts + 2
+    let guests = try (1...count).map { try host.addGuest(UInt64($0)).fd }
+    defer { for fd in guests { close(fd) } }
+    let first = try host.status()
+    #expect(first.ports.map(\.id) == Array(1...UInt64(HostStatus.maximumPorts)))
+    #expect(first.hasMorePorts == true)
+    let last = try #require(first.ports.last?.id)
+    guard case .status(let rest) = try host.request(.statusOfPorts(after: last)) else {
+      throw RunningHost.Failure(description: "no ports")
+    }
+    #expect(rest.ports.map(\.id) == [last + 1, last + 2] && rest.hasMorePorts != true)
+  }
+
+  @Test func requestsThatComeTogetherAreHandledInSeveralTurns() throws {
+    let host = try RunningHost.running(Self.echo.get())
+    let set = NameSet(
+      owner: "vm",
+      hosts: Dictionary(
+        uniqueKeysWithValues: (0..<200).map { ("host\($0).some.example.test", ["10.0.0.1"]) }))
+    let before = try host.status().host.turns
+    for _ in 0..<40 { _ = try host.send(.setNames(set)) }
+    #expect(try host.status().host.turns - before >= 20)
+  }
+
   @Test func timersThatAreAlwaysDueDoNotKeepTheLoop() throws {
     let host = try RunningHost.running(Self.echo.get(), options: "{\"rearm\":1}")
     let guest = try host.addGuest(1)

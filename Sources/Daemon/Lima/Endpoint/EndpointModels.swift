@@ -119,7 +119,7 @@ package struct ZoneBody: Hashable {
   var records: [Record]
   var defaultAddress: String
 
-  static let maximumRecords = 4096
+  static let maximumRecords = 1000
 
   init(name: String, records: [Record], defaultAddress: String = "") {
     self.name = name

@@ -28,11 +28,26 @@ final class Instances {
   func up(
     _ request: InstanceRequest, _ answer: @escaping (Result<InstanceReport, ErrorReport>) -> Void
   ) {
+    up(Self.read(request, home: supervisor.options.home), answer)
+  }
+
+  /// [any thread] What a request is about: three files that at their limits take longer than the loop may stand still.
+  static func read(
+    _ request: InstanceRequest, home: LimaHome
+  ) -> Result<LimaYAMLFile, ErrorReport> {
+    guard request.path.hasPrefix("/") else {
+      return .failure(invalid("`\(request.path)` is not an absolute path"))
+    }
+    return Result { try LimaYAMLFile(path: request.path, name: request.name, home: home) }
+      .mapError { invalid("\($0)") }
+  }
+
+  func up(
+    _ read: Result<LimaYAMLFile, ErrorReport>,
+    _ answer: @escaping (Result<InstanceReport, ErrorReport>) -> Void
+  ) {
     do throws(ErrorReport) {
-      guard request.path.hasPrefix("/") else {
-        throw Self.invalid("`\(request.path)` is not an absolute path")
-      }
-      let (file, plan) = try plan(request.path, name: request.name)
+      let (file, plan) = try plan(read.get())
       let before = all[plan.identity.name]
       guard before != nil || all.count < Self.maximum else {
         throw ErrorReport(
@@ -95,11 +110,8 @@ final class Instances {
 
   // MARK: Up
 
-  private func plan(
-    _ path: String, name: String?
-  ) throws(ErrorReport) -> (file: String, InstancePlan) {
+  private func plan(_ file: LimaYAMLFile) throws(ErrorReport) -> (file: String, InstancePlan) {
     do {
-      let file = try LimaYAMLFile(path: path, name: name, home: supervisor.options.home)
       let networks = supervisor.configuration.networks
       return (
         file.path,
@@ -252,7 +264,9 @@ final class Instances {
         guard (1...65535).contains(entry.sshLocalPort) else {
           throw Self.invalid("\(entry.sshLocalPort) is no port")
         }
-        let (file, plan) = try plan(entry.file, name: entry.name)
+        let request = InstanceRequest(path: entry.file, name: entry.name)
+        let (file, plan) = try plan(
+          Self.read(request, home: supervisor.options.home).get())
         let port = plan.sshLocalPort == 0 ? entry.sshLocalPort : plan.sshLocalPort
         retry(add(plan, file: file, sshLocalPort: port))
       } catch {

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+import DNSMessage
+
+/// Which of a network's name sets have a name. Adding and removing a set costs as much as it has names; finding
+/// one costs the same however many there are. Loop thread.
+struct NameIndex {
+  private(set) var hosts: [DNSName: NameHolders] = [:]
+  /// By the name above: "*.NAME" is at NAME.
+  private(set) var wildcards: [DNSName: NameHolders] = [:]
+  private(set) var zones: [DNSName: NameHolders] = [:]
+  /// Those with a name for the address.
+  private(set) var addresses: [DNSAddress: NameHolders] = [:]
+  /// How many sets have names below a name.
+  private(set) var above: [DNSName: Int] = [:]
+  private(set) var hostDepths = NameDepths()
+  private(set) var wildcardDepths = NameDepths()
+  private(set) var zoneDepths = NameDepths()
+
+  /// - Parameter number: higher than that of all sets before.
+  mutating func add(_ set: OwnedNameSet, number: UInt64) {
+    for name in set.hosts.keys {
+      hosts.add(number, to: name)
+      hostDepths.add(name)
+    }
+    for name in set.wildcards.keys {
+      wildcards.add(number, to: name)
+      wildcardDepths.add(name)
+    }
+    for name in set.zones.keys {
+      zones.add(number, to: name)
+      zoneDepths.add(name)
+    }
+    for address in set.names.keys { addresses.add(number, to: address) }
+    for name in set.above.names { above[name, default: 0] += 1 }
+  }
+
+  mutating func remove(_ set: OwnedNameSet, number: UInt64) {
+    for name in set.hosts.keys {
+      hosts.remove(number, from: name)
+      hostDepths.remove(name)
+    }
+    for name in set.wildcards.keys {
+      wildcards.remove(number, from: name)
+      wildcardDepths.remove(name)
+    }
+    for name in set.zones.keys {
+      zones.remove(number, from: name)
+      zoneDepths.remove(name)
+    }
+    for address in set.names.keys { addresses.remove(number, from: address) }
+    for name in set.above.names {
+      if let count = above[name] { above[name] = count > 1 ? count - 1 : nil }
+    }
+  }
+}

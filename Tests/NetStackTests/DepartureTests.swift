@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The end of a guest that had thousands of sockets: no turn of the loop closes more than a few hundred, and who comes
+// next in its place has nothing to do with what is left of it.
+
+import PluginAPI
+import Testing
+
+@testable import NetStack
+
+@Suite(.timeLimit(.minutes(2))) struct DepartureTests {
+  private static let flows = 2000
+
+  /// A guest with many UDP ports, each known to two remote endpoints, and some pings.
+  private func crowded(kind: UInt32 = LND_PORT_GUEST) throws -> DatagramWorld {
+    let world = try DatagramWorld(kind: kind)
+    let other = Endpoint(IPAddress(10, 9, 9, 9), port: 4444)
+    for start in stride(from: 0, to: Self.flows, by: 100) {
+      world.send(
+        batch: (start..<start + 100).flatMap { number in
+          let port = UInt16(2000 + number)
+          return [DatagramWorld.server, other].map { world.udp(from: port, to: $0, [1]) }
+        })
+    }
+    world.send(
+      batch: (0..<200).map { world.echo(UInt16($0), 1, to: DatagramWorld.server.address) })
+    #expect(world.kernel.open.count == Self.flows + 200)
+    return world
+  }
+
+  /// Lets the timers fire until all is over, the sockets that each turn closed.
+  private func closings(_ world: DatagramWorld, for seconds: UInt64) -> [Int] {
+    let end = world.host.now + seconds * 1_000_000_000
+    var closings: [Int] = []
+    while let (handle, deadline) = world.host.timers.min(by: { $0.value < $1.value }),
+      deadline <= end
+    {
+      let before = world.kernel.open.count
+      world.host.now = max(world.host.now, deadline)
+      world.host.timers[handle] = nil
+      world.stack.onTimer(handle)
+      closings.append(before - world.kernel.open.count)
+    }
+    return closings
+  }
+
+  private func expectNothingLeft(_ world: DatagramWorld) {
+    #expect(world.kernel.open.isEmpty && world.host.watches.isEmpty)
+    #expect(world.stack.udp.flowCount == 0 && world.stack.icmp.flowCount == 0)
+    #expect(world.stack.udp.peers.count == 0)
+    #expect(world.stack.core.timers.count == 0)
+  }
+
+  @Test func `the sockets of a guest that leaves are closed a few in each turn`() throws {
+    let world = try crowded()
+    world.stack.portDown(DatagramWorld.port)
+    #expect(Self.flows + 200 - world.kernel.open.count == 256)
+    let closings = closings(world, for: 1)
+    #expect(closings.max() ?? 0 <= 256 && closings.reduce(0, +) == Self.flows + 200 - 256)
+    expectNothingLeft(world)
+  }
+
+  @Test func `so are those of a station that leaves a switch`() throws {
+    let world = try crowded(kind: LND_PORT_SWITCH)
+    world.stack.stationsDown([GuestTCP.mac], port: DatagramWorld.port)
+    #expect(Self.flows + 200 - world.kernel.open.count == 256)
+    #expect(closings(world, for: 1).max() ?? 0 <= 256)
+    expectNothingLeft(world)
+  }
+
+  @Test func `mappings that come to their end together end in several turns`() throws {
+    let world = try crowded()
+    let closings = closings(world, for: 400)
+    #expect(closings.max() ?? 0 == Stack.timersPerTurn)
+    expectNothingLeft(world)
+  }
+
+  @Test
+  func
+    `the next guest in the same place gets sockets of its own, and what comes to the old is dropped`()
+    throws
+  {
+    let world = try crowded()
+    world.stack.portDown(DatagramWorld.port)
+    let old = Set(world.kernel.open)
+    var info = lnd_port_info()
+    info.size = UInt32(MemoryLayout<lnd_port_info>.size)
+    info.kind = LND_PORT_GUEST
+    info.port = DatagramWorld.port
+    info.mtu = 1500
+    #expect(world.stack.portUp(info))
+    // The last port of the old guest, whose socket is still there.
+    let port = UInt16(2000 + Self.flows - 1)
+    world.kernel.sent = []
+    world.send(world.udp(from: port, to: DatagramWorld.server, [7]))
+    let fd = try #require(world.kernel.sent.first?.fd)
+    #expect(!old.contains(fd))
+    // An answer to the old guest ends its socket at once.
+    let late = try #require(old.max())
+    world.kernel.sockets[late]?.incoming = [.init(source: DatagramWorld.server, payload: [9])]
+    world.kernel.sockets[fd]?.incoming = [.init(source: DatagramWorld.server, payload: [8])]
+    let ping = try #require(world.kernel.sockets.first { $0.value.proto == 1 }?.key)
+    world.kernel.sockets[ping]?.incoming = [
+      .init(source: DatagramWorld.server, payload: [0, 0, 0xFF, 0xFF, 0, 0, 0, 0])
+    ]
+    world.poll()
+    #expect(world.kernel.sockets[ping] == nil && world.messages().isEmpty)
+    #expect(world.datagrams().map(\.payload) == [[8]])
+    #expect(world.kernel.sockets[late] == nil)
+    let shares = world.stack.core.shares
+    let own = shares.of(world.stack.link(of: DatagramWorld.port), GuestTCP.mac)
+    _ = closings(world, for: 1)
+    #expect(world.kernel.open == [fd])
+    #expect(shares.pointer(own).pointee.datagramFlows == 1)
+    #expect(shares.pointer(own).pointee.peers == 1)
+  }
+
+  @Test func `what is left of a guest makes room for others first`() throws {
+    let world = try crowded()
+    world.stack.portDown(DatagramWorld.port)
+    var info = lnd_port_info()
+    info.size = UInt32(MemoryLayout<lnd_port_info>.size)
+    info.kind = LND_PORT_GUEST
+    info.port = DatagramWorld.port
+    info.mtu = 1500
+    #expect(world.stack.portUp(info))
+    // The process has no descriptor more.
+    world.kernel.maximumOpen = world.kernel.open.count
+    world.kernel.sent = []
+    world.send(
+      batch: (0..<20).map { world.udp(from: UInt16(9000 + $0), to: DatagramWorld.server, [7]) })
+    #expect(Set(world.kernel.sent.map(\.fd)).count == 20)
+  }
+}
