@@ -63,7 +63,9 @@ package final class TCPEngine {
   let transmitter: Transmitter
   var flows: Slab<TCPFlow>
   var table: FlowTable
+  /// What arrived out of order, and what guests reported; of both together as many as of one.
   var ranges: Slab<SequenceRanges>
+  var scoreboards: Slab<SACKScoreboard>
   let store: SequenceStore
 
   package internal(set) var counters = TCPCounters()
@@ -104,6 +106,7 @@ package final class TCPEngine {
     destinations = Destinations(
       capacity: stack.config.maximumFlows, seed: stack.random.next())
     ranges = Slab(capacity: max(1024, stack.config.maximumFlows / 4))
+    scoreboards = Slab(capacity: ranges.capacity)
     store = SequenceStore(stack: stack, capacity: stack.config.maximumFlows * 2)
     // What the generator gives out later, guests see parts of: it must not lead back to the key.
     sequenceKey = SipHash.Key(low: stack.random.next(), high: stack.random.next())
@@ -166,8 +169,8 @@ package final class TCPEngine {
       flow.pointee.nextTouched = 0
       // It stays marked, so that what happens here does not put it on the list again. Bytes
       // that closed a hole are in the store, not among the slices.
-      if flow.pointee.batchHead >= 0 || flow.pointee.pendingCount > 0
-        || flow.pointee.flags.contains(.finSeen)
+      if flow.pointee.receiver.batchHead >= 0 || flow.pointee.receiver.pendingCount > 0
+        || flow.pointee.receiver.flags.contains(.finSeen)
       {
         flushToHost(flow)
       }
@@ -270,15 +273,15 @@ package final class TCPEngine {
       flow.pointee.flags.insert(.synDue)
     default:
       // A probe is about what was acknowledged, and moves nothing.
-      if Sequence32.lessOrEqual(flow.pointee.sendUnacknowledged, sequence),
-        Sequence32.less(sequence, flow.pointee.sendNext)
+      if Sequence32.lessOrEqual(flow.pointee.sender.unacknowledged, sequence),
+        Sequence32.less(sequence, flow.pointee.sender.next)
       {
-        flow.pointee.sendNext = sequence
+        flow.pointee.sender.next = sequence
       }
       flow.pointee.flags.insert(.ackDue)
     }
     flow.pointee.flags.insert(.outputDue)
-    flow.pointee.flags.remove(.isTiming)
+    flow.pointee.sender.flags.remove(.isTiming)
     waitForLink(flow)
   }
 
