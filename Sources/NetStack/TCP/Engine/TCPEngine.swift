@@ -19,9 +19,11 @@
 // queue of the link, far younger than a wrap of the sequence numbers, and one round trip timed
 // each window is enough.
 //
-// The files of this folder: Connect and Accept (how a flow begins), Input, Acknowledge and Receive
-// (a segment), HostSend and HostReceive (the socket), Output and Segment (towards the guest),
-// Settle (what can wait until the frames are out), Timers, Close, Finish, Detach, Idle. Loop thread only.
+// A connection has two halves, which are values: TCPSender and TCPReceiver. The files of this folder:
+// Connect and Accept (how a flow begins), Input, Acknowledge and Receive (a segment), HostSend and
+// HostReceive (the socket), Output and Segment (towards the guest), Settle (what can wait until the
+// frames are out), Shares, PathMTU, GuestErrors, Timers, KeepAlive, Close, Finish, Detach, Idle. Loop
+// thread only.
 
 import PluginAPI
 
