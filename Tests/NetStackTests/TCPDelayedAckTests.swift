@@ -37,7 +37,7 @@ struct TCPDelayedAckTests {
 
   /// As many exchanges as make a dialogue of a connection.
   private func converse(_ guest: ScriptedGuest, _ socket: FakeKernel.Socket) {
-    for _ in 0..<TCPEngine.exchangesBeforeDelay {
+    for _ in 0..<TCPReceiver.exchangesBeforeDelay {
       let first = ask(guest, [1])
       #expect(first.count == 1 && first[0].payload.isEmpty)
       #expect(answer(guest, socket, [2]).map(\.payload) == [[2]])

@@ -248,20 +248,20 @@ import Testing
   {
     let (guest, engine) = try timedOut(20)
     try #require(engine.counters.timeouts == 1)
-    #expect(flow(engine)?.congestion.window == 1000)
+    #expect(flow(engine)?.sender.congestion.window == 1000)
     // The guest had received most of it.
     guest.acknowledged &+= 30_000
     guest.exchange(guest.segment(.ack))
-    #expect(flow(engine)?.congestion.window == 2000)
+    #expect(flow(engine)?.sender.congestion.window == 2000)
   }
 
   @Test func `slow start ends at its threshold`() throws {
     let (guest, engine) = try timedOut(21)
     try #require(engine.counters.timeouts == 1)
-    let threshold = try #require(flow(engine)).congestion.threshold
+    let threshold = try #require(flow(engine)).sender.congestion.threshold
     var last: UInt32 = 0
     for _ in 0..<200 {
-      let window = try #require(flow(engine)).congestion.window
+      let window = try #require(flow(engine)).sender.congestion.window
       if last < threshold { #expect(window <= threshold) }
       if window != FlowCongestion.unlimited, last > 0 { #expect(window <= last + 2000) }
       last = window

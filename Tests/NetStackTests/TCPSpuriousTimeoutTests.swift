@@ -30,7 +30,7 @@ struct TCPSpuriousTimeoutTests {
     guest.simulation.wait(300_000_000)
     _ = guest.answers()
     try #require(engine.counters.timeouts == 1)
-    #expect(flow?.congestion.window == 1000)
+    #expect(flow?.sender.congestion.window == 1000)
   }
 
   private var flow: TCPFlow? {
@@ -52,7 +52,8 @@ struct TCPSpuriousTimeoutTests {
     #expect(engine.counters.spuriousTimeouts == 0)
     #expect(acknowledge(1000) == [20_000])
     #expect(engine.counters.spuriousTimeouts == 1)
-    #expect(flow?.congestion.window == FlowCongestion.unlimited && flow?.flags.contains(.inLoss) == false)
+    #expect(flow?.sender.congestion.window == FlowCongestion.unlimited)
+    #expect(flow?.sender.flags.contains(.inLoss) == false)
   }
 
   @Test func `a duplicate ACK instead shows a loss, which is repaired from the hole on`() {
@@ -60,8 +61,8 @@ struct TCPSpuriousTimeoutTests {
     // The 21st arrived, the second did not.
     #expect(acknowledge(0).first == 0)
     #expect(engine.counters.spuriousTimeouts == 0)
-    #expect(flow?.flags.contains(.inLoss) == true)
-    #expect((flow?.congestion.window ?? 0) <= 3000)
+    #expect(flow?.sender.flags.contains(.inLoss) == true)
+    #expect((flow?.sender.congestion.window ?? 0) <= 3000)
   }
 
   @Test func `another timeout instead is a loss, too`() {
@@ -77,12 +78,12 @@ struct TCPSpuriousTimeoutTests {
     let first = guest.acknowledged
     _ = acknowledge(20_000)
     #expect(engine.counters.spuriousTimeouts == 0)
-    #expect(flow?.congestion.window != FlowCongestion.unlimited)
+    #expect(flow?.sender.congestion.window != FlowCongestion.unlimited)
     var options = TCPOptions()
     options.sackBlocks.append(SACKBlock(start: first, end: first &+ 1000))
     _ = acknowledge(0, options)
     #expect(engine.counters.spuriousTimeouts == 1)
-    #expect(flow?.congestion.window == FlowCongestion.unlimited)
+    #expect(flow?.sender.congestion.window == FlowCongestion.unlimited)
   }
 
   @Test func `what a guest got twice counts once, and nothing without a timeout`() {

@@ -17,7 +17,7 @@ package struct FlowKey: BitwiseCopyable, Equatable {
   package var remotePort: UInt16
   package var link: UInt32
   /// IP protocol number; widened so that no byte of the key is padding.
-  package var proto: UInt64
+  package var proto: UInt32
 
   package init(
     link: UInt32, proto: UInt8, guest: IPAddress, guestPort: UInt16, remote: IPAddress,
@@ -28,7 +28,7 @@ package struct FlowKey: BitwiseCopyable, Equatable {
     self.guestPort = guestPort
     self.remotePort = remotePort
     self.link = link
-    self.proto = UInt64(proto)
+    self.proto = UInt32(proto)
   }
 
   @inline(__always)
@@ -41,7 +41,7 @@ package struct FlowKey: BitwiseCopyable, Equatable {
   @inline(__always)
   package func hash(seed: UInt64) -> UInt32 {
     let ports = UInt64(guestPort) << 48 | UInt64(remotePort) << 32 | UInt64(link)
-    var h = FlowKey.mix(seed ^ ports, proto ^ 0x9E37_79B9_7F4A_7C15)
+    var h = FlowKey.mix(seed ^ ports, UInt64(proto) ^ 0x9E37_79B9_7F4A_7C15)
     h = FlowKey.mix(h ^ guest.high, seed ^ 0xD6E8_FEB8_6659_FD93)
     h = FlowKey.mix(h ^ guest.low, seed ^ 0xA076_1D64_78BD_642F)
     h = FlowKey.mix(h ^ remote.high, seed ^ 0xE703_7ED1_A0B4_28DB)

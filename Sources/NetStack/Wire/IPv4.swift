@@ -150,11 +150,11 @@ package struct IPv4Header: Hashable, Sendable, BitwiseCopyable {
     guard out.count >= IPv4Header.encodedLength, payloadLength >= 0,
       payloadLength <= IPv4Header.maxPayloadLength
     else { return 0 }
-    out.store(UInt8(0x45), at: Field.versionAndLength)
-    out.store(trafficClass, at: Field.trafficClass)
+    // Version, header length, traffic class and total length in one store: the checksum reads them as one
+    // word, and a load of bytes from several stores that are under way waits for all of them.
+    let totalLength = UInt32(truncatingIfNeeded: payloadLength &+ IPv4Header.encodedLength)
     out.store(
-      UInt16(truncatingIfNeeded: payloadLength &+ IPv4Header.encodedLength),
-      at: Field.totalLength)
+      UInt32(0x45) << 24 | UInt32(trafficClass) << 16 | totalLength, at: Field.versionAndLength)
     out.store(identification, at: Field.identification)
     let offset = UInt16(truncatingIfNeeded: fragmentOffset >> 3) & 0x1fff
     let flags =

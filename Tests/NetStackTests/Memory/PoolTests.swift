@@ -96,7 +96,9 @@ struct PoolTests {
 
   @Test func `a connection is four cache lines, and what each segment needs is in three`() {
     #expect(MemoryLayout<TCPFlow>.stride == 256)
-    #expect(MemoryLayout<TCPFlow>.offset(of: \.watch) == 192)
+    #expect(MemoryLayout<TCPFlow>.offset(of: \.receiver) == 64)
+    #expect(MemoryLayout<TCPFlow>.offset(of: \.sender) == 128)
+    #expect(MemoryLayout<TCPSender>.offset(of: \.timedAt) == 64)
   }
 
   @Test func `a connection costs less than 400 bytes while it is idle`() {

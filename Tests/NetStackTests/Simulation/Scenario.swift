@@ -177,6 +177,7 @@ final class Scenario {
     if simulation.kernel.openCount != 0 { problems.append("a socket is left") }
     if !simulation.host.watches.isEmpty { problems.append("a watch is left") }
     if simulation.stack.tcp.ranges.count != 0 { problems.append("a list of ranges is left") }
+    if simulation.stack.tcp.scoreboards.count != 0 { problems.append("a scoreboard is left") }
     return problems
   }
 

@@ -19,9 +19,11 @@
 // queue of the link, far younger than a wrap of the sequence numbers, and one round trip timed
 // each window is enough.
 //
-// The files of this folder: Connect and Accept (how a flow begins), Input, Acknowledge and Receive
-// (a segment), HostSend and HostReceive (the socket), Output and Segment (towards the guest),
-// Settle (what can wait until the frames are out), Timers, Close, Finish, Detach, Idle. Loop thread only.
+// A connection has two halves, which are values: TCPSender and TCPReceiver. The files of this folder:
+// Connect and Accept (how a flow begins), Input, Acknowledge and Receive (a segment), HostSend and
+// HostReceive (the socket), Output and Segment (towards the guest), Settle (what can wait until the
+// frames are out), Shares, PathMTU, GuestErrors, Timers, KeepAlive, Close, Finish, Detach, Idle. Loop
+// thread only.
 
 import PluginAPI
 
@@ -63,7 +65,9 @@ package final class TCPEngine {
   let transmitter: Transmitter
   var flows: Slab<TCPFlow>
   var table: FlowTable
+  /// What arrived out of order, and what guests reported; of both together as many as of one.
   var ranges: Slab<SequenceRanges>
+  var scoreboards: Slab<SACKScoreboard>
   let store: SequenceStore
 
   package internal(set) var counters = TCPCounters()
@@ -104,6 +108,7 @@ package final class TCPEngine {
     destinations = Destinations(
       capacity: stack.config.maximumFlows, seed: stack.random.next())
     ranges = Slab(capacity: max(1024, stack.config.maximumFlows / 4))
+    scoreboards = Slab(capacity: ranges.capacity)
     store = SequenceStore(stack: stack, capacity: stack.config.maximumFlows * 2)
     // What the generator gives out later, guests see parts of: it must not lead back to the key.
     sequenceKey = SipHash.Key(low: stack.random.next(), high: stack.random.next())
@@ -166,8 +171,8 @@ package final class TCPEngine {
       flow.pointee.nextTouched = 0
       // It stays marked, so that what happens here does not put it on the list again. Bytes
       // that closed a hole are in the store, not among the slices.
-      if flow.pointee.batchHead >= 0 || flow.pointee.pendingCount > 0
-        || flow.pointee.flags.contains(.finSeen)
+      if flow.pointee.receiver.batchHead >= 0 || flow.pointee.receiver.pendingCount > 0
+        || flow.pointee.receiver.flags.contains(.finSeen)
       {
         flushToHost(flow)
       }
@@ -270,15 +275,15 @@ package final class TCPEngine {
       flow.pointee.flags.insert(.synDue)
     default:
       // A probe is about what was acknowledged, and moves nothing.
-      if Sequence32.lessOrEqual(flow.pointee.sendUnacknowledged, sequence),
-        Sequence32.less(sequence, flow.pointee.sendNext)
+      if Sequence32.lessOrEqual(flow.pointee.sender.unacknowledged, sequence),
+        Sequence32.less(sequence, flow.pointee.sender.next)
       {
-        flow.pointee.sendNext = sequence
+        flow.pointee.sender.next = sequence
       }
       flow.pointee.flags.insert(.ackDue)
     }
     flow.pointee.flags.insert(.outputDue)
-    flow.pointee.flags.remove(.isTiming)
+    flow.pointee.sender.flags.remove(.isTiming)
     waitForLink(flow)
   }
 

@@ -76,7 +76,7 @@ extension TCPEngine {
   /// A segment for a connection that is waiting for its host's side.
   private func inputConnecting(_ flow: FlowPointer, _ segment: Segment, _ packet: InboundPacket) {
     if segment.flags.contains(.rst) {
-      if segment.sequence == flow.pointee.receiveNext {
+      if segment.sequence == flow.pointee.receiver.next {
         counters.resetByGuest &+= 1
         abandon(flow)
       }
@@ -84,7 +84,7 @@ extension TCPEngine {
     }
     // The same SYN again: the answer will come. Another one: the guest forgot the first.
     if segment.flags.contains(.syn), !segment.flags.contains(.ack),
-      segment.sequence != flow.pointee.initialReceive
+      segment.sequence != flow.pointee.receiver.initialSequence
     {
       let key = flow.pointee.key
       abandon(flow)
@@ -99,7 +99,7 @@ extension TCPEngine {
     }
     // A new incarnation (RFC 1122 §4.2.2.13, RFC 6191).
     if segment.flags.contains(.syn), !segment.flags.contains(.ack),
-      Sequence32.less(flow.pointee.receiveNext, segment.sequence)
+      Sequence32.less(flow.pointee.receiver.next, segment.sequence)
     {
       let key = flow.pointee.key
       close(flow)
@@ -123,23 +123,17 @@ extension TCPEngine {
     }
 
     // First: is any of it in the window? A segment that is not is answered with an ACK.
-    let receiveNext = flow.pointee.receiveNext
-    let end = segment.sequence &+ length
-    if Sequence32.less(flow.pointee.receiveEdge, segment.sequence)
-      || (length > 0
-        ? Sequence32.lessOrEqual(end, receiveNext) : Sequence32.less(end, receiveNext))
-    {
-      if Sequence32.less(segment.sequence, receiveNext) {
-        // Old, perhaps a keep-alive; what it acknowledges is good all the same.
-        if flow.pointee.state == .synReceived { _ = establish(flow, segment) }
-        if acknowledge(flow, segment) {
-          touch(flow, .ackDue)
-          if length <= 1, segment.sequence == receiveNext &- 1, !hasFin {
-            guestProbed(flow, idle: stack.now &- lastActivity)
-          }
-        }
-      } else {
+    switch flow.pointee.receiver.place(of: segment.sequence, length: length) {
+    case .acceptable: break
+    case .beyond: return touch(flow, .ackDue)
+    case .old:
+      // Perhaps a keep-alive; what it acknowledges is good all the same.
+      let isProbe =
+        length <= 1 && segment.sequence == flow.pointee.receiver.next &- 1 && !hasFin
+      if flow.pointee.state == .synReceived { _ = establish(flow, segment) }
+      if acknowledge(flow, segment) {
         touch(flow, .ackDue)
+        if isProbe { guestProbed(flow, idle: stack.now &- lastActivity) }
       }
       return
     }
@@ -158,15 +152,15 @@ extension TCPEngine {
   private func inputUnusual(_ flow: FlowPointer, _ segment: Segment) -> Bool {
     if segment.flags.contains(.rst) {
       // Text and FIN before it come first (§3.10.7.4): perhaps they came in this batch.
-      let wasNext = segment.sequence == flow.pointee.receiveNext
+      let wasNext = segment.sequence == flow.pointee.receiver.next
       flushToHost(flow)
       guard flow.pointee.state != .closed else { return false }
       // RFC 5961 §3.2: exactly at the edge resets, elsewhere in the window it is asked again.
-      if wasNext || segment.sequence == flow.pointee.receiveNext {
+      if wasNext || segment.sequence == flow.pointee.receiver.next {
         counters.resetByGuest &+= 1
         guestReset(flow)
-      } else if Sequence32.lessOrEqual(flow.pointee.receiveNext, segment.sequence),
-        Sequence32.less(segment.sequence, flow.pointee.receiveEdge)
+      } else if Sequence32.lessOrEqual(flow.pointee.receiver.next, segment.sequence),
+        Sequence32.less(segment.sequence, flow.pointee.receiver.edge)
       {
         challenge(flow)
       }
@@ -174,7 +168,7 @@ extension TCPEngine {
     }
     if segment.flags.contains(.syn) {
       if flow.pointee.state == .synReceived, !segment.flags.contains(.ack),
-        segment.sequence == flow.pointee.initialReceive
+        segment.sequence == flow.pointee.receiver.initialSequence
       {
         // The SYN again: our answer was lost.
         sendSyn(flow)

@@ -20,25 +20,15 @@ extension TCPEngine {
     guard flow.pointee.state.isSending else { return }
     // It must be about what is on its way: somebody who guesses has to guess that, too.
     guard
-      Sequence32.distance(from: flow.pointee.sendUnacknowledged, to: quoted.sequence)
+      Sequence32.distance(from: flow.pointee.sender.unacknowledged, to: quoted.sequence)
         < Sequence32.distance(
-          from: flow.pointee.sendUnacknowledged, to: flow.pointee.sendMaximum)
+          from: flow.pointee.sender.unacknowledged, to: flow.pointee.sender.maximum)
     else { return }
     let mtu = max(Int(message.rest & 0xffff), Self.leastMTU)
     let size = UInt16(truncatingIfNeeded: mtu &- 40)
-    guard size < flow.pointee.segmentSize else { return }
-    flow.pointee.segmentSize = size
-    // What is on its way was too long: once more from its first byte, slowly at first, though
-    // nothing says that the way is full (RFC 1191 §6.4).
-    flow.pointee.flags.subtract([
-      .inRecovery, .retransmitDue, .isTiming, .tailProbed, .sentAfterTimeout,
-    ])
-    flow.pointee.windowBeforeTimeout = 0
-    flow.pointee.flags.insert(.inLoss)
-    giveRanges(flow, &flow.pointee.scoreboard)
-    flow.pointee.recoveryPoint = flow.pointee.sendMaximum
-    flow.pointee.congestion.restart(path(of: flow))
-    flow.pointee.sendNext = flow.pointee.sendUnacknowledged
+    guard size < flow.pointee.sender.segmentSize else { return }
+    giveScoreboard(flow)
+    flow.pointee.sender.reduceSegments(to: size, path(of: flow))
     touch(flow, .outputDue)
   }
 }

@@ -16,7 +16,7 @@ extension TCPEngine {
     guard index != 0 else { return }
     let flow = flows.pointer(index)
     // Whoever guesses has to guess the sequence number, too (RFC 5927 §4.1).
-    guard flow.pointee.state == .synSent, quoted.sequence == flow.pointee.sendUnacknowledged,
+    guard flow.pointee.state == .synSent, quoted.sequence == flow.pointee.sender.unacknowledged,
       !flow.pointee.flags.contains(.resetDue)
     else { return }
     let isRefusal =

@@ -15,20 +15,13 @@ extension TCPEngine {
   /// in which Linux gives up on a socket that nobody holds.
   static let finPatience: UInt64 = 30_000_000_000
 
-  /// All before the guest's FIN is here, and the FIN is not acknowledged yet.
-  @inline(__always)
-  func hasFinToTake(_ flow: FlowPointer) -> Bool {
-    flow.pointee.flags.contains(.finSeen) && !flow.pointee.flags.contains(.guestFinished)
-      && flow.pointee.receiveNext == flow.pointee.finSequence
-  }
-
   /// Takes the guest's FIN once the kernel has all before it.
   func takeFinIfDue(_ flow: FlowPointer) {
-    guard flow.pointee.state != .detached, hasFinToTake(flow) else { return }
-    guard flow.pointee.pendingCount == 0 else {
+    guard flow.pointee.state != .detached, flow.pointee.receiver.hasFinToTake else { return }
+    guard flow.pointee.receiver.pendingCount == 0 else {
       // With nothing under way to the guest there is no other deadline. An earlier one does no harm.
-      if flow.pointee.retransmitDeadline == 0 {
-        flow.pointee.retransmitDeadline = stack.now &+ Self.finPatience
+      if flow.pointee.sender.deadline == 0 {
+        flow.pointee.sender.deadline = stack.now &+ Self.finPatience
         armTimer(flow)
       }
       return
@@ -38,8 +31,7 @@ extension TCPEngine {
 
   /// The guest's FIN is acknowledged with the next segment.
   func takeFin(_ flow: FlowPointer) {
-    flow.pointee.receiveNext &+= 1
-    flow.pointee.flags.insert(.guestFinished)
+    flow.pointee.receiver.takeFin()
     touch(flow, .ackDue)
     guestFinished(flow)
   }

@@ -14,13 +14,15 @@ extension TCPEngine {
   /// Sends what this batch brought, and deals with the guest's FIN. The slices are invalid after.
   func flushToHost(_ flow: FlowPointer) {
     guard flow.pointee.state != .closed else {
-      flow.pointee.batchHead = -1
-      flow.pointee.batchTail = -1
+      flow.pointee.receiver.batchHead = -1
+      flow.pointee.receiver.batchTail = -1
       return
     }
-    if flow.pointee.batchHead >= 0 {
+    if flow.pointee.receiver.batchHead >= 0 {
       sendSlices(flow)
-    } else if flow.pointee.pendingCount > 0, flow.pointee.interest & UInt8(LND_FD_WRITE) == 0 {
+    } else if flow.pointee.receiver.pendingCount > 0,
+      flow.pointee.interest & UInt8(LND_FD_WRITE) == 0
+    {
       // With nothing to send it would only ask for a window update, in every turn of endOfTurn.
       sendPending(flow)
     }
@@ -31,7 +33,7 @@ extension TCPEngine {
   private func sendSlices(_ flow: FlowPointer) {
     var count = 0
     var total = 0
-    var place = flow.pointee.batchHead
+    var place = flow.pointee.receiver.batchHead
     while place >= 0 {
       let slice = slices[Int(place)]
       vectors[count] = iovec(
@@ -40,8 +42,8 @@ extension TCPEngine {
       total &+= Int(slice.count)
       place = slice.next
     }
-    flow.pointee.batchHead = -1
-    flow.pointee.batchTail = -1
+    flow.pointee.receiver.batchHead = -1
+    flow.pointee.receiver.batchTail = -1
 
     // The kernel has not said that it has room again: don't ask.
     var sent = 0
@@ -50,7 +52,7 @@ extension TCPEngine {
       if sent < 0 { return }
     }
     counters.bytesToHost &+= UInt64(sent)
-    flow.pointee.hostNext &+= UInt32(truncatingIfNeeded: sent)
+    flow.pointee.receiver.hostNext &+= UInt32(truncatingIfNeeded: sent)
     if sent < total { keepRest(flow, vectorCount: count, sent: sent) }
     updateWriteInterest(flow)
   }
@@ -59,7 +61,7 @@ extension TCPEngine {
   /// this batch has been acknowledged yet.
   private func keepRest(_ flow: FlowPointer, vectorCount: Int, sent: Int) {
     var skip = sent
-    var at = flow.pointee.hostNext
+    var at = flow.pointee.receiver.hostNext
     for index in 0..<vectorCount {
       let vector = vectors[index]
       if skip >= vector.iov_len {
@@ -70,11 +72,11 @@ extension TCPEngine {
       let rest = ByteView(UnsafeRawPointer(base) + skip, count: vector.iov_len &- skip)
       skip = 0
       let written = store.write(
-        &flow.pointee.receiveTable, at: at, rest, share: flow.pointee.share)
+        &flow.pointee.receiver.table, at: at, rest, share: flow.pointee.share)
       at &+= UInt32(truncatingIfNeeded: written)
       if written < rest.count {
         counters.storeExhausted &+= 1
-        flow.pointee.receiveNext = at
+        flow.pointee.receiver.next = at
         return
       }
     }
@@ -82,15 +84,16 @@ extension TCPEngine {
 
   /// Sends from the store until it is empty or the kernel is full.
   func sendPending(_ flow: FlowPointer) {
-    while flow.pointee.pendingCount > 0 {
+    while flow.pointee.receiver.pendingCount > 0 {
       var count = 0
       var total = 0
-      let pending = Int(flow.pointee.pendingCount)
+      let pending = Int(flow.pointee.receiver.pendingCount)
       while total < pending, count < ChunkTable.slotCount {
         guard
           let slice = store.slice(
-            flow.pointee.receiveTable,
-            at: flow.pointee.hostNext &+ UInt32(truncatingIfNeeded: total), count: pending &- total)
+            flow.pointee.receiver.table,
+            at: flow.pointee.receiver.hostNext &+ UInt32(truncatingIfNeeded: total),
+            count: pending &- total)
         else { break }
         vectors[count] = iovec(
           iov_base: UnsafeMutableRawPointer(mutating: slice.data), iov_len: Int(slice.length))
@@ -101,20 +104,22 @@ extension TCPEngine {
       let sent = send(flow, vectorCount: count)
       if sent < 0 { return }
       counters.bytesToHost &+= UInt64(sent)
-      let from = flow.pointee.hostNext
-      flow.pointee.hostNext &+= UInt32(truncatingIfNeeded: sent)
-      if flow.pointee.pendingCount == 0, flow.pointee.reassembly == 0 {
-        store.releaseAll(&flow.pointee.receiveTable)
+      let from = flow.pointee.receiver.hostNext
+      flow.pointee.receiver.hostNext &+= UInt32(truncatingIfNeeded: sent)
+      if flow.pointee.receiver.pendingCount == 0, flow.pointee.receiver.reassembly == 0 {
+        store.releaseAll(&flow.pointee.receiver.table)
       } else {
         store.release(
-          &flow.pointee.receiveTable, from: from, to: flow.pointee.hostNext, isLast: false)
+          &flow.pointee.receiver.table, from: from, to: flow.pointee.receiver.hostNext,
+          isLast: false)
       }
       if sent < total { break }
     }
     updateWriteInterest(flow)
     // The window has grown; say so when it matters to the guest.
-    let growth = Sequence32.distance(from: flow.pointee.receiveEdge, to: windowEdge(flow))
-    let offered = Sequence32.distance(from: flow.pointee.receiveNext, to: flow.pointee.receiveEdge)
+    let growth = Sequence32.distance(from: flow.pointee.receiver.edge, to: windowEdge(flow))
+    let offered = Sequence32.distance(
+      from: flow.pointee.receiver.next, to: flow.pointee.receiver.edge)
     let limit = receiveLimit(flow)
     if growth >= limit / 4 || (growth > 0 && offered < limit / 8) {
       touch(flow, .ackDue)
@@ -137,7 +142,7 @@ extension TCPEngine {
   }
 
   private func updateWriteInterest(_ flow: FlowPointer) {
-    if flow.pointee.pendingCount > 0 {
+    if flow.pointee.receiver.pendingCount > 0 {
       setInterest(flow, flow.pointee.interest | UInt8(LND_FD_WRITE))
     } else {
       setInterest(flow, flow.pointee.interest & ~UInt8(LND_FD_WRITE))
@@ -152,8 +157,8 @@ extension TCPEngine {
 
   /// Half-closes the socket once the guest's last byte is in the kernel.
   func shutHostIfDone(_ flow: FlowPointer) {
-    guard flow.pointee.flags.contains(.guestFinished), !flow.pointee.flags.contains(.hostShut),
-      flow.pointee.pendingCount == 0, flow.pointee.fd >= 0
+    guard flow.pointee.receiver.flags.contains(.finTaken), !flow.pointee.flags.contains(.hostShut),
+      flow.pointee.receiver.pendingCount == 0, flow.pointee.fd >= 0
     else { return }
     flow.pointee.flags.insert(.hostShut)
     // Closing, if the other direction is over as well, says the same.

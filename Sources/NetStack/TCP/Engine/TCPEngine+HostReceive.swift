@@ -37,7 +37,7 @@ extension TCPEngine {
       if events & UInt32(LND_FD_ERROR) != 0 { failed(flow) }
       return
     }
-    let before = flow.pointee.sendEnd
+    let before = flow.pointee.sender.end
     readable(flow)
     guard flow.pointee.state != .closed, flow.pointee.fd >= 0,
       flow.pointee.flags.intersection([.hostFinished, .moreExpected]).isEmpty
@@ -45,7 +45,7 @@ extension TCPEngine {
     if events & UInt32(LND_FD_HANGUP) != 0 {
       // The end is known to be there: found now, FIN or RST goes with the last byte.
       readable(flow)
-    } else if events & UInt32(LND_FD_ERROR) != 0, flow.pointee.sendEnd == before {
+    } else if events & UInt32(LND_FD_ERROR) != 0, flow.pointee.sender.end == before {
       failed(flow)
     }
   }
@@ -58,7 +58,7 @@ extension TCPEngine {
   /// Reads once. All that came before an error is read before the error is told.
   func readable(_ flow: FlowPointer) {
     let limit = min(stack.config.sendBuffer, SequenceStore.maximumSpan &- 65536)
-    let room = limit &- Int(flow.pointee.bufferedCount)
+    let room = limit &- Int(flow.pointee.sender.bufferedCount)
     guard room > 0 else {
       acknowledgeNow(flow)
       setInterest(flow, flow.pointee.interest & ~UInt8(LND_FD_READ))
@@ -68,12 +68,12 @@ extension TCPEngine {
     let budget = min(room, chunks &* ChunkPool.chunkSize)
     var count = 0
     var total = 0
-    let start = flow.pointee.sendEnd
+    let start = flow.pointee.sender.end
     while total < budget {
       let at = start &+ UInt32(truncatingIfNeeded: total)
       guard
         let memory = store.reserve(
-          &flow.pointee.sendTable, at: at, share: flow.pointee.share)
+          &flow.pointee.sender.table, at: at, share: flow.pointee.share)
       else { break }
       let length = min(SequenceStore.room(at: at), budget &- total)
       vectors[count] = iovec(iov_base: memory, iov_len: length)
@@ -93,7 +93,7 @@ extension TCPEngine {
     let end = start &+ UInt32(truncatingIfNeeded: max(0, min(received, total)))
     releaseUnused(flow, from: end, to: start &+ UInt32(truncatingIfNeeded: total))
     if received > 0 {
-      flow.pointee.sendEnd = end
+      flow.pointee.sender.end = end
       noteUse(flow)
       if received == total {
         flow.pointee.flags.insert(.moreExpected)
@@ -130,23 +130,23 @@ extension TCPEngine {
 
   /// Gives back the chunks that were taken for a read and stayed empty.
   private func releaseUnused(_ flow: FlowPointer, from: UInt32, to: UInt32) {
-    guard from != to || flow.pointee.bufferedCount == 0 else { return }
-    if from == flow.pointee.sendUnacknowledged, !flow.pointee.flags.contains(.finSent) {
+    guard from != to || flow.pointee.sender.bufferedCount == 0 else { return }
+    if from == flow.pointee.sender.unacknowledged, !flow.pointee.sender.flags.contains(.finSent) {
       // Nothing at all is kept.
-      store.release(&flow.pointee.sendTable, from: from, to: to, isLast: true)
+      store.release(&flow.pointee.sender.table, from: from, to: to, isLast: true)
       return
     }
     // The first whole chunk that holds nothing.
     let first = (from &+ 0xFFFF) & 0xFFFF_0000
     guard Sequence32.less(first, to) else { return }
-    store.release(&flow.pointee.sendTable, from: first, to: to, isLast: to & 0xFFFF != 0)
+    store.release(&flow.pointee.sender.table, from: first, to: to, isLast: to & 0xFFFF != 0)
   }
 
   /// Stops reading for want of memory; a timer asks again.
   private func pauseReading(_ flow: FlowPointer) {
     setInterest(flow, flow.pointee.interest & ~UInt8(LND_FD_READ))
-    if flow.pointee.retransmitDeadline == 0 {
-      flow.pointee.retransmitDeadline = stack.now &+ 20_000_000
+    if flow.pointee.sender.deadline == 0 {
+      flow.pointee.sender.deadline = stack.now &+ 20_000_000
       armTimer(flow)
     }
   }
@@ -156,7 +156,7 @@ extension TCPEngine {
   func resumeReading(_ flow: FlowPointer) {
     guard flow.pointee.interest & UInt8(LND_FD_READ) == 0, flow.pointee.fd >= 0,
       flow.pointee.state != .connecting,
-      Int(flow.pointee.bufferedCount) &* 2 <= stack.config.sendBuffer
+      Int(flow.pointee.sender.bufferedCount) &* 2 <= stack.config.sendBuffer
     else { return }
     setInterest(flow, flow.pointee.interest | UInt8(LND_FD_READ))
   }

@@ -39,11 +39,8 @@ extension TCPEngine {
 
   /// Whether the guest had said and heard all. Its FIN is taken: nobody is there to hear that it was.
   private func hasSaidAll(_ flow: FlowPointer) -> Bool {
-    if hasFinToTake(flow) {
-      flow.pointee.receiveNext &+= 1
-      flow.pointee.flags.insert(.guestFinished)
-    }
-    return flow.pointee.flags.contains(.guestFinished) && flow.pointee.bufferedCount == 0
+    if flow.pointee.receiver.hasFinToTake { flow.pointee.receiver.takeFin() }
+    return flow.pointee.receiver.flags.contains(.finTaken) && flow.pointee.sender.bufferedCount == 0
   }
 
   /// No packet finds it any more. Its socket is looked at when its time comes or something happens there,
@@ -59,14 +56,14 @@ extension TCPEngine {
     case .connecting, .synSent, .synReceived: return abandon(flow)
     default: break
     }
-    if flow.pointee.pendingCount > 0, flow.pointee.interest & UInt8(LND_FD_WRITE) == 0 {
+    if flow.pointee.receiver.pendingCount > 0, flow.pointee.interest & UInt8(LND_FD_WRITE) == 0 {
       sendPending(flow)
     }
     guard flow.pointee.fd >= 0, !flow.pointee.flags.contains(.hostFailed) else {
       return abandon(flow)
     }
     if inOrder { flow.pointee.flags.insert(.endsInOrder) }
-    guard flow.pointee.pendingCount > 0 || mustWait(flow) else { return end(flow) }
+    guard flow.pointee.receiver.pendingCount > 0 || mustWait(flow) else { return end(flow) }
     detach(flow, for: Self.lookInterval)
     setInterest(flow, flow.pointee.interest & UInt8(LND_FD_WRITE))
   }
@@ -77,46 +74,47 @@ extension TCPEngine {
     table.remove(index(of: flow))
     flow.pointee.key.link = 0
     flow.pointee.state = .detached
-    if flow.pointee.sendTable != 0 {
+    if flow.pointee.sender.table != 0 {
       // Frames that are collected but not sent point into the chunks.
       transmitter.flush()
-      store.releaseAll(&flow.pointee.sendTable)
+      store.releaseAll(&flow.pointee.sender.table)
     }
-    giveRanges(flow, &flow.pointee.scoreboard)
+    giveScoreboard(flow)
     // What is missing never comes.
-    giveRanges(flow, &flow.pointee.reassembly)
+    giveRanges(flow)
     endOwnership(flow)
-    flow.pointee.flags.subtract([.ackDue, .ackDelayed, .retransmitDue, .synDue])
+    flow.pointee.flags.subtract([.ackDue, .ackDelayed, .synDue])
+    flow.pointee.sender.flags.remove(.retransmitDue)
     flow.pointee.acknowledgeDeadline = 0
-    flow.pointee.attempts = 0
+    flow.pointee.sender.attempts = 0
     flow.pointee.lastActivity = stack.now
-    flow.pointee.retransmitDeadline = stack.now &+ delay
+    flow.pointee.sender.deadline = stack.now &+ delay
     armTimer(flow)
   }
 
   /// The host's kernel has room for what a detached flow holds, or has failed.
   func continueDetached(_ flow: FlowPointer) {
-    let before = flow.pointee.hostNext
+    let before = flow.pointee.receiver.hostNext
     sendPending(flow)
     guard flow.pointee.state == .detached else { return }
-    if flow.pointee.hostNext != before { flow.pointee.lastActivity = stack.now }
-    if flow.pointee.pendingCount == 0, !mustWait(flow) { return end(flow) }
+    if flow.pointee.receiver.hostNext != before { flow.pointee.lastActivity = stack.now }
+    if flow.pointee.receiver.pendingCount == 0, !mustWait(flow) { return end(flow) }
     setInterest(flow, flow.pointee.interest & UInt8(LND_FD_WRITE))
   }
 
   /// The timer of a detached flow.
   func lookAtDetached(_ flow: FlowPointer) {
-    if flow.pointee.pendingCount > 0, flow.pointee.interest & UInt8(LND_FD_WRITE) == 0 {
+    if flow.pointee.receiver.pendingCount > 0, flow.pointee.interest & UInt8(LND_FD_WRITE) == 0 {
       continueDetached(flow)
       guard flow.pointee.state == .detached else { return }
     }
-    if flow.pointee.pendingCount > 0 {
+    if flow.pointee.receiver.pendingCount > 0 {
       if stack.now &- flow.pointee.lastActivity > Self.patience { return abandon(flow) }
     } else {
-      flow.pointee.attempts &+= 1
-      if flow.pointee.attempts > Self.maximumLooks || !mustWait(flow) { return end(flow) }
+      flow.pointee.sender.attempts &+= 1
+      if flow.pointee.sender.attempts > Self.maximumLooks || !mustWait(flow) { return end(flow) }
     }
-    flow.pointee.retransmitDeadline = stack.now &+ Self.lookInterval
+    flow.pointee.sender.deadline = stack.now &+ Self.lookInterval
   }
 
   /// Whether closing the socket now would drop what the kernel took.

@@ -66,7 +66,7 @@ extension TCPEngine {
     }
     if flow.pointee.keepAlives < .max { flow.pointee.keepAlives &+= 1 }
     _ = sendSegment(
-      flow, sequence: flow.pointee.sendMaximum &- 1, length: 0, flags: .ack)
+      flow, sequence: flow.pointee.sender.maximum &- 1, length: 0, flags: .ack)
     touch(flow, [])
   }
 

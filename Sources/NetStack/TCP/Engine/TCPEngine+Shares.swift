@@ -73,7 +73,8 @@ extension TCPEngine {
   /// A guest whose station was not known when the connection was begun has answered.
   func moveShare(_ flow: FlowPointer, to station: MACAddress) {
     let share = stack.shares.of(flow.pointee.key.link, station)
-    guard share != flow.pointee.share, flow.pointee.sendTable == 0, flow.pointee.receiveTable == 0
+    guard share != flow.pointee.share, flow.pointee.sender.table == 0,
+      flow.pointee.receiver.table == 0
     else { return }
     leaveShare(flow)
     joinShare(flow, share)
@@ -125,22 +126,44 @@ extension TCPEngine {
 
   // MARK: Lists of ranges
 
-  /// A list of ranges, empty. 0 when all are taken, or when the guest holds as many as are free (ShareTable):
-  /// then what arrives out of order is not kept, and what the guest reports is not heard. Both make
-  /// its own losses slower to repair, and nobody else's.
+  /// Whether the guest may hold one more list, of either kind (ShareTable). If not, what arrives out of order
+  /// is not kept, or what the guest reports not heard: its own losses take longer to repair, and
+  /// nobody else's.
+  private func mayTakeList(_ share: UnsafeMutablePointer<Share>) -> Bool {
+    Int(share.pointee.ranges) < ranges.capacity &- ranges.count &- scoreboards.count
+  }
+
+  /// A list for what arrives out of order, empty; 0 when there is none.
   func takeRanges(_ flow: FlowPointer) -> UInt32 {
     let share = stack.shares.pointer(flow.pointee.share)
-    guard Int(share.pointee.ranges) < ranges.capacity &- ranges.count else { return 0 }
+    guard mayTakeList(share) else { return 0 }
     let slot = ranges.insert(SequenceRanges())
     if slot != 0 { share.pointee.ranges &+= 1 }
     return slot
   }
 
-  /// Gives a flow's list back, if there is one.
-  func giveRanges(_ flow: FlowPointer, _ slot: inout UInt32) {
-    guard slot != 0 else { return }
-    ranges.remove(slot)
-    slot = 0
+  /// A list for what the guest reports, empty; 0 when there is none.
+  func takeScoreboard(_ flow: FlowPointer) -> UInt32 {
+    let share = stack.shares.pointer(flow.pointee.share)
+    guard mayTakeList(share) else { return 0 }
+    let slot = scoreboards.insert(SACKScoreboard())
+    if slot != 0 { share.pointee.ranges &+= 1 }
+    return slot
+  }
+
+  /// Gives the list of what arrived out of order back, if there is one.
+  func giveRanges(_ flow: FlowPointer) {
+    guard flow.pointee.receiver.reassembly != 0 else { return }
+    ranges.remove(flow.pointee.receiver.reassembly)
+    flow.pointee.receiver.reassembly = 0
+    stack.shares.pointer(flow.pointee.share).pointee.ranges &-= 1
+  }
+
+  /// Forgets what the guest reported, if it did.
+  func giveScoreboard(_ flow: FlowPointer) {
+    guard flow.pointee.sender.scoreboard != 0 else { return }
+    scoreboards.remove(flow.pointee.sender.scoreboard)
+    flow.pointee.sender.scoreboard = 0
     stack.shares.pointer(flow.pointee.share).pointee.ranges &-= 1
   }
 

@@ -45,7 +45,7 @@ extension TCPEngine {
     counters.openedTowardGuest &+= 1
     flow.pointee.owner = owner
     if isPrepared { flow.pointee.flags.formUnion(Self.accepted) }
-    flow.pointee.receiveScale = Self.windowScale
+    flow.pointee.receiver.windowScale = Self.windowScale
     sendSyn(flow)
     return true
   }
@@ -53,7 +53,7 @@ extension TCPEngine {
   /// A segment in SYN-SENT (RFC 9293 §3.10.7.3).
   func inputSynSent(_ flow: FlowPointer, _ segment: Segment, _ packet: InboundPacket) {
     let hasAck = segment.flags.contains(.ack)
-    if hasAck, segment.acknowledgement != flow.pointee.sendMaximum {
+    if hasAck, segment.acknowledgement != flow.pointee.sender.maximum {
       if !segment.flags.contains(.rst) { sendReset(flow, at: segment.acknowledgement) }
       return
     }
@@ -68,13 +68,13 @@ extension TCPEngine {
     guard segment.flags.contains(.syn) else { return }
     flow.pointee.guestMAC = packet.sourceMAC
     moveShare(flow, to: packet.sourceMAC)
-    flow.pointee.receiveScale = 0
+    flow.pointee.receiver.windowScale = 0
     takeSynOptions(flow, segment)
-    flow.pointee.attempts = 0
-    flow.pointee.retransmitDeadline = 0
+    flow.pointee.sender.attempts = 0
+    flow.pointee.sender.deadline = 0
     stack.forwards.flowOpened(flow.pointee.owner)
     if hasAck {
-      flow.pointee.sendUnacknowledged = segment.acknowledgement
+      flow.pointee.sender.unacknowledged = segment.acknowledgement
       flow.pointee.state = .established
       setInterest(flow, UInt8(LND_FD_READ))
       touch(flow, [.ackDue, .outputDue])

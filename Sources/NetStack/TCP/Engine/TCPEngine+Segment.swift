@@ -24,14 +24,16 @@ extension TCPEngine {
       waitForLink(flow)
       return false
     }
-    let edge = windowEdge(flow)
-    let window = (edge &- flow.pointee.receiveNext) >> UInt32(flow.pointee.receiveScale)
+    let window = flow.pointee.receiver.windowField(for: windowEdge(flow))
     var header = TCPHeader(
       sourcePort: flow.pointee.key.remotePort, destinationPort: flow.pointee.key.guestPort,
-      sequence: sequence, acknowledgement: flow.pointee.receiveNext, flags: flags.union(.ack),
-      window: UInt16(truncatingIfNeeded: min(window, 65535)))
-    if flow.pointee.reassembly != 0, flow.pointee.flags.contains(.sackPermitted), length == 0 {
-      header.options.sackBlocks = ranges.pointer(flow.pointee.reassembly).pointee.sackBlocks
+      sequence: sequence, acknowledgement: flow.pointee.receiver.next, flags: flags.union(.ack),
+      window: window)
+    if flow.pointee.receiver.reassembly != 0, flow.pointee.sender.flags.contains(.sackPermitted),
+      length == 0
+    {
+      header.options.sackBlocks =
+        ranges.pointer(flow.pointee.receiver.reassembly).pointee.sackBlocks
     }
     let network = writeNetworkHeader(
       flow, into: room, transportLength: header.encodedLength &+ length)
@@ -46,31 +48,29 @@ extension TCPEngine {
     frame.csum_start = UInt16(truncatingIfNeeded: network)
     frame.csum_offset = UInt16(TCPField.checksum)
     frame.hdr_len = UInt16(truncatingIfNeeded: headerLength)
-    if length > Int(flow.pointee.segmentSize) {
+    if length > Int(flow.pointee.sender.segmentSize) {
       frame.gso_type = UInt16(
         flow.pointee.key.guest.isV4 ? LND_GSO_TCPV4 : LND_GSO_TCPV6)
-      frame.gso_size = flow.pointee.segmentSize
+      frame.gso_size = flow.pointee.sender.segmentSize
     }
     var first = lnd_slice(data: nil, length: 0)
     var second = first
     if length > 0 {
       guard
-        let slice = store.slice(flow.pointee.sendTable, at: sequence, count: length)
+        let slice = store.slice(flow.pointee.sender.table, at: sequence, count: length)
       else { return false }
       first = slice
       let rest = length &- Int(slice.length)
       if rest > 0 {
         let next = sequence &+ UInt32(truncatingIfNeeded: Int(slice.length))
-        guard let slice = store.slice(flow.pointee.sendTable, at: next, count: rest),
+        guard let slice = store.slice(flow.pointee.sender.table, at: next, count: rest),
           slice.length == UInt64(rest)
         else { return false }
         second = slice
       }
     }
     // What is promised here holds: the window field says no more than the store can take.
-    let promised =
-      flow.pointee.receiveNext &+ (min(window, 65535) << UInt32(flow.pointee.receiveScale))
-    flow.pointee.receiveEdge = Sequence32.max(flow.pointee.receiveEdge, promised)
+    flow.pointee.receiver.advertised(window)
     flow.pointee.flags.subtract([.ackDue, .ackDelayed])
     flow.pointee.acknowledgeDeadline = 0
     transmitter.commit(
@@ -121,21 +121,21 @@ extension TCPEngine {
     if !isAnswer || flow.pointee.flags.contains(.scaleOffered) {
       options.windowScale = Self.windowScale
     }
-    options.sackPermitted = !isAnswer || flow.pointee.flags.contains(.sackPermitted)
+    options.sackPermitted = !isAnswer || flow.pointee.sender.flags.contains(.sackPermitted)
     let window = min(receiveLimit(flow), 65535)
     let header = TCPHeader(
       sourcePort: flow.pointee.key.remotePort, destinationPort: flow.pointee.key.guestPort,
-      sequence: flow.pointee.sendUnacknowledged,
-      acknowledgement: isAnswer ? flow.pointee.receiveNext : 0,
+      sequence: flow.pointee.sender.unacknowledged,
+      acknowledgement: isAnswer ? flow.pointee.receiver.next : 0,
       flags: isAnswer ? [.syn, .ack] : .syn, window: UInt16(truncatingIfNeeded: window),
       options: options)
-    flow.pointee.receiveEdge = Sequence32.max(
-      flow.pointee.receiveEdge, flow.pointee.receiveNext &+ window)
+    flow.pointee.receiver.edge = Sequence32.max(
+      flow.pointee.receiver.edge, flow.pointee.receiver.next &+ window)
     flow.pointee.flags.remove(.synDue)
     if !sendHeader(flow, header, waits: true) { flow.pointee.flags.insert(.synDue) }
     flow.pointee.flags.remove(.ackDue)
-    if flow.pointee.retransmitDeadline == 0 {
-      flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
+    if flow.pointee.sender.deadline == 0 {
+      flow.pointee.sender.deadline = stack.now &+ flow.pointee.sender.timeout
       armTimer(flow)
     }
   }
@@ -155,7 +155,7 @@ extension TCPEngine {
   ) {
     let header = TCPHeader(
       sourcePort: flow.pointee.key.remotePort, destinationPort: flow.pointee.key.guestPort,
-      sequence: sequence, acknowledgement: flow.pointee.receiveNext, flags: flags, window: window)
+      sequence: sequence, acknowledgement: flow.pointee.receiver.next, flags: flags, window: window)
     _ = sendHeader(flow, header, waits: waits)
   }
 

@@ -131,11 +131,7 @@ extension TCPEngine {
     socketCount &+= 1
     flow.pointee.lastActivity = stack.now
     flow.pointee.neighborRevision = stack.neighborRevision
-    let sequence = initialSequence(key)
-    flow.pointee.sendUnacknowledged = sequence
-    flow.pointee.sendNext = sequence &+ 1
-    flow.pointee.sendMaximum = sequence &+ 1
-    flow.pointee.sendEnd = sequence &+ 1
+    flow.pointee.sender.begin(at: initialSequence(key))
     return flow
   }
 
@@ -153,28 +149,24 @@ extension TCPEngine {
   /// What a SYN says about the guest: sequence number, MSS, scale, SACK, window.
   func takeSynOptions(_ flow: FlowPointer, _ segment: Segment) {
     let options = segment.packet.options
-    flow.pointee.initialReceive = segment.sequence
-    flow.pointee.receiveNext = segment.sequence &+ 1
-    flow.pointee.receiveEdge = segment.sequence &+ 1
-    flow.pointee.hostNext = segment.sequence &+ 1
+    flow.pointee.receiver.begin(after: segment.sequence)
     // RFC 9293 §3.7.1; very small values would only multiply the work.
     let isV4 = flow.pointee.key.guest.isV4
     let offered = Int(options.maximumSegmentSize ?? (isV4 ? 536 : 1220))
     let link = stack.links.pointer(flow.pointee.key.link)
     let carried =
       link.pointee.isMTUKnown ? Int(link.pointee.mtu) &- (isV4 ? 40 : 60) : 65535
-    flow.pointee.segmentSize = UInt16(truncatingIfNeeded: max(88, min(offered, carried, 65483)))
-    if options.sackPermitted { flow.pointee.flags.insert(.sackPermitted) }
+    flow.pointee.sender.segmentSize = UInt16(
+      truncatingIfNeeded: max(88, min(offered, carried, 65483)))
+    if options.sackPermitted { flow.pointee.sender.flags.insert(.sackPermitted) }
     if let scale = options.windowScale {
       flow.pointee.flags.insert(.scaleOffered)
-      flow.pointee.sendScale = min(scale, 14)
-      flow.pointee.receiveScale = Self.windowScale
+      flow.pointee.sender.windowScale = min(scale, 14)
+      flow.pointee.receiver.windowScale = Self.windowScale
     }
     // The window of a SYN is never scaled (RFC 7323 §2.2).
-    flow.pointee.sendWindow = UInt32(segment.window)
-    flow.pointee.largestSendWindow = flow.pointee.sendWindow
-    flow.pointee.sendWindowSequence = segment.sequence
-    flow.pointee.sendWindowAcknowledgement = segment.acknowledgement
+    flow.pointee.sender.setWindow(
+      UInt32(segment.window), sequence: segment.sequence, acknowledgement: segment.acknowledgement)
   }
 
   /// The host's side is there: SYN-ACK.
@@ -193,7 +185,7 @@ extension TCPEngine {
     }
     let key = flow.pointee.key
     let mac = flow.pointee.guestMAC
-    let sequence = flow.pointee.initialReceive
+    let sequence = flow.pointee.receiver.initialSequence
     close(flow)
     refuse(code: code, key: key, sourceMAC: mac, sequence: sequence)
   }
@@ -208,7 +200,7 @@ extension TCPEngine {
     case ECONNREFUSED, ECONNRESET:
       counters.refused &+= 1
       var flow = TCPFlow(key: key, guestMAC: sourceMAC, state: .closed)
-      flow.receiveNext = sequence &+ 1
+      flow.receiver.begin(after: sequence)
       withUnsafeMutablePointer(to: &flow) { sendReset($0, at: 0) }
       return
     case ENETUNREACH, ENETDOWN: icmpCode = ICMPv4Unreachable.network
@@ -244,21 +236,17 @@ extension TCPEngine {
 
   /// In SYN-RECEIVED: is it the ACK of our SYN? (RFC 9293 §3.10.7.4, fifth.)
   func establish(_ flow: FlowPointer, _ segment: Segment) -> Bool {
-    guard segment.acknowledgement == flow.pointee.sendUnacknowledged &+ 1 else {
+    guard segment.acknowledgement == flow.pointee.sender.unacknowledged &+ 1 else {
       sendReset(flow, at: segment.acknowledgement)
       return false
     }
     flow.pointee.state = .established
-    // The SYN holds no byte.
-    flow.pointee.sendUnacknowledged = segment.acknowledgement
-    flow.pointee.attempts = 0
-    flow.pointee.retransmitDeadline = 0
+    flow.pointee.sender.synAcknowledged(segment.acknowledgement)
     flow.pointee.flags.remove(.synDue)
     shareAccepted(flow)
-    flow.pointee.sendWindow = UInt32(segment.window) << UInt32(flow.pointee.sendScale)
-    flow.pointee.largestSendWindow = flow.pointee.sendWindow
-    flow.pointee.sendWindowSequence = segment.sequence
-    flow.pointee.sendWindowAcknowledgement = segment.acknowledgement
+    flow.pointee.sender.setWindow(
+      UInt32(segment.window) << UInt32(flow.pointee.sender.windowScale),
+      sequence: segment.sequence, acknowledgement: segment.acknowledgement)
     touch(flow, .outputDue)
     return true
   }

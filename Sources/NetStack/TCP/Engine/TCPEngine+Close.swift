@@ -41,7 +41,7 @@ extension TCPEngine {
   }
 
   private func enterTimeWait(_ flow: FlowPointer, for duration: UInt64) {
-    store.releaseAll(&flow.pointee.sendTable)
+    store.releaseAll(&flow.pointee.sender.table)
     guard duration > 0 && timeWaitCount < stack.config.maximumTimeWait || flow.pointee.fd >= 0
     else {
       if flow.pointee.flags.contains(.ackDue) { acknowledgeLast(flow) }
@@ -50,22 +50,22 @@ extension TCPEngine {
     }
     flow.pointee.state = .timeWait
     timeWaitCount &+= 1
-    flow.pointee.retransmitDeadline = stack.now &+ max(1, duration)
+    flow.pointee.sender.deadline = stack.now &+ max(1, duration)
     armTimer(flow)
   }
 
   /// The ACK of the guest's FIN, before the flow is forgotten.
   private func acknowledgeLast(_ flow: FlowPointer) {
-    let window = receiveLimit(flow) >> UInt32(flow.pointee.receiveScale)
+    let window = receiveLimit(flow) >> UInt32(flow.pointee.receiver.windowScale)
     sendControl(
-      flow, .ack, sequence: flow.pointee.sendMaximum,
+      flow, .ack, sequence: flow.pointee.sender.maximum,
       window: UInt16(truncatingIfNeeded: min(window, 65535)))
   }
 
   func timeWaitOver(_ flow: FlowPointer) {
     // The host has not taken all of the guest's bytes: it ends when it has.
     if flow.pointee.fd >= 0 {
-      flow.pointee.retransmitDeadline = 0
+      flow.pointee.sender.deadline = 0
       return
     }
     close(flow)
@@ -76,7 +76,7 @@ extension TCPEngine {
     guard flow.pointee.flags.contains([.hostShut, .hostFinished]), flow.pointee.fd >= 0
     else { return }
     closeSocket(flow, reset: false)
-    if flow.pointee.state == .timeWait, flow.pointee.retransmitDeadline == 0 { close(flow) }
+    if flow.pointee.state == .timeWait, flow.pointee.sender.deadline == 0 { close(flow) }
   }
 
   /// A send said that the host's side has failed. What came from it before lies in the socket
@@ -120,20 +120,14 @@ extension TCPEngine {
     }
     closeSocket(flow, reset: true)
     dropReceived(flow)
-    if flow.pointee.sendTable != 0 {
+    if flow.pointee.sender.table != 0 {
       // Frames that are collected but not sent point into the chunks.
       transmitter.flush()
-      store.releaseAll(&flow.pointee.sendTable)
+      store.releaseAll(&flow.pointee.sender.table)
     }
-    giveRanges(flow, &flow.pointee.scoreboard)
-    flow.pointee.sendUnacknowledged = flow.pointee.sendMaximum
-    flow.pointee.sendNext = flow.pointee.sendMaximum
-    flow.pointee.sendEnd = flow.pointee.sendMaximum
-    flow.pointee.retransmitDeadline = 0
-    flow.pointee.flags.subtract([
-      .inRecovery, .inLoss, .retransmitDue, .isProbing, .moreExpected, .hostFinished, .finSent,
-      .synDue, .ackDue, .ackDelayed,
-    ])
+    giveScoreboard(flow)
+    flow.pointee.sender.abandon()
+    flow.pointee.flags.subtract([.moreExpected, .hostFinished, .synDue, .ackDue, .ackDelayed])
     flow.pointee.flags.formUnion([.hostFailed, .resetDue])
     resetWhenSent(flow)
   }
@@ -141,10 +135,11 @@ extension TCPEngine {
   /// Sends the RST that is due once all data is out and no loss is being repaired, and forgets the
   /// flow when the link has taken it.
   func resetWhenSent(_ flow: FlowPointer) {
-    guard Sequence32.lessOrEqual(flow.pointee.sendEnd, flow.pointee.sendNext),
-      flow.pointee.flags.intersection([.inRecovery, .inLoss, .isWaiting]).isEmpty
+    guard Sequence32.lessOrEqual(flow.pointee.sender.end, flow.pointee.sender.next),
+      flow.pointee.sender.flags.isDisjoint(with: [.inRecovery, .inLoss]),
+      !flow.pointee.flags.contains(.isWaiting)
     else { return }
-    sendReset(flow, at: flow.pointee.sendMaximum, waits: true)
+    sendReset(flow, at: flow.pointee.sender.maximum, waits: true)
     transmitter.flush()
     // The link did not take it, or something before it: once more when it does.
     guard !flow.pointee.flags.contains(.isWaiting) else { return }
@@ -153,11 +148,11 @@ extension TCPEngine {
 
   /// Forgets what the guest sent and the host has not taken.
   private func dropReceived(_ flow: FlowPointer) {
-    flow.pointee.batchHead = -1
-    flow.pointee.batchTail = -1
-    giveRanges(flow, &flow.pointee.reassembly)
-    store.releaseAll(&flow.pointee.receiveTable)
-    flow.pointee.hostNext &+= flow.pointee.pendingCount
+    flow.pointee.receiver.batchHead = -1
+    flow.pointee.receiver.batchTail = -1
+    giveRanges(flow)
+    store.releaseAll(&flow.pointee.receiver.table)
+    flow.pointee.receiver.hostNext &+= flow.pointee.receiver.pendingCount
   }
 
   /// Ends the flow with a reset towards the host, and without a word to the guest.
@@ -178,15 +173,15 @@ extension TCPEngine {
     stack.timers.cancel(flow.pointee.timer)
     flow.pointee.timer = 0
     // Frames that are collected but not sent point into the chunks.
-    if flow.pointee.sendTable != 0 {
+    if flow.pointee.sender.table != 0 {
       transmitter.flush()
-      store.releaseAll(&flow.pointee.sendTable)
+      store.releaseAll(&flow.pointee.sender.table)
     }
-    store.releaseAll(&flow.pointee.receiveTable)
-    giveRanges(flow, &flow.pointee.reassembly)
-    giveRanges(flow, &flow.pointee.scoreboard)
-    flow.pointee.batchHead = -1
-    flow.pointee.batchTail = -1
+    store.releaseAll(&flow.pointee.receiver.table)
+    giveRanges(flow)
+    giveScoreboard(flow)
+    flow.pointee.receiver.batchHead = -1
+    flow.pointee.receiver.batchTail = -1
     endOwnership(flow)
     touch(flow, [])
   }

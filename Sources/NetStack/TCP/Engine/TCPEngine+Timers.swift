@@ -21,8 +21,6 @@ extension TCPEngine {
   /// How long an ACK waits for data to ride on: longer than a service of this host takes, and a
   /// fiftieth of what RFC 9293 §3.8.6.3 allows.
   static let ackDelay: UInt64 = 10_000_000
-  /// Questions of one segment, each with its answer, after which an ACK is delayed.
-  static let exchangesBeforeDelay: UInt8 = 4
 
   /// Sets the timer when the next deadline is before what it is set to.
   @inline(__always)
@@ -45,11 +43,11 @@ extension TCPEngine {
   @inline(__always)
   private func nextDeadline(_ flow: FlowPointer) -> UInt64 {
     if flow.pointee.acknowledgeDeadline != 0 {
-      return flow.pointee.retransmitDeadline != 0
-        ? min(flow.pointee.acknowledgeDeadline, flow.pointee.retransmitDeadline)
+      return flow.pointee.sender.deadline != 0
+        ? min(flow.pointee.acknowledgeDeadline, flow.pointee.sender.deadline)
         : flow.pointee.acknowledgeDeadline
     }
-    if flow.pointee.retransmitDeadline != 0 { return flow.pointee.retransmitDeadline }
+    if flow.pointee.sender.deadline != 0 { return flow.pointee.sender.deadline }
     switch flow.pointee.state {
     case .connecting, .synSent, .synReceived, .timeWait, .detached, .closed: return .max
     default: return keepAliveDeadline(flow)
@@ -65,13 +63,13 @@ extension TCPEngine {
     if flow.pointee.acknowledgeDeadline != 0, flow.pointee.acknowledgeDeadline <= stack.now {
       // The answer takes longer than that: so may the next ones.
       flow.pointee.acknowledgeDeadline = 0
-      flow.pointee.exchanges = 0
+      flow.pointee.receiver.exchanges = 0
       touch(flow, .ackDue)
     }
-    if flow.pointee.retransmitDeadline != 0, flow.pointee.retransmitDeadline <= stack.now {
-      flow.pointee.retransmitDeadline = 0
+    if flow.pointee.sender.deadline != 0, flow.pointee.sender.deadline <= stack.now {
+      flow.pointee.sender.deadline = 0
       retransmitTimerFired(flow)
-    } else if flow.pointee.retransmitDeadline == 0 {
+    } else if flow.pointee.sender.deadline == 0 {
       keepAliveIfDue(flow)
     }
     if flow.pointee.state != .closed { armTimer(flow) }
@@ -90,54 +88,38 @@ extension TCPEngine {
       return
     default: break
     }
-    if hasFinToTake(flow) { takeFin(flow) }
+    if flow.pointee.receiver.hasFinToTake { takeFin(flow) }
     guard flow.pointee.state != .closed, flow.pointee.state != .timeWait else { return }
     if flow.pointee.fd >= 0, !flow.pointee.flags.contains(.hostFinished) { resumeReading(flow) }
-    if flow.pointee.flags.contains(.isProbing) {
+    if flow.pointee.sender.flags.contains(.isProbing) {
       probe(flow)
       return
     }
-    guard flow.pointee.sendUnacknowledged != flow.pointee.sendMaximum else { return }
+    guard !flow.pointee.sender.isIdle else { return }
     // A link that takes no frames is not the guest's fault.
     if flow.pointee.flags.contains(.isWaiting) {
-      flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
+      flow.pointee.sender.deadline = stack.now &+ flow.pointee.sender.timeout
       return
     }
-    if flow.pointee.flags.contains(.isTailArmed) {
-      flow.pointee.flags.remove(.isTailArmed)
-      flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
-      if flow.pointee.flags.contains(.inRecovery) {
-        // What was sent again was lost, too.
-        flow.pointee.retransmitNext = flow.pointee.sendUnacknowledged
-        touch(flow, [.tailProbed, .retransmitDue, .outputDue])
-      } else {
+    if flow.pointee.sender.flags.contains(.isTailArmed) {
+      if flow.pointee.sender.probeDue(stack.now) {
         probeTail(flow)
         touch(flow, [])
+      } else {
+        touch(flow, .outputDue)
       }
       return
     }
     let most =
       flow.pointee.flags.contains(.resetDue) ? Self.maximumResetAttempts : Self.maximumAttempts
-    guard flow.pointee.attempts < most else {
+    guard flow.pointee.sender.attempts < most else {
       counters.timedOut &+= 1
       resetGuest(flow)
       return
     }
-    // Begin again at the first byte that is missing, with one segment (RFC 5681 §3.1): if the
-    // guest was only slow, its ACK will show it.
     counters.timeouts &+= 1
-    flow.pointee.attempts &+= 1
-    timeoutBegins(flow)
-    flow.pointee.flags.subtract([.inRecovery, .retransmitDue, .isTiming, .tailProbed])
-    flow.pointee.flags.insert(.inLoss)
-    // The guest may have thrown away what it reported (RFC 2018 §8).
-    giveRanges(flow, &flow.pointee.scoreboard)
-    flow.pointee.recoveryPoint = flow.pointee.sendMaximum
-    if flow.pointee.attempts == 1 {
-      flow.pointee.congestion.congested(flight: flight(of: flow), path(of: flow))
-    }
-    flow.pointee.congestion.timedOut(path(of: flow))
-    flow.pointee.sendNext = flow.pointee.sendUnacknowledged
+    giveScoreboard(flow)
+    flow.pointee.sender.timedOut(path(of: flow))
     touch(flow, .outputDue)
   }
 
@@ -145,15 +127,15 @@ extension TCPEngine {
     let key = flow.pointee.key
     // A link that takes no frames is not the guest's fault.
     if flow.pointee.flags.contains(.isWaiting) || stack.links.pointer(key.link).pointee.isBlocked {
-      flow.pointee.retransmitDeadline = stack.now &+ retransmitTimeout(flow)
+      flow.pointee.sender.deadline = stack.now &+ flow.pointee.sender.timeout
       return
     }
-    flow.pointee.attempts &+= 1
+    flow.pointee.sender.attempts &+= 1
     // As a kernel does (RFC 1122 §2.3.2.2): after some ARP requests the host is unreachable.
     let isUnreachable =
-      flow.pointee.guestMAC == .zero && flow.pointee.attempts >= Self.maximumARPAttempts
+      flow.pointee.guestMAC == .zero && flow.pointee.sender.attempts >= Self.maximumARPAttempts
       && stack.neighbor(key.guest, on: key.link) == nil
-    guard flow.pointee.attempts < Self.maximumSynAttempts, !isUnreachable else {
+    guard flow.pointee.sender.attempts < Self.maximumSynAttempts, !isUnreachable else {
       counters.timedOut &+= 1
       stack.forwards.flowFailed(flow.pointee.owner, isUnreachable ? .unreachable : .timedOut)
       abandon(flow)
@@ -167,13 +149,14 @@ extension TCPEngine {
   /// comes after it, and have room for no more until it has the first.
   private func probe(_ flow: FlowPointer) {
     guard
-      flow.pointee.sendNext != flow.pointee.sendEnd || flow.pointee.flags.contains(.hostFinished)
+      flow.pointee.sender.next != flow.pointee.sender.end
+        || flow.pointee.flags.contains(.hostFinished)
     else {
-      flow.pointee.flags.remove(.isProbing)
+      flow.pointee.sender.flags.remove(.isProbing)
       return
     }
     // A guest that is there answers; RFC 1122 §4.2.2.17 forbids to give up while it does.
-    if flow.pointee.attempts >= Self.maximumAttempts,
+    if flow.pointee.sender.attempts >= Self.maximumAttempts,
       stack.now &- flow.pointee.lastActivity > 120_000_000_000
     {
       counters.timedOut &+= 1
@@ -181,23 +164,21 @@ extension TCPEngine {
       return
     }
     // Nothing more comes for it from the host, and it was told all that can be.
-    if flow.pointee.flags.contains(.resetDue), flow.pointee.attempts >= Self.maximumResetAttempts {
+    if flow.pointee.flags.contains(.resetDue),
+      flow.pointee.sender.attempts >= Self.maximumResetAttempts
+    {
       counters.timedOut &+= 1
       resetGuest(flow)
       return
     }
-    if flow.pointee.attempts < 250 { flow.pointee.attempts &+= 1 }
-    flow.pointee.retransmitDeadline = stack.now &+ min(retransmitTimeout(flow), 60_000_000_000)
-    let una = flow.pointee.sendUnacknowledged
-    let sent = min(
-      Sequence32.distance(
-        from: una, to: Sequence32.min(flow.pointee.sendMaximum, flow.pointee.sendEnd)),
-      UInt32(flow.pointee.segmentSize))
-    if sent > 0 {
+    if flow.pointee.sender.attempts < 250 { flow.pointee.sender.attempts &+= 1 }
+    flow.pointee.sender.deadline = stack.now &+ min(flow.pointee.sender.timeout, 60_000_000_000)
+    if let first = flow.pointee.sender.first {
       counters.retransmits &+= 1
-      _ = sendSegment(flow, sequence: una, length: Int(sent), flags: [.ack, .psh])
+      _ = sendAgain(flow, first, .psh)
     } else {
-      _ = sendSegment(flow, sequence: una &- 1, length: 0, flags: .ack)
+      _ = sendSegment(
+        flow, sequence: flow.pointee.sender.unacknowledged &- 1, length: 0, flags: .ack)
     }
     touch(flow, .outputDue)
   }

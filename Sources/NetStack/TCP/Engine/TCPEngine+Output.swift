@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What goes to the guest now: lost segments again, new data as far as the window reaches, FIN,
+// or an ACK alone (RFC 9293 §3.8; silly windows RFC 1122 §4.2.3.4).
+//
+// The link is memory of this machine: until something is lost, nothing is held back within the
+// guest's window. Queues that overflow lie behind it (a bridge in the guest, a TAP): from the first
+// loss on a congestion window of RFC 5681 limits the flow, until it has outgrown every buffer.
+// Data goes as super-frames of up to 64 KiB whatever the MTU; the host cuts them where it must.
+
+import PluginAPI
+
+extension TCPEngine {
+  /// Sends all that is due; at the end of a turn.
+  func output(_ flow: FlowPointer) {
+    switch flow.pointee.state {
+    case .closed, .connecting, .detached: return
+    case .synSent, .synReceived:
+      if flow.pointee.flags.contains(.synDue) { sendSyn(flow) }
+    default:
+      if flow.pointee.sender.flags.contains(.retransmitDue) { retransmitLost(flow) }
+      if flow.pointee.state.isSending { sendData(flow) }
+      flow.pointee.flags.remove(.outputDue)
+    }
+    if flow.pointee.flags.contains(.resetDue) {
+      resetWhenSent(flow)
+      if flow.pointee.state == .closed { return }
+    }
+    if flow.pointee.flags.contains(.ackDue) {
+      sendAck(flow)
+    } else if flow.pointee.flags.contains(.ackDelayed) {
+      delayAck(flow)
+    }
+    armTimer(flow)
+  }
+
+  /// Leaves the ACK to the answer, which the host is likely to give at once.
+  private func delayAck(_ flow: FlowPointer) {
+    if flow.pointee.receiver.pendingCount > 0 || flow.pointee.receiver.reassembly != 0 {
+      sendAck(flow)
+    } else if flow.pointee.acknowledgeDeadline == 0 {
+      flow.pointee.acknowledgeDeadline = stack.now &+ Self.ackDelay
+    }
+  }
+
+  private func sendAck(_ flow: FlowPointer) {
+    if flow.pointee.state == .synReceived || flow.pointee.state == .synSent { return }
+    var copies = 1
+    // A guest without SACK counts duplicate ACKs (RFC 5681 §3.2).
+    if !flow.pointee.sender.flags.contains(.sackPermitted) {
+      copies = max(1, Int(flow.pointee.receiver.duplicatesDue))
+    }
+    flow.pointee.receiver.duplicatesDue = 0
+    for _ in 0..<copies {
+      guard
+        sendSegment(flow, sequence: flow.pointee.sender.maximum, length: 0, flags: .ack)
+      else { return }
+    }
+  }
+
+  /// The longest payload of one frame: whole segments below 64 KiB with all headers.
+  @inline(__always)
+  private func superFrameLimit(_ flow: FlowPointer) -> Int {
+    let most = 65535 &- (flow.pointee.key.guest.isV4 ? 20 : 0) &- 20
+    let size = Int(flow.pointee.sender.segmentSize)
+    return size >= most ? most : most &- most % size
+  }
+
+  @inline(__always)
+  private func sendData(_ flow: FlowPointer) {
+    let limit = superFrameLimit(flow)
+    while true {
+      let next = flow.pointee.sender.next
+      // After a timeout: what the guest reported to have is not sent again.
+      if flow.pointee.sender.scoreboard != 0,
+        Sequence32.less(
+          next, Sequence32.min(flow.pointee.sender.maximum, flow.pointee.sender.end)),
+        let end = scoreboards.pointer(flow.pointee.sender.scoreboard).pointee.end(
+          ofRangeWith: next)
+      {
+        flow.pointee.sender.next = end
+        continue
+      }
+      let room = flow.pointee.sender.congestion.isLimiting ? congestionRoom(flow) : .max
+      let length: Int
+      switch flow.pointee.sender.decide(
+        room: room, limit: limit, moreExpected: flow.pointee.flags.contains(.moreExpected))
+      {
+      case .finished: return sendFinIfDue(flow)
+      case .wait: return
+      case .windowClosed: return flow.pointee.sender.probeLater(stack.now)
+      case .send(let bytes): length = bytes
+      }
+      let end = next &+ UInt32(truncatingIfNeeded: length)
+      var flags: TCPFlags = end == flow.pointee.sender.end ? [.ack, .psh] : .ack
+      let isLast = end == flow.pointee.sender.end && flow.pointee.flags.contains(.hostFinished)
+      if isLast { flags.insert(.fin) }
+      guard sendSegment(flow, sequence: next, length: length, flags: flags) else { return }
+      sent(flow, from: next, to: isLast ? end &+ 1 : end)
+      if isLast {
+        finWasSent(flow)
+        return
+      }
+    }
+  }
+
+  /// FIN by itself: nothing is left, and it was not sent, or is to be sent again.
+  private func sendFinIfDue(_ flow: FlowPointer) {
+    guard flow.pointee.flags.contains(.hostFinished),
+      flow.pointee.sender.next == flow.pointee.sender.end
+    else { return }
+    let sequence = flow.pointee.sender.end
+    guard sendSegment(flow, sequence: sequence, length: 0, flags: [.ack, .fin]) else { return }
+    sent(flow, from: sequence, to: sequence &+ 1)
+    finWasSent(flow)
+  }
+
+  private func finWasSent(_ flow: FlowPointer) {
+    guard !flow.pointee.sender.flags.contains(.finSent) else { return }
+    flow.pointee.sender.flags.insert(.finSent)
+    switch flow.pointee.state {
+    case .established: flow.pointee.state = .finWait1
+    case .closeWait: flow.pointee.state = .lastAck
+    default: break
+    }
+  }
+
+  /// Accounts for what went out.
+  @inline(__always)
+  private func sent(_ flow: FlowPointer, from: UInt32, to end: UInt32) {
+    if flow.pointee.sender.sent(from: from, to: end, stack.now) {
+      flow.pointee.receiver.answered()
+    } else {
+      counters.retransmits &+= 1
+    }
+  }
+
+  /// A loss probe: the last segment once more. If the guest lacks what came before it, its answer
+  /// reports the hole (RFC 8985 §7.3).
+  func probeTail(_ flow: FlowPointer) {
+    guard let tail = flow.pointee.sender.tail, sendAgain(flow, tail, .psh) else { return }
+    counters.tailProbes &+= 1
+    counters.retransmits &+= 1
+    flow.pointee.sender.flags.insert(.tailProbed)
+    flow.pointee.sender.flags.remove(.isTiming)
+  }
+
+  func sendAgain(_ flow: FlowPointer, _ piece: TCPSender.Piece, _ flags: TCPFlags = []) -> Bool {
+    var flags = flags.union(.ack)
+    if piece.hasFin { flags.insert(.fin) }
+    return sendSegment(flow, sequence: piece.sequence, length: Int(piece.length), flags: flags)
+  }
+
+  /// Fast retransmit: the holes before the highest byte the guest reported (RFC 6675 §5), or one
+  /// segment when it reports nothing (RFC 6582).
+  private func retransmitLost(_ flow: FlowPointer) {
+    flow.pointee.sender.flags.remove(.retransmitDue)
+    guard var next = flow.pointee.sender.lostFrom else { return }
+    // One for each ACK at least, so that recovery goes on whatever the window.
+    var budget = max(1, min(64, congestionRoom(flow) / Int(flow.pointee.sender.segmentSize)))
+    while budget > 0 {
+      var hole: UInt32?
+      if flow.pointee.sender.scoreboard != 0 {
+        (next, hole) = scoreboards.pointer(flow.pointee.sender.scoreboard).pointee.hole(from: next)
+      }
+      if hole == nil { budget = 1 }
+      guard let piece = flow.pointee.sender.lost(from: next, hole: hole) else { break }
+      let isEnd = piece.length > 0 && next &+ piece.length == flow.pointee.sender.end
+      let isSent = sendAgain(flow, piece, isEnd ? .psh : [])
+      // A FIN alone is not lost until the RTO says so.
+      guard piece.length > 0 else { break }
+      guard isSent else {
+        flow.pointee.sender.flags.insert(.retransmitDue)
+        break
+      }
+      counters.retransmits &+= 1
+      next = piece.end
+      budget &-= 1
+    }
+    flow.pointee.sender.retransmitNext = next
+    flow.pointee.sender.arm(stack.now)
+  }
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What an ACK says: window, round trip, congestion window; duplicates, SACK and what they tell of loss
+// (RFC 9293 §3.10.7.4, RFC 5681 §3.2, RFC 6582, RFC 6675 §5).
+
+extension TCPSender {
+  /// What came of it, for the engine.
+  struct Outcome: OptionSet {
+    let rawValue: UInt8
+
+    /// There may be something to send.
+    static let outputDue = Outcome(rawValue: 1 << 0)
+    /// A timeout turned out to be none.
+    static let undone = Outcome(rawValue: 1 << 1)
+  }
+
+  /// Where an acknowledgement lies.
+  enum Place {
+    /// Beyond everything that was sent.
+    case unsent
+    /// Before what was acknowledged; so far that somebody guesses (RFC 5961 §5.2).
+    case old, tooOld
+    case current
+  }
+
+  @inline(__always)
+  func place(of acknowledgement: UInt32) -> Place {
+    if Sequence32.less(maximum, acknowledgement) { return .unsent }
+    guard Sequence32.less(acknowledgement, unacknowledged) else { return .current }
+    return Sequence32.less(acknowledgement, unacknowledged &- max(largestWindow, 65535))
+      ? .tooOld : .old
+  }
+
+  /// Takes the window of a segment that is not older than the last one it was taken from.
+  @inline(__always)
+  mutating func updateWindow(_ bytes: UInt32, sequence: UInt32, acknowledgement: UInt32) -> Outcome
+  {
+    guard
+      Sequence32.less(windowSequence, sequence)
+        || (windowSequence == sequence
+          && Sequence32.lessOrEqual(windowAcknowledgement, acknowledgement))
+    else { return [] }
+    windowSequence = sequence
+    windowAcknowledgement = acknowledgement
+    guard bytes != window else { return [] }
+    window = bytes
+    if bytes > largestWindow { largestWindow = bytes }
+    if flags.contains(.isProbing), bytes > 0 {
+      flags.remove(.isProbing)
+      deadline = 0
+      attempts = 0
+    }
+    return .outputDue
+  }
+
+  /// New bytes are acknowledged. The FIN comes after the data and holds no byte.
+  @inline(__always)
+  mutating func advance(to ack: UInt32, dataEnd: UInt32, _ path: CongestionPath) -> Outcome {
+    let bytes = dataEnd &- unacknowledged
+    unacknowledged = ack
+    if Sequence32.less(next, ack) { next = ack }
+    if flags.contains(.isTiming), Sequence32.less(timedSequence, ack) {
+      flags.remove(.isTiming)
+      rtt.sample(microseconds: Self.microseconds(path.now) &- timedAt)
+    }
+    attempts = 0
+    duplicateAcks = 0
+    flags.subtract([.isProbing, .tailProbed])
+    if maximum == ack {
+      deadline = 0
+      flags.remove(.isTailArmed)
+    } else {
+      arm(path.now)
+    }
+    if congestion.isLimiting, !flags.contains(.inRecovery) {
+      congestion.acknowledged(bytes, isAfterTimeout: flags.contains(.inLoss), path)
+    }
+    guard !flags.isDisjoint(with: [.inLoss, .inRecovery]) else { return [] }
+    return advanceInLoss(to: ack, path)
+  }
+
+  private mutating func advanceInLoss(to ack: UInt32, _ path: CongestionPath) -> Outcome {
+    var outcome: Outcome = []
+    if flags.contains(.inLoss) {
+      let verdict = spuriousTimeout.advanced(
+        isAll: Sequence32.lessOrEqual(recoveryPoint, ack),
+        canSendNew: Sequence32.less(maximum, end)
+          && Sequence32.less(maximum, unacknowledged &+ window))
+      switch verdict {
+      case .none: break
+      case .sendNew:
+        next = maximum
+        congestion.allow(
+          Sequence32.distance(from: ack, to: maximum) &+ 2 &* UInt32(segmentSize))
+      case .spurious: outcome = undoTimeout()
+      }
+      if Sequence32.lessOrEqual(recoveryPoint, ack) { flags.remove(.inLoss) }
+    }
+    if flags.contains(.inRecovery) {
+      if Sequence32.less(ack, recoveryPoint) {
+        // A partial acknowledgement: the next hole, too, is lost (RFC 6582 §3.2).
+        if Sequence32.lessOrEqual(retransmitNext, ack) { retransmitNext = ack }
+        flags.insert(.retransmitDue)
+      } else {
+        flags.subtract([.inRecovery, .retransmitDue])
+      }
+    }
+    return outcome
+  }
+
+  /// A duplicate ACK (RFC 5681 §2).
+  mutating func duplicate(_ path: CongestionPath) -> Outcome {
+    if duplicateAcks < 255 { duplicateAcks &+= 1 }
+    var outcome: Outcome = []
+    if flags.contains(.inLoss), spuriousTimeout.isUndecided, spuriousTimeout.duplicate() {
+      // What is missing goes out from its first byte, three segments at most (RFC 5682 §2.1, 3a).
+      congestion.allow(min(congestion.window, 3 &* UInt32(segmentSize)))
+      next = unacknowledged
+      outcome = .outputDue
+    }
+    guard !flags.contains(.inRecovery) else {
+      guard scoreboard != 0 else { return outcome }
+      flags.insert(.retransmitDue)
+      return .outputDue
+    }
+    if duplicateAcks >= SACKScoreboard.duplicateThreshold {
+      outcome.formUnion(enterRecovery(path))
+    }
+    return outcome
+  }
+
+  /// What the guest reported is on the scoreboard.
+  /// - Parameters:
+  ///   - isLost: `SACKScoreboard.isLost`.
+  ///   - highest: the end of what was reported.
+  mutating func reported(isLost: Bool, highest: UInt32, _ path: CongestionPath) -> Outcome {
+    guard !flags.contains(.inRecovery) else {
+      flags.insert(.retransmitDue)
+      return .outputDue
+    }
+    // Or the tail arrived when it was sent again, long after all that came before it (RFC 8985 §7.4).
+    guard isLost || (flags.contains(.tailProbed) && highest == maximum) else { return [] }
+    return enterRecovery(path)
+  }
+
+  /// Something before what the guest reported is lost (RFC 6675 §5, step 4).
+  private mutating func enterRecovery(_ path: CongestionPath) -> Outcome {
+    guard !flags.contains(.inLoss) else { return [] }
+    recoveryPoint = maximum
+    retransmitNext = unacknowledged
+    spuriousTimeout.forget()
+    congestion.congested(flight: flight, path)
+    // Karn: what is sent again cannot be timed.
+    flags.subtract([.isTiming, .tailProbed, .isTailArmed])
+    flags.formUnion([.inRecovery, .retransmitDue])
+    return .outputDue
+  }
+
+  /// The guest has received twice what lies before its acknowledgement (RFC 2883 §4).
+  mutating func reportedTwice() -> Outcome {
+    spuriousTimeout.isUndecided ? undoTimeout() : []
+  }
+
+  private mutating func undoTimeout() -> Outcome {
+    congestion.restore(spuriousTimeout.windowBefore)
+    spuriousTimeout.forget()
+    flags.remove(.inLoss)
+    next = maximum
+    return [.outputDue, .undone]
+  }
+}
