@@ -203,6 +203,30 @@ struct DNSOwnedNamesTests {
     #expect(try fixture.ask(clientQuery("db.internal")) != nil)
   }
 
+  @Test("a guest's name that comes or goes leaves what is kept of other names, but not of those above it")
+  func guestsLeaveTheCache() throws {
+    let fixture = BrokerFixture()
+    let kept = ["kept.test", "below.vm.lan.test", "other.lan.test"]
+    let concerned = ["lan.test", "168.192.in-addr.arpa", "15.5.168.192.in-addr.arpa"]
+    /// Asks, and has it kept if it was not.
+    func isKept(_ name: String) throws -> Bool {
+      guard let asked = try fixture.ask(clientQuery(name)) else { return true }
+      fixture.broker.complete(
+        asked.lookup, answer: pluginAnswer(try DNSMessage(parsing: asked.message), count: 1),
+        now: fixture.now)
+      _ = fixture.effects()
+      return false
+    }
+    for name in kept + concerned { #expect(try !isKept(name), "\(name)") }
+    for name in kept + concerned { #expect(try isKept(name), "\(name)") }
+    #expect(fixture.broker.publish("vm.lan.test", address: "192.168.5.15") == .done)
+    for name in kept { #expect(try isKept(name), "\(name)") }
+    for name in concerned.dropLast() { #expect(try !isKept(name), "\(name)") }
+    #expect(fixture.broker.withdraw("vm.lan.test", address: nil) == .done)
+    for name in kept { #expect(try isKept(name), "\(name)") }
+    for name in concerned { #expect(try !isKept(name), "\(name)") }
+  }
+
   @Test("what is above an owned name exists: NODATA, whatever is said elsewhere (RFC 8020 2)")
   func emptyNonTerminals() throws {
     let fixture = try fixture(

@@ -49,7 +49,7 @@ extension EndToEnd {
         eventually(within: 30) {
           FileManager.default.fileExists(atPath: file + ".seen") || !guest.process.isRunning
         })
-      FileManager.default.createFile(atPath: file + ".end", contents: nil)
+      _ = FileManager.default.createFile(atPath: file + ".end", contents: nil)
       let result = guest.wait(seconds: 30)
       let lines = result.output.split(separator: "\n").map(String.init)
       #expect(lines.prefix(3) == ["192.0.2.1", "192.0.2.1", "192.168.5.2"], "\(result)")

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the broker answers by itself. Names that come or go flush the cache: nothing that is owned
-// may be found there, and nothing that was.
+// What the broker answers by itself. Nothing that is owned may be found in the cache, and nothing that was: a set of
+// names that comes or goes flushes it; of a guest's name, which comes and goes all day, what concerns it is forgotten.
 
+import DNSMessage
 import HostProtocol
 
 extension DNSBroker {
@@ -16,15 +17,29 @@ extension DNSBroker {
   package func publish(_ name: String, address: String) -> NameTable.Outcome {
     let before = names.published.count
     let outcome = names.published.publish(name, address: address)
-    if names.published.count != before { flushCache() }
+    if names.published.count != before { forget(name, [DNSAddress(address)].compactMap { $0 }) }
     return outcome
   }
 
   /// limanetd.names/1.
   package func withdraw(_ name: String, address: String?) -> NameTable.Outcome {
     let before = names.published.count
+    let owned = DNSName(name).flatMap { names.published.addresses(of: $0) } ?? []
     let outcome = names.published.withdraw(name, address: address)
-    if names.published.count != before { flushCache() }
+    if names.published.count != before { forget(name, owned) }
     return outcome
+  }
+
+  /// A name, the reverse names of its addresses, and the names above them, which exist from now on, or no longer
+  /// (RFC 8020). Of IPv6 only the reverse name itself, as in `NamesAbove`.
+  private func forget(_ name: String, _ addresses: [DNSAddress]) {
+    var names: Set<DNSName> = []
+    func insert(_ name: DNSName, above: Bool = true) {
+      var name = name
+      while !name.isRoot, names.insert(name).inserted, above { name = name.parent }
+    }
+    if let name = DNSName(name) { insert(name) }
+    for address in addresses { insert(DNSName(reverseOf: address), above: address.type == .a) }
+    forgetCached(names)
   }
 }

@@ -39,6 +39,12 @@ struct DNSCacheKey: Hashable {
 
   var count: Int { bytes.count }
 
+  /// Whether it asks about one of these names, each in wire form and lower case.
+  func isAbout(_ names: [[UInt8]]) -> Bool {
+    let end = bytes.count - 5
+    return names.contains { $0.count == end && bytes.starts(with: $0) }
+  }
+
   var question: DNSQuestion {
     let end = bytes.count - 5
     return DNSQuestion(
