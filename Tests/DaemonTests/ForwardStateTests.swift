@@ -11,9 +11,14 @@ import Testing
 @Suite("States of forwards", .serialized, .ownThread, .timeLimit(.minutes(2)))
 struct ForwardStateTests {
   private func listed(_ fixture: Fixture, _ network: Network) throws -> [Forward] {
-    let listed: [Forward] = try fixture.result { network.listForwards(answer: $0) }
-    // One source: the reports of the network say the same.
-    let reported: [Forward] = network.report(registry: nil).forwards
+    var reported: [Forward] = []
+    let listed: [Forward] = try fixture.result { answer in
+      network.listForwards {
+        // One source: the reports of the network say the same, in the same turn.
+        reported = network.report(registry: nil).forwards
+        answer($0)
+      }
+    }
     #expect(reported.map(\.state) == listed.map(\.state))
     #expect(reported.map(\.reason) == listed.map(\.reason))
     return listed
@@ -103,7 +108,8 @@ struct ForwardStateTests {
     try InstanceTests().lease(fixture, report)
     network.watchLeases()
     func same() throws -> [InstanceForward] {
-      let own = try fixture.supervisor.instances.report("vm").forwards
+      let report: InstanceReport = try fixture.supervisor.instances.report("vm")
+      let own = report.forwards
       let all = try listed(fixture, network)
       #expect(own.map(\.state) == all.map { $0.state ?? .failed })
       #expect(own.map(\.reason) == all.map(\.reason) && own.map(\.error) == all.map(\.error))

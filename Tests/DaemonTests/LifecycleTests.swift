@@ -180,7 +180,7 @@ struct LifecycleTests {
     #expect(
       throws: ErrorReport(
         code: "NOT_FOUND",
-        message: "network lab: no plugin claims mode `fak`: there are fake; did you mean `fake`?")
+        message: "network lab: no plugin claims mode `fak`: there is fake; did you mean `fake`?")
     ) { try result.get() }
   }
 
