@@ -26,11 +26,15 @@ public struct ForwardRequest: Sendable, Equatable {
   public var guestName: String
   /// nil: as the plugin likes.
   public var source: ForwardSource?
+  /// In `expose` of a unix forward: a socket that listens at `host`, non-blocking. The host's: keep a duplicate, and
+  /// close that in `unexpose`. nil: the plugin makes socket and file, and removes the file.
+  public var listener: Int32?
 
   public init(
     protocol: UInt32, host: String, guest: String, guestName: String = "",
-    source: ForwardSource? = nil
+    source: ForwardSource? = nil, listener: Int32? = nil
   ) {
+    self.listener = listener
     self.protocol = `protocol`
     self.host = host
     self.guest = guest
@@ -120,7 +124,8 @@ private func request(_ raw: UnsafePointer<lnd_forward>?) throws(PluginFailure) -
   if source != nil { proto &= ~(LND_FORWARD_FROM_CLIENT | LND_FORWARD_FROM_GATEWAY) }
   return ForwardRequest(
     protocol: proto, host: text(forward.host), guest: text(forward.guest),
-    guestName: text(forward.guest_name), source: source)
+    guestName: text(forward.guest_name), source: source,
+    listener: forward.has_listener != 0 ? forward.listener : nil)
 }
 
 /// Runs `body` and completes `op` with what came of it.

@@ -49,7 +49,8 @@ extension Stack {
       try forwards.expose(
         try ForwardSpec(
           proto: request.protocol, host: request.host, guest: request.guest,
-          guestName: request.guestName, showsClients: request.source.map { $0 == .client }))
+          guestName: request.guestName, showsClients: request.source.map { $0 == .client }),
+        listener: request.listener)
     } catch {
       throw PluginFailure(error.status, error.text)
     }

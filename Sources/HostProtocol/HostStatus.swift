@@ -19,6 +19,8 @@ package struct HostStatus: Codable, Hashable, Sendable {
   package var switchCounters: [String: UInt64]
   /// Counters of the host itself.
   package var host: HostCounters
+  /// What its process may no longer do.
+  package var confinement: ConfinementStatus?
 
   /// Ports in one reply: it is written by the loop that moves the guests' frames.
   package static let maximumPorts = 128
@@ -26,7 +28,7 @@ package struct HostStatus: Codable, Hashable, Sendable {
   package init(
     ports: [PortStatus] = [], plugin: String = "", dnsPlugin: String = "", dns: String = "",
     modules: [ModuleStatus] = [], switchCounters: [String: UInt64] = [:],
-    host: HostCounters = HostCounters()
+    host: HostCounters = HostCounters(), confinement: ConfinementStatus? = nil
   ) {
     self.ports = ports
     self.plugin = plugin
@@ -35,6 +37,7 @@ package struct HostStatus: Codable, Hashable, Sendable {
     self.modules = modules
     self.switchCounters = switchCounters
     self.host = host
+    self.confinement = confinement
   }
 }
 

@@ -94,12 +94,15 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
   package var hasPeer: Bool
   /// Guests are on a network card of the host's: each has an uplink of its own, which comes as a port.
   package var hasCards: Bool
+  /// What its process may do; nil: everything (`sandbox: off`).
+  package var confinement: ConfinementSpec?
 
   package init(
     name: String, mode: String, plugin: PluginRef, options: String = "{}",
     dns: PluginRef? = nil, dnsOptions: String = "{}", dnsPolicy: DNSPolicy = DNSPolicy(),
     stateDirectory: String = "", mtu: Int = 0, tap: TapSpec? = nil, hasPeer: Bool = false,
-    hasCards: Bool = false
+    hasCards: Bool = false,
+    confinement: ConfinementSpec? = nil
   ) {
     self.name = name
     self.mode = mode
@@ -112,6 +115,7 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
     self.mtu = mtu
     self.tap = tap
     self.hasPeer = hasPeer
+    self.confinement = confinement
     self.hasCards = hasCards
   }
 }

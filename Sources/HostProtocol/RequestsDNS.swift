@@ -71,8 +71,14 @@ package struct DNSSpec: Codable, Hashable, Sendable {
   /// One JSON object, checked against the plugin's schema, defaults filled in.
   package var options: String
   package var policy: DNSPolicy
+  /// Folders and files that it has to read.
+  package var readable: [String]?
 
-  package init(plugin: PluginRef, options: String = "{}", policy: DNSPolicy = DNSPolicy()) {
+  package init(
+    plugin: PluginRef, options: String = "{}", policy: DNSPolicy = DNSPolicy(),
+    readable: [String]? = nil
+  ) {
+    self.readable = readable
     self.plugin = plugin
     self.options = options
     self.policy = policy
@@ -156,8 +162,11 @@ package struct DNSServerSpec: Codable, Hashable, Sendable {
   /// What the plugin gets for the name of its network.
   package var name: String
   package var dns: DNSSpec
+  /// What its process may do; nil: everything.
+  package var confinement: ConfinementSpec?
 
-  package init(name: String, dns: DNSSpec) {
+  package init(name: String, dns: DNSSpec, confinement: ConfinementSpec? = nil) {
+    self.confinement = confinement
     self.name = name
     self.dns = dns
   }

@@ -48,6 +48,7 @@ extension Errno {
   package static var interrupted: Errno { Errno(EINTR) }
   package static var connectionRefused: Errno { Errno(ECONNREFUSED) }
   package static var accessDenied: Errno { Errno(EACCES) }
+  package static var notPermitted: Errno { Errno(EPERM) }
   package static var noSuchFile: Errno { Errno(ENOENT) }
   package static var addressInUse: Errno { Errno(EADDRINUSE) }
   package static var timedOut: Errno { Errno(ETIMEDOUT) }

@@ -203,7 +203,9 @@ struct DNSOwnedNamesTests {
     #expect(try fixture.ask(clientQuery("db.internal")) != nil)
   }
 
-  @Test("a guest's name that comes or goes leaves what is kept of other names, but not of those above it")
+  @Test(
+    "a guest's name that comes or goes leaves what is kept of other names, but not of those above it"
+  )
   func guestsLeaveTheCache() throws {
     let fixture = BrokerFixture()
     let kept = ["kept.test", "below.vm.lan.test", "other.lan.test"]

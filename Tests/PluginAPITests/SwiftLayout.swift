@@ -322,6 +322,12 @@ let fieldLayouts: [FieldLayout] = [
     type: "lnd_forward", field: "guest_name",
     offset: MemoryLayout<lnd_forward>.offset(of: \.guest_name)),
   FieldLayout(
+    type: "lnd_forward", field: "has_listener",
+    offset: MemoryLayout<lnd_forward>.offset(of: \.has_listener)),
+  FieldLayout(
+    type: "lnd_forward", field: "listener",
+    offset: MemoryLayout<lnd_forward>.offset(of: \.listener)),
+  FieldLayout(
     type: "lnd_plugin_forward", field: "size",
     offset: MemoryLayout<lnd_plugin_forward>.offset(of: \.size)),
   FieldLayout(

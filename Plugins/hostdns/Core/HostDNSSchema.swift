@@ -42,7 +42,7 @@ package let hostDNSSchema = #"""
       },
       "resolvConf": {
         "description": "File that lists the host's nameservers",
-        "type": "string", "pattern": "^/", "default": "/etc/resolv.conf"
+        "type": "string", "pattern": "^/", "default": "/etc/resolv.conf", "x-path": "read"
       }
     }
   }

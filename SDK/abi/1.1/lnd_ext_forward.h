@@ -34,6 +34,13 @@ typedef struct lnd_forward {
     const char *guest; /* "192.168.5.15:80"; NULL in `unexpose`                */
     const char *guest_name; /* which guest of an isolated network; "" or NULL:
                              * the only one, or the one that came first        */
+
+    /* Since 1.1, in `expose` of LND_FORWARD_UNIX: a stream socket that listens at
+     * `host` already, non-blocking. The host's: duplicate it (F_DUPFD_CLOEXEC)
+     * and close the duplicate in `unexpose`. The host made the file and removes
+     * it; a confined process could not. */
+    uint32_t has_listener; /* 0 or 1 */
+    int32_t listener;
 } lnd_forward;
 
 typedef struct lnd_plugin_forward {

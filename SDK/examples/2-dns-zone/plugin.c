@@ -281,7 +281,7 @@ static const lnd_dns_ops ops = {
 
 static const char schema[] =
     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"file\"],\"properties\":{"
-    "\"file\":{\"type\":\"string\",\"pattern\":\"^/\",\"description\":\"The zone file, an absolute path\"},"
+    "\"file\":{\"type\":\"string\",\"pattern\":\"^/\",\"x-path\":\"read\",\"description\":\"The zone file, an absolute path\"},"
     "\"origin\":{\"type\":\"string\",\"default\":\"\","
     "\"description\":\"What relative names are relative to before the first $ORIGIN\"}}}";
 

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "CPlatformConfine.h"
 #include "CPlatformGuest.h"
 #include "checksum.h"
 #include "lookup.h"

@@ -4,7 +4,7 @@
 
 extension ConfigDecoder {
   static let networkKeys = [
-    "mode", "interface", "gateway", "dhcpEnd", "netmask", "plugin", "dns", "options",
+    "mode", "interface", "gateway", "dhcpEnd", "netmask", "plugin", "dns", "options", "sandbox",
   ]
 
   mutating func decodeNetworks(_ node: YAMLNode, commonDNS: DNSChoice) -> [NetworkConfiguration] {
@@ -55,6 +55,9 @@ extension ConfigDecoder {
 
     if let member = members["plugin"] {
       settings.plugin = pin(member.value, path: path + ["plugin"])
+    }
+    if let member = members["sandbox"], !member.value.isNull {
+      settings.isConfined = decodeSwitch(member, path: path + ["sandbox"]) ?? true
     }
     if let member = members["options"] {
       settings.options = options(

@@ -183,6 +183,19 @@ package struct ConfigDecoder {
   }
 
   /// A truth value; nil for nothing, and a problem for all else.
+  /// on or off, true or false.
+  mutating func decodeSwitch(_ member: YAMLNode.Member, path: [String]) -> Bool? {
+    switch member.value.jsonValue {
+    case .bool(let value): return value
+    case .string("on"), .string("yes"): return true
+    case .string("off"), .string("no"): return false
+    default:
+      problem(
+        .wrongType(expected: "on or off", found: member.value.kindName), path, member.value.mark)
+      return nil
+    }
+  }
+
   mutating func bool(_ member: YAMLNode.Member, path: [String]) -> Bool? {
     if member.value.isNull { return nil }
     guard case .bool(let value) = member.value.jsonValue else {

@@ -42,6 +42,8 @@ package struct NetworkConfiguration: Sendable {
     /// Whether names have IPv6 addresses.
     package var dnsIPv6 = true
     package var options: JSONObject = [:]
+    /// Its process gives up what it does not need; false with `sandbox: off`.
+    package var isConfined = true
 
     /// These with the DNS of others: all else needs another process, DNS does not.
     package func withDNS(of other: Settings) -> Settings {

@@ -51,7 +51,10 @@ final class HostLink {
   }
 
   /// Spawns `executable run --control-fd 3`; its output goes to `log`, a descriptor that stays the caller's.
-  init(executable: String, log: Int32, loop: EventLoop) throws(SystemError) {
+  /// - Parameter capabilities: of root's, that plugins declare: "net_admin,net_raw".
+  init(executable: String, log: Int32, loop: EventLoop, capabilities: String? = nil)
+    throws(SystemError)
+  {
     let (own, childs) = try UnixSocket.pair()
     defer { Descriptor.close(childs) }
     do throws(SystemError) {
@@ -63,7 +66,8 @@ final class HostLink {
     let null = try Files.openNull()
     defer { Descriptor.close(null) }
     pid = try ChildProcess.spawn(
-      executable, ["run", "--control-fd", "3"],
+      executable,
+      ["run", "--control-fd", "3"] + (capabilities.map { ["--capabilities", $0] } ?? []),
       environment: HostEnvironment.variables,
       fds: [(from: null, to: 0), (from: childs, to: 3)], output: log, newGroup: true)
     self.loop = loop

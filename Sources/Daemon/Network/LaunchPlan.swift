@@ -17,12 +17,15 @@ struct LaunchPlan: Sendable {
   var warnings: [String]
   /// The bridge of Lima's own helper that takes the place of the network's own interface, gateway, DHCP and DNS.
   var joined: LimaBridge?
+  /// Of plugins, which a running process may be told to load.
+  var pluginFolders: [String]
 
   /// - Throws: an `ErrorReport` whose message says what is wrong, where, and what to do.
   init(
     network: NetworkConfiguration, registry: Registry, configFile: String
   ) throws(ErrorReport) {
     self.network = network
+    pluginFolders = registry.folders
     let settings = network.settings
     do throws(RegistryError) {
       plugin = try registry.networkPlugin(mode: settings.mode, pin: settings.plugin)
@@ -79,7 +82,8 @@ struct LaunchPlan: Sendable {
       options: JSONValue.object(options).text, dns: dns.reference,
       dnsOptions: JSONValue.object(dnsOptions).text, dnsPolicy: dnsSpec.policy,
       stateDirectory: stateDirectory, mtu: options["mtu"]?.integer() ?? tap?.mtu ?? cards?.mtu ?? 0,
-      tap: tap, hasPeer: peer != nil, hasCards: cards != nil)
+      tap: tap, hasPeer: peer != nil, hasCards: cards != nil,
+      confinement: confinement(stateDirectory))
   }
 
   /// The TAP of the host's that its plugin needs; nil when it needs none.
@@ -106,7 +110,7 @@ struct LaunchPlan: Sendable {
   var dnsSpec: DNSSpec {
     DNSSpec(
       plugin: dns.reference, options: JSONValue.object(dnsOptions).text,
-      policy: DNSPolicy(ipv6: network.settings.dnsIPv6))
+      policy: DNSPolicy(ipv6: network.settings.dnsIPv6), readable: dnsReadable)
   }
 
   /// A refusal by a plugin, told by its place in the file where it names an option.

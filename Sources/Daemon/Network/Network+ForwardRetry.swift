@@ -103,7 +103,7 @@ extension Network {
     guard let forward = forwards.first(where: { ExposedKey($0) == key }), forward.error != nil,
       let spec = try? forward.spec(needsGuest: true), forwardsTried.insert(key).inserted
     else { return }
-    link.request(.expose(spec)) { [weak self] reply in
+    expose(spec, on: link) { [weak self] reply in
       guard let self else { return }
       forwardsTried.remove(key)
       guard !link.hasEnded, let index = forwards.firstIndex(where: { ExposedKey($0) == key })
@@ -134,13 +134,13 @@ extension Network {
       return
     }
     guard forwardsTried.insert(key).inserted else { return }
-    link.request(.expose(spec)) { [weak self] reply in
+    expose(spec, on: link) { [weak self] reply in
       guard let self else { return }
       forwardsTried.remove(key)
       guard !link.hasEnded else { return }
       guard let index = waitingForwards.firstIndex(where: { $0.isSame(as: waiting) }) else {
         // Nobody wants it any more; somebody may want the address for something else.
-        if case .success = reply { link.request(.unexpose(spec)) }
+        if case .success = reply { withdraw(spec, from: link) }
         return retryWaiting(key, link)
       }
       switch reply {

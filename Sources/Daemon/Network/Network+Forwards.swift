@@ -37,7 +37,7 @@ extension Network {
                   "network \(name): its guests have addresses of their own: leave the name of the guest out"
               )))
         }
-        link.request(.expose(spec)) { [weak self] reply in
+        expose(spec, on: link) { [weak self] reply in
           guard let self else { return }
           switch reply {
           case .success:
@@ -125,6 +125,7 @@ extension Network {
     forwards.remove(at: index)
     forwardOwners[ExposedKey(forward)] = nil
     log(.info, "no longer forwards \(forward.protocol) \(forward.host)")
+    if spec.protocol == .unix { unixListeners.close(spec.host) }
     guard state == .running, let link else { return answer(.success(())) }
     link.request(.unexpose(spec)) { [weak self] reply in
       guard let self else { return }
@@ -160,7 +161,7 @@ extension Network {
     for forward in forwards {
       guard let spec = try? forward.spec(needsGuest: true) else { continue }
       let key = ExposedKey(forward)
-      link.request(.expose(spec)) { [weak self] reply in
+      expose(spec, on: link) { [weak self] reply in
         guard let self, !link.hasEnded else { return }
         switch reply {
         case .success:

@@ -114,7 +114,7 @@ extension Network {
   }
 
   func launch(_ plan: LaunchPlan) throws(ErrorReport) {
-    let link = try spawn()
+    let link = try spawn(plan)
     sockets.unwatchUnixgram()
     let spec = plan.spec(
       stateDirectory: context.home.networkDirectory(name), tap: tap?.spec, peer: peer?.socket,
@@ -144,12 +144,14 @@ extension Network {
     }
   }
 
-  private func spawn() throws(ErrorReport) -> HostLink {
+  private func spawn(_ plan: LaunchPlan) throws(ErrorReport) -> HostLink {
     do throws(SystemError) {
       if journal == nil { journal = try JournalSlots(network: name) }
       let log = try NetworkLog.open(context.home.networkLog(name))
       defer { Descriptor.close(log) }
-      return try HostLink(executable: context.hostExecutable, log: log, loop: context.loop)
+      return try HostLink(
+        executable: context.hostExecutable, log: log, loop: context.loop,
+        capabilities: plan.capabilities)
     } catch {
       throw ErrorReport(
         code: HostError.Code.system.rawValue,
@@ -222,6 +224,7 @@ extension Network {
     state = .failed
     error = report
     active = nil
+    unixListeners.closeAll()
     leaveInterface()
     if !lacksInterface || !isHeld { interfaces = nil }
     leavePeer()
@@ -412,6 +415,7 @@ extension Network {
     }
     state = .stopped
     active = nil
+    unixListeners.closeAll()
     leaveInterface()
     interfaces = nil
     lacksInterface = false

@@ -69,6 +69,7 @@ final class Network {
   var error: ErrorReport?
   /// What the running process was started with.
   var active: LaunchPlan?
+  let unixListeners = UnixListeners()
   var link: HostLink?
   /// What its plugin has of the host, as long as the network is wanted.
   var tap: HeldTap?

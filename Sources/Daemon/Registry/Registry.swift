@@ -41,6 +41,17 @@ package struct Registry: Sendable {
     self.pinned = pinned
   }
 
+  /// Folders of all the files it knows.
+  package var folders: [String] {
+    let files = levels.flatMap { level in level.files.map(\.file) } + pinned.keys
+    return Set(
+      levels.map(\.directory)
+        + files.compactMap { file in
+          file.lastIndex(of: "/").map { String(file[..<$0]) }
+        }
+    ).sorted()
+  }
+
   // MARK: Looking up
 
   package func networkPlugin(

@@ -34,6 +34,16 @@ package struct Schema: Sendable {
     Set(root["properties"]?.object?.members.map(\.name) ?? [])
   }
 
+  /// Of the properties at the top: those that name files, with what is done to them ("read", "write").
+  var pathProperties: [(name: String, kind: String)] {
+    (root["properties"]?.object?.members ?? []).compactMap { member in
+      member.value["x-path"]?.string.map { (member.name, $0) }
+    }
+  }
+
+  /// A list of strings at the top; empty where it is none.
+  func strings(at key: String) -> [String] { root[key]?.array?.compactMap(\.string) ?? [] }
+
   /// The value with defaults filled in, and everything that is wrong with it.
   package func check(_ value: JSONValue) -> (value: JSONValue, problems: [SchemaProblem]) {
     var run = Run(root: root)

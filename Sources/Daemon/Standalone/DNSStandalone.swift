@@ -39,6 +39,14 @@ package struct DNSStandalone: Sendable {
       policy: DNSPolicy(ipv6: ipv6))
   }
 
+  /// What its process keeps: the files of the plugin and those that its options name.
+  var confinement: ConfinementSpec {
+    let needs = plugin.plugin.schema.flatMap { Schema(text: $0) }?.needs(with: options)
+    let files = [plugin.file] + (needs?.readable ?? [])
+    return ConfinementSpec(
+      readable: LaunchPlan.folders(of: files), writable: needs?.writable ?? [])
+  }
+
   private static func wrong(_ text: String) -> ErrorReport {
     ErrorReport(code: HostError.Code.invalidConfig.rawValue, message: text)
   }

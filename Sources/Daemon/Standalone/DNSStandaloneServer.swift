@@ -80,7 +80,9 @@ package final class DNSStandaloneServer {
         guard let self, let link, self.link === link else { return }
         ended(link, status)
       }
-      link.request(.serveDNS(DNSServerSpec(name: "standalone", dns: what.spec)), fds: sockets) {
+      let spec = DNSServerSpec(
+        name: "standalone", dns: what.spec, confinement: what.confinement)
+      link.request(.serveDNS(spec), fds: sockets) {
         [weak self, weak link] answer in
         guard let self, let link, !link.hasEnded else { return }
         switch answer {

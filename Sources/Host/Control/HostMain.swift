@@ -16,7 +16,7 @@ import Platform
 package enum HostMain {
   private static let usage = """
     usage: lima-netd-host inspect FILE
-           lima-netd-host run --control-fd N
+           lima-netd-host run --control-fd N [--capabilities NAME,...]
 
     A part of lima-netd, which starts it: see lima-netd --help.
 
@@ -26,26 +26,37 @@ package enum HostMain {
     Signals.ignoreBrokenPipes()
     switch arguments.first {
     case "inspect" where arguments.count == 2: inspect(arguments[1])
-    case "run" where arguments.count == 3 && arguments[1] == "--control-fd":
-      guard let fd = Int32(arguments[2]), fd > 2 else { fail(usage) }
-      serve(fd)
+    case "run" where arguments.count >= 3 && arguments[1] == "--control-fd":
+      guard let fd = Int32(arguments[2]), fd > 2,
+        let kept = capabilities(Array(arguments.dropFirst(3)))
+      else { fail(usage) }
+      serve(fd, keeping: kept)
     default: fail(usage)
     }
   }
 
+  private static func capabilities(_ words: [String]) -> Set<Capability>? {
+    if words.isEmpty { return [] }
+    guard words.count == 2, words[0] == "--capabilities" else { return nil }
+    let known = words[1].split(separator: ",").map { Capability(name: String($0)) }
+    return known.contains(nil) ? nil : Set(known.compactMap { $0 })
+  }
+
   /// `LIMA_NETD_LOG` is the least level that is logged: trace, debug, info
   /// (the default), warn, error.
-  private static func serve(_ fd: Int32) -> Never {
+  private static func serve(_ fd: Int32, keeping capabilities: Set<Capability>) -> Never {
     let level = getenv("LIMA_NETD_LOG").flatMap { HostLog.Level(name: String(cString: $0)) }
     let log = HostLog(minimum: level ?? .info)
     CurrentProcess.raiseDescriptorLimit()
+    var confinement = ProcessConfinement()
+    confinement.begin(keeping: capabilities)
     _ = plat_report_crashes()
     // Each port has buffers of a MiB.
     plat_map_large_blocks()
     do throws(SystemError) {
       try Descriptor.setCloseOnExec(fd)
       let process = try NetworkProcess(
-        controlFD: fd, log: log, executable: try? ChildProcess.ownPath())
+        controlFD: fd, log: log, executable: try? ChildProcess.ownPath(), confinement: confinement)
       let status = process.run()
       // Not exit: destructors of libraries have no business here.
       _exit(status)

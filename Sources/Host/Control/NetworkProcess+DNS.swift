@@ -16,6 +16,13 @@ extension NetworkProcess {
     let before = dnsPlugin
     let plugin: DNSPlugin
     do throws(HostError) {
+      if let path = confinement.firstOutOfReach(of: spec.readable ?? []) {
+        throw HostError(
+          .unsupported,
+          "the network's process is confined and may not read \(path) any more: "
+            + "lima-netd network restart \(networkName), which ends its connections",
+          plugin: spec.plugin.name)
+      }
       plugin = try startDNS(spec)
     } catch {
       let stays = before.map { "\($0.plugin.descriptor.name) stays" } ?? "there is none"

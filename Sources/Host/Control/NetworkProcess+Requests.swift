@@ -85,7 +85,8 @@ extension NetworkProcess {
     case .startCapture(let spec): ports.startCapture(spec, fd: try fds.need())
     case .stopCapture(let capture): try ports.stopCapture(capture)
     case .expose(let spec):
-      try network.expose(spec, request: id)
+      // The plugin has its own: `fds` closes this one.
+      try network.expose(spec, listener: fds.first, request: id)
       return nil
     case .unexpose(let spec):
       try network.unexpose(spec, request: id)
@@ -129,7 +130,8 @@ extension NetworkProcess {
       plugin: network?.bridge.status() ?? "",
       dnsPlugin: dnsPlugin?.bridge.status() ?? "", dns: dns?.counters ?? "",
       modules: [network?.plugin.status, dnsPlugin?.plugin.status].compactMap { $0 },
-      switchCounters: ports?.switchCounters ?? server?.status ?? [:], host: host)
+      switchCounters: ports?.switchCounters ?? server?.status ?? [:], host: host,
+      confinement: confinement.status)
     tellPorts(after: 0, in: &status)
     return status
   }
@@ -157,6 +159,8 @@ private struct Descriptors {
   private var rest: [Int32]
 
   init(_ fds: [Int32]) { rest = fds }
+
+  var first: Int32? { rest.first }
 
   mutating func take() -> Int32? { rest.isEmpty ? nil : rest.removeFirst() }
 

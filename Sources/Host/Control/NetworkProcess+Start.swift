@@ -13,6 +13,7 @@ extension NetworkProcess {
     var tap = tap
     defer { if let tap { Descriptor.close(tap) } }
     let memory = try mapJournal(journal)
+    if let confined = spec.confinement { confinement.boundFiles(confined) }
     let loaded = try load(spec.plugin, LND_KIND_NETWORK)
     guard case .network(let ops) = loaded.descriptor.operations else {
       throw HostError(.internal, "\(spec.plugin.file) is no network plugin")
@@ -41,10 +42,23 @@ extension NetworkProcess {
     let given = tap
     tap = nil
     try plugin.start(spec, tap: given)
+    finishConfinement(spec.confinement)
     log.info(
       "host",
       "network \(spec.name) runs: \(plugin.plugin.label)"
         + (dnsPlugin.map { ", DNS by \($0.plugin.label)" } ?? ", without a DNS plugin"))
+  }
+
+  /// The plugins have started.
+  private func finishConfinement(_ spec: ConfinementSpec?) {
+    guard spec != nil else {
+      return log.warning("host", "not confined: `sandbox: off`")
+    }
+    confinement.boundSystemCalls()
+    log.info("host", "confined: \(confinement.description)")
+    for sentence in confinement.status.missing {
+      log.warning("host", "not confined in full: \(sentence)")
+    }
   }
 
   /// Serves DNS without a network. Takes over both sockets.
@@ -52,6 +66,7 @@ extension NetworkProcess {
     networkName = spec.name
     let server = try DNSServer(udp: udp, tcp: tcp, reactor: reactor)
     self.server = server
+    if let confined = spec.confinement { confinement.boundFiles(confined) }
     let plugin = try startDNS(spec.dns)
     dnsPlugin = plugin
     let dns = DNSService(
@@ -64,6 +79,7 @@ extension NetworkProcess {
     self.dns = dns
     server.ask = { [unowned dns] in dns.pluginAsks($0, $1, deadline: 0, by: .client($2)) }
     server.forget = { [unowned dns] in dns.pluginCancels($0) }
+    finishConfinement(spec.confinement)
     log.info("host", "DNS \(spec.name) is served: \(plugin.plugin.label)")
   }
 

@@ -46,6 +46,7 @@ package final class NetworkProcess {
   var retiring: [DNSRetirement] = []
   var retirements: UInt64 = 0
   var leaseNotice = LeaseNotice()
+  var confinement: ProcessConfinement
 
   private var stopRequests: [UInt64] = []
   /// No request has been handled in this turn.
@@ -55,7 +56,11 @@ package final class NetworkProcess {
   var exitStatus: Int32 = 0
 
   /// Takes over the control channel's fd.
-  package init(controlFD: Int32, log: HostLog, executable: String?) throws(SystemError) {
+  package init(
+    controlFD: Int32, log: HostLog, executable: String?,
+    confinement: ProcessConfinement = ProcessConfinement()
+  ) throws(SystemError) {
+    self.confinement = confinement
     self.log = log
     self.executable = executable
     reactor = try Reactor()

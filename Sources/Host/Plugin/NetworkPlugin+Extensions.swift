@@ -19,7 +19,8 @@ extension NetworkPlugin {
   }
 
   /// The reply comes when the plugin is done.
-  func expose(_ spec: ForwardSpec, request: UInt64) throws(HostError) {
+  /// - Parameter listener: of a unix forward, which listens already. The caller's.
+  func expose(_ spec: ForwardSpec, listener: Int32?, request: UInt64) throws(HostError) {
     guard let expose = try forwards().expose else {
       throw HostError(.unsupported, "the plugin offers no forwards", plugin: bridge.name)
     }
@@ -27,7 +28,7 @@ extension NetworkPlugin {
       throw HostError(.invalidConfig, "a forward needs an address in the guest")
     }
     let operation = bridge.operations.begin(.request(request))
-    withForward(spec, guest: guest) { forward in
+    withForward(spec, guest: guest, listener: listener) { forward in
       bridge.call("forward.expose") { expose(bridge.instance, operation, forward) }
     }
   }
@@ -49,7 +50,8 @@ extension NetworkPlugin {
   }
 
   private func withForward(
-    _ spec: ForwardSpec, guest: String?, _ body: (UnsafePointer<lnd_forward>) -> Void
+    _ spec: ForwardSpec, guest: String?, listener: Int32? = nil,
+    _ body: (UnsafePointer<lnd_forward>) -> Void
   ) {
     spec.host.withCString { host in
       (spec.guestName ?? "").withCString { guestName in
@@ -62,6 +64,8 @@ extension NetworkPlugin {
             case .udp: LND_FORWARD_UDP
             case .unix: LND_FORWARD_UNIX
             }
+          forward.has_listener = listener == nil ? 0 : 1
+          forward.listener = listener ?? -1
           switch spec.source {
           case .client?: forward.protocol |= LND_FORWARD_FROM_CLIENT
           case .gateway?: forward.protocol |= LND_FORWARD_FROM_GATEWAY

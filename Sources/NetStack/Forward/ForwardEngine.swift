@@ -69,8 +69,12 @@ package final class ForwardEngine {
 
   /// Listens at the host's side. Returns the forward as it came to be: with the port the
   /// kernel chose if it was asked for port 0.
+  /// - Parameter given: of a unix forward: a socket that listens already, and whose file is the caller's. A duplicate
+  ///   is kept.
   @discardableResult
-  package func expose(_ spec: ForwardSpec) throws(ForwardFailure) -> ForwardSpec {
+  package func expose(_ spec: ForwardSpec, listener given: Int32? = nil) throws(ForwardFailure)
+    -> ForwardSpec
+  {
     if let known = find(spec.kind) {
       throw ForwardFailure(
         status: LND_ERR_EXISTS,
@@ -88,7 +92,7 @@ package final class ForwardEngine {
           "\(spec.kind.host): forwards have the \(stack.descriptors.listeners) file descriptors that there are for "
           + "them: \(DescriptorBudget.remedy)")
     }
-    let listener = try ForwardListener.open(spec, stack.calls)
+    let listener = try ForwardListener.open(spec, given, stack.calls)
     let id = nextID
     let watch = stack.host.watch(
       listener.fd, events: LND_FD_READ, token: EventToken(.forward, index: id, generation: 0))

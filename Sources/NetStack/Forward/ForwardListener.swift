@@ -39,9 +39,27 @@ final class ForwardListener {
   }
 
   /// Opens the socket. A host port of 0 is replaced by the one the kernel chose.
-  static func open(_ spec: ForwardSpec, _ calls: SocketCalls) throws(ForwardFailure)
-    -> ForwardListener
+  /// - Parameter given: the socket of a unix forward, of which a duplicate is kept; nil: it is made.
+  static func open(_ spec: ForwardSpec, _ given: Int32?, _ calls: SocketCalls)
+    throws(ForwardFailure) -> ForwardListener
   {
+    switch spec.kind {
+    case .unix:
+      guard let given else { return try made(spec) }
+      do {
+        return ForwardListener(spec: spec, fd: try Descriptor.duplicate(given))
+      } catch {
+        throw .binding(error.errno.rawValue, spec.kind, detail: error.detail)
+      }
+    case .tcp(let endpoint):
+      return try bound(spec, endpoint, SOCK_STREAM, calls)
+    case .udp(let endpoint):
+      return try bound(spec, endpoint, SOCK_DGRAM, calls)
+    }
+  }
+
+  /// A unix socket and its file.
+  private static func made(_ spec: ForwardSpec) throws(ForwardFailure) -> ForwardListener {
     switch spec.kind {
     case .unix(let path):
       do {
@@ -50,10 +68,7 @@ final class ForwardListener {
       } catch {
         throw .binding(error.errno.rawValue, spec.kind, detail: error.detail)
       }
-    case .tcp(let endpoint):
-      return try bound(spec, endpoint, SOCK_STREAM, calls)
-    case .udp(let endpoint):
-      return try bound(spec, endpoint, SOCK_DGRAM, calls)
+    case .tcp, .udp: throw .invalid("\(spec.kind.host) is no path of a socket")
     }
   }
 

@@ -233,7 +233,8 @@ import Testing
     defer { try? manager.removeItem(atPath: folder) }
     let program = folder + "/bin/p"
     try Files.makeDirectory(folder + "/bin", mode: 0o755)
-    _ = manager.createFile(atPath: program, contents: Data(), attributes: [.posixPermissions: 0o755])
+    _ = manager.createFile(
+      atPath: program, contents: Data(), attributes: [.posixPermissions: 0o755])
     let safety = PathSafety(HelperSafety.policy)
     #expect(safety.flaw(ofProgram: program) == nil)
     #expect(PathSafety().flaw(of: program)?.description == "dir `/tmp` is world-writable")

@@ -19,7 +19,7 @@ public let tlsSchema = #"""
       },
       "caFile": {
         "description": "PEM file of the authorities that are trusted, instead of the system's; an absolute path",
-        "type": "string", "pattern": "^/"
+        "type": "string", "pattern": "^/", "x-path": "read"
       },
       "timeout": {
         "description": "Seconds to wait for a server before the next one is asked",

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// UnixListeners: the sockets of a network's unix forwards. The supervisor makes them and removes their files: the
+// network's process may make no file outside its state folder (docs/security.md). They stay while the process is
+// replaced by another, so a client meanwhile waits. Loop thread.
+
+import HostProtocol
+import Platform
+
+final class UnixListeners {
+  private var bound: [String: UnixSocket.Bound] = [:]
+
+  deinit { closeAll() }
+
+  /// A socket that listens at `path`, made unless it is there. It stays this object's.
+  func socket(at path: String) throws(HostError) -> Int32 {
+    if let known = bound[path] {
+      if known.file?.isThere ?? false { return known.fd }
+      // Somebody removed the file: nobody finds the socket any more.
+      close(path)
+    }
+    do throws(SystemError) {
+      let made = try UnixSocket.serve(path: path, backlog: 1024)
+      bound[path] = made
+      return made.fd
+    } catch {
+      throw Self.failure(path, error)
+    }
+  }
+
+  /// Unlinks the file, if it is this socket's still. Idempotent.
+  func close(_ path: String) { bound.removeValue(forKey: path)?.close() }
+
+  func closeAll() {
+    for listener in bound.values { listener.close() }
+    bound = [:]
+  }
+
+  private static func failure(_ path: String, _ error: SystemError) -> HostError {
+    switch error.errno {
+    case .addressInUse: HostError(.exists, "\(path) is in use")
+    case .exists: HostError(.exists, "\(path): \(error.detail ?? "something else is there")")
+    case .nameTooLong:
+      HostError(
+        .invalidConfig,
+        "\(path): the path of a socket has \(UnixSocket.maximumPathLength) bytes at most")
+    default:
+      error.isPermission
+        ? HostError(.system, "\(path): no permission to make a socket there")
+        : HostError(.system, "\(path): \(error.detail ?? error.errno.description)")
+    }
+  }
+}
+
+extension SystemError {
+  fileprivate var isPermission: Bool {
+    errno == .accessDenied || errno == .notPermitted
+  }
+}
+
+extension Network {
+  /// Has the process listen for a forward. Of a unix forward it gets the socket; one that it refuses is closed.
+  func expose(
+    _ spec: ForwardSpec, on link: HostLink, answer: @escaping (HostLink.Answer) -> Void
+  ) {
+    guard spec.protocol == .unix else { return link.request(.expose(spec), answer: answer) }
+    do throws(HostError) {
+      let fd = try unixListeners.socket(at: spec.host)
+      link.request(.expose(spec), fds: [fd]) { [weak self] reply in
+        if case .failure = reply, !link.hasEnded { self?.unixListeners.close(spec.host) }
+        answer(reply)
+      }
+    } catch {
+      answer(.failure(error))
+    }
+  }
+
+  /// Takes a forward back that nobody wants any more.
+  func withdraw(_ spec: ForwardSpec, from link: HostLink) {
+    link.request(.unexpose(spec))
+    if spec.protocol == .unix { unixListeners.close(spec.host) }
+  }
+}

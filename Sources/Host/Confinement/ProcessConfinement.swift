@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ProcessConfinement: what this process gives up, in three steps: its privileges when it starts; files that it has no
+// use for before it loads a plugin, while there is one thread; system calls once the plugins have started, which may
+// need some of them for that. What the kernel cannot do is in the status and the log, and does not keep the network from
+// running. Docs: docs/security.md.
+
+import HostProtocol
+import Platform
+
+package struct ProcessConfinement {
+  private(set) var status = ConfinementStatus()
+  /// What the files were bounded to; nil while they are not.
+  private var files: ConfinementSpec?
+
+  package init() {}
+
+  /// The first thing of the process, whether it is confined later or not.
+  /// - Parameter capabilities: what plugins declare, beside that for ports below 1024.
+  mutating func begin(keeping capabilities: Set<Capability>) {
+    #if os(Linux)
+      note { () throws(SystemError) in try Confinement.giveUpPrivileges() }
+      note { () throws(SystemError) in try Confinement.keep(capabilities.union([.netBindService])) }
+      status.capabilities = Confinement.capabilities.map {
+        Capability(rawValue: $0)?.name ?? "\($0)"
+      }
+    #endif
+  }
+
+  /// Before a plugin is loaded: no file may be opened from now on but the system's and those of `spec`.
+  mutating func boundFiles(_ spec: ConfinementSpec) {
+    #if os(Linux)
+      files = spec
+      guard let version = FileRules.version else {
+        return miss(
+          "this kernel has no Landlock (5.13 and later, with lsm=landlock): files are not bounded")
+      }
+      let enforced = note { () throws(SystemError) in
+        let rules = try FileRules()
+        for path in ReadableFolders.all + spec.readable { try rules.allow(path) }
+        for path in ["/dev/null", "/dev/zero", "/dev/tty"] + spec.writable {
+          try rules.allow(path, writing: true)
+        }
+        try rules.enforce()
+      }
+      if enforced { status.landlock = Int(version) }
+    #endif
+  }
+
+  /// The first of `paths` that was not among those that may be read, where that counts.
+  func firstOutOfReach(of paths: [String]) -> String? {
+    guard status.landlock > 0, let files else { return nil }
+    let folders = files.readable + files.writable
+    return paths.first { path in
+      !folders.contains { path == $0 || path.hasPrefix($0.hasSuffix("/") ? $0 : $0 + "/") }
+    }
+  }
+
+  /// "no capabilities, files by Landlock 7, system calls refused"
+  var description: String {
+    let kept =
+      status.capabilities.isEmpty
+      ? "no capabilities" : "capabilities " + status.capabilities.joined(separator: " ")
+    let bounded =
+      status.landlock > 0 ? "files bounded (Landlock \(status.landlock))" : "files not bounded"
+    return [kept, bounded, "system calls " + (status.systemCalls ? "bounded" : "not bounded")]
+      .joined(separator: ", ")
+  }
+
+  /// After the plugins have started.
+  mutating func boundSystemCalls() {
+    #if os(Linux)
+      status.systemCalls = note { () throws(SystemError) in try Confinement.refuseSystemCalls() }
+    #endif
+  }
+
+  mutating func miss(_ sentence: String) { status.missing.append(sentence) }
+
+  /// Whether it succeeded.
+  @discardableResult
+  private mutating func note(_ step: () throws(SystemError) -> Void) -> Bool {
+    do throws(SystemError) {
+      try step()
+      return true
+    } catch {
+      miss(error.description)
+      return false
+    }
+  }
+}
