@@ -165,6 +165,8 @@ private final class Python {
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = ["python3", "-uc", program]
     process.standardOutput = pipe
+    // Not the test runner's: it waits until nobody has it open any more.
+    process.standardError = FileHandle.nullDevice
     try process.run()
   }
 
@@ -178,7 +180,8 @@ private final class Python {
     }
   }
 
-  deinit { process.terminate() }
+  // SIGTERM may be blocked: a child has the signal mask of the thread that started it.
+  deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 }
 
 /// Runs a script of bash; what it prints.
