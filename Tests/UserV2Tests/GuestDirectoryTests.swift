@@ -125,6 +125,20 @@ import Testing
     #expect(changes.published == [record("new.internal", 3)])
   }
 
+  @Test func `a guest that changes its Ethernet address keeps its name`() {
+    var directory = directory()
+    _ = directory.update([lease(3, "web"), lease(4, "web")], now: 0)
+    directory.station(Self.mac(9), at: 3)
+    #expect(directory.isOneGuest(Self.mac(3), Self.mac(9)))
+    #expect(!directory.isOneGuest(Self.mac(4), Self.mac(9)))
+    #expect(!directory.isOneGuest(Self.mac(7), Self.mac(8)))
+    var moved = lease(3, "web")
+    moved.client.mac = Self.mac(9)
+    let changes = directory.update([moved, lease(4, "web")], now: 1)
+    #expect(changes.withdrawn.isEmpty && changes.published.isEmpty && changes.unbound.isEmpty)
+    #expect(changes.bound.map(\.1) == [Self.mac(9)])
+  }
+
   @Test func `a station that moved stays when its old port goes`() {
     var directory = directory()
     _ = directory.update([lease(3, "a")], now: 0)

@@ -131,6 +131,11 @@ package struct GuestDirectory {
 
   package func isPresent(_ mac: MACAddress) -> Bool { ports[mac] != nil }
 
+  /// Whether two stations were last seen behind one guest's port.
+  package func isOneGuest(_ a: MACAddress, _ b: MACAddress) -> Bool {
+    ports[a].map { $0 == ports[b] } ?? false
+  }
+
   /// Whether there is no guest but the one that a station is behind, and nothing else behind that.
   package func isAlone(_ mac: MACAddress) -> Bool {
     guests.count <= 1 && guests.values.allSatisfy { $0.stations.allSatisfy { $0 == mac } }
@@ -184,7 +189,9 @@ package struct GuestDirectory {
     for lease in live where isPresent(lease.client.mac) {
       let mac = lease.client.mac
       let labels = labels(of: lease)
-      if let known = claims[mac], known.labels == labels {
+      if let known = claims[mac] ?? claim(of: lease.address, besides: mac),
+        known.labels == labels
+      {
         next[mac] = Claim(labels: labels, address: lease.address, rank: known.rank)
       } else {
         next[mac] = Claim(labels: labels, address: lease.address, rank: nextRank)
@@ -192,6 +199,12 @@ package struct GuestDirectory {
       }
     }
     claims = next
+  }
+
+  /// What another station of the same guest had under an address: the guest changed its Ethernet
+  /// address.
+  private func claim(of address: IPAddress, besides mac: MACAddress) -> Claim? {
+    claims.first { $0.value.address == address && isOneGuest($0.key, mac) }?.value
   }
 
   /// What a guest calls itself, else the name of its link; and as Lima would call an instance of

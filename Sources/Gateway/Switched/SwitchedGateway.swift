@@ -47,6 +47,7 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     dhcp.searchDomains = { [unowned self] in search }
     dhcp.registeredName = { [unowned self] in directory.fullName($0, of: $1) }
     dhcp.isPresent = { [unowned self] in directory.isPresent($0) }
+    dhcp.isOneGuest = { [unowned self] in directory.isOneGuest($0, $1) }
     dhcp.isAlone = { [unowned self] in directory.isAlone($0) }
   }
 

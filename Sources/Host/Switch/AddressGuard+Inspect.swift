@@ -15,6 +15,9 @@ extension AddressGuard {
     case pass
     /// ARP that puts somebody's address elsewhere.
     case arp(address: UInt32)
+    /// The same, but by a station that has no address of its own, in its own name: it may be who
+    /// has the address, with another Ethernet address than before.
+    case change(address: UInt32, owner: UInt64, mac: UInt64)
     /// IPv4 from somebody else's address.
     case source(address: UInt32, owner: UInt64)
     /// The same, but it is for DHCP servers, and the plugin is one.
@@ -89,7 +92,10 @@ extension AddressGuard {
     let sender = hardware & 0xffff_ffff_ffff
     let address = UInt32(bigEndian: packet.loadUnaligned(fromByteOffset: 14, as: UInt32.self))
     guard let owner = station(of: address) else { return .pass }
-    return sender == owner && mac == owner ? .pass : .arp(address: address)
+    guard sender == mac else { return .arp(address: address) }
+    if mac == owner { return .pass }
+    return isOwn(owner) || isBound(mac)
+      ? .arp(address: address) : .change(address: address, owner: owner, mac: mac)
   }
 
   @inline(__always)

@@ -12,24 +12,34 @@ extension Switch {
     guard index >= 0, let port = ports[Int(index)], let own = addressGuard.ownStation,
       let address = addressGuard.address(of: station)
     else { return false }
+    Self.withRequest(for: address, to: station, from: own.mac, at: own.address) { frame in
+      if port._withUnsafeGuaranteedRef({ $0.forward(frame, 1) }) { holds(Int(index)) }
+    }
+    return true
+  }
+
+  /// A request by ARP: a frame that holds as long as `body` runs.
+  static func withRequest(
+    for target: UInt32, to destination: UInt64, from mac: UInt64, at address: UInt32,
+    _ body: (UnsafePointer<lnd_frame>) -> Void
+  ) {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 60) { frame in
       guard let base = frame.baseAddress else { return }
       frame.initialize(repeating: 0)
-      Self.store(station, 6, at: base)
-      Self.store(own.mac, 6, at: base + 6)
+      store(destination, 6, at: base)
+      store(mac, 6, at: base + 6)
       // ARP, Ethernet, IPv4, their lengths, a request.
-      Self.store(0x0806_0001_0800_0604, 8, at: base + 12)
-      Self.store(1, 2, at: base + 20)
-      Self.store(own.mac, 6, at: base + 22)
-      Self.store(UInt64(own.address), 4, at: base + 28)
-      Self.store(UInt64(address), 4, at: base + 38)
+      store(0x0806_0001_0800_0604, 8, at: base + 12)
+      store(1, 2, at: base + 20)
+      store(mac, 6, at: base + 22)
+      store(UInt64(address), 4, at: base + 28)
+      store(UInt64(target), 4, at: base + 38)
       var item = lnd_frame()
       item.data = UnsafePointer(base)
       item.length = 60
       item.flags = LND_FRAME_CSUM_VALID
-      if port._withUnsafeGuaranteedRef({ $0.forward(&item, 1) }) { holds(Int(index)) }
+      body(&item)
     }
-    return true
   }
 
   /// The low bytes of a number, highest first.

@@ -201,6 +201,11 @@ extension Switch {
   ) -> Int32 {
     let verdict = addressGuard.inspect(frame, data, vouched + index)
     if case .pass = verdict { return target }
+    if case .change(let address, let owner, let mac) = verdict,
+      moves(address, of: owner, to: mac, behind: Int32(truncatingIfNeeded: index))
+    {
+      return target
+    }
     // The DHCP server tells a client that its address is another's by now (RFC 2131 §4.3.2).
     if case .client = verdict, target == Target.flood || target == Target.plugin {
       return Target.plugin
@@ -213,7 +218,7 @@ extension Switch {
     let handle = ports[index]?._withUnsafeGuaranteedRef { $0.handle } ?? 0
     switch verdict {
     case .pass: return true
-    case .arp(let address):
+    case .arp(let address), .change(let address, _, _):
       counters.arpSpoofed &+= 1
       onNotice?(.arpSpoofed(handle, address: address))
     case .source(let address, let owner), .client(let address, let owner):
@@ -311,7 +316,7 @@ extension Switch {
     return count
   }
 
-  private func toPlugin(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+  func toPlugin(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
     plugin.frames(plugin.context, Switch.handle, frames, UInt32(truncatingIfNeeded: count))
   }
 

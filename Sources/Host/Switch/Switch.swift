@@ -24,6 +24,8 @@
 //   - What a guest's frame claims of addresses that others have is held against the guard
 //     (AddressGuard.swift). An address that somebody has an IP address by, and that another port
 //     claims after a silence, moves when its station does not answer.
+//   - A guest may change its Ethernet address and keep its IP address: the plugin is asked whether
+//     that goes to another station behind the port of the one that has it (Switch+Change.swift).
 //
 // Thread: loop only.
 

@@ -42,6 +42,9 @@ package struct DHCPPool: Sendable {
     retired.contains(address) || isDynamic(address)
   }
 
+  /// Whether the configuration keeps it for a certain station.
+  func isReserved(_ address: IPAddress) -> Bool { reserved.contains(address) }
+
   /// Whether a client without a reservation may have it.
   func isDynamic(_ address: IPAddress) -> Bool {
     address.isV4 && first <= address && address <= last && !excluded.contains(address)

@@ -185,7 +185,7 @@ extension DHCPServer {
   }
 
   /// A client has one address: it cannot collect them by asking for one after the other.
-  private mutating func forgetOtherBindings(of client: DHCPClient, than address: IPAddress) {
+  mutating func forgetOtherBindings(of client: DHCPClient, than address: IPAddress) {
     guard let lease = table.lease(of: client), lease.address != address,
       lease.state != .reserved
     else { return }

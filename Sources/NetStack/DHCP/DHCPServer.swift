@@ -36,6 +36,8 @@ package struct DHCPServer {
   package let policy: DHCPPolicy
   /// Whether a station is on the network. Nil: nobody knows.
   package var isPresent: ((MACAddress) -> Bool)?
+  /// Whether two stations are one guest's (DHCPServer+Change.swift). Nil: nobody knows.
+  package var isOneGuest: ((MACAddress, MACAddress) -> Bool)?
   /// Who is known to use an address, with or without a lease.
   package var user: (IPAddress) -> MACAddress? = { _ in nil }
   /// Whether an address that is new to a client was found unused (RFC 2131 §2.2). Nil: nobody looks.
@@ -43,7 +45,8 @@ package struct DHCPServer {
   /// The name under which the network's DNS has a client that calls itself so, with its domain. Nil, or
   /// the result nil: it has it under none.
   package var registeredName: ((_ hostname: String, _ client: MACAddress) -> String?)?
-  /// The last discovery waits for a proof: it is to be handled again.
+  /// The last message, a discovery or a request for what its guest has leased, waits for a proof: it
+  /// is to be handled again.
   package private(set) var awaitsProof = false
   /// The last client calls itself by what is no host name.
   package private(set) var hasUnusableName = false
@@ -213,6 +216,10 @@ extension DHCPServer {
       guard configuration.subnet.contains(address) else {
         return refuse(request, "not an address of this network")
       }
+      if claim(address, by: request.client, now: now) == .pending {
+        awaitsProof = true
+        return nil
+      }
       guard let recorded = recordedAddress(of: request.client) else { return nil }
       guard recorded == address else { return refuse(request, "not your address") }
       return acknowledge(address, to: request, now: now)
@@ -220,6 +227,10 @@ extension DHCPServer {
     // RENEWING or REBINDING. Nobody else serves this network, so a binding that we
     // don't know is one that we have forgotten: if the address is free, it stands.
     guard let address = request.ciaddr else { return nil }
+    if claim(address, by: request.client, now: now) == .pending {
+      awaitsProof = true
+      return nil
+    }
     return acknowledge(address, to: request, now: now)
   }
 

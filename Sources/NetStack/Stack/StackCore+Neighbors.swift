@@ -20,7 +20,7 @@ extension StackCore {
     if header.senderIP.isUnicast, config.subnet.contains(header.senderIP),
       !config.isOwn(header.senderIP)
     {
-      udp.dhcp?.heard(header.senderIP, from: header.senderMAC)
+      udp.dhcp?.heard(header.senderIP, from: header.senderMAC, on: link)
       noteNeighbor(header.senderIP, at: header.senderMAC, on: link)
     }
     if header.operation == ARPHeader.request, config.isOwn(header.targetIP) {

@@ -2,7 +2,9 @@
 //
 // An address that is new to a client is asked for by ARP before it is offered (RFC 2131 §2.2,
 // §4.4.1): somebody may have configured it by hand. The discovery waits for 200 ms meanwhile. No
-// time is lost where nobody else is there, and by a client that gets what it has.
+// time is lost where nobody else is there, and by a client that gets what it has. An address that its
+// guest leased under another Ethernet address (DHCPServer+Change.swift) is asked for likewise before
+// a request moves it; ARP from the new one moves it at once.
 //
 // A guest that is configured by the host (`reserve`) cannot wait: the next free address is asked
 // for beforehand, when a station comes. Loop thread only; cold path.
@@ -43,8 +45,24 @@ extension DHCPService {
   }
 
   /// ARP from somebody who uses an address.
-  func heard(_ address: IPAddress, from mac: MACAddress) {
+  func heard(_ address: IPAddress, from mac: MACAddress, on link: UInt32) {
     if !probes.isEmpty { probes.heard(address, from: mac) }
+    if isOneGuest != nil { follow(address, to: mac, on: link) }
+  }
+
+  /// How often an address may go from one station of a guest to another, nanoseconds.
+  private static let changeInterval: UInt64 = 1_000_000_000
+
+  /// A guest that changed its Ethernet address keeps what it has leased.
+  private func follow(_ address: IPAddress, to mac: MACAddress, on link: UInt32) {
+    guard let known = stack.services(of: link)?.neighbors.find(address), known != mac,
+      servers[link] != nil
+    else { return }
+    if let last = changes[address], stack.now &- last < Self.changeInterval { return }
+    let now = stack.elapsed
+    guard update(link, { $0.follow(address, to: DHCPClient(mac: mac), now: now) }) else { return }
+    changes[address] = stack.now
+    stack.bindNeighbor(address, to: mac, on: link)
   }
 
   /// A station came: asks for the address that would be next.

@@ -29,6 +29,9 @@ package final class DHCPService {
   package var admits: ((_ station: MACAddress, _ leases: [DHCPLease]) -> Admission)?
   /// Whether a station is on the network: its lease does not end while it is. Nil: nobody knows.
   package var isPresent: ((MACAddress) -> Bool)?
+  /// Whether two stations are behind one guest's port: a lease may go from one to the other. Nil:
+  /// nobody knows.
+  package var isOneGuest: ((MACAddress, MACAddress) -> Bool)?
   /// Whether nobody else is on the network, who might use an address. Nil: nobody is asked.
   package var isAlone: ((MACAddress) -> Bool)?
   /// A client's name in the network's DNS (DHCPServer.registeredName).
@@ -40,6 +43,8 @@ package final class DHCPService {
   var probes = AddressProbes()
   var waiting: [MACAddress: WaitingDiscovery] = [:]
   var waitTimer: UInt32 = 0
+  /// When an address last went to another station of its guest. Bounded: leased addresses only.
+  var changes: [IPAddress: UInt64] = [:]
   var aheadLimit = RateLimit(burst: 4, interval: 250_000_000)
   /// A binding is being made for a guest that cannot wait.
   var isReserving = false
@@ -65,6 +70,7 @@ package final class DHCPService {
     own.mtu = UInt16(clamping: stack.links.pointer(link).pointee.mtu)
     var server = DHCPServer(configuration: own, policy: policy)
     server.isPresent = isPresent
+    server.isOneGuest = isOneGuest
     server.registeredName = registeredName
     server.user = { [unowned self] in stack.services(of: link)?.neighbors.find($0) }
     if isAlone != nil {

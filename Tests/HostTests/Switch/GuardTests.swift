@@ -133,6 +133,71 @@ import Testing
     #expect(scene.fabric.counters.moved == 1)
   }
 
+  @Test("A guest that changes its Ethernet address keeps its IP address, if the plugin says so")
+  func changedStations() {
+    let scene = guarded()
+    scene.guests[2].says([SwitchTests.frame(SwitchTests.mac(2), SwitchTests.broadcast)])
+    for guest in scene.guests { _ = guest.take() }
+    scene.plugin.frames = []
+    let new = SwitchTests.mac(9)
+    let claim = arp(9, sender: new, ip: Self.victimIP)
+    let answer = arp(9, sender: new, ip: Self.victimIP, to: SwitchTests.mac(2))
+    // An announcement of it.
+    var announcement = claim
+    announcement[21] = 1
+    announcement.replaceSubrange(32..<42, with: [0, 0, 0, 0, 0, 0, 0xc0, 0xa8, 0x68, 3])
+    announcement += [UInt8](repeating: 0, count: 18)
+    scene.guests[1].says([claim, answer])
+    #expect(scene.plugin.bytes == [announcement, announcement])
+    #expect(scene.guests.allSatisfy { $0.take().isEmpty })
+    #expect(scene.fabric.counters.arpSpoofed == 2)
+    scene.plugin.frames = []
+    scene.plugin.onFrames = { [unowned scene] _, _, _ in
+      _ = scene.fabric.bind(Self.victimIP, to: new, isOwn: false)
+    }
+    scene.guests[1].says([answer])
+    #expect(scene.plugin.bytes == [announcement])
+    #expect(scene.guests[2].take() == [answer])
+    scene.plugin.onFrames = nil
+    scene.guests[1].says([claim])
+    #expect(scene.plugin.bytes == [announcement, claim])
+    #expect(scene.guests[2].take() == [claim] && scene.guests[1].take().isEmpty)
+    #expect(scene.fabric.counters.arpSpoofed == 2)
+    // It is the new one's, and no other port's.
+    scene.plugin.frames = []
+    _ = scene.guests[0].take()
+    scene.guests[0].says([arp(0, sender: SwitchTests.mac(0), ip: Self.victimIP)])
+    scene.guests[0].says([claim])
+    #expect(scene.fabric.counters.arpSpoofed == 3 && scene.fabric.counters.spoofed == 1)
+    #expect(scene.plugin.frames.isEmpty && scene.guests[2].take().isEmpty)
+    // And back again.
+    scene.plugin.onFrames = { [unowned scene] _, _, _ in
+      _ = scene.fabric.bind(Self.victimIP, to: SwitchTests.mac(1), isOwn: false)
+    }
+    let back = arp(1, sender: SwitchTests.mac(1), ip: Self.victimIP)
+    scene.guests[1].says([back])
+    #expect(scene.guests[2].take() == [back])
+    #expect(scene.fabric.counters.arpSpoofed == 3)
+  }
+
+  @Test("The plugin is not asked about its own address, nor for one that has its own or lies")
+  func claimsThatAreNoChange() {
+    let scene = guarded()
+    #expect(scene.fabric.bind(0xc0a8_6815, to: SwitchTests.mac(15), isOwn: false) == .ok)
+    scene.guests[1].says([
+      arp(9, sender: SwitchTests.mac(9), ip: Self.gatewayIP),
+      arp(15, sender: SwitchTests.mac(15), ip: Self.victimIP),
+      arp(9, sender: SwitchTests.mac(8), ip: Self.victimIP),
+      arp(9, sender: SwitchTests.mac(1), ip: Self.victimIP),
+    ])
+    #expect(scene.fabric.counters.arpSpoofed == 4)
+    #expect(scene.plugin.frames.isEmpty && scene.guests[2].take().isEmpty)
+    // Nor when the one that has it is gone from that port.
+    scene.fabric.detach(scene.guests[1])
+    scene.guests[0].says([arp(9, sender: SwitchTests.mac(9), ip: Self.victimIP)])
+    #expect(scene.fabric.counters.arpSpoofed == 5 && scene.plugin.frames.isEmpty)
+  }
+
   /// An IPv4 packet of guest `i` from an address of choice.
   private func ipv4(_ i: Int, from address: UInt32, to: UInt64 = SwitchTests.mac(2)) -> [UInt8] {
     var frame = SwitchTests.frame(SwitchTests.mac(i), to)

@@ -170,6 +170,48 @@ import Testing
     #expect(scene.heard().asked == [IPAddress(192, 168, 5, 23)])
   }
 
+  /// Somebody with a lease, whose guest all stations are, but the squatter.
+  private func leased() -> Scene {
+    let scene = Scene()
+    let squatter = Self.squatter
+    scene.dhcp.isOneGuest = { $0 != squatter && $1 != squatter }
+    scene.isAlone = true
+    scene.says(Client(1), Client(1).discover())
+    scene.says(Client(1), Client(1).select(Self.first))
+    scene.isAlone = false
+    scene.simulation.stack.core.bindNeighbor(Self.first, to: Client(1).mac, on: 1)
+    _ = scene.heard()
+    return scene
+  }
+
+  @Test func `a lease follows its guest to another Ethernet address by ARP`() {
+    let scene = leased()
+    let core = scene.simulation.stack.core
+    scene.arp(Self.first, Self.squatter)
+    #expect(core.neighbor(Self.first, on: 1) == Client(1).mac)
+    scene.arp(Self.first, Client(2).mac)
+    #expect(core.neighbor(Self.first, on: 1) == Client(2).mac)
+    #expect(scene.dhcp.leases().map(\.lease.client.mac) == [Client(2).mac])
+    // Not all the time.
+    scene.arp(Self.first, Client(1).mac)
+    #expect(core.neighbor(Self.first, on: 1) == Client(2).mac)
+    scene.simulation.wait(2_000_000_000)
+    scene.arp(Self.first, Client(1).mac)
+    #expect(core.neighbor(Self.first, on: 1) == Client(1).mac)
+  }
+
+  @Test(arguments: [false, true])
+  func `a station that remembers its guest's address gets it, if nobody answers`(answers: Bool) {
+    let scene = leased()
+    scene.says(Client(2), Client(2).reboot(Self.first))
+    let heard = scene.heard()
+    #expect(heard.answers.isEmpty && heard.asked == [Self.first])
+    if answers { scene.arp(Self.first, Client(1).mac) }
+    scene.simulation.wait(400_000_000)
+    #expect(scene.heard().answers.map(\.options.messageType) == (answers ? [] : [.ack]))
+    #expect(scene.dhcp.leases().map(\.lease.client.mac) == [Client(answers ? 1 : 2).mac])
+  }
+
   @Test func `a guest that is alone is not kept waiting`() {
     let scene = Scene()
     scene.isAlone = true
