@@ -18,10 +18,17 @@ struct KnownNameTests {
     192.0.2.3 3dprinter my_host
     10.0.0.7 app.localhost
     """
+  /// A file that has names which no nameserver may hear of.
+  private static let specialText = """
+    127.0.0.1 localhost
+    10.0.0.7 app.localhost
+    10.0.0.8 a.invalid b.onion
+    """
 
   /// A plugin whose nameserver knows a few MX and HTTPS records, and nothing else.
   private func ask(
     _ questions: [(String, DNSType)], order: HostsOrder = .standard, options: JSONValue = [:],
+    hosts: String = KnownNameTests.text,
     system: @escaping @Sendable (String, Bool) -> HostLookup.Outcome = { _, _ in .noName }
   ) throws -> (answers: [DNSMessage], asked: [String]) {
     let host = try TestHost()
@@ -32,7 +39,7 @@ struct KnownNameTests {
       }
       return [reply(query, .nameError) { $0.header.isAuthoritative = true }]
     }
-    let file = try TemporaryFile(Self.text)
+    let file = try TemporaryFile(hosts)
     let plugin = try makePlugin(
       host, options, order: order, servers: [try server.serverAddress], hosts: file.path,
       resolver: system)
@@ -158,6 +165,38 @@ struct KnownNameTests {
     let (answers, _) = try ask([("app.localhost", .a), ("app.localhost", .aaaa)])
     #expect(answers[0].answers.map { "\($0.data)" } == ["10.0.0.7"])
     #expect(answers[1].answers.isEmpty)
+  }
+
+  @Test(
+    "nobody is asked for what the hosts file does not say of them, wherever the file comes",
+    arguments: ["hosts: files dns", "hosts: dns files", "hosts: mymachines files dns"])
+  func specialInFile(_ line: String) throws {
+    let names = ["localhost", "App.LocalHost", "a.invalid", "b.onion"]
+    let types: [DNSType] = [
+      .mx, .txt, .ns, .soa, .srv, .caa, .ptr, .https, DNSType(rawValue: 65280),
+    ]
+    let order = HostsOrder(parsing: Array(line.utf8))
+    let (denied, asked) = try ask(
+      names.flatMap { name in types.map { (name, $0) } }, order: order, hosts: Self.specialText)
+    for answer in denied { #expect(isNoData(answer), "\(answer.questions)") }
+    #expect(asked.isEmpty)
+    let (found, others) = try ask(
+      names.map { ($0, DNSType.a) }, order: order, hosts: Self.specialText)
+    #expect(
+      found.map { $0.answers.map { "\($0.data)" } } == [
+        ["127.0.0.1"], ["10.0.0.7"], ["10.0.0.8"], ["10.0.0.8"],
+      ])
+    #expect(others.isEmpty)
+  }
+
+  @Test("nobody is asked about a loopback address that the hosts file has a name for")
+  func loopbackReverse() throws {
+    let (answers, asked) = try ask(
+      [("1.0.0.127.in-addr.arpa", .ptr), ("1.0.0.127.in-addr.arpa", .txt)],
+      hosts: Self.specialText)
+    #expect(answers[0].answers.map { "\($0.data)" } == ["localhost."])
+    #expect(isNoData(answers[1]))
+    #expect(asked.isEmpty)
   }
 
   @Test(

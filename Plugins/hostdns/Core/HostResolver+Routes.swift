@@ -49,7 +49,13 @@ extension HostResolver {
       return answer(waiter, question.answer(.noError, denialTTL: DNSMessage.withheldTTL))
     }
     let finding = followsHost ? files.find(asked.name) : .missing
-    if case .addresses = finding {
+    if case .addresses(let addresses) = finding {
+      // The file may say otherwise of such a name, but what it does not say nobody is asked for.
+      if SpecialName(asked.name)?.staysHere == true {
+        return answer(
+          waiter,
+          Verdict.addresses(question, addresses, timeToLive: settings.timeToLive))
+      }
     } else if let special = special(asked, finding) {
       return answer(waiter, special.answer(question, ipv6: settings.ipv6))
     }
@@ -67,10 +73,12 @@ extension HostResolver {
   }
 
   /// What is known of a name by its ending, and not better by the hosts file: of the reverse names
-  /// of loopback addresses it may have some.
+  /// of loopback addresses it may have some, whose PTR it says.
   private func special(_ asked: DNSQuestion, _ finding: HostsFile.Finding) -> SpecialName? {
     guard let special = SpecialName(asked.name) else { return nil }
-    if followsHost, case .reverse = special, files.hostsName(ofReverse: asked.name) != nil {
+    if followsHost, asked.type == .ptr, case .reverse = special,
+      files.hostsName(ofReverse: asked.name) != nil
+    {
       return nil
     }
     return special

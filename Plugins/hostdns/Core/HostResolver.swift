@@ -3,7 +3,7 @@
 // hostdns: a guest's names resolve as the host's do.
 //
 //   localhost, .onion, ...  answered here (SpecialName)
-//   the hosts file's names  answered here (HostsFile)
+//   the hosts file's names  answered here (HostsFile), localhost, .onion, ... for every type
 //   other addresses         in the order of nsswitch.conf: what DNS would be asked for goes to the
 //                           nameservers, all else to getaddrinfo (HostsOrder, Verdict)
 //   PTR in the hosts file   that name

@@ -27,6 +27,14 @@ enum SpecialName: Equatable {
     }
   }
 
+  /// No nameserver may hear of it, not even where the hosts file has it.
+  var staysHere: Bool {
+    switch self {
+    case .loopback, .missing: true
+    case .reverse: false
+    }
+  }
+
   /// Seconds that what is for ever may be kept.
   static let timeToLive: UInt32 = 3600
 
