@@ -134,7 +134,8 @@ extension DHCPServer {
     // Its maximum counts the IP and UDP headers; none may be below 576 (RFC 2132 §9.10).
     let accepted = Int(options.uint16(DHCPOptionCode.maximumMessageSize) ?? 576)
     let limit = min(max(accepted, 576), 1500) - IPv4Header.encodedLength - UDPHeader.encodedLength
-    // Option 81 and the search list take what the others leave, of the list as many domains as fit.
+    // Option 81 and the search list take what the others leave, of the list as many domains as fit:
+    // the network's own, and the first of the others. Over 255 bytes it goes in parts (RFC 3396).
     func add(_ code: UInt8, _ value: [UInt8]) -> Bool {
       var longer = message.options
       longer[code] = value.isEmpty ? nil : value
@@ -149,12 +150,17 @@ extension DHCPServer {
     }
     if let fullName { _ = add(DHCPOptionCode.clientFQDN, fullName) }
     guard wanted.contains(DHCPOptionCode.domainSearch) else { return }
-    var domains = configuration.searchDomains[...]
-    while !domains.isEmpty,
-      !add(DHCPOptionCode.domainSearch, DomainSearch.encode(Array(domains)))
-    {
-      domains = domains.dropLast()
+    var domains = configuration.searchDomains
+    while !domains.isEmpty, !add(DHCPOptionCode.domainSearch, DomainSearch.encode(domains)) {
+      domains.remove(at: domains.lastIndex { !isOwnDomain($0) } ?? 0)
     }
+  }
+
+  /// What the guests' own names end in: whatever else is cut, they find each other by bare names.
+  private func isOwnDomain(_ domain: String) -> Bool {
+    guard let own = configuration.domainName?.lowercased() else { return false }
+    let domain = domain.lowercased()
+    return domain == own || domain == own + "."
   }
 
   private func parameter(_ code: UInt8, hostname: String) -> [UInt8]? {

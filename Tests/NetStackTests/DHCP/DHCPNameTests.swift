@@ -191,4 +191,28 @@ import Testing
     let more = try #require(server.answer(wide)?.message.options[DHCPOptionCode.domainSearch])
     #expect(more.count > list.count)
   }
+
+  @Test(arguments: ["lan", "LAN."])
+  func `of a search list that is too long the network's own domain stays`(own: String) throws {
+    let server = server(pool(4))
+    let domains = (0..<32).map { "department-\($0).some-long-company-name-\($0).example" }
+    server.state.configuration.searchDomains = domains + [own]
+    var client = Client(1)
+    client.requests = [119, 1, 3, 6, 15, 26, 28]
+    let offer = try #require(server.answer(client.discover()))
+    #expect(offer.message.encodedLength <= 548)
+    let list = try #require(offer.message.options[DHCPOptionCode.domainSearch])
+    let fitting = (1...31).filter { DomainSearch.encode(Array(domains[..<$0]) + [own]) == list }
+    #expect(fitting.count == 1)
+    // Among others it stays where it is; alone it is all.
+    let first = Array(domains[..<2]) + [own]
+    server.state.configuration.searchDomains = first + Array(domains[2...])
+    let other = try #require(
+      server.answer(client.discover())?.message.options[DHCPOptionCode.domainSearch])
+    #expect(other.starts(with: DomainSearch.encode(first)))
+    server.state.configuration.searchDomains = [own]
+    #expect(
+      server.answer(client.discover())?.message.options[DHCPOptionCode.domainSearch]
+        == DomainSearch.encode([own]))
+  }
 }
