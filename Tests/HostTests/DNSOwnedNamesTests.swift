@@ -428,4 +428,32 @@ struct DNSOwnedNamesTests {
     #expect(fixture.broker.counters.withheld == 2)
     #expect(try fixture.ask(clientQuery("other.example", .a)) != nil)
   }
+
+  @Test("without IPv6 an owned name has no AAAA in an answer to ANY, nor of class ANY")
+  func noIPv6InAny() throws {
+    let fixture = try fixture(
+      NameSet(
+        owner: "a",
+        hosts: [
+          "both.example": ["10.0.0.1", "fd00::1"], "six.example": ["fd00::2"],
+          "alias.example": ["six.example"], "*.wild.example": ["fd00::3", "10.0.0.3"],
+        ], zones: [NameZone(name: "zone.test", defaultAddress: "fd00::4")]))
+    #expect(fixture.broker.publish("vm.lan.test", address: "fd00::5") == .done)
+    fixture.broker.policy = DNSPolicy(ipv6: false)
+    for (name, data) in [
+      ("both.example", ["both.example 10.0.0.1"]), ("six.example", []),
+      ("a.wild.example", ["a.wild.example 10.0.0.3"]), ("x.zone.test", []), ("vm.lan.test", []),
+    ] as [(String, [String])] {
+      let answer = try #require(try fixture.immediate(clientQuery(name, .any)))
+      #expect(answer.responseCode == .noError)
+      #expect(texts(answer) == data)
+      let authorities: [DNSType] = data.isEmpty ? [.soa] : []
+      #expect(answer.authorities.map(\.type) == authorities, "\(name)")
+    }
+    for name in ["both.example", "six.example", "alias.example"] {
+      let message = try clientQuery(name, .aaaa) { $0.questions[0].dnsClass = .any }
+      let answer = try #require(try fixture.immediate(message))
+      #expect(!answer.answers.contains { $0.type == .aaaa }, "\(name)")
+    }
+  }
 }

@@ -191,8 +191,10 @@ package final class DNSBroker {
       return served(answer.encoded(for: query, age: age))
     }
     switch names.find(question) {
-    case .answer(let code, let records):
+    case .answer(let code, let owned):
       counters.owned &+= 1
+      // Those to ANY, and of class ANY, have both families.
+      let records = policy.ipv6 ? owned : owned.filter { $0.type != .aaaa }
       return served(
         query.answer(
           code, records: records, authority: names.authority(question, code, records),
