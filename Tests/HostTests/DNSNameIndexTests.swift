@@ -49,6 +49,7 @@ struct DNSNameIndexTests {
     #expect(names.index.hosts.isEmpty && names.index.wildcards.isEmpty && names.index.zones.isEmpty)
     #expect(names.index.above.isEmpty && names.index.addresses.isEmpty)
     #expect(names.index.hostDepths.deepest == -1 && names.index.wildcardDepths.deepest == -1)
+    #expect(names.index.aboveDepths.deepest == -1)
   }
 
   @Test("a reverse answer has the names of an address up to a bound, however many sets have one")

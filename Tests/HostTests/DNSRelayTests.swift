@@ -163,6 +163,43 @@ struct DNSRelayTests {
     #expect(try fixture.ask(clientQuery("7.0.0.10.in-addr.arpa", .ptr)) != nil)
   }
 
+  @Test("no wildcard stands in for a name that only has names below it (RFC 4592 2.2.2, 3.3.1)")
+  func wildcardAbove() throws {
+    try fixture.broker.set(
+      NameSet(
+        owner: "x",
+        hosts: [
+          "*.dev.internal": ["10.0.0.7"], "a.dev.internal": ["10.0.0.8"],
+          "x.y.dev.internal": ["10.0.0.9"], "*.w.dev.internal": ["10.0.0.10"],
+        ]))
+    func data(_ name: String) throws -> [String] {
+      let answer = try #require(try fixture.immediate(clientQuery(name)))
+      #expect(answer.responseCode == .noError, "\(name)")
+      if answer.answers.isEmpty { #expect(answer.authorities.map(\.type) == [.soa], "\(name)") }
+      return answer.answers.map { "\($0.data)" }
+    }
+    #expect(try data("Y.dev.internal").isEmpty)
+    #expect(try data("w.dev.internal").isEmpty)
+    #expect(try data("x.y.dev.internal") == ["10.0.0.9"])
+    #expect(try data("b.dev.internal") == ["10.0.0.7"])
+    #expect(try data("q.b.dev.internal") == ["10.0.0.7"])
+    #expect(try data("q.w.dev.internal") == ["10.0.0.10"])
+    for name in ["q.y.dev.internal", "p.q.y.dev.internal", "q.a.dev.internal"] {
+      #expect(try fixture.ask(clientQuery(name)) != nil, "\(name)")
+    }
+    // The same for a guest's name, while it is there, and for a zone's record.
+    #expect(fixture.broker.publish("vm.z.dev.internal", address: "10.0.0.11") == .done)
+    #expect(try data("z.dev.internal").isEmpty)
+    #expect(fixture.broker.withdraw("vm.z.dev.internal", address: nil) == .done)
+    #expect(try data("z.dev.internal") == ["10.0.0.7"])
+    let record = NameZone.Record(name: "r.s.dev", address: "10.0.0.12")
+    try fixture.broker.set(
+      NameSet(owner: "y", zones: [NameZone(name: "internal", records: [record])]))
+    #expect(try data("s.dev.internal").isEmpty)
+    #expect(try data("r.s.dev.internal") == ["10.0.0.12"])
+    #expect(try fixture.ask(clientQuery("q.s.dev.internal")) != nil)
+  }
+
   @Test("a name above one that is owned is there, whatever the nameservers say (RFC 8020 2)")
   func above() throws {
     try fixture.broker.set(

@@ -15,6 +15,7 @@ struct NameIndex {
   private(set) var hostDepths = NameDepths()
   private(set) var wildcardDepths = NameDepths()
   private(set) var zoneDepths = NameDepths()
+  private(set) var aboveDepths = NameDepths()
 
   /// - Parameter number: higher than that of all sets before.
   mutating func add(_ set: OwnedNameSet, number: UInt64) {
@@ -31,7 +32,10 @@ struct NameIndex {
       zoneDepths.add(name)
     }
     for address in set.names.keys { addresses.add(number, to: address) }
-    for name in set.above.names { above[name, default: 0] += 1 }
+    for name in set.above.names {
+      if above[name] == nil { aboveDepths.add(name) }
+      above[name, default: 0] += 1
+    }
   }
 
   mutating func remove(_ set: OwnedNameSet, number: UInt64) {
@@ -49,7 +53,9 @@ struct NameIndex {
     }
     for address in set.names.keys { addresses.remove(number, from: address) }
     for name in set.above.names {
-      if let count = above[name] { above[name] = count > 1 ? count - 1 : nil }
+      guard let count = above[name] else { continue }
+      above[name] = count > 1 ? count - 1 : nil
+      if count == 1 { aboveDepths.remove(name) }
     }
   }
 }

@@ -15,14 +15,22 @@ extension OwnedNames {
       if place.isRoot { return nil }
       place = place.parent
     }
-    // A name in between that is there has no wildcard.
-    let deepest = max(index.hostDepths.deepest, published.depths.deepest)
+    // A name in between that is there has no wildcard, also where it only has names below it
+    // (RFC 4592 2.2.2).
+    let deepest = max(
+      index.hostDepths.deepest, index.aboveDepths.deepest, published.depths.deepest)
     var between = name.parent.suffix(deepest)
     while between.wire.count > place.wire.count {
-      if index.hosts[between] != nil || published.addresses(of: between) != nil { return nil }
+      if index.hosts[between] != nil || published.addresses(of: between) != nil
+        || isAbove(between)
+      {
+        return nil
+      }
       between = between.parent
     }
     if let zone = apex(of: name), zone.wire.count > place.wire.count { return nil }
+    // Itself is there, without data: nothing stands in for it, and nobody else is asked.
+    if isAbove(name) { return .addresses([]) }
     return index.wildcards[place].flatMap { sets[$0.newest]?.wildcards[place] }
   }
 
