@@ -45,4 +45,12 @@ struct AddressProbes {
     guard probes[address] != nil else { return }
     probes[address]?.user = mac
   }
+
+  /// Stations are gone: what they answered for has to be asked for again.
+  mutating func forget(_ stations: Set<MACAddress>) {
+    probes = probes.filter { probe in
+      guard let user = probe.value.user else { return true }
+      return !stations.contains(user)
+    }
+  }
 }

@@ -72,11 +72,19 @@ package final class DHCPService {
     server.isPresent = isPresent
     server.isOneGuest = isOneGuest
     server.registeredName = registeredName
-    server.user = { [unowned self] in stack.services(of: link)?.neighbors.find($0) }
+    server.user = { [unowned self] in user(of: $0, on: link) }
     if isAlone != nil {
       server.proof = { [unowned self] in proof(of: $0, for: $1, on: link) }
     }
     return server
+  }
+
+  /// Who is known to use an address. A station that has left uses none, though a frame of its may
+  /// have come later than that was told.
+  private func user(of address: IPAddress, on link: UInt32) -> MACAddress? {
+    guard let mac = stack.services(of: link)?.neighbors.find(address), isPresent?(mac) ?? true
+    else { return nil }
+    return mac
   }
 
   private func serves(_ destination: IPAddress) -> Bool {
@@ -221,9 +229,11 @@ package final class DHCPService {
   /// Stations are gone.
   package func stationsDown(_ stations: [MACAddress], port: lnd_port) {
     for mac in stations { waiting[mac] = nil }
+    let gone = Set(stations)
+    probes.forget(gone)
     let link = stack.link(of: port)
     guard link != 0, servers[link] != nil else { return }
-    update(link) { $0.stationsDown(Set(stations)) }
+    update(link) { $0.stationsDown(gone) }
   }
 
   func linkDown(_ link: UInt32) {

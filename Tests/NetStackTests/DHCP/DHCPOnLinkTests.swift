@@ -15,7 +15,8 @@ import Testing
     let dhcp: DHCPService
     var isAlone = false
 
-    init() {
+    /// - Parameter addresses: how many there are to give.
+    init(addresses: UInt32 = 20) {
       guard let subnet = CIDR(Simulation.gateway, prefixLength: 24) else {
         preconditionFailure("a CIDR")
       }
@@ -25,7 +26,9 @@ import Testing
       dhcp = DHCPService(
         stack: simulation.stack.core, configuration: configuration,
         policy: .pool(
-          DHCPPool(first: DHCPOnLinkTests.first, last: IPAddress(192, 168, 5, 40))))
+          DHCPPool(
+            first: DHCPOnLinkTests.first,
+            last: IPAddress(v4: DHCPOnLinkTests.first.v4 + addresses - 1))))
       simulation.stack.udp.dhcp = dhcp
       dhcp.isAlone = { [unowned self] _ in isAlone }
     }
@@ -210,6 +213,42 @@ import Testing
     scene.simulation.wait(400_000_000)
     #expect(scene.heard().answers.map(\.options.messageType) == (answers ? [] : [.ack]))
     #expect(scene.dhcp.leases().map(\.lease.client.mac) == [Client(answers ? 1 : 2).mac])
+  }
+
+  @Test func `an address whose user has left is asked for again at once, and offered`() {
+    let scene = Scene(addresses: 1)
+    let client = Client(1)
+    scene.says(client, client.discover())
+    #expect(scene.heard().asked == [Self.first])
+    scene.arp(Self.first, Self.squatter)
+    scene.simulation.wait(300_000_000)
+    #expect(scene.heard().answers.isEmpty)
+    #expect(scene.dhcp.exhausted == 1)
+    // Another that leaves changes nothing.
+    scene.dhcp.stationsDown([Client(2).mac], port: Simulation.port)
+    scene.says(client, client.discover())
+    #expect(scene.heard().asked.isEmpty)
+    #expect(scene.dhcp.exhausted == 2)
+    scene.simulation.stack.stationsDown([Self.squatter], port: Simulation.port)
+    scene.dhcp.stationsDown([Self.squatter], port: Simulation.port)
+    scene.says(client, client.discover())
+    #expect(scene.heard().asked == [Self.first])
+    scene.simulation.wait(300_000_000)
+    #expect(scene.heard().answers.map(\.yourAddress) == [Self.first])
+    scene.says(client, client.select(Self.first))
+    #expect(scene.heard().answers.map(\.options.messageType) == [.ack])
+  }
+
+  @Test func `a late frame of a station that has left keeps its address from nobody`() {
+    let scene = Scene(addresses: 1)
+    scene.isAlone = true
+    scene.dhcp.isPresent = { $0 != Self.squatter }
+    scene.arp(Self.first, Self.squatter)
+    #expect(scene.simulation.stack.core.neighbor(Self.first, on: 1) == Self.squatter)
+    let client = Client(1)
+    scene.says(client, client.discover())
+    scene.says(client, client.select(Self.first))
+    #expect(scene.heard().answers.map(\.options.messageType) == [.offer, .ack])
   }
 
   @Test func `a guest that is alone is not kept waiting`() {
