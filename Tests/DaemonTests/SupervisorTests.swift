@@ -121,12 +121,22 @@ struct SupervisorTests {
     Files.remove(fixture.home.pidFile)
   }
 
-  @Test func `a home too long for the daemon's sockets is told with how long it may be`() throws {
+  @Test func `a home too long for sockets that every home has is told with how long it may be`()
+    throws
+  {
     let long = LimaHome(path: "/tmp/" + String(repeating: "h", count: 100))
     let problem = try #require(long.problem)
-    #expect(problem.contains("at most 75 bytes"))
-    #expect(LimaHome(path: String(long.path.prefix(75))).problem == nil)
-    #expect(LimaHome(path: String(long.path.prefix(76))).problem != nil)
+    // The longest is /_networks/user-v2/user-v2_unixgram.sock.
+    let limit = UnixSocket.maximumPathLength - 40
+    #expect(problem.contains("/user-v2_unixgram.sock has 145 bytes"))
+    #expect(problem.contains("at most \(limit) bytes"))
+    let fitting = LimaHome(path: String(long.path.prefix(limit)))
+    #expect(fitting.problem == nil)
+    for network in ["default", "user-v2"] {
+      let path = fitting.networkSockets(network).unixgram
+      #expect(path.utf8.count <= UnixSocket.maximumPathLength)
+    }
+    #expect(LimaHome(path: String(long.path.prefix(limit + 1))).problem != nil)
     let fixture = try Fixture(start: false)
     var options = fixture.supervisor.options
     options.home = long

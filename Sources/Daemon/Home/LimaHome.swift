@@ -48,13 +48,21 @@ package struct LimaHome: Sendable, Hashable {
   /// TAPs that the daemon made ports of Open vSwitch.
   package var switchPortsFile: String { networksDirectory + "/lima-netd.ovs-ports" }
 
-  /// The daemon's own sockets cannot be made or reached: why, for users. What is too long for a network's name besides
-  /// is that network's error.
+  /// Sockets that every home has: the daemon's own, and those of the networks that are always there.
+  private var commonSockets: [String] {
+    let networks = NetworkConfiguration.builtins.map { networkSockets($0.name) }
+    return [controlSocket, attachSocket]
+      + networks.flatMap { [$0.qemu, $0.fd, $0.unixgram, $0.endpoint] }
+  }
+
+  /// The sockets that every home has cannot be made or reached: why, for users. What is too long for the name of another
+  /// network is that network's error.
   package var problem: String? {
-    let spare = UnixSocket.maximumPathLength - attachSocket.utf8.count
+    let longest = commonSockets.max { $0.utf8.count < $1.utf8.count } ?? attachSocket
+    let spare = UnixSocket.maximumPathLength - longest.utf8.count
     guard spare < 0 else { return nil }
-    return "the path of the Lima home is too long: its socket \(attachSocket) has "
-      + "\(attachSocket.utf8.count) bytes, and a socket's path has at most "
+    return "the path of the Lima home is too long: its socket \(longest) has "
+      + "\(longest.utf8.count) bytes, and a socket's path has at most "
       + "\(UnixSocket.maximumPathLength): choose a home whose path has at most "
       + "\(path.utf8.count + spare) bytes"
   }

@@ -91,8 +91,14 @@ import Testing
     Case(
       .home, .problem, "sockets of network shared", "export LIMA_HOME=~/.lima", modes: ["shared"]
     ) {
-      $0.home = LimaHome(path: "/h/" + String(repeating: "x", count: 69))
       $0.networks = $0.networks.filter { $0.name == "shared" }
+      $0.networks[0].name += String(repeating: "d", count: 50)
+    },
+    Case(
+      .home, .problem, "user-v2_unixgram.sock", "export LIMA_HOME=~/.lima",
+      modes: DoctorModes.all
+    ) {
+      $0.home = LimaHome(path: "/h/" + String(repeating: "x", count: 69))
     },
     Case(.daemon, .warning, "left by a daemon that is gone", "rm -f /h/.lima/a '/h/b c'") {
       $0.serving = .leftOver(["/h/.lima/a", "/h/b c"])
