@@ -50,7 +50,13 @@ extension DHCPServer {
   package mutating func stationUp(_ mac: MACAddress) { setPresent([mac], true) }
 
   /// Stations are gone.
-  package mutating func stationsDown(_ stations: Set<MACAddress>) { setPresent(stations, false) }
+  package mutating func stationsDown(_ stations: Set<MACAddress>) {
+    setPresent(stations, false)
+    // Nobody is going to ask for what they were offered.
+    for lease in table.leases where lease.state == .offered && stations.contains(lease.client.mac) {
+      table[lease.address]?.expiry = 0
+    }
+  }
 
   private mutating func setPresent(_ stations: Set<MACAddress>, _ isPresent: Bool) {
     for lease in table.leases

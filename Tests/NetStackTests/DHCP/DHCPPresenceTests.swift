@@ -99,6 +99,20 @@ import Testing
     #expect(server.leases(now: 12 * seconds).count == 4)
   }
 
+  @Test func `what a station that left was offered is another's at once, or its own again`() {
+    let network = Network()
+    let server = shared(network, 1)
+    let gone = Client(1)
+    #expect(server.answer(gone.discover())?.message.yourAddress == guestIP)
+    #expect(server.answer(Client(2).discover(), now: seconds) == nil)
+    server.state.stationsDown([Client(3).mac])
+    #expect(server.answer(Client(2).discover(), now: 2 * seconds) == nil)
+    server.state.stationsDown([gone.mac])
+    #expect(server.answer(gone.discover(), now: 3 * seconds)?.message.yourAddress == guestIP)
+    server.state.stationsDown([gone.mac])
+    #expect(server.give(Client(2), now: 4 * seconds) == guestIP)
+  }
+
   @Test func `an address that somebody uses without a lease is not offered, nor acknowledged`() {
     let network = Network()
     let server = shared(network, 4)
