@@ -190,8 +190,10 @@ struct DNSRelayTests {
     // The same for a guest's name, while it is there, and for a zone's record.
     #expect(fixture.broker.publish("vm.z.dev.internal", address: "10.0.0.11") == .done)
     #expect(try data("z.dev.internal").isEmpty)
+    _ = try fixture.relayed(clientQuery("q.z.dev.internal")) { pluginAnswer($0) }
     #expect(fixture.broker.withdraw("vm.z.dev.internal", address: nil) == .done)
     #expect(try data("z.dev.internal") == ["10.0.0.7"])
+    #expect(try data("q.z.dev.internal") == ["10.0.0.7"], "not from what is kept")
     let record = NameZone.Record(name: "r.s.dev", address: "10.0.0.12")
     try fixture.broker.set(
       NameSet(owner: "y", zones: [NameZone(name: "internal", records: [record])]))

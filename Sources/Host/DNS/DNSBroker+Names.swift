@@ -31,8 +31,10 @@ extension DNSBroker {
   }
 
   /// A name, the reverse names of its addresses, and the names above them, which exist from now on, or no longer
-  /// (RFC 8020). Of IPv6 only the reverse name itself, as in `NamesAbove`.
+  /// (RFC 8020). Of IPv6 only the reverse name itself, as in `NamesAbove`. Everything where a wildcard stands in for
+  /// what is below the name, or no longer does.
   private func forget(_ name: String, _ addresses: [DNSAddress]) {
+    if let name = DNSName(name), self.names.isBelowWildcard(name) { return flushCache() }
     var names: Set<DNSName> = []
     func insert(_ name: DNSName, above: Bool = true) {
       var name = name

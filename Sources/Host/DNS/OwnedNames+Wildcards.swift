@@ -34,6 +34,18 @@ extension OwnedNames {
     return index.wildcards[place].flatMap { sets[$0.newest]?.wildcards[place] }
   }
 
+  /// Whether there is a wildcard for names like this one: it is for those below it, too, unless this
+  /// one is there.
+  func isBelowWildcard(_ name: DNSName) -> Bool {
+    guard index.wildcardDepths.deepest >= 0 else { return false }
+    var place = name.parent
+    while !place.isRoot {
+      if index.wildcards[place] != nil { return true }
+      place = place.parent
+    }
+    return false
+  }
+
   /// The zone with the longest name that `name` is or lies in.
   func apex(of name: DNSName) -> DNSName? {
     guard index.zoneDepths.deepest > 0 else { return nil }
