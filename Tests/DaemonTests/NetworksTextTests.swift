@@ -222,6 +222,26 @@ struct NetworksTextTests {
     #expect(NetworkConflicts.route(clash, among: routes)?.contains("by eth0") == true)
     #expect(NetworkConflicts.route(clash, among: routes, own: ["eth0"]) == nil)
   }
+
+  @Test func `a route that is wider than a subnet is no conflict, an interface's network is`() {
+    let subnet = IPv4Subnet(containing: IPv4Address(0xC0A8_6901), prefixLength: 24)
+    let wide = [
+      HostRoute(interface: "tun0", network: 0, prefixLength: 1),
+      HostRoute(interface: "tun0", network: 0x8000_0000, prefixLength: 1),
+      HostRoute(interface: "tun0", network: 0xC0A8_0000, prefixLength: 16),
+    ]
+    #expect(NetworkConflicts.route(subnet, among: wide) == nil)
+    for length in [24, 25, 32] {
+      let route = HostRoute(interface: "tun1", network: 0xC0A8_6900, prefixLength: length)
+      let text = NetworkConflicts.route(subnet, among: wide + [route])
+      #expect(text?.contains("192.168.105.0/\(length), which this host reaches by tun1") == true)
+    }
+    let address = HostAddress(interface: "eth0", address: 0xC0A8_0007, prefixLength: 16)
+    let text = NetworkConflicts.route(subnet, among: wide, addresses: [address])
+    #expect(text?.contains("192.168.0.0/16, which this host reaches by eth0") == true)
+    #expect(
+      NetworkConflicts.route(subnet, among: wide, addresses: [address], own: ["eth0"]) == nil)
+  }
 }
 
 extension String {

@@ -158,36 +158,28 @@ extension Diagnosis {
     return IPv4Subnet(containing: gateway, prefixLength: length)
   }
 
-  /// Who has it: "br0 has 192.168.105.9/24", "route 192.168.0.0/16 by tun0".
+  /// Who has it: "br0 has 192.168.105.9/24", "route 192.168.105.0/24 by tun0".
   private func clash(_ subnet: IPv4Subnet, own: String?) -> String? {
-    for one in facts.addresses where one.interface != own {
-      let other = IPv4Subnet(
-        containing: IPv4Address(one.address), prefixLength: one.prefixLength)
-      if other.overlaps(subnet) {
-        return "\(one.interface) has \(IPv4Address(one.address))/\(one.prefixLength)"
-      }
+    for one in facts.addresses where one.interface != own && subnet.clashes(with: one) {
+      return "\(one.interface) has \(IPv4Address(one.address))/\(one.prefixLength)"
     }
-    for route in facts.routes where route.interface != own {
-      let other = IPv4Subnet(
-        containing: IPv4Address(route.network), prefixLength: route.prefixLength)
-      if other.overlaps(subnet) { return "route \(other) by \(route.interface)" }
+    for route in facts.routes where route.interface != own && subnet.clashes(with: route) {
+      return "route \(IPv4Address(route.network))/\(route.prefixLength) by \(route.interface)"
     }
     return nil
   }
 
   /// A gateway of a subnet that is nobody's here.
   static func other(than facts: HostFacts) -> String {
-    let taken =
-      facts.addresses.map {
-        IPv4Subnet(containing: IPv4Address($0.address), prefixLength: $0.prefixLength)
-      }
-      + facts.routes.map {
-        IPv4Subnet(containing: IPv4Address($0.network), prefixLength: $0.prefixLength)
-      } + facts.networks.compactMap(subnet)
+    let taken = facts.networks.compactMap(subnet)
     for third in UInt32(107)...250 {
       let gateway = IPv4Address(0xC0A8_0001 | third << 8)
       let subnet = IPv4Subnet(containing: gateway, prefixLength: 24)
-      if !taken.contains(where: { $0.overlaps(subnet) }) { return gateway.description }
+      let isTaken =
+        taken.contains { $0.overlaps(subnet) }
+        || facts.addresses.contains { subnet.clashes(with: $0) }
+        || facts.routes.contains { subnet.clashes(with: $0) }
+      if !isTaken { return gateway.description }
     }
     return "172.30.1.1"
   }

@@ -54,11 +54,17 @@ struct NetworkEditing {
     }
   }
 
-  /// Routes that cannot be read are no conflict.
+  /// Routes and addresses that cannot be read are no conflict.
   func checkRoutes(_ network: NetworkConfiguration) throws {
-    guard let subnet = network.subnet, let routes = try? HostRoutes.current(),
-      let text = NetworkConflicts.route(subnet, among: routes)
-    else { return }
+    guard let subnet = network.subnet else { return }
+    var own: Set<String> = ["lo", "lo0"]
+    #if os(Linux)
+      own.insert(HostTapLink.name(user: CurrentProcess.effectiveUser, network: network.name))
+    #endif
+    let text = NetworkConflicts.route(
+      subnet, among: (try? HostRoutes.current()) ?? [],
+      addresses: (try? HostInterfaces.addresses()) ?? [], own: own)
+    guard let text else { return }
     throw CommandFailure(text, remedy: "Take another subnet, or say --force.")
   }
 

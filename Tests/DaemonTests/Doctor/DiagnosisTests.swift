@@ -184,10 +184,24 @@ import Testing
       $0.addresses.append(HostAddress(interface: "own", address: 0xC0A8_6907, prefixLength: 25))
     },
     Case(
-      .subnet, .warning, "route 192.168.0.0/16 by tun0",
-      "lima-netd network edit user-v2 --gateway 172.30.1.1 --lima-home /h/.lima", modes: ["user-v2"]
+      .subnet, .warning, "route 192.168.104.0/24 by tun0",
+      "lima-netd network edit user-v2 --gateway 192.168.107.1 --lima-home /h/.lima",
+      modes: ["user-v2"]
     ) {
+      $0.routes.append(HostRoute(interface: "tun0", network: 0xC0A8_6800, prefixLength: 24))
+    },
+    // A VPN for all, or for the private networks: the longest match is the network's own.
+    Case(.subnet, .ok, "nothing else here has 192.168.105.0/24", nil, modes: ["shared"]) {
+      $0.routes.append(HostRoute(interface: "tun0", network: 0, prefixLength: 1))
+      $0.routes.append(HostRoute(interface: "tun0", network: 0x8000_0000, prefixLength: 1))
       $0.routes.append(HostRoute(interface: "tun0", network: 0xC0A8_0000, prefixLength: 16))
+    },
+    Case(
+      .subnet, .problem, "(eth1 has 192.168.0.7/16)",
+      "lima-netd network edit shared --gateway 172.30.1.1 --lima-home /h/.lima",
+      modes: ["shared"]
+    ) {
+      $0.addresses.append(HostAddress(interface: "eth1", address: 0xC0A8_0007, prefixLength: 16))
     },
     Case(.helper, .warning, "/u/t is missing", "sudo make install", modes: ["bridged", "shared"]) {
       $0.helper = HostFacts.Helper(path: "/u/t", flaw: .missing("/u/t"))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // NetworkConflicts: what stands against a network though its entry is well-formed: a mode that no plugin claims, a
-// subnet that the host has a route to, guests and instances that use it. Pure.
+// subnet that the host has an address in or a route into, guests and instances that use it. Pure.
 
 import Platform
 
@@ -14,19 +14,29 @@ package enum NetworkConflicts {
       + (nearest.map { "did you mean `\($0)`?" } ?? Plural.there(known))
   }
 
-  /// Nil: no route of the host overlaps. Routes by an interface in `own` are the network's own.
+  /// Nil: the host has no network and no route there. What is of an interface in `own` is the network's own.
   package static func route(
-    _ subnet: IPv4Subnet, among routes: [HostRoute], own: Set<String> = []
+    _ subnet: IPv4Subnet, among routes: [HostRoute], addresses: [HostAddress] = [],
+    own: Set<String> = []
   ) -> String? {
-    for route in routes where !own.contains(route.interface) {
+    for one in addresses where !own.contains(one.interface) && subnet.clashes(with: one) {
+      let other = IPv4Subnet(
+        containing: IPv4Address(one.address), prefixLength: one.prefixLength)
+      return overlap(subnet, other, one.interface)
+    }
+    for route in routes where !own.contains(route.interface) && subnet.clashes(with: route) {
       let other = IPv4Subnet(
         containing: IPv4Address(route.network), prefixLength: route.prefixLength)
-      if subnet.overlaps(other) {
-        return "\(subnet) overlaps \(other), which this host reaches by \(route.interface): guests "
-          + "could not reach it, nor it them"
-      }
+      return overlap(subnet, other, route.interface)
     }
     return nil
+  }
+
+  private static func overlap(
+    _ subnet: IPv4Subnet, _ other: IPv4Subnet, _ interface: String
+  ) -> String {
+    "\(subnet) overlaps \(other), which this host reaches by \(interface): guests "
+      + "could not reach it, nor it them"
   }
 
   /// The instances of a Lima home whose lima.yaml names the network; one that cannot be read is passed over.

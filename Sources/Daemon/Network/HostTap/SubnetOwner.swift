@@ -21,11 +21,9 @@ package struct SubnetOwner: Sendable, Hashable {
       (1...32).contains(length)
     else { return nil }
     let subnet = IPv4Subnet(containing: address, prefixLength: length)
-    for one in addresses where one.interface != own && (1...32).contains(one.prefixLength) {
-      let address = IPv4Address(one.address)
-      if IPv4Subnet(containing: address, prefixLength: one.prefixLength).overlaps(subnet) {
-        return SubnetOwner(interface: one.interface, text: "\(address)/\(one.prefixLength)")
-      }
+    for one in addresses where one.interface != own && subnet.clashes(with: one) {
+      return SubnetOwner(
+        interface: one.interface, text: "\(IPv4Address(one.address))/\(one.prefixLength)")
     }
     return nil
   }
