@@ -33,6 +33,25 @@ struct RecommendTests {
     #expect(text.contains("mac=") && text.contains("Not here now: no plugin"))
   }
 
+  @Test func `commands for root name the program's file and the home`() {
+    for (from, setup) in [(ReachedFrom.host, "shared"), (.lan, "bridged")] {
+      let choice = NetworkChoice.choose(
+        from, .qemu, on: .linux, command: "/b/lima-netd", home: " --lima-home /x")
+      #expect(
+        choice.needs?.contains("sudo /b/lima-netd network setup \(setup) --lima-home /x") == true)
+    }
+  }
+
+  @Test(arguments: [
+    (["setup", "a"], "sudo /b/lima-netd setup a --lima-home /x"),
+    (["setup", "a b"], "sudo /b/lima-netd setup 'a b' --lima-home /x"),
+    (["setup", "a", "--lima-home", "/y"], "sudo /b/lima-netd setup a --lima-home /y"),
+    (["setup", "a", "--lima-home=/y"], "sudo /b/lima-netd setup a --lima-home=/y"),
+  ])
+  func `a command is run again as root for the same home`(words: [String], text: String) {
+    #expect(RootCommand.text("/b/lima-netd", words, home: " --lima-home /x") == text)
+  }
+
   private func facts(_ yaml: String) throws -> HostFacts {
     var facts = HostFacts(
       system: .linux, home: LimaHome(path: "/home/u/.lima", workingDirectory: "/"),

@@ -47,9 +47,8 @@ struct NetworkSetup: ParsableCommand {
       throw CommandFailure(
         "\(name) is a network card: each guest of network \(self.name) gets a macvtap when it comes, "
           + "and nothing can be set up before",
-        remedy:
-          "Let sudo make them without a password:  lima-netd sudoers | sudo tee /etc/sudoers.d/lima-netd"
-      )
+        remedy: "Let sudo make them without a password:  "
+          + "\(setup.command) sudoers\(setup.homeWords) | sudo tee /etc/sudoers.d/lima-netd")
     }
     if boot, let bridge = setup.joined(request) {
       throw CommandFailure(
@@ -99,6 +98,8 @@ struct HostSetup {
   let userName: String
   let interface: String
   let helperPath: String
+  /// This program, as a word for a shell.
+  let command: String
   private let home: LimaHome
   private let homeWasGiven: Bool
 
@@ -108,11 +109,12 @@ struct HostSetup {
         throw CommandFailure("\"\(network)\" is no network's name")
       }
       guard CurrentProcess.isRoot else {
-        let executable = try ChildProcess.ownPath()
+        let installation = try PluginSearchOptions.installation()
+        let again = RootCommand.text(
+          installation.executable, Array(CommandLine.arguments.dropFirst()),
+          home: (try? options.resolve()).map { installation.homeWords(for: $0) } ?? "")
         throw CommandFailure(
-          "Only root can make a network interface",
-          remedy: "Run it once as root:  sudo \(ShellWord.quoted(executable)) "
-            + CommandLine.arguments.dropFirst().map(ShellWord.quoted).joined(separator: " "))
+          "Only root can make a network interface", remedy: "Run it once as root:  \(again)")
       }
       let environment = CurrentProcess.environment
       let account = try Account.find(user ?? environment["SUDO_UID"] ?? "0")
@@ -120,7 +122,9 @@ struct HostSetup {
       uid = account.uid
       userName = account.name
       interface = HostTapLink.name(user: account.uid, network: network)
-      helperPath = Installation(executable: try ChildProcess.ownPath()).tapHelper
+      let installation = try PluginSearchOptions.installation()
+      command = ShellWord.quoted(installation.executable)
+      helperPath = installation.tapHelper
       homeWasGiven = options.path != nil || environment["LIMA_HOME"] != nil
       // sudo takes the user's own environment away.
       if !homeWasGiven {
@@ -134,6 +138,9 @@ struct HostSetup {
         remedy: "On macOS, socket_vmnet does this.")
     #endif
   }
+
+  /// " --lima-home DIR" for the user's own commands, "" where it is the user's usual home.
+  var homeWords: String { homeWasGiven ? " --lima-home \(ShellWord.quoted(home.path))" : "" }
 
   #if os(Linux)
     /// Read as the user: root does not open what the user may not.
@@ -195,8 +202,7 @@ struct HostSetup {
     /// The command that makes a network of this name; its mode is guessed from the name.
     private var creation: String {
       let mode = ["host", "bridged"].contains(network) ? network : "shared"
-      let other = homeWasGiven ? " --lima-home \(ShellWord.quoted(home.path))" : ""
-      return CreationCommand.text(network, mode: mode) + other
+      return CreationCommand.text(network, mode: mode) + homeWords
     }
 
     /// Runs lima-netd-tap, whose words are shown when it refuses.

@@ -38,7 +38,8 @@ struct Recommend: ParsableCommand {
     }
     let modes = try knownModes()
     if explain {
-      let rows = Self.rows(modes, try HostProbe(home: home.resolve()).facts())
+      let place = try home.resolve()
+      let rows = Self.rows(modes, try HostProbe(home: place).facts(), home: try homeWords(place))
       return try listing.show(rows) { RecommendText.table(rows) }
     }
     guard let from = try from ?? ask() else {
@@ -46,15 +47,22 @@ struct Recommend: ParsableCommand {
         "From where is the VM to be reached?",
         remedy: "Say --from localhost, host, vms or lan; --explain shows what follows from each.")
     }
-    let choice = NetworkChoice.choose(from, type, on: system)
     let place = try home.resolve()
-    let state =
-      try system == .current
-      ? Self.state(choice, modes, HostProbe(home: place).facts()) : nil
+    let facts = try system == .current ? HostProbe(home: place).facts() : nil
+    let choice =
+      try facts.map {
+        NetworkChoice.choose(
+          from, type, on: system, command: $0.command, home: try homeWords(place))
+      } ?? NetworkChoice.choose(from, type, on: system)
+    let state = facts.map { Self.state(choice, modes, $0) }
     try listing.show(choice) {
       RecommendText.choice(
         choice, socket: place.networkSockets(choice.network).qemu, state: state)
     }
+  }
+
+  private func homeWords(_ place: LimaHome) throws -> String {
+    try PluginSearchOptions.installation().homeWords(for: place)
   }
 
   private func knownModes() throws -> [String] {
@@ -87,11 +95,15 @@ struct Recommend: ParsableCommand {
     return .unserved(problem.text + (problem.remedy.map { ": \($0)" } ?? ""))
   }
 
-  static func rows(_ modes: [String], _ facts: HostFacts) -> [RecommendRow] {
+  /// - Parameter home: " --lima-home DIR", or "".
+  static func rows(_ modes: [String], _ facts: HostFacts, home: String = "") -> [RecommendRow] {
     var rows: [RecommendRow] = []
     for from in ReachedFrom.allCases {
       for (system, type) in [(HostSystem.linux, VMType.qemu), (.macos, .qemu), (.macos, .vz)] {
-        let choice = NetworkChoice.choose(from, type, on: system)
+        let choice =
+          system == .current
+          ? NetworkChoice.choose(from, type, on: system, command: facts.command, home: home)
+          : NetworkChoice.choose(from, type, on: system)
         var here = "-"
         if system == .current {
           if case .unserved(let why) = state(choice, modes, facts) {

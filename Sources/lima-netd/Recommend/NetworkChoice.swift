@@ -53,8 +53,13 @@ struct NetworkChoice: Codable, Hashable {
   /// For lima.yaml; nil: nothing has to be written.
   var limaYAML: String?
 
-  static func choose(_ from: ReachedFrom, _ vmType: VMType, on system: HostSystem) -> NetworkChoice
-  {
+  /// - Parameters:
+  ///   - command: this program, for commands that root runs: a word for a shell.
+  ///   - home: " --lima-home DIR", or "".
+  static func choose(
+    _ from: ReachedFrom, _ vmType: VMType, on system: HostSystem, command: String = "lima-netd",
+    home: String = ""
+  ) -> NetworkChoice {
     switch from {
     case .localhost:
       return NetworkChoice(
@@ -77,23 +82,29 @@ struct NetworkChoice: Codable, Hashable {
         network: "shared", mode: "shared",
         why:
           "The VM has an address of 192.168.105.0/24 that the host reaches, and reaches the Internet by NAT.",
-        needs: system == .linux ? linuxNeeds("shared") : socketVMNet,
+        needs: system == .linux
+          ? linuxNeeds("\(command) network setup shared\(home)") : socketVMNet,
         limaYAML: "networks:\n- lima: shared")
     case .lan:
       return NetworkChoice(
         network: "bridged", mode: "bridged",
         why: "The VM is a machine on the LAN, with an address of the LAN's own DHCP server.",
-        needs: system == .linux
-          ? "as `interface:` in networks.yaml an existing bridge (Linux's or Open vSwitch's), made known by root once:  "
-            + "sudo lima-netd network setup bridged  or a wired network card, on which this host and the VM "
-            + "do not reach each other (macvtap):  lima-netd sudoers | sudo tee /etc/sudoers.d/lima-netd"
-          : socketVMNet,
+        needs: system == .linux ? bridgedNeeds(command, home) : socketVMNet,
         limaYAML: "networks:\n- lima: bridged")
     }
   }
 
-  private static func linuxNeeds(_ network: String) -> String {
-    "a TAP device, made once by root:  sudo lima-netd network setup \(network)"
+  private static func linuxNeeds(_ setup: String) -> String {
+    "a TAP device, made once by root:  sudo \(setup)"
+  }
+
+  private static func bridgedNeeds(_ command: String, _ home: String) -> String {
+    let bridge = "sudo \(command) network setup bridged\(home)"
+    let card = "\(command) sudoers\(home) | sudo tee /etc/sudoers.d/lima-netd"
+    return
+      "as `interface:` in networks.yaml an existing bridge (Linux's or Open vSwitch's), made known by root once:  "
+      + "\(bridge)  or a wired network card, on which this host and the VM "
+      + "do not reach each other (macvtap):  \(card)"
   }
 
   private static let socketVMNet =
