@@ -84,11 +84,13 @@ struct BootUnit {
     try systemctl(["enable", name])
   }
 
-  func remove() throws {
-    guard Files.exists(path) else { return }
+  /// False: there was none.
+  func remove() throws -> Bool {
+    guard Files.exists(path) else { return false }
     try systemctl(["disable", name])
     Files.remove(path)
     try systemctl(["daemon-reload"])
+    return true
   }
 
   private func systemctl(_ words: [String]) throws {

@@ -85,9 +85,19 @@ struct NetworkUnsetup: ParsableCommand {
 
   func run() throws {
     let setup = try HostSetup(network: name, user: user, home: home)
-    try BootUnit(setup).remove()
+    let wasThere = setup.isThere
+    let hadUnit = try BootUnit(setup).remove()
     try SwitchSetup(setup).remove()
-    StandardOutput.print("\(setup.interface) is not set up any more")
+    guard !wasThere, !hadUnit else {
+      return StandardOutput.print("\(setup.interface) is not set up any more")
+    }
+    StandardOutput.print("\(setup.interface) was not set up for \(setup.userName)")
+    for user in setup.otherUsers {
+      let other = ShellWord.quoted(AccountNames.user(user) ?? "\(user)")
+      StandardOutput.print(
+        "ln\(user)-\(name) is another user's:  sudo \(setup.command) network unsetup \(name) --user \(other)"
+      )
+    }
   }
 }
 
@@ -199,6 +209,23 @@ struct HostSetup {
       }
     }
 
+    /// There is an interface of that name.
+    var isThere: Bool { Self.link(interface) != nil }
+
+    /// Users that have the network's namesake set up.
+    var otherUsers: [UInt32] {
+      let names = (try? Files.list("/sys/class/net")) ?? []
+      // /sys may show another namespace's.
+      return SetUpUsers.others(than: uid, of: network, among: names).filter {
+        Self.link(HostTapLink.name(user: $0, network: network)) != nil
+      }
+    }
+
+    private static func link(_ name: String) -> HostTapLink? {
+      guard var netlink = try? Netlink() else { return nil }
+      return try? netlink.hostTap(named: name)
+    }
+
     /// The command that makes a network of this name; its mode is guessed from the name.
     private var creation: String {
       let mode = ["host", "bridged"].contains(network) ? network : "shared"
@@ -231,6 +258,8 @@ struct HostSetup {
   #else
     func request() throws -> HostTapRequest { throw CommandFailure("Linux only") }
     func joined(_ request: HostTapRequest) -> String? { nil }
+    var isThere: Bool { false }
+    var otherUsers: [UInt32] { [] }
     func helper(_ words: [String]) throws {}
   #endif
 }
