@@ -173,6 +173,35 @@ struct LifecycleTests {
     #expect(!Files.exists("/proc/\(pid)/exe"))
   }
 
+  #if os(Linux)
+    @Test func `who asks for a network that waits for its interface is told so at once`() throws {
+      let fixture = try Fixture(
+        config: "networks:\n  lab:\n    mode: bridged\n    interface: lnd-no-br0\n", start: false)
+      try Fixture.write(
+        fixture.plugins + "/lima-net-port.so",
+        Fixture.inspection(
+          kind: "network", name: "port", modes: ["bridged"],
+          schema: #"{"type":"object","properties":{"interface":{"type":"string"}}}"#,
+          needsTap: true))
+      try fixture.supervisor.start()
+      let network = try fixture.network()
+      // It ran once, and has a guest.
+      network.restarts = 1
+      network.lastExit = ExitReport(
+        time: "", reason: "the bridge is gone", log: [], plugin: nil, dns: nil)
+      let guest = try fixture.connect()
+      defer { Descriptor.close(guest) }
+      #expect(fixture.until { network.lacksInterface })
+      let result: Result<HostLink, ErrorReport> = try fixture.result { network.whenRunning($0) }
+      guard case .failure(let report) = result else {
+        Issue.record("there is no such bridge")
+        return
+      }
+      #expect(report.message == "network lab: there is no interface lnd-no-br0")
+      #expect(network.guests.count == 1)
+    }
+  #endif
+
   @Test func `a mode nobody claims is an error that lists those there are`() throws {
     let fixture = try Fixture(config: "networks:\n  lab:\n    mode: fak\n")
     let network = try fixture.network()

@@ -103,7 +103,7 @@ extension Network {
           if saidOfInterface != report.message { log(.error, report.message) }
           saidOfInterface = report.message
           self.error = report
-          return scheduleRetry(afterLife: 0)
+          return awaitInterface(report)
         }
         throw report
       }
@@ -111,6 +111,16 @@ extension Network {
     } catch {
       fail(error)
     }
+  }
+
+  /// Guests that were there wait on; who asks for the network meanwhile is told at once what it waits for.
+  private func awaitInterface(_ report: ErrorReport) {
+    scheduleRetry(afterLife: 0)
+    let waiting = waiters
+    waiters = []
+    for waiter in waiting { waiter(.failure(report)) }
+    // They may have been all who wanted it.
+    considerStopping()
   }
 
   func launch(_ plan: LaunchPlan) throws(ErrorReport) {

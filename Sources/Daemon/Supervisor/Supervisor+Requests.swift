@@ -59,13 +59,15 @@ extension Supervisor {
     _ name: String, _ answer: @escaping (Result<NetworkReport, ErrorReport>) -> Void
   ) {
     onNetwork(name, answer) { network in
+      let wasPinned = network.pinned
       network.pinned = true
       network.whenRunning { [self] result in
         switch result {
         case .success:
           answer(.success(network.report(registry: plugins.registry)))
         case .failure(let error):
-          network.pinned = false
+          // One that waits for its interface goes on to.
+          network.pinned = wasPinned && network.state == .restarting
           answer(.failure(error))
         }
       }

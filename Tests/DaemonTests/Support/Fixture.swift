@@ -67,11 +67,11 @@ final class Fixture {
 
   static func inspection(
     kind: String, name: String, modes: [String], schema: String?, version: String = "1.2.3",
-    isolated: Bool = true
+    isolated: Bool = true, needsTap: Bool = false
   ) -> String {
     let plugin = Inspection.Plugin(
       kind: kind, name: name, summary: "a fake", modes: modes, isolated: isolated, schema: schema,
-      extensions: [])
+      extensions: [], needsTap: needsTap)
     let module = Inspection.Module(
       id: "test.\(name)", version: version, license: "Apache-2.0", url: "", abiMinor: 0)
     let inspection = Inspection(file: "@FILE@", sha256: "00ff", module: module, plugins: [plugin])
