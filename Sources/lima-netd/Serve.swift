@@ -63,6 +63,9 @@ struct Serve: ParsableCommand {
       options.home = LimaHome(path: real)
       if !explicit { options.configFile = options.home.configFile }
     }
+    #if os(Linux)
+      options.remedyHome = PrivateDaemon.startersHome
+    #endif
     do {
       try DaemonProcess.run(options, logLevel: logLevel.value)
     } catch {

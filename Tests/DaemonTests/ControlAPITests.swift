@@ -83,6 +83,22 @@ struct ControlAPITests {
     #expect(error.message.contains(text), "\(error)")
   }
 
+  @Test func `a network of Lima's default file that is not there comes with its command`() throws {
+    for config in [Fixture.oneNetwork(), nil] {
+      let fixture = try Fixture(config: config)
+      let answer = try ask(fixture, "GET", "/v1/networks/shared")
+      let message = try JSONText.decode(ErrorBody.self, from: answer.body).error.message
+      let home = " --lima-home \(fixture.home.path)"
+      let create = "lima-netd network create shared --mode shared --gateway 192.168.105.1\(home)"
+      #if os(Linux)
+        let remedy = config == nil ? "sudo lima-netd network setup shared\(home)" : create
+      #else
+        let remedy = create
+      #endif
+      #expect(message.hasSuffix(". Make it:  \(remedy)"), "\(message)")
+    }
+  }
+
   @Test func `a capture streams until the client goes, and is then stopped`() throws {
     let fixture = try Fixture()
     let network = try fixture.network()

@@ -14,6 +14,25 @@ extension Diagnosis {
     ]
   }
 
+  /// Modes that no network has: there is nothing that `exec` could name.
+  func absent(_ asked: [String]) -> [Finding] {
+    guard facts.configurationError == nil else { return [] }
+    let file = facts.home.configFile
+    return asked.filter { networks([$0]).isEmpty }.map { mode in
+      // A network of another mode may have the name.
+      let isFree = !facts.networks.contains { $0.name == mode }
+      let remedy = CreationCommand.ofDefault(
+        mode, hasFile: facts.hasConfiguration, isLinux: isLinux, command: facts.command,
+        home: homeWords, sudo: isRoot ? "" : "sudo ")
+      return Finding(
+        .configuration, [mode], .problem,
+        facts.hasConfiguration
+          ? "\(file) has no network of mode \(mode)"
+          : "\(file) is not there, and without it there is no network of mode \(mode)",
+        remedy: isFree ? remedy : "\(facts.command) network edit\(homeWords)")
+    }
+  }
+
   func home() -> [Finding] {
     let limit = UnixSocket.maximumPathLength
     if let problem = facts.home.problem {

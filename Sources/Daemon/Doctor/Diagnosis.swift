@@ -10,11 +10,12 @@ package struct Diagnosis {
   package init(_ facts: HostFacts) { self.facts = facts }
 
   /// All that is to be told of this host, in the order of `DoctorCheck`.
-  package func findings() -> [Finding] {
+  /// - Parameter asked: modes that somebody wants, also where no network has them.
+  package func findings(for asked: [String] = []) -> [Finding] {
     let all =
-      configuration() + home() + daemon() + runtime() + descriptors() + inotify() + tun()
-      + userNamespaces() + pingGroups() + resolver() + subnets() + helper() + sudo() + taps()
-      + bridges() + switches() + bridgeFilter() + socketVMNet()
+      configuration() + absent(asked) + home() + daemon() + runtime() + descriptors() + inotify()
+      + tun() + userNamespaces() + pingGroups() + resolver() + subnets() + helper() + sudo()
+      + taps() + bridges() + switches() + bridgeFilter() + socketVMNet()
     let order = DoctorCheck.allCases.map(\.rawValue)
     return all.enumerated().sorted {
       let left = order.firstIndex(of: $0.element.check) ?? 0

@@ -17,6 +17,8 @@ package struct HostFacts: Sendable {
   package var home: LimaHome
   /// Why networks.yaml is refused.
   package var configurationError: String?
+  /// networks.yaml is there.
+  package var hasConfiguration = true
   package var networks: [NetworkConfiguration] = []
   /// `paths.varRun` of networks.yaml.
   package var varRun = ""

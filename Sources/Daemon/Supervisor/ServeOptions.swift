@@ -7,6 +7,8 @@ import Platform
 package struct ServeOptions: Sendable {
   package var home: LimaHome
   package var configFile: String
+  /// The home that remedies are about, where it is another: `exec` gives its own daemon a temporary one.
+  package var remedyHome: LimaHome?
   /// `--plugin-dir`, absolute, in order.
   package var pluginDirectories: [String]
   /// Nanoseconds.
@@ -28,6 +30,9 @@ package struct ServeOptions: Sendable {
     self.version = version
     self.installation = installation
   }
+
+  /// What remedies say of the home.
+  var homeWords: String { installation.homeWords(for: remedyHome ?? home) }
 }
 
 /// Where lima-netd's other files are, seen from its executable: beside it in a build tree, in libexec and lib once

@@ -12,8 +12,22 @@ extension Supervisor {
     let hint =
       nearest.map { "did you mean `\($0)`?" }
       ?? Plural.there(networks.keys.sorted())
+    let remedy = creation(of: name).map { ". Make it:  \($0)" } ?? ""
     throw ErrorReport(
-      code: HostError.Code.notFound.rawValue, message: "there is no network `\(name)`: \(hint)")
+      code: HostError.Code.notFound.rawValue,
+      message: "there is no network `\(name)`: \(hint)\(remedy)")
+  }
+
+  /// For a network of Lima's default file.
+  private func creation(of network: String) -> String? {
+    #if os(Linux)
+      let isLinux = true
+    #else
+      let isLinux = false
+    #endif
+    return CreationCommand.ofDefault(
+      network, hasFile: configuration.present, isLinux: isLinux,
+      command: ShellWord.quoted(options.installation.executable), home: options.homeWords)
   }
 
   func status(_ answer: @escaping (StatusReport) -> Void) {

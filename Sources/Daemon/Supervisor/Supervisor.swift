@@ -63,7 +63,7 @@ package final class Supervisor {
         loop: loop, helper: options.installation.tapHelper, ports: switchPorts),
       vmnet: Self.vmnet(loop, options.home, log), peers: PeerMap(), limaBridges: LimaBridges(),
       command: options.installation.executable,
-      homeWords: options.installation.homeWords(for: options.home))
+      homeWords: options.homeWords)
     context.peers.networks = { [weak self] in
       self.map { $0.leaving + Array($0.networks.values) } ?? []
     }

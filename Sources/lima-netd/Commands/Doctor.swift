@@ -42,7 +42,7 @@ struct Doctor: ParsableCommand {
     let diagnosis = Diagnosis(try HostProbe(home: place()).facts())
     let shown = Set(modes.isEmpty ? DoctorModes.all : modes)
     let counted = modes.isEmpty ? diagnosis.configuredModes : shown
-    let findings = diagnosis.findings().compactMap { $0.about(shown) }
+    let findings = diagnosis.findings(for: modes).compactMap { $0.about(shown) }
     try listing.show(findings) { DoctorText.text(findings, counted: counted) }
     guard Finding.allWell(findings, for: counted) else { throw ExitCode.failure }
   }

@@ -229,7 +229,7 @@ struct HostSetup {
     /// The command that makes a network of this name; its mode is guessed from the name.
     private var creation: String {
       let mode = ["host", "bridged"].contains(network) ? network : "shared"
-      return CreationCommand.text(network, mode: mode) + homeWords
+      return CreationCommand.text(network, mode: mode, command: command, home: homeWords)
     }
 
     /// Runs lima-netd-tap, whose words are shown when it refuses.

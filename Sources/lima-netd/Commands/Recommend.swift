@@ -84,9 +84,10 @@ struct Recommend: ParsableCommand {
     var own = facts
     own.networks = facts.networks.filter { $0.name == choice.network }
     guard !own.networks.isEmpty else {
-      return .unserved(
-        "networks.yaml has no network \(choice.network): \(CreationCommand.text(choice.network, mode: mode))"
-      )
+      let creation = CreationCommand.text(
+        choice.network, mode: mode, command: facts.command,
+        home: " --lima-home \(ShellWord.quoted(facts.home.path))")
+      return .unserved("networks.yaml has no network \(choice.network): \(creation)")
     }
     let problem = Diagnosis(own).findings().first {
       $0.status == .problem && $0.modes.contains(mode)

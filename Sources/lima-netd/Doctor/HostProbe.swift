@@ -24,6 +24,7 @@ struct HostProbe {
     do {
       let configuration = try Configuration.load(home.configFile, mayBeMissing: true)
       facts.networks = configuration.networks
+      facts.hasConfiguration = configuration.present
       facts.varRun = configuration.paths.varRun
     } catch {
       facts.networks = NetworkConfiguration.builtins

@@ -17,6 +17,8 @@ import Platform
 
     /// Names the starter in the daemon's environment; see `endWithParent`.
     private static let parentVariable = "LIMA_NETD_PARENT"
+    /// Names the starter's home there, which is what remedies are about.
+    private static let homeVariable = "LIMA_NETD_STARTERS_HOME"
     private static let startTimeout: UInt64 = 10_000_000_000
 
     /// Starts it, and connects as soon as it listens.
@@ -37,6 +39,7 @@ import Platform
         for directory in pluginDirectories { arguments += ["--plugin-dir", directory] }
         var environment = CurrentProcess.environment
         environment[parentVariable] = String(getpid())
+        environment[homeVariable] = home.path
         let output = try Foreground.createFile(log)
         defer { Descriptor.close(output) }
         let daemon = PrivateDaemon(
@@ -50,6 +53,11 @@ import Platform
         try? FileManager.default.removeItem(atPath: place.path)
         throw error
       }
+    }
+
+    /// In the daemon: the home whose configuration it has; nil in one that nobody started for himself.
+    static var startersHome: LimaHome? {
+      CurrentProcess.environment[homeVariable].map { LimaHome(path: $0) }
     }
 
     /// Stops it and removes its files.

@@ -423,6 +423,29 @@ import Testing
     #expect(ShellWord.quoted(word) == quoted)
   }
 
+  @Test func `a mode that is asked for and that no network has is a problem`() throws {
+    var facts = try Self.well()
+    facts.networks.removeAll { $0.name == "lan" }
+    func found(_ asked: [String]) -> [Finding] {
+      Diagnosis(facts).findings(for: asked).filter { $0.check == "configuration" }
+    }
+    #expect(found([]).isEmpty && found(["shared", "slirp", "user-v2"]).isEmpty)
+    let host = try #require(found(["shared", "host"]).first)
+    #expect(host.modes == ["host"] && host.status == .problem)
+    #expect(host.text == "/h/.lima/_config/networks.yaml has no network of mode host")
+    #expect(
+      host.remedy
+        == "lima-netd network create host --mode host --gateway 192.168.106.1 --lima-home /h/.lima")
+    facts.hasConfiguration = false
+    #expect(
+      found(["host", "bridged"]).map(\.remedy) == [
+        Self.setup.replacing("shared", with: "host"),
+        "lima-netd network create bridged --mode bridged --interface br0 --lima-home /h/.lima",
+      ])
+    facts.configurationError = "line 3: bad"
+    #expect(found(["host"]).map(\.modes) == [DoctorModes.all])
+  }
+
   @Test func `JSON has the members that are promised`() throws {
     let finding = Finding(.tap, ["shared"], .problem, "t", remedy: "r")
     #expect(
