@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HostInterfaces: the IPv4 addresses of this machine's interfaces (getifaddrs(3)), in the caller's network namespace.
+// HostInterfaces: this machine's interfaces and their IPv4 addresses (getifaddrs(3)), in the caller's network namespace.
 
 #if canImport(Glibc)
   import Glibc
@@ -37,6 +37,28 @@ package enum HostInterfaces {
           prefixLength: (~mask).leadingZeroBitCount))
     }
     return found
+  }
+
+  /// Of all there are, also of those without an IPv4 address; sorted.
+  package static func names() throws(SystemError) -> [String] {
+    var first: UnsafeMutablePointer<ifaddrs>?
+    guard getifaddrs(&first) == 0 else { throw SystemError("getifaddrs", .current) }
+    defer { freeifaddrs(first) }
+    var names: Set<String> = []
+    var next = first
+    while let entry = next?.pointee {
+      next = entry.ifa_next
+      names.insert(String(cString: entry.ifa_name))
+    }
+    return names.sorted()
+  }
+
+  /// Nil when there is no such interface.
+  package static func name(ofIndex index: Int32) -> String? {
+    var name = [CChar](repeating: 0, count: 16)  // IF_NAMESIZE
+    guard if_indextoname(UInt32(bitPattern: index), &name) != nil else { return nil }
+    return String(
+      decoding: name.prefix { $0 != 0 }.map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self)
   }
 
   private static func ipv4(_ address: UnsafeMutablePointer<sockaddr>?) -> UInt32? {

@@ -107,7 +107,7 @@ extension EndToEnd {
         ),
         ("tap", "problem", "ln65534-shared is not set up", "network setup shared"),
         ("tap", "problem", "ln65534-host has no owner", "sudo ip link del ln65534-host"),
-        ("bridge", "problem", "br0 is a port of a bridge", "ip -br link show type bridge"),
+        ("bridge", "problem", "br0 is a port of own", "--interface own"),
       ]
       for one in wanted {
         #expect(

@@ -179,4 +179,12 @@ import Testing
     #expect(Sockets.close(Int32(fd)) == 0)
     #expect(Sockets.close(Int32(fd)) == Int(-EBADF))
   }
+
+  #if os(Linux)
+    @Test func `interfaces are told by name and number`() throws {
+      #expect(try HostInterfaces.names().contains("lo"))
+      #expect(HostInterfaces.name(ofIndex: 1) == "lo")
+      #expect(HostInterfaces.name(ofIndex: .max) == nil)
+    }
+  #endif
 }

@@ -9,7 +9,7 @@ extension Diagnosis {
       guard let request = HostTapRequest(network), case .bridge(let name) = request.place else {
         return Finding(
           .bridge, ["bridged"], .problem, "network \(network.name) names no interface",
-          remedy: "\(facts.command) network edit \(network.name) --interface br0\(homeWords)")
+          remedy: edit(network, "br0"))
       }
       let head = "network \(network.name): \(name)"
       let make = asRoot("ip link add \(name) type bridge")
@@ -28,20 +28,30 @@ extension Diagnosis {
           "\(head) is a network card: each guest gets a macvtap, and this host and the guests do not reach each other"
         )
       case .card(isPort: true):
+        let master = facts.masters[name]
         return Finding(
           .bridge, ["bridged"], .problem,
-          "\(head) is a port of a bridge or bond: that one is to be the network's interface",
-          remedy: "ip -br link show type bridge")
+          "\(head) is a port of \(master ?? "a bridge or bond"): that one is to be the network's interface",
+          remedy: master.map { edit(network, $0) } ?? "ip -br link show type bridge")
       case .plain:
         return Finding(
           .bridge, ["bridged"], .problem,
           "\(head) is neither a bridge nor a network card",
           remedy: "ip -br link show type bridge")
       case .missing:
+        if let meant = Identifier.nearest(to: name, among: facts.candidates) {
+          return Finding(
+            .bridge, ["bridged"], .problem, "\(head) is not there: did you mean `\(meant)`?",
+            remedy: edit(network, meant))
+        }
         return Finding(
           .bridge, ["bridged"], .problem, "\(head) is not there", remedy: make)
       }
     }
+  }
+
+  private func edit(_ network: NetworkConfiguration, _ interface: String) -> String {
+    "\(facts.command) network edit \(network.name) --interface \(interface)\(homeWords)"
   }
 
   func bridgeFilter() -> [Finding] {

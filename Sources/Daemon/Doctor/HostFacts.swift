@@ -40,6 +40,10 @@ package struct HostFacts: Sendable {
   package var sudo = Sudo.missing
   package var taps: [String: Tap] = [:]
   package var interfaces: [String: Interface] = [:]
+  /// What a port is a port of, by the port's name: the bridge or bond that is none itself.
+  package var masters: [String: String] = [:]
+  /// What a bridged network could be on; looked for only where one's interface is missing.
+  package var candidates: [String] = []
   /// What this user's ovs-vsctl says of bridges of Open vSwitch; nil: it may change them.
   package var switches: [String: OVSFailure?] = [:]
   /// What Lima's own helper has made, by network.

@@ -210,20 +210,12 @@ struct HostSetup {
     }
 
     /// There is an interface of that name.
-    var isThere: Bool { Self.link(interface) != nil }
+    var isThere: Bool { (try? HostInterfaces.names())?.contains(interface) == true }
 
     /// Users that have the network's namesake set up.
     var otherUsers: [UInt32] {
-      let names = (try? Files.list("/sys/class/net")) ?? []
-      // /sys may show another namespace's.
-      return SetUpUsers.others(than: uid, of: network, among: names).filter {
-        Self.link(HostTapLink.name(user: $0, network: network)) != nil
-      }
-    }
-
-    private static func link(_ name: String) -> HostTapLink? {
-      guard var netlink = try? Netlink() else { return nil }
-      return try? netlink.hostTap(named: name)
+      SetUpUsers.others(
+        than: uid, of: network, among: (try? HostInterfaces.names()) ?? [])
     }
 
     /// The command that makes a network of this name; its mode is guessed from the name.

@@ -30,6 +30,10 @@ import Platform
         facts.taps[network.name] = tap(network.name, request, user: facts.user.uid)
         if case .bridge(let bridge) = request.place {
           facts.interfaces[bridge] = interface(bridge)
+          facts.masters[bridge] = master(of: bridge)
+          if facts.interfaces[bridge] == .missing, facts.candidates.isEmpty {
+            facts.candidates = candidates()
+          }
           if facts.interfaces[bridge] == .openVSwitch {
             facts.switches[bridge] = .some(Self.askSwitch(bridge))
           }
@@ -122,6 +126,34 @@ import Platform
       default:
         if BridgeCheck().isWireless(name) { return .wireless }
         return link.isNetworkCard ? .card(isPort: link.master != nil) : .plain
+      }
+    }
+
+    /// As far up as it goes: a card's bond may be a bridge's port. Nil: it is no port, or of something that is no
+    /// interface for guests (ovs-system).
+    private func master(of port: String) -> String? {
+      var name = port
+      for _ in 0..<4 {
+        guard BridgeCheck.isName(name), var netlink = try? Netlink(),
+          let index = (try? netlink.hostTap(named: name))?.master,
+          let above = HostInterfaces.name(ofIndex: index), BridgeCheck.isName(above)
+        else { return nil }
+        switch interface(above) {
+        case .bridge, .card(isPort: false): return above
+        case .card(isPort: true): name = above
+        case .missing, .openVSwitch, .wireless, .plain: return nil
+        }
+      }
+      return nil
+    }
+
+    private func candidates() -> [String] {
+      let names = ((try? HostInterfaces.names()) ?? []).filter(BridgeCheck.isName)
+      return names.prefix(1000).filter { name in
+        switch interface(name) {
+        case .bridge, .openVSwitch, .card(isPort: false): true
+        case .missing, .wireless, .plain, .card(isPort: true): false
+        }
       }
     }
 

@@ -266,6 +266,26 @@ import Testing
     ) {
       $0.interfaces = [:]
     },
+    Case(
+      .bridge, .problem, "br0 is not there: did you mean `br1`?",
+      "lima-netd network edit lan --interface br1 --lima-home /h/.lima", modes: ["bridged"]
+    ) {
+      $0.interfaces = [:]
+      $0.candidates = ["docker0", "enp3s0", "br1"]
+    },
+    Case(
+      .bridge, .problem, "br0 is not there", "sudo ip link add br0 type bridge", modes: ["bridged"]
+    ) {
+      $0.interfaces = [:]
+      $0.candidates = ["docker0", "enp3s0"]
+    },
+    Case(
+      .bridge, .problem, "br0 is a port of br7: that one is to be the network's interface",
+      "lima-netd network edit lan --interface br7 --lima-home /h/.lima", modes: ["bridged"]
+    ) {
+      $0.interfaces["br0"] = .card(isPort: true)
+      $0.masters["br0"] = "br7"
+    },
     Case(.bridge, .problem, "wireless", "lima-netd recommend --from host") {
       $0.interfaces["br0"] = .wireless
     },
