@@ -139,6 +139,9 @@ import Testing
     for place in [bridge, address] {
       #expect(trouble(place) { _ in } == nil)
       #expect(trouble(place) { $0.current = nil } == .lost("its interface ln0-a was taken away"))
+      #expect(
+        trouble(place) { ($0.isHere, $0.current) = (false, "x") }
+          == .lost("its interface x was moved to another network namespace"))
       #expect(trouble(place) { $0.isUp = false } == .resting("its interface ln0-a is down"))
       #expect(
         trouble(place) { $0.current = "x" } == .renamed("its interface ln0-a is called x now"))

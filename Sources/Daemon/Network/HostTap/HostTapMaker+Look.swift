@@ -54,6 +54,8 @@ extension HostTapMaker {
     package var name: String
     /// Now; nil: the interface is gone.
     package var current: String?
+    /// It is in this network namespace.
+    package var isHere = true
     package var isUp = true
     package var addresses: [String] = []
     /// The index of what it is a port of.
@@ -74,6 +76,9 @@ extension HostTapMaker {
   ) -> Trouble? {
     guard let current = facts.current else {
       return .lost("its interface \(facts.name) was taken away")
+    }
+    guard facts.isHere else {
+      return .lost("its interface \(current) was moved to another network namespace")
     }
     switch place {
     case .bridge(let bridge):
@@ -115,11 +120,18 @@ extension HostTapMaker {
       do throws(SystemError) {
         var netlink = try Netlink()
         if let name = facts.current {
-          // Between two questions somebody may have changed it: the change is told, too.
-          guard let link = try netlink.hostTap(named: name) else { return nil }
-          facts.isUp = link.isUp
-          facts.master = link.master
-          facts.addresses = try netlink.addresses(of: link.index)
+          if let link = try netlink.hostTap(named: name) {
+            facts.isUp = link.isUp
+            facts.master = link.master
+            facts.addresses = try netlink.addresses(of: link.index)
+          } else {
+            facts.current = Tap.interfaceName(of: held.fd)
+            if let now = facts.current {
+              // Between two questions somebody may have renamed it: that is told, too.
+              guard now == name, try netlink.hostTap(named: name) == nil else { return nil }
+              facts.isHere = false
+            }
+          }
         }
         if case .bridge(let bridge) = held.request.place {
           facts.bridge = try netlink.hostTap(named: bridge)?.index
