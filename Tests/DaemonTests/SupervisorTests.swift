@@ -126,9 +126,9 @@ struct SupervisorTests {
   {
     let long = LimaHome(path: "/tmp/" + String(repeating: "h", count: 100))
     let problem = try #require(long.problem)
-    // The longest is /_networks/user-v2/user-v2_unixgram.sock.
+    // The longest is /_networks/default/default_unixgram.sock, and that of user-v2.
     let limit = UnixSocket.maximumPathLength - 40
-    #expect(problem.contains("/user-v2_unixgram.sock has 145 bytes"))
+    #expect(problem.contains("/default_unixgram.sock has 145 bytes"))
     #expect(problem.contains("at most \(limit) bytes"))
     let fitting = LimaHome(path: String(long.path.prefix(limit)))
     #expect(fitting.problem == nil)

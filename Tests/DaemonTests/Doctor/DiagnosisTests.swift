@@ -95,7 +95,7 @@ import Testing
       $0.networks[0].name += String(repeating: "d", count: 50)
     },
     Case(
-      .home, .problem, "user-v2_unixgram.sock", "export LIMA_HOME=~/.lima",
+      .home, .problem, "default_unixgram.sock", "export LIMA_HOME=~/.lima",
       modes: DoctorModes.all
     ) {
       $0.home = LimaHome(path: "/h/" + String(repeating: "x", count: 69))
