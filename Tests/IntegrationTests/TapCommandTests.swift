@@ -29,12 +29,15 @@ extension EndToEnd {
       try require(.tap)
       let daemon = try TestDaemon()
       defer { daemon.stop() }
-      let machine = try daemon.begin("tap", "default", "--", "sleep", "60")
+      let machine = try daemon.begin(
+        "tap", "default", "--", "sh", "-c", "echo runs; exec sleep 60")
       defer { machine.stop() }
       func guests() throws -> Int {
         (try daemon.network("default")["guests"] as? [Any])?.count ?? 0
       }
-      #expect(try eventually { try guests() == 1 }, "\(machine.errors)")
+      // The daemon lists it before it answers.
+      #expect(eventually { machine.output.contains("runs") }, "\(machine.errors)")
+      #expect(try guests() == 1)
       daemon.command?.stop()
       try daemon.start()
       #expect(try eventually { try guests() == 1 }, "\(machine.errors)\n\(daemon.log)")
