@@ -41,7 +41,8 @@ extension EndToEnd {
       daemon.command?.stop()
       try daemon.start()
       #expect(try eventually { try guests() == 1 }, "\(machine.errors)\n\(daemon.log)")
-      #expect(machine.errors.contains("back on network default"), "\(machine.errors)")
+      #expect(
+        eventually { machine.errors.contains("back on network default") }, "\(machine.errors)")
     }
   }
 }
