@@ -97,13 +97,8 @@ final class RunningCommand {
   /// Ends its standard input.
   func closeInput() { try? input.fileHandleForWriting.close() }
 
-  /// Foundation's own thread may still be busy with one that has just ended.
-  nonisolated(unsafe) private static var ended: [Process] = []  // with `lock`
-  private static let lock = NSLock()
-
   deinit {
     stop()
-    Self.lock.withLock { Self.ended.append(process) }
     try? FileManager.default.removeItem(at: folder)
   }
 }
