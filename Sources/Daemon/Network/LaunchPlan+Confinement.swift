@@ -10,8 +10,6 @@ extension LaunchPlan {
   /// Nil with `sandbox: off`.
   func confinement(_ stateDirectory: String) -> ConfinementSpec? {
     guard network.settings.isConfined else { return nil }
-    let needs = plugin.needs(with: options)
-    let dnsNeeds = dns.needs(with: dnsOptions)
     return ConfinementSpec(
       readable: pluginFolders + Self.folders(of: needs.readable + dnsNeeds.readable),
       writable: [stateDirectory] + needs.writable + dnsNeeds.writable)
@@ -19,13 +17,12 @@ extension LaunchPlan {
 
   /// Of its DNS plugin: the file and what its options name.
   var dnsReadable: [String] {
-    Self.folders(of: [dns.file]) + Self.folders(of: dns.needs(with: dnsOptions).readable)
+    Self.folders(of: [dns.file] + dnsNeeds.readable)
   }
 
   /// "net_admin,net_raw"; nil for none.
   var capabilities: String? {
-    let names = plugin.needs(with: options).capabilities
-      .union(dns.needs(with: dnsOptions).capabilities).map(\.name)
+    let names = needs.capabilities.union(dnsNeeds.capabilities).map(\.name)
     return names.isEmpty ? nil : names.sorted().joined(separator: ",")
   }
 
@@ -38,7 +35,7 @@ extension LaunchPlan {
 }
 
 extension RegisteredPlugin {
-  fileprivate func needs(with options: JSONObject) -> SchemaNeeds {
+  func needs(with options: JSONObject) -> SchemaNeeds {
     plugin.schema.flatMap { Schema(text: $0) }?.needs(with: options) ?? SchemaNeeds()
   }
 }

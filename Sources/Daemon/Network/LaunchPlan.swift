@@ -19,6 +19,9 @@ struct LaunchPlan: Sendable {
   var joined: LimaBridge?
   /// Of plugins, which a running process may be told to load.
   var pluginFolders: [String]
+  /// What the two schemas say that the process needs.
+  let needs: SchemaNeeds
+  var dnsNeeds: SchemaNeeds
 
   /// - Throws: an `ErrorReport` whose message says what is wrong, where, and what to do.
   init(
@@ -49,6 +52,8 @@ struct LaunchPlan: Sendable {
         code: HostError.Code.invalidConfig.rawValue,
         message: ConfigError(file: file, problems: problems).description)
     }
+    needs = plugin.needs(with: options)
+    dnsNeeds = dns.needs(with: dnsOptions)
     let names = plugin.plugin.schema.flatMap { Schema(text: $0) }?.propertyNames ?? []
     for member in common.members where !names.contains(member.name) {
       warnings.append(

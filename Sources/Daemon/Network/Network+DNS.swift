@@ -61,6 +61,7 @@ extension Network {
         self.active?.network = plan.network
         self.active?.dns = plan.dns
         self.active?.dnsOptions = plan.dnsOptions
+        self.active?.dnsNeeds = plan.dnsNeeds
         settleDNS()
         log(
           .notice,

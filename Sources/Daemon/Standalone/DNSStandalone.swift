@@ -41,10 +41,9 @@ package struct DNSStandalone: Sendable {
 
   /// What its process keeps: the files of the plugin and those that its options name.
   var confinement: ConfinementSpec {
-    let needs = plugin.plugin.schema.flatMap { Schema(text: $0) }?.needs(with: options)
-    let files = [plugin.file] + (needs?.readable ?? [])
+    let needs = plugin.needs(with: options)
     return ConfinementSpec(
-      readable: LaunchPlan.folders(of: files), writable: needs?.writable ?? [])
+      readable: LaunchPlan.folders(of: [plugin.file] + needs.readable), writable: needs.writable)
   }
 
   private static func wrong(_ text: String) -> ErrorReport {

@@ -321,9 +321,7 @@ package final class DNSBroker {
       flushCache()
       return before
     }
-    cache.remove { names.contains($0.question.name) }
-    shared.removeAll()
-    era &+= 1
+    flushCache { names.contains($0.question.name) }
     return before - cache.count
   }
 
@@ -334,7 +332,11 @@ package final class DNSBroker {
       name.appendFolded(to: &bytes)
       return bytes
     }
-    cache.remove { $0.isAbout(folded) }
+    flushCache { $0.isAbout(folded) }
+  }
+
+  private func flushCache(where isUnwanted: (DNSCacheKey) -> Bool) {
+    cache.remove(where: isUnwanted)
     shared.removeAll()
     era &+= 1
   }
