@@ -55,6 +55,8 @@ package enum HostRequest: Codable, Hashable, Sendable {
   case statusOfPorts(after: UInt64)
   /// The host's network or resolv.conf changed. Reply: nothing.
   case networkChanged
+  /// One descriptor: a file for appending, which takes from now on what the process and its plugins print. Reply: nothing.
+  case newLog
   /// Winds down within 5 s, replies, exits.
   case stop
 }

@@ -163,38 +163,6 @@ struct RegistryTests {
 
 @Suite("Plugin files", .serialized, .ownThread, .timeLimit(.minutes(5)))
 struct PluginFileTests {
-  /// Modes and owners of a made-up file system.
-  func refusal(_ path: String, _ nodes: [String: (mode: UInt32, uid: UInt32)]) throws -> String? {
-    var file = try Files.info("/")
-    return PluginPermissions.refusal(
-      path,
-      info: { path in
-        let node = nodes[path] ?? (0o755, 0)
-        file.kind = path.hasSuffix(".so") ? .file : .directory
-        (file.mode, file.uid) = node
-        return file
-      }, realPath: { $0 })
-  }
-
-  @Test func `root refuses what others can replace`() throws {
-    #expect(try refusal("/opt/p/x.so", [:]) == nil)
-    #expect(
-      try refusal("/opt/p/x.so", ["/opt/p/x.so": (0o666, 0)])
-        == "/opt/p/x.so can be written by everybody, so root does not load plugins from it: chmod o-w /opt/p/x.so"
-    )
-    #expect(
-      try refusal("/opt/p/x.so", ["/opt/p": (0o777, 0)])?.hasPrefix("/opt/p can be written") == true
-    )
-    #expect(
-      try refusal("/opt/p/x.so", ["/opt": (0o757, 0)])?.hasPrefix("/opt can be written") == true)
-    // /tmp: sticky, so only the owner of the next step can replace it.
-    #expect(try refusal("/tmp/p/x.so", ["/tmp": (0o1777, 0)]) == nil)
-    #expect(
-      try refusal("/tmp/p/x.so", ["/tmp": (0o1777, 0), "/tmp/p": (0o755, 1000)])?.hasPrefix(
-        "/tmp/p belongs to uid 1000 in /tmp") == true)
-    #expect(try refusal("/tmp/x.so", ["/tmp": (0o1777, 0), "/tmp/x.so": (0o644, 1000)]) != nil)
-  }
-
   @Test(.enabled(if: CurrentProcess.isRoot, "needs root"))
   func `a world-writable plugin is refused by name`() throws {
     let fixture = try Fixture()

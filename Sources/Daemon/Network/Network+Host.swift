@@ -159,9 +159,11 @@ extension Network {
       if journal == nil { journal = try JournalSlots(network: name) }
       let log = try NetworkLog.open(context.home.networkLog(name))
       defer { Descriptor.close(log) }
-      return try HostLink(
+      let link = try HostLink(
         executable: context.hostExecutable, log: log, loop: context.loop,
         capabilities: plan.capabilities)
+      link.boundLog(context.home.networkLog(name))
+      return link
     } catch {
       throw ErrorReport(
         code: HostError.Code.system.rawValue,

@@ -41,7 +41,7 @@ extension Network {
   func open() {
     guard !sockets.isOpen else { return }
     do {
-      try Files.makeDirectory(context.home.networkDirectory(name), mode: 0o755)
+      try Files.makePrivateDirectory(context.home.networkDirectory(name))
       if let usernet {
         try usernet.whileLocked { try listen() }
       } else {

@@ -89,6 +89,7 @@ package final class Supervisor {
   /// - Parameter afterLock: runs as soon as this process is the one that serves the home.
   package func start(afterLock: () throws -> Void = {}) throws {
     if let problem = options.home.problem { throw ServeError.home(problem) }
+    if let problem = HomeTrust().problem(home: options.home) { throw ServeError.home(problem) }
     for directory in options.pluginDirectories {
       guard let info = try? Files.info(directory), info.kind == .directory else {
         throw ServeError.noPluginDirectory(directory)
@@ -99,7 +100,8 @@ package final class Supervisor {
     }
     let stamp = FileStamp(of: options.configFile)
     let configuration = try loadConfiguration()
-    try Files.makeDirectory(options.home.networksDirectory, mode: 0o755)
+    try Files.makeDirectory(options.home.path, mode: 0o755)
+    try Files.makePrivateDirectory(options.home.networksDirectory)
     try takeLock()
     do {
       try afterLock()
@@ -143,7 +145,7 @@ package final class Supervisor {
 
   private func takeLock() throws {
     let path = options.home.pidFile
-    guard let fd = try Files.openLocked(path, mode: 0o644) else {
+    guard let fd = try Files.openLocked(path, mode: 0o600) else {
       let pid = (try? Files.read(path, limit: 64)).map { String(decoding: $0, as: UTF8.self) } ?? ""
       throw ServeError.alreadyRunning(home: options.home.path, pid: pid.filter(\.isNumber))
     }
@@ -154,7 +156,7 @@ package final class Supervisor {
   // MARK: Configuration
 
   private func loadConfiguration() throws -> Configuration {
-    try Configuration.load(
+    try Configuration.loadTrusted(
       options.configFile, mayBeMissing: options.configFile == options.home.configFile)
   }
 

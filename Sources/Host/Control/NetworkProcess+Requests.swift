@@ -44,6 +44,9 @@ extension NetworkProcess {
     case .stop:
       stop(request: id)
       return nil
+    case .newLog:
+      try printTo(try fds.need())
+      return .ok
     case .status: return .status(status)
     case .statusOfPorts(let last):
       var status = HostStatus()
@@ -105,6 +108,16 @@ extension NetworkProcess {
     default: throw HostError(.unsupported, "this network-host does not know how")
     }
     return .ok
+  }
+
+  /// Standard output and error go there. Takes over the descriptor.
+  private func printTo(_ fd: Int32) throws(HostError) {
+    defer { Descriptor.close(fd) }
+    do throws(SystemError) {
+      for standard: Int32 in [1, 2] { try Descriptor.replace(standard, with: fd) }
+    } catch {
+      throw HostError(.system, "its log stays where it was: \(error)")
+    }
   }
 
   private func needIdle() throws(HostError) {

@@ -52,6 +52,7 @@ package struct HostLog: Sendable {
 
   package let minimum: Level
   private let fd: Int32
+  private let budget = LogBudget()
 
   package init(minimum: Level = .info, fd: Int32 = 2) {
     self.minimum = minimum
@@ -67,10 +68,13 @@ package struct HostLog: Sendable {
     write(.debug, component, text())
   }
 
-  /// Control characters become spaces: a line is a line.
+  /// Control characters become spaces: a line is a line. One that there were too many of (`LogBudget`) is left out.
   package func write(_ level: Level, _ component: String, _ text: String) {
-    guard level >= minimum else { return }
+    guard level >= minimum,
+      let leftOut = budget.admit(component, text, now: MonotonicClock.now())
+    else { return }
     var line = Array("\(WallClock.timestamp()) \(level.label) \(component): ".utf8)
+    if leftOut > 0 { line += "(\(leftOut) such lines were left out) ".utf8 }
     for byte in text.utf8.prefix(Self.maximumLength) { line.append(byte < 0x20 ? 0x20 : byte) }
     line.append(0x0a)
     // A log that cannot be written has nowhere to say so.
