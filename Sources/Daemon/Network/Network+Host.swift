@@ -115,7 +115,9 @@ extension Network {
 
   /// Guests that were there wait on; who asks for the network meanwhile is told at once what it waits for.
   private func awaitInterface(_ report: ErrorReport) {
-    scheduleRetry(afterLife: 0)
+    // The waiting is the interface's: a process that dies when it is back is replaced as soon as any other.
+    scheduleRetry(after: interfaceBackoff.delay(afterLife: 0))
+    unixListeners.closeAll()
     let waiting = waiters
     waiters = []
     for waiter in waiting { waiter(.failure(report)) }
@@ -333,8 +335,15 @@ extension Network {
   }
 
   private func scheduleRetry(afterLife lifetime: UInt64) {
-    let delay = backoff.delay(afterLife: lifetime)
+    scheduleRetry(after: backoff.delay(afterLife: lifetime))
+  }
+
+  /// Beyond this clients of unix forwards are refused, as those of TCP are, instead of waiting for the next process.
+  private static let longestWaitOfClients: UInt64 = 1_000_000_000
+
+  private func scheduleRetry(after delay: UInt64) {
     state = .restarting
+    if delay >= Self.longestWaitOfClients { unixListeners.closeAll() }
     retryAt = WallClock.timestamp(WallClock.now() &+ delay)
     if delay > 0 { log(.notice, "starts again in \(Double(delay / 1_000_000) / 1000) s") }
     retryTimer = context.loop.schedule(after: delay) { [weak self] in

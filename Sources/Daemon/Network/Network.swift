@@ -92,6 +92,8 @@ final class Network {
   /// Counts starts, so that answers to an earlier one are recognised.
   var attempt = 0
   var backoff = Backoff()
+  /// Of tries to get the host's interface back.
+  var interfaceBackoff = Backoff()
   var restarts = 0
   var lastExit: ExitReport?
   var retryAt: String?
@@ -211,6 +213,8 @@ final class Network {
     if changed, let active,
       active.network.settings.withDNS(of: configuration.settings) != configuration.settings
     {
+      // Whoever comes next gets what the configuration says now.
+      if state == .running, isIdle { return stop("its configuration has changed") }
       log(.notice, "the configuration has changed and holds from its next start on")
     }
     updateDNS()
@@ -218,6 +222,9 @@ final class Network {
 
   /// Somebody wants it to run though no guest is there.
   var isHeld: Bool { pinned || !holders.isEmpty }
+
+  /// Nobody is there who would notice its end.
+  var isIdle: Bool { guests.isEmpty && unixgramGuests.isEmpty && waiters.isEmpty && !isHeld }
 
   /// The process runs with other settings than the configuration has.
   var isChanged: Bool {

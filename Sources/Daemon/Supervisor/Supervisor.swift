@@ -37,6 +37,8 @@ package final class Supervisor {
   private var reader: ConfigReader?
   /// How often the file was read again, whatever came of it.
   private(set) var rereadings = 0
+  /// Who waits for the file as it is now to hold.
+  private var whenReread: [(Result<Void, ErrorReport>) -> Void] = []
 
   /// - Parameter loop: runs on the thread that calls this, and `start`.
   package init(options: ServeOptions, loop: EventLoop, log: Logger) {
@@ -60,7 +62,8 @@ package final class Supervisor {
       gracePeriod: options.gracePeriod, log: log, plugins: plugins, guestIDs: GuestIDs(),
       servers: servers, bridge: bridge, rest: Rest(loop: loop),
       taps: HostTapMaker(
-        loop: loop, helper: options.installation.tapHelper, ports: switchPorts),
+        loop: loop, helper: options.installation.tapHelper, ports: switchPorts,
+        home: options.home.path),
       vmnet: Self.vmnet(loop, options.home, log), peers: PeerMap(), limaBridges: LimaBridges(),
       command: options.installation.executable,
       homeWords: options.homeWords)
@@ -171,10 +174,38 @@ package final class Supervisor {
       options.configFile, mayBeMissing: options.configFile == options.home.configFile,
       before: configuration)
     if let outcome { reread(outcome) }
+    answerReread()
+  }
+
+  /// POST /v1/reload. Answers when what the file says now holds, or why it does not.
+  func reload(_ answer: @escaping (Result<Void, ErrorReport>) -> Void) {
+    guard !shuttingDown else {
+      return answer(
+        .failure(ErrorReport(code: HostError.Code.busy.rawValue, message: "the daemon stops")))
+    }
+    whenReread.append(answer)
+    reload()
   }
 
   private func configurationWasRead() {
     for outcome in reader?.take() ?? [] where !shuttingDown { reread(outcome) }
+    answerReread()
+  }
+
+  /// What is still being read may be newer than what has been.
+  private func answerReread() {
+    guard reader?.isBusy != true else { return }
+    let waiting = whenReread
+    whenReread = []
+    for answer in waiting {
+      guard let configError else {
+        answer(.success(()))
+        continue
+      }
+      answer(
+        .failure(
+          ErrorReport(code: HostError.Code.invalidConfig.rawValue, message: configError)))
+    }
   }
 
   private func reread(_ outcome: ConfigReader.Outcome) {
@@ -271,6 +302,8 @@ package final class Supervisor {
     guard !shuttingDown else { return }
     shuttingDown = true
     reader?.close()
+    reader = nil
+    answerReread()
     log.notice("stopping: \(reason)")
     closeSockets(keepLock: true)
     let all = Array(networks.values) + leaving

@@ -33,6 +33,7 @@ extension Network {
   func hasInterface() {
     lacksInterface = false
     saidOfInterface = nil
+    interfaceBackoff.reset()
   }
 
   /// Also at once after a start: what happened before the watch is not told.
@@ -44,14 +45,20 @@ extension Network {
     switch trouble {
     case nil: log(.notice, "its interface \(tap.spec.name) is as it was made again")
     case .renamed(let text), .resting(let text): log(.warning, text)
-    case .lost(let text):
-      // The process has it, too: the next one gets another.
-      self.tap = nil
-      endReason = text
-      lacksInterface = true
-      error = interfaceError(text)
-      link.kill()
+    case .unserved(let text):
+      log(.warning, text)
+      askSwitch(tap)
+    case .lost(let text): lose(text, link)
     }
+  }
+
+  /// The process has the interface, too: the next one gets another.
+  func lose(_ text: String, _ link: HostLink) {
+    tap = nil
+    endReason = text
+    lacksInterface = true
+    error = interfaceError(text)
+    link.kill()
   }
 
   func interfaceError(_ text: String) -> ErrorReport {
