@@ -12,7 +12,8 @@ struct NetworkCreate: ParsableCommand {
     discussion: """
         lima-netd network create lab --gateway 192.168.110.1/24
         lima-netd network create lan --mode bridged --interface br0
-        lima-netd network create dmz --mode shared --gateway 192.168.111.1 --dhcp-end 192.168.111.99
+        lima-netd network create dmz --mode shared --gateway 192.168.111.1 \\
+          --dhcp-end 192.168.111.99
 
       Comments and order of the file stay. A home without the file gets Lima's default one first. Refused: a mode no \
       plugin serves, a subnet of another network, a subnet that this host has a route to (--force overrides this one).

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// FrameCounter: writes a pcap stream to a descriptor and counts the frames that pass. Used by the event loop's
+// FrameCounter: writes a pcap stream to a file, or a descriptor, and counts the frames that pass. The file is made, or
+// emptied, when the stream begins: what was in it is not lost to a capture that never came to be. Used by the event loop's
 // thread, read by the main thread at the end: a lock stands between.
 
 import Platform
@@ -13,16 +14,22 @@ import Synchronization
 #endif
 
 final class FrameCounter: Sendable {
-  private let output: Int32
-  private let state = Mutex(State())
+  private let state: Mutex<State>
 
   private struct State {
+    /// -1 until the file is open.
+    var output: Int32
+    let path: String?
     var parser = PcapFrames()
     var failure: Errno?
   }
 
   init(output: Int32) {
-    self.output = output
+    state = Mutex(State(output: output, path: nil))
+  }
+
+  init(path: String) {
+    state = Mutex(State(output: -1, path: path))
   }
 
   var frames: Int { state.withLock { $0.parser.frames } }
@@ -33,8 +40,10 @@ final class FrameCounter: Sendable {
   func take(_ bytes: some Collection<UInt8>) -> Bool {
     state.withLock { state in
       let bytes = Array(bytes)
+      guard !bytes.isEmpty else { return true }
       do throws(SystemError) {
-        try Files.writeAll(output, bytes)
+        if state.output < 0, let path = state.path { state.output = try Self.create(path) }
+        try Files.writeAll(state.output, bytes)
       } catch {
         if error.errno.rawValue != EPIPE { state.failure = error.errno }
         return false
@@ -42,6 +51,14 @@ final class FrameCounter: Sendable {
       state.parser.advance(bytes)
       return true
     }
+  }
+}
+
+extension FrameCounter {
+  fileprivate static func create(_ path: String) throws(SystemError) -> Int32 {
+    let fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+    guard fd >= 0 else { throw SystemError("open", .current, subject: path) }
+    return fd
   }
 }
 
