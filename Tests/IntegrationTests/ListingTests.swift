@@ -76,6 +76,34 @@ extension EndToEnd {
       #expect(try daemon.netd("plugin", "ls").output.contains("slirp"))
     }
 
+    @Test func whatCannotBeWrittenOrIsNoCommandIsAFailure() throws {
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      for words in ["network ls", "status --json", "--help", "completions bash"] {
+        let full = try run(
+          "sh", ["-c", "'\(Installation.daemon)' \(words) >/dev/full"],
+          environment: daemon.environment)
+        #expect(full.status == 1, "\(full)")
+        #expect(full.errors.contains("Standard output could not be written"), "\(full)")
+        // A reader that has had enough is none.
+        let cut = try run(
+          "sh", ["-c", "{ '\(Installation.daemon)' \(words); echo $? >&2; } | true"],
+          environment: daemon.environment)
+        #expect(cut.errors == "0\n", "\(cut)")
+      }
+      let unknown = try daemon.netd("statsu")
+      #expect(unknown.status == 64, "\(unknown)")
+      #expect(unknown.errors.contains("no command `statsu`. Did you mean `status`?"), "\(unknown)")
+      let option = try daemon.netd("network", "ls", "--jsno")
+      #expect(option.status == 64 && option.errors.contains("Did you mean '--json'?"), "\(option)")
+      let waits = try daemon.netd(
+        "forward", "add", "default", "tcp", "\(freePort())", "192.168.5.15:80", "--guest", "nope")
+      #expect(waits.output.contains("will lead") && waits.output.contains("no guest"), "\(waits)")
+      let port = try daemon.netd("forward", "add", "default", "tcp", "99999", "192.168.5.15:80")
+      #expect(port.status == 1 && port.errors.contains("`99999` is no port"), "\(port)")
+      #expect(!port.errors.contains("Usage:"), "\(port)")
+    }
+
     @Test func anUnknownNetworkIsAnsweredWithThoseThereAre() throws {
       let daemon = try TestDaemon()
       defer { daemon.stop() }
