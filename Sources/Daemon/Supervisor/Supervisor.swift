@@ -281,7 +281,7 @@ package final class Supervisor {
       PluginDirectory(path: $0, builtin: false)
     }
     var seen: Set<String> = []
-    let all = own + [PluginDirectory(path: options.installation.pluginDirectory, builtin: true)]
+    let all = own + options.installation.pluginDirectories()
     return all.filter { seen.insert($0.path).inserted }
   }
 
