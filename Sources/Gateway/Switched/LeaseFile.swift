@@ -12,6 +12,7 @@
 
 import LimaNetdSDK
 import NetStack
+import Wire
 
 /// See the head of this file.
 package enum LeaseFile {

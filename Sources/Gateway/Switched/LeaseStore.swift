@@ -7,6 +7,7 @@
 import LimaNetdSDK
 import NetStack
 import Platform
+import Wire
 
 #if canImport(Glibc)
   import Glibc

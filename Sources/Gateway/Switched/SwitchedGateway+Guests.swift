@@ -6,6 +6,7 @@
 import LimaNetdSDK
 import NetStack
 import PluginAPI
+import Wire
 
 extension SwitchedGateway {
   /// Leases are written at once, but not more often than this, nanoseconds.

@@ -17,6 +17,7 @@
 // links are trivial structs in Slabs, engines are final classes.
 
 import PluginAPI
+import Wire
 
 /// See the head of this file.
 package final class Stack {

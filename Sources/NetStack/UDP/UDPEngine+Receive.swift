@@ -3,6 +3,7 @@
 // From the host's sockets to the guest: datagrams, and ICMP errors about datagrams.
 
 import PluginAPI
+import Wire
 
 extension UDPEngine {
   /// Turns of recvmmsg for one socket before others have theirs.

@@ -11,6 +11,7 @@
 // +Send.swift empties queues, +Receive.swift reads sockets. Loop thread only.
 
 import PluginAPI
+import Wire
 
 /// UDP flows of all links.
 package final class UDPEngine {

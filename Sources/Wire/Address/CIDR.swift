@@ -4,13 +4,13 @@
 
 /// `192.168.5.2/24`: an address and the network it lies in. The host part is kept;
 /// `network` is the address without it.
-package struct CIDR: Hashable, Sendable, BitwiseCopyable {
-  package let address: IPAddress
+public struct CIDR: Hashable, Sendable, BitwiseCopyable {
+  public let address: IPAddress
   /// Bits of the address's own family: 0...32 or 0...128.
-  package let prefixLength: Int
+  public let prefixLength: Int
 
   /// Nil when the prefix is longer than an address of this family.
-  package init?(_ address: IPAddress, prefixLength: Int) {
+  public init?(_ address: IPAddress, prefixLength: Int) {
     guard (0...address.bitWidth).contains(prefixLength) else { return nil }
     self.address = address
     self.prefixLength = prefixLength
@@ -27,25 +27,25 @@ package struct CIDR: Hashable, Sendable, BitwiseCopyable {
   }
 
   /// The address with its host part zero.
-  package var network: IPAddress {
+  public var network: IPAddress {
     IPAddress(high: address.high & mask.high, low: address.low & mask.low)
   }
 
   /// The address with its host part all ones: the broadcast address of an IPv4
   /// network (of /31 and /32 it is an ordinary address, RFC 3021).
-  package var broadcast: IPAddress {
+  public var broadcast: IPAddress {
     IPAddress(high: address.high | ~mask.high, low: address.low | ~mask.low)
   }
 
   /// 255.255.255.0 for IPv4 /24; the low 32 bits of the mask for IPv6.
-  package var netmask: UInt32 { UInt32(truncatingIfNeeded: mask.low) }
+  public var netmask: UInt32 { UInt32(truncatingIfNeeded: mask.low) }
 
   /// The address `number` after the network's own. IPv4 only.
-  package func nth(_ number: UInt32) -> IPAddress { IPAddress(v4: network.v4 &+ number) }
+  public func nth(_ number: UInt32) -> IPAddress { IPAddress(v4: network.v4 &+ number) }
 
   /// Whether `other` is of the same family and lies in this network.
   @inline(__always)
-  package func contains(_ other: IPAddress) -> Bool {
+  public func contains(_ other: IPAddress) -> Bool {
     let mask = mask
     return (address.high ^ other.high) & mask.high == 0
       && (address.low ^ other.low) & mask.low == 0
@@ -55,7 +55,7 @@ package struct CIDR: Hashable, Sendable, BitwiseCopyable {
 
 extension CIDR: CustomStringConvertible {
   /// Reads `192.168.5.0/24`. Nil without a prefix length.
-  package init?(_ text: some StringProtocol) {
+  public init?(_ text: some StringProtocol) {
     guard let slash = text.firstIndex(of: "/"), let address = IPAddress(text[..<slash]) else {
       return nil
     }
@@ -67,5 +67,5 @@ extension CIDR: CustomStringConvertible {
     self.init(address, prefixLength: length)
   }
 
-  package var description: String { "\(address)/\(prefixLength)" }
+  public var description: String { "\(address)/\(prefixLength)" }
 }

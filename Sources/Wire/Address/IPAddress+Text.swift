@@ -6,7 +6,7 @@
 
 extension IPAddress {
   /// Reads `192.168.5.2`, `fd00::2` or `::ffff:192.168.5.2` (which is IPv4).
-  package init?(_ text: some StringProtocol) {
+  public init?(_ text: some StringProtocol) {
     let bytes = Array(text.utf8.prefix(IPAddress.longestText + 1))
     guard bytes.count <= IPAddress.longestText else { return nil }
     if bytes.contains(UInt8(ascii: ":")) {
@@ -99,7 +99,7 @@ extension IPAddress {
 }
 
 extension IPAddress: CustomStringConvertible {
-  package var description: String {
+  public var description: String {
     if isV4 { return "\(v4 >> 24).\(v4 >> 16 & 0xff).\(v4 >> 8 & 0xff).\(v4 & 0xff)" }
     let groups = (0..<8).map { index in
       UInt16(truncatingIfNeeded: (index < 4 ? high : low) >> UInt64((3 - index % 4) * 16))

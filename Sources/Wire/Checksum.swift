@@ -10,14 +10,14 @@
 import CPlatform
 
 /// A checksum being computed: add the pieces in order, then take `value`.
-package struct Checksum: Sendable, BitwiseCopyable {
+public struct Checksum: Sendable, BitwiseCopyable {
   /// Unfolded sum of 16-bit words in the machine's byte order.
   private var sum: UInt64
   /// Whether an odd number of bytes has been added: the next byte is the second of a word.
   private var isOdd: Bool
 
   @inline(__always)
-  package init() {
+  public init() {
     sum = 0
     isOdd = false
   }
@@ -26,7 +26,7 @@ package struct Checksum: Sendable, BitwiseCopyable {
   /// (RFC 9293 §3.1) and of IPv6 (RFC 8200 §8.1) differ in the address bytes only.
   /// - Parameter length: bytes of transport header and payload.
   @inline(__always)
-  package init(
+  public init(
     source: IPAddress, destination: IPAddress, protocolNumber: UInt8, length: Int
   ) {
     self.init()
@@ -37,19 +37,19 @@ package struct Checksum: Sendable, BitwiseCopyable {
   }
 
   @inline(__always)
-  package mutating func add(_ word: UInt16) {
+  public mutating func add(_ word: UInt16) {
     assert(!isOdd)
     sum &+= UInt64(word.bigEndian)
   }
 
   @inline(__always)
-  package mutating func add(_ words: UInt32) {
+  public mutating func add(_ words: UInt32) {
     assert(!isOdd)
     sum &+= UInt64(words.bigEndian)
   }
 
   @inline(__always)
-  package mutating func add(_ address: IPAddress) {
+  public mutating func add(_ address: IPAddress) {
     if address.isV4 {
       add(address.v4)
     } else {
@@ -62,7 +62,7 @@ package struct Checksum: Sendable, BitwiseCopyable {
 
   /// Adds bytes that follow those added before, whatever the number of those.
   @inline(__always)
-  package mutating func add(_ bytes: ByteView) {
+  public mutating func add(_ bytes: ByteView) {
     let partial = Checksum.sum(bytes)
     // At an odd offset every byte is in the other half of its word (RFC 1071 §2(B)).
     sum &+= isOdd ? UInt64(Checksum.fold(partial).byteSwapped) : partial
@@ -71,51 +71,51 @@ package struct Checksum: Sendable, BitwiseCopyable {
 
   /// Adds what was summed elsewhere over the `length` bytes that come next here.
   @inline(__always)
-  package mutating func add(_ other: Checksum, length: Int) {
+  public mutating func add(_ other: Checksum, length: Int) {
     let partial = Checksum.fold(other.sum)
     sum &+= UInt64(isOdd ? partial.byteSwapped : partial)
     isOdd = isOdd != (length & 1 != 0)
   }
 
-  /// The folded sum, not complemented: what the checksum field of a frame with
-  /// LND_FRAME_NEEDS_CSUM holds, summed over its pseudo header.
+  /// The folded sum, not complemented: what the checksum field of a frame holds whose checksum is left
+  /// to the link, summed over its pseudo header.
   @inline(__always)
-  package var folded: UInt16 { UInt16(bigEndian: Checksum.fold(sum)) }
+  public var folded: UInt16 { UInt16(bigEndian: Checksum.fold(sum)) }
 
   /// The checksum to be written, where the field itself was summed as zero.
   @inline(__always)
-  package var value: UInt16 { ~folded }
+  public var value: UInt16 { ~folded }
 
   /// `value` as UDP writes it: 0 means "no checksum" there, so 0xffff stands for it (RFC 768).
   @inline(__always)
-  package var udpValue: UInt16 {
+  public var udpValue: UInt16 {
     let value = value
     return value == 0 ? 0xffff : value
   }
 
   /// Whether all that was added, the checksum field included, is intact.
   @inline(__always)
-  package var isValid: Bool { Checksum.fold(sum) == 0xffff }
+  public var isValid: Bool { Checksum.fold(sum) == 0xffff }
 
   /// The checksum over one piece, its own field summed as zero.
   @inline(__always)
-  package static func of(_ bytes: ByteView) -> UInt16 {
+  public static func of(_ bytes: ByteView) -> UInt16 {
     ~UInt16(bigEndian: fold(sum(bytes)))
   }
 
   /// Whether a piece that contains its checksum is intact.
   @inline(__always)
-  package static func isValid(_ bytes: ByteView) -> Bool { fold(sum(bytes)) == 0xffff }
+  public static func isValid(_ bytes: ByteView) -> Bool { fold(sum(bytes)) == 0xffff }
 
   /// The checksum after one word of what it covers has changed (RFC 1624, equation 3).
   @inline(__always)
-  package static func updated(_ checksum: UInt16, from old: UInt16, to new: UInt16) -> UInt16 {
+  public static func updated(_ checksum: UInt16, from old: UInt16, to new: UInt16) -> UInt16 {
     ~fold(UInt64(~checksum) &+ UInt64(~old) &+ UInt64(new))
   }
 
   /// The checksum after an aligned pair of words has changed.
   @inline(__always)
-  package static func updated(_ checksum: UInt16, from old: UInt32, to new: UInt32) -> UInt16 {
+  public static func updated(_ checksum: UInt16, from old: UInt32, to new: UInt32) -> UInt16 {
     ~fold(UInt64(~checksum) &+ UInt64(~old) &+ UInt64(new))
   }
 

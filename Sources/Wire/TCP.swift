@@ -3,45 +3,45 @@
 // The TCP header (RFC 9293 §3.1). Options are in TCPOptions.swift.
 
 /// Offsets in the header, for those who patch a template.
-package enum TCPField {
-  package static let sourcePort = 0
-  package static let destinationPort = 2
-  package static let sequence = 4
-  package static let acknowledgement = 8
-  package static let dataOffset = 12
-  package static let flags = 13
-  package static let window = 14
-  package static let checksum = 16
-  package static let urgentPointer = 18
-  package static let options = 20
+public enum TCPField {
+  public static let sourcePort = 0
+  public static let destinationPort = 2
+  public static let sequence = 4
+  public static let acknowledgement = 8
+  public static let dataOffset = 12
+  public static let flags = 13
+  public static let window = 14
+  public static let checksum = 16
+  public static let urgentPointer = 18
+  public static let options = 20
 }
 
 /// The control bits.
-package struct TCPFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
-  package let rawValue: UInt8
+public struct TCPFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
+  public let rawValue: UInt8
 
   @inline(__always)
-  package init(rawValue: UInt8) { self.rawValue = rawValue }
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-  package static let fin = TCPFlags(rawValue: 0x01)
-  package static let syn = TCPFlags(rawValue: 0x02)
-  package static let rst = TCPFlags(rawValue: 0x04)
-  package static let psh = TCPFlags(rawValue: 0x08)
-  package static let ack = TCPFlags(rawValue: 0x10)
-  package static let urg = TCPFlags(rawValue: 0x20)
-  package static let ece = TCPFlags(rawValue: 0x40)
-  package static let cwr = TCPFlags(rawValue: 0x80)
+  public static let fin = TCPFlags(rawValue: 0x01)
+  public static let syn = TCPFlags(rawValue: 0x02)
+  public static let rst = TCPFlags(rawValue: 0x04)
+  public static let psh = TCPFlags(rawValue: 0x08)
+  public static let ack = TCPFlags(rawValue: 0x10)
+  public static let urg = TCPFlags(rawValue: 0x20)
+  public static let ece = TCPFlags(rawValue: 0x40)
+  public static let cwr = TCPFlags(rawValue: 0x80)
 }
 
 /// A view of a segment. After the check no getter reads outside it.
-package struct TCPPacket: BitwiseCopyable {
-  package let bytes: ByteView
+public struct TCPPacket: BitwiseCopyable {
+  public let bytes: ByteView
   /// Bytes of header with options: 20...60.
-  package let headerLength: Int
+  public let headerLength: Int
 
   /// Nil unless the header is complete. The checksum is a question of its own.
   @inline(__always)
-  package init?(checking bytes: ByteView) {
+  public init?(checking bytes: ByteView) {
     guard bytes.count >= TCPHeader.minimumLength else { return nil }
     let headerLength = Int(bytes[TCPField.dataOffset] >> 4) &* 4
     guard headerLength >= TCPHeader.minimumLength, headerLength <= bytes.count else {
@@ -51,29 +51,29 @@ package struct TCPPacket: BitwiseCopyable {
     self.headerLength = headerLength
   }
 
-  @inline(__always) package var sourcePort: UInt16 { bytes.uint16(at: TCPField.sourcePort) }
+  @inline(__always) public var sourcePort: UInt16 { bytes.uint16(at: TCPField.sourcePort) }
   @inline(__always)
-  package var destinationPort: UInt16 { bytes.uint16(at: TCPField.destinationPort) }
-  @inline(__always) package var sequence: UInt32 { bytes.uint32(at: TCPField.sequence) }
+  public var destinationPort: UInt16 { bytes.uint16(at: TCPField.destinationPort) }
+  @inline(__always) public var sequence: UInt32 { bytes.uint32(at: TCPField.sequence) }
   @inline(__always)
-  package var acknowledgement: UInt32 { bytes.uint32(at: TCPField.acknowledgement) }
+  public var acknowledgement: UInt32 { bytes.uint32(at: TCPField.acknowledgement) }
   @inline(__always)
-  package var flags: TCPFlags { TCPFlags(rawValue: bytes[TCPField.flags]) }
+  public var flags: TCPFlags { TCPFlags(rawValue: bytes[TCPField.flags]) }
   /// As on the wire, not scaled.
-  @inline(__always) package var window: UInt16 { bytes.uint16(at: TCPField.window) }
-  @inline(__always) package var checksum: UInt16 { bytes.uint16(at: TCPField.checksum) }
-  @inline(__always) package var urgentPointer: UInt16 { bytes.uint16(at: TCPField.urgentPointer) }
+  @inline(__always) public var window: UInt16 { bytes.uint16(at: TCPField.window) }
+  @inline(__always) public var checksum: UInt16 { bytes.uint16(at: TCPField.checksum) }
+  @inline(__always) public var urgentPointer: UInt16 { bytes.uint16(at: TCPField.urgentPointer) }
 
   @inline(__always)
-  package var optionBytes: ByteView {
+  public var optionBytes: ByteView {
     bytes.slice(
       at: TCPHeader.minimumLength, count: headerLength &- TCPHeader.minimumLength)
   }
-  @inline(__always) package var options: TCPOptions { TCPOptions(optionBytes) }
-  @inline(__always) package var payload: ByteView { bytes.dropFirst(headerLength) }
+  @inline(__always) public var options: TCPOptions { TCPOptions(optionBytes) }
+  @inline(__always) public var payload: ByteView { bytes.dropFirst(headerLength) }
 
   @inline(__always)
-  package func isChecksumValid(source: IPAddress, destination: IPAddress) -> Bool {
+  public func isChecksumValid(source: IPAddress, destination: IPAddress) -> Bool {
     var sum = Checksum(
       source: source, destination: destination, protocolNumber: IPProtocol.tcp,
       length: bytes.count)
@@ -82,22 +82,22 @@ package struct TCPPacket: BitwiseCopyable {
   }
 }
 
-package struct TCPHeader: Hashable, Sendable, BitwiseCopyable {
-  package var sourcePort: UInt16
-  package var destinationPort: UInt16
-  package var sequence: UInt32
-  package var acknowledgement: UInt32
-  package var flags: TCPFlags
+public struct TCPHeader: Hashable, Sendable, BitwiseCopyable {
+  public var sourcePort: UInt16
+  public var destinationPort: UInt16
+  public var sequence: UInt32
+  public var acknowledgement: UInt32
+  public var flags: TCPFlags
   /// As on the wire, not scaled.
-  package var window: UInt16
-  package var urgentPointer: UInt16
-  package var options: TCPOptions
+  public var window: UInt16
+  public var urgentPointer: UInt16
+  public var options: TCPOptions
 
-  package static let minimumLength = 20
-  package static let maximumLength = 60
+  public static let minimumLength = 20
+  public static let maximumLength = 60
 
   @inline(__always)
-  package init(
+  public init(
     sourcePort: UInt16, destinationPort: UInt16, sequence: UInt32, acknowledgement: UInt32,
     flags: TCPFlags, window: UInt16, urgentPointer: UInt16 = 0,
     options: TCPOptions = TCPOptions()
@@ -113,7 +113,7 @@ package struct TCPHeader: Hashable, Sendable, BitwiseCopyable {
   }
 
   @inline(__always)
-  package init(_ packet: TCPPacket) {
+  public init(_ packet: TCPPacket) {
     self.init(
       sourcePort: packet.sourcePort, destinationPort: packet.destinationPort,
       sequence: packet.sequence, acknowledgement: packet.acknowledgement, flags: packet.flags,
@@ -122,12 +122,12 @@ package struct TCPHeader: Hashable, Sendable, BitwiseCopyable {
 
   /// 20...60, a multiple of four.
   @inline(__always)
-  package var encodedLength: Int { TCPHeader.minimumLength &+ options.encodedLength }
+  public var encodedLength: Int { TCPHeader.minimumLength &+ options.encodedLength }
 
   /// Writes the header with a zero checksum field. Returns the bytes written:
   /// `encodedLength`, or 0 if they don't fit.
   @inline(__always) @discardableResult
-  package func emit(into out: MutableByteView) -> Int {
+  public func emit(into out: MutableByteView) -> Int {
     let length = encodedLength
     guard out.count >= length else { return 0 }
     out.store(sourcePort, at: TCPField.sourcePort)
@@ -146,7 +146,7 @@ package struct TCPHeader: Hashable, Sendable, BitwiseCopyable {
   /// Writes the header with the checksum over pseudo header, header and `payload`,
   /// which is or will be sent behind it.
   @inline(__always) @discardableResult
-  package func emit(
+  public func emit(
     into out: MutableByteView, payload: ByteView, source: IPAddress, destination: IPAddress
   ) -> Int {
     let length = emit(into: out)
@@ -161,9 +161,9 @@ package struct TCPHeader: Hashable, Sendable, BitwiseCopyable {
   }
 
   /// Writes the header with the folded sum of the pseudo header in the checksum
-  /// field: for a frame with LND_FRAME_NEEDS_CSUM, super-frames included.
+  /// field: for a frame whose checksum the link completes, GSO frames included.
   @inline(__always) @discardableResult
-  package func emitPartialChecksum(
+  public func emitPartialChecksum(
     into out: MutableByteView, payloadLength: Int, source: IPAddress, destination: IPAddress
   ) -> Int {
     let length = emit(into: out)

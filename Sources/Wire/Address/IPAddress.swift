@@ -7,81 +7,81 @@
 // prefix always means IPv4.
 
 /// An IPv4 or IPv6 address: 16 trivial bytes, compared and hashed as such.
-package struct IPAddress: Hashable, Sendable, BitwiseCopyable {
+public struct IPAddress: Hashable, Sendable, BitwiseCopyable {
   /// The first eight bytes as a big-endian number. 0 for IPv4.
-  package var high: UInt64
+  public var high: UInt64
   /// The last eight bytes as a big-endian number. 0x0000ffff_aabbccdd for IPv4.
-  package var low: UInt64
+  public var low: UInt64
 
   @inline(__always)
-  package init(high: UInt64, low: UInt64) {
+  public init(high: UInt64, low: UInt64) {
     self.high = high
     self.low = low
   }
 
   /// - Parameter v4: the address as a number: 192.168.5.2 is 0xc0a80502.
   @inline(__always)
-  package init(v4: UInt32) {
+  public init(v4: UInt32) {
     high = 0
     low = 0x0000_ffff_0000_0000 | UInt64(v4)
   }
 
   @inline(__always)
-  package init(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8) {
+  public init(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8) {
     self.init(v4: UInt32(a) << 24 | UInt32(b) << 16 | UInt32(c) << 8 | UInt32(d))
   }
 
   @inline(__always)
-  package var isV4: Bool { high == 0 && low >> 32 == 0xffff }
+  public var isV4: Bool { high == 0 && low >> 32 == 0xffff }
 
   /// The IPv4 address as a number; the last 32 bits of an IPv6 address.
   @inline(__always)
-  package var v4: UInt32 { UInt32(truncatingIfNeeded: low) }
+  public var v4: UInt32 { UInt32(truncatingIfNeeded: low) }
 
   /// The number of bits of an address of this family: 32 or 128.
   @inline(__always)
-  package var bitWidth: Int { isV4 ? 32 : 128 }
+  public var bitWidth: Int { isV4 ? 32 : 128 }
 }
 
 extension IPAddress {
-  package static let anyV4 = IPAddress(v4: 0)
-  package static let broadcastV4 = IPAddress(v4: 0xffff_ffff)
-  package static let loopbackV4 = IPAddress(127, 0, 0, 1)
-  package static let anyV6 = IPAddress(high: 0, low: 0)
-  package static let loopbackV6 = IPAddress(high: 0, low: 1)
+  public static let anyV4 = IPAddress(v4: 0)
+  public static let broadcastV4 = IPAddress(v4: 0xffff_ffff)
+  public static let loopbackV4 = IPAddress(127, 0, 0, 1)
+  public static let anyV6 = IPAddress(high: 0, low: 0)
+  public static let loopbackV6 = IPAddress(high: 0, low: 1)
 
   /// 0.0.0.0 or ::
-  package var isUnspecified: Bool { isV4 ? v4 == 0 : high == 0 && low == 0 }
+  public var isUnspecified: Bool { isV4 ? v4 == 0 : high == 0 && low == 0 }
 
   /// 127.0.0.0/8 or ::1
-  package var isLoopback: Bool { isV4 ? v4 >> 24 == 127 : high == 0 && low == 1 }
+  public var isLoopback: Bool { isV4 ? v4 >> 24 == 127 : high == 0 && low == 1 }
 
   /// 224.0.0.0/4 or ff00::/8
-  package var isMulticast: Bool { isV4 ? v4 >> 28 == 0xe : high >> 56 == 0xff }
+  public var isMulticast: Bool { isV4 ? v4 >> 28 == 0xe : high >> 56 == 0xff }
 
   /// 255.255.255.255. A subnet's own broadcast address is `CIDR.broadcast`.
-  package var isLimitedBroadcast: Bool { self == .broadcastV4 }
+  public var isLimitedBroadcast: Bool { self == .broadcastV4 }
 
   /// 169.254.0.0/16 or fe80::/10
-  package var isLinkLocal: Bool { isV4 ? v4 >> 16 == 0xa9fe : high >> 54 == 0x3fa }
+  public var isLinkLocal: Bool { isV4 ? v4 >> 16 == 0xa9fe : high >> 54 == 0x3fa }
 
   /// 240.0.0.0/4 without the limited broadcast, and 0.0.0.0/8 without 0.0.0.0:
   /// addresses that no host may have (RFC 1122 §3.2.1.3, RFC 6890).
-  package var isReserved: Bool {
+  public var isReserved: Bool {
     guard isV4 else { return false }
     return (v4 >> 28 == 0xf && v4 != 0xffff_ffff) || (v4 >> 24 == 0 && v4 != 0)
   }
 
   /// Whether one host can have this address: neither unspecified, multicast,
   /// broadcast nor reserved.
-  package var isUnicast: Bool {
+  public var isUnicast: Bool {
     !isUnspecified && !isMulticast && !isLimitedBroadcast && !isReserved
   }
 }
 
 extension IPAddress: Comparable {
   /// IPv4 before the IPv6 addresses above ::ffff:0:0/96; numerical within a family.
-  package static func < (a: IPAddress, b: IPAddress) -> Bool {
+  public static func < (a: IPAddress, b: IPAddress) -> Bool {
     a.high != b.high ? a.high < b.high : a.low < b.low
   }
 }

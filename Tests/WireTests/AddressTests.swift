@@ -5,7 +5,7 @@
 import TestSupport
 import Testing
 
-@testable import NetStack
+@testable import Wire
 
 @Suite("Addresses", .timeLimit(.minutes(5)))
 struct AddressTests {

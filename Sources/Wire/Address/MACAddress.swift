@@ -3,37 +3,43 @@
 // A 48-bit Ethernet address (IEEE 802 §8).
 
 /// An Ethernet address; its 48 bits are the low bits of `rawValue`, first byte highest.
-package struct MACAddress: Hashable, Sendable, BitwiseCopyable {
-  package let rawValue: UInt64
+public struct MACAddress: Hashable, Sendable, BitwiseCopyable {
+  public let rawValue: UInt64
 
   /// Bits above the 48th are dropped.
   @inline(__always)
-  package init(_ rawValue: UInt64) { self.rawValue = rawValue & 0xffff_ffff_ffff }
+  public init(_ rawValue: UInt64) { self.rawValue = rawValue & 0xffff_ffff_ffff }
 
-  package init(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8, _ e: UInt8, _ f: UInt8) {
+  public init(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8, _ e: UInt8, _ f: UInt8) {
     let high = UInt64(a) << 40 | UInt64(b) << 32 | UInt64(c) << 24
     self.init(high | UInt64(d) << 16 | UInt64(e) << 8 | UInt64(f))
   }
 
-  package static let zero = MACAddress(0)
-  package static let broadcast = MACAddress(0xffff_ffff_ffff)
+  public static let zero = MACAddress(0)
+  public static let broadcast = MACAddress(0xffff_ffff_ffff)
+  /// The nearest bridge's group (IEEE 802.1Q, 8.6.3).
+  public static let nearestBridge = MACAddress(0x0180_c200_000e)
 
   /// Group address: broadcast or multicast.
   @inline(__always)
-  package var isMulticast: Bool { rawValue >> 40 & 1 != 0 }
+  public var isMulticast: Bool { rawValue >> 40 & 1 != 0 }
+
+  /// 01:80:c2:00:00:0x: bridge protocols and pause frames, which no bridge passes on (IEEE 802.1Q, 8.6.3).
+  @inline(__always)
+  public var isBridgeGroup: Bool { rawValue & ~0xf == 0x0180_c200_0000 }
 
   /// Whether one station can have it: neither a group address nor all zero.
   @inline(__always)
-  package var isUnicast: Bool { !isMulticast && rawValue != 0 }
+  public var isUnicast: Bool { !isMulticast && rawValue != 0 }
 
-  /// The six bytes as C has them (`lnd_port_info.mac`).
-  package typealias Bytes = (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)
+  /// The six bytes as an array of C is imported.
+  public typealias Bytes = (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)
 
-  package init(bytes: Bytes) {
+  public init(bytes: Bytes) {
     self.init(bytes.0, bytes.1, bytes.2, bytes.3, bytes.4, bytes.5)
   }
 
-  package var bytes: Bytes { (byte(0), byte(1), byte(2), byte(3), byte(4), byte(5)) }
+  public var bytes: Bytes { (byte(0), byte(1), byte(2), byte(3), byte(4), byte(5)) }
 
   private func byte(_ index: UInt64) -> UInt8 {
     UInt8(truncatingIfNeeded: rawValue >> (40 - index * 8))
@@ -42,7 +48,7 @@ package struct MACAddress: Hashable, Sendable, BitwiseCopyable {
 
 extension MACAddress: CustomStringConvertible {
   /// Reads six pairs of hexadecimal digits joined by `:` or `-`.
-  package init?(_ text: some StringProtocol) {
+  public init?(_ text: some StringProtocol) {
     let bytes = Array(text.utf8.prefix(18))
     guard bytes.count == 17 else { return nil }
     let separator = bytes[2]
@@ -60,7 +66,7 @@ extension MACAddress: CustomStringConvertible {
   }
 
   /// `52:55:55:12:34:56`
-  package var description: String {
+  public var description: String {
     (UInt64(0)..<6).map { index in
       let value = byte(index)
       return (value < 16 ? "0" : "") + String(value, radix: 16)

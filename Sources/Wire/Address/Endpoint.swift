@@ -3,12 +3,12 @@
 // One end of a UDP or TCP flow.
 
 /// An address and a UDP or TCP port number.
-package struct Endpoint: Hashable, Sendable, BitwiseCopyable {
-  package var address: IPAddress
-  package var port: UInt16
+public struct Endpoint: Hashable, Sendable, BitwiseCopyable {
+  public var address: IPAddress
+  public var port: UInt16
 
   @inline(__always)
-  package init(_ address: IPAddress, port: UInt16) {
+  public init(_ address: IPAddress, port: UInt16) {
     self.address = address
     self.port = port
   }
@@ -16,7 +16,7 @@ package struct Endpoint: Hashable, Sendable, BitwiseCopyable {
 
 extension Endpoint: CustomStringConvertible {
   /// Reads `192.168.5.15:22` or `[fd00::2]:22`.
-  package init?(_ text: some StringProtocol) {
+  public init?(_ text: some StringProtocol) {
     guard let colon = text.lastIndex(of: ":") else { return nil }
     var host = text[..<colon]
     let digits = text[text.index(after: colon)...]
@@ -30,7 +30,7 @@ extension Endpoint: CustomStringConvertible {
     self.init(address, port: port)
   }
 
-  package var description: String {
+  public var description: String {
     address.isV4 ? "\(address):\(port)" : "[\(address)]:\(port)"
   }
 }

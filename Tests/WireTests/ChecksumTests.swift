@@ -5,7 +5,7 @@
 import TestSupport
 import Testing
 
-@testable import NetStack
+@testable import Wire
 
 /// RFC 1071 as it is written: pairs of bytes, high byte first, carries added back.
 func referenceSum(_ bytes: [UInt8]) -> UInt16 {

@@ -5,7 +5,7 @@
 import TestSupport
 import Testing
 
-@testable import NetStack
+@testable import Wire
 
 @Suite("Headers", .timeLimit(.minutes(5)))
 struct HeaderTests {
@@ -203,13 +203,4 @@ private func message(_ payload: ByteView, _ emit: (MutableByteView) -> Int) -> [
     out.store(payload, at: length)
     return length + payload.count
   }
-}
-
-extension SeededGenerator {
-  mutating func value<Value: FixedWidthInteger>() -> Value {
-    Value(truncatingIfNeeded: next())
-  }
-  mutating func mac() -> MACAddress { MACAddress(next()) }
-  mutating func v4() -> IPAddress { IPAddress(v4: value()) }
-  mutating func v6() -> IPAddress { IPAddress(high: next() | 1 << 63, low: next()) }
 }

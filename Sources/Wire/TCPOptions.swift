@@ -15,35 +15,35 @@ private enum Kind {
 }
 
 /// Data that arrived: from `start` up to but not including `end`.
-package struct SACKBlock: Hashable, Sendable, BitwiseCopyable {
-  package var start: UInt32
-  package var end: UInt32
+public struct SACKBlock: Hashable, Sendable, BitwiseCopyable {
+  public var start: UInt32
+  public var end: UInt32
 
   @inline(__always)
-  package init(start: UInt32, end: UInt32) {
+  public init(start: UInt32, end: UInt32) {
     self.start = start
     self.end = end
   }
 }
 
 /// Up to four blocks, in place.
-package struct SACKBlocks: Hashable, Sendable, BitwiseCopyable {
+public struct SACKBlocks: Hashable, Sendable, BitwiseCopyable {
   private var first = SACKBlock(start: 0, end: 0)
   private var second = SACKBlock(start: 0, end: 0)
   private var third = SACKBlock(start: 0, end: 0)
   private var fourth = SACKBlock(start: 0, end: 0)
-  package private(set) var count = 0
+  public private(set) var count = 0
 
-  package static let capacity = 4
+  public static let capacity = 4
 
   @inline(__always)
-  package init() {}
+  public init() {}
 
-  @inline(__always) package var isEmpty: Bool { count == 0 }
+  @inline(__always) public var isEmpty: Bool { count == 0 }
 
   /// - Parameter index: 0..<count; the fourth block for anything beyond.
   @inline(__always)
-  package subscript(index: Int) -> SACKBlock {
+  public subscript(index: Int) -> SACKBlock {
     switch index {
     case 0: first
     case 1: second
@@ -53,7 +53,7 @@ package struct SACKBlocks: Hashable, Sendable, BitwiseCopyable {
   }
 
   /// A fifth block is dropped.
-  package mutating func append(_ block: SACKBlock) {
+  public mutating func append(_ block: SACKBlock) {
     switch count {
     case 0: first = block
     case 1: second = block
@@ -65,31 +65,31 @@ package struct SACKBlocks: Hashable, Sendable, BitwiseCopyable {
   }
 }
 
-package struct TCPTimestamps: Hashable, Sendable, BitwiseCopyable {
-  package var value: UInt32
-  package var echo: UInt32
+public struct TCPTimestamps: Hashable, Sendable, BitwiseCopyable {
+  public var value: UInt32
+  public var echo: UInt32
 
   @inline(__always)
-  package init(value: UInt32, echo: UInt32) {
+  public init(value: UInt32, echo: UInt32) {
     self.value = value
     self.echo = echo
   }
 }
 
 /// What a segment's options say.
-package struct TCPOptions: Hashable, Sendable, BitwiseCopyable {
-  package var maximumSegmentSize: UInt16?
+public struct TCPOptions: Hashable, Sendable, BitwiseCopyable {
+  public var maximumSegmentSize: UInt16?
   /// As on the wire: RFC 7323 §2.3 wants more than 14 to be taken as 14.
-  package var windowScale: UInt8?
-  package var sackPermitted = false
-  package var timestamps: TCPTimestamps?
-  package var sackBlocks = SACKBlocks()
+  public var windowScale: UInt8?
+  public var sackPermitted = false
+  public var timestamps: TCPTimestamps?
+  public var sackBlocks = SACKBlocks()
 
   @inline(__always)
-  package init() {}
+  public init() {}
 
   /// Reads the options between the fixed header and the data, for any bytes.
-  package init(_ bytes: ByteView) {
+  public init(_ bytes: ByteView) {
     self.init()
     var at = 0
     while at < bytes.count {
@@ -133,7 +133,7 @@ package struct TCPOptions: Hashable, Sendable, BitwiseCopyable {
 
   /// Bytes on the wire, a multiple of four, at most 40.
   @inline(__always)
-  package var encodedLength: Int {
+  public var encodedLength: Int {
     let sack = writableBlocks
     return lengthWithoutSACK &+ (sack == 0 ? 0 : 4 &+ sack &* 8)
   }
@@ -159,7 +159,7 @@ package struct TCPOptions: Hashable, Sendable, BitwiseCopyable {
   /// takes the place of the padding before the timestamps). Blocks without room are left
   /// out, the last ones first. Returns the bytes written, 0 if they don't fit.
   @discardableResult
-  package func emit(into out: MutableByteView) -> Int {
+  public func emit(into out: MutableByteView) -> Int {
     guard out.count >= encodedLength else { return 0 }
     var at = 0
     if let maximumSegmentSize {

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import TestSupport
-
 extension SeededGenerator {
   /// Another version of `original`: bits flipped, bytes replaced, cut or lengthened.
-  mutating func mutation(of original: [UInt8]) -> [UInt8] {
+  package mutating func mutation(of original: [UInt8]) -> [UInt8] {
     var bytes = original
     for _ in 0..<Int.random(in: 1...4, using: &self) where !bytes.isEmpty {
       let at = Int.random(in: 0..<bytes.count, using: &self)
