@@ -286,9 +286,10 @@ import Testing
       (["xyzzy"], "There is no command `xyzzy`\n"),
       (["network", "lss"], "`network` has no command `lss`. Did you mean `ls`?"),
       (["help", "exce"], "There is no command `exce`. Did you mean `exec`?"),
-      (["dns", "cache", "flsh"], "`dns cache` has no command `flsh`. Did you mean `flush`?"),
+      (["plugin", "infos"], "`plugin` has no command `infos`. Did you mean `info`?"),
       // Their default commands take a word.
-      (["forward", "lab"], nil), (["status"], nil), (["network", "list"], nil), ([], nil),
+      (["forward", "lab"], nil), (["dns", "cache", "flsh"], nil), (["status"], nil),
+      (["network", "list"], nil), ([], nil),
       (["exec", "lab", "--", "statsu"], nil), (["--log-level", "debug"], nil),
     ] as [([String], String?)])
   func aWordThatIsNoCommandIsTold(arguments: [String], text: String?) {

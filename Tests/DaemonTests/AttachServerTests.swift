@@ -68,7 +68,9 @@ struct AttachServerTests {
       Fixture.inspection(
         kind: "network", name: "fake", modes: ["fake"], schema: nil, isolated: false))
     try fixture.supervisor.start()
-    let (_, first) = try attach(fixture, request("a", mac: "52:55:55:00:00:0a"))
+    // Closed, and its guest gone, when nothing holds it.
+    let (channel, first) = try attach(fixture, request("a", mac: "52:55:55:00:00:0a"))
+    defer { channel.close() }
     #expect(first.ok)
     let (_, second) = try attach(fixture, request("b", mac: "52:55:55:00:00:0A"))
     #expect(second.error?.message.contains("b has the Ethernet address of a") == true, "\(second)")
@@ -77,9 +79,11 @@ struct AttachServerTests {
 
   @Test func `where guests are alone the address may be another's`() throws {
     let fixture = try Fixture()
-    for name in ["a", "b"] {
-      #expect(try attach(fixture, request(name, mac: "52:55:55:00:00:0a")).1.ok)
+    let both = try ["a", "b"].map {
+      try attach(fixture, request($0, mac: "52:55:55:00:00:0a"))
     }
+    #expect(both.allSatisfy { $0.1.ok })
+    #expect(try fixture.network().guests.count == 2)
   }
 
   @Test func `a guest hears that its network was stopped, and does not start it by coming back`()

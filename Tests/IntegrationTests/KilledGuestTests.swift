@@ -20,6 +20,13 @@ extension EndToEnd {
       return status?.contains(") Z ") ?? true
     }
 
+    private func catches(_ signal: Int32, _ process: pid_t) -> Bool {
+      let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+      let line = status?.split(separator: "\n").first { $0.hasPrefix("SigCgt:") }
+      let mask = line?.split(whereSeparator: \.isWhitespace).last.flatMap { UInt64($0, radix: 16) }
+      return (mask ?? 0) & 1 << UInt64(signal - 1) != 0
+    }
+
     @Test(arguments: ["exec", "tap"])
     func `the command ends, whatever it does about signals`(word: String) throws {
       try require(.tap)
@@ -55,6 +62,8 @@ extension EndToEnd {
       defer { guest.stop() }
       #expect(eventually { process(file) != nil }, "\(guest.errors)")
       let machine = try #require(process(file))
+      // Before it has its handler for the signal it ends, but not in good order.
+      #expect(eventually { catches(SIGTERM, machine) })
       kill(guest.process.processIdentifier, SIGKILL)
       #expect(eventually { isGone(machine) })
       // It ended in good order: QEMU removes the file.

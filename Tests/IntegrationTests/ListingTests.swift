@@ -87,9 +87,9 @@ extension EndToEnd {
         #expect(full.errors.contains("Standard output could not be written"), "\(full)")
         // A reader that has had enough is none.
         let cut = try run(
-          "sh", ["-c", "{ '\(Installation.daemon)' \(words); echo $? >&2; } | true"],
+          "sh", ["-c", "'\(Installation.daemon)' \(words) | true"],
           environment: daemon.environment)
-        #expect(cut.errors == "0\n", "\(cut)")
+        #expect(cut.errors.isEmpty, "\(cut)")
       }
       let unknown = try daemon.netd("statsu")
       #expect(unknown.status == 64, "\(unknown)")
@@ -135,8 +135,8 @@ extension EndToEnd {
     @Test(arguments: [
       (["xcp", "8080", "192.168.5.15:80"], "tcp"), (["tcp", "8080", "80"], "192.168.5.15:80"),
       (["tcp", "127.0.0.1", "192.168.5.15:80"], "127.0.0.1:8080"),
-      (["tcp", "127.0.0.1:99999", "192.168.5.15:80"], "127.0.0.1:8080"),
-      (["tcp", "8080", "192.168.5.15:0"], "192.168.5.15:80"),
+      (["tcp", "127.0.0.1:99999", "192.168.5.15:80"], "`99999` is no port"),
+      (["tcp", "8080", "192.168.5.15:0"], "`0` is no port: a port is 1 to 65535"),
       (["tcp", "8080", "10.9.8.7:80"], "10.9.8.7"),
       (["unix", "/no/such/folder/f.sock", "192.168.5.15:80"], "/no/such/folder/f.sock"),
       (["tcp", "192.0.2.77:8080", "192.168.5.15:80"], "192.0.2.77:8080"),
