@@ -198,7 +198,8 @@ let package = Package(
     // Tests
     .target(name: "TestSupport", dependencies: ["Platform", "Wire"], path: "Tests/Support"),
     .target(name: "CPluginAPITests", dependencies: ["PluginAPI"], path: "Tests/CPluginAPITests"),
-    .testTarget(name: "PluginAPITests", dependencies: ["PluginAPI", "CPluginAPITests"]),
+    .testTarget(
+      name: "PluginAPITests", dependencies: ["PluginAPI", "CPluginAPITests", "Platform"]),
     .testTarget(
       name: "PlatformTests",
       dependencies: ["Platform", "JSONCoding", "HostProtocol", "TestSupport"]),

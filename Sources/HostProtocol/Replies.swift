@@ -6,6 +6,8 @@ package enum HostReply: Codable, Hashable, Sendable {
   case ok
   /// JSON text written by a plugin, checked to be JSON.
   case json(String)
+  /// Of a list that is too long for one message.
+  case part(ListingPart)
   case resolved(Resolved)
   case status(HostStatus)
   case failed(HostError)

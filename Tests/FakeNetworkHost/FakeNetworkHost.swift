@@ -53,6 +53,14 @@ final class FakeHost {
     if case .stop = envelope.body, reply != nil { loop.stop() }
   }
 
+  /// A list of three leases in three parts.
+  private func part(of number: Int) -> HostReply {
+    .part(
+      ListingPart(
+        text: #"[{"address":"10.0.0.\#(9 + number)","state":"bound"}]"#,
+        next: number < 2 ? ListingPlace(listing: 1, part: number + 1) : nil))
+  }
+
   private func send(_ message: HostMessage) {
     guard let bytes = try? HostCodec.encode(message) else { return }
     channel.post(bytes, on: loop)
@@ -99,6 +107,9 @@ final class FakeHost {
       return .ok
     case .listForwards:
       return .json((try? JSONCoder.jsonValue(of: forwards).text) ?? "[]")
+    case .listLeases where Files.exists(directory + "/fake-lease-parts"):
+      return part(of: 0)
+    case .listingPart(let place): return part(of: place.part)
     case .listLeases:
       if let text = try? Files.read(directory + "/fake-leases", limit: 1 << 16) {
         return .json(String(decoding: text, as: UTF8.self))

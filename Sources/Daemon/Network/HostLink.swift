@@ -46,7 +46,8 @@ final class HostLink {
   /// Nanoseconds it has for an answer: few where somebody only wants to look, for a plugin may hang.
   private static func patience(_ request: HostRequest) -> UInt64 {
     switch request {
-    case .status, .statusOfPorts, .listLeases, .listForwards, .listStations: 2_000_000_000
+    case .status, .statusOfPorts, .listLeases, .listForwards, .listStations, .listingPart:
+      2_000_000_000
     default: 30_000_000_000
     }
   }

@@ -22,7 +22,31 @@ extension Network {
     shown.reason = forward.error ?? whyAway(forward)
     if shown.reason == nil, forward.state != nil { shown.reason = "it is about to be opened" }
     shown.state = forward.state ?? (shown.reason == nil ? .open : .waiting)
+    if forward.error == nil, let lost = whyLost(forward) {
+      shown.state = .failed
+      shown.reason = lost
+    }
     return shown
+  }
+
+  /// Why nobody finds the socket of a unix forward, which listens all the same; nil: they do. Looked at when it is shown:
+  /// nobody tells when a file goes.
+  private func whyLost(_ forward: Forward) -> String? {
+    guard forward.protocol == ForwardSpec.Transport.unix.rawValue,
+      let loss = unixListeners.loss(at: forward.host)
+    else { return nil }
+    let remedy: String
+    if let owner = forwardOwners[ExposedKey(forward)] {
+      remedy =
+        "lima-netd network restart \(name) makes it anew, for \(owner), and ends the network's connections"
+    } else {
+      remedy = "lima-netd forward rm \(name) unix \(forward.host), and add it again"
+    }
+    switch loss {
+    case .removed: return "somebody removed its socket's file: \(remedy)"
+    case .replaced:
+      return "somebody put another file in its socket's place: remove that, then \(remedy)"
+    }
   }
 
   /// Why one that has no fault of its own leads nowhere; nil when it does lead somewhere, or that is not known.

@@ -88,11 +88,9 @@ extension Network {
     _ forward: Forward, _ link: HostLink, _ then: @escaping (Forward) -> Void
   ) {
     guard let address = forward.addressOfPortZero else { return then(forward) }
-    link.request(.listForwards) { [weak self] reply in
+    link.list(.listForwards, of: Forward.self) { [weak self] reply in
       var found = forward
-      if let self, case .success(.json(let text)) = reply,
-        let live = try? JSONText.decode([Forward].self, from: text)
-      {
+      if let self, case .success(let live) = reply {
         let new = live.last { candidate in
           candidate.protocol == forward.protocol && candidate.host.hasPrefix(address)
             && candidate.guest == forward.guest && candidate.guestName == forward.guestName
@@ -141,14 +139,14 @@ extension Network {
   /// The list, with the plugin's counts while the network runs.
   func listForwards(answer: @escaping ([Forward]) -> Void) {
     guard state == .running, let link else { return answer(listedForwards) }
-    link.request(.listForwards) { [weak self] reply in
+    link.list(.listForwards, of: Forward.self) { [weak self] reply in
       guard let self else { return }
       var result = listedForwards
-      if case .success(.json(let text)) = reply,
-        let live = try? JSONText.decode([Forward].self, from: text)
-      {
+      if case .success(let live) = reply {
+        let counts = Dictionary(live.lazy.map { (ExposedKey($0), $0.connections) }) { one, _ in one
+        }
         for index in result.indices where result[index].error == nil {
-          result[index].connections = live.first { $0.isSame(as: result[index]) }?.connections
+          result[index].connections = counts[ExposedKey(result[index])] ?? nil
         }
       }
       answer(result)

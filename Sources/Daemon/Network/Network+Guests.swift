@@ -14,8 +14,11 @@ extension Network {
   /// A guest connected to one of the sockets. The descriptor is ours.
   func arrived(_ transport: PortTransport, _ fd: Int32) {
     if state == .failed, MonotonicClock.now() < failedUntil { return Descriptor.close(fd) }
-    guard guests.count < Self.maximumGuests else {
-      log(.warning, "a guest was sent away: there are \(guests.count) already")
+    let full =
+      guests.count < Self.maximumGuests
+      ? context.guestIDs.whyFull : "there are \(guests.count) already"
+    if let full {
+      log(.warning, "a guest was sent away: \(full)")
       return Descriptor.close(fd)
     }
     try? Descriptor.setNonBlocking(fd)
@@ -51,6 +54,10 @@ extension Network {
     }
     guard guests.count < Self.maximumGuests else {
       guest.close("network \(name) has \(Plural.text(guests.count, "guest")) already")
+      return id
+    }
+    if let full = context.guestIDs.whyFull {
+      guest.close(full)
       return id
     }
     failedUntil = 0
@@ -132,6 +139,7 @@ extension Network {
 
   private func add(_ guest: Guest) {
     guests[guest.id] = guest
+    context.guestIDs.connected += 1
     log(.info, "guest \(guest.name) came by \(guest.transport.rawValue)")
     if state == .running, let link {
       introduce(guest, to: link)
@@ -191,6 +199,7 @@ extension Network {
   }
 
   private func release(_ guest: Guest, _ reason: String) {
+    context.guestIDs.connected -= 1
     context.loop.remove(guest.fd)
     cards?.forget(guest.id)
     journal?.give(back: guest.journalSlot)

@@ -61,7 +61,7 @@ extension Network {
 
   func askForLeases(_ link: HostLink) {
     isAskingForLeases = true
-    link.request(.listLeases) { [weak self, weak link] reply in
+    listLeases(link) { [weak self, weak link] reply in
       guard let self, let link, self.link == nil || self.link === link else { return }
       isAskingForLeases = false
       defer {
@@ -70,10 +70,7 @@ extension Network {
           leasesChanged()
         }
       }
-      guard case .success(.json(let text)) = reply,
-        let leases = decodeLeases(text)
-      else { return }
-      took(leases)
+      if case .success(let leases) = reply { took(leases) }
     }
   }
 

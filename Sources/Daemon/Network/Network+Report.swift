@@ -88,30 +88,24 @@ extension Network {
   /// Empty when the network does not run.
   func leases(answer: @escaping (Result<[LeaseReport], ErrorReport>) -> Void) {
     guard state == .running, let link else { return answer(.success([])) }
-    link.request(.listLeases) { [weak self] reply in
+    listLeases(link) { [weak self] reply in
       guard let self else { return }
       switch reply {
-      case .success(.json(let text)):
-        guard let leases = decodeLeases(text) else {
-          return answer(
-            .failure(
-              ErrorReport(
-                code: HostError.Code.internal.rawValue,
-                message: "network \(name): its leases make no sense")))
-        }
-        answer(.success(leases))
-      case .failure(let error) where error.code != .unsupported:
-        answer(.failure(report(error)))
-      default:
-        // A plugin that gives no addresses has no leases.
-        answer(.success([]))
+      case .success(let leases): answer(.success(leases))
+      // A plugin that gives no addresses has no leases.
+      case .failure(let error) where error.code == .unsupported: answer(.success([]))
+      case .failure(let error): answer(.failure(report(error)))
       }
     }
   }
 
-  /// What a plugin wrote; nil when it makes no sense.
-  func decodeLeases(_ text: String) -> [LeaseReport]? {
-    (try? JSONText.decode([PluginLease].self, from: text))?.map { $0.report(network: name) }
+  /// What the network's process says.
+  func listLeases(
+    _ link: HostLink, _ answer: @escaping (Result<[LeaseReport], HostError>) -> Void
+  ) {
+    link.list(.listLeases, of: PluginLease.self) { [name] reply in
+      answer(reply.map { $0.map { $0.report(network: name) } })
+    }
   }
 
   /// Asks the network's DNS plugin; starts the network if need be.

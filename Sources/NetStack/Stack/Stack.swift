@@ -187,7 +187,10 @@ package final class Stack {
       let token = EventToken(rawValue: raw)
       switch token.kind {
       case .tcp: tcp.onTimer(token)
-      case .udp: udp.onTimer(token)
+      case .udp:
+        let peers = udp.peers.count
+        udp.onTimer(token)
+        left &-= UDPEngine.cost(peers: peers &- udp.peers.count) &- 1
       case .icmp: icmp.onTimer(token)
       case .forward: forwards.onTimer(token)
       case .dns: dns.onTimer(token)
