@@ -2,6 +2,7 @@
 
 import HostProtocol
 import Platform
+import TestSupport
 import Testing
 
 @testable import Daemon
@@ -208,6 +209,49 @@ struct PluginFileTests {
     try fixture.supervisor.start()
     let report: PluginsReport = try fixture.result { fixture.supervisor.pluginsReport($0) }
     #expect(report.files.last?.inspection.reason == .timeout)
+  }
+
+  @Test func `a file whose entry forks keeps nobody waiting, and what it started ends`() throws {
+    let fixture = try Fixture(start: false)
+    try Fixture.write(fixture.plugins + "/lima-net-fork.so", "FORK")
+    try fixture.supervisor.start()
+    let report: PluginsReport = try fixture.result { fixture.supervisor.pluginsReport($0) }
+    #expect(report.modes.map(\.mode) == ["fake"])
+    let fork = report.files.first { $0.inspection.file.contains("fork") }?.inspection
+    #expect(fork?.reason == .loadFailed)
+    let text = try Files.read(fixture.plugins + "/forked", limit: 64)
+    let child = try #require(Int32(String(decoding: text, as: UTF8.self)))
+    #expect(eventually { OtherProcess.arguments(child).isEmpty })
+  }
+
+  @Test func `what a network does not need keeps it from starting for a second at most`() throws {
+    let fixture = try Fixture()
+    var held: [(Inspection) -> Void] = []
+    var patience: (() -> Void)?
+    let good = Inspection(
+      file: fixture.plugins + "/lima-net-fake.so", sha256: "aa",
+      module: Inspection.Module(id: "t", version: "1", license: "x", url: "", abiMinor: 0),
+      plugins: [
+        Inspection.Plugin(
+          kind: "network", name: "fake", summary: "", modes: ["fake"], isolated: true, schema: nil,
+          extensions: [])
+      ])
+    let catalog = PluginCatalog(
+      directories: [PluginDirectory(path: fixture.plugins, builtin: false)], asRoot: false,
+      log: fixture.supervisor.log, after: { patience = $1 },
+      inspect: { path, answer in
+        if path.contains("fake") { answer(good) } else { held.append(answer) }
+      })
+    var early: Registry?
+    var whole: Registry?
+    catalog.refresh(startWhen: { (try? $0.networkPlugin(mode: "fake", pin: nil)) != nil }) {
+      early = $0
+    }
+    catalog.refresh(startWhen: { (try? $0.dnsPlugin(pin: nil)) != nil }) { whole = $0 }
+    #expect(early == nil && whole == nil && held.count == 1)
+    patience?()
+    #expect(early != nil && whole == nil)
+    #expect(early?.warnings.contains { $0.contains("has not returned yet") } == true)
   }
 
   @Test func `files are inspected again only when they change`() throws {

@@ -21,10 +21,16 @@ enum FakeNetworkHost {
     loop.run()
   }
 
-  /// The file's text is the answer, with the file's name filled in; CRASH and HANG are what they say.
+  /// The file's text is the answer, with the file's name filled in; CRASH and HANG are what they say, FORK leaves a
+  /// process behind that holds the output open, and its number in the file `forked` beside it.
   private static func inspect(_ file: String) throws {
     let text = String(decoding: try Files.read(file, limit: 1 << 20), as: UTF8.self)
     if text.hasPrefix("CRASH") { ChildProcess.kill(CurrentProcess.id, 11) }
+    if text.hasPrefix("FORK") {
+      let child = try ChildProcess.spawn("/bin/sleep", ["600"])
+      let folder = file[..<(file.lastIndex(of: "/") ?? file.startIndex)]
+      try Files.write(Array("\(child)".utf8), to: folder + "/forked", mode: 0o644)
+    }
     if text.hasPrefix("HANG") { try EventLoop().run() }
     try Files.writeAll(1, Array(text.split(separator: "@FILE@").joined(separator: file).utf8))
   }

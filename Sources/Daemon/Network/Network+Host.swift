@@ -43,10 +43,16 @@ extension Network {
     retryAt = nil
     attempt += 1
     let current = attempt
-    context.plugins.refresh { [weak self] registry in
+    context.plugins.refresh(startWhen: { [weak self] in self?.isStartable(with: $0) == true }) {
+      [weak self] registry in
       guard let self, state == .starting, attempt == current else { return }
       launch(registry)
     }
+  }
+
+  /// What it needs is among the plugins that are known.
+  private func isStartable(with registry: Registry) -> Bool {
+    (try? LaunchPlan(network: asked, registry: registry, configFile: configFile)) != nil
   }
 
   private func launch(_ registry: Registry) {

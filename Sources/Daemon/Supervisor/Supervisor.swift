@@ -51,6 +51,7 @@ package final class Supervisor {
     self.inspector = inspector
     plugins = PluginCatalog(
       directories: [], asRoot: CurrentProcess.isRoot, log: log,
+      after: { loop.schedule(after: $0, $1) },
       inspect: { inspector.inspect($0, answer: $1) })
     servers = HTTPServers(log: log)
     let switchPorts = OVSPorts(loop: loop, file: options.home.switchPortsFile) {

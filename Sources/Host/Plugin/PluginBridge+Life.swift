@@ -3,6 +3,8 @@
 // What both kinds of plugins go through: create, start, stop, destroy.
 
 import HostProtocol
+import JSONCoding
+import Platform
 import PluginAPI
 
 extension PluginBridge {
@@ -44,7 +46,23 @@ extension PluginBridge {
   /// The JSON object of `status`, or "".
   func status() -> String {
     guard let status = callbacks.status, let instance else { return "" }
-    return JSONText.checked(collect("status") { status(instance, $0) }, self) ?? ""
+    let bytes = collect("status") { status(instance, $0) }
+    guard bytes.count <= Self.statusLimit, !sinkOverflowed else {
+      return noStatus("status wrote more than \(Self.statusLimit >> 10) KiB")
+    }
+    guard let value = try? JSONValue(parsing: bytes), case .object = value else {
+      return noStatus("status wrote what is no JSON object")
+    }
+    return value.text
+  }
+
+  /// Bytes of one status, which answers of the supervisor's carry for each network.
+  private static let statusLimit = 64 << 10
+
+  /// In the place of counters: whoever looks for them sees why they are not there.
+  private func noStatus(_ reason: String) -> String {
+    if statusLog.admit(MonotonicClock.now()) != nil { log.warning(component, reason) }
+    return JSONValue.object(["error": .string(reason)]).text
   }
 
   /// An operation's result: its bytes, or the reason of the failure as text.
@@ -52,7 +70,8 @@ extension PluginBridge {
   {
     guard status != LND_OK else { return .success(Array(bytes)) }
     let code = HostError.Code(status)
-    let text = String(decoding: bytes.prefix(HostLog.maximumLength), as: UTF8.self)
+    let text = reasonText(
+      bytes.baseAddress?.assumingMemoryBound(to: CChar.self), UInt64(bytes.count))
     let reason = text.isEmpty ? "the plugin failed with \(code.rawValue)" : text
     return .failure(HostError(code, reason, plugin: name))
   }

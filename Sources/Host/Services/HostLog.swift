@@ -75,7 +75,13 @@ package struct HostLog: Sendable {
     else { return }
     var line = Array("\(WallClock.timestamp()) \(level.label) \(component): ".utf8)
     if leftOut > 0 { line += "(\(leftOut) such lines were left out) ".utf8 }
-    for byte in text.utf8.prefix(Self.maximumLength) { line.append(byte < 0x20 ? 0x20 : byte) }
+    var before: UInt8 = 0
+    for byte in text.utf8.prefix(Self.maximumLength) {
+      // U+0080 to U+009F, the second byte of two: terminals take U+009B for ESC [.
+      let isC1 = before == 0xc2 && byte < 0xa0
+      line.append(byte < 0x20 || byte == 0x7f ? 0x20 : isC1 ? 0xbf : byte)
+      before = byte
+    }
     line.append(0x0a)
     // A log that cannot be written has nowhere to say so.
     _ = Files.writeIfReady(fd, line)
