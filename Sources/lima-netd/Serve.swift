@@ -67,7 +67,10 @@ struct Serve: ParsableCommand {
       options.remedyHome = PrivateDaemon.startersHome
     #endif
     do {
-      try DaemonProcess.run(options, logLevel: logLevel.value)
+      guard try DaemonProcess.run(options, logLevel: logLevel.value) else { return }
+      // The same words, of the file that is there now: it may be another version.
+      try ChildProcess.replace(
+        options.installation.executable, Array(CommandLine.arguments.dropFirst()))
     } catch {
       throw CommandFailure("\(error)")
     }

@@ -24,6 +24,8 @@ package final class Supervisor {
   let started = WallClock.timestamp()
 
   private(set) lazy var instances = Instances(self)
+  /// `lima-netd reload`, `stop` and `restart`.
+  let service = ServiceRequests()
 
   private let context: NetworkContext
   private let switchPorts: OVSPorts
@@ -168,6 +170,7 @@ package final class Supervisor {
     let outcome = reader.begin(
       options.configFile, mayBeMissing: options.configFile == options.home.configFile,
       before: configuration)
+    service.expect(reader.outstanding)
     if let outcome { reread(outcome) }
   }
 
@@ -177,6 +180,8 @@ package final class Supervisor {
 
   private func reread(_ outcome: ConfigReader.Outcome) {
     rereadings += 1
+    let before = (configuration, networks.mapValues(\.state))
+    defer { service.reread(reloadReport(since: before.0, states: before.1)) }
     do {
       apply(try outcome.get())
       configError = nil
@@ -269,6 +274,7 @@ package final class Supervisor {
     guard !shuttingDown else { return }
     shuttingDown = true
     reader?.close()
+    service.stops()
     log.notice("stopping: \(reason)")
     closeSockets(keepLock: true)
     let all = Array(networks.values) + leaving
