@@ -144,7 +144,7 @@ let package = Package(
     .executableTarget(
       name: "lima-netd",
       dependencies: [
-        "Daemon", "DNSMessage", "HostProtocol", "Platform",
+        "Daemon", "DNSMessage", "HostProtocol", "Platform", "PluginAPI",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "NIOCore", package: "swift-nio"),

@@ -75,6 +75,18 @@ package enum ChildProcess {
     return try check("posix_spawn", result, subject: path)
   }
 
+  /// Becomes `path`, in this process, with standard input, output and error and no other descriptor (libraries open some
+  /// without CLOEXEC). For a process whose work is over.
+  /// - Throws: when it cannot; SIGPIPE is no longer ignored then.
+  package static func replace(_ path: String, _ arguments: [String]) throws(SystemError) -> Never {
+    _ = signal(SIGPIPE, SIG_DFL)
+    for fd in 3..<Int32(clamping: min(CurrentProcess.descriptorLimit ?? 1024, 1 << 16)) {
+      _ = fcntl(fd, F_SETFD, FD_CLOEXEC)
+    }
+    _ = withCStrings([path] + arguments) { execv(path, $0) }
+    throw SystemError("execv", .current, subject: path)
+  }
+
   /// Waits for the child's end.
   package static func wait(_ pid: Int32) throws(SystemError) -> ExitStatus {
     var status: Int32 = 0

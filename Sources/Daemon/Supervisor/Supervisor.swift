@@ -24,6 +24,8 @@ package final class Supervisor {
   let started = WallClock.timestamp()
 
   private(set) lazy var instances = Instances(self)
+  /// `lima-netd reload`, `stop` and `restart`.
+  let service = ServiceRequests()
 
   private let context: NetworkContext
   private let switchPorts: OVSPorts
@@ -38,7 +40,6 @@ package final class Supervisor {
   /// How often the file was read again, whatever came of it.
   private(set) var rereadings = 0
   /// Who waits for the file as it is now to hold.
-  private var whenReread: [(Result<Void, ErrorReport>) -> Void] = []
 
   /// - Parameter loop: runs on the thread that calls this, and `start`.
   package init(options: ServeOptions, loop: EventLoop, log: Logger) {
@@ -174,43 +175,18 @@ package final class Supervisor {
     let outcome = reader.begin(
       options.configFile, mayBeMissing: options.configFile == options.home.configFile,
       before: configuration)
+    service.expect(reader.outstanding)
     if let outcome { reread(outcome) }
-    answerReread()
-  }
-
-  /// POST /v1/reload. Answers when what the file says now holds, or why it does not.
-  func reload(_ answer: @escaping (Result<Void, ErrorReport>) -> Void) {
-    guard !shuttingDown else {
-      return answer(
-        .failure(ErrorReport(code: HostError.Code.busy.rawValue, message: "the daemon stops")))
-    }
-    whenReread.append(answer)
-    reload()
   }
 
   private func configurationWasRead() {
     for outcome in reader?.take() ?? [] where !shuttingDown { reread(outcome) }
-    answerReread()
-  }
-
-  /// What is still being read may be newer than what has been.
-  private func answerReread() {
-    guard reader?.isBusy != true else { return }
-    let waiting = whenReread
-    whenReread = []
-    for answer in waiting {
-      guard let configError else {
-        answer(.success(()))
-        continue
-      }
-      answer(
-        .failure(
-          ErrorReport(code: HostError.Code.invalidConfig.rawValue, message: configError)))
-    }
   }
 
   private func reread(_ outcome: ConfigReader.Outcome) {
     rereadings += 1
+    let before = (configuration, networks.mapValues(\.state))
+    defer { service.reread(reloadReport(since: before.0, states: before.1)) }
     do {
       apply(try outcome.get())
       configError = nil
@@ -303,8 +279,7 @@ package final class Supervisor {
     guard !shuttingDown else { return }
     shuttingDown = true
     reader?.close()
-    reader = nil
-    answerReread()
+    service.stops()
     log.notice("stopping: \(reason)")
     closeSockets(keepLock: true)
     let all = Array(networks.values) + leaving
