@@ -117,11 +117,7 @@ import Wire
   @Test func `a peer of the guest before lets nothing in, and is no peer of the next`() throws {
     let world = try popular()
     world.stack.portDown(DatagramWorld.port)
-    var info = lnd_port_info()
-    info.size = UInt32(MemoryLayout<lnd_port_info>.size)
-    info.kind = LND_PORT_GUEST
-    info.port = DatagramWorld.port
-    info.mtu = 1500
+    let info = LinkInfo(port: DatagramWorld.port, mtu: 1500)
     #expect(world.stack.portUp(info))
     let old = Set(world.kernel.open)
     // The last port, whose old socket and peers are still there, to one of two endpoints of old.

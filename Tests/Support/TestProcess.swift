@@ -72,6 +72,7 @@ package final class TestProcess {
   package func terminate() { signal(SIGTERM) }
 
   /// Blocks.
+  @discardableResult
   package func waitUntilExit() -> ChildProcess.ExitStatus {
     if let end { return end }
     let status = (try? ChildProcess.wait(processIdentifier)) ?? .exited(-1)
