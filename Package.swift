@@ -23,7 +23,7 @@ let simulated: [SwiftSetting] = [
 ]
 
 /// Formats of packets are a few loads each, which must end up inside the functions that use them,
-/// whatever module these are in.
+/// whatever module these are in: what is on the path of a packet is @inlinable, and the rest may be.
 let inlined: [SwiftSetting] = [
   .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))
 ]

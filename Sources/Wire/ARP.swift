@@ -4,15 +4,15 @@
 
 /// Offsets in the packet.
 public enum ARPField {
-  public static let hardwareType = 0
-  public static let protocolType = 2
-  public static let hardwareLength = 4
-  public static let protocolLength = 5
-  public static let operation = 6
-  public static let senderMAC = 8
-  public static let senderIP = 14
-  public static let targetMAC = 18
-  public static let targetIP = 24
+  @inlinable public static var hardwareType: Int { 0 }
+  @inlinable public static var protocolType: Int { 2 }
+  @inlinable public static var hardwareLength: Int { 4 }
+  @inlinable public static var protocolLength: Int { 5 }
+  @inlinable public static var operation: Int { 6 }
+  @inlinable public static var senderMAC: Int { 8 }
+  @inlinable public static var senderIP: Int { 14 }
+  @inlinable public static var targetMAC: Int { 18 }
+  @inlinable public static var targetIP: Int { 24 }
 }
 
 /// A view of an ARP packet. After the check no getter reads outside it.
@@ -37,8 +37,8 @@ public struct ARPPacket: BitwiseCopyable {
 }
 
 public struct ARPHeader: Hashable, Sendable, BitwiseCopyable {
-  public static let request: UInt16 = 1
-  public static let reply: UInt16 = 2
+  @inlinable public static var request: UInt16 { 1 }
+  @inlinable public static var reply: UInt16 { 2 }
 
   public var operation: UInt16
   public var senderMAC: MACAddress
@@ -46,7 +46,7 @@ public struct ARPHeader: Hashable, Sendable, BitwiseCopyable {
   public var targetMAC: MACAddress
   public var targetIP: IPAddress
 
-  public static let encodedLength = 28
+  @inlinable public static var encodedLength: Int { 28 }
 
   public init(
     operation: UInt16, senderMAC: MACAddress, senderIP: IPAddress,

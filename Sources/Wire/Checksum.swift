@@ -12,11 +12,11 @@ import CPlatform
 /// A checksum being computed: add the pieces in order, then take `value`.
 public struct Checksum: Sendable, BitwiseCopyable {
   /// Unfolded sum of 16-bit words in the machine's byte order.
-  private var sum: UInt64
+  @usableFromInline var sum: UInt64
   /// Whether an odd number of bytes has been added: the next byte is the second of a word.
-  private var isOdd: Bool
+  @usableFromInline var isOdd: Bool
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init() {
     sum = 0
     isOdd = false
@@ -25,7 +25,7 @@ public struct Checksum: Sendable, BitwiseCopyable {
   /// Starts with a pseudo header. One formula for both families: the sum of IPv4
   /// (RFC 9293 §3.1) and of IPv6 (RFC 8200 §8.1) differ in the address bytes only.
   /// - Parameter length: bytes of transport header and payload.
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(
     source: IPAddress, destination: IPAddress, protocolNumber: UInt8, length: Int
   ) {
@@ -36,19 +36,19 @@ public struct Checksum: Sendable, BitwiseCopyable {
     add(UInt32(truncatingIfNeeded: length))
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public mutating func add(_ word: UInt16) {
     assert(!isOdd)
     sum &+= UInt64(word.bigEndian)
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public mutating func add(_ words: UInt32) {
     assert(!isOdd)
     sum &+= UInt64(words.bigEndian)
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public mutating func add(_ address: IPAddress) {
     if address.isV4 {
       add(address.v4)
@@ -61,7 +61,7 @@ public struct Checksum: Sendable, BitwiseCopyable {
   }
 
   /// Adds bytes that follow those added before, whatever the number of those.
-  @inline(__always)
+  @inlinable @inline(__always)
   public mutating func add(_ bytes: ByteView) {
     let partial = Checksum.sum(bytes)
     // At an odd offset every byte is in the other half of its word (RFC 1071 §2(B)).
@@ -70,7 +70,7 @@ public struct Checksum: Sendable, BitwiseCopyable {
   }
 
   /// Adds what was summed elsewhere over the `length` bytes that come next here.
-  @inline(__always)
+  @inlinable @inline(__always)
   public mutating func add(_ other: Checksum, length: Int) {
     let partial = Checksum.fold(other.sum)
     sum &+= UInt64(isOdd ? partial.byteSwapped : partial)
@@ -79,49 +79,49 @@ public struct Checksum: Sendable, BitwiseCopyable {
 
   /// The folded sum, not complemented: what the checksum field of a frame holds whose checksum is left
   /// to the link, summed over its pseudo header.
-  @inline(__always)
+  @inlinable @inline(__always)
   public var folded: UInt16 { UInt16(bigEndian: Checksum.fold(sum)) }
 
   /// The checksum to be written, where the field itself was summed as zero.
-  @inline(__always)
+  @inlinable @inline(__always)
   public var value: UInt16 { ~folded }
 
   /// `value` as UDP writes it: 0 means "no checksum" there, so 0xffff stands for it (RFC 768).
-  @inline(__always)
+  @inlinable @inline(__always)
   public var udpValue: UInt16 {
     let value = value
     return value == 0 ? 0xffff : value
   }
 
   /// Whether all that was added, the checksum field included, is intact.
-  @inline(__always)
+  @inlinable @inline(__always)
   public var isValid: Bool { Checksum.fold(sum) == 0xffff }
 
   /// The checksum over one piece, its own field summed as zero.
-  @inline(__always)
+  @inlinable @inline(__always)
   public static func of(_ bytes: ByteView) -> UInt16 {
     ~UInt16(bigEndian: fold(sum(bytes)))
   }
 
   /// Whether a piece that contains its checksum is intact.
-  @inline(__always)
+  @inlinable @inline(__always)
   public static func isValid(_ bytes: ByteView) -> Bool { fold(sum(bytes)) == 0xffff }
 
   /// The checksum after one word of what it covers has changed (RFC 1624, equation 3).
-  @inline(__always)
+  @inlinable @inline(__always)
   public static func updated(_ checksum: UInt16, from old: UInt16, to new: UInt16) -> UInt16 {
     ~fold(UInt64(~checksum) &+ UInt64(~old) &+ UInt64(new))
   }
 
   /// The checksum after an aligned pair of words has changed.
-  @inline(__always)
+  @inlinable @inline(__always)
   public static func updated(_ checksum: UInt16, from old: UInt32, to new: UInt32) -> UInt16 {
     ~fold(UInt64(~checksum) &+ UInt64(~old) &+ UInt64(new))
   }
 
   /// Adds the carries until 16 bits are left. 0 only for the sum 0.
-  @inline(__always)
-  private static func fold(_ sum: UInt64) -> UInt16 {
+  @inlinable @inline(__always)
+  static func fold(_ sum: UInt64) -> UInt16 {
     var sum = (sum & 0xffff_ffff) &+ (sum >> 32)
     sum = (sum & 0xffff) &+ (sum >> 16 & 0xffff) &+ (sum >> 32)
     sum = (sum & 0xffff) &+ (sum >> 16)
@@ -131,7 +131,8 @@ public struct Checksum: Sendable, BitwiseCopyable {
 
   /// The wrapping sum over the machine-order words of `bytes`, which may lie at any address.
   /// 64 bits cannot overflow below 2^32 words.
-  private static func sum(_ bytes: ByteView) -> UInt64 {
+  @inlinable
+  static func sum(_ bytes: ByteView) -> UInt64 {
     if bytes.count >= 256 { return UInt64(cplatform_checksum(bytes.base, bytes.count)) }
     var at = bytes.base
     let words = bytes.count >> 2

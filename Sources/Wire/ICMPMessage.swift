@@ -6,10 +6,10 @@
 
 /// Offsets in the header.
 public enum ICMPField {
-  public static let type = 0
-  public static let code = 1
-  public static let checksum = 2
-  public static let rest = 4
+  @inlinable public static var type: Int { 0 }
+  @inlinable public static var code: Int { 1 }
+  @inlinable public static var checksum: Int { 2 }
+  @inlinable public static var rest: Int { 4 }
 }
 
 /// A view of a message of either family.
@@ -35,7 +35,7 @@ public struct ICMPHeader: Hashable, Sendable, BitwiseCopyable {
   public var code: UInt8
   public var rest: UInt32
 
-  public static let encodedLength = 8
+  @inlinable public static var encodedLength: Int { 8 }
 
   public init(type: UInt8, code: UInt8 = 0, rest: UInt32 = 0) {
     self.type = type

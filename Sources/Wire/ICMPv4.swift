@@ -4,15 +4,15 @@
 
 /// Message types of RFC 792.
 public enum ICMPv4Type {
-  public static let echoReply: UInt8 = 0
-  public static let destinationUnreachable: UInt8 = 3
-  public static let sourceQuench: UInt8 = 4
-  public static let redirect: UInt8 = 5
-  public static let echoRequest: UInt8 = 8
+  @inlinable public static var echoReply: UInt8 { 0 }
+  @inlinable public static var destinationUnreachable: UInt8 { 3 }
+  @inlinable public static var sourceQuench: UInt8 { 4 }
+  @inlinable public static var redirect: UInt8 { 5 }
+  @inlinable public static var echoRequest: UInt8 { 8 }
   /// RFC 1256.
-  public static let routerAdvertisement: UInt8 = 9
-  public static let timeExceeded: UInt8 = 11
-  public static let parameterProblem: UInt8 = 12
+  @inlinable public static var routerAdvertisement: UInt8 { 9 }
+  @inlinable public static var timeExceeded: UInt8 { 11 }
+  @inlinable public static var parameterProblem: UInt8 { 12 }
 
   /// Whether a message is an error: no error may be sent about one (RFC 1122 §3.2.2).
   public static func isError(_ type: UInt8) -> Bool {
@@ -25,21 +25,21 @@ public enum ICMPv4Type {
 
 /// Codes of destination unreachable (RFC 792, RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1).
 public enum ICMPv4Unreachable {
-  public static let network: UInt8 = 0
-  public static let host: UInt8 = 1
-  public static let protocolNumber: UInt8 = 2
-  public static let port: UInt8 = 3
+  @inlinable public static var network: UInt8 { 0 }
+  @inlinable public static var host: UInt8 { 1 }
+  @inlinable public static var protocolNumber: UInt8 { 2 }
+  @inlinable public static var port: UInt8 { 3 }
   /// With the next hop's MTU in the low half of `rest` (RFC 1191 §4).
-  public static let fragmentationNeeded: UInt8 = 4
-  public static let networkProhibited: UInt8 = 9
-  public static let hostProhibited: UInt8 = 10
-  public static let prohibited: UInt8 = 13
+  @inlinable public static var fragmentationNeeded: UInt8 { 4 }
+  @inlinable public static var networkProhibited: UInt8 { 9 }
+  @inlinable public static var hostProhibited: UInt8 { 10 }
+  @inlinable public static var prohibited: UInt8 { 13 }
 }
 
 /// Codes of time exceeded.
 public enum ICMPv4TimeExceeded {
-  public static let inTransit: UInt8 = 0
-  public static let reassembly: UInt8 = 1
+  @inlinable public static var inTransit: UInt8 { 0 }
+  @inlinable public static var reassembly: UInt8 { 1 }
 }
 
 /// A view of a message.

@@ -4,16 +4,16 @@
 
 /// Message types of RFC 4443 and RFC 4861.
 public enum ICMPv6Type {
-  public static let destinationUnreachable: UInt8 = 1
-  public static let packetTooBig: UInt8 = 2
-  public static let timeExceeded: UInt8 = 3
-  public static let parameterProblem: UInt8 = 4
-  public static let echoRequest: UInt8 = 128
-  public static let echoReply: UInt8 = 129
-  public static let routerSolicitation: UInt8 = 133
-  public static let routerAdvertisement: UInt8 = 134
-  public static let neighborSolicitation: UInt8 = 135
-  public static let neighborAdvertisement: UInt8 = 136
+  @inlinable public static var destinationUnreachable: UInt8 { 1 }
+  @inlinable public static var packetTooBig: UInt8 { 2 }
+  @inlinable public static var timeExceeded: UInt8 { 3 }
+  @inlinable public static var parameterProblem: UInt8 { 4 }
+  @inlinable public static var echoRequest: UInt8 { 128 }
+  @inlinable public static var echoReply: UInt8 { 129 }
+  @inlinable public static var routerSolicitation: UInt8 { 133 }
+  @inlinable public static var routerAdvertisement: UInt8 { 134 }
+  @inlinable public static var neighborSolicitation: UInt8 { 135 }
+  @inlinable public static var neighborAdvertisement: UInt8 { 136 }
 
   /// Whether a message is an error (RFC 4443 §2.1).
   public static func isError(_ type: UInt8) -> Bool { type < 128 }

@@ -5,39 +5,39 @@
 
 /// Values of the IPv4 protocol and the IPv6 next-header field.
 public enum IPProtocol {
-  public static let hopByHop: UInt8 = 0
-  public static let icmp: UInt8 = 1
-  public static let tcp: UInt8 = 6
-  public static let udp: UInt8 = 17
-  public static let routing: UInt8 = 43
-  public static let fragment: UInt8 = 44
-  public static let authentication: UInt8 = 51
-  public static let icmpV6: UInt8 = 58
-  public static let noNextHeader: UInt8 = 59
-  public static let destinationOptions: UInt8 = 60
-  public static let mobility: UInt8 = 135
+  @inlinable public static var hopByHop: UInt8 { 0 }
+  @inlinable public static var icmp: UInt8 { 1 }
+  @inlinable public static var tcp: UInt8 { 6 }
+  @inlinable public static var udp: UInt8 { 17 }
+  @inlinable public static var routing: UInt8 { 43 }
+  @inlinable public static var fragment: UInt8 { 44 }
+  @inlinable public static var authentication: UInt8 { 51 }
+  @inlinable public static var icmpV6: UInt8 { 58 }
+  @inlinable public static var noNextHeader: UInt8 { 59 }
+  @inlinable public static var destinationOptions: UInt8 { 60 }
+  @inlinable public static var mobility: UInt8 { 135 }
 }
 
 /// Offsets in the header.
 public enum IPv4Field {
-  public static let versionAndLength = 0
-  public static let trafficClass = 1
-  public static let totalLength = 2
-  public static let identification = 4
-  public static let fragment = 6
-  public static let timeToLive = 8
-  public static let protocolNumber = 9
-  public static let checksum = 10
-  public static let source = 12
-  public static let destination = 16
+  @inlinable public static var versionAndLength: Int { 0 }
+  @inlinable public static var trafficClass: Int { 1 }
+  @inlinable public static var totalLength: Int { 2 }
+  @inlinable public static var identification: Int { 4 }
+  @inlinable public static var fragment: Int { 6 }
+  @inlinable public static var timeToLive: Int { 8 }
+  @inlinable public static var protocolNumber: Int { 9 }
+  @inlinable public static var checksum: Int { 10 }
+  @inlinable public static var source: Int { 12 }
+  @inlinable public static var destination: Int { 16 }
 }
 
 /// Bits of the word at `IPv4Field.fragment`.
 public enum IPv4FragmentBits {
-  public static let dontFragment: UInt16 = 0x4000
-  public static let moreFragments: UInt16 = 0x2000
+  @inlinable public static var dontFragment: UInt16 { 0x4000 }
+  @inlinable public static var moreFragments: UInt16 { 0x2000 }
   /// The offset in units of eight bytes.
-  public static let offset: UInt16 = 0x1fff
+  @inlinable public static var offset: UInt16 { 0x1fff }
 }
 
 /// A view of an IPv4 packet. After the check no getter reads outside it.
@@ -48,7 +48,7 @@ public struct IPv4Packet: BitwiseCopyable {
   public let headerLength: Int
 
   /// Nil unless header and payload are complete. The checksum is a question of its own.
-  @inline(__always)
+  @inlinable @inline(__always)
   public init?(checking bytes: ByteView) {
     guard bytes.count >= IPv4Header.encodedLength else { return nil }
     let first = bytes[IPv4Field.versionAndLength]
@@ -61,40 +61,44 @@ public struct IPv4Packet: BitwiseCopyable {
     self.headerLength = headerLength
   }
 
-  @inline(__always) public var trafficClass: UInt8 { bytes[IPv4Field.trafficClass] }
-  @inline(__always) public var identification: UInt16 { bytes.uint16(at: IPv4Field.identification) }
-  @inline(__always)
+  @inlinable @inline(__always) public var trafficClass: UInt8 { bytes[IPv4Field.trafficClass] }
+  @inlinable @inline(__always) public var identification: UInt16 {
+    bytes.uint16(at: IPv4Field.identification)
+  }
+  @inlinable @inline(__always)
   public var dontFragment: Bool {
     bytes.uint16(at: IPv4Field.fragment) & IPv4FragmentBits.dontFragment != 0
   }
-  @inline(__always)
+  @inlinable @inline(__always)
   public var moreFragments: Bool {
     bytes.uint16(at: IPv4Field.fragment) & IPv4FragmentBits.moreFragments != 0
   }
   /// Where the payload lies in the datagram, in bytes: 0, 8, ... 65528.
-  @inline(__always)
+  @inlinable @inline(__always)
   public var fragmentOffset: Int {
     Int(bytes.uint16(at: IPv4Field.fragment) & IPv4FragmentBits.offset) &* 8
   }
   /// Whether this is a part of a datagram and not all of it.
-  @inline(__always)
+  @inlinable @inline(__always)
   public var isFragment: Bool {
     bytes.uint16(at: IPv4Field.fragment)
       & (IPv4FragmentBits.offset | IPv4FragmentBits.moreFragments) != 0
   }
-  @inline(__always) public var timeToLive: UInt8 { bytes[IPv4Field.timeToLive] }
-  @inline(__always) public var protocolNumber: UInt8 { bytes[IPv4Field.protocolNumber] }
-  @inline(__always) public var checksum: UInt16 { bytes.uint16(at: IPv4Field.checksum) }
-  @inline(__always) public var source: IPAddress { bytes.ipv4Address(at: IPv4Field.source) }
-  @inline(__always) public var destination: IPAddress {
+  @inlinable @inline(__always) public var timeToLive: UInt8 { bytes[IPv4Field.timeToLive] }
+  @inlinable @inline(__always) public var protocolNumber: UInt8 { bytes[IPv4Field.protocolNumber] }
+  @inlinable @inline(__always) public var checksum: UInt16 { bytes.uint16(at: IPv4Field.checksum) }
+  @inlinable @inline(__always) public var source: IPAddress {
+    bytes.ipv4Address(at: IPv4Field.source)
+  }
+  @inlinable @inline(__always) public var destination: IPAddress {
     bytes.ipv4Address(at: IPv4Field.destination)
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public var header: ByteView { ByteView(bytes.base, count: headerLength) }
-  @inline(__always)
+  @inlinable @inline(__always)
   public var payload: ByteView { bytes.dropFirst(headerLength) }
-  @inline(__always)
+  @inlinable @inline(__always)
   public var isHeaderChecksumValid: Bool { Checksum.isValid(header) }
 }
 
@@ -130,12 +134,12 @@ public struct IPv4Header: Hashable, Sendable, BitwiseCopyable {
   /// DSCP and ECN.
   public var trafficClass: UInt8
 
-  public static let encodedLength = 20
-  public static let maxPayloadLength = 65535 - 20
+  @inlinable public static var encodedLength: Int { 20 }
+  @inlinable public static var maxPayloadLength: Int { 65535 - 20 }
   /// The first byte of a header without options: version 4, five words.
-  public static let versionAndLength: UInt8 = 0x45
+  @inlinable public static var versionAndLength: UInt8 { 0x45 }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(
     source: IPAddress, destination: IPAddress, protocolNumber: UInt8, payloadLength: Int,
     identification: UInt16 = 0, dontFragment: Bool = false, moreFragments: Bool = false,
@@ -153,7 +157,7 @@ public struct IPv4Header: Hashable, Sendable, BitwiseCopyable {
     self.trafficClass = trafficClass
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(_ packet: IPv4Packet) {
     self.init(
       source: packet.source, destination: packet.destination,
@@ -165,7 +169,7 @@ public struct IPv4Header: Hashable, Sendable, BitwiseCopyable {
 
   /// Writes the header with its checksum. Returns the bytes written:
   /// `encodedLength`, or 0 if they don't fit or the payload is longer than IPv4 can say.
-  @inline(__always) @discardableResult
+  @inlinable @inline(__always) @discardableResult
   public func emit(into out: MutableByteView) -> Int {
     guard out.count >= IPv4Header.encodedLength, payloadLength >= 0,
       payloadLength <= IPv4Header.maxPayloadLength

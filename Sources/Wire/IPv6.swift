@@ -5,26 +5,26 @@
 
 /// Offsets in the header.
 public enum IPv6Field {
-  public static let version = 0
-  public static let payloadLength = 4
-  public static let nextHeader = 6
-  public static let hopLimit = 7
-  public static let source = 8
-  public static let destination = 24
+  @inlinable public static var version: Int { 0 }
+  @inlinable public static var payloadLength: Int { 4 }
+  @inlinable public static var nextHeader: Int { 6 }
+  @inlinable public static var hopLimit: Int { 7 }
+  @inlinable public static var source: Int { 8 }
+  @inlinable public static var destination: Int { 24 }
 }
 
 /// Offsets in an extension header (RFC 8200 §4).
 public enum IPv6ExtensionField {
-  public static let nextHeader = 0
+  @inlinable public static var nextHeader: Int { 0 }
   /// In units of eight bytes beyond the first eight; the authentication header's in units of four beyond the
   /// first eight (RFC 4302 §2.2).
-  public static let length = 1
+  @inlinable public static var length: Int { 1 }
   /// Of a fragment header (§4.5): offset in units of eight bytes in the upper 13 bits, and the M flag.
-  public static let fragment = 2
-  public static let identification = 4
+  @inlinable public static var fragment: Int { 2 }
+  @inlinable public static var identification: Int { 4 }
   /// Bytes of the shortest, and of a fragment header.
-  public static let minimumLength = 8
-  public static let fragmentOffsetMask: UInt16 = 0xfff8
+  @inlinable public static var minimumLength: Int { 8 }
+  @inlinable public static var fragmentOffsetMask: UInt16 { 0xfff8 }
 }
 
 /// A view of an IPv6 packet. After the check no getter reads outside it.
@@ -34,7 +34,7 @@ public struct IPv6Packet: BitwiseCopyable {
 
   /// Nil unless header and payload are complete, and for IPv4-mapped addresses,
   /// which are no addresses of packets and would be taken for IPv4 here.
-  @inline(__always)
+  @inlinable @inline(__always)
   public init?(checking bytes: ByteView) {
     guard bytes.count >= IPv6Header.encodedLength, bytes[IPv6Field.version] >> 4 == 6 else {
       return nil
@@ -47,20 +47,22 @@ public struct IPv6Packet: BitwiseCopyable {
     self.bytes = ByteView(bytes.base, count: length)
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public var trafficClass: UInt8 {
     UInt8(truncatingIfNeeded: bytes.uint16(at: IPv6Field.version) >> 4)
   }
-  @inline(__always)
+  @inlinable @inline(__always)
   public var flowLabel: UInt32 { bytes.uint32(at: IPv6Field.version) & 0xf_ffff }
-  @inline(__always) public var nextHeader: UInt8 { bytes[IPv6Field.nextHeader] }
-  @inline(__always) public var hopLimit: UInt8 { bytes[IPv6Field.hopLimit] }
-  @inline(__always) public var source: IPAddress { bytes.ipv6Address(at: IPv6Field.source) }
-  @inline(__always) public var destination: IPAddress {
+  @inlinable @inline(__always) public var nextHeader: UInt8 { bytes[IPv6Field.nextHeader] }
+  @inlinable @inline(__always) public var hopLimit: UInt8 { bytes[IPv6Field.hopLimit] }
+  @inlinable @inline(__always) public var source: IPAddress {
+    bytes.ipv6Address(at: IPv6Field.source)
+  }
+  @inlinable @inline(__always) public var destination: IPAddress {
     bytes.ipv6Address(at: IPv6Field.destination)
   }
   /// All behind the header, extension headers included.
-  @inline(__always)
+  @inlinable @inline(__always)
   public var payload: ByteView { bytes.dropFirst(IPv6Header.encodedLength) }
 
   /// The transport header behind the extension headers; nil if the chain is cut off,
@@ -133,9 +135,9 @@ public struct IPv6Header: Hashable, Sendable, BitwiseCopyable {
   /// 20 bits.
   public var flowLabel: UInt32
 
-  public static let encodedLength = 40
+  @inlinable public static var encodedLength: Int { 40 }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(
     source: IPAddress, destination: IPAddress, nextHeader: UInt8, payloadLength: Int,
     hopLimit: UInt8 = 64, trafficClass: UInt8 = 0, flowLabel: UInt32 = 0
@@ -149,7 +151,7 @@ public struct IPv6Header: Hashable, Sendable, BitwiseCopyable {
     self.flowLabel = flowLabel
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(_ packet: IPv6Packet) {
     self.init(
       source: packet.source, destination: packet.destination, nextHeader: packet.nextHeader,
@@ -159,7 +161,7 @@ public struct IPv6Header: Hashable, Sendable, BitwiseCopyable {
 
   /// Returns the bytes written: `encodedLength`, or 0 if they don't fit or the
   /// payload is longer than the field can say.
-  @inline(__always) @discardableResult
+  @inlinable @inline(__always) @discardableResult
   public func emit(into out: MutableByteView) -> Int {
     guard out.count >= IPv6Header.encodedLength, payloadLength >= 0, payloadLength <= 0xffff
     else { return 0 }

@@ -4,33 +4,33 @@
 
 /// Offsets in the header, for those who patch a template.
 public enum TCPField {
-  public static let sourcePort = 0
-  public static let destinationPort = 2
-  public static let sequence = 4
-  public static let acknowledgement = 8
-  public static let dataOffset = 12
-  public static let flags = 13
-  public static let window = 14
-  public static let checksum = 16
-  public static let urgentPointer = 18
-  public static let options = 20
+  @inlinable public static var sourcePort: Int { 0 }
+  @inlinable public static var destinationPort: Int { 2 }
+  @inlinable public static var sequence: Int { 4 }
+  @inlinable public static var acknowledgement: Int { 8 }
+  @inlinable public static var dataOffset: Int { 12 }
+  @inlinable public static var flags: Int { 13 }
+  @inlinable public static var window: Int { 14 }
+  @inlinable public static var checksum: Int { 16 }
+  @inlinable public static var urgentPointer: Int { 18 }
+  @inlinable public static var options: Int { 20 }
 }
 
 /// The control bits.
 public struct TCPFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
   public let rawValue: UInt8
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-  public static let fin = TCPFlags(rawValue: 0x01)
-  public static let syn = TCPFlags(rawValue: 0x02)
-  public static let rst = TCPFlags(rawValue: 0x04)
-  public static let psh = TCPFlags(rawValue: 0x08)
-  public static let ack = TCPFlags(rawValue: 0x10)
-  public static let urg = TCPFlags(rawValue: 0x20)
-  public static let ece = TCPFlags(rawValue: 0x40)
-  public static let cwr = TCPFlags(rawValue: 0x80)
+  @inlinable public static var fin: TCPFlags { TCPFlags(rawValue: 0x01) }
+  @inlinable public static var syn: TCPFlags { TCPFlags(rawValue: 0x02) }
+  @inlinable public static var rst: TCPFlags { TCPFlags(rawValue: 0x04) }
+  @inlinable public static var psh: TCPFlags { TCPFlags(rawValue: 0x08) }
+  @inlinable public static var ack: TCPFlags { TCPFlags(rawValue: 0x10) }
+  @inlinable public static var urg: TCPFlags { TCPFlags(rawValue: 0x20) }
+  @inlinable public static var ece: TCPFlags { TCPFlags(rawValue: 0x40) }
+  @inlinable public static var cwr: TCPFlags { TCPFlags(rawValue: 0x80) }
 }
 
 /// A view of a segment. After the check no getter reads outside it.
@@ -40,7 +40,7 @@ public struct TCPPacket: BitwiseCopyable {
   public let headerLength: Int
 
   /// Nil unless the header is complete. The checksum is a question of its own.
-  @inline(__always)
+  @inlinable @inline(__always)
   public init?(checking bytes: ByteView) {
     guard bytes.count >= TCPHeader.minimumLength else { return nil }
     let headerLength = Int(bytes[TCPField.dataOffset] >> 4) &* 4
@@ -51,28 +51,32 @@ public struct TCPPacket: BitwiseCopyable {
     self.headerLength = headerLength
   }
 
-  @inline(__always) public var sourcePort: UInt16 { bytes.uint16(at: TCPField.sourcePort) }
-  @inline(__always)
+  @inlinable @inline(__always) public var sourcePort: UInt16 {
+    bytes.uint16(at: TCPField.sourcePort)
+  }
+  @inlinable @inline(__always)
   public var destinationPort: UInt16 { bytes.uint16(at: TCPField.destinationPort) }
-  @inline(__always) public var sequence: UInt32 { bytes.uint32(at: TCPField.sequence) }
-  @inline(__always)
+  @inlinable @inline(__always) public var sequence: UInt32 { bytes.uint32(at: TCPField.sequence) }
+  @inlinable @inline(__always)
   public var acknowledgement: UInt32 { bytes.uint32(at: TCPField.acknowledgement) }
-  @inline(__always)
+  @inlinable @inline(__always)
   public var flags: TCPFlags { TCPFlags(rawValue: bytes[TCPField.flags]) }
   /// As on the wire, not scaled.
-  @inline(__always) public var window: UInt16 { bytes.uint16(at: TCPField.window) }
-  @inline(__always) public var checksum: UInt16 { bytes.uint16(at: TCPField.checksum) }
-  @inline(__always) public var urgentPointer: UInt16 { bytes.uint16(at: TCPField.urgentPointer) }
+  @inlinable @inline(__always) public var window: UInt16 { bytes.uint16(at: TCPField.window) }
+  @inlinable @inline(__always) public var checksum: UInt16 { bytes.uint16(at: TCPField.checksum) }
+  @inlinable @inline(__always) public var urgentPointer: UInt16 {
+    bytes.uint16(at: TCPField.urgentPointer)
+  }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public var optionBytes: ByteView {
     bytes.slice(
       at: TCPHeader.minimumLength, count: headerLength &- TCPHeader.minimumLength)
   }
-  @inline(__always) public var options: TCPOptions { TCPOptions(optionBytes) }
-  @inline(__always) public var payload: ByteView { bytes.dropFirst(headerLength) }
+  @inlinable @inline(__always) public var options: TCPOptions { TCPOptions(optionBytes) }
+  @inlinable @inline(__always) public var payload: ByteView { bytes.dropFirst(headerLength) }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public func isChecksumValid(source: IPAddress, destination: IPAddress) -> Bool {
     var sum = Checksum(
       source: source, destination: destination, protocolNumber: IPProtocol.tcp,
@@ -93,10 +97,10 @@ public struct TCPHeader: Hashable, Sendable, BitwiseCopyable {
   public var urgentPointer: UInt16
   public var options: TCPOptions
 
-  public static let minimumLength = 20
-  public static let maximumLength = 60
+  @inlinable public static var minimumLength: Int { 20 }
+  @inlinable public static var maximumLength: Int { 60 }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(
     sourcePort: UInt16, destinationPort: UInt16, sequence: UInt32, acknowledgement: UInt32,
     flags: TCPFlags, window: UInt16, urgentPointer: UInt16 = 0,
@@ -112,7 +116,7 @@ public struct TCPHeader: Hashable, Sendable, BitwiseCopyable {
     self.options = options
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(_ packet: TCPPacket) {
     self.init(
       sourcePort: packet.sourcePort, destinationPort: packet.destinationPort,
@@ -121,12 +125,12 @@ public struct TCPHeader: Hashable, Sendable, BitwiseCopyable {
   }
 
   /// 20...60, a multiple of four.
-  @inline(__always)
+  @inlinable @inline(__always)
   public var encodedLength: Int { TCPHeader.minimumLength &+ options.encodedLength }
 
   /// Writes the header with a zero checksum field. Returns the bytes written:
   /// `encodedLength`, or 0 if they don't fit.
-  @inline(__always) @discardableResult
+  @inlinable @inline(__always) @discardableResult
   public func emit(into out: MutableByteView) -> Int {
     let length = encodedLength
     guard out.count >= length else { return 0 }
@@ -145,7 +149,7 @@ public struct TCPHeader: Hashable, Sendable, BitwiseCopyable {
 
   /// Writes the header with the checksum over pseudo header, header and `payload`,
   /// which is or will be sent behind it.
-  @inline(__always) @discardableResult
+  @inlinable @inline(__always) @discardableResult
   public func emit(
     into out: MutableByteView, payload: ByteView, source: IPAddress, destination: IPAddress
   ) -> Int {
@@ -162,7 +166,7 @@ public struct TCPHeader: Hashable, Sendable, BitwiseCopyable {
 
   /// Writes the header with the folded sum of the pseudo header in the checksum
   /// field: for a frame whose checksum the link completes, GSO frames included.
-  @inline(__always) @discardableResult
+  @inlinable @inline(__always) @discardableResult
   public func emitPartialChecksum(
     into out: MutableByteView, payloadLength: Int, source: IPAddress, destination: IPAddress
   ) -> Int {

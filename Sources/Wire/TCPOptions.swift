@@ -19,7 +19,7 @@ public struct SACKBlock: Hashable, Sendable, BitwiseCopyable {
   public var start: UInt32
   public var end: UInt32
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(start: UInt32, end: UInt32) {
     self.start = start
     self.end = end
@@ -28,21 +28,21 @@ public struct SACKBlock: Hashable, Sendable, BitwiseCopyable {
 
 /// Up to four blocks, in place.
 public struct SACKBlocks: Hashable, Sendable, BitwiseCopyable {
-  private var first = SACKBlock(start: 0, end: 0)
-  private var second = SACKBlock(start: 0, end: 0)
-  private var third = SACKBlock(start: 0, end: 0)
-  private var fourth = SACKBlock(start: 0, end: 0)
+  @usableFromInline var first = SACKBlock(start: 0, end: 0)
+  @usableFromInline var second = SACKBlock(start: 0, end: 0)
+  @usableFromInline var third = SACKBlock(start: 0, end: 0)
+  @usableFromInline var fourth = SACKBlock(start: 0, end: 0)
   public private(set) var count = 0
 
-  public static let capacity = 4
+  @inlinable public static var capacity: Int { 4 }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init() {}
 
-  @inline(__always) public var isEmpty: Bool { count == 0 }
+  @inlinable @inline(__always) public var isEmpty: Bool { count == 0 }
 
   /// - Parameter index: 0..<count; the fourth block for anything beyond.
-  @inline(__always)
+  @inlinable @inline(__always)
   public subscript(index: Int) -> SACKBlock {
     switch index {
     case 0: first
@@ -69,7 +69,7 @@ public struct TCPTimestamps: Hashable, Sendable, BitwiseCopyable {
   public var value: UInt32
   public var echo: UInt32
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(value: UInt32, echo: UInt32) {
     self.value = value
     self.echo = echo
@@ -85,7 +85,7 @@ public struct TCPOptions: Hashable, Sendable, BitwiseCopyable {
   public var timestamps: TCPTimestamps?
   public var sackBlocks = SACKBlocks()
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init() {}
 
   /// Reads the options between the fixed header and the data, for any bytes.
@@ -132,14 +132,14 @@ public struct TCPOptions: Hashable, Sendable, BitwiseCopyable {
   }
 
   /// Bytes on the wire, a multiple of four, at most 40.
-  @inline(__always)
+  @inlinable @inline(__always)
   public var encodedLength: Int {
     let sack = writableBlocks
     return lengthWithoutSACK &+ (sack == 0 ? 0 : 4 &+ sack &* 8)
   }
 
-  @inline(__always)
-  private var lengthWithoutSACK: Int {
+  @inlinable @inline(__always)
+  var lengthWithoutSACK: Int {
     var length = maximumSegmentSize == nil ? 0 : 4
     if timestamps != nil {
       length &+= 12
@@ -150,8 +150,8 @@ public struct TCPOptions: Hashable, Sendable, BitwiseCopyable {
   }
 
   /// Blocks that have room beside the other options: three with timestamps.
-  @inline(__always)
-  private var writableBlocks: Int {
+  @inlinable @inline(__always)
+  var writableBlocks: Int {
     min(sackBlocks.count, (40 &- 4 &- lengthWithoutSACK) / 8)
   }
 

@@ -4,18 +4,18 @@
 
 /// Offsets in the header, for those who patch a template.
 public enum UDPField {
-  public static let sourcePort = 0
-  public static let destinationPort = 2
-  public static let length = 4
-  public static let checksum = 6
+  @inlinable public static var sourcePort: Int { 0 }
+  @inlinable public static var destinationPort: Int { 2 }
+  @inlinable public static var length: Int { 4 }
+  @inlinable public static var checksum: Int { 6 }
 }
 
 /// Port numbers with a meaning to a network (IANA).
 public enum UDPPort {
-  public static let dns: UInt16 = 53
-  public static let dhcpServer: UInt16 = 67
-  public static let dhcpClient: UInt16 = 68
-  public static let dhcpV6Client: UInt16 = 546
+  @inlinable public static var dns: UInt16 { 53 }
+  @inlinable public static var dhcpServer: UInt16 { 67 }
+  @inlinable public static var dhcpClient: UInt16 { 68 }
+  @inlinable public static var dhcpV6Client: UInt16 { 546 }
 }
 
 /// A view of a datagram. After the check no getter reads outside it.
@@ -24,7 +24,7 @@ public struct UDPPacket: BitwiseCopyable {
   public let bytes: ByteView
 
   /// Nil unless header and payload are complete. The checksum is a question of its own.
-  @inline(__always)
+  @inlinable @inline(__always)
   public init?(checking bytes: ByteView) {
     guard bytes.count >= UDPHeader.encodedLength else { return nil }
     let length = Int(bytes.uint16(at: UDPField.length))
@@ -32,14 +32,18 @@ public struct UDPPacket: BitwiseCopyable {
     self.bytes = ByteView(bytes.base, count: length)
   }
 
-  @inline(__always) public var sourcePort: UInt16 { bytes.uint16(at: UDPField.sourcePort) }
-  @inline(__always)
+  @inlinable @inline(__always) public var sourcePort: UInt16 {
+    bytes.uint16(at: UDPField.sourcePort)
+  }
+  @inlinable @inline(__always)
   public var destinationPort: UInt16 { bytes.uint16(at: UDPField.destinationPort) }
-  @inline(__always) public var checksum: UInt16 { bytes.uint16(at: UDPField.checksum) }
-  @inline(__always) public var payload: ByteView { bytes.dropFirst(UDPHeader.encodedLength) }
+  @inlinable @inline(__always) public var checksum: UInt16 { bytes.uint16(at: UDPField.checksum) }
+  @inlinable @inline(__always) public var payload: ByteView {
+    bytes.dropFirst(UDPHeader.encodedLength)
+  }
 
   /// Without a checksum an IPv4 datagram is valid and an IPv6 datagram isn't.
-  @inline(__always)
+  @inlinable @inline(__always)
   public func isChecksumValid(source: IPAddress, destination: IPAddress) -> Bool {
     if checksum == 0 { return source.isV4 }
     var sum = Checksum(
@@ -56,17 +60,17 @@ public struct UDPHeader: Hashable, Sendable, BitwiseCopyable {
   /// 0...65527.
   public var payloadLength: Int
 
-  public static let encodedLength = 8
-  public static let maxPayloadLength = 65535 - 8
+  @inlinable public static var encodedLength: Int { 8 }
+  @inlinable public static var maxPayloadLength: Int { 65535 - 8 }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(sourcePort: UInt16, destinationPort: UInt16, payloadLength: Int) {
     self.sourcePort = sourcePort
     self.destinationPort = destinationPort
     self.payloadLength = payloadLength
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(_ packet: UDPPacket) {
     self.init(
       sourcePort: packet.sourcePort, destinationPort: packet.destinationPort,
@@ -75,7 +79,7 @@ public struct UDPHeader: Hashable, Sendable, BitwiseCopyable {
 
   /// Writes the header with a zero checksum field. Returns the bytes written:
   /// `encodedLength`, or 0 if they don't fit or the payload is longer than UDP can say.
-  @inline(__always) @discardableResult
+  @inlinable @inline(__always) @discardableResult
   public func emit(into out: MutableByteView) -> Int {
     guard out.count >= UDPHeader.encodedLength, payloadLength >= 0,
       payloadLength <= UDPHeader.maxPayloadLength
@@ -90,7 +94,7 @@ public struct UDPHeader: Hashable, Sendable, BitwiseCopyable {
 
   /// Writes the header with the checksum over pseudo header, header and `payload`,
   /// which is or will be sent behind it and has `payloadLength` bytes.
-  @inline(__always) @discardableResult
+  @inlinable @inline(__always) @discardableResult
   public func emit(
     into out: MutableByteView, payload: ByteView, source: IPAddress, destination: IPAddress
   ) -> Int {
@@ -107,7 +111,7 @@ public struct UDPHeader: Hashable, Sendable, BitwiseCopyable {
 
   /// Writes the header with the folded sum of the pseudo header in the checksum
   /// field: for a frame whose checksum the link completes.
-  @inline(__always) @discardableResult
+  @inlinable @inline(__always) @discardableResult
   public func emitPartialChecksum(
     into out: MutableByteView, source: IPAddress, destination: IPAddress
   ) -> Int {

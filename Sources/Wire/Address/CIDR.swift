@@ -17,8 +17,8 @@ public struct CIDR: Hashable, Sendable, BitwiseCopyable {
   }
 
   /// The mask over the 16 bytes (for IPv4 its last 32 bits are the netmask).
-  @inline(__always)
-  private var mask: (high: UInt64, low: UInt64) {
+  @inlinable @inline(__always)
+  var mask: (high: UInt64, low: UInt64) {
     let bits = address.isV4 ? prefixLength + 96 : prefixLength
     // Smart shifts: a shift by 64 gives 0 and doesn't trap.
     let high = ~UInt64(0) << (64 - min(bits, 64))
@@ -44,7 +44,7 @@ public struct CIDR: Hashable, Sendable, BitwiseCopyable {
   public func nth(_ number: UInt32) -> IPAddress { IPAddress(v4: network.v4 &+ number) }
 
   /// Whether `other` is of the same family and lies in this network.
-  @inline(__always)
+  @inlinable @inline(__always)
   public func contains(_ other: IPAddress) -> Bool {
     let mask = mask
     return (address.high ^ other.high) & mask.high == 0

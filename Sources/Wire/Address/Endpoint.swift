@@ -7,7 +7,7 @@ public struct Endpoint: Hashable, Sendable, BitwiseCopyable {
   public var address: IPAddress
   public var port: UInt16
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(_ address: IPAddress, port: UInt16) {
     self.address = address
     self.port = port

@@ -13,42 +13,42 @@ public struct IPAddress: Hashable, Sendable, BitwiseCopyable {
   /// The last eight bytes as a big-endian number. 0x0000ffff_aabbccdd for IPv4.
   public var low: UInt64
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(high: UInt64, low: UInt64) {
     self.high = high
     self.low = low
   }
 
   /// - Parameter v4: the address as a number: 192.168.5.2 is 0xc0a80502.
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(v4: UInt32) {
     high = 0
     low = 0x0000_ffff_0000_0000 | UInt64(v4)
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8) {
     self.init(v4: UInt32(a) << 24 | UInt32(b) << 16 | UInt32(c) << 8 | UInt32(d))
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public var isV4: Bool { high == 0 && low >> 32 == 0xffff }
 
   /// The IPv4 address as a number; the last 32 bits of an IPv6 address.
-  @inline(__always)
+  @inlinable @inline(__always)
   public var v4: UInt32 { UInt32(truncatingIfNeeded: low) }
 
   /// The number of bits of an address of this family: 32 or 128.
-  @inline(__always)
+  @inlinable @inline(__always)
   public var bitWidth: Int { isV4 ? 32 : 128 }
 }
 
 extension IPAddress {
-  public static let anyV4 = IPAddress(v4: 0)
-  public static let broadcastV4 = IPAddress(v4: 0xffff_ffff)
-  public static let loopbackV4 = IPAddress(127, 0, 0, 1)
-  public static let anyV6 = IPAddress(high: 0, low: 0)
-  public static let loopbackV6 = IPAddress(high: 0, low: 1)
+  @inlinable public static var anyV4: IPAddress { IPAddress(v4: 0) }
+  @inlinable public static var broadcastV4: IPAddress { IPAddress(v4: 0xffff_ffff) }
+  @inlinable public static var loopbackV4: IPAddress { IPAddress(127, 0, 0, 1) }
+  @inlinable public static var anyV6: IPAddress { IPAddress(high: 0, low: 0) }
+  @inlinable public static var loopbackV6: IPAddress { IPAddress(high: 0, low: 1) }
 
   /// 0.0.0.0 or ::
   public var isUnspecified: Bool { isV4 ? v4 == 0 : high == 0 && low == 0 }

@@ -7,7 +7,7 @@ public struct MACAddress: Hashable, Sendable, BitwiseCopyable {
   public let rawValue: UInt64
 
   /// Bits above the 48th are dropped.
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(_ rawValue: UInt64) { self.rawValue = rawValue & 0xffff_ffff_ffff }
 
   public init(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8, _ e: UInt8, _ f: UInt8) {
@@ -15,21 +15,21 @@ public struct MACAddress: Hashable, Sendable, BitwiseCopyable {
     self.init(high | UInt64(d) << 16 | UInt64(e) << 8 | UInt64(f))
   }
 
-  public static let zero = MACAddress(0)
-  public static let broadcast = MACAddress(0xffff_ffff_ffff)
+  @inlinable public static var zero: MACAddress { MACAddress(0) }
+  @inlinable public static var broadcast: MACAddress { MACAddress(0xffff_ffff_ffff) }
   /// The nearest bridge's group (IEEE 802.1Q, 8.6.3).
-  public static let nearestBridge = MACAddress(0x0180_c200_000e)
+  @inlinable public static var nearestBridge: MACAddress { MACAddress(0x0180_c200_000e) }
 
   /// Group address: broadcast or multicast.
-  @inline(__always)
+  @inlinable @inline(__always)
   public var isMulticast: Bool { rawValue >> 40 & 1 != 0 }
 
   /// 01:80:c2:00:00:0x: bridge protocols and pause frames, which no bridge passes on (IEEE 802.1Q, 8.6.3).
-  @inline(__always)
+  @inlinable @inline(__always)
   public var isBridgeGroup: Bool { rawValue & ~0xf == 0x0180_c200_0000 }
 
   /// Whether one station can have it: neither a group address nor all zero.
-  @inline(__always)
+  @inlinable @inline(__always)
   public var isUnicast: Bool { !isMulticast && rawValue != 0 }
 
   /// The six bytes as an array of C is imported.
