@@ -115,7 +115,7 @@ struct ControlAPITests {
       })
     #expect(network.captures.count == 1)
     Descriptor.close(fd)
-    #expect(fixture.until { network.captures.isEmpty })
+    #expect(fixture.until { network.captures.count == 0 })
     #expect(fixture.until { fixture.requests().last == "stopCapture" })
   }
 

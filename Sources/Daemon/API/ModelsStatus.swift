@@ -29,7 +29,8 @@ package struct ConfigReport: Codable, Sendable {
   package var error: String?
 }
 
-package enum NetworkState: String, Codable, Sendable {
+/// What a network does, as its reports say it; what it has meanwhile is in NetworkState.
+package enum NetworkPhase: String, Codable, Sendable {
   /// Sockets listen; no process runs. The first guest starts it.
   case stopped
   case starting
@@ -48,7 +49,7 @@ package struct NetworkReport: Codable, Sendable {
   package var mode: String
   /// "networks.yaml" or "built-in".
   package var source: String
-  package var state: NetworkState
+  package var state: NetworkPhase
   /// The configuration has other settings than the running process: they hold from the next start.
   package var changed: Bool
   package var error: ErrorReport?

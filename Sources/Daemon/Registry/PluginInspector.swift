@@ -103,22 +103,10 @@ final class PluginInspector {
     }
     loop.remove(job.output)
     Descriptor.close(job.output)
-    reap(job, pause: 200_000)
+    ChildWatch.begin(job.pid, on: loop) { [weak self] in self?.ended(job, $0) }
   }
 
-  private func reap(_ job: Job, pause: UInt64) {
-    let status: ChildProcess.ExitStatus
-    do throws(SystemError) {
-      guard let ended = try ChildProcess.poll(job.pid) else {
-        loop.schedule(after: pause) { [weak self] in
-          self?.reap(job, pause: min(pause * 2, 20_000_000))
-        }
-        return
-      }
-      status = ended
-    } catch {
-      status = .exited(-1)
-    }
+  private func ended(_ job: Job, _ status: ChildProcess.ExitStatus) {
     if let timer = job.timer { loop.cancel(timer) }
     running.removeValue(forKey: job.pid)
     job.answer(Self.verdict(job, status))

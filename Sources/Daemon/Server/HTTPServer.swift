@@ -2,7 +2,7 @@
 //
 // HTTPServer: HTTP/1.1 over connections that were accepted elsewhere. One NIO thread for all servers of the daemon,
 // made with the first of them, for most daemons are asked rarely. What is answered is the routes' business.
-// Any thread, but `HTTPServers`: loop thread.
+// Any thread.
 
 import Hummingbird
 import HummingbirdCore
@@ -92,26 +92,4 @@ struct ControlContext: RequestContext {
 
   /// Bytes of a request's body.
   var maxUploadSize: Int { 64 * 1024 }
-}
-
-/// The thread that the daemon's HTTP servers share.
-final class HTTPServers {
-  private let log: Logger
-  private lazy var group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-
-  init(log: Logger) { self.log = log }
-
-  func control(_ bridge: LoopBridge) -> HTTPServer {
-    let routes = ControlRoutes(bridge: bridge, group: group)
-    let responder = routes.router().buildResponder()
-    return HTTPServer(group: group, log: log) { request, context in
-      await ControlRoutes.respond(to: request, context: context, with: responder)
-    }
-  }
-
-  func endpoint(_ routes: EndpointRoutes) -> HTTPServer {
-    HTTPServer(group: group, log: log, oneRequest: true) { request, context in
-      await routes.respond(to: request, context: context)
-    }
-  }
 }

@@ -40,11 +40,11 @@ struct EndpointRoutes: Sendable {
       return Self.json(try await onNetwork { $0.endpointStatistics($1) })
     case "/services/dns/all":
       return Self.json(
-        try await onNetwork { network, answer in answer(.success(network.zonesJSON)) })
+        try await onNetwork { network, answer in answer(.success(network.names.zonesJSON)) })
     case "/services/dns/add":
       let zone = try ZoneBody(try await Self.post(request, context))
       let result: Result<Bool, EndpointError> = try await onNetwork { network, answer in
-        network.add(zone) { answer(.success($0)) }
+        network.names.add(zone) { answer(.success($0)) }
       }
       _ = try result.get()
       return Self.empty

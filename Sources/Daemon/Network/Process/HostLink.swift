@@ -11,6 +11,8 @@ import Platform
 
 final class HostLink {
   typealias Answer = Result<HostReply, HostError>
+  /// Told of a process that runs, or why none does.
+  typealias Waiter = (Result<HostLink, ErrorReport>) -> Void
 
   private struct Pending {
     var answer: (Answer) -> Void
@@ -32,7 +34,7 @@ final class HostLink {
   private var channelEnded = false
   /// The process is gone, or as good as gone: answers from now on are about its end.
   var hasEnded: Bool { channelEnded }
-  private var reaped = false
+  private var isReaped = false
   /// Until the process is reaped, whoever lets go of the link.
   private var untilReaped: HostLink?
   private var deadline: EventLoop.TimerID?
@@ -133,11 +135,11 @@ final class HostLink {
 
   /// Ends the process now.
   func kill() {
-    if !reaped { ChildProcess.kill(pid, 9) }
+    if !isReaped { ChildProcess.kill(pid, 9) }
   }
 
   private func killAfter(_ delay: UInt64) {
-    guard deadline == nil, !reaped else { return }
+    guard deadline == nil, !isReaped else { return }
     deadline = loop.schedule(after: delay) { [weak self] in self?.kill() }
   }
 
@@ -169,22 +171,11 @@ final class HostLink {
     channelEnded = true
     if case .malformed = failure { protocolError = "the network's process: \(failure)" }
     killAfter(Self.endTimeout)
-    reap(pause: 500_000)
+    ChildWatch.begin(pid, on: loop) { [self] in reaped($0) }
   }
 
-  private func reap(pause: UInt64) {
-    let status: ChildProcess.ExitStatus
-    do {
-      guard let ended = try ChildProcess.poll(pid) else {
-        loop.schedule(after: pause) { [weak self] in self?.reap(pause: min(pause * 2, 50_000_000)) }
-        return
-      }
-      status = ended
-    } catch {
-      // ECHILD: somebody else has collected it. It is gone all the same.
-      status = .exited(-1)
-    }
-    reaped = true
+  private func reaped(_ status: ChildProcess.ExitStatus) {
+    isReaped = true
     if let deadline { loop.cancel(deadline) }
     let orphans = pending.sorted { $0.key < $1.key }
     pending = [:]

@@ -1,37 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Names that the network answers by itself. The supervisor keeps them, by owner (the configuration, an instance, the
-// zones that clients of `_ep.sock` added), so that they are there again after a crash or a stop.
+// NameRegistry: names that the network answers by itself. The supervisor keeps them, by owner (the configuration, an
+// instance, the zones that clients of `_ep.sock` added), so that they are there again after a crash or a stop.
+// Loop thread.
 
 import HostProtocol
 
-extension Network {
-  static let maximumZones = 256
-  /// Of all zones.
-  static let maximumZoneRecords = 8192
-  /// The owner of `dns.hosts` in networks.yaml.
-  static let configurationOwner = "config"
+final class NameRegistry {
+  private let core: NetworkCore
+  /// By owner.
+  private var sets: [String: NameSet] = [:]
+  /// What the process has of them.
+  private var parts = NameParts()
+  /// Added by clients of `_ep.sock`.
+  private var zones: [ZoneBody] = []
+  /// Addresses of guests that have left: no name of a zone leads there.
+  private var absent: Set<String> = []
 
-  static func configuredNames(_ configuration: NetworkConfiguration) -> [String: NameSet] {
-    configuration.hosts.isEmpty
-      ? [:]
-      : [configurationOwner: NameSet(owner: configurationOwner, hosts: configuration.hosts)]
-  }
+  private static let maximumZones = 256
+  /// Of all zones.
+  private static let maximumZoneRecords = 8192
+  /// The owner of `dns.hosts` in networks.yaml.
+  private static let configurationOwner = "config"
+  /// The owner of zones.
+  private static let endpointOwner = "api"
+
+  init(_ core: NetworkCore) { self.core = core }
+
+  var hasZones: Bool { !zones.isEmpty }
 
   /// Replaces the names of one owner; an empty set withdraws them.
-  func setNames(_ set: NameSet) {
+  func set(_ set: NameSet) {
     let isEmpty = set.hosts.isEmpty && set.zones.isEmpty
-    guard names[set.owner] != (isEmpty ? nil : set) else { return }
-    names[set.owner] = isEmpty ? nil : set
-    guard state == .running, let link else { return }
-    push(set, to: link)
+    guard sets[set.owner] != (isEmpty ? nil : set) else { return }
+    sets[set.owner] = isEmpty ? nil : set
+    if let link = core.running { push(set, to: link) }
+  }
+
+  /// `dns.hosts` of networks.yaml.
+  func setConfigured(_ hosts: [String: [String]]) {
+    set(NameSet(owner: Self.configurationOwner, hosts: hosts))
   }
 
   /// Gives a new process the names of the one before.
-  func replayNames(to link: HostLink) {
-    nameParts = NameParts()
-    for owner in names.keys.sorted() {
-      if let set = names[owner] { push(set, to: link) }
+  func replay(to link: HostLink) {
+    parts = NameParts()
+    for owner in sets.keys.sorted() {
+      if let set = sets[owner] { push(set, to: link) }
     }
   }
 
@@ -40,7 +55,7 @@ extension Network {
   private func push(
     _ set: NameSet, to link: HostLink, answer: @escaping (HostError?) -> Void = { _ in }
   ) {
-    nameParts.replace(set)
+    parts.replace(set)
     pushNext(of: set.owner, to: link, failure: nil, answer)
   }
 
@@ -48,12 +63,12 @@ extension Network {
     of owner: String, to link: HostLink, failure: HostError?,
     _ answer: @escaping (HostError?) -> Void
   ) {
-    guard link === self.link, let part = nameParts.next(of: owner) else { return answer(failure) }
+    guard link === core.running, let part = parts.next(of: owner) else { return answer(failure) }
     link.request(.setNames(part)) { [weak self] reply in
       guard let self, !link.hasEnded else { return answer(nil) }
       var failure = failure
       if case .failure(let error) = reply {
-        log(.warning, "names of \(owner) are not answered: \(error)")
+        core.log(.warning, "names of \(owner) are not answered: \(error)")
         failure = failure ?? error
       }
       pushNext(of: owner, to: link, failure: failure, answer)
@@ -83,17 +98,17 @@ extension Network {
           .badRequest("the zones of a network have \(Self.maximumZoneRecords) records at most")))
     }
     let set = zonesAsNames
-    guard set != names[Self.endpointOwner], state == .running, let link else {
-      setNames(set)
+    guard set != sets[Self.endpointOwner], let link = core.running else {
+      self.set(set)
       return answer(.success(true))
     }
-    names[Self.endpointOwner] = set
+    sets[Self.endpointOwner] = set
     push(set, to: link) { [weak self] error in
       guard let self, let error, error.code == .invalidConfig || error.code == .limit else {
         return answer(.success(true))
       }
       zones = before
-      pushZones()
+      self.set(zonesAsNames)
       answer(.failure(.badRequest(error.message)))
     }
   }
@@ -107,20 +122,24 @@ extension Network {
           name: zone.name,
           // A record without an address answers nothing: gvproxy would send an empty one.
           records: zone.records.filter {
-            !$0.address.isEmpty && !absentAddresses.contains($0.address)
+            !$0.address.isEmpty && !absent.contains($0.address)
           }.map {
             NameZone.Record(name: $0.name, address: $0.address, pattern: $0.pattern)
           }, defaultAddress: zone.defaultAddress.isEmpty ? nil : zone.defaultAddress)
       })
   }
 
-  func pushZones() { setNames(zonesAsNames) }
+  /// The guests of these addresses, and no others, have left.
+  func withhold(_ addresses: Set<String>) {
+    absent = addresses
+    set(zonesAsNames)
+  }
 
   /// The zones that were added, and the names of instances in the form that gvproxy has for them.
   var zonesJSON: JSONValue {
     var all = zones
-    for owner in names.keys.sorted() where owner != Self.endpointOwner {
-      for (name, addresses) in (names[owner]?.hosts ?? [:]).sorted(by: { $0.key < $1.key }) {
+    for owner in sets.keys.sorted() where owner != Self.endpointOwner {
+      for (name, addresses) in (sets[owner]?.hosts ?? [:]).sorted(by: { $0.key < $1.key }) {
         // The last label is the zone, as Lima cuts names.
         let labels = name.split(separator: ".")
         guard labels.count > 1, let last = labels.last, let address = addresses.first,

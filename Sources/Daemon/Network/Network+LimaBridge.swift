@@ -8,7 +8,7 @@ import Platform
 extension Network {
   /// Before it is asked for an interface.
   func join(_ plan: inout LaunchPlan) {
-    guard let bridge = context.limaBridges.look(for: plan) else { return }
+    guard let bridge = limaBridge(plan) else { return }
     switch bridge.state {
     case .kept(let pid):
       plan.joined = bridge
@@ -22,6 +22,11 @@ extension Network {
         .warning,
         "the bridge \(bridge.name) is there, and Lima's own helper does not keep it: \(why)")
     }
+  }
+
+  private func limaBridge(_ plan: LaunchPlan) -> LimaBridge? {
+    guard plan.plugin.plugin.needsTap, plan.peerSocket == nil else { return nil }
+    return context.limaBridges.look(for: name, mode: plan.network.settings.mode)
   }
 
   /// networks.yaml may have changed since the helper read it.
@@ -41,7 +46,7 @@ extension Network {
 
   /// A refusal that is about a bridge nobody keeps any more, with the command that takes it away.
   func leftOver(_ plan: LaunchPlan, _ report: ErrorReport) -> ErrorReport {
-    guard let bridge = context.limaBridges.look(for: plan), case .leftOver(let why) = bridge.state,
+    guard let bridge = limaBridge(plan), case .leftOver(let why) = bridge.state,
       report.message.contains("interface \(bridge.name) ")
     else { return report }
     return ErrorReport(

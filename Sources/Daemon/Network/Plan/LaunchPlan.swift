@@ -38,7 +38,7 @@ struct LaunchPlan: Sendable {
     }
     var problems: [ConfigProblem] = []
     var warnings: [String] = []
-    let common = Self.common(settings)
+    let common = settings.commonOptions
     options = Self.check(
       settings.options, common: common, of: plugin.plugin, network: network, prefix: "/options",
       &problems)
@@ -134,16 +134,6 @@ struct LaunchPlan: Sendable {
   }
 
   // MARK: Options
-
-  /// Lima's keys that mean something for every network, as options.
-  static func common(_ settings: NetworkConfiguration.Settings) -> JSONObject {
-    var object = JSONObject()
-    object["interface"] = settings.interface.map(JSONValue.string)
-    object["gateway"] = settings.gateway.map { .string($0.description) }
-    object["netmask"] = settings.netmask.map { .string($0.description) }
-    object["dhcpEnd"] = settings.dhcpEnd.map { .string($0.description) }
-    return object
-  }
 
   /// What a network wants of whichever plugin has an option of that name.
   private static func commonDNS(_ settings: NetworkConfiguration.Settings) -> JSONObject {

@@ -27,7 +27,7 @@ final class PortWait: @unchecked Sendable {  // All but the constants is touched
   func begin(on network: Network, answer: @escaping (Bool) -> Void) {
     guard !cancelled else { return answer(false) }
     self.answer = answer
-    loop = network.context.loop
+    loop = network.core.loop
     deadline = loop?.schedule(after: UInt64(seconds) * 1_000_000_000) { [self] in finish(false) }
     attempt(network)
   }

@@ -30,11 +30,22 @@ package struct ResolverWish: Sendable, Hashable {
   }
 }
 
-extension Network {
-  /// The configuration with what the instances ask.
-  var asked: NetworkConfiguration {
+/// What the instances of a network ask.
+struct ResolverWishes {
+  private var wishes: [String: ResolverWish] = [:]
+
+  /// - Parameter wish: nil takes it back.
+  /// - Returns: whether it is another than before.
+  mutating func set(_ wish: ResolverWish?, of owner: String) -> Bool {
+    guard wishes[owner] != wish else { return false }
+    wishes[owner] = wish
+    return true
+  }
+
+  /// The configuration with what they ask.
+  func applied(to wanted: NetworkConfiguration) -> NetworkConfiguration {
     var network = wanted
-    guard let wish = commonWish else { return network }
+    guard let wish = common else { return network }
     let options = network.settings.dnsOptions
     if network.settings.dnsServers == nil, options["servers"] == nil, options["resolver"] == nil {
       network.settings.dnsServers = wish.servers.isEmpty ? nil : wish.servers
@@ -44,35 +55,29 @@ extension Network {
     return network
   }
 
-  private var commonWish: ResolverWish? {
-    guard let first = resolverWishes.values.first,
-      resolverWishes.values.allSatisfy({ $0 == first })
+  private var common: ResolverWish? {
+    guard let first = wishes.values.first, wishes.values.allSatisfy({ $0 == first })
     else { return nil }
     return first
   }
 
-  /// - Parameter wish: nil takes it back.
-  func setResolver(_ wish: ResolverWish?, of owner: String) {
-    guard resolverWishes[owner] != wish else { return }
-    let before = asked.settings
-    resolverWishes[owner] = wish
-    if asked.settings != before { updateDNS() }
-  }
-
   /// Why an owner does not get what it asks; nil: it does.
-  func resolverWarning(of owner: String) -> String? {
-    guard let wish = resolverWishes[owner], wish != ResolverWish() else { return nil }
-    let effect = "\(wish.description): no effect on network \(name)"
-    guard commonWish == wish else {
-      let others = resolverWishes.filter { $0.value != wish }.keys.sorted()
+  /// - Parameter plugin: the DNS plugin that answers; nil: none does now.
+  func warning(
+    for owner: String, on wanted: NetworkConfiguration, plugin: PluginInfo?
+  ) -> String? {
+    guard let wish = wishes[owner], wish != ResolverWish() else { return nil }
+    let effect = "\(wish.description): no effect on network \(wanted.name)"
+    guard common == wish else {
+      let others = wishes.filter { $0.value != wish }.keys.sorted()
       return
         "\(effect): \(others.joined(separator: ", ")) \(others.count == 1 ? "asks" : "ask") its DNS for something else"
     }
-    let settings = asked.settings
+    let settings = applied(to: wanted).settings
     if settings.dnsForwards != wish.forwards || settings.dnsServers ?? [] != wish.servers {
       return "\(effect): networks.yaml has its own `dns`"
     }
-    guard let plugin = active?.dns.plugin else { return nil }
+    guard let plugin else { return nil }
     let options = plugin.schema.flatMap { Schema(text: $0) }?.propertyNames ?? []
     if wish.forwards && !options.contains("resolver")
       || !wish.servers.isEmpty && !options.contains("servers")

@@ -57,27 +57,3 @@ extension SystemError {
     errno == .accessDenied || errno == .notPermitted
   }
 }
-
-extension Network {
-  /// Has the process listen for a forward. Of a unix forward it gets the socket; one that it refuses is closed.
-  func expose(
-    _ spec: ForwardSpec, on link: HostLink, answer: @escaping (HostLink.Answer) -> Void
-  ) {
-    guard spec.protocol == .unix else { return link.request(.expose(spec), answer: answer) }
-    do throws(HostError) {
-      let fd = try unixListeners.socket(at: spec.host)
-      link.request(.expose(spec), fds: [fd]) { [weak self] reply in
-        if case .failure = reply, !link.hasEnded { self?.unixListeners.close(spec.host) }
-        answer(reply)
-      }
-    } catch {
-      answer(.failure(error))
-    }
-  }
-
-  /// Takes a forward back that nobody wants any more.
-  func withdraw(_ spec: ForwardSpec, from link: HostLink) {
-    link.request(.unexpose(spec))
-    if spec.protocol == .unix { unixListeners.close(spec.host) }
-  }
-}
