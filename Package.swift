@@ -134,7 +134,7 @@ let package = Package(
     .executableTarget(
       name: "lima-netd",
       dependencies: [
-        "Daemon", "DNSMessage", "Platform",
+        "Daemon", "DNSMessage", "HostProtocol", "Platform",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "NIOCore", package: "swift-nio"),

@@ -29,10 +29,10 @@ struct LimaNetd: ParsableCommand {
       """,
     version: versionText,
     subcommands: [
-      Serve.self, Exec.self, Attach.self, TapCommand.self, ForwardCommand.self, Network.self,
+      Serve.self, Exec.self, Attach.self, TapCommand.self, ForwardCommand.self, NetworkCommand.self,
       Status.self,
       Leases.self,
-      InstanceCommand.self, QEMUArguments.self, Capture.self, DNS.self, Plugin.self,
+      InstanceCommand.self, QEMUArguments.self, CaptureCommand.self, DNS.self, Plugin.self,
       Recommend.self, Doctor.self, Sudoers.self, Completions.self, TapPair.self,
     ],
     defaultSubcommand: Serve.self)

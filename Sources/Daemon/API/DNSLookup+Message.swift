@@ -6,7 +6,7 @@ import DNSMessage
 import FoundationEssentials
 import HostProtocol
 
-extension DNSQuestion {
+extension DNSLookup {
   /// What is asked of the network's process.
   func spec() throws(ErrorReport) -> ResolveSpec {
     func wrong(_ text: String) -> ErrorReport {

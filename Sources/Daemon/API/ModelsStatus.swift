@@ -54,8 +54,8 @@ package struct NetworkReport: Codable, Sendable {
   package var changed: Bool
   package var error: ErrorReport?
   /// The files its process has loaded, or will load.
-  package var plugin: LoadedPlugin?
-  package var dns: LoadedPlugin?
+  package var plugin: PluginIdentity?
+  package var dns: PluginIdentity?
   /// Checked options with defaults filled in; without them when there is no plugin to ask.
   package var options: JSONValue?
   package var sockets: NetworkSockets
@@ -115,7 +115,7 @@ package struct UplinkReport: Codable, Sendable, Hashable {
   package var lost: UInt64
 }
 
-package struct LoadedPlugin: Codable, Sendable, Hashable {
+package struct PluginIdentity: Codable, Sendable, Hashable {
   package var name: String
   package var path: String
   package var id: String
@@ -161,6 +161,6 @@ package struct ExitReport: Codable, Sendable {
   package var reason: String
   /// The last lines of the network's log.
   package var log: [String]
-  package var plugin: LoadedPlugin?
-  package var dns: LoadedPlugin?
+  package var plugin: PluginIdentity?
+  package var dns: PluginIdentity?
 }

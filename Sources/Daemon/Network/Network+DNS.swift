@@ -137,8 +137,8 @@ extension Network {
     link.request(.listDNSCache(which)) { [weak self] reply in
       guard let self else { return }
       switch reply {
-      case .success(.json(let text)):
-        guard let page = try? JSONText.decode(DNSCachePage.self, from: text) else { fallthrough }
+      case .success(.json(let value)):
+        guard let page = try? JSONText.decode(DNSCachePage.self, from: value) else { fallthrough }
         let pages = before + [page.entries]
         guard let next = page.next, next > which.from, pages.count < Self.mostCachePages,
           pages.reduce(0, { $0 + $1.count }) < Self.mostCacheEntries
@@ -165,8 +165,8 @@ extension Network {
     link.request(.flushDNSCache(which)) { [weak self] reply in
       guard let self else { return }
       switch reply {
-      case .success(.json(let text)):
-        answer(.success(DNSFlushReport(network: name, forgotten: Int(text) ?? 0)))
+      case .success(.json(let count)):
+        answer(.success(DNSFlushReport(network: name, forgotten: count.integer() ?? 0)))
       case .success: answer(.success(none))
       case .failure(let error): answer(.failure(core.report(error)))
       }

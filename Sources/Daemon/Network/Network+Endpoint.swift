@@ -73,8 +73,7 @@ extension Network {
     guard let link = core.running else { return answer(.success(.object([:]))) }
     link.request(.listStations) { [core] reply in
       switch reply {
-      case .success(.json(let text)):
-        answer(.success((try? JSONValue(parsing: Array(text.utf8))) ?? .object([:])))
+      case .success(.json(let stations)): answer(.success(stations))
       case .success: answer(.success(.object([:])))
       case .failure(let error):
         answer(.failure(core.report(error)))

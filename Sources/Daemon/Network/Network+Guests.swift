@@ -82,12 +82,12 @@ extension Network {
       guard let self else { return }
       let report: ErrorReport
       switch reply {
-      case .success(.json(let text)):
-        if let lease = try? JSONText.decode(LeaseOffer.self, from: text) {
+      case .success(.json(let value)):
+        if let lease = try? JSONText.decode(LeaseOffer.self, from: value) {
           guests[id]?.hasLease = true
           return answer(.success((id, lease)))
         }
-        report = core.report(.internal, "the lease makes no sense: \(text)")
+        report = core.report(.internal, "the lease makes no sense: \(value.text)")
       case .success:
         report = core.report(.internal, "no lease came")
       case .failure where link.hasEnded && guests[id] != nil:

@@ -83,7 +83,8 @@ extension Network {
   }
 
   /// Asks the network's DNS plugin; starts the network if need be.
-  func ask(_ question: DNSQuestion, answer: @escaping (Result<DNSAnswer, ErrorReport>) -> Void) {
+  func ask(_ question: DNSLookup, answer: @escaping (Result<DNSLookupReport, ErrorReport>) -> Void)
+  {
     let spec: ResolveSpec
     do throws(ErrorReport) { spec = try question.spec() } catch {
       return answer(.failure(error))
@@ -98,7 +99,7 @@ extension Network {
           case .success(.resolved(let resolved)):
             answer(
               .success(
-                DNSAnswer(
+                DNSLookupReport(
                   message: resolved.message, milliseconds: resolved.milliseconds,
                   source: resolved.source)))
           case .success:
@@ -126,13 +127,10 @@ struct LiveReport: Sendable {
 }
 
 extension HostStatus {
-  /// As JSON, with the plugins' own words as values, not as text in text.
+  /// As JSON; what a plugin does not say is null.
   var json: JSONValue? {
     guard case .object(var object)? = try? JSONText.value(of: self) else { return nil }
-    for key in ["plugin", "dnsPlugin", "dns"] {
-      let text = object[key]?.string ?? ""
-      object[key] = text.isEmpty ? .null : (try? JSONValue(parsing: text)) ?? .string(text)
-    }
+    for key in ["plugin", "dnsPlugin", "dns"] where object[key] == nil { object[key] = .null }
     return .object(object)
   }
 }

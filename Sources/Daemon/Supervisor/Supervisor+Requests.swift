@@ -133,8 +133,8 @@ extension Supervisor {
   }
 
   func ask(
-    _ name: String, _ question: DNSQuestion,
-    _ answer: @escaping (Result<DNSAnswer, ErrorReport>) -> Void
+    _ name: String, _ question: DNSLookup,
+    _ answer: @escaping (Result<DNSLookupReport, ErrorReport>) -> Void
   ) {
     onNetwork(name, answer) { $0.ask(question, answer: answer) }
   }

@@ -64,7 +64,7 @@ extension NetworkProcess {
     case .networkChanged: dns.networkChanged()
     case .setNames(let names): try dns.set(names)
     case .listDNSCache(let which): return .json(try dns.listCache(which))
-    case .flushDNSCache(let which): return .json(String(try dns.flushCache(which)))
+    case .flushDNSCache(let which): return .json(JSONValue(try dns.flushCache(which)))
     default: return try answerNetwork(id, request, &fds)
     }
     return .ok
@@ -127,8 +127,7 @@ extension NetworkProcess {
     }
     host.malformedFrames = ports?.malformedFrames ?? 0
     var status = HostStatus(
-      plugin: network?.bridge.status() ?? "",
-      dnsPlugin: dnsPlugin?.bridge.status() ?? "", dns: dns?.counters ?? "",
+      plugin: network?.bridge.status(), dnsPlugin: dnsPlugin?.bridge.status(), dns: dns?.counters,
       modules: [network?.plugin.status, dnsPlugin?.plugin.status].compactMap { $0 },
       switchCounters: ports?.switchCounters ?? server?.status ?? [:], host: host,
       confinement: confinement.status)

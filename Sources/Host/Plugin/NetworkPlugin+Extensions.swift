@@ -3,6 +3,7 @@
 // The network plugin's side of forward/1, connect/1 and lease/1.
 
 import HostProtocol
+import JSONCoding
 import Platform
 import PluginAPI
 
@@ -44,8 +45,8 @@ extension NetworkPlugin {
   }
 
   /// A JSON array.
-  func listForwards() throws(HostError) -> String {
-    guard let list = try forwards().list else { return "[]" }
+  func listForwards() throws(HostError) -> JSONValue {
+    guard let list = try forwards().list else { return .array([]) }
     return try array("forward.list") { list(bridge.instance, $0) }
   }
 
@@ -117,13 +118,13 @@ extension NetworkPlugin {
   }
 
   /// A JSON array; empty when the plugin gives no addresses.
-  func listLeases() throws(HostError) -> String {
-    guard let list = leases()?.list else { return "[]" }
+  func listLeases() throws(HostError) -> JSONValue {
+    guard let list = leases()?.list else { return .array([]) }
     return try array("lease.list") { list(bridge.instance, $0) }
   }
 
   /// A JSON object: what DHCP would give the guest.
-  func reserveLease(_ port: Port) throws(HostError) -> String {
+  func reserveLease(_ port: Port) throws(HostError) -> JSONValue {
     guard let reserve = leases()?.reserve else {
       throw HostError(.unsupported, "the plugin gives no addresses", plugin: bridge.name)
     }
@@ -139,16 +140,18 @@ extension NetworkPlugin {
       }
     }
     guard status == LND_OK else { throw bridge.takeFailure(status, "lease.reserve") }
-    guard let text = JSONText.checked(bytes, bridge) else {
+    guard let value = PluginJSON.checked(bytes, bridge) else {
       throw HostError(.internal, "the plugin's answer is no JSON", plugin: bridge.name)
     }
-    return text
+    return value
   }
 
-  private func array(_ name: StaticString, _ body: (lnd_sink) -> Void) throws(HostError) -> String {
-    guard let text = JSONText.checked(bridge.collect(name, body), bridge) else {
+  private func array(_ name: StaticString, _ body: (lnd_sink) -> Void) throws(HostError)
+    -> JSONValue
+  {
+    guard let value = PluginJSON.checked(bridge.collect(name, body), bridge) else {
       throw HostError(.internal, "the plugin's answer is no JSON", plugin: bridge.name)
     }
-    return text
+    return value
   }
 }

@@ -3,6 +3,7 @@
 // What both kinds of plugins go through: create, start, stop, destroy.
 
 import HostProtocol
+import JSONCoding
 import PluginAPI
 
 extension PluginBridge {
@@ -41,10 +42,10 @@ extension PluginBridge {
     call("destroy") { callbacks.destroy?(doomed) }
   }
 
-  /// The JSON object of `status`, or "".
-  func status() -> String {
-    guard let status = callbacks.status, let instance else { return "" }
-    return JSONText.checked(collect("status") { status(instance, $0) }, self) ?? ""
+  /// The JSON object of `status`; nil: it has none.
+  func status() -> JSONValue? {
+    guard let status = callbacks.status, let instance else { return nil }
+    return PluginJSON.checked(collect("status") { status(instance, $0) }, self)
   }
 
   /// An operation's result: its bytes, or the reason of the failure as text.

@@ -4,11 +4,11 @@
 
 import JSONCoding
 
-enum JSONText {
-  /// The bytes as text; nil, with a line in the log, when they are not JSON.
-  static func checked(_ bytes: [UInt8], _ bridge: PluginBridge) -> String? {
+enum PluginJSON {
+  /// The value; nil, with a line in the log, when they are not JSON.
+  static func checked(_ bytes: [UInt8], _ bridge: PluginBridge) -> JSONValue? {
     do throws(JSONSyntaxError) {
-      return try JSONValue(parsing: bytes).text
+      return try JSONValue(parsing: bytes)
     } catch {
       bridge.log.warning(bridge.component, "wrote what is \(error)")
       return nil

@@ -5,6 +5,7 @@
 
 import ArgumentParser
 import Daemon
+import HostProtocol
 import Platform
 
 struct Plugin: ParsableCommand {

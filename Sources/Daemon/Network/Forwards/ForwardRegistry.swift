@@ -71,8 +71,8 @@ final class ForwardRegistry {
     link.request(.listForwards) { [weak self] reply in
       guard let self else { return }
       var result = listed
-      if case .success(.json(let text)) = reply,
-        let live = try? JSONText.decode([Forward].self, from: text)
+      if case .success(.json(let value)) = reply,
+        let live = try? JSONText.decode([Forward].self, from: value)
       {
         for index in result.indices where result[index].error == nil {
           result[index].connections = live.first { $0.isSame(as: result[index]) }?.connections
@@ -161,8 +161,8 @@ final class ForwardRegistry {
     guard let address = forward.addressOfPortZero else { return then(forward) }
     link.request(.listForwards) { [weak self] reply in
       var found = forward
-      if let self, case .success(.json(let text)) = reply,
-        let live = try? JSONText.decode([Forward].self, from: text)
+      if let self, case .success(.json(let value)) = reply,
+        let live = try? JSONText.decode([Forward].self, from: value)
       {
         let new = live.last { candidate in
           candidate.protocol == forward.protocol && candidate.host.hasPrefix(address)

@@ -123,7 +123,7 @@ final class LeaseTracker {
       guard let self, let link, core.running == nil || core.running === link else { return }
       let isOutdated = question == .outdated
       question = .none
-      if case .success(.json(let text)) = reply, let leases = decode(text) { took(leases) }
+      if case .success(.json(let value)) = reply, let leases = decode(value) { took(leases) }
       if isOutdated { changed() }
     }
   }
@@ -159,8 +159,8 @@ final class LeaseTracker {
     link.request(.listLeases) { [weak self] reply in
       guard let self else { return }
       switch reply {
-      case .success(.json(let text)):
-        guard let leases = decode(text) else {
+      case .success(.json(let value)):
+        guard let leases = decode(value) else {
           return answer(.failure(core.report(.internal, "its leases make no sense")))
         }
         answer(.success(leases))
@@ -174,8 +174,8 @@ final class LeaseTracker {
   }
 
   /// What a plugin wrote; nil when it makes no sense.
-  private func decode(_ text: String) -> [LeaseReport]? {
-    (try? JSONText.decode([PluginLease].self, from: text))?.map { $0.report(network: core.name) }
+  private func decode(_ value: JSONValue) -> [LeaseReport]? {
+    (try? JSONText.decode([PluginLease].self, from: value))?.map { $0.report(network: core.name) }
   }
 }
 
