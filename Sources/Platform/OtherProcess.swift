@@ -15,6 +15,24 @@ package enum OtherProcess {
     return systemKill(pid, 0) == 0 || errno == EPERM
   }
 
+  /// What it does: "R" runs, "S" and "D" wait, "T" and "t" are stopped, "Z" has ended (proc_pid_stat(5)); nil where the
+  /// system does not tell.
+  package static func state(_ pid: Int32) -> Character? {
+    #if os(Linux)
+      guard let bytes = try? Files.read("/proc/\(pid)/stat", limit: 4096) else { return nil }
+      // The name, in parentheses, may have any byte in it.
+      let text = String(decoding: bytes, as: UTF8.self)
+      return text.lastIndex(of: ")").flatMap { text[$0...].dropFirst().first { $0 != " " } }
+    #else
+      return nil
+    #endif
+  }
+
+  /// Somebody has stopped it (SIGSTOP, a debugger): it does nothing until SIGCONT.
+  package static func isStopped(_ pid: Int32) -> Bool {
+    state(pid).map { "Tt".contains($0) } ?? false
+  }
+
   /// Its argv; empty where the system does not tell.
   package static func arguments(_ pid: Int32) -> [String] {
     #if os(Linux)

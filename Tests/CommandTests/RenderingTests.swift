@@ -150,7 +150,7 @@ import Testing
   }
 }
 
-@Suite(.timeLimit(.minutes(5))) struct PcapFramesTests {
+@Suite(.timeLimit(.minutes(5))) struct PcapRecordsTests {
   private static func stream(bigEndian: Bool) -> [UInt8] {
     func word(_ value: UInt32) -> [UInt8] {
       let bytes = withUnsafeBytes(of: value.littleEndian) { Array($0) }
@@ -166,12 +166,37 @@ import Testing
 
   @Test(arguments: [true, false], 1...50)
   func framesAreCountedHoweverTheStreamIsCut(bigEndian: Bool, size: Int) {
-    var frames = PcapFrames()
+    var records = PcapRecords()
     let bytes = Self.stream(bigEndian: bigEndian)
+    var whole: [UInt8] = []
     for start in stride(from: 0, to: bytes.count, by: size) {
-      frames.advance(bytes[start..<min(start + size, bytes.count)])
+      whole += records.take(bytes[start..<min(start + size, bytes.count)])
     }
-    #expect(frames.frames == 4)
+    #expect(records.frames == 4 && whole == bytes)
+  }
+
+  @Test
+  func
+    `a stream that ends inside a frame leaves it out, and the next one goes on without its head`()
+  {
+    let bytes = Self.stream(bigEndian: false)
+    for cut in 24..<bytes.count {
+      var records = PcapRecords()
+      var whole = records.take(bytes[..<cut])
+      let before = records.frames
+      records.beginAnother()
+      whole += records.take(bytes)
+      #expect(records.frames == before + 4)
+      var check = PcapRecords()
+      #expect(check.take(whole) == whole && check.frames == before + 4)
+    }
+  }
+
+  @Test func `what is no record ends it`() {
+    var records = PcapRecords()
+    let head = Array(Self.stream(bigEndian: false)[..<24])
+    #expect(records.take(head + [UInt8](repeating: 0xff, count: 40)) == head)
+    #expect(records.isBroken && records.take([1]).isEmpty)
   }
 }
 

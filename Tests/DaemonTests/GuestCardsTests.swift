@@ -16,6 +16,7 @@ import Testing
     var removed: [UInt64] = []
     var said: [String] = []
     var handed: [PortSpec] = []
+    var time: UInt64 = 1
     private var id: UInt64 = 100
 
     func macvtap() throws -> HeldTap {
@@ -38,6 +39,7 @@ import Testing
             self.timers.append((after, action))
             return {}
           },
+          now: { self.time },
           newID: {
             self.id += 1
             return self.id
@@ -124,13 +126,32 @@ import Testing
     #expect(scene.timers.last?.after == 10_000_000_000 && scene.timers.count == 9)
   }
 
+  @Test func `after a macvtap that served for long, earlier refusals do not delay the next`() throws
+  {
+    let scene = Scene()
+    let cards = try scene.cards()
+    cards.begin(scene.takeAll)
+    cards.serve(1)
+    cards.serve(2)
+    for _ in 0..<9 {
+      scene.asked.removeFirst()(.failure(.refused("no")))
+      scene.timers[scene.timers.count - 1].action()
+    }
+    scene.asked.removeFirst()(.success(try scene.macvtap()))
+    scene.time += Backoff.longLife
+    cards.lost(try #require(scene.handed.last).id)
+    #expect(scene.timers.last?.after == 100_000_000)
+  }
+
   @Test func `what is wrong with a TAP is told by what would help`() {
     typealias Facts = HostTapMaker.TapFacts
     func trouble(_ place: HostTapRequest.Place, _ change: (inout Facts) -> Void) -> HostTapMaker
       .Trouble?
     {
       var facts = Facts(name: "ln0-a", current: "ln0-a")
-      (facts.addresses, facts.master, facts.bridge) = (["10.0.0.1/24"], 7, 7)
+      facts.addresses = ["10.0.0.1/24"]
+      if case .bridge = place { (facts.master, facts.bridge) = (7, 7) }
+      (facts.mtu, facts.madeMTU) = (1500, 1500)
       change(&facts)
       return HostTapMaker.trouble(facts, place)
     }
@@ -142,7 +163,23 @@ import Testing
       #expect(
         trouble(place) { ($0.isHere, $0.current) = (false, "x") }
           == .lost("its interface x was moved to another network namespace"))
-      #expect(trouble(place) { $0.isUp = false } == .resting("its interface ln0-a is down"))
+      #expect(
+        trouble(place) { $0.isUp = false }
+          == .resting("its interface ln0-a is down. Mend it:  sudo ip link set ln0-a up"))
+      #expect(
+        trouble(place) { $0.mtu = 900 }
+          == .resting(
+            "its interface ln0-a has MTU 900, and was made with 1500. "
+              + "Mend it:  sudo ip link set ln0-a mtu 1500"))
+      typealias MAC = Facts.OtherMAC
+      #expect(
+        trouble(place) { $0.otherMAC = MAC(now: "a", made: "b", isMended: false) }
+          == .resting(
+            "somebody gave its interface ln0-a the Ethernet address a. "
+              + "Mend it:  sudo ip link set ln0-a address b"))
+      #expect(
+        trouble(place) { $0.otherMAC = MAC(now: "a", made: "b", isMended: true) }?.text
+          .contains("it gets its own back, b") == true)
       #expect(
         trouble(place) { $0.current = "x" } == .renamed("its interface ln0-a is called x now"))
     }
@@ -153,5 +190,23 @@ import Testing
     #expect(
       trouble(address) { $0.addresses = [] }
         == .lost("its interface ln0-a has lost its address 10.0.0.1/24"))
+    #expect(
+      trouble(address) { $0.hasARP = false }?.text.contains("sudo ip link set ln0-a arp on") == true
+    )
+    // Of a bridge's port it is no matter.
+    #expect(trouble(bridge) { $0.hasARP = false } == nil)
+    #expect(
+      trouble(address) { $0.master = 9 }?.text.contains("sudo ip link set ln0-a nomaster") == true)
+    func onSwitch(_ change: (inout Facts) -> Void) -> HostTapMaker.Trouble? {
+      trouble(bridge) {
+        $0.isOnSwitch = true
+        change(&$0)
+      }
+    }
+    #expect(onSwitch { $0.mtu = 900 } == nil)
+    #expect(
+      onSwitch { $0.isServed = false }
+        == .unserved("Open vSwitch does not serve its interface ln0-a, a port of br0"))
+    #expect(onSwitch { $0.bridge = nil }?.text == "the bridge br0 of Open vSwitch is gone")
   }
 }

@@ -179,7 +179,7 @@ struct NetworkLifeTests {
         == "failed error=why; kill 7; \(Self.fails)")
     #expect(
       Self.outcome(starting, .noInterface(Self.error), guest)
-        == "restarting plan=plan error=why; complain of interface why; retry in 0 ms; refuse why; reconsider"
+        == "restarting plan=plan error=why; complain of interface why; retry in 0 ms; closeForwards; refuse why; reconsider"
     )
     #expect(
       Self.outcome(starting, .noInterface(Self.error), NetworkFacts(hasWaiters: true))

@@ -37,6 +37,30 @@ struct NetworksTextTests {
     return edit.text
   }
 
+  @Test
+  func `Lima's own networks have the mode and gateway of Lima's file, others those of user-v2`() {
+    func draft(_ name: String, mode: String? = nil, gateway: String? = nil) -> NetworkDraft {
+      NetworkDraft(mode: mode, gateway: gateway, dhcpEnd: nil, interface: nil, for: name)
+    }
+    #expect(draft("shared") == NetworkDraft(mode: "shared", gateway: "192.168.105.1"))
+    #expect(
+      draft("host", gateway: "10.1.1.1") == NetworkDraft(mode: "host", gateway: "10.1.1.1"))
+    #expect(draft("bridged") == NetworkDraft(mode: "bridged"))
+    #expect(draft("shared", mode: "user-v2") == NetworkDraft(mode: "user-v2"))
+    #expect(draft("lab") == NetworkDraft(mode: "user-v2"))
+  }
+
+  @Test func `a command that is proposed takes no subnet of a network that there is`() throws {
+    let file = try ConfigDecoder.decode(
+      Array(NetworksTemplate.linux(groups: []).text.utf8), file: "f", homeDirectory: "/")
+    #expect(
+      CreationCommand.text("vms", mode: "shared", among: file.networks)
+        == "lima-netd network create vms --mode shared --gateway 192.168.107.1")
+    #expect(
+      CreationCommand.text("shared", mode: "shared", among: file.networks)
+        == "lima-netd network create shared --mode shared --gateway 192.168.105.1")
+  }
+
   @Test func `a network is added behind the last one and all else stays`() throws {
     let text = try edited(Self.file) {
       try $0.add("new", [("mode", "user-v2"), ("gateway", "192.168.130.1")])

@@ -26,6 +26,20 @@ import Testing
       try OVSCommand.add(logical, .setUp).last == "external_ids:iface-id=\"ns_pod.1\"")
   }
 
+  @Test func `which bridge a port is of, that it is none, and that nobody may ask, are told apart`()
+  {
+    #expect(OVSCommand.bridge(of: "ln0-lan").suffix(2) == ["port-to-br", "ln0-lan"])
+    #expect(OVSCommand.bridge(.exited(0), "br0\n") == .success("br0"))
+    #expect(
+      OVSCommand.bridge(.exited(1), "ovs-vsctl: no port named ln0-lan\n") == .success(nil))
+    let words = "ovs-vsctl: unix:/r/db.sock: database connection failed (Permission denied)\n"
+    guard case .failure(.denied) = OVSCommand.bridge(.exited(1), words) else {
+      return #expect(Bool(false), "\(OVSCommand.bridge(.exited(1), words))")
+    }
+    #expect(OVSCommand.bridge(nil, "") == .failure(.noSwitch))
+    guard case .failure = OVSCommand.bridge(.exited(0), "a b/c\u{1b}") else { return }
+  }
+
   @Test(arguments: ["", " ", "a b", "a\"b", "a=b", "{a}", "a\n", "-a", ".a", "ä", "a,b"])
   func `an id that means something else to ovs-vsctl is none`(id: String) {
     var logical = port

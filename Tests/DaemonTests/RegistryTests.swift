@@ -53,6 +53,16 @@ struct RegistryTests {
         == "/b/lima-net-slirp.so")
   }
 
+  @Test func `a privilege that no plugin gets is told`() {
+    var asking = file("/a/lima-net-x.so", name: "x", modes: ["x"])
+    asking.plugins?[0].schema = #"{"type":"object","x-capabilities":["net_admin","sys_admin"]}"#
+    let registry = Registry(levels: [level("/a", [asking])])
+    #expect(
+      registry.warnings == [
+        "plugin x of /a/lima-net-x.so asks for sys_admin (x-capabilities), which no plugin gets: its process runs without"
+      ])
+  }
+
   @Test func `two claimants in one directory are an error that names both`() {
     let registry = Registry(levels: [
       level(

@@ -235,6 +235,42 @@ struct SupervisorTests {
     #expect(fixture.requests().contains("start fake hostdns {\"x\":1} fds 1"))
   }
 
+  @Test func `who asks for the file to be read again is answered when it holds`() throws {
+    let fixture = try Fixture()
+    try Fixture.write(fixture.home.configFile, "networks:\n  new: {mode: fake}\n")
+    let first: Result<Void, ErrorReport> = try fixture.result { fixture.supervisor.reload($0) }
+    #expect(throws: Never.self) { try first.get() }
+    #expect(fixture.supervisor.networks["new"] != nil)
+    try Fixture.write(fixture.home.configFile, "networks:\n  new:\n    mod: fake\n")
+    let second: Result<Void, ErrorReport> = try fixture.result { fixture.supervisor.reload($0) }
+    #expect(throws: ErrorReport.self) { try second.get() }
+    #expect(fixture.supervisor.networks["new"] != nil)
+  }
+
+  @Test func `a network without guests is ended at once when its settings change or it goes`()
+    throws
+  {
+    let fixture = try Fixture(grace: 600_000_000_000)
+    let lab = try fixture.network()
+    func idle() throws {
+      Descriptor.close(try fixture.connect())
+      #expect(
+        fixture.until {
+          lab.state == .running && lab.guests.isEmpty && lab.life.state.isInGracePeriod
+        })
+    }
+    try idle()
+    try Fixture.write(
+      fixture.home.configFile, "networks:\n  lab: {mode: fake, options: {x: 1}}\n")
+    fixture.reload()
+    #expect(fixture.until { lab.state == .stopped })
+    try idle()
+    #expect(fixture.requests().contains("start fake hostdns {\"x\":1} fds 1"))
+    try Fixture.write(fixture.home.configFile, "networks: {}\n")
+    fixture.reload()
+    #expect(fixture.until { lab.state == .stopped && fixture.supervisor.leaving.isEmpty })
+  }
+
   @Test func `a removed network that comes back is served again`() throws {
     let fixture = try Fixture()
     try Fixture.write(fixture.home.configFile, "networks: {}\n")

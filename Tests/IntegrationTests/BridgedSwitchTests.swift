@@ -82,6 +82,31 @@ extension EndToEnd {
       #expect(!FileManager.default.fileExists(atPath: notes))
     }
 
+    @Test func `a port that its administrator deletes or moves is told, and made again`() throws {
+      try Self.requireParts()
+      let scene = try BridgedScene(.openVSwitch)
+      defer { scene.stop() }
+      let (first, one) = try scene.guest("one")
+      func reaches() throws -> Bool {
+        try first.shell("ping -c 1 -W 1 10.44.0.1").succeeded
+      }
+      #expect(try reaches(), "\(one)")
+      for words in [
+        "del-port ln0-lan",
+        "del-port ln0-lan -- add-br br1 -- set bridge br1 datapath_type=netdev -- add-port br1 ln0-lan",
+      ] {
+        let before = scene.daemon.log.count
+        #expect(try scene.vsctl(words).succeeded)
+        #expect(
+          eventually(within: 20) {
+            scene.daemon.log.dropFirst(before).contains(
+              "its interface ln0-lan is no port of br0 any more")
+          }, "\(scene.daemon.log)")
+        #expect(try eventually(within: 20) { try reaches() }, "\(scene.daemon.log)")
+        #expect(try scene.ports().sorted() == ["lan", "ln0-lan"])
+      }
+    }
+
     @Test func `each thing that Open vSwitch lacks is said with the one command that mends it`()
       throws
     {

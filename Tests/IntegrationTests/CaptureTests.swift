@@ -28,5 +28,37 @@ extension EndToEnd {
       #expect(read.output.contains("192.168.5.15 > 192.168.5.2: ICMP echo request"), "\(read)")
       #expect(read.output.contains("192.168.5.2 > 192.168.5.15: ICMP echo reply"), "\(read)")
     }
+
+    @Test func `a capture goes on with the next process of its network, and says so`() throws {
+      try require(.tap, .program("tcpdump"))
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      let guest = try daemon.begin(
+        "exec", "default", "--", "ping", "-i", "0.05", "-c", "2000", "192.168.5.2")
+      defer { guest.stop() }
+      #expect(eventually { guest.output.contains("icmp_seq=2 ") }, "\(guest.errors)")
+      let file = daemon.home + "/guest.pcap"
+      let capture = try daemon.begin("capture", "default", "-w", file)
+      defer { capture.stop() }
+      func size() -> Int {
+        ((try? FileManager.default.attributesOfItem(atPath: file)[.size]) as? Int) ?? 0
+      }
+      #expect(eventually { size() > 500 }, "\(capture.errors)")
+      kill(Int32(try #require(try daemon.hostProcess(of: "default"))), SIGKILL)
+      #expect(
+        eventually {
+          capture.errors.contains("has ended (killed by SIGKILL): the capture goes on")
+        },
+        "\(capture.errors)")
+      let before = size()
+      #expect(eventually { size() > before + 500 }, "\(capture.errors)")
+      #expect(try daemon.netd("network", "stop", "default").succeeded)
+      let ended = capture.wait(seconds: 20)
+      #expect(ended.status == 0 && ended.errors.contains("the capture ends with it"), "\(ended)")
+      let read = try run("tcpdump", ["-n", "-r", file])
+      #expect(read.succeeded && !read.errors.contains("truncated"), "\(read)")
+      let replies = read.output.split(separator: "\n").filter { $0.contains("ICMP echo reply") }
+      #expect(replies.count > 6, "\(read)")
+    }
   }
 }

@@ -67,6 +67,10 @@ extension EndToEnd {
         }
       }
       #expect(try reached(), "\(scene.daemon.log)")
+      let socket = scene.daemon.home + "/web.sock"
+      let forward = try scene.daemon.netd(
+        "forward", "add", "shared", "unix", socket, "192.168.105.2:1")
+      #expect(forward.succeeded, "\(forward)")
 
       func rename(_ from: String, _ to: String) throws -> Bool {
         try scene.host.shell(
@@ -82,6 +86,33 @@ extension EndToEnd {
       #expect(try note(scene, "its interface \(interface) is down"))
       #expect(try scene.host.shell("ip link set \(interface) up").succeeded)
       #expect(try isQuiet(scene, of: "is down"))
+      for (words, back, text) in [
+        ("arp off", "arp on", "ARP is off on its interface \(interface)"),
+        ("mtu 900", "mtu 1500", "its interface \(interface) has MTU 900"),
+        ("master own", "nomaster", "its interface \(interface) was made a port of something"),
+      ] {
+        #expect(try scene.host.shell("ip link set \(interface) \(words)").succeeded)
+        #expect(try note(scene, text))
+        let command = "ip link set \(interface) \(back)"
+        #expect(try scene.daemon.netd("network", "ls").output.contains("sudo " + command))
+        #expect(try scene.host.shell(command).succeeded)
+        #expect(try isQuiet(scene, of: text))
+      }
+      func address() throws -> String {
+        try scene.host.shell(
+          "cat /sys/class/net/\(interface)/address || ip -o link show \(interface)"
+        ).output
+      }
+      let own = try address()
+      #expect(try scene.host.shell("ip link set \(interface) address 02:00:00:00:00:99").succeeded)
+      #expect(
+        eventually(within: 20) {
+          scene.daemon.log.contains("the Ethernet address 02:00:00:00:00:99")
+        },
+        "\(scene.daemon.log)")
+      #expect(try eventually(within: 20) { try address() == own })
+      #expect(try isQuiet(scene, of: "the Ethernet address"))
+      #expect(try reached())
 
       #expect(try scene.host.shell("ip addr flush dev \(interface)").succeeded)
       #expect(
@@ -99,6 +130,9 @@ extension EndToEnd {
       #expect(taken.succeeded, "\(taken)")
       #expect(try note(scene, "has no owner"), "\(scene.daemon.log)")
       #expect(guest.process.isRunning)
+      // A client of a forward is turned away, where nobody knows how long it would wait.
+      let refused = try run("curl", ["-sS", "-m", "10", "--unix-socket", socket, "http://x/"])
+      #expect(refused.status == 7, "\(refused)")
       #expect(try scene.host.shell("ip link del \(interface)").succeeded)
       #expect(try reached(), "\(scene.daemon.log)")
       #expect(try isQuiet(scene, of: "has no owner"))

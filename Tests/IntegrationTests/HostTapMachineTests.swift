@@ -44,6 +44,11 @@ extension EndToEnd {
         timeout 60 nc -l -p 81 </dev/null >/dev/null
         """)
       let guest = try scene.begin(scene.host.wrapper, words)
+      // The switch has seen where it is.
+      #expect(
+        try eventually(within: 90) {
+          try scene.daemon.netd("network", "inspect", "shared").output.contains("52:55:55:12:34:56")
+        })
       // What listens on port 81 of the machine ends it.
       let asked = try scene.host.shell(
         """

@@ -134,6 +134,37 @@ extension EndToEnd {
       #expect(host.succeeded, "\(host)")
     }
 
+    @Test func `the host learns by a guest's ARP where that guest is, and where nobody else is`()
+      throws
+    {
+      try require(.tap, .program("python3"))
+      let scene = try HostTapScene()
+      defer { scene.stop() }
+      let interface = "ln\(scene.user)-shared"
+      let victim = try scene.server("web", on: "shared")
+      func neighbour(_ address: String) throws -> String {
+        try scene.host.shell("ip neigh show \(address) dev \(interface)").output
+      }
+      #expect(try scene.host.shell("ip neigh flush dev \(interface)").succeeded)
+      let guest = try scene.daemon.begin(
+        "exec", "shared", "--name", "two", "--", "sh", "-c",
+        """
+        own=$(ip -4 -o addr show eth0 | sed 's/.*inet \\([0-9.]*\\).*/\\1/')
+        python3 \(Installation.fixtures)/arp.py eth0 \(victim) 192.168.105.1
+        python3 \(Installation.fixtures)/arp.py eth0 $own 192.168.105.1
+        echo "own $own"; sleep 60
+        """)
+      defer { guest.stop() }
+      #expect(
+        eventually(within: 30) { guest.output.contains("own 192.168.105.") }, "\(guest.errors)")
+      let lines = guest.output.split(separator: "\n").map(String.init)
+      let (mac, own) = (lines[0], String(try #require(lines.last).dropFirst(4)))
+      #expect(try eventually { try neighbour(own).contains(mac) }, "\(lines)")
+      #expect(try !neighbour(victim).contains(mac))
+      #expect(try scene.host.shell("ping -c 1 -W 5 \(victim)").succeeded)
+      #expect(try !neighbour(victim).contains(mac))
+    }
+
     @Test func `with forwarding on and the firewall shut, shared works and nothing leaks`() throws {
       try require(.tap, .program("curl"), .program("python3"), .program("nft"))
       let scene = try HostTapScene()

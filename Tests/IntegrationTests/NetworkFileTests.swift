@@ -26,12 +26,20 @@ extension EndToEnd {
       #expect(created.output.hasPrefix("fresh is created: user-v2, 192.168.141.0/24"), "\(created)")
       let text = try String(contentsOfFile: daemon.home + "/_config/networks.yaml", encoding: .utf8)
       #expect(text.hasPrefix("# mine\n") && text.contains("# for tests"))
-      #expect(
-        eventually {
-          FileManager.default.fileExists(atPath: daemon.socket("qemu", of: "fresh"))
-        })
+      // The daemon knew it before the command ended.
+      #expect(FileManager.default.fileExists(atPath: daemon.socket("qemu", of: "fresh")))
       let guest = try daemon.guest("ip -4 -o addr show", on: "fresh")
       #expect(guest.output.contains("192.168.141."), "\(guest)")
+      // It runs on without guests, and not with a definition that is gone.
+      let process = try #require(try daemon.hostProcess(of: "fresh"))
+      let moved = try daemon.netd("network", "edit", "fresh", "--gateway", "192.168.140.1")
+      #expect(moved.succeeded, "\(moved)")
+      #expect(eventually { kill(Int32(process), 0) != 0 })
+      let again = try daemon.guest("ip -4 -o addr show", on: "fresh")
+      #expect(again.output.contains("192.168.140."), "\(again)")
+      let next = try #require(try daemon.hostProcess(of: "fresh"))
+      #expect(try daemon.netd("network", "delete", "fresh").succeeded)
+      #expect(eventually { kill(Int32(next), 0) != 0 })
     }
 
     @Test func whatLimactlWritesIsServedWithoutASignal() throws {
@@ -70,22 +78,44 @@ extension EndToEnd {
       #expect(text == Self.file)
     }
 
-    @Test func theFirstNetworkOfAFreshHomeTakesThePlaceOfTheDefaultFilesOne() throws {
-      for words in [
-        ["shared", "--mode", "shared", "--gateway", "192.168.105.1"],
-        ["mine", "--mode", "shared", "--gateway", "192.168.105.1", "--dhcp-end", "192.168.105.99"],
+    @Test func `a fresh home gets Lima's whole file, and the network that is created its settings`()
+      throws
+    {
+      let comments = [
+        "# Guests that see each other", "# Guests with addresses that the host reaches",
+        "# Guests on the network of an interface", "# Guests that see the host and each other",
+      ]
+      for (words, gateway, end) in [
+        (["shared"], "192.168.105.1", "192.168.105.254"),
+        (["shared", "--gateway", "192.168.115.1"], "192.168.115.1", "192.168.115.254"),
+        (["mine", "--mode", "shared", "--gateway", "192.168.116.1"], "192.168.116.1", nil),
       ] {
         let daemon = try TestDaemon()
         defer { daemon.stop() }
-        let created = try run(
-          Installation.daemon, ["network", "create"] + words, environment: daemon.environment)
+        let created = try daemon.netd(["network", "create"] + words)
         #expect(created.succeeded, "\(created)")
-        #expect(try eventually { try daemon.network(words[0])["mode"] as? String == "shared" })
-        #expect(try daemon.network("user-v2")["mode"] as? String == "user-v2")
+        let network = try daemon.network(words[0])
+        #expect(network["mode"] as? String == "shared")
+        let options = network["options"] as? [String: Any]
+        #expect(options?["gateway"] as? String == gateway, "\(network)")
+        #expect(end == nil || options?["dhcpEnd"] as? String == end, "\(network)")
+        for other in ["user-v2", "shared", "host", "bridged"] {
+          #expect(try daemon.network(other)["mode"] as? String == other)
+        }
+        let text = try String(
+          contentsOfFile: daemon.home + "/_config/networks.yaml", encoding: .utf8)
+        for comment in comments { #expect(text.contains(comment), "\(comment): \(text)") }
         // A gateway elsewhere takes the end of DHCP along.
         let moved = try daemon.netd("network", "edit", "host", "--gateway", "192.168.107.1")
         #expect(moved.succeeded, "\(moved)")
       }
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      let clash = try daemon.netd(
+        "network", "create", "mine", "--mode", "shared", "--gateway", "192.168.105.1")
+      #expect(clash.errors.contains("the subnet of `shared`, 192.168.105.0/24"), "\(clash)")
+      #expect(clash.errors.contains("--mode shared --gateway 192.168.107.1"), "\(clash)")
+      #expect(!FileManager.default.fileExists(atPath: daemon.home + "/_config/networks.yaml"))
     }
 
     @Test func aNetworkInUseIsDeletedByForceOnly() throws {

@@ -51,6 +51,30 @@ extension EndToEnd {
       }
     }
 
+    @Test func `root reads another user's networks.yaml as that user, and by no link`() throws {
+      try require(.root)
+      try makeHelper()
+      let daemon = try TestDaemon(configuration: Self.file, start: false)
+      defer { daemon.stop() }
+      let file = daemon.home + "/_config/networks.yaml"
+      try run("chown", ["-R", "65534:65534", daemon.home])
+      #expect(try text(daemon, "--user", "nobody").contains("open shared"))
+      // What its owner may not read says nothing to whoever asks root.
+      try run("sh", ["-c", "echo 'secret: x' >\(file) && chown 0:0 \(file) && chmod 600 \(file)"])
+      let unread = try run(Installation.daemon, ["sudoers"], environment: daemon.environment)
+      #expect(!unread.succeeded && !unread.errors.contains("secret"), "\(unread)")
+      try run("sh", ["-c", "rm \(file) && ln -s /etc/shadow \(file) && chown -h 65534 \(file)"])
+      for words in [["sudoers"], ["network", "create", "x", "--gateway", "192.168.141.1"]] {
+        let refused = try run(Installation.daemon, words, environment: daemon.environment)
+        #expect(
+          !refused.succeeded && refused.errors.contains("`\(file)` is a symlink"), "\(refused)")
+      }
+      let doctor = try run(
+        Installation.daemon, ["doctor", "slirp"], environment: daemon.environment)
+      #expect(
+        doctor.output.contains("is a symlink") && !doctor.output.contains("root:"), "\(doctor)")
+    }
+
     @Test func `visudo accepts the text for macOS, too`() throws {
       try require(.root, .program("visudo"))
       let daemon = try TestDaemon(configuration: Self.file, start: false)

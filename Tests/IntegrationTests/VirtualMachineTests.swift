@@ -7,16 +7,20 @@ import Testing
 
 extension EndToEnd {
   @Suite struct VirtualMachineTests {
-    private func boot(_ daemon: TestDaemon, _ script: String, seconds: Int) throws -> CommandResult
-    {
+    private func boot(
+      _ daemon: TestDaemon, _ script: String, seconds: Int, meanwhile: () throws -> Void = {}
+    ) throws -> CommandResult {
       let file = daemon.home + "/job"
       try script.write(toFile: file, atomically: true, encoding: .utf8)
-      return try run(
+      let machine = try RunningCommand(
         Installation.root + "/Tests/Guest/run-guest",
         [
           "-t", "\(seconds)", Installation.guest,
           "stream,addr.type=unix,addr.path=\(daemon.socket("qemu"))", file,
-        ], seconds: Double(seconds) + 30)
+        ])
+      defer { machine.stop() }
+      try meanwhile()
+      return machine.wait(seconds: Double(seconds) + 30)
     }
 
     private static let lease =
@@ -35,8 +39,16 @@ extension EndToEnd {
           nslookup -type=a host.lima.internal | tail -3
           wget -q -O - http://host.lima.internal:\(servers.ports.http)/
           timeout 20 wget -q -O - http://192.168.5.2:1/
+          sleep 2
           true
-          """, seconds: 120)
+          """, seconds: 120
+      ) {
+        // Its lease tells it.
+        let isKnown = try eventually(within: 90) {
+          try daemon.netd("network", "inspect", "default").output.contains("52:55:55:12:34:56")
+        }
+        #expect(isKnown)
+      }
       #expect(result.succeeded, "\(result)")
       for line in [
         "ip=192.168.5.15", "router=192.168.5.2", "dns=192.168.5.3", "serverid=192.168.5.2",

@@ -145,17 +145,27 @@ import Testing
     #expect(way(ip: Self.packet(Self.guest, Self.gateway), to: 0xffff_ffff_ffff) == .stack)
   }
 
-  @Test func `answers to the gateway's ARP reach both stacks, questions only ours`() {
+  @Test func `ARP that says where a guest is reaches both stacks, other only ours`() {
     func frame(_ body: [UInt8], to: UInt64 = Self.gatewayMAC) -> [UInt8] {
       Self.ethernet(to, Self.guestMAC, 0x0806) + body
     }
     #expect(way(frame(Self.arp(2, Self.guestMAC, Self.guest, Self.gateway))) == .both)
-    #expect(way(frame(Self.arp(1, Self.guestMAC, Self.guest, Self.gateway))) == .stack)
+    let question = Self.arp(1, Self.guestMAC, Self.guest, Self.gateway)
+    #expect(way(frame(question)) == .both)
+    #expect(way(frame(question, to: 0xffff_ffff_ffff)) == .both)
+    #expect(way(frame(Self.arp(3, Self.guestMAC, Self.guest, Self.gateway))) == .stack)
+    // For the other guests, and a probe (RFC 5227), which has no sender's address.
+    #expect(way(frame(Self.arp(1, Self.guestMAC, Self.guest, 0xc0a8_6903))) == .stack)
+    #expect(way(frame(Self.arp(1, Self.guestMAC, 0, Self.gateway))) == .stack)
+    // The gateway's own address is no guest's to claim.
+    #expect(way(frame(Self.arp(1, Self.guestMAC, Self.gateway, Self.gateway))) == .stack)
     #expect(way(frame(Self.arp(2, Self.guestMAC, 0x0a00_0001, Self.gateway))) == .stack)
     #expect(way(frame(Self.arp(2, 0x5255_5500_0002, Self.guest, Self.gateway))) == .stack)
     #expect(way(frame(Self.arp(2, Self.guestMAC, Self.guest, 0x0a00_0001))) == .stack)
     let gratuitous = Self.arp(1, Self.guestMAC, Self.guest, Self.guest)
-    #expect(way(frame(gratuitous, to: 0xffff_ffff_ffff)) == .stack)
+    #expect(way(frame(gratuitous, to: 0xffff_ffff_ffff)) == .both)
+    let tokenRing = [0, 6] + gratuitous[2...]
+    #expect(way(frame(tokenRing, to: 0xffff_ffff_ffff)) == .stack)
   }
 
   @Test func `short frames are read no further than they are`() {

@@ -19,6 +19,11 @@ package struct StatusReport: Codable, Sendable {
   package var warnings: [String]
 }
 
+/// GET /v1/alive: the loop that serves the networks has turns.
+package struct AliveReport: Codable, Sendable {
+  package var pid: Int32
+}
+
 /// Where the configuration came from and whether the last attempt to read it failed.
 package struct ConfigReport: Codable, Sendable {
   package var file: String

@@ -16,6 +16,10 @@ final class ConfigReader {
 
   private let pool: WorkerPool<Job, Outcome>
   private var count: UInt64 = 0
+  private var underWay = 0
+
+  /// Something is being read, or waits to be.
+  var isBusy: Bool { underWay > 0 }
 
   /// - Parameter notify: [any thread] an outcome is there: `take` it on the loop.
   init(notify: @escaping @Sendable () -> Void) {
@@ -27,12 +31,19 @@ final class ConfigReader {
   func begin(_ file: String, mayBeMissing: Bool, before: Configuration) -> Outcome? {
     let job = Job(file: file, mayBeMissing: mayBeMissing, before: before)
     count += 1
-    guard !pool.submit(count, job), pool.load.queued == 0 else { return nil }
-    return Self.read(job)
+    if pool.submit(count, job) {
+      underWay += 1
+      return nil
+    }
+    return pool.load.queued == 0 ? Self.read(job) : nil
   }
 
   /// [loop] What has come since the last call, in order.
-  func take() -> [Outcome] { pool.take().map(\.outcome) }
+  func take() -> [Outcome] {
+    let outcomes = pool.take().map(\.outcome)
+    underWay -= outcomes.count
+    return outcomes
+  }
 
   /// What is being read is of no use any more.
   func close() { pool.stop(within: 0) }

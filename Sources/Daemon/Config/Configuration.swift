@@ -96,6 +96,22 @@ extension NetworkConfiguration {
     "shared": IPv4Address(0xC0A8_6901), "host": IPv4Address(0xC0A8_6A01),
   ]
 
+  /// Lima's modes with an interface of the host's. Networks of its default file are called as their modes are.
+  package static let modesWithInterface = ["shared", "host", "bridged"]
+
+  /// A gateway of a /24 that none of the networks has a part of, and nobody of `isTaken`.
+  package static func freeGateway(
+    among networks: [NetworkConfiguration], isTaken: (IPv4Subnet) -> Bool = { _ in false }
+  ) -> IPv4Address {
+    let taken = networks.compactMap(\.subnet)
+    for third in UInt32(107)...250 {
+      let gateway = IPv4Address(0xC0A8_0001 | third << 8)
+      let subnet = IPv4Subnet(containing: gateway, prefixLength: 24)
+      if !taken.contains(where: subnet.overlaps), !isTaken(subnet) { return gateway }
+    }
+    return IPv4Address(0xAC1E_0101)
+  }
+
   /// The networks that exist without any file.
   package static let builtins: [NetworkConfiguration] = [
     NetworkConfiguration(

@@ -7,6 +7,7 @@ import HTTPTypes
 import HostProtocol
 import Hummingbird
 import NIOCore
+import Platform
 
 struct ControlRoutes: Sendable {
   let bridge: LoopBridge
@@ -20,6 +21,14 @@ struct ControlRoutes: Sendable {
     v1.get("status") { _, _ in
       try await Self.json(
         bridge.call { supervisor, answer in supervisor.status { answer(.success($0)) } })
+    }
+    v1.get("alive") { _, _ in
+      try await Self.json(
+        bridge.call { _, answer in answer(.success(AliveReport(pid: CurrentProcess.id))) })
+    }
+    v1.post("reload") { _, _ in
+      let _: Void = try await bridge.call { $0.reload($1) }
+      return Response(status: .noContent)
     }
     v1.get("plugins") { _, _ in
       try await Self.json(

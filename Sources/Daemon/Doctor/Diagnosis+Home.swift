@@ -75,7 +75,14 @@ extension Diagnosis {
           "\(files.joined(separator: ", ")): left by a daemon that is gone; the next one takes over",
           "rm -f \(files.map(ShellWord.quoted).joined(separator: " "))"
         )
-      case .silent(let pid):
+      case .silent(let pid, isStopped: true):
+        (
+          .problem,
+          "process \(pid) holds \(home) and is stopped, by SIGSTOP or a debugger: networks without guests cannot start, "
+            + "and no command is answered",
+          "kill -CONT \(pid)"
+        )
+      case .silent(let pid, isStopped: false):
         (
           .problem,
           "process \(pid) holds \(home) and does not answer: it hangs, or starts just now",

@@ -114,7 +114,8 @@ extension Diagnosis {
       let mode = network.settings.mode
       let isTap = DoctorModes.withTap.contains(mode)
       if let bridge = facts.limaBridges[network.name] { return limaBridge(bridge, network, subnet) }
-      guard let clash = clash(subnet, own: facts.taps[network.name]?.name) else {
+      let own = facts.taps[network.name]?.name
+      guard let clash = clash(subnet, own: holder(of: own) == nil ? own : nil) else {
         return Finding(
           .subnet, [mode], .ok, "network \(network.name): nothing else here has \(subnet)")
       }
@@ -162,6 +163,7 @@ extension Diagnosis {
   private func clash(_ subnet: IPv4Subnet, own: String?) -> String? {
     for one in facts.addresses where one.interface != own && subnet.clashes(with: one) {
       return "\(one.interface) has \(IPv4Address(one.address))/\(one.prefixLength)"
+        + (holder(of: one.interface).map { ", and is that of \($0.words)" } ?? "")
     }
     for route in facts.routes where route.interface != own && subnet.clashes(with: route) {
       return "route \(IPv4Address(route.network))/\(route.prefixLength) by \(route.interface)"
@@ -169,18 +171,17 @@ extension Diagnosis {
     return nil
   }
 
+  /// The daemon of another home that has an interface.
+  func holder(of interface: String?) -> OtherDaemon? {
+    interface.flatMap { name in facts.otherDaemons.first { $0.interfaces.contains(name) } }
+  }
+
   /// A gateway of a subnet that is nobody's here.
   static func other(than facts: HostFacts) -> String {
-    let taken = facts.networks.compactMap(subnet)
-    for third in UInt32(107)...250 {
-      let gateway = IPv4Address(0xC0A8_0001 | third << 8)
-      let subnet = IPv4Subnet(containing: gateway, prefixLength: 24)
-      let isTaken =
-        taken.contains { $0.overlaps(subnet) }
-        || facts.addresses.contains { subnet.clashes(with: $0) }
+    let gateway = NetworkConfiguration.freeGateway(among: facts.networks) { subnet in
+      facts.addresses.contains { subnet.clashes(with: $0) }
         || facts.routes.contains { subnet.clashes(with: $0) }
-      if !isTaken { return gateway.description }
     }
-    return "172.30.1.1"
+    return gateway.description
   }
 }

@@ -103,6 +103,12 @@ extension Diagnosis {
       if let card = card(network) { return macvtap(network, card) }
       let tap = facts.taps[network.name]
       let name = "network \(network.name): its interface \(tap?.name ?? "")"
+      if let tap, tap.exists, let other = holder(of: tap.name) {
+        return Finding(
+          .tap, [mode], .problem,
+          "\(name) is in use by \(other.words), whose network has the same name",
+          remedy: other.stop(network.name, facts.command))
+      }
       if let tap, tap.exists {
         guard let reason = unfit(tap, network) else {
           return Finding(

@@ -61,7 +61,7 @@ package enum DoctorCheck: String, CaseIterable, Sendable {
 package enum DoctorModes {
   package static let all = ["slirp", "user-v2", "shared", "host", "bridged"]
   /// They have an interface of the host's.
-  package static let withTap = ["shared", "host", "bridged"]
+  package static let withTap = NetworkConfiguration.modesWithInterface
   package static let withoutTap = HostTapRequest.modesWithout
   /// Their guests reach the outside by sockets of the user.
   package static let translating = ["slirp", "user-v2", "shared"]

@@ -46,6 +46,8 @@ package struct HostFacts: Sendable {
   package var candidates: [String] = []
   /// What this user's ovs-vsctl says of bridges of Open vSwitch; nil: it may change them.
   package var switches: [String: OVSFailure?] = [:]
+  /// Daemons of other homes.
+  package var otherDaemons: [OtherDaemon] = []
   /// What Lima's own helper has made, by network.
   package var limaBridges: [String: LimaBridge] = [:]
   package var bridgeFilter = BridgeFilter()
@@ -68,8 +70,8 @@ package struct HostFacts: Sendable {
     case daemon(pid: Int32?)
     /// Files of one that is gone.
     case leftOver([String])
-    /// A process that has the pid file's number, is a lima-netd, and does not answer.
-    case silent(pid: Int32)
+    /// A process that has the pid file's number, is a lima-netd, and does not answer; `isStopped`: somebody has stopped it.
+    case silent(pid: Int32, isStopped: Bool)
     case notOurs(String)
   }
 

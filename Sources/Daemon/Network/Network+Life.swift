@@ -50,6 +50,7 @@ extension Network {
         .failure(
           core.report(
             .internal, "its process ended while starting: \(reason); see \(core.logFile)")))
+    case .closeForwards: forwards.closeSockets()
     case .watchGuests: for guest in guests.all { watchHangup(guest) }
     case .dismissGuests(let reason):
       dismissGuests(reason)

@@ -42,14 +42,17 @@ extension Network {
   func liveReport(registry: Registry?, answer: @escaping (LiveReport) -> Void) {
     let report = report(registry: registry)
     guard let link = core.running else { return answer(LiveReport(report: report)) }
-    wholeStatus(link) { [weak self] status in
-      guard let self, !report.forwards.isEmpty else {
-        return answer(LiveReport(report: report, status: status))
-      }
-      forwards.list {
-        var full = report
-        full.forwards = $0
-        answer(LiveReport(report: full, status: status))
+    withAddresses(report, link) { [weak self] report in
+      guard let self else { return answer(LiveReport(report: report)) }
+      wholeStatus(link) { [weak self] status in
+        guard let self, !report.forwards.isEmpty else {
+          return answer(LiveReport(report: report, status: status))
+        }
+        forwards.list {
+          var full = report
+          full.forwards = $0
+          answer(LiveReport(report: full, status: status))
+        }
       }
     }
   }

@@ -96,6 +96,8 @@ final class Network {
     if changed, let active,
       active.network.settings.withDNS(of: configuration.settings) != configuration.settings
     {
+      // Whoever comes next gets what the configuration says now.
+      if state == .running, isIdle { return stop("its configuration has changed") }
       log(.notice, "the configuration has changed and holds from its next start on")
     }
     updateDNS()
@@ -109,6 +111,9 @@ final class Network {
     dismissGuests(reason)
     stop(reason, done: done)
   }
+
+  /// Nobody is there who would notice its end.
+  private var isIdle: Bool { guests.isEmpty && waiters.isEmpty && !demand.isHeld }
 
   /// The process runs with other settings than the configuration has.
   var isChanged: Bool {

@@ -184,12 +184,24 @@ package struct Registry: Sendable {
       files: files + others, modes: modeReports, warnings: warnings, errors: errors)
   }
 
-  /// Shadowed plugins and files that cannot be loaded.
+  /// Shadowed plugins, files that cannot be loaded, and privileges that a plugin asks for and nobody gets.
   package var warnings: [String] {
-    failures.map { "\($0.file) is not loaded: \($0.detail ?? "unknown reason")" }
+    failures.map { "\($0.file) is not loaded: \($0.detail ?? "unknown reason")" } + refusals
       + shadows.sorted { $0.key < $1.key }.map {
         "\($0.value.what) of \($0.key) is shadowed by \($0.value.by), which comes first"
       }
+  }
+
+  private var refusals: [String] {
+    levels.flatMap(\.files).filter(\.ok).flatMap { file in
+      (file.plugins ?? []).compactMap { plugin in
+        let refused = plugin.schema.flatMap { Schema(text: $0) }?.needs(with: [:]).refused ?? []
+        guard !refused.isEmpty else { return nil }
+        return
+          "plugin \(plugin.name) of \(file.file) asks for \(refused.joined(separator: ", ")) (x-capabilities), "
+          + "which no plugin gets: its process runs without"
+      }
+    }
   }
 
   private var shadows: [String: (by: String, what: String)] {

@@ -78,6 +78,9 @@ final class ConfigurationKeeper {
     }
   }
 
+  /// The file is being read, or is about to be.
+  var isBusy: Bool { reader?.isBusy == true }
+
   /// Takes what the reader's thread has read.
   func collect() {
     for outcome in reader?.take() ?? [] where !isClosed { reread(outcome) }

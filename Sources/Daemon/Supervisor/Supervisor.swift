@@ -28,6 +28,8 @@ package final class Supervisor {
   private let inspector: PluginInspector
   private let servers: HTTPServers
   private let listeners: DaemonListeners
+  /// Who waits for the file as it is now to hold.
+  private var whenReread: [(Result<Void, ErrorReport>) -> Void] = []
   private var shuttingDown = false
 
   /// - Parameter loop: runs on the thread that calls this, and `start`.
@@ -41,7 +43,7 @@ package final class Supervisor {
     configuration = ConfigurationKeeper(
       file: options.configFile, mayBeMissing: options.configFile == options.home.configFile,
       loop: loop, log: log,
-      notify: { bridge.submit { $0.configuration.collect() } })
+      notify: { bridge.submit { $0.configurationWasRead() } })
     let inspector = PluginInspector(executable: options.installation.hostExecutable, loop: loop)
     self.inspector = inspector
     plugins = PluginCatalog(
@@ -62,7 +64,8 @@ package final class Supervisor {
       rest: Rest(loop: loop),
       uplinks: UplinkMakers(
         taps: HostTapMaker(
-          loop: loop, helper: options.installation.tapHelper, ports: switchPorts),
+          loop: loop, helper: options.installation.tapHelper, ports: switchPorts,
+          home: options.home.path),
         vmnet: Self.vmnet(loop, options.home, log), newID: { [guestIDs] in guestIDs.next() },
         command: options.installation.executable, homeWords: options.homeWords),
       peers: PeerMap(), limaBridges: LimaBridges())
@@ -134,6 +137,33 @@ package final class Supervisor {
   package func reload() {
     guard !shuttingDown else { return }
     configuration.reload()
+    answerReread()
+  }
+
+  /// POST /v1/reload. Answers when what the file says now holds, or why it does not.
+  func reload(_ answer: @escaping (Result<Void, ErrorReport>) -> Void) {
+    guard !shuttingDown else { return answer(.failure(ErrorReport(.busy, "the daemon stops"))) }
+    whenReread.append(answer)
+    reload()
+  }
+
+  private func configurationWasRead() {
+    configuration.collect()
+    answerReread()
+  }
+
+  /// What is still being read may be newer than what has been.
+  private func answerReread() {
+    guard !configuration.isBusy else { return }
+    let waiting = whenReread
+    whenReread = []
+    for answer in waiting {
+      if let error = configuration.error {
+        answer(.failure(ErrorReport(.invalidConfig, error)))
+      } else {
+        answer(.success(()))
+      }
+    }
   }
 
   private func reread() {
@@ -215,6 +245,7 @@ package final class Supervisor {
     guard !shuttingDown else { return }
     shuttingDown = true
     configuration.close()
+    answerReread()
     log.notice("stopping: \(reason)")
     closeSockets(keepLock: true)
     let all = Array(networks.values) + leaving

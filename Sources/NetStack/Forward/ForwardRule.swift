@@ -75,35 +75,44 @@ extension ForwardFailure {
   ) -> ForwardFailure {
     let host = kind.host
     switch code {
-    case EEXIST:
+    case EMFILE, ENFILE:
       return ForwardFailure(
-        status: LND_ERR_EXISTS, text: "\(host): \(detail ?? "something else is there")")
+        status: LND_ERR_LIMIT, text: "\(host): too many open files: \(DescriptorBudget.remedy)")
+    default: break
+    }
+    switch kind {
+    case .unix(let path): return unix(UnixSocket.refusal(of: path, code, detail: detail))
+    case .tcp(let endpoint), .udp(let endpoint): return binding(code, endpoint, detail)
+    }
+  }
+
+  private static func unix(_ refusal: UnixSocket.Refusal) -> ForwardFailure {
+    switch refusal.kind {
+    case .taken: ForwardFailure(status: LND_ERR_EXISTS, text: refusal.text)
+    case .invalid: .invalid(refusal.text)
+    case .system: ForwardFailure(status: LND_ERR_SYSTEM, text: refusal.text)
+    }
+  }
+
+  private static func binding(
+    _ code: Int32, _ endpoint: Endpoint, _ detail: String?
+  ) -> ForwardFailure {
+    let host = endpoint.description
+    switch code {
     case EADDRINUSE:
       return ForwardFailure(status: LND_ERR_EXISTS, text: "\(host) is in use")
     case EACCES, EPERM:
-      switch kind {
-      case .tcp(let endpoint), .udp(let endpoint):
-        return ForwardFailure(
-          status: LND_ERR_SYSTEM,
-          text: "\(host): ports below net.ipv4.ip_unprivileged_port_start (1024 unless changed) "
-            + "need privilege; use a higher one, or allow it: "
-            + "sudo sysctl -w net.ipv4.ip_unprivileged_port_start=\(endpoint.port)")
-      case .unix:
-        return ForwardFailure(
-          status: LND_ERR_SYSTEM, text: "\(host): no permission to make a socket there")
-      }
+      return ForwardFailure(
+        status: LND_ERR_SYSTEM,
+        text: "\(host): ports below net.ipv4.ip_unprivileged_port_start (1024 unless changed) "
+          + "need privilege; use a higher one, or allow it: "
+          + "sudo sysctl -w net.ipv4.ip_unprivileged_port_start=\(endpoint.port)")
     case EADDRNOTAVAIL:
       // Not the forward is wrong: the address may come, with a VPN or a cable.
       return ForwardFailure(
         status: LND_ERR_SYSTEM, text: "\(host) is not an address of this host")
     case EAFNOSUPPORT:
       return .invalid("\(host): this host has no IPv6")
-    case ENAMETOOLONG:
-      return .invalid(
-        "\(host): the path of a socket has \(UnixSocket.maximumPathLength) bytes at most")
-    case EMFILE, ENFILE:
-      return ForwardFailure(
-        status: LND_ERR_LIMIT, text: "\(host): too many open files: \(DescriptorBudget.remedy)")
     default:
       return ForwardFailure(
         status: LND_ERR_SYSTEM, text: "\(host): \(detail ?? errorText(code))")

@@ -6,7 +6,10 @@
 // that address.
 //
 // To the host: IPv4 of a guest's address to the gateway's, TCP, UDP and ICMP that a host has use
-// for; answers to its ARP; datagrams to the subnet's broadcast address and to the local network's
+// for; ARP of a guest that asks for the gateway, answers it or announces itself, so that the
+// host knows where the guest is as on any wire (RFC 826, "packet reception"; RFC 5227 §2.3), also
+// when it is elsewhere than before: what is claimed of others' addresses the switch has dropped by
+// then (Host/Switch/AddressGuard); datagrams to the subnet's broadcast address and to the local network's
 // multicast groups (224.0.0.0/24, RFC 5771 §4), for mDNS and the like. Never DHCP, redirects
 // (RFC 792), router discovery (RFC 1256), IP options, other protocols, VLAN tags, IPv6.
 // From the host: IPv4 and ARP (RFC 826) of the gateway's addresses, to the subnet and those groups.
@@ -66,15 +69,16 @@ package struct HostFilter: Sendable {
     if destination == mac {
       switch word(bytes, Offset.etherType) {
       case 0x0800: return fromGuestIPv4(bytes, length)
-      case 0x0806: return isAnswer(bytes, length) ? .both : .stack
+      case 0x0806: return tellsHost(bytes, length) ? .both : .stack
       default: return .stack
       }
     }
-    let isGroup = destination & 0x0100_0000_0000 != 0
-    guard isGroup, word(bytes, Offset.etherType) == 0x0800, isGroupDatagram(bytes, length) else {
-      return .stack
+    guard destination & 0x0100_0000_0000 != 0 else { return .stack }
+    switch word(bytes, Offset.etherType) {
+    case 0x0800: return isGroupDatagram(bytes, length) ? .host : .stack
+    case 0x0806: return tellsHost(bytes, length) ? .both : .stack
+    default: return .stack
     }
-    return .host
   }
 
   @inline(__always)
@@ -109,11 +113,17 @@ package struct HostFilter: Sendable {
     }
   }
 
-  /// ARP that answers the gateway's question: of a guest's address, to both stacks that may ask.
-  private func isAnswer(_ bytes: UnsafeRawPointer, _ length: Int) -> Bool {
+  /// ARP that says where a guest is, to both stacks that may want to know: a question or an answer
+  /// for the gateway, or an announcement of its own address.
+  private func tellsHost(_ bytes: UnsafeRawPointer, _ length: Int) -> Bool {
     guard length >= Offset.ip + 28 else { return false }
     let arp = bytes + Offset.ip
-    return word(arp, 6) == 2 && long(arp, 24) == gateway && isGuest(long(arp, 14))
+    // Ethernet and IPv4, with their lengths; a request or a reply.
+    guard long(arp, 0) == 0x0001_0800, word(arp, 4) == 0x0604, 1...2 ~= word(arp, 6) else {
+      return false
+    }
+    let sender = long(arp, 14)
+    return (long(arp, 24) == gateway || long(arp, 24) == sender) && isGuest(sender)
       && station(arp, 8) == station(bytes, 6)
   }
 

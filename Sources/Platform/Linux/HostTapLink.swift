@@ -26,8 +26,15 @@
     package var type: UInt16 = 0
     /// IFF_*
     package var flags: UInt32 = 0
+    /// Its Ethernet address, as "52:55:55:12:34:56"; "" for none.
+    package var mac = ""
 
     package var isUp: Bool { flags & 0x1 != 0 }
+    /// The kernel asks and answers by ARP on it (not IFF_NOARP).
+    package var hasARP: Bool { flags & 0x80 == 0 }
+    /// Somebody reads all that comes to it: a port of the kernel's, or of a switch of user space, which has it promiscuous
+    /// (IFF_PROMISC).
+    package var isServed: Bool { master != nil || flags & 0x100 != 0 }
     /// IFF_LOWER_UP: there is somebody at the other end of the cable.
     package var hasCarrier: Bool { flags & 0x10000 != 0 }
 
@@ -72,6 +79,7 @@
       for attribute in NetlinkReader(answer).attributes(from: 16) {
         let reader = NetlinkReader(attribute.payload)
         switch attribute.type {
+        case 1: link.mac = EthernetAddress.text(attribute.payload)  // IFLA_ADDRESS
         case 4: link.mtu = reader.integer(at: 0, as: UInt32.self) ?? 0
         case 10: link.master = reader.integer(at: 0, as: Int32.self)
         case 18: link.read(reader)  // IFLA_LINKINFO

@@ -82,9 +82,7 @@
       guard result >= 0 else {
         throw SystemError("SIOCGIFHWADDR", Errno(0 &- result))
       }
-      return request.hardwareAddress.map { byte in
-        (byte < 16 ? "0" : "") + String(byte, radix: 16)
-      }.joined(separator: ":")
+      return EthernetAddress.text(request.hardwareAddress)
     }
 
     /// Sets the hardware address; the interface must be down.

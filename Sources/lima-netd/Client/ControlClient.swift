@@ -4,6 +4,7 @@
 // the main thread, which waits; the connection lives on one event loop thread. `exec` and `attach` never come here.
 
 import Daemon
+import Dispatch
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -55,6 +56,7 @@ struct ControlClient {
   func stream(
     _ path: String, consume: @escaping @Sendable (ByteBuffer) -> Bool
   ) throws -> EventLoopFuture<Void> {
+    try requireAnswer()
     let promise = group.next().makePromise(of: HTTPReply.self)
     try start(.GET, path, body: nil, promise, consume: consume)
     return promise.futureResult.flatMapThrowing { try check($0) }
@@ -78,9 +80,35 @@ struct ControlClient {
   private func request(_ method: HTTPMethod, _ path: String, body: [UInt8]?) throws -> ByteBuffer {
     let promise = group.next().makePromise(of: HTTPReply.self)
     try start(method, path, body: body, promise, consume: nil)
+    while !isComplete(promise.futureResult, within: Self.patience) { try requireAnswer() }
     let reply = try promise.futureResult.wait()
     try check(reply)
     return reply.body
+  }
+
+  // MARK: A daemon that hangs
+
+  /// Seconds until a daemon that has not answered is asked whether it lives; again and again, since what was asked may
+  /// take long. And seconds in which it has to say so: its loop is never held that long.
+  static let patience = 5
+
+  /// - Throws: when the daemon does not even say that it lives: a `CommandFailure` that names its process and what is to be
+  ///   done.
+  func requireAnswer() throws {
+    let promise = group.next().makePromise(of: HTTPReply.self)
+    try start(.GET, APIPath.alive, body: nil, promise, consume: nil)
+    // Any answer is one, also that of a daemon which does not know the question.
+    guard isComplete(promise.futureResult, within: Self.patience) else {
+      let pid = (try? Files.read(home.pidFile, limit: 64))
+        .flatMap { Int32(String(decoding: $0, as: UTF8.self).filter(\.isNumber)) }
+      throw CommandFailure.daemonSilent(home, pid: pid)
+    }
+  }
+
+  private func isComplete(_ future: EventLoopFuture<HTTPReply>, within seconds: Int) -> Bool {
+    let done = DispatchSemaphore(value: 0)
+    future.whenComplete { _ in done.signal() }
+    return done.wait(timeout: .now() + .seconds(seconds)) == .success
   }
 
   private func start(

@@ -18,8 +18,9 @@ struct CaptureCommand: ParsableCommand {
     commandName: "capture",
     abstract: "Record the frames of a network, as tcpdump and Wireshark read them.",
     discussion: """
-      Records what crosses the guests' ports until it is interrupted, the network stops, or the reader goes. Needs no \
-      privileges. Where a reader is too slow frames are left out, never the guests slowed down.
+      Records what crosses the guests' ports until it is interrupted, the network stops, or the reader goes. When the \
+      network's process dies it says so, and goes on in the same file with the next one. Needs no privileges. Where a \
+      reader is too slow frames are left out, never the guests slowed down.
 
         lima-netd capture default -w trace.pcap
         lima-netd capture default -w - | tcpdump -nr -
@@ -57,14 +58,19 @@ struct CaptureCommand: ParsableCommand {
       // Before the client's thread is made, so that it has them blocked, too.
       let signals = try ForegroundSignals([SIGINT, SIGTERM])
       let client = try ControlClient(home)
-      let ended = try Descriptor.pipe()
-      let stream = try client.stream(path) { counter.take($0.readableBytesView) }
-      stream.whenComplete { _ in Descriptor.close(ended.write) }
-      let ready = Foreground.wait([signals.fd, ended.read], milliseconds: -1)
-      if ready[1] { try stream.wait() }
+      try record(client, path, counter) { stream in
+        let ended = try Descriptor.pipe()
+        defer { Descriptor.close(ended.read) }
+        stream.whenComplete { _ in Descriptor.close(ended.write) }
+        let ready = Foreground.wait([signals.fd, ended.read], milliseconds: -1)
+        if ready[1] { try stream.wait() }
+        return ready[1] && !ready[0]
+      }
     #else
-      let client = try ControlClient(home)
-      try client.stream(path) { counter.take($0.readableBytesView) }.wait()
+      try record(try ControlClient(home), path, counter) { stream in
+        try stream.wait()
+        return true
+      }
     #endif
     let frames = counter.frames
     StandardError.print("\(Plural.text(frames, "frame")) written")
@@ -72,6 +78,54 @@ struct CaptureCommand: ParsableCommand {
       throw CommandFailure(
         "\(file) could not be written: \(error)",
         remedy: "What came before is in it. Is there room?  df -h \(file)")
+    }
+  }
+
+  /// One stream after the other: each ends with a process of the network.
+  /// - Parameter follow: waits for a stream's end; false when somebody ended the command.
+  private func record(
+    _ client: ControlClient, _ path: String, _ counter: FrameCounter,
+    follow: (EventLoopFuture<Void>) throws -> Bool
+  ) throws {
+    var empty = 0
+    while true {
+      let stream = try client.stream(path) { counter.take($0.readableBytesView) }
+      guard try follow(stream), !counter.isOver, try goesOn(client) else { return }
+      empty = counter.beginAnother() ? 0 : empty + 1
+      guard empty < Self.mostEmpty else {
+        throw CommandFailure(
+          "Network \(network) cannot be captured", remedy: "Its log may say why:  lima-netd status")
+      }
+      usleep(100_000)
+    }
+  }
+
+  /// Streams without a byte, one after the other, until it is given up.
+  private static let mostEmpty = 5
+
+  /// Says why the stream has ended; whether there will be another.
+  private func goesOn(_ client: ControlClient) throws -> Bool {
+    let report: NetworkReport
+    do {
+      report = try client.get(APIPath.network(network))
+    } catch is ControlClient.DaemonNotRunning {
+      StandardError.print("the daemon has ended, and the capture with it")
+      return false
+    } catch let error as CommandFailure where error.code == "NOT_FOUND" {
+      StandardError.print("network \(network) is gone, and the capture ends with it")
+      return false
+    }
+    switch report.state {
+    case .running, .starting, .restarting:
+      let reason = report.lastExit.map { " (\($0.reason))" } ?? ""
+      StandardError.print(
+        "the process of network \(network) has ended\(reason): the capture goes on with the next one"
+      )
+      return true
+    case .stopped, .stopping, .failed:
+      StandardError.print(
+        "network \(network) is \(report.state.rawValue): the capture ends with it")
+      return false
     }
   }
 

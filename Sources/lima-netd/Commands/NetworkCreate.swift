@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// network create: adds a network to networks.yaml. A daemon that runs serves it at once, since it watches the file.
+// network create: adds a network to networks.yaml, and has a daemon that runs read it.
 
 import ArgumentParser
 import Daemon
@@ -14,8 +14,11 @@ struct NetworkCreate: ParsableCommand {
         lima-netd network create lan --mode bridged --interface br0
         lima-netd network create dmz --mode shared --gateway 192.168.111.1 --dhcp-end 192.168.111.99
 
-      Comments and order of the file stay. A home without the file gets Lima's default one first. Refused: a mode no \
-      plugin serves, a subnet of another network, a subnet that this host has a route to (--force overrides this one).
+      The mode of shared, host and bridged is their name's, if none is given, and the gateway of shared and host Lima's \
+      own; of others the mode is user-v2. Comments and order of the file stay. A home without the file gets Lima's default \
+      one, which has user-v2, shared, host and bridged; the one that is created gets the settings given. Refused: a mode no \
+      plugin serves, a subnet of another network, a subnet that this host has a route to (--force overrides this one). A \
+      daemon that runs serves the network when the command ends.
       """)
 
   @Argument(help: "The network.")
@@ -29,18 +32,15 @@ struct NetworkCreate: ParsableCommand {
     let editing = try NetworkEditing(home)
     var file = try editing.file()
     let draft = NetworkDraft(
-      mode: self.draft.mode ?? "user-v2", gateway: self.draft.gateway,
-      dhcpEnd: self.draft.dhcpEnd, interface: self.draft.interface)
+      mode: self.draft.mode, gateway: self.draft.gateway, dhcpEnd: self.draft.dhcpEnd,
+      interface: self.draft.interface, for: name)
     let entry: [(key: String, value: String)]
     do { entry = try draft.entry() } catch { throw CommandFailure("\(error)") }
     try editing.checkMode(draft.mode)
     if NetworkConfiguration.builtins.contains(where: { $0.name == name }), name != "user-v2" {
       throw CommandFailure("network `\(name)` already exists", remedy: "It is built in.")
     }
-    try file.makeRoom(for: name, gateway: draft.gateway)
-    try editing.apply(to: &file) { (text: inout NetworksText) throws(NetworksEditError) in
-      try text.add(name, entry)
-    }
+    try add(entry, draft, to: &file, editing)
     let network = try editing.network(name, in: file)
     if !force { try editing.checkRoutes(network) }
     try editing.write(file)
@@ -50,9 +50,43 @@ struct NetworkCreate: ParsableCommand {
   }
 }
 
+extension NetworkCreate {
+  /// A home without the file gets the default one, whole: what it has of this name already gets the settings given.
+  private func add(
+    _ entry: [(key: String, value: String)], _ draft: NetworkDraft, to file: inout NetworksFile,
+    _ editing: NetworkEditing
+  ) throws {
+    if let gateway = draft.gateway,
+      let other = try file.defaultNetwork(withSubnetOf: gateway, otherThan: name)
+    {
+      let free = NetworkConfiguration.freeGateway(
+        among: (try? file.configuration().networks) ?? [])
+      throw CommandFailure(
+        "network `\(name)` would have the subnet of `\(other.name)`, \(other.subnet.map { "\($0)" } ?? ""), "
+          + "which is in the default networks.yaml that this home gets",
+        remedy:
+          "Take another:  lima-netd network create \(name) --mode \(draft.mode) --gateway \(free)\n"
+          + "Or use `\(other.name)` as it is:  lima-netd network edit \(other.name)")
+    }
+    guard let before = try file.defaultNetwork(name) else {
+      return try editing.apply(to: &file) {
+        (text: inout NetworksText) throws(NetworksEditError) in try text.add(name, entry)
+      }
+    }
+    let changes: [NetworksText.Change]
+    do { changes = try draft.changes(of: before) } catch { throw CommandFailure("\(error)") }
+    try editing.apply(to: &file) { (text: inout NetworksText) throws(NetworksEditError) in
+      try text.change(name, changes)
+    }
+  }
+}
+
 /// What `create` and `edit` say of a network.
 struct NetworkDraftOptions: ParsableArguments {
-  @Option(help: "Which kind of network: a mode of `lima-netd plugin ls`. (create: user-v2)")
+  @Option(
+    help:
+      "Which kind of network: a mode of `lima-netd plugin ls`. (create: the name, if it is shared, host or bridged, else user-v2)"
+  )
   var mode: String?
   @Option(
     help: ArgumentHelp(

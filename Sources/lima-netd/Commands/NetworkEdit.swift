@@ -36,26 +36,15 @@ struct NetworkEdit: ParsableCommand {
     let editing = try NetworkEditing(home)
     var file = try editing.file()
     guard let name, !draft.isEmpty else { return try NetworksEditor.edit(editing, file, name) }
-    var changes: [NetworksText.Change]
-    do {
-      changes = try NetworkDraft(
-        mode: "", gateway: draft.gateway, dhcpEnd: draft.dhcpEnd, interface: draft.interface
-      ).changes()
-    } catch { throw CommandFailure("\(error)") }
-    if let mode = draft.mode {
-      try editing.checkMode(mode)
-      changes.insert(("mode", mode), at: 0)
-    }
-    let before = try editing.network(name, in: file)
-    do {
-      changes += try NetworkDraft(
-        mode: draft.mode ?? "", gateway: draft.gateway, dhcpEnd: draft.dhcpEnd,
-        interface: draft.interface
-      ).completion(of: before)
-    } catch { throw CommandFailure("\(error)") }
-    if let end = before.settings.dhcpEnd, draft.dhcpEnd == nil, let gateway = draft.gateway {
-      changes += NetworkDraft.end(end, movedTo: gateway)
-    }
+    let before: NetworkConfiguration
+    let changes: [NetworksText.Change]
+    let asked = NetworkDraft(
+      mode: draft.mode ?? "", gateway: draft.gateway, dhcpEnd: draft.dhcpEnd,
+      interface: draft.interface)
+    do { _ = try asked.changes() } catch { throw CommandFailure("\(error)") }
+    if let mode = draft.mode { try editing.checkMode(mode) }
+    before = try editing.network(name, in: file)
+    do { changes = try asked.changes(of: before) } catch { throw CommandFailure("\(error)") }
     try editing.apply(to: &file) { (text: inout NetworksText) throws(NetworksEditError) in
       try text.change(name, changes)
     }

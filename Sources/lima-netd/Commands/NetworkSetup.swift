@@ -163,7 +163,7 @@ struct HostSetup {
       guard let found = configuration.networks.first(where: { $0.name == network }) else {
         throw CommandFailure(
           "There is no network \(network) in \(home.configFile)",
-          remedy: "Add it, as \(userName):  \(creation)\n"
+          remedy: "Add it, as \(userName):  \(creation(among: configuration.networks))\n"
             + "Another home than that of \(userName) is given with --lima-home.")
       }
       if let socket = found.peerSocket {
@@ -219,9 +219,10 @@ struct HostSetup {
     }
 
     /// The command that makes a network of this name; its mode is guessed from the name.
-    private var creation: String {
+    private func creation(among networks: [NetworkConfiguration]) -> String {
       let mode = ["host", "bridged"].contains(network) ? network : "shared"
-      return CreationCommand.text(network, mode: mode, command: command, home: homeWords)
+      return CreationCommand.text(
+        network, mode: mode, command: command, home: homeWords, among: networks)
     }
 
     /// Runs lima-netd-tap, whose words are shown when it refuses.

@@ -86,7 +86,7 @@ struct Recommend: ParsableCommand {
     guard !own.networks.isEmpty else {
       let creation = CreationCommand.text(
         choice.network, mode: mode, command: facts.command,
-        home: " --lima-home \(ShellWord.quoted(facts.home.path))")
+        home: " --lima-home \(ShellWord.quoted(facts.home.path))", among: facts.networks)
       return .unserved("networks.yaml has no network \(choice.network): \(creation)")
     }
     let problem = Diagnosis(own).findings().first {

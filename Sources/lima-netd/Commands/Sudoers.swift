@@ -74,7 +74,7 @@ struct SudoersText {
     configFile = home.configFile
     let template =
       platform == .macos ? NetworksTemplate.macOS() : NetworksTemplate.linux(groups: [])
-    let configuration = try Configuration.load(configFile, mayBeMissing: true, template: template)
+    let configuration = try ForeignHome.configuration(home, template: template)
     let networks = configuration.networks
     var paths = configuration.paths
     switch platform {

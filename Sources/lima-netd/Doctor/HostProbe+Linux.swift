@@ -39,6 +39,7 @@ import Platform
           }
         }
       }
+      facts.otherDaemons = OtherDaemons.find(otherThan: home.path)
       facts.bridgeFilter.isOn = Self.number("/proc/sys/net/bridge/bridge-nf-call-iptables") == 1
       if facts.bridgeFilter.isOn { facts.bridgeFilter.forward = Self.forwardPolicy() }
     }

@@ -22,7 +22,7 @@ struct HostProbe {
       system: system, home: home,
       user: HostFacts.User(uid: own, groups: AccountNames.ownGroups))
     do {
-      let configuration = try Configuration.load(home.configFile, mayBeMissing: true)
+      let configuration = try ForeignHome.configuration(home)
       facts.networks = configuration.networks
       facts.hasConfiguration = configuration.present
       facts.varRun = configuration.paths.varRun
@@ -61,18 +61,26 @@ struct HostProbe {
     }
     do throws(SystemError) {
       Descriptor.close(try UnixSocket.connect(path: home.controlSocket, patience: 1000))
-      return .daemon(pid: pid)
+      // The kernel accepts connections for a process that does nothing any more.
+      guard let pid, (try? ControlClient(home: home).requireAnswer()) == nil else {
+        return .daemon(pid: pid)
+      }
+      return Self.silent(pid)
     } catch {
       switch error.errno {
       case .noSuchFile, .connectionRefused:
-        if let pid, OtherProcess.isAlive(pid), Self.isOurs(pid) { return .silent(pid: pid) }
+        if let pid, OtherProcess.isAlive(pid), Self.isOurs(pid) { return Self.silent(pid) }
         return files.isEmpty ? .nobody : .leftOver(files)
-      case .wouldBlock: return pid.map { .silent(pid: $0) } ?? .notOurs(error.reason)
+      case .wouldBlock: return pid.map(Self.silent) ?? .notOurs(error.reason)
       // The home's line says it.
       case .nameTooLong: return .nobody
       default: return .notOurs(error.reason)
       }
     }
+  }
+
+  private static func silent(_ pid: Int32) -> HostFacts.Serving {
+    .silent(pid: pid, isStopped: OtherProcess.isStopped(pid))
   }
 
   /// A number that another program has by now is no daemon.

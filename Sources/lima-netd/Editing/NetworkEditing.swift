@@ -16,6 +16,11 @@ struct NetworkEditing {
   }
 
   func file() throws -> NetworksFile {
+    if let flaw = ForeignHome.flaw(of: home) {
+      throw CommandFailure(
+        "\(flaw), and root follows none in another user's home",
+        remedy: "Run it as the user whose home it is.")
+    }
     do throws(NetworksFileError) {
       return try NetworksFile(home.configFile, template: Self.template)
     } catch { throw CommandFailure("\(error)") }
@@ -27,8 +32,17 @@ struct NetworkEditing {
     do throws(NetworksFileError) { try file.edit(body) } catch { throw CommandFailure("\(error)") }
   }
 
+  /// And waits until a daemon that runs has read it, so that the next command finds what this one has written.
   func write(_ file: NetworksFile) throws {
     do throws(NetworksFileError) { try file.write() } catch { throw CommandFailure("\(error)") }
+    do {
+      _ = try ControlClient(home: home).ifRunning { try $0.perform(.POST, APIPath.reload) }
+    } catch {
+      // One of an older version finds out by itself.
+      guard (error as? CommandFailure)?.code != "HTTP_404" else { return }
+      StandardError.print(
+        "\(file.path) is written, and the daemon has not taken it over: \(error)")
+    }
   }
 
   /// As the daemon would read it.

@@ -2,6 +2,7 @@
 //
 // CommandFailure: why a command could not do its work, for people. ArgumentParser prints it as "Error: ...".
 
+import Daemon
 import Platform
 
 #if canImport(Glibc)
@@ -36,6 +37,24 @@ extension CommandFailure {
       "No daemon serves \(home)",
       remedy: "Start one:  lima-netd serve --lima-home \(home) &")
   }
+  /// It takes connections and says nothing.
+  static func daemonSilent(_ home: LimaHome, pid: Int32?) -> CommandFailure {
+    guard let pid else {
+      return CommandFailure("The daemon of \(home.path) does not answer", remedy: look(home))
+    }
+    guard OtherProcess.isStopped(pid) else {
+      return CommandFailure(
+        "The daemon of \(home.path) does not answer: its process \(pid) hangs"
+          + (OtherProcess.state(pid).map { " (state \($0))" } ?? ""),
+        remedy: look(home) + "; end it:  kill \(pid)")
+    }
+    return CommandFailure(
+      "The daemon of \(home.path) does not answer: its process \(pid) is stopped, by SIGSTOP or a debugger",
+      remedy: "Let it go on:  kill -CONT \(pid)")
+  }
+
+  private static func look(_ home: LimaHome) -> String { "Its log may say more: \(home.daemonLog)" }
+
   /// Somebody listens, but the connection could not be made.
   static func daemonUnreachable(_ home: String, _ errno: Errno) -> CommandFailure {
     let remedy: String? =

@@ -103,7 +103,12 @@ import Testing
     Case(.daemon, .warning, "left by a daemon that is gone", "rm -f /h/.lima/a '/h/b c'") {
       $0.serving = .leftOver(["/h/.lima/a", "/h/b c"])
     },
-    Case(.daemon, .problem, "process 77 holds", "kill 77") { $0.serving = .silent(pid: 77) },
+    Case(.daemon, .problem, "process 77 holds", "kill 77") {
+      $0.serving = .silent(pid: 77, isStopped: false)
+    },
+    Case(.daemon, .problem, "process 77 holds /h/.lima and is stopped", "kill -CONT 77") {
+      $0.serving = .silent(pid: 77, isStopped: true)
+    },
     Case(.daemon, .problem, "a regular file is there", nil) {
       $0.serving = .notOurs("a regular file is there, not a socket")
     },

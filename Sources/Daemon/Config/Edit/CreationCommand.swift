@@ -7,15 +7,22 @@ package enum CreationCommand {
   /// - Parameters:
   ///   - command: this program, as a word for a shell.
   ///   - home: " --lima-home DIR", or "".
+  ///   - networks: those that there are, or that the new file will have: no subnet of theirs is proposed.
   package static func text(
-    _ network: String, mode: String, command: String = "lima-netd", home: String = ""
+    _ network: String, mode: String, command: String = "lima-netd", home: String = "",
+    among networks: [NetworkConfiguration] = []
   ) -> String {
+    let usual = NetworkConfiguration.defaultGateways[mode] ?? IPv4Address(0xC0A8_6801)
+    let isTaken = networks.contains {
+      $0.name != network
+        && $0.subnet?.overlaps(IPv4Subnet(containing: usual, prefixLength: 24)) == true
+    }
+    let gateway = isTaken ? NetworkConfiguration.freeGateway(among: networks) : usual
     let settings =
       switch mode {
-      case "shared": "--mode shared --gateway 192.168.105.1"
-      case "host": "--mode host --gateway 192.168.106.1"
+      case "shared", "host": "--mode \(mode) --gateway \(gateway)"
       case "bridged": "--mode bridged --interface br0"
-      default: "--gateway 192.168.104.1"
+      default: "--gateway \(gateway)"
       }
     return "\(command) network create \(network) \(settings)\(home)"
   }
@@ -29,7 +36,7 @@ package enum CreationCommand {
     _ network: String, hasFile: Bool, isLinux: Bool, command: String, home: String,
     sudo: String = "sudo "
   ) -> String? {
-    guard DoctorModes.withTap.contains(network) else { return nil }
+    guard NetworkConfiguration.modesWithInterface.contains(network) else { return nil }
     guard !hasFile, isLinux, network != "bridged" else {
       return text(network, mode: network, command: command, home: home)
     }

@@ -19,6 +19,18 @@ package struct NetworkDraft: Sendable, Hashable {
     self.interface = interface
   }
 
+  /// What a new network of this name is, where less is said: Lima's own are called as their modes are.
+  package init(
+    mode: String?, gateway: String?, dhcpEnd: String?, interface: String?, for name: String
+  ) {
+    let isLimas = NetworkConfiguration.modesWithInterface.contains(name)
+    let mode = mode ?? (isLimas ? name : "user-v2")
+    let usual = name == mode ? NetworkConfiguration.defaultGateways[mode] : nil
+    self.init(
+      mode: mode, gateway: gateway ?? usual.map { "\($0)" }, dhcpEnd: dhcpEnd,
+      interface: interface)
+  }
+
   /// What is wrong with what was typed.
   package enum Flaw: Error, Hashable, Sendable, CustomStringConvertible {
     case needs(mode: String, String)
@@ -83,6 +95,19 @@ package struct NetworkDraft: Sendable, Hashable {
         throw .notInterface(interface)
       }
       changes.append(("interface", interface))
+    }
+    return changes
+  }
+
+  /// All that changes of a network which gets these settings.
+  package func changes(of before: NetworkConfiguration) throws(Flaw) -> [NetworksText.Change] {
+    var changes = try changes()
+    if !mode.isEmpty { changes.insert(("mode", mode), at: 0) }
+    changes += try completion(of: before)
+    if let end = before.settings.dhcpEnd, dhcpEnd == nil, let gateway,
+      !changes.contains(where: { $0.key == "dhcpEnd" })
+    {
+      changes += Self.end(end, movedTo: gateway)
     }
     return changes
   }

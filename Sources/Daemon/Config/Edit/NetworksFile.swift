@@ -67,18 +67,23 @@ package struct NetworksFile {
     do throws(NetworksEditError) { try body(&text) } catch { throw .refused(error, file: path) }
   }
 
-  /// Of a file that is not there yet, whose text is the default one, leaves out what the new network stands for: its
-  /// namesake, and networks with its subnet.
-  package mutating func makeRoom(for name: String, gateway: String?) throws(NetworksFileError) {
-    guard !exists else { return }
-    let subnet = gateway.flatMap { try? NetworkDraft.parse($0) }
-      .map { IPv4Subnet(containing: $0.0, prefixLength: $0.1) }
-    for network in try configuration().networks {
-      let overlaps = network.subnet.flatMap { own in subnet.map { own.overlaps($0) } } ?? false
-      guard network.name == name || overlaps else { continue }
-      try edit { (text: inout NetworksText) throws(NetworksEditError) in
-        if try text.names().contains(network.name) { try text.remove(network.name) }
-      }
+  /// The network of this name in the default text of a file that is not there yet; nil: there is none, or the file is.
+  package func defaultNetwork(_ name: String) throws(NetworksFileError) -> NetworkConfiguration? {
+    guard !exists else { return nil }
+    do throws(NetworksEditError) {
+      guard try text.names().contains(name) else { return nil }
+    } catch { throw .refused(error, file: path) }
+    return try configuration().networks.first { $0.name == name }
+  }
+
+  /// The network of that default text whose subnet a new network of another name would share.
+  package func defaultNetwork(
+    withSubnetOf gateway: String, otherThan name: String
+  ) throws(NetworksFileError) -> NetworkConfiguration? {
+    guard !exists, let (address, length) = try? NetworkDraft.parse(gateway) else { return nil }
+    let subnet = IPv4Subnet(containing: address, prefixLength: length)
+    return try configuration().networks.first {
+      $0.name != name && $0.subnet?.overlaps(subnet) == true
     }
   }
 

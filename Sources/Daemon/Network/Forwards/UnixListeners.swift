@@ -2,7 +2,8 @@
 //
 // UnixListeners: the sockets of a network's unix forwards. The supervisor makes them and removes their files: the
 // network's process may make no file outside its state folder (docs/security.md). They stay while the process is
-// replaced by another, so a client meanwhile waits. Loop thread.
+// replaced by another, so a client meanwhile waits; where that takes a second or more, or for want of the host's interface
+// nobody knows how long, they are closed until the next process runs. Loop thread.
 
 import HostProtocol
 import Platform
@@ -37,23 +38,13 @@ final class UnixListeners {
   }
 
   private static func failure(_ path: String, _ error: SystemError) -> HostError {
-    switch error.errno {
-    case .addressInUse: HostError(.exists, "\(path) is in use")
-    case .exists: HostError(.exists, "\(path): \(error.detail ?? "something else is there")")
-    case .nameTooLong:
-      HostError(
-        .invalidConfig,
-        "\(path): the path of a socket has \(UnixSocket.maximumPathLength) bytes at most")
-    default:
-      error.isPermission
-        ? HostError(.system, "\(path): no permission to make a socket there")
-        : HostError(.system, "\(path): \(error.detail ?? error.errno.description)")
-    }
-  }
-}
-
-extension SystemError {
-  fileprivate var isPermission: Bool {
-    errno == .accessDenied || errno == .notPermitted
+    let refusal = UnixSocket.refusal(of: path, error.errno.rawValue, detail: error.detail)
+    let code: HostError.Code =
+      switch refusal.kind {
+      case .taken: .exists
+      case .invalid: .invalidConfig
+      case .system: .system
+      }
+    return HostError(code, refusal.text)
   }
 }

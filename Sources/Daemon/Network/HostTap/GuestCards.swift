@@ -24,6 +24,8 @@ final class GuestCards {
     var isAlive: (HeldTap) -> Bool
     /// What it returns takes the action back.
     var schedule: (_ after: UInt64, _ action: @escaping () -> Void) -> () -> Void
+    /// Nanoseconds, monotonic.
+    var now: () -> UInt64 = { MonotonicClock.now() }
     var newID: () -> UInt64
     /// A process's port is of no use any more.
     var remove: (UInt64) -> Void
@@ -37,6 +39,8 @@ final class GuestCards {
     var port: UInt64 = 0
     var isAsked = false
     var backoff = Backoff()
+    /// When the process took it; 0: it has not.
+    var takenAt: UInt64 = 0
     var cancelTimer: (() -> Void)?
   }
 
@@ -90,8 +94,9 @@ final class GuestCards {
     guard port != 0, let (guest, card) = cards.first(where: { $0.value.port == port }) else {
       return
     }
+    let life = card.takenAt == 0 ? 0 : layers.now() &- card.takenAt
     drop(card)
-    retry(guest)
+    retry(guest, afterLife: life)
   }
 
   // MARK: Guests
@@ -134,6 +139,7 @@ final class GuestCards {
   private func drop(_ card: Card) {
     card.held = nil
     card.port = 0
+    card.takenAt = 0
   }
 
   // MARK: Getting one
@@ -200,14 +206,17 @@ final class GuestCards {
         drop(card)
         return retry(guest)
       }
+      card.takenAt = layers.now()
       settle()
     }
   }
 
-  private func retry(_ guest: UInt64) {
+  /// - Parameter life: how long the one that is lost served, nanoseconds: after a long one the failures before it are
+  ///   forgotten.
+  private func retry(_ guest: UInt64, afterLife life: UInt64 = 0) {
     guard let card = cards[guest], card.cancelTimer == nil, hand != nil else { return }
     // The first time at once is for a process that died, not for a card that is gone.
-    let delay = max(card.backoff.delay(afterLife: 0), 100_000_000)
+    let delay = max(card.backoff.delay(afterLife: life), 100_000_000)
     card.cancelTimer = layers.schedule(delay) { [weak self, weak card] in
       guard let self, let card, cards[guest] === card else { return }
       card.cancelTimer = nil

@@ -20,9 +20,9 @@ enum HostTapError: Error, Sendable {
   case unusable(interface: String, reason: String)
   /// It was set up with other settings than the network has now.
   case outdated(interface: String, has: String, wants: String)
-  case busy(interface: String)
+  case busy(interface: String, by: OtherDaemon? = nil)
   /// Another interface has an address in the network's subnet.
-  case subnetTaken(wants: String, interface: String, has: String)
+  case subnetTaken(wants: String, interface: String, has: String, by: OtherDaemon? = nil)
   /// The interface that networks.yaml names cannot carry guests.
   case unsuitable(String)
   /// It could be made, and not made a port of this bridge of Open vSwitch.
@@ -41,7 +41,8 @@ struct HostTapAdvice {
   /// " --lima-home DIR", or "".
   let home: String
 
-  private var setup: String { "sudo \(ShellWord.quoted(command)) network setup \(network)\(home)" }
+  /// The one that makes the interface, as root.
+  var setup: String { "sudo \(ShellWord.quoted(command)) network setup \(network)\(home)" }
 
   private var doctor: String { "\(ShellWord.quoted(command)) doctor\(home)" }
 
@@ -91,12 +92,19 @@ struct HostTapAdvice {
         "its interface \(interface) was set up with \(has), and the network has \(wants) now. "
           + "Set it up again:  \(setup)"
       )
-    case .busy(let interface):
+    case .busy(let interface, nil):
       (.busy, "its interface \(interface) is in use: another lima-netd of yours serves it")
-    case .subnetTaken(let wants, let interface, let has):
+    case .busy(let interface, let other?):
+      (
+        .busy,
+        "its interface \(interface) is in use by \(other.words), whose network has the same name. Stop that one:  "
+          + other.stop(network, ShellWord.quoted(command))
+      )
+    case .subnetTaken(let wants, let interface, let has, let other):
       (
         .exists,
-        "the subnet of \(wants) is on interface \(interface) already, which has \(has): give it another `gateway`"
+        "the subnet of \(wants) is on interface \(interface) already, which has \(has)"
+          + (other.map { " and is that of \($0.words)" } ?? "") + ": give it another `gateway`"
       )
     case .unsuitable(let reason): (.invalidConfig, reason)
     case .openVSwitch(let failure, let bridge):

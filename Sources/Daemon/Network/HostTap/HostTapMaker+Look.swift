@@ -40,10 +40,12 @@ extension HostTapMaker {
     case resting(String)
     /// It works all the same.
     case renamed(String)
+    /// Open vSwitch does not read it: its database says whether it is to.
+    case unserved(String)
 
     package var text: String {
       switch self {
-      case .lost(let text), .resting(let text), .renamed(let text): text
+      case .lost(let text), .resting(let text), .renamed(let text), .unserved(let text): text
       }
     }
   }
@@ -64,6 +66,26 @@ extension HostTapMaker {
     package var bridge: Int32?
     /// The bridge is one of Open vSwitch: the kernel does not tell its ports, and its database keeps them while it restarts.
     package var isOnSwitch = false
+    /// Open vSwitch reads it.
+    package var isServed = true
+    package var hasARP = true
+    /// As it is, and as it was made; 0: not known.
+    package var mtu = 0
+    package var madeMTU = 0
+    /// Somebody gave it another Ethernet address than it was made with.
+    package var otherMAC: OtherMAC?
+
+    package struct OtherMAC: Hashable, Sendable {
+      package var now: String
+      package var made: String
+      /// It could be put back.
+      package var isMended: Bool
+      package init(now: String, made: String, isMended: Bool) {
+        self.now = now
+        self.made = made
+        self.isMended = isMended
+      }
+    }
 
     package init(name: String, current: String?) {
       self.name = name
@@ -86,6 +108,10 @@ extension HostTapMaker {
         guard facts.bridge != nil else {
           return .resting("the bridge \(bridge) of Open vSwitch is gone")
         }
+        guard facts.isServed else {
+          return .unserved(
+            "Open vSwitch does not serve its interface \(current), a port of \(bridge)")
+        }
         break
       }
       guard let index = facts.bridge else {
@@ -98,12 +124,46 @@ extension HostTapMaker {
       guard facts.addresses.contains(address) else {
         return .lost("its interface \(current) has lost its address \(address)")
       }
+      guard facts.master == nil else {
+        return resting(
+          "its interface \(current) was made a port of something: the host reaches no guest by it",
+          "ip link set \(current) nomaster")
+      }
     }
-    guard facts.isUp else { return .resting("its interface \(current) is down") }
+    return shortcoming(facts, current, place)
+  }
+
+  /// What an administrator has changed of the interface itself, which only root may change back.
+  private static func shortcoming(
+    _ facts: TapFacts, _ current: String, _ place: HostTapRequest.Place
+  ) -> Trouble? {
+    guard facts.isUp else {
+      return resting("its interface \(current) is down", "ip link set \(current) up")
+    }
+    if let mac = facts.otherMAC {
+      let text = "somebody gave its interface \(current) the Ethernet address \(mac.now)"
+      return mac.isMended
+        ? .resting("\(text): it gets its own back, \(mac.made)")
+        : resting(text, "ip link set \(current) address \(mac.made)")
+    }
+    if case .address = place, !facts.hasARP {
+      return resting(
+        "ARP is off on its interface \(current): host and guests do not find each other",
+        "ip link set \(current) arp on")
+    }
+    guard facts.mtu == facts.madeMTU || facts.isOnSwitch else {
+      return resting(
+        "its interface \(current) has MTU \(facts.mtu), and was made with \(facts.madeMTU)",
+        "ip link set \(current) mtu \(facts.madeMTU)")
+    }
     guard current == facts.name else {
       return .renamed("its interface \(facts.name) is called \(current) now")
     }
     return nil
+  }
+
+  private static func resting(_ text: String, _ remedy: String) -> Trouble {
+    .resting("\(text). Mend it:  sudo \(remedy)")
   }
 
   #if os(Linux)
@@ -123,6 +183,10 @@ extension HostTapMaker {
           if let link = try netlink.hostTap(named: name) {
             facts.isUp = link.isUp
             facts.master = link.master
+            facts.hasARP = link.hasARP
+            facts.isServed = link.isServed
+            (facts.mtu, facts.madeMTU) = (Int(link.mtu), held.spec.mtu)
+            facts.otherMAC = Self.mend(link, held)
             facts.addresses = try netlink.addresses(of: link.index)
           } else {
             facts.current = Tap.interfaceName(of: held.fd)
@@ -140,6 +204,13 @@ extension HostTapMaker {
         return nil
       }
       return Self.trouble(facts, held.request.place)
+    }
+    /// Who holds a TAP may give it its Ethernet address back.
+    private static func mend(_ link: HostTapLink, _ held: HeldTap) -> TapFacts.OtherMAC? {
+      let made = held.spec.mac
+      guard link.mac != made, let bytes = EthernetAddress.bytes(made) else { return nil }
+      let isMended = (try? Tap.setHardwareAddress(bytes, of: held.fd)) != nil
+      return TapFacts.OtherMAC(now: link.mac, made: made, isMended: isMended)
     }
   #else
     func trouble(of held: HeldTap) -> Trouble? { nil }

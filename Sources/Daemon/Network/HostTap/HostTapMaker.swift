@@ -21,6 +21,8 @@ final class HostTapMaker {
   /// Ports of bridges that ovs-vsctl changes.
   let ports: OVSPorts
   private let user: UInt32
+  /// The daemon's own: who holds an interface for another one is told.
+  private let home: String
   /// Finds sudo; tests give their own.
   var sudo: () -> String? = { ProgramSearch.find("sudo") }
   /// Why root must not run the helper; tests give their own.
@@ -39,8 +41,9 @@ final class HostTapMaker {
 
   init(
     loop: EventLoop, helper: String, ports: OVSPorts,
-    user: UInt32 = CurrentProcess.effectiveUser
+    user: UInt32 = CurrentProcess.effectiveUser, home: String = ""
   ) {
+    self.home = home
     self.loop = loop
     self.ports = ports
     self.helper = helper
@@ -59,6 +62,12 @@ final class HostTapMaker {
         if case .bridge(let bridge) = request.place, BridgedInterface.look(at: bridge) == .missing {
           throw .missing(interface: bridge)
         }
+        // The helper looks, too; it does not know whose the other one is.
+        if case .address(let wanted) = request.place,
+          let clash = SubnetOwner.find(of: wanted, except: "", among: hostAddresses())
+        {
+          throw .subnetTaken(wants: wanted, interface: clash.interface, has: clash.text)
+        }
         try startHelper(request) { [weak self] result in
           switch result {
           case .success(let held): self?.join(held, path, lasts: false, answer)
@@ -66,11 +75,26 @@ final class HostTapMaker {
           }
         }
       } catch {
-        answer(.failure(error))
+        name(error) { answer(.failure($0)) }
       }
     #else
       answer(.failure(.unsupported))
     #endif
+  }
+
+  /// Adds which other daemon has what is in the way.
+  private func name(_ error: HostTapError, _ answer: @escaping (HostTapError) -> Void) {
+    switch error {
+    case .busy(let interface, nil):
+      OtherDaemons.holder(of: interface, otherThan: home, on: loop) {
+        answer(.busy(interface: interface, by: $0))
+      }
+    case .subnetTaken(let wants, let interface, let has, nil):
+      OtherDaemons.holder(of: interface, otherThan: home, on: loop) {
+        answer(.subnetTaken(wants: wants, interface: interface, has: has, by: $0))
+      }
+    default: answer(error)
+    }
   }
 
   #if os(Linux)

@@ -87,6 +87,8 @@ enum NetworkEffect<Process> {
   /// The same, when the process ended while it started.
   case refuseForDeath
 
+  /// Clients of unix forwards are refused until the next process runs.
+  case closeForwards
   /// Guests wait for the next process: only who hangs up is noticed.
   case watchGuests
   case dismissGuests(reason: String)
@@ -139,10 +141,14 @@ struct NetworkLife<Plan, Process> {
   /// How often a process ended by itself.
   private(set) var restarts: Int
   private(set) var backoff = Backoff()
+  /// Of tries to get the host's interface back. A process that dies when it is back is replaced as soon as any other.
+  private var interfaceBackoff = Backoff()
   private var attempts = 0
 
   /// ns in which guests do not start a network that failed.
   static var failurePause: UInt64 { 1_000_000_000 }
+  /// ns beyond which clients of unix forwards are refused, as those of TCP are, instead of waiting for the next process.
+  static var longestWaitOfClients: UInt64 { 1_000_000_000 }
 
   init(restarts: Int = 0) { self.restarts = restarts }
 
@@ -224,6 +230,7 @@ struct NetworkLife<Plan, Process> {
       it.plan = plan
       return (.starting(it), [])
     case .spawned(let process):
+      interfaceBackoff.reset()
       it.process = process
       return (.starting(it), [])
     case .started:
@@ -236,12 +243,13 @@ struct NetworkLife<Plan, Process> {
         let (next, effects) = fail(report, facts)
         return (next, kill + effects)
       }
-      let (next, effects) = restart(it.plan, report, lifetime: 0, facts)
+      let (next, effects) = restart(it.plan, report, after: backoff.delay(afterLife: 0), facts)
       return (next, kill + [.complain(report)] + effects)
     case .noInterface(let report):
       // It ran, and guests wait: what was taken away may come back.
       guard restarts > 0, facts.isWanted else { return fail(report, facts) }
-      let (next, effects) = restart(it.plan, report, lifetime: 0, facts)
+      let (next, effects) = restart(
+        it.plan, report, after: interfaceBackoff.delay(afterLife: 0), waitIsUnknown: true, facts)
       // Guests that were there wait on; who asks for the network meanwhile is told at once what it waits for. They may
       // have been all who wanted it.
       return (next, [.complainOfInterface(report)] + effects + [.refuse(report), .reconsider])
@@ -294,7 +302,8 @@ struct NetworkLife<Plan, Process> {
     case .starting(let it):
       restarts += 1
       guard facts.isWanted || facts.hasWaiters else { return rest(it.complaint) }
-      let (next, effects) = restart(it.plan, it.complaint, lifetime: lifetime, facts)
+      let (next, effects) = restart(
+        it.plan, it.complaint, after: backoff.delay(afterLife: lifetime), facts)
       // Held guests wait on; a command gets its answer. The first time it is tried again before.
       let isAgain = backoff.failures > 1 && facts.hasWaiters
       return (next, [.watchGuests] + effects + (isAgain ? [.refuseForDeath] : []))
@@ -302,20 +311,23 @@ struct NetworkLife<Plan, Process> {
       restarts += 1
       // One that ran and died is no failed start: who has come meanwhile waits for the next one.
       guard facts.isWanted || facts.hasWaiters else { return rest(it.complaint) }
-      let (next, effects) = restart(it.plan, it.complaint, lifetime: lifetime, facts)
+      let (next, effects) = restart(
+        it.plan, it.complaint, after: backoff.delay(afterLife: lifetime), facts)
       return (next, [.watchGuests] + effects)
     }
   }
 
-  private mutating func restart(
-    _ plan: Plan?, _ complaint: ErrorReport?, lifetime: UInt64, _ facts: NetworkFacts
+  /// - Parameter waitIsUnknown: it may take far longer than the delay.
+  private func restart(
+    _ plan: Plan?, _ complaint: ErrorReport?, after delay: UInt64, waitIsUnknown: Bool = false,
+    _ facts: NetworkFacts
   ) -> (State?, [Effect]) {
-    let delay = backoff.delay(afterLife: lifetime)
+    let isLong = waitIsUnknown || delay >= Self.longestWaitOfClients
     return (
       .restarting(
         State.Restarting(
           plan: plan, complaint: complaint, retryAt: facts.wallClock &+ delay)),
-      [.scheduleRetry(delay: delay)]
+      [.scheduleRetry(delay: delay)] + (isLong ? [.closeForwards] : [])
     )
   }
 

@@ -57,6 +57,19 @@ package enum OVSCommand {
     begin + ["--if-exists", "del-port", tap]
   }
 
+  /// Prints the bridge; status 1: there is no such port.
+  package static func bridge(of tap: String) -> [String] { begin + ["port-to-br", tap] }
+
+  /// What it says: the bridge, or nil for no port of any.
+  package static func bridge(
+    _ status: ChildProcess.ExitStatus?, _ said: String
+  ) -> Result<String?, OVSFailure> {
+    if case .exited(1) = status, said.contains("no port named") { return .success(nil) }
+    if let failure = failure(status, said) { return .failure(failure) }
+    let line = said.split(whereSeparator: \.isWhitespace).first.map(String.init) ?? ""
+    return BridgeCheck.isName(line) ? .success(line) : .failure(.refused("no bridge is named"))
+  }
+
   /// Status 0: there is such a bridge, 2: there is none.
   package static func exists(_ bridge: String) -> [String] { begin + ["br-exists", bridge] }
 

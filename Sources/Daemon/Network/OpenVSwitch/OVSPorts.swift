@@ -108,6 +108,16 @@ package final class OVSPorts {
     }
   }
 
+  /// Which bridge the database has it as a port of; nil: none.
+  func bridge(of tap: String, _ answer: @escaping (Result<String?, OVSFailure>) -> Void) {
+    enqueue { [self] done in
+      ask(OVSCommand.bridge(of: tap)) { outcome in
+        answer(outcome.flatMap { OVSCommand.bridge($0.status, $0.said) })
+        done()
+      }
+    }
+  }
+
   fileprivate func remove(_ tap: String) {
     held.remove(tap)
     enqueue { [self] done in
@@ -182,13 +192,22 @@ package final class OVSPorts {
   }
 
   private func run(_ words: [String], _ answer: @escaping (OVSFailure?) -> Void) {
-    guard let path = program() else { return answer(.noProgram) }
-    do throws(SystemError) {
-      try LoopCommand.run([path] + words, within: Self.time, loop: loop) { outcome in
-        answer(OVSCommand.failure(outcome.status, outcome.said))
+    ask(words) { outcome in
+      switch outcome {
+      case .success(let outcome): answer(OVSCommand.failure(outcome.status, outcome.said))
+      case .failure(let failure): answer(failure)
       }
+    }
+  }
+
+  private func ask(
+    _ words: [String], _ answer: @escaping (Result<LoopCommand.Outcome, OVSFailure>) -> Void
+  ) {
+    guard let path = program() else { return answer(.failure(.noProgram)) }
+    do throws(SystemError) {
+      try LoopCommand.run([path] + words, within: Self.time, loop: loop) { answer(.success($0)) }
     } catch {
-      answer(.system(error))
+      answer(.failure(.system(error)))
     }
   }
 }

@@ -319,11 +319,41 @@ final class Uplink {
     switch trouble {
     case nil: core.log(.notice, "its interface \(tap.spec.name) is as it was made again")
     case .renamed(let text), .resting(let text): core.log(.warning, text)
-    case .lost(let text):
-      // The process has it, too: the next one gets another.
-      way = .none
-      want.isWaiting = true
-      network?.interfaceLost(text)
+    case .unserved(let text):
+      core.log(.warning, text)
+      askSwitch(tap)
+    case .lost(let text): lose(text)
+    }
+  }
+
+  /// The process has the interface, too: the next one gets another.
+  private func lose(_ text: String) {
+    way = .none
+    want.isWaiting = true
+    network?.interfaceLost(text)
+  }
+
+  /// A port of Open vSwitch that nobody reads any more: its administrator has taken it away, or ovs-vswitchd restarts. The
+  /// kernel does not say which, the switch's database does. A port that was taken away is made again, as on a bridge of
+  /// Linux; where this user may not ask, the command that root needs is told.
+  private func askSwitch(_ held: HeldTap) {
+    guard case .bridge(let bridge) = held.request.place else { return }
+    makers.taps.ports.bridge(of: held.spec.name) { [weak self] answer in
+      guard let self, core.running != nil, case .tap(let tap, .unserved) = way, tap === held
+      else { return }
+      let gone = "its interface \(held.spec.name) is no port of \(bridge) any more"
+      switch answer {
+      // It stays one, and is read again as soon as the switch runs.
+      case .success(bridge): break
+      case .success(let other):
+        core.log(.error, gone + (other.map { ", but of \($0)" } ?? ""))
+        lose(gone)
+      case .failure(let failure):
+        let remedy = failure.remedy(setup: advice.setup) ?? advice.setup
+        let text = "\(gone), or Open vSwitch does not run. Mend it:  \(remedy)"
+        way = .tap(held, trouble: .unserved(text))
+        core.log(.error, text)
+      }
     }
   }
 

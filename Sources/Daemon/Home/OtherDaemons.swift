@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// OtherDaemons: lima-netds of this host that serve other homes, and which interfaces each holds: for a network whose subnet or
+// interface another home of the same user has. Nothing registers them: a daemon has the pid file of its home open, and a TAP's
+// descriptor says its interface (/proc/PID/fdinfo, "iff:"). Who may not look into a process does not see it. Blocks on /proc.
+
+import Platform
+
+package struct OtherDaemon: Sendable, Hashable {
+  package var pid: Int32
+  package var home: String
+  /// Names as the kernel has them now.
+  package var interfaces: Set<String>
+
+  package init(pid: Int32, home: String, interfaces: Set<String>) {
+    self.pid = pid
+    self.home = home
+    self.interfaces = interfaces
+  }
+
+  /// The command that takes the interface of a network from it.
+  /// - Parameter command: this program, as a word for a shell.
+  package func stop(_ network: String, _ command: String) -> String {
+    "\(command) network stop \(network) --lima-home \(ShellWord.quoted(home))"
+  }
+
+  /// "the lima-netd of /home/alice/.lima2 (process 77)"
+  package var words: String { "the lima-netd of \(home) (process \(pid))" }
+}
+
+package enum OtherDaemons {
+  private static let program = "lima-netd"
+  private static let pidFile = "/_networks/lima-netd.pid"
+  private static let tun = "/dev/net/tun"
+  /// Processes and descriptors looked at, at most; processes looked at in one turn of a loop.
+  private static let most = 16384
+  private static let perTurn = 100
+
+  /// All but those of `home`.
+  /// - Parameter proc: where the kernel's files are; tests give a folder of their own.
+  package static func find(otherThan home: String, proc: String = "/proc") -> [OtherDaemon] {
+    processes(proc).compactMap { look(at: $0, proc) }.filter { $0.home != home }
+  }
+
+  /// The one that holds an interface, looked for while the loop goes on. `answer` comes once, from the loop.
+  static func holder(
+    of interface: String, otherThan home: String, on loop: EventLoop, proc: String = "/proc",
+    _ answer: @escaping (OtherDaemon?) -> Void
+  ) {
+    var left = processes(proc)[...]
+    func go() {
+      for pid in left.prefix(perTurn) {
+        guard let found = look(at: pid, proc), found.home != home,
+          found.interfaces.contains(interface)
+        else { continue }
+        return answer(found)
+      }
+      left = left.dropFirst(perTurn)
+      guard !left.isEmpty else { return answer(nil) }
+      loop.schedule(after: 0, go)
+    }
+    loop.schedule(after: 0, go)
+  }
+
+  private static func processes(_ proc: String) -> [Int32] {
+    ((try? Files.list(proc)) ?? []).lazy.compactMap { Int32($0) }.prefix(most).sorted()
+  }
+
+  private static func look(at pid: Int32, _ proc: String) -> OtherDaemon? {
+    guard text("\(proc)/\(pid)/comm") == program else { return nil }
+    var home: String?
+    var interfaces: Set<String> = []
+    for number in ((try? Files.list("\(proc)/\(pid)/fd")) ?? []).prefix(most) {
+      guard let target = try? Files.linkTarget("\(proc)/\(pid)/fd/\(number)") else { continue }
+      if target.hasSuffix(pidFile) { home = String(target.dropLast(pidFile.count)) }
+      guard target == tun, let info = text("\(proc)/\(pid)/fdinfo/\(number)") else { continue }
+      for line in info.split(separator: "\n") where line.hasPrefix("iff:") {
+        interfaces.insert(String(line.dropFirst(4).drop { $0.isWhitespace }))
+      }
+    }
+    return home.map { OtherDaemon(pid: pid, home: $0, interfaces: interfaces) }
+  }
+
+  private static func text(_ path: String) -> String? {
+    guard let bytes = try? Files.read(path, limit: 4096) else { return nil }
+    var text = Substring(String(decoding: bytes, as: UTF8.self))
+    while text.last?.isWhitespace == true { text.removeLast() }
+    return String(text)
+  }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where a symbolic link leads.
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+extension Files {
+  /// As it stands in the link; EINVAL for what is no link. Longer ones than PATH_MAX are cut.
+  package static func linkTarget(_ path: String) throws(SystemError) -> String {
+    try refuseNUL(path, "readlink")
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    let count = bytes.withUnsafeMutableBytes { buffer in
+      buffer.baseAddress.map {
+        readlink(path, $0.assumingMemoryBound(to: CChar.self), buffer.count)
+      } ?? 0
+    }
+    guard count >= 0 else { throw SystemError("readlink", .current, subject: path) }
+    return String(decoding: bytes.prefix(count), as: UTF8.self)
+  }
+}

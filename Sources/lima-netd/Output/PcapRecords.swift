@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// PcapRecords: a pcap stream (24 bytes, then for each frame 16 bytes whose third word is the number of those that follow,
+// draft-ietf-opsawg-pcap) that comes cut anywhere, made whole: only complete records leave it, and streams of one kind that
+// follow each other become one. So what is written is a valid file whenever it ends. Pure.
+
+struct PcapRecords {
+  private(set) var frames = 0
+  /// Bytes of the header, or of a record, that is not complete yet.
+  private var pending: [UInt8] = []
+  private var isBigEndian = false
+  /// The header has left; that of another stream does not.
+  private var hasHeader = false
+  private var awaitsHeader = true
+  /// Something came that is no record: nothing after it can be told from anything else.
+  private(set) var isBroken = false
+
+  private static let headerLength = 24
+  private static let recordHead = 16
+  /// The daemon's own limit.
+  private static let longest = 262_144
+
+  /// The header and records that these bytes complete.
+  mutating func take(_ bytes: some Collection<UInt8>) -> [UInt8] {
+    pending += bytes
+    var whole: [UInt8] = []
+    var at = 0
+    while !isBroken, let length = lengthOfNext(at), pending.count - at >= length {
+      if awaitsHeader {
+        awaitsHeader = false
+        if !hasHeader { whole += pending[at..<at + length] }
+        hasHeader = true
+      } else {
+        whole += pending[at..<at + length]
+        frames += 1
+      }
+      at += length
+    }
+    pending.removeFirst(isBroken ? pending.count : at)
+    return whole
+  }
+
+  /// The stream has ended, and another one takes its place.
+  mutating func beginAnother() {
+    pending = []
+    awaitsHeader = true
+  }
+
+  /// Nil: not known yet.
+  private mutating func lengthOfNext(_ at: Int) -> Int? {
+    if awaitsHeader {
+      guard pending.count - at >= Self.headerLength else { return nil }
+      isBigEndian = pending[at] == 0xa1
+      return Self.headerLength
+    }
+    guard pending.count - at >= Self.recordHead else { return nil }
+    let field = pending[at + 8..<at + 12]
+    let kept = (isBigEndian ? Array(field) : field.reversed()).reduce(0) { $0 << 8 | Int($1) }
+    guard kept <= Self.longest else {
+      isBroken = true
+      return nil
+    }
+    return Self.recordHead + kept
+  }
+}
