@@ -27,7 +27,7 @@ SOURCES = Sources Plugins SDK Tests Benchmarks Package.swift
 demo:
 	@Scripts/install-packages demo
 	@Scripts/build-release
-	@Scripts/demo
+	@Scripts/with-products Scripts/demo
 
 test:
 	@Scripts/install-packages test
@@ -53,18 +53,18 @@ install:
 bench:
 	@Scripts/install-packages bench
 	@Scripts/build-release
-	@Benchmarks/run $(BENCH)
-	@Benchmarks/switch
+	@Scripts/with-products Benchmarks/run $(BENCH)
+	@Scripts/with-products Benchmarks/switch
 
 uplink:
 	@Scripts/install-packages bench guest
 	@Scripts/build-release
-	@Benchmarks/uplink $(UPLINK)
+	@Scripts/with-products Benchmarks/uplink $(UPLINK)
 
 floods:
 	@Scripts/install-packages bench
 	@Scripts/build-release
-	@Benchmarks/floods $(FLOODS)
+	@Scripts/with-products Benchmarks/floods $(FLOODS)
 
 micro:
 	@Scripts/install-packages build
@@ -73,7 +73,7 @@ micro:
 growth:
 	@Scripts/install-packages build
 	@Scripts/build-release
-	@Benchmarks/growth $(GROWTH)
+	@Scripts/with-products Benchmarks/growth $(GROWTH)
 
 fuzz:
 	@Scripts/install-packages build

@@ -6,6 +6,7 @@ import PackageDescription
 //   lima-netd ──► Daemon ──► HostProtocol ◄── Host ◄── lima-netd-host
 //                                              │
 //   Plugins ──► Gateway, NetStack, DNSMessage, LimaNetdSDK ──► PluginAPI (C headers)
+//   Host, NetStack, Plugins ──► Wire
 //
 // Daemon and Host know each other only by HostProtocol; plugins know neither.
 
@@ -19,6 +20,12 @@ let dataPath: [SwiftSetting] = [
 /// specialised. Assertions stay, as in every debug build.
 let simulated: [SwiftSetting] = [
   .unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))
+]
+
+/// Formats of packets are a few loads each, which must end up inside the functions that use them,
+/// whatever module these are in.
+let inlined: [SwiftSetting] = [
+  .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))
 ]
 
 /// What a network's process is made of imports neither Concurrency nor Regex
@@ -100,7 +107,10 @@ let package = Package(
     .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: lean + dataPath),
     .target(name: "DNSMessage", swiftSettings: lean + dataPath),
     .target(
-      name: "NetStack", dependencies: ["PluginAPI", "Platform", "CPlatform"],
+      name: "Wire", dependencies: ["CPlatform"],
+      swiftSettings: lean + dataPath + simulated + inlined),
+    .target(
+      name: "NetStack", dependencies: ["PluginAPI", "Platform", "CPlatform", "Wire"],
       swiftSettings: lean + dataPath + simulated),
     .target(name: "JSON", path: "SDK/JSON", swiftSettings: lean),
     .target(name: "Patterns", swiftSettings: lean + dataPath),
@@ -116,7 +126,7 @@ let package = Package(
       name: "Host",
       dependencies: [
         "PluginAPI", "CPlatform", "Platform", "HostProtocol", "JSONCoding", "DNSMessage",
-        "Patterns", "CLtdl",
+        "Patterns", "CLtdl", "Wire",
       ],
       swiftSettings: lean + dataPath),
     .executableTarget(
@@ -145,25 +155,27 @@ let package = Package(
 
     // Plugins: the entry alone in one target, the rest in another that tests import
     .target(
-      name: "Gateway", dependencies: ["NetStack", "LimaNetdSDK", "Platform", "PluginAPI"],
+      name: "Gateway", dependencies: ["NetStack", "Wire", "LimaNetdSDK", "Platform", "PluginAPI"],
       swiftSettings: lean + dataPath),
     .target(
       name: "UserV2Core",
-      dependencies: ["Gateway", "NetStack", "LimaNetdSDK", "PluginAPI"],
+      dependencies: ["Gateway", "NetStack", "Wire", "LimaNetdSDK", "PluginAPI"],
       path: "Plugins/userv2/Core", swiftSettings: lean + dataPath),
     .target(
       name: "UserV2Plugin", dependencies: ["UserV2Core", "LimaNetdSDK", "PluginAPI"],
       path: "Plugins/userv2/Entry", swiftSettings: lean,
       linkerSettings: pluginLinking),
     .target(
-      name: "SlirpCore", dependencies: ["Gateway", "NetStack", "LimaNetdSDK", "PluginAPI"],
+      name: "SlirpCore",
+      dependencies: ["Gateway", "NetStack", "Wire", "LimaNetdSDK", "PluginAPI"],
       path: "Plugins/slirp/Core", swiftSettings: lean + dataPath),
     .target(
       name: "SlirpPlugin", dependencies: ["SlirpCore", "LimaNetdSDK", "PluginAPI"],
       path: "Plugins/slirp/Entry", swiftSettings: lean,
       linkerSettings: pluginLinking),
     .target(
-      name: "SocketVMNetCore", dependencies: ["Gateway", "NetStack", "LimaNetdSDK", "PluginAPI"],
+      name: "SocketVMNetCore",
+      dependencies: ["Gateway", "NetStack", "Wire", "LimaNetdSDK", "PluginAPI"],
       path: "Plugins/socketvmnet/Core", swiftSettings: lean + dataPath),
     .target(
       name: "SocketVMNetPlugin", dependencies: ["SocketVMNetCore", "LimaNetdSDK", "PluginAPI"],
@@ -184,21 +196,24 @@ let package = Package(
       path: "Benchmarks/DNS", swiftSettings: lean + dataPath),
 
     // Tests
-    .target(name: "TestSupport", dependencies: ["Platform"], path: "Tests/Support"),
+    .target(name: "TestSupport", dependencies: ["Platform", "Wire"], path: "Tests/Support"),
     .target(name: "CPluginAPITests", dependencies: ["PluginAPI"], path: "Tests/CPluginAPITests"),
-    .testTarget(name: "PluginAPITests", dependencies: ["PluginAPI", "CPluginAPITests"]),
+    .testTarget(
+      name: "PluginAPITests", dependencies: ["PluginAPI", "CPluginAPITests", "Platform"]),
     .testTarget(
       name: "PlatformTests",
       dependencies: ["Platform", "JSONCoding", "HostProtocol", "TestSupport"]),
     .testTarget(name: "PatternsTests", dependencies: ["Patterns"]),
     .testTarget(name: "DNSMessageTests", dependencies: ["DNSMessage", "TestSupport"]),
+    .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"]),
     .testTarget(
-      name: "NetStackTests", dependencies: ["NetStack", "Platform", "PluginAPI", "TestSupport"],
+      name: "NetStackTests",
+      dependencies: ["NetStack", "Wire", "Platform", "PluginAPI", "TestSupport"],
       swiftSettings: simulated),
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "lima-netd", "Daemon", "DNSMessage", "Platform", "TestSupport",
+        "lima-netd", "Daemon", "DNSMessage", "HostProtocol", "Platform", "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(
@@ -220,15 +235,15 @@ let package = Package(
       ]),
     .testTarget(
       name: "SlirpTests",
-      dependencies: ["SlirpCore", "NetStack", "LimaNetdSDK", "Platform", "PluginAPI"]),
+      dependencies: ["SlirpCore", "NetStack", "Wire", "LimaNetdSDK", "Platform", "PluginAPI"]),
     .testTarget(
       name: "UserV2Tests",
       dependencies: [
-        "UserV2Core", "Gateway", "NetStack", "LimaNetdSDK", "Platform", "PluginAPI",
+        "UserV2Core", "Gateway", "NetStack", "Wire", "LimaNetdSDK", "Platform", "PluginAPI",
       ]),
     .testTarget(
       name: "SocketVMNetTests",
-      dependencies: ["SocketVMNetCore", "NetStack", "LimaNetdSDK", "PluginAPI"]),
+      dependencies: ["SocketVMNetCore", "NetStack", "Wire", "LimaNetdSDK", "PluginAPI"]),
     .testTarget(
       name: "IntegrationTests", dependencies: ["Platform", "HostProtocol", "TestSupport"],
       exclude: ["Fixtures"]),
@@ -237,7 +252,7 @@ let package = Package(
     .target(name: "CMicro", path: "Benchmarks/CMicro"),
     .executableTarget(
       name: "microbenchmarks",
-      dependencies: ["CMicro", "NetStack", "Host", "JSONCoding", "Platform", "PluginAPI"],
+      dependencies: ["CMicro", "NetStack", "Wire", "Host", "JSONCoding", "Platform", "PluginAPI"],
       path: "Benchmarks/Micro", swiftSettings: dataPath),
 
     // Fuzz targets, which the tests replay
@@ -245,7 +260,7 @@ let package = Package(
       name: "FuzzTargets",
       dependencies: [
         "NetStack", "Host", "HostProtocol", "JSONCoding", "LimaNetdSDK", "Platform", "PluginAPI",
-        "DNSMessage", "HostDNSCore", "Gateway",
+        "DNSMessage", "HostDNSCore", "Gateway", "Wire", "SocketVMNetCore",
       ],
       path: "Tests/Fuzz/Targets"),
     .target(

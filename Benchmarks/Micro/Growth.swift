@@ -7,6 +7,7 @@
 import NetStack
 import Platform
 import PluginAPI
+import Wire
 
 enum Growth {
   static let flowCounts = [10, 100, 1000, 10_000, 100_000]

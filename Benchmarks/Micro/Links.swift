@@ -6,6 +6,7 @@ import Host
 import NetStack
 import Platform
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc

@@ -5,6 +5,7 @@
 
 import NetStack
 import PluginAPI
+import Wire
 
 final class MicroScene {
   static let port: lnd_port = 1

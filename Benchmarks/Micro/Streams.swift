@@ -4,6 +4,7 @@
 
 import NetStack
 import PluginAPI
+import Wire
 
 enum Streams {
   static func run(_ measure: Measure, _ report: (Sample) -> Void) {

@@ -8,14 +8,16 @@
 
 #ifdef __linux__
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 _Static_assert(PLAT_NS_MOUNT == CLONE_NEWNS, "value");
@@ -79,22 +81,43 @@ int plat_signal_next(int fd, int *from_user) {
     return (int)info.ssi_signo;
 }
 
+/* In the child, between vfork and exec: on the parent's memory, with all signals blocked. Does not return. */
+static void become(const char *file, char *const argv[], char *const envp[], const sigset_t *mask,
+                   int fd, int fd_there, pid_t parent, int end_signal, volatile int *error) {
+    /* A parent that had gone before the first call is no parent any more. */
+    if (end_signal > 0 && (prctl(PR_SET_PDEATHSIG, end_signal, 0, 0, 0) != 0 || getppid() != parent))
+        *error = errno ? errno : ESRCH;
+    else if (fd >= 0 && fd == fd_there && fcntl(fd, F_SETFD, 0) != 0)
+        *error = errno;
+    else if (fd >= 0 && fd != fd_there && dup2(fd, fd_there) < 0)
+        *error = errno;
+    else if (sigprocmask(SIG_SETMASK, mask, NULL) != 0)
+        *error = errno;
+    else {
+        execvpe(file, argv, envp);
+        *error = errno;
+    }
+    _exit(127);
+}
+
+/* Not posix_spawn, which cannot ask for a signal at the parent's end. */
 int plat_spawn_command(const char *file, char *const argv[], char *const envp[],
-                       const void *mask, int fd, int fd_there) {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t set;
-    pid_t pid = 0;
+                       const void *mask, int fd, int fd_there, int end_signal) {
+    sigset_t set, all, before;
+    volatile int error = 0;
+    pid_t parent = getpid();
     memcpy(&set, mask, sizeof set);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    posix_spawnattr_setsigmask(&attributes, &set);
-    posix_spawn_file_actions_init(&actions);
-    int error = fd < 0 ? 0 : posix_spawn_file_actions_adddup2(&actions, fd, fd_there);
-    if (!error) error = posix_spawnp(&pid, file, &actions, &attributes, argv, envp);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return error ? -error : (int)pid;
+    sigfillset(&all);
+    /* No handler of this process may run in the child. */
+    if (sigprocmask(SIG_BLOCK, &all, &before) != 0) return -errno;
+    errno = 0;
+    pid_t pid = vfork();
+    if (pid == 0) become(file, argv, envp, &set, fd, fd_there, parent, end_signal, &error);
+    int failure = pid < 0 ? errno : error;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid > 0 && failure)
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+    return failure ? -failure : (int)pid;
 }
 #else
 typedef int plat_no_guest;

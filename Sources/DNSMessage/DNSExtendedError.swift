@@ -14,7 +14,9 @@ package struct DNSExtendedError: Hashable, Sendable, CustomStringConvertible {
   /// Codes that are given here (RFC 8914 4).
   package static let other: UInt16 = 0
   package static let notReady: UInt16 = 14
+  package static let notSupported: UInt16 = 21
   package static let noReachableAuthority: UInt16 = 22
+  package static let networkError: UInt16 = 23
 
   /// As an EDNS option in wire form; of a text longer than 255 octets the rest is left out.
   package var option: [UInt8] {

@@ -5,6 +5,7 @@
 
 import LimaNetdSDK
 import NetStack
+import Wire
 
 /// Options with every default filled in.
 package struct GatewayOptions: Equatable {

@@ -4,6 +4,7 @@
 
 import LimaNetdSDK
 import NetStack
+import Wire
 
 extension Stack {
   /// Of the guest of a link that is a guest's own.

@@ -100,6 +100,11 @@ package struct HostCounters: Codable, Hashable, Sendable {
   package var malformedFrames: UInt64 = 0
   /// Callbacks that took longer than 10 ms.
   package var slowCallbacks: UInt64 = 0
+  /// Guests' links that were turned away for want of descriptors.
+  package var refusedLinks: UInt64 = 0
+  /// Guests' links, and how many there may be; nil: as many as the network has guests.
+  package var links: Int = 0
+  package var maximumLinks: Int?
   package var watches: Int = 0
   package var timers: Int = 0
   package var operations: Int = 0

@@ -10,6 +10,10 @@ package struct Inspection: Codable, Hashable, Sendable {
   package var sha256: String?
   package var module: Module?
   package var plugins: [Plugin]?
+  /// What is wrong with it, though it loads; each is a failure of a test of `plugin check`.
+  package var warnings: [String]?
+  /// What it holds of kinds that this version does not know: "filter plugin x".
+  package var skipped: [String]?
   // Without:
   package var reason: LoadFailure?
   /// Text for users.

@@ -8,6 +8,8 @@ package enum HostReply: Codable, Hashable, Sendable {
   case ok
   /// What a plugin wrote, or a list of the host's own.
   case json(JSONValue)
+  /// Of a list that is too long for one message.
+  case part(ListingPart)
   case resolved(Resolved)
   case status(HostStatus)
   case failed(HostError)

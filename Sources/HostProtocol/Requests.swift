@@ -22,10 +22,12 @@ package enum HostRequest: Codable, Hashable, Sendable {
   case expose(ForwardSpec)
   /// Idempotent.
   case unexpose(ForwardSpec)
-  /// Reply: `json`, an array as in lnd_ext_forward.h.
+  /// Reply: `json`, an array as in lnd_ext_forward.h; of a long one `part`, the first.
   case listForwards
-  /// Reply: `json`, an array as in lnd_ext_lease.h.
+  /// Reply: `json`, an array as in lnd_ext_lease.h; of a long one `part`, the first.
   case listLeases
+  /// Reply: `part`.
+  case listingPart(ListingPlace)
   /// Reply: `json`, an object as in lnd_ext_lease.h.
   case reserveLease(port: UInt64)
   /// Where the switch has learned Ethernet addresses. Reply: `json`, an object of addresses and
@@ -55,6 +57,8 @@ package enum HostRequest: Codable, Hashable, Sendable {
   case statusOfPorts(after: UInt64)
   /// The host's network or resolv.conf changed. Reply: nothing.
   case networkChanged
+  /// One descriptor: a file for appending, which takes from now on what the process and its plugins print. Reply: nothing.
+  case newLog
   /// Winds down within 5 s, replies, exits.
   case stop
 }

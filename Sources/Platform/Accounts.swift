@@ -16,6 +16,18 @@ package enum AccountNames {
     return String(cString: name)
   }
 
+  /// Their login shell; nil: nobody has that number.
+  package static func shell(_ uid: UInt32) -> String? {
+    guard let shell = getpwuid(uid)?.pointee.pw_shell else { return nil }
+    return String(cString: shell)
+  }
+
+  /// Their home directory; nil: nobody has that number.
+  package static func home(_ uid: UInt32) -> String? {
+    guard let home = getpwuid(uid)?.pointee.pw_dir else { return nil }
+    return String(cString: home)
+  }
+
   /// Nil: there is no user of that name.
   package static func number(ofUser name: String) -> UInt32? { getpwnam(name)?.pointee.pw_uid }
 

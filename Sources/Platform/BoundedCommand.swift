@@ -27,9 +27,10 @@ package enum BoundedCommand {
   ///   - environment: "NAME=value" each; nil: this process's own.
   ///   - seconds: it is ended after these.
   ///   - limit: bytes kept of each of the two streams; more is read and dropped.
+  ///   - wholeGroup: what it has started ends with it.
   package static func run(
     _ path: String, _ arguments: [String], environment: [String]? = nil, seconds: UInt64,
-    limit: Int = 256 << 10
+    limit: Int = 256 << 10, wholeGroup: Bool = false
   ) throws(SystemError) -> Result {
     let output = try Stream(limit: limit)
     let errors = try Stream(limit: limit)
@@ -56,6 +57,7 @@ package enum BoundedCommand {
       ChildProcess.kill(pid, 9)
       _ = try ChildProcess.wait(pid, timeout: 200_000_000)
     }
+    if wholeGroup { ChildProcess.killGroup(of: pid) }
     while output.drain() {}
     while errors.drain() {}
     return Result(status: status, output: output.text, errors: errors.text)

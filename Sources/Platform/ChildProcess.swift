@@ -120,6 +120,12 @@ package enum ChildProcess {
     if pid > 0 { _ = systemKill(pid, signal) }
   }
 
+  /// What a child that was started with `newGroup` has left behind: every process of its group. At once after its end,
+  /// while its number is nobody else's.
+  package static func killGroup(of leader: Int32) {
+    if leader > 1 { _ = systemKill(-leader, 9) }
+  }
+
   /// The running program's own file.
   package static func ownPath() throws(SystemError) -> String {
     #if os(Linux)

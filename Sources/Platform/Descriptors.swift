@@ -37,6 +37,11 @@ package enum Descriptor {
     return copy
   }
 
+  /// `target` becomes another descriptor of the file that `fd` has open; it stays open over an exec.
+  package static func replace(_ target: Int32, with fd: Int32) throws(SystemError) {
+    guard dup2(fd, target) >= 0 else { throw SystemError("dup2", .current) }
+  }
+
   /// A pipe whose ends have CLOEXEC.
   package static func pipe() throws(SystemError) -> (read: Int32, write: Int32) {
     var ends: [Int32] = [-1, -1]

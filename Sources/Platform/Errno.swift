@@ -56,6 +56,7 @@ extension Errno {
   package static var nameTooLong: Errno { Errno(ENAMETOOLONG) }
   package static var exists: Errno { Errno(EEXIST) }
   package static var tooLarge: Errno { Errno(EFBIG) }
+  package static var tooManyLinks: Errno { Errno(ELOOP) }
 }
 
 /// A system call that failed.

@@ -178,6 +178,45 @@ package enum Files {
     }
   }
 
+  /// Makes the directory for its owner alone (0700); what is above it has to be there. One that exists is closed to
+  /// others; EPERM when it belongs to somebody else, ENOTDIR when it is none, or a link to one.
+  package static func makePrivateDirectory(_ path: String) throws(SystemError) {
+    try refuseNUL(path, "mkdir")
+    guard mkdir(path, 0o700) == 0 || Errno.current == .exists else {
+      throw SystemError("mkdir", .current, subject: path)
+    }
+    let there = try info(path, followLinks: false)
+    guard there.kind == .directory else {
+      throw SystemError(
+        "mkdir", Errno(ENOTDIR), subject: path,
+        detail: "\(there.kind.words) is there, and a directory is needed")
+    }
+    let fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    guard fd >= 0 else { throw SystemError("open", .current, subject: path) }
+    defer { Descriptor.close(fd) }
+    var own = stat()
+    guard fstat(fd, &own) == 0 else { throw SystemError("fstat", .current, subject: path) }
+    guard own.st_uid == geteuid() else {
+      throw SystemError(
+        "mkdir", .notPermitted, subject: path,
+        detail: "it belongs to uid \(own.st_uid), and this is uid \(geteuid())")
+    }
+    // Its mode on a file system that has no modes is what it is.
+    if own.st_mode & 0o077 != 0 { _ = fchmod(fd, 0o700) }
+  }
+
+  /// Where a symbolic link leads, as it stands there.
+  package static func readLink(_ path: String) throws(SystemError) -> String {
+    try refuseNUL(path, "readlink")
+    var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+    let length = buffer.withUnsafeMutableBytes { bytes -> Int in
+      guard let base = bytes.baseAddress else { return -1 }
+      return readlink(path, base.assumingMemoryBound(to: CChar.self), bytes.count)
+    }
+    guard length > 0 else { throw SystemError("readlink", .current, subject: path) }
+    return String(decoding: buffer[..<length], as: UTF8.self)
+  }
+
   /// Puts a file in the place of another.
   package static func rename(_ path: String, to target: String) throws(SystemError) {
     try refuseNUL(path, "rename")

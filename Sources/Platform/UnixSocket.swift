@@ -73,7 +73,9 @@ package enum UnixSocket {
       if let there = try? Files.info(path, followLinks: false), there.mode != UInt32(mode),
         file?.isThere ?? false
       {
-        guard chmod(path, mode) == 0 else { throw SystemError("chmod", .current, subject: path) }
+        guard fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW) == 0 else {
+          throw SystemError("chmod", .current, subject: path)
+        }
       }
       if type == .stream {
         guard systemListen(fd, backlog) == 0 else {

@@ -15,6 +15,23 @@ struct HomeOptions: ParsableArguments {
     completion: .directory)
   var path: String?
 
+  /// The home whose daemon this invocation asks. Root by sudo who named none asks the daemon of the user who called sudo,
+  /// where root has none himself.
+  func resolveServed() throws -> LimaHome {
+    let home = try resolve()
+    let environment = CurrentProcess.environment
+    guard path == nil, environment["LIMA_HOME"]?.isEmpty ?? true, CurrentProcess.isRoot,
+      let uid = environment["SUDO_UID"].flatMap({ UInt32($0) }), uid != 0,
+      !Files.exists(home.controlSocket), let directory = AccountNames.home(uid)
+    else { return home }
+    let theirs = LimaHome(path: directory + "/.lima")
+    // A socket of somebody else there is not what sudo's caller started.
+    guard theirs.problem == nil,
+      (try? Files.info(theirs.controlSocket, followLinks: false))?.uid == uid
+    else { return home }
+    return theirs
+  }
+
   /// The home this invocation is about.
   /// - Throws: `ValidationError` when neither flag nor environment says where it is, `CommandFailure` when its path is too
   ///   long for sockets.

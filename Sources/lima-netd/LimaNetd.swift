@@ -48,11 +48,18 @@ enum Main {
       PrivateDaemon.endWithParent()
     #endif
     do {
+      var command: any ParsableCommand
       let arguments = Array(CommandLine.arguments.dropFirst())
-      var command = try alone(arguments) ?? LimaNetd.parseAsRoot(arguments)
+      if let known = alone(arguments) {
+        command = known
+      } else {
+        try CommandWords.check(arguments, of: LimaNetd.self)
+        command = try LimaNetd.parseAsRoot(arguments)
+      }
       try command.run()
+      try StandardOutput.check()
     } catch {
-      LimaNetd.exit(withError: error)
+      LastWords.exit(error)
     }
   }
 

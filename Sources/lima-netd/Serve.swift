@@ -41,7 +41,9 @@ struct Serve: ParsableCommand {
     completion: .file(extensions: ["yaml"]))
   var config: String?
 
-  @Option(help: "How long a network without guests goes on, as 500ms, 10s or 5m.")
+  @Option(
+    help:
+      "How long a network without guests goes on, as 500ms, 10s or 5m; a number alone is seconds.")
   var gracePeriod: Duration = Duration(nanoseconds: ServeOptions.defaultGracePeriod)
 
   @Option(help: "trace, debug, info, notice, warning, error or critical.")
@@ -66,6 +68,9 @@ struct Serve: ParsableCommand {
     #if os(Linux)
       options.remedyHome = PrivateDaemon.startersHome
     #endif
+    #if os(Linux)
+      defer { PrivateDaemon.removeFilesOfOrphan(options.home) }
+    #endif
     do {
       try DaemonProcess.run(options, logLevel: logLevel.value)
     } catch {
@@ -79,7 +84,8 @@ struct Serve: ParsableCommand {
     init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
 
     init?(argument: String) {
-      guard let value = DurationText.nanoseconds(argument) else { return nil }
+      let seconds = Double(argument) == nil ? argument : argument + "s"
+      guard let value = DurationText.nanoseconds(seconds) else { return nil }
       nanoseconds = value
     }
 

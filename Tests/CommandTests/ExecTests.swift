@@ -116,13 +116,18 @@
           ["attach", "default", "--netns", String(sleeper), "--tap", "tap7", "--mtu", "65520"],
           home: server.home
         ) { pid, output in
-          #expect(eventually { output().hasSuffix("\n") })
+          #expect(eventually { output().hasSuffix("lima.internal\n") })
           ChildProcess.kill(pid, SIGTERM)
         }
         #expect(outcome.status == 0, "\(outcome)")
         #expect(
-          outcome.output == "tap7 has 192.168.5.15/24 via 192.168.5.2, DNS 192.168.5.3\n",
-          "\(outcome)")
+          outcome.output == """
+            tap7 has 192.168.5.15/24 via 192.168.5.2, DNS 192.168.5.3
+            Names are looked up as the host's /etc/resolv.conf says.  For this network's:
+              nameserver 192.168.5.3
+              search lima.internal
+
+            """, "\(outcome)")
         #expect(server.requests.first?.name == "pid-\(sleeper)")
         #expect(server.requests.first?.mtu == 65520)
       }

@@ -69,8 +69,15 @@
 
     @Test func aDaemonThatDoesNotRunIsToldHowToStartIt() {
       #expect(
-        CommandFailure.daemonNotRunning("/h").description.contains("lima-netd serve --lima-home /h")
-      )
+        CommandFailure.daemonNotRunning("/h h").description.contains(
+          "lima-netd serve --lima-home '/h h'"))
+    }
+
+    @Test func aDaemonOfSomebodyElseIsNamedWithItsOwner() {
+      guard geteuid() != 0 else { return }
+      let text = CommandFailure.daemonUnreachable(LimaHome(path: "/root"), Errno(EACCES))
+        .description
+      #expect(text.contains("belongs to root; you are"))
     }
   }
 
@@ -81,7 +88,7 @@
         dns: ["192.168.5.3", "fd00::3"],
         mtu: nil, search: ["lima.internal", "example"])
       #expect(
-        ResolverFile.text(lease, network: "default") == """
+        ResolverFile.text(lease.dns, search: lease.search, network: "default") == """
           # Made by lima-netd for a guest of network default.
           nameserver 192.168.5.3
           nameserver fd00::3

@@ -33,9 +33,25 @@ import Testing
     #expect(exec.command == ["ip", "--json", "addr"])
   }
 
-  @Test func execWithoutACommandShowsHowToGiveOne() throws {
-    let message = try #require(refusal(["exec", "lab"]))
-    #expect(message.contains("lima-netd exec lab -- ip addr"))
+  @Test func execWithoutACommandIsTheUsersShell() throws {
+    let exec = try parse("exec", "lab", as: Exec.self)
+    #expect(exec.command == [UserShell.path] && UserShell.path.hasPrefix("/"))
+    let message = try #require(refusal(["tap", "lab"]))
+    #expect(message.contains("lima-netd tap lab -- qemu-system-x86_64"))
+  }
+
+  @Test(
+    arguments: [
+      ("8080:80", "tcp 127.0.0.1:8080 80"), ("80", "tcp 127.0.0.1:80 80"),
+      ("0:80", "tcp 127.0.0.1:0 80"), ("5353:53/udp", "udp 127.0.0.1:5353 53"),
+      ("0.0.0.0:8080:80/tcp", "tcp 0.0.0.0:8080 80"), ("[::1]:8080:80", "tcp [::1]:8080 80"),
+      ("8080:0", nil), ("8080:80:90:1", nil), ("x:80", nil), ("", nil), (":80", nil),
+      ("8080:80/sctp", nil), ("70000:80", nil), ("[::1]8080:80", nil), ("8080:80/tcp/udp", nil),
+    ] as [(String, String?)])
+  func aPublishedPortIsAsDockerWritesIt(text: String, forward: String?) {
+    let published = PublishedPort(argument: text)?.forward
+    #expect(
+      published.map { "\($0.protocol) \($0.host) \($0.guest ?? "")" } == forward)
   }
 
   @Test(arguments: ["575", "65521", "-1"])
@@ -58,7 +74,7 @@ import Testing
 
   @Test(arguments: [
     [], ["--version"], ["status"], ["--log-level", "debug"], ["help", "serve"],
-    ["exec", "--help"], ["attach", "--version"], ["exec", "default"], ["attach", "--nonsense"],
+    ["exec", "--help"], ["attach", "--version"], ["tap", "default"], ["attach", "--nonsense"],
     ["serve", "--log-level", "loud"], ["attach", "--generate-completion-script", "bash"],
   ])
   func allElseIsForTheWholeTree(arguments: [String]) {
@@ -110,11 +126,18 @@ import Testing
     #expect(try ForwardAddress.host("[::1]:8080", .udp) == "[::1]:8080")
     #expect(try ForwardAddress.host("/run/x.sock", .unix) == "/run/x.sock")
     #expect(try ForwardAddress.host("x.sock", .unix).hasSuffix("/x.sock"))
-    #expect(throws: ValidationError.self) { try ForwardAddress.host("127.0.0.1", .tcp) }
+    #expect(throws: CommandFailure.self) { try ForwardAddress.host("127.0.0.1", .tcp) }
     #expect(try ForwardAddress.host("127.0.0.1:0", .tcp) == "127.0.0.1:0")
-    #expect(throws: ValidationError.self) { try ForwardAddress.host("127.0.0.1:65536", .tcp) }
-    #expect(throws: ValidationError.self) { try ForwardAddress.guest("80") }
-    #expect(throws: ValidationError.self) { try ForwardAddress.guest(":80") }
+    #expect(throws: CommandFailure.self) { try ForwardAddress.host("127.0.0.1:65536", .tcp) }
+    #expect(throws: CommandFailure.self) { try ForwardAddress.guest("80") }
+    #expect(throws: CommandFailure.self) { try ForwardAddress.guest(":80") }
+    #expect(throws: CommandFailure("`99999` is no port: a port is 0 to 65535, 0 any that is free"))
+    {
+      try ForwardAddress.host("99999", .tcp)
+    }
+    #expect(throws: CommandFailure("`0` is no port: a port is 1 to 65535")) {
+      try ForwardAddress.guest("192.168.5.15:0")
+    }
   }
 
   @Test func namesAndTypesNoDNSKnowsAreRefusedBeforeAsking() throws {
@@ -227,6 +250,65 @@ import Testing
       for child in configuration.subcommands { visit(child) }
     }
     visit(LimaNetd.self)
+  }
+
+  /// ArgumentParser wraps what is wider, which makes two lines of one command.
+  @Test func noExampleIsWrappedAndNoUsageIsWiderThanATerminal() {
+    func visit(_ command: any ParsableCommand.Type, _ path: [String]) {
+      let lines = command.configuration.discussion.split(separator: "\n")
+      for line in lines where line.hasPrefix("  ") {
+        #expect(line.count < Paragraph.width, "\(path): \(line)")
+      }
+      do { _ = try LimaNetd.parseAsRoot(path + ["--help"]) } catch {
+        let text = LastWords.text(error)
+        for line in text.split(separator: "\n").prefix(while: { !$0.isEmpty }) {
+          #expect(line.count <= Paragraph.width, "\(path): \(line)")
+        }
+      }
+      for child in command.configuration.subcommands
+      where child.configuration.shouldDisplay {
+        visit(child, path + [child._commandName])
+      }
+    }
+    visit(LimaNetd.self, [])
+  }
+
+  @Test func aUsageIsBrokenBetweenItsWordsOnly() {
+    let option = "[--an-option-of-some-length <value>]"
+    #expect(
+      LastWords.usage("USAGE: lima-netd do \(option) \(option) <thing>")
+        == "USAGE: lima-netd do \(option)\n         \(option) <thing>")
+  }
+
+  @Test(
+    arguments: [
+      (["statsu"], "There is no command `statsu`. Did you mean `status`?"),
+      (["xyzzy"], "There is no command `xyzzy`\n"),
+      (["network", "lss"], "`network` has no command `lss`. Did you mean `ls`?"),
+      (["help", "exce"], "There is no command `exce`. Did you mean `exec`?"),
+      (["plugin", "infos"], "`plugin` has no command `infos`. Did you mean `info`?"),
+      // Their default commands take a word.
+      (["forward", "lab"], nil), (["dns", "cache", "flsh"], nil), (["status"], nil),
+      (["network", "list"], nil), ([], nil),
+      (["exec", "lab", "--", "statsu"], nil), (["--log-level", "debug"], nil),
+    ] as [([String], String?)])
+  func aWordThatIsNoCommandIsTold(arguments: [String], text: String?) {
+    var told: String?
+    do { try CommandWords.check(arguments, of: LimaNetd.self) } catch { told = "\(error)" }
+    #expect(text.map { told?.hasPrefix($0) == true } ?? (told == nil), "\(told ?? "")")
+  }
+
+  @Test func aGracePeriodWithoutAUnitIsSeconds() throws {
+    let serve = try parse("serve", "--grace-period", "10", as: Serve.self)
+    #expect(serve.gracePeriod.nanoseconds == 10_000_000_000)
+    #expect(refusal(["serve", "--grace-period", "soon"]) != nil)
+  }
+
+  @Test func attachWantsOneNamespace() {
+    #expect(refusal(["attach", "lab"])?.contains("--container NAME") == true)
+    #expect(
+      refusal(["attach", "lab", "--netns", "1", "--container", "web"])?.contains("either") == true)
+    #expect(refusal(["attach", "lab", "--netns", "1", "--no-config", "-p", "80"]) != nil)
   }
 
   @Test(arguments: ["bash", "zsh", "fish"])

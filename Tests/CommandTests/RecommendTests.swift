@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Daemon
+import Platform
 import Testing
 
 @testable import lima_netd
@@ -21,16 +22,67 @@ struct RecommendTests {
   ) {
     let choice = NetworkChoice.choose(from, type, on: system)
     #expect(choice.network == network)
-    #expect(choice.qemuArguments(socket: "/s") == nil || network != "vzNAT")
+    #expect((choice.mode == nil) == (network == "vzNAT"))
   }
 
   @Test func `the text begins with the answer and says when it does not work here`() {
     let choice = NetworkChoice.choose(.host, .qemu, on: .linux)
     let text = RecommendText.choice(
-      choice, socket: "/h/_networks/shared/shared_qemu.sock", state: .unserved("no plugin"))
+      choice, qemu: ["qemu-system-x86_64 ..."], state: .unserved("no plugin"))
     #expect(text.hasPrefix("shared\n"))
-    #expect(text.contains("- lima: shared") && text.contains("addr.path=/h/_networks/shared/"))
+    #expect(text.contains("- lima: shared") && text.contains("\n    qemu-system-x86_64 ..."))
     #expect(text.contains("mac=") && text.contains("Not here now: no plugin"))
+  }
+
+  private func line(_ version: (Int, Int)?) throws -> String {
+    try QEMULine(
+      network: "default", socket: "$HOME/.lima/_networks/default/default_qemu.sock",
+      mac: "52:55:55:00:00:01", arch: "x86_64", capabilities: QEMUCapabilities(version: version)
+    ).lines.joined(separator: "\n")
+  }
+
+  @Test
+  func `QEMU's line is one that stays on the network over a restart, whichever QEMU there is`()
+    throws
+  {
+    for (version, text) in [
+      ((9, 2), "reconnect-ms=500"), ((10, 0), "reconnect-ms=500"), ((8, 0), "reconnect=1"),
+      ((9, 1), "reconnect=1"),
+    ] as [((Int, Int), String)] {
+      let line = try line(version)
+      #expect(line.hasPrefix("qemu-system-x86_64 ..."))
+      #expect(
+        line.contains("default_qemu.sock,\(text)'") || line.contains("default_qemu.sock,\(text) "))
+    }
+    for version in [(7, 2), (6, 2), nil] as [(Int, Int)?] {
+      let line = try line(version)
+      #expect(line.hasPrefix("lima-netd tap default -- qemu-system-x86_64 ..."))
+      #expect(line.contains("-netdev tap,id=n0,fd=3"))
+    }
+    for version in [(9, 2), (7, 2)] {
+      #expect(try line(version).contains("-device virtio-net-pci,netdev=n0,mac=52:55:55:00:00:01"))
+    }
+  }
+
+  @Test func `the README's QEMU lines are those that the program prints`() throws {
+    let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
+    let readme = String(
+      decoding: try Files.read(root + "/README.md", limit: 1 << 20), as: UTF8.self)
+    #expect(readme.contains(QEMUCapabilities(version: (8, 0)).reconnect))
+    for version in [(9, 2), (7, 2)] {
+      for part in try line(version).split(separator: "\n").dropFirst() {
+        // In the README a shell puts $HOME in.
+        let words = part.replacing("'", with: "").drop { $0 == " " }.replacing(" \\", with: "")
+        #expect(readme.contains(words), "\(words)")
+      }
+    }
+  }
+
+  @Test func `a made-up address is one of a single station's, and each time another`() {
+    var generator = SystemRandomNumberGenerator()
+    let addresses = (0..<50).map { _ in QEMULine.randomMAC(using: &generator) }
+    #expect(addresses.allSatisfy { MACAddressArgument(argument: $0)?.description == $0 })
+    #expect(Set(addresses).count > 40)
   }
 
   @Test func `commands for root name the program's file and the home`() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Daemon
+import HostProtocol
 import Foundation
 import Platform
 import Testing
@@ -217,6 +218,14 @@ import Testing
     )
     #expect(
       NetworkText.counters(live) == ["ports[web].rx 5", "plugin.tcp.flows 2", "turns 7"])
+    // Nanoseconds in JSON.
+    for (uptime, text) in [
+      (24_103_632_068, "24 s"), (90_000_000_000, "1 min 30 s"), (7_500_000_000_000, "2 h 5 min"),
+      (200_000_000_000_000, "2 d 7 h"),
+    ] {
+      let host = JSONValue.object(["uptime": .integer(Int64(uptime))])
+      #expect(NetworkText.counters(.object(["host": host])) == ["host.uptime \(text)"])
+    }
   }
 
   @Test func aFileThatIsNoPluginSaysWhy() {

@@ -8,6 +8,12 @@ import Testing
 
 @testable import Daemon
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 @Suite("States of forwards", .serialized, .ownThread, .timeLimit(.minutes(2)))
 struct ForwardStateTests {
   private func listed(_ fixture: Fixture, _ network: Network) throws -> [Forward] {
@@ -93,6 +99,39 @@ struct ForwardStateTests {
     let now = try listed(fixture, network)
     #expect(now.map(\.state) == [.waiting, .open])
     #expect(now[0].reason == "the guest 192.168.104.5 is not there")
+  }
+
+  @Test func `a unix forward whose file is gone or another's says so, and what mends it does`()
+    throws
+  {
+    let fixture = try Fixture()
+    let network = try fixture.network()
+    let guest = try fixture.connect()
+    defer { Descriptor.close(guest) }
+    #expect(fixture.until { network.state == .running })
+    let path = fixture.root + "/web.sock"
+    let forward = Forward(protocol: "unix", host: path, guest: "10.0.0.9:80")
+    #expect(try add(fixture, network, forward).state == .open)
+    #expect(unlink(path) == 0)
+    let remedy = "lima-netd forward rm lab unix \(path), and add it again"
+    var now = try listed(fixture, network)
+    #expect(now.map(\.state) == [.failed])
+    #expect(now.first?.reason == "somebody removed its socket's file: \(remedy)")
+    // Another's socket is there, and works for whoever connects, but not as our forward.
+    let stranger = try UnixSocket.serve(path: path)
+    now = try listed(fixture, network)
+    #expect(now.map(\.state) == [.failed])
+    #expect(
+      now.first?.reason
+        == "somebody put another file in its socket's place: remove that, then \(remedy)")
+    let removed: Result<Void, ErrorReport> = try fixture.result {
+      network.forwards.remove(forward, answer: $0)
+    }
+    #expect(throws: Never.self) { try removed.get() }
+    #expect(stranger.file?.isThere == true, "a stranger's file stays")
+    stranger.close()
+    #expect(try add(fixture, network, forward).state == .open)
+    #expect(try listed(fixture, network).map(\.state) == [.open])
   }
 
   @Test func `an instance's forwards are as its network has them`() throws {

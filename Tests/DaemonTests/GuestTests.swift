@@ -51,6 +51,19 @@ struct GuestTests {
     #expect(fixture.until { network.state == .running })
   }
 
+  @Test func `a long list of leases comes in parts and is whole`() throws {
+    let fixture = try Fixture()
+    let network = try fixture.network()
+    let guest = try fixture.connect()
+    defer { Descriptor.close(guest) }
+    #expect(fixture.until { network.state == .running })
+    try Fixture.write(fixture.home.networkDirectory("lab") + "/fake-lease-parts", "")
+    let leases: Result<[LeaseReport], ErrorReport> = try fixture.result {
+      network.leases.list($0)
+    }
+    #expect(try leases.get().map(\.address) == ["10.0.0.9", "10.0.0.10", "10.0.0.11"])
+  }
+
   func attach(
     _ fixture: Fixture, _ network: String = "lab", name: String = "box"
   ) throws -> (MessageChannel, AttachReply) {

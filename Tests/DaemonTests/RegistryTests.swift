@@ -2,6 +2,7 @@
 
 import HostProtocol
 import Platform
+import TestSupport
 import Testing
 
 @testable import Daemon
@@ -173,38 +174,6 @@ struct RegistryTests {
 
 @Suite("Plugin files", .serialized, .ownThread, .timeLimit(.minutes(5)))
 struct PluginFileTests {
-  /// Modes and owners of a made-up file system.
-  func refusal(_ path: String, _ nodes: [String: (mode: UInt32, uid: UInt32)]) throws -> String? {
-    var file = try Files.info("/")
-    return PluginPermissions.refusal(
-      path,
-      info: { path in
-        let node = nodes[path] ?? (0o755, 0)
-        file.kind = path.hasSuffix(".so") ? .file : .directory
-        (file.mode, file.uid) = node
-        return file
-      }, realPath: { $0 })
-  }
-
-  @Test func `root refuses what others can replace`() throws {
-    #expect(try refusal("/opt/p/x.so", [:]) == nil)
-    #expect(
-      try refusal("/opt/p/x.so", ["/opt/p/x.so": (0o666, 0)])
-        == "/opt/p/x.so can be written by everybody, so root does not load plugins from it: chmod o-w /opt/p/x.so"
-    )
-    #expect(
-      try refusal("/opt/p/x.so", ["/opt/p": (0o777, 0)])?.hasPrefix("/opt/p can be written") == true
-    )
-    #expect(
-      try refusal("/opt/p/x.so", ["/opt": (0o757, 0)])?.hasPrefix("/opt can be written") == true)
-    // /tmp: sticky, so only the owner of the next step can replace it.
-    #expect(try refusal("/tmp/p/x.so", ["/tmp": (0o1777, 0)]) == nil)
-    #expect(
-      try refusal("/tmp/p/x.so", ["/tmp": (0o1777, 0), "/tmp/p": (0o755, 1000)])?.hasPrefix(
-        "/tmp/p belongs to uid 1000 in /tmp") == true)
-    #expect(try refusal("/tmp/x.so", ["/tmp": (0o1777, 0), "/tmp/x.so": (0o644, 1000)]) != nil)
-  }
-
   @Test(.enabled(if: CurrentProcess.isRoot, "needs root"))
   func `a world-writable plugin is refused by name`() throws {
     let fixture = try Fixture()
@@ -240,6 +209,49 @@ struct PluginFileTests {
     try fixture.supervisor.start()
     let report: PluginsReport = try fixture.result { fixture.supervisor.pluginsReport($0) }
     #expect(report.files.last?.inspection.reason == .timeout)
+  }
+
+  @Test func `a file whose entry forks keeps nobody waiting, and what it started ends`() throws {
+    let fixture = try Fixture(start: false)
+    try Fixture.write(fixture.plugins + "/lima-net-fork.so", "FORK")
+    try fixture.supervisor.start()
+    let report: PluginsReport = try fixture.result { fixture.supervisor.pluginsReport($0) }
+    #expect(report.modes.map(\.mode) == ["fake"])
+    let fork = report.files.first { $0.inspection.file.contains("fork") }?.inspection
+    #expect(fork?.reason == .loadFailed)
+    let text = try Files.read(fixture.plugins + "/forked", limit: 64)
+    let child = try #require(Int32(String(decoding: text, as: UTF8.self)))
+    #expect(eventually { OtherProcess.arguments(child).isEmpty })
+  }
+
+  @Test func `what a network does not need keeps it from starting for a second at most`() throws {
+    let fixture = try Fixture()
+    var held: [(Inspection) -> Void] = []
+    var patience: (() -> Void)?
+    let good = Inspection(
+      file: fixture.plugins + "/lima-net-fake.so", sha256: "aa",
+      module: Inspection.Module(id: "t", version: "1", license: "x", url: "", abiMinor: 0),
+      plugins: [
+        Inspection.Plugin(
+          kind: "network", name: "fake", summary: "", modes: ["fake"], isolated: true, schema: nil,
+          extensions: [])
+      ])
+    let catalog = PluginCatalog(
+      directories: [PluginDirectory(path: fixture.plugins, builtin: false)], asRoot: false,
+      log: fixture.supervisor.log, after: { patience = $1 },
+      inspect: { path, answer in
+        if path.contains("fake") { answer(good) } else { held.append(answer) }
+      })
+    var early: Registry?
+    var whole: Registry?
+    catalog.refresh(startWhen: { (try? $0.networkPlugin(mode: "fake", pin: nil)) != nil }) {
+      early = $0
+    }
+    catalog.refresh(startWhen: { (try? $0.dnsPlugin(pin: nil)) != nil }) { whole = $0 }
+    #expect(early == nil && whole == nil && held.count == 1)
+    patience?()
+    #expect(early != nil && whole == nil)
+    #expect(early?.warnings.contains { $0.contains("has not returned yet") } == true)
   }
 
   @Test func `files are inspected again only when they change`() throws {

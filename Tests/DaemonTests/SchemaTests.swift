@@ -154,6 +154,24 @@ struct SchemaTests {
     #expect(large.first?.contains("too large for the plugin's schema") == true)
   }
 
+  @Test func `what stands in a schema many times over counts at each look`() throws {
+    let items = Array(repeating: "1", count: 3000).joined(separator: ",")
+    let notes = (0..<20_000).map { #""note\#($0)": 1"# }.joined(separator: ",")
+    let types = Array(repeating: #""string""#, count: 20_000).joined(separator: ",")
+    for schema in [
+      #"{"properties": {"l": {"items": {\#(notes)}}}}"#,
+      #"{"properties": {"l": {"items": {"type": [\#(types),"integer"]}}}}"#,
+      ##"{"properties": {"l": {"items": {"$ref": "#/$defs/last"}}}, "$defs": {\##(notes), "last": {}}}"##,
+    ] {
+      let problems = try check(#"{"l": [\#(items)]}"#, schema).problems
+      #expect(
+        problems.contains {
+          $0.contains("too large for the plugin's schema") || $0.contains("$ref")
+        },
+        "\(schema.prefix(60))")
+    }
+  }
+
   @Test func `a schema must be an object`() {
     #expect(Schema(text: "true") == nil)
     #expect(Schema(text: "{") == nil)

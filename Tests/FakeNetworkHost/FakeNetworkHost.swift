@@ -21,10 +21,16 @@ enum FakeNetworkHost {
     loop.run()
   }
 
-  /// The file's text is the answer, with the file's name filled in; CRASH and HANG are what they say.
+  /// The file's text is the answer, with the file's name filled in; CRASH and HANG are what they say, FORK leaves a
+  /// process behind that holds the output open, and its number in the file `forked` beside it.
   private static func inspect(_ file: String) throws {
     let text = String(decoding: try Files.read(file, limit: 1 << 20), as: UTF8.self)
     if text.hasPrefix("CRASH") { ChildProcess.kill(CurrentProcess.id, 11) }
+    if text.hasPrefix("FORK") {
+      let child = try ChildProcess.spawn("/bin/sleep", ["600"])
+      let folder = file[..<(file.lastIndex(of: "/") ?? file.startIndex)]
+      try Files.write(Array("\(child)".utf8), to: folder + "/forked", mode: 0o644)
+    }
     if text.hasPrefix("HANG") { try EventLoop().run() }
     try Files.writeAll(1, Array(text.split(separator: "@FILE@").joined(separator: file).utf8))
   }
@@ -51,6 +57,14 @@ final class FakeHost {
     let reply = answer(envelope.body, message.fds)
     if let reply { send(.reply(id: envelope.id, reply)) }
     if case .stop = envelope.body, reply != nil { loop.stop() }
+  }
+
+  /// A list of three leases in three parts.
+  private func part(of number: Int) -> HostReply {
+    .part(
+      ListingPart(
+        value: [["address": .string("10.0.0.\(9 + number)"), "state": "bound"]],
+        next: number < 2 ? ListingPlace(listing: 1, part: number + 1) : nil))
   }
 
   private func send(_ message: HostMessage) {
@@ -99,6 +113,9 @@ final class FakeHost {
       return .ok
     case .listForwards:
       return .json((try? JSONCoder.jsonValue(of: forwards)) ?? .array([]))
+    case .listLeases where Files.exists(directory + "/fake-lease-parts"):
+      return part(of: 0)
+    case .listingPart(let place): return part(of: place.part)
     case .listLeases:
       if let text = try? Files.read(directory + "/fake-leases", limit: 1 << 16) {
         return json(String(decoding: text, as: UTF8.self))

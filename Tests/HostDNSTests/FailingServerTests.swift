@@ -79,6 +79,39 @@ struct FailingServerTests {
     }
   }
 
+  @Test("a SERVFAIL that is made here says why (RFC 8914 4)", .timeLimit(.minutes(1)))
+  func reasons() throws {
+    let host = try TestHost()
+    let dead = try TestServer.deadAddress()
+    let silent = try TestServer(host) { _, _ in [] }
+    let answering = try TestServer(host) { query, _ in [reply(query, .noError, [mail])] }
+    let tryAgain: @Sendable (String, Bool) -> HostLookup.Outcome = { _, _ in .tryAgain }
+    let plugins: [(String, HostResolver, DNSType, UInt16, String)] = [
+      ("refused", try makePlugin(host, servers(dead)), .mx, 23, "\(dead): Connection refused"),
+      ("refused", try makePlugin(host, servers(dead)), .a, 23, "\(dead): Connection refused"),
+      ("none", try makePlugin(host, [:], servers: []), .mx, 22, "no nameserver to ask"),
+      (
+        "the system's only",
+        try makePlugin(
+          host, [:], servers: [try answering.serverAddress], resolver: tryAgain), .a, 0,
+        "the host's resolver failed"
+      ),
+      ("silent", try makePlugin(host, servers(silent.address)), .mx, 22, "answered in time"),
+    ]
+    for (what, plugin, type, code, text) in plugins {
+      let message = try query("x.example", type, edns: DNSEDNS(udpSize: 1232))
+      let op = host.ask(plugin, message, within: what == "silent" ? 300 : 5000)
+      #expect(host.run(plugin) { host.results[op] != nil }, "\(what)")
+      let answer = try DNSMessage(parsing: try #require(host.results[op]).bytes)
+      #expect(answer.responseCode == .serverFailure, "\(what)")
+      let error = try #require(answer.edns?.extendedErrors.first, "\(what)")
+      #expect(error.code == code && error.text.contains(text), "\(what): \(error)")
+    }
+    // Who does not know EDNS gets none.
+    let plain = try host.answer(try makePlugin(host, servers(dead)), query("x.example", .mx))
+    #expect(plain?.responseCode == .serverFailure && plain?.edns == nil)
+  }
+
   @Test(
     "where one server refuses and another is silent, the refusal is told before the time is over",
     .timeLimit(.minutes(1)))

@@ -160,6 +160,22 @@ struct KnownNameTests {
     #expect(asked.isEmpty)
   }
 
+  @Test("of another class they are refused and do not leave either; class ANY is as IN")
+  func specialClasses() throws {
+    let host = try TestHost()
+    let server = try TestServer(host) { query, _ in [reply(query, .noError, [mail])] }
+    let plugin = try makePlugin(host, [:], servers: [try server.serverAddress])
+    for (dnsClass, code, count) in [
+      (DNSClass.chaos, DNSResponseCode.refused, 0), (.none, .refused, 0), (.any, .noError, 1),
+    ] {
+      var message = try DNSMessage(parsing: query("localhost", .a))
+      message.questions[0].dnsClass = dnsClass
+      let answer = try #require(try host.answer(plugin, message.encoded()))
+      #expect(answer.responseCode == code && answer.answers.count == count, "\(dnsClass)")
+    }
+    #expect(server.datagrams == 0)
+  }
+
   @Test("the hosts file may say otherwise of a name below localhost, as on the host")
   func localhostInFile() throws {
     let (answers, _) = try ask([("app.localhost", .a), ("app.localhost", .aaaa)])

@@ -102,18 +102,119 @@ extension EndToEnd {
       #expect(try eventually { try guests(daemon) == 0 })
     }
 
-    @Test func itEndsWithTheDaemonAndSaysSo() throws {
+    @Test func theHostsOwnNamespaceIsRefusedAndLeftAsItIs() throws {
+      try require(.tap)
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      for netns in ["\(ProcessInfo.processInfo.processIdentifier)", "/proc/self/ns/net"] {
+        let refused = try daemon.netd("attach", "default", "--netns", netns)
+        #expect(refused.status == 1, "\(refused)")
+        #expect(
+          refused.errors.contains("the host's own network namespace; attach is for a container's"),
+          "\(refused)")
+      }
+      #expect(try !run("ip", ["link", "show", "tap0"]).succeeded)
+    }
+
+    @Test func inTheBackgroundItStaysUntilItIsKilled() throws {
       try require(.tap)
       let container = try Namespace()
       let daemon = try TestDaemon()
       defer { container.remove(); daemon.stop() }
-      let attached = try attach(daemon, "\(container.processIdentifier)")
+      let pid = "\(container.processIdentifier)"
+      let result = try daemon.netd("attach", "default", "--netns", pid, "--detach")
+      #expect(result.succeeded && result.errors.isEmpty, "\(result)")
+      #expect(result.output.contains("tap0 has 192.168.5.15/24"), "\(result)")
+      #expect(result.output.contains("nameserver 192.168.5.3"), "\(result)")
+      let words = result.output.split(whereSeparator: \.isWhitespace)
+      let keeper = try #require(words.last.flatMap { pid_t($0) }, "\(result)")
+      #expect(try container.shell("ping -c 1 -W 2 192.168.5.2").succeeded)
+      // In a session of its own, with nothing of the terminal's.
+      #expect(getsid(keeper) == keeper)
+      #expect(try guests(daemon) == 1)
+      // A second interface of the same process is another guest.
+      let second = try daemon.netd(
+        "attach", "default", "--netns", pid, "--detach", "--tap", "tap1")
+      #expect(second.succeeded, "\(second)")
+      let taken = try daemon.netd("attach", "default", "--netns", pid, "--detach")
+      #expect(taken.status == 1 && taken.errors.contains("tap0 exists already"), "\(taken)")
+      #expect(try guests(daemon) == 2)
+      kill(keeper, SIGTERM)
+      #expect(try eventually { try guests(daemon) == 1 })
+      container.remove()
+      #expect(try eventually { try guests(daemon) == 0 })
+    }
+
+    @Test func aContainerIsFoundByItsName() throws {
+      try require(.tap)
+      let container = try Namespace()
+      let daemon = try TestDaemon()
+      defer { container.remove(); daemon.stop() }
+      // No engine runs in every test machine: this prints what Docker's does.
+      let engine = daemon.home + "/bin/docker"
+      try FileManager.default.createDirectory(
+        atPath: daemon.home + "/bin", withIntermediateDirectories: true)
+      try """
+      #!/bin/sh
+      [ "$6" = web ] && echo \(container.processIdentifier) && exit
+      echo "Error response from daemon: No such container: $6" >&2
+      exit 1
+      """.write(toFile: engine, atomically: true, encoding: .utf8)
+      chmod(engine, 0o755)
+      let path = daemon.home + "/bin:/usr/bin:/bin"
+      func attach(_ name: String) throws -> RunningCommand {
+        try RunningCommand(
+          Installation.daemon, ["attach", "default", "--container", name],
+          environment: daemon.environment.merging(["PATH": path]) { $1 })
+      }
+      let attached = try attach("web")
       defer { attached.stop() }
-      daemon.command?.stop()
-      let ended = attached.wait(seconds: 5)
-      #expect(ended.status == 1, "\(ended)")
-      #expect(ended.errors.contains("daemon ended the attachment"), "\(ended)")
-      #expect(try !container.shell("ip link show tap0").succeeded)
+      #expect(eventually { attached.output.contains("192.168.5.15/24") }, "\(attached.errors)")
+      #expect(try container.shell("ping -c 1 -W 2 192.168.5.2").succeeded)
+      #expect(try daemon.status().description.contains("name = web") || guests(daemon) == 1)
+      let unknown = try attach("nope").wait(seconds: 10)
+      #expect(
+        unknown.status == 1 && unknown.errors.contains("No container nope was found"), "\(unknown)")
+      #expect(unknown.errors.contains("docker: Error response from daemon"), "\(unknown)")
+    }
+
+    /// An account of the test's own, in a mount namespace over the machine's, and what sudo tells root of its caller.
+    @Test func rootFindsTheDaemonOfWhoCalledSudo() throws {
+      try require(.tap, .nobody)
+      let container = try Namespace()
+      let daemon = try TestDaemon(start: false)
+      defer { container.remove(); daemon.stop() }
+      let (uid, home) = (61_235, daemon.home + "/user")
+      let script =
+        """
+        set -e
+        mount --make-rprivate /
+        mkdir -p \(home)/.lima
+        chown -R \(uid) \(home)
+        { cat /etc/passwd; echo 'lndcaller:x:\(uid):\(uid)::\(home):/bin/sh'; } >\(daemon.home)/passwd
+        mount --bind \(daemon.home)/passwd /etc/passwd
+        unset LIMA_HOME
+        HOME=\(home) setpriv --reuid \(uid) --regid \(uid) --clear-groups '\(Installation.daemon)' serve &
+        trap "kill $!" EXIT
+        while [ ! -S \(home)/.lima/_networks/lima-netd.sock ]; do sleep 0.05; done
+        export HOME=\(daemon.home)/root SUDO_UID=\(uid)
+        '\(Installation.daemon)' attach default --netns \(container.processIdentifier) --detach
+        '\(Installation.daemon)' network ls
+        # Whoever names a home, or is root without sudo, means another.
+        '\(Installation.daemon)' status --lima-home \(daemon.home)/other 2>&1 || true
+        SUDO_UID= '\(Installation.daemon)' status 2>&1 || true
+        # So does a user who is not the socket's owner.
+        chown 0 \(home)/.lima/_networks/lima-netd.sock
+        '\(Installation.daemon)' status 2>&1 || true
+        """
+      let result = try run(
+        "unshare", ["-m", "sh", "-c", script], environment: daemon.environment, seconds: 60)
+      #expect(result.output.contains("tap0 has 192.168.5.15/24"), "\(result)")
+      #expect(result.output.contains("running  1"), "\(result)")
+      #expect(result.output.contains("No daemon serves \(daemon.home)/other"), "\(result)")
+      let unserved = result.output.components(
+        separatedBy: "No daemon serves \(daemon.home)/root/.lima")
+      #expect(unserved.count == 3, "\(result)")
     }
 
     @Test func whatCannotBeAttachedIsNamed() throws {

@@ -82,7 +82,7 @@ extension EndToEnd {
       #expect(!FileManager.default.fileExists(atPath: notes))
     }
 
-    @Test func `a port that its administrator deletes or moves is told, and made again`() throws {
+    @Test func `a port that its administrator deletes is told, and made again, each time`() throws {
       try Self.requireParts()
       let scene = try BridgedScene(.openVSwitch)
       defer { scene.stop() }
@@ -91,12 +91,9 @@ extension EndToEnd {
         try first.shell("ping -c 1 -W 1 10.44.0.1").succeeded
       }
       #expect(try reaches(), "\(one)")
-      for words in [
-        "del-port ln0-lan",
-        "del-port ln0-lan -- add-br br1 -- set bridge br1 datapath_type=netdev -- add-port br1 ln0-lan",
-      ] {
+      for _ in 1...2 {
         let before = scene.daemon.log.count
-        #expect(try scene.vsctl(words).succeeded)
+        #expect(try scene.vsctl("del-port ln0-lan").succeeded)
         #expect(
           eventually(within: 20) {
             scene.daemon.log.dropFirst(before).contains(

@@ -5,6 +5,27 @@ import Testing
 
 extension EndToEnd {
   @Suite struct CaptureTests {
+    @Test func aCaptureThatCannotBeginLeavesTheFileAsItIs() throws {
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      let file = daemon.home + "/old.pcap"
+      try "kept".write(toFile: file, atomically: true, encoding: .utf8)
+      let unknown = try daemon.netd("capture", "nope", "-w", file)
+      #expect(unknown.status == 1 && unknown.errors.contains("there are default"), "\(unknown)")
+      #expect(try String(contentsOfFile: file, encoding: .utf8) == "kept")
+      // One of a network at rest has nothing to write yet.
+      let new = daemon.home + "/new.pcap"
+      let capture = try daemon.begin("capture", "default", "-w", new)
+      defer { capture.stop() }
+      // A file that must not come: some time for one that would.
+      Thread.sleep(forTimeInterval: 0.5)
+      kill(capture.process.processIdentifier, SIGINT)
+      #expect(capture.wait(seconds: 10).errors.contains("0 frames written"))
+      #expect(!FileManager.default.fileExists(atPath: new))
+      let nowhere = try daemon.netd("capture", "default", "-w", "/nowhere/x.pcap")
+      #expect(nowhere.status == 1 && nowhere.errors.contains("could not be made"), "\(nowhere)")
+    }
+
     @Test func tcpdumpReadsWhatCaptureWrites() throws {
       try require(.tap, .program("tcpdump"))
       let daemon = try TestDaemon()

@@ -3,6 +3,7 @@
 // Runs a program with a time limit and keeps what it said.
 
 import Foundation
+import Platform
 // `eventually` for all files of this module.
 @_exported import TestSupport
 
@@ -28,43 +29,30 @@ struct CommandResult: CustomStringConvertible {
 
 /// A program under way. Its output goes to files, so that no pipe can fill up.
 final class RunningCommand {
-  let process = Process()
+  let process: TestProcess
   let name: String
   private let folder: URL
   private let started = Date()
-  private let input = Pipe()
 
   /// Starts it. `path` is searched for in PATH unless it has a slash.
   init(_ path: String, _ arguments: [String], environment: [String: String] = [:]) throws {
     name = ([path] + arguments).joined(separator: " ")
     folder = FileManager.default.temporaryDirectory.appending(path: "lnd-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    for file in ["out", "err"] {
-      _ = FileManager.default.createFile(atPath: folder.appending(path: file).path, contents: nil)
-    }
-    if path.contains("/") {
-      process.executableURL = URL(filePath: path)
-      process.arguments = arguments
-    } else {
-      process.executableURL = URL(filePath: "/usr/bin/env")
-      process.arguments = [path] + arguments
-    }
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    process.standardInput = input
-    process.standardOutput = try FileHandle(forWritingTo: folder.appending(path: "out"))
-    process.standardError = try FileHandle(forWritingTo: folder.appending(path: "err"))
-    try Self.withoutBlockedSignals { try process.run() }
+    let output = try Self.create(folder.appending(path: "out"))
+    defer { Descriptor.close(output) }
+    let errors = try Self.create(folder.appending(path: "err"))
+    defer { Descriptor.close(errors) }
+    let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process = try TestProcess(
+      path, arguments, environment: variables.map { "\($0.key)=\($0.value)" }, output: output,
+      errors: errors)
   }
 
-  /// A child inherits the signal mask of the thread that starts it, and the threads of Swift's executors block nearly
-  /// all signals: SIGTERM would not reach what the tests start, nor what that starts.
-  private static func withoutBlockedSignals(_ body: () throws -> Void) rethrows {
-    var none = sigset_t()
-    var before = sigset_t()
-    sigemptyset(&none)
-    pthread_sigmask(SIG_SETMASK, &none, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    try body()
+  private static func create(_ file: URL) throws -> Int32 {
+    let fd = open(file.path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o666)
+    guard fd >= 0 else { throw SystemError("open", .current, subject: file.path) }
+    return fd
   }
 
   var output: String { read("out") }
@@ -79,26 +67,25 @@ final class RunningCommand {
   func wait(seconds limit: Double) -> CommandResult {
     let late = !eventually(within: limit) { !process.isRunning }
     if late { stop() }
-    process.waitUntilExit()
-    let signalled = process.terminationReason == .uncaughtSignal
-    let status = process.terminationStatus
+    let end = process.waitUntilExit()
     return CommandResult(
-      command: name, status: late ? -1 : (signalled ? 128 + status : status),
-      output: output, errors: errors, seconds: Date().timeIntervalSince(started))
+      command: name, status: late ? -1 : end.shellStatus, output: output, errors: errors,
+      seconds: Date().timeIntervalSince(started))
   }
 
   /// SIGTERM, and SIGKILL three seconds later.
   func stop() {
-    guard process.isRunning else { return }
     process.terminate()
-    if !eventually(within: 3, { !process.isRunning }) { kill(process.processIdentifier, SIGKILL) }
+    if !eventually(within: 3, { !process.isRunning }) { process.signal(SIGKILL) }
   }
 
   /// Ends its standard input.
-  func closeInput() { try? input.fileHandleForWriting.close() }
+  func closeInput() { process.closeInput() }
 
   deinit {
     stop()
+    // One of another user's may not have been ended.
+    _ = eventually(within: 3) { !process.isRunning }
     try? FileManager.default.removeItem(at: folder)
   }
 }

@@ -20,6 +20,10 @@ extension EndToEnd {
         "lib/lima-netd/plugins/liblima-net-slirp.so", "include/lima-netd/lnd_plugin.h",
         "share/bash-completion/completions/lima-netd", "share/zsh/site-functions/_lima-netd",
         "share/fish/vendor_completions.d/lima-netd.fish",
+        "include/lima-netd/lnd_options.h", "share/lima-netd/sdk/Package.swift",
+        "share/lima-netd/sdk/rust/Cargo.toml", "share/lima-netd/sdk/PluginAPI/include/lnd_plugin.h",
+        "lib/cmake/lima-netd-plugin/lima-netd-plugin-config.cmake",
+        "lib/lima-netd/swift/libswift_Concurrency.so",
       ] {
         let size = (try? FileManager.default.attributesOfItem(atPath: "\(prefix)/\(file)")[.size])
         #expect((size as? Int ?? 0) > 100, "\(file)")
@@ -56,6 +60,27 @@ extension EndToEnd {
         prefix + "/bin/lima-netd", ["plugin", "info", example + "/lima-net-hello.so"],
         environment: environment)
       #expect(info.succeeded && info.output.contains("modes"), "\(info)")
+      try aNewPluginIsBuiltInstalledAndFound(prefix, environment)
+    }
+
+    /// With nothing but what is installed: begun, built, put into plugindir, used by a guest.
+    private func aNewPluginIsBuiltInstalledAndFound(
+      _ prefix: String, _ environment: [String: String]
+    ) throws {
+      let folder = prefix + "/mine"
+      let command = prefix + "/bin/lima-netd"
+      let script = """
+        set -e
+        \(command) plugin new mine --dir \(folder)
+        make -C \(folder) SDK="$(pkg-config --cflags lima-netd-plugin)"
+        cp \(folder)/lima-net-mine.so "$(pkg-config --variable=plugindir lima-netd-plugin)"
+        mkdir -p $LIMA_HOME/_config
+        printf 'networks:\n  n:\n    mode: mine\n' >$LIMA_HOME/_config/networks.yaml
+        \(command) plugin ls
+        \(command) exec n -- ping -c 1 10.99.0.2
+        """
+      let result = try run("sh", ["-c", script], environment: environment, seconds: 60)
+      #expect(result.succeeded && result.output.contains("1 received"), "\(result)")
     }
   }
 }

@@ -44,6 +44,49 @@ extension EndToEnd {
         })
     }
 
+    /// 117 links with 300 files: those that are too many are told, and DNS, whose socket is one more file, goes on.
+    @Test func linksLeaveDNSItsDescriptors() throws {
+      try require(.program("python3"), .program("prlimit"))
+      let daemon = try TestDaemon(
+        configuration: """
+          networks:
+            default:
+              mode: slirp
+              dns: {plugin: hostdns, options: {servers: ["127.0.0.1:1"]}}
+          """, wrapper: ["prlimit", "--nofile=300:300"])
+      defer { daemon.stop() }
+      let first = try guest("stream", daemon)
+      defer { first.stop() }
+      let crowd = try RunningCommand(
+        "python3",
+        [
+          "-c",
+          """
+          import socket, sys, time
+          links = []
+          for _ in range(117):
+            s = socket.socket(socket.AF_UNIX); s.connect("\(daemon.socket("qemu"))"); links.append(s)
+          print("there", flush=True); sys.stdin.read()
+          """,
+        ])
+      defer { crowd.stop() }
+      #expect(eventually { crowd.output == "there\n" }, "\(crowd.errors)")
+      func counters() throws -> [String: Any] {
+        let inspected = try daemon.netd("network", "inspect", "default", "--json").output
+        let report = try JSONSerialization.jsonObject(with: Data(inspected.utf8)) as? [String: Any]
+        return (report?["live"] as? [String: Any])?["host"] as? [String: Any] ?? [:]
+      }
+      #expect(try eventually { try counters()["refusedLinks"] as? Int == 118 - 43 })
+      #expect(try counters()["links"] as? Int == 43)
+      #expect(daemon.log.contains("`ulimit -n`"), "\(daemon.log)")
+      // Nobody serves there: the kernel says so to a socket, if there is one.
+      for name in ["a", "b", "c"] {
+        let answer = try daemon.netd("dns", "query", "\(name).example")
+        #expect(answer.output.contains("Connection refused"), "\(answer)\n\(daemon.log)")
+      }
+      #expect(goesOn(first), "\(first.errors)\n\(daemon.log)")
+    }
+
     /// Asks through a UDP forward for up to three seconds.
     private func echoes(_ port: Int) throws -> Bool {
       let client = try run(

@@ -76,6 +76,34 @@ extension EndToEnd {
       #expect(try daemon.netd("plugin", "ls").output.contains("slirp"))
     }
 
+    @Test func whatCannotBeWrittenOrIsNoCommandIsAFailure() throws {
+      let daemon = try TestDaemon()
+      defer { daemon.stop() }
+      for words in ["network ls", "status --json", "--help", "completions bash"] {
+        let full = try run(
+          "sh", ["-c", "'\(Installation.daemon)' \(words) >/dev/full"],
+          environment: daemon.environment)
+        #expect(full.status == 1, "\(full)")
+        #expect(full.errors.contains("Standard output could not be written"), "\(full)")
+        // A reader that has had enough is none.
+        let cut = try run(
+          "sh", ["-c", "'\(Installation.daemon)' \(words) | true"],
+          environment: daemon.environment)
+        #expect(cut.errors.isEmpty, "\(cut)")
+      }
+      let unknown = try daemon.netd("statsu")
+      #expect(unknown.status == 64, "\(unknown)")
+      #expect(unknown.errors.contains("no command `statsu`. Did you mean `status`?"), "\(unknown)")
+      let option = try daemon.netd("network", "ls", "--jsno")
+      #expect(option.status == 64 && option.errors.contains("Did you mean '--json'?"), "\(option)")
+      let waits = try daemon.netd(
+        "forward", "add", "default", "tcp", "\(freePort())", "192.168.5.15:80", "--guest", "nope")
+      #expect(waits.output.contains("will lead") && waits.output.contains("no guest"), "\(waits)")
+      let port = try daemon.netd("forward", "add", "default", "tcp", "99999", "192.168.5.15:80")
+      #expect(port.status == 1 && port.errors.contains("`99999` is no port"), "\(port)")
+      #expect(!port.errors.contains("Usage:"), "\(port)")
+    }
+
     @Test func anUnknownNetworkIsAnsweredWithThoseThereAre() throws {
       let daemon = try TestDaemon()
       defer { daemon.stop() }
@@ -107,8 +135,8 @@ extension EndToEnd {
     @Test(arguments: [
       (["xcp", "8080", "192.168.5.15:80"], "tcp"), (["tcp", "8080", "80"], "192.168.5.15:80"),
       (["tcp", "127.0.0.1", "192.168.5.15:80"], "127.0.0.1:8080"),
-      (["tcp", "127.0.0.1:99999", "192.168.5.15:80"], "127.0.0.1:8080"),
-      (["tcp", "8080", "192.168.5.15:0"], "192.168.5.15:80"),
+      (["tcp", "127.0.0.1:99999", "192.168.5.15:80"], "`99999` is no port"),
+      (["tcp", "8080", "192.168.5.15:0"], "`0` is no port: a port is 1 to 65535"),
       (["tcp", "8080", "10.9.8.7:80"], "10.9.8.7"),
       (["unix", "/no/such/folder/f.sock", "192.168.5.15:80"], "/no/such/folder/f.sock"),
       (["tcp", "192.0.2.77:8080", "192.168.5.15:80"], "192.0.2.77:8080"),

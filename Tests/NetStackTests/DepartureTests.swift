@@ -5,6 +5,7 @@
 
 import PluginAPI
 import Testing
+import Wire
 
 @testable import NetStack
 
@@ -66,6 +67,78 @@ import Testing
     #expect(Self.flows + 200 - world.kernel.open.count == 256)
     #expect(closings(world, for: 1).max() ?? 0 <= 256)
     expectNothingLeft(world)
+  }
+
+  /// A guest that has as many peers as there may be: 256 of each of 256 ports.
+  private func popular() throws -> DatagramWorld {
+    let world = try DatagramWorld()
+    for port in 0..<256 {
+      world.send(
+        batch: (0..<256).map {
+          let remote = Endpoint(IPAddress(10, 9, 9, UInt8($0)), port: 4444)
+          return world.udp(from: UInt16(2000 + port), to: remote, [1])
+        })
+    }
+    #expect(world.kernel.open.count == 256 && world.stack.udp.peers.count == 65_536)
+    return world
+  }
+
+  /// Peers that go in one turn at most, some milliseconds' work.
+  private static let peersPerTurn = 256 * 33
+
+  private func peerClosings(_ world: DatagramWorld, for seconds: UInt64) -> [Int] {
+    let end = world.host.now + seconds * 1_000_000_000
+    var closings: [Int] = []
+    while let (handle, deadline) = world.host.timers.min(by: { $0.value < $1.value }),
+      deadline <= end
+    {
+      let before = world.stack.udp.peers.count
+      world.host.now = max(world.host.now, deadline)
+      world.host.timers[handle] = nil
+      world.stack.onTimer(handle)
+      closings.append(before - world.stack.udp.peers.count)
+    }
+    return closings
+  }
+
+  @Test(arguments: [true, false])
+  func `65,536 remote endpoints go in several turns, by a guest's end or their age`(leaves: Bool)
+    throws
+  {
+    let world = try popular()
+    if leaves { world.stack.portDown(DatagramWorld.port) }
+    let atOnce = 65_536 - world.stack.udp.peers.count
+    #expect(atOnce <= Self.peersPerTurn)
+    let closings = peerClosings(world, for: 400)
+    #expect(closings.max() ?? 0 <= Self.peersPerTurn)
+    #expect(closings.reduce(0, +) == 65_536 - atOnce)
+    expectNothingLeft(world)
+  }
+
+  @Test func `a peer of the guest before lets nothing in, and is no peer of the next`() throws {
+    let world = try popular()
+    world.stack.portDown(DatagramWorld.port)
+    var info = lnd_port_info()
+    info.size = UInt32(MemoryLayout<lnd_port_info>.size)
+    info.kind = LND_PORT_GUEST
+    info.port = DatagramWorld.port
+    info.mtu = 1500
+    #expect(world.stack.portUp(info))
+    let old = Set(world.kernel.open)
+    // The last port, whose old socket and peers are still there, to one of two endpoints of old.
+    world.kernel.sent = []
+    let known = Endpoint(IPAddress(10, 9, 9, 1), port: 4444)
+    let stranger = Endpoint(IPAddress(10, 9, 9, 2), port: 4444)
+    world.send(world.udp(from: 2255, to: known, [7]))
+    let fd = try #require(world.kernel.sent.first?.fd)
+    #expect(!old.contains(fd))
+    world.kernel.sockets[fd]?.incoming = [
+      .init(source: stranger, payload: [9]), .init(source: known, payload: [8]),
+    ]
+    world.poll()
+    #expect(world.datagrams().map(\.payload) == [[8]])
+    _ = peerClosings(world, for: 1)
+    #expect(world.kernel.open == [fd] && world.stack.udp.peers.count == 1)
   }
 
   @Test func `mappings that come to their end together end in several turns`() throws {

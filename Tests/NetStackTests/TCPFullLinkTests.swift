@@ -5,6 +5,7 @@
 
 import PluginAPI
 import Testing
+import Wire
 
 @testable import NetStack
 

@@ -2,6 +2,7 @@
 
 import PluginAPI
 import Testing
+import Wire
 
 @testable import NetStack
 

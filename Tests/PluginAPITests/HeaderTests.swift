@@ -3,6 +3,7 @@
 // The headers by themselves, under the compilers a plugin author may have.
 
 import Foundation
+import Platform
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct HeaderTests {
@@ -21,16 +22,9 @@ import Testing
   private func complaints(_ compiler: String, _ arguments: [String], _ header: URL) throws
     -> String?
   {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = [compiler] + arguments + [header.path]
-    let output = Pipe()
-    process.standardError = output
-    process.standardOutput = output
-    try process.run()
-    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    return process.terminationStatus == 0 ? nil : text
+    let result = try BoundedCommand.run(
+      "/usr/bin/env", [compiler] + arguments + [header.path], seconds: 120)
+    return result.succeeded ? nil : result.errors + result.output
   }
 
   private static let strict = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only"]

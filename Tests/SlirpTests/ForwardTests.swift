@@ -8,6 +8,7 @@ import NetStack
 import Platform
 import PluginAPI
 import Testing
+import Wire
 
 @testable import SlirpCore
 

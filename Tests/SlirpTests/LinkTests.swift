@@ -6,6 +6,7 @@ import LimaNetdSDK
 import NetStack
 import PluginAPI
 import Testing
+import Wire
 
 @testable import SlirpCore
 

@@ -5,6 +5,7 @@ import LimaNetdSDK
 import NetStack
 import PluginAPI
 import Testing
+import Wire
 
 @testable import SlirpCore
 

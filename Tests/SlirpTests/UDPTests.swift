@@ -5,6 +5,7 @@
 import NetStack
 import PluginAPI
 import Testing
+import Wire
 
 @testable import SlirpCore
 

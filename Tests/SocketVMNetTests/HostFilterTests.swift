@@ -2,9 +2,9 @@
 //
 // What crosses the TAP between guests and host, frame by frame.
 
-import NetStack
-import PluginAPI
+import SocketVMNetCore
 import Testing
+import Wire
 
 @Suite(.timeLimit(.minutes(1))) struct HostFilterTests {
   private static let gatewayMAC: UInt64 = 0x0201_d69e_a401
@@ -45,21 +45,11 @@ import Testing
   }
 
   private func way(_ frame: [UInt8]) -> HostFilter.Way {
-    frame.withUnsafeBufferPointer { bytes in
-      var item = lnd_frame()
-      item.data = bytes.baseAddress
-      item.length = UInt32(bytes.count)
-      return filter.fromGuest(&item)
-    }
+    frame.withByteView { filter.fromGuest($0) }
   }
 
   private func passes(_ frame: [UInt8]) -> Bool {
-    frame.withUnsafeBufferPointer { bytes in
-      var item = lnd_frame()
-      item.data = bytes.baseAddress
-      item.length = UInt32(bytes.count)
-      return filter.fromHost(&item)
-    }
+    frame.withByteView { filter.fromHost($0) }
   }
 
   private func way(ip: [UInt8], to: UInt64 = Self.gatewayMAC) -> HostFilter.Way {
@@ -95,12 +85,7 @@ import Testing
     let question =
       Self.ethernet(Self.gatewayMAC, Self.guestMAC, 0x0800)
       + Self.packet(Self.guest, Self.gateway, proto: 17, port: 53)
-    question.withUnsafeBufferPointer { bytes in
-      var item = lnd_frame()
-      item.data = bytes.baseAddress
-      item.length = UInt32(bytes.count)
-      #expect(toHost.fromGuest(&item) == .host)
-    }
+    #expect(question.withByteView { toHost.fromGuest($0) } == .host)
   }
 
   @Test func `DHCP answers, redirects, router discovery and IP options of a guest reach nobody`() {

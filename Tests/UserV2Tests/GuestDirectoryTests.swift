@@ -3,6 +3,7 @@
 import Gateway
 import NetStack
 import Testing
+import Wire
 
 @testable import Gateway
 

@@ -2,6 +2,7 @@
 
 import NetStack
 import Testing
+import Wire
 
 @testable import Gateway
 

@@ -26,6 +26,8 @@ final class Exchange {
   /// The best of the answers that were not good enough: truncated, or a
   /// server's failure.
   var fallback: [UInt8]?
+  /// What the network last said about a server.
+  var trouble: ServerTrouble?
   /// In line for a TCP connection to this server.
   var wantsStream: ServerAddress?
   var isInLine = false
@@ -43,6 +45,9 @@ final class Exchange {
   func message(id: UInt16, to server: ServerAddress) -> [UInt8] {
     question.upstream(id: id, usesEDNS(with: server))
   }
+
+  /// Why nobody has answered.
+  var reason: DNSExtendedError { trouble?.reason ?? .noServerAnswered }
 
   private func usesEDNS(with server: ServerAddress) -> HostDNSQuestion.EDNSUse {
     if withoutEDNS.contains(server) { return .never }

@@ -24,18 +24,19 @@ extension Forwarder {
     switch self.socket(to: server) {
     case .success(let open): socket = open
     case .failure(.noSocket): return .noSocket
-    case .failure(.failed): return .failed
+    case .failure(.failed(let error)): return .failed(error)
     }
     var id: UInt16
     repeat {
       id = randomID()
     } while socket.pending[id] != nil
     let message = exchange.message(id: id, to: server)
-    guard HostDNSSyscalls.send(socket.fd, message[...]) >= 0 else {
+    let sent = HostDNSSyscalls.send(socket.fd, message[...])
+    if let error = Errno(result: sent) {
       // An ICMP error to an earlier question may be what this one is told.
       retire(socket)
-      if socket.pending.isEmpty { close(socket) } else { broken.append(socket) }
-      return .failed
+      if socket.pending.isEmpty { close(socket) } else { broken.append((socket, error)) }
+      return .failed(error)
     }
     socket.asked += 1
     let attempt = Attempt(server, id: id, socket: socket)
@@ -45,7 +46,7 @@ extension Forwarder {
 
   enum SocketFailure: Error {
     case noSocket
-    case failed
+    case failed(Errno)
   }
 
   private func socket(to server: ServerAddress) -> Result<DatagramSocket, SocketFailure> {
@@ -54,17 +55,17 @@ extension Forwarder {
     if let open, open.asked < Self.questionsPerSocket || isFull { return .success(open) }
     if isFull { return .failure(.noSocket) }
     let fd = HostDNSSyscalls.connect(to: server, stream: false)
-    guard fd >= 0 else {
-      guard HostDNSSyscalls.isOutOfDescriptors(fd) else { return .failure(.failed) }
+    if let error = Errno(result: fd) {
+      guard HostDNSSyscalls.isOutOfDescriptors(fd) else { return .failure(.failed(error)) }
       if let open { return .success(open) }
-      return .failure(isBusy ? .noSocket : .failed)
+      return .failure(isBusy ? .noSocket : .failed(error))
     }
     lastToken &+= 1
     let socket = DatagramSocket(token: lastToken, fd: Int32(fd), server: server)
     socket.watch = host.watch(socket.fd, LND_FD_READ, user: socket.token)
     guard socket.watch != 0 else {
       Descriptor.close(socket.fd)
-      return .failure(.failed)
+      return .failure(.failed(.tooManyWatches))
     }
     if let open { retire(open) }
     sockets[socket.token] = socket
@@ -85,10 +86,10 @@ extension Forwarder {
   }
 
   /// The server cannot be reached over this socket: all who wait go on.
-  func fail(_ socket: DatagramSocket) {
+  func fail(_ socket: DatagramSocket, _ error: Errno) {
     retire(socket)
     disfavour(socket.server)
-    for (exchange, attempt) in Array(socket.pending.values) { failed(attempt, of: exchange) }
+    for (exchange, attempt) in Array(socket.pending.values) { failed(attempt, of: exchange, error) }
   }
 
   func readyDatagrams(_ socket: DatagramSocket) {
@@ -96,7 +97,7 @@ extension Forwarder {
       let (bytes, error) = HostDNSSyscalls.receive(socket.fd, limit: Self.maximumDatagram)
       guard error == 0 else {
         // ECONNREFUSED and its like: an ICMP error came back.
-        if !HostDNSSyscalls.isWouldBlock(error) { fail(socket) }
+        if !HostDNSSyscalls.isWouldBlock(error) { fail(socket, Errno(error)) }
         return
       }
       guard bytes.count >= DNSHeader.length,

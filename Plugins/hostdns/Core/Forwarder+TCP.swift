@@ -16,8 +16,8 @@ extension Forwarder {
   func beginStream(_ exchange: Exchange, _ server: ServerAddress) -> Beginning {
     guard hasStreamToSpare(exchange.share) else { return .noSocket }
     let result = HostDNSSyscalls.connect(to: server, stream: true)
-    guard result >= 0 else {
-      return HostDNSSyscalls.isOutOfDescriptors(result) && isBusy ? .noSocket : .failed
+    if let error = Errno(result: result) {
+      return HostDNSSyscalls.isOutOfDescriptors(result) && isBusy ? .noSocket : .failed(error)
     }
     lastToken &+= 1
     let attempt = Attempt(server, id: randomID(), token: lastToken, fd: Int32(result))
@@ -26,15 +26,15 @@ extension Forwarder {
     attempt.watch = host.watch(attempt.fd, LND_FD_READ | LND_FD_WRITE, user: attempt.token)
     guard attempt.watch != 0 else {
       Descriptor.close(attempt.fd)
-      return .failed
+      return .failed(.tooManyWatches)
     }
     return .begun(attempt)
   }
 
   func readyStream(_ exchange: Exchange, _ attempt: Attempt) {
-    guard flush(attempt), fill(attempt) else {
+    if let error = flush(attempt) ?? fill(attempt) {
       disfavour(attempt.server)
-      return failed(attempt, of: exchange)
+      return failed(attempt, of: exchange, error)
     }
     let bytes = attempt.received
     guard bytes.count >= 2 else { return }
@@ -43,22 +43,24 @@ extension Forwarder {
     if !judge(Array(bytes[2..<end]), exchange, attempt) { failed(attempt, of: exchange) }
   }
 
-  /// Sends what is left; false when the connection failed.
-  private func flush(_ attempt: Attempt) -> Bool {
-    guard !attempt.unsent.isEmpty else { return true }
+  /// Sends what is left; returns why the connection failed.
+  private func flush(_ attempt: Attempt) -> Errno? {
+    guard !attempt.unsent.isEmpty else { return nil }
     let count = HostDNSSyscalls.send(attempt.fd, attempt.unsent)
-    if count < 0 { return HostDNSSyscalls.isWouldBlock(Int32(truncatingIfNeeded: -count)) }
+    if let error = Errno(result: count) {
+      return HostDNSSyscalls.isWouldBlock(error.rawValue) ? nil : error
+    }
     attempt.unsent = attempt.unsent.dropFirst(count)
     if attempt.unsent.isEmpty { host.modify(attempt.watch, LND_FD_READ) }
-    return true
+    return nil
   }
 
-  /// Takes what came; false when the connection ended or failed. Bounded by the
+  /// Takes what came; returns why the connection failed, at its end ECONNRESET. Bounded by the
   /// 65537 octets a message can have: what is complete is judged at once.
-  private func fill(_ attempt: Attempt) -> Bool {
+  private func fill(_ attempt: Attempt) -> Errno? {
     let (bytes, error) = HostDNSSyscalls.receive(attempt.fd, limit: Self.maximumPiece)
-    if error != 0 { return HostDNSSyscalls.isWouldBlock(error) }
+    if error != 0 { return HostDNSSyscalls.isWouldBlock(error) ? nil : Errno(error) }
     attempt.received += bytes
-    return !bytes.isEmpty
+    return bytes.isEmpty ? .connectionReset : nil
   }
 }

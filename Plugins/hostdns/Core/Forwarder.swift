@@ -21,8 +21,8 @@ import PluginAPI
 /// waits in line, and the host bounds how many there are.
 final class Forwarder {
   let host: HostContext
-  /// Takes a whole answer with the operation's id; nil: no server gave one.
-  private let deliver: (Waiter, [UInt8]?) -> Void
+  /// Takes a whole answer with the operation's id, or why no server gave one.
+  private let deliver: (Waiter, ServersAnswer) -> Void
   var counters = Counters()
   /// All that is not over.
   private var exchanges: [ObjectIdentifier: Exchange] = [:]
@@ -33,7 +33,7 @@ final class Forwarder {
   var sockets: [UInt64: DatagramSocket] = [:]
   var current: [DatagramSocket] = []
   /// Sockets that failed while something else was done; `drain` ends them.
-  var broken: [DatagramSocket] = []
+  var broken: [(socket: DatagramSocket, error: Errno)] = []
   /// Attempts over TCP, by their tokens; how many each share has.
   private var streams: [UInt64: (exchange: Exchange, attempt: Attempt)] = [:]
   private var streamsOf: [DNSName: Int] = [:]
@@ -73,7 +73,7 @@ final class Forwarder {
     var shared: UInt64 = 0
   }
 
-  init(host: HostContext, deliver: @escaping (Waiter, [UInt8]?) -> Void) {
+  init(host: HostContext, deliver: @escaping (Waiter, ServersAnswer) -> Void) {
     self.host = host
     self.deliver = deliver
   }
@@ -123,6 +123,7 @@ final class Forwarder {
       exchange.begun = 0
       exchange.withoutEDNS = []
       exchange.fallback = nil
+      exchange.trouble = nil
       advance(exchange)
     }
     drain()
@@ -218,7 +219,9 @@ final class Forwarder {
     let result =
       stream ? beginStream(exchange, server) : beginDatagram(exchange, server)
     switch result {
-    case .failed: return false
+    case .failed(let error):
+      exchange.trouble = ServerTrouble(server: server, error: error)
+      return false
     case .noSocket:
       if stream { exchange.wantsStream = server } else { exchange.begun -= 1 }
       queue(exchange)
@@ -248,7 +251,7 @@ final class Forwarder {
   enum Beginning {
     case begun(Attempt)
     case noSocket
-    case failed
+    case failed(Errno)
   }
 
   /// Whether there is something whose end makes room.
@@ -276,21 +279,25 @@ final class Forwarder {
   }
 
   /// An attempt came to nothing. The next is made, unless a newer one has its time.
-  func failed(_ attempt: Attempt, of exchange: Exchange) {
+  /// - Parameter error: what the network said; nil when the server said something itself.
+  func failed(_ attempt: Attempt, of exchange: Exchange, _ error: Errno? = nil) {
+    if let error { exchange.trouble = ServerTrouble(server: attempt.server, error: error) }
     let isNewest = exchange.attempts.last === attempt
     end(attempt, of: exchange)
     let isLast = exchange.begun >= exchange.plan.servers.count * Int(exchange.plan.attempts)
     if isNewest || isLast { advance(exchange) }
   }
 
-  /// Completes all who wait; nil is a failure.
+  /// Completes all who wait; nil is a failure, whose reason the exchange has.
   func finish(_ exchange: Exchange, _ answer: [UInt8]?) {
     let waiters = exchange.waiters
     exchange.waiters = []
     close(exchange)
     for waiter in waiters {
       ops[waiter.op] = nil
-      deliver(waiter, answer.map(waiter.question.claim))
+      deliver(
+        waiter,
+        answer.map { .message(waiter.question.claim($0)) } ?? .failure(exchange.reason))
     }
   }
 
@@ -328,7 +335,7 @@ final class Forwarder {
     isDraining = true
     defer { isDraining = false }
     repeat {
-      while let socket = broken.popLast() { fail(socket) }
+      while let (socket, error) = broken.popLast() { fail(socket, error) }
       for _ in 0..<min(line.count, Self.maximumLooks)
       where active < Self.maximumUnderWay && !line.isEmpty {
         let exchange = line.removeFirst()

@@ -44,6 +44,18 @@ struct HostDNSQuestion {
     return message.encoded()
   }
 
+  /// What is known of a special name.
+  func answer(_ special: DNSSpecialName, ipv6: Bool) -> [UInt8] {
+    let said = special.answer(question, ipv6: ipv6)
+    return answer(
+      said.code, said.records, denialTTL: DNSSpecialName.timeToLive, zone: said.zone)
+  }
+
+  /// SERVFAIL, with its reason for a client that knows EDNS.
+  func failure(_ reason: DNSExtendedError) -> [UInt8] {
+    answer(.serverFailure, options: reason.option)
+  }
+
   /// For who has to ask again over TCP.
   var truncated: [UInt8] {
     var header = header.reply(.noError)

@@ -17,6 +17,8 @@ struct Inquiry {
   var addresses: [DNSAddress] = []
   var system: HostLookup.Outcome?
   var servers: [UInt8]?
+  /// Why the nameservers said nothing.
+  var trouble: DNSExtendedError?
   /// The nameservers have no more to say.
   var isServed = false
   /// Waits for the nameservers, or for a thread, no longer than this.
@@ -44,20 +46,23 @@ extension HostResolver {
   func route(_ waiter: Waiter, _ deadline: UInt64) {
     let question = waiter.question
     let asked = question.question
-    guard asked.dnsClass == .internet else { return forward(waiter, deadline) }
+    guard asked.dnsClass == .internet else {
+      guard let special = DNSSpecialName(asked.name) else { return forward(waiter, deadline) }
+      return answer(waiter, question.answer(special, ipv6: settings.ipv6))
+    }
     if asked.type == .aaaa, !settings.ipv6 {
       return answer(waiter, question.answer(.noError, denialTTL: DNSMessage.withheldTTL))
     }
     let finding = followsHost ? files.find(asked.name) : .missing
     if case .addresses(let addresses) = finding {
       // The file may say otherwise of such a name, but what it does not say nobody is asked for.
-      if SpecialName(asked.name)?.staysHere == true {
+      if DNSSpecialName(asked.name)?.staysHere == true {
         return answer(
           waiter,
           Verdict.addresses(question, addresses, timeToLive: settings.timeToLive))
       }
     } else if let special = special(asked, finding) {
-      return answer(waiter, special.answer(question, ipv6: settings.ipv6))
+      return answer(waiter, question.answer(special, ipv6: settings.ipv6))
     }
     guard followsHost else {
       if withholdsIPv6(asked.type) {
@@ -74,8 +79,8 @@ extension HostResolver {
 
   /// What is known of a name by its ending, and not better by the hosts file: of the reverse names
   /// of loopback addresses it may have some, whose PTR it says.
-  private func special(_ asked: DNSQuestion, _ finding: HostsFile.Finding) -> SpecialName? {
-    guard let special = SpecialName(asked.name) else { return nil }
+  private func special(_ asked: DNSQuestion, _ finding: HostsFile.Finding) -> DNSSpecialName? {
+    guard let special = DNSSpecialName(asked.name) else { return nil }
     if followsHost, asked.type == .ptr, case .reverse = special,
       files.hostsName(ofReverse: asked.name) != nil
     {

@@ -2,7 +2,7 @@
 //
 // hostdns: a guest's names resolve as the host's do.
 //
-//   localhost, .onion, ...  answered here (SpecialName)
+//   localhost, .onion, ...  answered here (DNSSpecialName)
 //   the hosts file's names  answered here (HostsFile), localhost, .onion, ... for every type
 //   other addresses         in the order of nsswitch.conf: what DNS would be asked for goes to the
 //                           nameservers, all else to getaddrinfo (HostsOrder, Verdict)
@@ -107,7 +107,7 @@ public final class HostResolver: DNSPlugin {
   /// Asks the nameservers.
   func forward(_ waiter: Waiter, _ deadline: UInt64) {
     var plan = plan
-    if plan.servers.isEmpty { return serversSay(waiter, nil) }
+    if plan.servers.isEmpty { return serversSay(waiter, .failure(.noServer)) }
     if files.options.rotates, settings.servers.isEmpty, plan.servers.count > 1 {
       turn = (turn + 1) % plan.servers.count
       plan.servers = Array(plan.servers[turn...] + plan.servers[..<turn])
@@ -123,7 +123,8 @@ public final class HostResolver: DNSPlugin {
       // The nameservers' answer counts where the system's resolver cannot be asked.
       inquiries[op]?.route = .dns
     }
-    if inquiry.isServed { return serversSay(inquiry.waiter, nil) }
+    // `no-aaaa`: the nameservers are not asked, and what else there is says all.
+    if inquiry.isServed { return serversSay(inquiry.waiter, .failure(.systemFailed)) }
     forward(inquiry.waiter, deadline)
   }
 
@@ -145,9 +146,17 @@ public final class HostResolver: DNSPlugin {
     if inquiry.isServed || !waitAMoment(waiter.op) { settle(inquiry) }
   }
 
-  private func serversSay(_ waiter: Waiter, _ message: [UInt8]?) {
+  private func serversSay(_ waiter: Waiter, _ said: ServersAnswer) {
     guard var inquiry = inquiries[waiter.op] else {
-      return answer(waiter, message ?? waiter.question.answer(.serverFailure))
+      switch said {
+      case .message(let message): return answer(waiter, message)
+      case .failure(let reason): return answer(waiter, waiter.question.failure(reason))
+      }
+    }
+    var message: [UInt8]?
+    switch said {
+    case .message(let bytes): message = bytes
+    case .failure(let reason): inquiry.trouble = reason
     }
     inquiry.servers = message
     inquiry.isServed = true
@@ -194,9 +203,11 @@ public final class HostResolver: DNSPlugin {
         waiter,
         Verdict.answer(
           waiter.question, system: system, servers: inquiry.servers,
-          timeToLive: settings.timeToLive))
+          trouble: inquiry.trouble ?? .systemFailed, timeToLive: settings.timeToLive))
     } else {
-      answer(waiter, inquiry.servers ?? waiter.question.answer(.serverFailure))
+      answer(
+        waiter,
+        inquiry.servers ?? waiter.question.failure(inquiry.trouble ?? .noServerAnswered))
     }
   }
 
@@ -218,7 +229,7 @@ public final class HostResolver: DNSPlugin {
     }
     if !settings.ipv6, question.dnsClass == .internet || question.dnsClass == .any {
       message =
-        DNSMessage.withoutIPv6(message) ?? waiter.question.answer(.serverFailure)
+        DNSMessage.withoutIPv6(message) ?? waiter.question.failure(.unreadable)
     }
     // Nobody here has authority over what others said, or what the C library found.
     if message.count > 2 { message[2] &= ~0x04 }

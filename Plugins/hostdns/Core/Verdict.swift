@@ -12,13 +12,14 @@ enum Verdict {
   /// The nameservers' message is the answer when it says the same: it has the TTLs, the CNAME
   /// records that led there, or the SOA that says how long the name will be missing. Otherwise it
   /// is not about this host's view of the name, and the bare addresses are the answer.
+  /// - Parameter trouble: why neither could say anything, should that be so.
   static func answer(
     _ question: HostDNSQuestion, system: HostLookup.Outcome, servers message: [UInt8]?,
-    timeToLive: UInt32
+    trouble: DNSExtendedError, timeToLive: UInt32
   ) -> [UInt8] {
     let type = question.question.type
     guard type == .a || type == .aaaa else {
-      return existence(question, system, message, timeToLive)
+      return existence(question, system, message, trouble, timeToLive)
     }
     if let message, agrees(message, with: system, question) { return message }
     switch system {
@@ -32,7 +33,7 @@ enum Verdict {
     case .tryAgain, .failed:
       // Why, the nameservers may have said: REFUSED, an extended error (RFC 8914).
       if let message, isFailure(message) { return message }
-      return question.answer(.serverFailure)
+      return question.failure(trouble)
     }
   }
 
@@ -40,13 +41,13 @@ enum Verdict {
   /// system knows is there (RFC 2308 5, RFC 8020 2).
   private static func existence(
     _ question: HostDNSQuestion, _ system: HostLookup.Outcome, _ message: [UInt8]?,
-    _ timeToLive: UInt32
+    _ trouble: DNSExtendedError, _ timeToLive: UInt32
   ) -> [UInt8] {
     switch system {
     case .found(let octets):
       addresses(question, octets.compactMap { DNSAddress(octets: $0) }, timeToLive: timeToLive)
     case .noData: question.answer(.noError, denialTTL: timeToLive)
-    case .noName, .tryAgain, .failed: message ?? question.answer(.serverFailure)
+    case .noName, .tryAgain, .failed: message ?? question.failure(trouble)
     }
   }
 

@@ -7,6 +7,7 @@ import Gateway
 import LimaNetdSDK
 import NetStack
 import PluginAPI
+import Wire
 
 struct GuestNames {
   private var names: [lnd_port: String] = [:]

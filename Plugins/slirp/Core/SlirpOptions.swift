@@ -6,6 +6,7 @@
 import Gateway
 import LimaNetdSDK
 import NetStack
+import Wire
 
 /// Options with every default filled in.
 package struct SlirpOptions: Equatable {

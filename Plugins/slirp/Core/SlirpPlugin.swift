@@ -8,6 +8,7 @@ import Gateway
 import LimaNetdSDK
 import NetStack
 import PluginAPI
+import Wire
 
 /// An instance of the slirp plugin.
 package final class Slirp: GatewayPlugin, LeaseExtension {

@@ -11,6 +11,7 @@ import Gateway
 import LimaNetdSDK
 import NetStack
 import PluginAPI
+import Wire
 
 /// An instance of modes `shared` and `host`.
 package final class SharedNetwork: SwitchedGateway {
@@ -80,11 +81,21 @@ package final class SharedNetwork: SwitchedGateway {
 
   @inline(__always)
   private func decide(_ frame: UnsafePointer<lnd_frame>) -> HostFilter.Way {
-    let way = filter.fromGuest(frame)
+    guard let bytes = Self.bytes(of: frame) else { return .drop }
+    let way = filter.fromGuest(bytes)
     guard way == .host, stack.hasFlowsTowardGuests, stack.awaits(frame, on: port) else {
       return way
     }
     return .stack
+  }
+
+  /// A frame that lies in one piece, with a whole Ethernet header.
+  @inline(__always)
+  private static func bytes(of frame: UnsafePointer<lnd_frame>) -> ByteView? {
+    guard let data = frame.pointee.data, frame.pointee.flags & LND_FRAME_SLICES == 0,
+      frame.pointee.length >= EthernetHeader.encodedLength
+    else { return nil }
+    return ByteView(data, count: Int(frame.pointee.length))
   }
 
   private func emit(
@@ -111,7 +122,7 @@ package final class SharedNetwork: SwitchedGateway {
 
   private func fromHost(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
     var start = 0
-    for index in 0..<count where !filter.fromHost(frames + index) {
+    for index in 0..<count where Self.bytes(of: frames + index).map(filter.fromHost) != true {
       relay(frames + start, index &- start)
       start = index &+ 1
       counters.hostRefused &+= 1

@@ -9,6 +9,7 @@
 import Gateway
 import LimaNetdSDK
 import NetStack
+import Wire
 
 /// Options with every default filled in.
 package struct UserV2Options: Equatable {

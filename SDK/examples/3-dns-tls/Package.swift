@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
-// Within lima-netd's source tree the SDK is three folders up. Elsewhere, name its repository:
-//   .package(url: "https://...", from: "0.1.0")
+// The SDK is two folders up, in the source tree and once installed.
 let package = Package(
   name: "lima-dns-tls",
   platforms: [.macOS(.v15)],
@@ -11,7 +10,7 @@ let package = Package(
     .library(name: "lima-dns-tls", type: .dynamic, targets: ["DNSTLSPlugin"])
   ],
   dependencies: [
-    .package(name: "lima-netd", path: "../../.."),
+    .package(name: "lima-netd-sdk", path: "../.."),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
   ],
@@ -19,8 +18,8 @@ let package = Package(
     .target(
       name: "DNSTLSCore",
       dependencies: [
-        .product(name: "LimaNetdSDK", package: "lima-netd"),
-        .product(name: "PluginAPI", package: "lima-netd"),
+        .product(name: "LimaNetdSDK", package: "lima-netd-sdk"),
+        .product(name: "PluginAPI", package: "lima-netd-sdk"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOTLS", package: "swift-nio"),
@@ -35,7 +34,7 @@ let package = Package(
           [
             "-Xlinker", "--version-script=\(Context.packageDirectory)/plugin.map",
             "-Xlinker", "-z", "-Xlinker", "nodelete",
-            "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../swift",
+            "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../../swift",
           ], .when(platforms: [.linux]))
       ]),
     .testTarget(name: "DNSTLSTests", dependencies: ["DNSTLSCore"]),

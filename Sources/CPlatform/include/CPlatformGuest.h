@@ -38,12 +38,13 @@ int plat_signal_take(const int *signals, uint32_t count, void *before);
  * like, not by the terminal or the kernel. */
 int plat_signal_next(int fd, int *from_user);
 
-/* Runs `file`, searched in PATH of envp, as a shell would: descriptors without
- * CLOEXEC, process group and signal dispositions are inherited, the mask is the
- * given one. `fd`, unless negative, is the descriptor `fd_there` in it. Returns
- * the pid, or -errno of exec itself. */
+/* Runs `file`, searched in PATH, as a shell would: descriptors without CLOEXEC,
+ * process group and signal dispositions are inherited, the mask is the given
+ * one. `fd`, unless negative, is the descriptor `fd_there` in it. `end_signal`,
+ * unless 0, is what the kernel sends it when the calling thread ends
+ * (PR_SET_PDEATHSIG). Returns the pid, or -errno of exec itself. */
 int plat_spawn_command(const char *file, char *const argv[], char *const envp[],
-                       const void *mask, int fd, int fd_there);
+                       const void *mask, int fd, int fd_there, int end_signal);
 #endif
 
 #endif /* CPLATFORM_GUEST_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bodies of the control API's other requests, and the messages of the attach socket.
+// Bodies of the control API's other requests, and the leases of guests.
 
 import HostProtocol
 
@@ -41,49 +41,6 @@ package struct LeaseReport: Codable, Sendable, Hashable {
   package var state: String?
   /// Seconds from now; nil: never.
   package var expires: Int?
-}
-
-/// First message of a client of the attach socket; the TAP's fd comes with it by SCM_RIGHTS.
-package struct AttachRequest: Codable, Sendable {
-  package var network: String
-  package var name: String
-  /// "52:55:55:12:34:56", or nil if the caller does not know it.
-  package var mac: String?
-  package var mtu: Int
-  package var vnetHeader: Bool
-  /// False: the guest configures itself, and a network that gives no addresses will do.
-  package var needsLease: Bool
-
-  package init(
-    network: String, name: String, mac: String?, mtu: Int, vnetHeader: Bool,
-    needsLease: Bool = true
-  ) {
-    self.network = network
-    self.name = name
-    self.mac = mac
-    self.mtu = mtu
-    self.vnetHeader = vnetHeader
-    self.needsLease = needsLease
-  }
-}
-
-/// The answer. The guest is attached as long as both ends keep the connection open.
-package struct AttachReply: Codable, Sendable {
-  package var ok: Bool
-  package var guest: UInt64?
-  package var lease: LeaseOffer?
-  package var error: ErrorReport?
-
-  package init(guest: UInt64, lease: LeaseOffer?) {
-    self.ok = true
-    self.guest = guest
-    self.lease = lease
-  }
-
-  package init(error: ErrorReport) {
-    self.ok = false
-    self.error = error
-  }
 }
 
 /// What a guest without DHCP configures: the JSON object of lnd_plugin_lease.reserve.

@@ -11,9 +11,7 @@ extension YAMLNode {
     case .sequence(let items):
       return .array(items.map(\.jsonValue))
     case .mapping(let members):
-      var object = JSONObject()
-      for member in members { object[member.key] = member.value.jsonValue }
-      return .object(object)
+      return .object(JSONObject(members.lazy.map { ($0.key, $0.value.jsonValue) }))
     }
   }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AttachServer: the socket at which `exec` and `attach` hand over their TAP devices. One message with one descriptor,
-// one answer; the guest stays as long as the connection does.
+// AttachServer: the socket at which `exec`, `attach` and `tap` hand over their TAP devices. One message with one
+// descriptor, one answer; the guest stays as long as the connection does, and its forwards with it. Should it have to go
+// before, the last message says why.
 // Loop thread.
 
 import HostProtocol
@@ -24,7 +25,11 @@ final class AttachServer {
     var timer: EventLoop.TimerID?
     /// The guest, once it asked for.
     var guest: (network: Network, id: UInt64)?
+    /// On whose behalf the network keeps the guest's forwards.
+    var forwardOwner: String?
     var asked = false
+    /// The guest is on its network, and was told so.
+    var isAttached = false
 
     init(_ channel: MessageChannel) { self.channel = channel }
   }
@@ -44,7 +49,9 @@ final class AttachServer {
   /// Ends all attachments.
   func close() {
     guard acceptor?.close() == true else { return }
-    for client in Array(clients.values) { end(client, "the daemon stops") }
+    for client in Array(clients.values) {
+      end(client, "the daemon stops", saying: .daemonStops)
+    }
   }
 
   private func accept(_ fd: Int32) {
@@ -108,21 +115,53 @@ final class AttachServer {
     do throws(ErrorReport) { network = try self.network(request.network) } catch {
       return refuse(.notFound, error.message)
     }
+    if let report = network.refusal(of: request) {
+      return refuse(HostError.Code(rawValue: report.code) ?? .refused, report.message)
+    }
+    var named = request
+    named.name = network.freeName(for: request)
+    let name = named.name
     let id = network.attach(
-      request, fd: message.fds[0],
+      named, fd: message.fds[0],
       answer: { [weak self, weak client] result in
         guard let self, let client else { return }
         switch result {
-        case .success(let (id, lease)): reply(AttachReply(guest: id, lease: lease), to: client)
+        case .success(let (id, lease)):
+          guard let forwards = request.forwards, !forwards.isEmpty else {
+            return welcome(client, AttachReply(guest: id, lease: lease))
+          }
+          let guest = GuestForwards(
+            network: network, owner: "guest \(name), \(id)", name: name, lease: lease)
+          client.forwardOwner = guest.owner
+          guest.open(forwards, mayWait: request.isReturn ?? false) {
+            [weak self, weak client] result in
+            guard let self, let client, clients[ObjectIdentifier(client)] != nil else {
+              return guest.close()
+            }
+            switch result {
+            case .success(let open):
+              welcome(client, AttachReply(guest: id, lease: lease, forwards: open))
+            case .failure(let error):
+              reply(AttachReply(error: error), to: client)
+              end(client, error.message)
+            }
+          }
         case .failure(let error): reply(AttachReply(error: error), to: client)
         }
       },
-      onGone: { [weak self, weak client] reason in
+      onGone: { [weak self, weak client, weak network] reason in
         guard let self, let client else { return }
+        let cause: AttachFarewell.Cause =
+          network.map { $0.retired || $0.state == .stopping } ?? true ? .networkStopped : .sentAway
         // Not in the middle of whatever the network does with its guests.
-        loop.later { [weak self] in self?.end(client, reason) }
+        loop.later { [weak self] in self?.end(client, reason, saying: cause) }
       })
     client.guest = (network, id)
+  }
+
+  private func welcome(_ client: Client, _ reply: AttachReply) {
+    client.isAttached = true
+    self.reply(reply, to: client)
   }
 
   private func reply(_ reply: AttachReply, to client: Client) {
@@ -131,10 +170,21 @@ final class AttachServer {
   }
 
   /// Idempotent.
-  private func end(_ client: Client, _ reason: String) {
+  /// - Parameter cause: what a guest that is attached is told.
+  private func end(
+    _ client: Client, _ reason: String, saying cause: AttachFarewell.Cause? = nil
+  ) {
     guard clients.removeValue(forKey: ObjectIdentifier(client)) != nil else { return }
     if let timer = client.timer { loop.cancel(timer) }
+    if let cause, client.isAttached,
+      let bytes = try? JSONText.encode(AttachFarewell(cause: cause, message: reason))
+    {
+      // A socket that is full belongs to a program that does not read: it sees the end.
+      client.channel.post(bytes, on: loop)
+    }
     client.channel.detach(from: loop)
-    if let (network, id) = client.guest { network.guestLeft(id, reason, tellHost: true) }
+    guard let (network, id) = client.guest else { return }
+    if let owner = client.forwardOwner { network.setForwards([], of: owner) }
+    network.guestLeft(id, reason, tellHost: true)
   }
 }

@@ -51,11 +51,8 @@ extension Network {
   /// Addresses to MAC addresses; of a network at rest, those of the last time it ran.
   func endpointLeases(_ answer: @escaping (Result<JSONValue, ErrorReport>) -> Void) {
     func json(_ leases: [String: String]) -> JSONValue {
-      var object = JSONObject()
-      for (address, mac) in leases.sorted(by: { $0.key < $1.key }) {
-        object[address] = .string(mac)
-      }
-      return .object(object)
+      let members = leases.sorted { $0.key < $1.key }.map { ($0.key, JSONValue.string($0.value)) }
+      return .object(JSONObject(members))
     }
     guard core.running != nil else {
       let remembered = listeners.usernet?.readLeases(of: wanted.subnet, gateway: router) ?? [:]

@@ -13,8 +13,10 @@ extension Network {
   /// A guest connected to one of the sockets. The descriptor is ours.
   func arrived(_ transport: PortTransport, _ fd: Int32) {
     if life.state.refusesGuests(at: MonotonicClock.now()) { return Descriptor.close(fd) }
-    guard !guests.isFull else {
-      log(.warning, "a guest was sent away: there are \(guests.count) already")
+    let full =
+      guests.isFull ? "there are \(guests.count) already" : context.guestIDs.whyFull
+    if let full {
+      log(.warning, "a guest was sent away: \(full)")
       return Descriptor.close(fd)
     }
     try? Descriptor.setNonBlocking(fd)
@@ -46,6 +48,10 @@ extension Network {
     }
     guard !guests.isFull else {
       guest.close("network \(name) has \(Plural.text(guests.count, "guest")) already")
+      return id
+    }
+    if let full = context.guestIDs.whyFull {
+      guest.close(full)
       return id
     }
     // Before `add`, whose own failure would only say that the guest had to go.
@@ -115,6 +121,7 @@ extension Network {
 
   private func add(_ guest: Guest) {
     guests.insert(guest)
+    context.guestIDs.connected += 1
     log(.info, "guest \(guest.name) came by \(guest.transport.rawValue)")
     if let link = core.running {
       introduce(guest, to: link)
@@ -171,6 +178,7 @@ extension Network {
   }
 
   private func release(_ guest: Guest, _ reason: String) {
+    context.guestIDs.connected -= 1
     uplink.forget(guest.id)
     guest.close(reason)
   }

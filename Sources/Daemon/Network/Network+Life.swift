@@ -134,10 +134,16 @@ extension Network {
   // MARK: Starting
 
   private func prepare(_ attempt: Int) {
-    context.plugins.refresh { [weak self] registry in
+    context.plugins.refresh(startWhen: { [weak self] in self?.isStartable(with: $0) == true }) {
+      [weak self] registry in
       guard let self, life.state.isStarting(attempt) else { return }
       prepare(attempt, registry)
     }
+  }
+
+  /// What it needs is among the plugins that are known.
+  private func isStartable(with registry: Registry) -> Bool {
+    (try? LaunchPlan(network: asked, registry: registry, configFile: configFile)) != nil
   }
 
   private func prepare(_ attempt: Int, _ registry: Registry) {
@@ -171,6 +177,7 @@ extension Network {
       link = try HostLink(
         executable: context.hostExecutable, log: log, loop: core.loop,
         capabilities: plan.capabilities)
+      link.boundLog(core.logFile)
     } catch {
       return step(.cannotStart(core.report(.system, "its process cannot start: \(error)")))
     }

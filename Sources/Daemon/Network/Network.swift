@@ -51,7 +51,7 @@ final class Network {
   let names: NameRegistry
   let leases: LeaseTracker
   let captures: CaptureRegistry
-  var dns = DNSChange()
+  var dns = NetworkDNS()
   var wishes = ResolverWishes()
   /// What clients of `_ep.sock` call the ends of their forwards.
   var exposed = ExposedNames()

@@ -22,9 +22,22 @@ struct NetworkContext {
   let limaBridges: LimaBridges
 }
 
-/// Numbers of guests, unique within the daemon.
+/// Numbers of guests, unique within the daemon, and how many it has.
 final class GuestIDs {
   private var last: UInt64 = 0
+  /// Guests of all networks whose descriptor the daemon keeps.
+  var connected = 0
+
+  /// Why the daemon takes no guest more, for want of descriptors; nil: it does.
+  var whyFull: String? {
+    guard let limit = CurrentProcess.descriptorLimit else { return nil }
+    let most = DescriptorReserve.supervisedLinks(of: limit)
+    guard connected >= most else { return nil }
+    return
+      "\(Plural.text(connected, "guest")) are connected to the daemon's networks, as many as it takes with \(limit) open files: "
+      + DescriptorReserve.remedy
+  }
+
   /// The network-hosts count their own guests from 2^32.
   func next() -> UInt64 {
     last = (last + 1) & 0xffff_ffff

@@ -35,29 +35,51 @@ final class PluginCatalog {
   private let log: Logger
   private var cache: [Key: Inspection] = [:]
   private var told: Set<String> = []
-  private var waiters: [(Registry) -> Void] = []
+  private var waiters: [Waiter] = []
+  /// Those of the scan under way that have no answer yet.
+  private var pending: Set<Key> = []
+  private var scans = 0
   private var refreshing = false
   private var refreshAgain = false
+
+  /// How long a start waits for files that it may not need. An entry has to return within 100 ms.
+  static let patience: UInt64 = 1_000_000_000
+
+  private struct Waiter {
+    var answer: (Registry) -> Void
+    /// What is known is all it needs; nil: it waits for everything.
+    var isEnough: ((Registry) -> Bool)?
+  }
 
   private struct Key: Hashable {
     var path: String
     var info: FileInfo
   }
 
-  /// - Parameter inspect: looks at one file and answers later, on the loop.
+  private let after: (UInt64, @escaping () -> Void) -> Void
+
+  /// - Parameters:
+  ///   - after: calls back on the loop, after so many nanoseconds.
+  ///   - inspect: looks at one file and answers later, on the loop.
   init(
     directories: [PluginDirectory], asRoot: Bool, log: Logger,
+    after: @escaping (UInt64, @escaping () -> Void) -> Void = { _, _ in },
     inspect: @escaping (String, @escaping (Inspection) -> Void) -> Void
   ) {
     self.directories = directories
     self.asRoot = asRoot
     self.log = log
+    self.after = after
     self.inspect = inspect
   }
 
   /// Looks at the directories anew and hands out the registry; at once when nothing has changed.
-  func refresh(_ answer: @escaping (Registry) -> Void) {
-    waiters.append(answer)
+  /// - Parameter isEnough: asked after a second, when files are still being looked at: one whose entry sleeps must not
+  ///   keep from starting what does not need it.
+  func refresh(
+    startWhen isEnough: ((Registry) -> Bool)? = nil, _ answer: @escaping (Registry) -> Void
+  ) {
+    waiters.append(Waiter(answer: answer, isEnough: isEnough))
     guard !refreshing else {
       // What is under way may have listed the directories before a change.
       refreshAgain = true
@@ -90,15 +112,29 @@ final class PluginCatalog {
     for key in keys { refuse(key) }
     let missing = keys.filter { cache[$0] == nil }.sorted { $0.path < $1.path }
     guard !missing.isEmpty else { return finish(found) }
-    var left = missing.count
+    pending = Set(missing)
+    scans += 1
+    let scan = scans
     for key in missing {
       inspect(key.path) { [weak self] inspection in
         guard let self else { return }
         cache[key] = inspection
-        left -= 1
-        if left == 0 { finish(found) }
+        pending.remove(key)
+        if pending.isEmpty { finish(found) }
       }
     }
+    after(Self.patience) { [weak self] in
+      guard let self, refreshing, scans == scan, !pending.isEmpty else { return }
+      answerEarly(found)
+    }
+  }
+
+  private func answerEarly(_ found: [(directory: PluginDirectory?, path: String, key: Key?)]) {
+    guard waiters.contains(where: { $0.isEnough != nil }) else { return }
+    let registry = registry(of: found)
+    let early = waiters.filter { $0.isEnough?(registry) == true }
+    waiters.removeAll { $0.isEnough?(registry) == true }
+    for waiter in early { waiter.answer(registry) }
   }
 
   private func refuse(_ key: Key) {
@@ -106,20 +142,28 @@ final class PluginCatalog {
     cache[key] = Inspection(file: key.path, reason: .refused, detail: reason)
   }
 
-  private func finish(_ found: [(directory: PluginDirectory?, path: String, key: Key?)]) {
+  private func registry(
+    of found: [(directory: PluginDirectory?, path: String, key: Key?)]
+  ) -> Registry {
     var levels = directories.map { PluginLevel(directory: $0.path, builtin: $0.builtin, files: []) }
     var pinned: [String: Inspection] = [:]
     for (directory, path, key) in found {
       let inspection =
         key.flatMap { cache[$0] }
-        ?? Inspection(file: path, reason: .missingFile, detail: "there is no such file")
+        ?? (key == nil
+          ? Inspection(file: path, reason: .missingFile, detail: "there is no such file")
+          : Inspection(file: path, reason: .timeout, detail: "its entry has not returned yet"))
       if let directory, let index = directories.firstIndex(of: directory), index < levels.count {
         levels[index].files.append(inspection)
       } else {
         pinned[path] = inspection
       }
     }
-    let registry = Registry(levels: levels, pinned: pinned)
+    return Registry(levels: levels, pinned: pinned)
+  }
+
+  private func finish(_ found: [(directory: PluginDirectory?, path: String, key: Key?)]) {
+    let registry = registry(of: found)
     self.registry = registry
     for warning in registry.warnings where told.insert(warning).inserted {
       log.warning("\(warning)")
@@ -132,7 +176,7 @@ final class PluginCatalog {
       waiters = waiting
       return scan()
     }
-    for waiter in waiting { waiter(registry) }
+    for waiter in waiting { waiter.answer(registry) }
   }
 
   private func list(_ directory: PluginDirectory) -> [String] {

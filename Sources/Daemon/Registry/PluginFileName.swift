@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PluginFileName: which files of a plugin directory are plugins. `[lib]lima-net-NAME.so`, `[lib]lima-dns-NAME.so`.
+// PluginFileName: which files of a plugin directory are plugins. `[lib]lima-net-NAME.so`, `[lib]lima-dns-NAME.so`,
+// or `liblima_net_my_name.so` for my-name, as Cargo calls it.
 
 package struct PluginFileName: Sendable, Hashable {
   /// "network" or "dns", as the file name promises. What it holds is for inspection to say.
@@ -15,8 +16,9 @@ package struct PluginFileName: Sendable, Hashable {
 
   package init?(_ file: String) {
     guard let suffix = Self.suffixes.first(where: { file.hasSuffix($0) }) else { return nil }
-    var stem = file.dropLast(suffix.count)
-    if stem.hasPrefix("lib") { stem = stem.dropFirst(3) }
+    var stem = String(file.dropLast(suffix.count))
+    if stem.hasPrefix("lib") { stem.removeFirst(3) }
+    if stem.hasPrefix("lima_") { stem = String(stem.map { $0 == "_" ? "-" : $0 }) }
     if stem.hasPrefix("lima-net-") {
       kind = "network"
     } else if stem.hasPrefix("lima-dns-") {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // PluginInspector: looks at one plugin file in a throw-away process (`lima-netd-host inspect FILE`), because opening a
-// library runs its code. A crash or a hang there is that file's error.
+// library runs its code. A crash or a hang there is that file's error. What the file starts ends with the process: one
+// that forks would hold the pipe open for ever, and with it the answer.
 // Loop thread.
 
 import HostProtocol
@@ -28,7 +29,10 @@ final class PluginInspector {
     let answer: Answer
     var bytes: [UInt8] = []
     var timedOut = false
+    var isPipeOpen = true
     var timer: EventLoop.TimerID?
+    /// Becomes readable at the process's end; -1 where there is no such thing: the pipe's end stands for it.
+    var end: Int32 = -1
 
     init(file: String, pid: Int32, output: Int32, answer: @escaping Answer) {
       self.file = file
@@ -79,17 +83,52 @@ final class PluginInspector {
     }
     let job = Job(file: file, pid: pid, output: pipe.read, answer: answer)
     running[pid] = job
-    job.timer = loop.schedule(after: Self.timeout) { [weak job] in
-      job?.timedOut = true
-      ChildProcess.kill(pid, 9)
+    job.timer = loop.schedule(after: Self.timeout) { [weak self, weak job] in
+      guard let self, let job else { return }
+      job.timedOut = true
+      ChildProcess.killGroup(of: pid)
+      if job.end < 0 { finish(job) }
     }
     try loop.add(pipe.read, .read) { [weak self, weak job] _ in
       guard let self, let job else { return }
       read(job)
     }
+    #if os(Linux)
+      job.end = (try? ChildProcess.watch(pid)) ?? -1
+      if job.end >= 0 {
+        try loop.add(job.end, .read) { [weak self, weak job] _ in
+          guard let self, let job else { return }
+          // What it wrote is in the pipe, whoever holds the other end.
+          read(job)
+          finish(job)
+        }
+      }
+    #endif
+  }
+
+  private func finish(_ job: Job) {
+    guard running[job.pid] === job, job.timer != nil else { return }
+    if let timer = job.timer { loop.cancel(timer) }
+    job.timer = nil
+    closePipe(job)
+    if job.end >= 0 {
+      loop.remove(job.end)
+      Descriptor.close(job.end)
+    }
+    // Not reaped yet: the number is still its own.
+    ChildProcess.killGroup(of: job.pid)
+    reap(job, pause: 200_000)
+  }
+
+  private func closePipe(_ job: Job) {
+    guard job.isPipeOpen else { return }
+    job.isPipeOpen = false
+    loop.remove(job.output)
+    Descriptor.close(job.output)
   }
 
   private func read(_ job: Job) {
+    guard job.isPipeOpen else { return }
     var buffer = [UInt8](repeating: 0, count: 65536)
     while true {
       let count = Files.readSome(job.output, &buffer)
@@ -97,17 +136,27 @@ final class PluginInspector {
       if count <= 0 { break }
       job.bytes += buffer[..<count]
       if job.bytes.count > Self.maximumOutput {
-        ChildProcess.kill(job.pid, 9)
+        ChildProcess.killGroup(of: job.pid)
         break
       }
     }
-    loop.remove(job.output)
-    Descriptor.close(job.output)
-    ChildWatch.begin(job.pid, on: loop) { [weak self] in self?.ended(job, $0) }
+    closePipe(job)
+    if job.end < 0 { finish(job) }
   }
 
-  private func ended(_ job: Job, _ status: ChildProcess.ExitStatus) {
-    if let timer = job.timer { loop.cancel(timer) }
+  private func reap(_ job: Job, pause: UInt64) {
+    let status: ChildProcess.ExitStatus
+    do throws(SystemError) {
+      guard let ended = try ChildProcess.poll(job.pid) else {
+        loop.schedule(after: pause) { [weak self] in
+          self?.reap(job, pause: min(pause * 2, 20_000_000))
+        }
+        return
+      }
+      status = ended
+    } catch {
+      status = .exited(-1)
+    }
     running.removeValue(forKey: job.pid)
     job.answer(Self.verdict(job, status))
     next()

@@ -24,7 +24,7 @@ package enum PluginSurvey {
     let inspector = PluginInspector(executable: installation.hostExecutable, loop: loop)
     let places =
       directories.map { PluginDirectory(path: $0, builtin: false) }
-      + [PluginDirectory(path: installation.pluginDirectory, builtin: true)]
+      + installation.pluginDirectories()
     // What would be logged is in the report.
     let catalog = PluginCatalog(
       directories: places, asRoot: CurrentProcess.isRoot,

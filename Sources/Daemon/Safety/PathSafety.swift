@@ -10,27 +10,6 @@
 
 import Platform
 
-package struct PathPolicy: Hashable, Sendable {
-  /// The rules of `paths.varRun`: this group may write, and must be able to get there.
-  package var daemonGroup: UInt32?
-  /// A sticky directory may be open to all (/tmp) where what lies in it, on the way, is root's: nobody else can move that.
-  package var allowsSticky = false
-  /// Counts as root, too: in a user namespace, who has no number there (and so is not the caller's to choose).
-  package var unmappedUser: UInt32?
-  /// Each component has to be an identifier.
-  package var wantsIdentifiers = false
-
-  package init(
-    daemonGroup: UInt32? = nil, allowsSticky: Bool = false, unmappedUser: UInt32? = nil,
-    wantsIdentifiers: Bool = false
-  ) {
-    self.daemonGroup = daemonGroup
-    self.allowsSticky = allowsSticky
-    self.unmappedUser = unmappedUser
-    self.wantsIdentifiers = wantsIdentifiers
-  }
-}
-
 package struct PathSafety {
   /// lstat.
   package typealias Look = (String) throws(SystemError) -> PathStatus
@@ -100,33 +79,8 @@ package struct PathSafety {
   private func flaw(in nodes: [PathNode]) -> PathFlaw? {
     for (index, node) in nodes.enumerated().reversed() {
       let child = index + 1 < nodes.count ? nodes[index + 1].status : nil
-      if let flaw = judge(node, child: child) { return flaw }
+      if let flaw = policy.flaw(of: node, child: child) { return flaw }
     }
     return nil
-  }
-
-  private func isRoots(_ status: PathStatus) -> Bool {
-    status.uid == 0 || status.uid == policy.unmappedUser
-  }
-
-  private func judge(_ node: PathNode, child: PathStatus?) -> PathFlaw? {
-    let status = node.status
-    if status.kind == .symbolicLink { return .symbolicLink(node) }
-    guard isRoots(status) else { return .owner(node) }
-    if policy.allowsSticky, status.kind == .directory, status.mode & 0o1000 != 0, let child,
-      isRoots(child)
-    {
-      return nil
-    }
-    let groups: Set<UInt32> = policy.daemonGroup.map { [0, $0] } ?? [0]
-    if status.mode & 0o020 != 0, !groups.contains(status.gid) {
-      return .groupWritable(node, daemonGroup: policy.daemonGroup)
-    }
-    if let daemons = policy.daemonGroup, status.kind == .directory, status.mode & 0o001 == 0,
-      status.mode & 0o010 == 0 || status.gid != daemons
-    {
-      return .notExecutableByDaemons(node, daemonGroup: daemons)
-    }
-    return status.mode & 0o002 != 0 ? .worldWritable(node) : nil
   }
 }

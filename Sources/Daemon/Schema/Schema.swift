@@ -84,6 +84,12 @@ package struct Schema: Sendable {
         fail(.badSchema("a schema is \(schema.typeName)"), pointer)
         return value
       }
+      // Each keyword is looked up among all of them.
+      steps += keywords.members.count / 4
+      guard steps < Schema.maximumSteps else {
+        fail(.tooDeep, pointer)
+        return value
+      }
       var value = value
       if let reference = keywords["$ref"]?.string {
         guard let target = resolve(reference) else {
@@ -107,11 +113,12 @@ package struct Schema: Sendable {
       return checkAlternatives(value, keywords, pointer, depth)
     }
 
-    private func resolve(_ reference: String) -> JSONValue? {
+    private mutating func resolve(_ reference: String) -> JSONValue? {
       guard reference.hasPrefix("#/") else { return reference == "#" ? root : nil }
       var node = root
       for key in JSONPointer.keys(String(reference.dropFirst())) {
-        guard let next = node[key] else { return nil }
+        steps += 1 + (node.object?.members.count ?? 0) / 4
+        guard steps < Schema.maximumSteps, let next = node[key] else { return nil }
         node = next
       }
       return node
@@ -122,6 +129,7 @@ package struct Schema: Sendable {
     ) {
       guard let type = keywords["type"] else { return }
       let names = type.string.map { [$0] } ?? type.array?.compactMap(\.string) ?? []
+      steps += names.count / 4
       guard !names.isEmpty else { return fail(.badSchema("type is \(type.typeName)"), pointer) }
       let fits = names.contains { name in
         switch (name, value) {

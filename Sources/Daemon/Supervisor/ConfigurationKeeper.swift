@@ -45,7 +45,7 @@ final class ConfigurationKeeper {
 
   /// Reads it for the first time; nothing holds yet.
   func load() throws -> Configuration {
-    try Configuration.load(file, mayBeMissing: mayBeMissing)
+    try Configuration.loadTrusted(file, mayBeMissing: mayBeMissing)
   }
 
   /// It holds.

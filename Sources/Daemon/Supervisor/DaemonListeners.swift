@@ -24,7 +24,7 @@ final class DaemonListeners {
   /// - Throws: `ServeError.alreadyRunning`, or why there is no pid file.
   func takeLock() throws {
     let path = home.pidFile
-    guard let fd = try Files.openLocked(path, mode: 0o644) else {
+    guard let fd = try Files.openLocked(path, mode: 0o600) else {
       let pid = (try? Files.read(path, limit: 64)).map { String(decoding: $0, as: UTF8.self) } ?? ""
       throw ServeError.alreadyRunning(home: home.path, pid: pid.filter(\.isNumber))
     }

@@ -19,7 +19,6 @@ package enum DaemonProcess {
     let log = Logger(label: "lima-netd") { _ in LineLogHandler(level: logLevel, sink: sink) }
     let loop = try EventLoop()
     let supervisor = Supervisor(options: options, loop: loop, log: log)
-    try Files.makeDirectory(options.home.networksDirectory, mode: 0o755)
     // Before anything exists that a signal would have to clean up. Those that come meanwhile wait in its pipe.
     let signals = try SignalReceiver([.terminate, .interrupt, .hangup])
     try supervisor.start(afterLock: { try sink.open(options.home.daemonLog) })

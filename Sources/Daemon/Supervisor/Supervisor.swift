@@ -48,6 +48,7 @@ package final class Supervisor {
     self.inspector = inspector
     plugins = PluginCatalog(
       directories: [], asRoot: CurrentProcess.isRoot, log: log,
+      after: { loop.schedule(after: $0, $1) },
       inspect: { inspector.inspect($0, answer: $1) })
     servers = HTTPServers(log: log)
     let switchPorts = OVSPorts(loop: loop, file: options.home.switchPortsFile) {
@@ -97,6 +98,7 @@ package final class Supervisor {
   /// - Parameter afterLock: runs as soon as this process is the one that serves the home.
   package func start(afterLock: () throws -> Void = {}) throws {
     if let problem = options.home.problem { throw ServeError.home(problem) }
+    if let problem = HomeTrust().problem(home: options.home) { throw ServeError.home(problem) }
     for directory in options.pluginDirectories {
       guard let info = try? Files.info(directory), info.kind == .directory else {
         throw ServeError.noPluginDirectory(directory)
@@ -107,7 +109,8 @@ package final class Supervisor {
     }
     let stamp = FileStamp(of: options.configFile)
     let first = try configuration.load()
-    try Files.makeDirectory(options.home.networksDirectory, mode: 0o755)
+    try Files.makeDirectory(options.home.path, mode: 0o755)
+    try Files.makePrivateDirectory(options.home.networksDirectory)
     try listeners.takeLock()
     do {
       try afterLock()
@@ -224,7 +227,7 @@ package final class Supervisor {
       PluginDirectory(path: $0, builtin: false)
     }
     var seen: Set<String> = []
-    let all = own + [PluginDirectory(path: options.installation.pluginDirectory, builtin: true)]
+    let all = own + options.installation.pluginDirectories()
     return all.filter { seen.insert($0.path).inserted }
   }
 

@@ -9,6 +9,7 @@
 // without side effects; time is an argument.
 
 import NetStack
+import Wire
 
 /// See the head of this file.
 package struct GuestDirectory {

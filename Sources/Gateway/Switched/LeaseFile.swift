@@ -12,6 +12,7 @@
 
 import LimaNetdSDK
 import NetStack
+import Wire
 
 /// See the head of this file.
 package enum LeaseFile {
@@ -101,11 +102,11 @@ package enum LeaseFile {
   package static func limaText(
     _ leases: [DHCPLease], router: IPAddress, routerMAC: MACAddress
   ) -> String {
-    var members: JSONObject = [router.description: .string(routerMAC.description)]
-    for lease in leases where lease.state != .offered && lease.state != .declined {
-      members[lease.address.description] = .string(lease.client.mac.description)
-    }
-    return JSONValue.object(members).text + "\n"
+    let kept = leases.lazy.filter { $0.state != .offered && $0.state != .declined }
+    let members =
+      [(router.description, JSONValue.string(routerMAC.description))]
+      + kept.map { ($0.address.description, .string($0.client.mac.description)) }
+    return JSONValue.object(JSONObject(members)).text + "\n"
   }
 
   /// Who had which address under Lima's daemon: remembered, not bound.

@@ -7,6 +7,7 @@
 import LimaNetdSDK
 import NetStack
 import Platform
+import Wire
 
 #if canImport(Glibc)
   import Glibc
@@ -14,26 +15,34 @@ import Platform
   import Darwin
 #endif
 
-/// See the head of this file. Loop thread.
-struct LeaseStore {
-  private let directory: String
-  /// Our own file's name.
-  private let file: String
-  /// Whether Lima's file is kept, too.
-  private let keepsLimaFile: Bool
+/// See the head of this file. Thread: loop only.
+final class LeaseStore {
+  /// Leases that are written where they change: a millisecond or two. More are a thread's.
+  private static let few = 256
+  /// Milliseconds the end waits for the thread.
+  private static let patience = 1000
+
   private let host: HostContext
   private var hasFailed = false
-  /// What is on disk: nothing is written twice.
-  private var written = ""
-  private var writtenLima = ""
+  private var writer: LeaseWriter
+  private let pool: WorkerPool<(LeaseWriter, LeaseWriter.Job), (LeaseWriter, SystemError?)>
+  private var isWriting = false
+  /// The latest of what came while the thread wrote.
+  private var next: LeaseWriter.Job?
 
   /// - Parameter directory: "": nothing is kept.
   init(directory: String, file: String, keepsLimaFile: Bool, host: HostContext) {
-    self.directory = directory
-    self.file = file
-    self.keepsLimaFile = keepsLimaFile
     self.host = host
+    writer = LeaseWriter(directory: directory, file: file, keepsLimaFile: keepsLimaFile)
+    let waker = host.waker
+    pool = WorkerPool(threads: 1, queue: 1, work: Self.write, notify: { waker.wake() })
   }
+
+  deinit { pool.stop(within: Self.patience) }
+
+  private var directory: String { writer.directory }
+  private var file: String { writer.file }
+  private var keepsLimaFile: Bool { writer.keepsLimaFile }
 
   var clocks: LeaseFile.Clocks {
     var time = timespec()
@@ -74,25 +83,65 @@ struct LeaseStore {
     }
   }
 
-  mutating func write(_ leases: [DHCPLease], router: IPAddress, routerMAC: MACAddress) {
+  func write(_ leases: [DHCPLease], router: IPAddress, routerMAC: MACAddress) {
     guard !directory.isEmpty else { return }
-    let text = LeaseFile.text(leases, clocks)
-    let lima = LeaseFile.limaText(leases, router: router, routerMAC: routerMAC)
-    do throws(SystemError) {
-      if text != written { try replace(file, text) }
-      written = text
-      if keepsLimaFile, lima != writtenLima { try replace(LeaseFile.limaName, lima) }
-      writtenLima = lima
-      hasFailed = false
-    } catch {
-      if !hasFailed {
-        host.log(.warn, "leases will not outlive this network's process: \(error)")
-      }
-      hasFailed = true
+    let job = LeaseWriter.Job(
+      leases: leases, router: router, routerMAC: routerMAC, clocks: clocks)
+    if isWriting {
+      next = job
+    } else if leases.count <= Self.few || !pool.submit(0, (writer, job)) {
+      writeHere(job)
+    } else {
+      isWriting = true
     }
   }
 
-  private func replace(_ file: String, _ text: String) throws(SystemError) {
-    try Files.write(Array(text.utf8), to: "\(directory)/\(file)", mode: 0o644)
+  /// What the thread has done. Of a store without one nothing.
+  func finish() {
+    guard isWriting else { return }
+    for (_, (writer, error)) in pool.take() {
+      isWriting = false
+      self.writer = writer
+      tell(error)
+    }
+    guard !isWriting, let job = next else { return }
+    next = nil
+    write(job.leases, router: job.router, routerMAC: job.routerMAC)
+  }
+
+  /// The last ones, however many: they are on disk when this returns.
+  func writeLast(_ leases: [DHCPLease], router: IPAddress, routerMAC: MACAddress) {
+    guard !directory.isEmpty else { return }
+    pool.stop(within: Self.patience)
+    (isWriting, next) = (false, nil)
+    writeHere(
+      LeaseWriter.Job(leases: leases, router: router, routerMAC: routerMAC, clocks: clocks))
+  }
+
+  private func writeHere(_ job: LeaseWriter.Job) {
+    do throws(SystemError) {
+      try writer.write(job)
+      tell(nil)
+    } catch {
+      tell(error)
+    }
+  }
+
+  /// [any thread]
+  private static func write(_ work: (LeaseWriter, LeaseWriter.Job)) -> (LeaseWriter, SystemError?) {
+    var (writer, job) = work
+    do throws(SystemError) {
+      try writer.write(job)
+      return (writer, nil)
+    } catch {
+      return (writer, error)
+    }
+  }
+
+  private func tell(_ error: SystemError?) {
+    if let error, !hasFailed {
+      host.log(.warn, "leases will not outlive this network's process: \(error)")
+    }
+    hasFailed = error != nil
   }
 }

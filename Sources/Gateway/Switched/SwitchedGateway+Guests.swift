@@ -6,6 +6,7 @@
 import LimaNetdSDK
 import NetStack
 import PluginAPI
+import Wire
 
 extension SwitchedGateway {
   /// Leases are written at once, but not more often than this, nanoseconds.
@@ -149,11 +150,24 @@ extension SwitchedGateway {
   }
 
   func save() {
-    host.cancel(timer: saveTimer)
-    saveTimer = 0
-    guard port != 0 else { return }
-    lastSave = host.now
+    guard endWait() else { return }
     store.write(
       dhcp.remembered(port: port), router: settings.router, routerMAC: stack.config.gatewayMAC)
+  }
+
+  /// At the end of the network.
+  func saveLast() {
+    guard endWait() else { return }
+    store.writeLast(
+      dhcp.remembered(port: port), router: settings.router, routerMAC: stack.config.gatewayMAC)
+  }
+
+  /// False when there are no leases.
+  private func endWait() -> Bool {
+    host.cancel(timer: saveTimer)
+    saveTimer = 0
+    guard port != 0 else { return false }
+    lastSave = host.now
+    return true
   }
 }

@@ -14,7 +14,7 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
   package final let settings: SwitchedSettings
   final let dhcp: DHCPService
   package final var directory: GuestDirectory
-  final var store: LeaseStore
+  final let store: LeaseStore
   final let names: HostNames?
   final let hostGuard: HostGuard?
   private let hostSearch = HostSearchDomains()
@@ -62,8 +62,13 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     hostGuard?.serveDHCP(true)
   }
 
+  open override func onWake() {
+    super.onWake()
+    store.finish()
+  }
+
   open override func stop(_ op: lnd_op) {
-    save()
+    saveLast()
     names?.withdraw(Self.hostName)
     super.stop(op)
   }

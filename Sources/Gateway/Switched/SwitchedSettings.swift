@@ -5,6 +5,7 @@
 
 import LimaNetdSDK
 import NetStack
+import Wire
 
 /// Settings of a `SwitchedGateway`, checked.
 package struct SwitchedSettings {

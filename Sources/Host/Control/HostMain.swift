@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two sub-commands of lima-netd-host.
+// The sub-commands of lima-netd-host.
 
 import CPlatform
 import HostProtocol
@@ -16,6 +16,7 @@ import Platform
 package enum HostMain {
   private static let usage = """
     usage: lima-netd-host inspect FILE
+           lima-netd-host check FILE TEST [--plugin NAME --kind KIND --options JSON --seed N]
            lima-netd-host run --control-fd N [--capabilities NAME,...]
 
     A part of lima-netd, which starts it: see lima-netd --help.
@@ -26,6 +27,9 @@ package enum HostMain {
     Signals.ignoreBrokenPipes()
     switch arguments.first {
     case "inspect" where arguments.count == 2: inspect(arguments[1])
+    case "check":
+      CheckMain.run(Array(arguments.dropFirst()))
+      fail(usage)
     case "run" where arguments.count >= 3 && arguments[1] == "--control-fd":
       guard let fd = Int32(arguments[2]), fd > 2,
         let kept = capabilities(Array(arguments.dropFirst(3)))

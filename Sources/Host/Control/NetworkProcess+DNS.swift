@@ -10,9 +10,38 @@ import Platform
 import PluginAPI
 
 extension NetworkProcess {
-  /// Has another plugin, or the same with other options, answer from now on.
+  /// A change that waits for the hash of its plugin's file.
+  struct DNSChange {
+    var request: UInt64
+    var spec: DNSSpec
+  }
+
+  /// Has another plugin, or the same with other options, answer soon: its file is read first, on a thread. The reply comes
+  /// then.
+  func beginDNSChange(_ change: DNSChange) throws(HostError) {
+    guard hashing.begin(change.spec.plugin.file, for: change) else {
+      throw HostError(.busy, "many changes of the network's DNS are under way")
+    }
+  }
+
+  /// At the end of a turn: those whose file was read, in order.
+  func finishDNSChanges() {
+    for (change, hash) in hashing.take() {
+      do throws(HostError) {
+        guard phase == .running else {
+          throw HostError(.notFound, "the network does not run any more")
+        }
+        try setDNS(change.spec, hash)
+        control.reply(change.request, .ok)
+      } catch {
+        control.reply(change.request, .failed(error))
+      }
+    }
+  }
+
+  /// Has another plugin answer from now on.
   /// - Throws: why it cannot; the one before goes on.
-  func setDNS(_ spec: DNSSpec) throws(HostError) {
+  private func setDNS(_ spec: DNSSpec, _ hash: Result<String, SystemError>) throws(HostError) {
     let before = dnsPlugin
     let plugin: DNSPlugin
     do throws(HostError) {
@@ -23,7 +52,7 @@ extension NetworkProcess {
             + "lima-netd network restart \(networkName), which ends its connections",
           plugin: spec.plugin.name)
       }
-      plugin = try startDNS(spec)
+      plugin = try startDNS(spec, hash)
     } catch {
       let stays = before.map { "\($0.plugin.descriptor.name) stays" } ?? "there is none"
       log.error("host", "the network's DNS is not changed, \(stays): \(error)")
@@ -36,8 +65,11 @@ extension NetworkProcess {
   }
 
   /// Loads, makes and starts a DNS plugin. Nothing of it is left when it throws.
-  func startDNS(_ spec: DNSSpec) throws(HostError) -> DNSPlugin {
-    let loaded = try load(spec.plugin, LND_KIND_DNS)
+  /// - Parameter hash: of its file, where that is known; as for `load`.
+  func startDNS(_ spec: DNSSpec, _ hash: Result<String, SystemError>? = nil) throws(HostError)
+    -> DNSPlugin
+  {
+    let loaded = try load(spec.plugin, LND_KIND_DNS, hash)
     guard case .dns(let ops) = loaded.descriptor.operations else {
       throw HostError(.internal, "\(spec.plugin.file) is no DNS plugin")
     }
@@ -46,12 +78,14 @@ extension NetworkProcess {
     return plugin
   }
 
-  func load(_ reference: PluginRef, _ kind: String) throws(HostError) -> LoadedPlugin {
+  func load(
+    _ reference: PluginRef, _ kind: String, _ hash: Result<String, SystemError>? = nil
+  ) throws(HostError) -> LoadedPlugin {
     do throws(LoadError) {
       // A pre-flight takes as long as its child likes, up to 10 s: not while guests are served. The
       // supervisor has had the file inspected before it asked.
       let plugin = try Loader.load(
-        reference, kind: kind, executable: phase == .running ? nil : executable)
+        reference, kind: kind, executable: phase == .running ? nil : executable, hash: hash)
       // The dynamic linker knows files by their names: it would hand out the old code.
       if let before = loadedFiles[plugin.file], before != plugin.sha256 {
         throw LoadError(

@@ -44,6 +44,9 @@ extension NetworkProcess {
     case .stop:
       stop(request: id)
       return nil
+    case .newLog:
+      try printTo(try fds.need())
+      return .ok
     case .status: return .status(status)
     case .statusOfPorts(let last):
       var status = HostStatus()
@@ -60,7 +63,9 @@ extension NetworkProcess {
         throw HostError(.invalidConfig, "the message is not in base 64")
       }
       return dns.requestAsks(message, spec.isDatagram == true ? .udp : .tcp, request: id)
-    case .setDNS(let spec): try setDNS(spec)
+    case .setDNS(let spec):
+      try beginDNSChange(DNSChange(request: id, spec: spec))
+      return nil
     case .networkChanged: dns.networkChanged()
     case .setNames(let names): try dns.set(names)
     case .listDNSCache(let which): return .json(try dns.listCache(which))
@@ -91,8 +96,10 @@ extension NetworkProcess {
     case .unexpose(let spec):
       try network.unexpose(spec, request: id)
       return nil
-    case .listForwards: return .json(try network.listForwards())
-    case .listLeases: return .json(try network.listLeases())
+    case .listForwards:
+      return try listings.reply(network.listForwards(), to: id, network.bridge)
+    case .listLeases: return try listings.reply(network.listLeases(), to: id, network.bridge)
+    case .listingPart(let place): return try listings.part(place)
     case .listStations: return .json(ports.stations)
     case .reserveLease(let port):
       guard let entry = ports.entries[port] else {
@@ -105,6 +112,16 @@ extension NetworkProcess {
     default: throw HostError(.unsupported, "this network-host does not know how")
     }
     return .ok
+  }
+
+  /// Standard output and error go there. Takes over the descriptor.
+  private func printTo(_ fd: Int32) throws(HostError) {
+    defer { Descriptor.close(fd) }
+    do throws(SystemError) {
+      for standard: Int32 in [1, 2] { try Descriptor.replace(standard, with: fd) }
+    } catch {
+      throw HostError(.system, "its log stays where it was: \(error)")
+    }
   }
 
   private func needIdle() throws(HostError) {
@@ -126,6 +143,11 @@ extension NetworkProcess {
       host.operations += bridge.operations.count
     }
     host.malformedFrames = ports?.malformedFrames ?? 0
+    if let ports {
+      host.refusedLinks = ports.refusedLinks
+      host.links = ports.linkCount
+      host.maximumLinks = GuestPorts.maximumLinks
+    }
     var status = HostStatus(
       plugin: network?.bridge.status(), dnsPlugin: dnsPlugin?.bridge.status(), dns: dns?.counters,
       modules: [network?.plugin.status, dnsPlugin?.plugin.status].compactMap { $0 },

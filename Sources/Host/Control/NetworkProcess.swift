@@ -45,6 +45,8 @@ package final class NetworkProcess {
   /// DNS plugins that another has replaced, until they have stopped.
   var retiring: [DNSRetirement] = []
   var retirements: UInt64 = 0
+  let hashing: FileHashing<DNSChange>
+  let listings: Listings
   var leaseNotice = LeaseNotice()
   var confinement: ProcessConfinement
 
@@ -64,6 +66,8 @@ package final class NetworkProcess {
     self.log = log
     self.executable = executable
     reactor = try Reactor()
+    hashing = FileHashing(waker: reactor.waker)
+    listings = Listings(waker: reactor.waker, log: log)
     terminate = try Waker()
     _ = reactor.watch(terminate.readFD, .read, .terminate)
     control = try ControlServer(fd: controlFD, reactor: reactor, log: log)
@@ -191,6 +195,8 @@ extension NetworkProcess: ReactorDelegate {
     if control.hasMore { next = 0 }
     if control.peerHasLeft, phase == .idle || phase == .running { supervisorIsGone() }
     if server?.turnEnded() == true { next = 0 }
+    finishDNSChanges()
+    finishListings()
     destroyRetired()
     if phase == .ended { destroyPlugins() }
     return next

@@ -61,6 +61,8 @@ package final class DNSBroker {
   package var counters = DNSCounters()
   /// Without a DNS plugin every question fails but those that are answered here.
   package var hasPlugin = true
+  /// It says itself, and better, what is to be said of special names, and asks nobody for them.
+  package var pluginKnowsSpecialNames = false
   /// Nanoseconds that the host has slept in all: answers that are kept age meanwhile, deadlines do not.
   package var slept: UInt64 = 0
   /// What holds whichever plugin answers.
@@ -200,11 +202,13 @@ package final class DNSBroker {
           code, records: records, authority: names.authority(question, code, records),
           authoritative: code != .serverFailure))
     case .foreign:
+      if let answer = special(question, query) { return served(answer) }
       return ask(
         Inquiry(query: query, key: key, asked: question, asker: asker, chain: []),
         { end == message.count ? message : Array(message[..<end]) }, deadline, now)
     case .outside(let chain, let name):
       let asked = DNSQuestion(name: name, type: question.type, dnsClass: question.dnsClass)
+      if let answer = special(asked, query, behind: chain) { return served(answer) }
       let key = DNSCacheKey(asked, query)
       if let (answer, age) = cache.find(key.kept, now: now &+ slept) {
         counters.cached &+= 1

@@ -12,6 +12,8 @@ package struct DNSCounters: Codable, Equatable, Sendable {
   package var rejected: UInt64 = 0
   /// Answered from the names of the network.
   package var owned: UInt64 = 0
+  /// Answered by what is known of localhost, .invalid, .onion and loopback addresses.
+  package var special: UInt64 = 0
   /// Answered with NODATA, because the network has no IPv6 addresses to tell.
   package var withheld: UInt64 = 0
   /// Answered with what was kept.

@@ -8,6 +8,8 @@ struct NameIndex {
   /// By the name above: "*.NAME" is at NAME.
   private(set) var wildcards: [DNSName: NameHolders] = [:]
   private(set) var zones: [DNSName: NameHolders] = [:]
+  /// How many sets have a zone's record of just that name.
+  private(set) var records: [DNSName: Int] = [:]
   /// Those with a name for the address.
   private(set) var addresses: [DNSAddress: NameHolders] = [:]
   /// How many sets have names below a name.
@@ -15,6 +17,7 @@ struct NameIndex {
   private(set) var hostDepths = NameDepths()
   private(set) var wildcardDepths = NameDepths()
   private(set) var zoneDepths = NameDepths()
+  private(set) var recordDepths = NameDepths()
   private(set) var aboveDepths = NameDepths()
 
   /// - Parameter number: higher than that of all sets before.
@@ -30,6 +33,10 @@ struct NameIndex {
     for name in set.zones.keys {
       zones.add(number, to: name)
       zoneDepths.add(name)
+    }
+    for name in set.recordNames {
+      if records[name] == nil { recordDepths.add(name) }
+      records[name, default: 0] += 1
     }
     for address in set.names.keys { addresses.add(number, to: address) }
     for name in set.above.names {
@@ -50,6 +57,11 @@ struct NameIndex {
     for name in set.zones.keys {
       zones.remove(number, from: name)
       zoneDepths.remove(name)
+    }
+    for name in set.recordNames {
+      guard let count = records[name] else { continue }
+      records[name] = count > 1 ? count - 1 : nil
+      if count == 1 { recordDepths.remove(name) }
     }
     for address in set.names.keys { addresses.remove(number, from: address) }
     for name in set.above.names {

@@ -26,6 +26,9 @@ struct OwnedNameSet {
   /// What counts for the bound.
   private(set) var count = 0
 
+  /// Names that zones have records of, each at most once for each zone.
+  var recordNames: some Sequence<DNSName> { zones.values.lazy.flatMap(\.recordNames) }
+
   init(_ set: NameSet) throws(HostError) {
     owner = set.owner
     // Sorted, so that reverse lookups do not depend on a dictionary's order.

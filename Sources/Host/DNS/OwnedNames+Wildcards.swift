@@ -16,22 +16,27 @@ extension OwnedNames {
       place = place.parent
     }
     // A name in between that is there has no wildcard, also where it only has names below it
-    // (RFC 4592 2.2.2).
+    // (RFC 4592 2.2.2), and also if it is the wildcard itself (2.2.1: ghost.*.example).
     let deepest = max(
-      index.hostDepths.deepest, index.aboveDepths.deepest, published.depths.deepest)
+      index.hostDepths.deepest, index.recordDepths.deepest, index.aboveDepths.deepest,
+      published.depths.deepest, index.wildcardDepths.deepest + 1)
     var between = name.parent.suffix(deepest)
     while between.wire.count > place.wire.count {
-      if index.hosts[between] != nil || published.addresses(of: between) != nil
-        || isAbove(between)
-      {
-        return nil
-      }
+      if exists(between) { return nil }
       between = between.parent
     }
     if let zone = apex(of: name), zone.wire.count > place.wire.count { return nil }
     // Itself is there, without data: nothing stands in for it, and nobody else is asked.
     if isAbove(name) { return .addresses([]) }
     return index.wildcards[place].flatMap { sets[$0.newest]?.wildcards[place] }
+  }
+
+  /// Whether an owner has the name, or names below it. One that a zone's expression or default address would answer is made
+  /// for the question, as a wildcard's is, and is not there otherwise.
+  private func exists(_ name: DNSName) -> Bool {
+    index.hosts[name] != nil || index.records[name] != nil
+      || published.addresses(of: name) != nil || isAbove(name)
+      || name.isWildcard && index.wildcards[name.parent] != nil
   }
 
   /// Whether there is a wildcard for names like this one: it is for those below it, too, unless this

@@ -64,6 +64,13 @@ struct OwnedZone {
   private func absolute(_ text: String) throws(HostError) -> DNSName {
     if text.isEmpty || text == "@" { return name }
     let relative = try OwnedNameSet.name(text)
+    // As a name of its own nobody would ask for it, and whoever wrote it meant others.
+    if text.contains("*") {
+      throw HostError(
+        .invalidConfig,
+        "`\(text)` in `\(name.displayed)`: `*` stands for nothing in a zone; the zone's default address, or a record with "
+          + "a regular expression, is for many names")
+    }
     guard let full = DNSName(labels: (relative.labels + name.labels).map { Array($0) }) else {
       throw HostError(.invalidConfig, "`\(text)` in `\(name.displayed)` is too long a name")
     }
@@ -86,6 +93,9 @@ struct OwnedZone {
     return labels.isEmpty
       ? "" : DNSName(labels: labels.map { Array($0) })?.displayed ?? ""
   }
+
+  /// Names that records have.
+  var recordNames: some Collection<DNSName> { records.keys }
 
   /// A record has just this name.
   func hasRecord(_ full: DNSName) -> Bool { records[full] != nil }

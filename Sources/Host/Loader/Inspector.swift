@@ -71,7 +71,7 @@ package enum Inspector {
     } catch {
       throw LoadError(.loadFailed, error.description)
     }
-    return Inspection(
+    var inspection = Inspection(
       file: path, sha256: hash,
       module: Inspection.Module(
         id: module.id, version: module.version, license: module.license, url: module.url,
@@ -83,6 +83,10 @@ package enum Inspector {
           extensions: extensions.filter { plugin.getExtension($0) != nil },
           needsTap: plugin.needsTap)
       })
+    let warnings = ModuleChecks.warnings(module).map(\.text)
+    if !warnings.isEmpty { inspection.warnings = Array(warnings.prefix(32)) }
+    if !module.skipped.isEmpty { inspection.skipped = module.skipped }
+    return inspection
   }
 
   private static func realPath(_ path: String) -> String {

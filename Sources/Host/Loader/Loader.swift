@@ -28,12 +28,14 @@ package enum Loader {
   /// Loads the plugin of that kind.
   /// - Parameter executable: this program, for the pre-flight; nil leaves the
   ///   reason at what libltdl says.
-  package static func load(_ reference: PluginRef, kind: String, executable: String?)
-    throws(LoadError) -> LoadedPlugin
-  {
+  /// - Parameter known: the file's SHA-256, where it was computed just now; nil: it is computed here.
+  package static func load(
+    _ reference: PluginRef, kind: String, executable: String?,
+    hash known: Result<String, SystemError>? = nil
+  ) throws(LoadError) -> LoadedPlugin {
     let hash: String
     do throws(SystemError) {
-      hash = try SHA256.of(file: reference.file)
+      if let known { hash = try known.get() } else { hash = try SHA256.of(file: reference.file) }
     } catch {
       throw LoadError(.missingFile, error.description)
     }

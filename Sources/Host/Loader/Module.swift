@@ -15,6 +15,8 @@ package struct Module {
   package let abiMinor: Int
   /// Those of kinds this host knows.
   package let plugins: [Descriptor]
+  /// The others: "filter plugin x".
+  package let skipped: [String]
 
   /// One plugin of the file.
   package struct Descriptor {
@@ -79,6 +81,7 @@ package struct Module {
     }
     var known: [Descriptor] = []
     var unknown: [String] = []
+    var skipped: [String] = []
     for index in 0..<Int(module.plugin_count) {
       guard let original = list[index] else {
         throw LoadError(.invalidDescriptor, "the descriptor of plugin \(index) is NULL")
@@ -87,6 +90,7 @@ package struct Module {
       let kind = text(table.kind)
       guard kind == LND_KIND_NETWORK || kind == LND_KIND_DNS else {
         unknown.append(kind)
+        skipped.append("\(kind) plugin \(text(table.name))")
         continue
       }
       known.append(try Descriptor(original, table, isNetwork: kind == LND_KIND_NETWORK))
@@ -96,6 +100,7 @@ package struct Module {
         .wrongKind, "it holds \(unknown.joined(separator: ", ")), no network and no dns plugin")
     }
     plugins = known
+    self.skipped = skipped
   }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Plugins' names and those of their files: [lib]lima-net-NAME.so and
-// [lib]lima-dns-NAME.so (SwiftPM adds the lib).
+// [lib]lima-dns-NAME.so (SwiftPM adds the lib), or liblima_net_my_name.so for
+// my-name, as Cargo calls it.
 
 import PluginAPI
 
@@ -23,6 +24,7 @@ package enum PluginName {
     if rest.hasPrefix("lib") { rest.removeFirst(3) }
     guard rest.hasSuffix(".so") else { return nil }
     rest.removeLast(3)
+    if rest.hasPrefix("lima_") { rest = String(rest.map { $0 == "_" ? "-" : $0 }) }
     for (prefix, kind) in [("lima-net-", LND_KIND_NETWORK), ("lima-dns-", LND_KIND_DNS)]
     where rest.hasPrefix(prefix) {
       let name = String(rest.dropFirst(prefix.count))

@@ -41,6 +41,10 @@ final class DNSPlugin: PluginRole {
     _ = Unmanaged.passRetained(self)
   }
 
+  /// It answers localhost, .onion and their like itself, by the host's hosts file first, and asks nobody for them
+  /// (DNSBroker+Special.swift). That of this project does; the ABI has no word for it.
+  var knowsSpecialNames: Bool { plugin.module.id == "io.lima-vm.netd.hostdns" }
+
   /// validate, create, start.
   func start(network: String, options: String) throws(HostError) {
     let created: Result<Void, HostError> = network.withCString { network in

@@ -6,6 +6,7 @@
 
 import Platform
 import PluginAPI
+import Wire
 
 enum HostExtensions {
   // Immutable once made, for the life of the process: safe to share.
@@ -181,7 +182,7 @@ private func guardBind(
       return address.contains(":") ? LND_ERR_UNSUPPORTED : LND_ERR_INVALID_CONFIG
     }
     let mac = withUnsafeBytes(of: binding.mac) { $0.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
-    guard mac != 0, mac & 0x0100_0000_0000 == 0 else { return LND_ERR_INVALID_CONFIG }
+    guard MACAddress(mac).isUnicast else { return LND_ERR_INVALID_CONFIG }
     guard let learningSwitch = plugin.learningSwitch else { return LND_ERR_UNSUPPORTED }
     let isOwn = binding.flags & LND_GUARD_OWN != 0
     plugin.services?.leasesChanged()

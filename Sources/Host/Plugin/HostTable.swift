@@ -62,6 +62,16 @@ func pluginText(_ text: UnsafePointer<CChar>?, _ length: UInt64) -> String {
     decoding: UnsafeRawBufferPointer(start: UnsafeRawPointer(text), count: count), as: UTF8.self)
 }
 
+/// Bytes of a reason: it stands in a column, in a log and in an error's line.
+private let maximumReason: UInt64 = 512
+
+/// The reason of a failure: one line, which says where it was cut.
+func reasonText(_ text: UnsafePointer<CChar>?, _ length: UInt64) -> String {
+  var line = pluginText(text, min(length, maximumReason))
+  line = String(String.UnicodeScalarView(line.unicodeScalars.map { $0.value < 0x20 ? " " : $0 }))
+  return length > maximumReason ? line + " ..." : line
+}
+
 private func hostLog(
   _ context: Context?, _ level: UInt32, _ text: UnsafePointer<CChar>?, _ length: UInt64
 ) {
@@ -69,7 +79,8 @@ private func hostLog(
     // A level of a later ABI is above the ones known here.
     let level = HostLog.Level(rawValue: level) ?? .error
     guard level >= bridge.log.minimum else { return }
-    bridge.log.write(level, bridge.component, pluginText(text, length))
+    let text = pluginText(text, length)
+    bridge.log.write(level, bridge.component, text)
   }
 }
 
@@ -137,7 +148,8 @@ private func hostFail(
   // A failure that says "fine" would be taken for success.
   let code = code < 0 ? code : LND_ERR_INTERNAL
   return onLoop(context, else: code) { bridge in
-    bridge.fail(code, pointer.map { String(cString: $0) }, pluginText(text, length))
+    let pointer = pointer.map { String(String(cString: $0).prefix(256)) }
+    bridge.fail(code, pointer, reasonText(text, length))
     return code
   }
 }
@@ -163,7 +175,10 @@ private func hostWrite(
   onLoop(context, else: ()) { bridge in
     guard bridge.sink?.id == sink else { return bridge.noteStale() }
     let held = bridge.sink?.bytes.count ?? 0
-    guard let bytes, length <= UInt64(PluginBridge.sinkLimit - held) else { return }
+    guard let bytes, length <= UInt64(PluginBridge.sinkLimit - held) else {
+      if length > 0 { bridge.sinkOverflowed = true }
+      return
+    }
     bridge.sink?.bytes.append(contentsOf: UnsafeBufferPointer(start: bytes, count: Int(length)))
   }
 }

@@ -44,10 +44,10 @@ extension NetworkPlugin {
     }
   }
 
-  /// A JSON array.
-  func listForwards() throws(HostError) -> JSONValue {
-    guard let list = try forwards().list else { return .array([]) }
-    return try array("forward.list") { list(bridge.instance, $0) }
+  /// What the plugin wrote, unchecked: a JSON array.
+  func listForwards() throws(HostError) -> [UInt8] {
+    guard let list = try forwards().list else { return Array("[]".utf8) }
+    return bridge.collect("forward.list") { list(bridge.instance, $0) }
   }
 
   private func withForward(
@@ -117,10 +117,10 @@ extension NetworkPlugin {
     return try? ABITable.copy(table, into: lnd_plugin_lease(), minimum: ABI10.lease)
   }
 
-  /// A JSON array; empty when the plugin gives no addresses.
-  func listLeases() throws(HostError) -> JSONValue {
-    guard let list = leases()?.list else { return .array([]) }
-    return try array("lease.list") { list(bridge.instance, $0) }
+  /// What the plugin wrote, unchecked: a JSON array; empty when the plugin gives no addresses.
+  func listLeases() -> [UInt8] {
+    guard let list = leases()?.list else { return Array("[]".utf8) }
+    return bridge.collect("lease.list") { list(bridge.instance, $0) }
   }
 
   /// A JSON object: what DHCP would give the guest.
@@ -141,15 +141,6 @@ extension NetworkPlugin {
     }
     guard status == LND_OK else { throw bridge.takeFailure(status, "lease.reserve") }
     guard let value = PluginJSON.checked(bytes, bridge) else {
-      throw HostError(.internal, "the plugin's answer is no JSON", plugin: bridge.name)
-    }
-    return value
-  }
-
-  private func array(_ name: StaticString, _ body: (lnd_sink) -> Void) throws(HostError)
-    -> JSONValue
-  {
-    guard let value = PluginJSON.checked(bridge.collect(name, body), bridge) else {
       throw HostError(.internal, "the plugin's answer is no JSON", plugin: bridge.name)
     }
     return value

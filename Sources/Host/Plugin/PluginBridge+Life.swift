@@ -4,6 +4,7 @@
 
 import HostProtocol
 import JSONCoding
+import Platform
 import PluginAPI
 
 extension PluginBridge {
@@ -42,10 +43,26 @@ extension PluginBridge {
     call("destroy") { callbacks.destroy?(doomed) }
   }
 
-  /// The JSON object of `status`; nil: it has none.
+  /// The object of `status`; nil: the plugin has none.
   func status() -> JSONValue? {
     guard let status = callbacks.status, let instance else { return nil }
-    return PluginJSON.checked(collect("status") { status(instance, $0) }, self)
+    let bytes = collect("status") { status(instance, $0) }
+    guard bytes.count <= Self.statusLimit, !sinkOverflowed else {
+      return noStatus("status wrote more than \(Self.statusLimit >> 10) KiB")
+    }
+    guard let value = try? JSONValue(parsing: bytes), case .object = value else {
+      return noStatus("status wrote what is no JSON object")
+    }
+    return value
+  }
+
+  /// Bytes of one status, which answers of the supervisor's carry for each network.
+  private static let statusLimit = 64 << 10
+
+  /// In the place of counters: whoever looks for them sees why they are not there.
+  private func noStatus(_ reason: String) -> JSONValue {
+    if statusLog.admit(MonotonicClock.now()) != nil { log.warning(component, reason) }
+    return .object(["error": .string(reason)])
   }
 
   /// An operation's result: its bytes, or the reason of the failure as text.
@@ -53,7 +70,8 @@ extension PluginBridge {
   {
     guard status != LND_OK else { return .success(Array(bytes)) }
     let code = HostError.Code(status)
-    let text = String(decoding: bytes.prefix(HostLog.maximumLength), as: UTF8.self)
+    let text = reasonText(
+      bytes.baseAddress?.assumingMemoryBound(to: CChar.self), UInt64(bytes.count))
     let reason = text.isEmpty ? "the plugin failed with \(code.rawValue)" : text
     return .failure(HostError(code, reason, plugin: name))
   }

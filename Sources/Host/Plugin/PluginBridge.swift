@@ -45,10 +45,13 @@ package final class PluginBridge {
   var operations = OperationTable()
   private(set) var failure: HostError?
   var sink: (id: UInt64, bytes: [UInt8])?
+  /// The sink took less than was written.
+  var sinkOverflowed = false
   private var lastSink: UInt64 = 0
   private(set) var staleHandles: UInt64 = 0
   private(set) var slowCallbacks: UInt64 = 0
   private var slowLog = RateLimit(burst: 5, interval: 60_000_000_000)
+  var statusLog = RateLimit(burst: 1, interval: 600_000_000_000)
 
   /// Tokens and events of this turn, side by side.
   private var tokens: [UInt64] = []
@@ -118,6 +121,7 @@ package final class PluginBridge {
   func collect(_ name: StaticString, _ body: (lnd_sink) -> Void) -> [UInt8] {
     lastSink &+= 1
     sink = (lastSink, [])
+    sinkOverflowed = false
     let id = lastSink
     call(name) { body(id) }
     defer { sink = nil }

@@ -13,6 +13,7 @@
 
 import Platform
 import PluginAPI
+import Wire
 
 final class CardWire {
   let guest: Port
@@ -164,14 +165,17 @@ final class CardWire {
   @inline(__always)
   private static func source(_ frame: UnsafePointer<lnd_frame>) -> UInt64 {
     guard let data = frame.pointee.data else { return 0 }
-    return UnsafeRawPointer(data + 6).loadUnaligned(as: UInt64.self).bigEndian >> 16
+    return ByteView(data, count: EthernetHeader.encodedLength).macAddress(at: EthernetField.source)
+      .rawValue
   }
 
   /// To 01:80:c2:00:00:0x (IEEE 802.1Q, 8.6.3): bridges and pause frames, never forwarded.
   @inline(__always)
   private static func isLinkLocal(_ frame: UnsafePointer<lnd_frame>) -> Bool {
     guard let data = frame.pointee.data else { return true }
-    let target = UnsafeRawPointer(data).loadUnaligned(as: UInt64.self).bigEndian >> 16
-    return target & ~0xf == 0x0180_c200_0000
+    return ByteView(data, count: EthernetHeader.encodedLength).macAddress(
+      at: EthernetField.destination
+    )
+    .isBridgeGroup
   }
 }

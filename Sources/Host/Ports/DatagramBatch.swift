@@ -10,6 +10,7 @@
 import CPlatform
 import Platform
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc
@@ -50,7 +51,7 @@ extension PortMemory {
     _ i: Int, into frame: UnsafeMutablePointer<lnd_frame>, counters: inout PortCounters
   ) -> Bool {
     let length = Int(received[i].length)
-    if length < 14 {
+    if length < EthernetHeader.encodedLength {
       counters.rxRunt &+= 1
       return false
     }

@@ -14,6 +14,7 @@
 
 import Platform
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc
@@ -130,12 +131,14 @@ package final class DgramPort: Port {
     guard end == nil, peer == nil, queue.isEmpty, counters.rxFrames == framesAtProbe else { return }
     // To the nearest bridge's group address, which no bridge passes on, with
     // the first of the EtherTypes for local experiments (IEEE 802-2014, 9.2.4).
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 60) { frame in
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: PortMemory.shortest) { frame in
+      guard let base = frame.baseAddress else { return }
       frame.initialize(repeating: 0)
-      for (i, byte) in [0x01, 0x80, 0xc2, 0, 0, 0x0e, 2, 0, 0, 0, 0, 0, 0x88, 0xb5].enumerated() {
-        frame[i] = UInt8(byte)
-      }
-      let n = Sockets.send(fd, frame.baseAddress, 60, dontWait)
+      EthernetHeader(
+        destination: .nearestBridge, source: MACAddress(2, 0, 0, 0, 0, 0),
+        etherType: EtherType.localExperimental
+      ).emit(into: MutableByteView(base, count: frame.count))
+      let n = Sockets.send(fd, base, frame.count, dontWait)
       if n < 0 { _ = outcome(Int32(-n)) }
     }
   }

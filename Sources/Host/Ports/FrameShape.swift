@@ -6,6 +6,7 @@
 // memory cannot be checked.)
 
 import PluginAPI
+import Wire
 
 enum FrameShape {
   /// Contradicts itself: drop and count.
@@ -25,7 +26,8 @@ extension UnsafePointer<lnd_frame> {
 
   @inline(__always) var shape: FrameShape {
     let length = pointee.length
-    guard length >= 14, length <= LND_FRAME_MAX, pointee.data != nil else { return .malformed }
+    guard length >= EthernetHeader.encodedLength, length <= LND_FRAME_MAX, pointee.data != nil
+    else { return .malformed }
     let flags = pointee.flags
     if flags & (LND_FRAME_NEEDS_CSUM | LND_FRAME_SLICES) == 0, pointee.gso_type == LND_GSO_NONE {
       return .plain
@@ -39,7 +41,9 @@ extension UnsafePointer<lnd_frame> {
       return pointee.gso_type == LND_GSO_NONE ? .plain : .malformed
     }
     let start = UInt32(pointee.csum_start)
-    guard start >= 14, start + UInt32(pointee.csum_offset) + 2 <= pointee.length else {
+    guard start >= EthernetHeader.encodedLength,
+      start + UInt32(pointee.csum_offset) + 2 <= pointee.length
+    else {
       return .malformed
     }
     switch UInt32(pointee.gso_type) {

@@ -3,8 +3,8 @@
 // Walks the bytes of a frame whose shape was found good, flat or in slices.
 // Counts must not exceed what is left; callers know the frame's length.
 
-import CPlatform
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc
@@ -88,18 +88,17 @@ struct PieceReader {
     return pieces
   }
 
-  /// Refers to `count` bytes and adds them up (RFC 1071, native order).
+  /// Refers to `count` bytes and adds them to a checksum.
   @inline(__always)
   mutating func refer(
-    _ count: Int, into out: UnsafeMutablePointer<iovec>, sum: inout UInt64
+    _ count: Int, into out: UnsafeMutablePointer<iovec>, sum: inout Checksum
   ) -> Int {
     var done = 0
     var pieces = 0
     while done < count, let (bytes, n) = stretch(count &- done) {
       out[pieces] = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes), iov_len: n)
       pieces &+= 1
-      let part = cplatform_checksum(bytes, n)
-      sum &+= UInt64(done & 1 == 0 ? part : part.byteSwapped)
+      sum.add(ByteView(bytes, count: n))
       done &+= n
     }
     return pieces

@@ -9,6 +9,7 @@
 
 import CPlatform
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc
@@ -27,7 +28,7 @@ package final class PortMemory {
   static let frameMax = Int(LND_FRAME_MAX)
   /// The shortest frame of an Ethernet, without its check sequence (IEEE 802.3, 4A.2.3.3). NIC models drop
   /// shorter ones, and QEMU pads what comes from a TAP, but not from a socket.
-  static let shortest = 60
+  static let shortest = EthernetHeader.shortestFrame
 
   // rx
   /// A TAP's reads, one behind the other.

@@ -7,6 +7,7 @@
 // Thread: loop only. One load and two compares for a frame without a tag.
 
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc
@@ -15,9 +16,6 @@ import PluginAPI
 #endif
 
 enum PriorityTag {
-  /// Bytes of a tag, and those of the two addresses in front of it.
-  private static let size = 4
-  private static let addresses = 12
   /// Tags taken off one frame; one with more keeps the rest.
   private static let limit = 8
 
@@ -25,8 +23,9 @@ enum PriorityTag {
   @inline(__always)
   static func remove(_ frame: UnsafeMutablePointer<lnd_frame>) {
     guard let data = frame.pointee.data else { return }
-    let type = UnsafeRawPointer(data).loadUnaligned(fromByteOffset: addresses, as: UInt16.self)
-    if type == UInt16(bigEndian: 0x8100) || type == UInt16(bigEndian: 0x88a8) {
+    if EtherType.isTag(
+      ByteView(data, count: EthernetHeader.encodedLength).uint16(at: EthernetField.etherType))
+    {
       removeAll(frame, UnsafeMutablePointer(mutating: data))
     }
   }
@@ -35,19 +34,22 @@ enum PriorityTag {
   private static func removeAll(
     _ frame: UnsafeMutablePointer<lnd_frame>, _ start: UnsafeMutablePointer<UInt8>
   ) {
+    let size = VLANTag.encodedLength
     var data = start
     for _ in 0..<limit {
-      let isTag = data.be16(addresses) == 0x8100 || data.be16(addresses) == 0x88a8
-      guard isTag, Int(frame.pointee.length) >= addresses + size + 2,
-        data.be16(addresses + 2) & 0x0fff == 0
+      let bytes = ByteView(data, count: Int(frame.pointee.length))
+      guard EtherType.isTag(bytes.uint16(at: EthernetField.etherType)),
+        bytes.count >= EthernetHeader.encodedLength + size,
+        bytes.uint16(at: EthernetField.etherType + VLANTag.control) & VLANTag.identifierMask == 0
       else { return }
       if frame.pointee.flags & LND_FRAME_NEEDS_CSUM != 0 {
         // A checksum that is said to begin in the tag is nobody's: the frame stays what it is.
-        guard frame.pointee.csum_start >= addresses + 2 + size else { return }
+        guard frame.pointee.csum_start >= EthernetHeader.encodedLength + size else { return }
         frame.pointee.csum_start -= UInt16(size)
       }
       if frame.pointee.hdr_len >= size { frame.pointee.hdr_len -= UInt16(size) }
-      memmove(data + size, data, addresses)
+      // The addresses move to where the tag ends.
+      memmove(data + size, data, EthernetField.etherType)
       data += size
       frame.pointee.data = UnsafePointer(data)
       frame.pointee.length -= UInt32(size)

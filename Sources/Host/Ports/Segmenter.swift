@@ -15,8 +15,8 @@
 // `init` fail. Ethernet with at most one VLAN tag; headers of at most
 // `headerMax` bytes.
 
-import CPlatform
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc
@@ -33,7 +33,8 @@ struct Segmenter {
   private enum Kind { case checksum, tcp, udp }
 
   private let kind: Kind
-  private let template: UnsafeMutablePointer<UInt8>
+  /// The headers of the frame.
+  private let template: ByteView
   private var payload: PieceReader
   /// Payload bytes not yet handed out.
   private var left: Int
@@ -44,29 +45,30 @@ struct Segmenter {
   private let transport: Int
   private let isIPv4: Bool
   private var checksumOffset: Int
-  /// Addresses and protocol of the pseudo header, native order.
-  private var pseudo: UInt64 = 0
+  /// Addresses and protocol of the pseudo header.
+  private var pseudo = Checksum()
   private var index: UInt32 = 0
   private(set) var isDone = false
 
   /// - Parameter template: `headerMax` bytes, the segmenter's as long as it lives.
   init?(
     _ frame: UnsafePointer<lnd_frame>, _ shape: FrameShape,
-    template: UnsafeMutablePointer<UInt8>
+    template memory: UnsafeMutablePointer<UInt8>
   ) {
     let length = Int(frame.pointee.length)
     transport = Int(frame.pointee.csum_start)
     checksumOffset = transport + Int(frame.pointee.csum_offset)
-    self.template = template
     payload = PieceReader(frame)
     let known = min(length, Self.headerMax)
+    let template = ByteView(memory, count: known)
+    self.template = template
     var reader = payload
-    reader.copy(known, into: template)
+    reader.copy(known, into: memory)
 
     guard shape == .segments else {
       kind = .checksum
       isIPv4 = false
-      network = 14
+      network = EthernetHeader.encodedLength
       headerLength = checksumOffset + 2
       guard headerLength <= known else { return nil }
       left = length - headerLength
@@ -75,49 +77,53 @@ struct Segmenter {
       return
     }
 
-    var type = template.be16(12)
-    var network = 14
-    if type == 0x8100 || type == 0x88a8 {
-      guard known >= 18 else { return nil }
-      type = template.be16(16)
-      network = 18
+    var type = template.uint16(at: EthernetField.etherType)
+    var network = EthernetHeader.encodedLength
+    if EtherType.isTag(type) {
+      guard known >= network + VLANTag.encodedLength else { return nil }
+      type = template.uint16(at: EthernetField.etherType + VLANTag.etherType)
+      network += VLANTag.encodedLength
     }
     self.network = network
-    isIPv4 = type == 0x0800
+    isIPv4 = type == EtherType.ipv4
     let isUDP = UInt32(frame.pointee.gso_type) == LND_GSO_UDP_L4
     kind = isUDP ? .udp : .tcp
-    let protocolNumber: UInt8 = isUDP ? 17 : 6
+    let protocolNumber = isUDP ? IPProtocol.udp : IPProtocol.tcp
     guard isUDP || isIPv4 == (UInt32(frame.pointee.gso_type) == LND_GSO_TCPV4),
-      transport <= known, checksumOffset - transport == (isUDP ? 6 : 16)
+      transport <= known,
+      checksumOffset - transport == (isUDP ? UDPField.checksum : TCPField.checksum)
     else { return nil }
 
     if isIPv4 {
-      guard transport >= network + 20, template[network] >> 4 == 4,
-        transport == network + Int(template[network] & 15) * 4,
-        template[network + 9] == protocolNumber
+      guard transport >= network + IPv4Header.encodedLength else { return nil }
+      let first = template[network + IPv4Field.versionAndLength]
+      guard first >> 4 == 4, transport == network + Int(first & 15) * 4,
+        template[network + IPv4Field.protocolNumber] == protocolNumber
       else { return nil }
-      pseudo = UInt64(cplatform_checksum(template + network + 12, 8))
+      pseudo.add(template.slice(at: network + IPv4Field.source, count: 8))
     } else {
-      guard type == 0x86dd, transport >= network + 40, template[network] >> 4 == 6,
-        transport > network + 40 || template[network + 6] == protocolNumber
+      let fixed = network + IPv6Header.encodedLength
+      guard type == EtherType.ipv6, transport >= fixed,
+        template[network + IPv6Field.version] >> 4 == 6,
+        transport > fixed || template[network + IPv6Field.nextHeader] == protocolNumber
       else { return nil }
-      pseudo = UInt64(cplatform_checksum(template + network + 8, 32))
+      pseudo.add(template.slice(at: network + IPv6Field.source, count: 32))
     }
-    pseudo &+= UInt64(UInt16(protocolNumber).bigEndian)
+    pseudo.add(UInt16(protocolNumber))
 
     if isUDP {
-      headerLength = transport + 8
+      headerLength = transport + UDPHeader.encodedLength
     } else {
-      guard transport + 20 <= known else { return nil }
-      let words = Int(template[transport + 12] >> 4)
-      guard words >= 5 else { return nil }
-      headerLength = transport + words * 4
+      guard transport + TCPHeader.minimumLength <= known else { return nil }
+      let bytes = Int(template[transport + TCPField.dataOffset] >> 4) * 4
+      guard bytes >= TCPHeader.minimumLength else { return nil }
+      headerLength = transport + bytes
     }
     guard headerLength <= known else { return nil }
     left = length - headerLength
     segmentSize = Int(frame.pointee.gso_size)
     // What a segment's length fields cannot say.
-    let counted = isIPv4 ? network : network + 40
+    let counted = isIPv4 ? network : network + IPv6Header.encodedLength
     guard headerLength - counted + min(left, segmentSize) <= 65535 else { return nil }
     payload.skip(headerLength)
   }
@@ -126,87 +132,62 @@ struct Segmenter {
   /// payload. Returns the segment's bytes and the iovecs used (`pieceMax` at
   /// most). Not to be called when `isDone`.
   mutating func next(
-    header: UnsafeMutablePointer<UInt8>, pieces: UnsafeMutablePointer<iovec>
+    header memory: UnsafeMutablePointer<UInt8>, pieces: UnsafeMutablePointer<iovec>
   ) -> (bytes: Int, pieces: Int) {
     let size = min(left, segmentSize)
     left &-= size
     isDone = left == 0
-    memcpy(header, template, headerLength)
-    var sum: UInt64 = 0
+    let header = MutableByteView(memory, count: headerLength)
+    header.store(template.prefix(headerLength), at: 0)
+    var sum: Checksum
     if kind == .checksum {
-      // The payload begins behind the field, at any parity from the start.
-      let used = payload.refer(size, into: pieces, sum: &sum)
-      let head = headerLength &- transport
-      if head & 1 != 0 { sum = UInt64(fold(sum).byteSwapped) }
-      sum &+= UInt64(cplatform_checksum(header + transport, head))
-      header.store(finished(sum), at: checksumOffset)
-      return (headerLength &+ size, used)
-    }
-
-    let transportLength = headerLength &- transport &+ size
-    if isIPv4 {
-      header.storeBE(headerLength &- network &+ size, at: network + 2)
-      let id = template.be16(network + 4) &+ UInt16(truncatingIfNeeded: index)
-      header.storeBE(Int(id), at: network + 4)
-      header.store(0, at: network + 10)
-      let ip = UInt64(cplatform_checksum(header + network, transport &- network))
-      header.store(~fold(ip), at: network + 10)
+      // The field has the sum of the pseudo header, and is added with the rest.
+      sum = Checksum()
     } else {
-      header.storeBE(headerLength &- network &- 40 &+ size, at: network + 4)
+      writeFields(to: header, payload: size)
+      sum = pseudo
+      sum.add(UInt16(truncatingIfNeeded: headerLength &- transport &+ size))
+      header.store(UInt16(0), at: checksumOffset)
     }
-    if kind == .tcp {
-      let sequence = template.be32(transport + 4) &+ index &* UInt32(segmentSize)
-      header.storeBE(Int(sequence >> 16), at: transport + 4)
-      header.storeBE(Int(sequence & 0xffff), at: transport + 6)
-      var flags = template[transport + 13]
-      if !isDone { flags &= ~0x09 }
-      if index != 0 { flags &= ~0x80 }
-      header[transport + 13] = flags
-    } else {
-      header.storeBE(transportLength, at: transport + 4)
-    }
-    header.store(0, at: checksumOffset)
+    sum.add(header.view.dropFirst(transport))
     let used = payload.refer(size, into: pieces, sum: &sum)
-    sum &+= pseudo &+ UInt64(UInt16(truncatingIfNeeded: transportLength).bigEndian)
-    // The headers' length is even, so the payload's sum needs no swap.
-    sum &+= UInt64(cplatform_checksum(header + transport, headerLength &- transport))
-    header.store(finished(sum), at: checksumOffset)
+    // 0 would mean "none" in UDP, and all ones is the same number (RFC 768).
+    header.store(sum.udpValue, at: checksumOffset)
     index &+= 1
     return (headerLength &+ size, used)
   }
 
-  /// The checksum to store; 0 would mean "none" in UDP, and -0 is the same.
-  @inline(__always) private func finished(_ sum: UInt64) -> UInt16 {
-    let value = ~fold(sum)
-    return value == 0 ? 0xffff : value
-  }
-}
-
-/// Folds a sum of 16-bit words into 16 bits (RFC 1071).
-@inline(__always) func fold(_ sum: UInt64) -> UInt16 {
-  var sum = (sum & 0xffff_ffff) &+ (sum >> 32)
-  sum = (sum & 0xffff) &+ (sum >> 16)
-  sum = (sum & 0xffff) &+ (sum >> 16)
-  return UInt16(truncatingIfNeeded: (sum & 0xffff) &+ (sum >> 16))
-}
-
-extension UnsafeMutablePointer<UInt8> {
-  @inline(__always) func be16(_ offset: Int) -> UInt16 {
-    UInt16(self[offset]) << 8 | UInt16(self[offset + 1])
-  }
-
-  @inline(__always) func be32(_ offset: Int) -> UInt32 {
-    UInt32(be16(offset)) << 16 | UInt32(be16(offset + 2))
-  }
-
-  /// Stores the low 16 bits, big-endian.
-  @inline(__always) func storeBE(_ value: Int, at offset: Int) {
-    self[offset] = UInt8(truncatingIfNeeded: value >> 8)
-    self[offset + 1] = UInt8(truncatingIfNeeded: value)
-  }
-
-  /// Stores 16 bits in the machine's order, as checksums are.
-  @inline(__always) func store(_ value: UInt16, at offset: Int) {
-    UnsafeMutableRawPointer(self + offset).storeBytes(of: value, as: UInt16.self)
+  /// What differs from segment to segment but the transport checksum.
+  @inline(__always)
+  private func writeFields(to header: MutableByteView, payload size: Int) {
+    if isIPv4 {
+      header.store(
+        UInt16(truncatingIfNeeded: headerLength &- network &+ size),
+        at: network + IPv4Field.totalLength)
+      header.store(
+        template.uint16(at: network + IPv4Field.identification)
+          &+ UInt16(truncatingIfNeeded: index), at: network + IPv4Field.identification)
+      header.store(UInt16(0), at: network + IPv4Field.checksum)
+      header.store(
+        Checksum.of(header.view.slice(at: network, count: transport &- network)),
+        at: network + IPv4Field.checksum)
+    } else {
+      header.store(
+        UInt16(truncatingIfNeeded: headerLength &- network &- IPv6Header.encodedLength &+ size),
+        at: network + IPv6Field.payloadLength)
+    }
+    if kind == .tcp {
+      header.store(
+        template.uint32(at: transport + TCPField.sequence) &+ index &* UInt32(segmentSize),
+        at: transport + TCPField.sequence)
+      var flags = TCPFlags(rawValue: template[transport + TCPField.flags])
+      if !isDone { flags.subtract([.fin, .psh]) }
+      if index != 0 { flags.remove(.cwr) }
+      header.store(flags.rawValue, at: transport + TCPField.flags)
+    } else {
+      header.store(
+        UInt16(truncatingIfNeeded: headerLength &- transport &+ size),
+        at: transport + UDPField.length)
+    }
   }
 }

@@ -2,6 +2,8 @@
 //
 // How the length before each frame of a stream is written.
 
+import Wire
+
 package enum StreamFraming: Sendable {
   /// 4 bytes, big-endian (QEMU).
   case qemu
@@ -21,7 +23,7 @@ package enum StreamFraming: Sendable {
   @inline(__always)
   func length(_ bytes: UnsafeMutablePointer<UInt8>, at offset: Int) -> UInt32 {
     switch self {
-    case .qemu: bytes.be32(offset)
+    case .qemu: ByteView(bytes + offset, count: size).uint32(at: 0)
     case .hyperkit: UInt32(bytes[offset]) | UInt32(bytes[offset &+ 1]) << 8
     }
   }
@@ -31,8 +33,7 @@ package enum StreamFraming: Sendable {
   func store(_ length: Int, to bytes: UnsafeMutablePointer<UInt8>) {
     switch self {
     case .qemu:
-      bytes.storeBE(length >> 16, at: 0)
-      bytes.storeBE(length, at: 2)
+      MutableByteView(bytes, count: size).store(UInt32(truncatingIfNeeded: length), at: 0)
     case .hyperkit:
       bytes[0] = UInt8(truncatingIfNeeded: length)
       bytes[1] = UInt8(truncatingIfNeeded: length >> 8)

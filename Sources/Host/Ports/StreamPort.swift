@@ -22,6 +22,7 @@
 
 import Platform
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc
@@ -195,8 +196,12 @@ package final class StreamPort: Port {
         let length = framing.length(buffer, at: at)
         let data = UnsafePointer(buffer + at + size)
         at &+= size &+ Int(length)
-        guard length >= 14, length <= LND_FRAME_MAX else {
-          if length < 14 { counters.rxRunt &+= 1 } else { counters.rxOversize &+= 1 }
+        guard length >= EthernetHeader.encodedLength, length <= LND_FRAME_MAX else {
+          if length < EthernetHeader.encodedLength {
+            counters.rxRunt &+= 1
+          } else {
+            counters.rxOversize &+= 1
+          }
           continue
         }
         frames[count] = lnd_frame(

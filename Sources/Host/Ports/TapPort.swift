@@ -13,6 +13,7 @@
 // Thread: loop only.
 
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc
@@ -91,7 +92,7 @@ package final class TapPort: Port {
       reads &+= 1
       if reads == 2 { expectLone(false) }
       let length = n &- header
-      guard length >= 14 else {
+      guard length >= EthernetHeader.encodedLength else {
         counters.rxRunt &+= 1
         continue
       }

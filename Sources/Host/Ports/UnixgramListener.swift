@@ -17,6 +17,7 @@
 import CPlatform
 import Platform
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc
@@ -166,7 +167,7 @@ package final class UnixgramListener {
     }
     let hash = Self.hash(bytes, count)
     if let port = known(hash, bytes, count) { return port }
-    guard memory.received[i].length >= 14 || isHello(i) else {
+    guard memory.received[i].length >= EthernetHeader.encodedLength || isHello(i) else {
       counters.rxRunt &+= 1
       return nil
     }

@@ -8,6 +8,7 @@
 //   10 num_buffers
 
 import PluginAPI
+import Wire
 
 enum VnetHeader {
   static let size = 12
@@ -33,7 +34,9 @@ enum VnetHeader {
     }
     let start = Int(raw.loadUnaligned(fromByteOffset: 6, as: UInt16.self))
     let offset = Int(raw.loadUnaligned(fromByteOffset: 8, as: UInt16.self))
-    guard start >= 14, start &+ offset &+ 2 <= length else { return false }
+    guard start >= EthernetHeader.encodedLength, start &+ offset &+ 2 <= length else {
+      return false
+    }
     // A sum that is left to the device was never on a wire that could break it.
     frame.pointee.flags = LND_FRAME_NEEDS_CSUM | LND_FRAME_CSUM_VALID
     frame.pointee.csum_start = UInt16(truncatingIfNeeded: start)
@@ -45,9 +48,9 @@ enum VnetHeader {
     let headers: Int
     switch UInt32(type) {
     case LND_GSO_TCPV4, LND_GSO_TCPV6:
-      guard start &+ 20 <= length else { return false }
-      headers = start &+ Int(data[start &+ 12] >> 4) &* 4
-    case LND_GSO_UDP_L4: headers = start &+ 8
+      guard start &+ TCPHeader.minimumLength <= length else { return false }
+      headers = start &+ Int(data[start &+ TCPField.dataOffset] >> 4) &* 4
+    case LND_GSO_UDP_L4: headers = start &+ UDPHeader.encodedLength
     default: return false
     }
     let segment = raw.loadUnaligned(fromByteOffset: 4, as: UInt16.self)

@@ -50,6 +50,7 @@ final class DNSService: DNSPluginOwner {
     self.answerPlugin = answerPlugin
     self.answerRequest = answerRequest
     broker.hasPlugin = plugin != nil
+    broker.pluginKnowsSpecialNames = plugin?.knowsSpecialNames ?? false
     plugin?.owner = self
   }
 
@@ -61,6 +62,7 @@ final class DNSService: DNSPluginOwner {
     broker.policy = policy
     plugin.owner = self
     broker.hasPlugin = true
+    broker.pluginKnowsSpecialNames = plugin.knowsSpecialNames
     flushCache()
     for question in before?.surrender() ?? [] {
       plugin.resolve(

@@ -56,6 +56,8 @@ final class GuestPorts {
   let capture = Capture()
   /// Of a network whose guests have a macvtap each.
   private(set) var cards: CardWires?
+  /// See `checkLinks`.
+  var refusedLinks: UInt64 = 0
 
   init(
     plugin: NetworkPlugin, reactor: Reactor, log: HostLog, journal: UnsafeMutableRawPointer?,
@@ -119,7 +121,10 @@ final class GuestPorts {
     port.capture = capture.isActive && !entry.isUplink ? capture : nil
     entries[port.id] = entry
     do throws(HostError) {
-      if !entry.isUplink { try plugin.attach(port) }
+      if !entry.isUplink {
+        try checkLinks()
+        try plugin.attach(port)
+      }
       // Until it has a card: the switch leads nowhere.
       if cards != nil { port.receiver = .discard }
       entry.attached = true

@@ -52,6 +52,7 @@ package struct HostLog: Sendable {
 
   package let minimum: Level
   private let fd: Int32
+  private let budget = LogBudget()
 
   package init(minimum: Level = .info, fd: Int32 = 2) {
     self.minimum = minimum
@@ -67,11 +68,20 @@ package struct HostLog: Sendable {
     write(.debug, component, text())
   }
 
-  /// Control characters become spaces: a line is a line.
+  /// Control characters become spaces: a line is a line. One that there were too many of (`LogBudget`) is left out.
   package func write(_ level: Level, _ component: String, _ text: String) {
-    guard level >= minimum else { return }
+    guard level >= minimum,
+      let leftOut = budget.admit(component, text, now: MonotonicClock.now())
+    else { return }
     var line = Array("\(WallClock.timestamp()) \(level.label) \(component): ".utf8)
-    for byte in text.utf8.prefix(Self.maximumLength) { line.append(byte < 0x20 ? 0x20 : byte) }
+    if leftOut > 0 { line += "(\(leftOut) such lines were left out) ".utf8 }
+    var before: UInt8 = 0
+    for byte in text.utf8.prefix(Self.maximumLength) {
+      // U+0080 to U+009F, the second byte of two: terminals take U+009B for ESC [.
+      let isC1 = before == 0xc2 && byte < 0xa0
+      line.append(byte < 0x20 || byte == 0x7f ? 0x20 : isC1 ? 0xbf : byte)
+      before = byte
+    }
     line.append(0x0a)
     // A log that cannot be written has nowhere to say so.
     _ = Files.writeIfReady(fd, line)

@@ -9,6 +9,7 @@
 // affair. Thread: loop only.
 
 import PluginAPI
+import Wire
 
 extension AddressGuard {
   enum Verdict {
@@ -45,52 +46,48 @@ extension AddressGuard {
     _ frame: UnsafePointer<lnd_frame>, _ data: UnsafePointer<UInt8>,
     _ vouched: UnsafeMutablePointer<Vouched>
   ) -> Verdict {
-    let type = UnsafeRawPointer(data).loadUnaligned(fromByteOffset: 12, as: UInt16.self)
-    return switch UInt16(bigEndian: type) {
-    case 0x0800, 0x0806, 0x86dd, 0x8100, 0x88a8, 0..<0x0600:
-      inspect(UInt16(bigEndian: type), data, Int(frame.pointee.length), vouched)
+    let bytes = ByteView(data, count: Int(frame.pointee.length))
+    let type = bytes.uint16(at: EthernetField.etherType)
+    return switch type {
+    case EtherType.ipv4, EtherType.arp, EtherType.ipv6, EtherType.vlan, EtherType.providerVLAN,
+      0..<EtherType.first:
+      inspect(type, bytes, vouched)
     default: .pass
     }
   }
 
   private func inspect(
-    _ outer: UInt16, _ data: UnsafePointer<UInt8>, _ length: Int,
-    _ vouched: UnsafeMutablePointer<Vouched>
+    _ outer: UInt16, _ frame: ByteView, _ vouched: UnsafeMutablePointer<Vouched>
   ) -> Verdict {
-    let raw = UnsafeRawPointer(data)
     var type = outer
-    var at = 14
-    while type == 0x8100 || type == 0x88a8 {
-      guard at + 4 <= length else { return .pass }
-      if UInt16(data[at]) << 8 & 0x0f00 | UInt16(data[at + 1]) != 0 { return .pass }
-      if at >= 14 + 4 * Self.headerLimit { return .overlong }
-      type = UInt16(bigEndian: raw.loadUnaligned(fromByteOffset: at + 2, as: UInt16.self))
-      at += 4
+    var packet = frame.dropFirst(EthernetHeader.encodedLength)
+    var tags = 0
+    while EtherType.isTag(type) {
+      guard packet.count >= VLANTag.encodedLength else { return .pass }
+      // Behind a tag's own type, which is read already: its control information and the next type.
+      if packet.uint16(at: VLANTag.control - 2) & VLANTag.identifierMask != 0 { return .pass }
+      if tags == Self.headerLimit { return .overlong }
+      tags += 1
+      type = packet.uint16(at: VLANTag.etherType - 2)
+      packet = packet.dropFirst(VLANTag.encodedLength)
     }
-    // A length: LLC, perhaps with a SNAP header for an Ethernet type.
-    if type < 0x0600, at + 8 <= length {
-      let header = raw.loadUnaligned(fromByteOffset: at, as: UInt64.self).bigEndian
-      if header >> 16 == 0xaaaa_0300_0000 {
-        type = UInt16(truncatingIfNeeded: header)
-        at += 8
-      }
+    if type < EtherType.first, let encapsulated = SNAPHeader.etherType(packet) {
+      type = encapsulated
+      packet = packet.dropFirst(SNAPHeader.encodedLength)
     }
-    let source = UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 4, as: UInt64.self))
-    let mac = source & 0xffff_ffff_ffff
+    let mac = frame.macAddress(at: EthernetField.source).rawValue
     switch type {
-    case 0x0806: return inspectARP(raw + at, length - at, mac)
-    case 0x0800: return inspectIPv4(raw + at, length - at, mac, vouched)
-    case 0x86dd: return servesDHCP ? inspectIPv6(raw + at, length - at) : .pass
+    case EtherType.arp: return inspectARP(packet, mac)
+    case EtherType.ipv4: return inspectIPv4(packet, mac, vouched)
+    case EtherType.ipv6: return servesDHCP ? inspectIPv6(packet) : .pass
     default: return .pass
     }
   }
 
-  private func inspectARP(_ packet: UnsafeRawPointer, _ length: Int, _ mac: UInt64) -> Verdict {
-    guard length >= 28 else { return .pass }
-    // Sender's Ethernet address at 8, its IP address at 14.
-    let hardware = UInt64(bigEndian: packet.loadUnaligned(fromByteOffset: 6, as: UInt64.self))
-    let sender = hardware & 0xffff_ffff_ffff
-    let address = UInt32(bigEndian: packet.loadUnaligned(fromByteOffset: 14, as: UInt32.self))
+  private func inspectARP(_ packet: ByteView, _ mac: UInt64) -> Verdict {
+    guard packet.count >= ARPHeader.encodedLength else { return .pass }
+    let sender = packet.macAddress(at: ARPField.senderMAC).rawValue
+    let address = packet.uint32(at: ARPField.senderIP)
     guard let owner = station(of: address) else { return .pass }
     guard sender == mac else { return .arp(address: address) }
     if mac == owner { return .pass }
@@ -100,69 +97,77 @@ extension AddressGuard {
 
   @inline(__always)
   private func inspectIPv4(
-    _ packet: UnsafeRawPointer, _ length: Int, _ mac: UInt64,
-    _ vouched: UnsafeMutablePointer<Vouched>
+    _ packet: ByteView, _ mac: UInt64, _ vouched: UnsafeMutablePointer<Vouched>
   ) -> Verdict {
-    guard length >= 20 else { return .pass }
-    let address = UInt32(bigEndian: packet.loadUnaligned(fromByteOffset: 12, as: UInt32.self))
+    guard packet.count >= IPv4Header.encodedLength else { return .pass }
+    let address = packet.uint32(at: IPv4Field.source)
     if address != vouched.pointee.address || mac != vouched.pointee.mac
       || revision != vouched.pointee.revision
     {
       if let owner = station(of: address), owner != mac {
-        return servesDHCP && isUDP(packet, length, to: 67)
+        return servesDHCP && isUDP(packet, to: UDPPort.dhcpServer)
           ? .client(address: address, owner: owner) : .source(address: address, owner: owner)
       }
       vouched.pointee = Vouched(mac: mac, address: address, revision: revision)
     }
-    return servesDHCP && isUDP(packet, length, to: 68) ? .dhcp : .pass
+    return servesDHCP && isUDP(packet, to: UDPPort.dhcpClient) ? .dhcp : .pass
   }
 
-  /// UDP to the port of DHCP servers (67) or clients (68), in a first fragment or a whole packet.
+  /// UDP to a port, in a first fragment or a whole packet.
   @inline(__always)
-  private func isUDP(_ packet: UnsafeRawPointer, _ length: Int, to port: UInt8) -> Bool {
-    let bytes = packet.assumingMemoryBound(to: UInt8.self)
-    guard bytes[9] == 17 else { return false }
-    let header = Int(bytes[0] & 0x0f) * 4
-    let fragment = Int(bytes[6] & 0x1f) << 8 | Int(bytes[7])
-    guard header >= 20, fragment == 0, length >= header + 4 else { return false }
-    return bytes[header + 2] == 0 && bytes[header + 3] == port
+  private func isUDP(_ packet: ByteView, to port: UInt16) -> Bool {
+    guard packet[IPv4Field.protocolNumber] == IPProtocol.udp else { return false }
+    let header = Int(packet[IPv4Field.versionAndLength] & 0x0f) * 4
+    guard header >= IPv4Header.encodedLength,
+      packet.uint16(at: IPv4Field.fragment) & IPv4FragmentBits.offset == 0,
+      packet.count >= header + UDPField.length
+    else { return false }
+    return packet.uint16(at: header + UDPField.destinationPort) == port
   }
 
   /// Follows the headers to what the packet is about.
-  private func inspectIPv6(_ packet: UnsafeRawPointer, _ length: Int) -> Verdict {
-    guard length >= 40 else { return .pass }
-    let bytes = packet.assumingMemoryBound(to: UInt8.self)
-    var next = bytes[6]
-    var at = 40
+  private func inspectIPv6(_ packet: ByteView) -> Verdict {
+    guard packet.count >= IPv6Header.encodedLength else { return .pass }
+    var next = packet[IPv6Field.nextHeader]
+    var rest = packet.dropFirst(IPv6Header.encodedLength)
     var isFragment = false
     for _ in 0..<Self.headerLimit {
       switch next {
-      case 0, 43, 44, 51, 60, 135: break
-      default: return lastHeader(next, bytes + at, length - at)
+      case IPProtocol.hopByHop, IPProtocol.routing, IPProtocol.fragment, IPProtocol.authentication,
+        IPProtocol.destinationOptions, IPProtocol.mobility:
+        break
+      default: return lastHeader(next, rest)
       }
       // What is beyond the frame's end is in another fragment, or nowhere.
-      guard at + 8 <= length else { return isFragment ? .overlong : .pass }
-      let units = Int(bytes[at + 1])
-      switch next {
-      case 44:
-        guard Int(bytes[at + 2]) << 8 | Int(bytes[at + 3] & 0xf8) == 0 else { return .pass }
-        isFragment = true
-        (next, at) = (bytes[at], at + 8)
-      case 51: (next, at) = (bytes[at], at + (units + 2) * 4)
-      default: (next, at) = (bytes[at], at + (units + 1) * 8)
+      guard rest.count >= IPv6ExtensionField.minimumLength else {
+        return isFragment ? .overlong : .pass
       }
-      guard at < length else { return isFragment ? .overlong : .pass }
+      let units = Int(rest[IPv6ExtensionField.length])
+      let length: Int
+      switch next {
+      case IPProtocol.fragment:
+        guard
+          rest.uint16(at: IPv6ExtensionField.fragment) & IPv6ExtensionField.fragmentOffsetMask == 0
+        else { return .pass }
+        isFragment = true
+        length = IPv6ExtensionField.minimumLength
+      case IPProtocol.authentication: length = (units + 2) * 4
+      default: length = (units + 1) * 8
+      }
+      next = rest[IPv6ExtensionField.nextHeader]
+      guard length < rest.count else { return isFragment ? .overlong : .pass }
+      rest = rest.dropFirst(length)
     }
     return .overlong
   }
 
-  private func lastHeader(
-    _ next: UInt8, _ bytes: UnsafePointer<UInt8>, _ length: Int
-  ) -> Verdict {
+  private func lastHeader(_ next: UInt8, _ rest: ByteView) -> Verdict {
     switch next {
-    case 58: length > 0 && bytes[0] == 134 ? .router : .pass
-    // To the port of DHCPv6 clients.
-    case 17: length >= 4 && bytes[2] == 2 && bytes[3] == 34 ? .dhcp : .pass
+    case IPProtocol.icmpV6:
+      rest.count > 0 && rest[ICMPField.type] == ICMPv6Type.routerAdvertisement ? .router : .pass
+    case IPProtocol.udp:
+      rest.count >= UDPField.length
+        && rest.uint16(at: UDPField.destinationPort) == UDPPort.dhcpV6Client ? .dhcp : .pass
     default: .pass
     }
   }

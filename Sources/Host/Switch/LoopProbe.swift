@@ -10,14 +10,16 @@
 // Costs the way of a frame nothing but a comparison of group addresses. Thread: loop only.
 
 import PluginAPI
+import Wire
 
 struct LoopProbe {
   /// First byte highest.
   static let address: UInt64 = 0xcf00_0000_0000
   static let interval: UInt64 = 1_000_000_000
-  private static let length = 60
-  /// Destination, source, type; skip count 0, function 1, receipt 0: all of the protocol little-endian.
-  private static let header = 14 + 6
+  /// Offsets of the protocol's own fields: skip count, function, receipt, all little-endian; then data.
+  private static let function = EthernetHeader.encodedLength + 2
+  private static let data = EthernetHeader.encodedLength + 6
+  private static let reply: UInt16 = 1
 
   /// The uplink that it goes out of; 0: none.
   var uplink: lnd_port = 0
@@ -28,17 +30,20 @@ struct LoopProbe {
 
   /// Calls `body` with the frame.
   func withFrame(_ body: (UnsafePointer<lnd_frame>) -> Void) {
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.length) { bytes in
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: EthernetHeader.shortestFrame) { bytes in
       guard let base = bytes.baseAddress else { return }
       bytes.initialize(repeating: 0)
-      Self.store(Self.address, 6, at: base)
-      // Of a unicast address that is nobody's: locally administered.
-      Self.store(0x02 << 40 | secret >> 24, 6, at: base + 6)
-      Self.store(0x9000_0000_0100, 6, at: base + 12)
-      Self.store(secret, 8, at: base + Self.header)
+      let out = MutableByteView(base, count: bytes.count)
+      EthernetHeader(
+        destination: MACAddress(Self.address),
+        // A unicast address that is nobody's: locally administered.
+        source: MACAddress(0x02 << 40 | secret >> 24), etherType: EtherType.loopback
+      ).emit(into: out)
+      out.store(Self.reply.byteSwapped, at: Self.function)
+      out.store(secret, at: Self.data)
       var frame = lnd_frame()
       frame.data = UnsafePointer(base)
-      frame.length = UInt32(Self.length)
+      frame.length = UInt32(bytes.count)
       frame.flags = LND_FRAME_CSUM_VALID
       body(&frame)
     }
@@ -47,16 +52,11 @@ struct LoopProbe {
   /// Whether a frame to the group is this switch's own.
   func isOwn(_ frame: UnsafePointer<lnd_frame>) -> Bool {
     guard let data = frame.pointee.data, frame.pointee.flags & LND_FRAME_SLICES == 0,
-      Int(frame.pointee.length) >= Self.header + 8
+      Int(frame.pointee.length) >= Self.data + 8
     else { return false }
-    let raw = UnsafeRawPointer(data)
-    return raw.loadUnaligned(fromByteOffset: 12, as: UInt16.self).bigEndian == 0x9000
-      && raw.loadUnaligned(fromByteOffset: Self.header, as: UInt64.self).bigEndian == secret
-  }
-
-  /// The low bytes of a number, highest first.
-  private static func store(_ value: UInt64, _ count: Int, at: UnsafeMutablePointer<UInt8>) {
-    for i in 0..<count { at[i] = UInt8(truncatingIfNeeded: value >> UInt64(8 * (count - 1 - i))) }
+    let bytes = ByteView(data, count: Int(frame.pointee.length))
+    return bytes.uint16(at: EthernetField.etherType) == EtherType.loopback
+      && bytes.uint64(at: Self.data) == secret
   }
 }
 

@@ -5,6 +5,7 @@
 // keeps its address; one that was moved elsewhere does not. Thread: loop only, and seldom.
 
 import PluginAPI
+import Wire
 
 extension Switch {
   /// False when there is nothing to ask it: nobody knows its IP address or one to ask from.
@@ -23,27 +24,22 @@ extension Switch {
     for target: UInt32, to destination: UInt64, from mac: UInt64, at address: UInt32,
     _ body: (UnsafePointer<lnd_frame>) -> Void
   ) {
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 60) { frame in
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: EthernetHeader.shortestFrame) { frame in
       guard let base = frame.baseAddress else { return }
       frame.initialize(repeating: 0)
-      store(destination, 6, at: base)
-      store(mac, 6, at: base + 6)
-      // ARP, Ethernet, IPv4, their lengths, a request.
-      store(0x0806_0001_0800_0604, 8, at: base + 12)
-      store(1, 2, at: base + 20)
-      store(mac, 6, at: base + 22)
-      store(UInt64(address), 4, at: base + 28)
-      store(UInt64(target), 4, at: base + 38)
+      let out = MutableByteView(base, count: frame.count)
+      EthernetHeader(
+        destination: MACAddress(destination), source: MACAddress(mac), etherType: EtherType.arp
+      ).emit(into: out)
+      ARPHeader(
+        operation: ARPHeader.request, senderMAC: MACAddress(mac), senderIP: IPAddress(v4: address),
+        targetMAC: .zero, targetIP: IPAddress(v4: target)
+      ).emit(into: out.dropFirst(EthernetHeader.encodedLength))
       var item = lnd_frame()
       item.data = UnsafePointer(base)
-      item.length = 60
+      item.length = UInt32(frame.count)
       item.flags = LND_FRAME_CSUM_VALID
       body(&item)
     }
-  }
-
-  /// The low bytes of a number, highest first.
-  private static func store(_ value: UInt64, _ count: Int, at: UnsafeMutablePointer<UInt8>) {
-    for i in 0..<count { at[i] = UInt8(truncatingIfNeeded: value >> UInt64(8 * (count - 1 - i))) }
   }
 }

@@ -4,6 +4,7 @@
 // retain per frame.
 
 import PluginAPI
+import Wire
 
 extension Switch {
   /// Where a frame goes: the index of a port, or one of these.
@@ -117,10 +118,11 @@ extension Switch {
     if frame.pointee.flags & LND_FRAME_SLICES == 0 {
       return classify(data, MACTable.plugin, now, &last)
     }
-    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 14) { head in
+    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: EthernetHeader.encodedLength) {
+      head in
       guard let base = head.baseAddress else { return Target.drop }
       var reader = PieceReader(frame)
-      reader.copy(14, into: base)
+      reader.copy(EthernetHeader.encodedLength, into: base)
       return classify(UnsafePointer(base), MACTable.plugin, now, &last)
     }
   }
@@ -130,11 +132,10 @@ extension Switch {
   private func classify(
     _ frame: UnsafePointer<UInt8>, _ from: Int32, _ now: UInt32, _ last: inout Last
   ) -> Int32 {
-    let raw = UnsafeRawPointer(frame)
-    let first = UInt64(bigEndian: raw.loadUnaligned(as: UInt64.self))
-    let second = raw.loadUnaligned(fromByteOffset: 8, as: UInt32.self).bigEndian
-    let destination = first >> 16
-    let source = (first & 0xffff) << 32 | UInt64(second)
+    let addresses = EthernetPacket.addresses(
+      ByteView(frame, count: EthernetHeader.encodedLength))
+    let destination = addresses.destination.rawValue
+    let source = addresses.source.rawValue
     if source != last.source {
       guard learn(source, from, now) else {
         last.source = .max
@@ -151,7 +152,7 @@ extension Switch {
 
   private func learn(_ source: UInt64, _ from: Int32, _ now: UInt32) -> Bool {
     // A group address sends nothing, nor does the address of all zeros.
-    if source & 0x0100_0000_0000 != 0 || source == 0 {
+    guard MACAddress(source).isUnicast else {
       counters.filtered &+= 1
       return false
     }
@@ -240,8 +241,8 @@ extension Switch {
   }
 
   private func lookUp(_ destination: UInt64, _ from: Int32, _ now: UInt32) -> Int32 {
-    if destination & 0x0100_0000_0000 != 0 {
-      if destination & ~0xf == 0x0180_c200_0000 { return Target.drop }
+    if MACAddress(destination).isMulticast {
+      if MACAddress(destination).isBridgeGroup { return Target.drop }
       return destination == LoopProbe.address && from != MACTable.plugin
         ? Target.probe : Target.flood
     }

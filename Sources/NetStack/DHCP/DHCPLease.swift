@@ -3,6 +3,8 @@
 // Who has which address: the server's bindings (RFC 2131 §2.1), at most one for
 // each address of the pool, so that no guest can make the table grow.
 
+import Wire
+
 /// What identifies a client (RFC 2131 §4.2): its client identifier (option 61) if it
 /// sends one, otherwise its hardware address.
 package struct DHCPClient: Hashable, Sendable {

@@ -3,6 +3,8 @@
 // A DHCP message (RFC 2131 §2). Reading copies: it is a cold path, and the options
 // may lie in three places.
 
+import Wire
+
 private enum Field {
   static let operation = 0
   static let hardwareType = 1

@@ -6,6 +6,8 @@
 //
 // Cold path: a handful of messages per guest, so plain arrays.
 
+import Wire
+
 /// Option codes that client and server use here.
 package enum DHCPOptionCode {
   package static let pad: UInt8 = 0

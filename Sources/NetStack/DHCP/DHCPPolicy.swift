@@ -2,6 +2,8 @@
 //
 // Which addresses a DHCP server has to give, and to whom.
 
+import Wire
+
 package enum DHCPPolicy: Sendable {
   /// The one guest of an isolated link has this address, whatever it calls itself: a boot
   /// loader, its kernel and its system are three clients to DHCP, but the same guest.

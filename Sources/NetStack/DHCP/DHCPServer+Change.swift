@@ -5,6 +5,8 @@
 // There may be several there, a bridge in the guest: none takes another's lease while that
 // answers for it, nor when it has one itself. What the configuration keeps for a station stays.
 
+import Wire
+
 extension DHCPServer {
   /// Whether a lease is one of the client's guest, and may become the client's.
   private func mayFollow(_ address: IPAddress, _ client: DHCPClient, now: UInt64) -> Bool {

@@ -2,6 +2,8 @@
 //
 // How the DHCP server chooses addresses and keeps its bindings (RFC 2131 §4.2, §4.3.1).
 
+import Wire
+
 extension DHCPServer {
   /// The bindings that hold at this time, by address.
   package func leases(now: UInt64) -> [DHCPLease] { table.leases.filter { $0.isLive(now) } }

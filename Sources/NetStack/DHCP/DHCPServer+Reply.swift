@@ -2,6 +2,8 @@
 //
 // What the DHCP server's answers say (RFC 2131 table 3) and where they go (§4.1).
 
+import Wire
+
 /// An answer and its addressee.
 package struct DHCPReply: Hashable, Sendable {
   package var message: DHCPMessage

@@ -6,6 +6,8 @@
 //
 // Loop thread of the network; cold path.
 
+import Wire
+
 package struct DHCPServer {
   package struct Configuration: Sendable {
     /// The server's identifier and source address.

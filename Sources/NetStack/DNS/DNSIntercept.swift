@@ -15,6 +15,7 @@
 // Loop thread only.
 
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc

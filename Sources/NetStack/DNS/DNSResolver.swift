@@ -4,6 +4,7 @@
 // complete once. Loop thread only.
 
 import PluginAPI
+import Wire
 
 /// Hands DNS messages to the network's DNS plugin, through the host.
 package struct DNSResolver {

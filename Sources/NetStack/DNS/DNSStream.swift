@@ -6,6 +6,7 @@
 // than it is answered, or that does not read, is not read from. Loop thread only.
 
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc

@@ -6,6 +6,7 @@
 // TCP tells what became of a flow by its owner; here that is a number of ours. Loop thread only.
 
 import PluginAPI
+import Wire
 
 /// Why the guest did not accept.
 enum ConnectFailure {

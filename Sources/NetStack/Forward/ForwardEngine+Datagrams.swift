@@ -6,6 +6,7 @@
 //   guest ──► that remote endpoint ──► C, from the address C spoke to (IP_PKTINFO)
 
 import PluginAPI
+import Wire
 
 extension ForwardEngine {
   private static let rounds = 4

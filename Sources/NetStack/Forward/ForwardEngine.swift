@@ -12,6 +12,7 @@
 
 import Platform
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc

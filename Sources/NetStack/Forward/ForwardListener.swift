@@ -5,6 +5,7 @@
 
 import Platform
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc

@@ -4,6 +4,8 @@
 // answers find their way back to the right one. Bounded; of the forward with the most the one that
 // was silent longest makes room. Loop thread only.
 
+import Wire
+
 /// A client of a UDP forward.
 struct UDPForwardClient: UseListed {
   /// The guest's endpoint, and the client as the guest knows it.

@@ -2,6 +2,8 @@
 //
 // A piece of a datagram, in terms that both families share.
 
+import Wire
+
 /// A fragment as the reassembler takes it; borrowed from the packet.
 package struct Fragment {
   /// Which datagram it is a piece of (RFC 791 §3.2; RFC 8200 §4.5 leaves out the protocol,

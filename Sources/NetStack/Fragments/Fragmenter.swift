@@ -3,6 +3,8 @@
 // Cuts an IPv4 datagram into fragments that fit a link (RFC 791 §3.2). Whether it may be
 // cut (Don't Fragment) is the caller's question.
 
+import Wire
+
 /// The fragments' headers and parts of the payload, one after the other, without memory.
 package struct Fragmenter {
   private let header: IPv4Header

@@ -11,6 +11,8 @@
 //
 // Loop thread. Time is passed in; the owner asks for `nextDeadline`.
 
+import Wire
+
 /// Memory of the unfinished datagrams of all guests of a stack.
 package final class FragmentBudget {
   package let limit: Int

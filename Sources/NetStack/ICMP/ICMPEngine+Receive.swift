@@ -3,6 +3,7 @@
 // From ping sockets to the guest: replies, and errors about requests.
 
 import PluginAPI
+import Wire
 
 extension ICMPEngine {
   func onEvent(_ token: EventToken, _ events: UInt32) {

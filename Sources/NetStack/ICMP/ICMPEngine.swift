@@ -11,6 +11,7 @@
 // them, so traceroute works. Loop thread only.
 
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc

@@ -4,6 +4,8 @@
 // error queue as a value. The queue's payload is the start of the datagram at
 // fault, its name is where that datagram went.
 
+import Wire
+
 #if canImport(Glibc)
   import Glibc
 #else

@@ -4,6 +4,8 @@
 // because its macros do not exist in Swift. Lengths in what is read come from
 // the kernel and are checked all the same.
 
+import Wire
+
 #if canImport(Glibc)
   import Glibc
 #else

@@ -5,6 +5,8 @@
 // overlaps and holes a matter of a few bit operations, with no list that could be made long
 // (RFC 815 has holes as a list).
 
+import Wire
+
 struct DatagramBuffer: BitwiseCopyable {
   /// Room for an IPv4 header with options, in front of the payload.
   static let headerRoom = 64

@@ -5,6 +5,7 @@
 // reserved; only pages that were ever filled are memory. Loop thread only.
 
 import Platform
+import Wire
 
 #if canImport(Glibc)
   import Glibc

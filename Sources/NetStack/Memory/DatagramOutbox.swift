@@ -7,6 +7,7 @@
 // before the callback returns. Loop thread only.
 
 import Platform
+import Wire
 
 #if canImport(Glibc)
   import Glibc

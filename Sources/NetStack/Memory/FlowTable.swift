@@ -8,6 +8,7 @@
 // the cost does not drift. Loop thread only.
 
 import CPlatform
+import Wire
 
 /// What tells flows apart: the guest's side and the far side, of any family.
 package struct FlowKey: BitwiseCopyable, Equatable {

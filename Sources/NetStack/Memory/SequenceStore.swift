@@ -8,6 +8,7 @@
 // only while the stream holds bytes; an idle flow has 4 bytes of buffer state. Loop thread only.
 
 import PluginAPI
+import Wire
 
 /// The chunks of one stream.
 struct ChunkTable: BitwiseCopyable {

@@ -35,9 +35,8 @@ package struct DescriptorBudget: Equatable, Sendable {
   }
 
   /// What a user can do who needs more; the process has taken all that it may have (its hard limit) by itself.
-  static let remedy =
-    "start lima-netd with a higher hard limit of open files (`ulimit -n`, LimitNOFILE= of a unit; see `lima-netd doctor`)"
+  static let remedy = DescriptorReserve.remedy
 
-  /// Descriptors that are kept for others of `limit`: a quarter, up to 1024.
-  package static func reserve(of limit: Int) -> Int { min(1024, max(64, limit / 4)) }
+  /// Descriptors that are kept for others of `limit`.
+  package static func reserve(of limit: Int) -> Int { DescriptorReserve.size(of: limit) }
 }

@@ -3,6 +3,8 @@
 // How many connections lead to each remote endpoint, of all guests and of each: the kernel has only
 // so many local ports for one. O(1). Loop thread only.
 
+import Wire
+
 /// See the head of this file.
 struct Destinations: ~Copyable {
   private struct Count: BitwiseCopyable {

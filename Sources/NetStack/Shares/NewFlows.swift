@@ -13,6 +13,8 @@
 // so many packets of so many bytes, shared by dynamic thresholds; what finds no place is dropped, as
 // at every full queue. Loop thread only.
 
+import Wire
+
 /// See the head of this file.
 final class NewFlows {
   /// Packets that wait, and the longest one that may.

@@ -7,6 +7,8 @@
 // and, as far as they are known to be one guest's, its Ethernet addresses make no difference.
 // Trivial, in ShareTable's Slab. Loop thread only.
 
+import Wire
+
 /// See the head of this file.
 package struct Share: BitwiseCopyable {
   /// First, for FlowTable: the link, and the guest in `guest`.

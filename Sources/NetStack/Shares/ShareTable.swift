@@ -15,6 +15,7 @@
 // guest when nothing is held there. Loop thread only.
 
 import PluginAPI
+import Wire
 
 /// See the head of this file. Shares are known by index.
 package final class ShareTable {

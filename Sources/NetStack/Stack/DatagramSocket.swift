@@ -8,6 +8,7 @@
 // Fragment belongs to the socket. Loop thread only.
 
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc

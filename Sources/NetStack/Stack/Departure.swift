@@ -4,7 +4,7 @@
 /// millisecond. The end of each takes some system calls, and a guest may have had thousands; meanwhile
 /// the loop belongs to other guests. All engines together have one for each end of a link.
 struct Departure {
-  /// Sockets that are closed in the turn in which the guest goes.
+  /// Sockets that are closed in the turn in which the guest goes; a socket with much behind it counts as several.
   private var atOnce: Int
   /// The others, up to now.
   private var later = 0
@@ -14,15 +14,16 @@ struct Departure {
   init(atOnce: Int = 256) { self.atOnce = atOnce }
 
   /// Whether the next socket is closed now; otherwise it has `delay`.
-  mutating func endsNow() -> Bool {
+  /// - Parameter cost: of its end, in sockets with nothing behind them.
+  mutating func endsNow(cost: Int = 1) -> Bool {
     guard atOnce > 0 else { return false }
-    atOnce -= 1
+    atOnce -= cost
     return true
   }
 
   /// When the next one is closed, after now. Nanoseconds.
-  mutating func delay() -> UInt64 {
-    later += 1
+  mutating func delay(cost: Int = 1) -> UInt64 {
+    later += cost
     return UInt64(1 + later / Self.perMillisecond) &* 1_000_000
   }
 }

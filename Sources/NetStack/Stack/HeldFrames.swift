@@ -9,6 +9,7 @@
 // link is full, and given back when it is not. Loop thread only.
 
 import PluginAPI
+import Wire
 
 /// What a frame is to the queue of a link that is full.
 enum FrameUrgency: UInt8 {
@@ -66,7 +67,7 @@ struct HeldFrames: ~Copyable {
       }
     }
     if isShared {
-      let mac = ByteView(bytes, count: length).macAddress(at: 0)
+      let mac = ByteView(bytes, count: length).macAddress(at: EthernetField.destination)
       guard bytesHeld(for: mac, urgency) + size <= limit / 4 else { return false }
     }
     var record = Record(frame: frame, urgency: urgency.rawValue)
@@ -84,7 +85,9 @@ struct HeldFrames: ~Copyable {
     var sum = 0
     forEach { frame, itsUrgency in
       guard itsUrgency == urgency, let data = frame.data else { return }
-      guard ByteView(data, count: Int(frame.length)).macAddress(at: 0) == mac else { return }
+      guard
+        ByteView(data, count: Int(frame.length)).macAddress(at: EthernetField.destination) == mac
+      else { return }
       sum += (MemoryLayout<Record>.stride + Int(frame.length) + 15) & ~15
     }
     return sum

@@ -2,6 +2,8 @@
 //
 // An IP packet from a guest, its headers checked, on its way to an engine.
 
+import Wire
+
 /// Borrowed from the receive buffer for the call. Whole packets only: fragments were put
 /// together before. Trivial; family-neutral.
 package struct InboundPacket: BitwiseCopyable {

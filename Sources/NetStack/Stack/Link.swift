@@ -6,6 +6,7 @@
 // The hot part is a trivial struct in a Slab; `LinkServices` holds the rest.
 
 import PluginAPI
+import Wire
 
 /// What every frame of a link needs. The address of a Link is stable while the link is up.
 package struct Link: BitwiseCopyable {

@@ -10,6 +10,7 @@
 
 import CPlatform
 import PluginAPI
+import Wire
 
 /// See the head of this file.
 struct LookAhead: ~Copyable {
@@ -79,26 +80,35 @@ struct LookAhead: ~Copyable {
     }
   }
 
-  /// Where the protocol number is in a frame with an IPv4 packet without options.
+  /// Of a frame that has a key.
   @inline(__always)
   private static func isTCP(_ frame: UnsafePointer<lnd_frame>) -> Bool {
-    frame.pointee.data.unsafelyUnwrapped[23] == IPProtocol.tcp
+    frame.pointee.data.unsafelyUnwrapped[ip + IPv4Field.protocolNumber] == IPProtocol.tcp
   }
+
+  // Places in a frame with an IPv4 packet without options.
+  private static let ip = EthernetHeader.encodedLength
+  private static let transport = ip + IPv4Header.encodedLength
+  private static let shortest = transport + UDPHeader.encodedLength
 
   /// The key of a frame as the engines will make it, where that is easy to see; else nil.
   @inline(__always)
   private static func key(of frame: UnsafePointer<lnd_frame>, on link: UInt32) -> FlowKey? {
-    guard let data = frame.pointee.data, frame.pointee.length >= 42,
+    guard let data = frame.pointee.data, frame.pointee.length >= shortest,
       frame.pointee.flags & UInt32(LND_FRAME_SLICES) == 0
     else { return nil }
-    let bytes = ByteView(data, count: 42)
-    guard bytes.uint16(at: 12) == EtherType.ipv4, bytes[14] == 0x45,
-      bytes[23] == IPProtocol.tcp || bytes[23] == IPProtocol.udp
+    let bytes = ByteView(data, count: shortest)
+    guard bytes.uint16(at: EthernetField.etherType) == EtherType.ipv4,
+      bytes[ip + IPv4Field.versionAndLength] == IPv4Header.versionAndLength
     else { return nil }
+    let proto = bytes[ip + IPv4Field.protocolNumber]
+    guard proto == IPProtocol.tcp || proto == IPProtocol.udp else { return nil }
+    // The ports of TCP and UDP are in the same place.
     return FlowKey(
-      link: link, proto: bytes[23], guest: bytes.ipv4Address(at: 26),
-      guestPort: bytes.uint16(at: 34), remote: bytes.ipv4Address(at: 30),
-      remotePort: bytes.uint16(at: 36))
+      link: link, proto: proto, guest: bytes.ipv4Address(at: ip + IPv4Field.source),
+      guestPort: bytes.uint16(at: transport + UDPField.sourcePort),
+      remote: bytes.ipv4Address(at: ip + IPv4Field.destination),
+      remotePort: bytes.uint16(at: transport + UDPField.destinationPort))
   }
 
   @inline(__always)

@@ -7,6 +7,8 @@
 // guest that has not spoken yet (a forward's first SYN) waits here while ARP asks; bounded
 // in number and time, the oldest goes first (RFC 1122 §2.3.2.2). Loop thread only.
 
+import Wire
+
 /// Neighbours of one link; bounded.
 package final class NeighborTable {
   /// Neighbours at most; a guest that makes up addresses pushes out its own.

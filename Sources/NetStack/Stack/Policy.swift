@@ -3,6 +3,8 @@
 // The one place where it is decided where a guest's new flow goes. Engines ask once,
 // when a flow begins, and keep the answer. An egress policy belongs here.
 
+import Wire
+
 /// Where a flow of a guest leads.
 package enum Route: Equatable, Sendable {
   /// An ordinary socket to this endpoint.

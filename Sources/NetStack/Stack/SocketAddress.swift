@@ -2,6 +2,8 @@
 //
 // Endpoints as the kernel wants them, and back.
 
+import Wire
+
 #if canImport(Glibc)
   import Glibc
 #else

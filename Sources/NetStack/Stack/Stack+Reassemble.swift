@@ -5,6 +5,7 @@
 // stays where it is until the turn ends, as every other packet of the turn.
 
 import PluginAPI
+import Wire
 
 extension Stack {
   func receiveFragment(_ ip: IPv4Packet, from mac: MACAddress, on link: UInt32) {

@@ -9,6 +9,7 @@
 // one station in a frame for all gets no answer (RFC 1122 §3.3.6).
 
 import PluginAPI
+import Wire
 
 extension Stack {
   /// One frame; borrowed. `guess` is LookAhead's.

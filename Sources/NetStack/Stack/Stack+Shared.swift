@@ -5,6 +5,7 @@
 // come from are not the kernel's (StackConfig.sourcePorts). Loop thread only.
 
 import PluginAPI
+import Wire
 
 extension Stack {
   /// Whether there can be any.
@@ -14,21 +15,21 @@ extension Stack {
   /// Whether an IPv4 packet to the gateway's address, TCP or UDP without IP options, is for a flow
   /// that this stack has.
   package func awaits(_ frame: UnsafePointer<lnd_frame>, on port: lnd_port) -> Bool {
-    guard let data = frame.pointee.data, frame.pointee.length >= 42 else { return false }
-    let bytes = UnsafeRawPointer(data) + 14
-    func word(_ offset: Int) -> UInt16 {
-      UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
-    }
-    func address(_ offset: Int) -> IPAddress {
-      IPAddress(
-        v4: UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
-    }
+    let transport = IPv4Header.encodedLength
+    guard let data = frame.pointee.data,
+      frame.pointee.length >= EthernetHeader.encodedLength + transport + UDPHeader.encodedLength
+    else { return false }
+    let ip = ByteView(data, count: Int(frame.pointee.length))
+      .dropFirst(EthernetHeader.encodedLength)
     // A later piece of a datagram has no ports.
-    guard word(6) & 0x1fff == 0 else { return false }
-    let proto = bytes.load(fromByteOffset: 9, as: UInt8.self)
+    guard ip.uint16(at: IPv4Field.fragment) & IPv4FragmentBits.offset == 0 else { return false }
+    let proto = ip[IPv4Field.protocolNumber]
+    // The ports of TCP and UDP are in the same place.
     let key = FlowKey(
-      link: core.link(of: port), proto: proto, guest: address(12), guestPort: word(20),
-      remote: address(16), remotePort: word(22))
+      link: core.link(of: port), proto: proto, guest: ip.ipv4Address(at: IPv4Field.source),
+      guestPort: ip.uint16(at: transport + UDPField.sourcePort),
+      remote: ip.ipv4Address(at: IPv4Field.destination),
+      remotePort: ip.uint16(at: transport + UDPField.destinationPort))
     switch proto {
     case IPProtocol.tcp: return tcp.table.find(key) != 0
     case IPProtocol.udp: return forwards.hasDatagramClient(key)

@@ -5,6 +5,7 @@
 // their places in the neighbour table. Nothing is sent to them any more.
 
 import PluginAPI
+import Wire
 
 extension Stack {
   /// Stations that are gone from a port. Their peers on the host's side see a reset, unless the

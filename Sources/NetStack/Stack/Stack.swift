@@ -17,6 +17,7 @@
 // links are trivial structs in Slabs, engines are final classes.
 
 import PluginAPI
+import Wire
 
 /// See the head of this file.
 package final class Stack {
@@ -186,7 +187,10 @@ package final class Stack {
       let token = EventToken(rawValue: raw)
       switch token.kind {
       case .tcp: tcp.onTimer(token)
-      case .udp: udp.onTimer(token)
+      case .udp:
+        let peers = udp.peers.count
+        udp.onTimer(token)
+        left &-= UDPEngine.cost(peers: peers &- udp.peers.count) &- 1
       case .icmp: icmp.onTimer(token)
       case .forward: forwards.onTimer(token)
       case .dns: dns.onTimer(token)

@@ -2,6 +2,8 @@
 //
 // What a stack is told when it is made: addresses, permissions and bounds.
 
+import Wire
+
 /// The settings of one stack; plain values, checked by whoever reads the options.
 package struct StackConfig: Sendable {
   /// The guests' network; its address is the gateway's.

@@ -6,6 +6,7 @@
 // others get theirs all the same.
 
 import PluginAPI
+import Wire
 
 /// A token bucket: `burst` at once, one more every `interval` ns.
 struct RateLimit: BitwiseCopyable {

@@ -4,6 +4,7 @@
 // Ethernet address has to be asked for first.
 
 import PluginAPI
+import Wire
 
 extension StackCore {
   /// An ARP packet: answers for our addresses, learns the sender's.
@@ -97,7 +98,7 @@ extension StackCore {
           return
         }
         UnsafeMutableRawBufferPointer(start: room, count: bytes.count).copyMemory(from: bytes)
-        MutableByteView(room, count: bytes.count).store(mac, at: 0)
+        MutableByteView(room, count: bytes.count).store(mac, at: EthernetField.destination)
         transmitter.commit(headerLength: bytes.count, urgency: .control)
       }
     }
@@ -128,7 +129,7 @@ extension StackCore {
           return
         }
         UnsafeMutableRawBufferPointer(start: room, count: bytes.count).copyMemory(from: bytes)
-        MutableByteView(room, count: bytes.count).store(mac, at: 0)
+        MutableByteView(room, count: bytes.count).store(mac, at: EthernetField.destination)
         transmitter.commit(headerLength: bytes.count, urgency: .control)
       }
       return

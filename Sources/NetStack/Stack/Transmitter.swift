@@ -13,6 +13,7 @@
 // each callback. Loop thread only.
 
 import PluginAPI
+import Wire
 
 /// Frames on their way to one link.
 package final class Transmitter {
@@ -272,7 +273,8 @@ package final class Transmitter {
       frame.flags & UInt32(LND_FRAME_SLICES) == 0
       ? raw : raw.loadUnaligned(as: lnd_slice.self).data.map { UnsafeRawPointer($0) }
     guard let header else { return .zero }
-    return MACAddress(UInt64(bigEndian: header.loadUnaligned(as: UInt64.self)) >> 16)
+    return ByteView(header, count: EthernetHeader.encodedLength)
+      .macAddress(at: EthernetField.destination)
   }
 
   private func refuse(_ index: Int, _ state: UnsafeMutablePointer<Link>) {

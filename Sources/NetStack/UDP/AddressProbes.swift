@@ -4,6 +4,8 @@
 // question, for a guest's link is no radio), and what came of them. A value without side effects;
 // time is an argument. Bounded: the oldest answer is forgotten first.
 
+import Wire
+
 struct AddressProbes {
   /// How long an answer is waited for, and how long the outcome holds, nanoseconds.
   static let wait: UInt64 = 200_000_000

@@ -10,6 +10,7 @@
 // for beforehand, when a station comes. Loop thread only; cold path.
 
 import PluginAPI
+import Wire
 
 /// A discovery that is handled again when its time has come.
 struct WaitingDiscovery {

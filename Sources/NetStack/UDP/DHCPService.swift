@@ -7,6 +7,7 @@
 
 import Platform
 import PluginAPI
+import Wire
 
 /// The DHCP servers of a stack.
 package final class DHCPService {

@@ -4,6 +4,7 @@
 // sent from where it lies and must stay there until the transmitter is flushed.
 
 import PluginAPI
+import Wire
 
 extension lnd_slice {
   /// The same bytes, for the transmitter.

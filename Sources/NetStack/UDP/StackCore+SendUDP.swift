@@ -7,6 +7,7 @@
 // it is nothing that a socket tells.
 
 import PluginAPI
+import Wire
 
 extension StackCore {
   /// Bytes of Ethernet, IPv4 and UDP header.

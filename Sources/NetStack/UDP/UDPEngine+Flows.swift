@@ -6,6 +6,7 @@
 
 import Platform
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc
@@ -191,20 +192,26 @@ extension UDPEngine {
   }
 
   /// The guest of a flow is gone. No packet finds the flow any more; its socket is closed now or a
-  /// little later, and counts among the guest's until then.
+  /// little later, and counts among the guest's until then. So do its peers: whoever finds one of those meanwhile sees
+  /// that the flow has departed.
   func leave(_ index: UInt32, _ departure: inout Departure) {
-    guard !departure.endsNow() else { return close(index) }
     let flow = flows.pointer(index)
+    let cost = Self.cost(peers: Int(flow.pointee.peerCount))
+    guard !departure.endsNow(cost: cost) else { return close(index) }
     detach(flow, index)
     flow.pointee.isDeparted = true
     flow.pointee.key.link = 0
-    stack.timers.reschedule(flow.pointee.timer, at: stack.now &+ departure.delay())
+    stack.timers.reschedule(flow.pointee.timer, at: stack.now &+ departure.delay(cost: cost))
   }
+
+  /// What the end of a flow costs, in flows without peers: a peer is a few memory accesses, a socket some system calls.
+  static func cost(peers: Int) -> Int { 1 + peers / 32 }
 
   /// Ends a flow and all of its peers.
   func close(_ index: UInt32) {
     let flow = flows.pointer(index)
     if !flow.pointee.isDeparted { detach(flow, index) }
+    while flow.pointee.peerOrder.oldest != 0 { closePeer(flow.pointee.peerOrder.oldest) }
     stack.timers.cancel(flow.pointee.timer)
     flow.pointee.socket.close(stack)
     let share = stack.shares.pointer(flow.pointee.share)
@@ -213,9 +220,8 @@ extension UDPEngine {
     flows.remove(index)
   }
 
-  /// Takes a flow and its peers out of the tables that packets are looked up in.
+  /// Takes a flow out of the table that new peers find it in, with what it was about to send.
   private func detach(_ flow: UnsafeMutablePointer<UDPFlow>, _ index: UInt32) {
-    while flow.pointee.peerOrder.oldest != 0 { closePeer(flow.pointee.peerOrder.oldest) }
     if !flow.pointee.queue.isEmpty { leaveWaiting(index) }
     flow.pointee.queue = DatagramQueue()
     flowTable.remove(index)
@@ -234,7 +240,7 @@ extension UDPEngine {
     if at != 0 { flows.pointer(at).pointee.nextWaiting = next }
   }
 
-  private func closePeer(_ index: UInt32) {
+  func closePeer(_ index: UInt32) {
     let flow = flows.pointer(peers.pointer(index).pointee.flow)
     peerTable.remove(index)
     flow.pointee.peerOrder.remove(index, in: peers)

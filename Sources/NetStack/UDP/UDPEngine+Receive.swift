@@ -3,6 +3,7 @@
 // From the host's sockets to the guest: datagrams, and ICMP errors about datagrams.
 
 import PluginAPI
+import Wire
 
 extension UDPEngine {
   /// Turns of recvmmsg for one socket before others have theirs.
@@ -125,7 +126,8 @@ extension UDPEngine {
     var key = flow.pointee.key
     key.remote = remote.address
     key.remotePort = remote.port
-    if peerTable.find(key) != 0 { return true }
+    let peer = peerTable.find(key)
+    if peer != 0, !self.flow(of: peer).pointee.isDeparted { return true }
     // Another port of an address that was spoken to: the latest few are looked at, so that
     // a stranger's flood is cheap.
     var at = flow.pointee.peerOrder.newest

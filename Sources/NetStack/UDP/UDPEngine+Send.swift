@@ -3,6 +3,7 @@
 // From the queues to the host's sockets, and what the kernel says to it.
 
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc

@@ -11,6 +11,7 @@
 // +Send.swift empties queues, +Receive.swift reads sockets. Loop thread only.
 
 import PluginAPI
+import Wire
 
 /// UDP flows of all links.
 package final class UDPEngine {
@@ -69,11 +70,21 @@ package final class UDPEngine {
   @inline(__always)
   private func dispatch(_ payload: ByteView, of packet: InboundPacket, _ key: FlowKey) {
     var peer = isPeer(packet.guess, key) ? packet.guess : peerTable.find(key)
+    if peer != 0, flow(of: peer).pointee.isDeparted {
+      // Of the guest that was in this place before.
+      closePeer(peer)
+      peer = 0
+    }
     if peer == 0 {
       peer = begin(packet, payload, key)
       guard peer != 0 else { return }
     }
     queue(payload, of: packet, to: peer)
+  }
+
+  @inline(__always)
+  func flow(of peer: UInt32) -> UnsafeMutablePointer<UDPFlow> {
+    flows.pointer(peers.pointer(peer).pointee.flow)
   }
 
   /// Whether a slot is the peer of this key: one that was given back still holds it.

@@ -12,6 +12,7 @@
 // Both are trivial and live in Slabs; lists are slot indices, 0 ends them.
 
 import PluginAPI
+import Wire
 
 /// Ports that are kept: those that a kernel hands out by itself (32768 and up on Linux) and that
 /// are nobody's by name (RFC 6335 §6: 49152 and up). A guest gets no other, so that it cannot

@@ -35,12 +35,15 @@
 
   package enum Foreground {
     /// Starts `command` (searched in PATH) in this process's group, with its terminal and descriptors.
-    /// - Parameter passing: a descriptor that it gets besides, and as which number, whatever that is here.
+    /// - Parameters:
+    ///   - passing: a descriptor that it gets besides, and as which number, whatever that is here.
+    ///   - endSignal: what the kernel sends it should this process end first, of whatever; nil: nothing. Only the command
+    ///     itself gets it, and one that gains privileges by being run (setuid) does not.
     /// - Returns: the child's pid.
     /// - Throws: `SystemError` of exec: ENOENT (no such program), EACCES (not executable), ...
     package static func spawn(
       _ command: [String], signals: borrowing ForegroundSignals,
-      passing: (fd: Int32, as: Int32)? = nil
+      passing: (fd: Int32, as: Int32)? = nil, endSignal: Int32? = nil
     ) throws(SystemError) -> Int32 {
       guard let file = command.first else { throw SystemError("exec", .invalidArgument) }
       // A SIGCHLD that is ignored would take the exit status away.
@@ -49,7 +52,8 @@
       arguments.append(nil)
       defer { for argument in arguments { free(argument) } }
       let result = plat_spawn_command(
-        file, arguments, environ, signals.maskBefore, passing?.fd ?? -1, passing?.as ?? -1)
+        file, arguments, environ, signals.maskBefore, passing?.fd ?? -1, passing?.as ?? -1,
+        endSignal ?? 0)
       return try check("exec", result, subject: file)
     }
 
@@ -71,6 +75,11 @@
       _ = try check("open", fd >= 0 ? 0 : -errno, subject: path)
       _ = fchmod(fd, mode)
       return fd
+    }
+
+    /// Leaves the terminal and the process group it was started in: in a new session nothing that ends those ends it.
+    package static func leaveSession() {
+      _ = setsid()
     }
 
     /// Asks the kernel for SIGTERM when the thread that started this process ends.

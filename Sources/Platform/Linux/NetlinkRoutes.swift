@@ -101,6 +101,20 @@
       try request(message, call: "RTM_NEWADDR", subject: "\(address)/\(prefixLength) on \(name)")
     }
 
+    /// - Throws: `SystemError` with EADDRNOTAVAIL when the interface has no such address.
+    package mutating func removeAddress(
+      _ address: NetlinkAddress, prefixLength: UInt8, index: Int32, name: String
+    ) throws(SystemError) {
+      // RTM_DELADDR
+      var message = NetlinkMessage(kind: 21, flags: .acknowledge, sequence: nextSequence())
+      message.append(address.family)
+      message.append(prefixLength)
+      message.append(UInt16(0))
+      message.append(index)
+      message.appendAttribute(2, address.bytes)  // IFA_LOCAL
+      try request(message, call: "RTM_DELADDR", subject: "\(address)/\(prefixLength) on \(name)")
+    }
+
     /// Adds or replaces the default route of the gateway's family.
     package mutating func setDefaultRoute(
       via gateway: NetlinkAddress, index: Int32, name: String

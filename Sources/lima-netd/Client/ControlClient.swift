@@ -18,7 +18,7 @@ struct ControlClient {
   static let bodyLimit = 16 << 20
 
   init(_ options: HomeOptions) throws {
-    home = try options.resolve()
+    home = try options.resolveServed()
   }
 
   init(home: LimaHome) {
@@ -136,7 +136,7 @@ struct ControlClient {
       if errno == .noSuchFile || errno == .connectionRefused {
         throw DaemonNotRunning(home: home.path)
       }
-      throw CommandFailure.daemonUnreachable(home.path, errno)
+      throw CommandFailure.daemonUnreachable(home, errno)
     }
   }
 

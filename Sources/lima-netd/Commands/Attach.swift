@@ -9,14 +9,28 @@ import Platform
 
 struct Attach: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Attach a network namespace, such as a container's, to a network.",
+    abstract: "Attach a container, or any network namespace, to a network.",
+    usage:
+      "lima-netd attach <network> (--netns <namespace> | --container <name>) [<options>]",
     discussion: """
       Makes a TAP device in the namespace, configures it, and stays in the foreground as long as the guest is \
-      attached: until it is interrupted, the namespace's process ends, its file goes, or the daemon stops. Without \
-      privileges this works for namespaces that belong to a user namespace of yours.
+      attached: until it is interrupted, or the namespace's process ends or its file goes. Without privileges this \
+      works for namespaces that belong to a user namespace of yours; run by sudo it finds the daemon of the user who \
+      called it.
 
         lima-netd attach default --netns 4711
-        sudo ip netns add lab && sudo lima-netd attach default --netns /run/netns/lab --tap eth0
+        lima-netd attach default --container web -p 8080:80
+        sudo ip netns add lab
+        sudo lima-netd attach default --netns lab --tap eth0 --detach
+
+      With --container, Docker and podman are asked for the container's process, as the user who runs this: podman's \
+      rootless containers are only known to their own user, who may also attach them without root.
+
+      When the daemon is restarted the next one takes the guest back, and so does a network that is stopped and \
+      started again; meanwhile the interface stays as it is, without a way out.
+
+      /etc/resolv.conf belongs to the namespace's owner and is left as it is. Where it does not ask the network's DNS, \
+      the lines that would are printed.
 
       A container runtime waits for readiness by a pipe, as with slirp4netns: "1" is written to it when the guest has \
       its address.
@@ -24,7 +38,7 @@ struct Attach: ParsableCommand {
         lima-netd attach default --netns "$PID" --tap tap0 --ready-fd 3
 
       When the namespace's process has ended, it stays until what was sent last has arrived, as exec does; a signal ends \
-      that.
+      that. Killed (SIGKILL), it takes the interface along.
 
       Once attached it lets go of standard output and error where they are pipes, so that a script that captures its \
       output is not held up; why an attachment ended is in the daemon's log, too.
@@ -35,9 +49,14 @@ struct Attach: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The namespace: a process's id, or a file such as /run/netns/NAME.", valueName: "path|pid"),
+      "The namespace: a process's id, a file, or the name of one of `ip netns`.",
+      valueName: "namespace"),
     completion: .file())
-  var netns: String
+  var netns: String?
+
+  @Option(
+    help: ArgumentHelp("The namespace of a container of Docker or podman.", valueName: "name"))
+  var container: String?
 
   @Option(help: ArgumentHelp("Name of the interface to make.", valueName: "name"))
   var tap = "tap0"
@@ -51,6 +70,11 @@ struct Attach: ParsableCommand {
   )
   var noConfiguration = false
 
+  @OptionGroup var lease: LeaseOptions
+
+  @Flag(help: "Go on in the background once the guest is attached, and print the process's id.")
+  var detach = false
+
   @Option(
     name: .customLong("ready-fd"),
     help: ArgumentHelp("Write 1 to this descriptor when all is set.", valueName: "n"))
@@ -59,6 +83,12 @@ struct Attach: ParsableCommand {
   @OptionGroup var home: HomeOptions
 
   func validate() throws {
+    guard (netns == nil) != (container == nil) else {
+      throw ValidationError(
+        netns == nil
+          ? "Which namespace? Give --netns PID, FILE or NAME, or --container NAME."
+          : "Give either --netns or --container.")
+    }
     if tap.isEmpty || tap.utf8.count > 15 || tap.contains(where: { $0 == "/" || $0.isWhitespace }) {
       throw ValidationError(
         "--tap \(tap): an interface's name has 1 to 15 characters, without / or spaces.")
@@ -66,13 +96,29 @@ struct Attach: ParsableCommand {
     if let readyDescriptor, readyDescriptor < 0 {
       throw ValidationError("--ready-fd \(readyDescriptor): give the number of an open descriptor.")
     }
+    if noConfiguration, !lease.published.isEmpty || !lease.dns.isEmpty {
+      throw ValidationError(
+        "--no-config: the guest has no address yet that --publish could lead to, and asks whom it likes for names."
+      )
+    }
   }
 
   func run() throws {
     #if os(Linux)
+      guard !detach || DetachedAttach.isHere else {
+        return try DetachedAttach.run(
+          Array(CommandLine.arguments.dropFirst()), userDescriptor: readyDescriptor)
+      }
       try NamespaceGuest(self).run()
     #else
       throw CommandFailure("attach needs Linux's namespaces and TAP devices")
     #endif
   }
+
+  #if os(Linux)
+    func place() throws -> NamespacePlace {
+      if let container { return try NamespacePlace(container: container) }
+      return NamespacePlace(netns: netns ?? "")
+    }
+  #endif
 }

@@ -18,9 +18,10 @@ struct CaptureCommand: ParsableCommand {
     commandName: "capture",
     abstract: "Record the frames of a network, as tcpdump and Wireshark read them.",
     discussion: """
-      Records what crosses the guests' ports until it is interrupted, the network stops, or the reader goes. When the \
-      network's process dies it says so, and goes on in the same file with the next one. Needs no privileges. Where a \
-      reader is too slow frames are left out, never the guests slowed down.
+      Records what crosses the guests' ports until it is interrupted, the network stops, or the reader goes. That of a \
+      network at rest begins with its start, and only then the file is made. When the network's process dies it says \
+      so, and goes on in the same file with the next one. Needs no privileges. Where a reader is too slow frames are \
+      left out, never the guests slowed down.
 
         lima-netd capture default -w trace.pcap
         lima-netd capture default -w - | tcpdump -nr -
@@ -51,8 +52,8 @@ struct CaptureCommand: ParsableCommand {
 
   func run() throws {
     Signals.ignoreBrokenPipes()
-    let output: Int32 = file == "-" ? 1 : try Self.create(file)
-    let counter = FrameCounter(output: output)
+    if file != "-" { try Self.check(file) }
+    let counter = file == "-" ? FrameCounter(output: 1) : FrameCounter(path: file)
     let path = APIPath.network(network, "capture") + "?snaplen=\(snaplen)"
     #if os(Linux)
       // Before the client's thread is made, so that it has them blocked, too.
@@ -129,13 +130,21 @@ struct CaptureCommand: ParsableCommand {
     }
   }
 
-  private static func create(_ path: String) throws -> Int32 {
-    let fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-    guard fd >= 0 else {
-      throw CommandFailure(
-        "\(path) could not be made: \(Errno.current)",
-        remedy: "Give a file in a folder that is yours:  -w /tmp/trace.pcap")
+  /// Whether the file can be made, without making it: the network may not be there, or never start.
+  private static func check(_ path: String) throws {
+    let fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK)
+    if fd >= 0 { return Descriptor.close(fd) }
+    var problem = Errno.current
+    if problem == .noSuchFile {
+      let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+      let place = folder.isEmpty ? "." : folder == [""] ? "/" : folder.joined(separator: "/")
+      if access(place, W_OK) == 0 { return }
+      problem = Errno.current
     }
-    return fd
+    // A named pipe without a reader yet.
+    if problem.rawValue == ENXIO { return }
+    throw CommandFailure(
+      "\(path) could not be made: \(problem)",
+      remedy: "Give a file in a folder that is yours:  -w /tmp/trace.pcap")
   }
 }

@@ -8,7 +8,8 @@ struct Completions: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Print the completion script for a shell.",
     discussion: """
-        lima-netd completions bash > ~/.local/share/bash-completion/completions/lima-netd
+        lima-netd completions bash \\
+          > ~/.local/share/bash-completion/completions/lima-netd
         lima-netd completions zsh > "${fpath[1]}/_lima-netd"
         lima-netd completions fish > ~/.config/fish/completions/lima-netd.fish
       """)

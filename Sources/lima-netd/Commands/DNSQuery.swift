@@ -13,7 +13,8 @@ struct DNS: ParsableCommand {
     discussion: """
       Which plugin answers for a network is one line of networks.yaml, for one network or for all:
 
-        dns: {plugin: hostdns, options: {timeout: 3}, hosts: {db.internal: 10.0.0.5}, ipv6: false}
+        dns: {plugin: hostdns, options: {timeout: 3},
+              hosts: {db.internal: 10.0.0.5}, ipv6: false}
 
       kill -HUP makes a running network's DNS another one; its guests and their connections stay.
 

@@ -22,9 +22,11 @@ struct DNSServe: ParsableCommand {
       configuration anew.
 
         lima-netd dns serve
-        lima-netd dns serve --port 5300 --host db.internal=10.0.0.5 --host sql.internal=db.internal
+        lima-netd dns serve --port 5300 --host db.internal=10.0.0.5 \\
+          --host sql.internal=db.internal
         lima-netd dns serve --plugin hostdns --options '{"timeout": 3}' --no-ipv6
-        lima-netd dns serve --plugin ./lima-dns-zone.so --options '{"file": "/srv/lab.zone"}' --json
+        lima-netd dns serve --plugin ./lima-dns-zone.so --json \\
+          --options '{"file": "/srv/lab.zone"}'
         lima-netd dns query db.internal --server 127.0.0.1:5300
 
       Identical questions share one lookup, answers are kept for as long as they may be, and answers too large for \

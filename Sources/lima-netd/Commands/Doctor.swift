@@ -15,7 +15,8 @@ struct Doctor: ParsableCommand {
 
         lima-netd doctor
         lima-netd doctor shared
-        lima-netd doctor --json | jq -r '.[] | select(.status == "problem") | .remedy'
+        lima-netd doctor --json \\
+          | jq -r '.[] | select(.status == "problem") | .remedy'
 
       The status is 0 when nothing that a mode needs is a problem: the named modes, else those that networks of \
       networks.yaml have. docs/doctor.md describes the members of --json.

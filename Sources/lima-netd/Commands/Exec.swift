@@ -10,23 +10,31 @@ import Platform
 struct Exec: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run a command as a guest of a network, without a virtual machine.",
-    usage:
-      "lima-netd exec <network> [--mtu <bytes>] [--name <name>] [--mac <mac>] -- <command> ...",
+    usage: "lima-netd exec <network> [<options>] [-- <command> ...]",
     discussion: """
-      The command gets a network namespace with one interface, eth0, that is attached to the network: address, route, \
-      MTU and /etc/resolv.conf are set. It sees your files, and is root in there but nowhere else. No privileges are \
-      needed, only a /dev/net/tun that is open to you and user namespaces.
+      The command, or your shell where none is given, gets a network namespace with one interface, eth0, that is \
+      attached to the network: address, route, MTU and /etc/resolv.conf are set. It sees your files, and is root in \
+      there but nowhere else. No privileges are needed, only a /dev/net/tun that is open to you and user namespaces.
 
       When no daemon serves the Lima home, a private one is started with your configuration, and stopped afterwards.
 
+        lima-netd exec default
         lima-netd exec default -- ip addr
         lima-netd exec default -- curl -sI https://example.com
-        lima-netd exec default --name web -- python3 -m http.server 80
+        lima-netd exec default -p 8080:80 -- python3 -m http.server 80
+        lima-netd exec user-v2 --name web -- python3 -m http.server 80
         lima-netd exec default --mtu 65520 -- iperf3 -c 192.168.5.2
+
+      A port that is published by -p is open before the command starts and goes with it; where it is taken, nothing \
+      is run.
+
+      When the daemon is restarted the next one takes the guest back, and so does a network that is stopped and \
+      started again; meanwhile it has no way out, and is told so.
 
       What the command sent last may still be on its way when it ends: exec stays until it has arrived, and says so after \
       a second. Ctrl-C ends the wait, and so do 30 seconds in which the other side takes nothing. What programs in the \
-      background had written by then counts, too; they lose the network with the command.
+      background had written by then counts, too; they lose the network with the command. Killed itself (SIGKILL), exec \
+      takes the command along; what that had started stays, without a network.
 
       The status is the command's, or 128 and the signal that ended it; 127: no such command, 126: it cannot be run, \
       125: lima-netd could not attach it.
@@ -36,35 +44,18 @@ struct Exec: ParsableCommand {
   var network: String
 
   @OptionGroup var guest: GuestOptions
-  @OptionGroup var home: HomeOptions
+  @OptionGroup var lease: LeaseOptions
+  @OptionGroup var options: CommandOptions
 
-  @Option(
-    name: .customLong("plugin-dir"),
-    help: ArgumentHelp(
-      "For a private daemon: directory with more plugins. Can be repeated.", valueName: "dir"),
-    completion: .directory)
-  var pluginDirectories: [String] = []
-
-  @Argument(parsing: .postTerminator, help: "The command and its arguments, after --.")
-  var command: [String] = []
-
-  func validate() throws {
-    if command.isEmpty {
-      throw ValidationError(
-        "No command to run. Put it after --, as in: lima-netd exec \(network) -- ip addr")
-    }
-  }
+  /// What runs.
+  var command: [String] { options.command.isEmpty ? [UserShell.path] : options.command }
 
   func run() throws {
     #if os(Linux)
-      do {
-        throw ExitCode(try GuestCommand(self).run())
-      } catch let failure as CommandFailure {
-        StandardError.print("Error: \(failure)")
-      } catch let error as SystemError {
-        StandardError.print("Error: \(error)")
+      if let note = Advice().pingNote(command: command[0], groups: GuestNamespace.groups()) {
+        StandardError.print(note)
       }
-      throw ExitCode(125)
+      try GuestCommand(options, command: command).run { try NamespacedCommand(self) }
     #else
       throw CommandFailure("exec needs Linux's namespaces and TAP devices")
     #endif

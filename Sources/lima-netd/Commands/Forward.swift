@@ -110,7 +110,8 @@ struct ForwardAdd: ParsableCommand {
         lima-netd forward add default tcp 127.0.0.1:8080 192.168.5.15:80
         lima-netd forward add default tcp 8080 192.168.5.15:80       the same
         lima-netd forward add default unix /tmp/web.sock 192.168.5.15:80
-        lima-netd forward add default tcp 0.0.0.0:8080 192.168.5.15:80 --source gateway
+        lima-netd forward add default tcp 0.0.0.0:8080 192.168.5.15:80 \\
+          --source gateway
 
       A guest sees clients of other machines under their own addresses. One whose default route is another interface \
       (Lima's `shared` networks) answers them there, and they hang: with --source gateway all clients are the gateway \
@@ -188,15 +189,36 @@ struct ForwardRemove: ParsableCommand {
 enum ForwardAddress {
   static func host(_ text: String, _ protocol: ForwardProtocol) throws -> String {
     if `protocol` == .unix {
-      guard !text.isEmpty else { throw ValidationError("The path of the unix socket is empty.") }
+      guard !text.isEmpty else { throw CommandFailure("The path of the unix socket is empty") }
       return text.hasPrefix("/") ? text : CurrentProcess.workingDirectory + "/" + text
     }
-    if let port = UInt16(text) { return "127.0.0.1:\(port)" }
-    try refuseRange(text)
-    guard hasPort(text, mayBeZero: true) else {
-      throw ValidationError("\(text): give ADDRESS:PORT, as 127.0.0.1:8080, or a port alone.")
+    if !text.isEmpty, text.allSatisfy({ $0.isASCII && $0.isNumber }) {
+      return "127.0.0.1:\(try port(text[...], from: 0))"
     }
+    try check(text, example: "127.0.0.1:8080, or a port alone", from: 0)
     return text
+  }
+
+  static func guest(_ text: String) throws -> String {
+    try check(text, example: "192.168.5.15:80, inside the network", from: 1)
+    return text
+  }
+
+  private static func check(_ text: String, example: String, from first: UInt16) throws {
+    try refuseRange(text)
+    guard let colon = text.lastIndex(of: ":"), colon != text.startIndex else {
+      throw CommandFailure("\(text): give ADDRESS:PORT, as \(example)")
+    }
+    _ = try port(text[text.index(after: colon)...], from: first)
+  }
+
+  private static func port(_ text: Substring, from first: UInt16) throws -> UInt16 {
+    guard let port = UInt16(text), port >= first else {
+      throw CommandFailure(
+        "`\(text)` is no port: a port is \(first) to 65535"
+          + (first == 0 ? ", 0 any that is free" : ""))
+    }
+    return port
   }
 
   /// "8000-8010", with an address or without.
@@ -204,23 +226,8 @@ enum ForwardAddress {
     let ports = text[(text.lastIndex(of: ":").map(text.index(after:)) ?? text.startIndex)...]
     let ends = ports.split(separator: "-", omittingEmptySubsequences: false)
     guard ends.count == 2, ends.allSatisfy({ UInt16($0) != nil }) else { return }
-    throw ValidationError(
-      "\(text): a forward has one port: add one for each (an instance's portForwards may have ranges)."
+    throw CommandFailure(
+      "\(text): a forward has one port: add one for each (an instance's portForwards may have ranges)"
     )
-  }
-
-  static func guest(_ text: String) throws -> String {
-    try refuseRange(text)
-    guard hasPort(text) else {
-      throw ValidationError("\(text): give ADDRESS:PORT inside the network, as 192.168.5.15:80.")
-    }
-    return text
-  }
-
-  private static func hasPort(_ text: String, mayBeZero: Bool = false) -> Bool {
-    guard let colon = text.lastIndex(of: ":"), colon != text.startIndex,
-      let port = UInt16(text[text.index(after: colon)...])
-    else { return false }
-    return port > 0 || mayBeZero
   }
 }

@@ -16,16 +16,18 @@ struct InstanceCommand: ParsableCommand {
       once its guest has an address, ssh and the static forwards of `portForwards` lead to it, and its names \
       (`hostResolver.hosts`, lima-NAME.internal) are answered. down takes all of that away again.
 
-        lima-netd instance up ~/.lima/default                 an instance's directory, or its lima.yaml
-        lima-netd instance up ./vm.yaml --name vm             a template
+        lima-netd instance up ~/.lima/default          its directory, or lima.yaml
+        lima-netd instance up ./vm.yaml --name vm      a template
         lima-netd instance ls
         lima-netd instance inspect default
         lima-netd instance down default
 
       With --format, up prints only what the driver needs:
 
-        eval qemu-system-x86_64 ... $(lima-netd instance up ./vm.yaml --format qemu --shell)
-        lima-netd instance up ./vm.yaml --format json | jq -r '.interfaces[0].qemu'
+        eval qemu-system-x86_64 ... \\
+          $(lima-netd instance up ./vm.yaml --format qemu --shell)
+        lima-netd instance up ./vm.yaml --format json \\
+          | jq -r '.interfaces[0].qemu'
 
       An instance with a user-v2 network has that one as eth0, in place of `default`. Lima itself needs none of this: \
       it finds the networks of a running daemon by their files.
@@ -106,7 +108,8 @@ struct InstanceInspect: ParsableCommand {
     abstract: "Show an instance that is up: its interfaces, forwards and names.",
     discussion: """
         lima-netd instance inspect default
-        lima-netd instance inspect default --json | jq '.forwards[] | select(.state != "open")'
+        lima-netd instance inspect default --json \\
+          | jq '.forwards[] | select(.state != "open")'
 
       A forward is open, waiting or failed, with the reason, as in forward ls.
       """)

@@ -33,7 +33,8 @@ struct NetworkList: ParsableCommand {
     commandName: "ls", abstract: "List networks.",
     discussion: """
         lima-netd network ls
-        lima-netd network ls --json | jq -r '.[] | select(.state == "failed") | .name'
+        lima-netd network ls --json \\
+          | jq -r '.[] | select(.state == "failed") | .name'
       """, aliases: ["list"])
 
   @OptionGroup var listing: ListingOptions

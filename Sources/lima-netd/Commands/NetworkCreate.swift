@@ -12,7 +12,8 @@ struct NetworkCreate: ParsableCommand {
     discussion: """
         lima-netd network create lab --gateway 192.168.110.1/24
         lima-netd network create lan --mode bridged --interface br0
-        lima-netd network create dmz --mode shared --gateway 192.168.111.1 --dhcp-end 192.168.111.99
+        lima-netd network create dmz --mode shared --gateway 192.168.111.1 \\
+          --dhcp-end 192.168.111.99
 
       The mode of shared, host and bridged is their name's, if none is given, and the gateway of shared and host Lima's \
       own; of others the mode is user-v2. Comments and order of the file stay. A home without the file gets Lima's default \

@@ -25,7 +25,8 @@ struct QEMUArguments: ParsableCommand {
 
       For the faster link of `lima-netd tap`, with --tap the descriptors are TAP devices:
 
-        eval lima-netd tap shared -- qemu-system-x86_64 ... $(lima-netd qemu-args ./vm.yaml --tap --shell)
+        eval lima-netd tap shared -- qemu-system-x86_64 ... \\
+          $(lima-netd qemu-args ./vm.yaml --tap --shell)
       """)
 
   @Argument(help: "A lima.yaml, or an instance's directory.", completion: .file())
@@ -98,9 +99,15 @@ struct QEMUOptions: ParsableArguments {
         "Note: \(program ?? "qemu-system-\(arch)") does not tell its version; these arguments need 7.2 or later"
       )
     }
+    let capabilities = QEMUCapabilities(version: version)
+    if transport == nil, version != nil, capabilities.stream, capabilities.reconnect.isEmpty {
+      StandardError.print(
+        "Note: this QEMU does not connect again when the daemon was restarted, which came with 8.0; "
+          + "with --tap and `lima-netd tap` it stays on its networks")
+    }
     return try Self.failing {
       try DriverArguments.qemu(
-        interfaces, arch: arch, QEMUCapabilities(version: version), transport ?? .stream)
+        interfaces, arch: arch, capabilities, transport ?? .stream)
     }
   }
 
@@ -110,43 +117,5 @@ struct QEMUOptions: ParsableArguments {
 
   static func failing(_ body: () throws -> [String]) throws -> [String] {
     do { return try body() } catch { throw CommandFailure("\(error)") }
-  }
-}
-
-enum QEMUVersion {
-  /// What `PROGRAM --version` says; nil when it cannot be run.
-  static func installed(_ program: String) -> (major: Int, minor: Int)? {
-    guard let path = find(program), let pipe = try? Descriptor.pipe() else { return nil }
-    defer { Descriptor.close(pipe.read) }
-    let pid: Int32
-    do throws(SystemError) {
-      defer { Descriptor.close(pipe.write) }
-      let null = try Files.openNull()
-      defer { Descriptor.close(null) }
-      pid = try ChildProcess.spawn(
-        path, ["--version"],
-        fds: [(from: null, to: 0), (from: pipe.write, to: 1), (from: null, to: 2)])
-    } catch {
-      return nil
-    }
-    // It prints two lines; a program that goes on is none.
-    var output: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 4096)
-    while output.count < 4096, (try? Descriptor.wait(pipe.read, .read, timeout: 5000)) == true {
-      let count = Files.readSome(pipe.read, &buffer)
-      guard count > 0 else { break }
-      output += buffer[..<count]
-    }
-    if (try? ChildProcess.wait(pid, timeout: 1_000_000_000)) ?? nil == nil {
-      ChildProcess.kill(pid, 9)
-      _ = try? ChildProcess.wait(pid)
-    }
-    return QEMUCapabilities.version(in: String(decoding: output, as: UTF8.self))
-  }
-
-  private static func find(_ program: String) -> String? {
-    if program.contains("/") { return InstancePath.absolute(program) }
-    let path = CurrentProcess.environment["PATH"] ?? "/usr/bin:/bin"
-    return path.split(separator: ":").map { "\($0)/\(program)" }.first { Files.exists($0) }
   }
 }

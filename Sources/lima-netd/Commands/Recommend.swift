@@ -57,8 +57,27 @@ struct Recommend: ParsableCommand {
     let state = facts.map { Self.state(choice, modes, $0) }
     try listing.show(choice) {
       RecommendText.choice(
-        choice, socket: place.networkSockets(choice.network).qemu, state: state)
+        choice, qemu: Self.qemu(choice, place, system, home: (try? homeWords(place)) ?? ""),
+        state: state)
     }
+  }
+
+  /// For the QEMU that is installed; on the other system for a new one.
+  private static func qemu(
+    _ choice: NetworkChoice, _ place: LimaHome, _ system: HostSystem, home: String
+  ) -> [String] {
+    guard choice.mode != nil else { return [] }
+    let arch = QEMULine.ownArchitecture
+    var capabilities = QEMUCapabilities.newest
+    if system == .linux, system == .current {
+      capabilities = QEMUCapabilities(version: QEMUVersion.installed("qemu-system-\(arch)"))
+    }
+    var generator = SystemRandomNumberGenerator()
+    let line = QEMULine(
+      network: choice.network, socket: place.networkSockets(choice.network).qemu,
+      mac: QEMULine.randomMAC(using: &generator), arch: arch, capabilities: capabilities, home: home
+    )
+    return (try? line.lines) ?? []
   }
 
   private func homeWords(_ place: LimaHome) throws -> String {

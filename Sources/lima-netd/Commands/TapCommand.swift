@@ -10,16 +10,19 @@ struct TapCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tap",
     abstract: "Run a virtual machine with a TAP on a network, faster than by the network's socket.",
-    usage:
-      "lima-netd tap <network> [--fd <number>] [--name <name>] [--mac <mac>] [--mtu <bytes>] -- <command> ...",
+    usage: "lima-netd tap <network> [<options>] -- <command> ...",
     discussion: """
       The command finds the TAP as descriptor 3, with virtio-net headers: its guest sends segments of up to 64 KiB and \
       leaves checksums to the other end, which QEMU's -netdev stream cannot carry. For QEMU, cloud-hypervisor, crosvm \
       and all others that take a TAP's descriptor:
 
         lima-netd tap shared -- qemu-system-x86_64 ... \\
-          -netdev tap,id=n0,fd=3 -device virtio-net-pci,netdev=n0
-        lima-netd tap shared -- cloud-hypervisor ... --net fd=3,mac=52:55:55:12:34:56
+          -netdev tap,id=n0,fd=3 \\
+          -device virtio-net-pci,netdev=n0,mac=52:55:55:12:34:56
+        lima-netd tap shared -- cloud-hypervisor ... \\
+          --net fd=3,mac=52:55:55:12:34:56
+
+      Give each machine a mac of its own: QEMU's default is the same for all.
 
       With more networks, one inside the other:
 
@@ -31,6 +34,10 @@ struct TapCommand: ParsableCommand {
       Needed are a /dev/net/tun that is open to you, and user namespaces when you are not root: the TAP and its other \
       end are in a network namespace of their own, and no interface of the host's is made. The command itself stays \
       where it is. It is on the network until it ends, so leave QEMU in the foreground (no -daemonize).
+
+      When the daemon is restarted the next one takes the machine back, whatever the version of QEMU, and so does a \
+      network that is stopped and started again. Killed itself (SIGKILL), tap has the command told to end (SIGTERM); \
+      a script that starts the machine does so best by `exec`, which makes it the command.
 
       When no daemon serves the Lima home, a private one is started with your configuration, and stopped afterwards.
 
@@ -47,20 +54,10 @@ struct TapCommand: ParsableCommand {
   var descriptor: Int32 = 3
 
   @OptionGroup var guest: GuestOptions
-  @OptionGroup var home: HomeOptions
-
-  @Option(
-    name: .customLong("plugin-dir"),
-    help: ArgumentHelp(
-      "For a private daemon: directory with more plugins. Can be repeated.", valueName: "dir"),
-    completion: .directory)
-  var pluginDirectories: [String] = []
-
-  @Argument(parsing: .postTerminator, help: "The command and its arguments, after --.")
-  var command: [String] = []
+  @OptionGroup var options: CommandOptions
 
   func validate() throws {
-    if command.isEmpty {
+    if options.command.isEmpty {
       throw ValidationError(
         "No command to run. Put it after --, as in: lima-netd tap \(network) -- qemu-system-x86_64 ..."
       )
@@ -72,14 +69,7 @@ struct TapCommand: ParsableCommand {
 
   func run() throws {
     #if os(Linux)
-      do {
-        throw ExitCode(try MachineCommand(self).run())
-      } catch let failure as CommandFailure {
-        StandardError.print("Error: \(failure)")
-      } catch let error as SystemError {
-        StandardError.print("Error: \(error)")
-      }
-      throw ExitCode(125)
+      try GuestCommand(options, command: options.command).run { try MachineCommand(self) }
     #else
       throw CommandFailure("tap needs Linux's namespaces and TAP devices")
     #endif

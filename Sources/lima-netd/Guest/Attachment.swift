@@ -11,6 +11,8 @@ struct Attachment {
   let guest: UInt64
   /// Nil where the guest configures itself, on a network that gives no addresses.
   let offer: LeaseOffer?
+  /// Those that the guest brought along.
+  let forwards: [Forward]
 
   /// Connects to the daemon of `home`.
   /// - Returns: nil when none runs there.
@@ -19,7 +21,7 @@ struct Attachment {
       return try MessageChannel(fd: UnixSocket.connect(path: home.attachSocket, patience: 10_000))
     } catch {
       if error.errno == .noSuchFile || error.errno == .connectionRefused { return nil }
-      throw CommandFailure.daemonUnreachable(home.path, error.errno)
+      throw CommandFailure.daemonUnreachable(home, error.errno)
     }
   }
 
@@ -45,11 +47,13 @@ struct Attachment {
     self.channel = channel
     self.guest = guest
     offer = reply.lease
+    forwards = reply.forwards ?? []
   }
 
-  /// What to configure: there is one unless the request said that none is needed.
-  func lease() throws -> LeaseOffer {
-    guard let offer else { throw CommandFailure("The daemon gave the guest no address") }
-    return offer
+  /// Why the daemon has let the guest go, once the connection is readable; nil: it did not say.
+  func farewell() -> AttachFarewell? {
+    guard let message = (try? channel.receive()) ?? nil else { return nil }
+    for fd in message.fds { Descriptor.close(fd) }
+    return try? JSONText.decode(AttachFarewell.self, from: message.bytes)
   }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GuestCommand: the life of `exec`: daemon, namespaces, TAP, lease, command, status. The order matters: the daemon is
-// reached (or started) outside the namespaces, everything after that happens inside. Should the daemon go while
-// the command runs, the TAP is handed to the next one that comes up.
+// GuestCommand: the life of `exec` and `tap`: daemon, guest, command, exit status. The order matters: the daemon is reached
+// (or started) before the guest is made, which may move this process into namespaces.
 
+import ArgumentParser
 import Daemon
 import Platform
 
@@ -12,102 +12,79 @@ import Platform
   import Glibc
 
   struct GuestCommand {
-    private let options: Exec
-    private let home: LimaHome
+    private let options: CommandOptions
+    private let words: [String]
 
-    init(_ options: Exec) throws {
+    /// - Parameter command: what runs: a program, searched in PATH, and its arguments.
+    init(_ options: CommandOptions, command: [String]) {
       self.options = options
-      self.home = try options.home.resolve()
+      words = command
     }
 
-    /// - Returns: the exit status for the shell.
-    func run() throws -> Int32 {
-      if let note = Advice().pingNote(
-        command: options.command[0], groups: GuestNamespace.groups())
-      {
-        StandardError.print(note)
+    /// Never returns normally: the command's exit status, or 125 with the reason on standard error.
+    func run<Guest: CommandGuest>(_ make: () throws -> Guest) throws -> Never {
+      do {
+        throw ExitCode(try status(make))
+      } catch let failure as CommandFailure {
+        StandardError.print("Error: \(failure)")
+      } catch let error as SystemError {
+        StandardError.print("Error: \(error)")
       }
-      guard let channel = try Attachment.connect(home) else {
-        let (daemon, channel) = try PrivateDaemon.start(
-          for: home, pluginDirectories: options.pluginDirectories)
-        defer { daemon.stop() }
-        return try run(channel, reattachTo: nil)
-      }
-      return try run(channel, reattachTo: home)
+      throw ExitCode(125)
     }
 
-    private func run(_ channel: MessageChannel, reattachTo home: LimaHome?) throws -> Int32 {
-      let signals = try ForegroundSignals([SIGINT, SIGTERM, SIGHUP, SIGQUIT])
-      try GuestNamespace.enter()
-      let interface = try GuestInterface(name: "eth0", mac: options.guest.mac)
-      let request = AttachRequest(
-        network: options.network, name: options.guest.name ?? "exec-\(getpid())",
-        mac: interface.mac, mtu: options.guest.mtu ?? 0, vnetHeader: interface.tap.vnetHeader)
-      let attachment = try Attachment(channel, request, tap: interface.tap.fd)
-      let lease = try attachment.lease()
-      try interface.configure(lease, mtu: options.guest.mtu)
-      setResolver(lease)
-
+    private func status<Guest: CommandGuest>(_ make: () throws -> Guest) throws -> Int32 {
+      let daemon = try GuestDaemon.reach(
+        options.home.resolveServed(), pluginDirectories: options.pluginDirectories)
+      defer { daemon.stop() }
+      let signals = try ForegroundSignals(Self.signals)
+      let guest = try make()
+      var link = try GuestLink(daemon, guest.request, tap: guest.tap) {
+        try guest.configure($0, before: $1)
+      }
+      try guest.prepare(link.attachment?.offer)
       let child: Int32
       do throws(SystemError) {
-        child = try Foreground.spawn(options.command, signals: signals)
+        child = try Foreground.spawn(
+          words, signals: signals, passing: guest.passing, endSignal: guest.endSignal)
       } catch {
-        let missing = error.errno == .noSuchFile
-        StandardError.print(
-          missing
-            ? "Error: \(options.command[0]): no such command"
-            : "Error: \(options.command[0]) cannot be run: \(error.errno)")
-        return missing ? 127 : 126
+        return Self.failed(words[0], error)
       }
-      return try wait(
-        for: child, signals,
-        GuestLink(
-          tap: interface.tap.fd, request: request, attachment: attachment, home: home,
-          configure: { try interface.configure($0, mtu: options.guest.mtu) }),
-        interface)
+      guest.begun()
+      let (status, wasTold) = try wait(for: child, signals, &link)
+      guest.finish(&link, signals, isHurried: wasTold || status.isKilled)
+      return status.shellStatus
     }
 
-    /// Names are a comfort a command may do without, and a sandbox may forbid the mount.
-    private func setResolver(_ lease: LeaseOffer) {
-      guard !lease.dns.isEmpty else { return }
-      do {
-        try ResolverFile.install(ResolverFile.text(lease, network: options.network))
-      } catch {
-        StandardError.print(
-          "lima-netd: names resolve as on the host: \(ResolverFile.path) was not replaced: \(error)"
-        )
-      }
+    static let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
+
+    /// - Returns: what a shell returns for a command that cannot be run.
+    private static func failed(_ program: String, _ error: SystemError) -> Int32 {
+      let isMissing = error.errno == .noSuchFile
+      StandardError.print(
+        "Error: \(program)"
+          + (isMissing ? ": no such command" : " cannot be run: \(error.errno)"))
+      return isMissing ? 127 : 126
     }
 
+    /// Passes signals on until the command ends.
+    /// - Returns: its end, and whether it was told to.
     private func wait(
-      for child: Int32, _ signals: ForegroundSignals, _ link: GuestLink,
-      _ interface: GuestInterface
-    ) throws -> Int32 {
-      var link = link
+      for child: Int32, _ signals: ForegroundSignals, _ link: inout GuestLink
+    ) throws -> (ChildProcess.ExitStatus, wasTold: Bool) {
       var wasTold = false
       let ended = try ChildProcess.watch(child)
       defer { Descriptor.close(ended) }
       while true {
-        let waiting = link.attachment == nil && link.home != nil
-        let ready = Foreground.wait(
-          [signals.fd, link.fd, ended], milliseconds: waiting ? 300 : -1)
-        if ready[2] {
-          let status = try ChildProcess.wait(child)
-          LastBytes(interface: interface, signals: signals, isAttached: { link.isAlive() }).wait(
-            limits: wasTold || status.isKilled ? .interrupted : UnsentBytes.Limits())
-          return status.shellStatus
+        let ready = link.wait(for: [signals.fd, ended])
+        if ready[1] { return (try ChildProcess.wait(child), wasTold) }
+        guard ready[0] else { continue }
+        while let (signal, fromProcess) = signals.next() {
+          // One of the terminal has reached the command itself: it is in our group.
+          guard fromProcess else { continue }
+          wasTold = true
+          ChildProcess.kill(child, signal)
         }
-        if ready[0] {
-          while let (signal, fromProcess) = signals.next() {
-            // The terminal has signalled the command itself: it is in our group.
-            if fromProcess {
-              wasTold = true
-              ChildProcess.kill(child, signal)
-            }
-          }
-        }
-        if ready[1] { link.drop() }
-        link.retry()
       }
     }
   }

@@ -35,8 +35,10 @@ import Platform
     }
 
     /// Sets MTU, address and default route.
-    /// - Parameter mtu: as the user wants it; nil takes the lease's.
-    func configure(_ lease: LeaseOffer, mtu: Int?) throws {
+    /// - Parameters:
+    ///   - before: what was set last; its address goes where it is another.
+    ///   - mtu: as the user wants it; nil takes the lease's.
+    func configure(_ lease: LeaseOffer, before: LeaseOffer? = nil, mtu: Int?) throws {
       guard let address = NetlinkAddress(lease.address), (0...128).contains(lease.prefixLength)
       else {
         throw CommandFailure(
@@ -45,6 +47,14 @@ import Platform
       try bringUp(mtu: mtu ?? lease.mtu.flatMap { (68...65535).contains($0) ? $0 : nil })
       var netlink = try Netlink()
       let link = try netlink.link(named: tap.name)
+      if let before, before.address != lease.address || before.prefixLength != lease.prefixLength,
+        let old = NetlinkAddress(before.address)
+      {
+        // Gone already, if somebody else took it away.
+        try? netlink.removeAddress(
+          old, prefixLength: UInt8(clamping: before.prefixLength), index: link.index, name: tap.name
+        )
+      }
       try netlink.addAddress(
         address, prefixLength: UInt8(lease.prefixLength), index: link.index, name: tap.name)
       if let gateway = lease.gateway.flatMap({ NetlinkAddress($0) }) {

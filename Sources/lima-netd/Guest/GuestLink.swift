@@ -1,55 +1,111 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GuestLink: the connection by which a TAP of `exec` or `tap` is on its network, as daemons come and go.
+// GuestLink: the connection by which a TAP of `exec`, `attach` or `tap` is on its network, as daemons and networks come and
+// go. While there is none, whoever has the guest waits by `wait`, which looks for the next one:
+//
+//     the daemon has gone       any daemon that serves the home takes the guest
+//     the network was stopped   this daemon, once somebody has started the network; or another daemon
+//     the guest was sent away   another daemon
+//
+// A network that somebody stopped on purpose is never started by a guest that comes back.
 
 import Daemon
 import Platform
 
 #if os(Linux)
 
-  /// The connection to the daemon, as it comes and goes.
   struct GuestLink {
+    private(set) var attachment: Attachment?
     /// Belongs to the caller, and outlives this.
-    let tap: Int32
-    let request: AttachRequest
-    var attachment: Attachment?
+    private let tap: Int32
+    private let request: AttachRequest
     /// Whose daemon to wait for when this one has gone; nil: it will not come back.
-    let home: LimaHome?
-    /// Makes the guest what a daemon says, each time anew.
-    private let configure: (LeaseOffer) throws -> Void
-    /// The process that has the guest, or had it. It let go on purpose (network stop) if it still lives:
-    /// only another one is asked again.
+    private let home: LimaHome?
+    /// Makes the guest what a daemon says, each time anew, from what one said before.
+    private let configure: (LeaseOffer?, _ before: LeaseOffer?) throws -> Void
+    private var lastOffer: LeaseOffer?
+    /// The process that has the guest, or had it.
     private var daemon: Int32?
+    private var absence = Absence.daemonGone
     /// When the daemon went while the last bytes were waited for.
     private var droppedAt: UInt64 = 0
     private static let restartTime: UInt64 = 3_000_000_000
 
-    var fd: Int32 { attachment?.channel.fd ?? -1 }
-
-    init(
-      tap: Int32, request: AttachRequest, attachment: Attachment, home: LimaHome?,
-      configure: @escaping (LeaseOffer) throws -> Void
-    ) {
-      self.tap = tap
-      self.configure = configure
-      self.request = request
-      self.attachment = attachment
-      self.home = home
-      daemon = Self.peer(attachment.channel)
+    private enum Absence {
+      case daemonGone
+      case networkStopped
+      case sentAway
     }
 
-    /// The daemon sends nothing after its reply: what can be read is the end.
-    mutating func drop() {
-      attachment?.channel.close()
-      attachment = nil
-      StandardError.print(
-        "lima-netd: network \(request.network) has let this guest go"
-          + (home == nil ? "" : "; a daemon that is started anew takes it back"))
+    /// Attaches the guest and configures it.
+    init(
+      _ daemon: GuestDaemon, _ request: AttachRequest, tap: Int32,
+      configure: @escaping (LeaseOffer?, _ before: LeaseOffer?) throws -> Void
+    ) throws {
+      self.tap = tap
+      self.request = request
+      self.configure = configure
+      home = daemon.home
+      self.daemon = Self.peer(daemon.channel)
+      let attachment = try Attachment(daemon.channel, request, tap: tap)
+      self.attachment = attachment
+      try configure(attachment.offer, nil)
+      lastOffer = attachment.offer
+      for forward in attachment.forwards where forward.host != request.host(of: forward) {
+        StandardError.print("lima-netd: \(ForwardAdd.text(forward, request.network))")
+      }
+    }
+
+    /// Waits until one of `fds` is readable, at most so long, and meanwhile keeps the guest on its network.
+    /// - Parameter milliseconds: < 0 waits for ever.
+    /// - Returns: for each descriptor whether it is. All false after the time, and where it was the link.
+    mutating func wait(for fds: [Int32], milliseconds: Int32 = -1) -> [Bool] {
+      let longest = patience
+      let ready = Foreground.wait(
+        fds + [attachment?.channel.fd ?? -1],
+        milliseconds: longest < 0
+          ? milliseconds : milliseconds < 0 ? longest : min(longest, milliseconds))
+      if ready[fds.count] { drop() }
+      retry()
+      return Array(ready.prefix(fds.count))
+    }
+
+    /// Milliseconds until the next look for a daemon.
+    private var patience: Int32 {
+      guard attachment == nil, home != nil else { return -1 }
+      return absence == .daemonGone ? 300 : 1000
+    }
+
+    /// What the daemon sends after its reply is its last word; without one it was killed.
+    private mutating func drop() {
+      guard let attachment else { return }
+      let farewell = attachment.farewell()
+      attachment.channel.close()
+      self.attachment = nil
+      let network = request.network
+      let text: String
+      switch farewell?.cause {
+      case _ where home == nil:
+        text =
+          "its private daemon has ended, and network \(network) with it; run the command again"
+      case nil, .daemonStops:
+        absence = .daemonGone
+        text = "the daemon has ended; this guest is back on network \(network) when it runs again"
+      case .networkStopped:
+        absence = .networkStopped
+        text =
+          "network \(network) was stopped; this guest is back when it is started "
+          + "(lima-netd network start \(network))"
+      case .sentAway:
+        absence = .sentAway
+        text = "network \(network) has sent this guest away: \(farewell?.message ?? "")"
+      }
+      StandardError.print("lima-netd: \(text)")
     }
 
     /// After the command's end: a daemon has the guest, or another one is likely to come up and take it.
     mutating func isAlive() -> Bool {
-      if attachment != nil, Foreground.wait([fd], milliseconds: 0)[0] {
+      if let fd = attachment?.channel.fd, Foreground.wait([fd], milliseconds: 0)[0] {
         drop()
         droppedAt = MonotonicClock.now()
       }
@@ -58,20 +114,38 @@ import Platform
         || droppedAt != 0 && MonotonicClock.now() &- droppedAt < Self.restartTime
     }
 
-    mutating func retry() {
-      guard attachment == nil, let home else { return }
-      guard let channel = (try? Attachment.connect(home)) ?? nil,
-        Self.peer(channel) != daemon,
-        let attachment = try? Attachment(channel, request, tap: tap)
+    private mutating func retry() {
+      guard attachment == nil, let home, let channel = (try? Attachment.connect(home)) ?? nil
       else { return }
+      var request = request
+      request.isReturn = true
+      if Self.peer(channel) == daemon {
+        guard absence != .sentAway else { return channel.close() }
+        request.startsNothing = absence == .networkStopped
+      }
+      guard let attachment = try? Attachment(channel, request, tap: tap) else {
+        return channel.close()
+      }
       self.attachment = attachment
       daemon = Self.peer(channel)
-      if let lease = attachment.offer { try? configure(lease) }
       StandardError.print("lima-netd: back on network \(request.network)")
+      do {
+        try configure(attachment.offer, lastOffer)
+        lastOffer = attachment.offer
+      } catch {
+        StandardError.print("lima-netd: its interface could not be configured again: \(error)")
+      }
     }
 
     private static func peer(_ channel: MessageChannel) -> Int32? {
       try? UnixSocket.peerCredentials(channel.fd).pid
+    }
+  }
+
+  extension AttachRequest {
+    /// The host's end of the forward as it was asked for; nil: none leads to that port.
+    fileprivate func host(of forward: Forward) -> String? {
+      forwards?.first { $0.protocol == forward.protocol && $0.host == forward.host }?.host
     }
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GuestOptions: what `exec` and `attach` say alike about the guest they make.
+// GuestOptions: what `exec`, `attach` and `tap` say alike about the guest they make; CommandOptions: and `exec` and `tap` about
+// what they run.
 
 import ArgumentParser
 
@@ -11,16 +12,34 @@ struct GuestOptions: ParsableArguments {
       valueName: "bytes"))
   var mtu: Int?
 
-  @Option(help: ArgumentHelp("Name of the guest in listings and for forwards.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp(
+      "Name of the guest in listings, in DNS and for forwards; no other guest of the network has it.",
+      valueName: "name"))
   var name: String?
 
   @Option(
-    help: ArgumentHelp("Hardware address. (default: made up by the kernel)", valueName: "mac"))
+    help: ArgumentHelp("Ethernet address. (default: made up by the kernel)", valueName: "mac"))
   var mac: MACAddressArgument?
 
   func validate() throws {
     if let mtu, !(576...65520).contains(mtu) {
       throw ValidationError("--mtu \(mtu): give a number from 576 to 65520.")
     }
+    if let name, name.isEmpty { throw ValidationError("--name: a guest's name is not empty.") }
   }
+}
+
+struct CommandOptions: ParsableArguments {
+  @OptionGroup var home: HomeOptions
+
+  @Option(
+    name: .customLong("plugin-dir"),
+    help: ArgumentHelp(
+      "For a private daemon: directory with more plugins. Can be repeated.", valueName: "dir"),
+    completion: .directory)
+  var pluginDirectories: [String] = []
+
+  @Argument(parsing: .postTerminator, help: "The command and its arguments, after --.")
+  var command: [String] = []
 }

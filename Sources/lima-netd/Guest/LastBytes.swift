@@ -11,11 +11,13 @@ import Platform
   struct LastBytes {
     let interface: GuestInterface
     let signals: ForegroundSignals
-    /// Whether the daemon still has the guest: without it nothing would leave.
-    var isAttached: () -> Bool
 
     /// Returns when nothing is left, or no more is to be hoped for.
-    func wait(orphansOnly: Bool = false, limits: UnsentBytes.Limits = UnsentBytes.Limits()) {
+    /// - Parameter isAttached: whether the daemon still has the guest: without it nothing would leave.
+    func wait(
+      orphansOnly: Bool = false, limits: UnsentBytes.Limits = UnsentBytes.Limits(),
+      isAttached: () -> Bool
+    ) {
       // What came before the command's end was for the command.
       while signals.next() != nil {}
       guard var diagnostics = try? SocketDiagnostics(), var netlink = try? Netlink(),

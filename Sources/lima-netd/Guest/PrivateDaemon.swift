@@ -89,6 +89,14 @@ import Platform
         remedy: "Start one and see what it says:  lima-netd serve")
     }
 
+    /// In the daemon, at its end: nobody else is there any more to remove its files.
+    static func removeFilesOfOrphan(_ home: LimaHome) {
+      guard let parent = CurrentProcess.environment[parentVariable].flatMap({ Int32($0) }),
+        getppid() != parent
+      else { return }
+      try? FileManager.default.removeItem(atPath: home.path)
+    }
+
     /// In the daemon: asks the kernel for SIGTERM when the process that started it ends.
     static func endWithParent() {
       guard let parent = CurrentProcess.environment[parentVariable].flatMap({ Int32($0) })

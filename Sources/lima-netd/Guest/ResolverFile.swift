@@ -15,11 +15,17 @@ import Platform
     /// nss-resolve and nscd talk to the host's resolver through these.
     static let hidden = ["/run/systemd/resolve", "/run/nscd", "/var/run/nscd"]
 
-    static func text(_ lease: LeaseOffer, network: String) -> String {
-      var lines = ["# Made by lima-netd for a guest of network \(network)."]
-      lines += lease.dns.map { "nameserver \($0)" }
-      if !lease.search.isEmpty { lines.append("search " + lease.search.joined(separator: " ")) }
+    static func text(_ servers: [String], search: [String], network: String) -> String {
+      let lines =
+        ["# Made by lima-netd for a guest of network \(network)."]
+        + self.lines(servers, search: search)
       return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// As resolv.conf(5) has them.
+    static func lines(_ servers: [String], search: [String]) -> [String] {
+      servers.map { "nameserver \($0)" }
+        + (search.isEmpty ? [] : ["search " + search.joined(separator: " ")])
     }
 
     /// Lays `text` over the file.

@@ -35,7 +35,7 @@ extension CommandFailure {
   static func daemonNotRunning(_ home: String) -> CommandFailure {
     CommandFailure(
       "No daemon serves \(home)",
-      remedy: "Start one:  lima-netd serve --lima-home \(home) &")
+      remedy: "Start one:  lima-netd serve --lima-home \(ShellWord.quoted(home)) &")
   }
   /// It takes connections and says nothing.
   static func daemonSilent(_ home: LimaHome, pid: Int32?) -> CommandFailure {
@@ -56,14 +56,32 @@ extension CommandFailure {
   private static func look(_ home: LimaHome) -> String { "Its log may say more: \(home.daemonLog)" }
 
   /// Somebody listens, but the connection could not be made.
-  static func daemonUnreachable(_ home: String, _ errno: Errno) -> CommandFailure {
-    let remedy: String? =
-      switch errno {
-      case Errno(EACCES), Errno(EPERM):
-        "Its sockets are open to the user who started it; run this as that user."
-      case .wouldBlock: "It is busy or hangs; its log may say more."
-      default: nil
-      }
-    return CommandFailure("The daemon of \(home) could not be reached: \(errno)", remedy: remedy)
+  static func daemonUnreachable(_ home: LimaHome, _ errno: Errno) -> CommandFailure {
+    switch errno {
+    case Errno(EACCES), Errno(EPERM):
+      return closed(home)
+    case .wouldBlock:
+      return CommandFailure(
+        "The daemon of \(home.path) does not answer",
+        remedy: "It is busy or hangs; its log may say more:  \(home.daemonLog)")
+    default:
+      return CommandFailure("The daemon of \(home.path) could not be reached: \(errno)")
+    }
+  }
+
+  /// Its sockets are for another user.
+  private static func closed(_ home: LimaHome) -> CommandFailure {
+    let places = [home.controlSocket, home.networksDirectory, home.path]
+    let owner = places.lazy.compactMap { try? Files.info($0).uid }.first
+    func name(_ uid: UInt32) -> String { AccountNames.user(uid) ?? "user \(uid)" }
+    let user = CurrentProcess.effectiveUser
+    guard let owner, owner != user else {
+      return CommandFailure(
+        "The daemon of \(home.path) may not be reached by \(name(user))",
+        remedy: "A folder on the way to its sockets is closed:  namei -l \(home.controlSocket)")
+    }
+    return CommandFailure(
+      "The daemon of \(home.path) belongs to \(name(owner)); you are \(name(user))",
+      remedy: "Run this as \(name(owner)), or name another home:  --lima-home DIR")
   }
 }

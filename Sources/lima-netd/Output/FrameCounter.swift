@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// FrameCounter: writes the whole records of pcap streams to a descriptor and counts them. Used by the event loop's
+// FrameCounter: writes the whole records of pcap streams to a file, or a descriptor, and counts them. The file is made, or
+// emptied, when the first stream begins: what was in it is not lost to a capture that never came to be. Used by the event loop's
 // thread, read by the main thread at the end: a lock stands between.
 
 import Platform
@@ -13,10 +14,12 @@ import Synchronization
 #endif
 
 final class FrameCounter: Sendable {
-  private let output: Int32
-  private let state = Mutex(State())
+  private let state: Mutex<State>
 
   private struct State {
+    /// -1 until the file is open.
+    var output: Int32
+    let path: String?
     var records = PcapRecords()
     var failure: Errno?
     var isOver = false
@@ -25,7 +28,11 @@ final class FrameCounter: Sendable {
   }
 
   init(output: Int32) {
-    self.output = output
+    state = Mutex(State(output: output, path: nil))
+  }
+
+  init(path: String) {
+    state = Mutex(State(output: -1, path: path))
   }
 
   var frames: Int { state.withLock { $0.records.frames } }
@@ -48,8 +55,10 @@ final class FrameCounter: Sendable {
   func take(_ bytes: some Collection<UInt8>) -> Bool {
     state.withLock { state in
       state.taken += bytes.count
+      guard !bytes.isEmpty else { return true }
       do throws(SystemError) {
-        try Files.writeAll(output, state.records.take(bytes))
+        if state.output < 0, let path = state.path { state.output = try Self.create(path) }
+        try Files.writeAll(state.output, state.records.take(bytes))
       } catch {
         state.isOver = true
         if error.errno.rawValue != EPIPE { state.failure = error.errno }
@@ -57,5 +66,13 @@ final class FrameCounter: Sendable {
       }
       return !state.records.isBroken
     }
+  }
+}
+
+extension FrameCounter {
+  fileprivate static func create(_ path: String) throws(SystemError) -> Int32 {
+    let fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+    guard fd >= 0 else { throw SystemError("open", .current, subject: path) }
+    return fd
   }
 }

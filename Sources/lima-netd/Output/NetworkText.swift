@@ -93,6 +93,9 @@ enum NetworkText {
   /// The numbers of the network's own report, one a line: "plugin.tcp.flows 2". All of it is in --json.
   static func counters(_ value: JSONValue, _ path: String = "") -> [String] {
     switch value {
+    // Nanoseconds to the API; a time to people.
+    case .integer(let number) where path.hasSuffix(".uptime") && number > 0:
+      return ["\(path) \(duration(UInt64(number)))"]
     case .integer(let number): return number == 0 ? [] : ["\(path) \(number)"]
     case .unsigned(let number): return ["\(path) \(number)"]
     case .array(let items):
@@ -104,6 +107,17 @@ enum NetworkText {
         counters(member.value, path.isEmpty ? member.name : "\(path).\(member.name)")
       }
     default: return []
+    }
+  }
+
+  /// "45 s", "3 h 12 min", "12 d 4 h"
+  static func duration(_ nanoseconds: UInt64) -> String {
+    let seconds = nanoseconds / 1_000_000_000
+    switch seconds {
+    case ..<60: return "\(seconds) s"
+    case ..<3600: return "\(seconds / 60) min \(seconds % 60) s"
+    case ..<86_400: return "\(seconds / 3600) h \(seconds / 60 % 60) min"
+    default: return "\(seconds / 86_400) d \(seconds / 3600 % 24) h"
     }
   }
 

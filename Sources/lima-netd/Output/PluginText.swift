@@ -45,10 +45,12 @@ enum PluginText {
           "guests",
           plugin.isolated
             ? "isolated: each is alone with the plugin" : "switched: they share one Ethernet")
+        if plugin.needsTap { add("needs", "a TAP device of the host's (limanetd.tap/1)") }
       }
       if !plugin.extensions.isEmpty {
         add("extensions", plugin.extensions.joined(separator: ", "))
       }
+      for text in needs(plugin.schema) { add("asks for", text) }
       lines += options(plugin.schema)
     }
     if let module = inspection.module {
@@ -61,7 +63,34 @@ enum PluginText {
     }
     lines.append("file    \(inspection.file)")
     if let sha256 = inspection.sha256 { lines.append("sha256  \(sha256)") }
+    for skipped in inspection.skipped ?? [] {
+      lines += Paragraph.lines(
+        "\(skipped): this version of lima-netd knows no such kind", first: "skipped ", indent: 8)
+    }
+    for warning in warnings(inspection) {
+      lines += Paragraph.lines(warning, first: "warning ", indent: 8)
+    }
     return lines.joined(separator: "\n")
+  }
+
+  /// What is wrong with it, though it loads.
+  static func warnings(_ inspection: Inspection) -> [String] {
+    (inspection.warnings ?? [])
+      + (inspection.plugins ?? []).compactMap { plugin in
+        SchemaReview.problem(plugin.schema).map { "options_schema of \(plugin.name): \($0)" }
+      }
+  }
+
+  /// What its process keeps beyond what every network's has.
+  private static func needs(_ schema: String?) -> [String] {
+    guard let root = schema.flatMap({ try? JSONText.decode(JSONValue.self, from: $0) }) else {
+      return []
+    }
+    let capabilities = (root["x-capabilities"]?.array ?? []).compactMap(\.string)
+    let files = (root["properties"]?.object?.members ?? []).compactMap { member in
+      member.value["x-path"]?.string.map { "the file of \(member.name) (\($0))" }
+    }
+    return capabilities.map { "capability \($0)" } + files
   }
 
   /// The properties of the schema: name, what it takes, default, and below it what it means.

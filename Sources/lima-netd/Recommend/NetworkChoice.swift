@@ -109,11 +109,4 @@ struct NetworkChoice: Codable, Hashable {
 
   private static let socketVMNet =
     "socket_vmnet, run by root: https://lima-vm.io/docs/config/network/vmnet/"
-
-  /// The part of QEMU's command line for a VM that Lima does not start; nil where QEMU cannot have it.
-  func qemuArguments(socket: String) -> String? {
-    guard mode != nil else { return nil }
-    return "-netdev stream,id=n0,server=off,addr.type=unix,addr.path=\(socket) "
-      + "-device virtio-net-pci,netdev=n0,mac=52:55:55:00:00:01"
-  }
 }

@@ -5,8 +5,10 @@
 import Daemon
 
 enum RecommendText {
-  /// - Parameter state: whether it works here now; nil: not known for that system.
-  static func choice(_ choice: NetworkChoice, socket: String, state: ModeState?) -> String {
+  /// - Parameters:
+  ///   - qemu: lines of a shell; empty where QEMU cannot have it.
+  ///   - state: whether it works here now; nil: not known for that system.
+  static func choice(_ choice: NetworkChoice, qemu: [String], state: ModeState?) -> String {
     var lines = ["\(choice.network)", "", "  \(choice.why)"]
     if let needs = choice.needs { lines.append("  It needs \(needs)") }
     if let state, case .unserved(let why) = state { lines.append("  Not here now: \(why)") }
@@ -15,8 +17,8 @@ enum RecommendText {
       (choice.limaYAML ?? "# nothing: it is what a VM without `networks:` has").split(
         separator: "\n"
       ).map { "    \($0)" }
-    if let arguments = choice.qemuArguments(socket: socket) {
-      lines += ["", "  QEMU, each VM with a mac= of its own:", "    \(arguments)"]
+    if !qemu.isEmpty {
+      lines += ["", "  QEMU, each VM with a mac= of its own:"] + qemu.map { "    \($0)" }
     }
     return lines.joined(separator: "\n")
   }

@@ -4,6 +4,7 @@
 // is two clients' at a time.
 
 import NetStack
+import Wire
 
 extension FuzzTarget {
   /// Steps: seconds that pass, the client, a message behind its length.

@@ -4,6 +4,7 @@
 // bytes that went in, and memory stays within its bounds.
 
 import NetStack
+import Wire
 
 extension FuzzTarget {
   /// Steps of six bytes: flags (1 more, 2 another identification, 4 options, 8 time

@@ -6,6 +6,7 @@
 
 import NetStack
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc

@@ -4,6 +4,7 @@
 
 import NetStack
 import Platform
+import Wire
 
 #if canImport(Glibc)
   import Glibc

@@ -4,6 +4,7 @@
 // view reads as the same header.
 
 import NetStack
+import Wire
 
 extension FuzzTarget {
   static let headers = FuzzTarget(

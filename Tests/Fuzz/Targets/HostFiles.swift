@@ -7,6 +7,7 @@ import DNSMessage
 import HostDNSCore
 import NetStack
 import Gateway
+import Wire
 
 extension FuzzTarget {
   static let hostFiles = FuzzTarget(

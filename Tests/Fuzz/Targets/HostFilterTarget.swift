@@ -2,8 +2,8 @@
 //
 // What may cross between guests and the host: whatever the bytes, only the gateway's address is reached.
 
-import NetStack
-import PluginAPI
+import SocketVMNetCore
+import Wire
 
 extension FuzzTarget {
   /// The filter's own addresses are made of the input, so that most of it gets past the first check.
@@ -22,11 +22,9 @@ extension FuzzTarget {
     for gateway in [address(30), address(26), address(38)] {
       let filter = HostFilter(
         mac: mac, gateway: gateway, prefixLength: Int(bytes[0] % 23) + 8, servesDNS: true)
-      bytes.withUnsafeBufferPointer { buffer in
-        var frame = lnd_frame()
-        frame.data = buffer.baseAddress
-        frame.length = UInt32(buffer.count)
-        let way = filter.fromGuest(&frame)
+      bytes.withUnsafeBytes { buffer in
+        let frame = ByteView(buffer)
+        let way = filter.fromGuest(frame)
         if way == .host || way == .both, mac & 0x0100_0000_0000 == 0 {
           let isARP = bytes[12] == 8 && bytes[13] == 6
           expectFuzz(address(isARP ? 38 : 30) == gateway, "to another address than the gateway's")
@@ -35,7 +33,7 @@ extension FuzzTarget {
         let sender = bytes[6..<12].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         let host = HostFilter(
           mac: sender, gateway: gateway, prefixLength: Int(bytes[0] % 23) + 8, servesDNS: false)
-        if host.fromHost(&frame) {
+        if host.fromHost(frame) {
           let isARP = bytes[13] == 6
           expectFuzz(address(isARP ? 28 : 26) == gateway, "from another address than the gateway's")
         }

@@ -3,6 +3,7 @@
 // Good packets to begin from, of the guest that every target knows.
 
 import NetStack
+import Wire
 
 enum SeedPackets {
   static let guestMAC = MACAddress(0x52, 0x55, 0x55, 0x12, 0x34, 0x56)

@@ -7,6 +7,7 @@ import HostProtocol
 import JSONCoding
 import LimaNetdSDK
 import NetStack
+import Wire
 
 extension FuzzTarget {
   private static func texts(_ list: [String]) -> [[UInt8]] { list.map { Array($0.utf8) } }

@@ -79,6 +79,25 @@ import Testing
     #expect(try code(#require(replies[asked])) == .refused)
   }
 
+  /// The order of the replies tells, not a clock.
+  @Test func whileAPluginsLongFileIsReadTheLoopGoesOn() throws {
+    let long = try Fixture(file: "mirror.c", as: "lima-dns-long.so", flags: ["-DMIRROR_CODE=5"])
+    // What is behind the last section of an ELF file is nobody's.
+    #expect(truncate(long.path, 64 << 20) == 0)
+    let host = try running()
+    let swapped = try host.send(.setDNS(Self.spec(long)))
+    let looked = try host.send(.status)
+    var order: [UInt64] = []
+    while order.count < 2 {
+      if case .reply(let id, let reply) = try host.receive(timeout: 60_000) {
+        order.append(id)
+        if id == swapped { #expect(reply == .ok) }
+      }
+    }
+    #expect(order == [looked, swapped])
+    #expect(try code(host.request(query("a.example"))) == .refused)
+  }
+
   @Test func aPluginThatCannotBeLeavesTheOneBefore() throws {
     let host = try running()
     #expect(

@@ -132,6 +132,44 @@ import Testing
     #expect(error.code == .internal)
   }
 
+  /// 600 KB of a plugin's JSON: the replies' order tells that the loop does not wait for it, not a clock.
+  @Test func aLongListIsCheckedBesideTheLoopAndComesInParts() throws {
+    let plugin = try Fixture(
+      file: "echo.c", as: "lima-net-echo.so", flags: ["-DECHO_LEASES=4096"])
+    let host = try RunningHost.running(plugin)
+    let listed = try host.send(.listLeases)
+    let looked = try host.send(.status)
+    var order: [UInt64] = []
+    var part: ListingPart?
+    while order.count < 2 {
+      guard case .reply(let id, let reply) = try host.receive(timeout: 60_000) else { continue }
+      order.append(id)
+      if case .part(let first) = reply { part = first }
+    }
+    #expect(order == [looked, listed])
+    var addresses: [String] = []
+    while let here = part {
+      guard case .array(let page) = try JSONValue(parsing: Array(here.text.utf8)) else { break }
+      #expect(page.count <= 128)
+      addresses += page.compactMap { $0["address"]?.string }
+      part = nil
+      guard let next = here.next else { break }
+      guard case .part(let more) = try host.request(.listingPart(next)) else {
+        Issue.record("part \(next.part) is not there")
+        break
+      }
+      part = more
+    }
+    #expect(addresses.count == 4096 && Set(addresses).count == 4096)
+    #expect(addresses.last == "10.0.15.255")
+    // The last part was the end of it.
+    guard
+      case .failed(let error) = try host.request(
+        .listingPart(ListingPlace(listing: 1, part: 0)))
+    else { return #expect(Bool(false), "it is kept for ever") }
+    #expect(error.code == .notFound)
+  }
+
   @Test func aLeaseIsReservedForAGuest() throws {
     let host = try RunningHost.running(Self.echo.get())
     let guest = try host.addGuest(1, name: "vm")

@@ -2,6 +2,8 @@
 //
 // A server with known addresses, and clients that say what RFC 2131 table 5 lets them say.
 
+import Wire
+
 @testable import NetStack
 
 let seconds: UInt64 = 1_000_000_000

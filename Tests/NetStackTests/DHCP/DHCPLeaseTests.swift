@@ -3,6 +3,7 @@
 // Bindings: time, bounds, reservations, and what hostile clients cannot do to them.
 
 import Testing
+import Wire
 
 @testable import NetStack
 

@@ -3,6 +3,7 @@
 // The server's answers, section by section of RFC 2131.
 
 import Testing
+import Wire
 
 @testable import NetStack
 

@@ -5,6 +5,7 @@
 
 import Glibc
 import Testing
+import Wire
 
 @testable import NetStack
 

@@ -5,6 +5,7 @@
 
 import Glibc
 import Platform
+import Wire
 
 @testable import NetStack
 

@@ -3,6 +3,7 @@
 // A stack with one guest over the fake host and the datagram kernel.
 
 import PluginAPI
+import Wire
 
 @testable import NetStack
 

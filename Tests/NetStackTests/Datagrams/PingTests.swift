@@ -5,6 +5,7 @@
 import Glibc
 import PluginAPI
 import Testing
+import Wire
 
 @testable import NetStack
 

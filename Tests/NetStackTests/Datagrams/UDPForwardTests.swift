@@ -4,6 +4,7 @@
 
 import PluginAPI
 import Testing
+import Wire
 
 @testable import NetStack
 

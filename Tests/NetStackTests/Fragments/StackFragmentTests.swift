@@ -3,6 +3,7 @@
 // Fragments through the whole stack: a long ping of the gateway, there and back.
 
 import Testing
+import Wire
 
 @testable import NetStack
 

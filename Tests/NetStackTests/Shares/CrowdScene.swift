@@ -3,6 +3,7 @@
 // A stack with many guests: each on a port of its own, or all on one switch.
 
 import PluginAPI
+import Wire
 
 @testable import NetStack
 

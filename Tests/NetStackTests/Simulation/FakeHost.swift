@@ -5,6 +5,7 @@
 // cut into segments, checksums completed.
 
 import PluginAPI
+import Wire
 
 @testable import NetStack
 

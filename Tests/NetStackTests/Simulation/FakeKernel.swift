@@ -4,6 +4,7 @@
 // computed as epoll would.
 
 import PluginAPI
+import Wire
 
 @testable import NetStack
 

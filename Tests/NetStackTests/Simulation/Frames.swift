@@ -2,6 +2,8 @@
 //
 // Frames of a test guest, built and taken apart.
 
+import Wire
+
 @testable import NetStack
 
 enum Frames {

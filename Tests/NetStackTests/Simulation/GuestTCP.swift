@@ -4,6 +4,8 @@
 // sends SACK, retransmits by timer and by duplicate ACKs, and checks the checksum of
 // every segment it gets. Written apart from the engine, so that they don't share mistakes.
 
+import Wire
+
 @testable import NetStack
 
 /// One end of a connection, in a guest.

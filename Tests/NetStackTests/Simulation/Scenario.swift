@@ -8,6 +8,7 @@
 // it is over, nothing is left.
 
 import PluginAPI
+import Wire
 
 @testable import NetStack
 

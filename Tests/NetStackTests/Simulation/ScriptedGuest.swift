@@ -4,6 +4,7 @@
 // sees what comes back. For what a well-behaved guest never sends.
 
 import PluginAPI
+import Wire
 
 @testable import NetStack
 

@@ -4,6 +4,7 @@
 // that jumps from event to event. Everything follows from the seed.
 
 import PluginAPI
+import Wire
 
 @testable import NetStack
 

@@ -2,6 +2,8 @@
 //
 // The last frames of a simulation as text, in the manner of tcpdump: what a seed that fails prints.
 
+import Wire
+
 @testable import NetStack
 
 struct Trace {

@@ -5,6 +5,7 @@
 import Glibc
 import NetStack
 import Platform
+import Wire
 
 /// A socket of the test; closed with it.
 final class TestSocket {

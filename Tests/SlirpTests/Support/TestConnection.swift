@@ -4,6 +4,7 @@
 // arrive. Loss, reordering and windows are tested with NetStack's simulation.
 
 import NetStack
+import Wire
 
 /// See the head of this file.
 final class TestConnection {

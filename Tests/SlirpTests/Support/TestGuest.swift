@@ -5,6 +5,7 @@
 
 import NetStack
 import PluginAPI
+import Wire
 
 /// See the head of this file.
 final class TestGuest {

@@ -10,6 +10,7 @@ import NetStack
 import Platform
 import PluginAPI
 import SlirpCore
+import Wire
 
 /// See the head of this file.
 final class TestHost {

@@ -22,9 +22,8 @@ enum LimaLeases {
   }
 
   static func encode(_ leases: [String: String]) -> [UInt8] {
-    var object = JSONObject()
-    for (address, mac) in leases.sorted(by: { $0.key < $1.key }) { object[address] = .string(mac) }
-    return JSONValue.object(object).bytes + [0x0a]
+    let members = leases.sorted { $0.key < $1.key }.map { ($0.key, JSONValue.string($0.value)) }
+    return JSONValue.object(JSONObject(members)).bytes + [0x0a]
   }
 
   /// What makes sense of a file, which anybody may have written: addresses of the subnet, MAC addresses.

@@ -31,27 +31,39 @@ package enum DriverArguments {
           description: "\(interface.name): \(VZNAT.needs); QEMU has nothing like it: "
             + "a network of mode shared does the same with QEMU")
       }
-      let netdev: String
-      switch transport {
-      case .descriptors(let first):
-        netdev = "socket,id=\(interface.id),fd=\(first + index)"
-      case .taps(let first):
-        netdev = "tap,id=\(interface.id),fd=\(first + index)"
-      case .stream:
-        guard capabilities.stream else {
-          throw Problem(
-            description:
-              "this QEMU has no -netdev stream, which came with 7.2: connect the sockets "
-              + "yourself and say with --first-fd which descriptors they are")
-        }
-        netdev =
-          "stream,id=\(interface.id),server=off,addr.type=unix,addr.path=\(escaped(path))"
-          + (capabilities.reconnect.isEmpty ? "" : "," + capabilities.reconnect)
-      }
-      words += ["-netdev", netdev]
-      words += ["-device", "\(device),netdev=\(interface.id),mac=\(interface.mac)"]
+      words += try qemu(
+        id: interface.id, mac: interface.mac, socket: path, device: device, at: index, capabilities,
+        transport)
     }
     return words
+  }
+
+  /// The same of one interface, whatever it belongs to. All that prints arguments of QEMU's gets them here.
+  /// - Parameters:
+  ///   - device: QEMU's name of the card.
+  ///   - index: its place among the descriptors.
+  package static func qemu(
+    id: String, mac: String, socket: String, device: String = "virtio-net-pci", at index: Int = 0,
+    _ capabilities: QEMUCapabilities, _ transport: QEMUTransport
+  ) throws(Problem) -> [String] {
+    let netdev: String
+    switch transport {
+    case .descriptors(let first):
+      netdev = "socket,id=\(id),fd=\(first + index)"
+    case .taps(let first):
+      netdev = "tap,id=\(id),fd=\(first + index)"
+    case .stream:
+      guard capabilities.stream else {
+        throw Problem(
+          description:
+            "this QEMU has no -netdev stream, which came with 7.2: connect the sockets "
+            + "yourself and say with --first-fd which descriptors they are")
+      }
+      netdev =
+        "stream,id=\(id),server=off,addr.type=unix,addr.path=\(escaped(socket))"
+        + (capabilities.reconnect.isEmpty ? "" : "," + capabilities.reconnect)
+    }
+    return ["-netdev", netdev, "-device", "\(device),netdev=\(id),mac=\(mac)"]
   }
 
   /// `--device` of each interface, for vfkit and krunkit.

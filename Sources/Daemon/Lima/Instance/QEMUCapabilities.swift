@@ -18,6 +18,9 @@ package struct QEMUCapabilities: Sendable, Hashable {
     reconnect = version >= (9, 2) ? "reconnect-ms=500" : version >= (8, 0) ? "reconnect=1" : ""
   }
 
+  /// Of a QEMU of today.
+  package static let newest = QEMUCapabilities(version: (9, 2))
+
   /// Of "QEMU emulator version 7.2.22 (Debian ...)", as `--version` prints it.
   package static func version(in text: String) -> (major: Int, minor: Int)? {
     guard let found = text.firstRange(of: "version ") else { return nil }

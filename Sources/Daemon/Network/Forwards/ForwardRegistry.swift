@@ -62,20 +62,44 @@ final class ForwardRegistry {
     shown.reason = forward.error ?? network?.whyAway(forward)
     if shown.reason == nil, forward.state != nil { shown.reason = "it is about to be opened" }
     shown.state = forward.state ?? (shown.reason == nil ? .open : .waiting)
+    if forward.error == nil, let lost = whyLost(forward) {
+      shown.state = .failed
+      shown.reason = lost
+    }
     return shown
+  }
+
+  /// Why nobody finds the socket of a unix forward, which listens all the same; nil: they do. Looked at when it is shown:
+  /// nobody tells when a file goes.
+  private func whyLost(_ forward: Forward) -> String? {
+    guard forward.protocol == ForwardSpec.Transport.unix.rawValue,
+      let loss = sockets.loss(at: forward.host)
+    else { return nil }
+    let remedy: String
+    if let owner = table.owner(of: ForwardKey(forward)) {
+      remedy =
+        "lima-netd network restart \(core.name) makes it anew, for \(owner), and ends the network's connections"
+    } else {
+      remedy = "lima-netd forward rm \(core.name) unix \(forward.host), and add it again"
+    }
+    switch loss {
+    case .removed: return "somebody removed its socket's file: \(remedy)"
+    case .replaced:
+      return "somebody put another file in its socket's place: remove that, then \(remedy)"
+    }
   }
 
   /// The list, with the plugin's counts while the network runs.
   func list(answer: @escaping ([Forward]) -> Void) {
     guard let link = core.running else { return answer(listed) }
-    link.request(.listForwards) { [weak self] reply in
+    link.list(.listForwards, of: Forward.self) { [weak self] reply in
       guard let self else { return }
       var result = listed
-      if case .success(.json(let value)) = reply,
-        let live = try? JSONText.decode([Forward].self, from: value)
-      {
+      if case .success(let live) = reply {
+        let counts = Dictionary(live.lazy.map { (ForwardKey($0), $0.connections) }) { one, _ in one
+        }
         for index in result.indices where result[index].error == nil {
-          result[index].connections = live.first { $0.isSame(as: result[index]) }?.connections
+          result[index].connections = counts[ForwardKey(result[index])] ?? nil
         }
       }
       answer(result)
@@ -159,11 +183,9 @@ final class ForwardRegistry {
     _ forward: Forward, _ link: HostLink, _ then: @escaping (Forward) -> Void
   ) {
     guard let address = forward.addressOfPortZero else { return then(forward) }
-    link.request(.listForwards) { [weak self] reply in
+    link.list(.listForwards, of: Forward.self) { [weak self] reply in
       var found = forward
-      if let self, case .success(.json(let value)) = reply,
-        let live = try? JSONText.decode([Forward].self, from: value)
-      {
+      if let self, case .success(let live) = reply {
         let new = live.last { candidate in
           candidate.protocol == forward.protocol && candidate.host.hasPrefix(address)
             && candidate.guest == forward.guest && candidate.guestName == forward.guestName

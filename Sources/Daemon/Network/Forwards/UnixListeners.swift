@@ -29,6 +29,19 @@ final class UnixListeners {
     }
   }
 
+  /// What became of the file of the socket that was made for `path`, when it is not there any more.
+  enum Loss {
+    case removed
+    /// Another file has its name.
+    case replaced
+  }
+
+  /// Nil while whoever connects to `path` gets to this object's socket, and when there is none. One `lstat`.
+  func loss(at path: String) -> Loss? {
+    guard let known = bound[path], known.file?.isThere != true else { return nil }
+    return Files.exists(path) ? .replaced : .removed
+  }
+
   /// Unlinks the file, if it is this socket's still. Idempotent.
   func close(_ path: String) { bound.removeValue(forKey: path)?.close() }
 

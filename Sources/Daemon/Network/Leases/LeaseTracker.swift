@@ -119,11 +119,11 @@ final class LeaseTracker {
   /// Of a process that runs, or is about to end.
   func ask(_ link: HostLink) {
     question = .asked
-    link.request(.listLeases) { [weak self, weak link] reply in
+    list(link) { [weak self, weak link] reply in
       guard let self, let link, core.running == nil || core.running === link else { return }
       let isOutdated = question == .outdated
       question = .none
-      if case .success(.json(let value)) = reply, let leases = decode(value) { took(leases) }
+      if case .success(let leases) = reply { took(leases) }
       if isOutdated { changed() }
     }
   }
@@ -156,26 +156,22 @@ final class LeaseTracker {
   /// Empty when the network does not run.
   func list(_ answer: @escaping (Result<[LeaseReport], ErrorReport>) -> Void) {
     guard let link = core.running else { return answer(.success([])) }
-    link.request(.listLeases) { [weak self] reply in
-      guard let self else { return }
+    list(link) { [core] reply in
       switch reply {
-      case .success(.json(let value)):
-        guard let leases = decode(value) else {
-          return answer(.failure(core.report(.internal, "its leases make no sense")))
-        }
-        answer(.success(leases))
-      case .failure(let error) where error.code != .unsupported:
-        answer(.failure(core.report(error)))
-      default:
-        // A plugin that gives no addresses has no leases.
-        answer(.success([]))
+      case .success(let leases): answer(.success(leases))
+      // A plugin that gives no addresses has no leases.
+      case .failure(let error) where error.code == .unsupported: answer(.success([]))
+      case .failure(let error): answer(.failure(core.report(error)))
       }
     }
   }
 
-  /// What a plugin wrote; nil when it makes no sense.
-  private func decode(_ value: JSONValue) -> [LeaseReport]? {
-    (try? JSONText.decode([PluginLease].self, from: value))?.map { $0.report(network: core.name) }
+  private func list(
+    _ link: HostLink, _ answer: @escaping (Result<[LeaseReport], HostError>) -> Void
+  ) {
+    link.list(.listLeases, of: PluginLease.self) { [core] reply in
+      answer(reply.map { $0.map { $0.report(network: core.name) } })
+    }
   }
 }
 

@@ -77,7 +77,7 @@ final class NetworkListeners {
   func open() {
     guard !isOpen else { return }
     do {
-      try Files.makeDirectory(core.directory, mode: 0o755)
+      try Files.makePrivateDirectory(core.directory)
       if let usernet {
         try usernet.whileLocked { try listen() }
       } else {

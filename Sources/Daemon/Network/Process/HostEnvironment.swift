@@ -5,7 +5,7 @@
 
 import Platform
 
-enum HostEnvironment {
+package enum HostEnvironment {
   /// Where things are, and how the C library finds names and speaks.
   private static let names: Set<String> = [
     "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "LANG", "LANGUAGE", "TZ",
@@ -18,7 +18,7 @@ enum HostEnvironment {
 
   /// This process's own, as far as listed, and no backtraces by the Swift runtime unless wanted: its handler takes
   /// seconds, in which the network is down, and a process that was sent SIGSEGV even survives it.
-  static var variables: [String] { variables(of: CurrentProcess.environment) }
+  package static var variables: [String] { variables(of: CurrentProcess.environment) }
 
   static func variables(of environment: [String: String]) -> [String] {
     var kept = environment.filter { entry in

@@ -38,6 +38,7 @@ final class HostLink {
   /// Until the process is reaped, whoever lets go of the link.
   private var untilReaped: HostLink?
   private var deadline: EventLoop.TimerID?
+  private var logCheck: EventLoop.TimerID?
   /// Why the channel was given up, if the host broke the protocol.
   private(set) var protocolError: String?
 
@@ -47,7 +48,8 @@ final class HostLink {
   /// Nanoseconds it has for an answer: few where somebody only wants to look, for a plugin may hang.
   private static func patience(_ request: HostRequest) -> UInt64 {
     switch request {
-    case .status, .statusOfPorts, .listLeases, .listForwards, .listStations: 2_000_000_000
+    case .status, .statusOfPorts, .listLeases, .listForwards, .listStations, .listingPart:
+      2_000_000_000
     default: 30_000_000_000
     }
   }
@@ -83,6 +85,16 @@ final class HostLink {
       throw error
     }
     untilReaped = self
+  }
+
+  /// Looks every 10 s whether what it prints, a file at `path`, has grown beyond its limit, and gives it another then.
+  func boundLog(_ path: String) {
+    guard !channelEnded else { return }
+    if NetworkLog.isFull(path), let log = try? NetworkLog.open(path) {
+      defer { Descriptor.close(log) }
+      request(.newLog, fds: [log])
+    }
+    logCheck = loop.schedule(after: NetworkLog.interval) { [weak self] in self?.boundLog(path) }
   }
 
   private func attach() throws(SystemError) {
@@ -169,6 +181,7 @@ final class HostLink {
 
   private func closed(_ failure: MessageChannel.Failure) {
     channelEnded = true
+    if let logCheck { loop.cancel(logCheck) }
     if case .malformed = failure { protocolError = "the network's process: \(failure)" }
     killAfter(Self.endTimeout)
     ChildWatch.begin(pid, on: loop) { [self] in reaped($0) }

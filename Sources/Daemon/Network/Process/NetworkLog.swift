@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NetworkLog: the file that takes what a network's process and its plugins print. Bounded: at a start, a file beyond
-// 8 MiB is put aside as NAME.log.1, in place of the one before.
+// NetworkLog: the file that takes what a network's process and its plugins print. Bounded: a file beyond 8 MiB is put
+// aside as NAME.log.1, in place of the one before, at a start and, with a process that runs, within 10 s.
 
 import Platform
 
 enum NetworkLog {
   private static let limit: Int64 = 8 << 20
+  /// Nanoseconds between two looks at how large it is.
+  static let interval: UInt64 = 10_000_000_000
+
+  static func isFull(_ path: String) -> Bool {
+    (try? Files.info(path, followLinks: false)).map { $0.kind == .file && $0.size > limit } ?? false
+  }
 
   /// A descriptor for appending, the caller's to close.
   static func open(_ path: String) throws(SystemError) -> Int32 {
-    if let info = try? Files.info(path, followLinks: false), info.size > limit {
-      try Files.rename(path, to: path + ".1")
-    }
+    if isFull(path) { try Files.rename(path, to: path + ".1") }
     return try Files.openForAppending(path, mode: 0o600)
   }
 

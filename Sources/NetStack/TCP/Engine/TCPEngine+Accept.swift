@@ -4,6 +4,7 @@
 // for it (RFC 9293 §3.10.1, §3.10.7.3).
 
 import PluginAPI
+import Wire
 
 extension TCPEngine {
   /// Leads a connected stream socket of the host (an accepted client of a forward) to a port of

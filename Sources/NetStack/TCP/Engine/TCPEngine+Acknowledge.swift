@@ -4,6 +4,7 @@
 // for the bytes that are kept, the socket and the connection's state.
 
 import PluginAPI
+import Wire
 
 extension TCPEngine {
   /// Takes the acknowledgement and the window of a segment; false when the segment is to be

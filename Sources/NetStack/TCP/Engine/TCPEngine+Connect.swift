@@ -4,6 +4,7 @@
 // RST (refused) or ICMP unreachable. So a guest never sees a connection that is not there.
 
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc

@@ -6,6 +6,8 @@
 // connection is open none does (RFC 5927 §5.2). Such errors about UDP end here: a socket cannot
 // send ICMP to a client.
 
+import Wire
+
 extension TCPEngine {
   /// - Parameters:
   ///   - packet: from the guest.
@@ -35,15 +37,21 @@ struct QuotedTCP {
   let sequence: UInt32
 
   init?(_ bytes: ByteView) {
-    guard bytes.count >= IPv4Header.encodedLength, bytes[0] >> 4 == 4 else { return nil }
-    let headerLength = Int(bytes[0] & 0xf) &* 4
-    guard headerLength >= IPv4Header.encodedLength, bytes[9] == IPProtocol.tcp,
-      bytes.uint16(at: 6) & 0x1fff == 0, bytes.count >= headerLength &+ 8
+    guard bytes.count >= IPv4Header.encodedLength, bytes[IPv4Field.versionAndLength] >> 4 == 4
+    else { return nil }
+    let headerLength = Int(bytes[IPv4Field.versionAndLength] & 0xf) &* 4
+    guard headerLength >= IPv4Header.encodedLength,
+      bytes[IPv4Field.protocolNumber] == IPProtocol.tcp,
+      bytes.uint16(at: IPv4Field.fragment) & IPv4FragmentBits.offset == 0,
+      bytes.count >= headerLength &+ TCPField.acknowledgement
     else { return nil }
     let segment = bytes.dropFirst(headerLength)
-    source = Endpoint(bytes.ipv4Address(at: 12), port: segment.uint16(at: 0))
-    destination = Endpoint(bytes.ipv4Address(at: 16), port: segment.uint16(at: 2))
-    sequence = segment.uint32(at: 4)
+    source = Endpoint(
+      bytes.ipv4Address(at: IPv4Field.source), port: segment.uint16(at: TCPField.sourcePort))
+    destination = Endpoint(
+      bytes.ipv4Address(at: IPv4Field.destination),
+      port: segment.uint16(at: TCPField.destinationPort))
+    sequence = segment.uint32(at: TCPField.sequence)
   }
 
   /// The flow that the segment was sent for.

@@ -3,6 +3,7 @@
 // Guest to host: one sendmsg per flow and turn, the rest waits in the store.
 
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc

@@ -4,6 +4,7 @@
 // resets and injections.
 
 import PluginAPI
+import Wire
 
 /// The fields of a segment that the checks below look at.
 struct Segment {

@@ -9,6 +9,7 @@
 // Data goes as super-frames of up to 64 KiB whatever the MTU; the host cuts them where it must.
 
 import PluginAPI
+import Wire
 
 extension TCPEngine {
   /// Sends all that is due; at the end of a turn.

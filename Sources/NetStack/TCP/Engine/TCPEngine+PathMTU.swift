@@ -3,6 +3,8 @@
 // Fragmentation needed, from a router behind a guest (RFC 1191; RFC 5927 §7 for what is believed):
 // the connection it is about goes on with smaller segments.
 
+import Wire
+
 extension TCPEngine {
   /// The least MTU that is believed: below it there would be more headers than data (RFC 1191 §3
   /// lets a host refuse less than 68; Linux's least is 552).

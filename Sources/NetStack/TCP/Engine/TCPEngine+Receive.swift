@@ -4,6 +4,7 @@
 // store and reported by SACK (RFC 9293 §3.10.7.4 seventh and eighth, RFC 2018).
 
 import PluginAPI
+import Wire
 
 extension TCPEngine {
   /// Takes the part of a segment's text that is in the window, and notes its FIN.

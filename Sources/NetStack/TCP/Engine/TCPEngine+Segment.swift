@@ -5,6 +5,7 @@
 // Checksums are left to the host (LND_FRAME_NEEDS_CSUM), who leaves them to the link where it can.
 
 import PluginAPI
+import Wire
 
 extension TCPEngine {
   /// Ethernet and IP header and the longest TCP header, of either family.

@@ -12,6 +12,7 @@
 //   to one      remote endpoint (Destinations)
 
 import PluginAPI
+import Wire
 
 extension TCPEngine {
   /// Connections without a socket that eviction passes over.

@@ -26,6 +26,7 @@
 // thread only.
 
 import PluginAPI
+import Wire
 
 #if canImport(Glibc)
   import Glibc

@@ -6,6 +6,7 @@
 // socket, the timer, lists. The far side is a socket of the host.
 
 import PluginAPI
+import Wire
 
 /// RFC 9293 §3.3.2; `connecting` is SYN-RECEIVED before the host's side is connected.
 enum TCPState: UInt8 {

@@ -4,6 +4,8 @@
 // what is still under way, what to send again (RFC 6675). It exists only while the guest reports
 // something; without one the sender goes by duplicate ACKs (RFC 6582).
 
+import Wire
+
 /// See the head of this file. Trivial, in a Slab of the engine. Names are those of RFC 6675 §4.
 struct SACKScoreboard: BitwiseCopyable {
   private(set) var ranges = SequenceRanges()

@@ -4,6 +4,8 @@
 // from the guest (RFC 2018 §4), and what the guest says arrived out of order from us
 // (RFC 6675 §4). It exists only while something is missing.
 
+import Wire
+
 /// Up to `capacity` ranges [start, end), in order, neither touching nor overlapping. Trivial.
 struct SequenceRanges: BitwiseCopyable {
   static let capacity = 32

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+use crate::{sys::*, table};
+use core::marker::PhantomData;
+
+/// A frame that came: borrowed for the call. From destination address to the end of the payload.
+#[repr(transparent)]
+pub struct Frame(pub(crate) lnd_frame);
+
+impl Frame {
+    /// At least 14 bytes.
+    pub fn bytes(&self) -> &[u8] {
+        // The host hands over one piece, alive during the call that brought this reference.
+        unsafe { table::bytes(self.0.data, self.0.length as usize) }
+    }
+
+    /// Checksums and segments that are still due, as the header says.
+    pub fn raw(&self) -> &lnd_frame {
+        &self.0
+    }
+}
+
+/// A frame to send.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub struct SendFrame<'a>(lnd_frame, PhantomData<&'a [u8]>);
+
+impl<'a> SendFrame<'a> {
+    /// A whole frame with complete checksums.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        let raw = lnd_frame {
+            data: bytes.as_ptr(),
+            length: bytes.len() as u32,
+            capacity: 0,
+            flags: 0,
+            gso_type: 0,
+            gso_size: 0,
+            csum_start: 0,
+            csum_offset: 0,
+            hdr_len: 0,
+            reserved: 0,
+        };
+        SendFrame(raw, PhantomData)
+    }
+
+    /// One with offloads or slices.
+    ///
+    /// # Safety
+    /// What `raw` points to lives as long as 'a.
+    pub unsafe fn from_raw(raw: lnd_frame) -> Self {
+        SendFrame(raw, PhantomData)
+    }
+}

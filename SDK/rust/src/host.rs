@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+use crate::{sys::*, table, Failure, Handle, Op, Port, SendFrame};
+use core::ffi::CStr;
+use core::marker::PhantomData;
+
+/// Severity of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    Trace = 0,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// What the host offers an instance; for the loop's thread (not `Send`). Lives as long as the instance.
+#[derive(Clone)]
+pub struct Host {
+    table: lnd_host,
+    // Not Send, not Sync: see Waker.
+    thread: PhantomData<*const ()>,
+}
+
+/// What every thread may use. Join yours before the instance is dropped.
+#[derive(Clone)]
+pub struct Waker(Host);
+
+// The host promises log, wake and now_ns to every thread, and nothing else is reachable by a Waker.
+unsafe impl Send for Waker {}
+unsafe impl Sync for Waker {}
+
+impl Waker {
+    /// Has `on_wake` called on the loop's thread.
+    pub fn wake(&self) {
+        if let Some(wake) = self.0.table.wake {
+            unsafe { wake(self.0.table.ctx) }
+        }
+    }
+
+    /// A line of the network's log.
+    pub fn log(&self, level: LogLevel, text: &str) {
+        self.0.log(level, text)
+    }
+
+    /// Monotonic nanoseconds, the clock of every deadline.
+    pub fn now(&self) -> u64 {
+        self.0.now()
+    }
+}
+
+/// Where a call's result is written to, in pieces.
+pub struct Sink<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) sink: lnd_sink,
+}
+
+impl Sink<'_> {
+    /// Appends.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        if let Some(write) = self.host.table.write {
+            unsafe { write(self.host.table.ctx, self.sink, bytes.as_ptr(), bytes.len() as u64) }
+        }
+    }
+}
+
+impl core::fmt::Write for Sink<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        self.bytes(text.as_bytes());
+        Ok(())
+    }
+}
+
+// Each function of the host is called as its header says: on the loop's thread (a Host cannot leave it), with
+// memory that is borrowed for the call.
+impl Host {
+    /// # Safety
+    /// `table` is the host's, and lives as long as the instance.
+    pub(crate) unsafe fn new(table: *const lnd_host) -> Option<Host> {
+        unsafe { table::read(table) }.map(|table| Host { table, thread: PhantomData })
+    }
+
+    /// The table, for what has no method here.
+    pub fn raw(&self) -> &lnd_host {
+        &self.table
+    }
+
+    /// For other threads.
+    pub fn waker(&self) -> Waker {
+        Waker(self.clone())
+    }
+
+    /// A line of the network's log.
+    pub fn log(&self, level: LogLevel, text: &str) {
+        if let Some(log) = self.table.log {
+            unsafe { log(self.table.ctx, level as u32, text.as_ptr().cast(), text.len() as u64) }
+        }
+    }
+
+    /// Monotonic nanoseconds, the clock of every deadline.
+    pub fn now(&self) -> u64 {
+        self.table.now_ns.map_or(0, |now| unsafe { now(self.table.ctx) })
+    }
+
+    /// Sends in order; returns how many were taken, from the first on. After fewer than all, `tx_ready` comes.
+    pub fn send(&self, port: Port, frames: &[SendFrame]) -> usize {
+        let Some(send) = self.table.send else { return 0 };
+        // SendFrame is a transparent lnd_frame.
+        unsafe { send(self.table.ctx, port, frames.as_ptr().cast(), frames.len() as u32) as usize }
+    }
+
+    /// Watches a descriptor, level-triggered, for `LND_FD_*`; `user` comes back in `on_fds`. It stays the caller's:
+    /// end the watch, then close it. `None`: the kernel refuses.
+    pub fn watch(&self, fd: i32, events: u32, user: u64) -> Option<Handle> {
+        let handle = unsafe { self.table.fd_add?(self.table.ctx, fd, events, user) };
+        (handle != 0).then_some(handle)
+    }
+
+    /// Changes what is watched; false for a watch that has ended.
+    pub fn modify(&self, watch: Handle, events: u32) -> bool {
+        self.table.fd_modify.is_some_and(|modify| unsafe { modify(self.table.ctx, watch, events) } == LND_OK)
+    }
+
+    /// Ends a watch.
+    pub fn unwatch(&self, watch: Handle) {
+        if let Some(remove) = self.table.fd_remove {
+            unsafe { remove(self.table.ctx, watch) }
+        }
+    }
+
+    /// Has `on_timer` called once, at `deadline` (nanoseconds of `now`) or soon after. `None`: too many timers.
+    pub fn timer(&self, deadline: u64, user: u64) -> Option<Handle> {
+        let handle = unsafe { self.table.timer_at?(self.table.ctx, deadline, user) };
+        (handle != 0).then_some(handle)
+    }
+
+    /// Ignores one that has fired.
+    pub fn cancel_timer(&self, timer: Handle) {
+        if let Some(cancel) = self.table.timer_cancel {
+            unsafe { cancel(self.table.ctx, timer) }
+        }
+    }
+
+    /// Completes an operation of the host's.
+    pub fn done(&self, op: Op, result: Result<&[u8], Failure>) {
+        let Some(done) = self.table.op_done else { return };
+        match result {
+            Ok(bytes) => unsafe { done(self.table.ctx, op, LND_OK, bytes.as_ptr(), bytes.len() as u64) },
+            Err(failure) => unsafe {
+                done(self.table.ctx, op, failure.status, failure.text.as_ptr(), failure.text.len() as u64)
+            },
+        }
+    }
+
+    /// Says why the current callback fails; returns the status.
+    pub(crate) fn fail(&self, failure: &Failure) -> lnd_status {
+        if let Some(fail) = self.table.fail {
+            let option = failure.option.as_ref().map_or(core::ptr::null(), |pointer| pointer.as_ptr());
+            let text = &failure.text;
+            unsafe { fail(self.table.ctx, failure.status, option, text.as_ptr().cast(), text.len() as u64) };
+        }
+        failure.status
+    }
+
+    /// The host's side of an extension, zero where the host is older; `None`: it does not offer it.
+    ///
+    /// # Safety
+    /// `T` is the table that belongs to `id`.
+    pub unsafe fn extension<T: Copy>(&self, id: &CStr) -> Option<T> {
+        let get = self.table.get_extension?;
+        unsafe { table::read(get(self.table.ctx, id.as_ptr()).cast::<T>()) }
+    }
+}

@@ -1,0 +1,26 @@
+/* frames.h - what this network answers: pure functions from a frame to a frame, without the
+ * host, so that a test can call them. */
+#ifndef FRAMES_H
+#define FRAMES_H
+
+#include <stdint.h>
+
+enum { FRAME_MAX = 1514, LEASE_SECONDS = 86400 };
+
+typedef struct network {
+    uint8_t mac[6];     /* ours */
+    uint8_t gateway[4]; /* ours, the address that answers ping */
+    uint8_t guest[4];   /* what a guest gets */
+} network;
+
+/* "10.99.0.2" to four bytes. 0: it is no address. */
+int parse_ipv4(const char *text, uint8_t address[4]);
+
+/* Gives the guest another address of the gateway's /24. */
+void choose_guest(network *net);
+
+/* The answer to a frame of `length` bytes: ARP, DHCP or ping. Writes it to `out`, returns its
+ * length; 0: there is nothing to answer. */
+uint32_t answer(const network *net, const uint8_t *frame, uint32_t length, uint8_t out[FRAME_MAX]);
+
+#endif

@@ -1,0 +1,37 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+let package = Package(
+  name: "lima-net-__NAME__",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "lima-net-__NAME__", type: .dynamic, targets: ["PluginEntry"])
+  ],
+  dependencies: [
+    .package(name: "lima-netd-sdk", path: "sdk/lima-netd-sdk")
+  ],
+  targets: [
+    .target(
+      name: "PluginCore",
+      dependencies: [
+        .product(name: "LimaNetdSDK", package: "lima-netd-sdk"),
+        .product(name: "PluginAPI", package: "lima-netd-sdk"),
+      ]),
+    // The entry alone: tests import the rest without meeting a second one.
+    .target(
+      name: "PluginEntry", dependencies: ["PluginCore"],
+      linkerSettings: [
+        // Nothing is exported but the entry, and the file is never unmapped. In the
+        // folder that is for plugins it finds the runtime that was installed with lima-netd.
+        .unsafeFlags(
+          [
+            "-Xlinker", "--version-script=\(Context.packageDirectory)/plugin.map",
+            "-Xlinker", "-z", "-Xlinker", "nodelete",
+            "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../../swift",
+          ], .when(platforms: [.linux]))
+      ]),
+    .testTarget(name: "PluginTests", dependencies: ["PluginCore"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

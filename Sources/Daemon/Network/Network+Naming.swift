@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which guests a network cannot have beside those that it has: two of one name, which forwards could not tell apart, or,
+// where they are on one switch, two of one Ethernet address.
+// Loop thread.
+
+import HostProtocol
+
+extension Network {
+  private var guestNames: Set<String> {
+    Set(guests.values.map(\.name)).union(unixgramGuests.values.map(\.name))
+  }
+
+  /// Why the guest that asks cannot be here now; nil: nothing is known against it.
+  func refusal(of request: AttachRequest) -> ErrorReport? {
+    if request.startsNothing == true, state == .stopped || state == .stopping || state == .failed {
+      return ErrorReport(
+        code: HostError.Code.busy.rawValue, message: "network \(name) is stopped")
+    }
+    if request.nameIsMade != true, guestNames.contains(request.name) {
+      return ErrorReport(
+        code: HostError.Code.exists.rawValue,
+        message: "network \(name) has a guest \(request.name) already: give this one another --name"
+      )
+    }
+    guard let active, !active.plugin.plugin.isolated, let mac = request.mac?.lowercased(),
+      let other = guests.values.first(where: { $0.mac?.lowercased() == mac })
+    else { return nil }
+    return ErrorReport(
+      code: HostError.Code.exists.rawValue,
+      message:
+        "\(request.name) has the Ethernet address of \(other.name), \(mac): give each guest of network "
+        + "\(name) its own")
+  }
+
+  /// The name the guest will have: the one it asks for, with a number behind it where that is taken.
+  func freeName(for request: AttachRequest) -> String {
+    let taken = guestNames
+    guard taken.contains(request.name) else { return request.name }
+    for number in 2...max(2, taken.count + 2) {
+      let name = "\(request.name)-\(number)"
+      if !taken.contains(name) { return name }
+    }
+    return request.name
+  }
+}

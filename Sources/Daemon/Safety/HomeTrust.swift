@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HomeTrust: whose Lima home a daemon serves. Its own user's: what others may write there decides which plugins run, and
+// its sockets are its user's. Root's daemon also takes no home and no configuration that somebody else can exchange.
+
+import Platform
+
+package struct HomeTrust {
+  private let user: UInt32
+  private let trust: PathTrust
+  private let look: PathSafety.Look
+
+  package init(
+    user: UInt32 = CurrentProcess.effectiveUser, trust: PathTrust = PathTrust(),
+    look: @escaping PathSafety.Look = { (path) throws(SystemError) in
+      PathStatus(try Files.info(path))
+    }
+  ) {
+    self.user = user
+    self.trust = trust
+    self.look = look
+  }
+
+  /// Why this user's daemon does not serve the home, with what mends it; nil: it does, or it is not there yet.
+  /// Blocks on the disk.
+  package func problem(home: LimaHome) -> String? {
+    for path in [home.path, home.networksDirectory] {
+      guard let status = try? look(path), status.uid != user else { continue }
+      return
+        "\(path) belongs to uid \(status.uid), and this is uid \(user): run lima-netd as its owner, "
+        + "or give another home with --lima-home"
+    }
+    guard user == 0, let flaw = trust.flawOfExisting(home.path) else { return nil }
+    return "root serves no Lima home that somebody else can change: \(flaw.advice)"
+  }
+
+  /// The same of the file that configures it.
+  package func problem(configuration file: String) -> String? {
+    guard user == 0, let flaw = trust.flaw(of: file), !flaw.isMissing else { return nil }
+    return "root takes no configuration that somebody else can change: \(flaw.advice)"
+  }
+}
+
+extension PathFlaw {
+  /// What is wrong and, where one command mends it, that.
+  package var advice: String { remedy.map { "\(self); \($0)" } ?? description }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `lima-netd-host check FILE ID ...`: one test of a plugin file, in a process that may die of it. Its verdict goes to
+// standard output (see PluginCheck.swift); what the plugin prints goes to standard error.
+
+import HostProtocol
+import JSONCoding
+import Platform
+import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+enum CheckMain {
+  // Set once, before the plugin is loaded, and read after that: safe to share.
+  private nonisolated(unsafe) static var output: Int32 = 1
+  // As above.
+  private nonisolated(unsafe) static var process: pid_t = 0
+  // Only the thread that runs the test says where it is.
+  private nonisolated(unsafe) static var reached = ""
+  // As above. Whoever reads keeps the first 256 KiB.
+  private nonisolated(unsafe) static var stages = 0
+
+  /// - Parameter arguments: FILE ID [--plugin NAME] [--kind KIND] [--options JSON] [--seed N].
+  /// - Returns: only when they make no sense.
+  static func run(_ arguments: [String]) {
+    guard arguments.count >= 2, arguments.count % 2 == 0,
+      let test = PluginCheck.all.first(where: { $0.id == arguments[1] })
+    else { return }
+    var values: [String: String] = [:]
+    for at in stride(from: 2, to: arguments.count, by: 2) {
+      values[arguments[at]] = arguments[at + 1]
+    }
+    // The plugin's own output must not be taken for a verdict.
+    output = fcntl(1, F_DUPFD_CLOEXEC, 10)
+    dup2(2, 1)
+    process = getpid()
+    let file = FileUnderTest(path: arguments[0])
+    do throws(Judgement) {
+      if test.isOfFile {
+        try FileChecks.run(test.id, file)
+      } else {
+        let module = try file.load()
+        let plugin = module.plugins.first {
+          $0.name == values["--plugin"] && $0.kind == values["--kind"]
+        }
+        guard let plugin else { throw .skipped("there is no such plugin in the file") }
+        let subject = CheckSubject(
+          descriptor: plugin, options: values["--options"] ?? "{}",
+          seed: UInt64(values["--seed"] ?? "") ?? 1)
+        try run(test, subject)
+      }
+      finish(CheckReport(.pass))
+    } catch {
+      finish(error.report)
+    }
+  }
+
+  private static func run(_ test: PluginCheck, _ subject: CheckSubject) throws(Judgement) {
+    switch test.group {
+    case "lifecycle": try LifecycleChecks.run(test.id, subject)
+    case "data": try DataChecks.run(test.id, subject)
+    case "dns": try DNSChecks.run(test.id, subject)
+    default: try ServiceChecks.run(test.id, subject)
+    }
+  }
+
+  /// Says what is about to happen: when it crashes or hangs, that was it.
+  static func stage(_ stage: String) {
+    guard stage != reached, process == getpid(), stages < 4000 else { return }
+    reached = stage
+    stages += 1
+    write(CheckReport(stage: stage))
+  }
+
+  /// The end of the process. Not exit: destructors of the plugin have no business here.
+  static func finish(_ report: CheckReport) -> Never {
+    // A process that the plugin forked says nothing.
+    if getpid() == process { write(report) }
+    _exit(0)
+  }
+
+  private static func write(_ report: CheckReport) {
+    guard let bytes = try? JSONCoder.encode(report) else { return }
+    try? Files.writeAll(output, bytes + [0x0a])
+  }
+}

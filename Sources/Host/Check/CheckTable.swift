@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The functions of the check's lnd_host: C functions without captures, whose context is the CheckHost.
+
+import Platform
+import PluginAPI
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+enum CheckTable {
+  static func make(_ context: Context) -> lnd_host {
+    var host = lnd_host()
+    host.size = UInt32(MemoryLayout<lnd_host>.size)
+    host.abi_minor = UInt32(LND_ABI_MINOR)
+    host.ctx = context
+    host.log = { context, _, text, length in
+      anywhere(context, "log", else: ()) { host in
+        let text = pluginText(text, length)
+        // Only the loop's are kept: others would need the lock.
+        if ThreadID.current == host.thread, host.logged.count < 100 { host.logged.append(text) }
+      }
+    }
+    host.wake = { context in anywhere(context, "wake", else: ()) { $0.wake() } }
+    host.now_ns = { _ in MonotonicClock.now() }
+    host.fd_add = { context, fd, events, user in
+      loop(context, "fd_add", else: 0) { host in
+        guard let identity = CheckHost.identity(of: fd) else {
+          errno = EBADF
+          return 0
+        }
+        let handle = host.nextID()
+        host.watches[handle] = .init(fd: fd, events: events, user: user, identity: identity)
+        return handle
+      }
+    }
+    host.fd_modify = { context, watch, events in
+      loop(context, "fd_modify", else: LND_ERR_INTERNAL) { host in
+        host.lookAtWatches()
+        guard host.watches[watch] != nil else {
+          host.note(.stale, "fd_modify was called with a watch that has ended")
+          return LND_ERR_NOT_FOUND
+        }
+        host.watches[watch]?.events = events
+        return LND_OK
+      }
+    }
+    host.fd_remove = { context, watch in
+      loop(context, "fd_remove", else: ()) { host in
+        host.lookAtWatches()
+        if host.watches.removeValue(forKey: watch) == nil {
+          host.note(.stale, "fd_remove was called with a watch that has ended")
+        }
+      }
+    }
+    host.timer_at = { context, deadline, user in
+      loop(context, "timer_at", else: 0) { host in
+        guard host.timers.count < Int(LND_MAX_TIMERS) else { return 0 }
+        let handle = host.nextID()
+        host.timers[handle] = .init(deadline: deadline, user: user)
+        return handle
+      }
+    }
+    // One that has fired is no mistake: cancelling is how a plugin makes sure.
+    host.timer_cancel = { context, timer in
+      loop(context, "timer_cancel", else: ()) { _ = $0.timers.removeValue(forKey: timer) }
+    }
+    host.send = { context, port, frames, count in
+      loop(context, "send", else: count) { host in
+        let frames = UnsafeBufferPointer(start: frames, count: frames == nil ? 0 : Int(count))
+        return UInt32(host.take(port, frames))
+      }
+    }
+    host.fail = { context, code, pointer, text, length in
+      loop(context, "fail", else: code) { host in
+        let path = pointer.map { String(cString: $0) + ": " } ?? ""
+        host.failure = path + pluginText(text, length)
+        host.failureCode = code
+        return code < 0 ? code : LND_ERR_INTERNAL
+      }
+    }
+    host.op_done = { context, op, status, bytes, length in
+      loop(context, "op_done", else: ()) { host in
+        let bytes = UnsafeBufferPointer(
+          start: bytes, count: bytes == nil ? 0 : Int(min(length, 65536)))
+        host.end(op, status, Array(bytes))
+      }
+    }
+    host.write = { context, _, bytes, length in
+      loop(context, "write", else: ()) { host in
+        guard let bytes, host.written.count < 1 << 24 else { return }
+        host.written += UnsafeBufferPointer(start: bytes, count: Int(min(length, 1 << 24)))
+      }
+    }
+    host.get_extension = { context, id in
+      loop(context, "get_extension", else: nil) { host in
+        guard let id, !host.withoutExtensions else { return nil }
+        return CheckExtensions.table(String(cString: id))
+      }
+    }
+    return host
+  }
+}
+
+/// Runs `body` with the host behind a context, if the plugin may call `function` now and here.
+func loop<Result>(
+  _ context: Context?, _ function: String, else fallback: Result, _ body: (CheckHost) -> Result
+) -> Result {
+  guard let context else { return fallback }
+  let host = Unmanaged<CheckHost>.fromOpaque(context).takeUnretainedValue()
+  return host.allows(function) ? body(host) : fallback
+}
+
+private func anywhere<Result>(
+  _ context: Context?, _ function: String, else fallback: Result, _ body: (CheckHost) -> Result
+) -> Result {
+  guard let context else { return fallback }
+  let host = Unmanaged<CheckHost>.fromOpaque(context).takeUnretainedValue()
+  return host.allowsAnywhere(function) ? body(host) : fallback
+}

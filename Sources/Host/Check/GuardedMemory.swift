@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// GuardedMemory: bytes that end where nothing is mapped, so that a read past their end is a crash and not luck; and
+// that can be taken away, or made read-only.
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+final class GuardedMemory {
+  /// Aligned to 8 bytes where `count` is a multiple of 8.
+  let bytes: UnsafeMutableRawBufferPointer
+  private let region: UnsafeMutableRawPointer
+  private let usable: Int
+  private static let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+
+  /// Nil: the kernel has no memory.
+  init?(count: Int) {
+    usable = (count + Self.page - 1) / Self.page * Self.page
+    let flags = MAP_PRIVATE | MAP_ANON
+    guard
+      let region = mmap(nil, usable + Self.page, PROT_READ | PROT_WRITE, flags, -1, 0),
+      region != MAP_FAILED, mprotect(region + usable, Self.page, PROT_NONE) == 0
+    else { return nil }
+    self.region = region
+    bytes = UnsafeMutableRawBufferPointer(start: region + usable - count, count: count)
+  }
+
+  convenience init?(_ content: [UInt8]) {
+    self.init(count: content.count)
+    bytes.copyBytes(from: content)
+  }
+
+  /// One value, ending at the guard.
+  convenience init?<Value: BitwiseCopyable>(value: Value, size: Int = MemoryLayout<Value>.size) {
+    self.init(count: size)
+    withUnsafeBytes(of: value) { bytes.copyBytes(from: $0.prefix(size)) }
+  }
+
+  func makeReadOnly() { mprotect(region, max(usable, 1), PROT_READ) }
+  /// Whoever looks at it from now on dies of it.
+  func takeAway() { mprotect(region, max(usable, 1), PROT_NONE) }
+
+  deinit { munmap(region, usable + Self.page) }
+}

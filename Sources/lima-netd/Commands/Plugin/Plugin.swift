@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// plugin: the commands for and of plugins.
+
+import ArgumentParser
+import Daemon
+import Platform
+
+struct Plugin: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "List, examine, begin and check plugins.",
+    discussion: """
+        lima-netd plugin ls
+        lima-netd plugin info slirp
+        lima-netd plugin new mine --kind network --lang rust
+        lima-netd plugin check ./lima-net-mine.so
+      """,
+    subcommands: [
+      PluginList.self, PluginInfoCommand.self, PluginNew.self, PluginCheckCommand.self,
+    ], defaultSubcommand: PluginList.self)
+}
+
+/// Where plugins are looked for when no daemon says.
+struct PluginSearchOptions: ParsableArguments {
+  @Option(
+    name: .customLong("plugin-dir"),
+    help: ArgumentHelp(
+      "Without a daemon: directory to search before the built-in one. Can be repeated.",
+      valueName: "dir"),
+    completion: .directory)
+  var directories: [String] = []
+
+  func report(_ home: HomeOptions) throws -> PluginsReport {
+    if directories.isEmpty,
+      let report = try ControlClient(home).ifRunning({
+        try $0.get(APIPath.plugins) as PluginsReport
+      })
+    {
+      return report
+    }
+    let current = CurrentProcess.workingDirectory
+    return try PluginSurvey.report(
+      directories: directories.map { LimaHome(path: $0, workingDirectory: current).path },
+      installation: Self.installation())
+  }
+
+  static func installation() throws -> Installation {
+    Installation(executable: try ChildProcess.ownPath())
+  }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// plugin info: what one plugin, or any file, says of itself.
+
+import ArgumentParser
+import Daemon
+import HostProtocol
+import Platform
+
+struct PluginInfoCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "info",
+    abstract: "Show what a plugin is, what it claims and which options it takes.",
+    discussion: """
+      A file is loaded in a process of its own, and may be any file: one that is no plugin is told why.
+
+        lima-netd plugin info slirp
+        lima-netd plugin info ./liblima-net-mine.so --json
+      """)
+
+  @Argument(help: "A plugin's name, or a file (anything with a slash).", completion: .file())
+  var plugin: String
+  @OptionGroup var search: PluginSearchOptions
+  @OptionGroup var listing: ListingOptions
+  @OptionGroup var home: HomeOptions
+
+  func run() throws {
+    let found =
+      try plugin.contains("/")
+      ? [PluginSurvey.inspect(plugin, installation: PluginSearchOptions.installation())] : named()
+    if listing.json, found.count == 1 {
+      try listing.show(found[0]) { "" }
+    } else {
+      try listing.show(found) { found.map(PluginText.details).joined(separator: "\n\n") }
+    }
+    if found.contains(where: { !$0.ok }) { throw ExitCode.failure }
+  }
+
+  private func named() throws -> [Inspection] {
+    let report = try search.report(home)
+    let found = report.files.map(\.inspection).filter { inspection in
+      (inspection.plugins ?? []).contains { $0.name == plugin }
+    }
+    guard found.isEmpty else { return found }
+    let names = Set(report.files.flatMap { $0.inspection.plugins ?? [] }.map(\.name)).sorted()
+    throw CommandFailure(
+      "There is no plugin \(plugin)",
+      remedy: names.isEmpty
+        ? "No plugins were found at all:  lima-netd plugin ls"
+        : "There are: \(names.joined(separator: ", ")). A file is given with its path: ./\(plugin)")
+  }
+}

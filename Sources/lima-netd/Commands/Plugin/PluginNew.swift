@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// plugin new: the folder of a plugin that works at once.
+
+import ArgumentParser
+import Daemon
+import Platform
+
+extension PluginKind: ExpressibleByArgument {}
+extension PluginLanguage: ExpressibleByArgument {}
+
+struct PluginNew: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "new", abstract: "Begin a plugin: a folder that builds with make, and works.",
+    discussion: """
+      The network answers ARP, DHCP and ping; the DNS plugin answers one name. The folder stands alone: the part of the \
+      SDK that it needs is copied into it, with a test, a README and a file for CI.
+
+        lima-netd plugin new mine --kind network --lang c
+        cd lima-net-mine && make && make test && make check && make try
+      """)
+
+  @Argument(help: "Its name: lower-case letters and digits, with hyphens between them.")
+  var name: String
+  @Option(help: "network or dns.")
+  var kind = PluginKind.network
+  @Option(name: .customLong("lang"), help: "c, swift or rust.")
+  var language = PluginLanguage.c
+  @Option(
+    help: ArgumentHelp(
+      "The folder to make. (default: lima-net-NAME or lima-dns-NAME)", valueName: "dir"),
+    completion: .directory)
+  var dir: String?
+  @Option(
+    help: ArgumentHelp("The SDK, where it is not this installation's.", valueName: "dir"),
+    completion: .directory)
+  var sdk: String?
+
+  func validate() throws {
+    guard Self.isValid(name) else {
+      throw ValidationError(
+        "\(name) is no name for a plugin: lower-case letters and digits, a letter first, hyphens between them, 32 at most."
+      )
+    }
+  }
+
+  /// Fit for a file, a mode, a package of Cargo and of SwiftPM.
+  static func isValid(_ name: String) -> Bool {
+    guard let first = name.utf8.first, (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(first)
+    else { return false }
+    return name.utf8.count <= 32 && Identifier.isValid(name)
+      && name.utf8.allSatisfy {
+        $0 == UInt8(ascii: "-") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+          || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
+      }
+  }
+
+  func run() throws {
+    let folder = dir ?? "lima-\(kind.word)-\(name)"
+    if let there = try? Files.info(folder) {
+      let isEmpty = there.kind == .directory && (try? Files.list(folder).isEmpty) == true
+      guard isEmpty else {
+        throw CommandFailure(
+          "\(folder) is there already", remedy: "Choose another folder with --dir.")
+      }
+    }
+    do {
+      try ProjectFiles(name: name, kind: kind, language: language, sdk: source())
+        .write(to: folder)
+    } catch let error as SystemError {
+      throw CommandFailure("\(folder) could not be made: \(error)")
+    }
+    let built = kind == .network ? "a guest pings through it" : "it is asked"
+    StandardOutput.print(
+      """
+      \(folder) is a \(kind.rawValue) plugin that works. Next:
+        cd \(ShellWord.quoted(folder))
+        make          builds lima-\(kind.word)-\(name).so
+        make test     its own test
+        make check    lima-netd's tests of a plugin
+        make try      \(built)
+      README.md tells the rest.
+      """)
+  }
+
+  private func source() throws -> SDKFolder {
+    if let sdk {
+      guard let folder = SDKFolder(given: sdk) else {
+        throw CommandFailure("\(sdk) is no SDK of lima-netd: it has no templates or no headers")
+      }
+      return folder
+    }
+    guard let folder = SDKFolder(executable: try ChildProcess.ownPath()) else {
+      throw CommandFailure(
+        "lima-netd's SDK is not installed beside it",
+        remedy: "make install puts it into PREFIX/share/lima-netd/sdk; another one: --sdk DIR")
+    }
+    return folder
+  }
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// NamespacedCommand: the guest of `exec`: this process's own new namespaces, with one interface in them.
+
+import Daemon
+import Platform
+
+#if os(Linux)
+
+  import Glibc
+
+  struct NamespacedCommand: CommandGuest {
+    private let interface: GuestInterface
+    private let mtu: Int?
+    /// Instead of the lease's DNS.
+    private let dns: [String]
+    let request: AttachRequest
+
+    /// Moves this process into the namespaces.
+    init(_ options: Exec) throws {
+      dns = try options.lease.servers()
+      mtu = options.guest.mtu
+      try GuestNamespace.enter()
+      interface = try GuestInterface(name: "eth0", mac: options.guest.mac)
+      request = AttachRequest(
+        network: options.network, name: options.guest.name ?? "exec-\(getpid())",
+        nameIsMade: options.guest.name == nil, mac: interface.mac, mtu: options.guest.mtu ?? 0,
+        vnetHeader: interface.tap.vnetHeader, forwards: options.lease.forwards())
+    }
+
+    var tap: Int32 { interface.tap.fd }
+    var passing: (fd: Int32, as: Int32)? { nil }
+    /// It lives on the network only, and may not heed what a user would send it.
+    var endSignal: Int32 { SIGKILL }
+
+    func configure(_ lease: LeaseOffer?, before: LeaseOffer?) throws {
+      guard let lease else { throw CommandFailure("The daemon gave the guest no address") }
+      try interface.configure(lease, before: before, mtu: mtu)
+    }
+
+    /// Names are a comfort a command may do without, and a sandbox may forbid the mount.
+    func prepare(_ lease: LeaseOffer?) {
+      guard let lease else { return }
+      let servers = dns.isEmpty ? lease.dns : dns
+      guard !servers.isEmpty else { return }
+      do {
+        try ResolverFile.install(
+          ResolverFile.text(servers, search: lease.search, network: request.network))
+      } catch {
+        StandardError.print(
+          "lima-netd: names resolve as on the host: \(ResolverFile.path) was not replaced: \(error)"
+        )
+      }
+    }
+
+    func begun() {}
+
+    func finish(_ link: inout GuestLink, _ signals: ForegroundSignals, isHurried: Bool) {
+      LastBytes(interface: interface, signals: signals).wait(
+        limits: isHurried ? .interrupted : UnsentBytes.Limits()
+      ) { link.isAlive() }
+    }
+  }
+
+#endif

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// CommandWords: a word in the place of a command that is none: told with the one that was meant. ArgumentParser takes it for
+// an argument of the default command, and shows that one's usage. Pure.
+
+import ArgumentParser
+import Daemon
+
+enum CommandWords {
+  struct Unknown: Error, Hashable, CustomStringConvertible {
+    let word: String
+    /// "network" for `network lss`; "" for commands of the program.
+    let group: String
+    let meant: String?
+
+    var description: String {
+      let place =
+        group.isEmpty ? "There is no command `\(word)`" : "`\(group)` has no command `\(word)`"
+      let program = (["lima-netd"] + (group.isEmpty ? [] : [group])).joined(separator: " ")
+      return place + (meant.map { ". Did you mean `\($0)`?" } ?? "")
+        + "\nThose there are:  \(program) --help"
+    }
+  }
+
+  /// - Throws: `Unknown`.
+  static func check(_ arguments: [String], of root: any ParsableCommand.Type) throws {
+    var command = root
+    var group: [String] = []
+    for word in arguments {
+      let commands = command.configuration.subcommands
+      guard !commands.isEmpty, !word.hasPrefix("-") else { return }
+      // ArgumentParser's own, before any command.
+      if word == "help", group.isEmpty { continue }
+      if let next = commands.first(where: { names($0).contains(word) }) {
+        command = next
+        group.append(names(next)[0])
+        continue
+      }
+      // It may be an argument of the command that is meant where none is given.
+      if let byDefault = command.configuration.defaultSubcommand,
+        (try? byDefault.parse([word])) != nil
+      {
+        return
+      }
+      let shown = commands.filter { $0.configuration.shouldDisplay }.flatMap(names)
+      throw Unknown(
+        word: word, group: group.joined(separator: " "),
+        meant: Identifier.nearest(to: word, among: shown))
+    }
+  }
+
+  private static func names(_ command: any ParsableCommand.Type) -> [String] {
+    [command._commandName] + command.configuration.aliases
+  }
+}

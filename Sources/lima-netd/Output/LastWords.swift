@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// LastWords: how this program ends: what ArgumentParser makes of an error or a request for help, with usages in lines that fit a
+// terminal, on the stream where it belongs, and the exit status.
+
+import ArgumentParser
+import Platform
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+enum LastWords {
+  static func exit(_ error: any Error) -> Never {
+    if let error = error as? CommandWords.Unknown { end("Error: \(error)", .validationFailure) }
+    end(text(error), LimaNetd.exitCode(for: error))
+  }
+
+  private static func end(_ text: String, _ code: ExitCode) -> Never {
+    if !text.isEmpty {
+      if code.isSuccess { StandardOutput.print(text) } else { StandardError.print(text) }
+    }
+    if code.isSuccess {
+      do { try StandardOutput.check() } catch { end("Error: \(error)", .failure) }
+    }
+    systemExit(code.rawValue)
+  }
+
+  private static func systemExit(_ code: Int32) -> Never {
+    #if canImport(Glibc)
+      Glibc.exit(code)
+    #else
+      Darwin.exit(code)
+    #endif
+  }
+
+  static func text(_ error: any Error) -> String {
+    LimaNetd.fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false)
+      .map { line in
+        let isUsage = line.hasPrefix("USAGE: ") || line.hasPrefix("Usage: ")
+        return isUsage && line.count > Paragraph.width ? usage(line) : String(line)
+      }.joined(separator: "\n")
+  }
+
+  /// Breaks between words, never inside brackets, and indents what follows below the first line's command.
+  static func usage(_ line: Substring) -> String {
+    var lines: [String] = []
+    var current = ""
+    for word in words(line) {
+      if !current.isEmpty, current.count + 1 + word.count > Paragraph.width {
+        lines.append(current)
+        current = "         " + word
+      } else {
+        current += (current.isEmpty ? "" : " ") + word
+      }
+    }
+    return (lines + [current]).joined(separator: "\n")
+  }
+
+  /// "[--mtu <bytes>]" is one.
+  private static func words(_ line: Substring) -> [String] {
+    var words: [String] = []
+    var word = ""
+    var depth = 0
+    for character in line {
+      if character == " ", depth == 0 {
+        words.append(word)
+        word = ""
+        continue
+      }
+      if "[(".contains(character) { depth += 1 }
+      if "])".contains(character) { depth -= 1 }
+      word.append(character)
+    }
+    return words + [word]
+  }
+}

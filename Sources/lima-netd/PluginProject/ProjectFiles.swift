@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ProjectFiles: the files of a new plugin, from the SDK's templates and with the part of the SDK that the language
+// needs. Reads all before anything is written.
+
+import Platform
+
+enum PluginKind: String, CaseIterable {
+  case network, dns
+
+  /// As in lima-net-NAME.so.
+  var word: String { self == .network ? "net" : "dns" }
+}
+
+enum PluginLanguage: String, CaseIterable {
+  case c, swift, rust
+
+  /// What of the SDK a plugin in this language is built with: folders of the SDK, and where they go.
+  var parts: [(from: String, to: String)] {
+    switch self {
+    case .c: [("PluginAPI/include", "sdk/include"), ("c", "sdk/include")]
+    case .swift:
+      [("PluginAPI", "sdk/lima-netd-sdk/PluginAPI")]
+        + ["JSON", "Swift"].map { ($0, "sdk/lima-netd-sdk/" + $0) }
+    case .rust: [("rust", "sdk/rust")]
+    }
+  }
+
+  /// Single files of the SDK, likewise.
+  var files: [(from: String, to: String)] {
+    self == .swift ? [("Package.swift", "sdk/lima-netd-sdk/Package.swift")] : []
+  }
+}
+
+struct ProjectFiles {
+  /// Path within the project, and content.
+  private(set) var files: [(path: String, bytes: [UInt8])] = []
+
+  /// A file of a template or of the SDK is some KiB.
+  private static let maximumFile = 1 << 20
+
+  /// - Parameter name: a plugin's name, valid.
+  init(name: String, kind: PluginKind, language: PluginLanguage, sdk: SDKFolder)
+    throws(SystemError)
+  {
+    let both = "\(kind.rawValue)-\(language.rawValue)"
+    let templates = ["common", kind.rawValue, language.rawValue, both]
+    for template in templates {
+      try add(sdk.path + "/templates/" + template, to: "") { path, bytes in
+        (Self.visible(path), Self.filled(bytes, name))
+      }
+    }
+    for part in language.parts {
+      try add(sdk.path + "/" + part.from, to: part.to) { ($0, $1) }
+    }
+    for file in language.files {
+      let bytes = try Files.read(sdk.path + "/" + file.from, limit: Self.maximumFile)
+      files.append((file.to, bytes))
+    }
+  }
+
+  /// All files below `folder`; not what a build has left there.
+  private mutating func add(
+    _ folder: String, to target: String, _ change: (String, [UInt8]) -> (String, [UInt8])
+  ) throws(SystemError) {
+    let names = try Files.list(folder) { name in
+      name != "target" && name != "Cargo.lock" && name != ".build" && !name.hasSuffix(".so")
+    }
+    for name in names {
+      let path = folder + "/" + name
+      let inner = target.isEmpty ? name : target + "/" + name
+      if try Files.info(path).kind == .directory {
+        try add(path, to: inner, change)
+      } else {
+        files.append(change(inner, try Files.read(path, limit: Self.maximumFile)))
+      }
+    }
+  }
+
+  /// "dot-gitignore" is ".gitignore": the templates' own must not act within the SDK.
+  private static func visible(_ path: String) -> String {
+    path.split(separator: "/").map { $0.hasPrefix("dot-") ? "." + $0.dropFirst(4) : String($0) }
+      .joined(separator: "/")
+  }
+
+  /// The plugin's name for __NAME__, and as an identifier for __IDENT__.
+  private static func filled(_ bytes: [UInt8], _ name: String) -> [UInt8] {
+    let identifier = String(name.map { $0 == "-" ? "_" : $0 })
+    return replaced(replaced(bytes, "__NAME__", name), "__IDENT__", identifier)
+  }
+
+  private static func replaced(_ bytes: [UInt8], _ mark: String, _ text: String) -> [UInt8] {
+    let mark = Array(mark.utf8)
+    var result: [UInt8] = []
+    var at = 0
+    while at < bytes.count {
+      if bytes[at] == mark[0], bytes[at...].starts(with: mark) {
+        result += Array(text.utf8)
+        at += mark.count
+      } else {
+        result.append(bytes[at])
+        at += 1
+      }
+    }
+    return result
+  }
+
+  /// Writes all of them below `folder`, which is made.
+  func write(to folder: String) throws(SystemError) {
+    for file in files {
+      let path = folder + "/" + file.path
+      if let slash = path.lastIndex(of: "/") {
+        try Files.makeDirectory(String(path[..<slash]), mode: 0o755)
+      }
+      try Files.write(file.bytes, to: path, mode: 0o644)
+    }
+  }
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// SDKFolder: where the SDK for authors of plugins lies: in PREFIX/share/lima-netd/sdk once installed, in SDK of the
+// source tree above a build.
+
+import Platform
+
+struct SDKFolder {
+  let path: String
+
+  /// - Parameter executable: lima-netd's own, absolute, without symbolic links.
+  /// - Returns: nil when there is none.
+  init?(executable: String, exists: (String) -> Bool = { Files.exists($0) }) {
+    var folders: [String] = []
+    var folder = Self.parent(executable)
+    if !folder.isEmpty { folders.append(Self.parent(folder) + "/share/lima-netd/sdk") }
+    // .build/MACHINE/CONFIGURATION/lima-netd
+    for _ in 0..<4 where !folder.isEmpty {
+      folder = Self.parent(folder)
+      folders.append(folder + "/SDK")
+    }
+    guard let found = folders.first(where: { Self.isSDK($0, exists) }) else { return nil }
+    path = found
+  }
+
+  /// One that the caller names; nil: that is none.
+  init?(given path: String, exists: (String) -> Bool = { Files.exists($0) }) {
+    guard Self.isSDK(path, exists) else { return nil }
+    self.path = path
+  }
+
+  private static func isSDK(_ path: String, _ exists: (String) -> Bool) -> Bool {
+    exists(path + "/templates/common") && exists(path + "/PluginAPI/include/lnd_plugin.h")
+  }
+
+  private static func parent(_ path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "" }
+    return String(path[..<slash])
+  }
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// QEMUVersion: which QEMU is installed.
+
+import Daemon
+import Platform
+
+enum QEMUVersion {
+  /// What `PROGRAM --version` says; nil when it cannot be run, or says nothing within some seconds.
+  /// - Parameter program: a name, searched in PATH, or a path.
+  static func installed(_ program: String) -> (major: Int, minor: Int)? {
+    guard let path = ProgramPath.find(program),
+      let result = try? BoundedCommand.run(path, ["--version"], seconds: 2, limit: 4096)
+    else { return nil }
+    return QEMUCapabilities.version(in: result.output)
+  }
+}

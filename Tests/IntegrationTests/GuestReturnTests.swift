@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Guests of `exec`, `attach` and `tap` while their daemon is killed and restarted, and their network stopped and started: one
+// scene, since all three come back in the same way.
+
+import Foundation
+import Testing
+
+extension EndToEnd {
+  @Suite struct GuestReturnTests {
+    /// Says "x there" for each answer of the gateway, without end.
+    private static let pinging =
+      "while :; do ping -c 1 -W 1 192.168.5.2 >/dev/null && echo there; sleep 0.1; done"
+
+    private func guests(_ daemon: TestDaemon) throws -> Set<String> {
+      let guests = try daemon.network("default")["guests"] as? [[String: Any]] ?? []
+      return Set(guests.compactMap { $0["name"] as? String })
+    }
+
+    @Test func `all come back after a restart of the daemon, and of their network`() throws {
+      try require(.tap)
+      let container = try Namespace()
+      let daemon = try TestDaemon()
+      defer { container.remove(); daemon.stop() }
+      let port = try freePort()
+      let exec = try daemon.begin(
+        "exec", "default", "--name", "exec", "-p", "\(port):80", "--", "sh", "-c", Self.pinging)
+      let tap = try daemon.begin("tap", "default", "--name", "tap", "--", "sleep", "120")
+      let attach = try daemon.begin(
+        "attach", "default", "--netns", "\(container.processIdentifier)", "--name", "attach")
+      defer { for command in [exec, tap, attach] { command.stop() } }
+      let all: Set<String> = ["exec", "tap", "attach"]
+      func areBack(_ what: String) throws {
+        #expect(
+          try eventually { try guests(daemon) == all }, "\(what): \(exec.errors)\(daemon.log)")
+        let before = exec.output.count
+        #expect(eventually { exec.output.count > before }, "\(what): \(exec.errors)")
+        #expect(
+          try eventually { try container.shell("ping -c 1 -W 1 192.168.5.2").succeeded },
+          "\(what): \(attach.errors)")
+        #expect(
+          try container.shell("ip -4 -o addr show dev tap0").output.contains("192.168.5.15/24"))
+        #expect(
+          try eventually {
+            try daemon.netd("forward", "ls").output.contains("127.0.0.1:\(port)")
+          }, "\(what)")
+      }
+      try areBack("at first")
+
+      kill(daemon.processIdentifier, SIGKILL)
+      daemon.command?.process.waitUntilExit()
+      try daemon.start()
+      try areBack("after kill -9")
+      #expect(exec.errors.contains("the daemon has ended; this guest is back"), "\(exec.errors)")
+
+      daemon.command?.stop()
+      // A namespace keeps its interface meanwhile.
+      #expect(try container.shell("ip link show tap0").succeeded)
+      try daemon.start()
+      try areBack("after a restart")
+
+      try daemon.netd("network", "stop", "default")
+      #expect(eventually { exec.errors.contains("network default was stopped") }, "\(exec.errors)")
+      #expect(exec.errors.contains("lima-netd network start default"))
+      // Three looks of theirs do not start it.
+      Thread.sleep(forTimeInterval: 3.2)
+      #expect(try daemon.network("default")["state"] as? String == "stopped")
+      try daemon.netd("network", "start", "default")
+      try areBack("after network stop and start")
+      for command in [exec, tap, attach] { #expect(command.process.isRunning) }
+    }
+  }
+}
