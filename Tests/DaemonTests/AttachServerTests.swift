@@ -136,7 +136,7 @@ struct AttachServerTests {
     channel.close()
     #expect(fixture.until { network.forwards.first?.guestName == "other" })
     returned.close()
-    #expect(fixture.until { network.forwards.isEmpty && network.waitingForwards.isEmpty })
+    #expect(fixture.until { network.forwards.open.isEmpty && network.forwards.waiting.isEmpty })
   }
 
   @Test func `a guest brings no more forwards than can be counted against it`() throws {

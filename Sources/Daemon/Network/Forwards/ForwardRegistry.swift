@@ -228,6 +228,11 @@ final class ForwardRegistry {
 
   // MARK: Those of an owner
 
+  /// One that was added by hand is the owner's from now on.
+  func give(_ forward: Forward, to owner: String) {
+    table.give(ForwardKey(forward), to: owner)
+  }
+
   /// Has `owner` have these forwards, as soon as each can be, and no others. What it has and wants still is left as it is,
   /// with its connections.
   func set(_ wanted: [Forward], of owner: String) {

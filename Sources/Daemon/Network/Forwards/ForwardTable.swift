@@ -58,6 +58,11 @@ struct ForwardTable {
     if let owner { owners[key] = owner }
   }
 
+  /// An open one is somebody's from now on.
+  mutating func give(_ key: ForwardKey, to owner: String) {
+    if self[key] != nil { owners[key] = owner }
+  }
+
   /// - Returns: whether there was one.
   mutating func remove(_ key: ForwardKey) -> Bool {
     guard let index = open.firstIndex(where: { ForwardKey($0) == key }) else { return false }
