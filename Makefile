@@ -1,20 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 #
+## Use it
+#   make install   build if need be, and install into PREFIX (default /usr/local)
+#   make uninstall take away what make install put into PREFIX
+#   make deb       Debian packages of it, into dist/
+#   make tarball   an archive that runs where it is unpacked, with the Swift runtime, into dist/
 #   make demo      install what is missing, build, and show a guest's network working
-#   make test      install what is missing, build, and run all tests
-#   make examples  build and test the DNS plugins of SDK/examples (the one in Swift takes minutes)
-#   make check     before a commit: format, lint, build without warnings, quick tests
+#
+## Work on it
 #   make build     the release build
-#   make install   into PREFIX (default /usr/local), after make build
-#   make bench     measure beside passt/pasta and slirp4netns, and between guests (needs root);
+#   make test      install what is missing, build, and run all tests
+#   make check     before a commit: format, lint, build without warnings, quick tests
+#   make examples  build and test the DNS plugins of SDK/examples (the one in Swift takes minutes)
+#   make packages  build the packages and try them in systems without a toolchain (needs root)
+#   make man       the man pages, into .build/man
+#   make format    rewrite the sources as swift format wants them
+#   make clean     remove what was built
+#
+## Measure it
+#   make bench     beside passt/pasta and slirp4netns, and between guests (needs root);
 #                  BENCH="--quick" for two minutes
-#   make uplink    measure between the host and guests with real addresses, QEMU among them (needs root); UPLINK=SECONDS
-#   make floods    what a guest notices of a neighbour that floods (needs root); FLOODS="--quick";
-#                  FLOODS="--products DIR" for another build
+#   make uplink    between the host and guests with real addresses, QEMU among them (needs root);
+#                  UPLINK=SECONDS
+#   make floods    what a guest notices of a neighbour that floods (needs root);
+#                  FLOODS="--quick"; FLOODS="--products DIR" for another build
 #   make micro     what a packet costs, by its path
 #   make growth    how cost grows with flows and networks; GROWTH="--svg FILE" draws it
 #   make fuzz      look for inputs that break a parser or the stack, SECONDS each (60)
-#   make format    rewrite the sources as swift format wants them
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -22,7 +34,12 @@ SWIFT ?= swift
 RELEASE = .build/release
 SOURCES = Sources Plugins SDK Tests Benchmarks Package.swift
 
-.PHONY: demo test examples check build install bench uplink floods micro growth fuzz format lint clean
+.PHONY: help demo test examples check build install uninstall deb tarball packages man bench uplink \
+  floods micro growth fuzz format lint clean
+
+help:
+	@echo "lima-netd: networks for virtual machines. What there is to make:"
+	@sed -n -e '/^$$/q' -e '3,$$s/^## \(.*\)/\n\1/p' -e '3,$$s/^#  //p' Makefile
 
 demo:
 	@Scripts/install-packages demo
@@ -48,7 +65,27 @@ build:
 	@Scripts/build-release
 
 install:
-	@Scripts/install "$(DESTDIR)$(PREFIX)"
+	@DESTDIR="$(DESTDIR)" Scripts/install "$(PREFIX)"
+
+uninstall:
+	@DESTDIR="$(DESTDIR)" Scripts/uninstall "$(PREFIX)"
+
+deb:
+	@Scripts/install-packages build deb
+	@Scripts/make-deb
+
+tarball:
+	@Scripts/install-packages build
+	@Scripts/make-tarball
+
+packages: deb tarball
+	@Scripts/install-packages packages
+	@Tests/Packages/try dist
+
+man:
+	@Scripts/install-packages build
+	@Scripts/build-release
+	@Scripts/man-pages .build/man
 
 bench:
 	@Scripts/install-packages bench

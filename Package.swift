@@ -6,7 +6,7 @@ import PackageDescription
 //   lima-netd ──► Daemon ──► HostProtocol ◄── Host ◄── lima-netd-host
 //                                              │
 //   Plugins ──► Gateway, NetStack, DNSMessage, LimaNetdSDK ──► PluginAPI (C headers)
-//   Host, NetStack, Plugins ──► Wire
+//   Host, NetStack, Plugins ──► Wire; NetStack knows no PluginAPI: Gateway knows both
 //
 // Daemon and Host know each other only by HostProtocol; plugins know neither.
 
@@ -88,6 +88,9 @@ let package = Package(
     // For plugins in Swift, in packages of their own: SDK/examples/3-dns-tls.
     .library(name: "LimaNetdSDK", targets: ["LimaNetdSDK"]),
     .library(name: "PluginAPI", targets: ["PluginAPI"]),
+    // For other programs: Sources/NetStack/README.md.
+    .library(name: "NetStack", targets: ["NetStack"]),
+    .library(name: "Wire", targets: ["Wire"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -110,7 +113,7 @@ let package = Package(
       name: "Wire", dependencies: ["CPlatform"],
       swiftSettings: lean + dataPath + simulated + inlined),
     .target(
-      name: "NetStack", dependencies: ["PluginAPI", "Platform", "CPlatform", "Wire"],
+      name: "NetStack", dependencies: ["Platform", "CPlatform", "Wire"], exclude: ["README.md"],
       swiftSettings: lean + dataPath + simulated),
     .target(name: "JSON", path: "SDK/JSON", swiftSettings: lean),
     .target(name: "Patterns", swiftSettings: lean + dataPath),
@@ -144,7 +147,7 @@ let package = Package(
     .executableTarget(
       name: "lima-netd",
       dependencies: [
-        "Daemon", "DNSMessage", "HostProtocol", "Platform",
+        "Daemon", "DNSMessage", "HostProtocol", "Platform", "PluginAPI",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -189,6 +192,10 @@ let package = Package(
       path: "Plugins/hostdns/Entry", swiftSettings: lean,
       linkerSettings: pluginLinking),
 
+    // Examples
+    .executableTarget(
+      name: "netstack-echo", dependencies: ["NetStack", "Wire"], path: "Examples/TCPEcho"),
+
     // Benchmarks
     .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
     .executableTarget(
@@ -208,7 +215,7 @@ let package = Package(
     .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"]),
     .testTarget(
       name: "NetStackTests",
-      dependencies: ["NetStack", "Wire", "Platform", "PluginAPI", "TestSupport"],
+      dependencies: ["NetStack", "Wire", "Platform", "TestSupport", "netstack-echo"],
       swiftSettings: simulated),
     .testTarget(
       name: "CommandTests",
@@ -236,6 +243,7 @@ let package = Package(
     .testTarget(
       name: "SlirpTests",
       dependencies: ["SlirpCore", "NetStack", "Wire", "LimaNetdSDK", "Platform", "PluginAPI"]),
+    .testTarget(name: "GatewayTests", dependencies: ["Gateway", "NetStack", "PluginAPI"]),
     .testTarget(
       name: "UserV2Tests",
       dependencies: [

@@ -3,7 +3,6 @@
 // All that is not TCP.
 
 import NetStack
-import PluginAPI
 import Wire
 
 enum Datagrams {
@@ -15,7 +14,7 @@ enum Datagrams {
     report(
       toGuest(
         measure, length: 64, "UDP to guest, 64 B, in super-frames",
-        LND_OFFLOAD_CSUM | LND_OFFLOAD_UDP_SEGMENT))
+        [.checksum, .udp]))
     report(fragments(measure))
   }
 
@@ -67,16 +66,16 @@ enum Datagrams {
   }
 
   private static func toGuest(
-    _ measure: Measure, length: Int, _ name: String, _ offloads: UInt32 = 0
+    _ measure: Measure, length: Int, _ name: String, _ offloads: Offloads = []
   ) -> Sample {
     let scene = MicroScene(offloads: offloads)
     FrameBatch([MicroScene.udp(from: 4000, to: MicroScene.server, [1])]).deliver(to: scene.stack)
-    let event = lnd_fd_event(user: scene.host.lastToken, events: LND_FD_READ, reserved: 0)
+    let event = FDEvent(token: scene.host.lastToken, events: .read)
     scene.host.datagramLength = length
     return measure(name, packets: 64) {
       scene.host.now &+= 1_000
       scene.host.datagrams = 64
-      withUnsafePointer(to: event) { scene.stack.onFds($0, 1) }
+      withUnsafePointer(to: event) { scene.stack.onFDs($0, 1) }
     }
   }
 

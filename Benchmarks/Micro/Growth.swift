@@ -6,7 +6,6 @@
 
 import NetStack
 import Platform
-import PluginAPI
 import Wire
 
 enum Growth {
@@ -65,7 +64,7 @@ enum Growth {
     return measure("TCP to guest and its ACK, each of another flow", flows: flows, packets: batch) {
       scene.host.now &+= 10_000
       turn.next { $0.acknowledgement &+= 100 }
-      scene.stack.onFds(turn.events, UInt32(batch))
+      scene.stack.onFDs(turn.events, UInt32(batch))
       turn.frames.deliver(to: scene.stack)
     }
   }
@@ -109,7 +108,7 @@ enum Growth {
 /// Connections that take turns, so many at a time, and a frame of each.
 private final class Turn {
   let frames: FrameBatch
-  let events: UnsafeMutablePointer<lnd_fd_event>
+  let events: UnsafeMutablePointer<FDEvent>
   private let connections: UnsafeMutablePointer<Streams.Connection>
   private let count: Int
   private let size: Int
@@ -126,7 +125,7 @@ private final class Turn {
       (0..<size).map { Streams.segment($0, .ack, sequence: 0, payload: payload) })
     events = .allocate(capacity: size)
     events.initialize(
-      repeating: lnd_fd_event(user: 0, events: LND_FD_READ, reserved: 0), count: size)
+      repeating: FDEvent(token: 0, events: .read), count: size)
   }
 
   deinit {
@@ -144,7 +143,7 @@ private final class Turn {
       view.store(connection.pointee.sequence, at: 38)
       advance(&connection.pointee)
       view.store(connection.pointee.acknowledgement, at: 42)
-      events[index].user = connection.pointee.token
+      events[index].token = connection.pointee.token
       place = place + 1 == count ? 0 : place + 1
     }
   }

@@ -32,7 +32,7 @@ enum Links {
     while Sockets.recv(fd, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT)) > 0 {}
   }
 
-  /// A super-frame of 45 segments, cut and checksummed on its way into the stream.
+  /// A GSO frame of 45 segments, cut and checksummed on its way into the stream.
   private static func segments(_ measure: Measure, _ port: StreamPort, _ peer: Int32) -> Sample {
     let count = 45
     let header = [UInt8](capacity: 20) {
@@ -45,16 +45,19 @@ enum Links {
       IPProtocol.tcp, header + [UInt8](repeating: 1, count: 1448 * count),
       to: MicroScene.server.address)
     let batch = FrameBatch([bytes])
-    batch.frames[0].flags = UInt32(LND_FRAME_NEEDS_CSUM)
-    batch.frames[0].gso_type = UInt16(LND_GSO_TCPV4)
-    batch.frames[0].gso_size = 1448
-    batch.frames[0].hdr_len = 54
-    batch.frames[0].csum_start = 34
-    batch.frames[0].csum_offset = 16
+    var frame = lnd_frame()
+    frame.data = batch.frames[0].data
+    frame.length = batch.frames[0].length
+    frame.flags = LND_FRAME_NEEDS_CSUM
+    frame.gso_type = UInt16(LND_GSO_TCPV4)
+    frame.gso_size = 1448
+    frame.hdr_len = 54
+    frame.csum_start = 34
+    frame.csum_offset = 16
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
     defer { buffer.deallocate() }
     return measure("segment cut for a QEMU stream, 1448 B", packets: count) {
-      _ = port.send(batch.frames, 1)
+      _ = port.send(&frame, 1)
       drain(peer, buffer)
       port.onWritable()
     }

@@ -6,7 +6,6 @@
 
 import NetStack
 import Platform
-import PluginAPI
 import Wire
 
 #if canImport(Glibc)
@@ -16,7 +15,6 @@ import Wire
 #endif
 
 final class MicroHost {
-  let table: UnsafeMutablePointer<lnd_host>
   var now: UInt64 = 1_000_000_000
   /// The token that was watched last.
   var lastToken: UInt64 = 0
@@ -32,30 +30,26 @@ final class MicroHost {
   private var lastNumber: UInt64 = 1
   private var lastFD: Int32 = 100
 
-  init() {
-    table = .allocate(capacity: 1)
-    var host = lnd_host()
-    host.size = UInt32(MemoryLayout<lnd_host>.size)
-    host.ctx = Unmanaged.passUnretained(self).toOpaque()
-    host.now_ns = { MicroHost.of($0).now }
-    host.fd_add = { context, _, _, user in
-      MicroHost.of(context).lastToken = user
-      return MicroHost.of(context).number()
-    }
-    host.fd_modify = { _, _, _ in 0 }
-    host.fd_remove = { _, _ in }
-    host.timer_at = { context, _, _ in MicroHost.of(context).number() }
-    host.timer_cancel = { _, _ in }
-    host.send = { context, _, frames, count in
-      guard let frames else { return 0 }
-      MicroHost.of(context).look(frames[Int(count) - 1])
-      MicroHost.of(context).sentFrames += Int(count)
-      return count
-    }
-    table.initialize(to: host)
+  /// Good for as long as this object lives.
+  var table: StackHost {
+    StackHost(
+      context: Unmanaged.passUnretained(self).toOpaque(),
+      sendFrames: { context, _, frames, count in
+        let frames = frames.assumingMemoryBound(to: Frame.self)
+        MicroHost.of(context).look(frames[Int(count) - 1])
+        MicroHost.of(context).sentFrames += Int(count)
+        return count
+      },
+      now: { MicroHost.of($0).now },
+      addFD: { context, _, _, user in
+        MicroHost.of(context).lastToken = user
+        return MicroHost.of(context).number()
+      },
+      modifyFD: { _, _, _ in 0 },
+      removeFD: { _, _ in },
+      setTimer: { context, _, _ in MicroHost.of(context).number() },
+      cancelTimer: { _, _ in })
   }
-
-  deinit { table.deallocate() }
 
   private static func of(_ context: UnsafeMutableRawPointer?) -> MicroHost {
     // The stack hands back what it was given.
@@ -68,11 +62,12 @@ final class MicroHost {
   }
 
   /// Notes where a segment ends, so that it can be acknowledged.
-  private func look(_ frame: lnd_frame) {
+  private func look(_ frame: Frame) {
     guard let data = frame.data, frame.length >= 54 else { return }
     var header = data
-    if frame.flags & UInt32(LND_FRAME_SLICES) != 0 {
-      header = UnsafeRawPointer(data).assumingMemoryBound(to: lnd_slice.self)[0].data
+    if frame.flags.contains(.slices) {
+      header =
+        UnsafeRawPointer(data).assumingMemoryBound(to: FrameSlice.self)[0].data ?? data
     }
     guard header[12] == 8, header[13] == 0, header[23] == IPProtocol.tcp else { return }
     let bytes = ByteView(header, count: 54)

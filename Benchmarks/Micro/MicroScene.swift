@@ -4,11 +4,10 @@
 // and again.
 
 import NetStack
-import PluginAPI
 import Wire
 
 final class MicroScene {
-  static let port: lnd_port = 1
+  static let port: PortID = 1
   static let guest = IPAddress(192, 168, 5, 15)
   static let gateway = IPAddress(192, 168, 5, 2)
   static let server = Endpoint(IPAddress(10, 1, 2, 3), port: 7000)
@@ -18,31 +17,23 @@ final class MicroScene {
   let host = MicroHost()
   let stack: Stack
 
-  /// - Parameter offloads: of the guest's link (LND_OFFLOAD_*).
-  init(flows: Int = 1, offloads: UInt32 = 0) {
+  /// - Parameter offloads: of the guest's link.
+  init(flows: Int = 1, offloads: Offloads = []) {
     guard let subnet = CIDR(Self.gateway, prefixLength: 24) else { preconditionFailure("a CIDR") }
     var config = StackConfig(
       subnet: subnet, gateway: Self.gateway, dns: IPAddress(192, 168, 5, 3))
     config.maximumFlows = max(1024, flows + 16)
-    config.newFlowsPerTurn = .max
+    config.newFlowsPerIteration = .max
     config.maximumPerDestination = .max
     config.maximumHalfOpen = max(1024, flows + 16)
     config.udp.maximumFlows = max(1024, flows + 16)
     config.udp.maximumPeers = max(1024, flows + 16)
-    guard let stack = Stack(host: host.table, calls: host.calls, config: config, seed: 1) else {
-      preconditionFailure("the host is complete")
-    }
-    self.stack = stack
+    stack = Stack(host: host.table, calls: host.calls, config: config, seed: 1)
     stack.udp.dhcp = DHCPService(
       stack: stack.core,
       configuration: DHCPServer.Configuration(serverAddress: Self.gateway, subnet: subnet),
       policy: .single(Self.guest))
-    var info = lnd_port_info()
-    info.size = UInt32(MemoryLayout<lnd_port_info>.size)
-    info.kind = LND_PORT_GUEST
-    info.port = Self.port
-    info.mtu = 1500
-    info.offloads = offloads
+    let info = LinkInfo(port: Self.port, mtu: 1500, offloads: offloads)
     precondition(stack.portUp(info), "there is room for a port")
   }
 
@@ -80,7 +71,7 @@ final class MicroScene {
 /// Frames in memory of their own, as a port hands them over: at most 256 at a time.
 final class FrameBatch {
   let bytes: UnsafeMutablePointer<UInt8>
-  let frames: UnsafeMutablePointer<lnd_frame>
+  let frames: UnsafeMutablePointer<Frame>
   let count: Int
   private let stride: Int
 
@@ -91,11 +82,11 @@ final class FrameBatch {
     frames = .allocate(capacity: count)
     for (index, frame) in list.enumerated() {
       (bytes + index * stride).update(from: frame, count: frame.count)
-      var item = lnd_frame()
+      var item = Frame()
       item.data = UnsafePointer(bytes + index * stride)
       item.length = UInt32(frame.count)
       // Checksums are the port's business where they are anybody's.
-      item.flags = UInt32(LND_FRAME_CSUM_VALID)
+      item.flags = .checksumValid
       frames[index] = item
     }
   }

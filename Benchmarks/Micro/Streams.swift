@@ -3,7 +3,6 @@
 // TCP: data both ways and acknowledgements, over one connection.
 
 import NetStack
-import PluginAPI
 import Wire
 
 enum Streams {
@@ -13,7 +12,7 @@ enum Streams {
     report(acknowledgements(measure))
     report(
       toGuest(
-        measure, "TCP to guest, 64 KiB as one super-frame", LND_OFFLOAD_CSUM | LND_OFFLOAD_TSO4))
+        measure, "TCP to guest, 64 KiB as one super-frame", [.checksum, .tcpV4]))
   }
 
   /// A connection of the guest as the benchmark knows it.
@@ -62,8 +61,8 @@ enum Streams {
     FrameBatch([segment(index, .syn, sequence: 999, options: options)]).deliver(to: scene.stack)
     let token = scene.host.lastToken
     // Connected sockets become writable.
-    let event = lnd_fd_event(user: token, events: LND_FD_WRITE, reserved: 0)
-    withUnsafePointer(to: event) { scene.stack.onFds($0, 1) }
+    let event = FDEvent(token: token, events: .write)
+    withUnsafePointer(to: event) { scene.stack.onFDs($0, 1) }
     var connection = Connection(index: index)
     connection.sequence = 1000
     connection.acknowledgement = scene.host.lastEnd
@@ -110,17 +109,17 @@ enum Streams {
   }
 
   /// A read of 64 KiB, its way to the guest, and the guest's ACK.
-  private static func toGuest(_ measure: Measure, _ name: String, _ offloads: UInt32) -> Sample {
+  private static func toGuest(_ measure: Measure, _ name: String, _ offloads: Offloads) -> Sample {
     let scene = MicroScene(offloads: offloads)
     let connection = open(scene, 0)
     let ack = FrameBatch([
       segment(0, .ack, sequence: connection.sequence, acknowledgement: connection.acknowledgement)
     ])
-    let event = lnd_fd_event(user: connection.token, events: LND_FD_READ, reserved: 0)
+    let event = FDEvent(token: connection.token, events: .read)
     return measure(name, packets: 1) {
       scene.host.now &+= 10_000
       scene.host.streamBytes = 65_000
-      withUnsafePointer(to: event) { scene.stack.onFds($0, 1) }
+      withUnsafePointer(to: event) { scene.stack.onFDs($0, 1) }
       ack.view(0).store(scene.host.lastEnd, at: 42)
       ack.deliver(to: scene.stack)
     }

@@ -6,6 +6,7 @@
 import LimaNetdSDK
 import NetStack
 import PluginAPI
+import Wire
 
 /// An instance of a gateway. Loop thread only.
 open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
@@ -40,13 +41,13 @@ open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
   open override func portDown(_ port: lnd_port) { stack.portDown(port) }
 
   open override func rx(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: Int) {
-    stack.rx(port, frames, UInt32(truncatingIfNeeded: count))
+    stack.rx(port, frames, count)
   }
 
   public final override func txReady(_ port: lnd_port) { stack.txReady(port) }
 
   public final override func onFDs(_ events: UnsafePointer<lnd_fd_event>, _ count: Int) {
-    stack.onFds(events, UInt32(truncatingIfNeeded: count))
+    stack.onFDs(events, count)
   }
 
   open override func onTimer(_ timer: lnd_handle, user: UInt64) { stack.onTimer(timer) }
@@ -54,7 +55,7 @@ open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
   public final override func onOpDone(
     _ op: lnd_op, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
   ) {
-    stack.onOpDone(op, status, bytes)
+    stack.onAnswer(op, status == LND_OK ? ByteView(bytes) : nil)
   }
 
   // MARK: Extensions

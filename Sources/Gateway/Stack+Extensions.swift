@@ -15,57 +15,51 @@ extension Stack {
   ) throws(PluginFailure) -> Stack {
     var config = config
     config.limitDescriptors()
-    guard
-      let stack = Stack(
-        host: host.table, calls: .system, config: config, seed: UInt64.random(in: .min ... .max))
-    else { throw PluginFailure(LND_ERR_UNSUPPORTED, "this host lacks functions of ABI 1.0") }
-    stack.dns.resolver = DNSResolver(host.table)
+    guard let table = StackHost(host.table) else {
+      throw PluginFailure(LND_ERR_UNSUPPORTED, "this host lacks functions of ABI 1.0")
+    }
+    let stack = Stack(
+      host: table, calls: .system, config: config, seed: UInt64.random(in: .min ... .max))
+    stack.dns.resolver = NetworkDNS(host)
     stack.forwards.onConnect = { op, failure in
       guard let failure else { return host.complete(op) }
-      host.complete(op, failure: PluginFailure(failure.status, failure.text))
+      host.complete(op, failure: failure.asPluginFailure)
     }
     return stack
   }
 
   package func portUp(_ info: PortInfo) throws(PluginFailure) {
-    var raw = lnd_port_info()
-    raw.size = UInt32(MemoryLayout<lnd_port_info>.size)
-    raw.kind = info.kind
-    raw.port = info.port
-    raw.mtu = info.mtu
-    raw.offloads = info.offloads
-    raw.mac = info.mac
-    let isUp = info.name.withCString { name in
-      raw.name = name
-      return portUp(raw)
+    guard portUp(LinkInfo(info)) else {
+      throw PluginFailure(LND_ERR_LIMIT, "too many guests on this network")
     }
-    guard isUp else { throw PluginFailure(LND_ERR_LIMIT, "too many guests on this network") }
   }
 
   // MARK: limanetd.forward/1
 
   package func expose(_ request: ForwardRequest) throws(PluginFailure) {
+    let proto = try ForwardedProtocol(abi: request.protocol)
     do throws(ForwardFailure) {
       try forwards.expose(
-        try ForwardSpec(
-          proto: request.protocol, host: request.host, guest: request.guest,
+        try ForwardRule(
+          proto: proto, host: request.host, guest: request.guest,
           guestName: request.guestName, showsClients: request.source.map { $0 == .client }),
         listener: request.listener)
     } catch {
-      throw PluginFailure(error.status, error.text)
+      throw error.asPluginFailure
     }
-    endOfTurn()
+    endOfIteration()
   }
 
   package func unexpose(_ request: ForwardRequest) throws(PluginFailure) {
+    let proto = try ForwardedProtocol(abi: request.protocol)
     do throws(ForwardFailure) {
-      let spec = try ForwardSpec(
-        proto: request.protocol, host: request.host, guest: nil, guestName: request.guestName)
+      let spec = try ForwardRule(
+        proto: proto, host: request.host, guest: nil, guestName: request.guestName)
       forwards.unexpose(spec.kind)
     } catch {
-      throw PluginFailure(error.status, error.text)
+      throw error.asPluginFailure
     }
-    endOfTurn()
+    endOfIteration()
   }
 
   package var forwardList: JSONValue {
@@ -92,9 +86,9 @@ extension Stack {
       try forwards.connect(
         fd: fd, to: request.guest, guestName: request.guestName, ticket: op)
     } catch {
-      throw PluginFailure(error.status, error.text)
+      throw error.asPluginFailure
     }
-    endOfTurn()
+    endOfIteration()
   }
 
   // MARK: limanetd.lease/1

@@ -39,7 +39,7 @@ package enum UnixSocket {
   /// A socket that listens or is bound, and its file.
   package struct Bound: Sendable {
     package let fd: Int32
-    /// Nil when somebody replaced the file at once.
+    /// Nil when somebody replaced the file at once, or it is a service manager's (`InheritedSockets`).
     package let file: SocketFile?
 
     /// Unlinks the file, if it is ours still, and closes.
@@ -59,10 +59,11 @@ package enum UnixSocket {
   /// Listens (stream) or binds (datagram) at `path`, non-blocking, with the
   /// file's permissions set to `mode` whatever the umask. A socket file that
   /// nobody serves is replaced; one that is served is EADDRINUSE, and what is
-  /// no socket EEXIST.
+  /// no socket EEXIST. A socket that a service manager has handed over is taken as it is.
   package static func serve(
     path: String, type: Kind = .stream, mode: mode_t = 0o600, backlog: Int32 = 128
   ) throws(SystemError) -> Bound {
+    if let fd = InheritedSockets.socket(at: path, type: type) { return Bound(fd: fd, file: nil) }
     let fd = try make(type)
     do throws(SystemError) {
       // Linux makes the file with the socket's own mode (less umask): it is

@@ -7,6 +7,7 @@
 // runs.
 
 import ArgumentParser
+import Platform
 
 struct LimaNetd: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -30,10 +31,10 @@ struct LimaNetd: ParsableCommand {
     version: versionText,
     subcommands: [
       Serve.self, Exec.self, Attach.self, TapCommand.self, ForwardCommand.self, NetworkCommand.self,
-      Status.self,
-      Leases.self,
+      Status.self, Logs.self, Guests.self, Leases.self, Reload.self, Restart.self, Stop.self,
+      ServiceCommand.self,
       InstanceCommand.self, QEMUArguments.self, CaptureCommand.self, DNS.self, Plugin.self,
-      Recommend.self, Doctor.self, Sudoers.self, Completions.self, TapPair.self,
+      Recommend.self, Doctor.self, Sudoers.self, Completions.self, Manual.self, TapPair.self,
     ],
     defaultSubcommand: Serve.self)
 
@@ -50,6 +51,9 @@ enum Main {
     do {
       var command: any ParsableCommand
       let arguments = Array(CommandLine.arguments.dropFirst())
+      if arguments == ["--version"] {
+        return StandardOutput.print(VersionText.text(try ChildProcess.ownPath()))
+      }
       if let known = alone(arguments) {
         command = known
       } else {

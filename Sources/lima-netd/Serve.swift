@@ -72,7 +72,10 @@ struct Serve: ParsableCommand {
       defer { PrivateDaemon.removeFilesOfOrphan(options.home) }
     #endif
     do {
-      try DaemonProcess.run(options, logLevel: logLevel.value)
+      guard try DaemonProcess.run(options, logLevel: logLevel.value) else { return }
+      // The same words, of the file that is there now: it may be another version.
+      try ChildProcess.replace(
+        options.installation.executable, Array(CommandLine.arguments.dropFirst()))
     } catch {
       throw CommandFailure("\(error)")
     }

@@ -238,11 +238,15 @@ struct SupervisorTests {
   @Test func `who asks for the file to be read again is answered when it holds`() throws {
     let fixture = try Fixture()
     try Fixture.write(fixture.home.configFile, "networks:\n  new: {mode: fake}\n")
-    let first: Result<Void, ErrorReport> = try fixture.result { fixture.supervisor.reload($0) }
+    let first: Result<ReloadReport, ErrorReport> = try fixture.result {
+      fixture.supervisor.reload($0)
+    }
     #expect(throws: Never.self) { try first.get() }
     #expect(fixture.supervisor.networks["new"] != nil)
     try Fixture.write(fixture.home.configFile, "networks:\n  new:\n    mod: fake\n")
-    let second: Result<Void, ErrorReport> = try fixture.result { fixture.supervisor.reload($0) }
+    let second: Result<ReloadReport, ErrorReport> = try fixture.result {
+      fixture.supervisor.reload($0)
+    }
     #expect(throws: ErrorReport.self) { try second.get() }
     #expect(fixture.supervisor.networks["new"] != nil)
   }

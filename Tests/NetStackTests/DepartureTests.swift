@@ -3,7 +3,6 @@
 // The end of a guest that had thousands of sockets: no turn of the loop closes more than a few hundred, and who comes
 // next in its place has nothing to do with what is left of it.
 
-import PluginAPI
 import Testing
 import Wire
 
@@ -13,7 +12,7 @@ import Wire
   private static let flows = 2000
 
   /// A guest with many UDP ports, each known to two remote endpoints, and some pings.
-  private func crowded(kind: UInt32 = LND_PORT_GUEST) throws -> DatagramWorld {
+  private func crowded(kind: LinkKind = .guest) throws -> DatagramWorld {
     let world = try DatagramWorld(kind: kind)
     let other = Endpoint(IPAddress(10, 9, 9, 9), port: 4444)
     for start in stride(from: 0, to: Self.flows, by: 100) {
@@ -62,7 +61,7 @@ import Wire
   }
 
   @Test func `so are those of a station that leaves a switch`() throws {
-    let world = try crowded(kind: LND_PORT_SWITCH)
+    let world = try crowded(kind: .switch)
     world.stack.stationsDown([GuestTCP.mac], port: DatagramWorld.port)
     #expect(Self.flows + 200 - world.kernel.open.count == 256)
     #expect(closings(world, for: 1).max() ?? 0 <= 256)
@@ -144,7 +143,7 @@ import Wire
   @Test func `mappings that come to their end together end in several turns`() throws {
     let world = try crowded()
     let closings = closings(world, for: 400)
-    #expect(closings.max() ?? 0 == Stack.timersPerTurn)
+    #expect(closings.max() ?? 0 == Stack.timersPerIteration)
     expectNothingLeft(world)
   }
 
@@ -156,11 +155,7 @@ import Wire
     let world = try crowded()
     world.stack.portDown(DatagramWorld.port)
     let old = Set(world.kernel.open)
-    var info = lnd_port_info()
-    info.size = UInt32(MemoryLayout<lnd_port_info>.size)
-    info.kind = LND_PORT_GUEST
-    info.port = DatagramWorld.port
-    info.mtu = 1500
+    let info = LinkInfo(port: DatagramWorld.port, mtu: 1500)
     #expect(world.stack.portUp(info))
     // The last port of the old guest, whose socket is still there.
     let port = UInt16(2000 + Self.flows - 1)
@@ -191,11 +186,7 @@ import Wire
   @Test func `what is left of a guest makes room for others first`() throws {
     let world = try crowded()
     world.stack.portDown(DatagramWorld.port)
-    var info = lnd_port_info()
-    info.size = UInt32(MemoryLayout<lnd_port_info>.size)
-    info.kind = LND_PORT_GUEST
-    info.port = DatagramWorld.port
-    info.mtu = 1500
+    let info = LinkInfo(port: DatagramWorld.port, mtu: 1500)
     #expect(world.stack.portUp(info))
     // The process has no descriptor more.
     world.kernel.maximumOpen = world.kernel.open.count

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import PluginAPI
 import Testing
 import Wire
 
@@ -24,7 +23,7 @@ import Wire
   }
 
   @Test func `a station's connections end with it, and nothing is sent to it any more`() throws {
-    let simulation = Simulation(seed: 1, kind: LND_PORT_SWITCH)
+    let simulation = Simulation(seed: 1, kind: .switch)
     let socket = try connected(simulation)
     // The host sends all the time.
     socket.incoming = pattern(500_000, seed: 1)
@@ -43,7 +42,7 @@ import Wire
   }
 
   @Test func `what a guest had finished sending before it left still arrives`() throws {
-    let simulation = Simulation(seed: 2, kind: LND_PORT_SWITCH)
+    let simulation = Simulation(seed: 2, kind: .switch)
     let socket = try connected(simulation)
     let upload = pattern(100_000, seed: 3)
     socket.sendRoom = 1000
@@ -61,7 +60,7 @@ import Wire
   }
 
   @Test func `its address is asked for before anything is sent there again`() {
-    let simulation = Simulation(seed: 3, kind: LND_PORT_SWITCH)
+    let simulation = Simulation(seed: 3, kind: .switch)
     let core = simulation.stack.core
     let leased = Simulation.guestAddress
     let byHand = IPAddress(192, 168, 5, 77)
@@ -98,7 +97,7 @@ import Wire
   }
 
   @Test func `its unfinished datagrams are forgotten, and another's are not`() throws {
-    let world = try DatagramWorld(kind: LND_PORT_SWITCH)
+    let world = try DatagramWorld(kind: .switch)
     let first = Self.fragment(id: 1, offset: 0, more: true, from: GuestTCP.mac)
     let other = MACAddress(2, 0, 0, 0, 0, 1)
     let second = Self.fragment(id: 1, offset: 0, more: true, from: other)
@@ -168,7 +167,7 @@ import Wire
   }
 
   @Test func `large datagrams of two guests that come at once all arrive`() throws {
-    let world = try DatagramWorld(kind: LND_PORT_SWITCH)
+    let world = try DatagramWorld(kind: .switch)
     for id in 0..<20 as Range<UInt16> {
       let both = senders.map { frames($0, id: id, pattern(60_000, seed: UInt64(id))) }
       for (one, two) in zip(both[0], both[1]) { world.send(one, two) }
@@ -177,7 +176,7 @@ import Wire
   }
 
   @Test func `a guest that leaves its datagrams unfinished takes nobody else's room`() throws {
-    let world = try DatagramWorld(kind: LND_PORT_SWITCH)
+    let world = try DatagramWorld(kind: .switch)
     var id: UInt16 = 0
     for round in 0..<20 as Range<UInt16> {
       let whole = frames(senders[1], id: round, pattern(60_000, seed: UInt64(round)))

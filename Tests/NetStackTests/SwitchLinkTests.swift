@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import PluginAPI
 import Testing
 import Wire
 
@@ -36,13 +35,13 @@ struct SwitchLinkTests {
   }
 
   @Test func `a guest that takes nothing does not hold back the others`() {
-    let simulation = Simulation(seed: 1, kind: LND_PORT_SWITCH)
+    let simulation = Simulation(seed: 1, kind: .switch)
     let stack = simulation.stack
     simulation.host.fullStations = [Self.slow]
     for mac in [Self.quick, Self.slow, Self.quick, Self.slow, Self.quick] {
       frame(to: mac, in: stack)
     }
-    stack.endOfTurn()
+    stack.endOfIteration()
     #expect(destinations(simulation.host) == [Self.quick, Self.quick, Self.quick])
     #expect(stack.links.pointer(1).pointee.counters.sendDrops == 2)
     #expect(stack.transmitter.isBlocked(Self.slow) && !stack.transmitter.isBlocked(Self.quick))
@@ -50,19 +49,19 @@ struct SwitchLinkTests {
     stack.txReady(Simulation.port)
     #expect(!stack.transmitter.isBlocked(Self.slow))
     frame(to: Self.slow, in: stack)
-    stack.endOfTurn()
+    stack.endOfIteration()
     #expect(destinations(simulation.host) == [Self.slow])
   }
 
   @Test func `more full stations than are remembered do not hold back the others`() {
-    let simulation = Simulation(seed: 4, kind: LND_PORT_SWITCH)
+    let simulation = Simulation(seed: 4, kind: .switch)
     let stack = simulation.stack
     let full = (0..<100).map { MACAddress(0x52_5500_0000 + UInt64($0)) }
     simulation.host.fullStations = Set(full)
     for mac in full {
       frame(to: mac, in: stack)
       frame(to: Self.quick, in: stack)
-      stack.endOfTurn()
+      stack.endOfIteration()
     }
     #expect(destinations(simulation.host).count == 100)
     #expect(stack.links.pointer(1).pointee.counters.sendDrops == 100)
@@ -70,7 +69,7 @@ struct SwitchLinkTests {
   }
 
   @Test func `a connection to a guest that was full goes on when it is not`() throws {
-    let simulation = Simulation(seed: 2, kind: LND_PORT_SWITCH)
+    let simulation = Simulation(seed: 2, kind: .switch)
     var guest = GuestTCP(
       local: Endpoint(Simulation.guestAddress, port: 4000), remote: Simulation.server, iss: 7)
     guest.connect(now: simulation.host.now)
@@ -89,7 +88,7 @@ struct SwitchLinkTests {
   }
 
   @Test func `an address that is leased is nobody else's`() {
-    let simulation = Simulation(seed: 3, kind: LND_PORT_SWITCH)
+    let simulation = Simulation(seed: 3, kind: .switch)
     let stack = simulation.stack
     let address = Simulation.guestAddress
     simulation.deliver([arp(address, at: Self.slow)])
@@ -132,7 +131,7 @@ struct ConnectTests {
   {
     let (fd, socket) = simulation.kernel.makeConnected()
     try simulation.stack.forwards.connect(fd: fd, to: guest, ticket: 9)
-    simulation.stack.endOfTurn()
+    simulation.stack.endOfIteration()
     return socket
   }
 
@@ -192,7 +191,7 @@ struct ConnectTests {
     arp(simulation)
     let socket = try connect(simulation)
     try answer(simulation, [.rst, .ack])
-    #expect(outcomes.all[9]??.status == LND_ERR_REFUSED)
+    #expect(outcomes.all[9]??.reason == .refused)
     #expect(socket.isClosed)
   }
 
@@ -202,7 +201,7 @@ struct ConnectTests {
     simulation.wait(2_500_000_000)
     #expect(outcomes.all.isEmpty)
     simulation.wait(1_500_000_000)
-    #expect(outcomes.all[9]??.status == LND_ERR_NOT_FOUND)
+    #expect(outcomes.all[9]??.reason == .notFound)
     #expect(socket.isClosed)
   }
 
@@ -211,7 +210,7 @@ struct ConnectTests {
     arp(simulation)
     _ = try connect(simulation)
     simulation.wait(100_000_000_000)
-    #expect(outcomes.all[9]??.status == LND_ERR_TIMEOUT)
+    #expect(outcomes.all[9]??.reason == .timedOut)
   }
 
   @Test func `a guest that leaves meanwhile ends it`() throws {
@@ -219,7 +218,7 @@ struct ConnectTests {
     arp(simulation)
     _ = try connect(simulation)
     simulation.stack.portDown(Simulation.port)
-    #expect(outcomes.all[9]??.status == LND_ERR_CANCELLED)
+    #expect(outcomes.all[9]??.reason == .cancelled)
   }
 
   @Test(arguments: ["192.168.5.2:22", "10.0.0.1:22", "192.168.5.255:22", "192.168.5.15", "x:1"])
@@ -229,7 +228,7 @@ struct ConnectTests {
     #expect {
       try simulation.stack.forwards.connect(fd: fd, to: guest, ticket: 9)
     } throws: {
-      ($0 as? ForwardFailure)?.status == LND_ERR_INVALID_CONFIG
+      ($0 as? ForwardFailure)?.reason == .invalid
     }
     #expect(socket.isClosed && outcomes.all.isEmpty)
   }

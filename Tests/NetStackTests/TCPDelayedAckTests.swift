@@ -2,7 +2,6 @@
 //
 // ACKs that ride on the answer (RFC 9293 §3.8.6.3), and who must not wait for one.
 
-import PluginAPI
 import Testing
 import Wire
 

@@ -2,7 +2,6 @@
 //
 // What a guest wrote last reaches the host, also when the guest goes at once.
 
-import PluginAPI
 import Testing
 import Wire
 
@@ -98,11 +97,7 @@ import Wire
     leave(simulation)
     #expect(!socket.isClosed)
     // Another guest in the same place hears nothing of it.
-    var info = lnd_port_info()
-    info.size = UInt32(MemoryLayout<lnd_port_info>.size)
-    info.kind = LND_PORT_GUEST
-    info.port = Simulation.port
-    info.mtu = 1500
+    let info = LinkInfo(port: Simulation.port, mtu: 1500)
     #expect(simulation.stack.portUp(info))
     simulation.host.frames = []
     socket.sendRoom = 100_000
@@ -118,11 +113,7 @@ import Wire
   @Test func `what a guest left does not count against the one that comes after it`() throws {
     let (simulation, socket) = try upload(room: 50_000)
     leave(simulation)
-    var info = lnd_port_info()
-    info.size = UInt32(MemoryLayout<lnd_port_info>.size)
-    info.kind = LND_PORT_GUEST
-    info.port = Simulation.port
-    info.mtu = 1500
+    let info = LinkInfo(port: Simulation.port, mtu: 1500)
     #expect(simulation.stack.portUp(info))
     var guest = GuestTCP(
       local: Endpoint(Simulation.guestAddress, port: 41000), remote: Simulation.server, iss: 5)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import PluginAPI
 import Testing
 import Wire
 
@@ -50,7 +49,7 @@ struct TCPForwardTests {
     #expect(
       simulation.stack.tcp.openTowardGuest(
         socket: fd, link: 1, guest: listening(), source: source, owner: 0))
-    simulation.stack.endOfTurn()
+    simulation.stack.endOfIteration()
     simulation.collect()
     let port = try #require(syn(simulation)?.sourcePort)
     var guest = GuestTCP(
@@ -76,7 +75,7 @@ struct TCPForwardTests {
     #expect(
       simulation.stack.tcp.openTowardGuest(
         socket: fd, link: 1, guest: listening(), source: source, owner: 0))
-    simulation.stack.endOfTurn()
+    simulation.stack.endOfIteration()
     #expect(syn(simulation) == nil)
     let request = try #require(simulation.host.frames.first)
     let isRequest = request.withByteView { view in
@@ -98,13 +97,13 @@ struct TCPForwardTests {
     simulation.deliver([arp(ARPHeader.request, target: Simulation.gateway)])
     simulation.host.frames = []
     try simulation.stack.forwards.expose(
-      ForwardSpec(
+      ForwardRule(
         kind: .tcp(Endpoint(.anyV4, port: 2222)), guest: listening(), showsClients: forward))
     let client = Endpoint(IPAddress(10, 7, 7, 7), port: 40007)
     simulation.kernel.waiting = [(simulation.kernel.makeConnected().fd, client)]
     let watch = try #require(simulation.host.watches.values.first)
-    var event = lnd_fd_event(user: watch.user, events: UInt32(LND_FD_READ), reserved: 0)
-    simulation.stack.onFds(&event, 1)
+    var event = FDEvent(token: watch.user, events: .read)
+    simulation.stack.onFDs(&event, 1)
     let frame = try #require(simulation.host.frames.first)
     let source = frame.withByteView { view -> Endpoint? in
       guard let ethernet = EthernetPacket(checking: view),
@@ -126,7 +125,7 @@ struct TCPForwardTests {
     #expect(
       simulation.stack.tcp.openTowardGuest(
         socket: fd, link: 1, guest: listening(), source: source, owner: 0))
-    simulation.stack.endOfTurn()
+    simulation.stack.endOfIteration()
     let header = try #require(syn(simulation))
     simulation.deliver([
       Frames.tcp(
@@ -145,7 +144,7 @@ struct TCPForwardTests {
     #expect(
       simulation.stack.tcp.openTowardGuest(
         socket: fd, link: 1, guest: listening(), source: source, owner: 0))
-    simulation.stack.endOfTurn()
+    simulation.stack.endOfIteration()
     #expect(simulation.run(for: 300_000_000_000, until: { $0.stack.tcp.flowCount == 0 }))
     #expect(socket.isClosed && socket.wasReset)
   }

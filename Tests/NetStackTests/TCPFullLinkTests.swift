@@ -3,7 +3,6 @@
 // A link that takes no frames for a while loses no control segment: each reaches the guest when the
 // link takes frames again.
 
-import PluginAPI
 import Testing
 import Wire
 
@@ -175,7 +174,7 @@ import Wire
       simulation.stack.tcp.openTowardGuest(
         socket: fd, link: 1, guest: Endpoint(Simulation.guestAddress, port: 22), source: source,
         owner: 0))
-    simulation.stack.endOfTurn()
+    simulation.stack.endOfIteration()
     simulation.wait(300_000_000_000)
     #expect(!socket.isClosed)
     simulation.host.frames = []
@@ -232,7 +231,7 @@ import Wire
   }
 
   @Test func `behind a switch one full guest's frames leave room for the others'`() throws {
-    let simulation = Simulation(seed: 12, kind: LND_PORT_SWITCH)
+    let simulation = Simulation(seed: 12, kind: .switch)
     let slow = MACAddress(0x52, 0x55, 0x55, 0, 0, 1)
     let other = MACAddress(0x52, 0x55, 0x55, 0, 0, 2)
     func request(_ mac: MACAddress, _ last: UInt8) -> [UInt8] {

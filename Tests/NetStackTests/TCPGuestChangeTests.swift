@@ -2,7 +2,6 @@
 //
 // Guests that change their Ethernet address, refuse a forward's connection by ICMP, or boot anew.
 
-import PluginAPI
 import Testing
 import Wire
 
@@ -19,15 +18,15 @@ import Wire
 
   // MARK: Ethernet address
 
-  @Test(arguments: [LND_PORT_GUEST, LND_PORT_SWITCH], [false, true])
-  func `a connection follows its guest to another Ethernet address`(kind: UInt32, byARP: Bool)
+  @Test(arguments: [LinkKind.guest, .switch], [false, true])
+  func `a connection follows its guest to another Ethernet address`(kind: LinkKind, byARP: Bool)
     throws
   {
     let simulation = Simulation(seed: 1, kind: kind)
     let guest = ScriptedGuest(simulation)
     try #require(guest.open())
     let socket = try #require(guest.socket)
-    if kind == LND_PORT_SWITCH {
+    if kind == .switch {
       // Another guest speaks in between.
       simulation.deliver([
         Frames.arp(from: IPAddress(192, 168, 5, 77), at: MACAddress(2, 0, 0, 0, 0, 1))
@@ -44,7 +43,7 @@ import Wire
       #expect(socket.received == [7])
       #expect(simulation.host.frames.map { Frames.destination(of: $0) } == [Self.other])
     }
-    if kind == LND_PORT_SWITCH {
+    if kind == .switch {
       simulation.deliver([
         Frames.arp(from: IPAddress(192, 168, 5, 77), at: MACAddress(2, 0, 0, 0, 0, 1))
       ])
@@ -60,7 +59,7 @@ import Wire
   }
 
   @Test func `an address that is leased to one station does not move to another`() throws {
-    let simulation = Simulation(seed: 2, kind: LND_PORT_SWITCH)
+    let simulation = Simulation(seed: 2, kind: .switch)
     let guest = ScriptedGuest(simulation)
     try #require(guest.open())
     simulation.stack.core.bindNeighbor(Simulation.guestAddress, to: GuestTCP.mac, on: 1)
@@ -85,7 +84,7 @@ import Wire
     try #require(
       simulation.stack.tcp.openTowardGuest(
         socket: fd, link: 1, guest: guest, source: source, owner: 0))
-    simulation.stack.endOfTurn()
+    simulation.stack.endOfIteration()
     let syn = simulation.host.frames.compactMap { Frames.tcp(in: $0, to: guest, from: source) }
     return (simulation, socket, try #require(syn.first))
   }
@@ -152,8 +151,8 @@ import Wire
   }
 
   @Test func `who asked for a connection is told whether it was refused or unreachable`() throws {
-    for (code, status) in [
-      (UInt8(3), LND_ERR_REFUSED), (10, LND_ERR_REFUSED), (1, LND_ERR_NOT_FOUND),
+    for (code, reason): (UInt8, ForwardFailure.Reason) in [
+      (3, .refused), (10, .refused), (1, .notFound),
     ] {
       let simulation = Simulation(seed: 6)
       var outcome: ForwardFailure?
@@ -162,7 +161,7 @@ import Wire
       simulation.host.frames = []
       let (fd, socket) = simulation.kernel.makeConnected()
       try simulation.stack.forwards.connect(fd: fd, to: "192.168.5.15:22", ticket: 1)
-      simulation.stack.endOfTurn()
+      simulation.stack.endOfIteration()
       let frame = try #require(simulation.host.frames.last)
       var message = error(3, code, sequence: frame.withByteView { $0.uint32(at: 38) })
       // The engine chose the port.
@@ -171,7 +170,7 @@ import Wire
       let sum = message.withByteView { Checksum.of($0.dropFirst(34)) }
       message.replaceSubrange(36..<38, with: [UInt8(sum >> 8), UInt8(sum & 0xff)])
       simulation.deliver([message])
-      #expect(outcome?.status == status)
+      #expect(outcome?.reason == reason)
       #expect(socket.isClosed)
     }
   }
@@ -191,7 +190,7 @@ import Wire
     try #require(
       simulation.stack.tcp.openTowardGuest(
         socket: fd, link: 1, guest: guest.local, source: guest.remote, owner: 1))
-    simulation.stack.endOfTurn()
+    simulation.stack.endOfIteration()
     #expect(simulation.run(until: { $0.guests[0].state == .open }))
     // A guest that is there stays connected.
     simulation.wait(600_000_000_000)
@@ -214,7 +213,7 @@ import Wire
     try #require(
       simulation.stack.tcp.openTowardGuest(
         socket: fd, link: 1, guest: guest.local, source: guest.remote, owner: 1))
-    simulation.stack.endOfTurn()
+    simulation.stack.endOfIteration()
     #expect(simulation.run(until: { $0.guests[0].state == .open }))
     simulation.stepEvery = 1_000_000_000
     simulation.weather.loss = 1000

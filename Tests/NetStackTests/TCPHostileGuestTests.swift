@@ -2,7 +2,6 @@
 //
 // Segments that no well-behaved guest sends, or sends in an order that it seldom does.
 
-import PluginAPI
 import TestSupport
 import Testing
 import Wire

@@ -3,7 +3,6 @@
 // What was sent just before a reset, either way, arrives as over a direct connection: a reset comes
 // after the bytes before it (RFC 9293 §3.10.7.4), and a receiver may still read those.
 
-import PluginAPI
 import Testing
 import Wire
 
@@ -283,7 +282,7 @@ import Wire
     #expect(
       simulation.stack.tcp.openTowardGuest(
         socket: fd, link: 1, guest: guest.local, source: guest.remote, owner: 0))
-    simulation.stack.endOfTurn()
+    simulation.stack.endOfIteration()
     #expect(simulation.run(until: { $0.guests[0].state == .reset }))
     #expect(simulation.guests[0].received == Array("last words".utf8))
   }

@@ -3,7 +3,6 @@
 // What is done about loss towards the guest, segment by segment, and who pays when memory or
 // descriptors run out.
 
-import PluginAPI
 import Testing
 import Wire
 
@@ -130,7 +129,7 @@ struct TCPLossTests {
   }
 
   @Test func `one guest's stuck connections leave memory to the others`() throws {
-    let simulation = Simulation(seed: 6, kind: LND_PORT_SWITCH) { $0.bufferLimit = 2 << 20 }
+    let simulation = Simulation(seed: 6, kind: .switch) { $0.bufferLimit = 2 << 20 }
     func guest(
       _ address: IPAddress, _ port: UInt16, _ station: MACAddress = GuestTCP.mac
     ) -> GuestTCP {

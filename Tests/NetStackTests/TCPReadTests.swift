@@ -2,7 +2,6 @@
 //
 // How much is read from host sockets in one turn.
 
-import PluginAPI
 import Testing
 
 @testable import NetStack

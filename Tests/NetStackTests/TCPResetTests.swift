@@ -2,7 +2,6 @@
 //
 // A reset from the guest in each state of a connection (RFC 9293 §3.10.7.3-4, RFC 5961 §3).
 
-import PluginAPI
 import Testing
 
 @testable import NetStack

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import PluginAPI
 import Testing
 
 @testable import NetStack
@@ -89,7 +88,7 @@ struct TCPSettleTests {
     socket.sendRoom = 0
     guest.exchange(guest.segment(.ack, [1, 2, 3]))
     let waiting = simulation.host.watches.values.map(\.events)
-    #expect(waiting == [UInt32(LND_FD_READ | LND_FD_WRITE)])
+    #expect(waiting == [[.read, .write]])
     // The end of the connection: the wish to write goes, then the watch as a whole.
     socket.sendRoom = .max
     socket.isIncomingOver = true

@@ -3,7 +3,6 @@
 // What the engine asks of host sockets: that an end nobody meant is a reset, that urgent bytes stay
 // where they are, and keep-alives.
 
-import PluginAPI
 import Testing
 import Wire
 
@@ -63,7 +62,7 @@ import Wire
     #expect(
       simulation.stack.tcp.openTowardGuest(
         socket: fd, link: 1, guest: guest.local, source: guest.remote, owner: 7, isPrepared: true))
-    simulation.stack.endOfTurn()
+    simulation.stack.endOfIteration()
     let syn = try #require(guest.answers().first)
     guest.acknowledged = syn.header.sequence &+ 1
     guest.exchange(guest.segment([.syn, .ack]))
@@ -80,7 +79,7 @@ import Wire
   @Test func `the listener of a forward has the options that its sockets are to have`() throws {
     let simulation = Simulation(seed: 4)
     try simulation.stack.forwards.expose(
-      ForwardSpec(
+      ForwardRule(
         kind: .tcp(Endpoint(.loopbackV4, port: 2222)),
         guest: Endpoint(Simulation.guestAddress, port: 22)))
     let listener = try #require(simulation.socket)

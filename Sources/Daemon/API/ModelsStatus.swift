@@ -17,6 +17,8 @@ package struct StatusReport: Codable, Sendable {
   package var networks: [NetworkReport]
   /// What the user should know though nothing failed: a shadowed plugin, a file that was refused.
   package var warnings: [String]
+  /// Conflicts of guests that the networks' logs know of.
+  package var notes: [NetworkNote]?
 }
 
 /// GET /v1/alive: the loop that serves the networks has turns.

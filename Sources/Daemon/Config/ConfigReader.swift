@@ -16,10 +16,8 @@ final class ConfigReader {
 
   private let pool: WorkerPool<Job, Outcome>
   private var count: UInt64 = 0
-  private var underWay = 0
-
-  /// Something is being read, or waits to be.
-  var isBusy: Bool { underWay > 0 }
+  /// Outcomes that are still to come.
+  private(set) var outstanding = 0
 
   /// - Parameter notify: [any thread] an outcome is there: `take` it on the loop.
   init(notify: @escaping @Sendable () -> Void) {
@@ -32,7 +30,7 @@ final class ConfigReader {
     let job = Job(file: file, mayBeMissing: mayBeMissing, before: before)
     count += 1
     if pool.submit(count, job) {
-      underWay += 1
+      outstanding += 1
       return nil
     }
     return pool.load.queued == 0 ? Self.read(job) : nil
@@ -41,7 +39,7 @@ final class ConfigReader {
   /// [loop] What has come since the last call, in order.
   func take() -> [Outcome] {
     let outcomes = pool.take().map(\.outcome)
-    underWay -= outcomes.count
+    outstanding -= outcomes.count
     return outcomes
   }
 

@@ -19,16 +19,15 @@ struct ControlRoutes: Sendable {
     let bridge = self.bridge
     let v1 = router.group("v1")
     v1.get("status") { _, _ in
-      try await Self.json(
-        bridge.call { supervisor, answer in supervisor.status { answer(.success($0)) } })
+      let status: StatusReport = try await bridge.call { supervisor, answer in
+        supervisor.status { answer(.success($0)) }
+      }
+      // Reads files: not on the loop.
+      return try Self.json(status.noted)
     }
     v1.get("alive") { _, _ in
       try await Self.json(
         bridge.call { _, answer in answer(.success(AliveReport(pid: CurrentProcess.id))) })
-    }
-    v1.post("reload") { _, _ in
-      let _: Void = try await bridge.call { $0.reload($1) }
-      return Response(status: .noContent)
     }
     v1.get("plugins") { _, _ in
       try await Self.json(
@@ -42,7 +41,9 @@ struct ControlRoutes: Sendable {
       try await Self.json(
         bridge.call { supervisor, answer in supervisor.networkReports { answer(.success($0)) } })
     }
+    addServiceRoutes(to: v1)
     addNetworkRoutes(to: v1.group("networks/:name"))
+    addGuestRoutes(to: v1.group("networks/:name"))
     addInstanceRoutes(to: v1.group("instances"))
     return router
   }

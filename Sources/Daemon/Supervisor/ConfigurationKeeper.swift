@@ -18,8 +18,10 @@ final class ConfigurationKeeper {
   private(set) var rereadings = 0
   /// Another configuration holds from now on.
   var onChange: (Configuration) -> Void = { _ in }
-  /// The file was read again, whatever came of it.
-  var onReread: () -> Void = {}
+  /// A reading begins; so many come to their end up to and with it.
+  var onBegin: (_ outstanding: Int) -> Void = { _ in }
+  /// A reading came to its end: `hold` it.
+  var onOutcome: (ConfigReader.Outcome) -> Void = { _ in }
 
   private let mayBeMissing: Bool
   private let loop: EventLoop
@@ -73,20 +75,18 @@ final class ConfigurationKeeper {
     watcher?.note(FileStamp(of: file))
     let reader = self.reader ?? ConfigReader(notify: notify)
     self.reader = reader
-    if let outcome = reader.begin(file, mayBeMissing: mayBeMissing, before: current) {
-      reread(outcome)
-    }
+    let outcome = reader.begin(file, mayBeMissing: mayBeMissing, before: current)
+    onBegin(reader.outstanding)
+    if let outcome { onOutcome(outcome) }
   }
-
-  /// The file is being read, or is about to be.
-  var isBusy: Bool { reader?.isBusy == true }
 
   /// Takes what the reader's thread has read.
   func collect() {
-    for outcome in reader?.take() ?? [] where !isClosed { reread(outcome) }
+    for outcome in reader?.take() ?? [] where !isClosed { onOutcome(outcome) }
   }
 
-  private func reread(_ outcome: ConfigReader.Outcome) {
+  /// What was read holds from now on, unless it is refused.
+  func hold(_ outcome: ConfigReader.Outcome) {
     rereadings += 1
     do {
       take(try outcome.get())
@@ -98,7 +98,6 @@ final class ConfigurationKeeper {
       self.error = "\(error)"
       log.error("the configuration is refused, the one before stays:\n\(error)")
     }
-    onReread()
   }
 
   /// Changes are looked for no more.

@@ -7,9 +7,13 @@ import Logging
 import Platform
 
 package enum DaemonProcess {
-  /// Serves until SIGTERM or SIGINT, then stops everything and returns.
+  /// Serves until SIGTERM, SIGINT or a request to stop, then stops everything and returns.
   /// - Throws: what `Supervisor.start` throws; nothing has happened then.
-  package static func run(_ options: ServeOptions, logLevel: Logger.Level) throws {
+  /// - Returns: whether it is to be started again (`lima-netd restart`).
+  package static func run(_ options: ServeOptions, logLevel: Logger.Level) throws -> Bool {
+    // Before this process has descriptors of its own.
+    InheritedSockets.adopt()
+    let notice = ServiceNotice()
     // Before a directory is made that nothing can be served from.
     if let problem = options.home.problem { throw ServeError.home(problem) }
     Signals.ignoreBrokenPipes()
@@ -22,6 +26,8 @@ package enum DaemonProcess {
     // Before anything exists that a signal would have to clean up. Those that come meanwhile wait in its pipe.
     let signals = try SignalReceiver([.terminate, .interrupt, .hangup])
     try supervisor.start(afterLock: { try sink.open(options.home.daemonLog) })
+    supervisor.service.onStop = { notice.stopping() }
+    notice.ready("serving \(options.home.path)")
     try loop.add(signals.fd, .read) { _ in
       for signal in signals.receive() {
         switch signal {
@@ -31,5 +37,6 @@ package enum DaemonProcess {
       }
     }
     loop.run()
+    return supervisor.service.startsAgain
   }
 }

@@ -22,14 +22,14 @@ package final class Supervisor {
   let started = WallClock.timestamp()
 
   private(set) lazy var instances = Instances(self)
+  /// `lima-netd reload`, `stop` and `restart`.
+  let service = ServiceRequests()
 
   private let context: NetworkContext
   private let switchPorts: OVSPorts
   private let inspector: PluginInspector
   private let servers: HTTPServers
   private let listeners: DaemonListeners
-  /// Who waits for the file as it is now to hold.
-  private var whenReread: [(Result<Void, ErrorReport>) -> Void] = []
   private var shuttingDown = false
 
   /// - Parameter loop: runs on the thread that calls this, and `start`.
@@ -43,7 +43,7 @@ package final class Supervisor {
     configuration = ConfigurationKeeper(
       file: options.configFile, mayBeMissing: options.configFile == options.home.configFile,
       loop: loop, log: log,
-      notify: { bridge.submit { $0.configurationWasRead() } })
+      notify: { bridge.submit { $0.configuration.collect() } })
     let inspector = PluginInspector(executable: options.installation.hostExecutable, loop: loop)
     self.inspector = inspector
     plugins = PluginCatalog(
@@ -75,7 +75,8 @@ package final class Supervisor {
       return Dictionary(all.map { ($0.name, $0.peerNode) }, uniquingKeysWith: { $1 })
     }
     configuration.onChange = { [weak self] in self?.apply($0) }
-    configuration.onReread = { [weak self] in self?.reread() }
+    configuration.onBegin = { [service] in service.expect($0) }
+    configuration.onOutcome = { [weak self] in self?.reread($0) }
     loop.onWake = { [weak self] in
       guard let self else { return }
       bridge.drain(self)
@@ -140,36 +141,12 @@ package final class Supervisor {
   package func reload() {
     guard !shuttingDown else { return }
     configuration.reload()
-    answerReread()
   }
 
-  /// POST /v1/reload. Answers when what the file says now holds, or why it does not.
-  func reload(_ answer: @escaping (Result<Void, ErrorReport>) -> Void) {
-    guard !shuttingDown else { return answer(.failure(ErrorReport(.busy, "the daemon stops"))) }
-    whenReread.append(answer)
-    reload()
-  }
-
-  private func configurationWasRead() {
-    configuration.collect()
-    answerReread()
-  }
-
-  /// What is still being read may be newer than what has been.
-  private func answerReread() {
-    guard !configuration.isBusy else { return }
-    let waiting = whenReread
-    whenReread = []
-    for answer in waiting {
-      if let error = configuration.error {
-        answer(.failure(ErrorReport(.invalidConfig, error)))
-      } else {
-        answer(.success(()))
-      }
-    }
-  }
-
-  private func reread() {
+  private func reread(_ outcome: ConfigReader.Outcome) {
+    let (before, states) = (configuration.current, networks.mapValues(\.state))
+    defer { service.reread(reloadReport(since: before, states: states)) }
+    configuration.hold(outcome)
     inspectPlugins()
     // resolv.conf and routes may have changed, too: that is when people send SIGHUP.
     for network in networks.values { network.core.running?.request(.networkChanged) }
@@ -248,7 +225,7 @@ package final class Supervisor {
     guard !shuttingDown else { return }
     shuttingDown = true
     configuration.close()
-    answerReread()
+    service.stops()
     log.notice("stopping: \(reason)")
     closeSockets(keepLock: true)
     let all = Array(networks.values) + leaving

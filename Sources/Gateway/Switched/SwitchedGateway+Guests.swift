@@ -121,7 +121,7 @@ extension SwitchedGateway {
       let owner = refusal.owner.map { "\($0) has it" } ?? "it is the host's"
       host.log(.warn, "\(refusal.mac) does not get the name \(refusal.name): \(owner)")
     }
-    stack.endOfTurn()
+    stack.endOfIteration()
     armExpiry(leases)
     saveSoon()
   }

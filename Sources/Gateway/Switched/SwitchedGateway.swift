@@ -21,7 +21,7 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
 
   /// The port of the switch, once it is up.
   package final var port: lnd_port = 0
-  /// A binding or a guest changed in this turn.
+  /// A binding or a guest changed in this iteration.
   final var isDirty = false
   /// For the next binding that ends by itself, and for leases that are not on disk yet.
   final var expiryTimer: lnd_handle = 0

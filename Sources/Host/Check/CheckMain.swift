@@ -30,33 +30,56 @@ enum CheckMain {
     guard arguments.count >= 2, arguments.count % 2 == 0,
       let test = PluginCheck.all.first(where: { $0.id == arguments[1] })
     else { return }
-    var values: [String: String] = [:]
-    for at in stride(from: 2, to: arguments.count, by: 2) {
-      values[arguments[at]] = arguments[at + 1]
-    }
-    // The plugin's own output must not be taken for a verdict.
-    output = fcntl(1, F_DUPFD_CLOEXEC, 10)
-    dup2(2, 1)
-    process = getpid()
+    let values = begin(arguments.dropFirst(2))
     let file = FileUnderTest(path: arguments[0])
     do throws(Judgement) {
       if test.isOfFile {
         try FileChecks.run(test.id, file)
       } else {
-        let module = try file.load()
-        let plugin = module.plugins.first {
-          $0.name == values["--plugin"] && $0.kind == values["--kind"]
-        }
-        guard let plugin else { throw .skipped("there is no such plugin in the file") }
-        let subject = CheckSubject(
-          descriptor: plugin, options: values["--options"] ?? "{}",
-          seed: UInt64(values["--seed"] ?? "") ?? 1)
+        let subject = try subject(file, values)
         try run(test, subject)
       }
       finish(CheckReport(.pass))
     } catch {
       finish(error.report)
     }
+  }
+
+  /// `lima-netd-host replay FILE PCAP OUT ...`, with the same options.
+  /// - Returns: only when they make no sense.
+  static func replay(_ arguments: [String]) {
+    guard arguments.count >= 3, arguments.count % 2 == 1 else { return }
+    let values = begin(arguments.dropFirst(3))
+    do throws(Judgement) {
+      let subject = try subject(FileUnderTest(path: arguments[0]), values)
+      finish(try Replay.run(subject, input: arguments[1], output: arguments[2]))
+    } catch {
+      finish(error.report)
+    }
+  }
+
+  /// Takes the output away from the plugin, whose own words must not be taken for a verdict.
+  /// - Returns: the options by their names.
+  private static func begin(_ words: ArraySlice<String>) -> [String: String] {
+    output = fcntl(1, F_DUPFD_CLOEXEC, 10)
+    dup2(2, 1)
+    process = getpid()
+    let words = Array(words)
+    var values: [String: String] = [:]
+    for at in stride(from: 0, to: words.count - 1, by: 2) { values[words[at]] = words[at + 1] }
+    return values
+  }
+
+  private static func subject(
+    _ file: FileUnderTest, _ values: [String: String]
+  ) throws(Judgement) -> CheckSubject {
+    let plugin = try file.load().plugins.first {
+      $0.name == values["--plugin"] && $0.kind == values["--kind"]
+    }
+    guard let plugin else { throw .skipped("there is no such plugin in the file") }
+    return CheckSubject(
+      descriptor: plugin, options: values["--options"] ?? "{}",
+      seed: UInt64(values["--seed"] ?? "") ?? 1)
   }
 
   private static func run(_ test: PluginCheck, _ subject: CheckSubject) throws(Judgement) {

@@ -17,6 +17,7 @@ package enum HostMain {
   private static let usage = """
     usage: lima-netd-host inspect FILE
            lima-netd-host check FILE TEST [--plugin NAME --kind KIND --options JSON --seed N]
+           lima-netd-host replay FILE PCAP OUT [--plugin NAME --kind KIND --options JSON]
            lima-netd-host run --control-fd N [--capabilities NAME,...]
 
     A part of lima-netd, which starts it: see lima-netd --help.
@@ -29,6 +30,9 @@ package enum HostMain {
     case "inspect" where arguments.count == 2: inspect(arguments[1])
     case "check":
       CheckMain.run(Array(arguments.dropFirst()))
+      fail(usage)
+    case "replay":
+      CheckMain.replay(Array(arguments.dropFirst()))
       fail(usage)
     case "run" where arguments.count >= 3 && arguments[1] == "--control-fd":
       guard let fd = Int32(arguments[2]), fd > 2,

@@ -14,7 +14,6 @@
 // the guest's own at its bound, of the guest with the most when there are too many in all.
 // Loop thread only.
 
-import PluginAPI
 import Wire
 
 #if canImport(Glibc)
@@ -24,7 +23,7 @@ import Wire
 #endif
 
 /// Counted since the stack was made.
-package struct DNSCounters: BitwiseCopyable, Sendable {
+package struct DNSInterceptCounters: BitwiseCopyable, Sendable {
   package var datagrams: UInt64 = 0
   package var streams: UInt64 = 0
   package var streamMessages: UInt64 = 0
@@ -36,8 +35,8 @@ package struct DNSCounters: BitwiseCopyable, Sendable {
 }
 
 /// Leads guests' questions to the network's DNS.
-package final class DNSIntercept {
-  /// Questions that wait for the DNS plugin, and those that are answered at once in one turn.
+public final class DNSIntercept {
+  /// Questions that wait for the DNS plugin, and those that are answered at once in one iteration.
   private static let maximumQuestions = 2048
   private static let maximumAnsweredAtOnce = 6144
   static let maximumStreams = 256
@@ -49,14 +48,14 @@ package final class DNSIntercept {
 
   let stack: StackCore
   /// Nil: no DNS; the port is closed.
-  package var resolver: DNSResolver?
+  public var resolver: (any DNSResolver)?
 
-  private var questions: [lnd_op: Question] = [:]
-  /// Those that may wait; the others are answered in this turn, or not at all.
+  private var questions: [OperationID: Question] = [:]
+  /// Those that may wait; the others are answered in this iteration, or not at all.
   private var waiting = 0
   private var streams: [UInt32: DNSStream] = [:]
   private var nextStream: UInt32 = 1
-  package private(set) var counters = DNSCounters()
+  package private(set) var counters = DNSInterceptCounters()
   /// Questions under way.
   package var pending: Int { questions.count }
 
@@ -90,11 +89,12 @@ package final class DNSIntercept {
       server: Endpoint(packet.destination, port: 53),
       mac: packet.sourceMAC)
     let share = stack.shares.of(packet.link, packet.sourceMAC)
-    _ = ask(payload, resolver, transport: LND_DNS_UDP, link: packet.link, share, asker)
+    _ = ask(payload, resolver, transport: .udp, link: packet.link, share, asker)
   }
 
   private func ask(
-    _ message: ByteView, _ resolver: DNSResolver, transport: UInt32, link: UInt32, _ share: UInt32,
+    _ message: ByteView, _ resolver: any DNSResolver, transport: QuestionTransport, link: UInt32,
+    _ share: UInt32,
     _ asker: Asker
   ) -> Bool {
     guard message.count >= Self.shortestMessage, message.count <= 65535 else {
@@ -121,7 +121,7 @@ package final class DNSIntercept {
     return true
   }
 
-  private func end(_ op: lnd_op) -> Question? {
+  private func end(_ op: OperationID) -> Question? {
     guard let question = questions.removeValue(forKey: op) else { return nil }
     if question.mayWait {
       stack.shares.pointer(question.share).pointee.questions &-= 1
@@ -130,11 +130,11 @@ package final class DNSIntercept {
     return question
   }
 
-  /// An operation of the host is complete; false when it was no question of ours.
-  func complete(_ op: lnd_op, _ status: lnd_status, _ answer: ByteView) -> Bool {
+  /// A question is answered, or (nil) will not be; false when it was none of ours.
+  func complete(_ op: OperationID, _ answer: ByteView?) -> Bool {
     guard let question = end(op) else { return false }
-    let isAnswer =
-      status == LND_OK && answer.count >= Self.shortestMessage && answer.count <= 65535
+    let answer = answer ?? .empty
+    let isAnswer = answer.count >= Self.shortestMessage && answer.count <= 65535
     if !question.mayWait, !isAnswer || answer[3] & 0x0F == Self.serverFailure {
       stack.shares.pointer(question.share).pointee.counters.questionsRefused &+= 1
     }
@@ -169,7 +169,7 @@ package final class DNSIntercept {
     guard result >= 0 else { return -1 }
     let id = nextStream
     let token = EventToken(.dns, index: id, generation: 0)
-    let watch = stack.host.watch(ends.0, events: LND_FD_READ, token: token)
+    let watch = stack.host.watch(ends.0, events: .read, token: token)
     guard watch != 0 else {
       _ = stack.calls.close(stack.calls.context, ends.0)
       _ = stack.calls.close(stack.calls.context, ends.1)
@@ -207,7 +207,7 @@ package final class DNSIntercept {
     return true
   }
 
-  func onEvent(_ token: EventToken, _ events: UInt32) {
+  func onEvent(_ token: EventToken, _ events: FDEvents) {
     let id = token.index
     guard let stream = streams[id] else { return }
     guard !stream.isDeparted else { return close(id) }
@@ -219,7 +219,7 @@ package final class DNSIntercept {
     guard let resolver else { return false }
     counters.streamMessages &+= 1
     return ask(
-      message, resolver, transport: LND_DNS_TCP, link: stream.link, stream.share, .stream(id))
+      message, resolver, transport: .tcp, link: stream.link, stream.share, .stream(id))
   }
 
   func onTimer(_ token: EventToken) {

@@ -5,7 +5,6 @@
 // they come. What is read is bounded by the questions under way: a guest that asks faster
 // than it is answered, or that does not read, is not read from. Loop thread only.
 
-import PluginAPI
 import Wire
 
 #if canImport(Glibc)
@@ -25,11 +24,11 @@ final class DNSStream {
 
   private let stack: StackCore
   private let fd: Int32
-  private let watch: lnd_handle
+  private let watch: HandleID
   let link: UInt32
   let share: UInt32
   var timer: UInt32
-  private var events = LND_FD_READ
+  private var events: FDEvents = .read
   private var input: [UInt8] = []
   private var output: [UInt8] = []
   private(set) var lastUsed: UInt64
@@ -42,7 +41,7 @@ final class DNSStream {
   private(set) var outstanding = 0
 
   init(
-    stack: StackCore, fd: Int32, watch: lnd_handle, link: UInt32, share: UInt32, timer: UInt32
+    stack: StackCore, fd: Int32, watch: HandleID, link: UInt32, share: UInt32, timer: UInt32
   ) {
     self.stack = stack
     self.fd = fd
@@ -71,10 +70,10 @@ final class DNSStream {
 
   /// Reads and writes what can be.
   /// - Parameter ask: hands a question on; false when there will be no answer.
-  func transfer(_ ready: UInt32, ask: (ByteView) -> Bool) {
-    if ready & LND_FD_ERROR != 0 { isBroken = true }
-    if ready & LND_FD_WRITE != 0 { write() }
-    if ready & (LND_FD_READ | LND_FD_HANGUP) != 0 { read() }
+  func transfer(_ ready: FDEvents, ask: (ByteView) -> Bool) {
+    if ready.contains(.error) { isBroken = true }
+    if ready.contains(.write) { write() }
+    if !ready.isDisjoint(with: [.read, .hangup]) { read() }
     parse(ask)
     update()
   }
@@ -162,8 +161,8 @@ final class DNSStream {
 
   private func update() {
     guard !isOver else { return }
-    let wanted =
-      (mayRead ? LND_FD_READ : 0) | (output.isEmpty ? 0 : LND_FD_WRITE)
+    var wanted: FDEvents = mayRead ? .read : []
+    if !output.isEmpty { wanted.insert(.write) }
     guard wanted != events else { return }
     events = wanted
     stack.host.modify(watch, events: wanted)

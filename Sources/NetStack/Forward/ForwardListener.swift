@@ -4,7 +4,6 @@
 // commands; packets meet the records of UDPForwardTable.swift instead.
 
 import Platform
-import PluginAPI
 import Wire
 
 #if canImport(Glibc)
@@ -15,11 +14,11 @@ import Wire
 
 /// A forward that listens.
 final class ForwardListener {
-  let spec: ForwardSpec
+  let spec: ForwardRule
   let fd: Int32
   /// Of a unix socket.
   private let file: SocketFile?
-  var watch: lnd_handle = 0
+  var watch: HandleID = 0
   /// Set while accept is paused for want of fds.
   var timer: UInt32 = 0
   /// TCP connections that came this way and live, or UDP clients.
@@ -30,10 +29,10 @@ final class ForwardListener {
   var isPrepared: Bool { if case .tcp = spec.kind { true } else { false } }
   /// UDP clients by time of use.
   var order = UseList()
-  /// Replies of this turn, for a UDP listener.
+  /// Replies of this iteration, for a UDP listener.
   var queue = DatagramQueue()
 
-  private init(spec: ForwardSpec, fd: Int32, file: SocketFile? = nil) {
+  private init(spec: ForwardRule, fd: Int32, file: SocketFile? = nil) {
     self.spec = spec
     self.fd = fd
     self.file = file
@@ -41,7 +40,7 @@ final class ForwardListener {
 
   /// Opens the socket. A host port of 0 is replaced by the one the kernel chose.
   /// - Parameter given: the socket of a unix forward, of which a duplicate is kept; nil: it is made.
-  static func open(_ spec: ForwardSpec, _ given: Int32?, _ calls: SocketCalls)
+  static func open(_ spec: ForwardRule, _ given: Int32?, _ calls: SocketCalls)
     throws(ForwardFailure) -> ForwardListener
   {
     switch spec.kind {
@@ -60,7 +59,7 @@ final class ForwardListener {
   }
 
   /// A unix socket and its file.
-  private static func made(_ spec: ForwardSpec) throws(ForwardFailure) -> ForwardListener {
+  private static func made(_ spec: ForwardRule) throws(ForwardFailure) -> ForwardListener {
     switch spec.kind {
     case .unix(let path):
       do {
@@ -74,7 +73,7 @@ final class ForwardListener {
   }
 
   private static func bound(
-    _ spec: ForwardSpec, _ endpoint: Endpoint, _ type: __socket_type, _ calls: SocketCalls
+    _ spec: ForwardRule, _ endpoint: Endpoint, _ type: __socket_type, _ calls: SocketCalls
   ) throws(ForwardFailure) -> ForwardListener {
     let isV4 = endpoint.address.isV4
     let fd = calls.socket(calls.context, isV4 ? AF_INET : AF_INET6, Int32(type.rawValue), 0)
@@ -82,7 +81,7 @@ final class ForwardListener {
     if type == SOCK_STREAM {
       // Connections of a former listener in TIME_WAIT are no reason to refuse.
       calls.set(fd, SOL_SOCKET, SO_REUSEADDR, 1)
-      TCPEngine.prepareListener(fd, calls)
+      calls.prepareListener(fd)
     } else {
       calls.set(
         fd, isV4 ? SocketConstant.levelIP : SocketConstant.levelIPv6,

@@ -4,7 +4,6 @@
 // sentence a user can act on; nothing else in this folder makes text.
 
 import Platform
-import PluginAPI
 import Wire
 
 #if canImport(Glibc)
@@ -14,14 +13,14 @@ import Wire
 #endif
 
 /// What listens on the host.
-package enum ForwardKind: Equatable, Sendable {
+public enum ForwardKind: Equatable, Sendable {
   case tcp(Endpoint)
   case udp(Endpoint)
   /// A unix stream socket at a path; TCP in the guest.
   case unix(String)
 
   /// "tcp", "udp", "unix"
-  package var name: String {
+  public var name: String {
     switch self {
     case .tcp: "tcp"
     case .udp: "udp"
@@ -30,7 +29,7 @@ package enum ForwardKind: Equatable, Sendable {
   }
 
   /// "127.0.0.1:8080" or a path.
-  package var host: String {
+  public var host: String {
     switch self {
     case .tcp(let endpoint), .udp(let endpoint): endpoint.description
     case .unix(let path): path
@@ -39,15 +38,15 @@ package enum ForwardKind: Equatable, Sendable {
 }
 
 /// A socket of the host that leads into a guest.
-package struct ForwardSpec: Equatable, Sendable {
-  package var kind: ForwardKind
-  package var guest: Endpoint
+public struct ForwardRule: Equatable, Sendable {
+  public var kind: ForwardKind
+  public var guest: Endpoint
   /// Which guest of an isolated network; "" is the one that came first.
-  package var guestName: String
+  public var guestName: String
   /// Whether the guest sees clients under their own addresses; nil: as the network's options say.
-  package var showsClients: Bool?
+  public var showsClients: Bool?
 
-  package init(
+  public init(
     kind: ForwardKind, guest: Endpoint, guestName: String = "", showsClients: Bool? = nil
   ) {
     self.kind = kind
@@ -58,15 +57,43 @@ package struct ForwardSpec: Equatable, Sendable {
 }
 
 /// Why a forward cannot be.
-package struct ForwardFailure: Error, Equatable, Sendable {
-  /// LND_ERR_*
-  package var status: lnd_status
-  package var text: String
+public struct ForwardFailure: Error, Equatable, Sendable {
+  public enum Reason: Sendable {
+    /// Texts or addresses that cannot work.
+    case invalid
+    /// The name, address or port is taken.
+    case exists
+    case notFound
+    /// Of the network's, or of the process's.
+    case limit
+    /// The kernel refused.
+    case system
+    /// The guest refused.
+    case refused
+    case timedOut
+    case cancelled
+  }
+
+  public var reason: Reason
+  /// A sentence for the user.
+  public var text: String
+
+  public init(_ reason: Reason, text: String) {
+    self.reason = reason
+    self.text = text
+  }
+}
+
+/// What a forward carries.
+public enum ForwardedProtocol: Sendable {
+  case tcp, udp
+  /// A unix stream socket on the host, TCP in the guest.
+  case unix
 }
 
 extension ForwardFailure {
   static func invalid(_ text: String) -> ForwardFailure {
-    ForwardFailure(status: LND_ERR_INVALID_CONFIG, text: text)
+    ForwardFailure(.invalid, text: text)
   }
 
   /// What a failed bind or listen means for the user.
@@ -78,7 +105,7 @@ extension ForwardFailure {
     switch code {
     case EMFILE, ENFILE:
       return ForwardFailure(
-        status: LND_ERR_LIMIT, text: "\(host): too many open files: \(DescriptorBudget.remedy)")
+        .limit, text: "\(host): too many open files: \(DescriptorBudget.remedy)")
     default: break
     }
     switch kind {
@@ -89,9 +116,9 @@ extension ForwardFailure {
 
   private static func unix(_ refusal: UnixSocket.Refusal) -> ForwardFailure {
     switch refusal.kind {
-    case .taken: ForwardFailure(status: LND_ERR_EXISTS, text: refusal.text)
+    case .taken: ForwardFailure(.exists, text: refusal.text)
     case .invalid: .invalid(refusal.text)
-    case .system: ForwardFailure(status: LND_ERR_SYSTEM, text: refusal.text)
+    case .system: ForwardFailure(.system, text: refusal.text)
     }
   }
 
@@ -101,39 +128,38 @@ extension ForwardFailure {
     let host = endpoint.description
     switch code {
     case EADDRINUSE:
-      return ForwardFailure(status: LND_ERR_EXISTS, text: "\(host) is in use")
+      return ForwardFailure(.exists, text: "\(host) is in use")
     case EACCES, EPERM:
       return ForwardFailure(
-        status: LND_ERR_SYSTEM,
+        .system,
         text: "\(host): ports below net.ipv4.ip_unprivileged_port_start (1024 unless changed) "
           + "need privilege; use a higher one, or allow it: "
           + "sudo sysctl -w net.ipv4.ip_unprivileged_port_start=\(endpoint.port)")
     case EADDRNOTAVAIL:
       // Not the forward is wrong: the address may come, with a VPN or a cable.
       return ForwardFailure(
-        status: LND_ERR_SYSTEM, text: "\(host) is not an address of this host")
+        .system, text: "\(host) is not an address of this host")
     case EAFNOSUPPORT:
       return .invalid("\(host): this host has no IPv6")
     default:
       return ForwardFailure(
-        status: LND_ERR_SYSTEM, text: "\(host): \(detail ?? errorText(code))")
+        .system, text: "\(host): \(detail ?? errorText(code))")
     }
   }
 }
 
-extension ForwardSpec {
+extension ForwardRule {
   /// Reads the texts of a forward.
-  /// - Parameters:
-  ///   - proto: LND_FORWARD_*
-  ///   - guest: nil when only the host's side matters.
-  package init(
-    proto: UInt32, host: String, guest: String?, guestName: String, showsClients: Bool? = nil
+  /// - Parameter guest: nil when only the host's side matters.
+  public init(
+    proto: ForwardedProtocol, host: String, guest: String?, guestName: String,
+    showsClients: Bool? = nil
   ) throws(ForwardFailure) {
     let kind: ForwardKind
     switch proto {
-    case LND_FORWARD_TCP: kind = .tcp(try Self.hostEndpoint(host))
-    case LND_FORWARD_UDP: kind = .udp(try Self.hostEndpoint(host))
-    case LND_FORWARD_UNIX:
+    case .tcp: kind = .tcp(try Self.hostEndpoint(host))
+    case .udp: kind = .udp(try Self.hostEndpoint(host))
+    case .unix:
       guard host.hasPrefix("/") else {
         throw .invalid("\(host): the path of a unix socket must be absolute")
       }
@@ -141,9 +167,6 @@ extension ForwardSpec {
         throw .invalid("\(host): the path of a unix socket has no NUL in it")
       }
       kind = .unix(host)
-    default:
-      throw ForwardFailure(
-        status: LND_ERR_UNSUPPORTED, text: "unknown protocol \(proto): tcp, udp and unix are known")
     }
     var endpoint = Endpoint(.anyV4, port: 0)
     if let guest {

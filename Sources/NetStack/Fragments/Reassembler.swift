@@ -128,7 +128,7 @@ package final class Reassembler {
   }
 
   /// Frees the packets that were delivered. Called when nothing points into them any more:
-  /// at the end of the turn.
+  /// at the end of the iteration.
   @inline(__always)
   package func releaseDelivered() {
     guard !delivered.isEmpty else { return }

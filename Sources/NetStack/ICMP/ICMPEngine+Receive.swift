@@ -2,26 +2,25 @@
 //
 // From ping sockets to the guest: replies, and errors about requests.
 
-import PluginAPI
 import Wire
 
 extension ICMPEngine {
-  func onEvent(_ token: EventToken, _ events: UInt32) {
-    guard flows.isTaken(token.index, generation: token.generation) else { return }
-    let owner = flows.pointer(token.index)
-    guard !owner.pointee.isDeparted else { return close(token.index) }
+  func onEvent(_ token: EventToken, _ events: FDEvents) {
+    guard pings.flows.isTaken(token.index, generation: token.generation) else { return }
+    let owner = pings.flows.pointer(token.index)
+    guard !owner.pointee.isDeparted else { return pings.close(token.index) }
     owner.pointee.guestMAC = stack.currentMAC(
       owner.pointee.guestMAC, of: owner.pointee.key.guest, on: owner.pointee.key.link)
-    if events & LND_FD_ERROR != 0 { readErrors(token.index) }
-    guard events & LND_FD_READ != 0 else { return }
-    let inbox = stack.udp.inbox
-    let flow = flows.pointer(token.index)
+    if events.contains(.error) { readErrors(token.index) }
+    guard events.contains(.read) else { return }
+    let inbox = stack.inbox
+    let flow = pings.flows.pointer(token.index)
     guard inbox.receive(flow.pointee.socket.fd, stack.calls) > 0 else { return }
     for index in 0..<inbox.count {
       guard let message = ICMPv4Packet(checking: inbox.payload(index)),
         message.type == ICMPv4Type.echoReply, let source = inbox.source(index)
       else { continue }
-      touch(token.index)
+      pings.touch(token.index)
       counters.replies &+= 1
       let (hopLimit, trafficClass) = traits(index)
       _ = stack.sendEcho(
@@ -39,7 +38,7 @@ extension ICMPEngine {
   private func traits(_ index: Int) -> (hopLimit: UInt8, trafficClass: UInt8) {
     var hopLimit: UInt8 = 64
     var trafficClass: UInt8 = 0
-    for message in stack.udp.inbox.controls(index)
+    for message in stack.inbox.controls(index)
     where message.level == SocketConstant.levelIP {
       switch message.type {
       case SocketConstant.timeToLive where message.data.count >= 4:
@@ -57,8 +56,8 @@ extension ICMPEngine {
   /// Returns the MTU that a request refused with EMSGSIZE would have to fit, if one was.
   @discardableResult
   func readErrors(_ index: UInt32) -> UInt32? {
-    let flow = flows.pointer(index)
-    return flow.pointee.socket.readErrors(stack.udp.inbox, stack.calls) { report in
+    let flow = pings.flows.pointer(index)
+    return flow.pointee.socket.readErrors(stack.inbox, stack.calls) { report in
       guard let message = report.messageForGuest else { return }
       // The request as it was on the wire, with the identifier of the socket. An error of this
       // host's own stack has nothing of it.

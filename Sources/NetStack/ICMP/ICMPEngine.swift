@@ -10,7 +10,6 @@
 // network come by the socket's error queue and go on in the name of the router that sent
 // them, so traceroute works. Loop thread only.
 
-import PluginAPI
 import Wire
 
 #if canImport(Glibc)
@@ -18,16 +17,6 @@ import Wire
 #else
   import Darwin
 #endif
-
-/// Settings of ping sockets.
-package struct ICMPConfig: Sendable {
-  /// Ping sockets at most; of the guest with the most the one that was idle longest makes room.
-  package var maximumFlows = 256
-  /// Idle time after which a socket is closed (RFC 5508 REQ-1: 60 s or more), nanoseconds.
-  package var idleTime: UInt64 = 60 * 1_000_000_000
-
-  package init() {}
-}
 
 /// Counted since the stack was made.
 package struct ICMPCounters: BitwiseCopyable, Sendable {
@@ -42,58 +31,43 @@ package struct ICMPCounters: BitwiseCopyable, Sendable {
   package init() {}
 }
 
-/// A guest's echo identifier and its ping socket.
-struct ICMPFlow: UseListed {
-  /// `guestPort` is the identifier; `remote` is unspecified.
-  var key: FlowKey
-  var socket: DatagramSocket
-  var timer: UInt32 = 0
-  var guestMAC: MACAddress
-  var lastUsed: UInt64
-  /// Of the last request.
-  var lastSequence: UInt16 = 0
-  /// Whose share it counts against, and in the list of it (ShareTable).
-  var share: UInt32
-  var older: UInt32 = 0
-  var newer: UInt32 = 0
-  /// The guest is gone, and only the socket is left (`leave`).
-  var isDeparted = false
-}
-
 /// ICMP of all links.
 package final class ICMPEngine {
   let stack: StackCore
-  private let config: ICMPConfig
-  var flows: Slab<ICMPFlow>
-  private var table: FlowTable
+  let pings: PingSockets
+  private let udp: UDPEngine
   private var logLimit = LogLimit()
 
   package var counters = ICMPCounters()
   /// Ping sockets in use.
-  package var flowCount: Int { flows.count }
+  package var flowCount: Int { pings.flows.count }
 
-  init(stack: StackCore) {
+  init(stack: StackCore, pings: PingSockets, udp: UDPEngine) {
     self.stack = stack
-    config = stack.config.icmp
-    flows = Slab(capacity: config.maximumFlows)
-    table = FlowTable(slab: flows, seed: stack.random.next())
+    self.pings = pings
+    self.udp = udp
   }
 
-  /// A message from a guest; borrowed.
-  func input(_ packet: InboundPacket) {
+  /// A message from a guest; borrowed. Returns it when it is an error, which is TCP's to judge: what a
+  /// guest says about a datagram cannot be passed on.
+  func input(_ packet: InboundPacket) -> ICMPv4Packet? {
     let counters = stack.links.pointer(packet.link)
     guard let message = ICMPv4Packet(checking: packet.payload), message.isChecksumValid else {
       counters.pointee.counters.malformed &+= 1
-      return
+      return nil
     }
     switch message.type {
-    case ICMPv4Type.destinationUnreachable
-    where message.code == ICMPv4Unreachable.fragmentationNeeded:
-      return stack.tcp.reducePathMTU(packet, message)
     case ICMPv4Type.destinationUnreachable, ICMPv4Type.timeExceeded, ICMPv4Type.parameterProblem:
-      return stack.tcp.connectionFailed(packet, message)
-    default: break
+      return message
+    default:
+      echo(packet, message, counters)
+      return nil
     }
+  }
+
+  private func echo(
+    _ packet: InboundPacket, _ message: ICMPv4Packet, _ counters: UnsafeMutablePointer<Link>
+  ) {
     guard message.type == ICMPv4Type.echoRequest, message.code == 0,
       !packet.source.isUnspecified
     else {
@@ -135,18 +109,18 @@ package final class ICMPEngine {
     let key = FlowKey(
       link: packet.link, proto: IPProtocol.icmp, guest: packet.source,
       guestPort: message.echoIdentifier, remote: .anyV4, remotePort: 0)
-    var index = table.find(key)
+    var index = pings.table.find(key)
     if index == 0 {
       let share = stack.shares.of(packet.link, packet.sourceMAC)
-      guard stack.newFlows.admits(packet, share: share) else { return }
+      guard stack.newFlows.admits(packet, share: share, now: stack.now) else { return }
       index = open(key, share)
     }
     guard index != 0 else {
       counters.refused &+= 1
       return
     }
-    let flow = flows.pointer(index)
-    touch(index)
+    let flow = pings.flows.pointer(index)
+    pings.touch(index)
     flow.pointee.guestMAC = packet.sourceMAC
     flow.pointee.lastSequence = message.echoSequence
     flow.pointee.socket.setHopLimit(packet.hopLimit &- 1, stack.calls)
@@ -196,34 +170,34 @@ package final class ICMPEngine {
   // MARK: Flows
 
   private func open(_ key: FlowKey, _ share: UInt32) -> UInt32 {
-    if flows.count >= stack.descriptors.pings { _ = makeRoom(for: share) }
-    let fd = stack.openDatagramSocket(
+    if pings.flows.count >= stack.descriptors.pings { _ = pings.makeRoom(for: share) }
+    let fd = udp.openDatagramSocket(
       isV4: true, protocolNumber: Int32(IPPROTO_ICMP), for: share)
     guard fd >= 0 else {
       logRefusal(-fd)
       return 0
     }
-    let index = flows.insert(
+    let index = pings.flows.insert(
       ICMPFlow(
         key: key, socket: DatagramSocket(fd: fd, isV4: true, stack.calls), guestMAC: .zero,
         lastUsed: stack.now, share: share))
-    let token = EventToken(.icmp, index: index, generation: flows.generation(index))
+    let token = EventToken(.icmp, index: index, generation: pings.flows.generation(index))
     let watch =
-      index == 0 ? 0 : stack.host.watch(fd, events: LND_FD_READ, token: token)
+      index == 0 ? 0 : stack.host.watch(fd, events: .read, token: token)
     guard watch != 0 else {
-      flows.remove(index)
+      pings.flows.remove(index)
       _ = stack.calls.close(stack.calls.context, fd)
       return 0
     }
     stack.calls.set(fd, SocketConstant.levelIP, SocketConstant.receiveTimeToLive, 1)
-    let flow = flows.pointer(index)
+    let flow = pings.flows.pointer(index)
     flow.pointee.socket.watch = watch
     flow.pointee.timer = stack.timers.schedule(
-      at: stack.now &+ config.idleTime, token: token.rawValue)
-    table.insert(index)
+      at: stack.now &+ stack.config.icmp.idleTime, token: token.rawValue)
+    pings.table.insert(index)
     let state = stack.shares.pointer(share)
     state.pointee.pings &+= 1
-    state.pointee.pingOrder.append(index, in: flows)
+    state.pointee.pingOrder.append(index, in: pings.flows)
     return index
   }
 
@@ -231,94 +205,12 @@ package final class ICMPEngine {
   private func logRefusal(_ code: Int32) {
     guard logLimit.take(now: stack.now) != nil else { return }
     guard code == EACCES || code == EPERM else {
-      stack.host.log(LND_LOG_WARN, "the host gives no ping socket: \(errorText(code))")
+      stack.host.log(.warning, "the host gives no ping socket: \(errorText(code))")
       return
     }
     stack.host.log(
-      LND_LOG_WARN,
+      .warning,
       "guests cannot ping the outside: net.ipv4.ping_group_range does not include this "
         + "process's group. To open it: sudo sysctl -w net.ipv4.ping_group_range='0 2147483647'")
-  }
-
-  /// A request went out or a reply came in.
-  func touch(_ index: UInt32) {
-    let flow = flows.pointer(index)
-    flow.pointee.lastUsed = stack.now
-    stack.shares.pointer(flow.pointee.share).pointee.pingOrder.touch(index, in: flows)
-  }
-
-  /// Of the guest with the most ping sockets closes the one that was idle longest; false when there
-  /// is none.
-  func makeRoom(for share: UInt32) -> Bool {
-    evictOldest(of: stack.shares.busiest(preferring: share) { $0.pointee.pings })
-  }
-
-  /// Closes the socket of a guest that was idle longest; false when there is none.
-  func evictOldest(of share: UInt32) -> Bool {
-    let state = stack.shares.pointer(share)
-    let oldest = state.pointee.pingOrder.oldest
-    guard oldest != 0 else { return false }
-    state.pointee.counters.evicted &+= 1
-    close(oldest)
-    return true
-  }
-
-  /// The guest of a flow is gone. Its socket is closed now or a little later, and counts among the guest's
-  /// until then.
-  private func leave(_ index: UInt32, _ departure: inout Departure) {
-    guard !departure.endsNow() else { return close(index) }
-    let flow = flows.pointer(index)
-    table.remove(index)
-    flow.pointee.isDeparted = true
-    flow.pointee.key.link = 0
-    stack.timers.reschedule(flow.pointee.timer, at: stack.now &+ departure.delay())
-  }
-
-  func close(_ index: UInt32) {
-    let flow = flows.pointer(index)
-    stack.timers.cancel(flow.pointee.timer)
-    flow.pointee.socket.close(stack)
-    // Ignored if it has left.
-    table.remove(index)
-    let share = stack.shares.pointer(flow.pointee.share)
-    share.pointee.pings &-= 1
-    share.pointee.pingOrder.remove(index, in: flows)
-    flows.remove(index)
-  }
-
-  func onTimer(_ token: EventToken) {
-    guard flows.isTaken(token.index, generation: token.generation) else { return }
-    let flow = flows.pointer(token.index)
-    flow.pointee.timer = 0
-    let deadline = flow.pointee.lastUsed &+ config.idleTime
-    if flow.pointee.isDeparted || deadline <= stack.now {
-      close(token.index)
-    } else {
-      flow.pointee.timer = stack.timers.schedule(at: deadline, token: token.rawValue)
-    }
-  }
-
-  func linkDown(_ link: UInt32, _ departure: inout Departure) {
-    for index in 1..<max(flows.endIndex, 1)
-    where flows.isTaken(index) && flows.pointer(index).pointee.key.link == link {
-      leave(index, &departure)
-    }
-  }
-
-  /// Stations behind a link that stays up are gone.
-  func stationsDown(
-    _ stations: Set<MACAddress>, on link: UInt32, _ departure: inout Departure
-  ) {
-    for index in 1..<max(flows.endIndex, 1) where flows.isTaken(index) {
-      let flow = flows.pointer(index)
-      guard flow.pointee.key.link == link, stations.contains(flow.pointee.guestMAC) else {
-        continue
-      }
-      leave(index, &departure)
-    }
-  }
-
-  func shutDown() {
-    for index in 1..<max(flows.endIndex, 1) where flows.isTaken(index) { close(index) }
   }
 }

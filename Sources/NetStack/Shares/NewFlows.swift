@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How many flows a guest may begin in one turn of the loop.
+// How many flows a guest may begin in one iteration of the loop.
 //
 // The first packet of a flow costs some system calls, a hundred times what every other packet
 // costs: a batch of SYNs would keep the loop for as long as it likes. So of each guest a few begin
 // at once; the others wait here, whole and in order, and a few of each guest more begin when the
-// ports have been read and at each turn after that, guest by guest. A guest alone hardly notices:
-// the turns follow each other at once.
+// ports have been read and at each iteration after that, guest by guest. A guest alone hardly notices:
+// the iterations follow each other at once.
 //
-// Turns are the host's, and the stack does not see them: a turn is over when the timer has fired
+// Iterations are the host's, and the stack does not see them: an iteration is over when the timer has fired
 // that was set as soon as a packet had to wait, or, with none waiting, after a millisecond. Bounded:
 // so many packets of so many bytes, shared by dynamic thresholds; what finds no place is dropped, as
 // at every full queue. Loop thread only.
@@ -20,8 +20,8 @@ final class NewFlows {
   /// Packets that wait, and the longest one that may.
   private static let capacity = 1024
   private static let longest = 2048
-  /// Of all guests together in one turn.
-  private static let mostPerTurn = 64
+  /// Of all guests together in one iteration.
+  private static let mostPerIteration = 64
   private static let turn: UInt64 = 1_000_000
 
   private struct Waiting: BitwiseCopyable {
@@ -30,22 +30,24 @@ final class NewFlows {
     var next: UInt32 = 0
   }
 
-  private unowned(unsafe) let stack: StackCore
-  private let perTurn: UInt32
+  private let links: LinkTable
+  private let table: ShareTable
+  private let perIteration: UInt32
   private var slots = Slab<Waiting>(capacity: NewFlows.capacity)
   private let bytes = MappedRegion(byteCount: (NewFlows.capacity + 1) * NewFlows.longest)
-  /// Slots whose packets are being used up to the end of the turn, and the highest since the last one.
+  /// Slots whose packets are being used up to the end of the iteration, and the highest since the last one.
   private var finished: [UInt32] = []
   private var highest: UInt32 = 0
   /// Shares with packets that wait, in the order in which they have their turn.
   private var shares: [UInt32] = []
-  /// The packet that was kept or dropped last: a super-frame asks for each datagram in it.
+  /// The packet that was kept or dropped last: a GSO frame asks for each datagram in it.
   private var last: UnsafeRawPointer?
   private var isReplaying = false
 
-  init(stack: StackCore) {
-    self.stack = stack
-    perTurn = UInt32(clamping: max(1, stack.config.newFlowsPerTurn))
+  init(links: LinkTable, shares: ShareTable, perIteration: Int) {
+    self.links = links
+    table = shares
+    self.perIteration = UInt32(clamping: max(1, perIteration))
   }
 
   /// When the next ones begin; nil when none waits. Nanoseconds.
@@ -55,26 +57,26 @@ final class NewFlows {
   var count: Int { slots.count }
 
   /// Whether a flow may begin with this packet now. If not it has been kept, or dropped.
-  func admits(_ packet: InboundPacket, share: UInt32) -> Bool {
-    let state = stack.shares.pointer(share)
-    if state.pointee.waiting == 0, stack.now &- state.pointee.turn > Self.turn {
-      state.pointee.turn = stack.now
+  func admits(_ packet: InboundPacket, share: UInt32, now: UInt64) -> Bool {
+    let state = table.pointer(share)
+    if state.pointee.waiting == 0, now &- state.pointee.turn > Self.turn {
+      state.pointee.turn = now
       state.pointee.begun = 0
     }
-    if state.pointee.begun < perTurn, state.pointee.waiting == 0 || isReplaying {
+    if state.pointee.begun < perIteration, state.pointee.waiting == 0 || isReplaying {
       state.pointee.begun &+= 1
       return true
     }
     if last != packet.packet.base {
       last = packet.packet.base
-      keep(packet, share, state)
+      keep(packet, share, state, now)
     }
     return false
   }
 
-  /// Nothing of the packets of this turn is in use any more.
+  /// Nothing of the packets of this iteration is in use any more.
   @inline(__always)
-  func endOfTurn() {
+  func endOfIteration() {
     last = nil
     if !finished.isEmpty { release() }
   }
@@ -88,8 +90,9 @@ final class NewFlows {
     highest = 0
   }
 
-  private func keep(_ packet: InboundPacket, _ share: UInt32, _ state: UnsafeMutablePointer<Share>)
-  {
+  private func keep(
+    _ packet: InboundPacket, _ share: UInt32, _ state: UnsafeMutablePointer<Share>, _ now: UInt64
+  ) {
     guard packet.packet.count <= Self.longest,
       Int(state.pointee.waiting) < Self.capacity &- slots.count
     else {
@@ -97,7 +100,7 @@ final class NewFlows {
       return
     }
     let index = slots.insert(
-      Waiting(packet: packet, generation: stack.links.generation(packet.link)))
+      Waiting(packet: packet, generation: links.generation(packet.link)))
     guard index != 0 else {
       state.pointee.counters.dropped &+= 1
       return
@@ -116,7 +119,7 @@ final class NewFlows {
     }
     state.pointee.lastWaiting = index
     state.pointee.waiting &+= 1
-    if deadline == nil { deadline = stack.now }
+    if deadline == nil { deadline = now }
   }
 
   private func memory(_ index: UInt32) -> UnsafeMutableRawPointer {
@@ -125,33 +128,33 @@ final class NewFlows {
   }
 
   /// Begins what has waited long enough: `dispatch` is given each packet, which lies where it is
-  /// until the turn ends.
-  func replay(_ dispatch: (InboundPacket) -> Void) {
+  /// until the iteration ends.
+  func replay(now: UInt64, _ dispatch: (InboundPacket) -> Void) {
     guard deadline != nil else { return }
     deadline = nil
     isReplaying = true
-    var left = Self.mostPerTurn
+    var left = Self.mostPerIteration
     for _ in 0..<shares.count where left > 0 {
       let share = shares.removeFirst()
-      let state = stack.shares.pointer(share)
-      state.pointee.turn = stack.now
+      let state = table.pointer(share)
+      state.pointee.turn = now
       state.pointee.begun = 0
       // What needs no flow any more is cheap, but not free.
-      var looks = 4 &* perTurn
-      while state.pointee.waiting > 0, state.pointee.begun < perTurn, looks > 0, left > 0 {
+      var looks = 4 &* perIteration
+      while state.pointee.waiting > 0, state.pointee.begun < perIteration, looks > 0, left > 0 {
         let before = state.pointee.begun
         begin(state, dispatch)
         left &-= Int(state.pointee.begun &- before)
         looks &-= 1
       }
       if state.pointee.waiting > 0 {
-        // In the next turn it is behind the others, and begins nothing before.
-        state.pointee.begun = perTurn
+        // In the next iteration it is behind the others, and begins nothing before.
+        state.pointee.begun = perIteration
         shares.append(share)
       }
     }
     isReplaying = false
-    if !shares.isEmpty { deadline = stack.now &+ 1 }
+    if !shares.isEmpty { deadline = now &+ 1 }
   }
 
   private func begin(_ state: UnsafeMutablePointer<Share>, _ dispatch: (InboundPacket) -> Void) {
@@ -161,7 +164,7 @@ final class NewFlows {
     state.pointee.waiting &-= 1
     last = nil
     var packet = waiting.packet
-    if stack.links.isTaken(packet.link, generation: waiting.generation),
+    if links.isTaken(packet.link, generation: waiting.generation),
       let ip = IPv4Packet(checking: packet.packet)
     {
       packet.payload = ip.payload
@@ -173,7 +176,7 @@ final class NewFlows {
   /// The link is gone.
   func linkDown(_ link: UInt32) {
     shares.removeAll { share in
-      let state = stack.shares.pointer(share)
+      let state = table.pointer(share)
       guard state.pointee.link == link else { return false }
       while state.pointee.waiting > 0 { begin(state) { _ in } }
       return true

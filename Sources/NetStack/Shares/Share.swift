@@ -44,15 +44,15 @@ package struct Share: BitwiseCopyable {
   var pingOrder = UseList()
 
   // NewFlows
-  /// Flows begun in this turn, and when it began for this guest.
+  /// Flows begun in this iteration, and when it began for this guest.
   var begun: UInt32 = 0
   var turn: UInt64 = 0
   var firstWaiting: UInt32 = 0
   var lastWaiting: UInt32 = 0
 
-  var icmpErrors = RateLimit(burst: 200, interval: 1_000_000)
+  var icmpErrors = TokenBucket(burst: 200, interval: 1_000_000)
   /// RFC 5961 §7.
-  var challenges = RateLimit(burst: 100, interval: 10_000_000)
+  var challenges = TokenBucket(burst: 100, interval: 10_000_000)
 
   package var counters = ShareCounters()
 

@@ -14,7 +14,6 @@
 // stations whose guest is not known on a switch whose host tells guests. A place is given to another
 // guest when nothing is held there. Loop thread only.
 
-import PluginAPI
 import Wire
 
 /// See the head of this file. Shares are known by index.
@@ -64,7 +63,7 @@ package final class ShareTable {
 
   private func find(_ link: UInt32, _ mac: MACAddress) -> UInt32 {
     guard links.isTaken(link) else { return 0 }
-    let isAlone = links.pointer(link).pointee.kind == LND_PORT_GUEST
+    let isAlone = links.pointer(link).pointee.kind == .guest
     let port = isAlone ? 0 : ports[mac] ?? 0
     if !isAlone, isTold, port == 0 { return 0 }
     let key = Self.key(link, port: port, isAlone || port != 0 ? .zero : mac)

@@ -9,7 +9,6 @@
 // nothing here is relied upon. With few flows there is nothing to win. Loop thread only.
 
 import CPlatform
-import PluginAPI
 import Wire
 
 /// See the head of this file.
@@ -38,7 +37,7 @@ struct LookAhead: ~Copyable {
 
   /// Looks at `count` frames, at most `width`.
   func look(
-    at frames: UnsafePointer<lnd_frame>, _ count: Int, on link: UInt32, _ tcp: TCPEngine,
+    at frames: UnsafePointer<Frame>, _ count: Int, on link: UInt32, _ tcp: TCPEngine,
     _ udp: UDPEngine
   ) {
     for index in 0..<count {
@@ -68,10 +67,10 @@ struct LookAhead: ~Copyable {
   /// Fetches the flows that events are for, the first `width` of them.
   @inline(__always)
   static func look(
-    at events: UnsafePointer<lnd_fd_event>, _ count: Int, _ tcp: TCPEngine, _ udp: UDPEngine
+    at events: UnsafePointer<FDEvent>, _ count: Int, _ tcp: TCPEngine, _ udp: UDPEngine
   ) {
     for index in 0..<min(count, width) {
-      let token = EventToken(rawValue: events[index].user)
+      let token = EventToken(rawValue: events[index].token)
       switch token.kind {
       case .tcp: fetch(tcp.flows.baseAddress + Int(token.index), lines: 3)
       case .udp: fetch(udp.flows.baseAddress + Int(token.index), lines: 3)
@@ -82,7 +81,7 @@ struct LookAhead: ~Copyable {
 
   /// Of a frame that has a key.
   @inline(__always)
-  private static func isTCP(_ frame: UnsafePointer<lnd_frame>) -> Bool {
+  private static func isTCP(_ frame: UnsafePointer<Frame>) -> Bool {
     frame.pointee.data.unsafelyUnwrapped[ip + IPv4Field.protocolNumber] == IPProtocol.tcp
   }
 
@@ -93,9 +92,9 @@ struct LookAhead: ~Copyable {
 
   /// The key of a frame as the engines will make it, where that is easy to see; else nil.
   @inline(__always)
-  private static func key(of frame: UnsafePointer<lnd_frame>, on link: UInt32) -> FlowKey? {
+  private static func key(of frame: UnsafePointer<Frame>, on link: UInt32) -> FlowKey? {
     guard let data = frame.pointee.data, frame.pointee.length >= shortest,
-      frame.pointee.flags & UInt32(LND_FRAME_SLICES) == 0
+      !frame.pointee.flags.contains(.slices)
     else { return nil }
     let bytes = ByteView(data, count: shortest)
     guard bytes.uint16(at: EthernetField.etherType) == EtherType.ipv4,

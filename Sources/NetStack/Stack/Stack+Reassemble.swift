@@ -2,9 +2,8 @@
 //
 // Fragments from a guest on their way to becoming packets (RFC 791 §3.2): each guest has a
 // Reassembler of its own, so that none can use up another's room. What it delivers
-// stays where it is until the turn ends, as every other packet of the turn.
+// stays where it is until the iteration ends, as every other packet of the iteration.
 
-import PluginAPI
 import Wire
 
 extension Stack {
@@ -42,7 +41,7 @@ extension Stack {
     armReassemblyTimer(own, of: share)
   }
 
-  /// Nothing points into the reassembled packets of this turn any more.
+  /// Nothing points into the reassembled packets of this iteration any more.
   @inline(__always)
   func releaseReassembled() {
     guard !reassembledShares.isEmpty else { return }

@@ -8,18 +8,18 @@
 // client may have an address of another network, or one that is another's by now. A packet for
 // one station in a frame for all gets no answer (RFC 1122 §3.3.6).
 
-import PluginAPI
 import Wire
 
 extension Stack {
   /// One frame; borrowed. `guess` is LookAhead's.
   @inline(__always)
-  func receive(_ frame: UnsafePointer<lnd_frame>, on link: UInt32, guess: UInt32) {
+  func receive(_ frame: UnsafePointer<Frame>, on link: UInt32, guess: UInt32) {
     let state = core.links.pointer(link)
     guard let data = frame.pointee.data,
-      frame.pointee.flags & UInt32(LND_FRAME_SLICES) == 0,
+      !frame.pointee.flags.contains(.slices),
       let ethernet = EthernetPacket(
-        checking: ByteView(data, count: Int(min(frame.pointee.length, UInt32(LND_FRAME_MAX)))))
+        checking: ByteView(data, count: Int(min(frame.pointee.length, UInt32(Frame.maximumLength))))
+      )
     else {
       state.pointee.counters.malformed &+= 1
       return
@@ -36,7 +36,7 @@ extension Stack {
     case EtherType.ipv4:
       receiveIPv4(ethernet, frame, on: link, state, guess: guess)
     case EtherType.arp:
-      core.receiveARP(ethernet, on: link)
+      receiveARP(ethernet, on: link)
     default:
       state.pointee.counters.ignored &+= 1
     }
@@ -44,7 +44,7 @@ extension Stack {
 
   @inline(__always)
   private func receiveIPv4(
-    _ ethernet: EthernetPacket, _ frame: UnsafePointer<lnd_frame>, on link: UInt32,
+    _ ethernet: EthernetPacket, _ frame: UnsafePointer<Frame>, on link: UInt32,
     _ state: UnsafeMutablePointer<Link>, guess: UInt32
   ) {
     let flags = frame.pointee.flags
@@ -52,8 +52,8 @@ extension Stack {
       state.pointee.counters.malformed &+= 1
       return
     }
-    let trusted = flags & UInt32(LND_FRAME_CSUM_VALID | LND_FRAME_NEEDS_CSUM) != 0
-    guard flags & UInt32(LND_FRAME_CSUM_VALID) != 0 || ip.isHeaderChecksumValid else {
+    let trusted = !flags.isDisjoint(with: [.checksumValid, .needsChecksum])
+    guard flags.contains(.checksumValid) || ip.isHeaderChecksumValid else {
       state.pointee.counters.malformed &+= 1
       return
     }
@@ -75,7 +75,7 @@ extension Stack {
         link: link, sourceMAC: mac, source: source, destination: ip.destination,
         proto: ip.protocolNumber, hopLimit: ip.timeToLive, payload: ip.payload, packet: ip.bytes,
         isChecksumTrusted: trusted,
-        segmentSize: frame.pointee.gso_type == UInt16(LND_GSO_UDP_L4) ? frame.pointee.gso_size : 0,
+        segmentSize: frame.pointee.gsoType == .udp ? frame.pointee.gsoSize : 0,
         guess: guess))
   }
 
@@ -85,7 +85,8 @@ extension Stack {
     switch packet.proto {
     case IPProtocol.tcp: tcp.input(packet)
     case IPProtocol.udp: udp.input(packet)
-    case IPProtocol.icmp: icmp.input(packet)
+    case IPProtocol.icmp:
+      if let error = icmp.input(packet) { tcp.guestReports(packet, error) }
     default:
       core.links.pointer(packet.link).pointee.counters.ignored &+= 1
       if core.config.isOwn(packet.destination) {
@@ -130,5 +131,27 @@ extension Stack {
       return false
     }
     return core.noteNeighbor(source, at: mac, on: link)
+  }
+
+  /// An ARP packet: answers for our addresses, learns the sender's.
+  func receiveARP(_ ethernet: EthernetPacket, on link: UInt32) {
+    let state = core.links.pointer(link)
+    guard let packet = ARPPacket(checking: ethernet.payload), packet.senderMAC.isUnicast,
+      packet.senderMAC == ethernet.source, packet.senderMAC != core.config.gatewayMAC
+    else {
+      state.pointee.counters.malformed &+= 1
+      return
+    }
+    let header = ARPHeader(packet)
+    // A probe (RFC 5227) has no sender address yet; one of ours is a guest's mistake.
+    if header.senderIP.isUnicast, core.config.subnet.contains(header.senderIP),
+      !core.config.isOwn(header.senderIP)
+    {
+      udp.dhcp?.heard(header.senderIP, from: header.senderMAC, on: link)
+      core.noteNeighbor(header.senderIP, at: header.senderMAC, on: link)
+    }
+    if header.operation == ARPHeader.request, core.config.isOwn(header.targetIP) {
+      core.sendARP(header.reply(from: core.config.gatewayMAC), to: header.senderMAC, on: link)
+    }
   }
 }

@@ -4,17 +4,18 @@
 // are for a connection of the stack's, opened towards a guest (a forward, a connect). The ports they
 // come from are not the kernel's (StackConfig.sourcePorts). Loop thread only.
 
-import PluginAPI
 import Wire
 
 extension Stack {
   /// Whether there can be any.
   @inline(__always)
-  package var hasFlowsTowardGuests: Bool { tcp.flowCount > 0 || forwards.hasDatagramClients }
+  package var hasFlowsTowardGuests: Bool {
+    tcp.flowCount > 0 || forwards.registry.hasDatagramClients
+  }
 
   /// Whether an IPv4 packet to the gateway's address, TCP or UDP without IP options, is for a flow
   /// that this stack has.
-  package func awaits(_ frame: UnsafePointer<lnd_frame>, on port: lnd_port) -> Bool {
+  package func awaits(_ frame: UnsafePointer<Frame>, on port: PortID) -> Bool {
     let transport = IPv4Header.encodedLength
     guard let data = frame.pointee.data,
       frame.pointee.length >= EthernetHeader.encodedLength + transport + UDPHeader.encodedLength
@@ -32,7 +33,7 @@ extension Stack {
       remotePort: ip.uint16(at: transport + UDPField.destinationPort))
     switch proto {
     case IPProtocol.tcp: return tcp.table.find(key) != 0
-    case IPProtocol.udp: return forwards.hasDatagramClient(key)
+    case IPProtocol.udp: return forwards.registry.hasDatagramClient(key)
     default: return false
     }
   }

@@ -4,26 +4,25 @@
 // them goes with them, as with a link that goes down: their flows, what waits to be put together,
 // their places in the neighbour table. Nothing is sent to them any more.
 
-import PluginAPI
 import Wire
 
 extension Stack {
   /// Stations that are gone from a port. Their peers on the host's side see a reset, unless the
   /// guest had finished and only its last bytes are on their way.
-  package func stationsDown(_ stations: [MACAddress], port: lnd_port) {
+  package func stationsDown(_ stations: [MACAddress], port: PortID) {
     let link = core.link(of: port)
     guard link != 0, !stations.isEmpty else { return }
     core.now = core.host.nowNanoseconds()
-    core.transmitter.flush()
+    tcp.flush()
     let gone = Set(stations)
     let addresses = core.forgetNeighbors(gone, on: link)
     var departure = Departure()
     tcp.stationsDown(gone, on: link, &departure)
     udp.stationsDown(gone, on: link, &departure)
-    icmp.stationsDown(gone, on: link, &departure)
+    icmp.pings.stationsDown(gone, on: link, &departure)
     dns.stationsDown(gone, on: link)
     forwards.stationsDown(addresses, on: link)
     endReassembly(of: gone, on: link)
-    endOfTurn()
+    endOfIteration()
   }
 }

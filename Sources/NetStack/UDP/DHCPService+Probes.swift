@@ -9,7 +9,6 @@
 // A guest that is configured by the host (`reserve`) cannot wait: the next free address is asked
 // for beforehand, when a station comes. Loop thread only; cold path.
 
-import PluginAPI
 import Wire
 
 /// A discovery that is handled again when its time has come.
@@ -67,7 +66,7 @@ extension DHCPService {
   }
 
   /// A station came: asks for the address that would be next.
-  package func askAhead(port: lnd_port) {
+  package func askAhead(port: PortID) {
     let link = stack.link(of: port)
     guard link != 0, let server = servers[link], isAlone != nil, aheadLimit.take(now: stack.now),
       let next = server.address(for: DHCPClient(mac: .zero), requested: nil, now: stack.elapsed),

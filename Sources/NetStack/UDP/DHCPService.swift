@@ -6,7 +6,6 @@
 // known whether anybody uses the address. Loop thread only; cold path.
 
 import Platform
-import PluginAPI
 import Wire
 
 /// The DHCP servers of a stack.
@@ -46,11 +45,11 @@ package final class DHCPService {
   var waitTimer: UInt32 = 0
   /// When an address last went to another station of its guest. Bounded: leased addresses only.
   var changes: [IPAddress: UInt64] = [:]
-  var aheadLimit = RateLimit(burst: 4, interval: 250_000_000)
+  var aheadLimit = TokenBucket(burst: 4, interval: 250_000_000)
   /// A binding is being made for a guest that cannot wait.
   var isReserving = false
-  private var exhaustionLog = RateLimit(burst: 1, interval: 60_000_000_000)
-  private var nameLog = RateLimit(burst: 3, interval: 60_000_000_000)
+  private var exhaustionLog = TokenBucket(burst: 1, interval: 60_000_000_000)
+  private var nameLog = TokenBucket(burst: 3, interval: 60_000_000_000)
   /// Discoveries for which there was no address.
   package private(set) var exhausted: UInt64 = 0
   /// Messages understood, and answers sent.
@@ -149,7 +148,7 @@ package final class DHCPService {
     exhausted &+= 1
     guard exhaustionLog.take(now: stack.now) else { return }
     stack.host.log(
-      UInt32(LND_LOG_WARN),
+      .warning,
       "no address left for \(mac): \(reason) (\(Plural.text(Int(clamping: exhausted), "request")) unanswered so far)"
     )
   }
@@ -157,7 +156,7 @@ package final class DHCPService {
   private func noteName(_ mac: MACAddress) {
     guard nameLog.take(now: stack.now) else { return }
     stack.host.log(
-      UInt32(LND_LOG_WARN),
+      .warning,
       "\(mac) calls itself by what is no host name, which has letters, digits and hyphens: "
         + "it is known by the name of its link, if that has one")
   }
@@ -175,19 +174,19 @@ package final class DHCPService {
   }
 
   /// Takes up bindings of a server before this one.
-  package func restore(_ leases: [DHCPLease], port: lnd_port) {
+  package func restore(_ leases: [DHCPLease], port: PortID) {
     let link = stack.link(of: port)
     guard link != 0 else { return }
     update(link) { $0.restore(leases) }
   }
 
   /// All bindings of a port's link, also those that are over and only remembered.
-  package func remembered(port: lnd_port) -> [DHCPLease] {
+  package func remembered(port: PortID) -> [DHCPLease] {
     servers[stack.link(of: port)]?.remembered ?? []
   }
 
   /// A guest configured by hand is gone.
-  package func cancelReservation(port: lnd_port, mac: MACAddress) {
+  package func cancelReservation(port: PortID, mac: MACAddress) {
     let link = stack.link(of: port)
     guard link != 0, servers[link] != nil else { return }
     let now = stack.elapsed
@@ -196,7 +195,7 @@ package final class DHCPService {
 
   /// Gives a guest that is configured by hand what DHCP would give it. Nil when there is
   /// no address left, or no such link.
-  package func reserve(port: lnd_port, mac: MACAddress, name: String) -> IPAddress? {
+  package func reserve(port: PortID, mac: MACAddress, name: String) -> IPAddress? {
     let link = stack.link(of: port)
     guard link != 0 else { return nil }
     let now = stack.elapsed
@@ -221,14 +220,14 @@ package final class DHCPService {
   // MARK: Stations
 
   /// A station was seen on a link.
-  package func stationUp(_ mac: MACAddress, port: lnd_port) {
+  package func stationUp(_ mac: MACAddress, port: PortID) {
     let link = stack.link(of: port)
     guard link != 0, servers[link] != nil else { return }
     update(link) { $0.stationUp(mac) }
   }
 
   /// Stations are gone.
-  package func stationsDown(_ stations: [MACAddress], port: lnd_port) {
+  package func stationsDown(_ stations: [MACAddress], port: PortID) {
     for mac in stations { waiting[mac] = nil }
     let gone = Set(stations)
     probes.forget(gone)

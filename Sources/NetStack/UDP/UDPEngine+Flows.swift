@@ -5,7 +5,6 @@
 // host, and may lose its own oldest mapping for it; others' stay).
 
 import Platform
-import PluginAPI
 import Wire
 
 #if canImport(Glibc)
@@ -25,7 +24,7 @@ extension UDPEngine {
     var index = flowTable.find(flowKey)
     if index == 0 {
       let share = stack.shares.of(packet.link, packet.sourceMAC)
-      guard stack.newFlows.admits(packet, share: share) else { return 0 }
+      guard stack.newFlows.admits(packet, share: share, now: stack.now) else { return 0 }
       index = openFlow(flowKey, isLoopback: isLoopback, packet, share)
       guard index != 0 else { return 0 }
     }
@@ -59,7 +58,7 @@ extension UDPEngine {
   ) -> UInt32 {
     if flows.count >= stack.descriptors.udp { _ = makeRoom(for: share) }
     let isV4 = key.guest.isV4
-    let fd = stack.openDatagramSocket(isV4: isV4, for: share)
+    let fd = openDatagramSocket(isV4: isV4, for: share)
     guard fd >= 0 else {
       refuse("the host gives no UDP socket: \(errorText(-fd))")
       return 0
@@ -75,7 +74,7 @@ extension UDPEngine {
       return 0
     }
     let token = EventToken(.udp, index: index, generation: flows.generation(index))
-    let watch = stack.host.watch(fd, events: LND_FD_READ, token: token)
+    let watch = stack.host.watch(fd, events: .read, token: token)
     let flow = flows.pointer(index)
     guard watch != 0 else {
       flows.remove(index)
@@ -119,7 +118,7 @@ extension UDPEngine {
 
   /// Whether an address is one of this host's: what is sent there leaves from there.
   private func isHostAddress(_ address: IPAddress, for index: UInt32) -> Bool {
-    let fd = stack.openDatagramSocket(isV4: address.isV4, for: flows.pointer(index).pointee.share)
+    let fd = openDatagramSocket(isV4: address.isV4, for: flows.pointer(index).pointee.share)
     guard fd >= 0 else { return false }
     defer { _ = stack.calls.close(stack.calls.context, fd) }
     let isRouted = SocketAddress(Endpoint(address, port: 9)).withSockaddr {
@@ -146,7 +145,7 @@ extension UDPEngine {
     counters.refused &+= 1
     guard let suppressed = logLimit.take(now: stack.now) else { return }
     stack.host.log(
-      LND_LOG_WARN,
+      .warning,
       "\(reason); \(Plural.text(flows.count, "UDP flow")), datagrams of new ones are dropped"
         + (suppressed > 0
           ? " (and \(Plural.times(Int(clamping: suppressed))) since this was said last)" : ""))
@@ -213,7 +212,7 @@ extension UDPEngine {
     if !flow.pointee.isDeparted { detach(flow, index) }
     while flow.pointee.peerOrder.oldest != 0 { closePeer(flow.pointee.peerOrder.oldest) }
     stack.timers.cancel(flow.pointee.timer)
-    flow.pointee.socket.close(stack)
+    flow.pointee.socket.close(stack.host, stack.calls)
     let share = stack.shares.pointer(flow.pointee.share)
     share.pointee.datagramFlows &-= 1
     share.pointee.datagramOrder.remove(index, in: flows)

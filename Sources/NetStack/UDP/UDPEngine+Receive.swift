@@ -2,21 +2,20 @@
 //
 // From the host's sockets to the guest: datagrams, and ICMP errors about datagrams.
 
-import PluginAPI
 import Wire
 
 extension UDPEngine {
-  /// Turns of recvmmsg for one socket before others have theirs.
+  /// Rounds of recvmmsg for one socket before others have theirs.
   private static let rounds = 4
-  /// Bytes of a super-frame: with its headers it is one IP packet to the guest until it is cut.
+  /// Bytes of a GSO frame: with its headers it is one IP packet to the guest until it is cut.
   private static let longestTrain = 65_000
 
-  /// A socket is ready (LND_FD_*).
-  func onEvent(_ token: EventToken, _ events: UInt32) {
+  /// A socket is ready (FDEvents).
+  func onEvent(_ token: EventToken, _ events: FDEvents) {
     guard flows.isTaken(token.index, generation: token.generation) else { return }
     guard !flows.pointer(token.index).pointee.isDeparted else { return close(token.index) }
-    if events & LND_FD_ERROR != 0 { readErrors(token.index) }
-    guard events & LND_FD_READ != 0 else { return }
+    if events.contains(.error) { readErrors(token.index) }
+    guard events.contains(.read) else { return }
     for _ in 0..<Self.rounds {
       let count = inbox.receive(flows.pointer(token.index).pointee.socket.fd, stack.calls)
       // The error of an earlier datagram, taken from the queue above; or nothing there.
@@ -76,7 +75,7 @@ extension UDPEngine {
     }
   }
 
-  /// How many datagrams from `first` on may go as one super-frame, and their bytes: those of one
+  /// How many datagrams from `first` on may go as one GSO frame, and their bytes: those of one
   /// sender that are alike, on a link that takes such frames. A guest's kernel then does the way
   /// through its device and its stack once for all of them.
   private func train(

@@ -2,7 +2,6 @@
 //
 // From the queues to the host's sockets, and what the kernel says to it.
 
-import PluginAPI
 import Wire
 
 #if canImport(Glibc)
@@ -13,14 +12,14 @@ import Wire
 
 extension UDPEngine {
   /// Sends what was collected during this callback.
-  func endOfTurn() {
+  func endOfIteration() {
     while waiting != 0 {
       let index = waiting
       waiting = flows.pointer(index).pointee.nextWaiting
       flows.pointer(index).pointee.nextWaiting = 0
       flush(index)
     }
-    stack.forwards.sendReplies()
+    forwards.sendReplies(outbox, stack.calls)
     outbox.reset()
   }
 

@@ -3,14 +3,13 @@
 // UDP between guests and host sockets (RFC 768, RFC 4787, RFC 1812 §5.3.1).
 //
 //   guest datagram ──► DHCP server, forward's client, DNS, or a peer of a flow
-//                      queued with its flow; endOfTurn sends one batch a socket
+//                      queued with its flow; endOfIteration sends one batch a socket
 //   host socket    ──► recvmmsg ──► peer? ──► frames to the guest
 //   error queue    ──► ICMP error to the guest, as the router that sent it
 //
 // This file: from the guest to the queue. UDPEngine+Flows.swift makes and ends flows,
 // +Send.swift empties queues, +Receive.swift reads sockets. Loop thread only.
 
-import PluginAPI
 import Wire
 
 /// UDP flows of all links.
@@ -21,12 +20,15 @@ package final class UDPEngine {
   var peers: Slab<UDPPeer>
   var flowTable: FlowTable
   var peerTable: FlowTable
-  let inbox = DatagramInbox()
+  let dns: DNSIntercept
+  let forwards: ForwardRegistry
+  let pings: PingSockets
+  let inbox: DatagramInbox
   let outbox = DatagramOutbox()
   /// Flows with a queue, linked by `nextWaiting`.
   var waiting: UInt32 = 0
   var logLimit = LogLimit()
-  /// Datagrams in one super-frame at most (UDP_MAX_SEGMENTS of Linux).
+  /// Datagrams in one GSO frame at most (UDP_MAX_SEGMENTS of Linux).
   private static let longestTrain = 128
   /// Answers DHCP on every link; nil leaves it unanswered.
   package var dhcp: DHCPService?
@@ -35,8 +37,12 @@ package final class UDPEngine {
   /// Host sockets in use.
   package var flowCount: Int { flows.count }
 
-  init(stack: StackCore) {
+  init(stack: StackCore, dns: DNSIntercept, forwards: ForwardRegistry, pings: PingSockets) {
     self.stack = stack
+    self.dns = dns
+    self.forwards = forwards
+    self.pings = pings
+    inbox = stack.inbox
     config = stack.config.udp
     flows = Slab(capacity: config.maximumFlows)
     peers = Slab(capacity: config.maximumPeers)
@@ -93,7 +99,7 @@ package final class UDPEngine {
     peers.isTaken(index) && peerTable.holds(index, key)
   }
 
-  /// A super-frame: datagrams of `segment` bytes, the last one shorter.
+  /// A GSO frame: datagrams of `segment` bytes, the last one shorter.
   private func dispatchTrain(
     _ payload: ByteView, segment: Int, of packet: InboundPacket, _ key: FlowKey
   ) {
@@ -115,11 +121,18 @@ package final class UDPEngine {
     if key.remotePort == DHCPService.serverPort, let dhcp, dhcp.isFor(packet) {
       // It costs as much as a flow.
       let share = stack.shares.of(packet.link, packet.sourceMAC)
-      if stack.newFlows.admits(packet, share: share) { _ = dhcp.receive(packet, payload) }
+      if stack.newFlows.admits(packet, share: share, now: stack.now) {
+        _ = dhcp.receive(packet, payload)
+      }
       return 0
     }
     guard !packet.source.isUnspecified else { return ignore(packet) }
-    if stack.forwards.datagramFromGuest(key, payload) { return 0 }
+    let client = forwards.datagramClient(key)
+    if client != 0 {
+      if outbox.isFull { endOfIteration() }
+      forwards.answer(client, payload, in: outbox, now: stack.now)
+      return 0
+    }
     let remote = Endpoint(packet.destination, port: key.remotePort)
     switch stack.policy.route(proto: IPProtocol.udp, to: remote) {
     case .connect(let target):
@@ -127,7 +140,7 @@ package final class UDPEngine {
     case .hostLoopback(let target):
       return open(key, target: target, isLoopback: true, packet)
     case .dns:
-      stack.dns.datagram(payload, from: key.guestPort, of: packet)
+      dns.datagram(payload, from: key.guestPort, of: packet)
     case .refused:
       stack.sendICMPError(
         about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.port)
@@ -162,10 +175,10 @@ package final class UDPEngine {
       }
       hopLimit &-= 1
     }
-    if outbox.isFull { endOfTurn() }
+    if outbox.isFull { endOfIteration() }
     if !peer.pointee.isLoopback, flow.pointee.socket.discovery != packet.discovery {
       // What waits was meant otherwise.
-      if !flow.pointee.queue.isEmpty { endOfTurn() }
+      if !flow.pointee.queue.isEmpty { endOfIteration() }
       flow.pointee.socket.setDiscovery(packet.discovery, stack.calls)
     }
     let trafficClass = packet.trafficClass

@@ -11,31 +11,12 @@
 //
 // Both are trivial and live in Slabs; lists are slot indices, 0 ends them.
 
-import PluginAPI
 import Wire
 
 /// Ports that are kept: those that a kernel hands out by itself (32768 and up on Linux) and that
 /// are nobody's by name (RFC 6335 §6: 49152 and up). A guest gets no other, so that it cannot
 /// stand in for a service of the host.
 let keptPorts: ClosedRange<UInt16> = 32768...65535
-
-/// Settings of UDP translation.
-package struct UDPConfig: Sendable {
-  /// Host sockets at most; of the guest with the most the one that was idle longest makes room.
-  package var maximumFlows = 4096
-  /// Remote endpoints of all flows together; as above.
-  package var maximumPeers = 65_536
-  /// Remote endpoints of one flow; the one that was silent longest makes room.
-  package var maximumPeersPerFlow = 256
-  /// Idle time after which a flow ends (RFC 4787 REQ-5: two minutes or more), nanoseconds.
-  package var idleTime: UInt64 = 300 * 1_000_000_000
-  /// The same for a flow that only ever asked a port 53 and has its answer.
-  package var answeredDNSTime: UInt64 = 10 * 1_000_000_000
-  /// Whether equal datagrams in a row may be one system call's one message (UDP_SEGMENT, UDP_GRO).
-  package var segmentation = true
-
-  package init() {}
-}
 
 /// Counted since the stack was made.
 package struct UDPCounters: BitwiseCopyable, Sendable {
@@ -70,7 +51,7 @@ struct UDPFlow: UseListed {
   var newer: UInt32 = 0
   var peerOrder = UseList()
   var peerCount: UInt32 = 0
-  /// What waits for the end of this turn, and the next flow with something waiting.
+  /// What waits for the end of this iteration, and the next flow with something waiting.
   var queue = DatagramQueue()
   var nextWaiting: UInt32 = 0
   /// The guest's own port, where the host's socket has it, too; else 0.

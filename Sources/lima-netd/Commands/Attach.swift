@@ -44,7 +44,7 @@ struct Attach: ParsableCommand {
       output is not held up; why an attachment ended is in the daemon's log, too.
       """)
 
-  @Argument(help: "The network: default, user-v2 or one of networks.yaml.")
+  @Argument(help: "The network: default, user-v2 or one of networks.yaml.", completion: .networks)
   var network: String
 
   @Option(

@@ -28,7 +28,7 @@ struct CaptureCommand: ParsableCommand {
         lima-netd capture default -w - | wireshark -k -i -
       """)
 
-  @Argument(help: "The network.")
+  @Argument(help: "The network.", completion: .networks)
   var network: String
   @Option(
     name: [.customShort("w"), .customLong("write")],

@@ -46,7 +46,7 @@ struct ForwardList: ParsableCommand {
         lima-netd forward ls default --json
       """, aliases: ["list"])
 
-  @Argument(help: "Only those of this network.")
+  @Argument(help: "Only those of this network.", completion: .networks)
   var network: String?
   @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
@@ -118,7 +118,7 @@ struct ForwardAdd: ParsableCommand {
       to it. The network's option forwardSource says which holds where nothing is said.
       """)
 
-  @Argument(help: "The network.")
+  @Argument(help: "The network.", completion: .networks)
   var network: String
   @Argument(help: "tcp, udp or unix.")
   var `protocol`: ForwardProtocol
@@ -162,7 +162,7 @@ struct ForwardRemove: ParsableCommand {
     commandName: "rm", abstract: "Remove a forward; connections that are open go on.",
     discussion: "  lima-netd forward rm default tcp 127.0.0.1:8080", aliases: ["remove"])
 
-  @Argument(help: "The network.")
+  @Argument(help: "The network.", completion: .networks)
   var network: String
   @Argument(help: "tcp, udp or unix.")
   var `protocol`: ForwardProtocol

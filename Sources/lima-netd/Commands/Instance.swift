@@ -78,7 +78,7 @@ struct InstanceDown: ParsableCommand {
     commandName: "down", abstract: "Take away what up gave an instance; its guest keeps its link.",
     discussion: "  lima-netd instance down default")
 
-  @Argument(help: "The instance's name.")
+  @Argument(help: "The instance's name.", completion: .instances)
   var name: String
   @OptionGroup var home: HomeOptions
 
@@ -114,7 +114,7 @@ struct InstanceInspect: ParsableCommand {
       A forward is open, waiting or failed, with the reason, as in forward ls.
       """)
 
-  @Argument(help: "The instance's name.")
+  @Argument(help: "The instance's name.", completion: .instances)
   var name: String
   @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions

@@ -13,7 +13,7 @@ struct Leases: ParsableCommand {
         lima-netd leases default --json
       """)
 
-  @Argument(help: "Only those of this network.")
+  @Argument(help: "Only those of this network.", completion: .networks)
   var network: String?
   @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions

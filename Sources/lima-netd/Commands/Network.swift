@@ -54,7 +54,7 @@ struct NetworkInspect: ParsableCommand {
         lima-netd network inspect default --json | jq .live
       """)
 
-  @Argument(help: "The network.")
+  @Argument(help: "The network.", completion: .networks)
   var name: String
   @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
@@ -74,7 +74,7 @@ struct NetworkStart: ParsableCommand {
       It runs until it is stopped, with or without guests.
       """)
 
-  @Argument(help: "The network.")
+  @Argument(help: "The network.", completion: .networks)
   var name: String
   @OptionGroup var home: HomeOptions
 
@@ -93,7 +93,7 @@ struct NetworkStop: ParsableCommand {
       The next guest that comes starts it again; forwards and names are there again then.
       """)
 
-  @Argument(help: "The network.")
+  @Argument(help: "The network.", completion: .networks)
   var name: String
   @OptionGroup var home: HomeOptions
 

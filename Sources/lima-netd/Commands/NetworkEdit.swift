@@ -19,7 +19,7 @@ struct NetworkEdit: ParsableCommand {
       is kept beside it when it has. A network that runs takes other settings than `dns:` at its next start.
       """)
 
-  @Argument(help: "The network.")
+  @Argument(help: "The network.", completion: .networks)
   var name: String?
   @OptionGroup var draft: NetworkDraftOptions
   @Flag(name: .shortAndLong, help: "Also when this host has a route to the subnet.")

@@ -30,7 +30,7 @@ struct NetworkSetup: ParsableCommand {
       the bridge. A home without networks.yaml gets Lima's default one, which has shared, host and bridged.
       """)
 
-  @Argument(help: "The network, of the calling user's networks.yaml.")
+  @Argument(help: "The network, of the calling user's networks.yaml.", completion: .networks)
   var name: String
   @Flag(help: "Have systemd make it again at each boot.")
   var boot = false

@@ -45,7 +45,7 @@ struct TapCommand: ParsableCommand {
       125: lima-netd could not attach it.
       """)
 
-  @Argument(help: "The network: default, user-v2 or one of networks.yaml.")
+  @Argument(help: "The network: default, user-v2 or one of networks.yaml.", completion: .networks)
   var network: String
 
   @Option(

@@ -117,6 +117,11 @@ struct CheckRunner {
     let result = try BoundedCommand.run(
       installation.hostExecutable, arguments, environment: HostEnvironment.variables,
       seconds: seconds, wholeGroup: true)
+    return Self.verdict(of: result, seconds: seconds)
+  }
+
+  /// What the process said, or what ended it.
+  static func verdict(of result: BoundedCommand.Result, seconds: UInt64) -> CheckReport {
     var stage = "its start"
     for line in result.output.split(separator: "\n") {
       guard let report = try? JSONText.decode(CheckReport.self, from: String(line)) else {
@@ -132,7 +137,9 @@ struct CheckRunner {
     switch result.status {
     case nil:
       return CheckReport(.fail, "it did not end within \(seconds) s: it hung in \(stage)\(said)")
-    case .some(let status): return CheckReport(.fail, "the process \(status) in \(stage)\(said)")
+    case .some(let status):
+      return CheckReport(
+        .fail, "the process \(status.isKilled ? "was " : "")\(status) in \(stage)\(said)")
     }
   }
 }

@@ -5,7 +5,6 @@
 // and every buffer back.
 
 import NetStack
-import PluginAPI
 import Wire
 
 #if canImport(Glibc)
@@ -73,10 +72,8 @@ private final class Scene {
     config.udp.maximumFlows = 4
     config.udp.maximumPeers = 8
     config.icmp.maximumFlows = 2
-    guard let stack = Stack(host: kernel.table, calls: kernel.calls, config: config, seed: 1)
-    else { return nil }
-    self.stack = stack
-    stack.dns.resolver = DNSResolver(kernel.table)
+    stack = Stack(host: kernel.table, calls: kernel.calls, config: config, seed: 1)
+    stack.dns.resolver = kernel
     stack.udp.dhcp = DHCPService(
       stack: stack.core,
       configuration: DHCPServer.Configuration(
@@ -86,23 +83,20 @@ private final class Scene {
     up(2)
   }
 
-  private func up(_ port: lnd_port) {
-    var info = lnd_port_info()
-    info.size = UInt32(MemoryLayout<lnd_port_info>.size)
-    info.kind = LND_PORT_GUEST
-    info.port = port
-    info.mtu = port == 1 ? 1500 : 65_520
-    info.offloads = port == 1 ? 0 : LND_OFFLOAD_CSUM | LND_OFFLOAD_TSO4 | LND_OFFLOAD_UDP_SEGMENT
-    _ = stack.portUp(info)
+  private func up(_ port: PortID) {
+    _ = stack.portUp(
+      LinkInfo(
+        port: port, mtu: port == 1 ? 1500 : 65_520,
+        offloads: port == 1 ? [] : [.checksum, .tcpV4, .udp]))
   }
 
   /// Steps: 0 a frame; 1 a segment of the connection; 2 time; 3 a socket is ready; 4 what a socket
   /// has to say; 5 room on the link; 6 a forward; 7 an answer of the DNS; 8 a link
-  /// goes; 9 no more sockets; 10 a UDP super-frame.
+  /// goes; 9 no more sockets; 10 a UDP GSO frame.
   func step(_ input: inout FuzzInput) {
     switch input.byte() % 11 {
     case 0:
-      let port = lnd_port(1 + input.byte() % 2)
+      let port = PortID(1 + input.byte() % 2)
       deliver(input.chunk(), to: port)
     case 1: segment(&input)
     case 2:
@@ -112,10 +106,10 @@ private final class Scene {
     case 3:
       let watches = kernel.watches.sorted { $0.key < $1.key }
       let index = Int(input.byte())
-      let events = UInt32(input.byte() & 7)
+      let events = FDEvents(rawValue: input.byte() & 7)
       guard !watches.isEmpty else { return }
       let watch = watches[index % watches.count].value
-      stack.onFds([lnd_fd_event(user: watch.user, events: events, reserved: 0)], 1)
+      stack.onFDs([FDEvent(token: watch.user, events: events)], 1)
     case 4: socket(&input)
     case 5:
       let room = Int(input.byte())
@@ -129,9 +123,9 @@ private final class Scene {
       let answer = input.chunk()
       guard let query = kernel.queries.min() else { return }
       kernel.queries.remove(query)
-      answer.withUnsafeBytes { stack.onOpDone(query, answer.isEmpty ? LND_ERR_SYSTEM : LND_OK, $0) }
+      answer.withByteView { stack.onAnswer(query, answer.isEmpty ? nil : $0) }
     case 8:
-      let port = lnd_port(1 + input.byte() % 2)
+      let port = PortID(1 + input.byte() % 2)
       stack.portDown(port)
       up(port)
     case 9:
@@ -144,15 +138,15 @@ private final class Scene {
 
   /// A frame with correct lengths and checksums in the places where one would have them: random
   /// bytes alone would never get beyond those checks.
-  private func deliver(_ bytes: [UInt8], to port: lnd_port, segment: UInt16 = 0) {
-    guard bytes.count >= 14, bytes.count <= Int(LND_FRAME_MAX) else { return }
-    var frame = lnd_frame()
+  private func deliver(_ bytes: [UInt8], to port: PortID, segment: UInt16 = 0) {
+    guard bytes.count >= 14, bytes.count <= Frame.maximumLength else { return }
+    var frame = Frame()
     frame.length = UInt32(bytes.count)
     // As a port of this machine would say.
-    frame.flags = UInt32(LND_FRAME_CSUM_VALID)
+    frame.flags = .checksumValid
     if segment > 0 {
-      frame.gso_type = UInt16(LND_GSO_UDP_L4)
-      frame.gso_size = segment
+      frame.gsoType = .udp
+      frame.gsoSize = segment
     }
     bytes.withUnsafeBufferPointer {
       frame.data = $0.baseAddress
@@ -200,9 +194,9 @@ private final class Scene {
       stack.forwards.unexpose(kind)
     } else {
       _ = try? stack.forwards.expose(
-        ForwardSpec(kind: kind, guest: Endpoint(SeedPackets.guest, port: 80)))
+        ForwardRule(kind: kind, guest: Endpoint(SeedPackets.guest, port: 80)))
     }
-    stack.endOfTurn()
+    stack.endOfIteration()
   }
 
   private func fireTimers() {

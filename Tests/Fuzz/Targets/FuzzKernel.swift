@@ -5,7 +5,6 @@
 
 import NetStack
 import Platform
-import PluginAPI
 import Wire
 
 #if canImport(Glibc)
@@ -29,7 +28,6 @@ final class FuzzKernel {
     var room = 1 << 16
   }
 
-  let table: UnsafeMutablePointer<lnd_host>
   var now: UInt64 = 1_000_000_000
   var sockets: [Int32: Socket] = [:]
   var watches: [UInt64: (fd: Int32, events: UInt32, user: UInt64)] = [:]
@@ -42,58 +40,36 @@ final class FuzzKernel {
   var lastSequence: UInt32 = 0
   var queries: Set<UInt64> = []
   private var lastNumber: UInt64 = 100
-  let dns: UnsafeMutablePointer<lnd_host_dns>
 
-  init() {
-    table = .allocate(capacity: 1)
-    dns = .allocate(capacity: 1)
-    dns.initialize(to: lnd_host_dns())
-    dns.pointee.size = UInt32(MemoryLayout<lnd_host_dns>.size)
-    dns.pointee.query = { context, _ in
-      let kernel = FuzzKernel.of(context)
-      let number = kernel.number()
-      kernel.queries.insert(number)
-      return number
-    }
-    dns.pointee.cancel = { FuzzKernel.of($0).queries.remove($1) }
-    var host = lnd_host()
-    host.size = UInt32(MemoryLayout<lnd_host>.size)
-    host.ctx = Unmanaged.passUnretained(self).toOpaque()
-    host.now_ns = { FuzzKernel.of($0).now }
-    host.fd_add = { context, fd, events, user in
-      let kernel = FuzzKernel.of(context)
-      expectFuzz(kernel.sockets[fd] != nil, "a socket that is watched is open")
-      let number = kernel.number()
-      kernel.watches[number] = (fd, events, user)
-      return number
-    }
-    host.fd_modify = { context, handle, events in
-      expectFuzz(FuzzKernel.of(context).watches[handle] != nil, "a watch that is changed is there")
-      FuzzKernel.of(context).watches[handle]?.events = events
-      return 0
-    }
-    host.fd_remove = { FuzzKernel.of($0).watches[$1] = nil }
-    host.timer_at = { context, deadline, _ in
-      let kernel = FuzzKernel.of(context)
-      let number = kernel.number()
-      kernel.timers[number] = deadline
-      return number
-    }
-    host.timer_cancel = { FuzzKernel.of($0).timers[$1] = nil }
-    host.send = { context, _, frames, count in
-      guard let frames else { return 0 }
-      return FuzzKernel.of(context).take(frames, Int(count))
-    }
-    host.get_extension = { context, name in
-      let isDNS = name.map { strcmp($0, LND_EXT_DNS) == 0 } ?? false
-      return isDNS ? UnsafeRawPointer(FuzzKernel.of(context).dns) : nil
-    }
-    table.initialize(to: host)
-  }
-
-  deinit {
-    table.deallocate()
-    dns.deallocate()
+  /// Good for as long as this object lives.
+  var table: StackHost {
+    StackHost(
+      context: Unmanaged.passUnretained(self).toOpaque(),
+      sendFrames: { context, _, frames, count in
+        FuzzKernel.of(context).take(frames.assumingMemoryBound(to: Frame.self), Int(count))
+      },
+      now: { FuzzKernel.of($0).now },
+      addFD: { context, fd, events, user in
+        let kernel = FuzzKernel.of(context)
+        expectFuzz(kernel.sockets[fd] != nil, "a socket that is watched is open")
+        let number = kernel.number()
+        kernel.watches[number] = (fd, events, user)
+        return number
+      },
+      modifyFD: { context, handle, events in
+        expectFuzz(
+          FuzzKernel.of(context).watches[handle] != nil, "a watch that is changed is there")
+        FuzzKernel.of(context).watches[handle]?.events = events
+        return 0
+      },
+      removeFD: { FuzzKernel.of($0).watches[$1] = nil },
+      setTimer: { context, deadline, _ in
+        let kernel = FuzzKernel.of(context)
+        let number = kernel.number()
+        kernel.timers[number] = deadline
+        return number
+      },
+      cancelTimer: { FuzzKernel.of($0).timers[$1] = nil })
   }
 
   static func of(_ context: UnsafeMutableRawPointer?) -> FuzzKernel {
@@ -117,7 +93,7 @@ final class FuzzKernel {
   }
 
   /// Frames on their way to the guest: they must be what the ABI says.
-  private func take(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> UInt32 {
+  private func take(_ frames: UnsafePointer<Frame>, _ count: Int) -> UInt32 {
     let taken = min(count, frameRoom)
     if frameRoom != .max { frameRoom -= taken }
     for index in 0..<taken {
@@ -142,14 +118,24 @@ final class FuzzKernel {
     return UInt32(taken)
   }
 
-  private static func flat(_ frame: lnd_frame) -> [UInt8] {
+  private static func flat(_ frame: Frame) -> [UInt8] {
     guard let data = frame.data else { return [] }
-    guard frame.flags & UInt32(LND_FRAME_SLICES) != 0 else {
+    guard frame.flags.contains(.slices) else {
       return Array(UnsafeBufferPointer(start: data, count: Int(frame.length)))
     }
-    let slices = UnsafeRawPointer(data).assumingMemoryBound(to: lnd_slice.self)
-    return (0..<Int(frame.capacity)).flatMap {
+    let slices = UnsafeRawPointer(data).assumingMemoryBound(to: FrameSlice.self)
+    return (0..<Int(frame.sliceCount)).flatMap {
       Array(UnsafeBufferPointer(start: slices[$0].data, count: Int(slices[$0].length)))
     }
   }
+}
+
+extension FuzzKernel: DNSResolver {
+  func query(_ message: ByteView, transport: QuestionTransport, deadline: UInt64) -> OperationID {
+    let number = number()
+    queries.insert(number)
+    return number
+  }
+
+  func cancel(_ operation: OperationID) { queries.remove(operation) }
 }

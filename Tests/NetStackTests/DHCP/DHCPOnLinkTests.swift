@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import PluginAPI
 import Testing
 import Wire
 
@@ -12,7 +11,7 @@ import Wire
   private static let squatter = MACAddress(0x52, 0x55, 0x55, 0, 0, 99)
 
   private final class Scene {
-    let simulation = Simulation(seed: 1, kind: LND_PORT_SWITCH)
+    let simulation = Simulation(seed: 1, kind: .switch)
     let dhcp: DHCPService
     var isAlone = false
 
@@ -295,7 +294,7 @@ import Wire
   @Test func `silence after a question asked ahead is no proof for a client: it is asked again`() {
     let scene = Scene()
     scene.dhcp.askAhead(port: Simulation.port)
-    scene.simulation.stack.endOfTurn()
+    scene.simulation.stack.endOfIteration()
     // The server of the link is made by its first message.
     let client = Client(1)
     scene.says(client, client.discover())
@@ -303,7 +302,7 @@ import Wire
     scene.simulation.wait(400_000_000)
     _ = scene.heard()
     scene.dhcp.askAhead(port: Simulation.port)
-    scene.simulation.stack.endOfTurn()
+    scene.simulation.stack.endOfIteration()
     let next = IPAddress(192, 168, 5, 22)
     #expect(scene.heard().asked == [next])
     scene.simulation.wait(1_000_000_000)
@@ -324,7 +323,7 @@ import Wire
     let next = IPAddress(192, 168, 5, 22)
     _ = scene.heard()
     scene.dhcp.askAhead(port: Simulation.port)
-    scene.simulation.stack.endOfTurn()
+    scene.simulation.stack.endOfIteration()
     #expect(scene.heard().asked == [next])
     scene.arp(next, Self.squatter)
     let given = scene.dhcp.reserve(port: Simulation.port, mac: Client(3).mac, name: "box")

@@ -2,13 +2,12 @@
 //
 // A stack with one guest over the fake host and the datagram kernel.
 
-import PluginAPI
 import Wire
 
 @testable import NetStack
 
 final class DatagramWorld {
-  static let port: lnd_port = 7
+  static let port: PortID = 7
   static let guest = IPAddress(192, 168, 5, 15)
   static let gateway = IPAddress(192, 168, 5, 2)
   static let server = Endpoint(IPAddress(10, 1, 2, 3), port: 7000)
@@ -18,7 +17,7 @@ final class DatagramWorld {
   let stack: Stack
 
   init(
-    mtu: UInt32 = 1500, offloads: UInt32 = 0, kind: UInt32 = LND_PORT_GUEST,
+    mtu: UInt32 = 1500, offloads: Offloads = [], kind: LinkKind = .guest,
     configure: (inout StackConfig) -> Void = { _ in }
   )
     throws
@@ -28,18 +27,10 @@ final class DatagramWorld {
       subnet: subnet, gateway: Self.gateway, dns: IPAddress(192, 168, 5, 3))
     config.maximumFlows = 64
     config.bufferLimit = 1 << 20
-    config.newFlowsPerTurn = .max
+    config.newFlowsPerIteration = .max
     configure(&config)
-    guard let stack = Stack(host: host.table, calls: kernel.calls, config: config, seed: 1) else {
-      preconditionFailure("the fake host is complete")
-    }
-    self.stack = stack
-    var info = lnd_port_info()
-    info.size = UInt32(MemoryLayout<lnd_port_info>.size)
-    info.kind = kind
-    info.port = Self.port
-    info.mtu = mtu
-    info.offloads = offloads
+    stack = Stack(host: host.table, calls: kernel.calls, config: config, seed: 1)
+    let info = LinkInfo(port: Self.port, kind: kind, mtu: mtu, offloads: offloads)
     precondition(stack.portUp(info))
   }
 
@@ -95,7 +86,7 @@ final class DatagramWorld {
   /// Hands frames to the stack in one batch.
   func send(_ frames: [UInt8]...) { send(batch: frames) }
 
-  /// A UDP super-frame, as a guest with UDP segmentation sends it.
+  /// A UDP GSO frame, as a guest with UDP segmentation sends it.
   func send(train frame: [UInt8], segment: UInt16) {
     send(batch: [frame], segment: segment)
   }
@@ -106,13 +97,13 @@ final class DatagramWorld {
     bytes.withUnsafeBufferPointer { buffer in
       var offset = 0
       let list = sizes.map { size in
-        var frame = lnd_frame()
+        var frame = Frame()
         frame.data = buffer.baseAddress.map { $0 + offset }
         frame.length = UInt32(size)
         if segment > 0 {
-          frame.gso_type = UInt16(LND_GSO_UDP_L4)
-          frame.gso_size = segment
-          frame.flags = LND_FRAME_NEEDS_CSUM
+          frame.gsoType = .udp
+          frame.gsoSize = segment
+          frame.flags = .needsChecksum
         }
         offset += size
         return frame
@@ -123,13 +114,13 @@ final class DatagramWorld {
 
   /// Reports sockets that have something as ready.
   func poll() {
-    let events = host.watches.values.compactMap { watch -> lnd_fd_event? in
+    let events = host.watches.values.compactMap { watch -> FDEvent? in
       guard let socket = kernel.sockets[watch.fd] else { return nil }
-      let ready =
-        (socket.incoming.isEmpty ? 0 : LND_FD_READ) | (socket.errors.isEmpty ? 0 : LND_FD_ERROR)
-      return ready == 0 ? nil : lnd_fd_event(user: watch.user, events: ready, reserved: 0)
+      var ready: FDEvents = socket.incoming.isEmpty ? [] : .read
+      if !socket.errors.isEmpty { ready.insert(.error) }
+      return ready.isEmpty ? nil : FDEvent(token: watch.user, events: ready)
     }
-    stack.onFds(events, UInt32(events.count))
+    stack.onFDs(events, UInt32(events.count))
   }
 
   /// Lets time pass, timers firing on the way.

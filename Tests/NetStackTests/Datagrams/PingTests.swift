@@ -3,7 +3,6 @@
 // Ping to the outside against scripted ping sockets (RFC 792, RFC 5508).
 
 import Glibc
-import PluginAPI
 import Testing
 import Wire
 

@@ -2,7 +2,6 @@
 //
 // Clients of UDP forwards against a scripted kernel.
 
-import PluginAPI
 import Testing
 import Wire
 
@@ -17,7 +16,7 @@ import Wire
     world.send(world.echo(1, 1, to: DatagramWorld.gateway))
     world.host.frames = []
     try world.stack.forwards.expose(
-      ForwardSpec(kind: .udp(Endpoint(.anyV4, port: 5353)), guest: guest))
+      ForwardRule(kind: .udp(Endpoint(.anyV4, port: 5353)), guest: guest))
     return (world, try #require(world.kernel.open.first))
   }
 
@@ -44,7 +43,7 @@ import Wire
     world.send(world.echo(1, 1, to: DatagramWorld.gateway))
     world.host.frames = []
     try world.stack.forwards.expose(
-      ForwardSpec(
+      ForwardRule(
         kind: .udp(Endpoint(.anyV4, port: 5454)), guest: guest, showsClients: forward))
     let fd = try #require(world.kernel.open.first)
     let clients = (1...2).map { Endpoint(IPAddress(10, 7, 7, UInt8($0)), port: 1234) }
@@ -92,7 +91,7 @@ import Wire
     // The first one speaks again: the second is the one that was silent longest.
     speak([0, capacity])
     #expect(world.stack.forwards.all.first?.connections == capacity)
-    let table = try #require(world.stack.forwards.datagrams)
+    let table = try #require(world.stack.forwards.registry.datagrams)
     func isThere(_ number: Int) -> Bool {
       table.indices { $0.client == client(number) }.count == 1
     }

@@ -3,7 +3,6 @@
 // UDP translation against a scripted kernel: RFC 4787's requirements one by one.
 
 import Glibc
-import PluginAPI
 import Testing
 import Wire
 
@@ -124,7 +123,7 @@ import Wire
   }
 
   @Test func `datagrams that are alike go to the guest as one super-frame`() throws {
-    let world = try DatagramWorld(offloads: LND_OFFLOAD_CSUM | LND_OFFLOAD_UDP_SEGMENT)
+    let world = try DatagramWorld(offloads: [.checksum, .udp])
     world.send(world.udp(from: 4000, to: server, [1]), world.udp(from: 4000, to: other, [1]))
     let fd = try #require(world.kernel.open.first)
     // 100 100 60 | 100 100 | another's | 100 | with a traffic class | 20 20, which are too small
@@ -154,7 +153,7 @@ import Wire
   }
 
   @Test func `super-frames of the host's and single datagrams keep their order`() throws {
-    let world = try DatagramWorld(offloads: LND_OFFLOAD_CSUM | LND_OFFLOAD_UDP_SEGMENT)
+    let world = try DatagramWorld(offloads: [.checksum, .udp])
     world.send(world.udp(from: 4000, to: server, [1]))
     let fd = try #require(world.kernel.open.first)
     let bytes = (0..<250).map { UInt8($0) }

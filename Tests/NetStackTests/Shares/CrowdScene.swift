@@ -2,7 +2,6 @@
 //
 // A stack with many guests: each on a port of its own, or all on one switch.
 
-import PluginAPI
 import Wire
 
 @testable import NetStack
@@ -13,7 +12,7 @@ final class CrowdScene {
   static let gateway = IPAddress(192, 168, 5, 2)
   static let dns = IPAddress(192, 168, 5, 3)
   static let server = Endpoint(IPAddress(10, 1, 2, 3), port: 80)
-  private static let switchPort: lnd_port = 99
+  private static let switchPort: PortID = 99
 
   let host = FakeHost()
   let kernel = FakeKernel()
@@ -32,36 +31,29 @@ final class CrowdScene {
     var config = StackConfig(subnet: subnet, gateway: Self.gateway, dns: Self.dns)
     config.maximumFlows = 4096
     config.bufferLimit = 16 << 20
-    config.newFlowsPerTurn = .max
+    config.newFlowsPerIteration = .max
     configure(&config)
-    guard
-      let stack = Stack(
-        host: host.table, calls: datagrams ? self.datagrams.calls : kernel.calls, config: config,
-        seed: 1)
-    else { preconditionFailure("the fake host is complete") }
-    self.stack = stack
+    stack = Stack(
+      host: host.table, calls: datagrams ? self.datagrams.calls : kernel.calls, config: config,
+      seed: 1)
     self.isSwitched = isSwitched
-    stack.dns.resolver = DNSResolver(host.table)
+    stack.dns.resolver = host
     if isSwitched {
-      up(Self.switchPort, LND_PORT_SWITCH)
+      up(Self.switchPort, .switch)
     } else {
-      for guest in 1...guests { up(lnd_port(guest), LND_PORT_GUEST) }
+      for guest in 1...guests { up(PortID(guest), .guest) }
     }
   }
 
-  func up(_ port: lnd_port, _ kind: UInt32) {
-    var info = lnd_port_info()
-    info.size = UInt32(MemoryLayout<lnd_port_info>.size)
-    info.kind = kind
-    info.port = port
-    info.mtu = 1500
+  func up(_ port: PortID, _ kind: LinkKind) {
+    let info = LinkInfo(port: port, kind: kind, mtu: 1500)
     precondition(stack.portUp(info))
   }
 
   func mac(_ guest: Int) -> MACAddress { MACAddress(0x5255_5500_0000 + UInt64(guest)) }
 
   func share(_ guest: Int) -> Share {
-    let link = stack.link(of: isSwitched ? Self.switchPort : lnd_port(guest))
+    let link = stack.link(of: isSwitched ? Self.switchPort : PortID(guest))
     return stack.core.shares.pointer(stack.core.shares.of(link, mac(guest))).pointee
   }
 
@@ -169,14 +161,14 @@ final class CrowdScene {
     bytes.withUnsafeBufferPointer { buffer in
       var offset = 0
       let list = frames.map { bytes in
-        var frame = lnd_frame()
+        var frame = Frame()
         frame.data = buffer.baseAddress.map { $0 + offset }
         frame.length = UInt32(bytes.count)
         offset += bytes.count
         return frame
       }
       stack.rx(
-        isSwitched ? Self.switchPort : lnd_port(guest), list, UInt32(truncatingIfNeeded: list.count)
+        isSwitched ? Self.switchPort : PortID(guest), list, UInt32(truncatingIfNeeded: list.count)
       )
     }
   }
@@ -197,7 +189,7 @@ final class CrowdScene {
     let questions = host.questions
     host.questions = []
     for question in questions {
-      question.message.withUnsafeBytes { stack.onOpDone(question.op, LND_OK, $0) }
+      question.message.withByteView { stack.onAnswer(question.op, $0) }
     }
   }
 }

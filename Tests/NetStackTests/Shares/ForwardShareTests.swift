@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import PluginAPI
 import Testing
 import Wire
 
@@ -27,7 +26,7 @@ struct ForwardShareTests {
   private func expose(_ scene: CrowdScene, _ port: UInt16) throws -> UInt64 {
     let before = Set(scene.host.watches.keys)
     try scene.stack.forwards.expose(
-      ForwardSpec(
+      ForwardRule(
         kind: .tcp(Endpoint(IPAddress(127, 0, 0, 1), port: port)),
         guest: Endpoint(scene.address(1), port: 80)))
     return try #require(scene.host.watches.keys.first { !before.contains($0) })
@@ -36,10 +35,10 @@ struct ForwardShareTests {
   /// Tells of clients until nobody listens to that, as epoll would.
   private func clients(_ scene: CrowdScene, _ watch: UInt64) {
     for _ in 0..<100 {
-      guard let state = scene.host.watches[watch], state.events != 0 else { return }
+      guard let state = scene.host.watches[watch], !state.events.isEmpty else { return }
       let before = scene.kernel.waiting.count
-      var event = lnd_fd_event(user: state.user, events: UInt32(LND_FD_READ), reserved: 0)
-      scene.stack.onFds(&event, 1)
+      var event = FDEvent(token: state.user, events: .read)
+      scene.stack.onFDs(&event, 1)
       if scene.kernel.waiting.count == before || before == 1 { return }
     }
   }
@@ -68,7 +67,7 @@ struct ForwardShareTests {
     // Four fifths of what is not kept for other forwards; the clients beyond wait where they are.
     #expect(scene.stack.forwards.all.map(\.connections) == [58, 0])
     #expect(scene.kernel.waiting.count == 1942)
-    #expect(scene.host.watches[one]?.events == 0)
+    #expect(scene.host.watches[one]?.events == [])
     #expect(scene.stack.forwards.turnedAway == 0)
     // It says once what can be done.
     let words = scene.host.log.filter { $0.contains("new clients wait") }
@@ -85,9 +84,9 @@ struct ForwardShareTests {
     #expect(scene.stack.tcp.counters.evicted == 0)
     // Once connections end the clients that waited have theirs.
     scene.stack.portDown(1)
-    scene.up(1, LND_PORT_GUEST)
+    scene.up(1, .guest)
     passTime(scene, 200_000_000)
-    #expect(scene.host.watches[one]?.events == UInt32(LND_FD_READ))
+    #expect(scene.host.watches[one]?.events == .read)
     #expect(scene.stack.forwards.sockets == 0)
     clients(scene, one)
     #expect(scene.stack.forwards.all[0].connections > 50)
@@ -129,7 +128,7 @@ struct ForwardShareTests {
     let scene = scene()
     for port in UInt16(1)...24 { _ = try expose(scene, port) }
     let error = #expect(throws: ForwardFailure.self) { try expose(scene, 25) }
-    #expect(error?.status == LND_ERR_LIMIT && error?.text.contains("ulimit") == true)
+    #expect(error?.reason == .limit && error?.text.contains("ulimit") == true)
     // One that goes makes room.
     scene.stack.forwards.unexpose(.tcp(Endpoint(IPAddress(127, 0, 0, 1), port: 7)))
     _ = try expose(scene, 25)
@@ -144,7 +143,7 @@ struct ForwardShareTests {
     arrive(scene, 3)
     scene.kernel.acceptError = EMFILE
     clients(scene, watch)
-    #expect(scene.kernel.acceptCalls == 1 && scene.host.watches[watch]?.events == 0)
+    #expect(scene.kernel.acceptCalls == 1 && scene.host.watches[watch]?.events == [])
     for _ in 0..<3 {
       passTime(scene, 110_000_000)
       clients(scene, watch)
@@ -172,7 +171,7 @@ struct ForwardShareTests {
       }
     }
     #expect(scene.stack.forwards.sockets == 58)
-    #expect(failure?.status == LND_ERR_LIMIT && failure?.text.contains("ulimit") == true)
+    #expect(failure?.reason == .limit && failure?.text.contains("ulimit") == true)
     scene.stack.portDown(1)
     scene.stack.portDown(2)
     #expect(scene.stack.forwards.sockets == 0)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import PluginAPI
 import Testing
 
 @testable import NetStack
@@ -9,7 +8,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1)))
 struct NewFlowsTests {
   private func scene(_ guests: Int = 2, datagrams: Bool = false) -> CrowdScene {
-    CrowdScene(guests: guests, datagrams: datagrams) { $0.newFlowsPerTurn = 16 }
+    CrowdScene(guests: guests, datagrams: datagrams) { $0.newFlowsPerIteration = 16 }
   }
 
   @Test func `of a burst of SYNs a few begin at once, a few in each turn, and all in the end`() {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import PluginAPI
 import Testing
 import Wire
 
@@ -59,7 +58,7 @@ struct ShareTests {
     #expect(scene.share(ShareTable.capacity + 1).flows == 5)
     // Nothing is left of them.
     scene.stack.tcp.forEachFlow { scene.stack.tcp.resetGuest($0) }
-    scene.stack.endOfTurn()
+    scene.stack.endOfIteration()
     scene.send(5000, scene.syn(5000, port: 5000))
     #expect(scene.share(5000).flows == 1)
   }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import PluginAPI
 import Testing
 import Wire
 
@@ -101,12 +100,12 @@ struct TCPShareTests {
     scene.accept(1)
     for socket in scene.kernel.sockets.values { socket.incoming = pattern(1 << 20, seed: 1) }
     for _ in 0..<10 {
-      let events = scene.host.watches.values.compactMap { watch -> lnd_fd_event? in
+      let events = scene.host.watches.values.compactMap { watch -> FDEvent? in
         let ready = scene.kernel.events(watch.fd, interest: watch.events)
-        return ready == 0 ? nil : lnd_fd_event(user: watch.user, events: ready, reserved: 0)
+        return ready.isEmpty ? nil : FDEvent(token: watch.user, events: ready)
       }
       guard !events.isEmpty else { break }
-      scene.stack.onFds(events, UInt32(events.count))
+      scene.stack.onFDs(events, UInt32(events.count))
     }
     let chunks = Int(scene.share(1).chunks)
     #expect(chunks == scene.stack.chunks.used && chunks * 2 <= scene.stack.chunks.capacity + 1)
@@ -179,7 +178,7 @@ struct TCPShareTests {
     // No more system calls than a turn has time for.
     #expect(scene.kernel.openCount == 2000 - 256)
     // None of them is found any more, not even by a guest that gets the place.
-    scene.up(1, LND_PORT_GUEST)
+    scene.up(1, .guest)
     scene.host.frames = []
     scene.send(1, scene.syn(1, port: 1999))
     scene.accept(1)

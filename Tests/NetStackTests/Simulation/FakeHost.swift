@@ -1,28 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The host's side of the ABI for tests: a clock that stands still, frames in an array, watches
-// and timers as tables. Frames are handed out as a guest would see them: super-frames
+// A host for tests: a clock that stands still, frames in an array, watches
+// and timers as tables. Frames are handed out as a guest would see them: GSO frames
 // cut into segments, checksums completed.
 
-import PluginAPI
 import Wire
 
 @testable import NetStack
 
-/// A scripted `lnd_host`.
+/// A scripted host.
 final class FakeHost {
-  let table: UnsafeMutablePointer<lnd_host>
   var now: UInt64 = 1_000_000_000
   /// Frames the stack sent, whole, oldest first.
   var frames: [[UInt8]] = []
-  /// Super-frames and frames as they came, for tests of batching.
+  /// GSO frames and frames as they came, for tests of batching.
   var sendCalls = 0
   var rawFrames = 0
   /// So many frames are taken by the next `send`; nil for all.
   var sendRoom: Int?
   /// Destinations whose port behind the switch is full.
   var fullStations: Set<MACAddress> = []
-  var watches: [UInt64: (fd: Int32, events: UInt32, user: UInt64)] = [:]
+  var watches: [UInt64: (fd: Int32, events: FDEvents, user: UInt64)] = [:]
   var refusesWatches = false
   /// Calls that changed what is watched.
   var watchCalls = 0
@@ -31,76 +29,47 @@ final class FakeHost {
   var timers: [UInt64: UInt64] = [:]
   var log: [String] = []
   /// What the network's DNS was asked, and until when.
-  var questions: [(op: lnd_op, message: [UInt8], deadline: UInt64)] = []
-  var cancelled: [lnd_op] = []
+  var questions: [(op: OperationID, message: [UInt8], deadline: UInt64)] = []
+  var cancelled: [OperationID] = []
   private var nextHandle: UInt64 = 1
 
-  // Reason for unsafe: a constant for all tests.
-  nonisolated(unsafe) private static let dns: UnsafeMutablePointer<lnd_host_dns> = {
-    let table = UnsafeMutablePointer<lnd_host_dns>.allocate(capacity: 1)
-    table.initialize(
-      to: lnd_host_dns(
-        size: UInt32(MemoryLayout<lnd_host_dns>.size), reserved: 0,
-        query: { ctx, query in
-          guard let query = query?.pointee, let message = query.message else { return 0 }
-          let host = FakeHost.of(ctx)
-          let op = host.handle()
-          host.questions.append(
-            (
-              op, Array(UnsafeBufferPointer(start: message, count: Int(query.length))),
-              query.deadline_ns
-            ))
-          return op
-        },
-        cancel: { FakeHost.of($0).cancelled.append($1) }))
-    return table
-  }()
-
-  init() {
-    table = .allocate(capacity: 1)
-    var host = lnd_host()
-    host.size = UInt32(MemoryLayout<lnd_host>.size)
-    host.ctx = Unmanaged.passUnretained(self).toOpaque()
-    host.log = { ctx, _, text, length in
-      let bytes = UnsafeRawBufferPointer(start: text, count: Int(length))
-      FakeHost.of(ctx).log.append(String(decoding: bytes, as: UTF8.self))
-    }
-    host.now_ns = { FakeHost.of($0).now }
-    host.fd_add = { ctx, fd, events, user in
-      let host = FakeHost.of(ctx)
-      host.watchCalls += 1
-      guard !host.refusesWatches else { return 0 }
-      let handle = host.handle()
-      host.watches[handle] = (fd, events, user)
-      return handle
-    }
-    host.fd_modify = { ctx, handle, events in
-      FakeHost.of(ctx).watchCalls += 1
-      FakeHost.of(ctx).watches[handle]?.events = events
-      return 0
-    }
-    host.fd_remove = {
-      FakeHost.of($0).watchCalls += 1
-      FakeHost.of($0).watches[$1] = nil
-    }
-    host.timer_at = { ctx, deadline, _ in
-      let host = FakeHost.of(ctx)
-      let handle = host.handle()
-      host.timers[handle] = deadline
-      return handle
-    }
-    host.timer_cancel = { FakeHost.of($0).timers[$1] = nil }
-    host.send = { ctx, _, frames, count in
-      guard let frames else { return 0 }
-      return FakeHost.of(ctx).take(frames, Int(count))
-    }
-    host.get_extension = { _, id in
-      id.map { String(cString: $0) } == LND_EXT_DNS ? UnsafeRawPointer(FakeHost.dns) : nil
-    }
-    table.initialize(to: host)
+  /// Good for as long as this object lives.
+  var table: StackHost {
+    StackHost(
+      context: Unmanaged.passUnretained(self).toOpaque(),
+      sendFrames: { context, _, frames, count in
+        FakeHost.of(context).take(frames.assumingMemoryBound(to: Frame.self), Int(count))
+      },
+      now: { FakeHost.of($0).now },
+      addFD: { context, fd, events, user in
+        let host = FakeHost.of(context)
+        host.watchCalls += 1
+        guard !host.refusesWatches else { return 0 }
+        let handle = host.handle()
+        host.watches[handle] = (fd, FDEvents(rawValue: UInt8(events)), user)
+        return handle
+      },
+      modifyFD: { context, handle, events in
+        FakeHost.of(context).watchCalls += 1
+        FakeHost.of(context).watches[handle]?.events = FDEvents(rawValue: UInt8(events))
+        return 0
+      },
+      removeFD: {
+        FakeHost.of($0).watchCalls += 1
+        FakeHost.of($0).watches[$1] = nil
+      },
+      setTimer: { context, deadline, _ in
+        let host = FakeHost.of(context)
+        let handle = host.handle()
+        host.timers[handle] = deadline
+        return handle
+      },
+      cancelTimer: { FakeHost.of($0).timers[$1] = nil },
+      writeLog: { context, _, text, length in
+        let bytes = UnsafeRawBufferPointer(start: text, count: Int(length))
+        FakeHost.of(context).log.append(String(decoding: bytes, as: UTF8.self))
+      })
   }
-
-  deinit { table.deallocate() }
 
   private static func of(_ context: UnsafeMutableRawPointer?) -> FakeHost {
     guard let context else { preconditionFailure("a host function was called without its context") }
@@ -112,7 +81,7 @@ final class FakeHost {
     return nextHandle
   }
 
-  private func take(_ list: UnsafePointer<lnd_frame>, _ count: Int) -> UInt32 {
+  private func take(_ list: UnsafePointer<Frame>, _ count: Int) -> UInt32 {
     sendCalls += 1
     onSend()
     var taken = 0
@@ -133,13 +102,13 @@ final class FakeHost {
     return UInt32(taken)
   }
 
-  /// What a guest receives: one super-frame becomes many.
-  static func segments(of frame: lnd_frame) -> [[UInt8]] {
+  /// What a guest receives: one GSO frame becomes many.
+  static func segments(of frame: Frame) -> [[UInt8]] {
     var bytes: [UInt8] = []
     guard let data = frame.data else { return [] }
-    if frame.flags & UInt32(LND_FRAME_SLICES) != 0 {
-      let slices = UnsafeRawPointer(data).assumingMemoryBound(to: lnd_slice.self)
-      for index in 0..<Int(frame.capacity) {
+    if frame.flags.contains(.slices) {
+      let slices = UnsafeRawPointer(data).assumingMemoryBound(to: FrameSlice.self)
+      for index in 0..<Int(frame.sliceCount) {
         bytes += Array(
           UnsafeBufferPointer(start: slices[index].data, count: Int(slices[index].length)))
       }
@@ -147,16 +116,16 @@ final class FakeHost {
       bytes = Array(UnsafeBufferPointer(start: frame.data, count: Int(frame.length)))
     }
     precondition(bytes.count == Int(frame.length), "slices and length disagree")
-    guard frame.gso_type != 0 else {
-      if frame.flags & UInt32(LND_FRAME_NEEDS_CSUM) != 0 { complete(&bytes, frame) }
+    guard frame.gsoType != .none else {
+      if frame.flags.contains(.needsChecksum) { complete(&bytes, frame) }
       return [bytes]
     }
-    let header = Int(frame.hdr_len)
-    precondition(frame.gso_size > 0 && header < bytes.count)
+    let header = Int(frame.headerLength)
+    precondition(frame.gsoSize > 0 && header < bytes.count)
     var out: [[UInt8]] = []
     var at = header
     while at < bytes.count {
-      let end = min(bytes.count, at + Int(frame.gso_size))
+      let end = min(bytes.count, at + Int(frame.gsoSize))
       var segment = Array(bytes[..<header]) + bytes[at..<end]
       let ip = 14
       let total = UInt16(segment.count - ip)
@@ -167,8 +136,8 @@ final class FakeHost {
       let sum = segment.withByteView { Checksum.of($0.slice(at: ip, count: 20)) }
       segment[ip + 10] = UInt8(sum >> 8)
       segment[ip + 11] = UInt8(sum & 0xff)
-      let tcp = Int(frame.csum_start)
-      guard UInt32(frame.gso_type) != LND_GSO_UDP_L4 else {
+      let tcp = Int(frame.checksumStart)
+      guard frame.gsoType != .udp else {
         finishUDP(&segment, at: tcp, ip: ip, frame)
         out.append(segment)
         at = end
@@ -193,9 +162,9 @@ final class FakeHost {
     return out
   }
 
-  /// The length of one datagram of a super-frame, and its checksum.
+  /// The length of one datagram of a GSO frame, and its checksum.
   private static func finishUDP(
-    _ segment: inout [UInt8], at udp: Int, ip: Int, _ frame: lnd_frame
+    _ segment: inout [UInt8], at udp: Int, ip: Int, _ frame: Frame
   ) {
     let length = segment.count - udp
     segment[udp + 4] = UInt8(length >> 8)
@@ -211,11 +180,21 @@ final class FakeHost {
     complete(&segment, frame)
   }
 
-  private static func complete(_ bytes: inout [UInt8], _ frame: lnd_frame) {
-    let start = Int(frame.csum_start)
-    let field = start + Int(frame.csum_offset)
+  private static func complete(_ bytes: inout [UInt8], _ frame: Frame) {
+    let start = Int(frame.checksumStart)
+    let field = start + Int(frame.checksumOffset)
     let sum = bytes.withByteView { Checksum.of($0.dropFirst(start)) }
     bytes[field] = UInt8(sum >> 8)
     bytes[field + 1] = UInt8(sum & 0xff)
   }
+}
+
+extension FakeHost: DNSResolver {
+  func query(_ message: ByteView, transport: QuestionTransport, deadline: UInt64) -> OperationID {
+    let op = handle()
+    questions.append((op, message.bytes, deadline))
+    return op
+  }
+
+  func cancel(_ operation: OperationID) { cancelled.append(operation) }
 }

@@ -3,7 +3,6 @@
 // Sockets for tests: what the stack sends is kept, what it shall read is put in, and readiness is
 // computed as epoll would.
 
-import PluginAPI
 import Wire
 
 @testable import NetStack
@@ -83,20 +82,20 @@ final class FakeKernel {
     return (nextFD, socket)
   }
 
-  /// LND_FD_* as epoll would report them.
-  func events(_ fd: Int32, interest: UInt32) -> UInt32 {
-    guard let socket = sockets[fd], !socket.isClosed else { return 0 }
-    var ready: UInt32 = 0
+  /// What epoll would report.
+  func events(_ fd: Int32, interest: FDEvents) -> FDEvents {
+    guard let socket = sockets[fd], !socket.isClosed else { return [] }
+    var ready: FDEvents = []
     if !socket.connectDone {
-      if socket.target != nil, socket.connectLater { return 0 }
+      if socket.target != nil, socket.connectLater { return [] }
     }
     let isOver = socket.isIncomingOver || socket.isDead
-    if socket.unread > 0 || isOver { ready |= UInt32(LND_FD_READ) }
-    if socket.sendRoom > 0 || socket.isDead { ready |= UInt32(LND_FD_WRITE) }
-    ready &= interest
-    if isOver, interest & UInt32(LND_FD_READ) != 0 { ready |= UInt32(LND_FD_HANGUP) }
+    if socket.unread > 0 || isOver { ready.insert(.read) }
+    if socket.sendRoom > 0 || socket.isDead { ready.insert(.write) }
+    ready.formIntersection(interest)
+    if isOver, interest.contains(.read) { ready.insert(.hangup) }
     if socket.isDead || (socket.isIncomingOver && socket.isShut) {
-      ready |= UInt32(LND_FD_ERROR)
+      ready.insert(.error)
     }
     return ready
   }

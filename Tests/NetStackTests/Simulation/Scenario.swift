@@ -7,7 +7,6 @@
 // of it, unless somebody reset the connection or gave up; memory stays below the bound; and when
 // it is over, nothing is left.
 
-import PluginAPI
 import Wire
 
 @testable import NetStack
@@ -200,7 +199,7 @@ final class Scenario {
       _ = simulation.stack.tcp.openTowardGuest(
         socket: accepted.fd, link: simulation.stack.link(of: Simulation.port),
         guest: simulation.guests[0].local, source: simulation.guests[0].remote, owner: 0)
-      simulation.stack.endOfTurn()
+      simulation.stack.endOfIteration()
     } else {
       simulation.kernel.configure = { $0.sendRoom = 0 }
       simulation.guests[0].connect(now: simulation.host.now)

@@ -3,7 +3,6 @@
 // A guest without a TCP of its own: a test says which segment it sends, byte by byte, and
 // sees what comes back. For what a well-behaved guest never sends.
 
-import PluginAPI
 import Wire
 
 @testable import NetStack
@@ -56,13 +55,13 @@ final class ScriptedGuest {
   /// Lets the stack see what its sockets have, once.
   func poll() {
     let watches = simulation.host.watches.values.sorted { $0.user < $1.user }
-    var events: [lnd_fd_event] = []
+    var events: [FDEvent] = []
     for watch in watches {
       let ready = simulation.kernel.events(watch.fd, interest: watch.events)
-      if ready != 0 { events.append(lnd_fd_event(user: watch.user, events: ready, reserved: 0)) }
+      if !ready.isEmpty { events.append(FDEvent(token: watch.user, events: ready)) }
     }
     events.withUnsafeBufferPointer {
-      if let base = $0.baseAddress { simulation.stack.onFds(base, UInt32($0.count)) }
+      if let base = $0.baseAddress { simulation.stack.onFDs(base, UInt32($0.count)) }
     }
   }
 

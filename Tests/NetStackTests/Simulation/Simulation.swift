@@ -3,7 +3,6 @@
 // A stack, one guest's link that loses, repeats and reorders frames, fake sockets, and a clock
 // that jumps from event to event. Everything follows from the seed.
 
-import PluginAPI
 import Wire
 
 @testable import NetStack
@@ -27,7 +26,7 @@ struct LinkWeather {
 }
 
 final class Simulation {
-  static let port: lnd_port = 7
+  static let port: PortID = 7
   static let guestAddress = IPAddress(192, 168, 5, 15)
   static let gateway = IPAddress(192, 168, 5, 2)
   static let server = Endpoint(IPAddress(10, 1, 2, 3), port: 80)
@@ -57,7 +56,7 @@ final class Simulation {
 
   init(
     seed: UInt64, weather: LinkWeather = .fair, mtu: UInt32 = 1500,
-    kind: UInt32 = LND_PORT_GUEST,
+    kind: LinkKind = .guest,
     configure: (inout StackConfig) -> Void = { _ in }
   ) {
     self.weather = weather
@@ -68,16 +67,10 @@ final class Simulation {
     config.maximumFlows = 4096
     config.bufferLimit = 32 << 20
     // The clock stands still while a test opens its flows.
-    config.newFlowsPerTurn = .max
+    config.newFlowsPerIteration = .max
     configure(&config)
-    guard let stack = Stack(host: host.table, calls: kernel.calls, config: config, seed: seed)
-    else { preconditionFailure("the fake host is complete") }
-    self.stack = stack
-    var info = lnd_port_info()
-    info.size = UInt32(MemoryLayout<lnd_port_info>.size)
-    info.kind = kind
-    info.port = Self.port
-    info.mtu = mtu
+    stack = Stack(host: host.table, calls: kernel.calls, config: config, seed: seed)
+    let info = LinkInfo(port: Self.port, kind: kind, mtu: mtu)
     precondition(stack.portUp(info))
   }
 
@@ -122,7 +115,7 @@ final class Simulation {
       return buffer
     }
     let list = zip(frames, buffers).map { frame, buffer in
-      var item = lnd_frame()
+      var item = Frame()
       item.data = UnsafePointer(buffer)
       item.length = UInt32(frame.count)
       return item
@@ -164,17 +157,17 @@ final class Simulation {
         isQuiet = false
         for index in guests.indices { guests[index].input(frame, now: host.now) }
       }
-      var events: [lnd_fd_event] = []
+      var events: [FDEvent] = []
       for handle in host.watches.count > 1 ? host.watches.keys.sorted() : Array(host.watches.keys) {
         guard let watch = host.watches[handle] else { continue }
         let ready = kernel.events(watch.fd, interest: watch.events)
-        if ready != 0 { events.append(lnd_fd_event(user: watch.user, events: ready, reserved: 0)) }
+        if !ready.isEmpty { events.append(FDEvent(token: watch.user, events: ready)) }
       }
       if !events.isEmpty {
         isQuiet = false
         events.withUnsafeBufferPointer {
           guard let base = $0.baseAddress else { return }
-          stack.onFds(base, UInt32($0.count))
+          stack.onFDs(base, UInt32($0.count))
         }
       }
       for handle in host.timers.count > 1 ? host.timers.keys.sorted() : Array(host.timers.keys) {

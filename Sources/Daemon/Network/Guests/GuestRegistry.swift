@@ -38,6 +38,8 @@ final class GuestRegistry {
   var unixgramGuests: [GuestReport] { unixgram.values.sorted { $0.id < $1.id } }
   var names: [String] { links.values.map(\.name) + unixgram.values.map(\.name) }
   var reports: [GuestReport] { all.map(\.report) + unixgramGuests }
+  /// Bytes of IP packet, of those that told it.
+  var mtus: [UInt64: Int] { links.mapValues(\.mtu).filter { $0.value > 0 } }
   var isFull: Bool { links.count >= Self.maximum }
 
   // MARK: Links

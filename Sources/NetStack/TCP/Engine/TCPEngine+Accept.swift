@@ -3,14 +3,13 @@
 // Towards the guest: a client of a forward was accepted, and a connection is opened to the guest
 // for it (RFC 9293 §3.10.1, §3.10.7.3).
 
-import PluginAPI
 import Wire
 
 extension TCPEngine {
   /// Leads a connected stream socket of the host (an accepted client of a forward) to a port of
   /// a guest: opens a connection towards the guest and carries the bytes both ways. The engine
   /// owns `socket` from here on, whatever comes of it: a guest that refuses, or never answers,
-  /// resets it. Followed by `Stack.endOfTurn` when called outside of an entry point.
+  /// resets it. Followed by `Stack.endOfIteration` when called outside of an entry point.
   /// - Parameters:
   ///   - source: whom the guest sees as its peer. Port 0, or one that is taken: the engine picks.
   ///   - owner: given to `ForwardEngine.flowClosed` when the flow is over; 0 for nobody.
@@ -61,7 +60,7 @@ extension TCPEngine {
     if segment.flags.contains(.rst) {
       if hasAck {
         counters.refused &+= 1
-        stack.forwards.flowFailed(flow.pointee.owner, .refused)
+        forwards.flowFailed(flow.pointee.owner, .refused)
         abandon(flow)
       }
       return
@@ -73,17 +72,17 @@ extension TCPEngine {
     takeSynOptions(flow, segment)
     flow.pointee.sender.attempts = 0
     flow.pointee.sender.deadline = 0
-    stack.forwards.flowOpened(flow.pointee.owner)
+    forwards.flowOpened(flow.pointee.owner)
     if hasAck {
       flow.pointee.sender.unacknowledged = segment.acknowledgement
       flow.pointee.state = .established
-      setInterest(flow, UInt8(LND_FD_READ))
+      setInterest(flow, .read)
       touch(flow, [.ackDue, .outputDue])
     } else {
       // Both sides opened at once (RFC 9293 §3.5, figure 8).
       flow.pointee.state = .synReceived
       sendSyn(flow)
-      setInterest(flow, UInt8(LND_FD_READ))
+      setInterest(flow, .read)
       touch(flow, [])
     }
   }

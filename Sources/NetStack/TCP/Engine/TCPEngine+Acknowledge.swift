@@ -3,7 +3,6 @@
 // What a segment acknowledges (RFC 9293 §3.10.7.4, fifth): the sender takes it, and here is what follows
 // for the bytes that are kept, the socket and the connection's state.
 
-import PluginAPI
 import Wire
 
 extension TCPEngine {

@@ -10,8 +10,6 @@
 // The socket is closed as soon as both its directions are over, even while the guest still has
 // bytes to acknowledge. An RST that finds the link full waits for it, as data does.
 
-import PluginAPI
-
 #if canImport(Glibc)
   import Glibc
 #else
@@ -87,7 +85,7 @@ extension TCPEngine {
     counters.resetByHost &+= 1
     flow.pointee.flags.insert(.hostFailed)
     dropReceived(flow)
-    setInterest(flow, UInt8(LND_FD_READ))
+    setInterest(flow, .read)
     if flow.pointee.flags.contains(.hostFinished) {
       resetAfterData(flow)
     } else {
@@ -122,7 +120,7 @@ extension TCPEngine {
     dropReceived(flow)
     if flow.pointee.sender.table != 0 {
       // Frames that are collected but not sent point into the chunks.
-      transmitter.flush()
+      flush()
       store.releaseAll(&flow.pointee.sender.table)
     }
     giveScoreboard(flow)
@@ -140,7 +138,7 @@ extension TCPEngine {
       !flow.pointee.flags.contains(.isWaiting)
     else { return }
     sendReset(flow, at: flow.pointee.sender.maximum, waits: true)
-    transmitter.flush()
+    flush()
     // The link did not take it, or something before it: once more when it does.
     guard !flow.pointee.flags.contains(.isWaiting) else { return }
     close(flow)
@@ -162,7 +160,7 @@ extension TCPEngine {
     close(flow)
   }
 
-  /// Forgets the flow. Its slot is given back at the end of the turn.
+  /// Forgets the flow. Its slot is given back at the end of the iteration.
   func close(_ flow: FlowPointer) {
     guard flow.pointee.state != .closed else { return }
     if flow.pointee.state == .timeWait { timeWaitCount &-= 1 }
@@ -174,7 +172,7 @@ extension TCPEngine {
     flow.pointee.timer = 0
     // Frames that are collected but not sent point into the chunks.
     if flow.pointee.sender.table != 0 {
-      transmitter.flush()
+      flush()
       store.releaseAll(&flow.pointee.sender.table)
     }
     store.releaseAll(&flow.pointee.receiver.table)
@@ -189,18 +187,18 @@ extension TCPEngine {
   /// Tells the forward that the connection came by that it is over.
   func endOwnership(_ flow: FlowPointer) {
     guard flow.pointee.owner != 0 else { return }
-    if flow.pointee.fd >= 0 { stack.forwards.socketClosed(flow.pointee.owner) }
-    stack.forwards.flowClosed(flow.pointee.owner)
+    if flow.pointee.fd >= 0 { forwards.socketClosed(flow.pointee.owner) }
+    forwards.flowClosed(flow.pointee.owner)
     flow.pointee.owner = 0
   }
 
   /// Closes the socket of a flow, if it has one.
   private func closeSocket(_ flow: FlowPointer, reset: Bool) {
     guard flow.pointee.fd >= 0 else { return }
-    if flow.pointee.owner != 0 { stack.forwards.socketClosed(flow.pointee.owner) }
+    if flow.pointee.owner != 0 { forwards.socketClosed(flow.pointee.owner) }
     stack.host.unwatch(flow.pointee.watch)
     flow.pointee.watch = 0
-    flow.pointee.interest = 0
+    flow.pointee.interest = []
     closeDescriptor(
       flow.pointee.fd, reset: reset, resetsOnClose: flow.pointee.flags.contains(.resetsOnClose))
     flow.pointee.flags.remove(.resetsOnClose)
@@ -209,7 +207,7 @@ extension TCPEngine {
     leaveDestination(flow)
   }
 
-  /// Closes a socket when the turn ends; with `reset` at once (its descriptor may be needed), and its
+  /// Closes a socket when the iteration ends; with `reset` at once (its descriptor may be needed), and its
   /// peer gets an RST, whatever it still had to read.
   func closeDescriptor(_ fd: Int32, reset: Bool, resetsOnClose: Bool = false) {
     guard reset else { return closeLater(fd, resetsOnClose: resetsOnClose) }

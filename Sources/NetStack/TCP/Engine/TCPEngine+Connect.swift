@@ -3,7 +3,6 @@
 // A guest's SYN: the host's side is connected first, and its fate becomes the guest's: SYN-ACK,
 // RST (refused) or ICMP unreachable. So a guest never sees a connection that is not there.
 
-import PluginAPI
 import Wire
 
 #if canImport(Glibc)
@@ -46,12 +45,14 @@ extension TCPEngine {
     case .connect(let target): endpoint = target
     }
     let share = stack.shares.of(packet.link, packet.sourceMAC)
-    guard stack.newFlows.admits(packet, share: share), admits(share, key) else { return }
+    guard stack.newFlows.admits(packet, share: share, now: stack.now), admits(share, key) else {
+      return
+    }
     let fd = openSocket(endpoint.address.isV4 ? AF_INET : AF_INET6, for: share)
     guard fd >= 0 else {
       // Not the guest's fault, and perhaps better in a second: it will ask again.
       if exhaustionLogLimit.take(now: stack.now) {
-        stack.host.log(UInt32(LND_LOG_WARN), "tcp: cannot open a socket: errno \(-fd)")
+        stack.host.log(.warning, "tcp: cannot open a socket: errno \(-fd)")
       }
       return
     }
@@ -60,7 +61,7 @@ extension TCPEngine {
       stack.calls.connect(stack.calls.context, fd, $0, $1)
     }
     if result == -EINPROGRESS, isLoopback {
-      // On the loopback the answer is there already; asking is cheaper than a turn of the loop.
+      // On the loopback the answer is there already; asking is cheaper than an iteration of the loop.
       let again = address.withSockaddr { stack.calls.connect(stack.calls.context, fd, $0, $1) }
       result = again == -EALREADY ? -EINPROGRESS : again == -EISCONN ? 0 : again
     }
@@ -80,14 +81,16 @@ extension TCPEngine {
     if result == 0 {
       connected(flow)
     } else {
-      setInterest(flow, UInt8(LND_FD_WRITE))
+      setInterest(flow, .write)
     }
   }
 
   private func connectToDNS(_ segment: Segment, key: FlowKey, _ packet: InboundPacket) {
     let share = stack.shares.of(packet.link, packet.sourceMAC)
-    guard stack.newFlows.admits(packet, share: share), hasRoom(for: share) else { return }
-    let fd = stack.dns.acceptStream(link: key.link, share: share)
+    guard stack.newFlows.admits(packet, share: share, now: stack.now), hasRoom(for: share) else {
+      return
+    }
+    let fd = dns.acceptStream(link: key.link, share: share)
     guard fd >= 0 else {
       sendResetWithoutFlow(segment, packet)
       return
@@ -107,7 +110,7 @@ extension TCPEngine {
       let stream = SOCK_STREAM
     #endif
     var fd = stack.calls.socket(stack.calls.context, family, stream, 0)
-    if fd == -EMFILE || fd == -ENFILE, makeRoom(for: share) || stack.dropDatagramFlow(for: share) {
+    if fd == -EMFILE || fd == -ENFILE, makeRoom(for: share) || udp.dropDatagramFlow(for: share) {
       fd = stack.calls.socket(stack.calls.context, family, stream, 0)
     }
     return fd
@@ -115,10 +118,12 @@ extension TCPEngine {
 
   /// A new flow in the table; nil (and the socket closed) when there is no room.
   func makeFlow(key: FlowKey, mac: MACAddress, state: TCPState, fd: Int32) -> FlowPointer? {
+    // Before a slot may become another flow's.
+    takeRefused()
     let share = stack.shares.of(key.link, mac)
     var index = flows.insert(TCPFlow(key: key, guestMAC: mac, state: state))
     if index == 0, makeRoom(for: share) {
-      endOfTurnFree()
+      freeClosed()
       index = flows.insert(TCPFlow(key: key, guestMAC: mac, state: state))
     }
     guard index != 0 else {
@@ -174,7 +179,7 @@ extension TCPEngine {
   private func connected(_ flow: FlowPointer) {
     flow.pointee.state = .synReceived
     sendSyn(flow)
-    setInterest(flow, UInt8(LND_FD_READ))
+    setInterest(flow, .read)
   }
 
   /// A connect that was under way is decided.
@@ -210,7 +215,7 @@ extension TCPEngine {
     default:
       // Ports or memory ran out: the guest will ask again.
       if exhaustionLogLimit.take(now: stack.now) {
-        stack.host.log(UInt32(LND_LOG_WARN), "tcp: connect failed: errno \(code)")
+        stack.host.log(.warning, "tcp: connect failed: errno \(code)")
       }
       return
     }

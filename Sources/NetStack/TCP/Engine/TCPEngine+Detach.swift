@@ -9,8 +9,6 @@
 // port again. It ends when the host's kernel has sent what it took (a reset would drop that), or
 // has made no headway for `patience`. It counts among its guest's flows until then.
 
-import PluginAPI
-
 #if canImport(Glibc)
   import Glibc
 #else
@@ -56,7 +54,7 @@ extension TCPEngine {
     case .connecting, .synSent, .synReceived: return abandon(flow)
     default: break
     }
-    if flow.pointee.receiver.pendingCount > 0, flow.pointee.interest & UInt8(LND_FD_WRITE) == 0 {
+    if flow.pointee.receiver.pendingCount > 0, !flow.pointee.interest.contains(.write) {
       sendPending(flow)
     }
     guard flow.pointee.fd >= 0, !flow.pointee.flags.contains(.hostFailed) else {
@@ -65,7 +63,7 @@ extension TCPEngine {
     if inOrder { flow.pointee.flags.insert(.endsInOrder) }
     guard flow.pointee.receiver.pendingCount > 0 || mustWait(flow) else { return end(flow) }
     detach(flow, for: Self.lookInterval)
-    setInterest(flow, flow.pointee.interest & UInt8(LND_FD_WRITE))
+    setInterest(flow, flow.pointee.interest.intersection(.write))
   }
 
   /// - Parameter delay: until it is looked at, nanoseconds.
@@ -76,7 +74,7 @@ extension TCPEngine {
     flow.pointee.state = .detached
     if flow.pointee.sender.table != 0 {
       // Frames that are collected but not sent point into the chunks.
-      transmitter.flush()
+      flush()
       store.releaseAll(&flow.pointee.sender.table)
     }
     giveScoreboard(flow)
@@ -99,12 +97,12 @@ extension TCPEngine {
     guard flow.pointee.state == .detached else { return }
     if flow.pointee.receiver.hostNext != before { flow.pointee.lastActivity = stack.now }
     if flow.pointee.receiver.pendingCount == 0, !mustWait(flow) { return end(flow) }
-    setInterest(flow, flow.pointee.interest & UInt8(LND_FD_WRITE))
+    setInterest(flow, flow.pointee.interest.intersection(.write))
   }
 
   /// The timer of a detached flow.
   func lookAtDetached(_ flow: FlowPointer) {
-    if flow.pointee.receiver.pendingCount > 0, flow.pointee.interest & UInt8(LND_FD_WRITE) == 0 {
+    if flow.pointee.receiver.pendingCount > 0, !flow.pointee.interest.contains(.write) {
       continueDetached(flow)
       guard flow.pointee.state == .detached else { return }
     }

@@ -8,8 +8,6 @@
 // `finPatience`: then the store vouches for them, as it does for bytes of an open connection.
 // Loop thread only.
 
-import PluginAPI
-
 extension TCPEngine {
   /// How long a FIN waits for the host to take the bytes before it, nanoseconds: less than the 100 s
   /// in which Linux gives up on a socket that nobody holds.

@@ -9,10 +9,24 @@
 import Wire
 
 extension TCPEngine {
+  /// An ICMP error from a guest about something that was sent to it.
   /// - Parameters:
   ///   - packet: from the guest.
   ///   - message: the ICMP message in it, its checksum verified.
-  func connectionFailed(_ packet: InboundPacket, _ message: ICMPv4Packet) {
+  func guestReports(_ packet: InboundPacket, _ message: ICMPv4Packet) {
+    if message.type == ICMPv4Type.destinationUnreachable,
+      message.code == ICMPv4Unreachable.fragmentationNeeded
+    {
+      reducePathMTU(packet, message)
+    } else {
+      connectionFailed(packet, message)
+    }
+  }
+
+  /// - Parameters:
+  ///   - packet: from the guest.
+  ///   - message: the ICMP message in it, its checksum verified.
+  private func connectionFailed(_ packet: InboundPacket, _ message: ICMPv4Packet) {
     guard let quoted = QuotedTCP(message.payload) else { return }
     let index = table.find(quoted.key(on: packet.link))
     guard index != 0 else { return }
@@ -25,7 +39,7 @@ extension TCPEngine {
       message.type == ICMPv4Type.destinationUnreachable
       && message.code != ICMPv4Unreachable.network && message.code != ICMPv4Unreachable.host
     if isRefusal { counters.refused &+= 1 } else { counters.unreachable &+= 1 }
-    stack.forwards.flowFailed(flow.pointee.owner, isRefusal ? .refused : .unreachable)
+    forwards.flowFailed(flow.pointee.owner, isRefusal ? .refused : .unreachable)
     abandon(flow)
   }
 }

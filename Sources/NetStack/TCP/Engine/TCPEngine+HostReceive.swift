@@ -6,8 +6,6 @@
 // Level-triggered: one read per event, so flows take turns. Reading stops when the flow's
 // buffer is full and goes on when half of it was acknowledged.
 
-import PluginAPI
-
 #if canImport(Glibc)
   import Glibc
 #else
@@ -15,26 +13,26 @@ import PluginAPI
 #endif
 
 extension TCPEngine {
-  /// A host socket is ready (LND_FD_*).
-  func onEvent(_ token: EventToken, _ events: UInt32) {
+  /// A host socket is ready (FDEvents).
+  func onEvent(_ token: EventToken, _ events: FDEvents) {
     guard flows.isTaken(token.index, generation: token.generation) else { return }
     let flow = flows.pointer(token.index)
     // The watch may have ended earlier in the same array of events.
-    guard flow.pointee.state != .closed, flow.pointee.interest != 0 else { return }
+    guard flow.pointee.state != .closed, !flow.pointee.interest.isEmpty else { return }
     switch flow.pointee.state {
     case .connecting: return connectFinished(flow)
     case .detached: return continueDetached(flow)
     default: break
     }
-    if events & UInt32(LND_FD_WRITE) != 0, flow.pointee.interest & UInt8(LND_FD_WRITE) != 0 {
+    if events.contains(.write), flow.pointee.interest.contains(.write) {
       sendPending(flow)
       if flow.pointee.state != .closed { finishReceiving(flow) }
     }
     guard flow.pointee.state != .closed, flow.pointee.fd >= 0,
-      events & UInt32(LND_FD_READ | LND_FD_HANGUP | LND_FD_ERROR) != 0
+      !events.isDisjoint(with: [.read, .hangup, .error])
     else { return }
     if flow.pointee.flags.contains(.hostFinished) {
-      if events & UInt32(LND_FD_ERROR) != 0 { failed(flow) }
+      if events.contains(.error) { failed(flow) }
       return
     }
     let before = flow.pointee.sender.end
@@ -42,10 +40,10 @@ extension TCPEngine {
     guard flow.pointee.state != .closed, flow.pointee.fd >= 0,
       flow.pointee.flags.intersection([.hostFinished, .moreExpected]).isEmpty
     else { return }
-    if events & UInt32(LND_FD_HANGUP) != 0 {
+    if events.contains(.hangup) {
       // The end is known to be there: found now, FIN or RST goes with the last byte.
       readable(flow)
-    } else if events & UInt32(LND_FD_ERROR) != 0, flow.pointee.sender.end == before {
+    } else if events.contains(.error), flow.pointee.sender.end == before {
       failed(flow)
     }
   }
@@ -61,7 +59,7 @@ extension TCPEngine {
     let room = limit &- Int(flow.pointee.sender.bufferedCount)
     guard room > 0 else {
       acknowledgeNow(flow)
-      setInterest(flow, flow.pointee.interest & ~UInt8(LND_FD_READ))
+      setInterest(flow, flow.pointee.interest.subtracting(.read))
       return
     }
     let chunks = min(Int(flow.pointee.readChunks), readShare)
@@ -110,7 +108,7 @@ extension TCPEngine {
     } else if received == 0 {
       flow.pointee.flags.formUnion(.hostFinished)
       flow.pointee.flags.remove(.moreExpected)
-      setInterest(flow, flow.pointee.interest & ~UInt8(LND_FD_READ))
+      setInterest(flow, flow.pointee.interest.subtracting(.read))
       touch(flow, .outputDue)
       closeHostIfDone(flow)
     } else {
@@ -144,7 +142,7 @@ extension TCPEngine {
 
   /// Stops reading for want of memory; a timer asks again.
   private func pauseReading(_ flow: FlowPointer) {
-    setInterest(flow, flow.pointee.interest & ~UInt8(LND_FD_READ))
+    setInterest(flow, flow.pointee.interest.subtracting(.read))
     if flow.pointee.sender.deadline == 0 {
       flow.pointee.sender.deadline = stack.now &+ 20_000_000
       armTimer(flow)
@@ -154,10 +152,10 @@ extension TCPEngine {
   /// The guest acknowledged something: is there room to read on?
   @inline(__always)
   func resumeReading(_ flow: FlowPointer) {
-    guard flow.pointee.interest & UInt8(LND_FD_READ) == 0, flow.pointee.fd >= 0,
+    guard !flow.pointee.interest.contains(.read), flow.pointee.fd >= 0,
       flow.pointee.state != .connecting,
       Int(flow.pointee.sender.bufferedCount) &* 2 <= stack.config.sendBuffer
     else { return }
-    setInterest(flow, flow.pointee.interest | UInt8(LND_FD_READ))
+    setInterest(flow, flow.pointee.interest.union(.read))
   }
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Guest to host: one sendmsg per flow and turn, the rest waits in the store.
+// Guest to host: one sendmsg per flow and iteration, the rest waits in the store.
 
-import PluginAPI
 import Wire
 
 #if canImport(Glibc)
@@ -22,9 +21,9 @@ extension TCPEngine {
     if flow.pointee.receiver.batchHead >= 0 {
       sendSlices(flow)
     } else if flow.pointee.receiver.pendingCount > 0,
-      flow.pointee.interest & UInt8(LND_FD_WRITE) == 0
+      !flow.pointee.interest.contains(.write)
     {
-      // With nothing to send it would only ask for a window update, in every turn of endOfTurn.
+      // With nothing to send it would only ask for a window update, in every iteration of endOfIteration.
       sendPending(flow)
     }
     if flow.pointee.state != .closed { finishReceiving(flow) }
@@ -48,7 +47,7 @@ extension TCPEngine {
 
     // The kernel has not said that it has room again: don't ask.
     var sent = 0
-    if flow.pointee.interest & UInt8(LND_FD_WRITE) == 0 {
+    if !flow.pointee.interest.contains(.write) {
       sent = send(flow, vectorCount: count)
       if sent < 0 { return }
     }
@@ -144,9 +143,9 @@ extension TCPEngine {
 
   private func updateWriteInterest(_ flow: FlowPointer) {
     if flow.pointee.receiver.pendingCount > 0 {
-      setInterest(flow, flow.pointee.interest | UInt8(LND_FD_WRITE))
+      setInterest(flow, flow.pointee.interest.union(.write))
     } else {
-      setInterest(flow, flow.pointee.interest & ~UInt8(LND_FD_WRITE))
+      setInterest(flow, flow.pointee.interest.subtracting(.write))
     }
   }
 

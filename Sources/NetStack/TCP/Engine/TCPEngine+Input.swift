@@ -3,7 +3,6 @@
 // A segment from a guest: RFC 9293 §3.10.7, with the checks of RFC 5961 §3-5 against blind
 // resets and injections.
 
-import PluginAPI
 import Wire
 
 /// The fields of a segment that the checks below look at.
@@ -17,7 +16,7 @@ struct Segment {
 }
 
 extension TCPEngine {
-  /// A TCP packet; borrowed until the end of the turn.
+  /// A TCP packet; borrowed until the end of the iteration.
   @inline(__always)
   func input(_ packet: InboundPacket) {
     guard let tcp = TCPPacket(checking: packet.payload) else {

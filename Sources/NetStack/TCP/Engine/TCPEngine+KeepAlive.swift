@@ -10,8 +10,6 @@
 //
 // A guest that is silent, say because it is paused, is given up no sooner for being probed more often.
 
-import PluginAPI
-
 #if canImport(Glibc)
   import Glibc
 #else
@@ -21,18 +19,9 @@ import PluginAPI
 extension TCPEngine {
   /// How often the guest of an idle forward is probed, nanoseconds.
   static let forwardProbeTime: UInt64 = 30_000_000_000
-  /// Idle seconds after which the kernel probes a forward's client, and seconds between probes.
-  private static let clientIdle: Int32 = 60
-  private static let clientInterval: Int32 = 15
   /// How long a flow has lived at least when its socket gets SO_KEEPALIVE, which most never need,
   /// nanoseconds.
   static let keepAliveDelay: UInt64 = 10_000_000_000
-
-  #if canImport(Darwin)
-    private static let idleOption = TCP_KEEPALIVE
-  #else
-    private static let idleOption = TCP_KEEPIDLE
-  #endif
 
   /// When there is something to do about a flow with nothing under way.
   @inline(__always)
@@ -79,20 +68,14 @@ extension TCPEngine {
     var known: Int32 = 0
     var size = UInt32(MemoryLayout<Int32>.size)
     let result = stack.calls.getOption(
-      stack.calls.context, flow.pointee.fd, Int32(IPPROTO_TCP.self), Self.idleOption, &known, &size)
+      stack.calls.context, flow.pointee.fd, Int32(IPPROTO_TCP.self), SocketCalls.keepIdleOption,
+      &known, &size)
     // A unix socket has none. What comes a little later than the last time is no change.
     guard result >= 0, known == 0 || known > seconds &+ seconds / 4 else { return }
-    stack.calls.set(flow.pointee.fd, Int32(IPPROTO_TCP.self), Self.idleOption, seconds)
+    stack.calls.set(flow.pointee.fd, Int32(IPPROTO_TCP.self), SocketCalls.keepIdleOption, seconds)
     stack.calls.set(
       flow.pointee.fd, Int32(IPPROTO_TCP.self), TCP_KEEPINTVL, max(1, min(seconds / 3, 75)))
     stack.calls.set(flow.pointee.fd, SOL_SOCKET, SO_KEEPALIVE, 1)
     flow.pointee.flags.insert(.isKeptAlive)
-  }
-
-  /// Has the kernel probe the clients of a forward's listener.
-  static func keepClientsAlive(_ listener: Int32, _ calls: SocketCalls) {
-    calls.set(listener, SOL_SOCKET, SO_KEEPALIVE, 1)
-    calls.set(listener, Int32(IPPROTO_TCP.self), idleOption, clientIdle)
-    calls.set(listener, Int32(IPPROTO_TCP.self), TCP_KEEPINTVL, clientInterval)
   }
 }

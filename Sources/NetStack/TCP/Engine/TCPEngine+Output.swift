@@ -6,13 +6,12 @@
 // The link is memory of this machine: until something is lost, nothing is held back within the
 // guest's window. Queues that overflow lie behind it (a bridge in the guest, a TAP): from the first
 // loss on a congestion window of RFC 5681 limits the flow, until it has outgrown every buffer.
-// Data goes as super-frames of up to 64 KiB whatever the MTU; the host cuts them where it must.
+// Data goes as GSO frames of up to 64 KiB whatever the MTU; the host cuts them where it must.
 
-import PluginAPI
 import Wire
 
 extension TCPEngine {
-  /// Sends all that is due; at the end of a turn.
+  /// Sends all that is due; at the end of an iteration.
   func output(_ flow: FlowPointer) {
     switch flow.pointee.state {
     case .closed, .connecting, .detached: return

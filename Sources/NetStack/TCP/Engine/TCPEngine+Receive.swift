@@ -3,7 +3,6 @@
 // Data from a guest: in order it becomes a slice of this batch, out of order it is kept in the
 // store and reported by SACK (RFC 9293 §3.10.7.4 seventh and eighth, RFC 2018).
 
-import PluginAPI
 import Wire
 
 extension TCPEngine {

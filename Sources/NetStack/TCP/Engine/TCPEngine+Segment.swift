@@ -2,16 +2,25 @@
 //
 // Frames towards the guest: headers in scratch memory, payload as slices of chunks.
 //
-// Checksums are left to the host (LND_FRAME_NEEDS_CSUM), who leaves them to the link where it can.
+// Checksums are left to the host (FrameFlags.needsChecksum), who leaves them to the link where it can.
 
-import PluginAPI
 import Wire
 
 extension TCPEngine {
   /// Ethernet and IP header and the longest TCP header, of either family.
   static let headerRoom = 14 + 40 + 60
 
-  /// Sends one segment or super-frame: `length` bytes from `sequence` on (0 for none). False when
+  /// Room for the headers of a frame of a flow. What it had to send for that, and was not taken, is known
+  /// to the flows.
+  @inline(__always)
+  private func prepare(_ flow: FlowPointer, waits: Bool = false) -> UnsafeMutableRawPointer? {
+    let room = transmitter.prepare(
+      link: flow.pointee.key.link, byteCount: Self.headerRoom, waits: waits)
+    takeRefused()
+    return room
+  }
+
+  /// Sends one segment or GSO frame: `length` bytes from `sequence` on (0 for none). False when
   /// the link is blocked: then the flow waits for it.
   @inline(__always)
   func sendSegment(
@@ -19,8 +28,7 @@ extension TCPEngine {
   ) -> Bool {
     if flow.pointee.neighborRevision != stack.neighborRevision { followGuest(flow) }
     guard !transmitter.isBlocked(flow.pointee.guestMAC),
-      let room = transmitter.prepare(
-        link: flow.pointee.key.link, byteCount: Self.headerRoom)
+      let room = prepare(flow)
     else {
       waitForLink(flow)
       return false
@@ -44,17 +52,16 @@ extension TCPEngine {
       destination: flow.pointee.key.guest)
     let headerLength = network &+ written
 
-    var frame = lnd_frame()
-    frame.flags = UInt32(LND_FRAME_NEEDS_CSUM)
-    frame.csum_start = UInt16(truncatingIfNeeded: network)
-    frame.csum_offset = UInt16(TCPField.checksum)
-    frame.hdr_len = UInt16(truncatingIfNeeded: headerLength)
+    var frame = Frame()
+    frame.flags = .needsChecksum
+    frame.checksumStart = UInt16(truncatingIfNeeded: network)
+    frame.checksumOffset = UInt16(TCPField.checksum)
+    frame.headerLength = UInt16(truncatingIfNeeded: headerLength)
     if length > Int(flow.pointee.sender.segmentSize) {
-      frame.gso_type = UInt16(
-        flow.pointee.key.guest.isV4 ? LND_GSO_TCPV4 : LND_GSO_TCPV6)
-      frame.gso_size = flow.pointee.sender.segmentSize
+      frame.gsoType = flow.pointee.key.guest.isV4 ? .tcpV4 : .tcpV6
+      frame.gsoSize = flow.pointee.sender.segmentSize
     }
-    var first = lnd_slice(data: nil, length: 0)
+    var first = FrameSlice(data: nil, length: 0)
     var second = first
     if length > 0 {
       guard
@@ -178,8 +185,7 @@ extension TCPEngine {
       return true
     }
     guard !waits || !transmitter.isBlocked(flow.pointee.guestMAC),
-      let room = transmitter.prepare(
-        link: flow.pointee.key.link, byteCount: Self.headerRoom, waits: !waits)
+      let room = prepare(flow, waits: !waits)
     else {
       if waits { waitForLink(flow) }
       return false

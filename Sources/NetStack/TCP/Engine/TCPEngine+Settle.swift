@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What nobody waits for: options of a socket, what is watched, the closing of a descriptor.
-// It is put off until the frames of the turn are out, so that the guest is already at work on
+// It is put off until the frames of the iteration are out, so that the guest is already at work on
 // them. Several changes of what is watched are one call, or none.
-
-import PluginAPI
 
 #if canImport(Glibc)
   import Glibc
@@ -27,15 +25,15 @@ struct Unsettled: ~Copyable {
 }
 
 extension TCPEngine {
-  /// Says what is to be watched from the end of this turn on.
+  /// Says what is to be watched from the end of this iteration on.
   @inline(__always)
-  func setInterest(_ flow: FlowPointer, _ interest: UInt8) {
+  func setInterest(_ flow: FlowPointer, _ interest: FDEvents) {
     guard interest != flow.pointee.interest else { return }
     flow.pointee.interest = interest
     settleLater(flow)
   }
 
-  /// Has the flow looked at when the frames of this turn are out.
+  /// Has the flow looked at when the frames of this iteration are out.
   @inline(__always)
   func settleLater(_ flow: FlowPointer) {
     guard !flow.pointee.flags.contains(.isUnsettled) else { return }
@@ -53,7 +51,7 @@ extension TCPEngine {
     unsettled.descriptorCount &+= 1
   }
 
-  /// See the head of this file. After `endOfTurn` and the frames. Flows whose socket cannot be
+  /// See the head of this file. After `endOfIteration` and the frames. Flows whose socket cannot be
   /// watched are reset: true when there are any, and so frames.
   func settle() -> Bool {
     let isAnyLost = unsettled.flowCount > 0 && settleFlows()
@@ -74,7 +72,7 @@ extension TCPEngine {
       flow.pointee.flags.remove(.isUnsettled)
       if !watch(flow) {
         if exhaustionLogLimit.take(now: stack.now) {
-          stack.host.log(UInt32(LND_LOG_ERROR), "tcp: a socket cannot be watched")
+          stack.host.log(.error, "tcp: a socket cannot be watched")
         }
         resetGuest(flow)
         isAnyLost = true
@@ -104,53 +102,27 @@ extension TCPEngine {
       flow.pointee.flags.remove(.resetsOnClose)
       stack.calls.setResetOnClose(flow.pointee.fd, false)
     }
-    if interest == 0 {
+    if interest.isEmpty {
       stack.host.unwatch(flow.pointee.watch)
       flow.pointee.watch = 0
     } else if flow.pointee.watch == 0 {
       // Not anew for each pause of reading.
       if flow.pointee.flags.insert(.isPrepared).inserted {
-        Self.prepareSocket(flow.pointee.fd, stack.calls)
+        stack.calls.prepareStream(flow.pointee.fd)
         if !flow.pointee.flags.contains(.hostShut) {
           flow.pointee.flags.insert(.resetsOnClose)
           stack.calls.setResetOnClose(flow.pointee.fd, true)
         }
       }
       flow.pointee.watch = stack.host.watch(
-        flow.pointee.fd, events: UInt32(interest), token: token(of: flow))
+        flow.pointee.fd, events: interest, token: token(of: flow))
       return flow.pointee.watch != 0
     } else {
-      stack.host.modify(flow.pointee.watch, events: UInt32(interest))
+      stack.host.modify(flow.pointee.watch, events: interest)
     }
     return true
   }
 
-  /// No Nagle: the guest has decided about segments. Urgent data stays in its place among the rest
-  /// (RFC 6093 §3): without it the kernel leaves the byte out of what is read. On a unix socket they
-  /// fail, which does no harm.
-  private static func prepareSocket(_ fd: Int32, _ calls: SocketCalls) {
-    calls.set(fd, Int32(IPPROTO_TCP.self), TCP_NODELAY, 1)
-    calls.set(fd, SOL_SOCKET, SO_OOBINLINE, 1)
-  }
-
-  /// Gives a listener what sockets that it accepts are to have: they take it over.
-  static func prepareListener(_ fd: Int32, _ calls: SocketCalls) {
-    prepareSocket(fd, calls)
-    keepClientsAlive(fd, calls)
-    calls.setResetOnClose(fd, true)
-  }
-
   /// What a flow is whose socket comes from such a listener.
   static let accepted: TCPFlowFlags = [.isPrepared, .resetsOnClose, .isKeptAlive]
-}
-
-extension SocketCalls {
-  /// Whether a close of the socket, be it by the end of the process, resets the connection
-  /// (SO_LINGER 0). So while a connection is open: an end that nobody meant must not look like one
-  /// that somebody did.
-  func setResetOnClose(_ fd: Int32, _ isOn: Bool) {
-    var value = linger(l_onoff: isOn ? 1 : 0, l_linger: 0)
-    _ = setOption(
-      context, fd, Int32(SOL_SOCKET), Int32(SO_LINGER), &value, UInt32(MemoryLayout<linger>.size))
-  }
 }

@@ -11,7 +11,6 @@
 //               the most makes room
 //   to one      remote endpoint (Destinations)
 
-import PluginAPI
 import Wire
 
 extension TCPEngine {
@@ -94,7 +93,7 @@ extension TCPEngine {
       state.pointee.counters.refused &+= 1
       if exhaustionLogLimit.take(now: stack.now) {
         stack.host.log(
-          UInt32(LND_LOG_WARN),
+          .warning,
           "tcp: a guest has as many connections to one address and port as it may have; "
             + "new ones are not answered")
       }
@@ -116,7 +115,7 @@ extension TCPEngine {
   }
 
   /// Connections and the listeners of forwards have all the descriptors there are for them.
-  var isFull: Bool { socketCount &+ stack.forwards.listeners.count >= stack.descriptors.tcp }
+  var isFull: Bool { socketCount &+ forwards.listeners.count >= stack.descriptors.tcp }
 
   /// Whether a connection may be opened; makes room for it if need be.
   func hasRoom(for share: UInt32) -> Bool {
@@ -207,7 +206,7 @@ extension TCPEngine {
     stack.shares.pointer(flow.pointee.share).pointee.counters.evicted &+= 1
     if exhaustionLogLimit.take(now: stack.now) {
       stack.host.log(
-        UInt32(LND_LOG_WARN),
+        .warning,
         "tcp: out of file descriptors or flows; of the guest with the most connections those idle "
           + "longest are closed (\(counters.evicted) so far)")
     }

@@ -7,8 +7,6 @@
 // ACK, leave it alone: it fires early, finds nothing due and is set anew. So the
 // fast path touches no timer.
 
-import PluginAPI
-
 extension TCPEngine {
   /// SYNs sent before giving up, and retransmissions of data.
   static let maximumSynAttempts: UInt8 = 6
@@ -137,7 +135,7 @@ extension TCPEngine {
       && stack.neighbor(key.guest, on: key.link) == nil
     guard flow.pointee.sender.attempts < Self.maximumSynAttempts, !isUnreachable else {
       counters.timedOut &+= 1
-      stack.forwards.flowFailed(flow.pointee.owner, isUnreachable ? .unreachable : .timedOut)
+      forwards.flowFailed(flow.pointee.owner, isUnreachable ? .unreachable : .timedOut)
       abandon(flow)
       return
     }

@@ -5,7 +5,7 @@
 //
 // Theory of operation
 //   During a batch of frames, `input` only advances state: payload that is in order is kept as
-//   slices of the receive buffer, flows that changed are put on the touched list. `endOfTurn`
+//   slices of the receive buffer, flows that changed are put on the touched list. `endOfIteration`
 //   walks that list once: one sendmsg per flow, what the kernel did not take is copied to the
 //   flow's pending store, then data, or one ACK, goes out. Events of sockets and timers end the
 //   same way. So a batch costs one system call and one ACK per flow, whatever its length.
@@ -25,7 +25,6 @@
 // frames are out), Shares, PathMTU, GuestErrors, Timers, KeepAlive, Close, Finish, Detach, Idle. Loop
 // thread only.
 
-import PluginAPI
 import Wire
 
 #if canImport(Glibc)
@@ -64,6 +63,10 @@ package struct TCPCounters: Sendable {
 package final class TCPEngine {
   let stack: StackCore
   let transmitter: Transmitter
+  let dns: DNSIntercept
+  let forwards: ForwardRegistry
+  /// For the descriptors it has.
+  let udp: UDPEngine
   var flows: Slab<TCPFlow>
   var table: FlowTable
   /// What arrived out of order, and what guests reported; of both together as many as of one.
@@ -77,13 +80,13 @@ package final class TCPEngine {
   var socketCount = 0
   var halfOpenCount = 0
   var destinations: Destinations
-  var exhaustionLogLimit = RateLimit(burst: 1, interval: 10_000_000_000)
+  var exhaustionLogLimit = TokenBucket(burst: 1, interval: 10_000_000_000)
   /// Key of the initial sequence numbers (RFC 6528).
   let sequenceKey: SipHash.Key
 
-  /// Flows that `endOfTurn` looks at.
+  /// Flows that `endOfIteration` looks at.
   private var touchedHead: UInt32 = 0
-  /// Chunks that one socket may fill in this turn.
+  /// Chunks that one socket may fill in this iteration.
   private(set) var readShare = 1
 
   // The slices of this batch, and room for what goes to one sendmsg or recvmsg.
@@ -101,8 +104,11 @@ package final class TCPEngine {
     var next: Int16
   }
 
-  init(stack: StackCore) {
+  init(stack: StackCore, dns: DNSIntercept, forwards: ForwardRegistry, udp: UDPEngine) {
     self.stack = stack
+    self.dns = dns
+    self.forwards = forwards
+    self.udp = udp
     transmitter = stack.transmitter
     flows = Slab(capacity: stack.config.maximumFlows)
     table = FlowTable(slab: flows, seed: stack.random.next())
@@ -143,17 +149,17 @@ package final class TCPEngine {
     return EventToken(.tcp, index: index, generation: flows.generation(index))
   }
 
-  // MARK: Turns
+  // MARK: Iterations
 
-  /// Divides what is read in this turn by the number of those that have something.
+  /// Divides what is read in this iteration by the number of those that have something.
   @inline(__always)
   func shareReads(among count: Int) {
-    let bytes = min(stack.config.readMaximum, stack.config.readTurn / max(1, count))
+    let bytes = min(stack.config.readMaximum, stack.config.readPerIteration / max(1, count))
     // What one sendmsg or recvmsg, and one flow, can hold is below 64 chunks.
     readShare = max(1, min(bytes / ChunkPool.chunkSize, 60))
   }
 
-  /// Makes `endOfTurn` look at the flow.
+  /// Makes `endOfIteration` look at the flow.
   @inline(__always)
   func touch(_ flow: FlowPointer, _ reason: TCPFlowFlags) {
     if !flow.pointee.flags.contains(.isTouched) {
@@ -164,7 +170,8 @@ package final class TCPEngine {
   }
 
   /// See the head of this file.
-  func endOfTurn() {
+  func endOfIteration() {
+    takeRefused()
     while touchedHead != 0 {
       let index = touchedHead
       let flow = flows.pointer(index)
@@ -184,8 +191,8 @@ package final class TCPEngine {
     sliceCount = 0
   }
 
-  /// Frees the slots of flows that were closed in this turn, without sending anything.
-  func endOfTurnFree() {
+  /// Frees the slots of flows that were closed in this iteration, without sending anything.
+  func freeClosed() {
     var previous: UInt32 = 0
     var index = touchedHead
     while index != 0 {
@@ -206,7 +213,7 @@ package final class TCPEngine {
     }
   }
 
-  /// Gives the slot back; only from `endOfTurn` and `linkReady`, when no list holds it.
+  /// Gives the slot back; only from `endOfIteration` and `linkReady`, when no list holds it.
   private func free(_ flow: FlowPointer) {
     guard !flow.pointee.flags.contains(.isWaiting) else { return }
     flows.remove(index(of: flow))
@@ -266,8 +273,19 @@ package final class TCPEngine {
     }
   }
 
-  /// The host did not take a frame of this flow: its bytes go out again when it can.
-  func frameRefused(flow index: UInt32, sequence: UInt32) {
+  /// Frames that the host did not take: their bytes go out again when it can.
+  @inline(__always)
+  func takeRefused() {
+    if transmitter.hasRefused { transmitter.takeRefused { frameRefused(flow: $0, sequence: $1) } }
+  }
+
+  /// Sends what is collected.
+  func flush() {
+    transmitter.flush()
+    takeRefused()
+  }
+
+  private func frameRefused(flow index: UInt32, sequence: UInt32) {
     guard flows.isTaken(index) else { return }
     let flow = flows.pointer(index)
     switch flow.pointee.state {
@@ -294,7 +312,7 @@ package final class TCPEngine {
       if flow.pointee.key.link == link { guestLeft(flow, &departure) }
     }
     endWaiting(link)
-    endOfTurn()
+    endOfIteration()
   }
 
   /// Stations behind a link that stays up are gone; a guest that goes on with another Ethernet address
@@ -307,7 +325,7 @@ package final class TCPEngine {
       let mac = stack.currentMAC(flow.pointee.guestMAC, of: flow.pointee.key.guest, on: link)
       if stations.contains(mac) { guestLeft(flow, &departure) }
     }
-    endOfTurn()
+    endOfIteration()
   }
 
   /// Calls `body` for every flow that is not closed. Cold paths only.
@@ -326,7 +344,7 @@ package final class TCPEngine {
     var departure = Departure(atOnce: .max)
     forEachFlow { guestLeft($0, &departure) }
     forEachFlow { abandon($0) }
-    endOfTurn()
+    endOfIteration()
     _ = settle()
   }
 }

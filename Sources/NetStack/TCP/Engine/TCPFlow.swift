@@ -5,7 +5,6 @@
 // A half of its own for each direction (TCPSender, TCPReceiver), and what the engine needs for both: the
 // socket, the timer, lists. The far side is a socket of the host.
 
-import PluginAPI
 import Wire
 
 /// RFC 9293 §3.3.2; `connecting` is SYN-RECEIVED before the host's side is connected.
@@ -35,10 +34,10 @@ struct TCPFlow: UseListed {
   /// First, for FlowTable.
   var key: FlowKey
   var state: TCPState
-  /// LND_FD_READ, LND_FD_WRITE: what the watch is set to, or will be when the turn ends.
-  var interest: UInt8 = 0
+  /// What the watch is set to, or will be when the iteration ends.
+  var interest: FDEvents = []
   var keepAlives: UInt8 = 0
-  /// Bytes to read in the next turn, in chunks: what was there last time, twice if there was more.
+  /// Bytes to read in the next iteration, in chunks: what was there last time, twice if there was more.
   var readChunks: UInt8 = 1
   var flags: TCPFlowFlags = []
   /// Whose share it counts against (ShareTable).
@@ -61,7 +60,7 @@ struct TCPFlow: UseListed {
 
   var nextWaiting: UInt32 = 0
   /// 0 when the fd is not watched.
-  var watch: lnd_handle = 0
+  var watch: HandleID = 0
   /// When a delayed ACK goes out alone, nanoseconds of the stack's clock; 0 for not set.
   var acknowledgeDeadline: UInt64 = 0
   /// In one of the lists of its guest's share.
@@ -81,11 +80,11 @@ struct TCPFlow: UseListed {
 struct TCPFlowFlags: OptionSet, BitwiseCopyable {
   let rawValue: UInt32
 
-  /// In the list of flows that `endOfTurn` looks at.
+  /// In the list of flows that `endOfIteration` looks at.
   static let isTouched = TCPFlowFlags(rawValue: 1 << 0)
   /// In its link's list of flows that wait for `txReady`.
   static let isWaiting = TCPFlowFlags(rawValue: 1 << 1)
-  /// An ACK is due at the end of the turn.
+  /// An ACK is due at the end of the iteration.
   static let ackDue = TCPFlowFlags(rawValue: 1 << 2)
   /// There may be something to send.
   static let outputDue = TCPFlowFlags(rawValue: 1 << 3)

@@ -6,7 +6,7 @@
 //
 //   hostNext ──pending──► next ──window──► edge
 //
-// [hostNext, next) was acknowledged to the guest, or will be with this turn, and the host's kernel has
+// [hostNext, next) was acknowledged to the guest, or will be with this iteration, and the host's kernel has
 // not taken it yet.
 
 /// See the head of this file. 32 bytes, all of which a segment with data needs.

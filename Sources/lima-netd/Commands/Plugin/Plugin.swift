@@ -17,6 +17,7 @@ struct Plugin: ParsableCommand {
       """,
     subcommands: [
       PluginList.self, PluginInfoCommand.self, PluginNew.self, PluginCheckCommand.self,
+      PluginRun.self, PluginFuzz.self,
     ], defaultSubcommand: PluginList.self)
 }
 

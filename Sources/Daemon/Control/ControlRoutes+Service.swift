@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The control API's paths about the daemon itself and about guests.
+
+import HTTPTypes
+import HostProtocol
+import Hummingbird
+
+extension ControlRoutes {
+  func addServiceRoutes(to v1: RouterGroup<ControlContext>) {
+    let bridge = self.bridge
+    v1.post("reload") { _, _ in
+      let report: ReloadReport = try await bridge.call { $0.reload($1) }
+      return try Self.json(report)
+    }
+    v1.post("stop") { _, _ in
+      let report: DaemonReport = try await bridge.call { $0.stop(again: false, $1) }
+      return try Self.json(report, .accepted)
+    }
+    v1.post("restart") { _, _ in
+      let report: DaemonReport = try await bridge.call { $0.stop(again: true, $1) }
+      return try Self.json(report, .accepted)
+    }
+  }
+
+  func addGuestRoutes(to network: RouterGroup<ControlContext>) {
+    let bridge = self.bridge
+    network.get("guests") { _, context in
+      let name = try context.parameters.require("name")
+      return try await Self.json(bridge.call { $0.guests(name, $1) })
+    }
+    network.delete("guests/:guest") { _, context in
+      let name = try context.parameters.require("name")
+      let guest = Self.percentDecoded(try context.parameters.require("guest"))
+      return try await Self.json(bridge.call { $0.disconnect(guest, of: name, $1) })
+    }
+  }
+
+  /// RFC 3986 2.1; the router gives segments as they came. What is no encoding stays.
+  static func percentDecoded(_ segment: String) -> String {
+    var bytes: [UInt8] = []
+    var rest = Substring(segment)
+    while let first = rest.utf8.first {
+      if first == UInt8(ascii: "%"), rest.utf8.count >= 3,
+        let byte = UInt8(
+          rest.utf8.dropFirst().prefix(2).map { String(UnicodeScalar($0)) }.joined(), radix: 16)
+      {
+        bytes.append(byte)
+        rest = Substring(rest.utf8.dropFirst(3))
+      } else {
+        bytes.append(first)
+        rest = Substring(rest.utf8.dropFirst())
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A network's guests with what its process knows of them, and sending one away.
+
+import HostProtocol
+import Platform
+
+extension Network {
+  /// By id. A process that does not answer leaves out what only it knows.
+  func guestDetails(_ answer: @escaping ([GuestDetail]) -> Void) {
+    let reports = guests.reports
+    guard !reports.isEmpty, let link = core.running else {
+      return answer(GuestDetails.join(network: name, reports))
+    }
+    wholeStatus(link) { [weak self] status in
+      link.request(.listStations) { reply in
+        var stations: [String: UInt64] = [:]
+        if case .success(.json(let value)) = reply {
+          stations = (try? JSONText.decode([String: UInt64].self, from: value)) ?? [:]
+        }
+        guard let self else { return answer([]) }
+        self.leases.list { [weak self] leases in
+          guard let self else { return answer([]) }
+          answer(
+            GuestDetails.join(
+              network: self.name, self.guests.reports, ports: status?.ports ?? [],
+              stations: stations, leases: (try? leases.get()) ?? [], mtus: self.guests.mtus))
+        }
+      }
+    }
+  }
+
+  /// - Parameter guest: its name, number or Ethernet address.
+  func disconnect(
+    _ guest: String, answer: @escaping (Result<GuestDetail, ErrorReport>) -> Void
+  ) {
+    guestDetails { [weak self] details in
+      guard let self else { return }
+      do throws(ErrorReport) {
+        let found = try GuestDetails.find(guest, of: details, network: name)
+        if guests.unixgramGuests.contains(where: { $0.id == found.id }) {
+          // The process says that it went.
+          link?.request(.removePort(found.id))
+        } else {
+          guestLeft(found.id, "it was disconnected by `guest disconnect`", tellHost: true)
+        }
+        answer(.success(found))
+      } catch {
+        answer(.failure(error))
+      }
+    }
+  }
+
+}
+
+extension Supervisor {
+  func guests(_ name: String, _ answer: @escaping (Result<[GuestDetail], ErrorReport>) -> Void) {
+    do throws(ErrorReport) {
+      try network(name).guestDetails { answer(.success($0)) }
+    } catch {
+      answer(.failure(error))
+    }
+  }
+
+  func disconnect(
+    _ guest: String, of name: String,
+    _ answer: @escaping (Result<GuestDetail, ErrorReport>) -> Void
+  ) {
+    do throws(ErrorReport) {
+      try network(name).disconnect(guest, answer: answer)
+    } catch {
+      answer(.failure(error))
+    }
+  }
+}
+
+/// What several sources say of guests, put together. Pure.
+package enum GuestDetails {
+  /// - Parameter stations: Ethernet addresses and the guests they are behind.
+  static func join(
+    network: String, _ reports: [GuestReport], ports: [PortStatus] = [],
+    stations: [String: UInt64] = [:], leases: [LeaseReport] = [], mtus: [UInt64: Int] = [:]
+  ) -> [GuestDetail] {
+    let ports = Dictionary(ports.map { ($0.id, $0) }) { first, _ in first }
+    let behind = Dictionary(grouping: stations.keys.sorted()) { stations[$0] ?? 0 }
+    return reports.map { report in
+      let port = ports[report.id]
+      let told = report.mac.map { [$0.lowercased()] } ?? []
+      let seen = (behind[report.id] ?? []).map { $0.lowercased() }
+      let macs = told + seen.filter { !told.contains($0) }
+      let own = leases.filter { lease in
+        lease.state != "declined"
+          && (lease.mac.map { macs.contains($0.lowercased()) } ?? (lease.name == report.name))
+      }
+      return GuestDetail(
+        network: network, id: report.id, name: report.name,
+        hostname: own.lazy.compactMap(\.hostname).first { !$0.isEmpty },
+        transport: report.transport, macs: macs, addresses: own.map(\.address),
+        since: report.since, mtu: mtus[report.id],
+        fromGuest: port.map { .init(frames: $0.rxFrames, bytes: $0.rxBytes) },
+        toGuest: port.map { .init(frames: $0.txFrames, bytes: $0.txBytes) },
+        drops: port?.drops, reasons: port?.counters)
+    }
+  }
+
+  /// The one that is meant: by number, name, then Ethernet address.
+  package static func find(
+    _ word: String, of guests: [GuestDetail], network: String
+  ) throws(ErrorReport) -> GuestDetail {
+    let matches: [(GuestDetail) -> Bool] = [
+      { String($0.id) == word }, { $0.name == word },
+      { $0.macs.contains(word.lowercased()) }, { $0.hostname == word },
+      { $0.addresses.contains(word) },
+    ]
+    for match in matches {
+      let found = guests.filter(match)
+      if found.count == 1 { return found[0] }
+      guard found.count < 2 else {
+        let ids = found.map { String($0.id) }.joined(separator: ", ")
+        throw ErrorReport(
+          code: HostError.Code.exists.rawValue,
+          message: "network \(network) has several guests `\(word)`; name one by its number: \(ids)"
+        )
+      }
+    }
+    let names = guests.map(\.name)
+    let hint =
+      guests.isEmpty
+      ? "it has none"
+      : Identifier.nearest(to: word, among: names).map { "did you mean `\($0)`?" }
+        ?? Plural.there(names, most: 10)
+    throw ErrorReport(
+      code: HostError.Code.notFound.rawValue,
+      message: "network \(network) has no guest `\(word)`: \(hint)")
+  }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ARP for the gateway and the DNS address (RFC 826), and packets to guests whose
+// Ethernet address has to be asked for first.
+
+import Wire
+
+extension StackCore {
+  /// Learns an address and sends what waited for it. False, and counted, when the address is
+  /// another guest's.
+  @discardableResult
+  func noteNeighbor(_ address: IPAddress, at mac: MACAddress, on link: UInt32) -> Bool {
+    let state = links.pointer(link)
+    guard let neighbors = services(of: link)?.neighbors else { return false }
+    let moves = neighbors.moves
+    guard neighbors.learn(address, at: mac) else {
+      state.pointee.counters.spoofed &+= 1
+      return false
+    }
+    if neighbors.moves != moves { neighborRevision &+= 1 }
+    state.pointee.guestMAC = mac
+    state.pointee.guestAddress = address
+    if neighbors.isAwaited { sendWaiting(neighbors, for: address, at: mac, on: link) }
+    return true
+  }
+
+  /// Stations are gone. Returns the addresses that were theirs.
+  func forgetNeighbors(_ stations: Set<MACAddress>, on link: UInt32) -> Set<IPAddress> {
+    guard let neighbors = services(of: link)?.neighbors else { return [] }
+    let state = links.pointer(link)
+    if stations.contains(state.pointee.guestMAC) {
+      state.pointee.guestAddress = .anyV4
+      state.pointee.guestMAC = .zero
+    }
+    return neighbors.forget(stations)
+  }
+
+  /// Nobody answered for an address, whoever was known under it.
+  func forgetNeighbor(_ address: IPAddress, unless mac: MACAddress, on link: UInt32) {
+    guard let neighbors = services(of: link)?.neighbors, let user = neighbors.find(address),
+      user != mac
+    else { return }
+    neighbors.bind(address, to: nil)
+    let state = links.pointer(link)
+    if state.pointee.guestAddress == address { state.pointee.guestAddress = .anyV4 }
+  }
+
+  /// Ties an address to the station that has leased it; nil ends that.
+  /// - Parameter isPresent: whether the station was seen; otherwise it is asked for before
+  ///   anything is sent to it.
+  package func bindNeighbor(
+    _ address: IPAddress, to mac: MACAddress?, isPresent: Bool = true, on link: UInt32
+  ) {
+    guard links.isTaken(link), let neighbors = services(of: link)?.neighbors else { return }
+    let moves = neighbors.moves
+    neighbors.bind(address, to: mac, isPresent: isPresent)
+    if neighbors.moves != moves { neighborRevision &+= 1 }
+    // Whoever spoke last under this address may not be the one.
+    let state = links.pointer(link)
+    if state.pointee.guestAddress == address {
+      state.pointee.guestAddress = .anyV4
+      state.pointee.guestMAC = .zero
+    }
+    if let mac, isPresent, neighbors.isAwaited {
+      sendWaiting(neighbors, for: address, at: mac, on: link)
+    }
+  }
+
+  private func sendWaiting(
+    _ neighbors: NeighborTable, for address: IPAddress, at mac: MACAddress, on link: UInt32
+  ) {
+    for frame in neighbors.takeWaiting(for: address, now: now) {
+      frame.withUnsafeBytes { bytes in
+        guard let room = transmitter.prepare(link: link, byteCount: bytes.count, waits: true) else {
+          return
+        }
+        UnsafeMutableRawBufferPointer(start: room, count: bytes.count).copyMemory(from: bytes)
+        MutableByteView(room, count: bytes.count).store(mac, at: EthernetField.destination)
+        transmitter.commit(headerLength: bytes.count, urgency: .control)
+      }
+    }
+  }
+
+  /// The Ethernet address of a guest, if it has spoken.
+  package func neighbor(_ address: IPAddress, on link: UInt32) -> MACAddress? {
+    let state = links.pointer(link)
+    if state.pointee.guestAddress == address { return state.pointee.guestMAC }
+    return services(of: link)?.neighbors.find(address)
+  }
+
+  /// Where a guest is now that was at `known` when it last spoke: it may have changed its Ethernet
+  /// address since.
+  @inline(__always)
+  func currentMAC(_ known: MACAddress, of guest: IPAddress, on link: UInt32) -> MACAddress {
+    neighborRevision == 0 ? known : neighbor(guest, on: link) ?? known
+  }
+
+  /// Sends a whole frame, checksums complete, to a guest that may not have spoken yet: its
+  /// destination address is filled in, now or when ARP is answered within 3 s. For the first
+  /// packet of a flow: the frame is copied.
+  package func sendWhenResolved(_ frame: [UInt8], to address: IPAddress, on link: UInt32) {
+    guard frame.count >= EthernetHeader.encodedLength, links.isTaken(link) else { return }
+    if let mac = neighbor(address, on: link) {
+      frame.withUnsafeBytes { bytes in
+        guard let room = transmitter.prepare(link: link, byteCount: bytes.count, waits: true) else {
+          return
+        }
+        UnsafeMutableRawBufferPointer(start: room, count: bytes.count).copyMemory(from: bytes)
+        MutableByteView(room, count: bytes.count).store(mac, at: EthernetField.destination)
+        transmitter.commit(headerLength: bytes.count, urgency: .control)
+      }
+      return
+    }
+    services(of: link)?.neighbors.wait(frame, for: address, now: now)
+    askFor(address, on: link)
+  }
+
+  /// Asks all on a link who has an address.
+  func askFor(_ address: IPAddress, on link: UInt32) {
+    guard address.isV4 else { return }
+    let request = ARPHeader(
+      operation: ARPHeader.request, senderMAC: config.gatewayMAC, senderIP: config.gateway,
+      targetMAC: .zero, targetIP: address)
+    sendARP(request, to: .broadcast, on: link)
+  }
+
+  func sendARP(_ header: ARPHeader, to destination: MACAddress, on link: UInt32) {
+    let length = EthernetHeader.encodedLength + ARPHeader.encodedLength
+    guard let room = transmitter.prepare(link: link, byteCount: length, waits: true) else { return }
+    let out = MutableByteView(room, count: length)
+    EthernetHeader(
+      destination: destination, source: config.gatewayMAC, etherType: EtherType.arp
+    ).emit(into: out)
+    header.emit(into: out.dropFirst(EthernetHeader.encodedLength))
+    transmitter.commit(headerLength: length, urgency: .control)
+  }
+}

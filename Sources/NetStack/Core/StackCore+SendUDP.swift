@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// UDP datagrams towards a guest (RFC 768, RFC 791 §3.2 for fragments). Payload is sent
+// from where it lies and must stay there until the transmitter is flushed.
+//
+// Don't Fragment is not set: a guest may be a router to narrower links, and whether the sender wanted
+// it is nothing that a socket tells.
+
+import Wire
+
+extension StackCore {
+  /// Bytes of Ethernet, IPv4 and UDP header.
+  private static var headers: Int {
+    EthernetHeader.encodedLength + IPv4Header.encodedLength + UDPHeader.encodedLength
+  }
+
+  /// Sends a datagram, in fragments when it is longer than the link's MTU.
+  /// False when the link has no room.
+  @inline(__always)
+  func sendUDP(
+    _ payload: ByteView, from source: Endpoint, to guest: Endpoint, trafficClass: UInt8 = 0,
+    mac: MACAddress, on link: UInt32
+  ) -> Bool {
+    let length = UDPHeader.encodedLength &+ payload.count
+    guard IPv4Header.encodedLength &+ length <= Int(links.pointer(link).pointee.mtu) else {
+      return sendUDPFragments(
+        payload, from: source, to: guest, trafficClass: trafficClass, mac: mac, on: link)
+    }
+    return sendUDPFrame(
+      payload, from: source, to: guest, trafficClass: trafficClass, mac: mac, on: link)
+  }
+
+  /// Sends `payload` as datagrams of `segment` bytes, the last one shorter.
+  /// As one GSO frame where the link can carry it.
+  func sendUDPTrain(
+    _ payload: ByteView, segment: Int, from source: Endpoint, to guest: Endpoint,
+    trafficClass: UInt8 = 0, mac: MACAddress, on link: UInt32
+  ) -> Bool {
+    if takesTrains(of: segment, on: link),
+      payload.count <= UDPHeader.maxPayloadLength - IPv4Header.encodedLength
+    {
+      return sendUDPFrame(
+        payload, segment: segment, from: source, to: guest, trafficClass: trafficClass, mac: mac,
+        on: link)
+    }
+    var offset = 0
+    while offset < payload.count {
+      let length = min(segment, payload.count &- offset)
+      guard
+        sendUDP(
+          payload.slice(at: offset, count: length), from: source, to: guest,
+          trafficClass: trafficClass, mac: mac, on: link)
+      else { return false }
+      offset &+= length
+    }
+    return true
+  }
+
+  /// Whether datagrams of this many bytes may go to a link as one GSO frame.
+  @inline(__always)
+  func takesTrains(of segment: Int, on link: UInt32) -> Bool {
+    let state = links.pointer(link)
+    // Hosts take no GSO frame of smaller segments: it would only multiply the work.
+    return state.pointee.offloads.contains(.udp) && segment >= 32
+      && IPv4Header.encodedLength + UDPHeader.encodedLength + segment <= Int(state.pointee.mtu)
+  }
+
+  /// Sends `count` datagrams of the inbox, from `first` on, as one GSO frame. All are of
+  /// `segment` bytes, the last one perhaps fewer.
+  func sendUDPTrain(
+    _ inbox: DatagramInbox, from first: Int, count: Int, segment: Int, byteCount: Int,
+    from source: Endpoint, to guest: Endpoint, trafficClass: UInt8, mac: MACAddress,
+    on link: UInt32
+  ) -> Bool {
+    guard
+      let frame = prepareUDP(
+        payloadLength: byteCount, segment: segment, from: source, to: guest,
+        trafficClass: trafficClass, mac: mac, on: link)
+    else { return false }
+    transmitter.commit(
+      headerLength: Self.headers, payloadLength: byteCount, frame: frame, pieces: count
+    ) { FrameSlice(inbox.payload(first &+ $0)) }
+    return true
+  }
+
+  /// One frame; the host or the guest completes its checksum.
+  @inline(__always)
+  private func sendUDPFrame(
+    _ payload: ByteView, segment: Int = 0, from source: Endpoint, to guest: Endpoint,
+    trafficClass: UInt8, mac: MACAddress, on link: UInt32
+  ) -> Bool {
+    guard
+      let frame = prepareUDP(
+        payloadLength: payload.count, segment: segment, from: source, to: guest,
+        trafficClass: trafficClass, mac: mac, on: link)
+    else { return false }
+    transmitter.commit(
+      headerLength: Self.headers, payload: FrameSlice(payload), frame: frame, urgency: .datagram)
+    return true
+  }
+
+  /// Writes the headers of a frame, for the transmitter to commit; nil when the link has no room.
+  /// - Parameter segment: payload bytes of each datagram in a GSO frame; 0 for a single one.
+  @inline(__always)
+  private func prepareUDP(
+    payloadLength: Int, segment: Int, from source: Endpoint, to guest: Endpoint,
+    trafficClass: UInt8, mac: MACAddress, on link: UInt32
+  ) -> Frame? {
+    guard
+      let room = transmitter.prepare(
+        link: link, byteCount: Self.headers, waits: segment == 0)
+    else { return nil }
+    let out = MutableByteView(room, count: Self.headers)
+    EthernetHeader(destination: mac, source: config.gatewayMAC, etherType: EtherType.ipv4)
+      .emit(into: out)
+    IPv4Header(
+      source: source.address, destination: guest.address, protocolNumber: IPProtocol.udp,
+      payloadLength: UDPHeader.encodedLength &+ payloadLength,
+      identification: nextIdentification(), trafficClass: trafficClass
+    ).emit(into: out.dropFirst(EthernetHeader.encodedLength))
+    let start = EthernetHeader.encodedLength + IPv4Header.encodedLength
+    UDPHeader(
+      sourcePort: source.port, destinationPort: guest.port, payloadLength: payloadLength
+    ).emitPartialChecksum(
+      into: out.dropFirst(start), source: source.address, destination: guest.address)
+    var frame = Frame()
+    frame.flags = .needsChecksum
+    frame.checksumStart = UInt16(truncatingIfNeeded: start)
+    frame.checksumOffset = UInt16(truncatingIfNeeded: UDPField.checksum)
+    if segment > 0 {
+      frame.gsoType = .udp
+      frame.gsoSize = UInt16(truncatingIfNeeded: segment)
+      frame.headerLength = UInt16(truncatingIfNeeded: Self.headers)
+    }
+    return frame
+  }
+
+  /// The first fragment carries the UDP header with its whole checksum.
+  private func sendUDPFragments(
+    _ payload: ByteView, from source: Endpoint, to guest: Endpoint, trafficClass: UInt8,
+    mac: MACAddress, on link: UInt32
+  ) -> Bool {
+    guard payload.count <= IPv4Header.maxPayloadLength - UDPHeader.encodedLength else {
+      return false
+    }
+    var header: UInt64 = 0
+    withUnsafeMutableBytes(of: &header) { bytes in
+      guard let base = bytes.baseAddress else { return }
+      UDPHeader(
+        sourcePort: source.port, destinationPort: guest.port, payloadLength: payload.count
+      ).emit(
+        into: MutableByteView(base, count: 8), payload: payload, source: source.address,
+        destination: guest.address)
+    }
+    return sendFragments(
+      header, payload, protocolNumber: IPProtocol.udp, from: source.address, to: guest.address,
+      trafficClass: trafficClass, mac: mac, on: link)
+  }
+
+  // MARK: What the guest sees
+
+  /// How a guest knows an endpoint of the host's world: its loopback is the gateway.
+  @inline(__always)
+  func seen(_ endpoint: Endpoint) -> Endpoint {
+    endpoint.address.isLoopback ? Endpoint(config.gateway, port: endpoint.port) : endpoint
+  }
+
+  /// In whose name an ICMP error is passed on.
+  func reporter(_ report: SocketErrorReport) -> IPAddress {
+    guard let offender = report.offender, !report.isLocal, offender.isV4, offender.isUnicast,
+      !offender.isLoopback
+    else { return config.gateway }
+    return offender
+  }
+
+  /// An ICMP error about a datagram of a guest, whose headers are written anew as the
+  /// guest sent them.
+  /// - Parameter payload: what is known of the datagram's payload, from its start.
+  func sendUDPError(
+    about payload: ByteView, from guest: Endpoint, to remote: Endpoint, mac: MACAddress,
+    on link: UInt32, reporter: IPAddress, type: UInt8, code: UInt8, rest: UInt32 = 0
+  ) {
+    let quoted = payload.prefix(520)
+    withUnsafeTemporaryAllocation(byteCount: 548, alignment: 8) { space in
+      guard let base = space.baseAddress else { return }
+      let out = MutableByteView(base, count: space.count)
+      let length = UDPHeader.encodedLength + quoted.count
+      IPv4Header(
+        source: guest.address, destination: remote.address, protocolNumber: IPProtocol.udp,
+        payloadLength: length, dontFragment: true, timeToLive: 1
+      ).emit(into: out)
+      let udp = out.dropFirst(IPv4Header.encodedLength)
+      UDPHeader(
+        sourcePort: guest.port, destinationPort: remote.port, payloadLength: quoted.count
+      ).emit(into: udp, payload: quoted, source: guest.address, destination: remote.address)
+      udp.store(quoted, at: UDPHeader.encodedLength)
+      sendICMPError(
+        quoting: ByteView(base, count: IPv4Header.encodedLength + length), to: guest.address,
+        mac: mac, on: link, from: reporter, type: type, code: code, rest: rest)
+    }
+  }
+}

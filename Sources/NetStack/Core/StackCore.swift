@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the engines of a stack share: the host's functions, configuration, clock, timers, links,
+// memory, and the way out to the guests.
+//
+// The core does not know the engines. Everything on the packet path is reached through `let`s of final classes, from Stack to engine to core: then reading
+// a reference retains nothing. Loop thread only.
+
+import Platform
+
+/// See the head of this file.
+package final class StackCore {
+  package let host: StackHost
+  package let calls: SocketCalls
+  package let policy: Policy
+  package let config: StackConfig
+  /// Links by slot index; `Link.port` leads back to the host's port.
+  package let links: LinkTable
+  package let transmitter: Transmitter
+  /// Who holds how much.
+  package let shares: ShareTable
+  let descriptors: DescriptorBudget
+
+  package var random: RandomSource
+  package var chunks: ChunkPool
+  package var timers: TimerWheel
+  /// The time of this iteration of the loop: read once per entry point. Nanoseconds.
+  package internal(set) var now: UInt64
+  /// How long the host was asleep since it booted, nanoseconds: `now` stands still meanwhile.
+  package var slept: () -> UInt64 = SleepClock.slept
+  /// The time by which leases age, which counts the host's sleep: nanoseconds.
+  package var elapsed: UInt64 { host.nowNanoseconds() &+ slept() }
+
+  let newFlows: NewFlows
+  /// Where datagrams of the host's sockets are read to, of one socket at a time.
+  let inbox = DatagramInbox()
+  var services: [LinkServices?] = []
+  var ports: [PortID: UInt32] = [:]
+  private var lastPort: PortID = 0
+  private var lastLink: UInt32 = 0
+
+  private var hostTimer: HandleID = 0
+  private var hostTimerDeadline: UInt64 = .max
+  private var isHousekeepingDue = false
+
+  private var identification: UInt16 = 0
+
+  /// How often an address was found at another Ethernet address than before.
+  var neighborRevision: UInt32 = 0
+
+  init(host: StackHost, calls: SocketCalls, config: StackConfig, seed: UInt64) {
+    self.host = host
+    self.calls = calls
+    self.config = config
+    policy = Policy(config: config)
+    links = LinkTable(capacity: 4096)
+    transmitter = Transmitter(host: host, links: links)
+    random = RandomSource(seed: seed)
+    // Not of the generator: guests see parts of what it gives out.
+    shares = ShareTable(links: links, seed: seed ^ 0x9E37_79B9_7F4A_7C15)
+    descriptors = DescriptorBudget(config)
+    now = host.nowNanoseconds()
+    chunks = ChunkPool(byteLimit: config.bufferLimit)
+    timers = TimerWheel(
+      capacity: config.maximumFlows * 2 + config.udp.maximumFlows + config.icmp.maximumFlows + 8192,
+      now: now)
+    newFlows = NewFlows(links: links, shares: shares, perIteration: config.newFlowsPerIteration)
+  }
+
+  // MARK: Links
+
+  /// The link of a port; 0 if there is none.
+  @inline(__always)
+  package func link(of port: PortID) -> UInt32 {
+    if port == lastPort, port != 0 { return lastLink }
+    guard let link = ports[port] else { return 0 }
+    lastPort = port
+    lastLink = link
+    return link
+  }
+
+  /// Forgets a port; its link, 0 if there was none.
+  func forget(_ port: PortID) -> UInt32 {
+    if lastPort == port { lastPort = 0 }
+    return ports.removeValue(forKey: port) ?? 0
+  }
+
+  /// The cold part of a link.
+  package func services(of link: UInt32) -> LinkServices? {
+    Int(link) < services.count ? services[Int(link)] : nil
+  }
+
+  /// Slot indices of all links that are up.
+  package var allLinks: [UInt32] { Array(ports.values).sorted() }
+
+  /// The identification of the next IPv4 packet that may be fragmented.
+  @inline(__always)
+  package func nextIdentification() -> UInt16 {
+    identification &+= 1
+    return identification
+  }
+
+  // MARK: Timers
+
+  /// Sets the host's timer when the next deadline is before what it is set to.
+  @inline(__always)
+  func armTimer() {
+    var deadline = timers.nextDeadline() ?? .max
+    if let next = newFlows.deadline { deadline = min(deadline, next) }
+    guard deadline < hostTimerDeadline else { return }
+    host.cancel(timer: hostTimer)
+    hostTimer = host.timer(at: max(deadline, now))
+    hostTimerDeadline = hostTimer == 0 ? .max : deadline
+  }
+
+  /// The host's timer fired; false when it is not the one that was set.
+  func takeTimer(_ timer: HandleID) -> Bool {
+    guard timer == hostTimer else { return false }
+    hostTimer = 0
+    hostTimerDeadline = .max
+    return true
+  }
+
+  func cancelTimer() {
+    host.cancel(timer: hostTimer)
+    hostTimer = 0
+    hostTimerDeadline = .max
+  }
+
+  // MARK: Memory
+
+  /// Called by whoever gives chunks back: memory that stays unused returns to the kernel.
+  @inline(__always)
+  package func noteChunksFreed() {
+    guard !isHousekeepingDue, chunks.mayTrim else { return }
+    isHousekeepingDue = true
+    _ = timers.schedule(
+      at: now &+ 1_000_000_000, token: EventToken(.stack, index: 0, generation: 0).rawValue)
+  }
+
+  func housekeeping() {
+    isHousekeepingDue = false
+    chunks.trim()
+    noteChunksFreed()
+  }
+}

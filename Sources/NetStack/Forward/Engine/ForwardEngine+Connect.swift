@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Connections to a guest that the host asks for one by one (limanetd.connect/1): a socket
+// that somebody holds the other end of becomes the host's end of a new TCP connection.
+//
+// ForwardRegistry hears of TCP what became of them. Loop thread only.
+
+import Wire
+
+extension ForwardEngine {
+  /// Connections that wait for their guest, at most.
+  private static let maximumConnects = 1024
+
+  /// Opens a connection to `guest` that carries the bytes of `fd`, a stream socket, and takes
+  /// the socket over, whatever comes of it. `onConnect` tells the outcome, perhaps from inside
+  /// this call. Followed by `Stack.endOfIteration`.
+  /// - Parameters:
+  ///   - guest: "192.168.104.3:22"
+  ///   - guestName: which guest of an isolated network; "": the one that came first.
+  public func connect(
+    fd: Int32, to guest: String, guestName: String = "", ticket: UInt64
+  ) throws(ForwardFailure) {
+    let endpoint: Endpoint
+    do throws(ForwardFailure) {
+      guard let parsed = Endpoint(guest), parsed.port != 0 else {
+        throw .invalid("\(guest) is not an address and port of a guest, as 192.168.5.15:80")
+      }
+      endpoint = parsed
+      try check(endpoint.address)
+      guard registry.connects.count < Self.maximumConnects else {
+        throw ForwardFailure(
+          .limit,
+          text: "\(Self.maximumConnects) connections wait for their guests already")
+      }
+      guard admits(registry.connectSockets) else {
+        throw ForwardFailure(
+          .limit,
+          text: "no room for another connection: \(DescriptorBudget.remedy)")
+      }
+      guard link(ofGuest: guestName) != 0 else {
+        throw ForwardFailure(
+          .notFound,
+          text: guestName.isEmpty ? "there is no guest" : "there is no guest \(guestName)")
+      }
+    } catch {
+      _ = stack.calls.close(stack.calls.context, fd)
+      throw error
+    }
+    let owner = nextConnect
+    nextConnect = owner == .max ? ForwardRegistry.firstConnect : owner + 1
+    // Before the call, which may end the flow.
+    registry.connects[owner] = ticket
+    registry.connectSocketOpened()
+    let isOpen = tcp.openTowardGuest(
+      socket: fd, link: link(ofGuest: guestName), guest: endpoint,
+      source: Endpoint(stack.config.gateway, port: 0), owner: owner)
+    guard !isOpen else { return }
+    registry.socketClosed(owner)
+    if registry.connects.removeValue(forKey: owner) != nil {
+      throw ForwardFailure(.limit, text: "no room for another connection")
+    }
+  }
+}

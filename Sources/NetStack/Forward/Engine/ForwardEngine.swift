@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sockets of the host that lead into a guest: exposed, taken back and listed while the
+// network runs.
+//
+// Forwards outlive guests: a listener stays while its guest is away, and clients are
+// turned away meanwhile (TCP by a reset, UDP by silence). What a guest sees as its peer is
+// the client itself where an answer to it would come our way: not for clients on the
+// host's loopback, on a unix socket or of another family, which the gateway stands for; and
+// for none where the forward or the network's options say so.
+// UDP is in ForwardEngine+Datagrams.swift. Loop thread only.
+
+import Platform
+import Wire
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A forward as `list` shows it.
+public struct ForwardStatus: Equatable, Sendable {
+  public var spec: ForwardRule
+  public var connections: Int
+}
+
+/// Forwards of the network.
+public final class ForwardEngine {
+  static let maximumForwards = 4096
+  private static let acceptsPerIteration = 64
+  /// How long accept rests when the process is out of fds, nanoseconds.
+  private static let pause: UInt64 = 100_000_000
+
+  let stack: StackCore
+  let registry: ForwardRegistry
+  let tcp: TCPEngine
+  let udp: UDPEngine
+  private var nextID: UInt32 = 1
+  /// Links in the order they came up.
+  private var linksInOrder: [UInt32] = []
+  private var hasLoggedLimit = false
+  private var hasLoggedShare = false
+  var nextConnect = ForwardRegistry.firstConnect
+  /// TCP connections accepted, and those turned away.
+  public private(set) var accepted: UInt64 = 0
+  public private(set) var turnedAway: UInt64 = 0
+
+  /// Descriptors of the connections that clients of forwards have, and of those asked for by `connect`.
+  package var sockets: Int { registry.sockets }
+  /// Told once of each `connect`: what was given as `ticket`, and why it failed, if it did.
+  public var onConnect: ((_ ticket: UInt64, _ failure: ForwardFailure?) -> Void)? {
+    get { registry.onConnect }
+    set { registry.onConnect = newValue }
+  }
+
+  /// What `sockets` may come to.
+  package var socketLimit: Int { stack.descriptors.forwarded }
+
+  init(stack: StackCore, registry: ForwardRegistry, tcp: TCPEngine, udp: UDPEngine) {
+    self.stack = stack
+    self.registry = registry
+    self.tcp = tcp
+    self.udp = udp
+  }
+
+  // MARK: Commands
+
+  /// Listens at the host's side. Returns the forward as it came to be: with the port the
+  /// kernel chose if it was asked for port 0.
+  /// - Parameter given: of a unix forward: a socket that listens already, and whose file is the caller's. A duplicate
+  ///   is kept.
+  @discardableResult
+  public func expose(_ spec: ForwardRule, listener given: Int32? = nil) throws(ForwardFailure)
+    -> ForwardRule
+  {
+    if let known = find(spec.kind) {
+      throw ForwardFailure(
+        .exists,
+        text: "\(spec.kind.host) is forwarded to \(known.value.spec.guest) already")
+    }
+    try check(spec.guest.address)
+    guard registry.listeners.count < Self.maximumForwards else {
+      throw ForwardFailure(
+        .limit, text: "a network has \(Self.maximumForwards) forwards at most")
+    }
+    guard registry.listeners.count < stack.descriptors.listeners else {
+      throw ForwardFailure(
+        .limit,
+        text:
+          "\(spec.kind.host): forwards have the \(stack.descriptors.listeners) file descriptors that there are for "
+          + "them: \(DescriptorBudget.remedy)")
+    }
+    let listener = try ForwardListener.open(spec, given, stack.calls)
+    let id = nextID
+    let watch = stack.host.watch(
+      listener.fd, events: .read, token: EventToken(.forward, index: id, generation: 0))
+    guard watch != 0 else {
+      listener.close(stack)
+      throw ForwardFailure(.system, text: "\(spec.kind.host): cannot be watched")
+    }
+    nextID &+= 1
+    listener.watch = watch
+    registry.listeners[id] = listener
+    if case .udp = spec.kind, registry.datagrams == nil {
+      registry.datagrams = UDPForwardTable(seed: stack.random.next())
+    }
+    return listener.spec
+  }
+
+  /// Stops listening. TCP connections go on; UDP has none, so its clients are forgotten.
+  /// False when there is no such forward.
+  @discardableResult
+  public func unexpose(_ kind: ForwardKind) -> Bool {
+    guard let (id, listener) = find(kind) else { return false }
+    registry.listeners[id] = nil
+    forgetClients { $0.listener == id }
+    listener.close(stack)
+    return true
+  }
+
+  public var all: [ForwardStatus] {
+    registry.listeners.sorted { $0.key < $1.key }.map {
+      ForwardStatus(spec: $0.value.spec, connections: $0.value.connections)
+    }
+  }
+
+  /// An address that a guest can have.
+  func check(_ address: IPAddress) throws(ForwardFailure) {
+    let config = stack.config
+    guard config.subnet.contains(address), !config.isOwn(address), address.isUnicast,
+      address != config.subnet.network, address != config.subnet.broadcast
+    else { throw .invalid("\(address) is not the address of a guest in \(config.subnet)") }
+  }
+
+  private func find(_ kind: ForwardKind) -> (key: UInt32, value: ForwardListener)? {
+    registry.listeners.first { $0.value.spec.kind == kind }
+  }
+
+  // MARK: Links
+
+  func linkUp(_ link: UInt32) { linksInOrder.append(link) }
+
+  func linkDown(_ link: UInt32) {
+    linksInOrder.removeAll { $0 == link }
+    forgetClients { $0.key.link == link }
+  }
+
+  /// Stations behind a link that stays up are gone, and these addresses with them.
+  func stationsDown(_ addresses: Set<IPAddress>, on link: UInt32) {
+    guard !addresses.isEmpty else { return }
+    forgetClients { $0.key.link == link && addresses.contains($0.key.guest) }
+  }
+
+  /// The link of a forward's guest; 0 while it is away. On a switched network there is one
+  /// link for all.
+  func link(for spec: ForwardRule) -> UInt32 {
+    link(ofGuest: spec.guestName)
+  }
+
+  func link(ofGuest name: String) -> UInt32 {
+    guard let first = linksInOrder.first else { return 0 }
+    if name.isEmpty || stack.links.pointer(first).pointee.kind != .guest {
+      return first
+    }
+    return linksInOrder.first { stack.services(of: $0)?.name == name } ?? 0
+  }
+
+  // MARK: Clients
+
+  func onEvent(_ token: EventToken, _ events: FDEvents) {
+    guard let listener = registry.listeners[token.index] else { return }
+    if case .udp = listener.spec.kind {
+      receiveDatagrams(token.index, listener, events)
+    } else {
+      accept(token.index, listener)
+    }
+  }
+
+  private func accept(_ id: UInt32, _ listener: ForwardListener) {
+    for round in 0..<Self.acceptsPerIteration {
+      let link = link(for: listener.spec)
+      // Where there is no guest a client only learns that it is turned away.
+      guard link == 0 || hasRoom(listener, link, mayMakeIt: round == 0) else {
+        if round == 0 { restForRoom(id, listener) }
+        return
+      }
+      var address = SocketAddress()
+      let fd: Int32
+      if case .unix = listener.spec.kind {
+        fd = stack.calls.accept(stack.calls.context, listener.fd, nil, nil)
+      } else {
+        fd = address.withMutableSockaddr {
+          stack.calls.accept(stack.calls.context, listener.fd, $0, $1)
+        }
+      }
+      guard fd >= 0 else {
+        switch -fd {
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: restWithoutDescriptors(id, listener, -fd)
+        // A client that gave up again is no reason to stop (accept(2)).
+        case ECONNABORTED, EPERM, EPROTO: continue
+        default: break
+        }
+        return
+      }
+      lead(fd, from: address.endpoint, link, by: id, listener)
+    }
+  }
+
+  private func lead(
+    _ fd: Int32, from client: Endpoint?, _ link: UInt32, by id: UInt32, _ listener: ForwardListener
+  ) {
+    guard link != 0 else {
+      turnedAway &+= 1
+      reset(fd)
+      return
+    }
+    var source = Endpoint(stack.config.gateway, port: 0)
+    if let client, isVisible(client.address, through: listener) { source = client }
+    // Counted first: the engine may report the end of the flow from inside the call.
+    listener.connections += 1
+    registry.socketOpened(listener)
+    let isOpen = tcp.openTowardGuest(
+      socket: fd, link: link, guest: listener.spec.guest, source: source, owner: id,
+      isPrepared: listener.isPrepared)
+    if isOpen {
+      accepted &+= 1
+    } else {
+      listener.connections -= 1
+      registry.socketClosed(id)
+      turnedAway &+= 1
+    }
+  }
+
+  /// Whether a guest sees a client under its own address. A guest whose default route is another
+  /// interface would answer it there, where nobody knows of the connection: then it must not.
+  func isVisible(_ address: IPAddress, through listener: ForwardListener) -> Bool {
+    (listener.spec.showsClients ?? stack.config.forwardsShowClients)
+      && address.isV4 && address.isUnicast && !address.isLoopback && !address.isLinkLocal
+      && !stack.config.subnet.contains(address)
+  }
+
+  /// Closes so that the client hears of it at once.
+  private func reset(_ fd: Int32) {
+    stack.calls.setResetOnClose(fd, true)
+    _ = stack.calls.close(stack.calls.context, fd)
+  }
+
+  // MARK: Descriptors
+
+  /// Whether a client may have a connection; otherwise it waits, in the kernel's queue, until others have ended.
+  ///
+  /// All forwards together have a part of the descriptors (DescriptorBudget), see `admits`.
+  /// - Parameter mayMakeIt: where guests have all the descriptors, the guest with the most gives one up for a client,
+  ///   unless forwards hold half of what is theirs already.
+  private func hasRoom(_ listener: ForwardListener, _ link: UInt32, mayMakeIt: Bool) -> Bool {
+    guard admits(listener.sockets) else { return false }
+    guard tcp.isFull else { return true }
+    guard mayMakeIt, sockets < stack.descriptors.forwarded / 2 else { return false }
+    let mac = stack.neighbor(listener.spec.guest.address, on: link) ?? .zero
+    return tcp.makeRoom(for: stack.shares.of(link, mac))
+  }
+
+  /// Whether a forward that holds so many descriptors may have one more, of those that all forwards may have. A quarter
+  /// is divided equally, so that however many others there are a client finds some; of the rest one may take one more
+  /// while it holds fewer than four times what is free: alone it gets four fifths.
+  func admits(_ held: Int) -> Bool {
+    let all = stack.descriptors.forwarded
+    let own = max(1, all / 4 / (registry.listeners.count + 1))
+    return held < own || held / 4 < all / 4 &* 3 &- sockets
+  }
+
+  private func restForRoom(_ id: UInt32, _ listener: ForwardListener) {
+    if !hasLoggedShare {
+      hasLoggedShare = true
+      stack.host.log(
+        .warning,
+        "\(listener.spec.kind.host): \(Plural.text(listener.sockets, "connection")) open, as many as this forward may have of the "
+          + "\(stack.descriptors.forwarded) file descriptors for clients of forwards: new clients wait until others end. "
+          + "Where that is too few, \(DescriptorBudget.remedy) (said once)")
+    }
+    rest(id, listener)
+  }
+
+  private func restWithoutDescriptors(_ id: UInt32, _ listener: ForwardListener, _ code: Int32) {
+    if !hasLoggedLimit {
+      hasLoggedLimit = true
+      stack.host.log(
+        .warning,
+        "\(listener.spec.kind.host): cannot accept: \(errorText(code)): new clients wait. "
+          + "Where that goes on, \(DescriptorBudget.remedy) (said once)")
+    }
+    rest(id, listener)
+  }
+
+  /// Without a pause the loop would spin on a listener that stays ready.
+  private func rest(_ id: UInt32, _ listener: ForwardListener) {
+    stack.host.modify(listener.watch, events: [])
+    listener.timer = stack.timers.schedule(
+      at: stack.now &+ Self.pause, token: EventToken(.forward, index: id, generation: 0).rawValue)
+  }
+
+  func onTimer(_ token: EventToken) {
+    if token.generation == UDPForwardTable.timerGeneration {
+      expireClients()
+      return
+    }
+    guard let listener = registry.listeners[token.index] else { return }
+    listener.timer = 0
+    stack.host.modify(listener.watch, events: .read)
+  }
+
+  func shutDown() {
+    forgetClients { _ in true }
+    for listener in registry.listeners.values { listener.close(stack) }
+    registry.listeners = [:]
+  }
+}

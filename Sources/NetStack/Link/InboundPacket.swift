@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An IP packet from a guest, its headers checked, on its way to an engine.
+
+import Wire
+
+/// Borrowed from the receive buffer for the call. Whole packets only: fragments were put
+/// together before. Trivial; family-neutral.
+package struct InboundPacket: BitwiseCopyable {
+  package var link: UInt32
+  package var sourceMAC: MACAddress
+  package var source: IPAddress
+  package var destination: IPAddress
+  /// IP protocol number of `payload`.
+  package var proto: UInt8
+  package var hopLimit: UInt8
+  /// The transport header and what follows it, cut to the packet's own length.
+  package var payload: ByteView
+  /// The packet from its IP header on: what an ICMP error quotes.
+  package var packet: ByteView
+  /// The transport checksum is known to be good, or the host will vouch for it
+  /// (FrameFlags): do not verify.
+  package var isChecksumTrusted: Bool
+  /// Payload bytes of each datagram in a UDP GSO frame (GSOType.udp); 0 for one datagram.
+  package var segmentSize: UInt16 = 0
+  /// The slot in its engine's table that LookAhead expects it to be for; 0 for no idea.
+  package var guess: UInt32 = 0
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The functions of StackHost as a protocol, for hosts that are an object. A call by it costs a few
+// nanoseconds more, once for each batch of frames.
+
+/// Runs a stack: carries its frames, and calls it when something happens. Loop thread only.
+public protocol NetworkHost: AnyObject {
+  /// Monotonic time in nanoseconds.
+  var now: UInt64 { get }
+
+  /// Takes frames that the stack sends to a link; they are borrowed for the call. Returns how many were
+  /// taken: those that were not are offered again after `Stack.txReady`.
+  func send(_ frames: UnsafeBufferPointer<Frame>, to port: PortID) -> Int
+
+  /// Watches a descriptor, level-triggered: `Stack.onFDs` is called with `token` while it is ready.
+  /// Returns 0 when it cannot be watched.
+  func watch(_ fd: Int32, for events: FDEvents, token: UInt64) -> HandleID
+  func modify(_ watch: HandleID, for events: FDEvents)
+  func unwatch(_ watch: HandleID)
+
+  /// Calls `Stack.onTimer` with what is returned here once `deadline` has come. One timer at a time.
+  func setTimer(at deadline: UInt64) -> HandleID
+  func cancelTimer(_ timer: HandleID)
+
+  func log(_ level: LogLevel, _ text: String)
+}
+
+extension NetworkHost {
+  public func log(_ level: LogLevel, _ text: String) {}
+}
+
+/// Holds a host for as long as its table is used.
+final class HostBox {
+  let host: any NetworkHost
+
+  init(_ host: any NetworkHost) { self.host = host }
+
+  fileprivate static func host(_ context: StackHost.Context) -> any NetworkHost {
+    // The table's own context, which the stack keeps as long as the table.
+    Unmanaged<HostBox>.fromOpaque(context.unsafelyUnwrapped).takeUnretainedValue().host
+  }
+
+  /// Good for as long as this object lives.
+  var table: StackHost {
+    StackHost(
+      context: Unmanaged.passUnretained(self).toOpaque(),
+      sendFrames: { context, port, frames, count in
+        let list = UnsafeBufferPointer(
+          start: frames.assumingMemoryBound(to: Frame.self), count: Int(count))
+        return UInt32(clamping: HostBox.host(context).send(list, to: port))
+      },
+      now: { HostBox.host($0).now },
+      addFD: {
+        HostBox.host($0).watch(
+          $1, for: FDEvents(rawValue: UInt8(truncatingIfNeeded: $2)), token: $3)
+      },
+      modifyFD: {
+        HostBox.host($0).modify($1, for: FDEvents(rawValue: UInt8(truncatingIfNeeded: $2)))
+        return 0
+      },
+      removeFD: { HostBox.host($0).unwatch($1) },
+      setTimer: { context, deadline, _ in HostBox.host(context).setTimer(at: deadline) },
+      cancelTimer: { HostBox.host($0).cancelTimer($1) },
+      writeLog: { context, level, text, length in
+        let bytes = UnsafeRawBufferPointer(start: text, count: Int(length))
+        HostBox.host(context).log(
+          LogLevel(rawValue: level) ?? .warning, String(decoding: bytes, as: UTF8.self))
+      })
+  }
+}

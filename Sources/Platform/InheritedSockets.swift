@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// InheritedSockets: sockets that a service manager made, and listens at, before this process began: descriptors from 3 on,
+// told of by LISTEN_PID and LISTEN_FDS (sd_listen_fds(3)). They are the manager's: their files stay when this process ends,
+// and who connects meanwhile waits for the next one. `UnixSocket.serve` takes those of its path from here. Any thread.
+
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+package enum InheritedSockets {
+  private struct Key: Hashable {
+    var path: String
+    var type: UnixSocket.Kind
+  }
+
+  private static let sockets = Mutex<[Key: Int32]>([:])
+  /// The first of them (SD_LISTEN_FDS_START).
+  private static let first: Int32 = 3
+  private static let most = 1024
+
+  /// Takes them over, once, before this process opens descriptors of its own; and takes the variables out of the
+  /// environment, which are for no child.
+  /// - Returns: the paths.
+  @discardableResult
+  package static func adopt() -> [String] {
+    let environment = CurrentProcess.environment
+    for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { unsetenv(name) }
+    guard environment["LISTEN_PID"].flatMap(Int32.init) == CurrentProcess.id,
+      let count = environment["LISTEN_FDS"].flatMap(Int.init), (1...most).contains(count)
+    else { return [] }
+    var found: [Key: Int32] = [:]
+    for fd in first..<first + Int32(count) {
+      guard (try? Descriptor.setCloseOnExec(fd)) != nil, let key = key(of: fd),
+        (try? Descriptor.setNonBlocking(fd)) != nil
+      else { continue }
+      found[key] = fd
+    }
+    let all = found
+    sockets.withLock { $0 = all }
+    return all.keys.map(\.path).sorted()
+  }
+
+  /// Those that were adopted.
+  package static var paths: [String] { sockets.withLock { $0.keys.map(\.path).sorted() } }
+
+  /// A descriptor of the socket at `path`, the caller's to close; nil: there is none, or its file has gone.
+  static func socket(at path: String, type: UnixSocket.Kind) -> Int32? {
+    guard let fd = sockets.withLock({ $0[Key(path: canonical(path), type: type)] }),
+      (try? Files.info(path, followLinks: false))?.kind == .socket
+    else { return nil }
+    return try? Descriptor.duplicate(fd)
+  }
+
+  /// nil: it is no unix socket with a path, or one that does not listen.
+  private static func key(of fd: Int32) -> Key? {
+    var type: Int32 = 0
+    var listens: Int32 = 0
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    guard systemGetsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 else { return nil }
+    _ = systemGetsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size)
+    guard let path = UnixSocket.path(of: fd) else { return nil }
+    switch type {
+    case UnixSocket.Kind.datagram.raw: return Key(path: canonical(path), type: .datagram)
+    case UnixSocket.Kind.stream.raw where listens != 0:
+      return Key(path: canonical(path), type: .stream)
+    default: return nil
+    }
+  }
+
+  /// With its folder by its real name: units and LIMA_HOME may name it by others.
+  private static func canonical(_ path: String) -> String {
+    guard let slash = path.lastIndex(of: "/"), slash > path.startIndex,
+      let folder = try? Files.realPath(String(path[..<slash]))
+    else { return path }
+    return folder + path[slash...]
+  }
+}
+
+extension UnixSocket {
+  /// What a socket is bound to; nil: nothing, or no path.
+  static func path(of fd: Int32) -> String? {
+    var address = sockaddr_un()
+    var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+    let result = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { systemGetsockname(fd, $0, &length) }
+    }
+    guard result == 0, address.sun_family == sa_family_t(AF_UNIX) else { return nil }
+    let bytes = withUnsafeBytes(of: &address.sun_path) { Array($0.prefix { $0 != 0 }) }
+    return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
+  }
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// logs: what the daemon and a network's process wrote, in the order of time. Reads the files: no daemon need run.
+
+import ArgumentParser
+import Daemon
+import Platform
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+struct Logs: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show the log of the daemon, or of a network.",
+    discussion: """
+      A network's log is what its process and its plugins wrote, and what the daemon did about it. The files are \
+      _networks/lima-netd.log and _networks/NAME/NAME.log in the Lima home; no daemon has to run.
+
+        lima-netd logs
+        lima-netd logs -f default
+        lima-netd logs -n 20 user-v2
+      """)
+
+  @Argument(help: "Only what is about this network.", completion: .networks)
+  var network: String?
+
+  @Flag(name: .shortAndLong, help: "Go on, and show what is written from now on.")
+  var follow = false
+
+  @Option(
+    name: [.customShort("n"), .long],
+    help: ArgumentHelp("How many lines, the last ones.", valueName: "count"))
+  var lines = 200
+
+  @OptionGroup var home: HomeOptions
+
+  func validate() throws {
+    guard lines >= 0 else { throw ValidationError("-n takes 0 or more lines.") }
+  }
+
+  func run() throws {
+    let home = try home.resolve()
+    var files = [LogFile(path: home.daemonLog, filter: network.map(Self.isAbout))]
+    if let network {
+      files.append(LogFile(path: home.networkLog(network), filter: nil))
+      try check(network, home)
+    }
+    let entries = files.map { $0.entries() }
+    let shown = LogEntry.merged(entries).suffix(lines)
+    for entry in shown { StandardOutput.print(entry.text) }
+    guard follow else {
+      if entries.allSatisfy(\.isEmpty) {
+        StandardError.print("Nothing is logged yet.")
+      }
+      return
+    }
+    // Whoever reads this may have gone: a write says so by SIGPIPE.
+    while true {
+      for index in files.indices {
+        for entry in files[index].newEntries() { StandardOutput.print(entry.text) }
+      }
+      usleep(200_000)
+    }
+  }
+
+  /// A network that there is, or was.
+  private func check(_ network: String, _ home: LimaHome) throws {
+    guard !Files.exists(home.networkLog(network)) else { return }
+    let configuration = try? Configuration.load(home.configFile, mayBeMissing: true)
+    let names = (configuration?.networks ?? NetworkConfiguration.builtins).map(\.name)
+    guard !names.contains(network) else { return }
+    let hint =
+      Identifier.nearest(to: network, among: names).map { "did you mean `\($0)`?" }
+      ?? Plural.there(names)
+    throw CommandFailure("There is no network `\(network)`: \(hint)")
+  }
+
+  private static func isAbout(_ network: String) -> @Sendable (Substring) -> Bool {
+    { line in line.contains(" network \(network): ") }
+  }
+}
+
+/// What began with one time: a line, and those that belong to it, which are indented.
+struct LogEntry: Hashable {
+  var time: Substring
+  var text: String
+
+  static func parse(_ text: String, filter: ((Substring) -> Bool)?) -> [LogEntry] {
+    var entries: [LogEntry] = []
+    var isWanted = false
+    for line in text.split(separator: "\n") {
+      let begins = line.first.map { !$0.isWhitespace } ?? false
+      if begins {
+        isWanted = filter?(line) ?? true
+        if isWanted {
+          entries.append(
+            LogEntry(time: line.prefix { $0 != " " }, text: Paragraph.printable(String(line))))
+        }
+      } else if isWanted, !entries.isEmpty {
+        entries[entries.count - 1].text += "\n" + Paragraph.printable(String(line))
+      }
+    }
+    return entries
+  }
+
+  /// In the order of time; what came at one time in the order of the lists. Lines without a time (a plugin's print) stay
+  /// behind the one before.
+  static func merged(_ lists: [[LogEntry]]) -> [LogEntry] {
+    var all: [(time: Substring, index: Int, entry: LogEntry)] = []
+    for list in lists {
+      var last: Substring = ""
+      for entry in list {
+        if entry.time.first?.isNumber == true, entry.time.hasSuffix("Z") { last = entry.time }
+        all.append((last, all.count, entry))
+      }
+    }
+    return all.sorted { ($0.time, $0.index) < ($1.time, $1.index) }.map(\.entry)
+  }
+}
+
+/// A file that grows, and is put aside and begun anew.
+struct LogFile {
+  private let path: String
+  private let filter: (@Sendable (Substring) -> Bool)?
+  /// The file that is read, -1: there is none yet.
+  private var descriptor: Int32 = -1
+  private var inode: UInt64 = 0
+  /// A line of which the end is still to come.
+  private var rest: [UInt8] = []
+
+  /// Of its end, at first.
+  private static let window = 4 << 20
+
+  init(path: String, filter: (@Sendable (Substring) -> Bool)?) {
+    self.path = path
+    self.filter = filter
+    guard let fd = try? Files.openForReading(path) else { return }
+    descriptor = fd
+    inode = (try? Files.info(path).inode) ?? 0
+    lseek(fd, 0, SEEK_END)
+  }
+
+  /// What is there now.
+  func entries() -> [LogEntry] {
+    guard let bytes = try? Files.tail(path, limit: Self.window) else { return [] }
+    return LogEntry.parse(String(decoding: bytes, as: UTF8.self), filter: filter)
+  }
+
+  /// What was written since the last call.
+  mutating func newEntries() -> [LogEntry] {
+    var text = readOn()
+    if let now = try? Files.info(path).inode, now != inode, let fd = try? Files.openForReading(path)
+    {
+      if descriptor >= 0 { Descriptor.close(descriptor) }
+      (descriptor, inode) = (fd, now)
+      text += readOn()
+    }
+    return LogEntry.parse(String(decoding: text, as: UTF8.self), filter: filter)
+  }
+
+  /// Whole lines.
+  private mutating func readOn() -> [UInt8] {
+    guard descriptor >= 0 else { return [] }
+    var chunk = [UInt8](repeating: 0, count: 64 << 10)
+    var bytes = rest
+    while bytes.count < Self.window {
+      let count = Files.readSome(descriptor, &chunk)
+      guard count > 0 else { break }
+      bytes += chunk[..<count]
+    }
+    guard let end = bytes.lastIndex(of: 0x0a) else {
+      rest = bytes
+      return []
+    }
+    rest = Array(bytes[(end + 1)...])
+    return Array(bytes[...end])
+  }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// stop, restart, reload: the running daemon.
+
+import ArgumentParser
+import Daemon
+
+struct Stop: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Stop the daemon, with all its networks.",
+    discussion: """
+      Guests lose their connection. A daemon that the service manager runs is stopped by it, with its sockets: it does \
+      not come back before the next login, `service install` or `systemctl --user start lima-netd`. The status is 0 \
+      also when there was no daemon.
+
+        lima-netd stop
+      """)
+
+  @OptionGroup var home: HomeOptions
+
+  func run() throws {
+    let ended = try DaemonControl(home).stop()
+    StandardOutput.print(
+      try ended.map { "The daemon of \($0.home) (process \($0.pid)) is stopped" }
+        ?? "No daemon serves \(home.resolve().path)")
+  }
+}
+
+struct Restart: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Start the daemon again, as after an upgrade.",
+    discussion: """
+      With the words that it was started with; networks.yaml is read anew. Guests that connect again come back: QEMU with \
+      reconnect=, vfkit, and those of exec, tap and attach as far as they do. Forwards of networks.yaml and \
+      instances come back, those of `forward add` do not.
+
+        lima-netd restart
+      """)
+
+  @OptionGroup var home: HomeOptions
+
+  func run() throws {
+    let daemon = try DaemonControl(home).restart()
+    StandardOutput.print("A new daemon serves \(daemon.home) (process \(daemon.pid))")
+  }
+}
+
+struct Reload: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Have networks.yaml read again, and say what changed.",
+    discussion: """
+      The daemon watches the file and reads it by itself, too; this one says what came of it. A file with mistakes \
+      is refused with file, line and column, the one before stays in force, and the status is 1. Plugin folders and \
+      the host's resolver configuration are looked at again, too.
+
+        lima-netd reload
+      """)
+
+  @OptionGroup var listing: ListingOptions
+  @OptionGroup var home: HomeOptions
+
+  func run() throws {
+    let report = try DaemonControl(home).reload()
+    try listing.show(report) { Self.text(report) }
+  }
+
+  static func text(_ report: ReloadReport) -> String {
+    let file = report.present ? report.file : "There is no \(report.file): the built-in networks"
+    if report.changes.isEmpty {
+      var lines = ["\(file): nothing has changed" + (report.earlier == nil ? "" : " just now")]
+      if let earlier = report.earlier {
+        lines.append("It was read at \(earlier.time), and that changed:")
+        lines += earlier.changes.map(line)
+      }
+      return lines.joined(separator: "\n")
+    }
+    return (["\(file):"] + report.changes.map(line)).joined(separator: "\n")
+  }
+
+  private static func line(_ change: ReloadReport.Change) -> String {
+    let what = change.keys.isEmpty ? "" : ": " + change.keys.joined(separator: ", ")
+    let when = change.holdsNow ? "" : "; it runs, and that holds from its next start on"
+    let name = change.name.map { "network \($0)" } ?? "plugin folders"
+    return "  \(name) \(change.change)\(what)\(when)"
+  }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// StatusText: the daemon and its networks in lines of 80 columns; below the table a NOTE for each thing that somebody
+// should do something about.
+
+import Daemon
+import Platform
+
+enum StatusText {
+  static func text(_ status: StatusReport) -> String {
+    let running = status.networks.filter { $0.state == .running }.count
+    let guests = status.networks.reduce(0) { $0 + $1.guests.count }
+    var lines = Paragraph.lines(
+      "lima-netd \(status.version) serves \(status.home): \(running) of "
+        + "\(Plural.text(status.networks.count, "network")) running, "
+        + Plural.text(guests, "guest"), first: "", indent: 2)
+    lines += Paragraph.lines(
+      "process \(status.pid), since \(status.started), configuration "
+        + (status.config.present
+          ? status.config.file : "built in (there is no \(status.config.file))"),
+      first: "", indent: 2)
+    lines += ["", table(status.networks)]
+    let notes = notes(status)
+    if !notes.isEmpty { lines += [""] + notes }
+    return lines.joined(separator: "\n")
+  }
+
+  /// Without what can be long: names, which are cut where the table would not fit.
+  private static func table(_ networks: [NetworkReport]) -> String {
+    var table = Table("NAME", "MODE", "STATE", "GUESTS", "FORWARDS", "PLUGIN")
+    for network in networks {
+      table.add(
+        cut(network.name, 24), cut(network.mode, 12), network.state.rawValue,
+        String(network.guests.count), String(network.forwards.count),
+        network.plugin.map { cut("\($0.name) \($0.version)", 17) })
+    }
+    return table.isEmpty ? "No networks." : table.text
+  }
+
+  static func cut(_ text: String, _ most: Int) -> String {
+    text.count <= most ? text : text.prefix(most - 3) + "..."
+  }
+
+  private static func notes(_ status: StatusReport) -> [String] {
+    var notes: [String] = []
+    if let error = status.config.error {
+      notes.append("the configuration is refused, the one before is in force: \(error)")
+    }
+    for network in status.networks {
+      if let note = NetworkText.note(network) { notes.append("\(network.name): \(note)") }
+      for forward in network.forwards.dropFirst(0) {
+        guard let error = forward.error, NetworkText.note(network)?.contains(error) != true else {
+          continue
+        }
+        notes.append("\(network.name): forward \(forward.protocol) \(forward.host): \(error)")
+      }
+      if let exit = network.lastExit {
+        notes.append("\(network.name): \(exit.reason) at \(exit.time); log: \(network.log)")
+      }
+    }
+    for note in status.notes ?? [] {
+      notes.append(
+        "\(note.network): \(note.text) (\(note.time))" + (note.remedy.map { ": \($0)" } ?? ""))
+    }
+    notes += status.warnings
+    return notes.flatMap { Paragraph.lines($0, first: "NOTE ", indent: 5) }
+  }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// DaemonControl: ends a running daemon, or has it start again, and waits until that has happened. Where a service manager
+// runs it, the manager is asked: what it keeps running would be back at once otherwise. Blocks.
+
+import Daemon
+import Platform
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+struct DaemonControl {
+  private let client: ControlClient
+  private static let patience: UInt64 = 30_000_000_000
+
+  init(_ home: HomeOptions) throws { client = try ControlClient(home) }
+
+  /// - Returns: what ended; nil: no daemon was there.
+  func stop() throws -> DaemonReport? {
+    guard let daemon = try running() else { return nil }
+    if let service = Services.manager(of: daemon.pid) {
+      try service.stop()
+    } else {
+      try ask("/v1/stop")
+    }
+    try wait { !OtherProcess.isAlive(daemon.pid) }
+    return daemon
+  }
+
+  /// - Returns: the daemon as it is afterwards.
+  func restart() throws -> DaemonReport {
+    guard let before = try running() else {
+      throw ControlClient.DaemonNotRunning(home: client.home.path)
+    }
+    if let service = Services.manager(of: before.pid) {
+      try service.restart()
+    } else {
+      try ask("/v1/restart")
+    }
+    var after: DaemonReport?
+    try wait {
+      // While it ends and begins it answers nothing, or closes what it had taken.
+      after = (try? running()) ?? nil
+      guard let after else { return false }
+      return after.started != before.started
+    }
+    guard let after else { throw ControlClient.DaemonNotRunning(home: client.home.path) }
+    return after
+  }
+
+  func reload() throws -> ReloadReport {
+    try client.send(.POST, "/v1/reload", body: [String: String]())
+  }
+
+  private func running() throws -> DaemonReport? {
+    let status: StatusReport? = try client.ifRunning { try $0.get(APIPath.status) }
+    return status.map { DaemonReport(pid: $0.pid, started: $0.started, home: $0.home) }
+  }
+
+  /// The daemon may be gone before all of its answer is here.
+  private func ask(_ path: String) throws {
+    do {
+      try client.perform(.POST, path)
+    } catch let failure as CommandFailure where failure.code == nil {
+      guard let now = try? running(), now.pid != 0 else { return }
+      throw failure
+    }
+  }
+
+  private func wait(until isDone: () throws -> Bool) throws {
+    let deadline = MonotonicClock.now() &+ Self.patience
+    while try !isDone() {
+      guard MonotonicClock.now() < deadline else {
+        throw CommandFailure(
+          "The daemon of \(client.home.path) was asked, and after 30 s it is not done",
+          remedy: "Its log may say more:  lima-netd logs")
+      }
+      usleep(20_000)
+    }
+  }
+}

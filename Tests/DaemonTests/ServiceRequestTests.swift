@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What reload answers, what is known of guests, and of conflicts.
+
+import HostProtocol
+import Platform
+import Testing
+
+@testable import Daemon
+
+@Suite(.timeLimit(.minutes(1))) struct ServiceRequestTests {
+  private static func configuration(_ text: String) throws -> Configuration {
+    try ConfigDecoder.decode(Array(text.utf8), file: "/n.yaml", homeDirectory: "/h")
+  }
+
+  @Test func `what changed is told network by network, and whether it holds`() throws {
+    let before = try Self.configuration(
+      "networks:\n  a: {mode: slirp}\n  b: {mode: slirp}\n  c: {mode: slirp}\n  d: {mode: slirp}\n")
+    let after = try Self.configuration(
+      """
+      plugins: [/p]
+      networks:
+        a: {mode: slirp, options: {mtu: 9000}, sandbox: off}
+        b: {mode: slirp, dns: {ipv6: false, hosts: {x.internal: 10.0.0.1}}}
+        d: {mode: user-v2}
+        e: {mode: slirp}
+      """)
+    let changes = ReloadChanges.between(before, after) { $0 == "a" }
+    #expect(
+      changes.map { [$0.name ?? $0.subject, $0.change, $0.keys.joined(separator: " ")] } == [
+        ["plugins", "changed", ""], ["a", "changed", "options sandbox"],
+        ["b", "changed", "dns hosts"], ["c", "removed", ""], ["d", "changed", "mode"],
+        ["e", "added", ""],
+      ])
+    // Of those that need another process only one runs.
+    #expect(changes.filter { !$0.holdsNow }.map(\.name) == ["a"])
+  }
+
+  @Test func `a reload is answered by the reading that began after it`() {
+    let service = ServiceRequests()
+    var answers: [String] = []
+    func report(_ change: String) -> Result<ReloadReport, ErrorReport> {
+      .success(
+        ReloadReport(
+          file: "", present: true,
+          changes: [
+            .init(subject: "network", name: change, change: "added", keys: [], holdsNow: true)
+          ]))
+    }
+    service.ask { answers.append((try? $0.get().changes.first?.name) ?? "none") }
+    // One reading is under way, and ours comes after it.
+    service.expect(2)
+    service.reread(report("before"))
+    #expect(answers.isEmpty)
+    service.reread(report("ours"))
+    #expect(answers == ["ours"])
+    service.ask { answers.append("\($0)".contains("the daemon stops") ? "stops" : "?") }
+    service.stops()
+    service.ask { answers.append("\($0)".contains("the daemon stops") ? "stops" : "?") }
+    #expect(answers == ["ours", "stops", "stops"])
+  }
+
+  @Test func `what several sources know of a guest comes together`() throws {
+    var port = PortStatus(id: 2, name: "guest-2", kind: "stream")
+    port.rxFrames = 3
+    port.rxBytes = 300
+    port.drops = 1
+    port.counters = ["txQueueFull": 1]
+    let guests = GuestDetails.join(
+      network: "lab",
+      [
+        GuestReport(
+          id: 1, name: "web", transport: "tap", mac: "52:55:55:00:00:01", since: "t"),
+        GuestReport(id: 2, name: "guest-2", transport: "stream", mac: nil, since: "t"),
+      ],
+      ports: [port],
+      stations: ["52:55:55:00:00:01": 1, "52:55:55:00:00:02": 2, "52:55:55:00:00:09": 0],
+      leases: [
+        LeaseReport(
+          network: "lab", address: "192.168.104.3", mac: "52:55:55:00:00:02", name: "other",
+          hostname: "lima-vm", state: "bound"),
+        LeaseReport(network: "lab", address: "192.168.104.4", mac: nil, name: "web"),
+      ])
+    #expect(guests[0].macs == ["52:55:55:00:00:01"])
+    #expect(guests[0].addresses == ["192.168.104.4"])
+    #expect(guests[0].fromGuest == nil)
+    #expect(guests[1].macs == ["52:55:55:00:00:02"])
+    #expect(guests[1].addresses == ["192.168.104.3"] && guests[1].hostname == "lima-vm")
+    #expect(guests[1].fromGuest == .init(frames: 3, bytes: 300))
+    #expect(guests[1].drops == 1 && guests[1].reasons == ["txQueueFull": 1])
+
+    for word in ["2", "guest-2", "52:55:55:00:00:02", "lima-vm", "192.168.104.3"] {
+      #expect(try GuestDetails.find(word, of: guests, network: "lab").id == 2, "\(word)")
+    }
+    #expect(throws: ErrorReport.self) {
+      try GuestDetails.find("gest-2", of: guests, network: "lab")
+    }
+  }
+
+  @Test func `a network's conflicts are read from its log, each once, since its process began`() {
+    let log = """
+      2026-01-01T00:00:01.000Z WARN  switch: guest 1 (a) sends as 52:55:55:00:00:01, which is another's: dropped
+      2026-01-01T00:00:05.000Z WARN  switch: guest 2 (b) sends as 52:55:55:00:00:01, which is another's: dropped
+      2026-01-01T00:00:06.000Z INFO  switch: not a warning
+      2026-01-01T00:00:07.000Z WARN  plugin slirp: not the switch's
+      2026-01-01T00:00:08.000Z WARN  switch: guest 2 (b) sends as 52:55:55:00:00:01, which is another's: dropped (4 more like it were not logged)
+      2026-01-01T00:00:09.000Z WARN  switch: guest 3 (c) speaks as a DHCP server, which it is not: dropped
+      """
+    let notes = NetworkNotes.notes(log, network: "lab", since: "2026-01-01T00:00:05.000Z")
+    #expect(notes.map(\.time) == ["2026-01-01T00:00:08.000Z", "2026-01-01T00:00:09.000Z"])
+    #expect(
+      notes.first?.text == "guest 2 (b) sends as 52:55:55:00:00:01, which is another's: dropped")
+    #expect(notes.allSatisfy { $0.remedy != nil && $0.network == "lab" })
+  }
+}
