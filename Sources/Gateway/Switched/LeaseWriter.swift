@@ -5,6 +5,7 @@
 
 import NetStack
 import Platform
+import Wire
 
 struct LeaseWriter: Sendable {
   /// What is to be on disk.
