@@ -220,7 +220,7 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "lima-netd", "Daemon", "DNSMessage", "Platform", "TestSupport",
+        "lima-netd", "Daemon", "DNSMessage", "HostProtocol", "Platform", "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(

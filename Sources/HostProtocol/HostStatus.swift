@@ -2,17 +2,19 @@
 //
 // The state of a running network, as `status` replies it.
 
+import JSONCoding
+
 package struct HostStatus: Codable, Hashable, Sendable {
   /// By id. `maximumPorts` at most: `hasMorePorts` says that there are others (`HostRequest.statusOfPorts`).
   package var ports: [PortStatus]
   /// Nil is false.
   package var hasMorePorts: Bool?
-  /// A JSON object the network plugin wrote, or "".
-  package var plugin: String
-  /// A JSON object the DNS plugin wrote, or "".
-  package var dnsPlugin: String
-  /// A JSON object of the DNS broker's counters.
-  package var dns: String
+  /// What the network plugin wrote; nil: nothing.
+  package var plugin: JSONValue?
+  /// What the DNS plugin wrote; nil: nothing.
+  package var dnsPlugin: JSONValue?
+  /// The DNS broker's counters.
+  package var dns: JSONValue?
   /// Identity of what is loaded.
   package var modules: [ModuleStatus]
   /// What the switch, or the binding of an isolated network, did.
@@ -26,7 +28,8 @@ package struct HostStatus: Codable, Hashable, Sendable {
   package static let maximumPorts = 128
 
   package init(
-    ports: [PortStatus] = [], plugin: String = "", dnsPlugin: String = "", dns: String = "",
+    ports: [PortStatus] = [], plugin: JSONValue? = nil, dnsPlugin: JSONValue? = nil,
+    dns: JSONValue? = nil,
     modules: [ModuleStatus] = [], switchCounters: [String: UInt64] = [:],
     host: HostCounters = HostCounters(), confinement: ConfinementStatus? = nil
   ) {

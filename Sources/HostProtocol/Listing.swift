@@ -2,15 +2,17 @@
 //
 // Long lists of a network's process, in parts, so that neither side is busy with all of it at once.
 
+import JSONCoding
+
 /// A part of a list.
 package struct ListingPart: Codable, Hashable, Sendable {
-  /// A JSON array, written by a plugin.
-  package var text: String
+  /// An array, written by a plugin.
+  package var value: JSONValue
   /// Where the next part is (`HostRequest.listingPart`); nil: this was the last.
   package var next: ListingPlace?
 
-  package init(text: String, next: ListingPlace?) {
-    self.text = text
+  package init(value: JSONValue, next: ListingPlace?) {
+    self.value = value
     self.next = next
   }
 }

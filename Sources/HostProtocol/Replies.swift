@@ -2,10 +2,12 @@
 //
 // What a network's process answers, and tells unasked.
 
+import JSONCoding
+
 package enum HostReply: Codable, Hashable, Sendable {
   case ok
-  /// JSON text written by a plugin, checked to be JSON.
-  case json(String)
+  /// What a plugin wrote, or a list of the host's own.
+  case json(JSONValue)
   /// Of a list that is too long for one message.
   case part(ListingPart)
   case resolved(Resolved)

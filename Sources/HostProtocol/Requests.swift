@@ -43,7 +43,7 @@ package enum HostRequest: Codable, Hashable, Sendable {
   /// Replaces the DNS plugin while the network goes on. Reply: nothing, or why the one before
   /// stays.
   case setDNS(DNSSpec)
-  /// Reply: `json`, an array of `DNSCacheEntry`; the first few thousand.
+  /// Reply: `json`, a `DNSCachePage`.
   case listDNSCache(DNSCacheSelection)
   /// Forgets the answers kept. Reply: `json`, how many they were.
   case flushDNSCache(DNSCacheSelection)

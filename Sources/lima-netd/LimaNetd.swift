@@ -30,10 +30,10 @@ struct LimaNetd: ParsableCommand {
       """,
     version: versionText,
     subcommands: [
-      Serve.self, Exec.self, Attach.self, TapCommand.self, ForwardCommand.self, Network.self,
+      Serve.self, Exec.self, Attach.self, TapCommand.self, ForwardCommand.self, NetworkCommand.self,
       Status.self, Logs.self, Guests.self, Leases.self, Reload.self, Restart.self, Stop.self,
       ServiceCommand.self,
-      InstanceCommand.self, QEMUArguments.self, Capture.self, DNS.self, Plugin.self,
+      InstanceCommand.self, QEMUArguments.self, CaptureCommand.self, DNS.self, Plugin.self,
       Recommend.self, Doctor.self, Sudoers.self, Completions.self, Manual.self, TapPair.self,
     ],
     defaultSubcommand: Serve.self)

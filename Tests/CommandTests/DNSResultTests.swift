@@ -21,7 +21,7 @@ import Testing
     change(&message)
     let bytes = message.encoded()
     return DNSResult(
-      AskedQuestion(name: name, type: "A", transport: "udp"),
+      DNSLookup(name: name, type: "A", transport: "udp"),
       try DNSReply(bytes, milliseconds: 3.25, plugin: "hostdns 0.1.0", network: "default"),
       wasCut: wasCut)
   }
@@ -97,7 +97,7 @@ import Testing
       self.hasTCP = hasTCP
     }
 
-    func ask(_ question: AskedQuestion) throws -> DNSReply {
+    func ask(_ question: DNSLookup) throws -> DNSReply {
       asked.append(question.transport)
       let isStream = question.transport == "tcp"
       guard hasTCP || !isStream else { throw CommandFailure("no TCP", remedy: "a server") }
@@ -108,7 +108,7 @@ import Testing
     }
   }
 
-  private let question = AskedQuestion(name: "a.test", type: "TXT")
+  private let question = DNSLookup(name: "a.test", type: "TXT")
 
   @Test(
     arguments: [

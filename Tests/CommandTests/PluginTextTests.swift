@@ -3,6 +3,7 @@
 // plugin info: what a plugin says of itself, whole, in lines that fit, with every limit of its options.
 
 import Daemon
+import HostProtocol
 import Testing
 
 @testable import lima_netd

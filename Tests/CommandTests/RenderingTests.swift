@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Daemon
+import HostProtocol
 import Foundation
 import Platform
 import Testing

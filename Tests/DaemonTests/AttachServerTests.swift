@@ -52,7 +52,7 @@ struct AttachServerTests {
     #expect(second.error?.message.contains("has a guest web already") == true)
     let (third, made) = try attach(fixture, request("web", made: true))
     #expect(made.ok)
-    #expect(try Set(fixture.network().guests.values.map(\.name)) == ["web", "web-2"])
+    #expect(try Set(fixture.network().guests.all.map(\.name)) == ["web", "web-2"])
     // Who has left gives the name back.
     first.close()
     let network = try fixture.network()
@@ -122,21 +122,21 @@ struct AttachServerTests {
     let port = Forward(protocol: "tcp", host: "127.0.0.1:18080", guest: "80")
     let (channel, reply) = try attach(fixture, request("web", forwards: [port]))
     #expect(reply.ok && reply.forwards?.map(\.guest) == ["10.0.0.9:80"], "\(reply)")
-    #expect(network.forwards.map(\.host) == ["127.0.0.1:18080"])
+    #expect(network.forwards.open.map(\.host) == ["127.0.0.1:18080"])
     let (_, taken) = try attach(fixture, request("other", forwards: [port]))
     #expect(taken.error?.code == "EXISTS", "\(taken)")
     #expect(taken.error?.message.contains("for guest web") == true)
     #expect(fixture.until { network.guests.count == 1 })
-    #expect(network.forwards.count == 1)
+    #expect(network.forwards.open.count == 1)
     // One that comes back is let in, and gets its port when that is free.
     var back = request("other", forwards: [port])
     back.isReturn = true
     let (returned, waiting) = try attach(fixture, back)
     #expect(waiting.ok && waiting.forwards?.map(\.state) == [.waiting], "\(waiting)")
     channel.close()
-    #expect(fixture.until { network.forwards.first?.guestName == "other" })
+    #expect(fixture.until { network.forwards.open.first?.guestName == "other" })
     returned.close()
-    #expect(fixture.until { network.forwards.isEmpty && network.waitingForwards.isEmpty })
+    #expect(fixture.until { network.forwards.open.isEmpty && network.forwards.waiting.isEmpty })
   }
 
   @Test func `a guest brings no more forwards than can be counted against it`() throws {

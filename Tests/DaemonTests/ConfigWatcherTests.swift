@@ -18,7 +18,7 @@ struct ConfigWatcherTests {
   @Test func `a network that is written into the file is served without a signal`() throws {
     let fixture = try Fixture()
     try Fixture.write(fixture.home.configFile, Self.two)
-    #expect(fixture.until { fixture.supervisor.networks["new"]?.sockets.isOpen == true })
+    #expect(fixture.until { fixture.supervisor.networks["new"]?.listeners.isOpen == true })
     try Fixture.write(fixture.home.configFile, Fixture.oneNetwork())
     #expect(fixture.until { fixture.supervisor.networks["new"] == nil })
   }
@@ -72,7 +72,7 @@ struct ConfigWatcherTests {
     let fd = try Files.openForAppending(fixture.home.configFile, mode: 0o644)
     try Files.writeAll(fd, Array("  new:\n".utf8))
     fixture.pass(0.4)
-    #expect(fixture.supervisor.configError == nil)
+    #expect(fixture.supervisor.configuration.error == nil)
     try Files.writeAll(fd, Array("    mode: fake\n".utf8))
     Descriptor.close(fd)
     #expect(fixture.until { fixture.supervisor.networks["new"] != nil })
@@ -81,11 +81,11 @@ struct ConfigWatcherTests {
   @Test func `a mistake leaves what holds, and its correction holds at once`() throws {
     let fixture = try Fixture()
     try Fixture.write(fixture.home.configFile, "networks:\n  lab:\n    mod: fake\n")
-    #expect(fixture.until { fixture.supervisor.configError != nil })
+    #expect(fixture.until { fixture.supervisor.configuration.error != nil })
     #expect(fixture.supervisor.networks["lab"] != nil)
     try Fixture.write(fixture.home.configFile, Self.two)
     #expect(fixture.until { fixture.supervisor.networks["new"] != nil })
-    #expect(fixture.supervisor.configError == nil)
+    #expect(fixture.supervisor.configuration.error == nil)
   }
 
   @Test func `events that are cut short end the list without a trap`() {

@@ -204,7 +204,7 @@ struct DNSSwapTests {
     defer { Descriptor.close(guest) }
     fixture.until { lab.state == .running }
     try reload(fixture, "plugin: sour, options: {taste: 1}")
-    #expect(fixture.until { lab.dnsError != nil })
+    #expect(fixture.until { lab.dns.error != nil })
     #expect(lab.state == .running && lab.active?.dns.plugin.name == "hostdns")
     let text = try #require(lab.report(registry: nil).error?.message)
     #expect(text.hasPrefix("its DNS is not changed, hostdns goes on: "), "\(text)")
@@ -212,10 +212,10 @@ struct DNSSwapTests {
     #expect(fixture.log.lines.all.contains { $0.contains("is not to its taste") })
     // One that is not there at all.
     try reload(fixture, "plugin: nothing")
-    #expect(fixture.until { lab.dnsError?.message.contains("`nothing`") == true })
+    #expect(fixture.until { lab.dns.error?.message.contains("`nothing`") == true })
     // And back.
     try reload(fixture, "plugin: hostdns")
-    #expect(fixture.until { lab.dnsError == nil })
+    #expect(fixture.until { lab.dns.error == nil })
     #expect(lab.report(registry: nil).error == nil && !lab.isChanged)
   }
 
@@ -229,7 +229,7 @@ struct DNSSwapTests {
     defer { Descriptor.close(guest) }
     fixture.until { lab.state == .running }
     try reload(fixture, "plugin: sour, options: {taste: 1}")
-    #expect(fixture.until { lab.dnsError != nil })
+    #expect(fixture.until { lab.dns.error != nil })
     for _ in 0..<2 {
       let pid = try #require(lab.link?.pid)
       let before = fixture.requests().count
@@ -249,7 +249,7 @@ struct DNSSwapTests {
     try reload(fixture, "plugin: sour, options: {taste: 1}")
     #expect(fixture.until { fixture.requests().last?.hasPrefix("setDNS sour") == true })
     try reload(fixture, "plugin: hostdns")
-    #expect(fixture.until { lab.active?.dns.plugin.name == "hostdns" && lab.dnsError == nil })
+    #expect(fixture.until { lab.active?.dns.plugin.name == "hostdns" && lab.dns.error == nil })
     #expect(!lab.isChanged)
   }
 
@@ -268,7 +268,7 @@ struct DNSSwapTests {
       text.contains("other goes on: its process ended while it changed to fatal ("), "\(text)")
     // At rest it is forgotten: the configuration holds again.
     try reload(fixture, "plugin: hostdns")
-    #expect(fixture.until { lab.active?.dns.plugin.name == "hostdns" && lab.dnsError == nil })
+    #expect(fixture.until { lab.active?.dns.plugin.name == "hostdns" && lab.dns.error == nil })
   }
 
   @Test func `names are told at once, and to each new process`() throws {

@@ -70,7 +70,7 @@ struct ForwardRetryTests {
     let reason = "network user-v2: the address is taken (plugin fake)"
     #expect(state(fixture, "a")?.error == reason)
     let network = try fixture.network("user-v2")
-    let listed: [Forward] = try fixture.result { network.listForwards(answer: $0) }
+    let listed: [Forward] = try fixture.result { network.forwards.list(answer: $0) }
     #expect(listed.first { $0.host == "127.0.0.1:18080" }?.error == reason)
     #expect(network.report(registry: nil).forwards.contains { $0.error == reason })
     // Once for each time it is refused for another reason, not for each attempt.
@@ -79,25 +79,25 @@ struct ForwardRetryTests {
     try take(fixture, [])
     #expect(fixture.until(30) { state(fixture, "a")?.state == .open })
     #expect(state(fixture, "a")?.error == nil)
-    #expect(network.forwards.contains { $0.host == "127.0.0.1:18080" && $0.error == nil })
-    #expect(network.waitingForwards.isEmpty)
+    #expect(network.forwards.open.contains { $0.host == "127.0.0.1:18080" && $0.error == nil })
+    #expect(network.forwards.waiting.isEmpty)
   }
 
   @Test func `a forward that a new process cannot open is tried again until it works`() throws {
     let fixture = try Fixture()
     let network = try fixture.network()
-    network.pinned = true
+    network.demand.isPinned = true
     let forward = Forward(protocol: "tcp", host: "127.0.0.1:8080", guest: "10.0.0.9:80")
     let added: Result<Forward, ErrorReport> = try fixture.result {
-      network.addForward(forward, answer: $0)
+      network.forwards.add(forward, answer: $0)
     }
-    #expect(try added.get().host == forward.host && network.forwards == [forward])
+    #expect(try added.get().host == forward.host && network.forwards.open == [forward])
     try take(fixture, ["127.0.0.1:8080"], "lab")
     ChildProcess.kill(try #require(network.link?.pid), 9)
-    #expect(fixture.until { network.forwards.first?.error != nil })
+    #expect(fixture.until { network.forwards.open.first?.error != nil })
     #expect(fixture.log.lines.all.contains { $0.contains("it is tried again") })
     try take(fixture, [], "lab")
-    #expect(fixture.until(30) { network.forwards == [forward] })
+    #expect(fixture.until(30) { network.forwards.open == [forward] })
     #expect(fixture.log.lines.all.contains { $0.contains("works again") })
   }
 
@@ -127,32 +127,33 @@ struct ForwardRetryTests {
     #expect(fixture.until { state(fixture, "b")?.state == .open })
     #expect(try fixture.supervisor.instances.report("b").warnings.isEmpty)
     let network = try fixture.network("user-v2")
-    #expect(network.forwards.first { $0.host == "127.0.0.1:18080" }?.guest == "192.168.104.4:80")
+    #expect(
+      network.forwards.open.first { $0.host == "127.0.0.1:18080" }?.guest == "192.168.104.4:80")
     // The one that ends while it waits leaves nothing behind.
     let again = try up(fixture, "a")
     try lease(fixture, again, b)
     #expect(fixture.until { state(fixture, "a")?.error != nil })
     #expect(try fixture.ask("DELETE", "/v1/instances/a").status == 204)
-    #expect(network.waitingForwards.isEmpty)
+    #expect(network.forwards.waiting.isEmpty)
   }
 
   @Test func `what makes no sense is listed and not tried again, and rm takes it back`() throws {
     let fixture = try Fixture()
     let network = try fixture.network()
-    network.setForwards(
+    network.forwards.set(
       [Forward(protocol: "tcp", host: "127.0.0.1:8080", guest: nil)], of: "test")
-    #expect(network.listedForwards.map(\.state) == [.failed])
-    #expect(network.waitingForwards.map(\.isFinal) == [true])
+    #expect(network.forwards.listed.map(\.state) == [.failed])
+    #expect(network.forwards.waiting.map(\.isFinal) == [true])
     #expect(
-      network.listedForwards.map(\.error) == [
+      network.forwards.listed.map(\.error) == [
         "a forward needs the guest's address, as 192.168.5.15:80"
       ])
     let removed: Result<Void, ErrorReport> = try fixture.result {
-      network.removeForward(
+      network.forwards.remove(
         Forward(protocol: "tcp", host: "127.0.0.1:8080", guest: nil), answer: $0)
     }
     #expect(throws: Never.self) { try removed.get() }
-    #expect(network.listedForwards.isEmpty)
+    #expect(network.forwards.listed.isEmpty)
   }
 
   @Test func `port 0 is listed, kept and taken back as the port that was chosen`() throws {
@@ -162,14 +163,14 @@ struct ForwardRetryTests {
     var hosts: [String] = []
     for _ in 0..<2 {
       let added: Result<Forward, ErrorReport> = try fixture.result {
-        network.addForward(asked, answer: $0)
+        network.forwards.add(asked, answer: $0)
       }
       hosts.append(try added.get().host)
     }
     #expect(hosts == ["127.0.0.1:40000", "127.0.0.1:40001"])
-    #expect(network.forwards.map(\.host) == hosts)
+    #expect(network.forwards.open.map(\.host) == hosts)
     let removed: Result<Void, ErrorReport> = try fixture.result {
-      network.removeForward(network.forwards[0], answer: $0)
+      network.forwards.remove(network.forwards.open[0], answer: $0)
     }
     #expect(throws: Never.self) { try removed.get() }
     #expect(fixture.requests().last == "unexpose 127.0.0.1:40000")
@@ -198,7 +199,7 @@ struct ForwardRetryTests {
       try Fixture.write(fixture.home.networkDirectory("user-v2") + "/fake-leases", "[]")
     }
     let network = try fixture.network("user-v2")
-    network.pinned = true
+    network.demand.isPinned = true
     network.start()
     #expect(fixture.until { network.state == .running })
     let socket = fixture.home.networkSockets("user-v2").endpoint
@@ -212,12 +213,11 @@ struct ForwardRetryTests {
       network.handle(.leasesChanged)
     }
     // Far from any time at which somebody would look by himself.
-    network.leaseInterval = 60_000_000_000
-    if let timer = network.leaseTimer { fixture.loop.cancel(timer) }
+    network.leases.rest()
     let here = #"[{"address":"192.168.104.5","mac":"52:55:55:00:00:05","state":"bound"}]"#
     let with = #"names api corp.["web=192.168.104.5"]"#
     try leases(here)
-    #expect(fixture.until { network.leasedAddresses.contains("192.168.104.5") })
+    #expect(fixture.until { network.leases.seen.contains("192.168.104.5") })
     try leases("[]")
     #expect(fixture.until { fixture.requests("user-v2").last == "names api corp.[]" })
     try leases(here)

@@ -19,7 +19,7 @@ struct ForwardStateTests {
   private func listed(_ fixture: Fixture, _ network: Network) throws -> [Forward] {
     var reported: [Forward] = []
     let listed: [Forward] = try fixture.result { answer in
-      network.listForwards {
+      network.forwards.list {
         // One source: the reports of the network say the same, in the same turn.
         reported = network.report(registry: nil).forwards
         answer($0)
@@ -32,14 +32,14 @@ struct ForwardStateTests {
 
   private func add(_ fixture: Fixture, _ network: Network, _ forward: Forward) throws -> Forward {
     let added: Result<Forward, ErrorReport> = try fixture.result {
-      network.addForward(forward, answer: $0)
+      network.forwards.add(forward, answer: $0)
     }
     return try added.get()
   }
 
   @Test(arguments: ["tcp", "udp"])
   func `a forward is open while its network runs and its guest is there`(transport: String) throws {
-    let fixture = try Fixture(grace: 100_000_000)
+    let fixture = try Fixture(grace: 1_000_000_000)
     let network = try fixture.network()
     let forward = Forward(protocol: transport, host: "127.0.0.1:8080", guest: "10.0.0.9:80")
     let added = try add(fixture, network, forward)
@@ -92,10 +92,10 @@ struct ForwardStateTests {
     }
     try leases(
       #"[{"address":"192.168.104.5","mac":"52:55:55:00:00:05","name":"a","state":"bound"}]"#)
-    #expect(fixture.until { network.leasedAddresses.contains("192.168.104.5") })
+    #expect(fixture.until { network.leases.seen.contains("192.168.104.5") })
     try leases(
       #"[{"address":"192.168.104.5","mac":"52:55:55:00:00:05","name":"","state":"bound"}]"#)
-    #expect(fixture.until { !network.absentAddresses.isEmpty })
+    #expect(fixture.until { !network.leases.absent.isEmpty })
     let now = try listed(fixture, network)
     #expect(now.map(\.state) == [.waiting, .open])
     #expect(now[0].reason == "the guest 192.168.104.5 is not there")
@@ -125,7 +125,7 @@ struct ForwardStateTests {
       now.first?.reason
         == "somebody put another file in its socket's place: remove that, then \(remedy)")
     let removed: Result<Void, ErrorReport> = try fixture.result {
-      network.removeForward(forward, answer: $0)
+      network.forwards.remove(forward, answer: $0)
     }
     #expect(throws: Never.self) { try removed.get() }
     #expect(stranger.file?.isThere == true, "a stranger's file stays")
@@ -145,7 +145,7 @@ struct ForwardStateTests {
     try Fixture.write(
       fixture.home.networkDirectory("user-v2") + "/fake-taken", "127.0.0.1:18080\n")
     try InstanceTests().lease(fixture, report)
-    network.watchLeases()
+    network.leases.watch()
     func same() throws -> [InstanceForward] {
       let report: InstanceReport = try fixture.supervisor.instances.report("vm")
       let own = report.forwards
@@ -164,14 +164,14 @@ struct ForwardStateTests {
     // Somebody takes it away by hand.
     let key = "127.0.0.1:\(report.sshLocalPort)"
     let removed: Result<Void, ErrorReport> = try fixture.result {
-      network.removeForward(Forward(protocol: "tcp", host: key, guest: nil), answer: $0)
+      network.forwards.remove(Forward(protocol: "tcp", host: key, guest: nil), answer: $0)
     }
     #expect(throws: Never.self) { try removed.get() }
     let gone = try instances.report("vm").forwards[0]
     #expect(gone.state == .failed && gone.reason?.contains("removed") == true)
     let again = try InstanceTests().up(fixture, path).get()
     #expect(again.address == "192.168.104.3")
-    #expect(fixture.until { network.forwards.contains { $0.host == key } })
+    #expect(fixture.until { network.forwards.open.contains { $0.host == key } })
     #expect(try instances.report("vm").forwards[0].reason == "no guest is connected")
   }
 }

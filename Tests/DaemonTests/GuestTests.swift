@@ -42,7 +42,7 @@ struct GuestTests {
     }
     #expect(result == 0)
     try Files.writeAll(guest, Array("frame".utf8))
-    #expect(fixture.until { network.unixgramGuests.count == 1 })
+    #expect(fixture.until { network.guests.unixgramGuests.count == 1 })
     fixture.pass(0.5)
     #expect(network.state == .running)
     try Files.writeAll(guest, Array("BYE".utf8))
@@ -59,7 +59,7 @@ struct GuestTests {
     #expect(fixture.until { network.state == .running })
     try Fixture.write(fixture.home.networkDirectory("lab") + "/fake-lease-parts", "")
     let leases: Result<[LeaseReport], ErrorReport> = try fixture.result {
-      network.leases(answer: $0)
+      network.leases.list($0)
     }
     #expect(try leases.get().map(\.address) == ["10.0.0.9", "10.0.0.10", "10.0.0.11"])
   }
@@ -109,7 +109,7 @@ struct GuestTests {
     let network = try fixture.network()
     let (channel, _) = try attach(fixture)
     ChildProcess.kill(try #require(network.link?.pid), 11)
-    #expect(fixture.until { network.restarts == 1 && network.state == .running })
+    #expect(fixture.until { network.life.restarts == 1 && network.state == .running })
     // Its address is taken up again, so that nobody else is given it.
     #expect(
       fixture.until {
@@ -124,7 +124,7 @@ struct GuestTests {
     let fixture = try Fixture(config: Fixture.oneNetwork("behavior: crash-at-lease"))
     let reply = try attach(fixture).1
     #expect(reply.ok && reply.lease?.address == "10.0.0.9")
-    #expect(try fixture.network().restarts == 1)
+    #expect(try fixture.network().life.restarts == 1)
   }
 
   @Test func `a guest that comes while a process dies for the second time is asked for again`()
@@ -136,11 +136,11 @@ struct GuestTests {
     defer { Descriptor.close(guest) }
     #expect(fixture.until { network.state == .running })
     ChildProcess.kill(try #require(network.link?.pid), 9)
-    #expect(fixture.until { network.restarts == 1 && network.state == .running })
+    #expect(fixture.until { network.life.restarts == 1 && network.state == .running })
     // The process that is asked for the lease ran well until then: it did not fail to start.
     let reply = try attach(fixture).1
     #expect(reply.ok && reply.lease?.address == "10.0.0.9", "\(reply)")
-    #expect(network.restarts == 2)
+    #expect(network.life.restarts == 2)
   }
 
   @Test func `a guest over whose lease every process dies is told so`() throws {
@@ -149,7 +149,7 @@ struct GuestTests {
     #expect(reply.error?.code == "INTERNAL")
     #expect(reply.error?.message.contains("ended while it was asked for an address") == true)
     let network = try fixture.network()
-    #expect(network.restarts == Network.leaseAttempts)
+    #expect(network.life.restarts == Network.leaseAttempts)
     #expect(fixture.until { network.guests.isEmpty && network.state == .stopped })
   }
 

@@ -48,7 +48,7 @@ struct LifecycleTests {
     let network = try fixture.network()
     Descriptor.close(try fixture.connect())
     fixture.until {
-      network.state == .running && network.guests.isEmpty && network.graceTimer != nil
+      network.state == .running && network.guests.isEmpty && network.life.state.isInGracePeriod
     }
     let guest = try fixture.connect()
     defer { Descriptor.close(guest) }
@@ -68,14 +68,14 @@ struct LifecycleTests {
     fixture.until { network.state == .running }
     let forward = Forward(protocol: "tcp", host: "127.0.0.1:8080", guest: "10.0.0.9:80")
     let added: Result<Forward, ErrorReport> = try fixture.result {
-      network.addForward(forward, answer: $0)
+      network.forwards.add(forward, answer: $0)
     }
     #expect(throws: Never.self) { try added.get() }
     let before = fixture.requests().count
     let pid = try #require(network.link?.pid)
     let died = MonotonicClock.now()
     ChildProcess.kill(pid, 11)
-    #expect(fixture.until { network.restarts == 1 && network.state == .running })
+    #expect(fixture.until { network.life.restarts == 1 && network.state == .running })
     // At once: what it takes is the start of a process, however busy the machine is.
     #expect(!fixture.log.lines.all.contains { $0.contains("starts again in") })
     #expect(MonotonicClock.now() - died < 5_000_000_000)
@@ -101,7 +101,7 @@ struct LifecycleTests {
     defer { Descriptor.close(guest) }
     fixture.until { network.state == .running && fixture.requests().count >= 3 }
     ChildProcess.kill(try #require(network.link?.pid), 9)
-    #expect(fixture.until { network.restarts == 1 && network.guests.isEmpty })
+    #expect(fixture.until { network.life.restarts == 1 && network.guests.isEmpty })
     var buffer = [UInt8](repeating: 0, count: 16)
     #expect(Files.readSome(guest, &buffer) == 0)
   }
@@ -123,9 +123,9 @@ struct LifecycleTests {
     let fixture = try Fixture(config: Fixture.oneNetwork("behavior: crash-at-start"))
     let network = try fixture.network()
     let guest = try fixture.connect()
-    #expect(fixture.until { network.restarts == 3 && network.state == .restarting })
-    #expect(network.retryAt != nil)
-    #expect(network.backoff.failures == 3)
+    #expect(fixture.until { network.life.restarts == 3 && network.state == .restarting })
+    #expect(network.life.state.retryAt != nil)
+    #expect(network.life.backoff.failures == 3)
     #expect(network.lastExit?.log.contains("about to fall over") == true)
     // Whoever asks gets an answer; the guest is held.
     let result: Result<HostLink, ErrorReport> = try fixture.result { network.whenRunning($0) }
@@ -140,7 +140,7 @@ struct LifecycleTests {
     let network = try fixture.network()
     let guest = try fixture.connect()
     defer { Descriptor.close(guest) }
-    #expect(fixture.until { network.restarts > 0 })
+    #expect(fixture.until { network.life.restarts > 0 })
     #expect(network.lastExit?.reason.contains("makes no sense") == true)
   }
 
@@ -153,7 +153,7 @@ struct LifecycleTests {
     defer { Descriptor.close(guest) }
     #expect(fixture.until { network.state == .failed })
     #expect(
-      network.error?.message
+      network.life.state.error?.message
         == "\(fixture.home.configFile):4:25: networks.lab.options.behavior: is not to its taste (plugin fake)"
     )
     var buffer = [UInt8](repeating: 0, count: 16)
@@ -186,12 +186,10 @@ struct LifecycleTests {
       try fixture.supervisor.start()
       let network = try fixture.network()
       // It ran once, and has a guest.
-      network.restarts = 1
-      network.lastExit = ExitReport(
-        time: "", reason: "the bridge is gone", log: [], plugin: nil, dns: nil)
+      network.life = NetworkLife(restarts: 1)
       let guest = try fixture.connect()
       defer { Descriptor.close(guest) }
-      #expect(fixture.until { network.lacksInterface })
+      #expect(fixture.until { network.uplink.isWaiting })
       let result: Result<HostLink, ErrorReport> = try fixture.result { network.whenRunning($0) }
       guard case .failure(let report) = result else {
         Issue.record("there is no such bridge")

@@ -49,7 +49,7 @@ struct SupervisorTests {
     try Files.makeDirectory(fixture.home.networkDirectory("lab"), mode: 0o755)
     Descriptor.close(try UnixSocket.listen(path: sockets.qemu))
     try fixture.supervisor.start()
-    #expect(try fixture.network().sockets.isOpen)
+    #expect(try fixture.network().listeners.isOpen)
     Descriptor.close(try fixture.connect())
 
     let other = try Fixture(start: false)
@@ -60,12 +60,12 @@ struct SupervisorTests {
     try other.supervisor.start()
     let network = try other.network()
     #expect(network.state == .failed)
-    #expect(network.error?.message.contains("another process serves it") == true)
+    #expect(network.life.state.error?.message.contains("another process serves it") == true)
     let client = try UnixSocket.connect(path: foreign)
     defer { Descriptor.close(client) }
     #expect(Sockets.accept(listener, nil, nil) >= 0)
     // The other networks are served.
-    #expect(try other.network("default").sockets.isOpen)
+    #expect(try other.network("default").listeners.isOpen)
   }
 
   @Test(.timeLimit(.minutes(1)))
@@ -87,14 +87,15 @@ struct SupervisorTests {
     try Fixture.write(file, "mine\n")
     try fixture.supervisor.start()
     #expect(
-      try fixture.network("lab").error?.message.contains("another process serves it") == true)
-    let wrong = try #require(try fixture.network("den").error?.message)
+      try fixture.network("lab").life.state.error?.message.contains("another process serves it")
+        == true)
+    let wrong = try #require(try fixture.network("den").life.state.error?.message)
     #expect(wrong.contains("a regular file is there") && !wrong.contains("serves it"))
-    #expect(try fixture.network("default").sockets.isOpen)
+    #expect(try fixture.network("default").listeners.isOpen)
     #expect(try Files.read(file, limit: 100) == Array("mine\n".utf8))
     // Moved away: it is served without being asked to.
     Files.remove(file)
-    #expect(fixture.until(20) { (try? fixture.network("den").sockets.isOpen) == true })
+    #expect(fixture.until(20) { (try? fixture.network("den").listeners.isOpen) == true })
   }
 
   @Test func `at the end files stay that took the place of ours`() throws {
@@ -114,7 +115,7 @@ struct SupervisorTests {
     try Fixture.write(fixture.home.pidFile, "1\n")
     fixture.supervisor.shutdown("the test says so")
     let network = try? fixture.network()
-    #expect(fixture.until { network?.sockets.isOpen != true })
+    #expect(fixture.until { network?.listeners.isOpen != true })
     fixture.pass(0.1)
     for other in others { #expect(other.file?.isThere == true, "\(other.file?.path ?? "")") }
     #expect(try Files.read(fixture.home.pidFile, limit: 10) == Array("1\n".utf8))
@@ -150,7 +151,7 @@ struct SupervisorTests {
     let fixture = try Fixture(config: "networks: {\(name): {mode: fake}}")
     let network = try fixture.network(name)
     #expect(network.state == .failed)
-    #expect(network.error?.message.contains("use a shorter Lima home or name") == true)
+    #expect(network.life.state.error?.message.contains("use a shorter Lima home or name") == true)
   }
 
   @Test func `networks that cannot start are told of before a guest comes`() throws {
@@ -203,7 +204,9 @@ struct SupervisorTests {
     let fixture = try Fixture()
     try Fixture.write(fixture.home.configFile, "networks:\n  lab:\n    mod: fake\n")
     fixture.reload()
-    #expect(fixture.supervisor.configError?.contains("networks.yaml:3:5: networks.lab.mod") == true)
+    #expect(
+      fixture.supervisor.configuration.error?.contains("networks.yaml:3:5: networks.lab.mod")
+        == true)
     #expect(fixture.supervisor.networks["lab"] != nil)
     let status: StatusReport = try fixture.result { fixture.supervisor.status($0) }
     #expect(status.config.error != nil)
@@ -235,11 +238,15 @@ struct SupervisorTests {
   @Test func `who asks for the file to be read again is answered when it holds`() throws {
     let fixture = try Fixture()
     try Fixture.write(fixture.home.configFile, "networks:\n  new: {mode: fake}\n")
-    let first: Result<ReloadReport, ErrorReport> = try fixture.result { fixture.supervisor.reload($0) }
+    let first: Result<ReloadReport, ErrorReport> = try fixture.result {
+      fixture.supervisor.reload($0)
+    }
     #expect(throws: Never.self) { try first.get() }
     #expect(fixture.supervisor.networks["new"] != nil)
     try Fixture.write(fixture.home.configFile, "networks:\n  new:\n    mod: fake\n")
-    let second: Result<ReloadReport, ErrorReport> = try fixture.result { fixture.supervisor.reload($0) }
+    let second: Result<ReloadReport, ErrorReport> = try fixture.result {
+      fixture.supervisor.reload($0)
+    }
     #expect(throws: ErrorReport.self) { try second.get() }
     #expect(fixture.supervisor.networks["new"] != nil)
   }
@@ -252,7 +259,9 @@ struct SupervisorTests {
     func idle() throws {
       Descriptor.close(try fixture.connect())
       #expect(
-        fixture.until { lab.state == .running && lab.guests.isEmpty && lab.graceTimer != nil })
+        fixture.until {
+          lab.state == .running && lab.guests.isEmpty && lab.life.state.isInGracePeriod
+        })
     }
     try idle()
     try Fixture.write(
@@ -285,11 +294,11 @@ struct SupervisorTests {
     let good = Forward(protocol: "tcp", host: "127.0.0.1:8080", guest: "10.0.0.9:80")
     let taken = Forward(protocol: "tcp", host: "127.0.0.1:1", guest: "10.0.0.9:80")
     let first: Result<Forward, ErrorReport> = try fixture.result {
-      network.addForward(good, answer: $0)
+      network.forwards.add(good, answer: $0)
     }
     #expect(throws: Never.self) { try first.get() }
     let second: Result<Forward, ErrorReport> = try fixture.result {
-      network.addForward(taken, answer: $0)
+      network.forwards.add(taken, answer: $0)
     }
     #expect(
       throws: ErrorReport(
@@ -298,20 +307,20 @@ struct SupervisorTests {
       try second.get()
     }
     let third: Result<Forward, ErrorReport> = try fixture.result {
-      network.addForward(good, answer: $0)
+      network.forwards.add(good, answer: $0)
     }
     #expect(throws: ErrorReport.self) { try third.get() }
     network.stop("the test says so")
     fixture.until { network.state == .stopped }
-    #expect(network.forwards == [good])
+    #expect(network.forwards.open == [good])
     let _: Result<HostLink, ErrorReport> = try fixture.result { network.whenRunning($0) }
     #expect(fixture.until { fixture.requests().last == "expose 127.0.0.1:8080" })
     let removed: Result<Void, ErrorReport> = try fixture.result {
-      network.removeForward(good, answer: $0)
+      network.forwards.remove(good, answer: $0)
     }
     #expect(throws: Never.self) { try removed.get() }
     let unknown: Result<Void, ErrorReport> = try fixture.result {
-      network.removeForward(good, answer: $0)
+      network.forwards.remove(good, answer: $0)
     }
     #expect(
       throws: ErrorReport(

@@ -63,7 +63,7 @@ final class FakeHost {
   private func part(of number: Int) -> HostReply {
     .part(
       ListingPart(
-        text: #"[{"address":"10.0.0.\#(9 + number)","state":"bound"}]"#,
+        value: [["address": .string("10.0.0.\(9 + number)"), "state": "bound"]],
         next: number < 2 ? ListingPlace(listing: 1, part: number + 1) : nil))
   }
 
@@ -112,19 +112,19 @@ final class FakeHost {
       forwards.removeAll { $0.host == forward.host }
       return .ok
     case .listForwards:
-      return .json((try? JSONCoder.jsonValue(of: forwards).text) ?? "[]")
+      return .json((try? JSONCoder.jsonValue(of: forwards)) ?? .array([]))
     case .listLeases where Files.exists(directory + "/fake-lease-parts"):
       return part(of: 0)
     case .listingPart(let place): return part(of: place.part)
     case .listLeases:
       if let text = try? Files.read(directory + "/fake-leases", limit: 1 << 16) {
-        return .json(String(decoding: text, as: UTF8.self))
+        return json(String(decoding: text, as: UTF8.self))
       }
-      return .json(
+      return json(
         #"[{"address":"10.0.0.9","mac":"52:55:55:00:00:01","state":"bound","expires":60}]"#)
     case .listStations:
       let stations = ports.keys.sorted().map { #""52:55:55:00:00:0\#($0 + 2)":\#($0)"# }
-      return .json("{\(stations.joined(separator: ","))}")
+      return json("{\(stations.joined(separator: ","))}")
     case .reserveLease:
       record("reserveLease")
       if behavior == "crash-at-every-lease" { ChildProcess.kill(CurrentProcess.id, 9) }
@@ -136,7 +136,7 @@ final class FakeHost {
         ChildProcess.kill(CurrentProcess.id, 9)
       }
       if behavior == "no-leases" { return .failed(HostError(.unsupported, "no leases")) }
-      return .json(
+      return json(
         #"{"address":"10.0.0.9","prefixLength":24,"gateway":"10.0.0.1","dns":["10.0.0.3"],"mtu":1500,"search":[]}"#
       )
     case .setDNS(let spec):
@@ -150,12 +150,12 @@ final class FakeHost {
     case .listDNSCache(let which):
       let name = which.from == 0 ? "a" : "b"
       let next = which.from == 0 ? #","next":7"# : ""
-      return .json(
+      return json(
         #"{"entries":[{"name":"\#(name).example","type":"A","class":"IN","flags":"","code":"NOERROR","answers":2,"ttl":9,"octets":40}]\#(next)}"#
       )
     case .flushDNSCache(let which):
       record("flush" + (which.name.map { " \($0)\(which.below ? " and below" : "")" } ?? ""))
-      return .json("3")
+      return json("3")
     case .resolve(let question):
       return .resolved(Resolved(message: question.message, milliseconds: 1.5))
     case .startCapture(let spec):
@@ -185,7 +185,7 @@ final class FakeHost {
       record("names \(owner) \((hosts + zones).joined(separator: " "))")
       return .ok
     case .status:
-      var status = HostStatus(plugin: #"{"flows":3}"#, dns: "")
+      var status = HostStatus(plugin: ["flows": 3])
       status.ports = [1, 2].map { PortStatus(id: $0, name: "", kind: "stream") }
       status.hasMorePorts = true
       return .status(status)
@@ -200,6 +200,11 @@ final class FakeHost {
     default:
       return .ok
     }
+  }
+
+  /// What is no JSON is null.
+  private func json(_ text: String) -> HostReply {
+    .json((try? JSONValue(parsing: Array(text.utf8))) ?? .null)
   }
 
   private func start(_ spec: NetworkSpec, _ fds: [Int32]) -> HostReply? {

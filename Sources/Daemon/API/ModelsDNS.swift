@@ -5,7 +5,7 @@
 import HostProtocol
 
 /// POST /v1/networks/NAME/dns
-package struct DNSQuestion: Codable, Sendable, Hashable {
+package struct DNSLookup: Codable, Sendable, Hashable {
   package var name: String
   /// "A", "AAAA", "TYPE65", ...
   package var type: String
@@ -36,7 +36,7 @@ package struct DNSQuestion: Codable, Sendable, Hashable {
   }
 }
 
-package struct DNSAnswer: Codable, Sendable {
+package struct DNSLookupReport: Codable, Sendable {
   /// The DNS message, base64.
   package var message: String
   package var milliseconds: Double

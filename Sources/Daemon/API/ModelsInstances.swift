@@ -70,23 +70,3 @@ package struct InstanceForward: Codable, Sendable, Hashable {
   package var reason: String?
   package var error: String?
 }
-
-extension InterfaceReport {
-  package init(_ interface: InstanceInterface, mode: String?) {
-    id = interface.id
-    name = interface.name
-    mac = interface.mac
-    metric = interface.metric
-    network = interface.network
-    self.mode = mode
-    vzNAT = interface.attachment == .vzNAT
-    switch interface.attachment {
-    case .network(_, let sockets):
-      qemu = sockets.qemu
-      fd = sockets.fd
-      unixgram = sockets.unixgram
-    case .socket(let path): qemu = path
-    case .vzNAT: break
-    }
-  }
-}

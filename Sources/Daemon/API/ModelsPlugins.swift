@@ -5,7 +5,6 @@
 import HostProtocol
 
 /// What `lima-netd-host inspect FILE` prints. Read by `plugin info FILE`, too.
-package typealias Inspection = HostProtocol.Inspection
 package typealias ModuleInfo = Inspection.Module
 package typealias PluginInfo = Inspection.Plugin
 

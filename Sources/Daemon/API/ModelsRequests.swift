@@ -23,6 +23,10 @@ package struct ErrorReport: Codable, Sendable, Hashable, Error, CustomStringConv
     self.message = message
   }
 
+  package init(_ code: HostError.Code, _ message: String) {
+    self.init(code: code.rawValue, message: message)
+  }
+
   package var description: String { message }
 }
 

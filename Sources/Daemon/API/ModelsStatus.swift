@@ -36,7 +36,8 @@ package struct ConfigReport: Codable, Sendable {
   package var error: String?
 }
 
-package enum NetworkState: String, Codable, Sendable {
+/// What a network does, as its reports say it; what it has meanwhile is in NetworkState.
+package enum NetworkPhase: String, Codable, Sendable {
   /// Sockets listen; no process runs. The first guest starts it.
   case stopped
   case starting
@@ -55,13 +56,13 @@ package struct NetworkReport: Codable, Sendable {
   package var mode: String
   /// "networks.yaml" or "built-in".
   package var source: String
-  package var state: NetworkState
+  package var state: NetworkPhase
   /// The configuration has other settings than the running process: they hold from the next start.
   package var changed: Bool
   package var error: ErrorReport?
   /// The files its process has loaded, or will load.
-  package var plugin: LoadedPlugin?
-  package var dns: LoadedPlugin?
+  package var plugin: PluginIdentity?
+  package var dns: PluginIdentity?
   /// Checked options with defaults filled in; without them when there is no plugin to ask.
   package var options: JSONValue?
   package var sockets: NetworkSockets
@@ -121,7 +122,7 @@ package struct UplinkReport: Codable, Sendable, Hashable {
   package var lost: UInt64
 }
 
-package struct LoadedPlugin: Codable, Sendable, Hashable {
+package struct PluginIdentity: Codable, Sendable, Hashable {
   package var name: String
   package var path: String
   package var id: String
@@ -167,6 +168,6 @@ package struct ExitReport: Codable, Sendable {
   package var reason: String
   /// The last lines of the network's log.
   package var log: [String]
-  package var plugin: LoadedPlugin?
-  package var dns: LoadedPlugin?
+  package var plugin: PluginIdentity?
+  package var dns: PluginIdentity?
 }

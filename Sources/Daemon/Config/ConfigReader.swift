@@ -48,7 +48,8 @@ final class ConfigReader {
 
   private static func read(_ job: Job) -> Outcome {
     Result {
-      try Configuration.loadTrusted(job.file, mayBeMissing: job.mayBeMissing).sharing(with: job.before)
+      try Configuration.loadTrusted(job.file, mayBeMissing: job.mayBeMissing).sharing(
+        with: job.before)
     }
   }
 }

@@ -152,7 +152,7 @@ final class AttachServer {
       onGone: { [weak self, weak client, weak network] reason in
         guard let self, let client else { return }
         let cause: AttachFarewell.Cause =
-          network.map { $0.retired || $0.state == .stopping } ?? true ? .networkStopped : .sentAway
+          network.map { $0.demand.isRetired || $0.state == .stopping } ?? true ? .networkStopped : .sentAway
         // Not in the middle of whatever the network does with its guests.
         loop.later { [weak self] in self?.end(client, reason, saying: cause) }
       })
@@ -184,7 +184,7 @@ final class AttachServer {
     }
     client.channel.detach(from: loop)
     guard let (network, id) = client.guest else { return }
-    if let owner = client.forwardOwner { network.setForwards([], of: owner) }
+    if let owner = client.forwardOwner { network.forwards.set([], of: owner) }
     network.guestLeft(id, reason, tellHost: true)
   }
 }

@@ -32,7 +32,7 @@ enum CaptureStream {
       throw error
     }
     let end: @Sendable () -> Void = {
-      bridge.submit { $0.networks[network]?.endCapture(id) }
+      bridge.submit { $0.networks[network]?.captures.end(id) }
     }
     return Response(
       status: .ok, headers: [.contentType: "application/vnd.tcpdump.pcap"],

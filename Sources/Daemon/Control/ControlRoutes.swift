@@ -84,7 +84,7 @@ struct ControlRoutes: Sendable {
     }
     network.post("dns") { request, context in
       let name = try context.parameters.require("name")
-      let question = try await Self.body(DNSQuestion.self, request, context)
+      let question = try await Self.body(DNSLookup.self, request, context)
       return try await Self.json(bridge.call { $0.ask(name, question, $1) })
     }
     network.get("dns/cache") { request, context in

@@ -29,6 +29,12 @@ package enum JSONText {
   }
 
   package static func decode<Value: Decodable>(
+    _ type: Value.Type, from value: JSONValue
+  ) throws -> Value {
+    try JSONCoder.decode(type, from: value)
+  }
+
+  package static func decode<Value: Decodable>(
     _ type: Value.Type, from text: String
   ) throws -> Value {
     try JSONCoder.decode(type, from: Array(text.utf8))

@@ -46,18 +46,18 @@ struct GuestForwards {
       return forward.canonical
     }
     if mayWait {
-      network.setForwards(addressed, of: owner)
-      return answer(.success(network.listedForwards(of: owner)))
+      network.forwards.set(addressed, of: owner)
+      return answer(.success(network.forwards.listed(of: owner)))
     }
     open(addressed[...], opened: [], answer)
   }
 
   private func open(_ rest: ArraySlice<Forward>, opened: [Forward], _ answer: @escaping Answer) {
     guard let next = rest.first else { return answer(.success(opened)) }
-    network.addForward(next) { result in
+    network.forwards.add(next) { result in
       switch result {
       case .success(let forward):
-        network.forwardOwners[ExposedKey(forward)] = owner
+        network.forwards.give(forward, to: owner)
         open(rest.dropFirst(), opened: opened + [forward], answer)
       case .failure(let error):
         close()
@@ -66,5 +66,5 @@ struct GuestForwards {
     }
   }
 
-  func close() { network.setForwards([], of: owner) }
+  func close() { network.forwards.set([], of: owner) }
 }

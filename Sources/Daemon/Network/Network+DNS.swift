@@ -4,23 +4,32 @@
 
 import HostProtocol
 
-/// The DNS of a running network when the one that is asked for could not take its place.
-struct KeptDNS {
-  /// As it was when that DNS came to answer.
-  var network: NetworkConfiguration
-  /// What is not tried again by itself.
-  var refused: NetworkConfiguration.Settings
-}
-
 extension Network {
+  // MARK: What instances ask
+
+  /// The configuration with what the instances ask.
+  var asked: NetworkConfiguration { wishes.applied(to: wanted) }
+
+  /// - Parameter wish: nil takes it back.
+  func setResolver(_ wish: ResolverWish?, of owner: String) {
+    let before = asked.settings
+    if wishes.set(wish, of: owner), asked.settings != before { updateDNS() }
+  }
+
+  /// Why an owner does not get what it asks; nil: it does.
+  func resolverWarning(of owner: String) -> String? {
+    wishes.warning(for: owner, on: wanted, plugin: active?.dns.plugin)
+  }
+
+  // MARK: Another DNS
+
   /// Has the process answer as the configuration now wants it. Guests and their connections stay; a plugin that cannot
-  /// be loaded or started leaves the one before in place, and `dnsError` says why.
+  /// be loaded or started leaves the one before in place, and `dns.error` says why.
   func updateDNS() {
-    guard state == .running, active != nil else { return }
-    dnsUpdate += 1
-    let current = dnsUpdate
+    guard core.running != nil, active != nil else { return }
+    let number = dns.begin()
     context.plugins.refresh { [weak self] registry in
-      guard let self, state == .running, let link, let active, dnsUpdate == current else { return }
+      guard let self, let link = core.running, let active, dns.isCurrent(number) else { return }
       do throws(ErrorReport) {
         // All but the DNS holds from the next start on.
         let now = asked
@@ -31,38 +40,41 @@ extension Network {
         for warning in plan.warnings where !active.warnings.contains(warning) {
           log(.warning, warning)
         }
-        change(active, to: plan, on: link)
+        change(active, to: plan, number, on: link)
       } catch {
         keepDNS(error)
       }
     }
   }
 
-  private func change(_ active: LaunchPlan, to plan: LaunchPlan, on link: HostLink) {
+  private func change(
+    _ active: LaunchPlan, to plan: LaunchPlan, _ number: Int, on link: HostLink
+  ) {
     var same = plan.dnsSpec
     same.plugin.sha256 = active.dns.sha256
-    if same == active.dnsSpec {
+    var now = active
+    now.network = plan.network
+    if same == active.dnsSpec, !dns.isUnderWay {
       if plan.dns.sha256 != active.dns.sha256 {
         log(.notice, "\(plan.dns.file) is another version, which holds from its next start on")
       }
-      self.active?.network = plan.network
-      settleDNS()
+      step(.revised(now))
+      dns.settle()
       return
     }
-    let current = dnsUpdate
-    nextDNS = plan.dns
+    now.dns = plan.dns
+    now.dnsOptions = plan.dnsOptions
+    now.dnsNeeds = plan.dnsNeeds
+    dns.ask(for: plan.dns)
     link.request(.setDNS(plan.dnsSpec)) { [weak self, weak link] reply in
-      guard let self, let link, self.link === link, !link.hasEnded, dnsUpdate == current else {
-        return
-      }
-      nextDNS = nil
+      guard let self, let link, self.link === link, !link.hasEnded else { return }
+      dns.answered()
+      // Also of one that another change has overtaken: what the process has is what the next is compared with.
+      if case .success = reply { step(.revised(now)) }
+      guard dns.isCurrent(number) else { return }
       switch reply {
       case .success:
-        self.active?.network = plan.network
-        self.active?.dns = plan.dns
-        self.active?.dnsOptions = plan.dnsOptions
-        self.active?.dnsNeeds = plan.dnsNeeds
-        settleDNS()
+        dns.settle()
         log(
           .notice,
           "DNS by \(plan.dns.plugin.name) \(plan.dns.module.version) (\(plan.dns.file)) from now on"
@@ -73,41 +85,31 @@ extension Network {
     }
   }
 
-  private func settleDNS() {
-    dnsError = nil
-    keptDNS = nil
-  }
-
   private func keepDNS(_ report: ErrorReport) {
-    keptDNS = active.map { KeptDNS(network: $0.network, refused: asked.settings) }
-    let name = active?.dns.plugin.name ?? "the plugin before"
-    let text = "its DNS is not changed, \(name) goes on: \(report.message)"
-    dnsError = ErrorReport(code: report.code, message: text)
-    log(.error, text)
+    let error = dns.keep(active, refusing: asked.settings, report)
+    log(.error, error.message)
   }
 
   // MARK: Across a restart
 
   /// The process has died. If it was about to change its DNS, that is what killed it, as far as anybody knows.
   func noteDeathForDNS() {
-    guard let next = nextDNS else { return }
-    nextDNS = nil
+    guard let next = dns.died() else { return }
     keepDNS(
       ErrorReport(
-        code: HostError.Code.internal.rawValue,
-        message: "its process ended while it changed to \(next.plugin.name) (\(next.file))"))
+        .internal, "its process ended while it changed to \(next.plugin.name) (\(next.file))"))
   }
 
   /// What the next process begins with: the DNS that answered last, when the one that the configuration wants could not
   /// take its place. It is tried again when the configuration is reread, or from rest.
   func planToStart(_ registry: Registry) throws(ErrorReport) -> LaunchPlan {
-    if let keptDNS {
+    if let kept = dns.kept {
       var network = asked
-      network.settings = network.settings.withDNS(of: keptDNS.network.settings)
+      network.settings = network.settings.withDNS(of: kept.network.settings)
       if let plan = try? LaunchPlan(network: network, registry: registry, configFile: configFile) {
         return plan
       }
-      settleDNS()
+      dns.settle()
     }
     return try LaunchPlan(network: asked, registry: registry, configFile: configFile)
   }
@@ -119,7 +121,7 @@ extension Network {
   func listDNSCache(
     _ which: DNSCacheSelection, answer: @escaping (Result<[DNSCacheReport], ErrorReport>) -> Void
   ) {
-    guard state == .running, let link else { return answer(.success([])) }
+    guard let link = core.running else { return answer(.success([])) }
     listDNSCache(which, link, after: [], answer: answer)
   }
 
@@ -135,8 +137,8 @@ extension Network {
     link.request(.listDNSCache(which)) { [weak self] reply in
       guard let self else { return }
       switch reply {
-      case .success(.json(let text)):
-        guard let page = try? JSONText.decode(DNSCachePage.self, from: text) else { fallthrough }
+      case .success(.json(let value)):
+        guard let page = try? JSONText.decode(DNSCachePage.self, from: value) else { fallthrough }
         let pages = before + [page.entries]
         guard let next = page.next, next > which.from, pages.count < Self.mostCachePages,
           pages.reduce(0, { $0 + $1.count }) < Self.mostCacheEntries
@@ -149,11 +151,8 @@ extension Network {
         listDNSCache(rest, link, after: pages, answer: answer)
       case .success:
         answer(
-          .failure(
-            ErrorReport(
-              code: HostError.Code.internal.rawValue,
-              message: "network \(name): what its DNS keeps makes no sense")))
-      case .failure(let error): answer(.failure(report(error)))
+          .failure(core.report(.internal, "what its DNS keeps makes no sense")))
+      case .failure(let error): answer(.failure(core.report(error)))
       }
     }
   }
@@ -162,14 +161,14 @@ extension Network {
     _ which: DNSCacheSelection, answer: @escaping (Result<DNSFlushReport, ErrorReport>) -> Void
   ) {
     let none = DNSFlushReport(network: name, forgotten: 0)
-    guard state == .running, let link else { return answer(.success(none)) }
+    guard let link = core.running else { return answer(.success(none)) }
     link.request(.flushDNSCache(which)) { [weak self] reply in
       guard let self else { return }
       switch reply {
-      case .success(.json(let text)):
-        answer(.success(DNSFlushReport(network: name, forgotten: Int(text) ?? 0)))
+      case .success(.json(let count)):
+        answer(.success(DNSFlushReport(network: name, forgotten: count.integer() ?? 0)))
       case .success: answer(.success(none))
-      case .failure(let error): answer(.failure(report(error)))
+      case .failure(let error): answer(.failure(core.report(error)))
       }
     }
   }

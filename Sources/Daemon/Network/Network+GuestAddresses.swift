@@ -13,13 +13,13 @@ extension Network {
     guard report.lacksAddresses else { return answer(report) }
     link.request(.listStations) { [weak self] reply in
       var full = report
-      if case .success(.json(let text)) = reply,
-        let stations = try? JSONText.decode([String: UInt64].self, from: text)
+      if case .success(.json(let value)) = reply,
+        let stations = try? JSONText.decode([String: UInt64].self, from: value)
       {
         full.take(stations: stations)
       }
       guard let self, full.lacksAddresses else { return answer(full) }
-      leases { result in
+      leases.list { result in
         if case .success(let leases) = result { full.take(leases: leases) }
         answer(full)
       }

@@ -8,23 +8,23 @@ import Platform
 extension Network {
   /// By id. A process that does not answer leaves out what only it knows.
   func guestDetails(_ answer: @escaping ([GuestDetail]) -> Void) {
-    let reports = guestReports
-    guard !reports.isEmpty, state == .running, let link else {
+    let reports = guests.reports
+    guard !reports.isEmpty, let link = core.running else {
       return answer(GuestDetails.join(network: name, reports))
     }
     wholeStatus(link) { [weak self] status in
       link.request(.listStations) { reply in
         var stations: [String: UInt64] = [:]
-        if case .success(.json(let text)) = reply {
-          stations = (try? JSONText.decode([String: UInt64].self, from: text)) ?? [:]
+        if case .success(.json(let value)) = reply {
+          stations = (try? JSONText.decode([String: UInt64].self, from: value)) ?? [:]
         }
         guard let self else { return answer([]) }
-        self.leases { [weak self] leases in
+        self.leases.list { [weak self] leases in
           guard let self else { return answer([]) }
           answer(
             GuestDetails.join(
-              network: self.name, self.guestReports, ports: status?.ports ?? [],
-              stations: stations, leases: (try? leases.get()) ?? [], mtus: self.guestMTUs))
+              network: self.name, self.guests.reports, ports: status?.ports ?? [],
+              stations: stations, leases: (try? leases.get()) ?? [], mtus: self.guests.mtus))
         }
       }
     }
@@ -38,7 +38,7 @@ extension Network {
       guard let self else { return }
       do throws(ErrorReport) {
         let found = try GuestDetails.find(guest, of: details, network: name)
-        if unixgramGuests[found.id] != nil {
+        if guests.unixgramGuests.contains(where: { $0.id == found.id }) {
           // The process says that it went.
           link?.request(.removePort(found.id))
         } else {
@@ -51,11 +51,6 @@ extension Network {
     }
   }
 
-  private var guestReports: [GuestReport] {
-    (guests.values.map(\.report) + Array(unixgramGuests.values)).sorted { $0.id < $1.id }
-  }
-
-  private var guestMTUs: [UInt64: Int] { guests.mapValues(\.mtu).filter { $0.value > 0 } }
 }
 
 extension Supervisor {

@@ -7,27 +7,21 @@ import Logging
 import Platform
 
 extension Network {
-  static let maximumGuests = 1024
   /// Processes that may die over the question for one guest's lease before the guest is told that it has none.
   static let leaseAttempts = 3
 
   /// A guest connected to one of the sockets. The descriptor is ours.
   func arrived(_ transport: PortTransport, _ fd: Int32) {
-    if state == .failed, MonotonicClock.now() < failedUntil { return Descriptor.close(fd) }
+    if life.state.refusesGuests(at: MonotonicClock.now()) { return Descriptor.close(fd) }
     let full =
-      guests.count < Self.maximumGuests
-      ? context.guestIDs.whyFull : "there are \(guests.count) already"
+      guests.isFull ? "there are \(guests.count) already" : context.guestIDs.whyFull
     if let full {
       log(.warning, "a guest was sent away: \(full)")
       return Descriptor.close(fd)
     }
     try? Descriptor.setNonBlocking(fd)
     let id = context.guestIDs.next()
-    var slot = -1
-    if transport.isStream {
-      if journal == nil { journal = try? JournalSlots(network: name) }
-      slot = journal?.take() ?? -1
-    }
+    let slot = transport.isStream ? guests.takeSlot() : -1
     add(Guest(id: id, name: "guest-\(id)", transport: transport, fd: fd, journalSlot: slot))
   }
 
@@ -49,10 +43,10 @@ extension Network {
       answer(result)
     }
     guest.onGone = { reason in
-      once(.failure(ErrorReport(code: HostError.Code.system.rawValue, message: reason)))
+      once(.failure(ErrorReport(.system, reason)))
       onGone(reason)
     }
-    guard guests.count < Self.maximumGuests else {
+    guard !guests.isFull else {
       guest.close("network \(name) has \(Plural.text(guests.count, "guest")) already")
       return id
     }
@@ -60,11 +54,10 @@ extension Network {
       guest.close(full)
       return id
     }
-    failedUntil = 0
     // Before `add`, whose own failure would only say that the guest had to go.
     waitForLease(id, needsLease: request.needsLease, once)
     add(guest)
-    if state == .running, let link { flushWaiters(link) }
+    if let link = core.running { flushWaiters(.success(link)) }
     return id
   }
 
@@ -87,12 +80,6 @@ extension Network {
     }
   }
 
-  private func flushWaiters(_ link: HostLink) {
-    let waiting = waiters
-    waiters = []
-    for waiter in waiting { waiter(.success(link)) }
-  }
-
   private func reserve(
     _ id: UInt64, needsLease: Bool, on link: HostLink, attempt: Int,
     _ answer: @escaping (Result<(id: UInt64, lease: LeaseOffer?), ErrorReport>) -> Void
@@ -101,36 +88,31 @@ extension Network {
       guard let self else { return }
       let report: ErrorReport
       switch reply {
-      case .success(.json(let text)):
-        if let lease = try? JSONText.decode(LeaseOffer.self, from: text) {
+      case .success(.json(let value)):
+        if let lease = try? JSONText.decode(LeaseOffer.self, from: value) {
           guests[id]?.hasLease = true
           return answer(.success((id, lease)))
         }
-        report = ErrorReport(
-          code: HostError.Code.internal.rawValue,
-          message: "network \(name): the lease makes no sense: \(text)")
+        report = core.report(.internal, "the lease makes no sense: \(value.text)")
       case .success:
-        report = ErrorReport(
-          code: HostError.Code.internal.rawValue, message: "network \(name): no lease came")
+        report = core.report(.internal, "no lease came")
       case .failure where link.hasEnded && guests[id] != nil:
         guard attempt >= Self.leaseAttempts else {
           return waitForLease(id, needsLease: needsLease, attempt: attempt + 1, answer)
         }
-        report = ErrorReport(
-          code: HostError.Code.internal.rawValue,
-          message:
-            "network \(name): its process ended while it was asked for an address, \(Plural.times(attempt)) in a row; see "
-            + context.home.networkLog(name))
+        report = core.report(
+          .internal,
+          "its process ended while it was asked for an address, \(Plural.times(attempt)) in a row; see "
+            + core.logFile)
       case .failure(let error) where error.code == .unsupported && !needsLease:
         return answer(.success((id, nil)))
       case .failure(let error) where error.code == .unsupported:
         report = ErrorReport(
-          code: error.code.rawValue,
-          message:
-            "network \(name) gives no addresses itself: attach a guest that runs a DHCP client, "
+          error.code,
+          "network \(name) gives no addresses itself: attach a guest that runs a DHCP client, "
             + "with lima-netd attach --no-config or by the network's sockets")
       case .failure(let error):
-        report = ErrorReport(code: error.code.rawValue, message: "network \(name): \(error)")
+        report = core.report(error)
       }
       answer(.failure(report))
       guestLeft(id, report.message, tellHost: true)
@@ -138,10 +120,10 @@ extension Network {
   }
 
   private func add(_ guest: Guest) {
-    guests[guest.id] = guest
+    guests.insert(guest)
     context.guestIDs.connected += 1
     log(.info, "guest \(guest.name) came by \(guest.transport.rawValue)")
-    if state == .running, let link {
+    if let link = core.running {
       introduce(guest, to: link)
       considerStopping()
     } else {
@@ -152,7 +134,7 @@ extension Network {
 
   /// Gives the process a guest's link.
   func introduce(_ guest: Guest, to link: HostLink) {
-    context.loop.remove(guest.fd)
+    core.loop.remove(guest.fd)
     link.request(.addPort(guest.spec), fds: [guest.fd]) { [weak self] answer in
       guard case .failure(let error) = answer, let self, !link.hasEnded else { return }
       let reason =
@@ -162,8 +144,8 @@ extension Network {
       guestLeft(guest.id, reason, tellHost: false)
     }
     guest.introduced = true
-    cards?.serve(guest.id)
-    watchLeases()
+    uplink.serve(guest.id)
+    leases.watch()
     guard guest.hasLease else { return }
     // A process before this one gave it an address: the new one has to know that it is taken.
     link.request(.reserveLease(port: guest.id)) { [weak self] answer in
@@ -174,48 +156,63 @@ extension Network {
 
   /// Notices that a stream is closed while no process reads it.
   func watchHangup(_ guest: Guest) {
-    guard guest.transport.isStream else { return }
     let id = guest.id
-    try? context.loop.add(guest.fd, []) { [weak self] _ in
+    guests.watchHangup(guest) { [weak self] in
       self?.guestLeft(id, "closed the connection", tellHost: false)
     }
   }
 
   /// Idempotent.
   func guestLeft(_ id: UInt64, _ reason: String, tellHost: Bool) {
-    guard let guest = guests.removeValue(forKey: id) else { return }
+    guard let guest = guests.remove(id) else { return }
     log(.info, "guest \(guest.name) left: \(reason)")
-    if tellHost, let link, !link.hasEnded { link.request(.removePort(id)) }
+    if tellHost, let link = core.running, !link.hasEnded { link.request(.removePort(id)) }
     release(guest, reason)
-    watchLeases()
+    leases.watch()
     considerStopping()
   }
 
   /// Sends all guests away.
   func dismissGuests(_ reason: String) {
-    let all = guests.values.sorted { $0.id < $1.id }
-    guests = [:]
-    for guest in all { release(guest, reason) }
+    for guest in guests.removeAll() { release(guest, reason) }
   }
 
   private func release(_ guest: Guest, _ reason: String) {
     context.guestIDs.connected -= 1
-    context.loop.remove(guest.fd)
-    cards?.forget(guest.id)
-    journal?.give(back: guest.journalSlot)
+    uplink.forget(guest.id)
     guest.close(reason)
+  }
+
+  // MARK: Unixgram
+
+  func unixgramCame(_ id: UInt64, _ name: String, _ address: String) {
+    guard guests.unixgramCame(id, name: name, address: address) else { return }
+    log(.info, "guest \(name) came by \(listeners.paths.unixgram)")
+    uplink.serve(id)
+    leases.watch()
+    considerStopping()
+  }
+
+  func unixgramLeft(_ id: UInt64) {
+    guard let guest = guests.unixgramLeft(id) else { return }
+    uplink.forget(id)
+    log(.info, "guest \(guest.name) left")
+    leases.watch()
+    considerStopping()
   }
 
   /// A frame waits at the unixgram socket.
   func unixgramFrame() {
-    if state == .failed, MonotonicClock.now() < failedUntil {
-      sockets.drainUnixgram()
-      context.loop.schedule(after: 1_000_000_000) { [weak self] in
-        guard let self, state == .failed || state == .stopped else { return }
-        try? sockets.watchUnixgram()
-      }
-      return
+    guard life.state.refusesGuests(at: MonotonicClock.now()) else { return start() }
+    listeners.drainUnixgram()
+    watchUnixgramSoon()
+  }
+
+  /// It cannot start just now: frames that come meanwhile must not have it try at once.
+  func watchUnixgramSoon() {
+    core.loop.schedule(after: 1_000_000_000) { [weak self] in
+      guard let self, state == .failed || state == .stopped else { return }
+      listeners.watchUnixgram()
     }
-    start()
   }
 }

@@ -7,9 +7,7 @@
 import HostProtocol
 
 extension Network {
-  private var guestNames: Set<String> {
-    Set(guests.values.map(\.name)).union(unixgramGuests.values.map(\.name))
-  }
+  private var guestNames: Set<String> { Set(guests.names) }
 
   /// Why the guest that asks cannot be here now; nil: nothing is known against it.
   func refusal(of request: AttachRequest) -> ErrorReport? {
@@ -24,7 +22,7 @@ extension Network {
       )
     }
     guard let active, !active.plugin.plugin.isolated, let mac = request.mac?.lowercased(),
-      let other = guests.values.first(where: { $0.mac?.lowercased() == mac })
+      let other = guests.all.first(where: { $0.mac?.lowercased() == mac })
     else { return nil }
     return ErrorReport(
       code: HostError.Code.exists.rawValue,

@@ -9,7 +9,7 @@ extension Network {
   /// - Parameter registry: what is known of the plugins; nil before they have been looked at.
   func report(registry: Registry?) -> NetworkReport {
     var plan = active
-    var error = self.error ?? interfaceTrouble ?? dnsError
+    var error = life.state.error ?? uplink.trouble ?? dns.error
     if plan == nil, let registry {
       // At rest: say what would be loaded, or why it could not be.
       do throws(ErrorReport) {
@@ -23,13 +23,13 @@ extension Network {
       name: name, mode: (active?.network ?? wanted).settings.mode,
       source: wanted.builtin ? "built-in" : "networks.yaml", state: state, changed: isChanged,
       error: error, plugin: plan?.plugin.loaded, dns: plan?.dns.loaded,
-      options: plan.map { .object($0.options) }, sockets: sockets.paths,
-      log: context.home.networkLog(name),
-      guests: guests.values.map(\.report).sorted { $0.id < $1.id }
-        + unixgramGuests.values.sorted { $0.id < $1.id },
-      forwards: listedForwards, host: link.map { HostReport(pid: $0.pid, since: $0.startedAt) },
-      restarts: restarts, retryAt: retryAt, lastExit: lastExit, uplink: peer?.report,
-      hostInterface: hostInterface, joined: active?.joined?.name, live: nil)
+      options: plan.map { .object($0.options) }, sockets: listeners.paths,
+      log: core.logFile,
+      guests: guests.reports, forwards: forwards.listed,
+      host: link.map { HostReport(pid: $0.pid, since: $0.startedAt) },
+      restarts: life.restarts, retryAt: life.state.retryAt.map { WallClock.timestamp($0) },
+      lastExit: lastExit, uplink: uplink.peerReport, hostInterface: uplink.hostInterface,
+      joined: active?.joined?.name, live: nil)
   }
 
   /// Tells the log why it could not start; nothing when it could, or runs.
@@ -41,14 +41,14 @@ extension Network {
   /// The report with what the process says of its ports and plugins.
   func liveReport(registry: Registry?, answer: @escaping (LiveReport) -> Void) {
     let report = report(registry: registry)
-    guard state == .running, let link else { return answer(LiveReport(report: report)) }
+    guard let link = core.running else { return answer(LiveReport(report: report)) }
     withAddresses(report, link) { [weak self] report in
       guard let self else { return answer(LiveReport(report: report)) }
       wholeStatus(link) { [weak self] status in
         guard let self, !report.forwards.isEmpty else {
           return answer(LiveReport(report: report, status: status))
         }
-        listForwards {
+        forwards.list {
           var full = report
           full.forwards = $0
           answer(LiveReport(report: full, status: status))
@@ -85,31 +85,9 @@ extension Network {
     }
   }
 
-  /// Empty when the network does not run.
-  func leases(answer: @escaping (Result<[LeaseReport], ErrorReport>) -> Void) {
-    guard state == .running, let link else { return answer(.success([])) }
-    listLeases(link) { [weak self] reply in
-      guard let self else { return }
-      switch reply {
-      case .success(let leases): answer(.success(leases))
-      // A plugin that gives no addresses has no leases.
-      case .failure(let error) where error.code == .unsupported: answer(.success([]))
-      case .failure(let error): answer(.failure(report(error)))
-      }
-    }
-  }
-
-  /// What the network's process says.
-  func listLeases(
-    _ link: HostLink, _ answer: @escaping (Result<[LeaseReport], HostError>) -> Void
-  ) {
-    link.list(.listLeases, of: PluginLease.self) { [name] reply in
-      answer(reply.map { $0.map { $0.report(network: name) } })
-    }
-  }
-
   /// Asks the network's DNS plugin; starts the network if need be.
-  func ask(_ question: DNSQuestion, answer: @escaping (Result<DNSAnswer, ErrorReport>) -> Void) {
+  func ask(_ question: DNSLookup, answer: @escaping (Result<DNSLookupReport, ErrorReport>) -> Void)
+  {
     let spec: ResolveSpec
     do throws(ErrorReport) { spec = try question.spec() } catch {
       return answer(.failure(error))
@@ -124,17 +102,13 @@ extension Network {
           case .success(.resolved(let resolved)):
             answer(
               .success(
-                DNSAnswer(
+                DNSLookupReport(
                   message: resolved.message, milliseconds: resolved.milliseconds,
                   source: resolved.source)))
           case .success:
-            answer(
-              .failure(
-                ErrorReport(
-                  code: HostError.Code.internal.rawValue,
-                  message: "network \(self.name): no answer came")))
+            answer(.failure(self.core.report(.internal, "no answer came")))
           case .failure(let error):
-            answer(.failure(self.report(error)))
+            answer(.failure(self.core.report(error)))
           }
         }
       }
@@ -155,30 +129,11 @@ struct LiveReport: Sendable {
   }
 }
 
-/// An element of lnd_plugin_lease.list.
-private struct PluginLease: Decodable {
-  var address: String
-  var mac: String?
-  var name: String?
-  var hostname: String?
-  var state: String?
-  var expires: Int?
-
-  func report(network: String) -> LeaseReport {
-    LeaseReport(
-      network: network, address: address, mac: mac, name: name, hostname: hostname, state: state,
-      expires: expires)
-  }
-}
-
 extension HostStatus {
-  /// As JSON, with the plugins' own words as values, not as text in text.
+  /// As JSON; what a plugin does not say is null.
   var json: JSONValue? {
     guard case .object(var object)? = try? JSONText.value(of: self) else { return nil }
-    for key in ["plugin", "dnsPlugin", "dns"] {
-      let text = object[key]?.string ?? ""
-      object[key] = text.isEmpty ? .null : (try? JSONValue(parsing: text)) ?? .string(text)
-    }
+    for key in ["plugin", "dnsPlugin", "dns"] where object[key] == nil { object[key] = .null }
     return .object(object)
   }
 }

@@ -5,6 +5,8 @@
 // an error; a later directory that claims the same is shadowed, with a warning. A file that cannot be loaded does not
 // let another take its place unseen: a mode or name that it is named after is an error, too.
 
+import HostProtocol
+
 /// A directory and the plugin files found in it, inspected.
 package struct PluginLevel: Sendable {
   package var directory: String
@@ -25,8 +27,8 @@ package struct RegisteredPlugin: Sendable, Hashable {
   package var module: ModuleInfo
   package var plugin: PluginInfo
 
-  package var loaded: LoadedPlugin {
-    LoadedPlugin(
+  package var loaded: PluginIdentity {
+    PluginIdentity(
       name: plugin.name, path: file, id: module.id, version: module.version, sha256: sha256)
   }
 }

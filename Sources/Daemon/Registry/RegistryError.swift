@@ -2,6 +2,7 @@
 //
 // RegistryError: why no plugin can be had for a network, and the sentence that says so.
 
+import HostProtocol
 import Platform
 
 package enum RegistryError: Error, Sendable, Hashable, CustomStringConvertible {

@@ -26,7 +26,7 @@ extension Supervisor {
       let isLinux = false
     #endif
     return CreationCommand.ofDefault(
-      network, hasFile: configuration.present, isLinux: isLinux,
+      network, hasFile: configuration.current.present, isLinux: isLinux,
       command: ShellWord.quoted(options.installation.executable), home: options.homeWords)
   }
 
@@ -37,11 +37,11 @@ extension Supervisor {
           version: options.version, pid: CurrentProcess.id, home: options.home.path,
           started: started,
           config: ConfigReport(
-            file: options.configFile, present: configuration.present, loaded: configLoaded,
-            error: configError),
+            file: options.configFile, present: configuration.current.present,
+            loaded: configuration.loaded, error: configuration.error),
           pluginDirectories: plugins.directories.filter { !$0.builtin }.map(\.path),
           builtinPluginDirectory: options.installation.pluginDirectory, networks: reports,
-          warnings: configuration.warnings.map { $0.text(file: configuration.file) }
+          warnings: configuration.current.warnings.map { $0.text(file: configuration.current.file) }
             + (plugins.registry?.warnings ?? [])))
     }
   }
@@ -73,15 +73,15 @@ extension Supervisor {
     _ name: String, _ answer: @escaping (Result<NetworkReport, ErrorReport>) -> Void
   ) {
     onNetwork(name, answer) { network in
-      let wasPinned = network.pinned
-      network.pinned = true
+      let wasPinned = network.demand.isPinned
+      network.demand.isPinned = true
       network.whenRunning { [self] result in
         switch result {
         case .success:
           answer(.success(network.report(registry: plugins.registry)))
         case .failure(let error):
           // One that waits for its interface goes on to.
-          network.pinned = wasPinned && network.state == .restarting
+          network.demand.isPinned = wasPinned && network.state == .restarting
           answer(.failure(error))
         }
       }
@@ -98,23 +98,23 @@ extension Supervisor {
   }
 
   func forwards(_ name: String, _ answer: @escaping (Result<[Forward], ErrorReport>) -> Void) {
-    onNetwork(name, answer) { $0.listForwards { answer(.success($0)) } }
+    onNetwork(name, answer) { $0.forwards.list { answer(.success($0)) } }
   }
 
   func addForward(
     _ name: String, _ forward: Forward, _ answer: @escaping (Result<Forward, ErrorReport>) -> Void
   ) {
-    onNetwork(name, answer) { $0.addForward(forward, answer: answer) }
+    onNetwork(name, answer) { $0.forwards.add(forward, answer: answer) }
   }
 
   func removeForward(
     _ name: String, _ forward: Forward, _ answer: @escaping (Result<Void, ErrorReport>) -> Void
   ) {
-    onNetwork(name, answer) { $0.removeForward(forward, answer: answer) }
+    onNetwork(name, answer) { $0.forwards.remove(forward, answer: answer) }
   }
 
   func leases(_ name: String, _ answer: @escaping (Result<[LeaseReport], ErrorReport>) -> Void) {
-    onNetwork(name, answer) { $0.leases(answer: answer) }
+    onNetwork(name, answer) { $0.leases.list(answer) }
   }
 
   /// Of all running networks; one that fails to answer is left out.
@@ -124,7 +124,7 @@ extension Supervisor {
     var left = all.count
     guard left > 0 else { return answer([]) }
     for network in all {
-      network.leases { result in
+      network.leases.list { result in
         if case .success(let leases) = result { found[network.name] = leases }
         left -= 1
         if left == 0 { answer(all.flatMap { found[$0.name] ?? [] }) }
@@ -133,8 +133,8 @@ extension Supervisor {
   }
 
   func ask(
-    _ name: String, _ question: DNSQuestion,
-    _ answer: @escaping (Result<DNSAnswer, ErrorReport>) -> Void
+    _ name: String, _ question: DNSLookup,
+    _ answer: @escaping (Result<DNSLookupReport, ErrorReport>) -> Void
   ) {
     onNetwork(name, answer) { $0.ask(question, answer: answer) }
   }
@@ -156,13 +156,13 @@ extension Supervisor {
   /// Has a network answer `set` by itself, in place of what the same owner had before; an empty set withdraws it. Kept
   /// while the daemon runs, whatever becomes of the network's process.
   package func setNames(_ name: String, _ set: NameSet) throws(ErrorReport) {
-    try network(name).setNames(set)
+    try network(name).names.set(set)
   }
 
   /// Takes over `fd`.
   func startCapture(_ name: String, fd: Int32, snapLength: Int) -> Result<UInt64, ErrorReport> {
     do throws(ErrorReport) {
-      return .success(try network(name).addCapture(fd: fd, snapLength: snapLength))
+      return .success(try network(name).captures.add(fd: fd, snapLength: snapLength))
     } catch {
       if networks[name] == nil { Descriptor.close(fd) }
       return .failure(error)

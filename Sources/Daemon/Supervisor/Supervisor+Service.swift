@@ -28,16 +28,15 @@ extension Supervisor {
 
   /// What is another than in `before`, or why nothing is.
   func reloadReport(
-    since before: Configuration, states: [String: NetworkState]
+    since before: Configuration, states: [String: NetworkPhase]
   ) -> Result<ReloadReport, ErrorReport> {
-    if let configError {
-      return .failure(
-        ErrorReport(code: HostError.Code.invalidConfig.rawValue, message: configError))
+    if let error = configuration.error {
+      return .failure(ErrorReport(.invalidConfig, error))
     }
     return .success(
       ReloadReport(
-        file: options.configFile, present: configuration.present,
-        changes: ReloadChanges.between(before, configuration) { name in
+        file: options.configFile, present: configuration.current.present,
+        changes: ReloadChanges.between(before, configuration.current) { name in
           states[name].map { $0 == .running || $0 == .starting || $0 == .restarting } ?? false
         }))
   }

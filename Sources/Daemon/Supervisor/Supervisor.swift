@@ -18,9 +18,7 @@ package final class Supervisor {
   var networks: [String: Network] = [:]
   /// Networks the configuration no longer has, until they have stopped.
   var leaving: [Network] = []
-  var configuration: Configuration
-  var configLoaded = WallClock.timestamp()
-  var configError: String?
+  let configuration: ConfigurationKeeper
   let started = WallClock.timestamp()
 
   private(set) lazy var instances = Instances(self)
@@ -31,23 +29,21 @@ package final class Supervisor {
   private let switchPorts: OVSPorts
   private let inspector: PluginInspector
   private let servers: HTTPServers
-  private var lock: Int32 = -1
-  private var control: ControlListener?
-  private var attach: AttachServer?
-  private var watcher: ConfigWatcher?
+  private let listeners: DaemonListeners
   private var shuttingDown = false
-  private var reader: ConfigReader?
-  /// How often the file was read again, whatever came of it.
-  private(set) var rereadings = 0
-  /// Who waits for the file as it is now to hold.
 
   /// - Parameter loop: runs on the thread that calls this, and `start`.
   package init(options: ServeOptions, loop: EventLoop, log: Logger) {
     self.options = options
     self.loop = loop
     self.log = log
-    bridge = LoopBridge(waker: loop.waker)
-    configuration = ConfigDecoder.withoutFile(options.configFile)
+    let bridge = LoopBridge(waker: loop.waker)
+    self.bridge = bridge
+    listeners = DaemonListeners(home: options.home, loop: loop, log: log)
+    configuration = ConfigurationKeeper(
+      file: options.configFile, mayBeMissing: options.configFile == options.home.configFile,
+      loop: loop, log: log,
+      notify: { bridge.submit { $0.configuration.collect() } })
     let inspector = PluginInspector(executable: options.installation.hostExecutable, loop: loop)
     self.inspector = inspector
     plugins = PluginCatalog(
@@ -59,19 +55,28 @@ package final class Supervisor {
       log.notice("\($0)")
     }
     self.switchPorts = switchPorts
+    let guestIDs = GuestIDs()
     context = NetworkContext(
       loop: loop, home: options.home, hostExecutable: options.installation.hostExecutable,
-      gracePeriod: options.gracePeriod, log: log, plugins: plugins, guestIDs: GuestIDs(),
-      servers: servers, bridge: bridge, rest: Rest(loop: loop),
-      taps: HostTapMaker(
-        loop: loop, helper: options.installation.tapHelper, ports: switchPorts,
-        home: options.home.path),
-      vmnet: Self.vmnet(loop, options.home, log), peers: PeerMap(), limaBridges: LimaBridges(),
-      command: options.installation.executable,
-      homeWords: options.homeWords)
-    context.peers.networks = { [weak self] in
-      self.map { $0.leaving + Array($0.networks.values) } ?? []
+      gracePeriod: options.gracePeriod, log: log, plugins: plugins, guestIDs: guestIDs,
+      endpointServer: { [servers, bridge] in
+        servers.endpoint(EndpointRoutes(network: $0, bridge: bridge))
+      },
+      rest: Rest(loop: loop),
+      uplinks: UplinkMakers(
+        taps: HostTapMaker(
+          loop: loop, helper: options.installation.tapHelper, ports: switchPorts,
+          home: options.home.path),
+        vmnet: Self.vmnet(loop, options.home, log), newID: { [guestIDs] in guestIDs.next() },
+        command: options.installation.executable, homeWords: options.homeWords),
+      peers: PeerMap(), limaBridges: LimaBridges())
+    context.peers.nodes = { [weak self] in
+      let all = self.map { $0.leaving + Array($0.networks.values) } ?? []
+      return Dictionary(all.map { ($0.name, $0.peerNode) }, uniquingKeysWith: { $1 })
     }
+    configuration.onChange = { [weak self] in self?.apply($0) }
+    configuration.onBegin = { [service] in service.expect($0) }
+    configuration.onOutcome = { [weak self] in self?.reread($0) }
     loop.onWake = { [weak self] in
       guard let self else { return }
       bridge.drain(self)
@@ -104,25 +109,20 @@ package final class Supervisor {
       throw ServeError.noHost(options.installation.hostExecutable)
     }
     let stamp = FileStamp(of: options.configFile)
-    let configuration = try loadConfiguration()
+    let first = try configuration.load()
     try Files.makeDirectory(options.home.path, mode: 0o755)
     try Files.makePrivateDirectory(options.home.networksDirectory)
-    try takeLock()
+    try listeners.takeLock()
     do {
       try afterLock()
       switchPorts.start()
       // Before the networks' own sockets: who sees one of those may connect to these.
-      attach = try AttachServer(path: options.home.attachSocket, loop: loop, log: log) {
+      try listeners.open(bridge: bridge, servers: servers) {
         [weak self] name throws(ErrorReport) in
-        guard let self else {
-          throw ErrorReport(
-            code: HostError.Code.busy.rawValue, message: "the daemon stops")
-        }
+        guard let self else { throw ErrorReport(.busy, "the daemon stops") }
         return try network(name)
       }
-      control = try ControlListener(
-        path: options.home.controlSocket, loop: loop, bridge: bridge, servers: servers, log: log)
-      apply(configuration)
+      configuration.take(first)
       instances.restore()
     } catch {
       closeSockets()
@@ -131,78 +131,25 @@ package final class Supervisor {
     log.info(
       "serving \(options.home.path): networks \(networks.keys.sorted().joined(separator: ", "))")
     inspectPlugins()
-    watchConfiguration(since: stamp)
+    configuration.watch(since: stamp)
     context.rest.disturb()
-  }
-
-  /// What others write into networks.yaml, as `limactl network create` does, holds at once. Without inotify it holds
-  /// after SIGHUP.
-  private func watchConfiguration(since stamp: FileStamp) {
-    do {
-      watcher = try ConfigWatcher(path: options.configFile, stamp: stamp, loop: loop) {
-        [weak self] in self?.reload()
-      }
-    } catch {
-      log.warning(
-        "changes of \(options.configFile) are not noticed, send SIGHUP after one: \(error)")
-    }
-  }
-
-  private func takeLock() throws {
-    let path = options.home.pidFile
-    guard let fd = try Files.openLocked(path, mode: 0o600) else {
-      let pid = (try? Files.read(path, limit: 64)).map { String(decoding: $0, as: UTF8.self) } ?? ""
-      throw ServeError.alreadyRunning(home: options.home.path, pid: pid.filter(\.isNumber))
-    }
-    lock = fd
-    try Files.replace(fd, with: Array("\(CurrentProcess.id)\n".utf8))
   }
 
   // MARK: Configuration
 
-  private func loadConfiguration() throws -> Configuration {
-    try Configuration.loadTrusted(
-      options.configFile, mayBeMissing: options.configFile == options.home.configFile)
-  }
-
-  /// SIGHUP, or the file changed: reads it again, which takes a moment. A bad one is told, and what holds stays.
+  /// SIGHUP: reads the file again, which takes a moment. A bad one is told, and what holds stays.
   package func reload() {
     guard !shuttingDown else { return }
-    watcher?.note(FileStamp(of: options.configFile))
-    let reader =
-      self.reader ?? ConfigReader { [bridge] in bridge.submit { $0.configurationWasRead() } }
-    self.reader = reader
-    let outcome = reader.begin(
-      options.configFile, mayBeMissing: options.configFile == options.home.configFile,
-      before: configuration)
-    service.expect(reader.outstanding)
-    if let outcome { reread(outcome) }
-  }
-
-  private func configurationWasRead() {
-    for outcome in reader?.take() ?? [] where !shuttingDown { reread(outcome) }
+    configuration.reload()
   }
 
   private func reread(_ outcome: ConfigReader.Outcome) {
-    rereadings += 1
-    let before = (configuration, networks.mapValues(\.state))
-    defer { service.reread(reloadReport(since: before.0, states: before.1)) }
-    do {
-      apply(try outcome.get())
-      configError = nil
-      configLoaded = WallClock.timestamp()
-      log.notice(
-        "configuration reread: \(configuration.present ? options.configFile : "no file, built-in networks")"
-      )
-    } catch {
-      configError = "\(error)"
-      log.error("the configuration is refused, the one before stays:\n\(error)")
-    }
+    let (before, states) = (configuration.current, networks.mapValues(\.state))
+    defer { service.reread(reloadReport(since: before, states: states)) }
+    configuration.hold(outcome)
     inspectPlugins()
     // resolv.conf and routes may have changed, too: that is when people send SIGHUP.
-    for network in networks.values where network.state == .running {
-      network.link?.request(.networkChanged)
-    }
+    for network in networks.values { network.core.running?.request(.networkChanged) }
   }
 
   /// Known early, so that `status` and the first guest need not wait, and that a network which cannot
@@ -221,9 +168,8 @@ package final class Supervisor {
   }
 
   private func apply(_ new: Configuration) {
-    configuration = new
     for warning in new.warnings { log.warning("\(warning.text(file: new.file))") }
-    context.vmnet?.paths = new.paths
+    context.uplinks.vmnet?.paths = new.paths
     context.limaBridges.varRun = new.paths.varRun
     plugins.directories = pluginDirectories(new)
     plugins.pinnedFiles = Self.pinnedFiles(new)
@@ -278,7 +224,7 @@ package final class Supervisor {
   package func shutdown(_ reason: String) {
     guard !shuttingDown else { return }
     shuttingDown = true
-    reader?.close()
+    configuration.close()
     service.stops()
     log.notice("stopping: \(reason)")
     closeSockets(keepLock: true)
@@ -300,42 +246,10 @@ package final class Supervisor {
   }
 
   private func closeSockets(keepLock: Bool = false) {
-    watcher?.close()
-    watcher = nil
-    control?.close()
-    control = nil
-    attach?.close()
-    attach = nil
+    configuration.unwatch()
+    listeners.close()
     guard !keepLock else { return }
-    for network in networks.values { network.closeSockets() }
-    if lock >= 0 {
-      Files.remove(options.home.pidFile, openAs: lock)
-      Descriptor.close(lock)
-      lock = -1
-    }
-  }
-}
-
-/// Why `serve` cannot begin.
-package enum ServeError: Error, Sendable, Hashable, CustomStringConvertible {
-  case alreadyRunning(home: String, pid: String)
-  case noPluginDirectory(String)
-  case noHost(String)
-  /// No home at which sockets can be.
-  case home(String)
-
-  package var description: String {
-    switch self {
-    case .alreadyRunning(let home, let pid):
-      let who = pid.isEmpty ? "" : " (process \(pid))"
-      return
-        "a lima-netd serves \(home) already\(who): stop it, or give another home with --lima-home"
-    case .noPluginDirectory(let path):
-      return "--plugin-dir \(path): there is no such directory"
-    case .noHost(let path):
-      return "\(path) is missing: it has to lie beside lima-netd, or in ../libexec/lima-netd"
-    case .home(let problem):
-      return problem
-    }
+    for network in networks.values { network.listeners.close() }
+    listeners.releaseLock()
   }
 }

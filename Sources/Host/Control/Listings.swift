@@ -16,11 +16,11 @@ final class Listings {
   /// Lists kept for who asks for their parts; the oldest goes, whoever may still want it.
   private static let maximumKept = 8
 
-  private let pool: WorkerPool<[UInt8], Result<[String], JSONSyntaxError>>
+  private let pool: WorkerPool<[UInt8], Result<[JSONValue], JSONSyntaxError>>
   private let log: HostLog
   /// Requests that wait for the check, and who wrote it.
   private var waiting: [UInt64: (request: UInt64, plugin: String, component: String)] = [:]
-  private var kept: [(listing: UInt64, parts: [String])] = []
+  private var kept: [(listing: UInt64, parts: [JSONValue])] = []
   private var last: UInt64 = 0
 
   init(waker: Waker, log: HostLog) {
@@ -38,8 +38,8 @@ final class Listings {
     -> HostReply?
   {
     if bytes.count <= Self.shortLength {
-      guard let text = JSONText.checked(bytes, bridge) else { throw Self.noJSON(bridge.name) }
-      return .json(text)
+      guard let value = PluginJSON.checked(bytes, bridge) else { throw Self.noJSON(bridge.name) }
+      return .json(value)
     }
     last &+= 1
     guard pool.submit(last, bytes) else {
@@ -58,7 +58,7 @@ final class Listings {
     if isLast { kept.removeAll { $0.listing == place.listing } }
     return .part(
       ListingPart(
-        text: parts[place.part],
+        value: parts[place.part],
         next: isLast ? nil : ListingPlace(listing: place.listing, part: place.part + 1)))
   }
 
@@ -83,11 +83,11 @@ final class Listings {
   }
 
   /// [any thread] An array as several, of which there is always one. What is no array is left to whoever reads it.
-  private static func parts(of bytes: [UInt8]) throws(JSONSyntaxError) -> [String] {
+  private static func parts(of bytes: [UInt8]) throws(JSONSyntaxError) -> [JSONValue] {
     let value = try JSONValue(parsing: bytes)
-    guard case .array(let elements) = value, !elements.isEmpty else { return [value.text] }
+    guard case .array(let elements) = value, !elements.isEmpty else { return [value] }
     return stride(from: 0, to: elements.count, by: elementsOfPart).map {
-      JSONValue.array(Array(elements[$0..<min($0 + elementsOfPart, elements.count)])).text
+      .array(Array(elements[$0..<min($0 + elementsOfPart, elements.count)]))
     }
   }
 }

@@ -69,7 +69,7 @@ extension NetworkProcess {
     case .networkChanged: dns.networkChanged()
     case .setNames(let names): try dns.set(names)
     case .listDNSCache(let which): return .json(try dns.listCache(which))
-    case .flushDNSCache(let which): return .json(String(try dns.flushCache(which)))
+    case .flushDNSCache(let which): return .json(JSONValue(try dns.flushCache(which)))
     default: return try answerNetwork(id, request, &fds)
     }
     return .ok
@@ -149,8 +149,7 @@ extension NetworkProcess {
       host.maximumLinks = GuestPorts.maximumLinks
     }
     var status = HostStatus(
-      plugin: network?.bridge.status() ?? "",
-      dnsPlugin: dnsPlugin?.bridge.status() ?? "", dns: dns?.counters ?? "",
+      plugin: network?.bridge.status(), dnsPlugin: dnsPlugin?.bridge.status(), dns: dns?.counters,
       modules: [network?.plugin.status, dnsPlugin?.plugin.status].compactMap { $0 },
       switchCounters: ports?.switchCounters ?? server?.status ?? [:], host: host,
       confinement: confinement.status)

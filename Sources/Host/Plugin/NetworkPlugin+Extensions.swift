@@ -3,6 +3,7 @@
 // The network plugin's side of forward/1, connect/1 and lease/1.
 
 import HostProtocol
+import JSONCoding
 import Platform
 import PluginAPI
 
@@ -123,7 +124,7 @@ extension NetworkPlugin {
   }
 
   /// A JSON object: what DHCP would give the guest.
-  func reserveLease(_ port: Port) throws(HostError) -> String {
+  func reserveLease(_ port: Port) throws(HostError) -> JSONValue {
     guard let reserve = leases()?.reserve else {
       throw HostError(.unsupported, "the plugin gives no addresses", plugin: bridge.name)
     }
@@ -139,9 +140,9 @@ extension NetworkPlugin {
       }
     }
     guard status == LND_OK else { throw bridge.takeFailure(status, "lease.reserve") }
-    guard let text = JSONText.checked(bytes, bridge) else {
+    guard let value = PluginJSON.checked(bytes, bridge) else {
       throw HostError(.internal, "the plugin's answer is no JSON", plugin: bridge.name)
     }
-    return text
+    return value
   }
 }

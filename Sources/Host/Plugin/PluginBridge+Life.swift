@@ -43,9 +43,9 @@ extension PluginBridge {
     call("destroy") { callbacks.destroy?(doomed) }
   }
 
-  /// The JSON object of `status`, or "".
-  func status() -> String {
-    guard let status = callbacks.status, let instance else { return "" }
+  /// The object of `status`; nil: the plugin has none.
+  func status() -> JSONValue? {
+    guard let status = callbacks.status, let instance else { return nil }
     let bytes = collect("status") { status(instance, $0) }
     guard bytes.count <= Self.statusLimit, !sinkOverflowed else {
       return noStatus("status wrote more than \(Self.statusLimit >> 10) KiB")
@@ -53,16 +53,16 @@ extension PluginBridge {
     guard let value = try? JSONValue(parsing: bytes), case .object = value else {
       return noStatus("status wrote what is no JSON object")
     }
-    return value.text
+    return value
   }
 
   /// Bytes of one status, which answers of the supervisor's carry for each network.
   private static let statusLimit = 64 << 10
 
   /// In the place of counters: whoever looks for them sees why they are not there.
-  private func noStatus(_ reason: String) -> String {
+  private func noStatus(_ reason: String) -> JSONValue {
     if statusLog.admit(MonotonicClock.now()) != nil { log.warning(component, reason) }
-    return JSONValue.object(["error": .string(reason)]).text
+    return .object(["error": .string(reason)])
   }
 
   /// An operation's result: its bytes, or the reason of the failure as text.

@@ -236,12 +236,12 @@ final class DNSService: DNSPluginOwner {
     return DNSCacheNames(name: name, below: which.below)
   }
 
-  /// A `DNSCachePage` in JSON.
-  func listCache(_ which: DNSCacheSelection) throws(HostError) -> String {
+  /// A `DNSCachePage`.
+  func listCache(_ which: DNSCacheSelection) throws(HostError) -> JSONValue {
     broker.slept = slept()
     let page = broker.cachePage(try names(which), from: which.from, now: MonotonicClock.now())
     do {
-      return try JSONCoder.jsonValue(of: page).text
+      return try JSONCoder.jsonValue(of: page)
     } catch {
       throw HostError(.internal, "the cache cannot be told: \(error)")
     }
@@ -253,8 +253,6 @@ final class DNSService: DNSPluginOwner {
     plugin?.networkChanged()
   }
 
-  /// The broker's counters as a JSON object.
-  var counters: String {
-    (try? JSONCoder.jsonValue(of: broker.status).text) ?? "{}"
-  }
+  /// The broker's counters, an object.
+  var counters: JSONValue? { try? JSONCoder.jsonValue(of: broker.status) }
 }

@@ -4,6 +4,7 @@
 // uplinks (limanetd.uplink/1).
 
 import HostProtocol
+import JSONCoding
 import Platform
 import PluginAPI
 
@@ -125,13 +126,13 @@ extension GuestPorts {
 
   /// Ethernet addresses, and the numbers of the ports that they are behind, as JSON. Where there is
   /// no switch, what the guests are known by.
-  var stations: String {
+  var stations: JSONValue {
     let known =
       cards?.stations ?? plugin.learningSwitch?.stations
       ?? entries.values.compactMap { $0.port.mac == 0 ? nil : ($0.port.mac, $0.port.id) }
     let members = known.sorted { $0.address < $1.address }
-      .map { "\"\(MACText.text($0.address))\":\($0.id)" }
-    return "{" + members.joined(separator: ",") + "}"
+      .map { (MACText.text($0.address), JSONValue.unsigned($0.id)) }
+    return .object(JSONObject(members))
   }
 
   /// Frames of the plugin's that made no sense, at all ports.

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ControlClient+DNS: apart, because DNSMessage has a DNSQuestion of its own.
+// What the control API tells of the DNS.
 
 import DNSMessage
 import Daemon
 import FoundationEssentials
 
-/// A question and how it is put, as the control API has it.
-typealias AskedQuestion = Daemon.DNSQuestion
-
 extension ControlClient {
-  func resolve(_ question: AskedQuestion, network: String) throws -> DNSAnswer {
+  func resolve(_ question: DNSLookup, network: String) throws -> DNSLookupReport {
     try send(.POST, APIPath.network(network, "dns"), body: question)
   }
 
@@ -21,6 +18,6 @@ extension ControlClient {
   }
 }
 
-extension DNSAnswer {
+extension DNSLookupReport {
   var bytes: [UInt8] { Data(base64Encoded: message).map(Array.init) ?? [] }
 }

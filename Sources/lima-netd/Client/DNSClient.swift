@@ -41,14 +41,14 @@ struct DNSReply {
 }
 
 protocol DNSClient {
-  func ask(_ question: AskedQuestion) throws -> DNSReply
+  func ask(_ question: DNSLookup) throws -> DNSReply
 }
 
 struct NetworkAsker: DNSClient {
   let client: ControlClient
   let network: String
 
-  func ask(_ question: AskedQuestion) throws -> DNSReply {
+  func ask(_ question: DNSLookup) throws -> DNSReply {
     let answer = try client.resolve(question, network: network)
     return try DNSReply(
       answer.bytes, milliseconds: answer.milliseconds, source: answer.source,
@@ -59,7 +59,7 @@ struct NetworkAsker: DNSClient {
 struct DNSServerAsker: DNSClient {
   let server: SocketEndpoint
 
-  func ask(_ question: AskedQuestion) throws -> DNSReply {
+  func ask(_ question: DNSLookup) throws -> DNSReply {
     let query: DNSMessage
     do { query = try question.query(id: UInt16.random(in: .min ... .max)) } catch {
       throw CommandFailure("\(error)")

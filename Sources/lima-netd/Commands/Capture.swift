@@ -13,8 +13,9 @@ import Platform
   import Darwin
 #endif
 
-struct Capture: ParsableCommand {
+struct CaptureCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "capture",
     abstract: "Record the frames of a network, as tcpdump and Wireshark read them.",
     discussion: """
       Records what crosses the guests' ports until it is interrupted, the network stops, or the reader goes. That of a \

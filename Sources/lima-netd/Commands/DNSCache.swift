@@ -7,7 +7,7 @@ import DNSMessage
 import Daemon
 import Platform
 
-struct DNSCache: ParsableCommand {
+struct DNSCacheCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cache", abstract: "Show or forget the answers that networks keep.",
     discussion: """

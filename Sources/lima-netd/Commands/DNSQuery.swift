@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// dns: asks a network's DNS as a guest would (query), and what belongs to it (DNSCache, DNSServe, DNSGuestRules).
+// dns: asks a network's DNS as a guest would (query), and what belongs to it (DNSCacheCommand, DNSServe, DNSGuestRules).
 
 import ArgumentParser
 import DNSMessage
@@ -21,7 +21,7 @@ struct DNS: ParsableCommand {
         lima-netd dns query example.com
         lima-netd dns cache ls
       """,
-    subcommands: [DNSQuery.self, DNSCache.self, DNSServe.self, DNSGuestRules.self],
+    subcommands: [DNSQuery.self, DNSCacheCommand.self, DNSServe.self, DNSGuestRules.self],
     defaultSubcommand: DNSQuery.self)
 }
 
@@ -117,7 +117,7 @@ struct DNSQuery: ParsableCommand {
   }
 
   /// What the DNS is asked: of an address, unless another type is given, its reverse name.
-  var questions: [AskedQuestion] {
+  var questions: [DNSLookup] {
     get throws {
       let words = try parsed
       guard let name = words.name else { throw ValidationError("Which name? Give it first.") }
@@ -148,7 +148,7 @@ struct DNSQuery: ParsableCommand {
       return types.map { type in
         let asked =
           address.flatMap { type == "PTR" ? "\(DNSName(reverseOf: $0))" : nil } ?? name
-        return AskedQuestion(
+        return DNSLookup(
           name: asked, type: type, class: dnsClass ?? words.dnsClass, udpSize: size,
           dnssec: wantsSignatures ? true : nil,
           checkingDisabled: checkingDisabled || words.checkingDisabled ? true : nil,
@@ -187,7 +187,7 @@ struct DNSQuery: ParsableCommand {
 
   /// Over UDP, and over TCP where that was cut, unless one of them is wanted.
   static func ask(
-    _ question: AskedQuestion, _ way: Transport?, _ resolver: any DNSClient
+    _ question: DNSLookup, _ way: Transport?, _ resolver: any DNSClient
   ) throws -> DNSResult {
     var question = question
     question.transport = (way ?? .udp).rawValue

@@ -5,8 +5,9 @@
 import ArgumentParser
 import Daemon
 
-struct Network: ParsableCommand {
+struct NetworkCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "network",
     abstract: "List, inspect, create, change, set up, start and stop networks.",
     discussion: """
       A network starts by itself when its first guest comes, and stops some seconds after the last one has left. \

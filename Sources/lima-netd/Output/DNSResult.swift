@@ -3,6 +3,7 @@
 // DNSResult: an answer of the DNS as `dns query` shows it.
 
 import DNSMessage
+import Daemon
 import Platform
 
 struct DNSResult: Encodable {
@@ -71,7 +72,7 @@ struct DNSResult: Encodable {
       size, retried, network, server, source, plugin, milliseconds
   }
 
-  init(_ question: AskedQuestion, _ reply: DNSReply, wasCut: Bool = false) {
+  init(_ question: DNSLookup, _ reply: DNSReply, wasCut: Bool = false) {
     let message = reply.message
     name = question.name
     type = question.type

@@ -121,7 +121,7 @@ enum NetworkText {
     }
   }
 
-  private static func loaded(_ plugin: LoadedPlugin) -> String {
+  private static func loaded(_ plugin: PluginIdentity) -> String {
     "\(plugin.name) \(plugin.version)  \(plugin.path)  sha256:\(plugin.sha256.prefix(12))"
   }
 

@@ -3,6 +3,7 @@
 // PluginText: plugins as people read them.
 
 import Daemon
+import HostProtocol
 
 enum PluginText {
   static func list(_ report: PluginsReport) -> String {

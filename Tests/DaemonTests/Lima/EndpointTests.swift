@@ -17,7 +17,7 @@ struct EndpointTests {
       )
     }
     let network = try fixture.network("user-v2")
-    network.pinned = true
+    network.demand.isPinned = true
     network.start()
     #expect(fixture.until { network.state == .running })
     return (fixture, fixture.home.networkSockets("user-v2").endpoint)
@@ -191,9 +191,9 @@ struct EndpointTests {
     }
     #expect(fixture.until { areGiven(times: 1) })
     let network = try fixture.network("user-v2")
-    let before = network.restarts
+    let before = network.life.restarts
     network.link?.kill()
-    #expect(fixture.until { network.restarts > before && network.state == .running })
+    #expect(fixture.until { network.life.restarts > before && network.state == .running })
     #expect(fixture.until { areGiven(times: 2) })
   }
 

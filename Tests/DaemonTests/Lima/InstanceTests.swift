@@ -85,16 +85,16 @@ struct InstanceTests {
     let instances = fixture.supervisor.instances
     #expect(fixture.until { (try? instances.report("vm").address) == "192.168.104.3" })
     try lease(fixture, report, "192.168.104.9")
-    try fixture.network("user-v2").watchLeases()
+    try fixture.network("user-v2").leases.watch()
     #expect(fixture.until { (try? instances.report("vm").address) == "192.168.104.9" })
     #expect(
       fixture.until {
-        (try? fixture.network("user-v2").forwards.compactMap(\.guest).sorted())
+        (try? fixture.network("user-v2").forwards.open.compactMap(\.guest).sorted())
           == ["192.168.104.9:22", "192.168.104.9:80"]
       })
     // The lease ends: the name goes.
     try Fixture.write(fixture.home.networkDirectory("user-v2") + "/fake-leases", "[]")
-    try fixture.network("user-v2").watchLeases()
+    try fixture.network("user-v2").leases.watch()
     #expect(
       fixture.until {
         fixture.requests("user-v2").last
@@ -146,7 +146,7 @@ struct InstanceTests {
         fixture.requests("user-v2").contains(#"setDNS hostdns {"resolver":"forward"} ipv6 false"#)
       })
     #expect(try fixture.supervisor.instances.report("a").warnings.isEmpty)
-    network.pinned = true
+    network.demand.isPinned = true
     #expect(try fixture.ask("DELETE", "/v1/instances/a").status == 204)
     #expect(fixture.until { network.active?.dnsOptions == [:] && !network.isChanged })
   }
@@ -192,17 +192,17 @@ struct InstanceTests {
     let report = try up(fixture, path).get()
     try lease(fixture, report)
     let network = try fixture.network("user-v2")
-    #expect(fixture.until { network.forwards.count == 2 })
+    #expect(fixture.until { network.forwards.open.count == 2 })
     var added = false
-    network.addForward(
+    network.forwards.add(
       Forward(protocol: "tcp", host: "127.0.0.1:19000", guest: "192.168.104.3:9")
     ) { _ in added = true }
     #expect(fixture.until { added })
-    #expect(network.isHeld && Files.exists(fixture.home.instancesFile))
+    #expect(network.demand.isHeld && Files.exists(fixture.home.instancesFile))
     #expect(try fixture.ask("DELETE", "/v1/instances/vm").status == 204)
-    #expect(fixture.until { network.forwards.map(\.host) == ["127.0.0.1:19000"] })
+    #expect(fixture.until { network.forwards.open.map(\.host) == ["127.0.0.1:19000"] })
     #expect(fixture.until { fixture.requests("user-v2").contains("names instance vm ") })
-    #expect(!network.isHeld && !Files.exists(fixture.home.instancesFile))
+    #expect(!network.demand.isHeld && !Files.exists(fixture.home.instancesFile))
     let again = try fixture.ask("DELETE", "/v1/instances/vm")
     #expect(again.status == 404 && again.body.contains("no instance `vm` is up"))
   }
@@ -212,13 +212,13 @@ struct InstanceTests {
     let first = try up(fixture, path).get()
     try lease(fixture, first)
     let network = try fixture.network("user-v2")
-    #expect(fixture.until { network.forwards.count == 2 })
+    #expect(fixture.until { network.forwards.open.count == 2 })
     try Fixture.write(path + "/lima.yaml", "networks: [{lima: user-v2}]\n")
     let second = try up(fixture, path).get()
     #expect(second.sshLocalPort == first.sshLocalPort)
     #expect(second.address == "192.168.104.3" && second.since == first.since)
-    #expect(fixture.until { network.forwards.count == 1 })
-    #expect(network.forwards[0].host == "127.0.0.1:\(first.sshLocalPort)")
+    #expect(fixture.until { network.forwards.open.count == 1 })
+    #expect(network.forwards.open[0].host == "127.0.0.1:\(first.sshLocalPort)")
     #expect(fixture.until { fixture.requests("user-v2").last == "unexpose 127.0.0.1:18080" })
     // What stays was never closed.
     #expect(!fixture.requests("user-v2").contains("unexpose 127.0.0.1:\(first.sshLocalPort)"))
@@ -229,7 +229,7 @@ struct InstanceTests {
     let first = try up(fixture, path).get()
     try lease(fixture, first)
     let network = try fixture.network("user-v2")
-    #expect(fixture.until { network.forwards.count == 2 })
+    #expect(fixture.until { network.forwards.open.count == 2 })
     let before = fixture.requests("user-v2")
     // The network `default` has no plugin here.
     for text in ["networks: [{lima: default}]\n", "networks: [{lima: user-v2}, {lima: default}]\n"]
@@ -238,14 +238,14 @@ struct InstanceTests {
       #expect(throws: ErrorReport.self) { try up(fixture, path).get() }
       #expect(fixture.supervisor.instances.reports.map(\.name) == ["vm"])
       #expect(try fixture.supervisor.instances.report("vm").address == "192.168.104.3")
-      #expect(network.forwards.count == 2 && network.isHeld)
-      #expect(network.holders == ["instance vm"])
+      #expect(network.forwards.open.count == 2 && network.demand.isHeld)
+      #expect(network.demand.holders == ["instance vm"])
     }
     // Nothing was taken away and given back, and it is followed still.
     fixture.pass(0.2)
     #expect(fixture.requests("user-v2") == before)
     try lease(fixture, first, "192.168.104.7")
-    network.watchLeases()
+    network.leases.watch()
     #expect(
       fixture.until { (try? fixture.supervisor.instances.report("vm").address) == "192.168.104.7" })
     #expect(Files.exists(fixture.home.instancesFile))
@@ -273,7 +273,7 @@ struct InstanceTests {
     let guest = try fixture.connect("user-v2")
     defer { Descriptor.close(guest) }
     try lease(fixture, two)
-    try fixture.network("user-v2").watchLeases()
+    try fixture.network("user-v2").leases.watch()
     #expect(
       fixture.until {
         (try? fixture.supervisor.instances.report("vm").forwards.map(\.state))
@@ -333,7 +333,7 @@ struct InstanceTests {
     let report = try up(fixture, fixture.home.path + "/vm").get()
     #expect(report.name == "vm")
     let network = try fixture.network("user-v2")
-    #expect(network.state == .running && network.error == nil)
+    #expect(network.state == .running && network.life.state.error == nil)
     try pipe(fixture.home.path + "/vm/lima.yaml")
     guard case .failure(let error) = try up(fixture, fixture.home.path + "/vm") else {
       Issue.record("a pipe was read")
@@ -342,7 +342,7 @@ struct InstanceTests {
     #expect(error.message.contains("lima.yaml: cannot be read: a named pipe is there"))
     try pipe(fixture.home.configFile)
     fixture.reload()
-    #expect(fixture.supervisor.configError?.contains("a named pipe is there") == true)
+    #expect(fixture.supervisor.configuration.error?.contains("a named pipe is there") == true)
     // A pipe instead of the file that says which instances are up is left alone, and told.
     #expect(try Files.info(fixture.home.instancesFile, followLinks: false).kind == .pipe)
     #expect(fixture.log.lines.all.contains { $0.contains("instances are not kept") })

@@ -41,7 +41,7 @@ struct UsernetFilesTests {
   @Test func `everything that Lima polls for is there, and gone after the end`() throws {
     let fixture = try Self.fixture()
     let directory = fixture.home.networkDirectory("user-v2")
-    #expect(try fixture.network("user-v2").error == nil)
+    #expect(try fixture.network("user-v2").life.state.error == nil)
     for name in [
       "user-v2_qemu.sock", "user-v2_fd.sock", "user-v2_ep.sock", "usernet.user-v2.stdout.log",
       "usernet.user-v2.stderr.log",
@@ -72,7 +72,7 @@ struct UsernetFilesTests {
     #expect(!OtherProcess.isAlive(pid))
     // Lima looks every 500 ms, and has to see it gone.
     fixture.pass(0.55)
-    #expect(!Files.exists(file) && network.sockets.isOpen)
+    #expect(!Files.exists(file) && network.listeners.isOpen)
     #expect(network.state == .stopped)
     #expect(fixture.until { Files.exists(file) })
     #expect(try isAlive(file))
@@ -126,7 +126,7 @@ struct UsernetFilesTests {
           Descriptor.close(try UnixSocket.listen(path: directory + "/user-v2_\(kind).sock"))
         }
       }
-      #expect(try fixture.network("user-v2").error == nil, "pid \(pid)")
+      #expect(try fixture.network("user-v2").life.state.error == nil, "pid \(pid)")
       #expect(
         try isAlive(fixture.home.networkDirectory("user-v2") + "/usernet_user-v2.pid"))
     }
@@ -143,18 +143,18 @@ struct UsernetFilesTests {
     }
     let network = try fixture.network("user-v2")
     #expect(network.state == .failed)
-    #expect(network.error?.message.contains("user-v2_\(kind).sock") == true)
-    #expect(network.error?.message.contains("another process serves it") == true)
+    #expect(network.life.state.error?.message.contains("user-v2_\(kind).sock") == true)
+    #expect(network.life.state.error?.message.contains("another process serves it") == true)
     let directory = fixture.home.networkDirectory("user-v2")
     #expect(!Files.exists(directory + "/usernet_user-v2.pid"))
     // Nothing of ours stays open beside it.
     for other in ["qemu", "fd", "ep"] where other != kind {
       #expect(!Files.exists(directory + "/user-v2_\(other).sock"))
     }
-    #expect(try fixture.network("default").sockets.isOpen)
+    #expect(try fixture.network("default").listeners.isOpen)
     // When it has gone, the network is served.
     Descriptor.close(foreign)
-    #expect(fixture.until(12) { network.sockets.isOpen && network.error == nil })
+    #expect(fixture.until(12) { network.listeners.isOpen && network.life.state.error == nil })
     #expect(try isAlive(directory + "/usernet_user-v2.pid"))
   }
 
@@ -174,7 +174,7 @@ struct UsernetFilesTests {
       ChildProcess.kill(pid, 9)
       _ = try? ChildProcess.wait(pid)
     }
-    let error = try #require(try fixture.network("user-v2").error)
+    let error = try #require(try fixture.network("user-v2").life.state.error)
     #expect(error.message.contains("process \(pid)") && error.message.contains("usernet"))
     #expect(
       text(fixture.home.networkDirectory("user-v2") + "/usernet_user-v2.pid") == "\(pid)\n")
@@ -186,9 +186,9 @@ struct UsernetFilesTests {
       lock = try Files.lockDirectory(fixture.home.networkDirectory("user-v2"))
     }
     let network = try fixture.network("user-v2")
-    #expect(network.error?.message.contains("is locked") == true)
+    #expect(network.life.state.error?.message.contains("is locked") == true)
     Descriptor.close(try #require(lock))
-    #expect(fixture.until(12) { network.sockets.isOpen })
+    #expect(fixture.until(12) { network.listeners.isOpen })
   }
 
   @Test func `leases are kept as Lima keeps them, while it runs and when it stops`() throws {
@@ -200,7 +200,7 @@ struct UsernetFilesTests {
     }
     let network = try fixture.network("user-v2")
     let file = fixture.home.networkDirectory("user-v2") + "/leases.json"
-    network.pinned = true
+    network.demand.isPinned = true
     network.start()
     #expect(fixture.until { Files.exists(file) })
     #expect(

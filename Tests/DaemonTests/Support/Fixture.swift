@@ -92,9 +92,9 @@ final class Fixture {
 
   /// Has the configuration read again, and waits for what comes of it.
   func reload() {
-    let before = supervisor.rereadings
+    let before = supervisor.configuration.rereadings
     supervisor.reload()
-    until { supervisor.rereadings > before }
+    until { supervisor.configuration.rereadings > before }
   }
 
   /// Turns the loop until `condition` holds; false after `seconds`.

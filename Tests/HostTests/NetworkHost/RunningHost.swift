@@ -101,7 +101,7 @@ final class RunningHost {
   }
 
   /// What the plugin says of itself.
-  func plugin() throws -> JSONValue { try JSONValue(parsing: status().plugin) }
+  func plugin() throws -> JSONValue { try #require(status().plugin) }
 
   /// Asks for the status until it is as wanted.
   func wait(until isTrue: (JSONValue) throws -> Bool) throws -> JSONValue {

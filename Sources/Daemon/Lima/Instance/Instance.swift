@@ -59,13 +59,13 @@ final class Instance {
     var failure: ErrorReport?
     func done() {
       for network in networks {
-        network.holders.remove(holder)
+        network.demand.holders.remove(holder)
         network.considerStopping()
       }
     }
     guard left > 0 else { return answer(.success(()), done) }
     for network in networks {
-      network.holders.insert(holder)
+      network.demand.holders.insert(holder)
       network.whenRunning { result in
         if case .failure(let error) = result { failure = failure ?? error }
         left -= 1
@@ -90,7 +90,7 @@ final class Instance {
     var left = networks.count
     var failure: ErrorReport?
     for network in networks {
-      network.holders.insert(key)
+      network.demand.holders.insert(key)
       network.whenRunning { [self] result in
         if case .failure(let error) = result { failure = failure ?? error }
         left -= 1
@@ -104,11 +104,12 @@ final class Instance {
 
   private func follow() {
     guard !ended, let network = network() else { return }
-    network.setNames(names(of: network))
-    network.leaseObservers[key] = LeaseObserver(
-      isWaiting: { [weak self] in self.map { $0.lease == nil } ?? false },
-      onLeases: { [weak self] in self?.took($0) })
-    network.watchLeases()
+    network.names.set(names(of: network))
+    network.leases.follow(
+      key,
+      LeaseObserver(
+        isWaiting: { [weak self] in self.map { $0.lease == nil } ?? false },
+        onLeases: { [weak self] in self?.took($0) }))
     if lease != nil { open(on: network) }
   }
 
@@ -119,18 +120,18 @@ final class Instance {
     ended = true
     let kept = next?.plan.interfaces.compactMap(\.network) ?? []
     if let network = network() {
-      network.leaseObservers[key] = nil
+      network.leases.follow(key, nil)
       if kept.first != network.name {
-        network.setNames(NameSet(owner: key))
+        network.names.set(NameSet(owner: key))
         network.setResolver(nil, of: key)
-        network.setForwards([], of: key)
+        network.forwards.set([], of: key)
       } else if let next, next.lease == nil {
         // Its forwards wait for an address, and none of them leads anywhere meanwhile.
-        network.setForwards([], of: key)
+        network.forwards.set([], of: key)
       }
     }
     for network in [network()].compactMap({ $0 }) + others() where !kept.contains(network.name) {
-      network.holders.remove(key)
+      network.demand.holders.remove(key)
       network.considerStopping()
     }
   }
@@ -144,7 +145,7 @@ final class Instance {
     let before = lease
     lease = found
     let isSame = before?.address == found?.address && before?.name == found?.name
-    if !isSame { network.setNames(names(of: network)) }
+    if !isSame { network.names.set(names(of: network)) }
     // A lease that ended leaves the forwards: the guest gets the same address again.
     if found != nil, !isSame || !hasForwards { open(on: network) }
   }
@@ -167,7 +168,7 @@ final class Instance {
     guard let lease else { return }
     hasForwards = true
     var seen: Set<Forward> = []
-    network.setForwards(
+    network.forwards.set(
       wanted.compactMap { forward(for: $0, lease, on: network) }.filter {
         seen.insert($0).inserted
       },
@@ -189,7 +190,7 @@ final class Instance {
   /// As the network has them.
   var forwards: [InstanceForward] {
     let network = network()
-    let listed = network?.listedForwards(of: key) ?? []
+    let listed = network?.forwards.listed(of: key) ?? []
     var seen: Set<StaticForward> = []
     return wanted.filter { seen.insert($0).inserted }.map { wanted in
       let asked = network.flatMap { network in
@@ -223,7 +224,7 @@ final class Instance {
     wanted.enumerated().map { index, forward in
       InstanceListener(
         instance: name, what: index == 0 ? "ssh.localPort" : "portForwards",
-        key: ExposedKey(protocol: forward.protocol, host: forward.host),
+        key: ForwardKey(protocol: forward.protocol, host: forward.host),
         target: "\(forward.guestIP ?? ""):\(forward.guestPort)")
     }
   }

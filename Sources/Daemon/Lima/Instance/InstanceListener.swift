@@ -9,7 +9,7 @@ struct InstanceListener: Hashable {
   let instance: String
   /// The field of lima.yaml that asks for it.
   let what: String
-  let key: ExposedKey
+  let key: ForwardKey
   /// Where it leads, as lima.yaml has it: two that lead to the same are one.
   let target: String
 
@@ -93,7 +93,7 @@ struct InstanceListener: Hashable {
     let `protocol`: String
     let end: Substring
 
-    init(_ key: ExposedKey) {
+    init(_ key: ForwardKey) {
       self.protocol = key.protocol
       let colon = key.protocol == "unix" ? nil : key.host.lastIndex(of: ":")
       end = colon.map { key.host[$0...] } ?? key.host[...]
@@ -101,7 +101,7 @@ struct InstanceListener: Hashable {
   }
 
   /// Of the same port: one address, or every address of a family beside one of it.
-  private static func overlap(_ one: ExposedKey, _ other: ExposedKey) -> Bool {
+  private static func overlap(_ one: ForwardKey, _ other: ForwardKey) -> Bool {
     if one.host == other.host { return true }
     guard one.protocol != "unix" else { return false }
     let isV6 = (one.host.hasPrefix("["), other.host.hasPrefix("["))

@@ -4,10 +4,21 @@
 // Loop thread.
 
 import HostProtocol
+import Logging
 import Platform
 
+/// What instances ask of the daemon that they are up in.
+protocol InstanceSurroundings: AnyObject {
+  var home: LimaHome { get }
+  var loop: EventLoop { get }
+  var log: Logger { get }
+  /// As the configuration has them now.
+  var configuredNetworks: [NetworkConfiguration] { get }
+  func knownNetwork(_ name: String) -> Network?
+}
+
 final class Instances {
-  private unowned let supervisor: Supervisor
+  private unowned let daemon: any InstanceSurroundings
   private var all: [String: Instance] = [:]
 
   private static let maximum = 256
@@ -20,7 +31,7 @@ final class Instances {
     var sshLocalPort: Int
   }
 
-  init(_ supervisor: Supervisor) { self.supervisor = supervisor }
+  init(_ daemon: any InstanceSurroundings) { self.daemon = daemon }
 
   // MARK: Requests
 
@@ -28,7 +39,7 @@ final class Instances {
   func up(
     _ request: InstanceRequest, _ answer: @escaping (Result<InstanceReport, ErrorReport>) -> Void
   ) {
-    up(Self.read(request, home: supervisor.options.home), answer)
+    up(Self.read(request, home: daemon.home), answer)
   }
 
   /// [any thread] What a request is about: three files that at their limits take longer than the loop may stand still.
@@ -69,7 +80,7 @@ final class Instances {
     }
     instance.end()
     keep()
-    supervisor.log.notice("instance \(name): down")
+    daemon.log.notice("instance \(name): down")
     answer(.success(()))
   }
 
@@ -84,7 +95,7 @@ final class Instances {
 
   private func report(_ instance: Instance) -> InstanceReport {
     instance.report(
-      mode: { self.supervisor.networks[$0]?.wanted.settings.mode }, others: listeners(but: instance)
+      mode: { self.daemon.knownNetwork($0)?.wanted.settings.mode }, others: listeners(but: instance)
     )
   }
 
@@ -112,13 +123,13 @@ final class Instances {
 
   private func plan(_ file: LimaYAMLFile) throws(ErrorReport) -> (file: String, InstancePlan) {
     do {
-      let networks = supervisor.configuration.networks
+      let networks = daemon.configuredNetworks
       return (
         file.path,
         try InstancePlan(
           file.yaml, identity: file.identity,
           context: .here(
-            home: supervisor.options.home, networks: networks, limaVersion: file.limaVersion))
+            home: daemon.home, networks: networks, limaVersion: file.limaVersion))
       )
     } catch {
       throw Self.invalid("\(error)")
@@ -181,7 +192,7 @@ final class Instances {
     _ plan: InstancePlan, file: String, sshLocalPort: Int, before: Instance? = nil
   ) -> Instance {
     Instance(plan: plan, file: file, sshLocalPort: sshLocalPort, before: before) {
-      [unowned supervisor] in supervisor.networks[$0]
+      [unowned daemon] in daemon.knownNetwork($0)
     }
   }
 
@@ -195,11 +206,11 @@ final class Instances {
     let (name, plan) = (instance.name, instance.plan)
     all[name] = instance
     keep()
-    supervisor.log.notice(
+    daemon.log.notice(
       "instance \(name): up, on \(plan.interfaces.compactMap(\.network).joined(separator: ", "))")
     let conflicts = InstanceListener.conflicts(instance.listeners, listeners(but: instance))
     for warning in plan.warnings + conflicts {
-      supervisor.log.warning("instance \(name): \(warning)")
+      daemon.log.warning("instance \(name): \(warning)")
     }
   }
 
@@ -241,23 +252,23 @@ final class Instances {
     let kept = all.values.sorted { $0.name < $1.name }.map {
       Kept(name: $0.name, file: $0.file, sshLocalPort: $0.sshLocalPort)
     }
-    let path = supervisor.options.home.instancesFile
+    let path = daemon.home.instancesFile
     guard !kept.isEmpty else { return Files.remove(path) }
     do {
       try Files.write(JSONText.encode(kept, pretty: true) + [0x0a], to: path, mode: 0o600)
     } catch {
-      supervisor.log.warning("instances are not kept: \(error)")
+      daemon.log.warning("instances are not kept: \(error)")
     }
   }
 
   /// Brings up what was up when the daemon ended.
   func restore() {
-    let path = supervisor.options.home.instancesFile
+    let path = daemon.home.instancesFile
     guard Files.exists(path) else { return }
     guard let bytes = try? Files.read(path, limit: 1 << 20),
       let kept = try? JSONText.decode([Kept].self, from: bytes)
     else {
-      return supervisor.log.warning("\(path) makes no sense: no instance is brought up again")
+      return daemon.log.warning("\(path) makes no sense: no instance is brought up again")
     }
     for entry in kept.prefix(Self.maximum) {
       do throws(ErrorReport) {
@@ -266,11 +277,11 @@ final class Instances {
         }
         let request = InstanceRequest(path: entry.file, name: entry.name)
         let (file, plan) = try plan(
-          Self.read(request, home: supervisor.options.home).get())
+          Self.read(request, home: daemon.home).get())
         let port = plan.sshLocalPort == 0 ? entry.sshLocalPort : plan.sshLocalPort
         retry(add(plan, file: file, sshLocalPort: port))
       } catch {
-        supervisor.log.error("instance \(entry.name) is not brought up again: \(error.message)")
+        daemon.log.error("instance \(entry.name) is not brought up again: \(error.message)")
       }
     }
   }
@@ -279,8 +290,8 @@ final class Instances {
   private func retry(_ instance: Instance) {
     instance.begin { [weak self, weak instance] result in
       guard let self, let instance, case .failure(let error) = result else { return }
-      supervisor.log.error("instance \(instance.name): \(error.message)")
-      supervisor.loop.schedule(after: Self.retryInterval) { [weak self, weak instance] in
+      daemon.log.error("instance \(instance.name): \(error.message)")
+      daemon.loop.schedule(after: Self.retryInterval) { [weak self, weak instance] in
         guard let self, let instance, all[instance.name] === instance else { return }
         retry(instance)
       }

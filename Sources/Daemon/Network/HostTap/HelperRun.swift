@@ -63,7 +63,7 @@ final class HelperRun {
       try loop.add(socket, .read) { [weak self] _ in self?.ready() }
     } catch {
       ChildProcess.kill(pid, 9)
-      reap(pause: 500_000)
+      collect()
     }
   }
 
@@ -77,22 +77,16 @@ final class HelperRun {
     case .wouldBlock, .lost: break
     case .closed, .failed:
       loop.remove(socket)
-      reap(pause: 500_000)
+      collect()
     }
   }
 
   /// The socket is closed by the end of the helper, and of sudo before it: not waited for.
-  private func reap(pause: UInt64) {
-    let status: ChildProcess.ExitStatus
-    do throws(SystemError) {
-      guard let ended = try ChildProcess.poll(pid) else {
-        loop.schedule(after: pause) { [weak self] in self?.reap(pause: min(pause * 2, 50_000_000)) }
-        return
-      }
-      status = ended
-    } catch {
-      status = .exited(-1)
-    }
+  private func collect() {
+    ChildWatch.begin(pid, on: loop) { [self] in ended($0) }
+  }
+
+  private func ended(_ status: ChildProcess.ExitStatus) {
     if let deadline { loop.cancel(deadline) }
     var said = [UInt8](repeating: 0, count: 4096)
     let length = Files.readSome(errors, &said)

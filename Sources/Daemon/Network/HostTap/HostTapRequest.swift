@@ -53,7 +53,7 @@ package struct HostTapRequest: Sendable, Hashable {
   /// The same of what networks.yaml says, without any plugin's schema.
   package init?(_ network: NetworkConfiguration) {
     var options = network.settings.options
-    for member in LaunchPlan.common(network.settings).members where options[member.name] == nil {
+    for member in network.settings.commonOptions.members where options[member.name] == nil {
       options[member.name] = member.value
     }
     self.init(network: network.name, options: options)

@@ -147,10 +147,8 @@ final class LimaBridges {
     #endif
   }
 
-  func look(for plan: LaunchPlan) -> LimaBridge? {
-    guard plan.plugin.plugin.needsTap, plan.peerSocket == nil,
-      LimaBridge.modes.contains(plan.network.settings.mode)
-    else { return nil }
-    return probe?.look(for: plan.network.name, varRun: varRun)
+  /// Of a network that has an interface of the host's.
+  func look(for network: String, mode: String) -> LimaBridge? {
+    LimaBridge.modes.contains(mode) ? probe?.look(for: network, varRun: varRun) : nil
   }
 }

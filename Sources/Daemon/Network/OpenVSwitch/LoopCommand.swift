@@ -16,13 +16,12 @@ final class LoopCommand {
   private let loop: EventLoop
   private let pid: Int32
   private let output: Int32
-  private let deadline: UInt64
+  private var timer: EventLoop.TimerID?
   private var isLate = false
   private let answer: (Outcome) -> Void
 
   /// Bytes kept of what it says. A pipe holds more: a program that says no more than that never waits for us.
   private static let limit = 16 << 10
-  private static let longestPause: UInt64 = 50_000_000
 
   /// Starts it. `answer` comes once, from the loop, after its end.
   /// - Parameters:
@@ -32,7 +31,7 @@ final class LoopCommand {
     _ words: [String], within time: UInt64, loop: EventLoop, _ answer: @escaping (Outcome) -> Void
   ) throws(SystemError) {
     let command = try LoopCommand(words, within: time, loop: loop, answer)
-    command.look(pause: 1_000_000)
+    command.watch(for: time)
   }
 
   private init(
@@ -40,7 +39,6 @@ final class LoopCommand {
   ) throws(SystemError) {
     self.loop = loop
     self.answer = answer
-    deadline = MonotonicClock.now() &+ time
     let null = try Files.openNull()
     defer { Descriptor.close(null) }
     let pipe = try Descriptor.pipe()
@@ -57,22 +55,19 @@ final class LoopCommand {
     output = pipe.read
   }
 
-  /// Has it ended? The timer keeps this object.
-  private func look(pause: UInt64) {
-    let status: ChildProcess.ExitStatus?
-    do throws(SystemError) {
-      status = try ChildProcess.poll(pid)
-    } catch {
-      status = .exited(-1)
+  /// The watch keeps this object.
+  private func watch(for time: UInt64) {
+    timer = loop.schedule(after: time) { [weak self] in
+      guard let self else { return }
+      timer = nil
+      isLate = true
+      ChildProcess.kill(pid, 9)
     }
-    guard let status else {
-      if !isLate, MonotonicClock.now() >= deadline {
-        isLate = true
-        ChildProcess.kill(pid, 9)
-      }
-      loop.schedule(after: pause) { self.look(pause: min(pause * 2, Self.longestPause)) }
-      return
-    }
+    ChildWatch.begin(pid, on: loop) { [self] in ended($0) }
+  }
+
+  private func ended(_ status: ChildProcess.ExitStatus) {
+    if let timer { loop.cancel(timer) }
     var said = [UInt8](repeating: 0, count: Self.limit)
     let length = max(0, Files.readSome(output, &said))
     Descriptor.close(output)

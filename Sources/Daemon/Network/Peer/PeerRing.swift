@@ -65,19 +65,13 @@ struct PeerRing {
 
 /// All networks of the daemon, for a network that has to know of the others.
 final class PeerMap {
-  /// Loop thread.
-  var networks: () -> [Network] = { [] }
+  /// By name.
+  var nodes: () -> [String: PeerRing.Node] = { [:] }
 
   /// The ring that a network would be in with this socket as its uplink.
-  func ring(of network: Network, with socket: String) -> [String]? {
-    var nodes: [String: PeerRing.Node] = [:]
-    for one in networks() {
-      let paths = one.sockets.paths
-      nodes[one.name] = PeerRing.Node(
-        sockets: [paths.qemu, paths.fd, paths.unixgram, paths.endpoint],
-        peers: [one.peer?.socket, one.active?.peerSocket, one.wanted.peerSocket].compactMap { $0 })
-    }
-    nodes[network.name]?.peers = [socket]
-    return PeerRing(nodes).through(network.name)
+  func ring(of network: String, with socket: String) -> [String]? {
+    var nodes = self.nodes()
+    nodes[network]?.peers = [socket]
+    return PeerRing(nodes).through(network)
   }
 }

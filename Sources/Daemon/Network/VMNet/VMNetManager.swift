@@ -64,14 +64,6 @@ final class VMNetManager {
     return ("\(base).stdout.log", "\(base).stderr.log")
   }
 
-  /// What a network asks for; nil when its plugin needs nothing of the host.
-  func request(_ plan: LaunchPlan) -> VMNetCommand? {
-    guard plan.plugin.plugin.needsTap else { return nil }
-    return VMNetCommand(
-      network: plan.network.name, mode: plan.network.settings.mode, options: plan.options,
-      paths: paths)
-  }
-
   // MARK: Starting
 
   /// `answer` comes once, perhaps before this returns: the path of a socket that answers.

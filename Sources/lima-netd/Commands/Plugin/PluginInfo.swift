@@ -4,6 +4,7 @@
 
 import ArgumentParser
 import Daemon
+import HostProtocol
 import Platform
 
 struct PluginInfoCommand: ParsableCommand {

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// LeaseTracker: follows the leases of a running network: for Lima's leases.json, and for instances whose forwards wait
+// for an address. The process tells when they change, as far as its plugin does. It is asked then, soon after a guest
+// came, at growing intervals, and once more when it stops. Loop thread.
+
+import HostProtocol
+import Platform
+
+/// What the tracker asks of its network, and tells it.
+protocol LeaseSurroundings: AnyObject {
+  var hasGuests: Bool { get }
+  /// Somebody but an observer has a use for the leases.
+  var needsLeases: Bool { get }
+  /// Lima's file of them; nil: the network has none.
+  var leaseFiles: UsernetFiles? { get }
+  /// The address of the network's gateway; nil: not known.
+  var router: String? { get }
+  /// The guests of these addresses, and no others, were here and have left.
+  func guestsAreAbsent(_ addresses: Set<String>)
+}
+
+/// Somebody who follows the leases of a network.
+struct LeaseObserver {
+  /// Whether it waits for one that is not there yet.
+  var isWaiting: () -> Bool
+  var onLeases: ([LeaseReport]) -> Void
+}
+
+final class LeaseTracker {
+  weak var network: (any LeaseSurroundings)?
+
+  private let core: NetworkCore
+  private var observers: [String: LeaseObserver] = [:]
+  /// What Lima's file has.
+  private var kept: [String: String] = [:]
+  /// Addresses of guests that are or were here; at most `maximumRemembered` and one listing.
+  private(set) var seen: Set<String> = []
+  /// Of those that have left.
+  private(set) var absent: Set<String> = []
+  private var timer: EventLoop.TimerID?
+  /// Nanoseconds until it is asked again.
+  private var interval: UInt64 = 0
+  /// One question at a time, whatever the process says how often.
+  private var question = Question.none
+
+  private enum Question {
+    case none
+    case asked
+    /// The leases have changed since.
+    case outdated
+  }
+
+  private static let soonest: UInt64 = 500_000_000
+  private static let impatient: UInt64 = 1_000_000_000
+  private static let latest: UInt64 = 60_000_000_000
+  private static let maximumRemembered = 65536
+
+  init(_ core: NetworkCore) { self.core = core }
+
+  // MARK: When to ask
+
+  /// A process runs that was asked nothing yet.
+  func begin() {
+    question = .none
+    watch()
+  }
+
+  /// Something may change soon: a guest came, or somebody waits for one.
+  func watch() {
+    rest()
+    interval = Self.soonest
+    if core.running != nil, isFollowed { schedule() }
+  }
+
+  /// Unless it is asked regularly already.
+  func watchIfIdle() {
+    if timer == nil, isFollowed { watch() }
+  }
+
+  /// Asks no more by itself.
+  func rest() {
+    if let timer { core.loop.cancel(timer) }
+    timer = nil
+  }
+
+  private var isFollowed: Bool { !observers.isEmpty || network?.needsLeases == true }
+
+  private func schedule() {
+    timer = core.loop.schedule(after: interval) { [weak self] in
+      guard let self else { return }
+      timer = nil
+      guard let link = core.running else { return }
+      interval = min(interval * 2, Self.latest)
+      // A guest that boots asks for its address late, and somebody waits for that.
+      if network?.hasGuests == true, observers.values.contains(where: { $0.isWaiting() }) {
+        interval = min(interval, Self.impatient)
+      }
+      schedule()
+      ask(link)
+    }
+  }
+
+  /// - Parameter observer: nil: the owner follows them no longer.
+  func follow(_ owner: String, _ observer: LeaseObserver?) {
+    observers[owner] = observer
+    if observer != nil { watch() }
+  }
+
+  /// Something changed just now.
+  func changed() {
+    guard let link = core.running, isFollowed else { return }
+    guard question == .none else { return question = .outdated }
+    ask(link)
+  }
+
+  // MARK: Asking
+
+  /// Of a process that runs, or is about to end.
+  func ask(_ link: HostLink) {
+    question = .asked
+    list(link) { [weak self, weak link] reply in
+      guard let self, let link, core.running == nil || core.running === link else { return }
+      let isOutdated = question == .outdated
+      question = .none
+      if case .success(let leases) = reply { took(leases) }
+      if isOutdated { changed() }
+    }
+  }
+
+  /// The leases as they are now.
+  func took(_ leases: [LeaseReport]) {
+    if let files = network?.leaseFiles { keep(leases, in: files) }
+    // An address nobody ever had is somebody's who configured it by hand, for all that is known.
+    let present = Set(leases.filter { !$0.isAbsent }.map(\.address))
+    if seen.count < Self.maximumRemembered { seen.formUnion(present) }
+    let gone = seen.subtracting(present)
+    if gone != absent {
+      absent = gone
+      network?.guestsAreAbsent(gone)
+    }
+    for observer in observers.values { observer.onLeases(leases) }
+  }
+
+  private func keep(_ leases: [LeaseReport], in files: UsernetFiles) {
+    let map = LimaLeases.map(leases, gateway: network?.router)
+    guard map != kept else { return }
+    do throws(SystemError) {
+      try files.keep(map)
+      kept = map
+    } catch {
+      core.log(.warning, "leases are not kept: \(error)")
+    }
+  }
+
+  /// Empty when the network does not run.
+  func list(_ answer: @escaping (Result<[LeaseReport], ErrorReport>) -> Void) {
+    guard let link = core.running else { return answer(.success([])) }
+    list(link) { [core] reply in
+      switch reply {
+      case .success(let leases): answer(.success(leases))
+      // A plugin that gives no addresses has no leases.
+      case .failure(let error) where error.code == .unsupported: answer(.success([]))
+      case .failure(let error): answer(.failure(core.report(error)))
+      }
+    }
+  }
+
+  private func list(
+    _ link: HostLink, _ answer: @escaping (Result<[LeaseReport], HostError>) -> Void
+  ) {
+    link.list(.listLeases, of: PluginLease.self) { [core] reply in
+      answer(reply.map { $0.map { $0.report(network: core.name) } })
+    }
+  }
+}
+
+/// An element of lnd_plugin_lease.list.
+private struct PluginLease: Decodable {
+  var address: String
+  var mac: String?
+  var name: String?
+  var hostname: String?
+  var state: String?
+  var expires: Int?
+
+  func report(network: String) -> LeaseReport {
+    LeaseReport(
+      network: network, address: address, mac: mac, name: name, hostname: hostname, state: state,
+      expires: expires)
+  }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Lists of a network's process, part by part: each is decoded as it comes, in a turn of its own.
+
+import HostProtocol
+import Platform
+
+extension HostLink {
+  /// Elements that a list has at most: the process may be anybody's.
+  private static var maximumElements: Int { 65_536 }
+
+  /// Asks for a list that a plugin writes.
+  /// - Parameter request: `listLeases` or `listForwards`.
+  func list<Element: Decodable>(
+    _ request: HostRequest, of type: Element.Type,
+    answer: @escaping (Result<[Element], HostError>) -> Void
+  ) {
+    part(request, after: [], answer)
+  }
+
+  private func part<Element: Decodable>(
+    _ request: HostRequest, after known: [Element],
+    _ answer: @escaping (Result<[Element], HostError>) -> Void
+  ) {
+    self.request(request) { [weak self] reply in
+      let part: ListingPart
+      switch reply {
+      case .success(.json(let value)): part = ListingPart(value: value, next: nil)
+      case .success(.part(let some)): part = some
+      case .success: return answer(.success(known))
+      case .failure(let error): return answer(.failure(error))
+      }
+      guard let more = try? JSONText.decode([Element].self, from: part.value) else {
+        return answer(
+          .failure(HostError(.internal, "the list that its plugin gives makes no sense")))
+      }
+      let list = known + more
+      guard let next = part.next, !more.isEmpty, list.count < Self.maximumElements, let self else {
+        return answer(.success(list))
+      }
+      self.part(.listingPart(next), after: list, answer)
+    }
+  }
+}

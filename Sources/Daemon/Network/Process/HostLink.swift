@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HostLink: one network-host process and the control channel to it. Requests get exactly one answer: the host's, or a
+// failure when the process is gone. The end is noticed by the channel's end, which the kernel brings about whatever
+// killed the process; then the exit status is collected without blocking.
+// Loop thread.
+
+import HostProtocol
+import JSONCoding
+import Platform
+
+final class HostLink {
+  typealias Answer = Result<HostReply, HostError>
+  /// Told of a process that runs, or why none does.
+  typealias Waiter = (Result<HostLink, ErrorReport>) -> Void
+
+  private struct Pending {
+    var answer: (Answer) -> Void
+    var timer: EventLoop.TimerID
+  }
+
+  let pid: Int32
+  let started: UInt64
+  let startedAt: String
+  /// Events of the host, in order.
+  var onEvent: (HostEvent) -> Void = { _ in }
+  /// Once, after the process was reaped. Pending requests have failed before.
+  var onExit: (ChildProcess.ExitStatus) -> Void = { _ in }
+
+  private let loop: EventLoop
+  private let channel: MessageChannel
+  private var pending: [UInt64: Pending] = [:]
+  private var nextID: UInt64 = 1
+  private var channelEnded = false
+  /// The process is gone, or as good as gone: answers from now on are about its end.
+  var hasEnded: Bool { channelEnded }
+  private var isReaped = false
+  /// Until the process is reaped, whoever lets go of the link.
+  private var untilReaped: HostLink?
+  private var deadline: EventLoop.TimerID?
+  private var logCheck: EventLoop.TimerID?
+  /// Why the channel was given up, if the host broke the protocol.
+  private(set) var protocolError: String?
+
+  /// Nanoseconds a host has to end after it was told to, or after it closed its channel.
+  static let endTimeout: UInt64 = 5_000_000_000
+
+  /// Nanoseconds it has for an answer: few where somebody only wants to look, for a plugin may hang.
+  private static func patience(_ request: HostRequest) -> UInt64 {
+    switch request {
+    case .status, .statusOfPorts, .listLeases, .listForwards, .listStations, .listingPart:
+      2_000_000_000
+    default: 30_000_000_000
+    }
+  }
+
+  /// Spawns `executable run --control-fd 3`; its output goes to `log`, a descriptor that stays the caller's.
+  /// - Parameter capabilities: of root's, that plugins declare: "net_admin,net_raw".
+  init(executable: String, log: Int32, loop: EventLoop, capabilities: String? = nil)
+    throws(SystemError)
+  {
+    let (own, childs) = try UnixSocket.pair()
+    defer { Descriptor.close(childs) }
+    do throws(SystemError) {
+      channel = try MessageChannel(fd: own)
+    } catch {
+      Descriptor.close(own)
+      throw error
+    }
+    let null = try Files.openNull()
+    defer { Descriptor.close(null) }
+    pid = try ChildProcess.spawn(
+      executable,
+      ["run", "--control-fd", "3"] + (capabilities.map { ["--capabilities", $0] } ?? []),
+      environment: HostEnvironment.variables,
+      fds: [(from: null, to: 0), (from: childs, to: 3)], output: log, newGroup: true)
+    self.loop = loop
+    started = MonotonicClock.now()
+    startedAt = WallClock.timestamp()
+    do throws(SystemError) {
+      try attach()
+    } catch {
+      ChildProcess.kill(pid, 9)
+      _ = try? ChildProcess.wait(pid)
+      throw error
+    }
+    untilReaped = self
+  }
+
+  /// Looks every 10 s whether what it prints, a file at `path`, has grown beyond its limit, and gives it another then.
+  func boundLog(_ path: String) {
+    guard !channelEnded else { return }
+    if NetworkLog.isFull(path), let log = try? NetworkLog.open(path) {
+      defer { Descriptor.close(log) }
+      request(.newLog, fds: [log])
+    }
+    logCheck = loop.schedule(after: NetworkLog.interval) { [weak self] in self?.boundLog(path) }
+  }
+
+  private func attach() throws(SystemError) {
+    try channel.attach(
+      to: loop,
+      onMessage: { [weak self] message in self?.received(message) },
+      onClose: { [weak self] failure in self?.closed(failure) })
+  }
+
+  /// Asks the host. `fds` stay the caller's.
+  func request(
+    _ request: HostRequest, fds: [Int32] = [], answer: @escaping (Answer) -> Void = { _ in }
+  ) {
+    guard !channelEnded else {
+      return answer(.failure(HostError(.internal, "the network's process has ended")))
+    }
+    let id = nextID
+    nextID += 1
+    do {
+      let bytes = try HostCodec.encode(request, id: id)
+      let patience = Self.patience(request)
+      let timer = loop.schedule(after: patience) { [weak self] in self?.timedOut(id, patience) }
+      pending[id] = Pending(answer: answer, timer: timer)
+      let failure = channel.post(bytes, fds: fds, on: loop)
+      guard let failure, failure != .closed, let asked = pending.removeValue(forKey: id) else {
+        return
+      }
+      // This one only: the daemon may be out of descriptors, and the next has none with it.
+      loop.cancel(asked.timer)
+      asked.answer(
+        .failure(HostError(.system, "the network's process cannot be asked: \(failure)")))
+    } catch {
+      answer(.failure(HostError(.internal, "a request could not be encoded: \(error)")))
+    }
+  }
+
+  private func timedOut(_ id: UInt64, _ patience: UInt64) {
+    let seconds = patience / 1_000_000_000
+    pending.removeValue(forKey: id)?.answer(
+      .failure(
+        HostError(
+          .timeout, "its process \(pid) has not answered for \(seconds) s: does a plugin hang?")))
+  }
+
+  /// Asks the host to wind down; kills it when it takes longer than 5 s.
+  func stop() {
+    request(.stop)
+    killAfter(Self.endTimeout)
+  }
+
+  /// Ends the process now.
+  func kill() {
+    if !isReaped { ChildProcess.kill(pid, 9) }
+  }
+
+  private func killAfter(_ delay: UInt64) {
+    guard deadline == nil, !isReaped else { return }
+    deadline = loop.schedule(after: delay) { [weak self] in self?.kill() }
+  }
+
+  private func received(_ message: MessageChannel.Message) {
+    for fd in message.fds { Descriptor.close(fd) }
+    do {
+      switch try HostCodec.decodeMessage(message.bytes) {
+      case .reply(let id, let reply):
+        guard let asked = pending.removeValue(forKey: id) else { return }
+        loop.cancel(asked.timer)
+        let answer = asked.answer
+        if case .failed(let error) = reply {
+          answer(.failure(error))
+        } else {
+          answer(.success(reply))
+        }
+      case .event(let event):
+        onEvent(event)
+      }
+    } catch {
+      // Plugins live in that process: what it says is not trusted, and one that talks nonsense is replaced.
+      protocolError =
+        "the network's process sent a message that makes no sense: \(JSONText.explain(error))"
+      kill()
+    }
+  }
+
+  private func closed(_ failure: MessageChannel.Failure) {
+    channelEnded = true
+    if let logCheck { loop.cancel(logCheck) }
+    if case .malformed = failure { protocolError = "the network's process: \(failure)" }
+    killAfter(Self.endTimeout)
+    ChildWatch.begin(pid, on: loop) { [self] in reaped($0) }
+  }
+
+  private func reaped(_ status: ChildProcess.ExitStatus) {
+    isReaped = true
+    if let deadline { loop.cancel(deadline) }
+    let orphans = pending.sorted { $0.key < $1.key }
+    pending = [:]
+    for (_, asked) in orphans {
+      loop.cancel(asked.timer)
+      asked.answer(.failure(HostError(.internal, "the network's process ended: \(status)")))
+    }
+    onExit(status)
+    onExit = { _ in }
+    onEvent = { _ in }
+    untilReaped = nil
+  }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// DaemonListeners: what makes a process the one that serves a Lima home: the lock on its pid file, and the two sockets of
+// the daemon's own. Loop thread.
+
+import HostProtocol
+import Logging
+import Platform
+
+final class DaemonListeners {
+  private let home: LimaHome
+  private let loop: EventLoop
+  private let log: Logger
+  private var lock: Int32 = -1
+  private var control: ControlListener?
+  private var attach: AttachServer?
+
+  init(home: LimaHome, loop: EventLoop, log: Logger) {
+    self.home = home
+    self.loop = loop
+    self.log = log
+  }
+
+  /// - Throws: `ServeError.alreadyRunning`, or why there is no pid file.
+  func takeLock() throws {
+    let path = home.pidFile
+    guard let fd = try Files.openLocked(path, mode: 0o600) else {
+      let pid = (try? Files.read(path, limit: 64)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+      throw ServeError.alreadyRunning(home: home.path, pid: pid.filter(\.isNumber))
+    }
+    lock = fd
+    try Files.replace(fd, with: Array("\(CurrentProcess.id)\n".utf8))
+  }
+
+  /// - Parameter network: throws what to tell a guest that names no network.
+  func open(
+    bridge: LoopBridge, servers: HTTPServers,
+    network: @escaping (String) throws(ErrorReport) -> Network
+  ) throws(SystemError) {
+    attach = try AttachServer(path: home.attachSocket, loop: loop, log: log, network: network)
+    control = try ControlListener(
+      path: home.controlSocket, loop: loop, bridge: bridge, servers: servers, log: log)
+  }
+
+  /// Idempotent.
+  func close() {
+    control?.close()
+    control = nil
+    attach?.close()
+    attach = nil
+  }
+
+  /// Another process may serve the home. Idempotent.
+  func releaseLock() {
+    guard lock >= 0 else { return }
+    Files.remove(home.pidFile, openAs: lock)
+    Descriptor.close(lock)
+    lock = -1
+  }
+}
