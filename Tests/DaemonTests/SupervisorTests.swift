@@ -19,7 +19,7 @@ struct SupervisorTests {
       let info = try Files.info(path)
       #expect(info.kind == .socket && info.mode == 0o600, "\(path)")
     }
-    #expect(try Files.info(fixture.home.networkDirectory("lab")).mode & 0o777 == 0o755)
+    #expect(try Files.info(fixture.home.networkDirectory("lab")).mode & 0o777 == 0o700)
     let guest = try fixture.connect()
     defer { Descriptor.close(guest) }
     let network = try fixture.network()

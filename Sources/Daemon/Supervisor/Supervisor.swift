@@ -111,6 +111,8 @@ package final class Supervisor {
     let stamp = FileStamp(of: options.configFile)
     let first = try configuration.load()
     try Files.makeDirectory(options.home.path, mode: 0o755)
+    // Somebody else may have been there first.
+    if let problem = HomeTrust().problem(home: options.home) { throw ServeError.home(problem) }
     try Files.makePrivateDirectory(options.home.networksDirectory)
     try listeners.takeLock()
     do {

@@ -4,6 +4,7 @@
 
 import HostProtocol
 import JSONCoding
+import Platform
 import PluginAPI
 
 enum DataChecks {
@@ -64,7 +65,7 @@ enum DataChecks {
     try trial.begin()
     if trial.subject.isNetwork { try trial.receive(CheckFrames.sensible) }
     let bytes = trial.status()
-    guard bytes.count <= 64 << 10 else { throw .failed("status wrote \(bytes.count) bytes") }
+    guard bytes.count <= 64 << 10 else { throw .failed("status wrote \(Plural.text(bytes.count, "byte"))") }
     guard let value = try? JSONValue(parsing: String(decoding: bytes, as: UTF8.self)),
       case .object = value
     else {

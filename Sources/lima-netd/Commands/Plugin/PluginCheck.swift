@@ -15,7 +15,7 @@ struct PluginCheckCommand: ParsableCommand {
       minute). A failure says the rule, what happened, and how to mend it. No guest, network or privilege is needed.
 
         lima-netd plugin check ./lima-net-mine.so
-        lima-netd plugin check ./lima-dns-zone.so --options '{"file": "/srv/lab.zone"}'
+        lima-netd plugin check ./lima-dns-zone.so --options '{"file": "lab.zone"}'
         lima-netd plugin check ./lima-net-mine.so --only data,lifecycle-stop --seed 7
         lima-netd plugin check --list
 
