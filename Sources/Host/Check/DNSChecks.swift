@@ -65,7 +65,8 @@ enum DNSChecks {
     // A failure is an answer of the host's.
     guard done.status == LND_OK else { return }
     guard done.bytes.count >= 12 else {
-      throw .failed("the answer has \(Plural.text(Int(done.bytes.count), "byte")), less than a header")
+      throw .failed(
+        "the answer has \(Plural.text(Int(done.bytes.count), "byte")), less than a header")
     }
     if done.bytes[0] != message[0] || done.bytes[1] != message[1] {
       throw .failed("the answer has another id than the question")

@@ -65,7 +65,9 @@ enum DataChecks {
     try trial.begin()
     if trial.subject.isNetwork { try trial.receive(CheckFrames.sensible) }
     let bytes = trial.status()
-    guard bytes.count <= 64 << 10 else { throw .failed("status wrote \(Plural.text(bytes.count, "byte"))") }
+    guard bytes.count <= 64 << 10 else {
+      throw .failed("status wrote \(Plural.text(bytes.count, "byte"))")
+    }
     guard let value = try? JSONValue(parsing: String(decoding: bytes, as: UTF8.self)),
       case .object = value
     else {
