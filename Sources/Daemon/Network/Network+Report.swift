@@ -42,9 +42,10 @@ extension Network {
   func liveReport(registry: Registry?, answer: @escaping (LiveReport) -> Void) {
     let report = report(registry: registry)
     guard let link = core.running else { return answer(LiveReport(report: report)) }
-    withAddresses(report, link) { [weak self] report in
-      guard let self else { return answer(LiveReport(report: report)) }
-      wholeStatus(link) { [weak self] status in
+    wholeStatus(link) { [weak self] status in
+      // A process that does not tell its status in time tells nothing else, either.
+      guard let self, status != nil else { return answer(LiveReport(report: report)) }
+      withAddresses(report, link) { [weak self] report in
         guard let self, !report.forwards.isEmpty else {
           return answer(LiveReport(report: report, status: status))
         }
