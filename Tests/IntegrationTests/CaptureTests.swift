@@ -79,7 +79,8 @@ extension EndToEnd {
       let read = try run("tcpdump", ["-n", "-r", file])
       #expect(read.succeeded && !read.errors.contains("truncated"), "\(read)")
       let replies = read.output.split(separator: "\n").filter { $0.contains("ICMP echo reply") }
-      #expect(replies.count > 6, "\(read)")
+      // Of 500 bytes at least five records of 114, every other one a reply: from the one process and from the next.
+      #expect(replies.count >= 4, "\(read)")
     }
   }
 }
