@@ -32,7 +32,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 SWIFT ?= swift
 RELEASE = .build/release
-SOURCES = Sources Plugins SDK Tests Benchmarks Package.swift
+SOURCES = Sources Plugins SDK Examples Tests Benchmarks Package.swift
 
 .PHONY: help demo test examples check build install uninstall deb tarball packages man bench uplink \
   floods micro growth fuzz format lint clean
