@@ -24,8 +24,12 @@ final class TestDaemon {
     try FileManager.default.createDirectory(
       atPath: home + "/_config", withIntermediateDirectories: true)
     if let configuration { try write(configuration: configuration) }
-    // A daemon serves its own user's home.
-    if wrapper.contains("65534") { try run("chown", ["-R", "65534:65534", home]) }
+    if let first = wrapper.first {
+      // A daemon serves its own user's home.
+      let user = try run(first, wrapper.dropFirst() + ["id", "-u"])
+      let number = user.output.trimmingCharacters(in: .whitespacesAndNewlines)
+      if user.succeeded, number != "\(getuid())" { try run("chown", ["-R", number, home]) }
+    }
     if start { try self.start() }
   }
 
