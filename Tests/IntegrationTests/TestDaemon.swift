@@ -26,7 +26,7 @@ final class TestDaemon {
     if let configuration { try write(configuration: configuration) }
     if let first = wrapper.first {
       // A daemon serves its own user's home.
-      let user = try run(first, wrapper.dropFirst() + ["id", "-u"])
+      let user = try run(first, Array(wrapper.dropFirst()) + ["id", "-u"])
       let number = user.output.trimmingCharacters(in: .whitespacesAndNewlines)
       if user.succeeded, number != "\(getuid())" { try run("chown", ["-R", number, home]) }
     }
