@@ -9,10 +9,11 @@
 #endif
 
 package enum OtherProcess {
-  /// Whether a process of this number exists, whoever's it is.
+  /// Whether a process of this number runs, whoever's it is. One that has ended, and whose parent has not asked for its
+  /// status yet, does not.
   package static func isAlive(_ pid: Int32) -> Bool {
-    guard pid > 0 else { return false }
-    return systemKill(pid, 0) == 0 || errno == EPERM
+    guard pid > 0, systemKill(pid, 0) == 0 || errno == EPERM else { return false }
+    return state(pid) != "Z"
   }
 
   /// What it does: "R" runs, "S" and "D" wait, "T" and "t" are stopped, "Z" has ended (proc_pid_stat(5)); nil where the
