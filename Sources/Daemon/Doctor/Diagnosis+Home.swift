@@ -40,6 +40,9 @@ extension Diagnosis {
         Finding(.home, DoctorModes.all, .problem, problem, remedy: "export LIMA_HOME=~/.lima")
       ]
     }
+    if let problem = facts.user.homeProblem {
+      return [Finding(.home, DoctorModes.all, .problem, problem)]
+    }
     let tooLong = facts.networks.filter {
       let sockets = facts.home.networkSockets($0.name)
       let paths = [sockets.qemu, sockets.fd, sockets.unixgram, sockets.endpoint]

@@ -58,9 +58,12 @@ package struct HostFacts: Sendable {
   package struct User: Sendable, Hashable {
     package var uid: UInt32
     package var groups: Set<UInt32> = []
-    package init(uid: UInt32, groups: Set<UInt32> = []) {
+    /// Why a daemon of this user's, or of the home's owner where root asks, would not serve the home.
+    package var homeProblem: String?
+    package init(uid: UInt32, groups: Set<UInt32> = [], homeProblem: String? = nil) {
       self.uid = uid
       self.groups = groups
+      self.homeProblem = homeProblem
     }
   }
 

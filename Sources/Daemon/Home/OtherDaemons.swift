@@ -18,6 +18,9 @@ package struct OtherDaemon: Sendable, Hashable {
     self.interfaces = interfaces
   }
 
+  /// It serves one `exec` or `tap` alone, which started it and ends it.
+  package var isPrivate: Bool { home.split(separator: "/").last?.hasPrefix("lima-netd-") ?? false }
+
   /// The command that takes the interface of a network from it.
   /// - Parameter command: this program, as a word for a shell.
   package func stop(_ network: String, _ command: String) -> String {

@@ -17,6 +17,21 @@ package enum ForeignHome {
       .first { $0 != 0 }
   }
 
+  /// Whose networks.yaml there becomes when root makes or changes it; nil: root's. A home that is not there yet is of
+  /// whoever owns the folder in which it will be.
+  package static func writer(
+    of home: LimaHome, isRoot: Bool = CurrentProcess.isRoot
+  ) -> UInt32? {
+    if let owner = owner(of: home, isRoot: isRoot) { return owner }
+    guard isRoot, !Files.exists(home.path) else { return nil }
+    var folder = home.path
+    while let slash = folder.lastIndex(of: "/"), slash > folder.startIndex {
+      folder = String(folder[..<slash])
+      if let info = try? Files.info(folder) { return info.uid == 0 ? nil : info.uid }
+    }
+    return nil
+  }
+
   /// Why root must not touch networks.yaml there; nil: it may.
   package static func flaw(
     of home: LimaHome, isRoot: Bool = CurrentProcess.isRoot

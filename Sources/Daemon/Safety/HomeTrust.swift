@@ -42,6 +42,12 @@ package struct HomeTrust {
 }
 
 extension PathFlaw {
-  /// What is wrong and, where one command mends it, that.
-  package var advice: String { remedy.map { "\(self); \($0)" } ?? description }
+  /// What is wrong and what mends it: a command, or, where somebody else owns it, another place: giving a home's folder to
+  /// root would mend nothing.
+  package var advice: String {
+    if case .owner = self {
+      return "\(self): run lima-netd as that user, or have it where only root may write"
+    }
+    return remedy.map { "\(self); \($0)" } ?? description
+  }
 }

@@ -17,7 +17,7 @@
     package static func find(_ text: String) throws(SystemError) -> Account {
       let entry = UInt32(text).map { getpwuid($0) } ?? getpwnam(text)
       guard let entry = entry?.pointee, let name = entry.pw_name, let home = entry.pw_dir else {
-        throw SystemError("getpwnam", Errno(ENOENT), subject: "user \(text)")
+        throw SystemError("getpwnam", Errno(ENOENT), subject: text, detail: "there is no such user")
       }
       return Account(
         uid: entry.pw_uid, gid: entry.pw_gid, name: String(cString: name),

@@ -51,7 +51,7 @@ struct Doctor: ParsableCommand {
   /// Also a home that is too long: that is told.
   private func place() throws -> LimaHome {
     do {
-      return try home.resolve()
+      return try home.resolveServed()
     } catch let error as CommandFailure {
       guard
         let place = LimaHome(

@@ -42,7 +42,7 @@ struct Logs: ParsableCommand {
   }
 
   func run() throws {
-    let home = try home.resolve()
+    let home = try home.resolveServed()
     var files = [LogFile(path: home.daemonLog, filter: network.map(Self.isAbout))]
     if let network {
       files.append(LogFile(path: home.networkLog(network), filter: nil))

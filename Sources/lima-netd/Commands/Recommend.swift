@@ -38,7 +38,7 @@ struct Recommend: ParsableCommand {
     }
     let modes = try knownModes()
     if explain {
-      let place = try home.resolve()
+      let place = try home.resolveServed()
       let rows = Self.rows(modes, try HostProbe(home: place).facts(), home: try homeWords(place))
       return try listing.show(rows) { RecommendText.table(rows) }
     }
@@ -47,7 +47,7 @@ struct Recommend: ParsableCommand {
         "From where is the VM to be reached?",
         remedy: "Say --from localhost, host, vms or lan; --explain shows what follows from each.")
     }
-    let place = try home.resolve()
+    let place = try home.resolveServed()
     let facts = try system == .current ? HostProbe(home: place).facts() : nil
     let choice =
       try facts.map {

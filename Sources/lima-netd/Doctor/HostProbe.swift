@@ -20,7 +20,9 @@ struct HostProbe {
     #endif
     var facts = HostFacts(
       system: system, home: home,
-      user: HostFacts.User(uid: own, groups: AccountNames.ownGroups))
+      user: HostFacts.User(
+        uid: own, groups: AccountNames.ownGroups,
+        homeProblem: HomeTrust(user: ForeignHome.owner(of: home) ?? own).problem(home: home)))
     do {
       let configuration = try ForeignHome.configuration(home)
       facts.networks = configuration.networks

@@ -12,7 +12,7 @@ struct NetworkEditing {
 
   init(_ options: HomeOptions) throws {
     self.options = options
-    home = try options.resolve()
+    home = try options.resolveServed()
   }
 
   func file() throws -> NetworksFile {
@@ -34,7 +34,7 @@ struct NetworkEditing {
 
   /// And waits until a daemon that runs has read it, so that the next command finds what this one has written.
   func write(_ file: NetworksFile) throws {
-    do throws(NetworksFileError) { try file.write() } catch { throw CommandFailure("\(error)") }
+    do { try writeAsOwner(file) } catch { throw CommandFailure("\(error)") }
     do {
       _ = try ControlClient(home: home).ifRunning { try $0.perform(.POST, APIPath.reload) }
     } catch {
@@ -43,6 +43,16 @@ struct NetworkEditing {
       StandardError.print(
         "\(file.path) is written, and the daemon has not taken it over: \(error)")
     }
+  }
+
+  /// Root leaves no file of its own in another user's home.
+  private func writeAsOwner(_ file: NetworksFile) throws {
+    #if os(Linux)
+      if let owner = ForeignHome.writer(of: home) {
+        return try Privilege.asUser(owner) { try file.write() }
+      }
+    #endif
+    try file.write()
   }
 
   /// As the daemon would read it.

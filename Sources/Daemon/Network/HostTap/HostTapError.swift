@@ -94,6 +94,12 @@ struct HostTapAdvice {
       )
     case .busy(let interface, nil):
       (.busy, "its interface \(interface) is in use: another lima-netd of yours serves it")
+    case .busy(let interface, let other?) where other.isPrivate:
+      (
+        .busy,
+        "its interface \(interface) is in use by another `exec` or `tap`, which has a daemon of its own (process "
+          + "\(other.pid)). Once that has ended, start one daemon for all guests:  \(ShellWord.quoted(command)) &"
+      )
     case .busy(let interface, let other?):
       (
         .busy,
