@@ -27,7 +27,8 @@ import Platform
             request = HostTapRequest(network: network.name, joining: bridge.name)
           }
         }
-        facts.taps[network.name] = tap(network.name, request, user: ForeignHome.owner(of: facts.home) ?? facts.user.uid)
+        facts.taps[network.name] = tap(
+          network.name, request, user: ForeignHome.owner(of: facts.home) ?? facts.user.uid)
         if case .bridge(let bridge) = request.place {
           facts.interfaces[bridge] = interface(bridge)
           facts.masters[bridge] = master(of: bridge)
