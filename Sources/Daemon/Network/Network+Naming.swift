@@ -15,7 +15,7 @@ extension Network {
       return ErrorReport(
         code: HostError.Code.busy.rawValue, message: "network \(name) is stopped")
     }
-    if request.nameIsMade != true, guestNames.contains(request.name) {
+    if request.nameIsMade != true, !request.name.isEmpty, guestNames.contains(request.name) {
       return ErrorReport(
         code: HostError.Code.exists.rawValue,
         message: "network \(name) has a guest \(request.name) already: give this one another --name"
@@ -34,7 +34,7 @@ extension Network {
   /// The name the guest will have: the one it asks for, with a number behind it where that is taken.
   func freeName(for request: AttachRequest) -> String {
     let taken = guestNames
-    guard taken.contains(request.name) else { return request.name }
+    guard !request.name.isEmpty, taken.contains(request.name) else { return request.name }
     for number in 2...max(2, taken.count + 2) {
       let name = "\(request.name)-\(number)"
       if !taken.contains(name) { return name }

@@ -14,7 +14,8 @@ struct GuestOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Name of the guest in listings, in DNS and for forwards; no other guest of the network has it.",
+      "Name of the guest in listings, in DNS and for forwards; no other guest of the network has it. Empty: the one "
+        + "that its DHCP client says.",
       valueName: "name"))
   var name: String?
 
@@ -26,7 +27,6 @@ struct GuestOptions: ParsableArguments {
     if let mtu, !(576...65520).contains(mtu) {
       throw ValidationError("--mtu \(mtu): give a number from 576 to 65520.")
     }
-    if let name, name.isEmpty { throw ValidationError("--name: a guest's name is not empty.") }
   }
 }
 
