@@ -69,5 +69,31 @@ extension EndToEnd {
       try areBack("after network stop and start")
       for command in [exec, tap, attach] { #expect(command.process.isRunning) }
     }
+
+    @Test func `a guest that comes back to other addresses asks the new nameserver`() throws {
+      try require(.tap)
+      func configuration(_ gateway: String) -> String {
+        "networks:\n  lab: {mode: user-v2, gateway: \(gateway)}\n"
+      }
+      let daemon = try TestDaemon(configuration: configuration("192.168.170.2"))
+      defer { daemon.stop() }
+      let guest = try daemon.begin(
+        "exec", "lab", "--", "sh", "-c",
+        "while :; do grep nameserver /etc/resolv.conf; getent hosts host.lima.internal; sleep 0.2; done"
+      )
+      defer { guest.stop() }
+      #expect(
+        eventually { guest.output.contains("192.168.170.2 ") || guest.output.contains("170.2\n") },
+        "\(guest.errors)")
+      #expect(try daemon.netd("network", "stop", "lab").succeeded)
+      try daemon.write(configuration: configuration("192.168.171.2"))
+      #expect(try daemon.netd("reload").succeeded)
+      #expect(try daemon.netd("network", "start", "lab").succeeded)
+      #expect(eventually { guest.output.contains("nameserver 192.168.171.2") }, "\(guest.errors)")
+      let before = guest.output.count
+      #expect(
+        eventually { guest.output.dropFirst(before).contains("host.lima.internal") },
+        "\(guest.output.suffix(300))")
+    }
   }
 }

@@ -85,7 +85,8 @@ extension EndToEnd {
       let result = try daemon.guest("true", on: "hi", seconds: 20)
       #expect(!result.succeeded, "\(result)")
       #expect(
-        (result.errors + daemon.log).contains("lima-net-hello.so` is world-writable; sudo chmod o-w "),
+        (result.errors + daemon.log).contains(
+          "lima-net-hello.so` is world-writable; sudo chmod o-w "),
         "\(result)\n\(daemon.log)")
     }
   }

@@ -48,6 +48,10 @@ extension PathFlaw {
     if case .owner = self {
       return "\(self): run lima-netd as that user, or have it where only root may write"
     }
+    // A sticky folder is open to all on purpose.
+    if case .worldWritable(let node) = self, node.status.mode & 0o1000 != 0 {
+      return "\(self): have it in a folder of root's"
+    }
     return remedy.map { "\(self); \($0)" } ?? description
   }
 }

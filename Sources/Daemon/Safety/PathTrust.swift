@@ -32,7 +32,8 @@ package struct PathTrust {
   }
 
   /// Nil: it may. The path is absolute; what is not there is `.missing`. Blocks on the disk.
-  package func flaw(of path: String) -> PathFlaw? {
+  /// - Parameter next: what root is about to make in it.
+  package func flaw(of path: String, next: PathStatus? = nil) -> PathFlaw? {
     guard path.hasPrefix("/") else { return .notAbsolute(path) }
     var rest = Self.components(path)
     // The directories that lead to where we are, / first; none of them is a link.
@@ -67,15 +68,17 @@ package struct PathTrust {
       if error.errno == .noSuchFile { return .missing(error.subject ?? path) }
       return .unreadable(path, reason: error.reason)
     }
-    return way.last.flatMap { policy.flaw(of: $0, child: nil) }
+    return way.last.flatMap { policy.flaw(of: $0, child: next) }
   }
 
-  /// The same of what is there of a path whose end is not there yet.
+  /// The same of what is there of a path whose end is not there yet: root will make it.
   package func flawOfExisting(_ path: String) -> PathFlaw? {
     var path = path
-    while let flaw = flaw(of: path) {
+    var next: PathStatus?
+    while let flaw = flaw(of: path, next: next) {
       guard flaw.isMissing, let slash = path.lastIndex(of: "/"), path != "/" else { return flaw }
       path = slash == path.startIndex ? "/" : String(path[..<slash])
+      next = PathStatus(kind: .directory, mode: 0o755)
     }
     return nil
   }

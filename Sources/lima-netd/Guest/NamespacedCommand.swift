@@ -36,6 +36,11 @@ import Platform
     func configure(_ lease: LeaseOffer?, before: LeaseOffer?) throws {
       guard let lease else { throw CommandFailure("The daemon gave the guest no address") }
       try interface.configure(lease, before: before, mtu: mtu)
+      guard let before, dns.isEmpty, lease.dns != before.dns || lease.search != before.search else {
+        return
+      }
+      try ResolverFile.replace(
+        ResolverFile.text(lease.dns, search: lease.search, network: request.network))
     }
 
     /// Names are a comfort a command may do without, and a sandbox may forbid the mount.

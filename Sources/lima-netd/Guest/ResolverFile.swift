@@ -9,6 +9,7 @@ import FoundationEssentials
 import Platform
 
 #if os(Linux)
+  import Glibc
 
   enum ResolverFile {
     static let path = "/etc/resolv.conf"
@@ -50,6 +51,18 @@ import Platform
       try create(temporary, text)
       defer { Files.remove(temporary) }
       try Mounts.bind(temporary, on: target)
+    }
+
+    /// Another text in the file that was laid over, for programs that run: they read it anew.
+    static func replace(_ text: String) throws {
+      let target = target(of: path)
+      guard try Files.read(target, limit: 65536).starts(with: "# Made by lima-netd".utf8) else {
+        return
+      }
+      let fd = open(target, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)
+      guard fd >= 0 else { throw SystemError("open", .current, subject: target) }
+      defer { Descriptor.close(fd) }
+      try Files.replace(fd, with: Array(text.utf8))
     }
 
     private static func create(_ path: String, _ text: String) throws(SystemError) {

@@ -115,6 +115,11 @@ struct PathTrustTests {
   @Test func `what is not there yet is judged by what is`() {
     #expect(Tree().trust.flaw(of: "/opt/missing/a")?.isMissing == true)
     #expect(Tree().trust.flawOfExisting("/opt/missing/missing") == nil)
+    // Root will make it, and nobody else can take it away again.
+    let open = Tree(nodes: ["/tmp": Self.directory(0o1777)])
+    #expect(open.trust.flawOfExisting("/tmp/missing/missing") == nil)
+    #expect(
+      Tree(nodes: ["/srv": Self.directory(0o777)]).trust.flawOfExisting("/srv/missing") != nil)
     let foreign = Tree(nodes: ["/opt": Self.directory(uid: 9)])
     #expect(foreign.trust.flawOfExisting("/opt/missing")?.isMissing == false)
   }

@@ -17,6 +17,7 @@ final class HostLink {
   private struct Pending {
     var answer: (Answer) -> Void
     var timer: EventLoop.TimerID
+    var undo: HostRequest?
   }
 
   let pid: Int32
@@ -30,6 +31,8 @@ final class HostLink {
   private let loop: EventLoop
   private let channel: MessageChannel
   private var pending: [UInt64: Pending] = [:]
+  /// What takes back what a request does whose answer may still come after it was given up.
+  private var undoing: [UInt64: HostRequest] = [:]
   private var nextID: UInt64 = 1
   private var channelEnded = false
   /// The process is gone, or as good as gone: answers from now on are about its end.
@@ -117,7 +120,7 @@ final class HostLink {
       let bytes = try HostCodec.encode(request, id: id)
       let patience = Self.patience(request)
       let timer = loop.schedule(after: patience) { [weak self] in self?.timedOut(id, patience) }
-      pending[id] = Pending(answer: answer, timer: timer)
+      pending[id] = Pending(answer: answer, timer: timer, undo: Self.undo(request))
       let failure = channel.post(bytes, fds: fds, on: loop)
       guard let failure, failure != .closed, let asked = pending.removeValue(forKey: id) else {
         return
@@ -133,10 +136,25 @@ final class HostLink {
 
   private func timedOut(_ id: UInt64, _ patience: UInt64) {
     let seconds = patience / 1_000_000_000
-    pending.removeValue(forKey: id)?.answer(
+    let asked = pending.removeValue(forKey: id)
+    if undoing.count < Self.mostUndoing { undoing[id] = asked?.undo }
+    asked?.answer(
       .failure(
         HostError(
           .timeout, "its process \(pid) has not answered for \(seconds) s: does a plugin hang?")))
+  }
+
+  private static let mostUndoing = 1024
+
+  private static func undo(_ request: HostRequest) -> HostRequest? {
+    if case .expose(let spec) = request { .unexpose(spec) } else { nil }
+  }
+
+  /// Who asked was told that it failed: it must not be there now, unlisted.
+  private func answeredLate(_ id: UInt64, _ reply: HostReply) {
+    guard let undo = undoing.removeValue(forKey: id) else { return }
+    if case .failed = reply { return }
+    request(undo)
   }
 
   /// Asks the host to wind down; kills it when it takes longer than 5 s.
@@ -160,7 +178,9 @@ final class HostLink {
     do {
       switch try HostCodec.decodeMessage(message.bytes) {
       case .reply(let id, let reply):
-        guard let asked = pending.removeValue(forKey: id) else { return }
+        guard let asked = pending.removeValue(forKey: id) else {
+          return answeredLate(id, reply)
+        }
         loop.cancel(asked.timer)
         let answer = asked.answer
         if case .failed(let error) = reply {
