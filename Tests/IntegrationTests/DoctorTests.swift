@@ -38,7 +38,9 @@ extension EndToEnd {
 
     private func scene() throws -> HostTapScene {
       try require(.tap, .nobody)
-      return try HostTapScene(start: false)
+      let scene = try HostTapScene(start: false)
+      try run("chown", ["-R", "65534:65534", scene.daemon.home])
+      return scene
     }
 
     @Test func `what is set up is well, and only what a mode needs counts`() throws {
