@@ -47,7 +47,7 @@ struct ProjectFiles {
     let templates = ["common", kind.rawValue, language.rawValue, both]
     for template in templates {
       try add(sdk.path + "/templates/" + template, to: "") { path, bytes in
-        (Self.visible(path), Self.filled(bytes, name))
+        (Self.visible(path), Self.filled(bytes, name, kind))
       }
     }
     for part in language.parts {
@@ -83,10 +83,11 @@ struct ProjectFiles {
       .joined(separator: "/")
   }
 
-  /// The plugin's name for __NAME__, and as an identifier for __IDENT__.
-  private static func filled(_ bytes: [UInt8], _ name: String) -> [UInt8] {
+  /// The plugin's name for __NAME__, and as an identifier for __IDENT__; its kind's word for __WORD__.
+  private static func filled(_ bytes: [UInt8], _ name: String, _ kind: PluginKind) -> [UInt8] {
     let identifier = String(name.map { $0 == "-" ? "_" : $0 })
-    return replaced(replaced(bytes, "__NAME__", name), "__IDENT__", identifier)
+    return [("__NAME__", name), ("__IDENT__", identifier), ("__WORD__", kind.word)]
+      .reduce(bytes) { replaced($0, $1.0, $1.1) }
   }
 
   private static func replaced(_ bytes: [UInt8], _ mark: String, _ text: String) -> [UInt8] {

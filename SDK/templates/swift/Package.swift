@@ -3,10 +3,10 @@
 import PackageDescription
 
 let package = Package(
-  name: "lima-net-__NAME__",
+  name: "lima-__WORD__-__NAME__",
   platforms: [.macOS(.v15)],
   products: [
-    .library(name: "lima-net-__NAME__", type: .dynamic, targets: ["PluginEntry"])
+    .library(name: "lima-__WORD__-__NAME__", type: .dynamic, targets: ["PluginEntry"])
   ],
   dependencies: [
     .package(name: "lima-netd-sdk", path: "sdk/lima-netd-sdk")
