@@ -110,7 +110,7 @@ extension LinkInfo {
 }
 
 /// The network's DNS, by limanetd.dns/1.
-final class NetworkDNS: DNSResolver {
+final class BrokerResolver: DNSResolver {
   private let dns: HostDNS
 
   /// Nil when the host offers none.

@@ -20,7 +20,7 @@ extension Stack {
     }
     let stack = Stack(
       host: table, calls: .system, config: config, seed: UInt64.random(in: .min ... .max))
-    stack.dns.resolver = NetworkDNS(host)
+    stack.dns.resolver = BrokerResolver(host)
     stack.forwards.onConnect = { op, failure in
       guard let failure else { return host.complete(op) }
       host.complete(op, failure: failure.asPluginFailure)

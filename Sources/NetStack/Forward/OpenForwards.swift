@@ -18,7 +18,7 @@ enum ConnectFailure {
 }
 
 /// See the head of this file.
-final class ForwardRegistry {
+final class OpenForwards {
   /// By token index, in the order of exposure.
   var listeners: [UInt32: ForwardListener] = [:]
   /// UDP clients; made with the first UDP forward.

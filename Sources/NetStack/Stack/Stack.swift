@@ -15,7 +15,7 @@
 // Nothing on the packet path allocates, retains or calls through an existential: flows and links are
 // trivial structs in Slabs, engines are final classes, each of which knows those made before it:
 //
-//   StackCore ── DNSIntercept, ForwardRegistry, PingSockets ── UDP ── ICMP, TCP ── ForwardEngine ── Stack
+//   StackCore ── DNSIntercept, OpenForwards, PingSockets ── UDP ── ICMP, TCP ── ForwardEngine ── Stack
 
 import Wire
 
@@ -59,7 +59,7 @@ public final class Stack {
   ) {
     core = StackCore(host: host, calls: calls, config: config, seed: seed)
     // Each knows those that were made before it, and none of the others.
-    let registry = ForwardRegistry()
+    let registry = OpenForwards()
     dns = DNSIntercept(stack: core)
     let pings = PingSockets(stack: core)
     udp = UDPEngine(stack: core, dns: dns, forwards: registry, pings: pings)

@@ -21,7 +21,7 @@ package final class UDPEngine {
   var flowTable: FlowTable
   var peerTable: FlowTable
   let dns: DNSIntercept
-  let forwards: ForwardRegistry
+  let forwards: OpenForwards
   let pings: PingSockets
   let inbox: DatagramInbox
   let outbox = DatagramOutbox()
@@ -37,7 +37,7 @@ package final class UDPEngine {
   /// Host sockets in use.
   package var flowCount: Int { flows.count }
 
-  init(stack: StackCore, dns: DNSIntercept, forwards: ForwardRegistry, pings: PingSockets) {
+  init(stack: StackCore, dns: DNSIntercept, forwards: OpenForwards, pings: PingSockets) {
     self.stack = stack
     self.dns = dns
     self.forwards = forwards

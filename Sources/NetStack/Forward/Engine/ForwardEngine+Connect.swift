@@ -3,7 +3,7 @@
 // Connections to a guest that the host asks for one by one (limanetd.connect/1): a socket
 // that somebody holds the other end of becomes the host's end of a new TCP connection.
 //
-// ForwardRegistry hears of TCP what became of them. Loop thread only.
+// OpenForwards hears of TCP what became of them. Loop thread only.
 
 import Wire
 
@@ -47,7 +47,7 @@ extension ForwardEngine {
       throw error
     }
     let owner = nextConnect
-    nextConnect = owner == .max ? ForwardRegistry.firstConnect : owner + 1
+    nextConnect = owner == .max ? OpenForwards.firstConnect : owner + 1
     // Before the call, which may end the flow.
     registry.connects[owner] = ticket
     registry.connectSocketOpened()

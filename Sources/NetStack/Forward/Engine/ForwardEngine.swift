@@ -33,7 +33,7 @@ public final class ForwardEngine {
   private static let pause: UInt64 = 100_000_000
 
   let stack: StackCore
-  let registry: ForwardRegistry
+  let registry: OpenForwards
   let tcp: TCPEngine
   let udp: UDPEngine
   private var nextID: UInt32 = 1
@@ -41,7 +41,7 @@ public final class ForwardEngine {
   private var linksInOrder: [UInt32] = []
   private var hasLoggedLimit = false
   private var hasLoggedShare = false
-  var nextConnect = ForwardRegistry.firstConnect
+  var nextConnect = OpenForwards.firstConnect
   /// TCP connections accepted, and those turned away.
   public private(set) var accepted: UInt64 = 0
   public private(set) var turnedAway: UInt64 = 0
@@ -57,7 +57,7 @@ public final class ForwardEngine {
   /// What `sockets` may come to.
   package var socketLimit: Int { stack.descriptors.forwarded }
 
-  init(stack: StackCore, registry: ForwardRegistry, tcp: TCPEngine, udp: UDPEngine) {
+  init(stack: StackCore, registry: OpenForwards, tcp: TCPEngine, udp: UDPEngine) {
     self.stack = stack
     self.registry = registry
     self.tcp = tcp

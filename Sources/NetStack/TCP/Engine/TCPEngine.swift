@@ -64,7 +64,7 @@ package final class TCPEngine {
   let stack: StackCore
   let transmitter: Transmitter
   let dns: DNSIntercept
-  let forwards: ForwardRegistry
+  let forwards: OpenForwards
   /// For the descriptors it has.
   let udp: UDPEngine
   var flows: Slab<TCPFlow>
@@ -104,7 +104,7 @@ package final class TCPEngine {
     var next: Int16
   }
 
-  init(stack: StackCore, dns: DNSIntercept, forwards: ForwardRegistry, udp: UDPEngine) {
+  init(stack: StackCore, dns: DNSIntercept, forwards: OpenForwards, udp: UDPEngine) {
     self.stack = stack
     self.dns = dns
     self.forwards = forwards
