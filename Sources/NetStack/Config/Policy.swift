@@ -23,6 +23,13 @@ package enum Route: Equatable, Sendable {
   case ignored
 }
 
+extension Endpoint {
+  /// The same port of the host's loopback of the other family: a service may be on one of them only.
+  var onOtherLoopback: Endpoint {
+    Endpoint(address.isV4 ? .loopbackV6 : .loopbackV4, port: port)
+  }
+}
+
 /// Decides from configuration and destination alone.
 package struct Policy: Sendable {
   package var config: StackConfig

@@ -27,6 +27,8 @@ package final class UDPEngine {
   let outbox = DatagramOutbox()
   /// Flows with a queue, linked by `nextWaiting`.
   var waiting: UInt32 = 0
+  /// Why the last peer that was asked for was not made.
+  var lastRefusal = FlowRefusal.noRoom
   var logLimit = LogLimit()
   /// Datagrams in one GSO frame at most (UDP_MAX_SEGMENTS of Linux).
   private static let longestTrain = 128
