@@ -5,6 +5,7 @@
 extension ConfigDecoder {
   static let networkKeys = [
     "mode", "interface", "gateway", "dhcpEnd", "netmask", "plugin", "dns", "options", "sandbox",
+    "egress",
   ]
 
   mutating func decodeNetworks(_ node: YAMLNode, commonDNS: DNSChoice) -> [NetworkConfiguration] {
@@ -63,12 +64,29 @@ extension ConfigDecoder {
       settings.options = options(
         member.value, path: path + ["options"], pointer: "/options", &marks)
     }
+    if let member = members["egress"], !member.value.isNull {
+      decodeEgress(member, path: path, &settings, &marks)
+    }
     var network = NetworkConfiguration(
       name: entry.key, builtin: false, settings: settings, marks: marks)
     warnOfUseless(network, members)
     let ownDNS = members["dns"].map { decodeDNS($0, path: path + ["dns"]) } ?? DNSChoice()
     ownDNS.completed(by: commonDNS).apply(to: &network)
     return network
+  }
+
+  /// `egress` of a network is its plugin's option: a plugin that has none refuses it.
+  private mutating func decodeEgress(
+    _ member: YAMLNode.Member, path: [String], _ settings: inout NetworkConfiguration.Settings,
+    _ marks: inout [String: Mark]
+  ) {
+    guard settings.options["egress"] == nil else {
+      return problem(.twice("egress", "options"), path + ["egress"], member.keyMark)
+    }
+    settings.options["egress"] = member.value.jsonValue
+    marks["/options/egress"] = member.value.mark
+    marks[YAMLNode.keyPointer("/options/egress")] = member.keyMark
+    member.value.collectMarks(pointer: "/options/egress", into: &marks)
   }
 
   /// Whose addresses the other daemon gives takes none of ours: what is written of them beside `socket` is told.

@@ -84,8 +84,8 @@ package final class ICMPEngine {
       return
     }
     // Port 7 is echo: the policy is asked about endpoints.
-    switch stack.policy.route(
-      proto: IPProtocol.icmp, to: Endpoint(packet.destination, port: 7))
+    switch stack.route(
+      proto: IPProtocol.icmp, to: Endpoint(packet.destination, port: 7), of: packet)
     {
     case .connect(let target):
       guard packet.hopLimit > 1 else {
@@ -96,7 +96,7 @@ package final class ICMPEngine {
     case .unreachable:
       stack.sendICMPError(
         about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.host)
-    case .prohibited:
+    case .prohibited, .denied:
       stack.sendICMPError(
         about: packet, type: ICMPv4Type.destinationUnreachable,
         code: ICMPv4Unreachable.prohibited)

@@ -15,6 +15,7 @@ package enum EventKind: UInt8, Sendable {
   case neighbor = 8
   /// The stack's own housekeeping.
   case stack = 9
+  case egress = 10
 }
 
 /// The `user` value of `fd_add` and the token of a timer.

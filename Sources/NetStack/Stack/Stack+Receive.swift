@@ -93,8 +93,8 @@ extension Stack {
         core.sendICMPError(
           about: packet, type: ICMPv4Type.destinationUnreachable,
           code: ICMPv4Unreachable.protocolNumber)
-      } else if core.policy.route(
-        proto: packet.proto, to: Endpoint(packet.destination, port: 7)) == .prohibited
+      } else if [.prohibited, .denied].contains(
+        core.route(proto: packet.proto, to: Endpoint(packet.destination, port: 7), of: packet))
       {
         core.sendICMPError(
           about: packet, type: ICMPv4Type.destinationUnreachable,

@@ -22,6 +22,7 @@ import Wire
 /// See the head of this file.
 public final class Stack {
   package let core: StackCore
+  var egressSweep = EgressSweep()
   package let tcp: TCPEngine
   package let udp: UDPEngine
   package let icmp: ICMPEngine
@@ -206,6 +207,7 @@ public final class Stack {
       case .fragments: onReassemblyTimer(token)
       case .dhcp: udp.dhcp?.onTimer()
       case .stack: core.housekeeping()
+      case .egress: sweepEgress()
       default: break
       }
     }

@@ -134,7 +134,7 @@ package final class UDPEngine {
       return 0
     }
     let remote = Endpoint(packet.destination, port: key.remotePort)
-    switch stack.policy.route(proto: IPProtocol.udp, to: remote) {
+    switch stack.route(proto: IPProtocol.udp, to: remote, of: packet) {
     case .connect(let target):
       return open(key, target: target, isLoopback: false, packet)
     case .hostLoopback(let target):
@@ -147,7 +147,7 @@ package final class UDPEngine {
     case .unreachable:
       stack.sendICMPError(
         about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.host)
-    case .prohibited:
+    case .prohibited, .denied:
       stack.sendICMPError(
         about: packet, type: ICMPv4Type.destinationUnreachable,
         code: ICMPv4Unreachable.prohibited)
