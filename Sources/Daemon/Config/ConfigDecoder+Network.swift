@@ -5,7 +5,7 @@
 extension ConfigDecoder {
   static let networkKeys = [
     "mode", "interface", "gateway", "dhcpEnd", "netmask", "plugin", "dns", "options", "sandbox",
-    "egress",
+    "egress", "watchdog",
   ]
 
   mutating func decodeNetworks(_ node: YAMLNode, commonDNS: DNSChoice) -> [NetworkConfiguration] {
@@ -69,6 +69,9 @@ extension ConfigDecoder {
     }
     var network = NetworkConfiguration(
       name: entry.key, builtin: false, settings: settings, marks: marks)
+    if let member = members["watchdog"], !member.value.isNull {
+      network.watchdog = decodeWatchdog(member, path: path + ["watchdog"])
+    }
     warnOfUseless(network, members)
     let ownDNS = members["dns"].map { decodeDNS($0, path: path + ["dns"]) } ?? DNSChoice()
     ownDNS.completed(by: commonDNS).apply(to: &network)
@@ -87,6 +90,25 @@ extension ConfigDecoder {
     marks["/options/egress"] = member.value.mark
     marks[YAMLNode.keyPointer("/options/egress")] = member.keyMark
     member.value.collectMarks(pointer: "/options/egress", into: &marks)
+  }
+
+  /// Seconds; nil for `off`.
+  private mutating func decodeWatchdog(_ member: YAMLNode.Member, path: [String]) -> Int? {
+    switch member.value.jsonValue {
+    case .bool(false), .string("off"), .string("no"): return nil
+    case let value:
+      if let seconds: Int = value.integer(), NetworkConfiguration.watchdogRange.contains(seconds) {
+        return seconds
+      }
+      let range = NetworkConfiguration.watchdogRange
+      let expected = "a number of seconds from \(range.lowerBound) to \(range.upperBound), or off"
+      let found =
+        if case .scalar(let text, _) = member.value.content { "`\(text)`" } else {
+          member.value.kindName
+        }
+      problem(.wrongType(expected: expected, found: found), path, member.value.mark)
+      return NetworkConfiguration.defaultWatchdog
+    }
   }
 
   /// Whose addresses the other daemon gives takes none of ours: what is written of them beside `socket` is told.
