@@ -139,15 +139,11 @@ package struct UplinkReport: Codable, Sendable, Hashable {
 
 package struct PluginIdentity: Codable, Sendable, Hashable {
   package var name: String
+  /// The file.
   package var path: String
   package var id: String
   package var version: String
   package var sha256: String
-
-  enum CodingKeys: String, CodingKey {
-    case name, id, version, sha256
-    case path = "plugin_path"
-  }
 }
 
 package struct NetworkSockets: Codable, Sendable, Hashable {
