@@ -14,6 +14,7 @@ package final class StackCore {
   package let calls: SocketCalls
   package let policy: Policy
   package let config: StackConfig
+  package let egress: Egress
   /// Links by slot index; `Link.port` leads back to the host's port.
   package let links: LinkTable
   package let transmitter: Transmitter
@@ -56,6 +57,7 @@ package final class StackCore {
     self.calls = calls
     self.config = config
     policy = Policy(config: config)
+    egress = Egress(config.egress)
     links = LinkTable(capacity: 4096)
     transmitter = Transmitter(host: host, links: links)
     random = RandomSource(seed: seed)

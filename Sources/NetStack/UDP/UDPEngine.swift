@@ -147,7 +147,7 @@ package final class UDPEngine {
       return 0
     }
     let remote = Endpoint(packet.destination, port: key.remotePort)
-    switch stack.policy.route(proto: IPProtocol.udp, to: remote) {
+    switch stack.route(proto: IPProtocol.udp, to: remote, of: packet) {
     case .connect where stack.isBeyondScope(packet):
       stack.sendICMPError(about: packet, .beyondScope)
     case .connect(let target):
@@ -160,7 +160,7 @@ package final class UDPEngine {
       stack.sendICMPError(about: packet, .port)
     case .unreachable:
       stack.sendICMPError(about: packet, .host)
-    case .prohibited:
+    case .prohibited, .denied:
       stack.sendICMPError(about: packet, .prohibited)
     case .ignored:
       return ignore(packet)

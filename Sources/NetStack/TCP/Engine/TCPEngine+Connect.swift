@@ -17,11 +17,11 @@ extension TCPEngine {
     guard segment.packet.destinationPort != 0, segment.packet.sourcePort != 0 else { return }
     let endpoint: Endpoint
     var isLoopback = false
-    switch stack.policy.route(
-      proto: IPProtocol.tcp, to: Endpoint(key.remote, port: key.remotePort))
+    switch stack.route(
+      proto: IPProtocol.tcp, to: Endpoint(key.remote, port: key.remotePort), of: packet)
     {
     case .ignored: return
-    case .refused:
+    case .refused, .denied:
       counters.refused &+= 1
       sendResetWithoutFlow(segment, packet)
       return
