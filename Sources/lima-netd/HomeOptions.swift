@@ -15,6 +15,14 @@ struct HomeOptions: ParsableArguments {
     completion: .directory)
   var path: String?
 
+  /// " --lima-home DIR" for another command that is about the same home; "" where nobody named one.
+  var words: String {
+    guard path != nil || CurrentProcess.environment["LIMA_HOME"]?.isEmpty == false,
+      let home = try? resolve()
+    else { return "" }
+    return " --lima-home \(ShellWord.quoted(home.path))"
+  }
+
   /// The home whose daemon this invocation asks. Root by sudo who named none asks the daemon of the user who called sudo,
   /// where root has none himself.
   func resolveServed() throws -> LimaHome {

@@ -77,7 +77,7 @@ struct HostTapAdvice {
         .unsupported,
         "each guest gets a macvtap on the network card \(card), which only root can make"
           + (sudo.map { " (\($0))" } ?? "") + ". Let sudo make them without a password:  "
-          + "\(ShellWord.quoted(command)) sudoers\(home) | sudo tee /etc/sudoers.d/lima-netd"
+          + SudoersFile.writing(ShellWord.quoted(command), home: home)
       )
     case .missing(let interface): (.system, "there is no interface \(interface)")
     case .unusable(let interface, let reason):
