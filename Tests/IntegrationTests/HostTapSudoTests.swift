@@ -140,8 +140,10 @@ extension EndToEnd {
           """, folder)
       // A network that has failed is not tried again within a second.
       usleep(1_100_000)
-      let started = try scene.daemon.netd("network", "start", "shared")
-      #expect(started.succeeded, "\(started)\n\(scene.daemon.log)")
+      #expect(
+        try eventually(within: 30) {
+          try scene.daemon.netd("network", "start", "shared").succeeded
+        }, "\(scene.daemon.log)")
       #expect(try scene.interfaces().contains(interface))
       let guest = try scene.daemon.guest("ping -c 1 -W 5 192.168.105.1", on: "shared")
       #expect(guest.succeeded, "\(guest)")

@@ -139,6 +139,13 @@ extension Diagnosis {
           "\(facts.command) network unsetup \(network.name) --lima-home \(ShellWord.quoted(other))")
       )
     }
+    // One that does not last is held by somebody.
+    if !tap.persists, !tap.isHeld, case .nobody = facts.serving {
+      return Finding(
+        .tap, [mode], .problem,
+        "\(name) is in use by another process, and no daemon serves \(facts.home.path)",
+        remedy: OtherDaemons.asking(who: tap.name))
+    }
     guard let meant = tap.renamedFrom else {
       return Finding(
         .tap, [mode], .ok,

@@ -256,7 +256,8 @@ struct HostSetup {
         "\(interface) is set up for network \(network) of \(other): a user has one interface for each name",
         remedy: "Give the network another name here, or take it from there:  "
           + "sudo \(command) network unsetup \(network) --lima-home \(ShellWord.quoted(other))"
-          + (uid == 0 ? "" : " --user \(ShellWord.quoted(userName))"))
+          + (CurrentProcess.environment["SUDO_UID"] == "\(uid)" || uid == 0
+            ? "" : " --user \(ShellWord.quoted(userName))"))
     }
 
     /// - Throws: when a daemon has the interface.
@@ -309,7 +310,10 @@ struct HostSetup {
       guard status.isSuccess else {
         throw CommandFailure(
           "The interface \(interface) was not changed: lima-netd-tap \(status)",
-          remedy: "All that this host lacks tells, as \(userName):  \(command) doctor\(homeWords)")
+          // Nothing that the host lacks.
+          remedy: isThere
+            ? "Should it be in use, what has it:  \(OtherDaemons.asking(who: interface))"
+            : "All that this host lacks tells, as \(userName):  \(command) doctor\(homeWords)")
       }
     }
   #else

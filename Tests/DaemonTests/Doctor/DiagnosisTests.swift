@@ -92,6 +92,7 @@ import Testing
     facts.taps["shared"]?.name = "foo"
     facts.taps["shared"]?.persists = lasts
     facts.taps["shared"]?.renamedFrom = "ln1000-shared"
+    facts.taps["shared"]?.isHeld = !lasts
     facts.addresses[0].interface = "foo"
   }
 
@@ -294,7 +295,14 @@ import Testing
     Case(.tap, .problem, "port of another bridge", setup.replacing("shared", with: "lan")) {
       $0.taps["lan"]?.bridge = "another bridge"
     },
-    Case(.tap, .ok, "in use now", nil) { $0.taps["shared"]?.persists = false },
+    Case(.tap, .ok, "in use now", nil) {
+      $0.taps["shared"]?.persists = false
+      $0.serving = .daemon(pid: 7)
+    },
+    Case(
+      .tap, .problem, "in use by another process",
+      OtherDaemons.asking(who: "ln1000-shared")
+    ) { $0.taps["shared"]?.persists = false },
     Case(.tap, .ok, "foo, made as ln1000-shared, is in use now", nil) { rename(&$0, lasts: false) },
     Case(.subnet, .ok, "nothing else here has 192.168.105.0/24", nil) { rename(&$0, lasts: false) },
     Case(.tap, .problem, "foo was set up as ln1000-shared and renamed: it is not found", back) {

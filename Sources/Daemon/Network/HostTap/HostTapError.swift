@@ -93,7 +93,11 @@ struct HostTapAdvice {
           + "Set it up again:  \(setup)"
       )
     case .busy(let interface, nil):
-      (.busy, "its interface \(interface) is in use: another lima-netd of yours serves it")
+      (
+        .busy,
+        "its interface \(interface) is in use by another process. Which one:  "
+          + OtherDaemons.asking(who: interface)
+      )
     case .busy(let interface, let other?) where other.isPrivate:
       (
         .busy,

@@ -347,8 +347,10 @@ final class Uplink {
     if core.running != nil {
       cards?.look()
       lookAtTap()
-    } else if want.isWaiting, MonotonicClock.now() &- want.triedAt >= 500_000_000 {
-      // What a try makes and unmakes is a change of interfaces, too.
+    } else if want.isWaiting,
+      hasSetUp || MonotonicClock.now() &- want.triedAt >= 500_000_000
+    {
+      // What a try makes and unmakes is a change of interfaces, too; one of `network setup` is nothing that it makes.
       network?.interfaceMayBeBack()
     }
   }
