@@ -40,6 +40,19 @@ struct HomeOptions: ParsableArguments {
     return theirs
   }
 
+  /// The home whose networks.yaml this invocation is about. Root by sudo who named none asks that of the user who called sudo,
+  /// where root has none himself.
+  func resolveConfigured() throws -> LimaHome {
+    let home = try resolve()
+    let environment = CurrentProcess.environment
+    guard path == nil, environment["LIMA_HOME"]?.isEmpty ?? true, CurrentProcess.isRoot,
+      let uid = environment["SUDO_UID"].flatMap({ UInt32($0) }), uid != 0,
+      !Files.exists(home.configFile), let directory = AccountNames.home(uid)
+    else { return home }
+    let theirs = LimaHome(path: directory + "/.lima")
+    return theirs.problem == nil && Files.exists(theirs.configFile) ? theirs : home
+  }
+
   /// The home this invocation is about.
   /// - Throws: `ValidationError` when neither flag nor environment says where it is, `CommandFailure` when its path is too
   ///   long for sockets.

@@ -80,7 +80,14 @@ extension Diagnosis {
       ]
     case .listing:
       return tapNetworks.map { network in
-        isAllowed(network)
+        // One way is enough.
+        if !isAllowed(network), isSetUp(network) || isResting(network) {
+          return Finding(
+            .sudo, [network.settings.mode], .ok,
+            "network \(network.name): sudo is not asked: its interface is "
+              + (isSetUp(network) ? "set up" : "not in use"))
+        }
+        return isAllowed(network)
           ? Finding(
             .sudo, [network.settings.mode], .ok,
             "network \(network.name): sudo runs its helper without a password")

@@ -64,7 +64,8 @@ package struct Diagnosis {
   }
 
   func isResting(_ network: NetworkConfiguration) -> Bool {
-    !asked.contains(network.settings.mode) && facts.taps[network.name]?.exists != true
+    !asked.contains(network.settings.mode) && !facts.wanted.contains(network.name)
+      && facts.taps[network.name]?.exists != true
       && facts.defaults.contains {
         $0.name == network.name && $0.settings == network.settings
       }

@@ -20,6 +20,8 @@ package struct HostFacts: Sendable {
   /// networks.yaml is there.
   package var hasConfiguration = true
   package var networks: [NetworkConfiguration] = []
+  /// Those that the daemon has been asked for: they run, or could not.
+  package var wanted: Set<String> = []
   /// Those of Lima's default file.
   package var defaults: [NetworkConfiguration] = []
   /// `paths.varRun` of networks.yaml.

@@ -42,6 +42,7 @@ struct NetworkSetup: ParsableCommand {
 
   func run() throws {
     let setup = try HostSetup(network: name, user: user, home: home)
+    let before = try setup.checkOwnership()
     let request = try setup.request()
     if case .bridge(let name) = request.place, case .card = BridgedInterface.look(at: name) {
       throw CommandFailure(
@@ -55,7 +56,6 @@ struct NetworkSetup: ParsableCommand {
         "\(bridge) is made by Lima's own helper when it starts, not at boot: there would be nothing to join",
         remedy: "Without --boot it is joined now.")
     }
-    let before = try setup.checkOwnership()
     try SwitchSetup(setup).make(request)
     if boot { try BootUnit(setup).install(setup.words(request)) }
     if let before { StandardOutput.print(before) }
@@ -201,6 +201,11 @@ struct HostSetup {
             remedy: "Take it away:  sudo ip link del \(bridge.name)")
         }
       }
+      if case .bridge(let name) = request.place, BridgedInterface.look(at: name) == .missing,
+        let finding = HostProbe(home: home).bridge(of: found)
+      {
+        throw CommandFailure(finding.text, remedy: finding.remedy.map { "Mend it:  \($0)" })
+      }
       return request
     }
 
@@ -246,10 +251,13 @@ struct HostSetup {
     /// - Returns: what is to be told once it is this home's.
     /// - Throws: when it is another home's that is there, or a daemon has it.
     func checkOwnership() throws -> String? {
-      try checkUnused()
-      guard let other = otherHome else { return nil }
+      guard let other = otherHome else {
+        try checkUnused()
+        return nil
+      }
       // As the user: root does not look where the user may not.
       guard (try? Privilege.asUser(uid) { Files.exists(other) }) ?? true else {
+        try checkUnused()
         return "It was that of \(other), which is gone"
       }
       throw CommandFailure(
@@ -260,18 +268,25 @@ struct HostSetup {
             ? "" : " --user \(ShellWord.quoted(userName))"))
     }
 
+    /// Waits two seconds for a daemon that is about to let go.
     /// - Throws: when a daemon has the interface.
     func checkUnused() throws {
-      guard isThere,
-        let holder = OtherDaemons.find(otherThan: "").first(where: {
-          $0.interfaces.contains(interface)
-        })
-      else { return }
+      var holder = self.holder
+      for _ in 0..<20 where holder != nil {
+        usleep(100_000)
+        holder = self.holder
+      }
+      guard let holder else { return }
       throw CommandFailure(
         "\(interface) is in use by \(holder.words)",
         remedy: holder.isPrivate
           ? "That daemon is one of an `exec` or `tap`: end this first."
           : "Stop the network first, as \(userName):  \(holder.stop(network, command))")
+    }
+
+    private var holder: OtherDaemon? {
+      guard isThere else { return nil }
+      return OtherDaemons.find(otherThan: "").first { $0.interfaces.contains(interface) }
     }
 
     /// There is an interface of that name.

@@ -52,9 +52,14 @@ struct Sudoers: ParsableCommand {
   }
 
   func run() throws {
-    let place = try home.resolve()
+    let place = try home.resolveConfigured()
     let platform = platform ?? .current
     let text = try SudoersText(home: place, platform: platform, for: subject())
+    if platform == .linux, text.isEmpty {
+      StandardError.print(
+        "No network of \(text.configFile) has an interface of the host's: there is nothing to allow"
+      )
+    }
     guard check else { return StandardOutput.print(text.text, terminator: "") }
     let usual = platform == .linux ? SudoersFile.path : text.paths.sudoers
     guard let file = file ?? (usual.isEmpty ? nil : usual) else {
@@ -91,6 +96,8 @@ struct SudoersText {
   let paths: NetworksPaths
   let text: String
   private let commands: [[String]]
+  /// Nobody is allowed anything by it.
+  var isEmpty: Bool { commands.isEmpty }
 
   init(home: LimaHome, platform: HostSystem, for subject: SudoersLinux.Who?) throws {
     self.platform = platform

@@ -44,6 +44,10 @@ struct HostProbe {
     // A remedy that sudo runs needs its whole path.
     facts.command = ShellWord.quoted(executable)
     facts.serving = serving()
+    if case .daemon = facts.serving {
+      let reports: [NetworkReport] = (try? ControlClient(home: home).get(APIPath.networks)) ?? []
+      facts.wanted = Set(reports.filter { $0.state != .stopped }.map(\.name))
+    }
     facts.runtime = Self.runtime(installation)
     facts.descriptors = CurrentProcess.descriptorMaximum
     facts.resolver = Self.resolver("/etc/resolv.conf")

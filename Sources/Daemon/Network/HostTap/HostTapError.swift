@@ -79,7 +79,12 @@ struct HostTapAdvice {
           + (sudo.map { " (\($0))" } ?? "") + ". Let sudo make them without a password:  "
           + SudoersFile.writing(ShellWord.quoted(command), home: home)
       )
-    case .missing(let interface): (.system, "there is no interface \(interface)")
+    case .missing(let interface):
+      (
+        .system,
+        "there is no interface \(interface). What it could be on instead tells:  "
+          + "\(ShellWord.quoted(command)) doctor bridged\(home)"
+      )
     case .unusable(let interface, let reason):
       (
         .exists,
