@@ -118,6 +118,15 @@ package enum Files {
     return names.sorted()
   }
 
+  /// Bytes of the regular file that a descriptor is; nil for all else.
+  package static func size(ofFile fd: Int32) -> Int64? {
+    var status = stat()
+    guard fstat(fd, &status) == 0, mode_t(status.st_mode) & mode_t(S_IFMT) == mode_t(S_IFREG) else {
+      return nil
+    }
+    return Int64(status.st_size)
+  }
+
   /// Writes all of it, waiting where a pipe or terminal is full.
   package static func writeAll(_ fd: Int32, _ bytes: [UInt8]) throws(SystemError) {
     var sent = 0

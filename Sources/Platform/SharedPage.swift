@@ -39,6 +39,8 @@ package final class SharedPage {
   /// As many as there are.
   package func bytes(at offset: Int, count: Int) -> [UInt8] {
     guard offset >= 0, offset < size else { return [] }
-    return (offset..<min(offset + count, size)).map { memory.load(fromByteOffset: $0, as: UInt8.self) }
+    return (offset..<min(offset + count, size)).map {
+      memory.load(fromByteOffset: $0, as: UInt8.self)
+    }
   }
 }

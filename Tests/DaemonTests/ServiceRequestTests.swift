@@ -89,6 +89,20 @@ import Testing
     #expect(guests[1].fromGuest == .init(frames: 3, bytes: 300))
     #expect(guests[1].drops == 1 && guests[1].reasons == ["txQueueFull": 1])
 
+    // Of one that the switch has not seen lately, or that has no switch, the lease tells.
+    let quiet = GuestDetails.join(
+      network: "lab",
+      [GuestReport(id: 3, name: "guest-3", transport: "stream", mac: nil, since: "t")],
+      leases: [
+        LeaseReport(
+          network: "lab", address: "192.168.104.5", mac: "52:55:55:00:00:0A", name: "guest-3",
+          state: "bound"),
+        LeaseReport(
+          network: "lab", address: "192.168.104.6", mac: "52:55:55:00:00:0b", name: "guest-3",
+          state: "declined"),
+      ])
+    #expect(quiet[0].macs == ["52:55:55:00:00:0a"] && quiet[0].addresses == ["192.168.104.5"])
+
     for word in ["2", "guest-2", "52:55:55:00:00:02", "lima-vm", "192.168.104.3"] {
       #expect(try GuestDetails.find(word, of: guests, network: "lab").id == 2, "\(word)")
     }

@@ -174,6 +174,30 @@ struct SupervisorTests {
     #expect(fixture.until { warnings().contains { $0.contains("network lab") } })
   }
 
+  @Test func `a question holds its network and puts the idle stop off`() throws {
+    let fixture = try Fixture(grace: 300_000_000)
+    let network = try fixture.network()
+    // Asked again within the grace period, for longer than that.
+    for _ in 0..<4 {
+      let answer: Result<DNSLookupReport, ErrorReport> = try fixture.result {
+        fixture.supervisor.ask("lab", DNSLookup(name: "a.test", type: "A"), $0)
+      }
+      #expect((try? answer.get()) != nil)
+      #expect(network.state == .running && network.demand.questions == 0)
+      fixture.pass(0.15)
+    }
+    #expect(fixture.requests().filter { $0.hasPrefix("start") }.count == 1)
+    #expect(fixture.until { network.state == .stopped })
+    // One that is under way: the network does not end before its answer.
+    let done = network.held { (_: Int) in }
+    network.start()
+    #expect(fixture.until { network.state == .running })
+    fixture.pass(0.6)
+    #expect(network.state == .running)
+    done(1)
+    #expect(fixture.until { network.state == .stopped })
+  }
+
   @Test(.timeLimit(.minutes(1)))
   func `a pipe that nobody reads loses lines of the log and stops nothing`() throws {
     let fixture = try Fixture(start: false)
@@ -192,6 +216,27 @@ struct SupervisorTests {
     let text = String(decoding: buffer[..<max(count, 0)], as: UTF8.self)
     #expect(
       text.hasSuffix("lines not taken here, but in the log file\nlast\n"), "\(text)")
+  }
+
+  @Test func `standard error that is a file ends with a word of where the rest is`() throws {
+    let fixture = try Fixture(start: false)
+    let path = fixture.root + "/errors.log"
+    let errors = try Files.openForAppending(path, mode: 0o600)
+    defer { Descriptor.close(errors) }
+    let sink = LogSink(standardError: errors, limit: 10_000)
+    let file = fixture.root + "/test.log"
+    try sink.open(file)
+    let line = String(repeating: "x", count: 99) + "\n"
+    for _ in 0..<1000 { sink.write(line) }
+    let text = String(decoding: try Files.read(path, limit: 1 << 20), as: UTF8.self)
+    #expect(text.utf8.count < 11_000 && text.contains("all is in \(file) alone"))
+    #expect(text.components(separatedBy: "alone").count == 2, "said more than once")
+    // The next daemon finds it full.
+    LogSink(standardError: errors, limit: 10_000).write("before the log file\n")
+    let next = LogSink(standardError: errors, limit: 10_000)
+    try next.open(file)
+    next.write(line)
+    #expect(try Files.read(path, limit: 1 << 20).count < 12_000)
   }
 
   @Test func `a bad file at start is refused as a whole`() throws {

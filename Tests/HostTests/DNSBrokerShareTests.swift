@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 import Host
+import HostProtocol
 import Testing
 
 /// Questions that wait keep nobody else's from being answered.
@@ -41,6 +42,18 @@ struct DNSBrokerShareTests {
     let plain = try #require(try fixture.immediate(clientQuery("new.example")))
     #expect(plain.header.responseCode == .serverFailure && plain.edns == nil)
     #expect(fixture.broker.pending == 8)
+  }
+
+  @Test func `aliases that lead in a circle are SERVFAIL, which says so`() throws {
+    let fixture = BrokerFixture()
+    try fixture.broker.set(
+      NameSet(owner: "a", hosts: ["a.example": ["b.example"], "b.example": ["a.example"]]))
+    let message = try clientQuery("a.example", edns: DNSEDNS(udpSize: 1232))
+    let answer = try #require(try fixture.immediate(message))
+    #expect(answer.responseCode == .serverFailure && answer.answers.isEmpty)
+    #expect(
+      answer.edns?.extendedErrors.map(\.description)
+        == ["0 (Other Error): aliases of this network lead in a circle"])
   }
 
   @Test func `what waited in vain says why, too`() throws {

@@ -155,10 +155,11 @@ struct DNSRelayTests {
     #expect(try texts("web.dev.internal", .https).isEmpty)
     #expect(
       try texts("x.alias.test") == ["x.alias.test db.dev.internal.", "db.dev.internal 10.0.0.8"])
-    // A name that is there has no wildcard, nor has one that a zone closer to it owns.
-    #expect(try fixture.ask(clientQuery("x.db.dev.internal")) != nil)
-    let zone = try #require(try fixture.immediate(clientQuery("x.zone.dev.internal")))
-    #expect(zone.responseCode == .nameError)
+    // A name that is there has no wildcard, nor has one that a zone closer to it owns: nothing is below.
+    for name in ["x.db.dev.internal", "x.zone.dev.internal"] {
+      let answer = try #require(try fixture.immediate(clientQuery(name)))
+      #expect(answer.responseCode == .nameError, "\(name)")
+    }
     // The asterisk's own name and what it stands for have no reverse name.
     #expect(try fixture.ask(clientQuery("7.0.0.10.in-addr.arpa", .ptr)) != nil)
   }
@@ -184,13 +185,16 @@ struct DNSRelayTests {
     #expect(try data("b.dev.internal") == ["10.0.0.7"])
     #expect(try data("q.b.dev.internal") == ["10.0.0.7"])
     #expect(try data("q.w.dev.internal") == ["10.0.0.10"])
+    func isDenied(_ name: String) throws -> Bool {
+      try fixture.immediate(clientQuery(name))?.responseCode == .nameError
+    }
     for name in ["q.y.dev.internal", "p.q.y.dev.internal", "q.a.dev.internal"] {
-      #expect(try fixture.ask(clientQuery(name)) != nil, "\(name)")
+      #expect(try isDenied(name), "\(name)")
     }
     // The same for a guest's name, while it is there, and for a zone's record.
     #expect(fixture.broker.publish("vm.z.dev.internal", address: "10.0.0.11") == .done)
     #expect(try data("z.dev.internal").isEmpty)
-    _ = try fixture.relayed(clientQuery("q.z.dev.internal")) { pluginAnswer($0) }
+    #expect(try isDenied("q.z.dev.internal"))
     #expect(fixture.broker.withdraw("vm.z.dev.internal", address: nil) == .done)
     #expect(try data("z.dev.internal") == ["10.0.0.7"])
     #expect(try data("q.z.dev.internal") == ["10.0.0.7"], "not from what is kept")
@@ -199,7 +203,7 @@ struct DNSRelayTests {
       NameSet(owner: "y", zones: [NameZone(name: "internal", records: [record])]))
     #expect(try data("s.dev.internal").isEmpty)
     #expect(try data("r.s.dev.internal") == ["10.0.0.12"])
-    #expect(try fixture.ask(clientQuery("q.s.dev.internal")) != nil)
+    #expect(try isDenied("q.s.dev.internal"))
   }
 
   @Test("a name above one that is owned is there, whatever the nameservers say (RFC 8020 2)")

@@ -36,8 +36,9 @@ extension EndToEnd {
       let before = (descriptors(of: Int32(host)), residentKiB(of: Int32(host)))
       try throwGarbage(kind, at: daemon)
       #expect(eventually { (try? guests(daemon)) == 1 })
-      #expect(eventually { descriptors(of: Int32(host)) == before.0 }, "descriptors leak")
-      #expect(residentKiB(of: Int32(host)) < before.1 + 2048, "memory grows")
+      // The process may have had some of the first round's to close when it was looked at.
+      #expect(eventually { descriptors(of: Int32(host)) <= before.0 }, "descriptors leak")
+      #expect(eventually { residentKiB(of: Int32(host)) < before.1 + 2048 }, "memory grows")
       #expect(try daemon.hostProcess(of: "default") == host, "the network died\n\(daemon.log)")
       let replies = neighbour.output.count
       #expect(eventually { neighbour.output.count > replies + 100 }, "the neighbour stands still")

@@ -78,7 +78,7 @@ extension EndToEnd {
       }
       #expect(try eventually { try counters()["refusedLinks"] as? Int == 118 - 43 })
       #expect(try counters()["links"] as? Int == 43)
-      #expect(daemon.log.contains("`ulimit -n`"), "\(daemon.log)")
+      #expect(eventually { daemon.log.contains("`ulimit -n`") }, "\(daemon.log)")
       // Nobody serves there: the kernel says so to a socket, if there is one.
       for name in ["a", "b", "c"] {
         let answer = try daemon.netd("dns", "query", "\(name).example")

@@ -61,7 +61,7 @@ extension EndToEnd {
       #expect(end["state"] as? String == "connected", "\(end)")
       #expect(end["connections"] as? Int == 5 && end["lost"] as? Int == 4, "\(end)")
       for what in ["oversize", "torn", "middle", "refuse"] {
-        #expect(peer.output.contains("ended \(what)"), "\(peer.output)")
+        #expect(eventually { peer.output.contains("ended \(what)") }, "\(peer.output)")
       }
       #expect(daemon.log.contains("the peer sent a frame length of 4294967295"), "\(daemon.log)")
       #expect(try daemon.network("lan")["restarts"] as? Int == 0)

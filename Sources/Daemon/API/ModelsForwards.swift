@@ -28,6 +28,8 @@ package struct Forward: Codable, Sendable, Hashable {
   /// Under which address the guest sees clients: "client" (their own, where an answer would come back) or "gateway"; nil:
   /// as the network's options say.
   package var source: String?
+  /// It lasts until the daemon ends, not until it is removed; nil, in POST and in answers: false.
+  package var temporary: Bool?
   /// Open connections, or clients of UDP, where the plugin counts them and the network was asked. Only in answers.
   package var connections: Int?
   /// Only in answers.
@@ -39,7 +41,8 @@ package struct Forward: Codable, Sendable, Hashable {
 
   package init(
     protocol: String, host: String, guest: String?, guestName: String = "",
-    source: String? = nil, connections: Int? = nil, state: ForwardState? = nil,
+    source: String? = nil, temporary: Bool? = nil, connections: Int? = nil,
+    state: ForwardState? = nil,
     reason: String? = nil, error: String? = nil
   ) {
     self.protocol = `protocol`
@@ -47,6 +50,7 @@ package struct Forward: Codable, Sendable, Hashable {
     self.guest = guest
     self.guestName = guestName
     self.source = source
+    self.temporary = temporary
     self.connections = connections
     self.state = state
     self.reason = reason
@@ -60,6 +64,7 @@ package struct Forward: Codable, Sendable, Hashable {
     self.guest = try container.decodeIfPresent(String.self, forKey: .guest)
     self.guestName = try container.decodeIfPresent(String.self, forKey: .guestName) ?? ""
     self.source = try container.decodeIfPresent(String.self, forKey: .source)
+    self.temporary = try container.decodeIfPresent(Bool.self, forKey: .temporary)
     self.connections = try container.decodeIfPresent(Int.self, forKey: .connections)
     self.state = try container.decodeIfPresent(ForwardState.self, forKey: .state)
     self.reason = try container.decodeIfPresent(String.self, forKey: .reason)

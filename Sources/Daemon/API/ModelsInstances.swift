@@ -38,6 +38,9 @@ package struct InstanceReport: Codable, Sendable {
   package var names: [String: [String]]
   package var warnings: [String]
   package var since: String
+  /// It was up when the daemon ended and cannot be now, because of this; it is up again as soon as that is mended. Its
+  /// `vmType`, `arch` and `hostname` are "" then.
+  package var error: String?
 }
 
 package struct InterfaceReport: Codable, Sendable, Hashable {

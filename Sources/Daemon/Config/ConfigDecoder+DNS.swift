@@ -94,6 +94,13 @@ extension ConfigDecoder {
       }
       hosts[entry.key] = targets(entry.value, path: path + [entry.key])
     }
+    for circle in AliasCircles(hosts).all {
+      let entry = entries.first { DNSName($0.key)?.displayed.lowercased() == circle[0] }
+      warnings.append(
+        ConfigProblem(
+          .aliasCircle(circle), path: path + (entry.map { [$0.key] } ?? []),
+          mark: entry?.keyMark ?? member.keyMark))
+    }
     return hosts
   }
 

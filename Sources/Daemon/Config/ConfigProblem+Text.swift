@@ -22,6 +22,10 @@ extension ConfigProblem {
         nearest.map { "did you mean `\($0)`?" }
         ?? "known here: \(known.joined(separator: ", "))"
       return "unknown key: \(remedy)"
+    case .aliasCircle(let names):
+      return
+        "leads back to itself (\(names.joined(separator: ", "))): whoever asks for it gets SERVFAIL; one of "
+        + "these names needs an address"
     case .wrongType(let expected, let found):
       return "must be \(expected), not \(found)"
     case .missingMode:

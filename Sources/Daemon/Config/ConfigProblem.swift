@@ -7,6 +7,8 @@ package struct ConfigProblem: Error, Sendable, Hashable {
     case unreadable(String)
     case yaml(YAMLError.Problem)
     case unknownKey(nearest: String?, known: [String])
+    /// Each leads to the next one; the last is the first.
+    case aliasCircle([String])
     case wrongType(expected: String, found: String)
     case missingMode
     case identifier(String)

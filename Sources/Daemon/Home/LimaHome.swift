@@ -45,6 +45,9 @@ package struct LimaHome: Sendable, Hashable {
   /// The instances that are up.
   package var instancesFile: String { networksDirectory + "/lima-netd.instances.json" }
 
+  /// The forwards of `forward add`.
+  package var forwardsFile: String { networksDirectory + "/lima-netd.forwards" }
+
   /// TAPs that the daemon made ports of Open vSwitch.
   package var switchPortsFile: String { networksDirectory + "/lima-netd.ovs-ports" }
 

@@ -43,15 +43,28 @@ package struct LineLogHandler: LogHandler {
 package final class LogSink: Sendable {
   /// The log file; -1 before `open`.
   private let file = Mutex<(fd: Int32, path: String, size: Int)>((-1, "", 0))
-  /// Lines that standard error did not take, since it last took one.
-  private let lost = Mutex(0)
+  private let error: Mutex<StandardError>
   private let standardError: Int32
+  private let limit: Int
 
-  private static let limit = 8 << 20
+  private struct StandardError {
+    /// Lines that it did not take, since it last took one.
+    var lost = 0
+    /// Bytes that it takes still; nil: no file, and without bound.
+    var room: Int?
+    /// It was told that no more comes.
+    var isFull = false
+  }
 
-  /// - Parameter standardError: a descriptor beside the file.
-  package init(standardError: Int32 = 2) {
+  /// - Parameters:
+  ///   - standardError: a descriptor beside the file. Where it is a file itself nobody but its maker may put it aside: it
+  ///     takes no more than `limit` bytes, and then says where the rest is.
+  ///   - limit: bytes of a file.
+  package init(standardError: Int32 = 2, limit: Int = 8 << 20) {
     self.standardError = standardError
+    self.limit = limit
+    let size = Files.size(ofFile: standardError)
+    error = Mutex(StandardError(room: size.map { max(0, limit - Int(clamping: $0)) }))
   }
 
   /// From now on lines go to `path`, too.
@@ -64,24 +77,41 @@ package final class LogSink: Sendable {
   func write(_ line: String) {
     let bytes = Array(line.utf8)
     file.withLock { file in
-      tell(bytes)
+      tell(bytes, rest: file.path)
       guard file.fd >= 0 else { return }
-      if file.size + bytes.count > Self.limit { rotate(&file) }
+      if file.size + bytes.count > limit { rotate(&file) }
       guard file.fd >= 0 else { return }
       try? Files.writeAll(file.fd, bytes)
       file.size += bytes.count
     }
   }
 
-  private func tell(_ line: [UInt8]) {
-    lost.withLock { lost in
-      if lost > 0 {
-        let note = "lima-netd: \(Plural.text(lost, "line")) not taken here, but in the log file\n"
-        guard Files.writeIfReady(standardError, Array(note.utf8)) else { return lost += 1 }
-        lost = 0
+  /// - Parameter rest: the log file, where everything is; "": there is none yet.
+  private func tell(_ line: [UInt8], rest: String) {
+    error.withLock { error in
+      guard hasRoom(&error, for: line.count, rest) else { return }
+      if error.lost > 0 {
+        let note =
+          "lima-netd: \(Plural.text(error.lost, "line")) not taken here, but in the log file\n"
+        guard Files.writeIfReady(standardError, Array(note.utf8)) else { return error.lost += 1 }
+        error.lost = 0
       }
-      if !Files.writeIfReady(standardError, line) { lost += 1 }
+      if !Files.writeIfReady(standardError, line) { error.lost += 1 }
     }
+  }
+
+  private func hasRoom(_ error: inout StandardError, for count: Int, _ rest: String) -> Bool {
+    guard let room = error.room, !rest.isEmpty else { return true }
+    error.room = max(0, room - count)
+    guard room < count else { return true }
+    if !error.isFull {
+      error.isFull = true
+      error.room = 0
+      let note =
+        "lima-netd: this file is as long as it may be; from here on all is in \(rest) alone\n"
+      _ = Files.writeIfReady(standardError, Array(note.utf8))
+    }
+    return false
   }
 
   /// Puts the file aside as PATH.1, in place of the one before.

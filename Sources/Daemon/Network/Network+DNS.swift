@@ -122,7 +122,7 @@ extension Network {
     _ which: DNSCacheSelection, answer: @escaping (Result<[DNSCacheReport], ErrorReport>) -> Void
   ) {
     guard let link = core.running else { return answer(.success([])) }
-    listDNSCache(which, link, after: [], answer: answer)
+    listDNSCache(which, link, after: [], answer: held(answer))
   }
 
   /// As many as the cache has entries, from a process that may be anybody's.

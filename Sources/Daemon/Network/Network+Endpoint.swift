@@ -108,7 +108,9 @@ extension Network {
         .failure(
           .internalError("proxy already running for \(request.protocol) on \(request.local)")))
     }
-    forwards.add(forward) { [weak self] result in
+    var temporary = forward
+    temporary.temporary = true
+    forwards.add(temporary) { [weak self] result in
       switch result {
       case .success(let open):
         self?.exposed.note(open, asked: forward, by: request)

@@ -32,6 +32,10 @@ extension Network: ForwardSurroundings {
 
   var isIsolated: Bool { active?.plugin.plugin.isolated ?? false }
 
+  func keep(_ forward: Forward) { context.keptForwards.add(forward, to: name) }
+
+  func forget(_ forward: Forward) { context.keptForwards.remove(forward, from: name) }
+
   /// Whether its guest is there follows from the leases.
   func forwardsChanged() { leases.watchIfIdle() }
 }

@@ -87,7 +87,12 @@ package enum GuestDetails {
       let port = ports[report.id]
       let told = report.mac.map { [$0.lowercased()] } ?? []
       let seen = (behind[report.id] ?? []).map { $0.lowercased() }
-      let macs = told + seen.filter { !told.contains($0) }
+      var macs = told + seen.filter { !told.contains($0) }
+      if macs.isEmpty {
+        // Nothing was seen of it lately, or the network has no switch: it has asked for an address.
+        let leased = leases.filter { $0.name == report.name && !$0.isAbsent }
+        macs = Set(leased.compactMap { $0.mac?.lowercased() }).sorted()
+      }
       let own = leases.filter { lease in
         lease.state != "declined"
           && (lease.mac.map { macs.contains($0.lowercased()) } ?? (lease.name == report.name))

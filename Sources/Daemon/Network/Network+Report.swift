@@ -88,6 +88,18 @@ extension Network {
     }
   }
 
+  /// The network does not end for want of guests before it has answered; its grace period begins anew then.
+  func held<Value>(_ answer: @escaping (Value) -> Void) -> (Value) -> Void {
+    demand.questions += 1
+    considerStopping()
+    return { [weak self] value in
+      answer(value)
+      guard let self else { return }
+      demand.questions -= 1
+      considerStopping()
+    }
+  }
+
   /// Asks the network's DNS plugin; starts the network if need be.
   func ask(_ question: DNSLookup, answer: @escaping (Result<DNSLookupReport, ErrorReport>) -> Void)
   {
@@ -95,6 +107,7 @@ extension Network {
     do throws(ErrorReport) { spec = try question.spec() } catch {
       return answer(.failure(error))
     }
+    let answer = held(answer)
     whenRunning { [weak self] result in
       switch result {
       case .failure(let error): answer(.failure(error))

@@ -19,10 +19,12 @@ final class Network {
     var isPinned = false
     /// Instances that are up and want it to run.
     var holders: Set<String> = []
+    /// Questions to its DNS, and requests of the like, that are under way.
+    var questions = 0
     /// No longer served: it stops and never starts again.
     var isRetired = false
 
-    var isHeld: Bool { isPinned || !holders.isEmpty }
+    var isHeld: Bool { isPinned || !holders.isEmpty || questions > 0 }
   }
 
   struct Timers {
@@ -73,6 +75,7 @@ final class Network {
     uplink.network = self
     forwards.network = self
     leases.network = self
+    forwards.restore(context.keptForwards.forwards(of: configuration.name))
     names.setConfigured(configuration.hosts)
     listeners.follow(configuration)
   }

@@ -20,6 +20,7 @@ struct NetworkContext {
   let uplinks: UplinkMakers
   let peers: PeerMap
   let limaBridges: LimaBridges
+  let keptForwards: KeptForwards
 }
 
 /// Numbers of guests, unique within the daemon, and how many it has.

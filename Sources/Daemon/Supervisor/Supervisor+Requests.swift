@@ -104,7 +104,9 @@ extension Supervisor {
   func addForward(
     _ name: String, _ forward: Forward, _ answer: @escaping (Result<Forward, ErrorReport>) -> Void
   ) {
-    onNetwork(name, answer) { $0.forwards.add(forward, answer: answer) }
+    onNetwork(name, answer) {
+      $0.forwards.add(forward, keeps: forward.temporary != true, answer: answer)
+    }
   }
 
   func removeForward(

@@ -69,7 +69,8 @@ package final class Supervisor {
           home: options.home.path),
         vmnet: Self.vmnet(loop, options.home, log), newID: { [guestIDs] in guestIDs.next() },
         command: options.installation.executable, homeWords: options.homeWords),
-      peers: PeerMap(), limaBridges: LimaBridges())
+      peers: PeerMap(), limaBridges: LimaBridges(),
+      keptForwards: KeptForwards(path: options.home.forwardsFile) { log.warning("\($0)") })
     context.peers.nodes = { [weak self] in
       let all = self.map { $0.leaving + Array($0.networks.values) } ?? []
       return Dictionary(all.map { ($0.name, $0.peerNode) }, uniquingKeysWith: { $1 })
@@ -124,6 +125,7 @@ package final class Supervisor {
         guard let self else { throw ErrorReport(.busy, "the daemon stops") }
         return try network(name)
       }
+      context.keptForwards.load()
       configuration.take(first)
       instances.restore()
     } catch {
@@ -180,6 +182,7 @@ package final class Supervisor {
       networks.removeValue(forKey: name)
       remove(network)
     }
+    var added: Set<String> = []
     for wanted in new.networks {
       if let network = networks[wanted.name] {
         network.configure(wanted, configFile: new.file)
@@ -188,8 +191,10 @@ package final class Supervisor {
         let network = Network(wanted, configFile: new.file, context: context)
         networks[wanted.name] = network
         network.open()
+        added.insert(wanted.name)
       }
     }
+    instances.networksCame(added)
   }
 
   private func remove(_ network: Network) {

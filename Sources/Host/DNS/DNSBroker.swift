@@ -193,6 +193,9 @@ package final class DNSBroker {
       return served(answer.encoded(for: query, age: age))
     }
     switch names.find(question) {
+    case .answer(.serverFailure, _):
+      counters.owned &+= 1
+      return served(query.failure(.aliases))
     case .answer(let code, let owned):
       counters.owned &+= 1
       // Those to ANY, and of class ANY, have both families.
@@ -200,7 +203,7 @@ package final class DNSBroker {
       return served(
         query.answer(
           code, records: records, authority: names.authority(question, code, records),
-          authoritative: code != .serverFailure))
+          authoritative: true))
     case .foreign:
       if let answer = special(question, query) { return served(answer) }
       return ask(

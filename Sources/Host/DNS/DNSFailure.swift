@@ -15,6 +15,8 @@ enum DNSFailure {
   case plugin
   /// The answer's code needs EDNS, which the client does not have.
   case unspeakable
+  /// The network's own aliases lead in a circle, or on and on.
+  case aliases
 
   var reason: DNSExtendedError? {
     switch self {
@@ -26,6 +28,8 @@ enum DNSFailure {
     case .noPlugin: DNSExtendedError(DNSExtendedError.notReady, "no DNS plugin answers here")
     case .plugin: DNSExtendedError(DNSExtendedError.other, "the DNS plugin failed")
     case .unspeakable: nil
+    case .aliases:
+      DNSExtendedError(DNSExtendedError.other, "aliases of this network lead in a circle")
     }
   }
 }

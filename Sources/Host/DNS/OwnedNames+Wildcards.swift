@@ -15,17 +15,18 @@ extension OwnedNames {
       if place.isRoot { return nil }
       place = place.parent
     }
+    if let zone = apex(of: name), zone.wire.count > place.wire.count { return nil }
     // A name in between that is there has no wildcard, also where it only has names below it
-    // (RFC 4592 2.2.2), and also if it is the wildcard itself (2.2.1: ghost.*.example).
+    // (RFC 4592 2.2.2), and also if it is the wildcard itself (2.2.1: ghost.*.example). What is below it and not
+    // there does not exist (3.3.1): all of it is the wildcard's owner's, and nobody else is asked.
     let deepest = max(
       index.hostDepths.deepest, index.recordDepths.deepest, index.aboveDepths.deepest,
       published.depths.deepest, index.wildcardDepths.deepest + 1)
     var between = name.parent.suffix(deepest)
     while between.wire.count > place.wire.count {
-      if exists(between) { return nil }
+      if exists(between) { return isAbove(name) ? .addresses([]) : .missing }
       between = between.parent
     }
-    if let zone = apex(of: name), zone.wire.count > place.wire.count { return nil }
     // Itself is there, without data: nothing stands in for it, and nobody else is asked.
     if isAbove(name) { return .addresses([]) }
     return index.wildcards[place].flatMap { sets[$0.newest]?.wildcards[place] }

@@ -33,9 +33,9 @@ package struct Heartbeat {
 
   // MARK: Turns
 
-  @inline(__always) func waits(turn: UInt64) { store(HeartbeatLayout.beat, turn << 1 | 2) }
+  @inline(__always) func waits(turn: UInt64) { store(HeartbeatLayout.beat, (turn &+ 1) << 1) }
 
-  @inline(__always) func works(turn: UInt64) { store(HeartbeatLayout.beat, turn << 1 | 3) }
+  @inline(__always) func works(turn: UInt64) { store(HeartbeatLayout.beat, (turn &+ 1) << 1 | 1) }
 
   func countRequest() {
     store(

@@ -12,8 +12,8 @@ struct ForwardCommand: ParsableCommand {
     commandName: "forward",
     abstract: "Make a guest's ports reachable from the host.",
     discussion: """
-      A forward listens on the host and leads to an address inside the network. It lasts until it is removed or the \
-      daemon ends. It is open while it leads somewhere; waiting, with the reason, while its network is stopped, its guest \
+      A forward listens on the host and leads to an address inside the network. It lasts until it is removed; one of \
+      --temporary ends with the daemon. It is open while it leads somewhere; waiting, with the reason, while its network is stopped, its guest \
       is away or its port is taken, and opens by itself; failed where somebody has to change what the reason says.
 
         lima-netd forward add default tcp 127.0.0.1:8080 192.168.5.15:80
@@ -91,8 +91,9 @@ struct ForwardList: ParsableCommand {
 
   private static func state(_ forward: Forward) -> String {
     let state = ForwardText.state(forward.state, forward.reason)
-    return forward.source == "gateway" && forward.state == .open
-      ? "\(state), clients as the gateway" : state
+    let gateway =
+      forward.source == "gateway" && forward.state == .open ? ", clients as the gateway" : ""
+    return state + gateway + (forward.temporary == true ? ", temporary" : "")
   }
 }
 
@@ -136,12 +137,15 @@ struct ForwardAdd: ParsableCommand {
       "Whose address the guest sees: the client's, where an answer would come back, or the gateway's. (default: the network's option forwardSource)",
       valueName: "client|gateway"))
   var source: ForwardSource?
+  @Flag(help: "Until the daemon ends. Else it is there again when the next one starts.")
+  var temporary = false
   @OptionGroup var home: HomeOptions
 
   func run() throws {
     let forward = Forward(
       protocol: self.protocol.rawValue, host: try ForwardAddress.host(host, self.protocol),
-      guest: try ForwardAddress.guest(target), guestName: guest ?? "", source: source?.rawValue)
+      guest: try ForwardAddress.guest(target), guestName: guest ?? "", source: source?.rawValue,
+      temporary: temporary ? true : nil)
     let open: Forward = try ControlClient(home).send(
       .POST, APIPath.network(network, "forwards"), body: forward)
     StandardOutput.print(Self.text(open, network))

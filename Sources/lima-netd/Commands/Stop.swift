@@ -31,8 +31,8 @@ struct Restart: ParsableCommand {
     abstract: "Start the daemon again, as after an upgrade.",
     discussion: """
       With the words that it was started with; networks.yaml is read anew. Guests that connect again come back: QEMU with \
-      reconnect=, vfkit, and those of exec, tap and attach, with the ports that these publish by -p. Forwards of \
-      instances come back, too, those of `forward add` do not.
+      reconnect=, vfkit, and those of exec, tap and attach, with the ports that these publish by -p. Forwards come \
+      back, too, but for those of `forward add --temporary` and of clients of `_ep.sock`, which are named.
 
         lima-netd restart
       """)
@@ -40,7 +40,15 @@ struct Restart: ParsableCommand {
   @OptionGroup var home: HomeOptions
 
   func run() throws {
+    let networks: [NetworkReport]? = try? ControlClient(home).get(APIPath.networks)
     let daemon = try DaemonControl(home).restart()
+    for network in networks ?? [] {
+      for forward in network.forwards where forward.temporary == true {
+        StandardError.print(
+          "Note: \(forward.protocol) \(forward.host) of \(network.name) was temporary, and is closed"
+        )
+      }
+    }
     StandardOutput.print("A new daemon serves \(daemon.home) (process \(daemon.pid))")
   }
 }

@@ -11,7 +11,7 @@ enum InstanceText {
       table.add(
         instance.name, instance.address, "127.0.0.1:\(instance.sshLocalPort)",
         instance.interfaces.map { $0.network ?? $0.qemu ?? "vzNAT" }.joined(separator: ", "),
-        forwards(instance))
+        instance.error.map { "not up: \($0)" } ?? forwards(instance))
     }
     return table.isEmpty ? "No instance is up." : table.text
   }
@@ -25,6 +25,9 @@ enum InstanceText {
   }
 
   static func details(_ instance: InstanceReport) -> String {
+    if let error = instance.error {
+      return "\(instance.name) was up, and is not: \(error)"
+    }
     var lines = [
       "\(instance.name) is up: \(instance.address.map { "its guest is \($0)" } ?? "its guest has no address yet")"
     ]

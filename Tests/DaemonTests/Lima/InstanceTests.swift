@@ -51,6 +51,15 @@ struct InstanceTests {
     #expect(report.interfaces.map(\.network) == ["user-v2"])
     #expect(report.sshLocalPort > 1024 && report.address == nil)
     #expect(report.forwards.map(\.state) == [.waiting, .waiting])
+    // `forward ls` has them, too.
+    let listed: Result<[Forward], ErrorReport> = try fixture.result {
+      fixture.supervisor.forwards("user-v2", $0)
+    }
+    #expect(
+      try listed.get().filter {
+        $0.reason == "instance vm has no address yet" && $0.state == .waiting
+      }
+      .count == 2)
     #expect(try fixture.network("user-v2").state == .running)
     #expect(
       fixture.until {
@@ -355,9 +364,65 @@ struct InstanceTests {
       let fixture = try UsernetFilesTests.fixture {
         try Fixture.write($0.home.instancesFile, text)
       }
-      #expect(fixture.supervisor.instances.reports.isEmpty)
+      #expect(fixture.supervisor.instances.reports.allSatisfy { $0.error != nil })
       #expect(fixture.log.lines.all.contains { $0.contains("brought up again") })
     }
+  }
+
+  @Test func `one whose lima.yaml is broken when the daemon starts is up once that is mended`()
+    throws
+  {
+    let fixture = try UsernetFilesTests.fixture { fixture in
+      let file = fixture.home.path + "/vm/lima.yaml"
+      try Fixture.write(file, "networks: [")
+      try Fixture.write(
+        fixture.home.instancesFile,
+        #"[{"name":"vm","file":"\#(file)","sshLocalPort":60123},{"name":"gone","file":"/nowhere/lima.yaml","sshLocalPort":60124}]"#
+      )
+    }
+    let instances = fixture.supervisor.instances
+    #expect(instances.reports.map(\.name) == ["gone", "vm"])
+    #expect(try instances.report("vm").error?.contains("lima.yaml") == true)
+    #expect(try instances.report("gone").error?.contains("No such file") == true)
+    instances.down("gone") { #expect((try? $0.get()) != nil) }
+    // It is not forgotten meanwhile.
+    let kept = try Files.read(fixture.home.instancesFile, limit: 4096)
+    #expect(String(decoding: kept, as: UTF8.self).contains("/vm/lima.yaml"))
+    try Fixture.write(fixture.home.path + "/vm/lima.yaml", Self.yaml)
+    #expect(fixture.until { (try? instances.report("vm"))?.error == nil })
+    #expect(try instances.report("vm").sshLocalPort == 60123)
+    #expect(instances.reports.map(\.name) == ["vm"])
+  }
+
+  @Test func `one whose network goes and comes has its forwards and names again`() throws {
+    let (fixture, path) = try fixture()
+    let report = try up(fixture, path).get()
+    let guest = try fixture.connect("user-v2")
+    defer { Descriptor.close(guest) }
+    try lease(fixture, report)
+    try fixture.network("user-v2").handle(.leasesChanged)
+    func forward() -> InstanceForward? {
+      (try? fixture.supervisor.instances.report("vm"))?.forwards.last
+    }
+    #expect(fixture.until { forward()?.state == .open }, "\(String(describing: forward()))")
+    // A network with another name in its place: no network of its own is left.
+    try Fixture.write(
+      fixture.home.configFile, "networks:\n  other: {mode: user-v2, gateway: 192.168.104.1}\n")
+    fixture.reload()
+    #expect(
+      fixture.until {
+        fixture.supervisor.networks["user-v2"] == nil && fixture.supervisor.leaving.isEmpty
+      })
+    #expect(forward()?.state == .waiting)
+    #expect(forward()?.reason == "there is no network user-v2 in networks.yaml")
+    Files.remove(fixture.home.configFile)
+    fixture.reload()
+    let again = try fixture.connect("user-v2")
+    defer { Descriptor.close(again) }
+    #expect(fixture.until { (try? fixture.network("user-v2"))?.state == .running })
+    try lease(fixture, report)
+    try fixture.network("user-v2").handle(.leasesChanged)
+    #expect(fixture.until { forward()?.state == .open }, "\(String(describing: forward()))")
   }
 
   @Test func `what is wrong is told`() throws {

@@ -80,10 +80,7 @@ final class Instance {
   func begin(_ answer: @escaping (Result<Void, ErrorReport>) -> Void) {
     guard let primary = network() else {
       return answer(
-        .failure(
-          ErrorReport(
-            code: HostError.Code.notFound.rawValue,
-            message: "there is no network `\(plan.interfaces[0].network ?? "")`")))
+        .failure(ErrorReport(code: HostError.Code.notFound.rawValue, message: absence)))
     }
     primary.setResolver(plan.resolver, of: key)
     let networks = [primary] + others()
@@ -110,7 +107,20 @@ final class Instance {
       LeaseObserver(
         isWaiting: { [weak self] in self.map { $0.lease == nil } ?? false },
         onLeases: { [weak self] in self?.took($0) }))
-    if lease != nil { open(on: network) }
+    if lease != nil { open(on: network) } else { announceForwards(on: network) }
+  }
+
+  /// Its forwards are listed, though nobody knows where they lead.
+  private func announceForwards(on network: Network) {
+    network.forwards.announce(
+      wanted.map { Forward(protocol: $0.protocol, host: $0.host, guest: nil) }, of: key,
+      reason: "instance \(name) has no address yet")
+  }
+
+  /// Its network is another one of the same name, to which nothing was told yet.
+  func networkCame() {
+    hasForwards = false
+    lease = nil
   }
 
   /// Forwards, names and the networks themselves are let go of. Idempotent.
@@ -121,6 +131,7 @@ final class Instance {
     let kept = next?.plan.interfaces.compactMap(\.network) ?? []
     if let network = network() {
       network.leases.follow(key, nil)
+      network.forwards.announce([], of: key, reason: "")
       if kept.first != network.name {
         network.names.set(NameSet(owner: key))
         network.setResolver(nil, of: key)
@@ -167,6 +178,7 @@ final class Instance {
   private func open(on network: Network) {
     guard let lease else { return }
     hasForwards = true
+    network.forwards.announce([], of: key, reason: "")
     var seen: Set<Forward> = []
     network.forwards.set(
       wanted.compactMap { forward(for: $0, lease, on: network) }.filter {
@@ -207,6 +219,8 @@ final class Instance {
         result.state = found.state ?? .waiting
         result.reason = found.reason
         result.error = found.error
+      } else if network == nil {
+        result.reason = absence
       } else if hasForwards {
         result.state = .failed
         result.reason = "it was removed: `lima-netd instance up` opens it again"
@@ -215,6 +229,11 @@ final class Instance {
       }
       return result
     }
+  }
+
+  /// Why it has no network; it is there again as soon as networks.yaml has it.
+  private var absence: String {
+    "there is no network \(plan.interfaces.first?.network ?? "") in networks.yaml"
   }
 
   // MARK: Report
@@ -238,7 +257,8 @@ final class Instance {
       interfaces: plan.interfaces.map { InterfaceReport($0, mode: $0.network.flatMap(mode)) },
       nameservers: plan.nameservers, forwards: forwards,
       names: network().map { names(of: $0).hosts.filter { !$0.value.isEmpty } } ?? [:],
-      warnings: plan.warnings + [network()?.resolverWarning(of: key)].compactMap { $0 }
+      warnings: plan.warnings
+        + [network() == nil ? absence : network()?.resolverWarning(of: key)].compactMap { $0 }
         + InstanceListener.conflicts(listeners, others),
       since: since)
   }

@@ -135,6 +135,11 @@ extension InstancePlan {
     resolver = ResolverWish(yaml)
     hosts = yaml.resolverHosts
     warnings = interfaces.filter { $0.attachment == .vzNAT }.map { VZNAT.note($0.name) }
+    for circle in AliasCircles(hosts.mapValues { [$0] }).all {
+      warnings.append(
+        "hostResolver.hosts: \(circle[0]) leads back to itself (\(circle.joined(separator: ", "))): "
+          + "whoever asks for it gets SERVFAIL")
+    }
     statics = []
     for (index, rule) in rules.enumerated() where rule.isStatic && !rule.ignores {
       statics += Self.statics(rule, "portForwards[\(index)]", &warnings)

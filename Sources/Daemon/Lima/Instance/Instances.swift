@@ -15,20 +15,40 @@ protocol InstanceSurroundings: AnyObject {
   /// As the configuration has them now.
   var configuredNetworks: [NetworkConfiguration] { get }
   func knownNetwork(_ name: String) -> Network?
+  /// [any thread] Has the loop call `Instances.collect`.
+  var collectInstances: @Sendable () -> Void { get }
 }
 
 final class Instances {
   private unowned let daemon: any InstanceSurroundings
   private var all: [String: Instance] = [:]
+  /// Those that were up when the daemon ended, and cannot be now: their lima.yaml has mistakes or is away.
+  private var lost: [String: Lost] = [:]
+  private var lostTimer: EventLoop.TimerID?
+  /// Of those whose networks could not start.
+  private var retries: [String: EventLoop.TimerID] = [:]
+  private lazy var reader = InstanceReader(notify: daemon.collectInstances)
 
   private static let maximum = 256
   private static let retryInterval: UInt64 = 10_000_000_000
+  /// ns between two looks whether a lima.yaml has changed.
+  private static let lookInterval: UInt64 = 2_000_000_000
 
   /// What the file has of each.
   private struct Kept: Codable {
     var name: String
     var file: String
     var sshLocalPort: Int
+
+    var request: InstanceRequest { InstanceRequest(path: file, name: name) }
+  }
+
+  private struct Lost {
+    var kept: Kept
+    var error: ErrorReport
+    /// Of its lima.yaml, when it was tried last.
+    var stamp: FileStamp
+    var since: String
   }
 
   init(_ daemon: any InstanceSurroundings) { self.daemon = daemon }
@@ -75,6 +95,11 @@ final class Instances {
   }
 
   func down(_ name: String, _ answer: (Result<Void, ErrorReport>) -> Void) {
+    if all[name] == nil, lost.removeValue(forKey: name) != nil {
+      keep()
+      daemon.log.notice("instance \(name): down, and not to be brought up again")
+      return answer(.success(()))
+    }
     guard let instance = all.removeValue(forKey: name) else {
       return answer(.failure(unknown(name)))
     }
@@ -85,12 +110,23 @@ final class Instances {
   }
 
   func report(_ name: String) throws(ErrorReport) -> InstanceReport {
+    if let lost = lost[name] { return report(lost) }
     guard let instance = all[name] else { throw unknown(name) }
     return report(instance)
   }
 
   var reports: [InstanceReport] {
-    all.values.sorted { $0.name < $1.name }.map(report)
+    (all.values.map(report) + lost.values.map(report)).sorted { $0.name < $1.name }
+  }
+
+  /// What is known without its lima.yaml.
+  private func report(_ lost: Lost) -> InstanceReport {
+    let kept = lost.kept
+    let directory = kept.file.lastIndex(of: "/").map { String(kept.file[..<$0]) } ?? ""
+    return InstanceReport(
+      name: kept.name, directory: directory, file: kept.file, vmType: "", arch: "",
+      hostname: "", sshLocalPort: kept.sshLocalPort, interfaces: [], nameservers: [],
+      forwards: [], names: [:], warnings: [], since: lost.since, error: lost.error.message)
   }
 
   private func report(_ instance: Instance) -> InstanceReport {
@@ -105,7 +141,7 @@ final class Instances {
   }
 
   private func unknown(_ name: String) -> ErrorReport {
-    let nearest = Identifier.nearest(to: name, among: all.keys.sorted())
+    let nearest = Identifier.nearest(to: name, among: (Array(all.keys) + lost.keys).sorted())
     let hint =
       nearest.map { "did you mean `\($0)`?" }
       ?? (all.isEmpty
@@ -205,6 +241,7 @@ final class Instances {
   private func announce(_ instance: Instance) {
     let (name, plan) = (instance.name, instance.plan)
     all[name] = instance
+    lost[name] = nil
     keep()
     daemon.log.notice(
       "instance \(name): up, on \(plan.interfaces.compactMap(\.network).joined(separator: ", "))")
@@ -249,9 +286,10 @@ final class Instances {
   // MARK: Keeping
 
   private func keep() {
-    let kept = all.values.sorted { $0.name < $1.name }.map {
+    let up = all.values.map {
       Kept(name: $0.name, file: $0.file, sshLocalPort: $0.sshLocalPort)
     }
+    let kept = (up + lost.values.map(\.kept)).sorted { $0.name < $1.name }
     let path = daemon.home.instancesFile
     guard !kept.isEmpty else { return Files.remove(path) }
     do {
@@ -271,28 +309,88 @@ final class Instances {
       return daemon.log.warning("\(path) makes no sense: no instance is brought up again")
     }
     for entry in kept.prefix(Self.maximum) {
-      do throws(ErrorReport) {
-        guard (1...65535).contains(entry.sshLocalPort) else {
-          throw Self.invalid("\(entry.sshLocalPort) is no port")
-        }
-        let request = InstanceRequest(path: entry.file, name: entry.name)
-        let (file, plan) = try plan(
-          Self.read(request, home: daemon.home).get())
-        let port = plan.sshLocalPort == 0 ? entry.sshLocalPort : plan.sshLocalPort
-        retry(add(plan, file: file, sshLocalPort: port))
-      } catch {
-        daemon.log.error("instance \(entry.name) is not brought up again: \(error.message)")
+      guard (1...65535).contains(entry.sshLocalPort), Identifier.isValid(entry.name) else {
+        daemon.log.warning("\(path): an instance of it makes no sense, and is left out")
+        continue
       }
+      let stamp = FileStamp(of: entry.file)
+      restore(entry, stamp, Self.read(entry.request, home: daemon.home))
+    }
+    watchLost()
+  }
+
+  private func restore(
+    _ entry: Kept, _ stamp: FileStamp, _ read: Result<LimaYAMLFile, ErrorReport>
+  ) {
+    do throws(ErrorReport) {
+      let (file, plan) = try plan(read.get())
+      let port = plan.sshLocalPort == 0 ? entry.sshLocalPort : plan.sshLocalPort
+      lost[entry.name] = nil
+      retry(add(plan, file: file, sshLocalPort: port))
+    } catch {
+      if lost[entry.name]?.error.message != error.message {
+        daemon.log.error(
+          "instance \(entry.name) is not brought up again, until that is mended: \(error.message)")
+      }
+      lost[entry.name] = Lost(
+        kept: entry, error: error, stamp: stamp,
+        since: lost[entry.name]?.since ?? WallClock.timestamp())
+    }
+  }
+
+  // MARK: Those that cannot be up
+
+  /// Looks again and again whether their files have changed.
+  private func watchLost() {
+    guard lostTimer == nil, !lost.isEmpty else { return }
+    lostTimer = daemon.loop.schedule(after: Self.lookInterval) { [weak self] in
+      guard let self else { return }
+      lostTimer = nil
+      tryLost { FileStamp(of: $0.kept.file) != $0.stamp }
+      watchLost()
+    }
+  }
+
+  private func tryLost(where isDue: (Lost) -> Bool) {
+    for (name, entry) in lost where isDue(entry) {
+      let stamp = FileStamp(of: entry.kept.file)
+      lost[name]?.stamp = stamp
+      reader.read(entry.kept.request, home: daemon.home) { [weak self] result in
+        // It may have been brought up or down meanwhile.
+        guard let self, let entry = lost[name] else { return }
+        restore(entry.kept, stamp, result)
+        watchLost()
+      }
+    }
+  }
+
+  /// What the reader's thread has read.
+  func collect() { reader.collect() }
+
+  /// These networks are in the configuration from now on: whoever is on one of them is told to it anew.
+  func networksCame(_ names: Set<String>) {
+    guard !names.isEmpty else { return }
+    tryLost { _ in true }
+    for instance in all.values.sorted(by: { $0.name < $1.name }) {
+      let own = instance.plan.interfaces.compactMap(\.network)
+      guard own.contains(where: names.contains) else { continue }
+      if let first = own.first, names.contains(first) { instance.networkCame() }
+      retry(instance)
     }
   }
 
   /// One that was up is not given up for a network that cannot start just now: a `limactl usernet` may hold it.
   private func retry(_ instance: Instance) {
+    if let timer = retries.removeValue(forKey: instance.name) { daemon.loop.cancel(timer) }
     instance.begin { [weak self, weak instance] result in
-      guard let self, let instance, case .failure(let error) = result else { return }
+      guard let self, let instance, all[instance.name] === instance,
+        case .failure(let error) = result
+      else { return }
       daemon.log.error("instance \(instance.name): \(error.message)")
-      daemon.loop.schedule(after: Self.retryInterval) { [weak self, weak instance] in
+      retries[instance.name] = daemon.loop.schedule(after: Self.retryInterval) {
+        [weak self, weak instance] in
         guard let self, let instance, all[instance.name] === instance else { return }
+        retries[instance.name] = nil
         retry(instance)
       }
     }

@@ -23,6 +23,11 @@ extension Forward {
     return result
   }
 
+  /// Without what only answers have.
+  var asKept: Forward {
+    Forward(protocol: self.protocol, host: host, guest: guest, guestName: guestName, source: source)
+  }
+
   /// The same listening address.
   func isSame(as other: Forward) -> Bool {
     self.protocol == other.protocol && host == other.host

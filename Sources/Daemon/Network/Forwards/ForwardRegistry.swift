@@ -18,6 +18,10 @@ protocol ForwardSurroundings: AnyObject {
   func whyAway(_ forward: Forward) -> String?
   /// There is one more.
   func forwardsChanged()
+  /// It outlives the daemon.
+  func keep(_ forward: Forward)
+  /// It does no longer. Idempotent.
+  func forget(_ forward: Forward)
 }
 
 final class ForwardRegistry {
@@ -29,6 +33,8 @@ final class ForwardRegistry {
   private var table = ForwardTable()
   /// Those that the process is asked for again just now.
   private var tried: Set<ForwardKey> = []
+  /// Of owners that do not know yet where to.
+  private var awaited: [String: [Forward]] = [:]
   private let sockets = UnixListeners()
   private lazy var retry = ForwardRetry(loop: core.loop) { [weak self] in self?.tryAgain() }
 
@@ -48,7 +54,28 @@ final class ForwardRegistry {
   func contains(_ forward: Forward) -> Bool { table[ForwardKey(forward)] != nil }
 
   /// All of them, those that wait included, each with its state and the reason.
-  var listed: [Forward] { (table.open + table.waiting.map(\.forward)).map(shown) }
+  var listed: [Forward] {
+    (table.open + table.waiting.map(\.forward)).map(shown)
+      + awaited.sorted { $0.key < $1.key }.flatMap(\.value)
+  }
+
+  /// Has `owner` be listed with forwards that lead to nobody yet: it does not know its guest's address.
+  func announce(_ forwards: [Forward], of owner: String, reason: String) {
+    awaited[owner] =
+      forwards.isEmpty
+      ? nil
+      : forwards.map { forward in
+        var shown = forward
+        shown.state = .waiting
+        shown.reason = reason
+        return shown
+      }
+  }
+
+  /// Those that were kept when the daemon ended. They are tried when the network starts.
+  func restore(_ forwards: [Forward]) {
+    for forward in forwards.prefix(ForwardTable.maximum) { table.insert(forward) }
+  }
 
   /// Those that `owner` wants.
   func listed(of owner: String) -> [Forward] {
@@ -110,7 +137,20 @@ final class ForwardRegistry {
 
   /// Starts the network if need be, so that an address that is taken is an answer and not a surprise later. The answer
   /// has the port that was chosen where port 0 was asked for.
-  func add(_ asked: Forward, answer: @escaping (Result<Forward, ErrorReport>) -> Void) {
+  /// - Parameter keeps: it outlives the daemon.
+  func add(
+    _ asked: Forward, keeps: Bool = false,
+    answer: @escaping (Result<Forward, ErrorReport>) -> Void
+  ) {
+    listen(asked) { [weak self] result in
+      if keeps, case .success(let forward) = result { self?.network?.keep(forward.asKept) }
+      answer(result)
+    }
+  }
+
+  private func listen(
+    _ asked: Forward, answer: @escaping (Result<Forward, ErrorReport>) -> Void
+  ) {
     let forward = asked.canonical
     let spec: ForwardSpec
     do throws(ErrorReport) { spec = try forward.spec(needsGuest: true) } catch {
@@ -212,6 +252,7 @@ final class ForwardRegistry {
             .notFound,
             "network \(core.name) has no forward \(forward.protocol) \(forward.host)")))
     }
+    network?.forget(forward)
     core.log(.info, "no longer forwards \(forward.protocol) \(forward.host)")
     if spec.protocol == .unix { sockets.close(spec.host) }
     guard let link = core.running else { return answer(.success(())) }
@@ -256,6 +297,7 @@ final class ForwardRegistry {
   /// Nothing is wanted any more of those that wait.
   func retire() {
     table.removeAllWaiting()
+    awaited = [:]
     retry.rest()
   }
 
