@@ -74,6 +74,10 @@ extension ConfigProblem {
       return "`\(text)` is no address: of several, each has to be one; an alias stands alone"
     case .option(let text, let plugin):
       return "\(text) (plugin \(plugin))"
+    case .besidePlugins(let key):
+      return
+        "cannot stand beside `plugins`: write it in the list, as {plugin: NAME, options: {...}}"
+        + (key == "plugin" ? "" : ", since \(key) are of one plugin")
     case .besideSocket:
       return
         "has no effect beside `socket`: addresses, names and router are those of the daemon behind it"

@@ -33,6 +33,8 @@ package struct ConfigProblem: Error, Sendable, Hashable {
     case option(String, plugin: String)
     /// A network with another daemon's socket has no use for this key. Not an error.
     case besideSocket
+    /// A key of one DNS plugin beside a list of them.
+    case besidePlugins(String)
     /// Lima itself no longer reads this key. Not an error.
     case obsoleteKey
   }
