@@ -41,9 +41,10 @@ final class MicroHost {
         return count
       },
       now: { MicroHost.of($0).now },
-      addFD: { context, _, _, user in
+      addFD: { context, _, _, user, watch in
         MicroHost.of(context).lastToken = user
-        return MicroHost.of(context).number()
+        watch?.pointee = MicroHost.of(context).number()
+        return 0
       },
       modifyFD: { _, _, _ in 0 },
       removeFD: { _, _ in },

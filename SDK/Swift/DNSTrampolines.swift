@@ -14,19 +14,33 @@ extension DNSPlugin {
     return Unmanaged<DNSPlugin>.fromOpaque(instance)._withUnsafeGuaranteedRef(body)
   }
 
-  static func config(_ raw: UnsafePointer<lnd_dns_config>?) throws(PluginFailure) -> DNSConfig {
-    guard let raw, let config = Tables.read(raw, as: lnd_dns_config.self) else {
-      throw PluginFailure(LND_ERR_INTERNAL, "the host gave no configuration")
-    }
+  static func config(_ raw: UnsafePointer<lnd_instance_config>?) throws(PluginFailure) -> DNSConfig
+  {
+    let config = try Tables.config(raw)
     return DNSConfig(
-      network: text(config.network),
-      options: try Options(parsing: config.options, length: config.options_length))
+      network: config.network, options: config.options, instance: config.instance,
+      stateDirectory: config.stateDirectory)
   }
 
   /// The one table of all DNS plugins of this image.
   static func makeOps() -> lnd_dns_ops {
     var ops = lnd_dns_ops()
-    ops.size = UInt32(MemoryLayout<lnd_dns_ops>.size)
+    ops.instance = makeInstanceOps()
+    ops.instance.size = UInt32(MemoryLayout<lnd_dns_ops>.size)
+    ops.resolve = { instance, op, query in
+      DNSPlugin.with(instance) { plugin in
+        guard let raw = query.flatMap({ Tables.read($0, as: lnd_dns_query.self) }),
+          let query = DNSQuery(raw)
+        else { return plugin.host.complete(op, LND_ERR_INTERNAL) }
+        plugin.resolve(op, query)
+      }
+    }
+    ops.cancel = { instance, op in DNSPlugin.with(instance) { $0.cancel(op) } }
+    return ops
+  }
+
+  private static func makeInstanceOps() -> lnd_instance_ops {
+    var ops = lnd_instance_ops()
     ops.create = { plugin, host, config in
       guard let plugin, let type = Registration.of(plugin).dns, let table = Tables.copyHost(host)
       else { return nil }
@@ -40,8 +54,10 @@ extension DNSPlugin {
         return nil
       }
     }
-    ops.start = {
-      DNSPlugin.with($0) { p in NetworkPlugin.status(p.host, p.start) } ?? LND_ERR_INTERNAL
+    ops.start = { instance, op in
+      DNSPlugin.with(instance) { plugin in
+        plugin.host.starting(op) { (op) throws(PluginFailure) in try plugin.start(op) }
+      } ?? LND_ERR_INTERNAL
     }
     ops.stop = { instance, op in DNSPlugin.with(instance) { $0.stop(op) } }
     ops.destroy = { instance in
@@ -51,20 +67,6 @@ extension DNSPlugin {
       reference.release()
       table.deallocate()
     }
-    ops.resolve = { instance, op, query in
-      DNSPlugin.with(instance) { plugin in
-        guard let query, let query = Tables.read(query, as: lnd_dns_query.self),
-          let message = query.message
-        else { return plugin.host.complete(op, LND_ERR_INTERNAL) }
-        plugin.resolve(
-          op,
-          DNSQuery(
-            transport: query.transport,
-            message: UnsafeRawBufferPointer(start: message, count: Int(query.length)),
-            deadline: query.deadline_ns))
-      }
-    }
-    ops.cancel = { instance, op in DNSPlugin.with(instance) { $0.cancel(op) } }
     ops.on_fds = { instance, events, count in
       guard let events else { return }
       DNSPlugin.with(instance) { $0.onFDs(events, Int(count)) }
@@ -73,6 +75,18 @@ extension DNSPlugin {
       DNSPlugin.with(instance) { $0.onTimer(timer, user: user) }
     }
     ops.on_wake = { DNSPlugin.with($0) { $0.onWake() } }
+    ops.on_op_done = { instance, op, status, bytes, length in
+      DNSPlugin.with(instance) {
+        $0.onOpDone(op, status, UnsafeRawBufferPointer(start: bytes, count: Int(length)))
+      }
+    }
+    ops.reconfigure = { instance, config in
+      DNSPlugin.with(instance) { plugin in
+        NetworkPlugin.status(plugin.host) { () throws(PluginFailure) in
+          try plugin.reconfigure(try DNSPlugin.config(config))
+        }
+      } ?? LND_ERR_INTERNAL
+    }
     ops.on_event = { instance, event in DNSPlugin.with(instance) { $0.onEvent(event) } }
     ops.validate = { plugin, host, config in
       guard let plugin, let type = Registration.of(plugin).dns, let table = Tables.copyHost(host)

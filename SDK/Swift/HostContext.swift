@@ -53,7 +53,9 @@ public struct HostContext {
   /// Watches `fd` for `events` (`LND_FD_READ`, `LND_FD_WRITE`); 0 when the
   /// kernel refuses. The fd stays the caller's: remove the watch, then close.
   @inlinable public func watch(_ fd: Int32, _ events: UInt32, user: UInt64) -> lnd_handle {
-    table.pointee.fd_add(context, fd, events, user)
+    var watch: lnd_handle = 0
+    _ = table.pointee.fd_add(context, fd, events, user, &watch)
+    return watch
   }
 
   /// Changes what is watched; `LND_ERR_NOT_FOUND` for a stale handle.
@@ -112,7 +114,7 @@ public struct HostContext {
   @inlinable public func complete(
     _ op: lnd_op, _ status: lnd_status = LND_OK, _ bytes: UnsafeRawBufferPointer? = nil
   ) {
-    table.pointee.op_done(
+    _ = table.pointee.op_done(
       context, op, status, bytes?.baseAddress?.assumingMemoryBound(to: UInt8.self),
       UInt64(bytes?.count ?? 0))
   }
@@ -126,7 +128,28 @@ public struct HostContext {
   /// Appends to the sink of the current call.
   public func write(_ sink: lnd_sink, _ text: String) {
     var text = text
-    text.withUTF8 { table.pointee.write(context, sink, $0.baseAddress, UInt64($0.count)) }
+    text.withUTF8 { _ = table.pointee.write(context, sink, $0.baseAddress, UInt64($0.count)) }
+  }
+
+  /// How a plugin says that it does.
+  public enum State: UInt32, Sendable {
+    case ok = 1
+    /// Something it needs is not there yet.
+    case connecting
+    /// It works, but not in full.
+    case degraded
+    /// It cannot do its work until somebody helps.
+    case failed
+  }
+
+  /// Tells users how it goes: `network ls` shows state and text, one line, until the next report.
+  public func report(_ state: State, _ text: String = "") {
+    var text = text
+    text.withUTF8 { bytes in
+      bytes.withMemoryRebound(to: CChar.self) {
+        table.pointee.report(context, state.rawValue, $0.baseAddress, UInt64($0.count))
+      }
+    }
   }
 
   // MARK: extensions

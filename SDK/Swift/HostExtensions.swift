@@ -25,14 +25,11 @@ public struct HostDNS {
   public func query(
     _ message: UnsafeRawBufferPointer, transport: UInt32, deadline: UInt64 = 0
   ) -> lnd_op {
-    var query = lnd_dns_query()
-    query.size = UInt32(MemoryLayout<lnd_dns_query>.size)
-    query.transport = transport
-    query.message = message.baseAddress?.assumingMemoryBound(to: UInt8.self)
-    query.length = UInt32(clamping: message.count)
-    query.deadline_ns = deadline
-    return table.query(context, &query)
+    query(DNSQuery(transport: transport, message: message, deadline: deadline))
   }
+
+  /// The same, with who asks. Of a switched network `port` may be left 0 with `mac` given; `name` is the host's to know.
+  public func query(_ query: DNSQuery) -> lnd_op { query.withRaw { table.query(context, $0) } }
 
   /// Forgets the question; no `onOpDone` follows.
   public func cancel(_ op: lnd_op) { table.cancel(context, op) }
@@ -54,6 +51,34 @@ public struct HostDNSCache {
 
   /// Has all answers forgotten, those under way included.
   public func flush() { table.flush(context) }
+
+  /// Before `complete` of a question: its answer is for nobody but who asked.
+  public func keepPrivate(_ op: lnd_op) { _ = table.keep_private?(context, op) }
+}
+
+/// limanetd.dns-next/1: the DNS plugin behind this one.
+public struct HostDNSNext {
+  private let table: lnd_host_dns_next
+  private let context: UnsafeMutableRawPointer?
+
+  /// nil when this one is the last.
+  public init?(_ host: HostContext) {
+    guard let table = host.extension(LND_EXT_DNS_NEXT, as: lnd_host_dns_next.self),
+      table.query != nil, table.cancel != nil
+    else { return nil }
+    self.table = table
+    context = host.context
+  }
+
+  /// Asks it; the answer comes as `onOpDone(op, LND_OK, message)`. 0 when too many questions are under way.
+  ///
+  /// - Parameter op: of the question that it is asked for, or 0.
+  public func query(for op: lnd_op, _ query: DNSQuery) -> lnd_op {
+    query.withRaw { table.query(context, op, $0) }
+  }
+
+  /// Forgets the question; no `onOpDone` follows.
+  public func cancel(_ op: lnd_op) { table.cancel(context, op) }
 }
 
 /// limanetd.names/1: names the network's DNS answers by itself.
@@ -72,7 +97,10 @@ public struct HostNames {
 
   /// Adds an address ("192.168.5.2", "fd00::2") to a name.
   public func publish(_ name: String, _ address: String) throws(PluginFailure) {
-    let status = table.publish(context, name, address)
+    guard var endpoint = Endpoint(address: address)?.raw else {
+      throw PluginFailure(LND_ERR_INVALID_CONFIG, "\(address) is no address")
+    }
+    let status = table.publish(context, name, &endpoint)
     guard status == LND_OK else {
       throw PluginFailure(status, "cannot publish \(name) as \(address)")
     }
@@ -80,7 +108,12 @@ public struct HostNames {
 
   /// Takes an address off a name, or all of them.
   public func withdraw(_ name: String, _ address: String? = nil) {
-    _ = table.withdraw(context, name, address)
+    guard let address else {
+      _ = table.withdraw(context, name, nil)
+      return
+    }
+    guard var endpoint = Endpoint(address: address)?.raw else { return }
+    _ = table.withdraw(context, name, &endpoint)
   }
 }
 
@@ -92,7 +125,7 @@ public struct HostGuard {
   /// nil when the host does not offer it.
   public init?(_ host: HostContext) {
     guard let table = host.extension(LND_EXT_GUARD, as: lnd_host_guard.self), table.bind != nil,
-      table.unbind != nil, table.serve_dhcp != nil
+      table.unbind != nil, table.serve != nil
     else { return nil }
     self.table = table
     context = host.context
@@ -104,22 +137,29 @@ public struct HostGuard {
   public func bind(
     _ address: String, to mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8), own: Bool = false
   ) throws(PluginFailure) {
-    let status = address.withCString { text in
-      var binding = lnd_guard_binding()
-      binding.size = UInt32(MemoryLayout<lnd_guard_binding>.size)
-      binding.flags = own ? LND_GUARD_OWN : 0
-      binding.address = text
-      binding.mac = mac
-      return table.bind(context, &binding)
+    guard let endpoint = Endpoint(address: address) else {
+      throw PluginFailure(LND_ERR_INVALID_CONFIG, "\(address) is no address")
     }
+    var binding = lnd_guard_binding()
+    binding.size = UInt32(MemoryLayout<lnd_guard_binding>.size)
+    binding.flags = own ? LND_GUARD_OWN : 0
+    binding.address = endpoint.raw
+    binding.mac = mac
+    let status = table.bind(context, &binding)
     guard status == LND_OK else {
       throw PluginFailure(status, "the switch cannot guard \(address)")
     }
   }
 
   /// The address is free again.
-  public func unbind(_ address: String) { table.unbind(context, address) }
+  public func unbind(_ address: String) {
+    guard var endpoint = Endpoint(address: address)?.raw else { return }
+    table.unbind(context, &endpoint)
+  }
+
+  /// What the plugin is for the network (`LND_GUARD_DHCP`, ...), and guests are not.
+  public func serve(_ services: UInt32) { table.serve(context, services) }
 
   /// Whether guests are kept from being DHCP servers.
-  public func serveDHCP(_ on: Bool) { table.serve_dhcp(context, on ? 1 : 0) }
+  public func serveDHCP(_ on: Bool) { serve(on ? LND_GUARD_DHCP : 0) }
 }

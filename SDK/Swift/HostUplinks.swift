@@ -22,11 +22,13 @@ public struct HostUplinks {
   /// Adds a port; the host takes `fd` over, whatever comes of it.
   ///
   /// - Parameters:
-  ///   - transport: `LND_UPLINK_TAP`, `LND_UPLINK_STREAM`, `LND_UPLINK_DGRAM`.
+  ///   - transport: `LND_UPLINK_TAP`, `LND_UPLINK_STREAM`, `LND_UPLINK_DGRAM`; `LND_UPLINK_PLUGIN` with the fd -1.
   ///   - flags: `LND_UPLINK_VNET_HDR`, `LND_UPLINK_DIRECT`.
   ///   - mtu: bytes of IP packet; 0 when not known.
+  ///   - offloads: of `LND_UPLINK_PLUGIN`: what `rx` of the port may bring (`LND_OFFLOAD_*`).
   public func add(
-    transport: UInt32, fd: Int32, flags: UInt32 = 0, mtu: UInt32 = 0, name: String
+    transport: UInt32, fd: Int32, flags: UInt32 = 0, mtu: UInt32 = 0, offloads: UInt32 = 0,
+    name: String
   ) -> lnd_port? {
     name.withCString { name in
       var uplink = lnd_uplink()
@@ -36,16 +38,14 @@ public struct HostUplinks {
       uplink.flags = flags
       uplink.mtu = mtu
       uplink.name = name
-      let port = table.add(context, &uplink)
-      return port == 0 ? nil : port
+      uplink.offloads = offloads
+      var port: lnd_port = 0
+      return table.add(context, &uplink, &port) == LND_OK ? port : nil
     }
   }
 
   /// Removes it and closes its descriptor. Idempotent.
   public func remove(_ port: lnd_port) { table.remove(context, port) }
-
-  /// Whether `relay` may be called: since ABI 1.1.
-  public var canRelay: Bool { table.relay != nil }
 
   /// Hands on to the guests what came from a direct uplink; what finds no room is dropped.
   @inline(__always)
@@ -84,8 +84,9 @@ public struct HostTap {
   ///
   /// - Parameter flags: `LND_UPLINK_DIRECT`, or 0 for a port of the switch.
   public func add(flags: UInt32) throws(PluginFailure) -> lnd_port {
-    let port = table.add(context, flags)
-    guard port != 0 else { throw PluginFailure(LND_ERR_SYSTEM, "the TAP \(name) is no uplink") }
+    var port: lnd_port = 0
+    let status = table.add(context, flags, &port)
+    guard status == LND_OK else { throw PluginFailure(status, "the TAP \(name) is no uplink") }
     return port
   }
 }

@@ -23,7 +23,7 @@ public struct Module: Sendable {
 
   public init(
     id: String, version: String, license: String, url: String? = nil,
-    plugins: [PluginDescriptor]
+    requiresHost: String? = nil, plugins: [PluginDescriptor]
   ) {
     var module = lnd_module()
     module.size = UInt32(MemoryLayout<lnd_module>.size)
@@ -32,6 +32,7 @@ public struct Module: Sendable {
     module.version = Tables.immortal(text: version)
     module.license = Tables.immortal(text: license)
     module.url = url.map(Tables.immortal(text:))
+    module.requires_host = requiresHost.map(Tables.immortal(text:))
     module.plugin_count = UInt32(plugins.count)
     module.plugins = Tables.immortal(array: plugins.map { $0.makeTable() })
     pointer = Tables.immortal(module)
@@ -46,6 +47,7 @@ public struct PluginDescriptor {
   var modes: [String]
   var isolated: Bool
   var needsTap = false
+  var plainFrames = false
   var schema: String?
 
   /// A network plugin. The extensions it offers are the protocols its class
@@ -56,14 +58,15 @@ public struct PluginDescriptor {
   ///   - modes: the `mode:` values it serves.
   ///   - isolated: each guest is alone with the plugin, on a port of its own.
   ///   - needsTap: the supervisor makes a TAP device for it; see `HostTap`.
+  ///   - plainFrames: `rx` brings no super-frames, and complete checksums only.
   ///   - schema: JSON Schema of `options:`; nil when it takes none.
   public static func network(
     _ type: NetworkPlugin.Type, name: String, summary: String, modes: [String],
-    isolated: Bool = false, needsTap: Bool = false, schema: String? = nil
+    isolated: Bool = false, needsTap: Bool = false, plainFrames: Bool = false, schema: String? = nil
   ) -> PluginDescriptor {
     PluginDescriptor(
       registration: Registration(network: type), name: name, summary: summary, modes: modes,
-      isolated: isolated, needsTap: needsTap, schema: schema)
+      isolated: isolated, needsTap: needsTap, plainFrames: plainFrames, schema: schema)
   }
 
   /// A DNS plugin; parameters as for `network`.
@@ -79,7 +82,9 @@ public struct PluginDescriptor {
     let isNetwork = registration.network != nil
     var plugin = lnd_plugin()
     plugin.size = UInt32(MemoryLayout<lnd_plugin>.size)
-    plugin.flags = (isolated ? LND_NETWORK_ISOLATED : 0) | (needsTap ? LND_NETWORK_TAP : 0)
+    plugin.flags =
+      (isolated ? LND_NETWORK_ISOLATED : 0) | (needsTap ? LND_NETWORK_TAP : 0)
+      | (plainFrames ? LND_NETWORK_PLAIN : 0)
     plugin.kind = Tables.immortal(text: isNetwork ? LND_KIND_NETWORK : LND_KIND_DNS)
     plugin.name = Tables.immortal(text: name)
     plugin.summary = Tables.immortal(text: summary)

@@ -19,8 +19,13 @@ public struct NetworkConfig: Sendable {
   public var options: Options
   /// A folder where the plugin may keep what shall outlive its process; "": there is none.
   public var stateDirectory: String
+  /// A name that no other instance of the network has.
+  public var instance: String
 
-  public init(name: String, mode: String, options: Options, stateDirectory: String = "") {
+  public init(
+    name: String, mode: String, options: Options, stateDirectory: String = "", instance: String = ""
+  ) {
+    self.instance = instance
     self.name = name
     self.mode = mode
     self.options = options
@@ -41,6 +46,10 @@ public struct PortInfo: Sendable {
   public var mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)
   /// The guest's name, or "".
   public var name: String
+  /// A number of the guest's link that stays the same when the process is started again; 0: it has none.
+  public var link: UInt64 = 0
+  /// Of the link.
+  public var queues: UInt32 = 1
 
   public init(
     kind: UInt32, port: lnd_port, mtu: UInt32 = 0, offloads: UInt32 = 0,
@@ -52,6 +61,15 @@ public struct PortInfo: Sendable {
     self.offloads = offloads
     self.mac = mac
     self.name = name
+  }
+
+  /// - Parameter raw: zero-filled (`Tables.read`).
+  init(_ raw: lnd_port_info) {
+    self.init(
+      kind: raw.kind, port: raw.port, mtu: raw.mtu, offloads: raw.offloads, mac: raw.mac,
+      name: text(raw.name))
+    link = raw.link
+    queues = max(1, raw.queues)
   }
 }
 
@@ -71,6 +89,13 @@ open class NetworkPlugin {
   /// Opens what the network needs. Ports come after it.
   open func start() throws(PluginFailure) {}
 
+  /// For what takes longer: completes `op` with `host.complete` when it is done, now or later, within LND_START_MS.
+  /// `start()` by itself.
+  open func start(_ op: lnd_op) throws(PluginFailure) {
+    try start()
+    host.complete(op)
+  }
+
   /// Winds down and completes `op` when quiet; all ports are down already.
   open func stop(_ op: lnd_op) { host.complete(op) }
 
@@ -79,6 +104,9 @@ open class NetworkPlugin {
 
   /// A port is gone. An unknown port is no error.
   open func portDown(_ port: lnd_port) {}
+
+  /// What `portUp` said has changed.
+  open func portChanged(_ info: PortInfo) {}
 
   /// Frames from a port, 1..256 at a time, each of at least 14 bytes.
   open func rx(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: Int) {}
@@ -97,6 +125,14 @@ open class NetworkPlugin {
 
   /// An operation asked of the host is complete.
   open func onOpDone(_ op: lnd_op, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer) {}
+
+  /// `LND_EVENT_*`: something the plugin may care for changed.
+  open func onEvent(_ event: UInt32) {}
+
+  /// Other options while it runs. LND_ERR_UNSUPPORTED, as by itself: only from the network's next start on.
+  open func reconfigure(_ config: NetworkConfig) throws(PluginFailure) {
+    throw PluginFailure(LND_ERR_UNSUPPORTED, "these options hold from the next start on")
+  }
 
   /// Writes one JSON object: counters and state worth showing.
   open func status(_ sink: lnd_sink) { host.write(sink, "{}") }

@@ -17,16 +17,13 @@ extension NetworkPlugin {
     return Unmanaged<NetworkPlugin>.fromOpaque(instance)._withUnsafeGuaranteedRef(body)
   }
 
-  static func config(_ raw: UnsafePointer<lnd_network_config>?) throws(PluginFailure)
+  static func config(_ raw: UnsafePointer<lnd_instance_config>?) throws(PluginFailure)
     -> NetworkConfig
   {
-    guard let raw, let config = Tables.read(raw, as: lnd_network_config.self) else {
-      throw PluginFailure(LND_ERR_INTERNAL, "the host gave no configuration")
-    }
+    let config = try Tables.config(raw)
     return NetworkConfig(
-      name: text(config.name), mode: text(config.mode),
-      options: try Options(parsing: config.options, length: config.options_length),
-      stateDirectory: text(config.state_directory))
+      name: config.network, mode: config.mode, options: config.options,
+      stateDirectory: config.stateDirectory, instance: config.instance)
   }
 
   /// Runs `body`; a failure is told to the host.
@@ -44,7 +41,33 @@ extension NetworkPlugin {
   /// The one table of all network plugins of this image.
   static func makeOps() -> lnd_network_ops {
     var ops = lnd_network_ops()
-    ops.size = UInt32(MemoryLayout<lnd_network_ops>.size)
+    ops.instance = makeInstanceOps()
+    ops.instance.size = UInt32(MemoryLayout<lnd_network_ops>.size)
+    ops.port_up = { instance, info in
+      NetworkPlugin.with(instance) { plugin in
+        NetworkPlugin.status(plugin.host) { () throws(PluginFailure) in
+          guard let info, let info = Tables.read(info, as: lnd_port_info.self) else {
+            throw PluginFailure(LND_ERR_INTERNAL, "the host described no port")
+          }
+          try plugin.portUp(PortInfo(info))
+        }
+      } ?? LND_ERR_INTERNAL
+    }
+    ops.port_down = { instance, port in NetworkPlugin.with(instance) { $0.portDown(port) } }
+    ops.rx = { instance, port, frames, count in
+      guard let frames else { return }
+      NetworkPlugin.with(instance) { $0.rx(port, frames, Int(count)) }
+    }
+    ops.tx_ready = { instance, port in NetworkPlugin.with(instance) { $0.txReady(port) } }
+    ops.port_changed = { instance, info in
+      guard let info, let info = Tables.read(info, as: lnd_port_info.self) else { return }
+      NetworkPlugin.with(instance) { $0.portChanged(PortInfo(info)) }
+    }
+    return ops
+  }
+
+  private static func makeInstanceOps() -> lnd_instance_ops {
+    var ops = lnd_instance_ops()
     ops.create = { plugin, host, config in
       guard let plugin, let type = Registration.of(plugin).network,
         let table = Tables.copyHost(host), table.pointee.send != nil
@@ -60,8 +83,10 @@ extension NetworkPlugin {
         return nil
       }
     }
-    ops.start = {
-      NetworkPlugin.with($0) { p in NetworkPlugin.status(p.host, p.start) } ?? LND_ERR_INTERNAL
+    ops.start = { instance, op in
+      NetworkPlugin.with(instance) { plugin in
+        plugin.host.starting(op) { (op) throws(PluginFailure) in try plugin.start(op) }
+      } ?? LND_ERR_INTERNAL
     }
     ops.stop = { instance, op in NetworkPlugin.with(instance) { $0.stop(op) } }
     ops.destroy = { instance in
@@ -71,25 +96,6 @@ extension NetworkPlugin {
       reference.release()
       table.deallocate()
     }
-    ops.port_up = { instance, info in
-      NetworkPlugin.with(instance) { plugin in
-        NetworkPlugin.status(plugin.host) { () throws(PluginFailure) in
-          guard let info, let info = Tables.read(info, as: lnd_port_info.self) else {
-            throw PluginFailure(LND_ERR_INTERNAL, "the host described no port")
-          }
-          try plugin.portUp(
-            PortInfo(
-              kind: info.kind, port: info.port, mtu: info.mtu, offloads: info.offloads,
-              mac: info.mac, name: text(info.name)))
-        }
-      } ?? LND_ERR_INTERNAL
-    }
-    ops.port_down = { instance, port in NetworkPlugin.with(instance) { $0.portDown(port) } }
-    ops.rx = { instance, port, frames, count in
-      guard let frames else { return }
-      NetworkPlugin.with(instance) { $0.rx(port, frames, Int(count)) }
-    }
-    ops.tx_ready = { instance, port in NetworkPlugin.with(instance) { $0.txReady(port) } }
     ops.on_fds = { instance, events, count in
       guard let events else { return }
       NetworkPlugin.with(instance) { $0.onFDs(events, Int(count)) }
@@ -102,6 +108,14 @@ extension NetworkPlugin {
       NetworkPlugin.with(instance) {
         $0.onOpDone(op, status, UnsafeRawBufferPointer(start: bytes, count: Int(length)))
       }
+    }
+    ops.on_event = { instance, event in NetworkPlugin.with(instance) { $0.onEvent(event) } }
+    ops.reconfigure = { instance, config in
+      NetworkPlugin.with(instance) { plugin in
+        NetworkPlugin.status(plugin.host) { () throws(PluginFailure) in
+          try plugin.reconfigure(try NetworkPlugin.config(config))
+        }
+      } ?? LND_ERR_INTERNAL
     }
     ops.validate = { plugin, host, config in
       guard let plugin, let type = Registration.of(plugin).network,

@@ -67,8 +67,14 @@ public struct LeaseRequest: Sendable {
 public protocol LeaseExtension: NetworkPlugin {
   /// What DHCP would give the guest, as one JSON object.
   func reserve(_ request: LeaseRequest) throws(PluginFailure) -> JSONValue
-  /// A JSON array, an object for each lease.
+  /// The guest does not use what `reserve` gave it any more. By itself: it is taken until the guest has gone.
+  func release(_ request: LeaseRequest)
+  /// A JSON array, an object for each address.
   func listLeases() -> JSONValue
+}
+
+extension LeaseExtension {
+  public func release(_ request: LeaseRequest) {}
 }
 
 /// A connection to a port of a guest.
@@ -101,31 +107,36 @@ public protocol GuestsExtension: NetworkPlugin {
   func guestUp(_ info: PortInfo)
   /// It left. An unknown port is no error.
   func guestDown(_ port: lnd_port)
+  /// What `guestUp` said has changed.
+  func guestChanged(_ info: PortInfo)
   /// An Ethernet address was learned behind a guest's port, or moved there.
   func station(_ port: lnd_port, _ mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8))
 }
 
 extension GuestsExtension {
   public static var isSelective: Bool { false }
+  public func guestChanged(_ info: PortInfo) {}
 }
 
 private func request(_ raw: UnsafePointer<lnd_forward>?) throws(PluginFailure) -> ForwardRequest {
   guard let raw, let forward = Tables.read(raw, as: lnd_forward.self) else {
     throw PluginFailure(LND_ERR_INTERNAL, "the host named no forward")
   }
-  // Bits of a later minor stay in the protocol, where nobody knows them.
-  var proto = forward.protocol
-  var source: ForwardSource?
-  switch proto & (LND_FORWARD_FROM_CLIENT | LND_FORWARD_FROM_GATEWAY) {
-  case LND_FORWARD_FROM_CLIENT: source = .client
-  case LND_FORWARD_FROM_GATEWAY: source = .gateway
-  default: break
+  let known = LND_FORWARD_FROM_CLIENT | LND_FORWARD_FROM_GATEWAY
+  // Bits 16 to 31 must be known.
+  guard forward.flags & 0xffff_0000 & ~known == 0, forward.flags & known != known else {
+    throw PluginFailure(
+      LND_ERR_UNSUPPORTED, "this plugin knows no such flags of a forward: \(forward.flags)")
   }
-  if source != nil { proto &= ~(LND_FORWARD_FROM_CLIENT | LND_FORWARD_FROM_GATEWAY) }
+  var source: ForwardSource?
+  if forward.flags & LND_FORWARD_FROM_CLIENT != 0 { source = .client }
+  if forward.flags & LND_FORWARD_FROM_GATEWAY != 0 { source = .gateway }
+  let guest = Endpoint(forward.guest)
   return ForwardRequest(
-    protocol: proto, host: text(forward.host), guest: text(forward.guest),
-    guestName: text(forward.guest_name), source: source,
-    listener: forward.has_listener != 0 ? forward.listener : nil)
+    protocol: forward.protocol,
+    host: forward.path == nil ? Endpoint(forward.host).description : text(forward.path),
+    guest: guest.isNone ? "" : guest.description, guestName: text(forward.guest_name),
+    source: source, listener: forward.listener >= 0 ? forward.listener : nil)
 }
 
 /// Runs `body` and completes `op` with what came of it.
@@ -183,6 +194,15 @@ func makeLeaseTable() -> lnd_plugin_lease {
       }
     } ?? LND_ERR_INTERNAL
   }
+  table.release = { instance, request in
+    guard let request, let request = Tables.read(request, as: lnd_lease_request.self) else {
+      return
+    }
+    NetworkPlugin.with(instance) { plugin in
+      (plugin as? any LeaseExtension)?.release(
+        LeaseRequest(port: request.port, mac: request.mac, name: text(request.name)))
+    }
+  }
   table.list = { instance, sink in
     NetworkPlugin.with(instance) { plugin in
       let list = (plugin as? any LeaseExtension)?.listLeases() ?? .array([])
@@ -203,7 +223,8 @@ func makeConnectTable() -> lnd_plugin_connect {
         else { throw PluginFailure(LND_ERR_UNSUPPORTED, "this plugin connects to no guest") }
         try provider.connect(
           op, fd,
-          ConnectRequest(guest: text(connect.guest), guestName: text(connect.guest_name)))
+          ConnectRequest(
+            guest: Endpoint(connect.guest).description, guestName: text(connect.guest_name)))
       } catch {
         plugin.host.complete(op, failure: error)
       }
@@ -219,11 +240,12 @@ func makeGuestsTable(_ type: any GuestsExtension.Type) -> lnd_plugin_guests {
   table.guest_up = { instance, info in
     guard let info, let info = Tables.read(info, as: lnd_port_info.self) else { return }
     NetworkPlugin.with(instance) { plugin in
-      (plugin as? any GuestsExtension)?.guestUp(
-        PortInfo(
-          kind: info.kind, port: info.port, mtu: info.mtu, offloads: info.offloads, mac: info.mac,
-          name: text(info.name)))
+      (plugin as? any GuestsExtension)?.guestUp(PortInfo(info))
     }
+  }
+  table.guest_changed = { instance, info in
+    guard let info, let info = Tables.read(info, as: lnd_port_info.self) else { return }
+    NetworkPlugin.with(instance) { ($0 as? any GuestsExtension)?.guestChanged(PortInfo(info)) }
   }
   table.guest_down = { instance, port in
     NetworkPlugin.with(instance) { ($0 as? any GuestsExtension)?.guestDown(port) }

@@ -34,7 +34,7 @@ enum Tables {
     guard table.log != nil, table.wake != nil, table.now_ns != nil, table.fd_add != nil,
       table.fd_modify != nil, table.fd_remove != nil, table.timer_at != nil,
       table.timer_cancel != nil, table.fail != nil, table.op_done != nil,
-      table.write != nil, table.get_extension != nil
+      table.write != nil, table.get_extension != nil, table.report != nil
     else { return nil }
     let copy = UnsafeMutablePointer<lnd_host>.allocate(capacity: 1)
     copy.initialize(to: table)

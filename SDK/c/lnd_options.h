@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * lnd_network_config.options is one JSON object that the host has checked
+ * lnd_instance_config.options is one JSON object that the host has checked
  * against the plugin's schema. These functions find one value in it. `path` is
  * the member's name, or names and indices with slashes between them:
  * "gateway", "tcp/port", "hosts/0" (a JSON pointer, RFC 6901, without its

@@ -36,7 +36,10 @@ open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
     host.complete(op)
   }
 
-  open override func portUp(_ info: PortInfo) throws(PluginFailure) { try stack.portUp(info) }
+  /// Uplinks are no links of the stack's.
+  open override func portUp(_ info: PortInfo) throws(PluginFailure) {
+    if info.kind != LND_PORT_UPLINK { try stack.portUp(info) }
+  }
 
   open override func portDown(_ port: lnd_port) { stack.portDown(port) }
 

@@ -19,7 +19,7 @@ package enum SharedLayout {
     isSame(lnd_frame.self, Frame.self)
       && MemoryLayout<lnd_frame>.offset(of: \.data) == MemoryLayout<Frame>.offset(of: \.data)
       && MemoryLayout<lnd_frame>.offset(of: \.length) == MemoryLayout<Frame>.offset(of: \.length)
-      && MemoryLayout<lnd_frame>.offset(of: \.capacity)
+      && MemoryLayout<lnd_frame>.offset(of: \.slices)
         == MemoryLayout<Frame>.offset(of: \.sliceCount)
       && MemoryLayout<lnd_frame>.offset(of: \.flags) == MemoryLayout<Frame>.offset(of: \.flags)
       && MemoryLayout<lnd_frame>.offset(of: \.gso_type) == MemoryLayout<Frame>.offset(of: \.gsoType)
@@ -100,6 +100,12 @@ extension Stack {
   }
 }
 
+extension Wire.Endpoint {
+  var asABI: LimaNetdSDK.Endpoint {
+    LimaNetdSDK.Endpoint(high: address.high, low: address.low, port: port)
+  }
+}
+
 extension LinkInfo {
   init(_ info: PortInfo) {
     self.init(
@@ -122,6 +128,20 @@ final class BrokerResolver: DNSResolver {
   func query(_ message: ByteView, transport: QuestionTransport, deadline: UInt64) -> OperationID {
     dns.query(
       message.buffer, transport: transport == .udp ? LND_DNS_UDP : LND_DNS_TCP, deadline: deadline)
+  }
+
+  func query(
+    _ message: ByteView, transport: QuestionTransport, deadline: UInt64, by questioner: Questioner
+  ) -> OperationID {
+    var query = DNSQuery(
+      transport: transport == .udp ? LND_DNS_UDP : LND_DNS_TCP, message: message.buffer,
+      deadline: deadline)
+    // A switch's port is no guest's: there the station says which it is.
+    query.port = questioner.port
+    query.mac = questioner.mac.bytes
+    if let client = questioner.client { query.client = client.asABI }
+    if let server = questioner.server { query.server = server.asABI }
+    return dns.query(query)
   }
 
   func cancel(_ operation: OperationID) { dns.cancel(operation) }

@@ -172,6 +172,10 @@ extension PluginCheck {
       "Handles, ports and ops are not used after their end.",
       mend: "Set a handle to 0 when it is removed, cancelled, fired or completed."),
     PluginCheck(
+      "services-calls", needs: runs,
+      "Functions of the host are called when lnd_plugin.h allows them, with what it allows.",
+      mend: "Watches and timers begin in `start`; statuses are 0 or LND_ERR_*."),
+    PluginCheck(
       "services-closed-fd", needs: runs, "A watch is removed before its descriptor is closed.",
       mend: "fd_remove first, close after it."),
     PluginCheck(

@@ -25,8 +25,27 @@ package enum HostEvent: Codable, Hashable, Sendable {
   case guestGone(id: UInt64)
   /// Guests have taken or left addresses or names; many changes within 100 ms are one event.
   case leasesChanged
+  /// What a plugin says of itself (`lnd_host.report`).
+  case pluginReport(PluginReport)
   /// The process gives up and exits.
   case fatal(HostError)
+}
+
+package struct PluginReport: Codable, Hashable, Sendable {
+  /// "network", "dns"
+  package var kind: String
+  package var plugin: String
+  /// "ok", "connecting", "degraded", "failed"
+  package var state: String
+  /// One line, or "".
+  package var text: String
+
+  package init(kind: String, plugin: String, state: String, text: String) {
+    self.kind = kind
+    self.plugin = plugin
+    self.state = state
+    self.text = text
+  }
 }
 
 package struct Resolved: Codable, Hashable, Sendable {
@@ -56,6 +75,8 @@ package struct HostError: Error, Codable, Hashable, Sendable, CustomStringConver
     case timeout = "TIMEOUT"
     /// The other side said no: a guest's RST.
     case refused = "REFUSED"
+    /// By policy, or by the process's confinement.
+    case denied = "DENIED"
     case system = "SYSTEM"
     case `internal` = "INTERNAL"
     /// A stream cannot be resumed: nobody knows where its next frame begins.

@@ -40,6 +40,11 @@ package enum HostRequest: Codable, Hashable, Sendable {
   case connect(ConnectSpec)
   /// Replaces the names of one owner. Reply: nothing.
   case setNames(NameSet)
+  /// Has other options hold for the network's plugin while it runs. Reply: nothing, or why they do not; UNSUPPORTED: from
+  /// its next start on.
+  case reconfigure(NetworkSpec)
+  /// A guest does not use what `reserveLease` gave it any more. Reply: nothing.
+  case releaseLease(port: UInt64)
   /// Replaces the DNS plugin while the network goes on. Reply: nothing, or why the one before
   /// stays.
   case setDNS(DNSSpec)
@@ -87,6 +92,8 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
   package var options: String
   package var dns: PluginRef?
   package var dnsOptions: String
+  /// Those behind `dns`, each the one behind it; nil: none.
+  package var dnsBehind: [DNSStage]?
   package var dnsPolicy: DNSPolicy
   /// A folder the network's plugins may keep files in.
   package var stateDirectory: String

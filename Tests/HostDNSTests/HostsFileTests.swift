@@ -129,10 +129,10 @@ struct HostsFileTests {
 
     // Another one, and again while that is read: the last one counts.
     try file.write(long(30_000, "192.0.2.1 one.example\n"))
-    plugin.onEvent(LND_DNS_EVENT_NETWORK_CHANGED)
+    plugin.onEvent(LND_EVENT_NETWORK_CHANGED)
     #expect(plugin.files.find(name) == .unknown)
     try file.write(long(30_001, "192.0.2.2 two.example\n"))
-    plugin.onEvent(LND_DNS_EVENT_NETWORK_CHANGED)
+    plugin.onEvent(LND_EVENT_NETWORK_CHANGED)
     #expect(host.run(plugin, for: 60_000, until: { plugin.files.find(name) != .unknown }))
     #expect(try address("two.example") == ["192.0.2.2"])
     #expect(plugin.files.find(try #require(DNSName("one.example"))) == .missing)

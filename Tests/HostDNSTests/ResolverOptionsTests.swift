@@ -50,7 +50,7 @@ struct ResolverOptionsTests {
 
   private func change(_ file: TemporaryFile, _ text: String, _ plugin: HostResolver) throws {
     try file.write(text)
-    plugin.onEvent(LND_DNS_EVENT_NETWORK_CHANGED)
+    plugin.onEvent(LND_EVENT_NETWORK_CHANGED)
   }
 
   @Test("`use-vc` is TCP from the start, for every type, and no longer once it is gone")

@@ -92,7 +92,7 @@ struct SettingsTests {
     #expect(host.written.contains("\"servers\":[\"127.0.0.1\"]"))
     text = "nameserver 127.0.0.1\nnameserver ::1\n"
     try writeFile(path, text)
-    plugin.onEvent(LND_DNS_EVENT_NETWORK_CHANGED)
+    plugin.onEvent(LND_EVENT_NETWORK_CHANGED)
     plugin.status(1)
     #expect(host.written.contains("\"servers\":[\"127.0.0.1\",\"::1\"]"))
     unlink(path)

@@ -42,7 +42,11 @@ final class TestHost {
       _ = write(TestHost.of(ctx).wakeEnds.write, &byte, 1)
     }
     table.pointee.now_ns = { _ in MonotonicClock.now() }
-    table.pointee.fd_add = { ctx, fd, events, user in TestHost.of(ctx).add(fd, events, user) }
+    table.pointee.fd_add = { ctx, fd, events, user, watch in
+      watch?.pointee = TestHost.of(ctx).add(fd, events, user)
+      return LND_OK
+    }
+    table.pointee.report = { _, _, _, _ in }
     table.pointee.fd_modify = { ctx, watch, events in
       TestHost.of(ctx).watches[watch]?.events = events
       return LND_OK
@@ -61,10 +65,12 @@ final class TestHost {
       TestHost.of(ctx).results[op] = (
         status, Array(UnsafeBufferPointer(start: bytes, count: Int(length)))
       )
+      return LND_OK
     }
     table.pointee.write = { ctx, _, bytes, length in
       TestHost.of(ctx).written += String(
         decoding: UnsafeBufferPointer(start: bytes, count: Int(length)), as: UTF8.self)
+      return LND_OK
     }
     table.pointee.get_extension = { _, _ in nil }
   }

@@ -35,7 +35,8 @@ import Testing
   }
 
   @Test func elementsOfArraysHaveTheirFrozenStride() {
-    #expect(MemoryLayout<lnd_frame>.stride == 32)
+    #expect(MemoryLayout<lnd_frame>.stride == 64)
+    #expect(MemoryLayout<lnd_endpoint>.stride == 24)
     #expect(MemoryLayout<lnd_slice>.stride == 16)
     #expect(MemoryLayout<lnd_fd_event>.stride == 16)
   }

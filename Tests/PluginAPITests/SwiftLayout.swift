@@ -11,6 +11,7 @@ struct FieldLayout: Hashable {
 }
 
 let structSizes: [String: Int] = [
+  "lnd_endpoint": MemoryLayout<lnd_endpoint>.size,
   "lnd_slice": MemoryLayout<lnd_slice>.size,
   "lnd_frame": MemoryLayout<lnd_frame>.size,
   "lnd_port_info": MemoryLayout<lnd_port_info>.size,
@@ -19,31 +20,42 @@ let structSizes: [String: Int] = [
   "lnd_plugin": MemoryLayout<lnd_plugin>.size,
   "lnd_module": MemoryLayout<lnd_module>.size,
   "lnd_host_info": MemoryLayout<lnd_host_info>.size,
-  "lnd_network_config": MemoryLayout<lnd_network_config>.size,
+  "lnd_instance_config": MemoryLayout<lnd_instance_config>.size,
+  "lnd_instance_ops": MemoryLayout<lnd_instance_ops>.size,
   "lnd_network_ops": MemoryLayout<lnd_network_ops>.size,
   "lnd_dns_query": MemoryLayout<lnd_dns_query>.size,
-  "lnd_dns_config": MemoryLayout<lnd_dns_config>.size,
   "lnd_dns_ops": MemoryLayout<lnd_dns_ops>.size,
   "lnd_host_dns": MemoryLayout<lnd_host_dns>.size,
+  "lnd_host_dns_cache": MemoryLayout<lnd_host_dns_cache>.size,
+  "lnd_host_dns_next": MemoryLayout<lnd_host_dns_next>.size,
+  "lnd_host_names": MemoryLayout<lnd_host_names>.size,
   "lnd_forward": MemoryLayout<lnd_forward>.size,
   "lnd_plugin_forward": MemoryLayout<lnd_plugin_forward>.size,
-  "lnd_lease_request": MemoryLayout<lnd_lease_request>.size,
-  "lnd_plugin_lease": MemoryLayout<lnd_plugin_lease>.size,
-  "lnd_host_loopcheck": MemoryLayout<lnd_host_loopcheck>.size,
-  "lnd_host_names": MemoryLayout<lnd_host_names>.size,
-  "lnd_uplink": MemoryLayout<lnd_uplink>.size,
-  "lnd_host_uplink": MemoryLayout<lnd_host_uplink>.size,
   "lnd_connect": MemoryLayout<lnd_connect>.size,
   "lnd_plugin_connect": MemoryLayout<lnd_plugin_connect>.size,
+  "lnd_lease_request": MemoryLayout<lnd_lease_request>.size,
+  "lnd_plugin_lease": MemoryLayout<lnd_plugin_lease>.size,
   "lnd_plugin_guests": MemoryLayout<lnd_plugin_guests>.size,
   "lnd_guard_binding": MemoryLayout<lnd_guard_binding>.size,
   "lnd_host_guard": MemoryLayout<lnd_host_guard>.size,
+  "lnd_uplink": MemoryLayout<lnd_uplink>.size,
+  "lnd_host_uplink": MemoryLayout<lnd_host_uplink>.size,
   "lnd_tap": MemoryLayout<lnd_tap>.size,
   "lnd_host_tap": MemoryLayout<lnd_host_tap>.size,
-  "lnd_host_dns_cache": MemoryLayout<lnd_host_dns_cache>.size,
+  "lnd_host_loopcheck": MemoryLayout<lnd_host_loopcheck>.size,
 ]
 
 let fieldLayouts: [FieldLayout] = [
+  FieldLayout(
+    type: "lnd_endpoint", field: "address", offset: MemoryLayout<lnd_endpoint>.offset(of: \.address)
+  ),
+  FieldLayout(
+    type: "lnd_endpoint", field: "port", offset: MemoryLayout<lnd_endpoint>.offset(of: \.port)),
+  FieldLayout(
+    type: "lnd_endpoint", field: "reserved",
+    offset: MemoryLayout<lnd_endpoint>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_endpoint", field: "scope", offset: MemoryLayout<lnd_endpoint>.offset(of: \.scope)),
   FieldLayout(type: "lnd_slice", field: "data", offset: MemoryLayout<lnd_slice>.offset(of: \.data)),
   FieldLayout(
     type: "lnd_slice", field: "length", offset: MemoryLayout<lnd_slice>.offset(of: \.length)),
@@ -51,7 +63,7 @@ let fieldLayouts: [FieldLayout] = [
   FieldLayout(
     type: "lnd_frame", field: "length", offset: MemoryLayout<lnd_frame>.offset(of: \.length)),
   FieldLayout(
-    type: "lnd_frame", field: "capacity", offset: MemoryLayout<lnd_frame>.offset(of: \.capacity)),
+    type: "lnd_frame", field: "slices", offset: MemoryLayout<lnd_frame>.offset(of: \.slices)),
   FieldLayout(
     type: "lnd_frame", field: "flags", offset: MemoryLayout<lnd_frame>.offset(of: \.flags)),
   FieldLayout(
@@ -69,24 +81,36 @@ let fieldLayouts: [FieldLayout] = [
   FieldLayout(
     type: "lnd_frame", field: "reserved", offset: MemoryLayout<lnd_frame>.offset(of: \.reserved)),
   FieldLayout(
+    type: "lnd_frame", field: "source", offset: MemoryLayout<lnd_frame>.offset(of: \.source)),
+  FieldLayout(type: "lnd_frame", field: "mark", offset: MemoryLayout<lnd_frame>.offset(of: \.mark)),
+  FieldLayout(type: "lnd_frame", field: "hash", offset: MemoryLayout<lnd_frame>.offset(of: \.hash)),
+  FieldLayout(
+    type: "lnd_frame", field: "lease", offset: MemoryLayout<lnd_frame>.offset(of: \.lease)),
+  FieldLayout(
+    type: "lnd_frame", field: "reserved1", offset: MemoryLayout<lnd_frame>.offset(of: \.reserved1)),
+  FieldLayout(
     type: "lnd_port_info", field: "size", offset: MemoryLayout<lnd_port_info>.offset(of: \.size)),
   FieldLayout(
-    type: "lnd_port_info", field: "kind", offset: MemoryLayout<lnd_port_info>.offset(of: \.kind)),
+    type: "lnd_port_info", field: "flags", offset: MemoryLayout<lnd_port_info>.offset(of: \.flags)),
   FieldLayout(
     type: "lnd_port_info", field: "port", offset: MemoryLayout<lnd_port_info>.offset(of: \.port)),
+  FieldLayout(
+    type: "lnd_port_info", field: "link", offset: MemoryLayout<lnd_port_info>.offset(of: \.link)),
+  FieldLayout(
+    type: "lnd_port_info", field: "kind", offset: MemoryLayout<lnd_port_info>.offset(of: \.kind)),
   FieldLayout(
     type: "lnd_port_info", field: "mtu", offset: MemoryLayout<lnd_port_info>.offset(of: \.mtu)),
   FieldLayout(
     type: "lnd_port_info", field: "offloads",
     offset: MemoryLayout<lnd_port_info>.offset(of: \.offloads)),
   FieldLayout(
+    type: "lnd_port_info", field: "queues", offset: MemoryLayout<lnd_port_info>.offset(of: \.queues)
+  ),
+  FieldLayout(
     type: "lnd_port_info", field: "mac", offset: MemoryLayout<lnd_port_info>.offset(of: \.mac)),
   FieldLayout(
     type: "lnd_port_info", field: "reserved",
     offset: MemoryLayout<lnd_port_info>.offset(of: \.reserved)),
-  FieldLayout(
-    type: "lnd_port_info", field: "reserved1",
-    offset: MemoryLayout<lnd_port_info>.offset(of: \.reserved1)),
   FieldLayout(
     type: "lnd_port_info", field: "name", offset: MemoryLayout<lnd_port_info>.offset(of: \.name)),
   FieldLayout(
@@ -124,6 +148,8 @@ let fieldLayouts: [FieldLayout] = [
     type: "lnd_host", field: "get_extension",
     offset: MemoryLayout<lnd_host>.offset(of: \.get_extension)),
   FieldLayout(
+    type: "lnd_host", field: "report", offset: MemoryLayout<lnd_host>.offset(of: \.report)),
+  FieldLayout(
     type: "lnd_plugin", field: "size", offset: MemoryLayout<lnd_plugin>.offset(of: \.size)),
   FieldLayout(
     type: "lnd_plugin", field: "flags", offset: MemoryLayout<lnd_plugin>.offset(of: \.flags)),
@@ -159,9 +185,12 @@ let fieldLayouts: [FieldLayout] = [
     type: "lnd_module", field: "plugin_count",
     offset: MemoryLayout<lnd_module>.offset(of: \.plugin_count)),
   FieldLayout(
-    type: "lnd_module", field: "reserved", offset: MemoryLayout<lnd_module>.offset(of: \.reserved)),
+    type: "lnd_module", field: "flags", offset: MemoryLayout<lnd_module>.offset(of: \.flags)),
   FieldLayout(
     type: "lnd_module", field: "plugins", offset: MemoryLayout<lnd_module>.offset(of: \.plugins)),
+  FieldLayout(
+    type: "lnd_module", field: "requires_host",
+    offset: MemoryLayout<lnd_module>.offset(of: \.requires_host)),
   FieldLayout(
     type: "lnd_host_info", field: "size", offset: MemoryLayout<lnd_host_info>.offset(of: \.size)),
   FieldLayout(
@@ -173,41 +202,80 @@ let fieldLayouts: [FieldLayout] = [
     type: "lnd_host_info", field: "version",
     offset: MemoryLayout<lnd_host_info>.offset(of: \.version)),
   FieldLayout(
-    type: "lnd_network_config", field: "size",
-    offset: MemoryLayout<lnd_network_config>.offset(of: \.size)),
+    type: "lnd_instance_config", field: "size",
+    offset: MemoryLayout<lnd_instance_config>.offset(of: \.size)),
   FieldLayout(
-    type: "lnd_network_config", field: "reserved",
-    offset: MemoryLayout<lnd_network_config>.offset(of: \.reserved)),
+    type: "lnd_instance_config", field: "flags",
+    offset: MemoryLayout<lnd_instance_config>.offset(of: \.flags)),
   FieldLayout(
-    type: "lnd_network_config", field: "name",
-    offset: MemoryLayout<lnd_network_config>.offset(of: \.name)),
+    type: "lnd_instance_config", field: "network",
+    offset: MemoryLayout<lnd_instance_config>.offset(of: \.network)),
   FieldLayout(
-    type: "lnd_network_config", field: "mode",
-    offset: MemoryLayout<lnd_network_config>.offset(of: \.mode)),
+    type: "lnd_instance_config", field: "mode",
+    offset: MemoryLayout<lnd_instance_config>.offset(of: \.mode)),
   FieldLayout(
-    type: "lnd_network_config", field: "options",
-    offset: MemoryLayout<lnd_network_config>.offset(of: \.options)),
+    type: "lnd_instance_config", field: "instance",
+    offset: MemoryLayout<lnd_instance_config>.offset(of: \.instance)),
   FieldLayout(
-    type: "lnd_network_config", field: "options_length",
-    offset: MemoryLayout<lnd_network_config>.offset(of: \.options_length)),
+    type: "lnd_instance_config", field: "options",
+    offset: MemoryLayout<lnd_instance_config>.offset(of: \.options)),
   FieldLayout(
-    type: "lnd_network_ops", field: "size", offset: MemoryLayout<lnd_network_ops>.offset(of: \.size)
-  ),
+    type: "lnd_instance_config", field: "options_length",
+    offset: MemoryLayout<lnd_instance_config>.offset(of: \.options_length)),
   FieldLayout(
-    type: "lnd_network_ops", field: "reserved",
-    offset: MemoryLayout<lnd_network_ops>.offset(of: \.reserved)),
+    type: "lnd_instance_config", field: "state_directory",
+    offset: MemoryLayout<lnd_instance_config>.offset(of: \.state_directory)),
   FieldLayout(
-    type: "lnd_network_ops", field: "create",
-    offset: MemoryLayout<lnd_network_ops>.offset(of: \.create)),
+    type: "lnd_instance_config", field: "reserved",
+    offset: MemoryLayout<lnd_instance_config>.offset(of: \.reserved)),
   FieldLayout(
-    type: "lnd_network_ops", field: "start",
-    offset: MemoryLayout<lnd_network_ops>.offset(of: \.start)),
+    type: "lnd_instance_ops", field: "size",
+    offset: MemoryLayout<lnd_instance_ops>.offset(of: \.size)),
   FieldLayout(
-    type: "lnd_network_ops", field: "stop", offset: MemoryLayout<lnd_network_ops>.offset(of: \.stop)
-  ),
+    type: "lnd_instance_ops", field: "flags",
+    offset: MemoryLayout<lnd_instance_ops>.offset(of: \.flags)),
   FieldLayout(
-    type: "lnd_network_ops", field: "destroy",
-    offset: MemoryLayout<lnd_network_ops>.offset(of: \.destroy)),
+    type: "lnd_instance_ops", field: "create",
+    offset: MemoryLayout<lnd_instance_ops>.offset(of: \.create)),
+  FieldLayout(
+    type: "lnd_instance_ops", field: "start",
+    offset: MemoryLayout<lnd_instance_ops>.offset(of: \.start)),
+  FieldLayout(
+    type: "lnd_instance_ops", field: "stop",
+    offset: MemoryLayout<lnd_instance_ops>.offset(of: \.stop)),
+  FieldLayout(
+    type: "lnd_instance_ops", field: "destroy",
+    offset: MemoryLayout<lnd_instance_ops>.offset(of: \.destroy)),
+  FieldLayout(
+    type: "lnd_instance_ops", field: "on_fds",
+    offset: MemoryLayout<lnd_instance_ops>.offset(of: \.on_fds)),
+  FieldLayout(
+    type: "lnd_instance_ops", field: "on_timer",
+    offset: MemoryLayout<lnd_instance_ops>.offset(of: \.on_timer)),
+  FieldLayout(
+    type: "lnd_instance_ops", field: "on_wake",
+    offset: MemoryLayout<lnd_instance_ops>.offset(of: \.on_wake)),
+  FieldLayout(
+    type: "lnd_instance_ops", field: "on_op_done",
+    offset: MemoryLayout<lnd_instance_ops>.offset(of: \.on_op_done)),
+  FieldLayout(
+    type: "lnd_instance_ops", field: "on_event",
+    offset: MemoryLayout<lnd_instance_ops>.offset(of: \.on_event)),
+  FieldLayout(
+    type: "lnd_instance_ops", field: "validate",
+    offset: MemoryLayout<lnd_instance_ops>.offset(of: \.validate)),
+  FieldLayout(
+    type: "lnd_instance_ops", field: "reconfigure",
+    offset: MemoryLayout<lnd_instance_ops>.offset(of: \.reconfigure)),
+  FieldLayout(
+    type: "lnd_instance_ops", field: "status",
+    offset: MemoryLayout<lnd_instance_ops>.offset(of: \.status)),
+  FieldLayout(
+    type: "lnd_instance_ops", field: "reserved",
+    offset: MemoryLayout<lnd_instance_ops>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_network_ops", field: "instance",
+    offset: MemoryLayout<lnd_network_ops>.offset(of: \.instance)),
   FieldLayout(
     type: "lnd_network_ops", field: "port_up",
     offset: MemoryLayout<lnd_network_ops>.offset(of: \.port_up)),
@@ -220,28 +288,12 @@ let fieldLayouts: [FieldLayout] = [
     type: "lnd_network_ops", field: "tx_ready",
     offset: MemoryLayout<lnd_network_ops>.offset(of: \.tx_ready)),
   FieldLayout(
-    type: "lnd_network_ops", field: "on_fds",
-    offset: MemoryLayout<lnd_network_ops>.offset(of: \.on_fds)),
-  FieldLayout(
-    type: "lnd_network_ops", field: "on_timer",
-    offset: MemoryLayout<lnd_network_ops>.offset(of: \.on_timer)),
-  FieldLayout(
-    type: "lnd_network_ops", field: "on_wake",
-    offset: MemoryLayout<lnd_network_ops>.offset(of: \.on_wake)),
-  FieldLayout(
-    type: "lnd_network_ops", field: "on_op_done",
-    offset: MemoryLayout<lnd_network_ops>.offset(of: \.on_op_done)),
-  FieldLayout(
-    type: "lnd_network_ops", field: "validate",
-    offset: MemoryLayout<lnd_network_ops>.offset(of: \.validate)),
-  FieldLayout(
-    type: "lnd_network_ops", field: "status",
-    offset: MemoryLayout<lnd_network_ops>.offset(of: \.status)),
+    type: "lnd_network_ops", field: "port_changed",
+    offset: MemoryLayout<lnd_network_ops>.offset(of: \.port_changed)),
   FieldLayout(
     type: "lnd_dns_query", field: "size", offset: MemoryLayout<lnd_dns_query>.offset(of: \.size)),
   FieldLayout(
-    type: "lnd_dns_query", field: "transport",
-    offset: MemoryLayout<lnd_dns_query>.offset(of: \.transport)),
+    type: "lnd_dns_query", field: "flags", offset: MemoryLayout<lnd_dns_query>.offset(of: \.flags)),
   FieldLayout(
     type: "lnd_dns_query", field: "message",
     offset: MemoryLayout<lnd_dns_query>.offset(of: \.message)),
@@ -249,90 +301,101 @@ let fieldLayouts: [FieldLayout] = [
     type: "lnd_dns_query", field: "length", offset: MemoryLayout<lnd_dns_query>.offset(of: \.length)
   ),
   FieldLayout(
-    type: "lnd_dns_query", field: "reserved",
-    offset: MemoryLayout<lnd_dns_query>.offset(of: \.reserved)),
+    type: "lnd_dns_query", field: "transport",
+    offset: MemoryLayout<lnd_dns_query>.offset(of: \.transport)),
   FieldLayout(
     type: "lnd_dns_query", field: "deadline_ns",
     offset: MemoryLayout<lnd_dns_query>.offset(of: \.deadline_ns)),
   FieldLayout(
-    type: "lnd_dns_config", field: "size", offset: MemoryLayout<lnd_dns_config>.offset(of: \.size)),
+    type: "lnd_dns_query", field: "port", offset: MemoryLayout<lnd_dns_query>.offset(of: \.port)),
   FieldLayout(
-    type: "lnd_dns_config", field: "reserved",
-    offset: MemoryLayout<lnd_dns_config>.offset(of: \.reserved)),
+    type: "lnd_dns_query", field: "mac", offset: MemoryLayout<lnd_dns_query>.offset(of: \.mac)),
   FieldLayout(
-    type: "lnd_dns_config", field: "network",
-    offset: MemoryLayout<lnd_dns_config>.offset(of: \.network)),
+    type: "lnd_dns_query", field: "reserved",
+    offset: MemoryLayout<lnd_dns_query>.offset(of: \.reserved)),
   FieldLayout(
-    type: "lnd_dns_config", field: "options",
-    offset: MemoryLayout<lnd_dns_config>.offset(of: \.options)),
+    type: "lnd_dns_query", field: "name", offset: MemoryLayout<lnd_dns_query>.offset(of: \.name)),
   FieldLayout(
-    type: "lnd_dns_config", field: "options_length",
-    offset: MemoryLayout<lnd_dns_config>.offset(of: \.options_length)),
-  FieldLayout(
-    type: "lnd_dns_ops", field: "size", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.size)),
-  FieldLayout(
-    type: "lnd_dns_ops", field: "reserved", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.reserved)
+    type: "lnd_dns_query", field: "client", offset: MemoryLayout<lnd_dns_query>.offset(of: \.client)
   ),
   FieldLayout(
-    type: "lnd_dns_ops", field: "create", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.create)),
+    type: "lnd_dns_query", field: "server", offset: MemoryLayout<lnd_dns_query>.offset(of: \.server)
+  ),
   FieldLayout(
-    type: "lnd_dns_ops", field: "start", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.start)),
-  FieldLayout(
-    type: "lnd_dns_ops", field: "stop", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.stop)),
-  FieldLayout(
-    type: "lnd_dns_ops", field: "destroy", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.destroy)),
+    type: "lnd_dns_ops", field: "instance", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.instance)
+  ),
   FieldLayout(
     type: "lnd_dns_ops", field: "resolve", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.resolve)),
   FieldLayout(
     type: "lnd_dns_ops", field: "cancel", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.cancel)),
   FieldLayout(
-    type: "lnd_dns_ops", field: "on_fds", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.on_fds)),
-  FieldLayout(
-    type: "lnd_dns_ops", field: "on_timer", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.on_timer)
-  ),
-  FieldLayout(
-    type: "lnd_dns_ops", field: "on_wake", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.on_wake)),
-  FieldLayout(
-    type: "lnd_dns_ops", field: "on_event", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.on_event)
-  ),
-  FieldLayout(
-    type: "lnd_dns_ops", field: "validate", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.validate)
-  ),
-  FieldLayout(
-    type: "lnd_dns_ops", field: "status", offset: MemoryLayout<lnd_dns_ops>.offset(of: \.status)),
-  FieldLayout(
     type: "lnd_host_dns", field: "size", offset: MemoryLayout<lnd_host_dns>.offset(of: \.size)),
   FieldLayout(
-    type: "lnd_host_dns", field: "reserved",
-    offset: MemoryLayout<lnd_host_dns>.offset(of: \.reserved)),
+    type: "lnd_host_dns", field: "flags", offset: MemoryLayout<lnd_host_dns>.offset(of: \.flags)),
   FieldLayout(
     type: "lnd_host_dns", field: "query", offset: MemoryLayout<lnd_host_dns>.offset(of: \.query)),
   FieldLayout(
     type: "lnd_host_dns", field: "cancel", offset: MemoryLayout<lnd_host_dns>.offset(of: \.cancel)),
   FieldLayout(
+    type: "lnd_host_dns_cache", field: "size",
+    offset: MemoryLayout<lnd_host_dns_cache>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_host_dns_cache", field: "flags",
+    offset: MemoryLayout<lnd_host_dns_cache>.offset(of: \.flags)),
+  FieldLayout(
+    type: "lnd_host_dns_cache", field: "flush",
+    offset: MemoryLayout<lnd_host_dns_cache>.offset(of: \.flush)),
+  FieldLayout(
+    type: "lnd_host_dns_cache", field: "keep_private",
+    offset: MemoryLayout<lnd_host_dns_cache>.offset(of: \.keep_private)),
+  FieldLayout(
+    type: "lnd_host_dns_next", field: "size",
+    offset: MemoryLayout<lnd_host_dns_next>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_host_dns_next", field: "flags",
+    offset: MemoryLayout<lnd_host_dns_next>.offset(of: \.flags)),
+  FieldLayout(
+    type: "lnd_host_dns_next", field: "query",
+    offset: MemoryLayout<lnd_host_dns_next>.offset(of: \.query)),
+  FieldLayout(
+    type: "lnd_host_dns_next", field: "cancel",
+    offset: MemoryLayout<lnd_host_dns_next>.offset(of: \.cancel)),
+  FieldLayout(
+    type: "lnd_host_names", field: "size", offset: MemoryLayout<lnd_host_names>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_host_names", field: "flags", offset: MemoryLayout<lnd_host_names>.offset(of: \.flags)
+  ),
+  FieldLayout(
+    type: "lnd_host_names", field: "publish",
+    offset: MemoryLayout<lnd_host_names>.offset(of: \.publish)),
+  FieldLayout(
+    type: "lnd_host_names", field: "withdraw",
+    offset: MemoryLayout<lnd_host_names>.offset(of: \.withdraw)),
+  FieldLayout(
     type: "lnd_forward", field: "size", offset: MemoryLayout<lnd_forward>.offset(of: \.size)),
   FieldLayout(
-    type: "lnd_forward", field: "protocol", offset: MemoryLayout<lnd_forward>.offset(of: \.protocol)
+    type: "lnd_forward", field: "flags", offset: MemoryLayout<lnd_forward>.offset(of: \.flags)),
+  FieldLayout(
+    type: "lnd_forward", field: "protocol",
+    offset: MemoryLayout<lnd_forward>.offset(of: \.`protocol`)),
+  FieldLayout(
+    type: "lnd_forward", field: "listener", offset: MemoryLayout<lnd_forward>.offset(of: \.listener)
   ),
   FieldLayout(
     type: "lnd_forward", field: "host", offset: MemoryLayout<lnd_forward>.offset(of: \.host)),
+  FieldLayout(
+    type: "lnd_forward", field: "path", offset: MemoryLayout<lnd_forward>.offset(of: \.path)),
   FieldLayout(
     type: "lnd_forward", field: "guest", offset: MemoryLayout<lnd_forward>.offset(of: \.guest)),
   FieldLayout(
     type: "lnd_forward", field: "guest_name",
     offset: MemoryLayout<lnd_forward>.offset(of: \.guest_name)),
   FieldLayout(
-    type: "lnd_forward", field: "has_listener",
-    offset: MemoryLayout<lnd_forward>.offset(of: \.has_listener)),
-  FieldLayout(
-    type: "lnd_forward", field: "listener",
-    offset: MemoryLayout<lnd_forward>.offset(of: \.listener)),
-  FieldLayout(
     type: "lnd_plugin_forward", field: "size",
     offset: MemoryLayout<lnd_plugin_forward>.offset(of: \.size)),
   FieldLayout(
-    type: "lnd_plugin_forward", field: "reserved",
-    offset: MemoryLayout<lnd_plugin_forward>.offset(of: \.reserved)),
+    type: "lnd_plugin_forward", field: "flags",
+    offset: MemoryLayout<lnd_plugin_forward>.offset(of: \.flags)),
   FieldLayout(
     type: "lnd_plugin_forward", field: "expose",
     offset: MemoryLayout<lnd_plugin_forward>.offset(of: \.expose)),
@@ -343,114 +406,9 @@ let fieldLayouts: [FieldLayout] = [
     type: "lnd_plugin_forward", field: "list",
     offset: MemoryLayout<lnd_plugin_forward>.offset(of: \.list)),
   FieldLayout(
-    type: "lnd_lease_request", field: "size",
-    offset: MemoryLayout<lnd_lease_request>.offset(of: \.size)),
-  FieldLayout(
-    type: "lnd_lease_request", field: "reserved",
-    offset: MemoryLayout<lnd_lease_request>.offset(of: \.reserved)),
-  FieldLayout(
-    type: "lnd_lease_request", field: "port",
-    offset: MemoryLayout<lnd_lease_request>.offset(of: \.port)),
-  FieldLayout(
-    type: "lnd_lease_request", field: "mac",
-    offset: MemoryLayout<lnd_lease_request>.offset(of: \.mac)),
-  FieldLayout(
-    type: "lnd_lease_request", field: "reserved1",
-    offset: MemoryLayout<lnd_lease_request>.offset(of: \.reserved1)),
-  FieldLayout(
-    type: "lnd_lease_request", field: "name",
-    offset: MemoryLayout<lnd_lease_request>.offset(of: \.name)),
-  FieldLayout(
-    type: "lnd_plugin_lease", field: "size",
-    offset: MemoryLayout<lnd_plugin_lease>.offset(of: \.size)),
-  FieldLayout(
-    type: "lnd_plugin_lease", field: "reserved",
-    offset: MemoryLayout<lnd_plugin_lease>.offset(of: \.reserved)),
-  FieldLayout(
-    type: "lnd_plugin_lease", field: "reserve",
-    offset: MemoryLayout<lnd_plugin_lease>.offset(of: \.reserve)),
-  FieldLayout(
-    type: "lnd_plugin_lease", field: "list",
-    offset: MemoryLayout<lnd_plugin_lease>.offset(of: \.list)),
-  FieldLayout(
-    type: "lnd_host_loopcheck", field: "size",
-    offset: MemoryLayout<lnd_host_loopcheck>.offset(of: \.size)),
-  FieldLayout(
-    type: "lnd_host_loopcheck", field: "reserved",
-    offset: MemoryLayout<lnd_host_loopcheck>.offset(of: \.reserved)),
-  FieldLayout(
-    type: "lnd_host_loopcheck", field: "on_loop",
-    offset: MemoryLayout<lnd_host_loopcheck>.offset(of: \.on_loop)),
-  FieldLayout(
-    type: "lnd_host_names", field: "size", offset: MemoryLayout<lnd_host_names>.offset(of: \.size)),
-  FieldLayout(
-    type: "lnd_host_names", field: "reserved",
-    offset: MemoryLayout<lnd_host_names>.offset(of: \.reserved)),
-  FieldLayout(
-    type: "lnd_host_names", field: "publish",
-    offset: MemoryLayout<lnd_host_names>.offset(of: \.publish)),
-  FieldLayout(
-    type: "lnd_host_names", field: "withdraw",
-    offset: MemoryLayout<lnd_host_names>.offset(of: \.withdraw)),
-  FieldLayout(
-    type: "lnd_uplink", field: "size", offset: MemoryLayout<lnd_uplink>.offset(of: \.size)),
-  FieldLayout(
-    type: "lnd_uplink", field: "transport", offset: MemoryLayout<lnd_uplink>.offset(of: \.transport)
-  ),
-  FieldLayout(type: "lnd_uplink", field: "fd", offset: MemoryLayout<lnd_uplink>.offset(of: \.fd)),
-  FieldLayout(
-    type: "lnd_uplink", field: "flags", offset: MemoryLayout<lnd_uplink>.offset(of: \.flags)),
-  FieldLayout(type: "lnd_uplink", field: "mtu", offset: MemoryLayout<lnd_uplink>.offset(of: \.mtu)),
-  FieldLayout(
-    type: "lnd_uplink", field: "reserved", offset: MemoryLayout<lnd_uplink>.offset(of: \.reserved)),
-  FieldLayout(
-    type: "lnd_uplink", field: "name", offset: MemoryLayout<lnd_uplink>.offset(of: \.name)),
-  FieldLayout(
-    type: "lnd_host_uplink", field: "size", offset: MemoryLayout<lnd_host_uplink>.offset(of: \.size)
-  ),
-  FieldLayout(
-    type: "lnd_host_uplink", field: "reserved",
-    offset: MemoryLayout<lnd_host_uplink>.offset(of: \.reserved)),
-  FieldLayout(
-    type: "lnd_host_uplink", field: "add", offset: MemoryLayout<lnd_host_uplink>.offset(of: \.add)),
-  FieldLayout(
-    type: "lnd_host_uplink", field: "remove",
-    offset: MemoryLayout<lnd_host_uplink>.offset(of: \.remove)),
-  FieldLayout(
-    type: "lnd_tap", field: "size", offset: MemoryLayout<lnd_tap>.offset(of: \.size)),
-  FieldLayout(
-    type: "lnd_tap", field: "mtu", offset: MemoryLayout<lnd_tap>.offset(of: \.mtu)),
-  FieldLayout(
-    type: "lnd_tap", field: "flags", offset: MemoryLayout<lnd_tap>.offset(of: \.flags)),
-  FieldLayout(
-    type: "lnd_tap", field: "reserved", offset: MemoryLayout<lnd_tap>.offset(of: \.reserved)),
-  FieldLayout(
-    type: "lnd_tap", field: "mac", offset: MemoryLayout<lnd_tap>.offset(of: \.mac)),
-  FieldLayout(
-    type: "lnd_tap", field: "reserved1", offset: MemoryLayout<lnd_tap>.offset(of: \.reserved1)),
-  FieldLayout(
-    type: "lnd_tap", field: "name", offset: MemoryLayout<lnd_tap>.offset(of: \.name)),
-  FieldLayout(
-    type: "lnd_host_tap", field: "size", offset: MemoryLayout<lnd_host_tap>.offset(of: \.size)),
-  FieldLayout(
-    type: "lnd_host_tap", field: "reserved",
-    offset: MemoryLayout<lnd_host_tap>.offset(of: \.reserved)),
-  FieldLayout(
-    type: "lnd_host_tap", field: "describe",
-    offset: MemoryLayout<lnd_host_tap>.offset(of: \.describe)),
-  FieldLayout(
-    type: "lnd_host_tap", field: "add", offset: MemoryLayout<lnd_host_tap>.offset(of: \.add)),
-  FieldLayout(
-    type: "lnd_host_uplink", field: "relay",
-    offset: MemoryLayout<lnd_host_uplink>.offset(of: \.relay)),
-  FieldLayout(
-    type: "lnd_network_config", field: "state_directory",
-    offset: MemoryLayout<lnd_network_config>.offset(of: \.state_directory)),
-  FieldLayout(
     type: "lnd_connect", field: "size", offset: MemoryLayout<lnd_connect>.offset(of: \.size)),
   FieldLayout(
-    type: "lnd_connect", field: "reserved", offset: MemoryLayout<lnd_connect>.offset(of: \.reserved)
-  ),
+    type: "lnd_connect", field: "flags", offset: MemoryLayout<lnd_connect>.offset(of: \.flags)),
   FieldLayout(
     type: "lnd_connect", field: "guest", offset: MemoryLayout<lnd_connect>.offset(of: \.guest)),
   FieldLayout(
@@ -460,11 +418,44 @@ let fieldLayouts: [FieldLayout] = [
     type: "lnd_plugin_connect", field: "size",
     offset: MemoryLayout<lnd_plugin_connect>.offset(of: \.size)),
   FieldLayout(
-    type: "lnd_plugin_connect", field: "reserved",
-    offset: MemoryLayout<lnd_plugin_connect>.offset(of: \.reserved)),
+    type: "lnd_plugin_connect", field: "flags",
+    offset: MemoryLayout<lnd_plugin_connect>.offset(of: \.flags)),
   FieldLayout(
     type: "lnd_plugin_connect", field: "connect",
     offset: MemoryLayout<lnd_plugin_connect>.offset(of: \.connect)),
+  FieldLayout(
+    type: "lnd_lease_request", field: "size",
+    offset: MemoryLayout<lnd_lease_request>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_lease_request", field: "flags",
+    offset: MemoryLayout<lnd_lease_request>.offset(of: \.flags)),
+  FieldLayout(
+    type: "lnd_lease_request", field: "port",
+    offset: MemoryLayout<lnd_lease_request>.offset(of: \.port)),
+  FieldLayout(
+    type: "lnd_lease_request", field: "mac",
+    offset: MemoryLayout<lnd_lease_request>.offset(of: \.mac)),
+  FieldLayout(
+    type: "lnd_lease_request", field: "reserved",
+    offset: MemoryLayout<lnd_lease_request>.offset(of: \.reserved)),
+  FieldLayout(
+    type: "lnd_lease_request", field: "name",
+    offset: MemoryLayout<lnd_lease_request>.offset(of: \.name)),
+  FieldLayout(
+    type: "lnd_plugin_lease", field: "size",
+    offset: MemoryLayout<lnd_plugin_lease>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_plugin_lease", field: "flags",
+    offset: MemoryLayout<lnd_plugin_lease>.offset(of: \.flags)),
+  FieldLayout(
+    type: "lnd_plugin_lease", field: "reserve",
+    offset: MemoryLayout<lnd_plugin_lease>.offset(of: \.reserve)),
+  FieldLayout(
+    type: "lnd_plugin_lease", field: "release",
+    offset: MemoryLayout<lnd_plugin_lease>.offset(of: \.release)),
+  FieldLayout(
+    type: "lnd_plugin_lease", field: "list",
+    offset: MemoryLayout<lnd_plugin_lease>.offset(of: \.list)),
   FieldLayout(
     type: "lnd_plugin_guests", field: "size",
     offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.size)),
@@ -480,6 +471,9 @@ let fieldLayouts: [FieldLayout] = [
   FieldLayout(
     type: "lnd_plugin_guests", field: "station",
     offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.station)),
+  FieldLayout(
+    type: "lnd_plugin_guests", field: "guest_changed",
+    offset: MemoryLayout<lnd_plugin_guests>.offset(of: \.guest_changed)),
   FieldLayout(
     type: "lnd_guard_binding", field: "size",
     offset: MemoryLayout<lnd_guard_binding>.offset(of: \.size)),
@@ -498,23 +492,68 @@ let fieldLayouts: [FieldLayout] = [
   FieldLayout(
     type: "lnd_host_guard", field: "size", offset: MemoryLayout<lnd_host_guard>.offset(of: \.size)),
   FieldLayout(
-    type: "lnd_host_guard", field: "reserved",
-    offset: MemoryLayout<lnd_host_guard>.offset(of: \.reserved)),
+    type: "lnd_host_guard", field: "flags", offset: MemoryLayout<lnd_host_guard>.offset(of: \.flags)
+  ),
   FieldLayout(
     type: "lnd_host_guard", field: "bind", offset: MemoryLayout<lnd_host_guard>.offset(of: \.bind)),
   FieldLayout(
     type: "lnd_host_guard", field: "unbind",
     offset: MemoryLayout<lnd_host_guard>.offset(of: \.unbind)),
   FieldLayout(
-    type: "lnd_host_guard", field: "serve_dhcp",
-    offset: MemoryLayout<lnd_host_guard>.offset(of: \.serve_dhcp)),
+    type: "lnd_host_guard", field: "serve", offset: MemoryLayout<lnd_host_guard>.offset(of: \.serve)
+  ),
   FieldLayout(
-    type: "lnd_host_dns_cache", field: "size",
-    offset: MemoryLayout<lnd_host_dns_cache>.offset(of: \.size)),
+    type: "lnd_uplink", field: "size", offset: MemoryLayout<lnd_uplink>.offset(of: \.size)),
   FieldLayout(
-    type: "lnd_host_dns_cache", field: "reserved",
-    offset: MemoryLayout<lnd_host_dns_cache>.offset(of: \.reserved)),
+    type: "lnd_uplink", field: "flags", offset: MemoryLayout<lnd_uplink>.offset(of: \.flags)),
   FieldLayout(
-    type: "lnd_host_dns_cache", field: "flush",
-    offset: MemoryLayout<lnd_host_dns_cache>.offset(of: \.flush)),
+    type: "lnd_uplink", field: "transport", offset: MemoryLayout<lnd_uplink>.offset(of: \.transport)
+  ),
+  FieldLayout(type: "lnd_uplink", field: "fd", offset: MemoryLayout<lnd_uplink>.offset(of: \.fd)),
+  FieldLayout(type: "lnd_uplink", field: "mtu", offset: MemoryLayout<lnd_uplink>.offset(of: \.mtu)),
+  FieldLayout(
+    type: "lnd_uplink", field: "offloads", offset: MemoryLayout<lnd_uplink>.offset(of: \.offloads)),
+  FieldLayout(
+    type: "lnd_uplink", field: "name", offset: MemoryLayout<lnd_uplink>.offset(of: \.name)),
+  FieldLayout(
+    type: "lnd_host_uplink", field: "size", offset: MemoryLayout<lnd_host_uplink>.offset(of: \.size)
+  ),
+  FieldLayout(
+    type: "lnd_host_uplink", field: "flags",
+    offset: MemoryLayout<lnd_host_uplink>.offset(of: \.flags)),
+  FieldLayout(
+    type: "lnd_host_uplink", field: "add", offset: MemoryLayout<lnd_host_uplink>.offset(of: \.add)),
+  FieldLayout(
+    type: "lnd_host_uplink", field: "remove",
+    offset: MemoryLayout<lnd_host_uplink>.offset(of: \.remove)),
+  FieldLayout(
+    type: "lnd_host_uplink", field: "relay",
+    offset: MemoryLayout<lnd_host_uplink>.offset(of: \.relay)),
+  FieldLayout(type: "lnd_tap", field: "size", offset: MemoryLayout<lnd_tap>.offset(of: \.size)),
+  FieldLayout(type: "lnd_tap", field: "flags", offset: MemoryLayout<lnd_tap>.offset(of: \.flags)),
+  FieldLayout(type: "lnd_tap", field: "mtu", offset: MemoryLayout<lnd_tap>.offset(of: \.mtu)),
+  FieldLayout(
+    type: "lnd_tap", field: "reserved", offset: MemoryLayout<lnd_tap>.offset(of: \.reserved)),
+  FieldLayout(type: "lnd_tap", field: "mac", offset: MemoryLayout<lnd_tap>.offset(of: \.mac)),
+  FieldLayout(
+    type: "lnd_tap", field: "reserved1", offset: MemoryLayout<lnd_tap>.offset(of: \.reserved1)),
+  FieldLayout(type: "lnd_tap", field: "name", offset: MemoryLayout<lnd_tap>.offset(of: \.name)),
+  FieldLayout(
+    type: "lnd_host_tap", field: "size", offset: MemoryLayout<lnd_host_tap>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_host_tap", field: "flags", offset: MemoryLayout<lnd_host_tap>.offset(of: \.flags)),
+  FieldLayout(
+    type: "lnd_host_tap", field: "describe",
+    offset: MemoryLayout<lnd_host_tap>.offset(of: \.describe)),
+  FieldLayout(
+    type: "lnd_host_tap", field: "add", offset: MemoryLayout<lnd_host_tap>.offset(of: \.add)),
+  FieldLayout(
+    type: "lnd_host_loopcheck", field: "size",
+    offset: MemoryLayout<lnd_host_loopcheck>.offset(of: \.size)),
+  FieldLayout(
+    type: "lnd_host_loopcheck", field: "flags",
+    offset: MemoryLayout<lnd_host_loopcheck>.offset(of: \.flags)),
+  FieldLayout(
+    type: "lnd_host_loopcheck", field: "on_loop",
+    offset: MemoryLayout<lnd_host_loopcheck>.offset(of: \.on_loop)),
 ]

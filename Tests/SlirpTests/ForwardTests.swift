@@ -205,9 +205,6 @@ import Wire
         LND_FORWARD_TCP, "198.51.100.9:80", "192.168.5.15:80", LND_ERR_SYSTEM,
         "198.51.100.9:80 is not an address of this host"
       ),
-      (
-        LND_FORWARD_TCP, "localhost:80", "192.168.5.15:80", LND_ERR_INVALID_CONFIG, "127.0.0.1:8080"
-      ),
       (LND_FORWARD_TCP, "127.0.0.1:0", "192.168.5.15", LND_ERR_INVALID_CONFIG, "192.168.5.15:80"),
       (LND_FORWARD_TCP, "127.0.0.1:0", "10.0.0.1:80", LND_ERR_INVALID_CONFIG, "192.168.5.2/24"),
       (LND_FORWARD_TCP, "127.0.0.1:0", "192.168.5.2:80", LND_ERR_INVALID_CONFIG, "192.168.5.2"),

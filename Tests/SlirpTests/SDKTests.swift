@@ -39,15 +39,16 @@ private final class Counter: NetworkPlugin {
     host.log = { _, _, _, _ in }
     host.wake = { _ in }
     host.now_ns = { _ in 0 }
-    host.fd_add = { _, _, _, _ in 0 }
+    host.fd_add = { _, _, _, _, _ in 0 }
     host.fd_modify = { _, _, _ in 0 }
     host.fd_remove = { _, _ in }
     host.timer_at = { _, _, _ in 0 }
     host.timer_cancel = { _, _ in }
     host.send = { _, _, _, count in count }
     host.fail = { _, status, _, _, _ in status }
-    host.op_done = { _, _, _, _, _ in }
-    host.write = { _, _, _, _ in }
+    host.op_done = { _, _, _, _, _ in 0 }
+    host.write = { _, _, _, _ in 0 }
+    host.report = { _, _, _, _ in }
     host.get_extension = { _, _ in nil }
     return try body(&host)
   }
@@ -57,11 +58,11 @@ private final class Counter: NetworkPlugin {
   ) -> (ops: lnd_network_ops?, instance: UnsafeMutableRawPointer?) {
     let ops = plugin.pointee.ops?.assumingMemoryBound(to: lnd_network_ops.self).pointee
     return options.withCString { text in
-      var config = lnd_network_config()
-      config.size = UInt32(MemoryLayout<lnd_network_config>.size)
+      var config = lnd_instance_config()
+      config.size = UInt32(MemoryLayout<lnd_instance_config>.size)
       config.options = text
       config.options_length = UInt64(options.utf8.count)
-      return (ops, ops?.create(plugin, host, &config))
+      return (ops, ops?.instance.create(plugin, host, &config))
     }
   }
 
@@ -88,8 +89,8 @@ private final class Counter: NetworkPlugin {
       let (ops, instance) = create(plugin, host, "{}")
       let made = try #require(instance)
       #expect(Counter.alive == 1)
-      #expect(ops?.start(made) == LND_ERR_SYSTEM)
-      ops?.destroy(made)
+      #expect(ops?.instance.start(made, 1) == LND_ERR_SYSTEM)
+      ops?.instance.destroy(made)
       #expect(Counter.alive == 0)
     }
   }
@@ -114,7 +115,7 @@ private final class Counter: NetworkPlugin {
       guard let host = space.baseAddress?.assumingMemoryBound(to: lnd_host.self) else { return }
       let (ops, instance) = create(plugin, host, "{}")
       #expect(instance != nil)
-      ops?.destroy(instance)
+      ops?.instance.destroy(instance)
     }
     #expect(Counter.alive == 0)
   }

@@ -264,7 +264,7 @@ public final class HostResolver: DNSPlugin {
   }
 
   public override func onEvent(_ event: UInt32) {
-    if event == LND_DNS_EVENT_NETWORK_CHANGED { refresh(force: true) }
+    if event == LND_EVENT_NETWORK_CHANGED { refresh(force: true) }
   }
 
   private func refresh(force: Bool) {

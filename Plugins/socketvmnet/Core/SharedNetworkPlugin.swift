@@ -34,7 +34,7 @@ package final class SharedNetwork: SwitchedGateway {
 
   package required init(host: HostContext, config: NetworkConfig) throws(PluginFailure) {
     options = try SharedOptions(config.options, mode: config.mode)
-    guard let tap = HostTap(host), let uplinks = HostUplinks(host), uplinks.canRelay else {
+    guard let tap = HostTap(host), let uplinks = HostUplinks(host) else {
       throw PluginFailure(
         LND_ERR_UNSUPPORTED, "this lima-netd gives a network no TAP of the host's")
     }

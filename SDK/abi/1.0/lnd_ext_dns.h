@@ -8,7 +8,8 @@
  * raw. The host owns everything between guest and DNS plugin: sanity of the
  * question, static names (lnd_ext_names.h), deadline, match of answer and
  * question, the size of UDP answers and the TC bit, SERVFAIL on failure. What
- * comes back is ready to be sent. */
+ * comes back is ready to be sent.
+ */
 #ifndef LND_EXT_DNS_H
 #define LND_EXT_DNS_H
 
@@ -22,9 +23,12 @@ extern "C" {
 
 typedef struct lnd_host_dns {
     uint32_t size;
-    uint32_t reserved;
+    uint32_t flags; /* none yet */
 
-    /* [loop] Asks. `deadline_ns` 0 lets the host choose. The answer comes as
+    /* [loop] Asks. `deadline_ns` 0 lets the host choose. The plugin says who
+     * asks (port, mac, client, server) as far as it knows; of a switched
+     * network `port` may be 0 with `mac` given: the host finds the guest.
+     * `name` may be NULL: the host knows its guests. The answer comes as
      * on_op_done(op, LND_OK, message, length), never before this has returned;
      * another status means that the question deserves no answer (it was no
      * DNS query): send none. Returns 0 when too many questions are under way:

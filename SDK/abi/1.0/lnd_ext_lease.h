@@ -2,7 +2,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Offered by a network plugin that gives its guests addresses. */
+ * Offered by a network plugin that gives its guests addresses.
+ *
+ * JSON: addresses as text, IPv6 as RFC 5952 writes it; a member that has no
+ * value is left out, if it is not said to be null. Readers ignore members they
+ * do not know.
+ */
 #ifndef LND_EXT_LEASE_H
 #define LND_EXT_LEASE_H
 
@@ -16,28 +21,43 @@ extern "C" {
 
 typedef struct lnd_lease_request {
     uint32_t size;
-    uint32_t reserved;
+    uint32_t flags;        /* none yet                                         */
     lnd_port port;         /* the guest's port                                 */
     uint8_t mac[6];        /* zero: not known yet                              */
-    uint8_t reserved1[2];
-    const char *name;      /* the guest's name, or ""                          */
+    uint8_t reserved[2];
+    const char *name;      /* the guest's name, or ""; NUL-ended               */
 } lnd_lease_request;
 
 typedef struct lnd_plugin_lease {
     uint32_t size;
-    uint32_t reserved;
+    uint32_t flags; /* none yet */
 
     /* [loop] Gives a guest that is configured by hand (`exec`, `attach`) what
-     * DHCP would give it, and counts the address as taken. Writes one JSON
-     * object: {"address":"192.168.5.15","prefixLength":24,
-     *  "gateway":"192.168.5.2","dns":["192.168.5.3"],"mtu":1500,
-     *  "search":["lan"]}; LND_ERR_LIMIT when there is none left. */
+     * DHCP, DHCPv6 and router advertisements would give it, and counts the
+     * addresses as taken until `release`, or until the guest has gone. The
+     * same guest (port and mac) gets the same again. Writes one JSON object:
+     * {"address":"192.168.5.15","prefixLength":24,"gateway":"192.168.5.2",
+     *  "addresses":[{"address":"192.168.5.15","prefixLength":24,
+     *                "gateway":"192.168.5.2"},
+     *               {"address":"fd00::15","prefixLength":64,
+     *                "gateway":"fd00::2"}],
+     *  "dns":["192.168.5.3","fd00::3"],"mtu":1500,"search":["lan"]}
+     * `addresses` has all addresses, in the order of preference within each
+     * family; `address`, `prefixLength` and `gateway` are those of the first
+     * one of IPv4, and `addresses` may be left out where that is all.
+     * LND_ERR_LIMIT when there is none left. */
     lnd_status (*reserve)(void *self, const lnd_lease_request *request, lnd_sink sink);
 
-    /* [loop] Writes a JSON array, an object for each lease:
+    /* [loop] The guest (port and mac) does not use what `reserve` gave it any
+     * more. Idempotent. May be NULL: the addresses are taken until the guest
+     * has gone. */
+    void (*release)(void *self, const lnd_lease_request *request);
+
+    /* [loop] Writes a JSON array, an object for each address of each station:
      * {"address":"192.168.5.15","mac":"52:55:55:12:34:56","name":"vm",
-     *  "hostname":"lima-vm","state":"bound|offered|static|declined",
-     *  "expires":SECONDS_FROM_NOW or null} */
+     *  "hostname":"lima-vm","state":"bound"|"offered"|"static"|"declined",
+     *  "expires":SECONDS_FROM_NOW or null}
+     * `name` is the guest's, `hostname` what it calls itself; both may be "". */
     void (*list)(void *self, lnd_sink sink);
 } lnd_plugin_lease;
 

@@ -2,7 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Offered by every host: for assertions in plugins and SDKs. */
+ * Offered by every host: for assertions in plugins and SDKs.
+ */
 #ifndef LND_EXT_LOOPCHECK_H
 #define LND_EXT_LOOPCHECK_H
 
@@ -16,9 +17,10 @@ extern "C" {
 
 typedef struct lnd_host_loopcheck {
     uint32_t size;
-    uint32_t reserved;
+    uint32_t flags; /* none yet */
 
-    /* [any] 1 on the loop thread of this instance, 0 elsewhere. */
+    /* [any] From `create` on: 1 on the loop thread of this instance, 0
+     * elsewhere. */
     int32_t (*on_loop)(void *ctx);
 } lnd_host_loopcheck;
 

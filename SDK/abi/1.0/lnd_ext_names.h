@@ -6,7 +6,8 @@
  * Offered by the host. Names are absolute, without the final dot, compared
  * without case. A published name is owned: every type that is not published
  * for it is answered with NODATA, and nothing about it leaves the machine.
- * Reverse lookups of the addresses are answered, too. */
+ * Reverse lookups of the addresses are answered, too.
+ */
 #ifndef LND_EXT_NAMES_H
 #define LND_EXT_NAMES_H
 
@@ -20,16 +21,16 @@ extern "C" {
 
 typedef struct lnd_host_names {
     uint32_t size;
-    uint32_t reserved;
+    uint32_t flags; /* none yet */
 
-    /* [loop] Adds an address ("192.168.5.2", "fd00::2") to a name. Adding it
-     * twice is no error. LND_ERR_INVALID_CONFIG: not a name or an address;
-     * LND_ERR_LIMIT: more than 65536 entries. */
-    lnd_status (*publish)(void *ctx, const char *name, const char *address);
+    /* [loop] From `create` on. Adds an address (without a port) to a name.
+     * Adding it twice is no error. LND_ERR_INVALID_CONFIG: not a name or an
+     * address; LND_ERR_LIMIT: more than 65536 entries. */
+    lnd_status (*publish)(void *ctx, const char *name, const lnd_endpoint *address);
 
     /* [loop] Takes an address off a name, or all of them with address NULL.
      * Idempotent. */
-    lnd_status (*withdraw)(void *ctx, const char *name, const char *address);
+    lnd_status (*withdraw)(void *ctx, const char *name, const lnd_endpoint *address);
 } lnd_host_names;
 
 #ifdef __cplusplus

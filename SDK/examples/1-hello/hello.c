@@ -72,7 +72,7 @@ static int answer_ping(uint8_t *f, uint32_t n) {
 /* ---------------------------------------------------------- the callbacks */
 
 static void *hello_create(const lnd_plugin *plugin, const lnd_host *host,
-                          const lnd_network_config *config) {
+                          const lnd_instance_config *config) {
     (void)plugin, (void)config;
     struct hello *self = calloc(1, sizeof *self);
     if (!self) {
@@ -84,9 +84,9 @@ static void *hello_create(const lnd_plugin *plugin, const lnd_host *host,
     return self;
 }
 
-static lnd_status hello_start(void *self) {
-    (void)self; /* nothing to open */
-    return LND_OK;
+static lnd_status hello_start(void *opaque, lnd_op op) {
+    struct hello *self = opaque; /* nothing to open: started at once */
+    return self->host->op_done(self->host->ctx, op, LND_OK, NULL, 0);
 }
 
 static void hello_stop(void *opaque, lnd_op op) {
@@ -163,15 +163,17 @@ static const void *hello_extension(const lnd_plugin *plugin, const char *id) {
 /* --------------------------------------------------------- the descriptor */
 
 static const lnd_network_ops ops = {
-    .size = sizeof ops,
-    .create = hello_create,
-    .start = hello_start,
-    .stop = hello_stop,
-    .destroy = hello_destroy,
+    .instance = {
+        .size = sizeof ops,
+        .create = hello_create,
+        .start = hello_start,
+        .stop = hello_stop,
+        .destroy = hello_destroy,
+        .status = hello_status,
+    },
     .port_up = hello_port_up,
     .port_down = hello_port_down,
     .rx = hello_rx,
-    .status = hello_status,
 };
 
 static const char *const modes[] = {"hello", NULL};

@@ -28,7 +28,7 @@ typedef struct stamp {
 /* One network's instance. The host's table lives as long as it does. */
 typedef struct dns_zone {
     const lnd_host *host;
-    const lnd_host_dns_cache *cache; /* NULL: a host before ABI 1.1 */
+    const lnd_host_dns_cache *cache; /* NULL: the host keeps nothing */
     char *file, *origin;
     zone *served;
     stamp read;
@@ -194,7 +194,7 @@ static void zone_destroy(void *opaque) {
     free(self);
 }
 
-static void *zone_create(const lnd_plugin *plugin, const lnd_host *host, const lnd_dns_config *config) {
+static void *zone_create(const lnd_plugin *plugin, const lnd_host *host, const lnd_instance_config *config) {
     (void)plugin;
     dns_zone *self = (dns_zone *)calloc(1, sizeof *self);
     if (!self) {
@@ -214,14 +214,14 @@ static void *zone_create(const lnd_plugin *plugin, const lnd_host *host, const l
     return self;
 }
 
-static lnd_status zone_start(void *opaque) {
+static lnd_status zone_start(void *opaque, lnd_op op) {
     dns_zone *self = (dns_zone *)opaque;
     char error[ZONE_ERROR_MAX];
     look(self->file, &self->read);
     self->served = load(self, error);
     if (!self->served) return fail(self->host, LND_ERR_INVALID_CONFIG, "/file", error);
     self->timer = self->host->timer_at(self->host->ctx, self->host->now_ns(self->host->ctx) + look_every, 0);
-    return LND_OK;
+    return self->host->op_done(self->host->ctx, op, LND_OK, NULL, 0);
 }
 
 static void zone_stop(void *opaque, lnd_op op) {
@@ -246,7 +246,7 @@ static void zone_timer(void *opaque, lnd_handle timer, uint64_t user) {
 }
 
 static void zone_event(void *opaque, uint32_t event) {
-    if (event == LND_DNS_EVENT_NETWORK_CHANGED) refresh((dns_zone *)opaque);
+    if (event == LND_EVENT_NETWORK_CHANGED) refresh((dns_zone *)opaque);
 }
 
 static void zone_status(void *opaque, lnd_sink sink) {
@@ -263,20 +263,17 @@ static void zone_status(void *opaque, lnd_sink sink) {
 /* -------------------------------------------------------------- descriptor */
 
 static const lnd_dns_ops ops = {
-    .size = sizeof(lnd_dns_ops),
-    .reserved = 0,
-    .create = zone_create,
-    .start = zone_start,
-    .stop = zone_stop,
-    .destroy = zone_destroy,
+    .instance = {
+        .size = sizeof(lnd_dns_ops),
+        .create = zone_create,
+        .start = zone_start,
+        .stop = zone_stop,
+        .destroy = zone_destroy,
+        .on_timer = zone_timer,
+        .on_event = zone_event,
+        .status = zone_status,
+    },
     .resolve = zone_resolve,
-    .cancel = NULL, /* every question is answered before `resolve` returns */
-    .on_fds = NULL,
-    .on_timer = zone_timer,
-    .on_wake = NULL,
-    .on_event = zone_event,
-    .validate = NULL,
-    .status = zone_status,
 };
 
 static const char schema[] =
@@ -308,7 +305,6 @@ static const lnd_module module = {
     .license = "Apache-2.0",
     .url = NULL,
     .plugin_count = 1,
-    .reserved = 0,
     .plugins = plugins,
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-use crate::{Failure, FdEvent, Handle, Host, Op, Options, Sink};
+use crate::{Endpoint, Failure, FdEvent, Handle, Host, Op, Options, Port, Sink};
 
 /// For which network a DNS plugin answers.
 pub struct DnsConfig<'a> {
@@ -7,6 +7,10 @@ pub struct DnsConfig<'a> {
     pub network: &'a str,
     /// Checked against the schema, defaults filled in.
     pub options: Options<'a>,
+    /// A name that no other instance of the network has.
+    pub instance: &'a str,
+    /// A folder for what shall outlive the process; "": there is none.
+    pub state_directory: &'a str,
 }
 
 /// A question.
@@ -17,6 +21,16 @@ pub struct DnsQuery<'a> {
     pub transport: u32,
     /// Of `now`: a later answer is of no use.
     pub deadline: u64,
+    /// Of the guest that asks; 0: no guest, or not known.
+    pub port: Port,
+    /// Of the station that asks; zero: not known.
+    pub mac: [u8; 6],
+    /// The guest's, or "".
+    pub name: &'a str,
+    /// Whence it came.
+    pub client: Endpoint,
+    /// Where it was sent.
+    pub server: Endpoint,
 }
 
 /// An instance of a DNS plugin. Neither `create` nor `start` may fail because the machine is offline.
@@ -44,6 +58,13 @@ pub trait Dns: Sized + 'static {
         Ok(())
     }
 
+    /// For what takes longer: completes `op` with `host().done` when it is ready, now or later. `start` by itself.
+    fn start_later(&mut self, op: Op) -> Result<(), Failure> {
+        self.start()?;
+        self.host().done(op, Ok(&[]));
+        Ok(())
+    }
+
     /// Winds down, and completes `op` when quiet.
     fn stop(&mut self, op: Op) {
         self.host().done(op, Ok(&[]))
@@ -58,8 +79,16 @@ pub trait Dns: Sized + 'static {
     /// `wake` was called.
     fn on_wake(&mut self) {}
 
-    /// `LND_DNS_EVENT_*`: something the plugin may care for has changed.
+    /// `LND_EVENT_*`: something the plugin may care for has changed.
     fn on_event(&mut self, _event: u32) {}
+
+    /// Other options while it runs. By itself: they hold from the next start on.
+    fn reconfigure(&mut self, _config: &DnsConfig) -> Result<(), Failure> {
+        Err(Failure::new(crate::sys::LND_ERR_UNSUPPORTED, "these options hold from the next start on"))
+    }
+
+    /// An operation asked of the host is complete.
+    fn on_op_done(&mut self, _op: Op, _status: i32, _bytes: &[u8]) {}
 
     /// Writes one JSON object: counters and state worth showing.
     fn status(&self, sink: &mut Sink) {

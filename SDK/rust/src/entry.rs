@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From traits to the tables of C. Each callback gets back the instance that `create` made.
-use crate::{dns::*, network::*, sys::*, table, Failure, Frame, Host, Options, Sink};
+use crate::{dns::*, endpoint::Endpoint, network::*, sys::*, table, Failure, Frame, Host, Options, Sink};
 use alloc::boxed::Box;
 use core::ffi::{c_char, c_void, CStr};
 use core::marker::PhantomData;
@@ -55,14 +55,27 @@ unsafe extern "C" fn destroy<T>(this: *mut c_void) {
     drop(unsafe { Box::from_raw(this.cast::<Instance<T>>()) });
 }
 
+unsafe fn port_info(raw: &lnd_port_info) -> PortInfo<'_> {
+    PortInfo {
+        kind: raw.kind,
+        port: raw.port,
+        link: raw.link,
+        mtu: raw.mtu,
+        offloads: raw.offloads,
+        mac: raw.mac,
+        name: unsafe { table::text(raw.name) },
+    }
+}
+
 struct OfNetwork<T>(PhantomData<T>);
 
 impl<T: Network> OfNetwork<T> {
-    unsafe fn config<'a>(config: *const lnd_network_config) -> Option<NetworkConfig<'a>> {
+    unsafe fn config<'a>(config: *const lnd_instance_config) -> Option<NetworkConfig<'a>> {
         let config = unsafe { table::read(config) }?;
         Some(unsafe {
             NetworkConfig {
-                name: table::text(config.name),
+                name: table::text(config.network),
+                instance: table::text(config.instance),
                 mode: table::text(config.mode),
                 options: options(config.options, config.options_length),
                 state_directory: table::text(config.state_directory),
@@ -71,7 +84,7 @@ impl<T: Network> OfNetwork<T> {
     }
 
     unsafe extern "C" fn create(
-        _: *const lnd_plugin, host: *const lnd_host, config: *const lnd_network_config,
+        _: *const lnd_plugin, host: *const lnd_host, config: *const lnd_instance_config,
     ) -> *mut c_void {
         let (Some(host), Some(config)) = (unsafe { (Host::new(host), Self::config(config)) }) else {
             return core::ptr::null_mut();
@@ -80,7 +93,7 @@ impl<T: Network> OfNetwork<T> {
     }
 
     unsafe extern "C" fn validate(
-        _: *const lnd_plugin, host: *const lnd_host, config: *const lnd_network_config,
+        _: *const lnd_plugin, host: *const lnd_host, config: *const lnd_instance_config,
     ) -> lnd_status {
         let (Some(host), Some(config)) = (unsafe { (Host::new(host), Self::config(config)) }) else {
             return LND_ERR_INTERNAL;
@@ -88,9 +101,16 @@ impl<T: Network> OfNetwork<T> {
         told(&host, T::validate(&host, &config))
     }
 
-    unsafe extern "C" fn start(this: *mut c_void) -> lnd_status {
+    unsafe extern "C" fn start(this: *mut c_void, op: lnd_op) -> lnd_status {
         let this = unsafe { instance::<T>(this) };
-        let result = this.start();
+        let result = this.start_later(op);
+        told(this.host(), result)
+    }
+
+    unsafe extern "C" fn reconfigure(this: *mut c_void, config: *const lnd_instance_config) -> lnd_status {
+        let this = unsafe { instance::<T>(this) };
+        let Some(config) = (unsafe { Self::config(config) }) else { return LND_ERR_INTERNAL };
+        let result = this.reconfigure(&config);
         told(this.host(), result)
     }
 
@@ -101,16 +121,13 @@ impl<T: Network> OfNetwork<T> {
     unsafe extern "C" fn port_up(this: *mut c_void, info: *const lnd_port_info) -> lnd_status {
         let this = unsafe { instance::<T>(this) };
         let Some(raw) = (unsafe { table::read(info) }) else { return LND_ERR_INTERNAL };
-        let info = PortInfo {
-            kind: raw.kind,
-            port: raw.port,
-            mtu: raw.mtu,
-            offloads: raw.offloads,
-            mac: raw.mac,
-            name: unsafe { table::text(raw.name) },
-        };
-        let result = this.port_up(&info);
+        let result = this.port_up(&unsafe { port_info(&raw) });
         told(this.host(), result)
+    }
+
+    unsafe extern "C" fn port_changed(this: *mut c_void, info: *const lnd_port_info) {
+        let Some(raw) = (unsafe { table::read(info) }) else { return };
+        unsafe { instance::<T>(this) }.port_changed(&unsafe { port_info(&raw) })
     }
 
     unsafe extern "C" fn port_down(this: *mut c_void, port: lnd_port) {
@@ -145,6 +162,10 @@ impl<T: Network> OfNetwork<T> {
         unsafe { instance::<T>(this) }.on_op_done(op, status, bytes)
     }
 
+    unsafe extern "C" fn on_event(this: *mut c_void, event: u32) {
+        unsafe { instance::<T>(this) }.on_event(event)
+    }
+
     unsafe extern "C" fn status(this: *mut c_void, sink: lnd_sink) {
         let this = unsafe { instance::<T>(this) };
         this.status(&mut Sink { host: this.host(), sink })
@@ -159,6 +180,12 @@ impl<T: Network> OfNetwork<T> {
         told(&host, result)
     }
 
+    unsafe extern "C" fn release(this: *mut c_void, request: *const lnd_lease_request) {
+        let Some(raw) = (unsafe { table::read(request) }) else { return };
+        let request = LeaseRequest { port: raw.port, mac: raw.mac, name: unsafe { table::text(raw.name) } };
+        unsafe { instance::<T>(this) }.release(&request)
+    }
+
     unsafe extern "C" fn leases(this: *mut c_void, sink: lnd_sink) {
         let this = unsafe { instance::<T>(this) };
         this.leases(&mut Sink { host: this.host(), sink })
@@ -166,8 +193,9 @@ impl<T: Network> OfNetwork<T> {
 
     const LEASE: lnd_plugin_lease = lnd_plugin_lease {
         size: size_of::<lnd_plugin_lease>() as u32,
-        reserved: 0,
+        flags: 0,
         reserve: Some(Self::reserve),
+        release: Some(Self::release),
         list: Some(Self::leases),
     };
 }
@@ -175,22 +203,28 @@ impl<T: Network> OfNetwork<T> {
 /// The table of a network plugin; [`module!`](crate::module) uses it.
 pub const fn network_ops<T: Network>() -> lnd_network_ops {
     lnd_network_ops {
-        size: size_of::<lnd_network_ops>() as u32,
-        reserved: 0,
-        create: Some(OfNetwork::<T>::create),
-        start: Some(OfNetwork::<T>::start),
-        stop: Some(OfNetwork::<T>::stop),
-        destroy: Some(destroy::<T>),
+        instance: lnd_instance_ops {
+            size: size_of::<lnd_network_ops>() as u32,
+            flags: 0,
+            create: Some(OfNetwork::<T>::create),
+            start: Some(OfNetwork::<T>::start),
+            stop: Some(OfNetwork::<T>::stop),
+            destroy: Some(destroy::<T>),
+            on_fds: Some(OfNetwork::<T>::on_fds),
+            on_timer: Some(OfNetwork::<T>::on_timer),
+            on_wake: Some(OfNetwork::<T>::on_wake),
+            on_op_done: Some(OfNetwork::<T>::on_op_done),
+            on_event: Some(OfNetwork::<T>::on_event),
+            validate: Some(OfNetwork::<T>::validate),
+            reconfigure: Some(OfNetwork::<T>::reconfigure),
+            status: Some(OfNetwork::<T>::status),
+            reserved: [None; 4],
+        },
         port_up: Some(OfNetwork::<T>::port_up),
         port_down: Some(OfNetwork::<T>::port_down),
         rx: Some(OfNetwork::<T>::rx),
         tx_ready: Some(OfNetwork::<T>::tx_ready),
-        on_fds: Some(OfNetwork::<T>::on_fds),
-        on_timer: Some(OfNetwork::<T>::on_timer),
-        on_wake: Some(OfNetwork::<T>::on_wake),
-        on_op_done: Some(OfNetwork::<T>::on_op_done),
-        validate: Some(OfNetwork::<T>::validate),
-        status: Some(OfNetwork::<T>::status),
+        port_changed: Some(OfNetwork::<T>::port_changed),
     }
 }
 
@@ -209,15 +243,20 @@ pub unsafe fn lease_or_null<T: Network>(id: *const c_char) -> *const c_void {
 struct OfDns<T>(PhantomData<T>);
 
 impl<T: Dns> OfDns<T> {
-    unsafe fn config<'a>(config: *const lnd_dns_config) -> Option<DnsConfig<'a>> {
+    unsafe fn config<'a>(config: *const lnd_instance_config) -> Option<DnsConfig<'a>> {
         let config = unsafe { table::read(config) }?;
         Some(unsafe {
-            DnsConfig { network: table::text(config.network), options: options(config.options, config.options_length) }
+            DnsConfig {
+                network: table::text(config.network),
+                instance: table::text(config.instance),
+                options: options(config.options, config.options_length),
+                state_directory: table::text(config.state_directory),
+            }
         })
     }
 
     unsafe extern "C" fn create(
-        _: *const lnd_plugin, host: *const lnd_host, config: *const lnd_dns_config,
+        _: *const lnd_plugin, host: *const lnd_host, config: *const lnd_instance_config,
     ) -> *mut c_void {
         let (Some(host), Some(config)) = (unsafe { (Host::new(host), Self::config(config)) }) else {
             return core::ptr::null_mut();
@@ -226,7 +265,7 @@ impl<T: Dns> OfDns<T> {
     }
 
     unsafe extern "C" fn validate(
-        _: *const lnd_plugin, host: *const lnd_host, config: *const lnd_dns_config,
+        _: *const lnd_plugin, host: *const lnd_host, config: *const lnd_instance_config,
     ) -> lnd_status {
         let (Some(host), Some(config)) = (unsafe { (Host::new(host), Self::config(config)) }) else {
             return LND_ERR_INTERNAL;
@@ -234,9 +273,16 @@ impl<T: Dns> OfDns<T> {
         told(&host, T::validate(&host, &config))
     }
 
-    unsafe extern "C" fn start(this: *mut c_void) -> lnd_status {
+    unsafe extern "C" fn start(this: *mut c_void, op: lnd_op) -> lnd_status {
         let this = unsafe { instance::<T>(this) };
-        let result = this.start();
+        let result = this.start_later(op);
+        told(this.host(), result)
+    }
+
+    unsafe extern "C" fn reconfigure(this: *mut c_void, config: *const lnd_instance_config) -> lnd_status {
+        let this = unsafe { instance::<T>(this) };
+        let Some(config) = (unsafe { Self::config(config) }) else { return LND_ERR_INTERNAL };
+        let result = this.reconfigure(&config);
         told(this.host(), result)
     }
 
@@ -251,6 +297,11 @@ impl<T: Dns> OfDns<T> {
             message: unsafe { table::bytes(raw.message, raw.length as usize) },
             transport: raw.transport,
             deadline: raw.deadline_ns,
+            port: raw.port,
+            mac: raw.mac,
+            name: unsafe { table::text(raw.name) },
+            client: Endpoint(raw.client),
+            server: Endpoint(raw.server),
         };
         this.resolve(op, &query)
     }
@@ -272,6 +323,11 @@ impl<T: Dns> OfDns<T> {
         unsafe { instance::<T>(this) }.on_wake()
     }
 
+    unsafe extern "C" fn on_op_done(this: *mut c_void, op: lnd_op, status: lnd_status, bytes: *const u8, length: u64) {
+        let bytes = unsafe { table::bytes(bytes, length as usize) };
+        unsafe { instance::<T>(this) }.on_op_done(op, status, bytes)
+    }
+
     unsafe extern "C" fn on_event(this: *mut c_void, event: u32) {
         unsafe { instance::<T>(this) }.on_event(event)
     }
@@ -285,20 +341,25 @@ impl<T: Dns> OfDns<T> {
 /// The table of a DNS plugin; [`module!`](crate::module) uses it.
 pub const fn dns_ops<T: Dns>() -> lnd_dns_ops {
     lnd_dns_ops {
-        size: size_of::<lnd_dns_ops>() as u32,
-        reserved: 0,
-        create: Some(OfDns::<T>::create),
-        start: Some(OfDns::<T>::start),
-        stop: Some(OfDns::<T>::stop),
-        destroy: Some(destroy::<T>),
+        instance: lnd_instance_ops {
+            size: size_of::<lnd_dns_ops>() as u32,
+            flags: 0,
+            create: Some(OfDns::<T>::create),
+            start: Some(OfDns::<T>::start),
+            stop: Some(OfDns::<T>::stop),
+            destroy: Some(destroy::<T>),
+            on_fds: Some(OfDns::<T>::on_fds),
+            on_timer: Some(OfDns::<T>::on_timer),
+            on_wake: Some(OfDns::<T>::on_wake),
+            on_op_done: Some(OfDns::<T>::on_op_done),
+            on_event: Some(OfDns::<T>::on_event),
+            validate: Some(OfDns::<T>::validate),
+            reconfigure: Some(OfDns::<T>::reconfigure),
+            status: Some(OfDns::<T>::status),
+            reserved: [None; 4],
+        },
         resolve: Some(OfDns::<T>::resolve),
         cancel: Some(OfDns::<T>::cancel),
-        on_fds: Some(OfDns::<T>::on_fds),
-        on_timer: Some(OfDns::<T>::on_timer),
-        on_wake: Some(OfDns::<T>::on_wake),
-        on_event: Some(OfDns::<T>::on_event),
-        validate: Some(OfDns::<T>::validate),
-        status: Some(OfDns::<T>::status),
     }
 }
 
@@ -314,8 +375,9 @@ pub const fn static_module(
         license: license.as_ptr().cast(),
         url: core::ptr::null(),
         plugin_count: 1,
-        reserved: 0,
+        flags: 0,
         plugins,
+        requires_host: core::ptr::null(),
     })
 }
 

@@ -30,7 +30,7 @@ impl<'a> SendFrame<'a> {
         let raw = lnd_frame {
             data: bytes.as_ptr(),
             length: bytes.len() as u32,
-            capacity: 0,
+            slices: 0,
             flags: 0,
             gso_type: 0,
             gso_size: 0,
@@ -38,6 +38,11 @@ impl<'a> SendFrame<'a> {
             csum_offset: 0,
             hdr_len: 0,
             reserved: 0,
+            source: 0,
+            mark: 0,
+            hash: 0,
+            lease: 0,
+            reserved1: 0,
         };
         SendFrame(raw, PhantomData)
     }

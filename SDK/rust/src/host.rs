@@ -15,6 +15,20 @@ pub enum LogLevel {
     Error,
 }
 
+/// How a plugin says that it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum State {
+    /// All is well.
+    Ok = LND_STATE_OK,
+    /// Something it needs is not there yet.
+    Connecting = LND_STATE_CONNECTING,
+    /// It works, but not in full.
+    Degraded = LND_STATE_DEGRADED,
+    /// It cannot do its work until somebody helps.
+    Failed = LND_STATE_FAILED,
+}
+
 /// What the host offers an instance; for the loop's thread (not `Send`). Lives as long as the instance.
 #[derive(Clone)]
 pub struct Host {
@@ -60,7 +74,7 @@ impl Sink<'_> {
     /// Appends.
     pub fn bytes(&mut self, bytes: &[u8]) {
         if let Some(write) = self.host.table.write {
-            unsafe { write(self.host.table.ctx, self.sink, bytes.as_ptr(), bytes.len() as u64) }
+            unsafe { write(self.host.table.ctx, self.sink, bytes.as_ptr(), bytes.len() as u64) };
         }
     }
 }
@@ -113,8 +127,9 @@ impl Host {
     /// Watches a descriptor, level-triggered, for `LND_FD_*`; `user` comes back in `on_fds`. It stays the caller's:
     /// end the watch, then close it. `None`: the kernel refuses.
     pub fn watch(&self, fd: i32, events: u32, user: u64) -> Option<Handle> {
-        let handle = unsafe { self.table.fd_add?(self.table.ctx, fd, events, user) };
-        (handle != 0).then_some(handle)
+        let mut watch = 0;
+        let status = unsafe { self.table.fd_add?(self.table.ctx, fd, events, user, &mut watch) };
+        (status == LND_OK).then_some(watch)
     }
 
     /// Changes what is watched; false for a watch that has ended.
@@ -142,13 +157,22 @@ impl Host {
         }
     }
 
+    /// Tells users how it goes: `network ls` shows state and text, one line, until the next report.
+    pub fn report(&self, state: State, text: &str) {
+        if let Some(report) = self.table.report {
+            unsafe { report(self.table.ctx, state as u32, text.as_ptr().cast(), text.len() as u64) }
+        }
+    }
+
     /// Completes an operation of the host's.
     pub fn done(&self, op: Op, result: Result<&[u8], Failure>) {
         let Some(done) = self.table.op_done else { return };
         match result {
-            Ok(bytes) => unsafe { done(self.table.ctx, op, LND_OK, bytes.as_ptr(), bytes.len() as u64) },
+            Ok(bytes) => unsafe {
+                done(self.table.ctx, op, LND_OK, bytes.as_ptr(), bytes.len() as u64);
+            },
             Err(failure) => unsafe {
-                done(self.table.ctx, op, failure.status, failure.text.as_ptr(), failure.text.len() as u64)
+                done(self.table.ctx, op, failure.status, failure.text.as_ptr(), failure.text.len() as u64);
             },
         }
     }

@@ -28,6 +28,7 @@
 extern crate alloc;
 
 mod dns;
+mod endpoint;
 mod entry;
 mod failure;
 mod frame;
@@ -39,10 +40,11 @@ pub mod sys;
 mod table;
 
 pub use dns::{Dns, DnsConfig, DnsQuery};
+pub use endpoint::Endpoint;
 pub use entry::{dns_ops, lease_or_null, network_ops, static_module, Static};
 pub use failure::Failure;
 pub use frame::{Frame, SendFrame};
-pub use host::{Host, LogLevel, Sink, Waker};
+pub use host::{Host, LogLevel, Sink, State, Waker};
 pub use network::{FdEvent, LeaseRequest, Network, NetworkConfig, Port, PortInfo};
 pub use options::Options;
 

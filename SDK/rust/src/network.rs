@@ -10,6 +10,8 @@ pub type FdEvent = lnd_fd_event;
 pub struct NetworkConfig<'a> {
     /// Of the network, as in networks.yaml.
     pub name: &'a str,
+    /// A name that no other instance of the network has.
+    pub instance: &'a str,
     /// The `mode:` it was chosen for.
     pub mode: &'a str,
     /// Checked against the schema, defaults filled in.
@@ -24,6 +26,8 @@ pub struct PortInfo<'a> {
     pub kind: u32,
     /// Its id.
     pub port: Port,
+    /// A number of the guest's link that stays the same when the process is started again; 0: it has none.
+    pub link: u64,
     /// Bytes of IP packet the link carries; 0: not known.
     pub mtu: u32,
     /// `LND_OFFLOAD_*`
@@ -68,6 +72,13 @@ pub trait Network: Sized + 'static {
         Ok(())
     }
 
+    /// For what takes longer: completes `op` with `host().done` when it is ready, now or later. `start` by itself.
+    fn start_later(&mut self, op: Op) -> Result<(), Failure> {
+        self.start()?;
+        self.host().done(op, Ok(&[]));
+        Ok(())
+    }
+
     /// Winds down, and completes `op` when quiet; all ports are down already.
     fn stop(&mut self, op: Op) {
         self.host().done(op, Ok(&[]))
@@ -80,6 +91,9 @@ pub trait Network: Sized + 'static {
 
     /// A port is gone; an unknown one is no error.
     fn port_down(&mut self, _port: Port) {}
+
+    /// What `port_up` said has changed.
+    fn port_changed(&mut self, _info: &PortInfo) {}
 
     /// The port takes frames again after a short `send`.
     fn tx_ready(&mut self, _port: Port) {}
@@ -96,6 +110,14 @@ pub trait Network: Sized + 'static {
     /// An operation asked of the host is complete.
     fn on_op_done(&mut self, _op: Op, _status: lnd_status, _bytes: &[u8]) {}
 
+    /// Other options while it runs. By itself: they hold from the next start on.
+    fn reconfigure(&mut self, _config: &NetworkConfig) -> Result<(), Failure> {
+        Err(Failure::new(crate::sys::LND_ERR_UNSUPPORTED, "these options hold from the next start on"))
+    }
+
+    /// `LND_EVENT_*`: something the plugin may care for has changed.
+    fn on_event(&mut self, _event: u32) {}
+
     /// Writes one JSON object: counters and state worth showing.
     fn status(&self, sink: &mut Sink) {
         sink.bytes(b"{}")
@@ -105,6 +127,9 @@ pub trait Network: Sized + 'static {
     fn reserve(&mut self, _request: &LeaseRequest, _sink: &mut Sink) -> Result<(), Failure> {
         Err(Failure::new(LND_ERR_UNSUPPORTED, "no leases here"))
     }
+
+    /// The guest does not use what `reserve` gave it any more.
+    fn release(&mut self, _request: &LeaseRequest) {}
 
     /// Writes the leases as a JSON array.
     fn leases(&self, sink: &mut Sink) {

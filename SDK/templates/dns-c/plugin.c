@@ -35,14 +35,14 @@ static lnd_status read_options(const lnd_host *host, const char *options, record
     return LND_OK;
 }
 
-static lnd_status on_validate(const lnd_plugin *plugin, const lnd_host *host, const lnd_dns_config *config) {
+static lnd_status on_validate(const lnd_plugin *plugin, const lnd_host *host, const lnd_instance_config *config) {
     record known;
     (void)plugin;
     return read_options(host, config->options, &known);
 }
 
 /* Makes an instance, and touches neither network nor files. */
-static void *on_create(const lnd_plugin *plugin, const lnd_host *host, const lnd_dns_config *config) {
+static void *on_create(const lnd_plugin *plugin, const lnd_host *host, const lnd_instance_config *config) {
     (void)plugin;
     instance *self = calloc(1, sizeof *self);
     if (!self) {
@@ -57,10 +57,11 @@ static void *on_create(const lnd_plugin *plugin, const lnd_host *host, const lnd
     return self;
 }
 
-/* Here sockets and files are opened, threads started. It works offline, too. */
-static lnd_status on_start(void *self) {
-    (void)self;
-    return LND_OK;
+/* Here sockets and files are opened, threads started. It works offline, too. `op` is completed when all is
+ * ready, at once or later. */
+static lnd_status on_start(void *opaque, lnd_op op) {
+    instance *self = opaque;
+    return self->host->op_done(self->host->ctx, op, LND_OK, NULL, 0);
 }
 
 /* Winds down; `op` is completed when nothing is under way, at once or later. */
@@ -101,14 +102,16 @@ static const char schema[] =
     "\"description\":\"Its address\"}}}";
 
 static const lnd_dns_ops ops = {
-    .size = sizeof ops,
-    .create = on_create,
-    .start = on_start,
-    .stop = on_stop,
-    .destroy = on_destroy,
+    .instance = {
+        .size = sizeof ops,
+        .create = on_create,
+        .start = on_start,
+        .stop = on_stop,
+        .destroy = on_destroy,
+        .validate = on_validate,
+        .status = on_status,
+    },
     .resolve = on_resolve,
-    .validate = on_validate,
-    .status = on_status,
 };
 
 static const lnd_plugin plugin = {

@@ -29,8 +29,9 @@ static void host_log(void *ctx, uint32_t level, const char *text, uint64_t lengt
 }
 static void host_wake(void *ctx) { (void)ctx; }
 static uint64_t host_now(void *ctx) { return (void)ctx, 1000000000; }
-static lnd_handle host_fd_add(void *ctx, int32_t fd, uint32_t events, uint64_t user) {
-    return (void)ctx, (void)fd, (void)events, (void)user, 1;
+static lnd_status host_fd_add(void *ctx, int32_t fd, uint32_t events, uint64_t user, lnd_handle *watch) {
+    *watch = 1;
+    return (void)ctx, (void)fd, (void)events, (void)user, LND_OK;
 }
 static lnd_status host_fd_modify(void *ctx, lnd_handle watch, uint32_t events) {
     return (void)ctx, (void)watch, (void)events, LND_OK;
@@ -44,19 +45,24 @@ static lnd_status host_fail(void *ctx, lnd_status code, const char *pointer, con
     snprintf(failed_at, sizeof failed_at, "%s", pointer ? pointer : "");
     return code;
 }
-static void host_done(void *ctx, lnd_op op, lnd_status status, const uint8_t *bytes, uint64_t length) {
+static lnd_status host_done(void *ctx, lnd_op op, lnd_status status, const uint8_t *bytes, uint64_t length) {
     (void)ctx, (void)op;
     EXPECT(length <= sizeof answered);
     if (length) memcpy(answered, bytes, length);
     answered_length = length;
     answered_status = status;
     done++;
+    return LND_OK;
 }
-static void host_write(void *ctx, lnd_sink sink, const uint8_t *bytes, uint64_t length) {
+static lnd_status host_write(void *ctx, lnd_sink sink, const uint8_t *bytes, uint64_t length) {
     (void)ctx, (void)sink;
     EXPECT(length < sizeof written);
     memcpy(written, bytes, length);
     written[length] = 0;
+    return LND_OK;
+}
+static void host_report(void *ctx, uint32_t state, const char *text, uint64_t length) {
+    (void)ctx, (void)state, (void)text, (void)length;
 }
 static const void *host_extension(void *ctx, const char *id) { return (void)ctx, (void)id, NULL; }
 
@@ -75,6 +81,7 @@ static const lnd_host host = {
     .op_done = host_done,
     .write = host_write,
     .get_extension = host_extension,
+    .report = host_report,
 };
 
 /* A question of class IN for the A record of a name in wire format. */
@@ -100,15 +107,15 @@ int main(int argc, char **argv) {
     const lnd_plugin *plugin = entry(&info)->plugins[0];
     const lnd_dns_ops *ops = plugin->ops;
 
-    lnd_dns_config config = {.size = sizeof config, .network = "lab"};
+    lnd_instance_config config = {.size = sizeof config, .network = "lab"};
     config.options = "{\"name\":\"a..b\"}";
     config.options_length = strlen(config.options);
-    EXPECT(ops->create(plugin, &host, &config) == NULL && strcmp(failed_at, "/name") == 0);
+    EXPECT(ops->instance.create(plugin, &host, &config) == NULL && strcmp(failed_at, "/name") == 0);
 
     config.options = "{\"name\":\"Printer.lab\",\"address\":\"192.0.2.7\"}";
     config.options_length = strlen(config.options);
-    void *self = ops->create(plugin, &host, &config);
-    EXPECT(self && ops->start(self) == LND_OK);
+    void *self = ops->instance.create(plugin, &host, &config);
+    EXPECT(self && ops->instance.start(self, 7) == LND_OK);
 
     static const char name[] = "\7pRinter\3lab"; /* the NUL at its end is the root */
     lnd_dns_query query = ask(name, sizeof name, 1);
@@ -137,12 +144,12 @@ int main(int argc, char **argv) {
         EXPECT(answered_status != LND_OK);
         free(copy);
     }
-    ops->status(self, 1);
+    ops->instance.status(self, 1);
     EXPECT(strstr(written, "\"questions\":"));
     done = 0;
-    ops->stop(self, 7);
+    ops->instance.stop(self, 7);
     EXPECT(done == 1 && answered_status == LND_OK);
-    ops->destroy(self);
+    ops->instance.destroy(self);
     puts("ok");
     return 0;
 }

@@ -25,7 +25,7 @@ static lnd_status fail(const lnd_host *host, lnd_status code, const char *option
 /* ---------------------------------------------------------------- its life */
 
 /* Reads the options: 0 when they are wrong, and the user has been told. */
-static int read_options(const lnd_host *host, const lnd_network_config *config, network *net) {
+static int read_options(const lnd_host *host, const lnd_instance_config *config, network *net) {
     static const uint8_t mac[6] = {0x5a, 0x94, 0xef, 0x00, 0x00, 0x02};
     char text[16] = "10.99.0.2"; /* as in the schema */
     memcpy(net->mac, mac, sizeof mac);
@@ -38,14 +38,14 @@ static int read_options(const lnd_host *host, const lnd_network_config *config, 
     return 1;
 }
 
-static lnd_status on_validate(const lnd_plugin *plugin, const lnd_host *host, const lnd_network_config *config) {
+static lnd_status on_validate(const lnd_plugin *plugin, const lnd_host *host, const lnd_instance_config *config) {
     network net;
     (void)plugin;
     return read_options(host, config, &net) ? LND_OK : LND_ERR_INVALID_CONFIG;
 }
 
 /* Makes an instance, and touches neither network nor files. */
-static void *on_create(const lnd_plugin *plugin, const lnd_host *host, const lnd_network_config *config) {
+static void *on_create(const lnd_plugin *plugin, const lnd_host *host, const lnd_instance_config *config) {
     (void)plugin;
     instance *self = calloc(1, sizeof *self);
     if (!self) {
@@ -60,10 +60,10 @@ static void *on_create(const lnd_plugin *plugin, const lnd_host *host, const lnd
     return self;
 }
 
-/* Here sockets and files are opened, threads started. */
-static lnd_status on_start(void *self) {
-    (void)self;
-    return LND_OK;
+/* Here sockets and files are opened, threads started. `op` is completed when all is ready, at once or later. */
+static lnd_status on_start(void *opaque, lnd_op op) {
+    instance *self = opaque;
+    return self->host->op_done(self->host->ctx, op, LND_OK, NULL, 0);
 }
 
 /* Winds down; `op` is completed when nothing is under way, at once or later. */
@@ -150,16 +150,18 @@ static const char schema[] =
     "\"description\":\"The address that answers ping. Guests get another one of its /24\"}}}";
 
 static const lnd_network_ops ops = {
-    .size = sizeof ops,
-    .create = on_create,
-    .start = on_start,
-    .stop = on_stop,
-    .destroy = on_destroy,
+    .instance = {
+        .size = sizeof ops,
+        .create = on_create,
+        .start = on_start,
+        .stop = on_stop,
+        .destroy = on_destroy,
+        .validate = on_validate,
+        .status = on_status,
+    },
     .port_up = on_port_up,
     .port_down = on_port_down,
     .rx = on_rx,
-    .validate = on_validate,
-    .status = on_status,
 };
 
 static const char *const modes[] = {"__NAME__", NULL};

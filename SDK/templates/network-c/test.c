@@ -29,8 +29,9 @@ static void host_log(void *ctx, uint32_t level, const char *text, uint64_t lengt
 }
 static void host_wake(void *ctx) { (void)ctx; }
 static uint64_t host_now(void *ctx) { return (void)ctx, 1000000000; }
-static lnd_handle host_fd_add(void *ctx, int32_t fd, uint32_t events, uint64_t user) {
-    return (void)ctx, (void)fd, (void)events, (void)user, 1;
+static lnd_status host_fd_add(void *ctx, int32_t fd, uint32_t events, uint64_t user, lnd_handle *watch) {
+    *watch = 1;
+    return (void)ctx, (void)fd, (void)events, (void)user, LND_OK;
 }
 static lnd_status host_fd_modify(void *ctx, lnd_handle watch, uint32_t events) {
     return (void)ctx, (void)watch, (void)events, LND_OK;
@@ -51,17 +52,22 @@ static lnd_status host_fail(void *ctx, lnd_status code, const char *pointer, con
     snprintf(failed_at, sizeof failed_at, "%s", pointer ? pointer : "");
     return code;
 }
-static void host_done(void *ctx, lnd_op op, lnd_status status, const uint8_t *bytes, uint64_t length) {
+static lnd_status host_done(void *ctx, lnd_op op, lnd_status status, const uint8_t *bytes, uint64_t length) {
     (void)ctx, (void)bytes, (void)length;
     EXPECT(op == 7 && status == LND_OK);
     done++;
+    return LND_OK;
 }
-static void host_write(void *ctx, lnd_sink sink, const uint8_t *bytes, uint64_t length) {
+static lnd_status host_write(void *ctx, lnd_sink sink, const uint8_t *bytes, uint64_t length) {
     (void)ctx, (void)sink;
     size_t used = strlen(written);
     EXPECT(used + length < sizeof written);
     memcpy(written + used, bytes, length);
     written[used + length] = 0;
+    return LND_OK;
+}
+static void host_report(void *ctx, uint32_t state, const char *text, uint64_t length) {
+    (void)ctx, (void)state, (void)text, (void)length;
 }
 static const void *host_extension(void *ctx, const char *id) { return (void)ctx, (void)id, NULL; }
 
@@ -81,6 +87,7 @@ static const lnd_host host = {
     .op_done = host_done,
     .write = host_write,
     .get_extension = host_extension,
+    .report = host_report,
 };
 
 /* -------------------------------------------------------------------- frames */
@@ -134,15 +141,15 @@ int main(int argc, char **argv) {
     const lnd_plugin *plugin = entry(&info)->plugins[0];
     const lnd_network_ops *ops = plugin->ops;
 
-    lnd_network_config config = {.size = sizeof config, .name = "lab", .mode = "__NAME__"};
+    lnd_instance_config config = {.size = sizeof config, .network = "lab", .mode = "__NAME__"};
     config.options = "{\"gateway\":\"10.98.0.0\"}";
     config.options_length = strlen(config.options);
-    EXPECT(ops->create(plugin, &host, &config) == NULL && strcmp(failed_at, "/gateway") == 0);
+    EXPECT(ops->instance.create(plugin, &host, &config) == NULL && strcmp(failed_at, "/gateway") == 0);
 
     config.options = "{\"gateway\":\"10.98.0.1\"}";
     config.options_length = strlen(config.options);
-    void *self = ops->create(plugin, &host, &config);
-    EXPECT(self && ops->start(self) == LND_OK);
+    void *self = ops->instance.create(plugin, &host, &config);
+    EXPECT(self && ops->instance.start(self, 7) == LND_OK);
     const lnd_port_info port = {.size = sizeof port, .kind = LND_PORT_GUEST, .port = 1, .name = "vm"};
     EXPECT(ops->port_up(self, &port) == LND_OK);
 
@@ -183,7 +190,7 @@ int main(int argc, char **argv) {
     }
     EXPECT(sent_length == 0);
 
-    ops->status(self, 1);
+    ops->instance.status(self, 1);
     EXPECT(strstr(written, "\"answered\":5"));
     written[0] = 0;
     const lnd_plugin_lease *lease = plugin->get_extension(plugin, LND_EXT_LEASE);
@@ -191,9 +198,9 @@ int main(int argc, char **argv) {
     EXPECT(lease && lease->reserve(self, &request, 1) == LND_OK && strstr(written, "10.98.0.15"));
 
     ops->port_down(self, 1);
-    ops->stop(self, 7);
+    ops->instance.stop(self, 7);
     EXPECT(done == 1);
-    ops->destroy(self);
+    ops->instance.destroy(self);
     puts("ok");
     return 0;
 }

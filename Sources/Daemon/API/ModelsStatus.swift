@@ -83,6 +83,8 @@ package struct NetworkReport: Codable, Sendable {
   package var joined: String?
   /// Its process makes no progress; nil: it does, or has not run into it for two seconds yet.
   package var unresponsive: UnresponsiveReport?
+  /// What plugins of a running network say of themselves (`lnd_host.report`); without those that say nothing.
+  package var pluginStates: [PluginStateReport]?
   /// What the network-host itself reports: ports with counters, the plugin's status, DNS counters.
   package var live: JSONValue?
 }
@@ -135,6 +137,17 @@ package struct UplinkReport: Codable, Sendable, Hashable {
   /// Connections that were made, and those that ended.
   package var connections: UInt64
   package var lost: UInt64
+}
+
+/// What a plugin says of itself.
+package struct PluginStateReport: Codable, Sendable, Hashable {
+  /// "network" or "dns"
+  package var kind: String
+  package var plugin: String
+  /// "ok", "connecting", "degraded" or "failed"
+  package var state: String
+  /// One line, or "".
+  package var text: String
 }
 
 package struct PluginIdentity: Codable, Sendable, Hashable {

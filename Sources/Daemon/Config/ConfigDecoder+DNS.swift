@@ -10,6 +10,11 @@
 //       hosts: {db.internal: 10.0.0.5, registry.internal: db.internal}
 //       ipv6: false                     names have no IPv6 addresses
 //       servers: [192.0.2.53]           asked instead of the host's resolver
+//     dns:
+//       plugins:                        several: questions go to the first, which may ask the one behind it
+//         - plugin: blocklist
+//           options: {file: /etc/blocked}
+//         - hostdns
 
 import DNSMessage
 
@@ -17,6 +22,8 @@ import DNSMessage
 struct DNSChoice {
   var pin: PluginPin?
   var options: JSONObject?
+  /// Of `plugins`, with the first one; nil: there is no list.
+  var stages: [DNSStageChoice]?
   var hosts: [String: [String]] = [:]
   var ipv6: Bool?
   var servers: [String]?
@@ -28,11 +35,16 @@ struct DNSChoice {
   func completed(by common: DNSChoice) -> DNSChoice {
     var result = self
     var inherited = common.marks
-    result.pin = pin ?? common.pin
-    if pin == nil, options == nil {
+    if pin == nil, stages == nil {
+      result.pin = common.pin
+      result.stages = options == nil ? common.stages : nil
+    }
+    if pin == nil, options == nil, stages == nil {
       result.options = common.options
     } else {
-      inherited = inherited.filter { !$0.key.hasPrefix("/options") }
+      inherited = inherited.filter {
+        !$0.key.hasPrefix("/options") && !$0.key.hasPrefix("/plugins")
+      }
     }
     result.hosts = common.hosts.merging(hosts) { $1 }
     result.ipv6 = ipv6 ?? common.ipv6
@@ -44,6 +56,15 @@ struct DNSChoice {
   func apply(to network: inout NetworkConfiguration) {
     network.settings.dns = pin
     network.settings.dnsOptions = options ?? [:]
+    if let stages, let first = stages.first {
+      network.settings.dns = first.pin
+      network.settings.dnsOptions = first.options
+      network.settings.dnsBehind = Array(stages.dropFirst())
+      // What stands of the first one stands where a lone one's does.
+      for (pointer, mark) in marks where pointer.hasPrefix("/plugins/0/options") {
+        network.marks["/dns" + pointer.dropFirst("/plugins/0".count)] = mark
+      }
+    }
     network.settings.dnsServers = servers
     network.settings.dnsIPv6 = ipv6 ?? true
     network.hosts = hosts
@@ -60,6 +81,13 @@ extension ConfigDecoder {
     }
     let members = mapping(member.value, path: path, known: Self.dnsKeys)
     choice.pin = members["plugin"].flatMap { pin($0.value, path: path + ["plugin"]) }
+    if let given = members["plugins"] {
+      choice.stages = stages(given.value, path: path + ["plugins"], &choice.marks)
+      for other in ["plugin", "options"] {
+        guard let member = members[other] else { continue }
+        problem(.besidePlugins(other), path + [other], member.keyMark)
+      }
+    }
     if let given = members["options"] {
       choice.options = options(
         given.value, path: path + ["options"], pointer: "/options", &choice.marks)
@@ -71,6 +99,39 @@ extension ConfigDecoder {
       choice.servers = texts(servers.value, of: "servers", path: path + ["servers"])
     }
     return choice
+  }
+
+  /// As many as a network may have.
+  private static let mostStages = 8
+
+  /// A list of plugins, each a name or path, or a mapping with its options.
+  private mutating func stages(
+    _ node: YAMLNode, path: [String], _ marks: inout [String: Mark]
+  ) -> [DNSStageChoice]? {
+    guard case .sequence(let items) = node.content, (1...Self.mostStages).contains(items.count)
+    else {
+      problem(
+        .wrongType(expected: "a list of 1 to \(Self.mostStages) plugins", found: node.kindName),
+        path, node.mark)
+      return nil
+    }
+    return items.enumerated().compactMap { index, item in
+      let path = path + ["\(index)"]
+      guard case .mapping = item.content else {
+        return pin(item, path: path).map { DNSStageChoice(pin: $0) }
+      }
+      let members = mapping(item, path: path, known: ["plugin", "options"])
+      guard let pin = members["plugin"].flatMap({ pin($0.value, path: path + ["plugin"]) }) else {
+        problem(.wrongType(expected: "a plugin", found: "none"), path, item.mark)
+        return nil
+      }
+      var choice = DNSStageChoice(pin: pin)
+      if let given = members["options"] {
+        choice.options = options(
+          given.value, path: path + ["options"], pointer: "/plugins/\(index)/options", &marks)
+      }
+      return choice
+    }
   }
 
   // MARK: Names

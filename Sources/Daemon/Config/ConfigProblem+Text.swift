@@ -80,6 +80,10 @@ extension ConfigProblem {
       return "\(text) (plugin \(plugin))"
     case .twice(let key, let other):
       return "stands below `\(other)`, too: keep one `\(key)`"
+    case .besidePlugins(let key):
+      return
+        "cannot stand beside `plugins`: write it in the list, as {plugin: NAME, options: {...}}"
+        + (key == "plugin" ? "" : ", since \(key) are of one plugin")
     case .besideSocket:
       return
         "has no effect beside `socket`: addresses, names and router are those of the daemon behind it"

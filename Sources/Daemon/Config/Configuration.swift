@@ -16,6 +16,12 @@ package struct Configuration: Sendable {
   package var warnings: [ConfigProblem]
 }
 
+/// A DNS plugin of a list (`dns: {plugins: [blocklist, {plugin: hostdns, options: {...}}]}`).
+package struct DNSStageChoice: Sendable, Hashable {
+  package var pin: PluginPin
+  package var options: JSONObject = [:]
+}
+
 /// Which plugin a network wants.
 package enum PluginPin: Sendable, Hashable {
   case name(String)
@@ -35,6 +41,8 @@ package struct NetworkConfiguration: Sendable {
     /// Nil: hostdns.
     package var dns: PluginPin?
     package var dnsOptions: JSONObject = [:]
+    /// Those that `dns` may ask, each the one behind it (`plugins:` has them all).
+    package var dnsBehind: [DNSStageChoice] = []
     /// Nameservers for plugins that have an option for them; nil: the plugin's own choice.
     package var dnsServers: [String]?
     /// Names are asked of the host's nameservers as they are; for plugins that have an option for it.
@@ -50,6 +58,7 @@ package struct NetworkConfiguration: Sendable {
       var settings = self
       settings.dns = other.dns
       settings.dnsOptions = other.dnsOptions
+      settings.dnsBehind = other.dnsBehind
       settings.dnsServers = other.dnsServers
       settings.dnsForwards = other.dnsForwards
       settings.dnsIPv6 = other.dnsIPv6

@@ -203,6 +203,7 @@ struct ControlRoutes: Sendable {
     case .invalidConfig: return .badRequest
     case .notFound: return .notFound
     case .exists, .limit: return .conflict
+    case .denied: return .forbidden
     case .busy: return .serviceUnavailable
     case .timeout: return .gatewayTimeout
     case .unsupported: return .notImplemented

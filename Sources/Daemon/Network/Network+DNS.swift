@@ -64,6 +64,7 @@ extension Network {
     }
     now.dns = plan.dns
     now.dnsOptions = plan.dnsOptions
+    now.dnsBehind = plan.dnsBehind
     now.dnsNeeds = plan.dnsNeeds
     dns.ask(for: plan.dns)
     link.request(.setDNS(plan.dnsSpec)) { [weak self, weak link] reply in

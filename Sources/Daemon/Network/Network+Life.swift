@@ -258,13 +258,25 @@ extension Network {
     case .guestUp(let id, let name, _, let address): unixgramCame(id, name, address)
     case .guestGone(let id): unixgramLeft(id)
     case .leasesChanged: leases.changed()
+    case .pluginReport(let report): note(report)
     case .fatal(let error):
       log(.error, "its process gives up: \(error)")
       step(.complained(ErrorReport(error.code, error.description)))
     }
   }
 
+  /// Of a process that may be anybody's: few, and short.
+  private func note(_ report: PluginReport) {
+    pluginStates.removeAll { $0.kind == report.kind && $0.plugin == report.plugin }
+    guard report.state != "ok" || !report.text.isEmpty, pluginStates.count < 16 else { return }
+    pluginStates.append(
+      PluginStateReport(
+        kind: report.kind, plugin: String(report.plugin.prefix(32)),
+        state: String(report.state.prefix(16)), text: String(report.text.prefix(512))))
+  }
+
   private func ended(_ link: HostLink, _ status: ChildProcess.ExitStatus) {
+    pluginStates = []
     uplink.rest(forgetting: guests.unixgramGuests.map(\.id))
     if state == .stopping { noteStop(status) } else { noteDeath(of: link, status) }
     step(.ended(lifetime: MonotonicClock.now() &- link.started))

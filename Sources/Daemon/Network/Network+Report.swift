@@ -29,7 +29,8 @@ extension Network {
       host: link.map { HostReport(pid: $0.pid, since: $0.startedAt) },
       restarts: life.restarts, retryAt: life.state.retryAt.map { WallClock.timestamp($0) },
       lastExit: lastExit, uplink: uplink.peerReport, hostInterface: uplink.hostInterface,
-      joined: active?.joined?.name, unresponsive: unresponsive, live: nil)
+      joined: active?.joined?.name, unresponsive: unresponsive,
+      pluginStates: pluginStates.isEmpty ? nil : pluginStates, live: nil)
   }
 
   /// Tells the log why it could not start; nothing when it could, or runs.

@@ -45,6 +45,8 @@ final class Network {
   /// Called when the network has come to rest, once each.
   var onStopped: [() -> Void] = []
   var lastExit: ExitReport?
+  /// What plugins of the process say of themselves, the last of each.
+  var pluginStates: [PluginStateReport] = []
 
   let listeners: NetworkListeners
   let uplink: Uplink
@@ -101,7 +103,11 @@ final class Network {
     {
       // Whoever comes next gets what the configuration says now.
       if state == .running, isIdle { return stop("its configuration has changed") }
-      log(.notice, "the configuration has changed and holds from its next start on")
+      if state == .running, differsInOptionsAlone(active, from: asked) {
+        reconfigure()
+      } else {
+        log(.notice, "the configuration has changed and holds from its next start on")
+      }
     }
     updateDNS()
   }

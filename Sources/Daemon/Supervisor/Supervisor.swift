@@ -216,7 +216,11 @@ package final class Supervisor {
   }
 
   private static func pinnedFiles(_ configuration: Configuration) -> [String] {
-    let pins = configuration.networks.flatMap { [$0.settings.plugin, $0.settings.dns] }
+    var pins: [PluginPin?] = []
+    for network in configuration.networks {
+      pins += [network.settings.plugin, network.settings.dns]
+      pins += network.settings.dnsBehind.map { $0.pin }
+    }
     return Set(
       pins.compactMap { pin in
         if case .some(.file(let path)) = pin { return path }

@@ -16,7 +16,7 @@ import PluginAPI
 final class CheckHost {
   /// What a plugin did that it must not.
   enum Offence: Hashable {
-    case otherThread, stale, closedFD, afterDestroy, badFrame, spinning, twiceDone
+    case otherThread, stale, closedFD, afterDestroy, badFrame, spinning, twiceDone, misuse
   }
 
   struct Watch {
@@ -41,18 +41,22 @@ final class CheckHost {
   private var offences: [Offence: String] = [:]
   private var wakes = 0
   let thread = ThreadID.current
-  let table = UnsafeMutablePointer<lnd_host>.allocate(capacity: 1)
+  let table = ABITable.forever(lnd_host())
 
   // Loop thread only:
   var isDestroyed = false
   /// Get_extension finds nothing.
   var withoutExtensions = false
+  /// `start` was called.
+  var mayWatch = false
   /// `send` takes nothing.
   var isFull = false
   var watches: [lnd_handle: Watch] = [:]
   var timers: [lnd_handle: Timer] = [:]
   /// Ports that are up: guests', uplinks, the switch.
   var ports: Set<lnd_port> = []
+  /// Uplinks whose `port_up` is due.
+  var added: [lnd_port] = []
   /// Ops that the plugin has yet to complete.
   var pending: Set<lnd_op> = []
   var completed: [lnd_op: Completion] = [:]
@@ -69,7 +73,7 @@ final class CheckHost {
   init() {
     lock.initialize(to: pthread_mutex_t())
     pthread_mutex_init(lock, nil)
-    table.initialize(to: CheckTable.make(Unmanaged.passRetained(self).toOpaque()))
+    table.pointee = CheckTable.make(Unmanaged.passRetained(self).toOpaque())
   }
 
   func nextID() -> UInt64 {
@@ -124,6 +128,13 @@ final class CheckHost {
 
   // MARK: Loop
 
+  /// For what is allowed from `start` on.
+  func mayBegin(_ function: String) -> Bool {
+    if mayWatch { return true }
+    note(.misuse, "\(function) was called before start")
+    return false
+  }
+
   static func identity(of fd: Int32) -> UInt64? {
     var info = stat()
     guard fstat(fd, &info) == 0 else { return nil }
@@ -135,6 +146,14 @@ final class CheckHost {
     for watch in watches.values where Self.identity(of: watch.fd) != watch.identity {
       note(.closedFD, "descriptor \(watch.fd) was closed while it was watched")
     }
+  }
+
+  /// A port of the plugin's own, which the next turn tells it of (`port_up`).
+  func addPort() -> lnd_port {
+    let port = nextID()
+    ports.insert(port)
+    added.append(port)
+    return port
   }
 
   func end(_ op: lnd_op, _ status: lnd_status, _ bytes: [UInt8]) {

@@ -26,15 +26,18 @@ enum CheckTable {
     }
     host.wake = { context in anywhere(context, "wake", else: ()) { $0.wake() } }
     host.now_ns = { _ in MonotonicClock.now() }
-    host.fd_add = { context, fd, events, user in
-      loop(context, "fd_add", else: 0) { host in
-        guard let identity = CheckHost.identity(of: fd) else {
-          errno = EBADF
-          return 0
+    host.fd_add = { context, fd, events, user, watch in
+      watch?.pointee = 0
+      return loop(context, "fd_add", else: LND_ERR_MISUSE) { host in
+        guard host.mayBegin("fd_add"), let watch, fd >= 0 else { return LND_ERR_MISUSE }
+        guard let identity = CheckHost.identity(of: fd) else { return LND_ERR_SYSTEM }
+        if host.watches.values.contains(where: { $0.fd == fd && $0.identity == identity }) {
+          return LND_ERR_EXISTS
         }
         let handle = host.nextID()
         host.watches[handle] = .init(fd: fd, events: events, user: user, identity: identity)
-        return handle
+        watch.pointee = handle
+        return LND_OK
       }
     }
     host.fd_modify = { context, watch, events in
@@ -58,7 +61,7 @@ enum CheckTable {
     }
     host.timer_at = { context, deadline, user in
       loop(context, "timer_at", else: 0) { host in
-        guard host.timers.count < Int(LND_MAX_TIMERS) else { return 0 }
+        guard host.mayBegin("timer_at"), host.timers.count < Int(LND_MAX_TIMERS) else { return 0 }
         let handle = host.nextID()
         host.timers[handle] = .init(deadline: deadline, user: user)
         return handle
@@ -83,16 +86,32 @@ enum CheckTable {
       }
     }
     host.op_done = { context, op, status, bytes, length in
-      loop(context, "op_done", else: ()) { host in
+      loop(context, "op_done", else: LND_ERR_MISUSE) { host in
         let bytes = UnsafeBufferPointer(
           start: bytes, count: bytes == nil ? 0 : Int(min(length, 65536)))
-        host.end(op, status, Array(bytes))
+        let isOpen = host.pending.contains(op)
+        if status > 0 {
+          host.note(.misuse, "op_done was called with a positive status (\(status))")
+        }
+        host.end(op, status > 0 ? LND_ERR_INTERNAL : status, Array(bytes))
+        return isOpen ? LND_OK : LND_ERR_NOT_FOUND
       }
     }
     host.write = { context, _, bytes, length in
-      loop(context, "write", else: ()) { host in
-        guard let bytes, host.written.count < 1 << 24 else { return }
-        host.written += UnsafeBufferPointer(start: bytes, count: Int(min(length, 1 << 24)))
+      loop(context, "write", else: LND_ERR_MISUSE) { host in
+        guard let bytes else { return length == 0 ? LND_OK : LND_ERR_MISUSE }
+        guard UInt64(host.written.count) + length <= UInt64(LND_MAX_WRITE) else {
+          return LND_ERR_LIMIT
+        }
+        host.written += UnsafeBufferPointer(start: bytes, count: Int(length))
+        return LND_OK
+      }
+    }
+    host.report = { context, state, _, _ in
+      loop(context, "report", else: ()) { host in
+        if !(LND_STATE_OK...LND_STATE_FAILED).contains(state) {
+          host.note(.misuse, "report was called with a state that is none (\(state))")
+        }
       }
     }
     host.get_extension = { context, id in

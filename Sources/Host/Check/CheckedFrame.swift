@@ -21,12 +21,12 @@ enum CheckedFrame {
     guard let data = frame.data else { return .failure(Problem("a frame without data was sent")) }
     var bytes: [UInt8] = []
     if frame.flags & LND_FRAME_SLICES != 0 {
-      guard (1...LND_FRAME_MAX_SLICES).contains(frame.capacity) else {
+      guard (1...LND_FRAME_MAX_SLICES).contains(frame.slices) else {
         return .failure(
-          Problem("a frame of \(frame.capacity) slices was sent; 1 to 64 are allowed"))
+          Problem("a frame of \(frame.slices) slices was sent; 1 to 64 are allowed"))
       }
       let slices = UnsafeRawPointer(data).assumingMemoryBound(to: lnd_slice.self)
-      for slice in UnsafeBufferPointer(start: slices, count: Int(frame.capacity)) {
+      for slice in UnsafeBufferPointer(start: slices, count: Int(frame.slices)) {
         guard slice.length <= UInt64(length) else { return .failure(Problem(Self.sum)) }
         bytes += UnsafeBufferPointer(start: slice.data, count: Int(slice.length))
       }
@@ -39,12 +39,14 @@ enum CheckedFrame {
       guard Int(frame.csum_start) + Int(frame.csum_offset) + 2 <= length, frame.csum_start >= 14
       else { return .failure(Problem("a frame was sent whose checksum lies outside of it")) }
     }
-    if isSuper, frame.gso_size == 0 || Int(frame.hdr_len) >= length {
+    if isSuper, frame.gso_size < LND_GSO_SIZE_MIN || Int(frame.hdr_len) >= length {
       return .failure(
-        Problem("a super-frame was sent with gso_size 0, or headers as long as it is"))
+        Problem(
+          "a super-frame was sent with gso_size below \(LND_GSO_SIZE_MIN), or headers as long as it is"
+        ))
     }
-    if frame.reserved != 0 {
-      return .failure(Problem("lnd_frame.reserved of a sent frame is not 0"))
+    if let fault = withUnsafePointer(to: frame, { $0.fault }) {
+      return .failure(Problem("a frame was sent that breaks a rule: \(fault.text)"))
     }
     return .success(bytes)
   }

@@ -33,7 +33,7 @@ enum DNSChecks {
       }
       return trial.destroy()
     default:
-      trial.event(LND_DNS_EVENT_NETWORK_CHANGED)
+      trial.event(LND_EVENT_NETWORK_CHANGED)
       trial.event(0xdead_beef)
     }
     trial.turn(milliseconds: 20)

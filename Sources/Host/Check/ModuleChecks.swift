@@ -38,13 +38,15 @@ enum ModuleChecks {
         found.append(("module-unique", "it holds the \(plugin.kind) plugin \(plugin.name) twice"))
       }
       found += modes(plugin)
-      let known = plugin.kind == LND_KIND_NETWORK ? LND_NETWORK_ISOLATED | LND_NETWORK_TAP : 0
+      let known =
+        plugin.kind == LND_KIND_NETWORK ? Module.networkFlags : LND_PLUGIN_MULTI_LOOP
       if plugin.table.flags & ~known != 0 {
         found.append(
           ("module-reserved", "\(plugin.name) has flags that nobody knows: \(plugin.table.flags)"))
       }
-      if plugin.reserved != 0 {
-        found.append(("module-reserved", "`reserved` of the callbacks of \(plugin.name) is not 0"))
+      if plugin.instance.flags != 0 {
+        found.append(
+          ("module-reserved", "the callbacks of \(plugin.name) have flags that nobody knows"))
       }
     }
     return found
@@ -99,14 +101,5 @@ enum ModuleChecks {
       && parts.allSatisfy { part in
         !part.isEmpty && part.utf8.allSatisfy { (0x30...0x39).contains($0) }
       }
-  }
-}
-
-extension Module.Descriptor {
-  fileprivate var reserved: UInt32 {
-    switch operations {
-    case .network(let ops): ops.reserved
-    case .dns(let ops): ops.reserved
-    }
   }
 }

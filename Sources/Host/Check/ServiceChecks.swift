@@ -18,6 +18,7 @@ enum ServiceChecks {
   static func run(_ id: String, _ subject: CheckSubject) throws(Judgement) {
     switch id {
     case "services-handles": try offence(.stale, subject)
+    case "services-calls": try offence(.misuse, subject)
     case "services-closed-fd": try offence(.closedFD, subject)
     case "threads-loop": try offence(.otherThread, subject)
     case "services-spurious":

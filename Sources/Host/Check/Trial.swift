@@ -19,7 +19,7 @@ final class Trial {
     var isPoisoned = false
     /// Bytes that a later version added.
     var extra = 0
-    /// As ABI 1.0 had them.
+    /// As ABI 1.0 had them, with nothing behind: others are followed by zeroes.
     var isSmallest = false
   }
 
@@ -39,6 +39,7 @@ final class Trial {
     self.variation = variation
   }
 
+  private var ops: lnd_instance_ops { subject.descriptor.instance }
   private var network: lnd_network_ops? {
     if case .network(let ops) = subject.descriptor.operations { ops } else { nil }
   }
@@ -55,10 +56,11 @@ final class Trial {
   {
     let whole = MemoryLayout<Table>.size
     let count = variation.isSmallest ? minimum : whole + variation.extra
-    guard let memory = GuardedMemory(count: count), let base = memory.bytes.baseAddress else {
-      throw .skipped("no memory to be had")
-    }
+    let tail = variation.isSmallest ? 0 : Int(LND_TABLE_TAIL)
+    guard let memory = GuardedMemory(count: count + tail), let base = memory.bytes.baseAddress
+    else { throw .skipped("no memory to be had") }
     memset(base, 0xa5, count)
+    memset(base + count, 0, tail)
     withUnsafeBytes(of: table) { memory.bytes.copyBytes(from: $0.prefix(count)) }
     base.storeBytes(of: UInt32(count), as: UInt32.self)
     kept.append(memory)
@@ -80,25 +82,20 @@ final class Trial {
     return UnsafePointer(table.assumingMemoryBound(to: lnd_host.self))
   }
 
-  private func networkConfig() throws(Judgement) -> UnsafePointer<lnd_network_config> {
-    var config = lnd_network_config()
-    config.reserved = poison
-    config.name = try text("check")
-    config.mode = try text(subject.mode)
-    config.options = try text(subject.options)
-    config.options_length = UInt64(subject.options.utf8.count)
-    let table = try given(config, minimum: 40)
-    return UnsafePointer(table.assumingMemoryBound(to: lnd_network_config.self))
-  }
-
-  private func dnsConfig() throws(Judgement) -> UnsafePointer<lnd_dns_config> {
-    var config = lnd_dns_config()
-    config.reserved = poison
+  private func config() throws(Judgement) -> UnsafePointer<lnd_instance_config> {
+    var config = lnd_instance_config()
+    // Bits that may be ignored.
+    config.flags = poison & ~mustUnderstand
+    let more = UInt64(poison)
+    config.reserved = (more, more, more, more)
     config.network = try text("check")
+    config.mode = try text(subject.isNetwork ? subject.mode : "")
+    config.instance = try text(subject.descriptor.name)
     config.options = try text(subject.options)
     config.options_length = UInt64(subject.options.utf8.count)
-    let table = try given(config, minimum: 32)
-    return UnsafePointer(table.assumingMemoryBound(to: lnd_dns_config.self))
+    config.state_directory = try text("")
+    let table = try given(config, minimum: MemoryLayout<lnd_instance_config>.size)
+    return UnsafePointer(table.assumingMemoryBound(to: lnd_instance_config.self))
   }
 
   // MARK: Life
@@ -107,11 +104,7 @@ final class Trial {
   func makesInstance() throws(Judgement) -> Bool {
     CheckMain.stage("create")
     let plugin = subject.descriptor.original
-    if let network {
-      instance = network.create(plugin, try givenHost(), try networkConfig())
-    } else if let dns {
-      instance = dns.create(plugin, try givenHost(), try dnsConfig())
-    }
+    instance = ops.create?(plugin, try givenHost(), try config())
     return instance != nil
   }
 
@@ -125,16 +118,31 @@ final class Trial {
   func validate() throws(Judgement) -> lnd_status? {
     CheckMain.stage("validate")
     let plugin = subject.descriptor.original
-    if let validate = network?.validate {
-      return validate(plugin, try givenHost(), try networkConfig())
-    }
-    if let validate = dns?.validate { return validate(plugin, try givenHost(), try dnsConfig()) }
-    return nil
+    guard let validate = ops.validate else { return nil }
+    return validate(plugin, try givenHost(), try config())
   }
 
+  /// Begins to start, and waits for its end, as long as a host does.
   func starts() -> lnd_status {
     CheckMain.stage("start")
-    return (network?.start ?? dns?.start).map { $0(instance) } ?? LND_OK
+    host.mayWatch = true
+    let op = host.nextID()
+    host.pending.insert(op)
+    let status = ops.start?(instance, op) ?? LND_OK
+    guard status == LND_OK else {
+      host.pending.remove(op)
+      return status
+    }
+    turn(milliseconds: Int(LND_START_MS)) { host.completed[op] != nil }
+    host.pending.remove(op)
+    guard let completion = host.completed.removeValue(forKey: op) else {
+      host.failure = "its op was not completed within \(LND_START_MS / 1000) s"
+      return LND_ERR_TIMEOUT
+    }
+    if completion.status != LND_OK, host.failure == nil, !completion.bytes.isEmpty {
+      host.failure = String(decoding: completion.bytes, as: UTF8.self)
+    }
+    return completion.status
   }
 
   func start() throws(Judgement) {
@@ -157,7 +165,7 @@ final class Trial {
     CheckMain.stage("stop")
     let op = host.nextID()
     host.pending.insert(op)
-    (network?.stop ?? dns?.stop)?(instance, op)
+    ops.stop?(instance, op)
     turn(milliseconds: milliseconds) { host.completed[op] != nil }
     host.pending.remove(op)
     return host.completed[op] != nil
@@ -165,7 +173,7 @@ final class Trial {
 
   func destroy() {
     CheckMain.stage("destroy")
-    (network?.destroy ?? dns?.destroy)?(instance)
+    ops.destroy?(instance)
     host.isDestroyed = true
     instance = nil
     host.sent = []
@@ -193,8 +201,9 @@ final class Trial {
     info.port = port
     info.mtu = 1500
     info.mac = subject.descriptor.isIsolated ? (0x52, 0x55, 0x55, 1, 2, 3) : (0, 0, 0, 0, 0, 0)
+    info.queues = 1
+    info.flags = poison & ~mustUnderstand
     info.reserved = variation.isPoisoned ? (0xa5, 0xa5) : (0, 0)
-    info.reserved1 = poison
     info.name = try text("guest")
     let minimum = MemoryLayout<lnd_port_info>.size
     let table = try given(info, minimum: minimum).assumingMemoryBound(to: lnd_port_info.self)
@@ -227,6 +236,7 @@ final class Trial {
       frame.length = UInt32(bytes.count)
       frame.flags = flags
       frame.reserved = variation.isPoisoned ? 0xbeef : 0
+      frame.reserved1 = UInt64(poison)
       table.append(frame)
       if readOnly { copy.makeReadOnly() }
       memory.append(copy)
@@ -264,11 +274,11 @@ final class Trial {
     CheckMain.stage("status")
     host.written = []
     let sink = host.nextID()
-    (network?.status ?? dns?.status)?(instance, sink)
+    ops.status?(instance, sink)
     return host.written
   }
 
-  var hasStatus: Bool { network?.status != nil || dns?.status != nil }
+  var hasStatus: Bool { ops.status != nil }
 
   // MARK: Questions
 
@@ -284,14 +294,16 @@ final class Trial {
     query.transport = transport
     query.message = UnsafePointer(copy.bytes.baseAddress?.assumingMemoryBound(to: UInt8.self))
     query.length = UInt32(message.count)
-    query.reserved = poison
+    query.flags = poison & ~mustUnderstand
+    query.reserved = variation.isPoisoned ? (0xa5, 0xa5) : (0, 0)
+    query.name = try text("")
     query.deadline_ns = MonotonicClock.now() &+ 5_000_000_000
     let table = try given(query, minimum: ABI10.dnsQuery)
     let op = host.nextID()
     host.pending.insert(op)
     dns.resolve(instance, op, table.assumingMemoryBound(to: lnd_dns_query.self))
     if takeAway { copy.takeAway() }
-    keepLent([kept.removeLast(), copy])
+    keepLent([kept.removeLast(), kept.removeLast(), copy])
     return op
   }
 
@@ -302,7 +314,7 @@ final class Trial {
 
   func event(_ event: UInt32) {
     CheckMain.stage("on_event")
-    dns?.on_event?(instance, event)
+    ops.on_event?(instance, event)
   }
 
   // MARK: The loop
@@ -315,9 +327,10 @@ final class Trial {
       if now >= end { return }
       host.lookAtWatches()
       deliverAnswers()
+      announceUplinks()
       if host.takeWakes() {
         CheckMain.stage("on_wake")
-        (network?.on_wake ?? dns?.on_wake)?(instance)
+        ops.on_wake?(instance)
       }
       fireTimers(now)
       if isDone() { return }
@@ -326,12 +339,32 @@ final class Trial {
     }
   }
 
+  /// After the network's own port.
+  private func announceUplinks() {
+    guard port != 0, let network, !host.added.isEmpty else { return }
+    let added = host.added
+    host.added = []
+    for uplink in added where host.ports.contains(uplink) {
+      CheckMain.stage("port_up of an uplink")
+      var info = lnd_port_info()
+      info.size = UInt32(MemoryLayout<lnd_port_info>.size)
+      info.kind = LND_PORT_UPLINK
+      info.port = uplink
+      info.mtu = 1500
+      info.queues = 1
+      "uplink".withCString { name in
+        info.name = name
+        _ = network.port_up(instance, &info)
+      }
+    }
+  }
+
   private func deliverAnswers() {
-    let ops = host.asked
+    let asked = host.asked
     host.asked = []
-    for op in ops {
+    for op in asked {
       CheckMain.stage("on_op_done")
-      network?.on_op_done?(instance, op, LND_ERR_TIMEOUT, nil, 0)
+      ops.on_op_done?(instance, op, LND_ERR_TIMEOUT, nil, 0)
     }
   }
 
@@ -341,7 +374,7 @@ final class Trial {
     }
     for (handle, timer) in due where host.timers.removeValue(forKey: handle) != nil {
       CheckMain.stage("on_timer")
-      (network?.on_timer ?? dns?.on_timer)?(instance, handle, timer.user)
+      ops.on_timer?(instance, handle, timer.user)
     }
   }
 
@@ -366,21 +399,21 @@ final class Trial {
     }
     guard !events.isEmpty else { return }
     CheckMain.stage("on_fds")
-    (network?.on_fds ?? dns?.on_fds)?(instance, events, UInt32(events.count))
+    ops.on_fds?(instance, events, UInt32(events.count))
   }
 
   /// What may come though nothing is there for it any more.
   func spuriousEvents() {
     let event = lnd_fd_event(user: 0xdead_beef, events: LND_FD_READ, reserved: 0)
     CheckMain.stage("on_wake without a wake")
-    (network?.on_wake ?? dns?.on_wake)?(instance)
+    ops.on_wake?(instance)
     CheckMain.stage("tx_ready of an unknown port")
     network?.tx_ready?(instance, 0xdead_beef)
     CheckMain.stage("on_fds of a watch that has ended")
-    withUnsafePointer(to: event) { (network?.on_fds ?? dns?.on_fds)?(instance, $0, 1) }
+    withUnsafePointer(to: event) { ops.on_fds?(instance, $0, 1) }
     CheckMain.stage("on_timer of a timer that has ended")
-    (network?.on_timer ?? dns?.on_timer)?(instance, host.nextID(), 0xdead_beef)
+    ops.on_timer?(instance, host.nextID(), 0xdead_beef)
     CheckMain.stage("on_op_done of an op that has ended")
-    network?.on_op_done?(instance, host.nextID(), LND_ERR_CANCELLED, nil, 0)
+    ops.on_op_done?(instance, host.nextID(), LND_ERR_CANCELLED, nil, 0)
   }
 }

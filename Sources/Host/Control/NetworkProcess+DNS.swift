@@ -26,55 +26,99 @@ extension NetworkProcess {
 
   /// At the end of a turn: those whose file was read, in order.
   func finishDNSChanges() {
-    for (change, hash) in hashing.take() {
-      do throws(HostError) {
-        guard phase == .running else {
-          throw HostError(.notFound, "the network does not run any more")
-        }
-        try setDNS(change.spec, hash)
-        control.reply(change.request, .ok)
-      } catch {
-        control.reply(change.request, .failed(error))
-      }
-    }
+    for (change, hash) in hashing.take() { setDNS(change, hash) }
   }
 
-  /// Has another plugin answer from now on.
-  /// - Throws: why it cannot; the one before goes on.
-  private func setDNS(_ spec: DNSSpec, _ hash: Result<String, SystemError>) throws(HostError) {
-    let before = dnsPlugin
-    let plugin: DNSPlugin
-    do throws(HostError) {
-      if let path = confinement.firstOutOfReach(of: spec.readable ?? []) {
-        throw HostError(
+  /// Has another plugin answer from now on. The reply says so, or why it cannot: the one before goes on.
+  private func setDNS(_ change: DNSChange, _ hash: Result<String, SystemError>) {
+    let spec = change.spec
+    let fail = { [unowned self] (error: HostError) in
+      let stays = dnsPlugin.map { "\($0.plugin.descriptor.name) stays" } ?? "there is none"
+      log.error("host", "the network's DNS is not changed, \(stays): \(error)")
+      control.reply(change.request, .failed(error))
+    }
+    guard phase == .running else {
+      return fail(HostError(.notFound, "the network does not run any more"))
+    }
+    if let path = confinement.firstOutOfReach(of: spec.readable ?? []) {
+      return fail(
+        HostError(
           .unsupported,
           "the network's process is confined and may not read \(path) any more: "
             + "lima-netd network restart \(networkName), which ends its connections",
-          plugin: spec.plugin.name)
-      }
-      plugin = try startDNS(spec, hash)
-    } catch {
-      let stays = before.map { "\($0.plugin.descriptor.name) stays" } ?? "there is none"
-      log.error("host", "the network's DNS is not changed, \(stays): \(error)")
-      throw error
+          plugin: spec.plugin.name))
     }
-    dnsPlugin = plugin
-    dns?.replacePlugin(plugin, policy: spec.policy)
-    log.info("host", "DNS by \(plugin.plugin.label) from now on")
-    if let before { retire(before) }
+    startDNS(spec, hash) { [unowned self] result in
+      switch result {
+      case .failure(let error): fail(error)
+      case .success(let plugin):
+        guard phase == .running else {
+          for plugin in plugin.chain { plugin.bridge.destroy() }
+          return fail(HostError(.notFound, "the network does not run any more"))
+        }
+        let before = dnsPlugin
+        dnsPlugin = plugin
+        dns?.replacePlugin(plugin, policy: spec.policy)
+        log.info("host", "DNS by \(plugin.label) from now on")
+        if let before { retire(before) }
+        control.reply(change.request, .ok)
+      }
+    }
   }
 
-  /// Loads, makes and starts a DNS plugin. Nothing of it is left when it throws.
-  /// - Parameter hash: of its file, where that is known; as for `load`.
-  func startDNS(_ spec: DNSSpec, _ hash: Result<String, SystemError>? = nil) throws(HostError)
-    -> DNSPlugin
-  {
-    let loaded = try load(spec.plugin, LND_KIND_DNS, hash)
-    guard case .dns(let ops) = loaded.descriptor.operations else {
-      throw HostError(.internal, "\(spec.plugin.file) is no DNS plugin")
+  /// Loads, makes and starts DNS plugins, those behind first. Nothing of them is left after a failure.
+  /// - Parameters:
+  ///   - hash: of the first one's file, where that is known; as for `load`.
+  ///   - then: called once, perhaps before this returns, with the first.
+  func startDNS(
+    _ spec: DNSSpec, _ hash: Result<String, SystemError>? = nil,
+    _ then: @escaping (Result<DNSPlugin, HostError>) -> Void
+  ) {
+    var front: DNSPlugin?
+    do throws(HostError) {
+      let stages = [DNSStage(plugin: spec.plugin, options: spec.options)] + (spec.behind ?? [])
+      for (index, stage) in stages.enumerated().reversed() {
+        let made = try makeDNS(
+          stage, number: stages[..<index].count { $0.plugin.name == stage.plugin.name },
+          behind: front, hash: index == 0 ? hash : nil)
+        front = made
+      }
+    } catch {
+      for plugin in front?.chain ?? [] { plugin.bridge.destroy() }
+      return then(.failure(error))
     }
-    let plugin = DNSPlugin(loaded, ops, log: log, reactor: reactor)
-    try plugin.start(network: networkName, options: spec.options)
+    guard let front else { return }
+    let chain = front.chain
+    for plugin in chain { plugin.bridge.beginStart() }
+    var left = chain.count
+    var failure: HostError?
+    for plugin in chain {
+      whenStarted(plugin.bridge) { result in
+        left -= 1
+        if case .failure(let error) = result { failure = failure ?? error }
+        guard left == 0 else { return }
+        guard let failure else { return then(.success(front)) }
+        for plugin in chain { plugin.bridge.destroy() }
+        then(.failure(failure))
+      }
+    }
+  }
+
+  private func makeDNS(
+    _ stage: DNSStage, number: Int, behind next: DNSPlugin?, hash: Result<String, SystemError>?
+  ) throws(HostError) -> DNSPlugin {
+    let loaded = try load(stage.plugin, LND_KIND_DNS, hash)
+    guard case .dns(let ops) = loaded.descriptor.operations else {
+      throw HostError(.internal, "\(stage.plugin.file) is no DNS plugin")
+    }
+    let plugin = DNSPlugin(loaded, ops, next: next, log: log, reactor: reactor)
+    plugin.bridge.onReport = { [weak self] in self?.tellReport(loaded, $0, $1) }
+    let name = loaded.descriptor.name
+    try plugin.bridge.create(
+      loaded.descriptor,
+      InstanceSettings(
+        network: networkName, instance: number == 0 ? name : "\(name).\(number + 1)",
+        options: stage.options, stateDirectory: stateDirectory))
     return plugin
   }
 
@@ -104,7 +148,12 @@ extension NetworkProcess {
 
   // MARK: The one before
 
+  /// With those behind it.
   private func retire(_ plugin: DNSPlugin) {
+    for plugin in plugin.chain { retireAlone(plugin) }
+  }
+
+  private func retireAlone(_ plugin: DNSPlugin) {
     retirements += 1
     let retirement = DNSRetirement(plugin, number: retirements)
     retiring.append(retirement)
@@ -147,7 +196,9 @@ final class DNSRetirement: DNSPluginOwner {
     plugin.bridge.stop()
   }
 
-  func dnsOperationDone(_ operation: Operation, _ result: Result<[UInt8], HostError>) {
+  func dnsOperationDone(
+    _ operation: Operation, _ result: Result<[UInt8], HostError>, isPrivate: Bool
+  ) {
     if case .stop = operation { isQuiet = true }
   }
 

@@ -15,12 +15,10 @@ extension NetworkProcess {
     do throws(HostError) {
       if let reply = try answer(id, request, &fds) { control.reply(id, reply) }
     } catch {
-      control.reply(id, .failed(error))
       if phase == .idle, request.isStart {
-        // Nothing runs: the process has no use any more.
-        log.error("host", error.description)
-        exitStatus = 1
-        stop()
+        startFailed(id, error)
+      } else {
+        control.reply(id, .failed(error))
       }
     }
   }
@@ -33,14 +31,12 @@ extension NetworkProcess {
     case .start(let spec):
       try needIdle()
       let tap = spec.tap == nil ? nil : try fds.needLast()
-      try start(spec, journal: fds.take(), tap: tap)
-      runs()
-      return .ok
+      try start(spec, journal: fds.take(), tap: tap, request: id)
+      return nil
     case .serveDNS(let spec):
       try needIdle()
-      try serveDNS(spec, udp: try fds.need(), tcp: try fds.need())
-      runs()
-      return .ok
+      try serveDNS(spec, udp: try fds.need(), tcp: try fds.need(), request: id)
+      return nil
     case .stop:
       stop(request: id)
       return nil
@@ -87,6 +83,11 @@ extension NetworkProcess {
     case .addUnixgramListener(let spec): try ports.addListener(spec, fd: try fds.need())
     case .removePort(let port): ports.remove(port)
     case .removeListener(let listener): ports.removeListener(listener)
+    case .releaseLease(let port):
+      guard let entry = ports.entries[port], entry.hasReservation else { break }
+      entry.hasReservation = false
+      network.releaseLease(entry.port)
+    case .reconfigure(let spec): try network.reconfigure(spec)
     case .startCapture(let spec): ports.startCapture(spec, fd: try fds.need())
     case .stopCapture(let capture): try ports.stopCapture(capture)
     case .expose(let spec):
@@ -105,7 +106,9 @@ extension NetworkProcess {
       guard let entry = ports.entries[port] else {
         throw HostError(.notFound, "there is no port \(port)")
       }
-      return .json(try network.reserveLease(entry.port))
+      let lease = try network.reserveLease(entry.port)
+      entry.hasReservation = true
+      return .json(lease)
     case .connect(let spec):
       try network.connect(spec, fd: try fds.need(), request: id)
       return nil
@@ -125,7 +128,7 @@ extension NetworkProcess {
   }
 
   private func needIdle() throws(HostError) {
-    guard phase == .idle, network == nil, dns == nil else {
+    guard phase == .idle, !isStarting else {
       throw HostError(.exists, "the network is started already")
     }
   }
@@ -135,7 +138,7 @@ extension NetworkProcess {
     host.uptime = MonotonicClock.now() &- started
     host.turns = reactor.turns
     host.watches = reactor.watchCount
-    for bridge in [network?.bridge, dnsPlugin?.bridge].compactMap({ $0 }) {
+    for bridge in bridges {
       host.staleHandles &+= bridge.staleHandles
       host.wrongThreadCalls &+= bridge.wrongThreadCalls.load(ordering: .relaxed)
       host.slowCallbacks &+= bridge.slowCallbacks
@@ -150,7 +153,8 @@ extension NetworkProcess {
     }
     var status = HostStatus(
       plugin: network?.bridge.status(), dnsPlugin: dnsPlugin?.bridge.status(), dns: dns?.counters,
-      modules: [network?.plugin.status, dnsPlugin?.plugin.status].compactMap { $0 },
+      modules: ([network?.plugin].compactMap { $0 } + (dnsPlugin?.chain.map(\.plugin) ?? []))
+        .map(\.status),
       switchCounters: ports?.switchCounters ?? server?.status ?? [:], host: host,
       confinement: confinement.status)
     tellPorts(after: 0, in: &status)

@@ -8,8 +8,9 @@ import Platform
 import PluginAPI
 
 extension NetworkProcess {
+  /// Replies to `request` when it runs, or cannot.
   /// - Parameter tap: of `spec.tap`. Both descriptors are taken over.
-  func start(_ spec: NetworkSpec, journal: Int32?, tap: Int32? = nil) throws(HostError) {
+  func start(_ spec: NetworkSpec, journal: Int32?, tap: Int32?, request: UInt64) throws(HostError) {
     var tap = tap
     defer { if let tap { Descriptor.close(tap) } }
     let memory = try mapJournal(journal)
@@ -19,11 +20,34 @@ extension NetworkProcess {
       throw HostError(.internal, "\(spec.plugin.file) is no network plugin")
     }
     networkName = spec.name
-    if let reference = spec.dns {
-      dnsPlugin = try startDNS(DNSSpec(plugin: reference, options: spec.dnsOptions))
+    stateDirectory = spec.stateDirectory
+    isStarting = true
+    let given = tap
+    tap = nil
+    let goOn = { [unowned self] (dnsPlugin: DNSPlugin?) in
+      self.dnsPlugin = dnsPlugin
+      startNetwork(spec, loaded, ops, memory, tap: given, request: request)
     }
+    guard let reference = spec.dns else { return goOn(nil) }
+    let dns = DNSSpec(plugin: reference, options: spec.dnsOptions, behind: spec.dnsBehind)
+    startDNS(dns) { [unowned self] result in
+      switch result {
+      case .success(let plugin): goOn(plugin)
+      case .failure(let error):
+        if let given { Descriptor.close(given) }
+        startFailed(request, error)
+      }
+    }
+  }
+
+  /// The second half, when its DNS has started. Takes over `tap`.
+  private func startNetwork(
+    _ spec: NetworkSpec, _ loaded: LoadedPlugin, _ ops: lnd_network_ops,
+    _ journal: UnsafeMutableRawPointer?, tap: Int32?, request: UInt64
+  ) {
     let plugin = NetworkPlugin(loaded, ops, log: log, reactor: reactor)
     plugin.services = self
+    plugin.bridge.onReport = { [weak self] in self?.tellReport(loaded, $0, $1) }
     network = plugin
     dns = DNSService(
       plugin: dnsPlugin,
@@ -31,22 +55,48 @@ extension NetworkProcess {
       answerRequest: { [weak self] in self?.control.reply($0, $1) })
     dns?.broker.policy = spec.dnsPolicy
     let ports = GuestPorts(
-      plugin: plugin, reactor: reactor, log: log, journal: memory,
+      plugin: plugin, reactor: reactor, log: log, journal: journal,
       emit: { [weak self] in self?.control.emit($0) })
     self.ports = ports
-    if spec.hasCards { try ports.serveCards() }
     ports.onTapLost = { [weak self] name in
       self?.giveUp(HostError(.system, "the interface \(name) was taken away"))
     }
     dns?.together = { [memory = ports.memory] in memory.together($0) }
-    let given = tap
-    tap = nil
-    try plugin.start(spec, tap: given)
-    finishConfinement(spec.confinement)
-    log.info(
-      "host",
-      "network \(spec.name) runs: \(plugin.plugin.label)"
-        + (dnsPlugin.map { ", DNS by \($0.plugin.label)" } ?? ", without a DNS plugin"))
+    do throws(HostError) {
+      do throws(HostError) {
+        if spec.hasCards { try ports.serveCards() }
+      } catch {
+        if let tap { Descriptor.close(tap) }
+        throw error
+      }
+      try plugin.beginStart(spec, tap: tap)
+    } catch {
+      return startFailed(request, error)
+    }
+    whenStarted(plugin.bridge) { [unowned self] result in
+      do throws(HostError) {
+        try result.get()
+        try plugin.finishStart()
+      } catch {
+        return startFailed(request, error)
+      }
+      finishConfinement(spec.confinement)
+      log.info(
+        "host",
+        "network \(spec.name) runs: \(plugin.plugin.label)"
+          + (dnsPlugin.map { ", DNS by \($0.label)" } ?? ", without a DNS plugin"))
+      runs()
+      control.reply(request, .ok)
+    }
+  }
+
+  /// Nothing runs: the process has no use any more.
+  func startFailed(_ request: UInt64, _ error: HostError) {
+    control.reply(request, .failed(error))
+    guard phase == .idle else { return }
+    log.error("host", error.description)
+    exitStatus = 1
+    stop()
   }
 
   /// The plugins have started.
@@ -61,13 +111,26 @@ extension NetworkProcess {
     }
   }
 
-  /// Serves DNS without a network. Takes over both sockets.
-  func serveDNS(_ spec: DNSServerSpec, udp: Int32, tcp: Int32) throws(HostError) {
+  /// Serves DNS without a network. Takes over both sockets. Replies when it does, or cannot.
+  func serveDNS(
+    _ spec: DNSServerSpec, udp: Int32, tcp: Int32, request: UInt64
+  ) throws(HostError) {
     networkName = spec.name
     let server = try DNSServer(udp: udp, tcp: tcp, reactor: reactor)
     self.server = server
     if let confined = spec.confinement { confinement.boundFiles(confined) }
-    let plugin = try startDNS(spec.dns)
+    isStarting = true
+    startDNS(spec.dns) { [unowned self] result in
+      switch result {
+      case .success(let plugin): serveDNS(spec, by: plugin, server, request: request)
+      case .failure(let error): startFailed(request, error)
+      }
+    }
+  }
+
+  private func serveDNS(
+    _ spec: DNSServerSpec, by plugin: DNSPlugin, _ server: DNSServer, request: UInt64
+  ) {
     dnsPlugin = plugin
     let dns = DNSService(
       plugin: plugin,
@@ -77,10 +140,14 @@ extension NetworkProcess {
       answerRequest: { [weak self] in self?.control.reply($0, $1) })
     dns.broker.policy = spec.dns.policy
     self.dns = dns
-    server.ask = { [unowned dns] in dns.pluginAsks($0, $1, deadline: 0, by: .client($2)) }
+    server.ask = { [unowned dns] in
+      dns.pluginAsks($0, $1, deadline: 0, from: DNSQuestioner(), by: .client($2))
+    }
     server.forget = { [unowned dns] in dns.pluginCancels($0) }
     finishConfinement(spec.confinement)
-    log.info("host", "DNS \(spec.name) is served: \(plugin.plugin.label)")
+    log.info("host", "DNS \(spec.name) is served: \(plugin.label)")
+    runs()
+    control.reply(request, .ok)
   }
 
   /// Started.
@@ -99,6 +166,11 @@ extension NetworkProcess {
       throw HostError(.system, "the journal: \(error)")
     }
   }
+}
+
+extension DNSPlugin {
+  /// It and those behind it, for the log.
+  var label: String { chain.map(\.plugin.label).joined(separator: ", then ") }
 }
 
 extension LoadedPlugin {

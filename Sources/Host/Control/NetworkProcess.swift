@@ -40,6 +40,13 @@ package final class NetworkProcess {
   /// Instead of a network: a DNS plugin that serves sockets of the host.
   var server: DNSServer?
   var networkName = ""
+  /// "": there is none.
+  var stateDirectory = ""
+  /// `start` or `serveDNS` was asked for.
+  var isStarting = false
+  /// Plugins whose `start` is under way.
+  var starts: [PluginStart] = []
+  var startNumber: UInt64 = 0
   /// Hashes of what is mapped, by path.
   var loadedFiles: [String: String] = [:]
   /// DNS plugins that another has replaced, until they have stopped.
@@ -93,8 +100,8 @@ package final class NetworkProcess {
     server?.close()
     network?.detachSwitch()
     dns?.stopped = { [weak self] in self?.pluginStopped() }
-    let bridges = [network?.bridge, dnsPlugin?.bridge].compactMap { $0 }
-      .filter { $0.instance != nil }
+    // One that has not started is destroyed without it.
+    let bridges = bridges.filter { $0.instance != nil && $0.isStarted }
     // One more than there are, so that none of them can end it all meanwhile.
     stopsPending = bridges.count + 1
     for bridge in bridges { bridge.stop() }
@@ -123,10 +130,15 @@ package final class NetworkProcess {
     reactor.stop()
   }
 
+  /// Of the plugins that serve, the network's first.
+  var bridges: [PluginBridge] {
+    [network?.bridge].compactMap { $0 } + (dnsPlugin?.chain.map(\.bridge) ?? [])
+  }
+
   /// After the last turn.
   func destroyPlugins() {
-    network?.bridge.destroy()
-    dnsPlugin?.bridge.destroy()
+    for bridge in bridges { bridge.destroy() }
+    for start in starts { start.bridge.destroy() }
     for retirement in retiring { retirement.plugin.bridge.destroy() }
   }
 
@@ -179,6 +191,7 @@ extension NetworkProcess: ReactorDelegate {
     case .probeRing: ports?.probeRing()
     case .stopDeadline: stopDeadlinePassed()
     case .retireDeadline(let number): retireDeadlinePassed(number)
+    case .startDeadline(let number): startDeadlinePassed(number)
     case .dnsSweep: server?.sweep()
     case .startIsOver: RestingMemory.release()
     }
@@ -188,6 +201,8 @@ extension NetworkProcess: ReactorDelegate {
 
   func turnEnded() -> UInt64 {
     portsRead()
+    finishStarts()
+    network?.announceUplinks()
     var next = min(dns?.work() ?? .max, ports?.turnEnded() ?? .max)
     next = min(next, tellOfLeases())
     if control.hasMore, isControlRested { controlReady([]) }
@@ -204,8 +219,19 @@ extension NetworkProcess: ReactorDelegate {
 }
 
 extension NetworkProcess: NetworkServices {
-  func pluginAsks(_ message: [UInt8], _ transport: DNSTransport, deadline: UInt64) -> lnd_op? {
-    dns?.pluginAsks(message, transport, deadline: deadline)
+  func pluginAsks(
+    _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64, from questioner: DNSQuestioner
+  ) -> lnd_op? {
+    dns?.pluginAsks(message, transport, deadline: deadline, from: questioner)
+  }
+
+  func tellReport(_ plugin: LoadedPlugin, _ state: UInt32, _ text: String) {
+    let descriptor = plugin.descriptor
+    control.emit(
+      .pluginReport(
+        PluginReport(
+          kind: descriptor.kind, plugin: descriptor.name,
+          state: PluginBridge.word(ofState: state), text: text)))
   }
 
   func pluginCancels(_ operation: lnd_op) { dns?.pluginCancels(operation) }
@@ -220,10 +246,10 @@ extension NetworkProcess: NetworkServices {
     return dns?.withdraw(name, address) ?? LND_ERR_UNSUPPORTED
   }
 
-  func addUplink(_ uplink: lnd_uplink, takesOffloads: Bool) -> lnd_port {
+  func addUplink(_ uplink: lnd_uplink, takesOffloads: Bool) -> (lnd_status, lnd_port) {
     guard let ports else {
-      Descriptor.close(uplink.fd)
-      return 0
+      if uplink.fd >= 0 { Descriptor.close(uplink.fd) }
+      return (LND_ERR_UNSUPPORTED, 0)
     }
     return ports.addUplink(uplink, takesOffloads: takesOffloads)
   }
@@ -238,7 +264,7 @@ extension NetworkProcess: NetworkServices {
       case .success: control.reply(id, .ok)
       case .failure(let error): control.reply(id, .failed(error))
       }
-    case .question: break
+    case .start, .question, .relayed: break
     }
   }
 }

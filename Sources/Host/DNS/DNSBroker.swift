@@ -86,6 +86,8 @@ package final class DNSBroker {
   /// `expire`, which sets it right.
   private var earliest = UInt64.max
   private var lastID: UInt16 = 0
+  /// Of the question that is being taken.
+  private var questioner = DNSQuestioner()
   /// Counts flushes: what was asked before one is not kept after it.
   private var era: UInt64 = 0
 
@@ -99,11 +101,12 @@ package final class DNSBroker {
 
   private struct Waiting {
     let query: DNSClientQuery
-    let lookup: DNSLookupID
+    var lookup: DNSLookupID
     let deadline: UInt64
     let asker: DNSAsker
     /// CNAME records of the network's own that led to the lookup's name.
     let chain: [DNSRecord]
+    let questioner: DNSQuestioner
   }
 
   private struct LookupKey: Hashable {
@@ -147,8 +150,9 @@ package final class DNSBroker {
   ///   send no answer.
   package func query(
     _ message: [UInt8], over transport: DNSTransport, deadline: UInt64 = 0,
-    by asker: DNSAsker = .plugin, now: UInt64
+    by asker: DNSAsker = .plugin, from questioner: DNSQuestioner = DNSQuestioner(), now: UInt64
   ) -> DNSTicket? {
+    self.questioner = questioner
     guard clients.count < 8 * limits.maximumPending else {
       counters.overload &+= 1
       return nil
@@ -239,10 +243,17 @@ package final class DNSBroker {
   // MARK: For the plugin's side
 
   /// What the plugin came to: a message, or nil for a failure.
-  package func complete(_ id: DNSLookupID, answer bytes: [UInt8]?, now: UInt64) {
-    guard let lookup = end(id) else {
+  /// - Parameter isPrivate: it is for the one that it was asked for; all others who wait for it are asked for anew.
+  package func complete(
+    _ id: DNSLookupID, answer bytes: [UInt8]?, isPrivate: Bool = false, now: UInt64
+  ) {
+    guard var lookup = end(id) else {
       counters.late &+= 1
       return
+    }
+    if isPrivate, lookup.clients.count > 1 {
+      for ticket in lookup.clients.dropFirst() { askAlone(ticket, lookup) }
+      lookup.clients.removeSubrange(1...)
     }
     guard let bytes else {
       counters.failures &+= UInt64(lookup.clients.count)
@@ -256,7 +267,7 @@ package final class DNSBroker {
       let answer = try DNSAnswer(
         checking: names.corrected(bytes, lookup.question), askedID: lookup.askedID,
         lookup.question)
-      if lookup.era == era, lookup.key.key.wantsRecursion {
+      if !isPrivate, lookup.era == era, lookup.key.key.wantsRecursion {
         cache.store(lookup.key.key, answer, now: now &+ slept)
       }
       for ticket in lookup.clients { serve(ticket, answer, lookup.question) }
@@ -397,6 +408,34 @@ package final class DNSBroker {
     return ticket
   }
 
+  /// On whose behalf a question was asked.
+  package func questioner(of id: DNSLookupID) -> DNSQuestioner {
+    guard let ticket = lookups[id]?.clients.first, case .waiting(let client) = clients[ticket]
+    else {
+      return DNSQuestioner()
+    }
+    return client.questioner
+  }
+
+  /// The same question once more, for one who waits, and whose answer nobody else gets.
+  private func askAlone(_ ticket: DNSTicket, _ lookup: Lookup) {
+    guard case .waiting(var client) = clients[ticket] else { return }
+    lastID &+= 1
+    var header = client.query.header
+    header.id = lastID
+    let message = DNSMessage(
+      header: header, questions: [lookup.question], edns: client.query.edns
+    ).encoded()
+    counters.asked &+= 1
+    let id = lookups.insert(
+      Lookup(
+        key: lookup.key, question: lookup.question, askedID: lastID, era: era, clients: [ticket]))
+    client.lookup = id
+    clients[ticket] = .waiting(client)
+    effects.append(
+      .ask(id, message: message, client.query.transport, deadline: client.deadline))
+  }
+
   private func wait(_ inquiry: Inquiry, _ id: DNSLookupID, _ deadline: UInt64) -> DNSTicket {
     waiting += 1
     if case .client(let id) = inquiry.asker { waitingOfClient[id, default: 0] += 1 }
@@ -405,7 +444,7 @@ package final class DNSBroker {
       .waiting(
         Waiting(
           query: inquiry.query, lookup: id, deadline: deadline, asker: inquiry.asker,
-          chain: inquiry.chain)))
+          chain: inquiry.chain, questioner: questioner)))
   }
 
   /// Whether one more question of `asker` may wait.

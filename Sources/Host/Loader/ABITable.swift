@@ -5,28 +5,28 @@
 // are copied into a zeroed struct of our own, so that absent members read as
 // NULL or 0 and nobody checks sizes. One place, used for every table.
 
+import Platform
 import PluginAPI
 
 /// Bytes the tables had in ABI 1.0. They never change: a smaller table is no
 /// table of ABI 1 at all.
 package enum ABI10 {
-  package static let module = 56
+  package static let module = 64
   package static let plugin = 72
-  package static let networkOps = 120
-  package static let dnsOps = 104
+  package static let networkOps = 176
+  package static let dnsOps = 152
   package static let forward = 32
-  package static let lease = 24
+  package static let lease = 32
+  package static let connect = 16
+  package static let guests = 40
   package static let uplink = 32
-  package static let dnsQuery = 32
+  package static let guardBinding = 40
+  package static let tap = 32
+  package static let dnsQuery = 104
 }
 
-/// The same for the tables that came with ABI 1.1.
-package enum ABI11 {
-  package static let connect = 16
-  package static let guests = 32
-  package static let guardBinding = 24
-  package static let tap = 32
-}
+/// Bits of a word called `flags` that must be known, or the table is refused.
+package let mustUnderstand: UInt32 = 0xffff_0000
 
 package enum ABITable {
   /// A `size` beyond this is taken for garbage.
@@ -36,21 +36,57 @@ package enum ABITable {
     case missing
     /// What the table claims to be.
     case size(UInt32)
+    /// Flags that nobody knows and that must be known.
+    case flags(UInt32)
   }
 
-  /// Copies a table of the other side.
-  /// - Parameter minimum: its size in ABI 1.0.
+  /// Copies a table of the other side, whose second word is its flags.
+  /// - Parameters:
+  ///   - minimum: its size in ABI 1.0.
+  ///   - flags: those that are known; nil: the second word is something else.
   package static func copy<Table: BitwiseCopyable>(
-    _ source: UnsafeRawPointer?, into zeroed: Table, minimum: Int
+    _ source: UnsafeRawPointer?, into zeroed: Table, minimum: Int, flags known: UInt32? = 0
   ) throws(Failure) -> Table {
     guard let source else { throw .missing }
     let size = source.loadUnaligned(as: UInt32.self)
     guard size >= minimum, size <= maximumSize else { throw .size(size) }
+    if let known {
+      let unknown = source.loadUnaligned(fromByteOffset: 4, as: UInt32.self) & ~known
+      guard unknown & mustUnderstand == 0 else { throw .flags(unknown & mustUnderstand) }
+    }
     var table = zeroed
     withUnsafeMutableBytes(of: &table) { bytes in
       let count = min(Int(size), bytes.count)
       bytes.copyMemory(from: UnsafeRawBufferPointer(start: source, count: count))
     }
     return table
+  }
+
+  /// A table of functions for the life of the process, with zeroes behind it (LND_TABLE_TAIL): a plugin built for a later
+  /// minor finds NULL there.
+  package static func forever<Table: BitwiseCopyable>(_ table: Table) -> UnsafeMutablePointer<Table>
+  {
+    let size = MemoryLayout<Table>.size
+    let memory = UnsafeMutableRawPointer.allocate(
+      byteCount: size + Int(LND_TABLE_TAIL), alignment: MemoryLayout<Table>.alignment)
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: size + Int(LND_TABLE_TAIL))
+    return memory.initializeMemory(as: Table.self, to: table)
+  }
+}
+
+extension ABITable.Failure {
+  /// For "the table ...".
+  package var text: String {
+    switch self {
+    case .missing: "is missing"
+    case .size(let size): "has \(Plural.text(Int(size), "byte")); that is no ABI 1"
+    case .flags(let flags):
+      "has flags that this host must know and does not: 0x\(String(flags, radix: 16))"
+    }
+  }
+
+  /// As a host function's answer.
+  package var status: lnd_status {
+    if case .flags = self { LND_ERR_UNSUPPORTED } else { LND_ERR_MISUSE }
   }
 }

@@ -18,6 +18,11 @@ package struct Module {
   /// The others: "filter plugin x".
   package let skipped: [String]
 
+  /// What a network plugin's flags can say.
+  package static let networkFlags =
+    LND_PLUGIN_MULTI_LOOP | LND_NETWORK_ISOLATED | LND_NETWORK_TAP | LND_NETWORK_PLAIN
+    | LND_NETWORK_RX_SLICES
+
   /// One plugin of the file.
   package struct Descriptor {
     package enum Operations {
@@ -34,6 +39,14 @@ package struct Module {
     package let schema: String?
     package let operations: Operations
 
+    /// The callbacks that every kind has.
+    package var instance: lnd_instance_ops {
+      switch operations {
+      case .network(let ops): ops.instance
+      case .dns(let ops): ops.instance
+      }
+    }
+
     package var kind: String {
       switch operations {
       case .network: LND_KIND_NETWORK
@@ -42,6 +55,8 @@ package struct Module {
     }
 
     package var isIsolated: Bool { table.flags & LND_NETWORK_ISOLATED != 0 }
+    /// `rx` brings it no super-frames and complete checksums only.
+    package var wantsPlainFrames: Bool { table.flags & LND_NETWORK_PLAIN != 0 }
     /// It needs a TAP device of the host's (limanetd.tap/1).
     package var needsTap: Bool { table.flags & LND_NETWORK_TAP != 0 }
 
@@ -60,10 +75,18 @@ package struct Module {
     }
     let module: lnd_module
     do throws(ABITable.Failure) {
-      module = try ABITable.copy(pointer, into: lnd_module(), minimum: ABI10.module)
+      module = try ABITable.copy(pointer, into: lnd_module(), minimum: ABI10.module, flags: nil)
     } catch {
+      throw LoadError(.wrongABI, "its module table \(error.text)")
+    }
+    let needs = module.requires_host.map {
+      "; it says that it needs lima-netd \(shown(String(cString: $0))), and this is \(HostIdentity.version)"
+    }
+    guard module.flags & mustUnderstand == 0 else {
       throw LoadError(
-        .wrongABI, "its module table has \(Plural.text(Int(error.size), "byte")); that is no ABI 1")
+        .wrongABI,
+        "its module table \(ABITable.Failure.flags(module.flags & mustUnderstand).text)\(needs ?? "")"
+      )
     }
     abiMinor = Int(module.abi_minor)
     id = text(module.id)
@@ -86,7 +109,7 @@ package struct Module {
       guard let original = list[index] else {
         throw LoadError(.invalidDescriptor, "the descriptor of plugin \(index) is NULL")
       }
-      let table = try plugin(original, index)
+      let table = try plugin(original, index, needs)
       let kind = text(table.kind)
       guard kind == LND_KIND_NETWORK || kind == LND_KIND_DNS else {
         unknown.append(kind)
@@ -97,7 +120,8 @@ package struct Module {
     }
     guard !known.isEmpty else {
       throw LoadError(
-        .wrongKind, "it holds \(unknown.joined(separator: ", ")), no network and no dns plugin")
+        .wrongKind,
+        "it holds \(unknown.joined(separator: ", ")), no network and no dns plugin\(needs ?? "")")
     }
     plugins = known
     self.skipped = skipped
@@ -136,10 +160,12 @@ extension Module.Descriptor {
         operations = .dns(ops)
       }
     } catch {
+      throw LoadError(.wrongABI, "the lnd_\(what)_ops of \(name) \(error.text)")
+    }
+    guard instance.hasOnlyZeroesReserved else {
       throw LoadError(
-        .wrongABI,
-        "the lnd_\(what)_ops of \(name) has \(Plural.text(Int(error.size), "byte")); that is no ABI 1"
-      )
+        .invalidDescriptor,
+        "`reserved` of the callbacks of \(name) is not NULL: write nothing there")
     }
     guard missing.isEmpty else {
       throw LoadError(
@@ -149,48 +175,56 @@ extension Module.Descriptor {
   }
 }
 
-private func plugin(_ original: UnsafePointer<lnd_plugin>, _ index: Int) throws(LoadError)
-  -> lnd_plugin
-{
+/// - Parameter needs: what the module says of the host it needs, for the reason.
+private func plugin(
+  _ original: UnsafePointer<lnd_plugin>, _ index: Int, _ needs: String?
+) throws(LoadError) -> lnd_plugin {
   do throws(ABITable.Failure) {
-    return try ABITable.copy(original, into: lnd_plugin(), minimum: ABI10.plugin)
+    let table = try ABITable.copy(original, into: lnd_plugin(), minimum: ABI10.plugin, flags: nil)
+    let kind = text(table.kind)
+    // A kind of the future has flags of its own.
+    let known =
+      kind == LND_KIND_NETWORK ? Module.networkFlags : kind == LND_KIND_DNS ? 0 : table.flags
+    let unknown = table.flags & mustUnderstand & ~known
+    guard unknown == 0 else { throw .flags(unknown) }
+    return table
   } catch {
     throw LoadError(
-      .wrongABI,
-      "the descriptor of plugin \(index) has \(Plural.text(Int(error.size), "byte")); that is no ABI 1"
-    )
+      .wrongABI, "the descriptor of plugin \(index) \(error.text)\(needs ?? "")")
   }
+}
+
+/// Of a plugin's, for a reason: short, and without control characters.
+private func shown(_ text: String) -> String {
+  String(text.prefix(32).map { $0.isASCII && !$0.isNewline && $0 >= " " ? $0 : "?" })
 }
 
 private func text(_ pointer: UnsafePointer<CChar>?) -> String {
   pointer.map { String(cString: $0) } ?? ""
 }
 
-extension ABITable.Failure {
-  fileprivate var size: UInt32 {
-    switch self {
-    case .missing: 0
-    case .size(let size): size
-    }
-  }
-}
-
-extension lnd_network_ops {
+extension lnd_instance_ops {
   /// Required callbacks that are NULL.
   fileprivate var missing: [String] {
     [
       ("create", create == nil), ("start", start == nil), ("stop", stop == nil),
-      ("destroy", destroy == nil), ("port_up", port_up == nil), ("port_down", port_down == nil),
-      ("rx", rx == nil),
+      ("destroy", destroy == nil),
     ].filter(\.1).map(\.0)
+  }
+
+  package var hasOnlyZeroesReserved: Bool {
+    reserved.0 == nil && reserved.1 == nil && reserved.2 == nil && reserved.3 == nil
+  }
+}
+
+extension lnd_network_ops {
+  fileprivate var missing: [String] {
+    instance.missing
+      + [("port_up", port_up == nil), ("port_down", port_down == nil), ("rx", rx == nil)]
+      .filter(\.1).map(\.0)
   }
 }
 
 extension lnd_dns_ops {
-  fileprivate var missing: [String] {
-    [
-      ("create", create == nil), ("start", start == nil), ("stop", stop == nil),
-      ("destroy", destroy == nil), ("resolve", resolve == nil),
-    ].filter(\.1).map(\.0)
-  }
+  fileprivate var missing: [String] { instance.missing + (resolve == nil ? ["resolve"] : []) }
 }

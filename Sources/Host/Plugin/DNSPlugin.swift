@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNSPlugin: the instance of the DNS plugin. Has a bridge, and so an lnd_host
-// table, of its own. Thread: loop only.
+// DNSPlugin: the instance of a DNS plugin. Has a bridge, and so an lnd_host
+// table, of its own. Several may stand behind each other (DNSPlugin+Next). Thread: loop only.
 
+import DNSMessage
 import HostProtocol
 import Platform
 import PluginAPI
 
 protocol DNSPluginOwner: AnyObject {
-  func dnsOperationDone(_ operation: Operation, _ result: Result<[UInt8], HostError>)
+  /// - Parameter isPrivate: the answer is for who asked, and nobody else.
+  func dnsOperationDone(
+    _ operation: Operation, _ result: Result<[UInt8], HostError>, isPrivate: Bool)
   /// limanetd.dns-cache/1.
   func dnsFlush()
 }
@@ -17,9 +20,16 @@ final class DNSPlugin: PluginRole {
   let bridge: PluginBridge
   let plugin: LoadedPlugin
   weak var owner: (any DNSPluginOwner)?
-  private let ops: lnd_dns_ops
+  let ops: lnd_dns_ops
+  /// The one that it may ask (limanetd.dns-next/1), and the one that may ask it.
+  private(set) var next: DNSPlugin?
+  private(set) weak var front: DNSPlugin?
   /// The questions that are with it.
   private var asked: [DNSLookupID: Question] = [:]
+  /// Of questions whose answers are for nobody but who asked.
+  private var privateOps: Set<lnd_op> = []
+  /// What it has asked the next one.
+  var relays = DNSRelays()
 
   /// A question as it was asked: another plugin may have to answer it.
   struct Question {
@@ -28,67 +38,80 @@ final class DNSPlugin: PluginRole {
     let message: [UInt8]
     let transport: DNSTransport
     let deadline: UInt64
+    let questioner: DNSQuestioner
   }
 
-  init(_ plugin: LoadedPlugin, _ ops: lnd_dns_ops, log: HostLog, reactor: Reactor) {
+  /// - Parameter next: the one that stands behind it.
+  init(
+    _ plugin: LoadedPlugin, _ ops: lnd_dns_ops, next: DNSPlugin? = nil, log: HostLog,
+    reactor: Reactor
+  ) {
     self.plugin = plugin
     self.ops = ops
-    bridge = PluginBridge(name: plugin.descriptor.name, kind: "dns", log: log, reactor: reactor)
-    bridge.callbacks = CommonCallbacks(
-      onFDs: ops.on_fds, onTimer: ops.on_timer, onWake: ops.on_wake, status: ops.status,
-      start: ops.start, stop: ops.stop, destroy: ops.destroy)
+    self.next = next
+    bridge = PluginBridge(
+      name: plugin.descriptor.name, kind: "dns", callbacks: ops.instance, log: log,
+      reactor: reactor)
     bridge.role = self
+    next?.front = self
     _ = Unmanaged.passRetained(self)
   }
+
+  /// It and those behind it.
+  var chain: [DNSPlugin] { [self] + (next?.chain ?? []) }
 
   /// It answers localhost, .onion and their like itself, by the host's hosts file first, and asks nobody for them
   /// (DNSBroker+Special.swift). That of this project does; the ABI has no word for it.
   var knowsSpecialNames: Bool { plugin.module.id == "io.lima-vm.netd.hostdns" }
 
-  /// validate, create, start.
-  func start(network: String, options: String) throws(HostError) {
-    let created: Result<Void, HostError> = network.withCString { network in
-      options.withCString { text in
-        var config = lnd_dns_config(
-          size: UInt32(MemoryLayout<lnd_dns_config>.stride), reserved: 0, network: network,
-          options: text, options_length: UInt64(options.utf8.count))
-        return Result { () throws(HostError) in
-          if let validate = ops.validate {
-            try bridge.attempt("validate") {
-              validate(plugin.descriptor.original, bridge.table, &config)
-            }
-          }
-          try bridge.create { ops.create?(plugin.descriptor.original, bridge.table, &config) }
-        }
-      }
-    }
-    try created.get()
-    try bridge.start()
-  }
-
   /// Asks; ends as `Operation.question(lookup)`, perhaps before this returns.
   func resolve(
-    _ lookup: DNSLookupID, _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64
+    _ lookup: DNSLookupID, _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64,
+    by questioner: DNSQuestioner
   ) {
     let operation = bridge.operations.begin(.question(lookup))
     asked[lookup] = Question(
       lookup: lookup, operation: operation, message: message, transport: transport,
-      deadline: deadline)
+      deadline: deadline, questioner: questioner)
+    handOver(operation, message, transport, deadline: deadline, by: questioner)
+  }
+
+  /// Calls `resolve`.
+  func handOver(
+    _ operation: lnd_op, _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64,
+    by questioner: DNSQuestioner
+  ) {
     message.withUnsafeBufferPointer { buffer in
-      var query = lnd_dns_query(
-        size: UInt32(MemoryLayout<lnd_dns_query>.stride), transport: transport.rawValue,
-        message: buffer.baseAddress, length: UInt32(clamping: buffer.count), reserved: 0,
-        deadline_ns: deadline)
-      bridge.call("resolve") { ops.resolve?(bridge.instance, operation, &query) }
+      questioner.name.withCString { name in
+        var query = lnd_dns_query()
+        query.size = UInt32(MemoryLayout<lnd_dns_query>.stride)
+        query.transport = transport.rawValue
+        query.message = buffer.baseAddress
+        query.length = UInt32(clamping: buffer.count)
+        query.deadline_ns = deadline
+        query.port = questioner.port
+        withUnsafeMutableBytes(of: &query.mac) { $0.copyBytes(from: MACText.bytes(questioner.mac)) }
+        query.name = name
+        query.client = questioner.client
+        query.server = questioner.server
+        bridge.call("resolve") { ops.resolve?(bridge.instance, operation, &query) }
+      }
     }
   }
 
   /// Nobody waits for the answer any more.
   func cancel(_ lookup: DNSLookupID) {
-    guard let question = asked.removeValue(forKey: lookup),
-      bridge.operations.end(question.operation) != nil, let cancel = ops.cancel
-    else { return }
-    bridge.call("cancel") { cancel(bridge.instance, question.operation) }
+    guard let question = asked.removeValue(forKey: lookup) else { return }
+    cancel(operation: question.operation)
+  }
+
+  func cancel(operation: lnd_op) {
+    privateOps.remove(operation)
+    guard bridge.operations.end(operation) != nil else { return }
+    if let cancel = ops.cancel, bridge.instance != nil {
+      bridge.call("cancel") { cancel(bridge.instance, operation) }
+    }
+    cancelRelays(for: operation)
   }
 
   /// Takes back what it has not answered, the most urgent first.
@@ -101,23 +124,55 @@ final class DNSPlugin: PluginRole {
   }
 
   func networkChanged() {
-    guard let event = ops.on_event, bridge.instance != nil else { return }
-    bridge.call("on_event") { event(bridge.instance, LND_DNS_EVENT_NETWORK_CHANGED) }
+    guard let event = bridge.callbacks.on_event, bridge.instance != nil, bridge.isStarted else {
+      return
+    }
+    bridge.call("on_event") { event(bridge.instance, LND_EVENT_NETWORK_CHANGED) }
   }
 
   /// For limanetd.dns-cache/1: whose answers are not asked for any more, or not yet, keeps nothing.
-  func flushCache() { owner?.dnsFlush() }
+  func flushCache() {
+    if let front { return front.flushCache() }
+    owner?.dnsFlush()
+  }
+
+  /// For limanetd.dns-cache/1.
+  func keepPrivate(_ operation: lnd_op) -> lnd_status {
+    switch bridge.operations[operation] {
+    case .question: break
+    case .relayed(let relay): front?.relayIsPrivate(relay)
+    default:
+      bridge.noteStale()
+      return LND_ERR_NOT_FOUND
+    }
+    privateOps.insert(operation)
+    return LND_OK
+  }
 
   // MARK: PluginRole
 
   func operationDone(
-    _ operation: Operation, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
+    _ operation: Operation, _ handle: lnd_op, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
   ) {
-    if case .question(let lookup) = operation { asked[lookup] = nil }
-    owner?.dnsOperationDone(operation, bridge.outcome(status, bytes))
+    let isPrivate = !privateOps.isEmpty && privateOps.remove(handle) != nil
+    let result = bridge.outcome(status, bytes)
+    switch operation {
+    case .relayed(let relay):
+      front?.relayDone(relay, status, result)
+      return
+    case .question(let lookup):
+      asked[lookup] = nil
+      cancelRelays(for: handle)
+    default: break
+    }
+    owner?.dnsOperationDone(operation, result, isPrivate: isPrivate)
   }
 
   func hostExtension(_ id: String) -> UnsafeRawPointer? {
-    id == LND_EXT_DNS_CACHE ? HostExtensions.dnsCache : nil
+    switch id {
+    case LND_EXT_DNS_CACHE: HostExtensions.dnsCache
+    case LND_EXT_DNS_NEXT where next != nil: HostExtensions.dnsNext
+    default: nil
+    }
   }
 }

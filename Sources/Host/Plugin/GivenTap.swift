@@ -48,8 +48,8 @@ final class GivenTap {
     guard fd >= 0 else { return nil }
     defer { fd = -1 }
     return lnd_uplink(
-      size: UInt32(MemoryLayout<lnd_uplink>.stride), transport: LND_UPLINK_TAP, fd: fd,
-      flags: self.flags | flags & LND_UPLINK_DIRECT, mtu: UInt32(clamping: spec.mtu), reserved: 0,
+      size: UInt32(MemoryLayout<lnd_uplink>.stride), flags: self.flags | flags & LND_UPLINK_DIRECT,
+      transport: LND_UPLINK_TAP, fd: fd, mtu: UInt32(clamping: spec.mtu), offloads: 0,
       name: staticName)
   }
 }

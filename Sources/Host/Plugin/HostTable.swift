@@ -33,6 +33,7 @@ enum HostTable {
     host.op_done = hostOperationDone
     host.write = hostWrite
     host.get_extension = hostGetExtension
+    host.report = hostReport
     return host
   }
 }
@@ -63,12 +64,16 @@ func pluginText(_ text: UnsafePointer<CChar>?, _ length: UInt64) -> String {
 }
 
 /// Bytes of a reason: it stands in a column, in a log and in an error's line.
-private let maximumReason: UInt64 = 512
+private let maximumReason = UInt64(LND_MAX_REASON)
 
 /// The reason of a failure: one line, which says where it was cut.
 func reasonText(_ text: UnsafePointer<CChar>?, _ length: UInt64) -> String {
   var line = pluginText(text, min(length, maximumReason))
-  line = String(String.UnicodeScalarView(line.unicodeScalars.map { $0.value < 0x20 ? " " : $0 }))
+  line = String(
+    String.UnicodeScalarView(
+      line.unicodeScalars.map {
+        $0.value < 0x20 || (0x7f..<0xa0).contains($0.value) ? " " : $0
+      }))
   return length > maximumReason ? line + " ..." : line
 }
 
@@ -88,16 +93,35 @@ private func hostWake(_ context: Context?) { withBridge(context, else: ()) { $0.
 
 private func hostNow(_ context: Context?) -> UInt64 { MonotonicClock.now() }
 
-private func hostAddFD(_ context: Context?, _ fd: Int32, _ events: UInt32, _ user: UInt64)
-  -> lnd_handle
-{
-  onLoop(context, else: 0) { bridge in
+private func hostAddFD(
+  _ context: Context?, _ fd: Int32, _ events: UInt32, _ user: UInt64,
+  _ watch: UnsafeMutablePointer<lnd_handle>?
+) -> lnd_status {
+  watch?.pointee = 0
+  return onLoop(context, else: LND_ERR_MISUSE) { bridge in
+    guard let watch, fd >= 0, bridge.mayWatch else {
+      bridge.noteMisuse(
+        "fd_add", "before start, without a descriptor, or without a place for the watch")
+      return LND_ERR_MISUSE
+    }
     let interest = PollEvents(rawValue: events & (LND_FD_READ | LND_FD_WRITE))
     switch bridge.reactor.watch(fd, interest, .plugin, object: bridge.context, user: user) {
-    case .success(let token): return token
-    case .failure(let error):
-      errno = error.rawValue
-      return 0
+    case .success(let token):
+      watch.pointee = token
+      return LND_OK
+    case .failure(let error): return lnd_status(watching: error)
+    }
+  }
+}
+
+extension lnd_status {
+  /// Why the kernel does not watch a descriptor (epoll_ctl(2)).
+  fileprivate init(watching error: Errno) {
+    switch error.rawValue {
+    case EEXIST: self = LND_ERR_EXISTS
+    case EPERM: self = LND_ERR_UNSUPPORTED
+    case ENOMEM, ENOSPC: self = LND_ERR_LIMIT
+    default: self = LND_ERR_SYSTEM
     }
   }
 }
@@ -105,7 +129,7 @@ private func hostAddFD(_ context: Context?, _ fd: Int32, _ events: UInt32, _ use
 private func hostModifyFD(_ context: Context?, _ watch: lnd_handle, _ events: UInt32)
   -> lnd_status
 {
-  onLoop(context, else: LND_ERR_INTERNAL) { bridge in
+  onLoop(context, else: LND_ERR_MISUSE) { bridge in
     let interest = PollEvents(rawValue: events & (LND_FD_READ | LND_FD_WRITE))
     if bridge.reactor.modify(watch, interest, object: bridge.context) { return LND_OK }
     bridge.noteStale()
@@ -120,7 +144,13 @@ private func hostRemoveFD(_ context: Context?, _ watch: lnd_handle) {
 }
 
 private func hostTimerAt(_ context: Context?, _ deadline: UInt64, _ user: UInt64) -> lnd_handle {
-  onLoop(context, else: 0) { $0.timers.arm(deadline, user) }
+  onLoop(context, else: 0) { bridge in
+    guard bridge.mayWatch else {
+      bridge.noteMisuse("timer_at", "before start")
+      return 0
+    }
+    return bridge.timers.arm(deadline, user)
+  }
 }
 
 /// One that has fired is no mistake: cancelling is how a plugin makes sure.
@@ -157,30 +187,51 @@ private func hostFail(
 private func hostOperationDone(
   _ context: Context?, _ operation: lnd_op, _ status: lnd_status, _ bytes: UnsafePointer<UInt8>?,
   _ length: UInt64
-) {
-  onLoop(context, else: ()) { bridge in
-    guard let ended = bridge.operations.end(operation) else { return bridge.noteStale() }
-    guard length <= UInt64(PluginBridge.sinkLimit) else {
-      bridge.role?.operationDone(ended, LND_ERR_LIMIT, UnsafeRawBufferPointer(start: nil, count: 0))
-      return
+) -> lnd_status {
+  onLoop(context, else: LND_ERR_MISUSE) { bridge in
+    guard let ended = bridge.operations.end(operation) else {
+      bridge.noteStale()
+      return LND_ERR_NOT_FOUND
+    }
+    guard length <= UInt64(LND_MAX_RESULT) else {
+      bridge.operationDone(
+        ended, operation, LND_ERR_LIMIT, UnsafeRawBufferPointer(start: nil, count: 0))
+      return LND_ERR_LIMIT
     }
     let result = UnsafeRawBufferPointer(start: bytes, count: bytes == nil ? 0 : Int(length))
-    bridge.role?.operationDone(ended, status, result)
+    // Positive statuses are reserved.
+    bridge.operationDone(ended, operation, status > 0 ? LND_ERR_INTERNAL : status, result)
+    return LND_OK
   }
 }
 
 private func hostWrite(
   _ context: Context?, _ sink: lnd_sink, _ bytes: UnsafePointer<UInt8>?, _ length: UInt64
-) {
-  onLoop(context, else: ()) { bridge in
-    guard bridge.sink?.id == sink else { return bridge.noteStale() }
+) -> lnd_status {
+  onLoop(context, else: LND_ERR_MISUSE) { bridge in
+    guard bridge.sink?.id == sink else {
+      bridge.noteStale()
+      return LND_ERR_NOT_FOUND
+    }
+    guard length > 0 else { return LND_OK }
+    guard let bytes else {
+      bridge.noteMisuse("write", "with bytes at NULL")
+      return LND_ERR_MISUSE
+    }
     let held = bridge.sink?.bytes.count ?? 0
-    guard let bytes, length <= UInt64(PluginBridge.sinkLimit - held) else {
-      if length > 0 { bridge.sinkOverflowed = true }
-      return
+    guard length <= UInt64(PluginBridge.sinkLimit - held) else {
+      bridge.sinkOverflowed = true
+      return LND_ERR_LIMIT
     }
     bridge.sink?.bytes.append(contentsOf: UnsafeBufferPointer(start: bytes, count: Int(length)))
+    return LND_OK
   }
+}
+
+private func hostReport(
+  _ context: Context?, _ state: UInt32, _ text: UnsafePointer<CChar>?, _ length: UInt64
+) {
+  onLoop(context, else: ()) { $0.report(state, reasonText(text, length)) }
 }
 
 private func hostGetExtension(_ context: Context?, _ id: UnsafePointer<CChar>?) -> UnsafeRawPointer?

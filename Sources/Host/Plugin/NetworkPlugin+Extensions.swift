@@ -6,6 +6,7 @@ import HostProtocol
 import JSONCoding
 import Platform
 import PluginAPI
+import Wire
 
 extension NetworkPlugin {
   // MARK: limanetd.forward/1
@@ -28,8 +29,8 @@ extension NetworkPlugin {
     guard let guest = spec.guest, !guest.isEmpty else {
       throw HostError(.invalidConfig, "a forward needs an address in the guest")
     }
-    let operation = bridge.operations.begin(.request(request))
-    withForward(spec, guest: guest, listener: listener) { forward in
+    try withForward(spec, guest: guest, listener: listener) { forward in
+      let operation = bridge.operations.begin(.request(request))
       bridge.call("forward.expose") { expose(bridge.instance, operation, forward) }
     }
   }
@@ -38,8 +39,8 @@ extension NetworkPlugin {
     guard let unexpose = try forwards().unexpose else {
       throw HostError(.unsupported, "the plugin offers no forwards", plugin: bridge.name)
     }
-    let operation = bridge.operations.begin(.request(request))
-    withForward(spec, guest: nil) { forward in
+    try withForward(spec, guest: nil) { forward in
+      let operation = bridge.operations.begin(.request(request))
       bridge.call("forward.unexpose") { unexpose(bridge.instance, operation, forward) }
     }
   }
@@ -50,33 +51,54 @@ extension NetworkPlugin {
     return bridge.collect("forward.list") { list(bridge.instance, $0) }
   }
 
+  /// - Throws: what is no address.
   private func withForward(
     _ spec: ForwardSpec, guest: String?, listener: Int32? = nil,
     _ body: (UnsafePointer<lnd_forward>) -> Void
-  ) {
-    spec.host.withCString { host in
+  ) throws(HostError) {
+    var forward = lnd_forward()
+    forward.size = UInt32(MemoryLayout<lnd_forward>.stride)
+    forward.listener = listener ?? -1
+    switch spec.protocol {
+    case .tcp: forward.protocol = LND_FORWARD_TCP
+    case .udp: forward.protocol = LND_FORWARD_UDP
+    case .unix: forward.protocol = LND_FORWARD_UNIX
+    }
+    switch spec.source {
+    case .client?: forward.flags = LND_FORWARD_FROM_CLIENT
+    case .gateway?: forward.flags = LND_FORWARD_FROM_GATEWAY
+    case nil: break
+    }
+    if let guest {
+      guard let endpoint = Endpoint(guest), endpoint.port != 0 else {
+        throw HostError(
+          .invalidConfig, "\(guest) is not an address and port of a guest, as 192.168.5.15:80")
+      }
+      forward.guest = lnd_endpoint(endpoint)
+    }
+    let isPath = spec.protocol == .unix
+    if isPath {
+      guard spec.host.hasPrefix("/") else {
+        throw HostError(
+          .invalidConfig, "\(spec.host): the path of a unix socket must be absolute")
+      }
+      guard !spec.host.utf8.contains(0) else {
+        throw HostError(
+          .invalidConfig, "\(spec.host): the path of a unix socket has no NUL in it")
+      }
+    } else {
+      guard let endpoint = Endpoint(spec.host) else {
+        throw HostError(
+          .invalidConfig,
+          "\(spec.host) is not an address and port, as 127.0.0.1:8080 or [::1]:8080")
+      }
+      forward.host = lnd_endpoint(endpoint)
+    }
+    spec.host.withCString { path in
       (spec.guestName ?? "").withCString { guestName in
-        (guest ?? "").withCString { address in
-          var forward = lnd_forward()
-          forward.size = UInt32(MemoryLayout<lnd_forward>.stride)
-          forward.protocol =
-            switch spec.protocol {
-            case .tcp: LND_FORWARD_TCP
-            case .udp: LND_FORWARD_UDP
-            case .unix: LND_FORWARD_UNIX
-            }
-          forward.has_listener = listener == nil ? 0 : 1
-          forward.listener = listener ?? -1
-          switch spec.source {
-          case .client?: forward.protocol |= LND_FORWARD_FROM_CLIENT
-          case .gateway?: forward.protocol |= LND_FORWARD_FROM_GATEWAY
-          case nil: break
-          }
-          forward.host = host
-          forward.guest = guest == nil ? nil : address
-          forward.guest_name = guestName
-          body(&forward)
-        }
+        forward.path = isPath ? path : nil
+        forward.guest_name = guestName
+        body(&forward)
       }
     }
   }
@@ -86,11 +108,16 @@ extension NetworkPlugin {
   /// Takes over `fd`, whatever comes of it. The reply comes when the guest has answered.
   func connect(_ spec: ConnectSpec, fd: Int32, request: UInt64) throws(HostError) {
     guard let table = plugin.descriptor.getExtension(LND_EXT_CONNECT),
-      let connect = try? ABITable.copy(table, into: lnd_plugin_connect(), minimum: ABI11.connect)
+      let connect = try? ABITable.copy(table, into: lnd_plugin_connect(), minimum: ABI10.connect)
         .connect
     else {
       Descriptor.close(fd)
       throw HostError(.unsupported, "the plugin connects to no guest", plugin: bridge.name)
+    }
+    guard let guest = Endpoint(spec.guest), guest.port != 0 else {
+      Descriptor.close(fd)
+      throw HostError(
+        .invalidConfig, "\(spec.guest) is not an address and port of a guest, as 192.168.5.15:80")
     }
     do throws(SystemError) {
       try Descriptor.setNonBlocking(fd)
@@ -99,14 +126,12 @@ extension NetworkPlugin {
       throw HostError(.system, error.description)
     }
     let operation = bridge.operations.begin(.request(request))
-    spec.guest.withCString { guest in
-      (spec.guestName ?? "").withCString { name in
-        var raw = lnd_connect()
-        raw.size = UInt32(MemoryLayout<lnd_connect>.stride)
-        raw.guest = guest
-        raw.guest_name = name
-        bridge.call("connect") { connect(bridge.instance, operation, fd, &raw) }
-      }
+    (spec.guestName ?? "").withCString { name in
+      var raw = lnd_connect()
+      raw.size = UInt32(MemoryLayout<lnd_connect>.stride)
+      raw.guest = lnd_endpoint(guest)
+      raw.guest_name = name
+      bridge.call("connect") { connect(bridge.instance, operation, fd, &raw) }
     }
   }
 
@@ -129,14 +154,10 @@ extension NetworkPlugin {
       throw HostError(.unsupported, "the plugin gives no addresses", plugin: bridge.name)
     }
     var status = LND_OK
-    let bytes: [UInt8] = port.name.withCString { name in
-      var request = lnd_lease_request()
-      request.size = UInt32(MemoryLayout<lnd_lease_request>.stride)
-      request.port = isIsolated || guests != nil ? port.handle : Switch.handle
-      request.name = name
-      withUnsafeMutableBytes(of: &request.mac) { $0.copyBytes(from: MACText.bytes(port.mac)) }
-      return bridge.collect("lease.reserve") { sink in
-        status = reserve(bridge.instance, &request, sink)
+    var bytes: [UInt8] = []
+    withLeaseRequest(port) { request in
+      bytes = bridge.collect("lease.reserve") { sink in
+        status = reserve(bridge.instance, request, sink)
       }
     }
     guard status == LND_OK else { throw bridge.takeFailure(status, "lease.reserve") }
@@ -144,5 +165,42 @@ extension NetworkPlugin {
       throw HostError(.internal, "the plugin's answer is no JSON", plugin: bridge.name)
     }
     return value
+  }
+
+  /// The guest does not use what `reserveLease` gave it any more. Nothing where the plugin has no word for it.
+  func releaseLease(_ port: Port) {
+    guard let release = leases()?.release else { return }
+    withLeaseRequest(port) { request in
+      bridge.call("lease.release") { release(bridge.instance, request) }
+    }
+  }
+
+  private func withLeaseRequest(_ port: Port, _ body: (UnsafePointer<lnd_lease_request>) -> Void) {
+    port.name.withCString { name in
+      var request = lnd_lease_request()
+      request.size = UInt32(MemoryLayout<lnd_lease_request>.stride)
+      request.port = port.handle
+      request.name = name
+      withUnsafeMutableBytes(of: &request.mac) { $0.copyBytes(from: MACText.bytes(port.mac)) }
+      body(&request)
+    }
+  }
+
+  /// Who asks, with what the host knows of its guests.
+  func identified(_ questioner: DNSQuestioner) -> DNSQuestioner {
+    var found = questioner
+    if found.port == Switch.handle { found.port = 0 }
+    if found.port == 0, found.mac != 0 {
+      found.port = learningSwitch?.guest(behind: found.mac) ?? 0
+    }
+    let port = learningSwitch?.port(found.port) ?? binding?.port(found.port)
+    guard let port else {
+      found.port = 0
+      found.name = ""
+      return found
+    }
+    found.name = port.name
+    if found.mac == 0 { found.mac = port.mac }
+    return found
   }
 }

@@ -10,12 +10,15 @@ import PluginAPI
 
 /// What a network plugin may ask of the rest of the host.
 protocol NetworkServices: AnyObject {
-  func pluginAsks(_ message: [UInt8], _ transport: DNSTransport, deadline: UInt64) -> lnd_op?
+  func pluginAsks(
+    _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64, from: DNSQuestioner
+  ) -> lnd_op?
   func pluginCancels(_ operation: lnd_op)
   func publish(_ name: String, _ address: String) -> lnd_status
   func withdraw(_ name: String, _ address: String?) -> lnd_status
+  /// Takes the descriptor over. After a failure the port is 0, and `fail` was called.
   /// - Parameter takesOffloads: false where frames have to go out whole although a TAP's header could say otherwise.
-  func addUplink(_ uplink: lnd_uplink, takesOffloads: Bool) -> lnd_port
+  func addUplink(_ uplink: lnd_uplink, takesOffloads: Bool) -> (lnd_status, lnd_port)
   func removeUplink(_ port: lnd_port)
   /// A guest's address came to be its own, or no longer is.
   func leasesChanged()
@@ -31,7 +34,21 @@ final class NetworkPlugin: PluginRole {
   let guests: lnd_plugin_guests?
   /// limanetd.tap/1, if the supervisor gave it one.
   private(set) var tap: GivenTap?
+  /// Its `rx` and `tx_ready`.
+  private(set) var receiver: FrameReceiver = .discard
+  /// Of a plugin that wants plain frames.
+  private let plain: PlainFrames?
+  /// Rules of lnd_frame that it has broken, a bit each: each is told once.
+  private var faultsTold: UInt32 = 0
   var noticeLog = RateLimit(burst: 10, interval: 60_000_000_000)
+
+  /// Of the network; 0: not configured.
+  private var mtu: UInt32 = 0
+  /// The switch's port is.
+  private var isUp = false
+  /// Uplinks of the plugin's, in order, whose `port_up` is due, and those that are up.
+  var unannounced: [Port] = []
+  private var announced: Set<lnd_port> = []
 
   // One of the two.
   private(set) var learningSwitch: Switch?
@@ -43,26 +60,28 @@ final class NetworkPlugin: PluginRole {
   init(_ plugin: LoadedPlugin, _ ops: lnd_network_ops, log: HostLog, reactor: Reactor) {
     self.plugin = plugin
     self.ops = ops
+    plain = plugin.descriptor.wantsPlainFrames ? PlainFrames() : nil
     guests = plugin.descriptor.getExtension(LND_EXT_GUESTS).flatMap {
-      try? ABITable.copy($0, into: lnd_plugin_guests(), minimum: ABI11.guests)
+      try? ABITable.copy($0, into: lnd_plugin_guests(), minimum: ABI10.guests)
     }
     bridge = PluginBridge(
-      name: plugin.descriptor.name, kind: "network", log: log, reactor: reactor)
-    bridge.callbacks = CommonCallbacks(
-      onFDs: ops.on_fds, onTimer: ops.on_timer, onWake: ops.on_wake, status: ops.status,
-      start: ops.start, stop: ops.stop, destroy: ops.destroy)
+      name: plugin.descriptor.name, kind: "network", callbacks: ops.instance, log: log,
+      reactor: reactor)
     bridge.role = self
     bridge.network = Unmanaged.passUnretained(self)
     // The instance of this class lives as long as its bridge: for ever.
     let context = Unmanaged.passRetained(self).toOpaque()
     let receiver = FrameReceiver(
       context: context, frames: receiveFrames, ready: ops.tx_ready == nil ? nil : portReady)
+    self.receiver = receiver
     if plugin.descriptor.isIsolated {
       let binding = IsolatedBinding(plugin: receiver)
+      binding.onMalformed = { [unowned self] in noteMalformed($0) }
       self.binding = binding
       fastBinding = Unmanaged.passUnretained(binding)
     } else {
       let learningSwitch = Switch(plugin: receiver)
+      learningSwitch.onMalformed = { [unowned self] in noteMalformed($0) }
       self.learningSwitch = learningSwitch
       fastSwitch = Unmanaged.passUnretained(learningSwitch)
     }
@@ -72,31 +91,38 @@ final class NetworkPlugin: PluginRole {
 
   // MARK: Life
 
-  /// validate, create, start; for a switched network also its one port.
+  /// validate, create, and the beginning of `start`; `finishStart` follows its end.
   /// - Parameter tap: of `spec.tap`; taken over, whatever comes of it.
-  func start(_ spec: NetworkSpec, tap fd: Int32? = nil) throws(HostError) {
+  func beginStart(_ spec: NetworkSpec, tap fd: Int32? = nil) throws(HostError) {
     try take(spec.tap, fd, hasOther: spec.hasPeer || spec.hasCards)
-    let created: Result<Void, HostError> = withConfig(spec) { config in
-      Result { () throws(HostError) in
-        if let validate = ops.validate {
-          try bridge.attempt("validate") {
-            validate(plugin.descriptor.original, bridge.table, config)
-          }
-        }
-        try bridge.create { ops.create?(plugin.descriptor.original, bridge.table, config) }
-      }
-    }
-    try created.get()
-    try bridge.start()
+    mtu = UInt32(clamping: spec.mtu)
+    try bridge.create(plugin.descriptor, settings(spec))
+    bridge.beginStart()
+  }
+
+  /// It has started: for a switched network its one port comes up, and the uplinks it has added meanwhile.
+  func finishStart() throws(HostError) {
     guard learningSwitch != nil else { return }
     var info = lnd_port_info()
     info.size = UInt32(MemoryLayout<lnd_port_info>.stride)
     info.kind = LND_PORT_SWITCH
     info.port = Switch.handle
-    info.mtu = UInt32(clamping: spec.mtu)
-    info.offloads = Switch.offloads
+    info.mtu = mtu
+    info.offloads = plugin.descriptor.wantsPlainFrames ? 0 : Switch.offloads
+    info.queues = 1
     try portUp(&info, name: "")
+    isUp = true
     watchSwitch()
+    announceUplinks()
+  }
+
+  /// Has other options hold, if it can.
+  func reconfigure(_ spec: NetworkSpec) throws(HostError) { try bridge.reconfigure(settings(spec)) }
+
+  private func settings(_ spec: NetworkSpec) -> InstanceSettings {
+    InstanceSettings(
+      network: spec.name, mode: spec.mode, instance: plugin.descriptor.name, options: spec.options,
+      stateDirectory: spec.stateDirectory)
   }
 
   /// - Parameter hasOther: the supervisor sees to its way out by ports.
@@ -109,24 +135,6 @@ final class NetworkPlugin: PluginRole {
     guard plugin.descriptor.needsTap, !hasOther else { return }
     throw HostError(
       .unsupported, "the plugin needs a TAP of the host's, and got none", plugin: bridge.name)
-  }
-
-  private func withConfig<Value>(
-    _ spec: NetworkSpec, _ body: (UnsafePointer<lnd_network_config>) -> Value
-  ) -> Value {
-    spec.name.withCString { name in
-      spec.mode.withCString { mode in
-        spec.options.withCString { options in
-          spec.stateDirectory.withCString { stateDirectory in
-            var config = lnd_network_config(
-              size: UInt32(MemoryLayout<lnd_network_config>.stride), reserved: 0, name: name,
-              mode: mode, options: options, options_length: UInt64(spec.options.utf8.count),
-              state_directory: stateDirectory)
-            return body(&config)
-          }
-        }
-      }
-    }
   }
 
   // MARK: Ports
@@ -159,10 +167,42 @@ final class NetworkPlugin: PluginRole {
     info.size = UInt32(MemoryLayout<lnd_port_info>.stride)
     info.kind = LND_PORT_GUEST
     info.port = port.handle
+    // Numbers from 2^32 on are this process's own.
+    info.link = port.id < 1 << 32 ? port.id : 0
+    info.queues = 1
     info.mtu = port.mtu
-    info.offloads = port.offloads
+    info.offloads = plugin.descriptor.wantsPlainFrames ? 0 : port.offloads
     withUnsafeMutableBytes(of: &info.mac) { $0.copyBytes(from: MACText.bytes(port.mac)) }
     return info
+  }
+
+  /// Uplinks added since the last turn are told of: their `port_up` is not called from inside of `add`. After the switch's.
+  func announceUplinks() {
+    guard isUp, !unannounced.isEmpty else { return }
+    let new = unannounced
+    unannounced = []
+    for port in new {
+      guard let learningSwitch, learningSwitch.port(port.handle) === port, port.end == nil else {
+        continue
+      }
+      var info = guestInfo(port)
+      info.kind = LND_PORT_UPLINK
+      info.link = 0
+      do throws(HostError) {
+        try portUp(&info, name: port.name)
+        announced.insert(port.handle)
+      } catch {
+        bridge.log.warning(bridge.component, "refuses its uplink \(port.name): \(error.message)")
+        services?.removeUplink(port.handle)
+      }
+    }
+  }
+
+  /// An uplink of the plugin's is gone; it hears of that if it has heard of the uplink.
+  func uplinkDown(_ handle: lnd_port) {
+    unannounced.removeAll { $0.handle == handle }
+    guard announced.remove(handle) != nil else { return }
+    portDown(handle)
   }
 
   private func portUp(_ info: inout lnd_port_info, name: String) throws(HostError) {
@@ -195,7 +235,8 @@ final class NetworkPlugin: PluginRole {
 
   /// Before `stop`: the port of the switch, the last one.
   func detachSwitch() {
-    guard learningSwitch != nil else { return }
+    guard learningSwitch != nil, isUp else { return }
+    isUp = false
     portDown(Switch.handle)
   }
 
@@ -219,7 +260,24 @@ final class NetworkPlugin: PluginRole {
   @inline(__always)
   fileprivate func receive(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>?, _ count: UInt32) {
     guard let rx = ops.rx else { return }
+    if let plain, let frames {
+      return plain.adapt(frames, Int(count), offloads: 0) { frames, count in
+        bridge.call("rx") { rx(bridge.instance, port, frames, UInt32(truncatingIfNeeded: count)) }
+      }
+    }
     bridge.call("rx") { rx(bridge.instance, port, frames, count) }
+  }
+
+  /// A frame of the plugin's was dropped.
+  private func noteMalformed(_ frame: UnsafePointer<lnd_frame>) {
+    // What a frame's own members do not show is in its headers.
+    let fault = frame.fault ?? .segments
+    guard faultsTold & 1 << fault.rawValue == 0 else { return }
+    faultsTold |= 1 << fault.rawValue
+    bridge.log.warning(
+      bridge.component,
+      "sent a malformed frame, which was dropped (lnd_plugin.h, lnd_frame, \(fault.text)); more like it are counted only"
+    )
   }
 
   @inline(__always)
@@ -232,7 +290,7 @@ final class NetworkPlugin: PluginRole {
 
   /// Completes an operation that the plugin asked of the host.
   func complete(_ operation: lnd_op, _ status: lnd_status, _ bytes: [UInt8]) {
-    guard let done = ops.on_op_done else { return }
+    guard let done = ops.instance.on_op_done, bridge.instance != nil else { return }
     bytes.withUnsafeBufferPointer { buffer in
       bridge.call("on_op_done") {
         done(bridge.instance, operation, status, buffer.baseAddress, UInt64(buffer.count))
@@ -241,7 +299,7 @@ final class NetworkPlugin: PluginRole {
   }
 
   func operationDone(
-    _ operation: Operation, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
+    _ operation: Operation, _ handle: lnd_op, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
   ) {
     services?.networkOperationDone(operation, bridge.outcome(status, bytes))
   }

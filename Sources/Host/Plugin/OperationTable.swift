@@ -7,11 +7,14 @@ import DNSMessage
 
 /// What an operation is for.
 enum Operation {
+  case start
   case stop
   /// A request of the supervisor.
   case request(UInt64)
   /// A question to a DNS plugin.
   case question(DNSLookupID)
+  /// The same, by the DNS plugin in front of it.
+  case relayed(UInt64)
 }
 
 struct OperationTable {
@@ -36,6 +39,20 @@ struct OperationTable {
     slots[index].operation = operation
     count += 1
     return UInt64(slots[index].generation) << 32 | UInt64(index)
+  }
+
+  /// What `handle` is for; nil for a stale one.
+  subscript(handle: UInt64) -> Operation? {
+    let index = Int(handle & 0xffff_ffff)
+    guard index < slots.count, slots[index].generation == UInt32(handle >> 32) else { return nil }
+    return slots[index].operation
+  }
+
+  /// All handles are stale from now on.
+  mutating func endAll() {
+    for index in slots.indices where slots[index].operation != nil {
+      _ = end(UInt64(slots[index].generation) << 32 | UInt64(index))
+    }
   }
 
   /// What `handle` is for, whose life ends now; nil for a stale one.

@@ -17,19 +17,53 @@ extension PluginBridge {
     reactor.add(self)
   }
 
-  /// After a failure the instance is destroyed already.
-  func start() throws(HostError) {
-    do throws(HostError) {
-      try attempt("start") { callbacks.start?(instance) ?? LND_ERR_INTERNAL }
-    } catch {
-      destroy()
-      throw error
-    }
+  /// Begins to start; `startOutcome` says, now or in a later turn of the loop, what came of it.
+  func beginStart() {
+    mayWatch = true
+    let operation = operations.begin(.start)
+    failure = nil
+    let status = call("start") { callbacks.start?(instance, operation) ?? LND_ERR_INTERNAL }
+    guard status != LND_OK else { return }
+    _ = operations.end(operation)
+    startOutcome = .failure(takeFailure(status, "start"))
   }
 
-  /// Asks to wind down; ends as `Operation.stop`.
+  /// An operation of the host's has ended.
+  func operationDone(
+    _ operation: Operation, _ handle: lnd_op, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
+  ) {
+    guard case .start = operation else {
+      role?.operationDone(operation, handle, status, bytes)
+      return
+    }
+    switch outcome(status, bytes) {
+    case .success: startOutcome = .success(())
+    // What `fail` said names the option, too.
+    case .failure(let error): startOutcome = .failure(failure ?? error)
+    }
+    failure = nil
+  }
+
+  /// What came of `beginStart`, once. After a failure the instance is destroyed.
+  func takeStart() -> Result<Void, HostError>? {
+    guard let outcome = startOutcome else { return nil }
+    startOutcome = nil
+    if case .success = outcome { isStarted = true } else { destroy() }
+    return outcome
+  }
+
+  /// Gives up on a start that takes too long. The instance is destroyed.
+  func abandonStart() -> HostError {
+    let error = HostError(
+      .timeout, "start was not completed within \(LND_START_MS / 1000) s", plugin: name)
+    operations.endAll()
+    destroy()
+    return error
+  }
+
+  /// Asks to wind down; ends as `Operation.stop`. Only what has started.
   func stop() {
-    guard instance != nil else { return }
+    guard instance != nil, isStarted else { return }
     let operation = operations.begin(.stop)
     call("stop") { callbacks.stop?(instance, operation) }
   }
@@ -57,7 +91,7 @@ extension PluginBridge {
   }
 
   /// Bytes of one status, which answers of the supervisor's carry for each network.
-  private static let statusLimit = 64 << 10
+  private static let statusLimit = Int(LND_MAX_STATUS)
 
   /// In the place of counters: whoever looks for them sees why they are not there.
   private func noStatus(_ reason: String) -> JSONValue {

@@ -19,9 +19,9 @@ import Synchronization
 package final class PluginBridge {
   /// A callback that takes longer is worth a line in the log: all guests wait
   /// meanwhile.
-  static let slow: UInt64 = 10_000_000
+  static let slow = UInt64(LND_SLOW_MS) * 1_000_000
   /// Bytes that `write` may collect in one sink.
-  static let sinkLimit = 4 << 20
+  static let sinkLimit = Int(LND_MAX_WRITE)
 
   let name: String
   let component: String
@@ -37,7 +37,7 @@ package final class PluginBridge {
 
   /// The instance, once `create` has returned it.
   var instance: UnsafeMutableRawPointer?
-  var callbacks = CommonCallbacks()
+  let callbacks: lnd_instance_ops
   /// Roles live as long as their bridges, for ever, and are used on the packet
   /// path: neither weak nor counted.
   unowned(unsafe) var role: (any PluginRole)?
@@ -46,7 +46,15 @@ package final class PluginBridge {
 
   var timers = TimerHeap(limit: Int(LND_MAX_TIMERS))
   var operations = OperationTable()
-  private(set) var failure: HostError?
+  var failure: HostError?
+  /// What came of `start`, until it is taken.
+  var startOutcome: Result<Void, HostError>?
+  var isStarted = false
+  /// `start` was called: it may watch descriptors and set timers.
+  var mayWatch = false
+  /// What it says of itself (LND_STATE_*), and who is told of a change.
+  private(set) var state: (number: UInt32, text: String) = (LND_STATE_OK, "")
+  var onReport: ((UInt32, String) -> Void)?
   var sink: (id: UInt64, bytes: [UInt8])?
   /// The sink took less than was written.
   var sinkOverflowed = false
@@ -54,6 +62,7 @@ package final class PluginBridge {
   private(set) var staleHandles: UInt64 = 0
   private(set) var slowCallbacks: UInt64 = 0
   private var slowLog = RateLimit(burst: 5, interval: 60_000_000_000)
+  private var misuseLog = RateLimit(burst: 10, interval: 60_000_000_000)
   var statusLog = RateLimit(burst: 1, interval: 600_000_000_000)
 
   /// Tokens and events of this turn, side by side.
@@ -65,17 +74,19 @@ package final class PluginBridge {
   let closed = Atomic<Bool>(false)
   let wrongThreadCalls = Atomic<UInt64>(0)
 
-  init(name: String, kind: String, log: HostLog, reactor: Reactor) {
+  init(
+    name: String, kind: String, callbacks: lnd_instance_ops, log: HostLog, reactor: Reactor
+  ) {
     self.name = name
+    self.callbacks = callbacks
     self.component = "\(kind) plugin \(name)"
     self.log = log
     self.reactor = reactor
     thread = .current
     heartbeat = reactor.heartbeat
     label = reactor.label(component)
-    table = .allocate(capacity: 1)
+    table = ABITable.forever(lnd_host())
     staticName = HostIdentity.staticText(name)
-    table.initialize(to: lnd_host())
     table.pointee = HostTable.make(context: Unmanaged.passUnretained(self).toOpaque())
     // See above: never freed.
     _ = Unmanaged.passRetained(self)
@@ -152,7 +163,7 @@ package final class PluginBridge {
       events[kept] = events[index]
       kept += 1
     }
-    if kept > 0, let onFDs = callbacks.onFDs, let instance {
+    if kept > 0, let onFDs = callbacks.on_fds, let instance {
       events.withUnsafeBufferPointer { buffer in
         call("on_fds") { onFDs(instance, buffer.baseAddress, UInt32(kept)) }
       }
@@ -166,14 +177,14 @@ package final class PluginBridge {
     let armed = timers.lastArmed
     while left > 0, let timer = timers.popDue(now, armedUpTo: armed) {
       left -= 1
-      guard let onTimer = callbacks.onTimer, let instance else { continue }
+      guard let onTimer = callbacks.on_timer, let instance else { continue }
       call("on_timer") { onTimer(instance, timer.id, timer.payload) }
     }
   }
 
   func deliverWake() {
     guard wakePending.exchange(false, ordering: .acquiringAndReleasing),
-      let onWake = callbacks.onWake, let instance
+      let onWake = callbacks.on_wake, let instance
     else { return }
     call("on_wake") { onWake(instance) }
   }
@@ -189,6 +200,40 @@ package final class PluginBridge {
   }
 
   func noteStale() { staleHandles &+= 1 }
+
+  /// A call that the header forbids. `how` is a part of a sentence.
+  func noteMisuse(_ function: StaticString, _ how: @autoclosure () -> String) {
+    staleHandles &+= 1
+    guard let unsaid = misuseLog.admit(MonotonicClock.now()) else { return }
+    let more = unsaid > 0 ? " (and \(unsaid) more like it)" : ""
+    log.warning(component, "\(function) was called \(how())\(more)")
+  }
+
+  /// limanetd: `report`. A change of state is a line in the log.
+  func report(_ number: UInt32, _ text: String) {
+    guard (LND_STATE_OK...LND_STATE_FAILED).contains(number) else {
+      return noteMisuse("report", "with a state that is none: \(number)")
+    }
+    guard state != (number, text) else { return }
+    let isNew = state.number != number
+    state = (number, text)
+    if isNew {
+      let word = Self.word(ofState: number)
+      log.write(
+        number == LND_STATE_OK ? .info : .warning, component,
+        text.isEmpty ? "is \(word)" : "is \(word): \(text)")
+    }
+    onReport?(number, text)
+  }
+
+  static func word(ofState number: UInt32) -> String {
+    switch number {
+    case LND_STATE_CONNECTING: "connecting"
+    case LND_STATE_DEGRADED: "degraded"
+    case LND_STATE_FAILED: "failed"
+    default: "ok"
+    }
+  }
 
   /// [any] False, and counted, when called from another thread than the loop.
   @inline(__always)
@@ -211,21 +256,10 @@ package final class PluginBridge {
   }
 }
 
-/// What the two kinds of plugins have in common.
-struct CommonCallbacks {
-  var onFDs:
-    (@convention(c) (UnsafeMutableRawPointer?, UnsafePointer<lnd_fd_event>?, UInt32) -> Void)?
-  var onTimer: (@convention(c) (UnsafeMutableRawPointer?, lnd_handle, UInt64) -> Void)?
-  var onWake: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
-  var status: (@convention(c) (UnsafeMutableRawPointer?, lnd_sink) -> Void)?
-  var start: (@convention(c) (UnsafeMutableRawPointer?) -> lnd_status)?
-  var stop: (@convention(c) (UnsafeMutableRawPointer?, lnd_op) -> Void)?
-  var destroy: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
-}
-
 /// What differs: the network plugin's and the DNS plugin's side of lnd_host.
 protocol PluginRole: AnyObject {
-  func operationDone(_ operation: Operation, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer)
+  func operationDone(
+    _ operation: Operation, _ handle: lnd_op, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer)
   func hostExtension(_ id: String) -> UnsafeRawPointer?
 }
 
@@ -242,6 +276,7 @@ extension HostError.Code {
     case LND_ERR_TIMEOUT: self = .timeout
     case LND_ERR_REFUSED: self = .refused
     case LND_ERR_SYSTEM: self = .system
+    case LND_ERR_DENIED: self = .denied
     default: self = .internal
     }
   }

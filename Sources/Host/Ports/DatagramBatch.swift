@@ -66,9 +66,7 @@ extension PortMemory {
       data = whole
     }
     frame.pointee = lnd_frame(
-      data: UnsafePointer(data), length: UInt32(truncatingIfNeeded: length), capacity: 0,
-      flags: LND_FRAME_CSUM_VALID, gso_type: 0, gso_size: 0, csum_start: 0, csum_offset: 0,
-      hdr_len: 0, reserved: 0)
+      UnsafePointer(data), UInt32(truncatingIfNeeded: length), flags: LND_FRAME_CSUM_VALID)
     return true
   }
 }

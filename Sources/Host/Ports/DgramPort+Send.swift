@@ -170,6 +170,9 @@ extension DgramPort {
     switch code {
     case EAGAIN: return .full
     case ENOBUFS, ENOMEM: return .exhausted
+    case ECONNREFUSED where survivesRefusal:
+      counters.txRefused &+= 1
+      return .sent
     case ECONNREFUSED, ENOENT, ENOTCONN, EPIPE, ECONNRESET:
       finish(peer == nil ? .closed : .unreachable)
       return .dead

@@ -33,13 +33,17 @@ package final class DgramPort: Port {
   /// Of the listener's socket; nil where each has its own, or need not share.
   let shared: SharedSendBuffer?
   var account = SharedSendBuffer.Account()
+  /// Nobody receiving at the other end (ECONNREFUSED) is no end: of an uplink, whose other side may come back.
+  private(set) var survivesRefusal = false
   /// What stopped sending last.
   var stop = Outcome.full
   private var retryDelay = firstRetry
   private var framesAtProbe: UInt64 = 0
 
   /// Takes over `fd`, a connected socket.
-  package init(_ options: PortOptions, fd: Int32, memory: PortMemory) {
+  /// - Parameter isUplink: ICMP's word that nobody receives (ECONNREFUSED) does not end it.
+  package init(_ options: PortOptions, fd: Int32, isUplink: Bool = false, memory: PortMemory) {
+    survivesRefusal = isUplink
     peer = nil
     peerLength = 0
     shared = nil
@@ -83,6 +87,7 @@ package final class DgramPort: Port {
   private func receiveFailed(_ code: Int32) {
     switch code {
     case EAGAIN, ENOBUFS, ENOMEM: break
+    case ECONNREFUSED where survivesRefusal: break
     case ECONNRESET, ECONNREFUSED, ENOTCONN: finish(.closed)
     default: finish(.system(call: "recvmmsg", errno: code))
     }

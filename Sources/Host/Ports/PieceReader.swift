@@ -26,7 +26,7 @@ struct PieceReader {
       at = data
       left = 0
       rest = UnsafeRawPointer(data).assumingMemoryBound(to: lnd_slice.self)
-      restCount = Int(frame.pointee.capacity)
+      restCount = Int(frame.pointee.slices)
     } else {
       at = data
       left = Int(frame.pointee.length)

@@ -182,6 +182,7 @@ package class Port {
     var bytes: UInt64 = 0
     for i in 0..<count {
       bytes &+= UInt64(frames[i].length)
+      frames[i].source = handle
       PriorityTag.remove(frames + i)
     }
     counters.rxFrames &+= UInt64(count)

@@ -204,10 +204,7 @@ package final class StreamPort: Port {
           }
           continue
         }
-        frames[count] = lnd_frame(
-          data: data, length: length, capacity: 0,
-          flags: LND_FRAME_CSUM_VALID, gso_type: 0, gso_size: 0, csum_start: 0, csum_offset: 0,
-          hdr_len: 0, reserved: 0)
+        frames[count] = lnd_frame(data, length, flags: LND_FRAME_CSUM_VALID)
         count &+= 1
       }
       deliver(frames, count)

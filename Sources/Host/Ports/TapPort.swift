@@ -104,9 +104,7 @@ package final class TapPort: Port {
       } else {
         // The sender's kernel completed the checksums: there is no offload.
         frames[count] = lnd_frame(
-          data: UnsafePointer(at), length: UInt32(truncatingIfNeeded: length), capacity: 0,
-          flags: LND_FRAME_CSUM_VALID, gso_type: 0, gso_size: 0, csum_start: 0, csum_offset: 0,
-          hdr_len: 0, reserved: 0)
+          UnsafePointer(at), UInt32(truncatingIfNeeded: length), flags: LND_FRAME_CSUM_VALID)
       }
       count &+= 1
       used &+= (n &+ 15) & ~15

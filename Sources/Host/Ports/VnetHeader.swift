@@ -25,9 +25,7 @@ enum VnetHeader {
     let raw = UnsafeRawPointer(header)
     let flags = raw.load(as: UInt8.self)
     let data = header + size
-    frame.pointee = lnd_frame(
-      data: UnsafePointer(data), length: UInt32(truncatingIfNeeded: length), capacity: 0, flags: 0,
-      gso_type: 0, gso_size: 0, csum_start: 0, csum_offset: 0, hdr_len: 0, reserved: 0)
+    frame.pointee = lnd_frame(UnsafePointer(data), UInt32(truncatingIfNeeded: length), flags: 0)
     if flags & needsChecksum == 0 {
       if flags & dataValid != 0 { frame.pointee.flags = LND_FRAME_CSUM_VALID }
       return raw.load(fromByteOffset: 1, as: UInt8.self) == 0

@@ -47,6 +47,7 @@ enum HostTimer {
   case dnsSweep
   case startIsOver
   case probeRing
+  case startDeadline(UInt64)
 
   /// As the payload of a timer: what in the top byte, whose in the rest. Ids of
   /// ports and listeners are far below 2^56.
@@ -61,6 +62,7 @@ enum HostTimer {
     case 6: self = .dnsSweep
     case 7: self = .startIsOver
     case 8: self = .probeRing
+    case 9: self = .startDeadline(id)
     default: return nil
     }
   }
@@ -75,6 +77,7 @@ enum HostTimer {
     case .dnsSweep: 6 << 56
     case .startIsOver: 7 << 56
     case .probeRing: 8 << 56
+    case .startDeadline(let number): 9 << 56 | number & 0xff_ffff_ffff_ffff
     }
   }
 }

@@ -51,7 +51,7 @@ final class DNSService: DNSPluginOwner {
     self.answerRequest = answerRequest
     broker.hasPlugin = plugin != nil
     broker.pluginKnowsSpecialNames = plugin?.knowsSpecialNames ?? false
-    plugin?.owner = self
+    for plugin in plugin?.chain ?? [] { plugin.owner = self }
   }
 
   /// Has another plugin answer; questions that are with the one before are asked again, and what
@@ -60,13 +60,14 @@ final class DNSService: DNSPluginOwner {
     let before = self.plugin
     self.plugin = plugin
     broker.policy = policy
-    plugin.owner = self
+    for plugin in plugin.chain { plugin.owner = self }
     broker.hasPlugin = true
     broker.pluginKnowsSpecialNames = plugin.knowsSpecialNames
     flushCache()
     for question in before?.surrender() ?? [] {
       plugin.resolve(
-        question.lookup, question.message, question.transport, deadline: question.deadline)
+        question.lookup, question.message, question.transport, deadline: question.deadline,
+        by: question.questioner)
     }
   }
 
@@ -74,9 +75,10 @@ final class DNSService: DNSPluginOwner {
 
   /// For limanetd.dns/1: the ticket is the plugin's operation.
   func pluginAsks(
-    _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64, by asker: DNSAsker = .plugin
+    _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64,
+    from questioner: DNSQuestioner = DNSQuestioner(), by asker: DNSAsker = .plugin
   ) -> lnd_op? {
-    ask(message, transport, deadline: deadline, .plugin, asker)
+    ask(message, transport, deadline: deadline, .plugin, asker, questioner)
   }
 
   func pluginCancels(_ ticket: DNSTicket) {
@@ -93,7 +95,8 @@ final class DNSService: DNSPluginOwner {
     let since = MonotonicClock.now()
     let (pending, hits) = (broker.pending, broker.cache.counters.hits)
     let asker = Asker.request(request, since: since, source: nil)
-    guard let ticket = ask(message, transport, deadline: 0, asker, .request) else {
+    guard let ticket = ask(message, transport, deadline: 0, asker, .request, DNSQuestioner())
+    else {
       return .failed(HostError(.busy, "too many DNS questions are under way"))
     }
     if broker.pending == pending {
@@ -105,7 +108,7 @@ final class DNSService: DNSPluginOwner {
 
   private func ask(
     _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64, _ asker: Asker,
-    _ source: DNSAsker
+    _ source: DNSAsker, _ questioner: DNSQuestioner
   ) -> DNSTicket? {
     let now = MonotonicClock.now()
     broker.slept = slept()
@@ -115,7 +118,7 @@ final class DNSService: DNSPluginOwner {
     }
     guard
       let ticket = broker.query(
-        message, over: transport, deadline: deadline, by: source, now: now)
+        message, over: transport, deadline: deadline, by: source, from: questioner, now: now)
     else { return nil }
     askers[ticket] = asker
     hasEffects = true
@@ -133,8 +136,19 @@ final class DNSService: DNSPluginOwner {
     }
     if tellsPlugin {
       tellsPlugin = false
-      plugin?.networkChanged()
+      tellOfChange()
     }
+    let chain = plugin?.next == nil ? [] : plugin?.chain ?? []
+    for plugin in chain { plugin.workRelays(now) }
+    // What is asked now may be handed on, and answered, at once.
+    var next = workEffects(now)
+    for plugin in chain { next = min(next, plugin.relays.due(now)) }
+    return next
+  }
+
+  private func tellOfChange() { for plugin in plugin?.chain ?? [] { plugin.networkChanged() } }
+
+  private func workEffects(_ now: UInt64) -> UInt64 {
     guard hasEffects else { return broker.nextDeadline ?? .max }
     hasEffects = false
     for _ in 0..<Self.effectsPerTurn / Self.effectsTogether {
@@ -158,7 +172,8 @@ final class DNSService: DNSPluginOwner {
   private func perform(_ effect: DNSEffect, _ now: UInt64) {
     switch effect {
     case .ask(let lookup, let message, let transport, let deadline):
-      plugin?.resolve(lookup, message, transport, deadline: deadline)
+      plugin?.resolve(
+        lookup, message, transport, deadline: deadline, by: broker.questioner(of: lookup))
     case .cancel(let lookup): plugin?.cancel(lookup)
     case .answer(let ticket, let bytes): answer(ticket, bytes, now)
     case .silence(let ticket): answer(ticket, nil, now)
@@ -186,13 +201,17 @@ final class DNSService: DNSPluginOwner {
 
   // MARK: DNSPluginOwner
 
-  func dnsOperationDone(_ operation: Operation, _ result: Result<[UInt8], HostError>) {
+  func dnsOperationDone(
+    _ operation: Operation, _ result: Result<[UInt8], HostError>, isPrivate: Bool
+  ) {
     switch operation {
     case .question(let lookup):
       broker.slept = slept()
-      broker.complete(lookup, answer: try? result.get(), now: MonotonicClock.now())
+      broker.complete(
+        lookup, answer: try? result.get(), isPrivate: isPrivate, now: MonotonicClock.now())
       hasEffects = true
     case .stop, .request: stopped?()
+    case .start, .relayed: break
     }
   }
 
@@ -250,7 +269,7 @@ final class DNSService: DNSPluginOwner {
   /// The network is another one: what was kept is of the old one.
   func networkChanged() {
     broker.flushCache()
-    plugin?.networkChanged()
+    tellOfChange()
   }
 
   /// The broker's counters, an object.

@@ -66,10 +66,14 @@ extension GuestPorts {
     cards.join(guest.port, to: port)
   }
 
-  /// Takes over the fd, whatever comes of it. 0, and `fail`, when it cannot be.
-  func addUplink(_ uplink: lnd_uplink, takesOffloads: Bool) -> lnd_port {
+  /// Takes over the fd, whatever comes of it. After a failure the port is 0, and `fail` was called.
+  func addUplink(_ uplink: lnd_uplink, takesOffloads: Bool) -> (lnd_status, lnd_port) {
     let name = uplink.name.map { String(cString: $0) } ?? ""
     let options = PortOptions(id: newOwnID(), name: name, mtu: uplink.mtu)
+    guard let learningSwitch = plugin.learningSwitch else {
+      if uplink.fd >= 0 { Descriptor.close(uplink.fd) }
+      return (plugin.bridge.failed(LND_ERR_UNSUPPORTED, "the network has no switch"), 0)
+    }
     let port: Port
     switch uplink.transport {
     case LND_UPLINK_TAP:
@@ -78,28 +82,29 @@ extension GuestPorts {
         options, fd: uplink.fd, vnetHeader: vnet, takesOffloads: takesOffloads, memory: memory)
     case LND_UPLINK_STREAM:
       port = StreamPort(options, fd: uplink.fd, journal: nil, resumed: false, memory: memory)
-    case LND_UPLINK_DGRAM: port = DgramPort(options, fd: uplink.fd, memory: memory)
+    case LND_UPLINK_DGRAM:
+      port = DgramPort(options, fd: uplink.fd, isUplink: true, memory: memory)
+    case LND_UPLINK_PLUGIN:
+      let takes = plugin.plugin.descriptor.wantsPlainFrames ? 0 : uplink.offloads
+      port = PluginPort(options, offloads: takes, plugin: plugin.receiver, memory: memory)
     default:
-      Descriptor.close(uplink.fd)
-      plugin.bridge.fail(
-        LND_ERR_UNSUPPORTED, nil, "no such transport of an uplink: \(uplink.transport)")
-      return 0
+      if uplink.fd >= 0 { Descriptor.close(uplink.fd) }
+      let text = "no such transport of an uplink: \(uplink.transport)"
+      return (plugin.bridge.failed(LND_ERR_UNSUPPORTED, text), 0)
     }
-    guard let learningSwitch = plugin.learningSwitch,
-      learningSwitch.attach(
-        port, as: uplink.flags & LND_UPLINK_DIRECT != 0 ? .direct : .uplink) != nil
-    else {
+    let role: Switch.Role = uplink.flags & LND_UPLINK_DIRECT != 0 ? .direct : .uplink
+    guard learningSwitch.attach(port, as: role) != nil else {
       port.close()
-      plugin.bridge.fail(LND_ERR_LIMIT, nil, "the switch has no port left")
-      return 0
+      return (plugin.bridge.failed(LND_ERR_LIMIT, "the switch has no port left"), 0)
     }
     do throws(HostError) {
       try join(Entry(port, kind: "uplink", isUplink: true))
     } catch {
-      plugin.bridge.fail(LND_ERR_SYSTEM, nil, error.message)
-      return 0
+      learningSwitch.detach(port)
+      return (plugin.bridge.failed(LND_ERR_SYSTEM, error.message), 0)
     }
-    return port.handle
+    plugin.unannounced.append(port)
+    return (LND_OK, port.handle)
   }
 
   /// Idempotent. At the end of the turn: letting a port go may call the plugin,

@@ -20,6 +20,8 @@ final class GuestPorts {
     let listener: UnixgramListener?
     var watch: UInt64?
     var attached = false
+    /// The plugin has given it an address that DHCP did not (`reserveLease`).
+    var hasReservation = false
 
     init(_ port: Port, kind: String, isUplink: Bool = false, listener: UnixgramListener? = nil) {
       self.port = port
@@ -160,6 +162,7 @@ final class GuestPorts {
     port.delegate = nil
     port.capture = nil
     if entry.attached {
+      if entry.hasReservation { plugin.releaseLease(port) }
       if entry.isUplink { plugin.learningSwitch?.detach(port) } else { plugin.detach(port) }
     }
     if let datagram = port as? DgramPort { entry.listener?.forget(datagram) }
@@ -290,7 +293,11 @@ final class GuestPorts {
   /// the latest.
   func turnEnded() -> UInt64 {
     cards?.settle()
-    while let entry = doomed.popLast() { release(entry) }
+    while let entry = doomed.popLast() {
+      let handle = entry.port.handle
+      release(entry)
+      if entry.isUplink { plugin.uplinkDown(handle) }
+    }
     while let port = ended.popLast() {
       guard let entry = entries[port.id], entry.port === port else { continue }
       // The supervisor's uplinks have its numbers.
@@ -301,7 +308,7 @@ final class GuestPorts {
       let handle = port.handle
       release(entry)
       if entry.isUplink, !isPeer {
-        plugin.portDown(handle)
+        plugin.uplinkDown(handle)
         if plugin.tap?.name == port.name { onTapLost(port.name) }
       } else if port.id >= Self.firstOwnID {
         emit(.guestGone(id: port.id))

@@ -12,6 +12,8 @@ package final class IsolatedBinding {
   private let plugin: FrameReceiver
   /// Frames sent to ports that are gone.
   package private(set) var stale: UInt64 = 0
+  /// A frame of the plugin's that breaks a rule of lnd_frame; it was dropped.
+  package var onMalformed: ((UnsafePointer<lnd_frame>) -> Void)?
 
   /// - Parameter plugin: called with the handles that `attach` returns.
   package init(plugin: FrameReceiver, limit: Int = 1024) {
@@ -46,8 +48,18 @@ package final class IsolatedBinding {
       stale &+= UInt64(count)
       return count
     }
-    return port._withUnsafeGuaranteedRef {
-      UInt32(truncatingIfNeeded: $0.send(frames, Int(count)))
+    return port._withUnsafeGuaranteedRef { port in
+      let before = port.counters.txMalformed
+      let taken = port.send(frames, Int(count))
+      if port.counters.txMalformed != before { tellMalformed(frames, taken) }
+      return UInt32(truncatingIfNeeded: taken)
     }
+  }
+
+  /// The first of a plugin's frames that breaks a rule.
+  private func tellMalformed(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    for i in 0..<count where (frames + i).fault != nil { return onMalformed?(frames + i) ?? () }
+    // Its headers are not what it says.
+    for i in 0..<count where frames[i].gso_type != 0 { return onMalformed?(frames + i) ?? () }
   }
 }

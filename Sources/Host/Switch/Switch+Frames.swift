@@ -58,13 +58,30 @@ extension Switch {
       counters.stale &+= UInt64(count)
       return count
     }
-    return port._withUnsafeGuaranteedRef {
-      UInt32(truncatingIfNeeded: $0.send(frames, Int(count)))
+    if isPlugins[index] {
+      bringIn(unsafeDowncast(port.takeUnretainedValue(), to: PluginPort.self), frames, Int(count))
+      return count
     }
+    return port._withUnsafeGuaranteedRef { port in
+      let before = port.counters.txMalformed
+      let taken = port.send(frames, Int(count))
+      if port.counters.txMalformed != before { tellMalformed(frames, taken) }
+      return UInt32(truncatingIfNeeded: taken)
+    }
+  }
+
+  /// The first of a plugin's frames that breaks a rule.
+  private func tellMalformed(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    for i in 0..<count where (frames + i).fault != nil { return onMalformed?(frames + i) ?? () }
+    // Its headers are not what it says.
+    for i in 0..<count where frames[i].gso_type != 0 { return onMalformed?(frames + i) ?? () }
   }
 
   /// `lnd_host_uplink.relay`: frames of the plugin's whose sender cannot wait.
   package func relay(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    let wasCalling = pluginIsCalling
+    pluginIsCalling = true
+    defer { pluginIsCalling = wasCalling }
     let now = second()
     var last = Last()
     var start = 0
@@ -91,6 +108,9 @@ extension Switch {
   }
 
   private func sendFromPlugin(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
+    let wasCalling = pluginIsCalling
+    pluginIsCalling = true
+    defer { pluginIsCalling = wasCalling }
     let now = second()
     var last = Last()
     var start = 0
@@ -113,6 +133,7 @@ extension Switch {
   ) -> Int32 {
     guard frame.shape != .malformed, let data = frame.pointee.data else {
       counters.malformed &+= 1
+      onMalformed?(frame)
       return Target.drop
     }
     if frame.pointee.flags & LND_FRAME_SLICES == 0 {
@@ -332,6 +353,8 @@ extension Switch {
   }
 
   func toPlugin(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    // Its own, from another of its ports.
+    if pluginIsCalling { return }
     plugin.frames(plugin.context, Switch.handle, frames, UInt32(truncatingIfNeeded: count))
   }
 

@@ -93,6 +93,10 @@ package final class Switch {
   var loopProbe = LoopProbe()
   /// Called from inside `receive`, before the frame goes on.
   package var onNotice: ((Notice) -> Void)?
+  /// A frame of the plugin's that breaks a rule of lnd_frame; it is dropped.
+  package var onMalformed: ((UnsafePointer<lnd_frame>) -> Void)?
+  /// The plugin is in a call of the host's that sends: nothing goes to it meanwhile.
+  package internal(set) var pluginIsCalling = false
   /// The plugin holds back only what is for a guest whose port is full.
   package var waitsPatiently = false
   /// Monotonic, ns.
@@ -117,6 +121,8 @@ package final class Switch {
   private(set) var uplinkIndices: [Int] = []
   /// Of each port, whether it is direct: no flood reaches it.
   let isDirect: UnsafeMutablePointer<Bool>
+  /// Of each port, whether its other side is the plugin (PluginPort).
+  let isPlugins: UnsafeMutablePointer<Bool>
 
   /// - Parameter plugin: called with `Switch.handle`.
   package init(
@@ -132,6 +138,8 @@ package final class Switch {
     vouched.initialize(repeating: AddressGuard.Vouched(), count: limit)
     isDirect = .allocate(capacity: limit)
     isDirect.initialize(repeating: false, count: limit)
+    isPlugins = .allocate(capacity: limit)
+    isPlugins.initialize(repeating: false, count: limit)
     holders = .allocate(capacity: limit)
     holders.initialize(repeating: 0, count: limit)
   }
@@ -141,6 +149,7 @@ package final class Switch {
     waits.deallocate()
     vouched.deallocate()
     isDirect.deallocate()
+    isPlugins.deallocate()
     holders.deallocate()
   }
 
@@ -151,6 +160,8 @@ package final class Switch {
     waits[index] = Wait()
     vouched[index] = AddressGuard.Vouched()
     isDirect[index] = role == .direct
+    isPlugins[index] = port is PluginPort
+    (port as? PluginPort)?.pluginIsCalling = { [unowned self] in pluginIsCalling }
     if role != .guest { uplinks.insert(port.handle) }
     if role == .uplink { uplinkIndices.append(index) }
     if role == .direct {
@@ -202,6 +213,15 @@ package final class Switch {
   /// Whether a port is a guest's, and not the plugin's own uplink.
   package func isGuest(_ handle: lnd_port) -> Bool {
     ports.index(of: handle) != nil && !uplinks.contains(handle)
+  }
+
+  /// The port of the guest that a station is behind; nil: of none.
+  package func guest(behind mac: UInt64) -> lnd_port? {
+    guard let index = addresses.lastPort(of: mac), index >= 0, let port = ports[Int(index)] else {
+      return nil
+    }
+    let handle = port._withUnsafeGuaranteedRef { $0.handle }
+    return uplinks.contains(handle) ? nil : handle
   }
 
   package func port(_ handle: lnd_port) -> Port? {

@@ -106,7 +106,9 @@ public final class DNSIntercept {
     let hasRoom = mayWait || questions.count &- waiting < Self.maximumAnsweredAtOnce
     let op =
       hasRoom
-      ? resolver.query(message, transport: transport, deadline: mayWait ? 0 : stack.now) : 0
+      ? resolver.query(
+        message, transport: transport, deadline: mayWait ? 0 : stack.now,
+        by: questioner(asker, link)) : 0
     guard op != 0 else {
       counters.dropped &+= 1
       state.pointee.counters.questionsRefused &+= 1
@@ -118,6 +120,22 @@ public final class DNSIntercept {
       waiting += 1
     }
     return true
+  }
+
+  private func questioner(_ asker: Asker, _ link: UInt32) -> Questioner {
+    var found = Questioner(port: stack.links.pointer(link).pointee.port)
+    switch asker {
+    case .datagram(let guest, let server, let mac):
+      found.client = guest
+      found.server = server
+      found.mac = mac
+    case .stream(let id):
+      guard let origin = streams[id]?.origin else { break }
+      found.client = origin.guest
+      found.server = origin.server
+      found.mac = origin.mac
+    }
+    return found
   }
 
   private func end(_ op: OperationID) -> Question? {
@@ -157,7 +175,7 @@ public final class DNSIntercept {
 
   /// A guest connects to the DNS address, port 53: returns the fd of a connected stream
   /// socket (one end of a pair) that TCP then owns and carries; -1 refuses.
-  func acceptStream(link: UInt32, share: UInt32) -> Int32 {
+  func acceptStream(link: UInt32, share: UInt32, from origin: DNSStream.Origin? = nil) -> Int32 {
     guard resolver != nil, hasRoom(for: share) else { return -1 }
     var ends: (Int32, Int32) = (-1, -1)
     let result = withUnsafeMutablePointer(to: &ends) { ends in
@@ -179,6 +197,7 @@ public final class DNSIntercept {
     streams[id] = DNSStream(
       stack: stack, fd: ends.0, watch: watch, link: link, share: share,
       timer: stack.timers.schedule(at: stack.now &+ DNSStream.idleTime, token: token.rawValue))
+    streams[id]?.origin = origin
     stack.shares.pointer(share).pointee.streams &+= 1
     return ends.1
   }

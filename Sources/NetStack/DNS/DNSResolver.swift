@@ -10,6 +10,18 @@ public enum QuestionTransport: Sendable {
   case udp, tcp
 }
 
+/// Who asks a question, as far as it is known.
+public struct Questioner: Sendable {
+  /// The host's port of the link.
+  public var port: PortID
+  /// Of the station; zero: not known.
+  public var mac = MACAddress.zero
+  public var client: Endpoint?
+  public var server: Endpoint?
+
+  init(port: PortID) { self.port = port }
+}
+
 /// Where DNS messages of guests are answered: the network's DNS. Answers come by `Stack.onAnswer`, perhaps
 /// before `query` returns. Loop thread only.
 public protocol DNSResolver: AnyObject {
@@ -20,6 +32,19 @@ public protocol DNSResolver: AnyObject {
   ///     what is known at once.
   func query(_ message: ByteView, transport: QuestionTransport, deadline: UInt64) -> OperationID
 
+  /// The same, with who asks, for resolvers that want to know.
+  func query(
+    _ message: ByteView, transport: QuestionTransport, deadline: UInt64, by questioner: Questioner
+  ) -> OperationID
+
   /// No answer is wanted any more.
   func cancel(_ operation: OperationID)
+}
+
+extension DNSResolver {
+  public func query(
+    _ message: ByteView, transport: QuestionTransport, deadline: UInt64, by questioner: Questioner
+  ) -> OperationID {
+    query(message, transport: transport, deadline: deadline)
+  }
 }

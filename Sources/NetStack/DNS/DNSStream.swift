@@ -28,6 +28,13 @@ final class DNSStream {
   let link: UInt32
   let share: UInt32
   var timer: UInt32
+  /// Whose it is.
+  struct Origin {
+    var guest: Endpoint
+    var server: Endpoint
+    var mac: MACAddress
+  }
+  var origin: Origin?
   private var events: FDEvents = .read
   private var input: [UInt8] = []
   private var output: [UInt8] = []

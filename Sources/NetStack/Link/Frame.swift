@@ -10,8 +10,8 @@
 
 /// A frame. Borrowed for the call in which it is handed over; trivial.
 public struct Frame: BitwiseCopyable {
-  /// What fills the structure up to its size.
-  public typealias Reserved = UInt16
+  /// What fills the structure up to its size, 0: 64 bytes, a line of the cache.
+  public typealias Reserved = (UInt64, UInt64, UInt64, UInt64)
 
   /// The bytes from the destination address on, or, with `.slices`, the address of an array of `FrameSlice`.
   public var data: UnsafePointer<UInt8>?
@@ -29,7 +29,8 @@ public struct Frame: BitwiseCopyable {
   public var checksumOffset: UInt16
   /// Bytes of all headers of a GSO frame: what each segment repeats.
   public var headerLength: UInt16
-  private var reserved: Reserved = 0
+  private var padding: UInt16 = 0
+  private var reserved: Reserved = (0, 0, 0, 0)
 
   /// Header, a tag, and the longest IP packet.
   public static let maximumLength = 65553
@@ -76,7 +77,7 @@ public struct FrameFlags: OptionSet, BitwiseCopyable, Sendable {
   /// All checksums were verified, or cannot have been damaged.
   public static let checksumValid = FrameFlags(rawValue: 2)
   /// `data` is a list of slices; only in frames that a stack sends.
-  public static let slices = FrameFlags(rawValue: 4)
+  public static let slices = FrameFlags(rawValue: 0x10000)
 }
 
 /// How a frame is to be cut into segments.

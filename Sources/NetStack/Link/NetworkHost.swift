@@ -51,8 +51,10 @@ final class HostBox {
       },
       now: { HostBox.host($0).now },
       addFD: {
-        HostBox.host($0).watch(
+        let watch = HostBox.host($0).watch(
           $1, for: FDEvents(rawValue: UInt8(truncatingIfNeeded: $2)), token: $3)
+        $4?.pointee = watch
+        return watch == 0 ? -1 : 0
       },
       modifyFD: {
         HostBox.host($0).modify($1, for: FDEvents(rawValue: UInt8(truncatingIfNeeded: $2)))

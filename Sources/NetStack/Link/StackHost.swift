@@ -14,8 +14,11 @@ public struct StackHost {
   public var sendFrames: @convention(c) (Context, PortID, UnsafeRawPointer, UInt32) -> UInt32
   /// Monotonic time, nanoseconds.
   public var now: @convention(c) (Context) -> UInt64
-  /// Descriptor, FDEvents, token; 0 when it cannot be watched.
-  public var addFD: @convention(c) (Context, Int32, UInt32, UInt64) -> HandleID
+  /// Descriptor, FDEvents, token, place of the watch; the result is 0, or it cannot be watched and the watch is 0.
+  public var addFD:
+    @convention(c) (
+      Context, Int32, UInt32, UInt64, UnsafeMutablePointer<HandleID>?
+    ) -> Int32
   /// Watch, FDEvents; the result is ignored.
   public var modifyFD: @convention(c) (Context, HandleID, UInt32) -> Int32
   public var removeFD: @convention(c) (Context, HandleID) -> Void
@@ -29,7 +32,10 @@ public struct StackHost {
     context: Context,
     sendFrames: @escaping @convention(c) (Context, PortID, UnsafeRawPointer, UInt32) -> UInt32,
     now: @escaping @convention(c) (Context) -> UInt64,
-    addFD: @escaping @convention(c) (Context, Int32, UInt32, UInt64) -> HandleID,
+    addFD:
+      @escaping @convention(c) (
+        Context, Int32, UInt32, UInt64, UnsafeMutablePointer<HandleID>?
+      ) -> Int32,
     modifyFD: @escaping @convention(c) (Context, HandleID, UInt32) -> Int32,
     removeFD: @escaping @convention(c) (Context, HandleID) -> Void,
     setTimer: @escaping @convention(c) (Context, UInt64, UInt64) -> HandleID,
@@ -67,7 +73,8 @@ extension StackHost {
 
   /// Watches an fd; 0 when the host refuses.
   package func watch(_ fd: Int32, events: FDEvents, token: EventToken) -> HandleID {
-    addFD(context, fd, UInt32(events.rawValue), token.rawValue)
+    var watch: HandleID = 0
+    return addFD(context, fd, UInt32(events.rawValue), token.rawValue, &watch) == 0 ? watch : 0
   }
 
   /// Changes what is watched.

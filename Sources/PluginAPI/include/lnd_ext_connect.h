@@ -3,9 +3,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Since ABI 1.1. Offered by a network plugin. A forward (lnd_ext_forward.h)
- * listens; this is for a host program that wants one connection now, as
- * gvproxy's /tunnel and a wait for a guest's port do. */
+ * Offered by a network plugin. A forward (lnd_ext_forward.h) listens; this is
+ * for a host program that wants one connection now, as gvproxy's /tunnel and a
+ * wait for a guest's port do.
+ */
 #ifndef LND_EXT_CONNECT_H
 #define LND_EXT_CONNECT_H
 
@@ -19,15 +20,15 @@ extern "C" {
 
 typedef struct lnd_connect {
     uint32_t size;
-    uint32_t reserved;
-    const char *guest;      /* "192.168.104.3:22"; NUL-ended                   */
-    const char *guest_name; /* which guest of an isolated network; "" or NULL:
-                             * the only one, or the one that came first        */
+    uint32_t flags;         /* none yet                                        */
+    lnd_endpoint guest;
+    const char *guest_name; /* which guest of an isolated network; "": the only
+                             * one, or the one that came first. NUL-ended      */
 } lnd_connect;
 
 typedef struct lnd_plugin_connect {
     uint32_t size;
-    uint32_t reserved;
+    uint32_t flags; /* none yet */
 
     /* [loop] Opens a TCP connection to `guest` and carries bytes between it
      * and `fd`, a connected, non-blocking stream socket. The plugin takes `fd`

@@ -4,7 +4,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Offered by a network plugin. The host keeps the list and gives it again
- * after a restart. */
+ * after a restart.
+ */
 #ifndef LND_EXT_FORWARD_H
 #define LND_EXT_FORWARD_H
 
@@ -21,31 +22,30 @@ extern "C" {
 #define LND_FORWARD_UDP  2u
 #define LND_FORWARD_UNIX 3u /* a unix stream socket on the host, TCP in the guest */
 
-/* Added to the protocol, one at most (since ABI 1.1): under which address the
- * guest sees the clients. Without them the plugin chooses, or its options do.
- * A plugin that does not know them takes it for a protocol it does not know. */
-#define LND_FORWARD_FROM_CLIENT  0x100u /* their own, where an answer would come back */
-#define LND_FORWARD_FROM_GATEWAY 0x200u /* the gateway's, whoever they are            */
+/* lnd_forward.flags, one at most: under which address the guest sees the
+ * clients. Without them the plugin chooses, or its options do. */
+#define LND_FORWARD_FROM_CLIENT  0x10000u /* their own, where an answer would come back */
+#define LND_FORWARD_FROM_GATEWAY 0x20000u /* the gateway's, whoever they are            */
 
 typedef struct lnd_forward {
     uint32_t size;
-    uint32_t protocol;
-    const char *host;  /* "127.0.0.1:8080", "[::1]:8080", or an absolute path  */
-    const char *guest; /* "192.168.5.15:80"; NULL in `unexpose`                */
-    const char *guest_name; /* which guest of an isolated network; "" or NULL:
-                             * the only one, or the one that came first        */
-
-    /* Since 1.1, in `expose` of LND_FORWARD_UNIX: a stream socket that listens at
-     * `host` already, non-blocking. The host's: duplicate it (F_DUPFD_CLOEXEC)
-     * and close the duplicate in `unexpose`. The host made the file and removes
-     * it; a confined process could not. */
-    uint32_t has_listener; /* 0 or 1 */
-    int32_t listener;
+    uint32_t flags;     /* LND_FORWARD_FROM_*                                  */
+    uint32_t protocol;  /* LND_FORWARD_*; of an unknown one: LND_ERR_UNSUPPORTED */
+    int32_t listener;   /* UNIX, in `expose`: a stream socket that listens at
+                         * `path` already, non-blocking. The host's: duplicate it
+                         * (F_DUPFD_CLOEXEC) and close the duplicate in
+                         * `unexpose`. The host made the file and removes it; a
+                         * confined process could not. -1: the plugin makes both */
+    lnd_endpoint host;  /* TCP, UDP: where to listen                           */
+    const char *path;   /* UNIX: an absolute path, NUL-ended; otherwise NULL   */
+    lnd_endpoint guest; /* where it leads; all zero in `unexpose`              */
+    const char *guest_name; /* which guest of an isolated network; "": the only
+                         * one, or the one that came first. NUL-ended          */
 } lnd_forward;
 
 typedef struct lnd_plugin_forward {
     uint32_t size;
-    uint32_t reserved;
+    uint32_t flags; /* none yet */
 
     /* [loop] Listens at `host` and leads each client to `guest`. Completes
      * `op`: LND_OK; LND_ERR_EXISTS with the reason as text when the address
@@ -57,9 +57,11 @@ typedef struct lnd_plugin_forward {
      * there is no such forward. */
     void (*unexpose)(void *self, lnd_op op, const lnd_forward *forward);
 
-    /* [loop] Writes a JSON array, an object for each forward:
-     * {"protocol":"tcp","host":"127.0.0.1:8080","guest":"192.168.5.15:80",
-     *  "guestName":"","connections":3} */
+    /* [loop] Writes a JSON array, an object for each forward, in any order;
+     * addresses as RFC 5952 writes them:
+     * {"protocol":"tcp"|"udp"|"unix",
+     *  "host":"127.0.0.1:8080" | "[::1]:8080" | "/path",
+     *  "guest":"192.168.5.15:80","guestName":"","connections":3} */
     void (*list)(void *self, lnd_sink sink);
 } lnd_plugin_forward;
 

@@ -2,10 +2,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Since ABI 1.1. Offered by the plugin of a switched network, which otherwise
- * has one port, the switch, and does not see its guests come and go. A plugin
- * that publishes names, or gives addresses, wants to know. Frames still travel
- * through the one port; the ports named here are not for `send`. */
+ * Offered by the plugin of a switched network, which otherwise has one port,
+ * the switch, and does not see its guests come and go. A plugin that publishes
+ * names, or gives addresses, wants to know. Frames still travel through the
+ * one port; the ports named here are not for `send`. They are what
+ * lnd_frame.source, lnd_lease_request.port and lnd_dns_query.port name.
+ */
 #ifndef LND_EXT_GUESTS_H
 #define LND_EXT_GUESTS_H
 
@@ -32,7 +34,7 @@ typedef struct lnd_plugin_guests {
     uint32_t flags; /* LND_GUESTS_* */
 
     /* [loop] A guest's link (LND_PORT_GUEST) joined the switch; before its
-     * first frame. lnd_lease_request.port names it, too. */
+     * first frame. */
     void (*guest_up)(void *self, const lnd_port_info *info);
 
     /* [loop] The link is gone, and with it the addresses behind it that have
@@ -45,6 +47,9 @@ typedef struct lnd_plugin_guests {
      * it reaches `rx`. There may be several behind one port. Also for a guest
      * whose address was known when it joined, when it is first heard. */
     void (*station)(void *self, lnd_port port, const uint8_t *mac);
+
+    /* [loop] What guest_up said has changed. */
+    void (*guest_changed)(void *self, const lnd_port_info *info);
 } lnd_plugin_guests;
 
 #ifdef __cplusplus

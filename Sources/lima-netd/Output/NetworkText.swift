@@ -29,6 +29,9 @@ enum NetworkText {
     if let uplink = network.uplink, uplink.state == .connecting {
       return "not connected to \(uplink.socket)" + (uplink.error.map { ": \($0)" } ?? "")
     }
+    if let state = network.pluginStates?.first(where: { $0.state != "ok" }) {
+      return "plugin \(sentence(state))"
+    }
     if let bridge = network.joined {
       return "a port of \(bridge), which Lima's own helper keeps: addresses are its dnsmasq's"
     }
@@ -68,6 +71,7 @@ enum NetworkText {
     add("mode", "\(network.mode), from \(network.source)")
     add("plugin", network.plugin.map(loaded))
     add("dns", network.dns.map(loaded))
+    for state in network.pluginStates ?? [] { add("reports", sentence(state)) }
     add("options", network.options.flatMap { try? JSONText.string($0) })
     add("process", network.host.map { "\($0.pid), since \($0.since)" })
     if let uplink = network.uplink {
@@ -105,6 +109,11 @@ enum NetworkText {
       lines += ["", "COUNTERS (those that are not zero)"] + counters(live)
     }
     return lines.joined(separator: "\n")
+  }
+
+  /// "vxlan is connecting: to 192.0.2.1"
+  private static func sentence(_ state: PluginStateReport) -> String {
+    "\(state.plugin) is \(state.state)" + (state.text.isEmpty ? "" : ": \(state.text)")
   }
 
   /// The numbers of the network's own report, one a line: "plugin.tcp.flows 2". All of it is in --json.

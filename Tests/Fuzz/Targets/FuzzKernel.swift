@@ -49,12 +49,13 @@ final class FuzzKernel {
         FuzzKernel.of(context).take(frames.assumingMemoryBound(to: Frame.self), Int(count))
       },
       now: { FuzzKernel.of($0).now },
-      addFD: { context, fd, events, user in
+      addFD: { context, fd, events, user, watch in
         let kernel = FuzzKernel.of(context)
         expectFuzz(kernel.sockets[fd] != nil, "a socket that is watched is open")
         let number = kernel.number()
         kernel.watches[number] = (fd, events, user)
-        return number
+        watch?.pointee = number
+        return 0
       },
       modifyFD: { context, handle, events in
         expectFuzz(

@@ -109,7 +109,7 @@ extension FuzzTarget {
         return lnd_slice(data: base + start, length: UInt64(end - start))
       }
       frame.flags |= UInt32(LND_FRAME_SLICES)
-      frame.capacity = UInt32(cuts)
+      frame.slices = UInt32(cuts)
       slices.withUnsafeBytes { list in
         frame.data = list.baseAddress?.assumingMemoryBound(to: UInt8.self)
         _ = port.send([frame], 1)

@@ -2,11 +2,11 @@
  * whose plugin sends each frame back with its addresses swapped, and exercises
  * every function of the host. What it saw is in its status. Options (looked
  * for as text): "failCreate", "failStart", "neverStop", "crash", "slow", "uplink", "vandal",
- * "rearm".
+ * "rearm",
+ * "late", "lateFail", "stuck".
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE 1
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +35,8 @@ typedef struct {
     int thread_runs, pipe[2], uplink_fd;
     lnd_port uplink_port;
     lnd_handle watch;
-    lnd_op pending_expose, question;
+    lnd_op pending_expose, question, start;
+    unsigned late, late_fail, stuck;
     unsigned rx, timers, wakes, fds, up, down, answers, wrong_thread, crash, slow, never_stop;
     unsigned order_ok, last_user, uplink, vandal, rearm, rearmed, up_frames;
     char last_name[64];
@@ -46,7 +47,7 @@ static void say(echo *e, const char *text) {
 }
 
 static void *create(const lnd_plugin *plugin, const lnd_host *host,
-                    const lnd_network_config *config) {
+                    const lnd_instance_config *config) {
     echo *e;
     (void)plugin;
     if (strstr(config->options, "failCreate")) {
@@ -61,6 +62,9 @@ static void *create(const lnd_plugin *plugin, const lnd_host *host,
     e->never_stop = strstr(config->options, "neverStop") != 0;
     e->uplink = strstr(config->options, "uplink") != 0;
     e->vandal = strstr(config->options, "vandal") != 0;
+    e->late = strstr(config->options, "late") != 0;
+    e->late_fail = strstr(config->options, "lateFail") != 0;
+    e->stuck = strstr(config->options, "stuck") != 0;
     e->rearm = strstr(config->options, "rearm") != 0;
     if (strstr(config->options, "failStart")) e->last_user = 99;
     e->dns = host->get_extension(host->ctx, LND_EXT_DNS);
@@ -79,11 +83,12 @@ static void *other_thread(void *self) {
     return 0;
 }
 
-static lnd_status start(void *self) {
+static lnd_status start(void *self, lnd_op op) {
     echo *e = self;
     const lnd_host *h = e->host;
     uint64_t now = h->now_ns(h->ctx);
-    lnd_handle cancelled;
+    static const lnd_endpoint address = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 192, 168, 5, 2}, 0, 0, 0};
+    lnd_handle cancelled, again;
     if (e->last_user == 99) return h->fail(h->ctx, LND_ERR_SYSTEM, 0, "no such device", 14);
     if (!e->dns || !e->names || !e->loop || e->loop->on_loop(h->ctx) != 1)
         return h->fail(h->ctx, LND_ERR_INTERNAL, 0, "an extension is missing", 23);
@@ -95,32 +100,44 @@ static lnd_status start(void *self) {
     h->timer_cancel(h->ctx, cancelled);
     h->timer_cancel(h->ctx, cancelled);
     if (pipe(e->pipe) != 0) return LND_ERR_SYSTEM;
-    if (h->fd_add(h->ctx, -1, LND_FD_READ, 0) != 0 || errno != EBADF) return LND_ERR_INTERNAL;
-    e->watch = h->fd_add(h->ctx, e->pipe[0], LND_FD_READ, 7);
+    e->watch = 1;
+    if (h->fd_add(h->ctx, -1, LND_FD_READ, 0, &e->watch) != LND_ERR_MISUSE || e->watch != 0 ||
+        h->fd_add(h->ctx, 1 << 20, LND_FD_READ, 0, &e->watch) != LND_ERR_SYSTEM ||
+        h->fd_add(h->ctx, e->pipe[0], LND_FD_READ, 7, &e->watch) != LND_OK)
+        return LND_ERR_INTERNAL;
+    if (h->fd_add(h->ctx, e->pipe[0], LND_FD_READ, 7, &again) != LND_ERR_EXISTS || again != 0)
+        return LND_ERR_INTERNAL;
     if (write(e->pipe[1], "x", 1) != 1) return LND_ERR_SYSTEM;
     /* Each of these is stale. */
-    h->op_done(h->ctx, 0x123456789, LND_OK, 0, 0);
+    if (h->op_done(h->ctx, 0x123456789, LND_OK, 0, 0) != LND_ERR_NOT_FOUND) return LND_ERR_INTERNAL;
     h->fd_remove(h->ctx, 0x777700000001);
     if (h->fd_modify(h->ctx, 0, LND_FD_READ) != LND_ERR_NOT_FOUND) return LND_ERR_INTERNAL;
-    if (e->names->publish(h->ctx, "host.lima.internal", "192.168.5.2") != LND_OK ||
-        e->names->publish(h->ctx, "not..a.name", "x") != LND_ERR_INVALID_CONFIG)
+    if (e->names->publish(h->ctx, "host.lima.internal", &address) != LND_OK ||
+        e->names->publish(h->ctx, "not..a.name", &address) != LND_ERR_INVALID_CONFIG ||
+        e->names->publish(h->ctx, "host.lima.internal", 0) != LND_ERR_MISUSE)
         return LND_ERR_INTERNAL;
     if (e->uplink) {
         /* Frames that go out of it come back to `uplink_fd`. */
         const lnd_host_uplink *ext = h->get_extension(h->ctx, LND_EXT_UPLINK);
         int ends[2];
-        lnd_uplink add = {sizeof add, LND_UPLINK_DGRAM, -1, 0, 1500, 0, "up"};
+        lnd_uplink add = {sizeof add, 0, LND_UPLINK_DGRAM, -1, 1500, 0, "up"};
         if (!ext) return h->fail(h->ctx, LND_ERR_UNSUPPORTED, 0, "no uplink/1", 11);
         if (socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) != 0) return LND_ERR_SYSTEM;
+        if (ext->add(h->ctx, &add, &e->uplink_port) != LND_ERR_MISUSE || e->uplink_port) return LND_ERR_INTERNAL;
         add.fd = ends[0];
         e->uplink_fd = ends[1];
-        e->uplink_port = ext->add(h->ctx, &add);
-        if (!e->uplink_port) return LND_ERR_SYSTEM;
-        h->fd_add(h->ctx, e->uplink_fd, LND_FD_READ, 8);
+        if (ext->add(h->ctx, &add, &e->uplink_port) != LND_OK || !e->uplink_port) return LND_ERR_SYSTEM;
+        h->fd_add(h->ctx, e->uplink_fd, LND_FD_READ, 8, &again);
     }
     if (e->rearm) h->timer_at(h->ctx, 0, 10);
     e->thread_runs = pthread_create(&e->thread, 0, other_thread, e) == 0;
-    return LND_OK;
+    if (e->late) {
+        /* `start` ends in a later turn of the loop. */
+        e->start = op;
+        h->timer_at(h->ctx, now + 50000000, 11);
+        return LND_OK;
+    }
+    return e->stuck ? LND_OK : h->op_done(h->ctx, op, LND_OK, 0, 0);
 }
 
 static void stop(void *self, lnd_op op) {
@@ -170,7 +187,7 @@ static void rx(void *self, lnd_port port, const lnd_frame *frames, uint32_t coun
         slices[1].length = frames[i].length - 12;
         out.data = (const uint8_t *)slices;
         out.length = frames[i].length;
-        out.capacity = 2;
+        out.slices = 2;
         out.flags = LND_FRAME_SLICES;
         e->host->send(e->host->ctx, port, &out, 1);
     }
@@ -203,6 +220,16 @@ static void on_timer(void *self, lnd_handle timer, uint64_t user) {
         e->host->op_done(e->host->ctx, e->pending_expose, LND_OK, 0, 0);
         return;
     }
+    if (user == 11) {
+        const lnd_host *h = e->host;
+        static const char why[] = "the moon is not up";
+        h->report(h->ctx, LND_STATE_DEGRADED, "half a moon", 11);
+        if (e->late_fail)
+            h->op_done(h->ctx, e->start, LND_ERR_BUSY, (const uint8_t *)why, sizeof why - 1);
+        else
+            h->op_done(h->ctx, e->start, LND_OK, 0, 0);
+        return;
+    }
     if (user == 10) {
         /* Due at once, again and again: others must get their turn. */
         e->rearmed++;
@@ -216,7 +243,12 @@ static void on_timer(void *self, lnd_handle timer, uint64_t user) {
         /* "host.lima.internal" A: answered by the host from what was published. */
         static const uint8_t query[] = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
                                        "\x04host\x04lima\x08internal\x00\x00\x01\x00\x01";
-        lnd_dns_query q = {sizeof q, LND_DNS_UDP, query, sizeof query - 1, 0, 0};
+        lnd_dns_query q;
+        memset(&q, 0, sizeof q);
+        q.size = sizeof q;
+        q.transport = LND_DNS_UDP;
+        q.message = query;
+        q.length = sizeof query - 1;
         e->question = e->dns->query(e->host->ctx, &q);
     }
 }
@@ -252,7 +284,7 @@ static void status(void *self, lnd_sink sink) {
 static void expose(void *self, lnd_op op, const lnd_forward *forward) {
     echo *e = self;
     const lnd_host *h = e->host;
-    if (strcmp(forward->host, "127.0.0.1:1") == 0) {
+    if (forward->host.address[12] == 127 && forward->host.port == 1) {
         static const char taken[] = "127.0.0.1:1 is taken";
         h->op_done(h->ctx, op, LND_ERR_EXISTS, (const uint8_t *)taken, sizeof taken - 1);
         return;
@@ -300,7 +332,7 @@ static void leases(void *self, lnd_sink sink) { put(self, sink, "not json"); }
 #endif
 
 static const lnd_plugin_forward forwards = {sizeof forwards, 0, expose, unexpose, list};
-static const lnd_plugin_lease lease = {sizeof lease, 0, reserve, leases};
+static const lnd_plugin_lease lease = {sizeof lease, 0, reserve, 0, leases};
 
 static const void *extension(const lnd_plugin *plugin, const char *id) {
     (void)plugin;
@@ -309,16 +341,21 @@ static const void *extension(const lnd_plugin *plugin, const char *id) {
     return 0;
 }
 
-static const lnd_network_ops ops = {sizeof ops, 0,      create, start,   stop,    destroy,
-                                    port_up,    port_down, rx,  0,       on_fds,  on_timer,
-                                    on_wake,    on_op_done, 0,  status};
+static const lnd_network_ops ops = {
+    .instance = {.size = sizeof ops, .create = create, .start = start, .stop = stop, .destroy = destroy,
+                 .on_fds = on_fds, .on_timer = on_timer, .on_wake = on_wake, .on_op_done = on_op_done,
+                 .status = status},
+    .port_up = port_up,
+    .port_down = port_down,
+    .rx = rx,
+};
 static const char *const modes[] = {"echo", 0};
 static const lnd_plugin plugin = {sizeof plugin, ECHO_FLAGS, LND_KIND_NETWORK, "echo",
                                   "Sends each frame back", modes, "{\"type\":\"object\"}", 0,
                                   &ops, extension};
 static const lnd_plugin *const plugins[] = {&plugin};
 static const lnd_module module = {sizeof module, LND_ABI_MINOR, "test.echo", "1.2.3",
-                                  "Apache-2.0",  0,             1,           0,       plugins};
+                                  "Apache-2.0",  0,             1,           0,       plugins, 0};
 
 const lnd_module *lima_netd_module_v1(const lnd_host_info *host) {
     (void)host;

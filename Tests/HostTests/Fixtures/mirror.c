@@ -23,7 +23,7 @@ typedef struct {
     unsigned asked, cancelled, events;
 } mirror;
 
-static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_dns_config *config) {
+static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_instance_config *config) {
     mirror *m = calloc(1, sizeof *m);
     (void)plugin;
     (void)config;
@@ -32,13 +32,13 @@ static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_dn
     return m;
 }
 
-static lnd_status start(void *self) {
-#ifdef MIRROR_FAILS
+static lnd_status start(void *self, lnd_op op) {
     mirror *m = self;
+#ifdef MIRROR_FAILS
+    (void)op;
     return m->host->fail(m->host->ctx, LND_ERR_INVALID_CONFIG, "/taste", "not to its taste", 16);
 #else
-    (void)self;
-    return LND_OK;
+    return m->host->op_done(m->host->ctx, op, LND_OK, 0, 0);
 #endif
 }
 
@@ -74,7 +74,7 @@ static void cancel(void *self, lnd_op op) {
 }
 
 static void on_event(void *self, uint32_t event) {
-    if (event == LND_DNS_EVENT_NETWORK_CHANGED) ((mirror *)self)->events++;
+    if (event == LND_EVENT_NETWORK_CHANGED) ((mirror *)self)->events++;
 }
 
 static void status(void *self, lnd_sink sink) {
@@ -85,13 +85,17 @@ static void status(void *self, lnd_sink sink) {
     m->host->write(m->host->ctx, sink, (const uint8_t *)text, strlen(text));
 }
 
-static const lnd_dns_ops ops = {sizeof ops, 0,        create, start, stop, destroy, resolve,
-                                cancel,     0,        0,      0,     on_event, 0,   status};
+static const lnd_dns_ops ops = {
+    .instance = {.size = sizeof ops, .create = create, .start = start, .stop = stop, .destroy = destroy,
+                 .on_event = on_event, .status = status},
+    .resolve = resolve,
+    .cancel = cancel,
+};
 static const lnd_plugin plugin = {sizeof plugin, 0, LND_KIND_DNS, "mirror", "Mirrors questions",
                                   0,             0, 0,            &ops,     0};
 static const lnd_plugin *const plugins[] = {&plugin};
 static const lnd_module module = {sizeof module, LND_ABI_MINOR, "test.mirror", "0.1.0",
-                                  "Apache-2.0",  0,             1,             0,       plugins};
+                                  "Apache-2.0",  0,             1,             0,       plugins, 0};
 
 const lnd_module *lima_netd_module_v1(const lnd_host_info *host) {
     (void)host;

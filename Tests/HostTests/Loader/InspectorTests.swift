@@ -38,24 +38,29 @@ import Testing
   /// A plugin of one table each, with the given members.
   private func plugin(
     moduleSize: String = "sizeof module", kind: String = "LND_KIND_NETWORK",
-    name: String = "bad", rx: String = "rx"
+    name: String = "bad", rx: String = "rx", flags: String = "0", ops: String = "",
+    module: String = ""
   ) -> String {
     """
     #include "lnd_plugin.h"
-    static void *create(const lnd_plugin *p, const lnd_host *h, const lnd_network_config *c) {
+    static void *create(const lnd_plugin *p, const lnd_host *h, const lnd_instance_config *c) {
       (void)p; (void)h; (void)c; return 0; }
-    static lnd_status start(void *s) { (void)s; return 0; }
+    static lnd_status start(void *s, lnd_op o) { (void)s; (void)o; return 0; }
     static void stop(void *s, lnd_op o) { (void)s; (void)o; }
     static void destroy(void *s) { (void)s; }
     static lnd_status up(void *s, const lnd_port_info *i) { (void)s; (void)i; return 0; }
     static void down(void *s, lnd_port p) { (void)s; (void)p; }
     void rx(void *s, lnd_port p, const lnd_frame *f, uint32_t n);
     void rx(void *s, lnd_port p, const lnd_frame *f, uint32_t n) { (void)s; (void)p; (void)f; (void)n; }
-    static const lnd_network_ops ops = {sizeof ops, 0, create, start, stop, destroy, up, down,
-      \(rx), 0, 0, 0, 0, 0, 0, 0};
-    static const lnd_plugin plugin = {sizeof plugin, 0, \(kind), "\(name)", "", 0, 0, 0, &ops, 0};
+    void nothing(void);
+    void nothing(void) {}
+    static const lnd_network_ops ops = {
+      .instance = {.size = sizeof ops, .create = create, .start = start, .stop = stop, .destroy = destroy\(ops)},
+      .port_up = up, .port_down = down, .rx = \(rx)};
+    static const lnd_plugin plugin = {sizeof plugin, \(flags), \(kind), "\(name)", "", 0, 0, 0, &ops, 0};
     static const lnd_plugin *const plugins[] = {&plugin};
-    static const lnd_module module = {\(moduleSize), 0, "test.bad", "1", "", 0, 1, 0, plugins};
+    static const lnd_module module = {.size = \(moduleSize), .abi_minor = LND_ABI_MINOR, .id = "test.bad", .version = "1", .license = "",
+      .plugin_count = 1, .plugins = plugins\(module)};
     const lnd_module *lima_netd_module_v1(const lnd_host_info *h) { (void)h; return &module; }
     """
   }
@@ -162,5 +167,75 @@ import Testing
     try expectFailure(named.path, .invalidDescriptor, "no plugin name")
     let other = try Fixture(plugin(), as: "lima-net-other.so")
     try expectFailure(other.path, .invalidDescriptor, "\"other\"")
+  }
+
+  @Test func `what must be understood and is not, is not loaded, and what may be ignored is`()
+    throws
+  {
+    let unknown = try Fixture(plugin(flags: "0x40000000"), as: "lima-net-bad.so")
+    try expectFailure(unknown.path, .wrongABI, "0x40000000")
+    let ops = try Fixture(plugin(ops: ", .flags = 0x80000000"), as: "lima-net-bad.so")
+    try expectFailure(ops.path, .wrongABI, "lnd_network_ops of bad has flags")
+    let module = try Fixture(plugin(module: ", .flags = 0x10000"), as: "lima-net-bad.so")
+    try expectFailure(module.path, .wrongABI, "its module table has flags")
+    let ignorable = try Fixture(plugin(flags: "0x4000"), as: "lima-net-bad.so")
+    #expect(try inspect(ignorable.path).ok)
+  }
+
+  @Test func `what is reserved is nothing`() throws {
+    let file = try Fixture(plugin(ops: ", .reserved = {0, nothing}"), as: "lima-net-bad.so")
+    try expectFailure(file.path, .invalidDescriptor, "`reserved` of the callbacks of bad")
+  }
+
+  @Test func `a file of the future says which lima-netd it needs`() throws {
+    let needs = ", .requires_host = \"9.1.0\""
+    let kind = try Fixture(plugin(kind: "\"toaster\"", module: needs), as: "lima-net-bad.so")
+    try expectFailure(kind.path, .wrongKind, "it needs lima-netd 9.1.0")
+    let flags = try Fixture(plugin(flags: "0x40000000", module: needs), as: "lima-net-bad.so")
+    try expectFailure(flags.path, .wrongABI, "it needs lima-netd 9.1.0")
+  }
+
+  /// A minor to come: a member appended to the host's table, another to a kind's, and a plugin that uses both.
+  @Test func `a plugin of a simulated 1 1 loads here, and finds what is not there to be NULL`()
+    throws
+  {
+    let folder = try Fixture.folder()
+    let root = Fixture.headers
+    for name in try Fixture.list(root) where name.hasPrefix("lnd_") {
+      var text = String(decoding: try Fixture.read(root + "/" + name), as: UTF8.self)
+      text = text.replacing("#define LND_ABI_MINOR 0", with: "#define LND_ABI_MINOR 1")
+      text = text.replacing("} lnd_host;", with: "    void (*later)(void *ctx);\n} lnd_host;")
+      text = text.replacing(
+        "} lnd_network_ops;", with: "    void (*on_later)(void *self);\n} lnd_network_ops;")
+      try Fixture.write(Array(text.utf8), to: folder + "/" + name)
+    }
+    var source = plugin()
+    source = source.replacing(
+      "(void)p; (void)h; (void)c; return 0; }",
+      with: """
+        (void)p; (void)c;
+          /* In place, past the table's size: the tail is zero. And with a look at the size. */
+          if (h->later || LND_HAS(h, later) || !LND_HAS(h, report)) return 0;
+          kept = h;
+          return (void *)&kept; }
+        """)
+    source = source.replacing(
+      "static void *create(", with: "static const lnd_host *kept;\nstatic void *create(")
+    source = source.replacing(
+      "{ (void)s; (void)o; return 0; }",
+      with: "{ (void)s; return kept->op_done(kept->ctx, o, LND_OK, 0, 0); }")
+    source = source.replacing(
+      "static void stop(void *s, lnd_op o) { (void)s; (void)o; }",
+      with:
+        "static void stop(void *s, lnd_op o) { (void)s; kept->op_done(kept->ctx, o, LND_OK, 0, 0); }"
+    )
+    let file = try Fixture(source, as: "lima-net-bad.so", headers: folder)
+    let found = try inspect(file.path)
+    #expect(found.ok && found.module?.abiMinor == 1)
+    let host = try RunningHost()
+    let spec = NetworkSpec(
+      name: "lab", mode: "bad", plugin: PluginRef(file: file.path, name: "bad"))
+    #expect(try host.request(.start(spec)) == .ok)
+    #expect(try host.request(.stop) == .ok)
   }
 }

@@ -46,20 +46,44 @@ struct Fixture {
       sources: [Self.root + "/Tests/HostTests/Fixtures/" + file], as: name, flags: flags)
   }
 
+  /// Of the ABI, as it is.
+  static var headers: String { root + "/Sources/PluginAPI/include" }
+
+  /// The names of what is in a folder.
+  static func list(_ folder: String) throws -> [String] {
+    guard let stream = opendir(folder) else { throw SystemError("opendir", .current) }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      names.append(
+        withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+          String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        })
+    }
+    return names.sorted()
+  }
+
   /// Compiles C text.
-  init(_ text: String, as name: String, flags: [String] = []) throws {
+  /// - Parameter headers: the ABI's, where they are others than this one's.
+  init(_ text: String, as name: String, flags: [String] = [], headers: String = Fixture.headers)
+    throws
+  {
     let folder = try Self.folder()
     let source = folder + "/plugin.c"
     try Self.write(Array(text.utf8), to: source)
-    try self.init(sources: [source], as: name, flags: flags, folder: folder)
+    try self.init(
+      sources: [source], as: name, flags: flags, folder: folder, headers: headers)
   }
 
-  private init(sources: [String], as name: String, flags: [String], folder: String? = nil) throws {
+  private init(
+    sources: [String], as name: String, flags: [String], folder: String? = nil,
+    headers: String = Fixture.headers
+  ) throws {
     path = try (folder ?? Self.folder()) + "/" + name
     let pid = try ChildProcess.spawn(
       "/usr/bin/cc",
       ["-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-pthread"]
-        + ["-I", Self.root + "/Sources/PluginAPI/include", "-o", path] + sources + flags)
+        + ["-I", headers, "-o", path] + sources + flags)
     guard try ChildProcess.wait(pid).isSuccess else {
       throw Failure(description: "\(sources) does not compile")
     }

@@ -53,6 +53,22 @@ import Testing
     #expect(try host.status().ports.map(\.kind) == ["dgram"])
   }
 
+  @Test func aForwardOfWhatIsNoAddressDoesNotReachThePlugin() throws {
+    let host = try RunningHost.running(Self.echo.get())
+    let cases: [(ForwardSpec.Transport, String, String, String)] = [
+      (.tcp, "localhost:80", "192.168.5.15:80", "127.0.0.1:8080"),
+      (.tcp, "127.0.0.1:80", "192.168.5.15", "192.168.5.15:80"),
+      (.unix, "web.sock", "192.168.5.15:80", "absolute"),
+    ]
+    for (transport, address, guest, text) in cases {
+      let spec = ForwardSpec(protocol: transport, host: address, guest: guest)
+      guard case .failed(let error) = try host.request(.expose(spec)) else {
+        throw RunningHost.Failure(description: "\(address) is exposed")
+      }
+      #expect(error.code == .invalidConfig && error.message.contains(text))
+    }
+  }
+
   @Test func thePortsOfAStatusComeInPages() throws {
     let host = try RunningHost.running(Self.echo.get())
     let count = HostStatus.maximumPorts + 2

@@ -115,7 +115,7 @@ final class OwnedFrame {
     self.slices?.deallocate()
     self.slices = slices
     frame.data = UnsafeRawPointer(slices).assumingMemoryBound(to: UInt8.self)
-    frame.capacity = UInt32(ends.count)
+    frame.slices = UInt32(ends.count)
     frame.flags |= UInt32(LND_FRAME_SLICES)
     return self
   }
@@ -140,6 +140,15 @@ extension Port {
   func send(_ frames: [[UInt8]]) -> Int { send(frames.map { OwnedFrame($0) }) }
 
   func forward(_ frames: [[UInt8]]) { _ = forwards(frames) }
+
+  func forward(_ frames: [OwnedFrame]) {
+    let raw = frames.map(\.frame)
+    withExtendedLifetime(frames) {
+      raw.withUnsafeBufferPointer { buffer in
+        if let base = buffer.baseAddress { _ = forward(base, buffer.count) }
+      }
+    }
+  }
 
   /// Whether the port holds them back, and held none before.
   func forwards(_ frames: [[UInt8]]) -> Bool {

@@ -41,13 +41,15 @@ final class FakeHost {
         FakeHost.of(context).take(frames.assumingMemoryBound(to: Frame.self), Int(count))
       },
       now: { FakeHost.of($0).now },
-      addFD: { context, fd, events, user in
+      addFD: { context, fd, events, user, watch in
         let host = FakeHost.of(context)
         host.watchCalls += 1
-        guard !host.refusesWatches else { return 0 }
+        watch?.pointee = 0
+        guard !host.refusesWatches else { return -1 }
         let handle = host.handle()
         host.watches[handle] = (fd, FDEvents(rawValue: UInt8(events)), user)
-        return handle
+        watch?.pointee = handle
+        return 0
       },
       modifyFD: { context, handle, events in
         FakeHost.of(context).watchCalls += 1

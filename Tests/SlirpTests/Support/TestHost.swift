@@ -72,26 +72,26 @@ final class TestHost {
     instance = options.withCString { options in
       "lab".withCString { name in
         "slirp".withCString { mode in
-          var config = lnd_network_config()
-          config.size = UInt32(MemoryLayout<lnd_network_config>.size)
-          config.name = name
+          var config = lnd_instance_config()
+          config.size = UInt32(MemoryLayout<lnd_instance_config>.size)
+          config.network = name
           config.mode = mode
           config.options = options
           config.options_length = UInt64(strlen(options))
-          return self.ops.create(plugin, table, &config)
+          return self.ops.instance.create(plugin, table, &config)
         }
       }
     }
     guard instance != nil else { throw failure ?? Failure(status: 0, pointer: nil, text: "") }
-    guard self.ops.start(instance) == LND_OK else {
+    guard self.ops.instance.start(instance, 1) == LND_OK else {
       throw failure ?? Failure(status: 0, pointer: nil, text: "")
     }
   }
 
   deinit {
     if let instance {
-      ops.stop(instance, 1)
-      ops.destroy(instance)
+      ops.instance.stop(instance, 1)
+      ops.instance.destroy(instance)
     }
     table.deallocate()
     dnsTable.deallocate()
@@ -100,8 +100,8 @@ final class TestHost {
 
   /// Ends the instance and returns what is left behind: nothing, if all is well.
   func finish() -> (watches: Int, timers: Int) {
-    ops.stop(instance, 1)
-    ops.destroy(instance)
+    ops.instance.stop(instance, 1)
+    ops.instance.destroy(instance)
     instance = nil
     return (watches.count, timers.count)
   }
@@ -145,16 +145,16 @@ final class TestHost {
       if ready & POLLHUP != 0 { flags |= LND_FD_ERROR | LND_FD_HANGUP }
       events.append(lnd_fd_event(user: watch.user, events: flags, reserved: 0))
     }
-    if !events.isEmpty { ops.on_fds(instance, events, UInt32(events.count)) }
+    if !events.isEmpty { ops.instance.on_fds(instance, events, UInt32(events.count)) }
     let now = MonotonicClock.now()
     for (handle, timer) in timers where timer.deadline <= now {
       timers[handle] = nil
-      ops.on_timer(instance, handle, timer.user)
+      ops.instance.on_timer(instance, handle, timer.user)
     }
     let answers = dueAnswers
     dueAnswers = []
     for (op, answer) in answers {
-      ops.on_op_done(instance, op, LND_OK, answer, UInt64(answer.count))
+      ops.instance.on_op_done(instance, op, LND_OK, answer, UInt64(answer.count))
     }
   }
 
@@ -197,7 +197,7 @@ final class TestHost {
 
   func status() throws -> JSONValue {
     sinkText = []
-    ops.status(instance, 1)
+    ops.instance.status(instance, 1)
     return try JSONValue(parsing: String(decoding: sinkText, as: UTF8.self))
   }
 
@@ -215,20 +215,24 @@ final class TestHost {
     let table = try forwardTable()
     let op = nextHandle
     nextHandle += 1
-    host.withCString { host in
-      guest.withCString { guest in
-        name.withCString { name in
-          var forward = lnd_forward()
-          forward.size = UInt32(MemoryLayout<lnd_forward>.size)
-          forward.protocol = proto
-          forward.host = host
-          forward.guest = remove ? nil : guest
-          forward.guest_name = name
-          if remove {
-            table.unexpose(instance, op, &forward)
-          } else {
-            table.expose(instance, op, &forward)
-          }
+    host.withCString { path in
+      name.withCString { name in
+        var forward = lnd_forward()
+        forward.size = UInt32(MemoryLayout<lnd_forward>.size)
+        forward.protocol = proto & 0xffff
+        forward.flags = proto & 0xffff_0000
+        forward.listener = -1
+        if host.hasPrefix("/") {
+          forward.path = path
+        } else if let endpoint = TestHost.endpoint(host) {
+          forward.host = endpoint
+        }
+        if !remove, let endpoint = TestHost.endpoint(guest) { forward.guest = endpoint }
+        forward.guest_name = name
+        if remove {
+          table.unexpose(instance, op, &forward)
+        } else {
+          table.expose(instance, op, &forward)
         }
       }
     }
@@ -269,6 +273,14 @@ final class TestHost {
     body(table.assumingMemoryBound(to: lnd_plugin_lease.self).pointee)
   }
 
+  /// As the ABI has "127.0.0.1:8080"; nil: it is none.
+  private static func endpoint(_ text: String) -> lnd_endpoint? {
+    guard let endpoint = Wire.Endpoint(text) else { return nil }
+    return LimaNetdSDK.Endpoint(
+      high: endpoint.address.high, low: endpoint.address.low, port: endpoint.port
+    ).raw
+  }
+
   // MARK: Tables
 
   private static func host(_ context: UnsafeMutableRawPointer?) -> TestHost {
@@ -285,10 +297,12 @@ final class TestHost {
     }
     host.wake = { _ in }
     host.now_ns = { _ in MonotonicClock.now() }
-    host.fd_add = { context, fd, events, user in
+    host.fd_add = { context, fd, events, user, watch in
       let host = TestHost.host(context)
-      return host.add { host.watches[$0] = Watch(fd: fd, events: events, user: user) }
+      watch?.pointee = host.add { host.watches[$0] = Watch(fd: fd, events: events, user: user) }
+      return LND_OK
     }
+    host.report = { _, _, _, _ in }
     host.fd_modify = { context, handle, events in
       TestHost.host(context).watches[handle]?.events = events
       return LND_OK
@@ -312,9 +326,11 @@ final class TestHost {
     host.op_done = { context, op, status, bytes, length in
       let text = UnsafeBufferPointer(start: bytes, count: Int(length))
       TestHost.host(context).completions[op] = (status, String(decoding: text, as: UTF8.self))
+      return LND_OK
     }
     host.write = { context, _, bytes, length in
       TestHost.host(context).sinkText += UnsafeBufferPointer(start: bytes, count: Int(length))
+      return LND_OK
     }
     host.get_extension = { context, id in
       guard let id else { return nil }
@@ -345,7 +361,8 @@ final class TestHost {
     names.size = UInt32(MemoryLayout<lnd_host_names>.size)
     names.publish = { context, name, address in
       guard let name, let address else { return LND_ERR_INVALID_CONFIG }
-      TestHost.host(context).published[String(cString: name)] = String(cString: address)
+      TestHost.host(context).published[String(cString: name)] =
+        LimaNetdSDK.Endpoint(address.pointee).address
       return LND_OK
     }
     names.withdraw = { context, name, _ in
@@ -375,8 +392,8 @@ final class TestHost {
       let frame = frames[index]
       var bytes: [UInt8] = []
       if frame.flags & LND_FRAME_SLICES != 0 {
-        frame.data.withMemoryRebound(to: lnd_slice.self, capacity: Int(frame.capacity)) { list in
-          for slice in UnsafeBufferPointer(start: list, count: Int(frame.capacity)) {
+        frame.data.withMemoryRebound(to: lnd_slice.self, capacity: Int(frame.slices)) { list in
+          for slice in UnsafeBufferPointer(start: list, count: Int(frame.slices)) {
             bytes += UnsafeBufferPointer(start: slice.data, count: Int(slice.length))
           }
         }

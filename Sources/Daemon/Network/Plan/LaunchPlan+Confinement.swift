@@ -17,7 +17,7 @@ extension LaunchPlan {
 
   /// Of its DNS plugin: the file and what its options name.
   var dnsReadable: [String] {
-    Self.folders(of: [dns.file] + dnsNeeds.readable)
+    Self.folders(of: [dns.file] + dnsBehind.map(\.plugin.file) + dnsNeeds.readable)
   }
 
   /// "net_admin,net_raw"; nil for none.

@@ -7,12 +7,21 @@
 import HostProtocol
 
 struct LaunchPlan: Sendable {
+  /// A DNS plugin behind another.
+  struct Stage: Sendable {
+    var plugin: RegisteredPlugin
+    /// Checked, with defaults.
+    var options: JSONObject
+  }
+
   var network: NetworkConfiguration
   var plugin: RegisteredPlugin
   var dns: RegisteredPlugin
   /// Checked, with defaults.
   var options: JSONObject
   var dnsOptions: JSONObject
+  /// Those that `dns` may ask.
+  var dnsBehind: [Stage]
   /// Keys that the plugin has no use for.
   var warnings: [String]
   /// The bridge of Lima's own helper that takes the place of the network's own interface, gateway, DHCP and DNS.
@@ -33,6 +42,11 @@ struct LaunchPlan: Sendable {
     do throws(RegistryError) {
       plugin = try registry.networkPlugin(mode: settings.mode, pin: settings.plugin)
       dns = try registry.dnsPlugin(pin: settings.dns)
+      dnsBehind = []
+      for choice in settings.dnsBehind {
+        let plugin = try registry.dnsPlugin(pin: choice.pin)
+        dnsBehind.append(Stage(plugin: plugin, options: choice.options))
+      }
     } catch {
       throw ErrorReport(code: error.code, message: "network \(network.name): \(error)")
     }
@@ -46,6 +60,12 @@ struct LaunchPlan: Sendable {
       settings.dnsOptions, common: Self.commonDNS(settings), of: dns.plugin, network: network,
       prefix: "/dns/options",
       &problems)
+    for index in dnsBehind.indices {
+      dnsBehind[index].options = Self.check(
+        dnsBehind[index].options, common: Self.commonDNS(settings),
+        of: dnsBehind[index].plugin.plugin,
+        network: network, prefix: "/dns/plugins/\(index + 1)/options", &problems)
+    }
     guard problems.isEmpty else {
       let file = network.isWritten ? configFile : "built-in network"
       throw ErrorReport(
@@ -54,6 +74,13 @@ struct LaunchPlan: Sendable {
     }
     needs = plugin.needs(with: options)
     dnsNeeds = dns.needs(with: dnsOptions)
+    for stage in dnsBehind {
+      let needs = stage.plugin.needs(with: stage.options)
+      dnsNeeds.readable += needs.readable
+      dnsNeeds.writable += needs.writable
+      dnsNeeds.capabilities.formUnion(needs.capabilities)
+      dnsNeeds.refused += needs.refused
+    }
     let names = plugin.plugin.schema.flatMap { Schema(text: $0) }?.propertyNames ?? []
     for member in common.members where !names.contains(member.name) {
       warnings.append(
@@ -62,6 +89,7 @@ struct LaunchPlan: Sendable {
     }
     if network.builtin { warnings = [] }
     if settings.dnsServers != nil, dnsOptions["servers"] == nil,
+      dnsBehind.allSatisfy({ $0.options["servers"] == nil }),
       network.marks["/dns/servers"] != nil
     {
       warnings.append(
@@ -82,13 +110,15 @@ struct LaunchPlan: Sendable {
     if let peer { options["socket"] = .string(peer) }
     // A port of that bridge, and nothing of one's own.
     if let joined { options = ["interface": .string(joined.name)] }
-    return NetworkSpec(
+    var spec = NetworkSpec(
       name: network.name, mode: network.settings.mode, plugin: plugin.reference,
       options: JSONValue.object(options).text, dns: dns.reference,
       dnsOptions: JSONValue.object(dnsOptions).text, dnsPolicy: dnsSpec.policy,
       stateDirectory: stateDirectory, mtu: options["mtu"]?.integer() ?? tap?.mtu ?? cards?.mtu ?? 0,
       tap: tap, hasPeer: peer != nil, hasCards: cards != nil,
       confinement: confinement(stateDirectory))
+    spec.dnsBehind = dnsSpec.behind
+    return spec
   }
 
   /// The TAP of the host's that its plugin needs; nil when it needs none.
@@ -115,7 +145,12 @@ struct LaunchPlan: Sendable {
   var dnsSpec: DNSSpec {
     DNSSpec(
       plugin: dns.reference, options: JSONValue.object(dnsOptions).text,
-      policy: DNSPolicy(ipv6: network.settings.dnsIPv6), readable: dnsReadable)
+      policy: DNSPolicy(ipv6: network.settings.dnsIPv6), readable: dnsReadable,
+      behind: dnsBehind.isEmpty
+        ? nil
+        : dnsBehind.map {
+          DNSStage(plugin: $0.plugin.reference, options: JSONValue.object($0.options).text)
+        })
   }
 
   /// A refusal by a plugin, told by its place in the file where it names an option.

@@ -60,6 +60,9 @@ final class HostLink {
     switch request {
     case .status, .statusOfPorts, .listLeases, .listForwards, .listStations, .listingPart:
       2_000_000_000
+    // Plugins have 30 s each to start (LND_START_MS), DNS first.
+    case .start, .serveDNS: 65_000_000_000
+    case .setDNS: 35_000_000_000
     default: 30_000_000_000
     }
   }

@@ -134,7 +134,11 @@ extension TCPEngine {
     guard stack.newFlows.admits(packet, share: share, now: stack.now), hasRoom(for: share) else {
       return
     }
-    let fd = dns.acceptStream(link: key.link, share: share)
+    let fd = dns.acceptStream(
+      link: key.link, share: share,
+      from: DNSStream.Origin(
+        guest: Endpoint(key.guest, port: key.guestPort),
+        server: Endpoint(key.remote, port: key.remotePort), mac: packet.sourceMAC))
     guard fd >= 0 else {
       sendResetWithoutFlow(segment, packet)
       return

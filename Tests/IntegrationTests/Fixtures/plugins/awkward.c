@@ -7,7 +7,7 @@
 static const lnd_host *host_table;
 static char at[16];
 
-static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_network_config *config) {
+static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_instance_config *config) {
     (void)plugin;
     host_table = host;
     static const char *const places[] = {"create", "start", "silent-stop", "stuck-stop", "stuck-rx"};
@@ -20,10 +20,10 @@ static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_ne
     }
     return at;
 }
-static lnd_status start(void *self) {
+static lnd_status start(void *self, lnd_op op) {
     (void)self;
     static const char text[] = "the moon is not up";
-    return strcmp(at, "start") ? LND_OK
+    return strcmp(at, "start") ? host_table->op_done(host_table->ctx, op, LND_OK, NULL, 0)
                                : host_table->fail(host_table->ctx, LND_ERR_SYSTEM, NULL, text, sizeof text - 1);
 }
 static void stop(void *self, lnd_op op) {
@@ -40,7 +40,7 @@ static void rx(void *self, lnd_port port, const lnd_frame *frames, uint32_t coun
 }
 
 static const lnd_network_ops ops = {
-    .size = sizeof ops, .create = create, .start = start, .stop = stop, .destroy = destroy,
+    .instance = {.size = sizeof ops, .create = create, .start = start, .stop = stop, .destroy = destroy},
     .port_up = port_up, .port_down = port_down, .rx = rx,
 };
 static const char *const modes[] = {"awkward", NULL};

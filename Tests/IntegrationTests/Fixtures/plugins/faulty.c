@@ -50,14 +50,18 @@ static void begin_thread(instance *self) {
     else pthread_detach(self->thread);
 }
 
-static void *create(const lnd_host *host, uint32_t size, uint32_t expected, uint32_t reserved, const char *late) {
+static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_instance_config *config) {
+    /* As of a later minor, without a look at the size. */
+    const char *late = (const char *)config + config->size;
+    (void)plugin;
     if (IS("lifecycle-create")) return NULL;
-    if (IS("misuse-reserved") && reserved) crash();
-    if (IS("misuse-larger") && size > expected) {
+    if (IS("misuse-reserved") && config->reserved[0]) crash();
+    if (IS("misuse-larger") && config->size > sizeof *config) {
         host->fail(host->ctx, LND_ERR_UNSUPPORTED, NULL, "size", 4);
         return NULL;
     }
-    if (IS("misuse-smaller") && late) seen = (uint8_t)(uintptr_t)*(const char *const volatile *)late;
+    if (IS("misuse-smaller")) seen = (uint8_t)*(const volatile char *)late;
+    if (IS("services-calls")) host->timer_at(host->ctx, 0, 1);
     if (IS("services-no-extensions") && !host->get_extension(host->ctx, "limanetd.loopcheck/1")) crash();
     instance *self = calloc(1, sizeof *self);
     if (!self) return NULL;
@@ -68,32 +72,22 @@ static void *create(const lnd_host *host, uint32_t size, uint32_t expected, uint
     return self;
 }
 
-static void *create_network(const lnd_plugin *plugin, const lnd_host *host, const lnd_network_config *c) {
-    (void)plugin;
-    return create(host, c->size, sizeof *c, c->reserved, (const char *)&c->state_directory);
-}
-
-static void *create_dns(const lnd_plugin *plugin, const lnd_host *host, const lnd_dns_config *c) {
-    (void)plugin;
-    return create(host, c->size, sizeof *c, c->reserved, NULL);
-}
-
-static lnd_status validate(const lnd_plugin *plugin, const lnd_host *host, const lnd_network_config *config) {
+static lnd_status validate(const lnd_plugin *plugin, const lnd_host *host, const lnd_instance_config *config) {
     (void)plugin, (void)config;
     return IS("lifecycle-validate") ? host->fail(host->ctx, LND_ERR_INVALID_CONFIG, NULL, "never", 5) : LND_OK;
 }
 
-static lnd_status start(void *opaque) {
+static lnd_status start(void *opaque, lnd_op op) {
     instance *self = opaque;
     const lnd_host *host = self->host;
     if (IS("lifecycle-start")) return host->fail(host->ctx, LND_ERR_SYSTEM, NULL, "no", 2);
     if (self->fd < 0) self->fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
-    self->watch = host->fd_add(host->ctx, self->fd, 0, 7);
+    host->fd_add(host->ctx, self->fd, 0, 7, &self->watch);
     self->timer = host->timer_at(host->ctx, host->now_ns(host->ctx) + 10000000, 9);
     self->running = 1;
     if (IS("threads-loop") || IS("lifecycle-after-destroy") || IS("leaks-threads")) begin_thread(self);
     if (IS("leaks-memory")) lost = memset(malloc(200000), 1, 200000);
-    return LND_OK;
+    return host->op_done(host->ctx, op, LND_OK, NULL, 0);
 }
 
 static void stop(void *opaque, lnd_op op) {
@@ -206,19 +200,16 @@ static void cancel(void *opaque, lnd_op op) {
 
 static void on_event(void *opaque, uint32_t event) {
     (void)opaque;
-    if (IS("dns-events") && event != LND_DNS_EVENT_NETWORK_CHANGED) crash();
+    if (IS("dns-events") && event != LND_EVENT_NETWORK_CHANGED) crash();
 }
 
 static const lnd_network_ops network_ops = {
-    .size = sizeof network_ops, .reserved = IS("module-reserved") ? 1 : 0,
-    .create = create_network, .start = start, .stop = stop, .destroy = destroy,
+    .instance = {.size = sizeof network_ops, .flags = IS("module-reserved") ? 1 : 0, .create = create, .start = start, .stop = stop, .destroy = destroy, .on_fds = on_fds, .on_timer = on_timer, .on_wake = on_wake, .validate = validate, .status = status},
     .port_up = port_up, .port_down = port_down, .rx = IS("module-descriptor") ? NULL : rx, .tx_ready = tx_ready,
-    .on_fds = on_fds, .on_timer = on_timer, .on_wake = on_wake, .validate = validate, .status = status,
 };
 static const lnd_dns_ops dns_ops = {
-    .size = sizeof dns_ops, .create = create_dns, .start = start, .stop = stop, .destroy = destroy,
-    .resolve = resolve, .cancel = cancel, .on_fds = on_fds, .on_timer = on_timer, .on_wake = on_wake,
-    .on_event = on_event, .status = status,
+    .instance = {.size = sizeof dns_ops, .create = create, .start = start, .stop = stop, .destroy = destroy, .on_fds = on_fds, .on_timer = on_timer, .on_wake = on_wake, .on_event = on_event, .status = status},
+    .resolve = resolve, .cancel = cancel,
 };
 
 static const char *const modes[] = {IS("module-modes") ? "a mode" : "faulty", NULL};

@@ -32,7 +32,7 @@ static void option(const char *json, const char *name, char out[256]) {
     if (at) sscanf(at + strlen(key), "%255[^\"]", out);
 }
 
-static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_network_config *config) {
+static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_instance_config *config) {
     (void)plugin;
     host_table = host;
     option(config->options, "secret", secret);
@@ -40,7 +40,10 @@ static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_ne
     snprintf(state, sizeof state, "%s/nosy", config->state_directory);
     return &host_table;
 }
-static lnd_status start(void *self) { (void)self; return LND_OK; }
+static lnd_status start(void *self, lnd_op op) {
+    (void)self;
+    return host_table->op_done(host_table->ctx, op, LND_OK, NULL, 0);
+}
 static void stop(void *self, lnd_op op) {
     (void)self;
     host_table->op_done(host_table->ctx, op, LND_OK, NULL, 0);
@@ -118,8 +121,8 @@ static void status(void *self, lnd_sink sink) {
 }
 
 static const lnd_network_ops ops = {
-    .size = sizeof ops, .create = create, .start = start, .stop = stop, .destroy = destroy,
-    .port_up = port_up, .port_down = port_down, .rx = rx, .status = status,
+    .instance = {.size = sizeof ops, .create = create, .start = start, .stop = stop, .destroy = destroy, .status = status},
+    .port_up = port_up, .port_down = port_down, .rx = rx,
 };
 static const char *const modes[] = {"nosy", NULL};
 static const lnd_plugin plugin = {

@@ -6,12 +6,15 @@
 
 static const lnd_host *host_table;
 
-static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_network_config *config) {
+static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_instance_config *config) {
     (void)plugin, (void)config;
     host_table = host;
     return &host_table;
 }
-static lnd_status start(void *self) { (void)self; return LND_OK; }
+static lnd_status start(void *self, lnd_op op) {
+    (void)self;
+    return host_table->op_done(host_table->ctx, op, LND_OK, NULL, 0);
+}
 static void stop(void *self, lnd_op op) {
     (void)self;
     host_table->op_done(host_table->ctx, op, LND_OK, NULL, 0);
@@ -43,7 +46,7 @@ static const void *extension(const lnd_plugin *plugin, const char *id) {
 }
 
 static const lnd_network_ops ops = {
-    .size = sizeof ops, .create = create, .start = start, .stop = stop, .destroy = destroy,
+    .instance = {.size = sizeof ops, .create = create, .start = start, .stop = stop, .destroy = destroy},
     .port_up = port_up, .port_down = port_down, .rx = rx,
 };
 static const char *const modes[] = {"trap", NULL};

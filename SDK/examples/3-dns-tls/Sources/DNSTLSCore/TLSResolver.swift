@@ -65,7 +65,7 @@ public final class TLSResolver: DNSPlugin {
   public override func cancel(_ op: lnd_op) { pool?.forget(op) }
 
   public override func onEvent(_ event: UInt32) {
-    if event == LND_DNS_EVENT_NETWORK_CHANGED { pool?.networkChanged() }
+    if event == LND_EVENT_NETWORK_CHANGED { pool?.networkChanged() }
   }
 
   public override func onWake() {

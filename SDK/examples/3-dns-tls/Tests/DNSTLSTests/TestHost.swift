@@ -33,11 +33,14 @@ final class TestHost {
       TestHost.of(ctx).results[op] = (
         status, Array(UnsafeBufferPointer(start: bytes, count: Int(length)))
       )
+      return LND_OK
     }
     table.pointee.write = { ctx, _, bytes, length in
       TestHost.of(ctx).written += String(
         decoding: UnsafeBufferPointer(start: bytes, count: Int(length)), as: UTF8.self)
+      return LND_OK
     }
+    table.pointee.report = { _, _, _, _ in }
   }
 
   deinit { table.deallocate() }

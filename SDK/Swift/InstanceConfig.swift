@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What every kind of instance is told, and the parts of the trampolines that all kinds share.
+
+import PluginAPI
+
+extension Tables {
+  static func config(_ raw: UnsafePointer<lnd_instance_config>?) throws(PluginFailure)
+    -> (network: String, mode: String, instance: String, options: Options, stateDirectory: String)
+  {
+    guard let raw, let config = read(raw, as: lnd_instance_config.self) else {
+      throw PluginFailure(LND_ERR_INTERNAL, "the host gave no configuration")
+    }
+    return (
+      text(config.network), text(config.mode), text(config.instance),
+      try Options(parsing: config.options, length: config.options_length),
+      text(config.state_directory)
+    )
+  }
+}
+
+extension HostContext {
+  /// Runs what a plugin overrides of `start`; a failure is told to the host.
+  func starting(_ op: lnd_op, _ body: (lnd_op) throws(PluginFailure) -> Void) -> lnd_status {
+    do {
+      try body(op)
+      return LND_OK
+    } catch {
+      return fail(error)
+    }
+  }
+}
