@@ -17,6 +17,7 @@ struct NetworkLifeTests {
   private static let events: [(name: String, event: Event)] = [
     ("start", .start), ("stop", .stop(reason: "asked")), ("demandChanged", .demandChanged),
     ("configured", .configured), ("socketsOpened", .socketsOpened),
+    ("interfaceAppeared", .interfaceAppeared),
     ("socketsRefused", .socketsRefused(error)), ("planned", .planned("new", attempt: 1)),
     ("planned for another start", .planned("new", attempt: 9)), ("spawned", .spawned(8)),
     ("started", .started), ("refused", .refused(error, mayPass: false)),
@@ -97,7 +98,7 @@ struct NetworkLifeTests {
       "start": "starting; prepare 2",
       "stop": "stopped; settle",
       "configured": "stopped",
-      "socketsOpened": "stopped",
+      "socketsOpened": "stopped", "interfaceAppeared": "stopped",
       "socketsRefused": "failed error=why",
     ],
     "starting": [

@@ -303,7 +303,7 @@ extension Network {
 
   private func letGo(isFailure: Bool) {
     forwards.closeSockets()
-    uplink.leave(keepsWatching: isFailure && demand.isHeld)
+    uplink.leave(keepsWatching: isFailure)
     leases.rest()
     guard !isFailure else { return }
     uplink.wantNothing()

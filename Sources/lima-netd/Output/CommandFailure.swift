@@ -33,8 +33,30 @@ struct CommandFailure: Error, Hashable, CustomStringConvertible {
 extension CommandFailure {
   /// Nobody listens on the sockets of this Lima home.
   static func daemonNotRunning(_ home: String) -> CommandFailure {
-    let usual = CurrentProcess.environment["HOME"].map { $0 + "/.lima" }
-    let words = usual == home ? "" : " --lima-home \(ShellWord.quoted(home))"
+    daemonNotRunning(home, environment: CurrentProcess.environment, isRoot: CurrentProcess.isRoot)
+  }
+
+  static func daemonNotRunning(
+    _ home: String, environment: [String: String], isRoot: Bool,
+    account: (UInt32) -> (name: String, home: String)? = { uid in
+      AccountNames.user(uid).map { ($0, AccountNames.home(uid) ?? "/") }
+    }
+  ) -> CommandFailure {
+    // By sudo: a daemon of root's is not what its caller wants.
+    let isNamed = !(environment["LIMA_HOME"] ?? "").isEmpty
+    if isRoot, !isNamed, let uid = environment["SUDO_UID"].flatMap({ UInt32($0) }), uid != 0,
+      let caller = account(uid), home == (environment["HOME"] ?? "") + "/.lima",
+      home != caller.home + "/.lima"
+    {
+      return CommandFailure(
+        "No daemon serves \(caller.home)/.lima, nor root's own \(home)",
+        remedy:
+          "Start one as \(caller.name), without sudo:  lima-netd &  (another home is named with --lima-home)"
+      )
+    }
+    let words =
+      environment["HOME"].map { $0 + "/.lima" } == home
+      ? "" : " --lima-home \(ShellWord.quoted(home))"
     return CommandFailure(
       "No daemon serves \(home)", remedy: "Start one:  lima-netd serve\(words) &")
   }

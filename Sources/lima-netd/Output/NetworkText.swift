@@ -45,6 +45,18 @@ enum NetworkText {
     return network.changed ? "new settings hold from the next start" : nil
   }
 
+  /// Of a network that runs with other settings than networks.yaml has now, with what to do; nil: it does not.
+  /// - Parameter home: " --lima-home DIR", or "".
+  static func oldSettings(_ network: NetworkReport, home: String) -> String? {
+    guard network.changed, network.state == .running else { return nil }
+    let guests =
+      network.guests.isEmpty
+      ? "" : " (\(Plural.text(network.guests.count, "guest")) will lose their connection)"
+    return
+      "\(network.name) runs, with the settings that it was started with; the new ones hold from its next start\(guests):  "
+      + "lima-netd network stop \(network.name)\(home) && lima-netd network start \(network.name)\(home)"
+  }
+
   static func details(_ network: NetworkReport) -> String {
     let guests = Plural.text(network.guests.count, "guest")
     var lines = ["\(network.name) is \(state(network)), with \(guests)"]

@@ -43,6 +43,8 @@ enum NetworkEvent<Plan, Process> {
   case cannotStart(ErrorReport)
   /// For want of an interface of the host's.
   case noInterface(ErrorReport)
+  /// What it could not start for is there: the next start may well do.
+  case interfaceAppeared
 
   // The process.
 
@@ -168,7 +170,7 @@ struct NetworkLife<Plan, Process> {
     case .start: return start(facts)
     case .stop(let reason): return stop(reason)
     case .demandChanged: return demandChanged(facts)
-    case .configured, .socketsOpened:
+    case .configured, .socketsOpened, .interfaceAppeared:
       guard case .failed = state else { return (nil, []) }
       return (.stopped(State.Stopped()), [])
     case .socketsRefused(let report): return (socketsRefused(report), [])
