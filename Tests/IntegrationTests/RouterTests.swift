@@ -12,13 +12,15 @@ extension EndToEnd {
 
     /// A daemon on a machine with routers, and the lines that a guest's script writes.
     private func lines(
-      _ script: String, options: [String] = [],
+      _ script: String, options: [String] = [], configuration: String? = nil,
       with command: (Routers) throws -> RunningCommand? = { _ in nil }
     ) throws -> (guest: [String], server: String) {
       try require(.tap, .program("python3"), .program("ping"))
       let routers = try Routers()
       let server = try command(routers)
-      let daemon = try TestDaemon(wrapper: routers.wrapper)
+      let daemon =
+        try configuration.map { try TestDaemon(configuration: $0, wrapper: routers.wrapper) }
+        ?? TestDaemon(wrapper: routers.wrapper)
       defer { daemon.stop(); server?.stop(); routers.remove() }
       if let server { #expect(eventually { server.output.contains("ready") }, "\(server.errors)") }
       let result = try daemon.guest(script, options: options)
@@ -69,6 +71,45 @@ extension EndToEnd {
       if program == "tracepath" {
         #expect(hops.contains { $0.contains("pmtu 1280") }, "\(hops)")
       }
+    }
+
+    private static let ipv6 =
+      "networks: {default: {plugin: slirp, mode: slirp, options: {prefix6: 'fd00:5::/64'}}}"
+    private static let way6 = ["fd00:5::2", "fd10:1::2", "fd10:2::2", Routers.server6]
+
+    /// The same over IPv6, in one scene: who is on the way, what is too long for it, and connections.
+    @Test func theWayIsSeenAndGoneOverIPv6() throws {
+      try require(.program("traceroute"), .program("tracepath"), .program("iperf3"))
+      let lines = try lines(
+        """
+        ping -6 -n -c 1 -W 2 -M do -s 1400 \(Routers.server6) 2>&1
+        echo ===; traceroute -6 -n -q 1 -w 2 -m 6 \(Routers.server6) 2>&1
+        echo ===; traceroute -6 -I -n -q 1 -w 2 -m 6 \(Routers.server6) 2>&1
+        echo ===; tracepath -6 -n -m 6 \(Routers.server6) 2>&1
+        echo ===; ping -6 -n -c 1 -W 2 -M dont -s 4000 \(Routers.server6) 2>&1
+        echo ===; iperf3 -6 -c \(Routers.server6) -t 1 -J | grep -c '"error"'
+        echo ===; python3 -c 'import socket; socket.create_connection(("\(Routers.server6)", 9), 5)' 2>&1 | tail -1
+        """, configuration: Self.ipv6
+      ) { routers in
+        let words = routers.serverWrapper + ["sh", "-c", "echo ready; iperf3 -s -1"]
+        return try RunningCommand(words[0], Array(words.dropFirst()))
+      }.guest
+      let parts = lines.split(separator: "===", omittingEmptySubsequences: false).map(Array.init)
+      try #require(parts.count == 7, "\(lines)")
+      for part in parts[1...3] {
+        let addresses = part.compactMap { line in
+          line.firstMatch(of: #/^ *\d+[:?]* +(fd[0-9a-f:]+) /#).map { String($0.1) }
+        }
+        #expect(addresses.removingRepeats == Self.way6, "\(part.joined(separator: "\n"))")
+      }
+      #expect(parts[3].contains { $0.contains("pmtu 1280") }, "\(parts[3])")
+      #expect(
+        parts[0].contains { $0.contains("From fd10:2::2") && $0.contains("mtu=1280") },
+        "\(parts[0])")
+      #expect(
+        parts[4].contains { $0.hasPrefix("4008 bytes from \(Routers.server6)") }, "\(parts[4])")
+      #expect(parts[5] == ["0"], "\(parts[5])")
+      #expect(parts[6].first?.contains("Connection refused") == true, "\(parts[6])")
     }
 
     @Test func datagramsThatMustNotBeCutLearnThePathsMTU() throws {

@@ -5,11 +5,14 @@
 //
 //   10.1.0.1 ── 10.1.0.2  10.2.0.1 ── 10.2.0.2  10.3.0.1 ──(MTU 1280)── 10.3.0.2
 //   machine          router                router                        server
+//
+// The same in IPv6: fd10:1::1, fd10:1::2, and so on.
 
 import Foundation
 
 final class Routers {
   static let server = "10.3.0.2"
+  static let server6 = "fd10:3::2"
   private let holder: RunningCommand
 
   init() throws {
@@ -33,10 +36,16 @@ final class Routers {
       $in_server ip link set s0 mtu 1280 up; $in_server ip link set lo up
       $in_one ip route add 10.3.0.0/24 via 10.2.0.2; $in_two ip route add 10.1.0.0/24 via 10.2.0.1
       $in_server ip route add default via 10.3.0.1
+      for router in "$in_one" "$in_two"; do $router sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'; done
+      ip addr add fd10:1::1/64 dev h0 nodad; ip -6 route add default via fd10:1::2
+      $in_one ip addr add fd10:1::2/64 dev a0 nodad; $in_one ip addr add fd10:2::1/64 dev b0 nodad
+      $in_two ip addr add fd10:2::2/64 dev a0 nodad; $in_two ip addr add fd10:3::1/64 dev b0 nodad
+      $in_server ip addr add \(Self.server6)/64 dev s0 nodad; $in_server ip -6 route add default via fd10:3::1
+      $in_one ip -6 route add fd10:3::/64 via fd10:2::2; $in_two ip -6 route add fd10:1::/64 via fd10:2::1
       for router in "$in_one" "$in_two"; do
-        $router sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 0 >/proc/sys/net/ipv4/icmp_ratelimit'
+        $router sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 0 >/proc/sys/net/ipv4/icmp_ratelimit; echo 0 >/proc/sys/net/ipv6/icmp/ratelimit'
       done
-      $in_server sh -c 'echo 0 >/proc/sys/net/ipv4/icmp_ratelimit'
+      $in_server sh -c 'echo 0 >/proc/sys/net/ipv4/icmp_ratelimit; echo 0 >/proc/sys/net/ipv6/icmp/ratelimit'
       echo '0 2147483647' >/proc/sys/net/ipv4/ping_group_range || true
       echo "server $server up"
       sleep 600 & wait $!
