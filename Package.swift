@@ -227,6 +227,7 @@ let package = Package(
       name: "HostTests",
       dependencies: [
         "Host", "DNSMessage", "HostProtocol", "JSONCoding", "Platform", "PluginAPI", "TestSupport",
+        "Wire",
       ],
       exclude: ["Fixtures"]),
     .testTarget(
