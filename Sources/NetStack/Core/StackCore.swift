@@ -31,6 +31,9 @@ package final class StackCore {
   /// The time by which leases age, which counts the host's sleep: nanoseconds.
   package var elapsed: UInt64 { host.nowNanoseconds() &+ slept() }
 
+  /// Answers neighbour discovery and MLD; nil leaves them unanswered.
+  package var ndp: (any NDPService)?
+
   let newFlows: NewFlows
   /// Where datagrams of the host's sockets are read to, of one socket at a time.
   let inbox = DatagramInbox()

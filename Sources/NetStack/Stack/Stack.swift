@@ -112,6 +112,7 @@ public final class Stack {
     core.services[Int(link)] = LinkServices(name: info.name)
     core.ports[info.port] = link
     forwards.linkUp(link)
+    core.ndp?.linkUp(link)
     endOfIteration()
     return true
   }
@@ -129,6 +130,7 @@ public final class Stack {
     udp.linkDown(link, &departure)
     icmp.pings.linkDown(link, &departure)
     forwards.linkDown(link)
+    core.ndp?.linkDown(link)
     dns.linkDown(link, &departure)
     core.transmitter.forget(link: link)
     core.newFlows.linkDown(link)
@@ -205,6 +207,8 @@ public final class Stack {
       case .dns: dns.onTimer(token)
       case .fragments: onReassemblyTimer(token)
       case .dhcp: udp.dhcp?.onTimer()
+      case .dhcpV6: udp.dhcpV6?.onTimer(token)
+      case .ndp: core.ndp?.onTimer(token)
       case .stack: core.housekeeping()
       default: break
       }

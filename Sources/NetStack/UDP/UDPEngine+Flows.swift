@@ -19,7 +19,8 @@ extension UDPEngine {
     _ key: FlowKey, target: Endpoint, isLoopback: Bool, _ packet: InboundPacket
   ) -> UInt32 {
     var flowKey = key
-    flowKey.remote = key.guest.isV4 ? .anyV4 : .anyV6
+    // The socket's family; that of the host's loopback may be the other.
+    flowKey.remote = target.address.isV4 ? .anyV4 : .anyV6
     flowKey.remotePort = 0
     var index = flowTable.find(flowKey)
     if index == 0 {
@@ -30,8 +31,7 @@ extension UDPEngine {
     }
     if isOwnSocket(index, target, isLoopback: isLoopback) {
       if flows.pointer(index).pointee.peerCount == 0 { close(index) }
-      stack.sendICMPError(
-        about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.port)
+      stack.sendICMPError(about: packet, .port)
       return 0
     }
     let flow = flows.pointer(index)
@@ -57,9 +57,10 @@ extension UDPEngine {
     _ key: FlowKey, isLoopback: Bool, _ packet: InboundPacket, _ share: UInt32
   ) -> UInt32 {
     if flows.count >= stack.descriptors.udp { _ = makeRoom(for: share) }
-    let isV4 = key.guest.isV4
+    let isV4 = key.remote.isV4
     let fd = openDatagramSocket(isV4: isV4, for: share)
     guard fd >= 0 else {
+      if -fd == EAFNOSUPPORT { stack.sendICMPError(about: packet, .noRoute) }
       refuse("the host gives no UDP socket: \(errorText(-fd))")
       return 0
     }
@@ -100,7 +101,7 @@ extension UDPEngine {
   private func keepPort(_ flow: UnsafeMutablePointer<UDPFlow>) {
     let port = flow.pointee.key.guestPort
     guard keptPorts.contains(port) else { return }
-    let local = Endpoint(flow.pointee.key.guest.isV4 ? .anyV4 : .anyV6, port: port)
+    let local = Endpoint(flow.pointee.key.remote, port: port)
     let result = SocketAddress(local).withSockaddr {
       stack.calls.bind(stack.calls.context, flow.pointee.socket.fd, $0, $1)
     }

@@ -27,14 +27,11 @@ extension TCPEngine {
       return
     case .unreachable:
       counters.unreachable &+= 1
-      stack.sendICMPError(
-        about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.host)
+      stack.sendICMPError(about: packet, .host)
       return
     case .prohibited:
       counters.unreachable &+= 1
-      stack.sendICMPError(
-        about: packet, type: ICMPv4Type.destinationUnreachable,
-        code: ICMPv4Unreachable.prohibited)
+      stack.sendICMPError(about: packet, .prohibited)
       return
     case .dns:
       connectToDNS(segment, key: key, packet)
@@ -42,6 +39,10 @@ extension TCPEngine {
     case .hostLoopback(let target):
       endpoint = target
       isLoopback = true
+    case .connect where stack.isBeyondScope(packet):
+      counters.unreachable &+= 1
+      stack.sendICMPError(about: packet, .beyondScope)
+      return
     case .connect(let target): endpoint = target
     }
     let share = stack.shares.of(packet.link, packet.sourceMAC)
@@ -161,9 +162,9 @@ extension TCPEngine {
     let offered = Int(options.maximumSegmentSize ?? (isV4 ? 536 : 1220))
     let link = stack.links.pointer(flow.pointee.key.link)
     let carried =
-      link.pointee.isMTUKnown ? Int(link.pointee.mtu) &- (isV4 ? 40 : 60) : 65535
+      link.pointee.isMTUKnown ? Int(link.pointee.mtu) &- Self.headers(isV4: isV4) : 65535
     flow.pointee.sender.segmentSize = UInt16(
-      truncatingIfNeeded: max(88, min(offered, carried, 65483)))
+      truncatingIfNeeded: max(88, min(offered, carried, 65523 &- Self.headers(isV4: isV4))))
     if options.sackPermitted { flow.pointee.sender.flags.insert(.sackPermitted) }
     if let scale = options.windowScale {
       flow.pointee.flags.insert(.scaleOffered)
@@ -201,7 +202,6 @@ extension TCPEngine {
   ///   - code: an errno of connect.
   ///   - sequence: the sequence number of the guest's SYN.
   private func refuse(code: Int32, key: FlowKey, sourceMAC: MACAddress, sequence: UInt32) {
-    let icmpCode: UInt8
     switch code {
     case ECONNREFUSED, ECONNRESET:
       counters.refused &+= 1
@@ -209,10 +209,12 @@ extension TCPEngine {
       flow.receiver.begin(after: sequence)
       withUnsafeMutablePointer(to: &flow) { sendReset($0, at: 0) }
       return
-    case ENETUNREACH, ENETDOWN: icmpCode = ICMPv4Unreachable.network
-    case EHOSTUNREACH, EHOSTDOWN, ETIMEDOUT: icmpCode = ICMPv4Unreachable.host
-    case EACCES, EPERM: icmpCode = ICMPv4Unreachable.prohibited
-    default:
+    default: break
+    }
+    let isV4 = key.guest.isV4
+    guard
+      let failure = code == ETIMEDOUT ? .host : DeliveryFailure(errno: code, isV4: isV4)
+    else {
       // Ports or memory ran out: the guest will ask again.
       if exhaustionLogLimit.take(now: stack.now) {
         stack.host.log(.warning, "tcp: connect failed: errno \(code)")
@@ -221,22 +223,29 @@ extension TCPEngine {
     }
     counters.unreachable &+= 1
     // The guest matches the error by addresses, ports and sequence number.
-    guard key.guest.isV4 else { return }
-    let quoted = [UInt8](capacity: IPv4Header.encodedLength + TCPHeader.minimumLength) { out in
-      let length = IPv4Header(
-        source: key.guest, destination: key.remote, protocolNumber: IPProtocol.tcp,
-        payloadLength: TCPHeader.minimumLength
-      ).emit(into: out)
-      return length
-        + TCPHeader(
-          sourcePort: key.guestPort, destinationPort: key.remotePort, sequence: sequence,
-          acknowledgement: 0, flags: .syn, window: 0
-        ).emit(into: out.dropFirst(length))
+    let headers = Self.headers(isV4: isV4)
+    let quoted = [UInt8](capacity: headers) { out in
+      if isV4 {
+        IPv4Header(
+          source: key.guest, destination: key.remote, protocolNumber: IPProtocol.tcp,
+          payloadLength: TCPHeader.minimumLength
+        ).emit(into: out)
+      } else {
+        IPv6Header(
+          source: key.guest, destination: key.remote, nextHeader: IPProtocol.tcp,
+          payloadLength: TCPHeader.minimumLength
+        ).emit(into: out)
+      }
+      TCPHeader(
+        sourcePort: key.guestPort, destinationPort: key.remotePort, sequence: sequence,
+        acknowledgement: 0, flags: .syn, window: 0
+      ).emit(into: out.dropFirst(headers - TCPHeader.minimumLength))
+      return headers
     }
     quoted.withByteView {
       stack.sendICMPError(
-        quoting: $0, to: key.guest, mac: sourceMAC, on: key.link, from: stack.config.gateway,
-        type: ICMPv4Type.destinationUnreachable, code: icmpCode)
+        quoting: $0, to: key.guest, mac: sourceMAC, on: key.link,
+        from: stack.config.gateway(for: key.guest), failure.message(isV4: isV4))
     }
   }
 
