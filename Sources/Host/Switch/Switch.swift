@@ -31,6 +31,7 @@
 
 import Platform
 import PluginAPI
+import Wire
 
 package final class Switch {
   package enum Role: Sendable {

@@ -6,15 +6,12 @@
 import Wire
 
 extension IPv6Control {
-  /// A message of the types 133 to 137, whole and with a good checksum. Of guests, advertisements of routers and
-  /// redirects are nothing that a gateway heeds.
-  package func receive(_ packet: InboundPacket) {
-    guard packet.payload.count >= ICMPHeader.encodedLength, packet.sourceMAC.isUnicast,
-      packet.sourceMAC != configuration.mac
-    else { return invalid() }
+  /// Of guests, advertisements of routers and redirects are nothing that a gateway heeds, and it forwards no groups that
+  /// MLD would tell of.
+  package func receive(_ message: ICMPv6Packet, _ packet: InboundPacket) {
     let envelope = NDPEnvelope(
       source: packet.source, destination: packet.destination, hopLimit: packet.hopLimit)
-    switch packet.payload[ICMPField.type] {
+    switch message.type {
     case ICMPv6Type.routerSolicitation: routerSolicitation(packet, envelope)
     case ICMPv6Type.neighborSolicitation: neighborSolicitation(packet, envelope)
     case ICMPv6Type.neighborAdvertisement: neighborAdvertisement(packet, envelope)
@@ -96,7 +93,8 @@ extension IPv6Control {
   private func probed(_ address: IPAddress, _ packet: InboundPacket) {
     let mac = packet.sourceMAC
     let guest = self.guest?(mac) ?? 0
-    guard isGuests(address), isKnown(address, mac, packet.link) || claims.take(guest, now: stack.now)
+    guard isGuests(address),
+      isKnown(address, mac, packet.link) || claims.take(guest, now: stack.now)
     else { return }
     _ = update(packet.link) {
       $0.addresses.probed(
@@ -108,8 +106,7 @@ extension IPv6Control {
     states[link]?.addresses[address]?.mac == mac
   }
 
-  /// A guest speaks under an address. False when it may not: it is another's, or none of this network.
-  @discardableResult
+  /// False, too, for an address that is none of this network.
   package func heard(_ address: IPAddress, from mac: MACAddress, on link: UInt32) -> Bool {
     guard isGuests(address) else { return false }
     let guest = self.guest?(mac) ?? 0
@@ -125,23 +122,20 @@ extension IPv6Control {
 
   /// The same, and packets to it go there.
   private func learn(_ address: IPAddress, from mac: MACAddress, on link: UInt32) -> Bool {
-    guard heard(address, from: mac, on: link) else {
+    guard heard(address, from: mac, on: link),
+      stack.noteNeighbor(address, at: mac, on: link)
+    else {
       counters.spoofed &+= 1
       return false
     }
-    return stack.noteNeighbor(address, at: mac, on: link)
+    return true
   }
 
   // MARK: DHCPv6
 
-  /// Whether a datagram for port 547 is for this server.
-  package func isForDHCP(_ packet: InboundPacket) -> Bool {
-    packet.destination == .allDHCPAgents || isOwn(packet.destination)
-  }
-
   /// A datagram for port 547 that is for this server. Only those from a link-local address are answered, as all of a
   /// client's are (RFC 8415 §18.2).
-  package func receiveDHCP(_ packet: InboundPacket, _ payload: ByteView, sourcePort: UInt16) {
+  package func receive(_ payload: ByteView, from port: UInt16, _ packet: InboundPacket) {
     counters.dhcpReceived &+= 1
     let mac = packet.sourceMAC
     guard packet.source.isLinkLocal, !packet.source.isV4, mac.isUnicast,

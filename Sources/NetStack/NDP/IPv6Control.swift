@@ -7,25 +7,25 @@
 
 import Wire
 
-package final class IPv6Control {
+package final class IPv6Control: NDPService, DHCPv6Service {
   package struct Configuration: Sendable {
     /// The guests' network, /64.
     package var prefix: CIDR
     /// The addresses that the stack answers for, in `prefix`.
     package var gateway: IPAddress
     package var dns: IPAddress
+    /// fe80::/64: what guests have as their router.
+    package var linkLocal: IPAddress
     package var mac: MACAddress
     package var dhcp: DHCPv6Server.Configuration
     /// Whether guests may ever reach what lies beyond.
     package var leadsOutside = true
 
-    package init(
-      prefix: CIDR, gateway: IPAddress, dns: IPAddress, mac: MACAddress,
-      dhcp: DHCPv6Server.Configuration
-    ) {
-      self.prefix = prefix
-      self.gateway = gateway
-      self.dns = dns
+    package init(_ ipv6: IPv6Config, mac: MACAddress, dhcp: DHCPv6Server.Configuration) {
+      prefix = ipv6.prefix
+      gateway = ipv6.gateway
+      dns = ipv6.dns
+      linkLocal = ipv6.linkLocal
       self.mac = mac
       self.dhcp = dhcp
     }
@@ -41,13 +41,17 @@ package final class IPv6Control {
 
   let stack: StackCore
   package let configuration: Configuration
-  /// fe80::/64: what guests have as their router.
-  package let linkLocal: IPAddress
+  package var linkLocal: IPAddress { configuration.linkLocal }
   var states: [UInt32: LinkState] = [:]
   private var advertiser: RouterAdvertiser
   private var timer: UInt32 = 0
   private var timerDeadline: UInt64 = .max
   private var nextAdvertisement: UInt64 = .max
+  private var route: HostRoute?
+  /// How often the host's way is looked at when the kernel tells of changes, and when it does not, nanoseconds.
+  private static let longLook: UInt64 = 60_000_000_000
+  private static let shortLook: UInt64 = 1_000_000_000
+  private var lookDeadline: UInt64 = .max
   /// Answers to one station (RFC 4861 §6.2.6 in spirit), and new addresses of one guest.
   var answers = StationLimits<MACAddress>(burst: 8, interval: 200_000_000)
   var claims = StationLimits<UInt64>(burst: 64, interval: 50_000_000)
@@ -83,7 +87,6 @@ package final class IPv6Control {
   package init(stack: StackCore, configuration: Configuration) {
     self.stack = stack
     self.configuration = configuration
-    linkLocal = .linkLocal(of: configuration.mac)
     advertiser = RouterAdvertiser(
       prefix: configuration.prefix, mac: configuration.mac, nameServers: [configuration.dns])
   }
@@ -95,14 +98,14 @@ package final class IPv6Control {
 
   // MARK: Links
 
-  func linkUp(_ link: UInt32) {
+  package func linkUp(_ link: UInt32) {
     states[link] = LinkState(dhcp: makeDHCP())
     advertise(on: link)
     advertiser.restart()
     scheduleAdvertisement()
   }
 
-  func linkDown(_ link: UInt32) { states[link] = nil }
+  package func linkDown(_ link: UInt32) { states[link] = nil }
 
   private func makeDHCP() -> DHCPv6Server {
     var server = DHCPv6Server(configuration: configuration.dhcp)
@@ -139,14 +142,6 @@ package final class IPv6Control {
     states[stack.link(of: port)]?.names[mac] ?? ""
   }
 
-  /// Of all links, with the name of the link's guest.
-  package var allAddresses: [(entry: GuestAddresses.Entry, name: String)] {
-    states.keys.sorted().flatMap { link in
-      let name = stack.services(of: link)?.name ?? ""
-      return (states[link]?.addresses.all ?? []).map { ($0, name) }
-    }
-  }
-
   /// Gives a guest that is configured by the host what DHCPv6 would give it. Nil when somebody else has it.
   package func reserve(port: PortID, mac: MACAddress) -> IPAddress? {
     let link = stack.link(of: port)
@@ -161,9 +156,8 @@ package final class IPv6Control {
   }
 
   /// Stations are gone.
-  package func stationsDown(_ stations: [MACAddress], port: PortID) {
-    let link = stack.link(of: port)
-    guard link != 0, states[link] != nil else { return }
+  package func stationsDown(_ stations: Set<MACAddress>, on link: UInt32) {
+    guard states[link] != nil else { return }
     _ = update(link) { state in
       state.addresses.forget(stations)
       for mac in stations { state.names[mac] = nil }
@@ -209,6 +203,38 @@ package final class IPv6Control {
     send(message, from: linkLocal, to: destination, at: mac, on: link)
   }
 
+  // MARK: The host's way
+
+  /// Follows the host's connectivity from now on, and begins with what it is.
+  package func follow(_ route: HostRoute) {
+    self.route = route
+    hasRoute = route.start(stack.host, token: EventToken(.ndp, index: 0, generation: 0))
+    lookDeadline = stack.now
+    look()
+  }
+
+  /// A message of the kernel's may be lost, and where there is no kernel that tells, time has to.
+  private func look() {
+    guard let route else { return }
+    if lookDeadline <= stack.now {
+      setRoute(route.look())
+      lookDeadline = stack.now &+ (route.isWatched ? Self.longLook : Self.shortLook)
+    }
+    arm(lookDeadline)
+  }
+
+  /// The host's routes, or addresses, changed.
+  package func onEvent(_ token: EventToken) {
+    guard let route else { return }
+    setRoute(route.look())
+  }
+
+  /// Before the stack ends.
+  package func close() {
+    route?.stop(stack.host)
+    route = nil
+  }
+
   // MARK: Timer
 
   private func arm(_ deadline: UInt64) {
@@ -219,7 +245,7 @@ package final class IPv6Control {
     timerDeadline = timer == 0 ? .max : deadline
   }
 
-  func onTimer() {
+  package func onTimer(_ token: EventToken) {
     (timer, timerDeadline) = (0, .max)
     for link in states.keys.sorted() {
       guard let next = states[link]?.addresses.nextDeadline else { continue }
@@ -235,6 +261,7 @@ package final class IPv6Control {
     } else {
       arm(nextAdvertisement)
     }
+    look()
   }
 
   // MARK: Sending
@@ -273,7 +300,8 @@ package final class IPv6Control {
     }
     datagram.withByteView {
       _ = stack.sendIPv6(
-        $0, nextHeader: IPProtocol.udp, from: linkLocal, to: destination.address, mac: mac, on: link)
+        $0, nextHeader: IPProtocol.udp, from: linkLocal, to: destination.address, mac: mac, on: link
+      )
     }
   }
 }

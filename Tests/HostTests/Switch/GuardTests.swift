@@ -59,7 +59,8 @@ extension Switch {
     #expect(scene.guests.allSatisfy { $0.take().isEmpty })
     #expect(scene.plugin.frames.isEmpty)
     #expect(scene.fabric.counters.arpSpoofed == 4)
-    #expect(notices.contains(.arpSpoofed(scene.guests[0].handle, address: IPAddress(v4: Self.gatewayIP))))
+    #expect(
+      notices.contains(.arpSpoofed(scene.guests[0].handle, address: IPAddress(v4: Self.gatewayIP))))
     // Its own, and what nobody has, it may claim; the owner may always.
     scene.guests[0].says([arp(0, sender: SwitchTests.mac(0), ip: 0xc0a8_6809)])
     scene.guests[1].says([arp(1, sender: SwitchTests.mac(1), ip: Self.victimIP)])
@@ -226,7 +227,8 @@ extension Switch {
     scene.guests[0].says([own, ipv4(0, from: Self.gatewayIP), own, ipv4(0, from: Self.victimIP)])
     #expect(scene.guests[2].take() == [own, own])
     #expect(scene.fabric.counters.ipSpoofed == 2)
-    #expect(notices.contains(.ipSpoofed(scene.guests[0].handle, address: IPAddress(v4: Self.gatewayIP))))
+    #expect(
+      notices.contains(.ipSpoofed(scene.guests[0].handle, address: IPAddress(v4: Self.gatewayIP))))
     scene.guests[1].says([ipv4(1, from: Self.victimIP)])
     #expect(scene.guests[2].take().count == 1)
     // What was vouched for is not, once it is another's.
@@ -302,7 +304,8 @@ extension Switch {
     let types = headers + [58]
     frame += [0x86, 0xdd, 0x60, 0, 0, 0, 0, 0, types[0], 255]
     let option = station.map { station in
-      [type == 136 ? 2 : 1, 1] + (0..<6).map { UInt8(truncatingIfNeeded: station >> UInt64(40 - 8 * $0)) }
+      [type == 136 ? 2 : 1, 1]
+        + (0..<6).map { UInt8(truncatingIfNeeded: station >> UInt64(40 - 8 * $0)) }
     }
     let tail = [UInt8](capacity: 56) { out in
       out.storeV6(source, at: 0)
@@ -323,7 +326,9 @@ extension Switch {
     return scene
   }
 
-  @Test("A guest's neighbor discovery cannot put the router's or another guest's address elsewhere (RFC 4861, 6620)")
+  @Test(
+    "A guest's neighbor discovery cannot put the router's or another guest's address elsewhere (RFC 4861, 6620)"
+  )
   func neighborsAreHeldAgainstBindings() {
     let scene = guarded6()
     var notices: [Switch.Notice] = []
@@ -357,7 +362,8 @@ extension Switch {
     #expect(scene.guests[2].take().count == 1)
   }
 
-  @Test("IPv6 packets from another guest's address are dropped, and those between others cost nothing")
+  @Test(
+    "IPv6 packets from another guest's address are dropped, and those between others cost nothing")
   func ipv6Sources() {
     let scene = guarded6()
     func packet(_ i: Int, from source: IPAddress) -> [UInt8] {
@@ -397,7 +403,8 @@ extension Switch {
     scene.fabric.serveDHCP(true)
     scene.guests[0].says([
       ipv6([], 58, advertisement), ipv6([0, 60, 43], 58, advertisement),
-      ipv6([44], 58, advertisement), ipv6([], 58, redirect), ipv6([], 17, toClient), ipv6([60], 17, toClient),
+      ipv6([44], 58, advertisement), ipv6([], 58, redirect), ipv6([], 17, toClient),
+      ipv6([60], 17, toClient),
     ])
     #expect(scene.fabric.counters.ipv6Routers == 4 && scene.fabric.counters.dhcpServers == 2)
     // More headers than there is use for, and a first fragment that ends before what it is about.
