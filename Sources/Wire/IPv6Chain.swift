@@ -25,7 +25,7 @@ public struct IPv6Layer: Hashable, Sendable, BitwiseCopyable {
   public var fragmentOffset: Int
 
   @inlinable @inline(__always)
-  init(
+  public init(
     protocolNumber: UInt8, offset: Int, nextHeaderOffset: Int, fragment: IPv6Fragment?,
     fragmentOffset: Int
   ) {

@@ -23,6 +23,7 @@ struct NetworkLifeTests {
     ("refused for now", .refused(error, mayPass: true)), ("cannotStart", .cannotStart(error)),
     ("noInterface", .noInterface(error)), ("complained", .complained(error)),
     ("revised", .revised("new")), ("interfaceLost", .interfaceLost(error, reason: "gone")),
+    ("hung", .hung(reason: "stuck")),
     ("ended", .ended(lifetime: 5_000_000_000)), ("retryDue", .retryDue), ("graceOver", .graceOver),
   ]
 
@@ -118,6 +119,7 @@ struct NetworkLifeTests {
       "complained": "running plan=plan process=7 error=why",
       "revised": "running plan=new process=7",
       "interfaceLost": "running plan=plan process=7 error=why reason=gone; kill 7",
+      "hung": "running plan=plan process=7 reason=stuck; kill 7",
       "ended": "restarting plan=plan; watchGuests; retry in 0 ms",
     ],
     "restarting": [

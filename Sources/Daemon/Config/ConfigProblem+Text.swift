@@ -74,6 +74,8 @@ extension ConfigProblem {
       return "`\(text)` is no address: of several, each has to be one; an alias stands alone"
     case .option(let text, let plugin):
       return "\(text) (plugin \(plugin))"
+    case .twice(let key, let other):
+      return "stands below `\(other)`, too: keep one `\(key)`"
     case .besideSocket:
       return
         "has no effect beside `socket`: addresses, names and router are those of the daemon behind it"

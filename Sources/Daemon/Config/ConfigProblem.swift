@@ -33,6 +33,8 @@ package struct ConfigProblem: Error, Sendable, Hashable {
     case option(String, plugin: String)
     /// A network with another daemon's socket has no use for this key. Not an error.
     case besideSocket
+    /// A key that stands in another mapping of the network already.
+    case twice(String, String)
     /// Lima itself no longer reads this key. Not an error.
     case obsoleteKey
   }

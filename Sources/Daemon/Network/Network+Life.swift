@@ -195,6 +195,7 @@ extension Network {
       guard let self, let link, self.link === link else { return }
       ended(link, status)
     }
+    watch(link)
     let spec = plan.spec(
       stateDirectory: core.directory, tap: uplink.tapSpec, peer: uplink.socket,
       cards: uplink.guestCards)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The one place where it is decided where a guest's new flow goes. Engines ask once,
-// when a flow begins, and keep the answer. An egress policy belongs here.
+// when a flow begins, and keep the answer. What of it a guest may have is Egress/EgressPolicy.swift.
 
 import Wire
 
@@ -19,8 +19,17 @@ package enum Route: Equatable, Sendable {
   case unreachable
   /// Beyond the link's own subnet, on a network that leads nowhere else: administratively prohibited.
   case prohibited
+  /// The egress rules forbid it: TCP is reset, the others administratively prohibited.
+  case denied
   /// Not to be answered at all: broadcast, multicast, nonsense.
   case ignored
+}
+
+extension Endpoint {
+  /// The same port of the host's loopback of the other family: a service may be on one of them only.
+  var onOtherLoopback: Endpoint {
+    Endpoint(address.isV4 ? .loopbackV6 : .loopbackV4, port: port)
+  }
 }
 
 /// Decides from configuration and destination alone.

@@ -22,6 +22,8 @@ public struct StackConfig: Sendable {
   public var forwardsShowClients = true
   /// Whether guests reach what lies beyond their subnet. Otherwise they are told that they may not.
   public var leadsOutside = true
+  /// What guests reach of that. Rules that come later: `Stack.setEgress`.
+  public var egress = EgressPolicy()
   /// Ports of the gateway's address that connections towards guests come from. Where the host's own
   /// kernel has that address, too, they are none of its.
   public var sourcePorts: ClosedRange<UInt16> = 32768...65535

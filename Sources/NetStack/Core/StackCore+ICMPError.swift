@@ -11,7 +11,8 @@ extension StackCore {
   /// Bytes of the packet at fault that are quoted: an error fits every link (RFC 1812 §4.3.2.3: 576 bytes,
   /// RFC 4443 §2.4 c: 1280).
   static let mostQuotedV4 = 548
-  static let mostQuotedV6 = IPv6Header.leastMTU - IPv6Header.encodedLength - ICMPHeader.encodedLength
+  static let mostQuotedV6 =
+    IPv6Header.leastMTU - IPv6Header.encodedLength - ICMPHeader.encodedLength
 
   /// Tells the sender of `packet` what became of it, in the name of the address it went to
   /// (unreachable port or protocol of ours) or of the gateway.
@@ -72,9 +73,7 @@ extension StackCore {
       guard error.type == ICMPv6Type.parameterProblem, error.code == ICMPv6ParameterProblem.option
       else { return false }
     }
-    guard case .layer(let layer) = ip.chain, layer.protocolNumber == IPProtocol.icmpV6 else {
-      return true
-    }
+    guard let layer = ip.upperLayer, layer.protocolNumber == IPProtocol.icmpV6 else { return true }
     if let fragment = layer.fragment, fragment.offset > 0 { return true }
     guard layer.offset < ip.bytes.count else { return false }
     let type = ip.bytes[layer.offset]

@@ -15,6 +15,7 @@ package final class StackCore {
   package private(set) var policy: Policy
   /// IPv6 may come before the first link does (`startIPv6`); all else is as it was made.
   package private(set) var config: StackConfig
+  package let egress: Egress
   /// Links by slot index; `Link.port` leads back to the host's port.
   package let links: LinkTable
   package let transmitter: Transmitter
@@ -57,6 +58,7 @@ package final class StackCore {
     self.calls = calls
     self.config = config
     policy = Policy(config: config)
+    egress = Egress(config.egress)
     links = LinkTable(capacity: 4096)
     transmitter = Transmitter(host: host, links: links)
     random = RandomSource(seed: seed)

@@ -96,8 +96,8 @@ package final class ICMPEngine {
       return
     }
     // Port 7 is echo: the policy is asked about endpoints.
-    switch stack.policy.route(
-      proto: IPProtocol.icmp, to: Endpoint(packet.destination, port: 7))
+    switch stack.route(
+      proto: IPProtocol.icmp, to: Endpoint(packet.destination, port: 7), of: packet)
     {
     case .connect where stack.isBeyondScope(packet):
       stack.sendICMPError(about: packet, .beyondScope)
@@ -109,7 +109,7 @@ package final class ICMPEngine {
       forward(packet, message, to: target.address)
     case .unreachable:
       stack.sendICMPError(about: packet, .host)
-    case .prohibited:
+    case .prohibited, .denied:
       stack.sendICMPError(about: packet, .prohibited)
     case .hostLoopback, .dns, .refused, .ignored:
       counters.pointee.counters.ignored &+= 1

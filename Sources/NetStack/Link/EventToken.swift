@@ -18,6 +18,7 @@ package enum EventKind: UInt8, Sendable {
   /// Neighbour discovery's, and DHCPv6's.
   case ndp = 10
   case dhcpV6 = 11
+  case egress = 12
 }
 
 /// The `user` value of `fd_add` and the token of a timer.

@@ -103,8 +103,8 @@ extension Stack {
     guard packet.source.isV4 || packet.proto != IPProtocol.noNextHeader else { return }
     if core.config.isOwn(packet.destination) {
       core.sendICMPError(about: packet, .protocolNumber(pointer: packet.nextHeaderOffset))
-    } else if core.policy.route(
-      proto: packet.proto, to: Endpoint(packet.destination, port: 7)) == .prohibited
+    } else if [.prohibited, .denied].contains(
+      core.route(proto: packet.proto, to: Endpoint(packet.destination, port: 7), of: packet))
     {
       core.sendICMPError(about: packet, .prohibited)
     }

@@ -45,6 +45,7 @@ extension Stack {
     case .layer(let layer):
       packet.proto = layer.protocolNumber
       packet.payload = ip.bytes.dropFirst(layer.offset)
+      packet.isReassembled = layer.fragment != nil
       if let fragment = layer.fragment, fragment.offset > 0 || fragment.moreFragments {
         guard learn(packet, ipv6) else { return }
         return receiveFragment(packet, ip, layer, fragment)

@@ -22,6 +22,7 @@ import Wire
 /// See the head of this file.
 public final class Stack {
   package let core: StackCore
+  var egressSweep = EgressSweep()
   package let tcp: TCPEngine
   package let udp: UDPEngine
   package let icmp: ICMPEngine
@@ -211,6 +212,7 @@ public final class Stack {
       case .dhcpV6: udp.dhcpV6?.onTimer(token)
       case .ndp: core.ndp?.onTimer(token)
       case .stack: core.housekeeping()
+      case .egress: sweepEgress()
       default: break
       }
     }

@@ -170,7 +170,9 @@ extension UDPEngine {
       let guest = flow.pointee.guest
       guard let message = report.messageForGuest(isV4: guest.address.isV4) else { return }
       let remote = stack.seen(report.destination, by: guest.address)
-      guard isExpected(remote, by: flow) else { return }
+      guard isExpected(remote, by: flow), !triesOtherLoopback(report, of: index, remote) else {
+        return
+      }
       counters.errors &+= 1
       stack.sendUDPError(
         about: report.payload, from: guest, to: remote, mac: flow.pointee.guestMAC,

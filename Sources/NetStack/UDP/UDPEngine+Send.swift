@@ -76,9 +76,14 @@ extension UDPEngine {
     guard peers.isTaken(datagram.owner),
       peers.pointer(datagram.owner).pointee.target == datagram.destination
     else { return }
+    let remote = peers.pointer(datagram.owner).pointee.remote
+    // A host without an address on one loopback has one on the other.
+    if reason == .noRoute || reason == .port, triesOtherLoopback(datagram.owner, datagram.bytes) {
+      return
+    }
     counters.errors &+= 1
     stack.sendUDPError(
-      about: datagram.bytes, from: guest, to: peers.pointer(datagram.owner).pointee.remote,
+      about: datagram.bytes, from: guest, to: remote,
       mac: flow.pointee.guestMAC, on: flow.pointee.key.link,
       reporter: stack.config.gateway(for: guest.address),
       reason.message(isV4: guest.address.isV4))

@@ -27,6 +27,8 @@ package final class UDPEngine {
   let outbox = DatagramOutbox()
   /// Flows with a queue, linked by `nextWaiting`.
   var waiting: UInt32 = 0
+  /// Why the last peer that was asked for was not made.
+  var lastRefusal = FlowRefusal.noRoom
   var logLimit = LogLimit()
   /// Datagrams in one GSO frame at most (UDP_MAX_SEGMENTS of Linux).
   private static let longestTrain = 128
@@ -145,7 +147,7 @@ package final class UDPEngine {
       return 0
     }
     let remote = Endpoint(packet.destination, port: key.remotePort)
-    switch stack.policy.route(proto: IPProtocol.udp, to: remote) {
+    switch stack.route(proto: IPProtocol.udp, to: remote, of: packet) {
     case .connect where stack.isBeyondScope(packet):
       stack.sendICMPError(about: packet, .beyondScope)
     case .connect(let target):
@@ -158,7 +160,7 @@ package final class UDPEngine {
       stack.sendICMPError(about: packet, .port)
     case .unreachable:
       stack.sendICMPError(about: packet, .host)
-    case .prohibited:
+    case .prohibited, .denied:
       stack.sendICMPError(about: packet, .prohibited)
     case .ignored:
       return ignore(packet)

@@ -15,9 +15,9 @@ struct Sudoers: ParsableCommand {
       lima-netd-tap with the network's fixed words, for the group of networks.yaml or the calling user; on macOS it is \
       the text of `limactl sudoers`. The text goes to standard output, not to a file.
 
-        lima-netd sudoers | sudo tee /etc/sudoers.d/lima
+        lima-netd sudoers | sudo tee /etc/sudoers.d/lima-netd
         lima-netd sudoers --check
-        lima-netd sudoers --check /etc/sudoers.d/lima
+        lima-netd sudoers --check /etc/sudoers.d/lima-netd
 
       With --check, exit status 0 says that the file is up to date, or that sudo asks no password. Without root's help \
       once, too, a network gets its interface by:  sudo lima-netd network setup NETWORK

@@ -33,10 +33,12 @@ struct CommandFailure: Error, Hashable, CustomStringConvertible {
 extension CommandFailure {
   /// Nobody listens on the sockets of this Lima home.
   static func daemonNotRunning(_ home: String) -> CommandFailure {
-    CommandFailure(
-      "No daemon serves \(home)",
-      remedy: "Start one:  lima-netd serve --lima-home \(ShellWord.quoted(home)) &")
+    let usual = CurrentProcess.environment["HOME"].map { $0 + "/.lima" }
+    let words = usual == home ? "" : " --lima-home \(ShellWord.quoted(home))"
+    return CommandFailure(
+      "No daemon serves \(home)", remedy: "Start one:  lima-netd serve\(words) &")
   }
+
   /// It takes connections and says nothing.
   static func daemonSilent(_ home: LimaHome, pid: Int32?) -> CommandFailure {
     guard let pid else {

@@ -50,6 +50,8 @@ enum NetworkEvent<Plan, Process> {
   /// It runs with this from now on.
   case revised(Plan)
   case interfaceLost(ErrorReport, reason: String)
+  /// It does not respond, and is to be replaced.
+  case hung(reason: String)
   /// - Parameter lifetime: ns.
   case ended(lifetime: UInt64)
 
@@ -181,6 +183,10 @@ struct NetworkLife<Plan, Process> {
     case .interfaceLost(let report, let reason):
       guard case .running(var it) = state else { return (nil, []) }
       it.complaint = report
+      it.endReason = reason
+      return (.running(it), [.kill(it.process)])
+    case .hung(let reason):
+      guard case .running(var it) = state else { return (nil, []) }
       it.endReason = reason
       return (.running(it), [.kill(it.process)])
     case .ended(let lifetime): return ended(lifetime, facts)

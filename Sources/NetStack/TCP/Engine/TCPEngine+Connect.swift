@@ -17,11 +17,11 @@ extension TCPEngine {
     guard segment.packet.destinationPort != 0, segment.packet.sourcePort != 0 else { return }
     let endpoint: Endpoint
     var isLoopback = false
-    switch stack.policy.route(
-      proto: IPProtocol.tcp, to: Endpoint(key.remote, port: key.remotePort))
+    switch stack.route(
+      proto: IPProtocol.tcp, to: Endpoint(key.remote, port: key.remotePort), of: packet)
     {
     case .ignored: return
-    case .refused:
+    case .refused, .denied:
       counters.refused &+= 1
       sendResetWithoutFlow(segment, packet)
       return
@@ -49,14 +49,51 @@ extension TCPEngine {
     guard stack.newFlows.admits(packet, share: share, now: stack.now), admits(share, key) else {
       return
     }
-    let fd = openSocket(endpoint.address.isV4 ? AF_INET : AF_INET6, for: share)
-    guard fd >= 0 else {
-      // Not the guest's fault, and perhaps better in a second: it will ask again.
-      if exhaustionLogLimit.take(now: stack.now) {
-        stack.host.log(.warning, "tcp: cannot open a socket: errno \(-fd)")
-      }
+    var attempt = dial(endpoint, isLoopback: isLoopback, for: share)
+    var mayTryOther = isLoopback
+    if isLoopback, let code = attempt.failure {
+      // A service may be on the other family's loopback alone.
+      mayTryOther = false
+      attempt = dial(endpoint.onOtherLoopback, isLoopback: true, for: share)
+      if attempt.failure != nil, code == ECONNREFUSED { attempt = Attempt(fd: -1, result: -code) }
+    }
+    if let code = attempt.failure {
+      refuse(code: code, key: key, sourceMAC: packet.sourceMAC, sequence: segment.sequence)
       return
     }
+    guard
+      let flow = makeFlow(
+        key: key, mac: packet.sourceMAC, state: .connecting, fd: attempt.fd)
+    else { return }
+    if mayTryOther { flow.pointee.flags.insert(.mayTryOther) }
+    counters.opened &+= 1
+    flow.pointee.flags.insert(.isCounted)
+    destinations.took(flow.pointee.share, key)
+    takeSynOptions(flow, segment)
+    proceed(flow, attempt)
+  }
+
+  private func proceed(_ flow: FlowPointer, _ attempt: Attempt) {
+    if attempt.result == 0 {
+      connected(flow)
+    } else {
+      setInterest(flow, .write)
+    }
+  }
+
+  /// A socket on its way to an endpoint.
+  private struct Attempt {
+    var fd: Int32
+    /// Of connect: 0 or -EINPROGRESS; else -errno, and there is no socket.
+    var result: Int32
+
+    /// An errno.
+    var failure: Int32? { result == 0 || result == -EINPROGRESS ? nil : 0 &- result }
+  }
+
+  private func dial(_ endpoint: Endpoint, isLoopback: Bool, for share: UInt32) -> Attempt {
+    let fd = openSocket(endpoint.address.isV4 ? AF_INET : AF_INET6, for: share)
+    guard fd >= 0 else { return Attempt(fd: -1, result: fd) }
     let address = SocketAddress(endpoint)
     var result = address.withSockaddr {
       stack.calls.connect(stack.calls.context, fd, $0, $1)
@@ -66,24 +103,30 @@ extension TCPEngine {
       let again = address.withSockaddr { stack.calls.connect(stack.calls.context, fd, $0, $1) }
       result = again == -EALREADY ? -EINPROGRESS : again == -EISCONN ? 0 : again
     }
-    guard result == 0 || result == -EINPROGRESS else {
-      closeDescriptor(fd, reset: false)
-      refuse(
-        code: 0 &- result, key: key, sourceMAC: packet.sourceMAC, sequence: segment.sequence)
-      return
-    }
-    guard let flow = makeFlow(key: key, mac: packet.sourceMAC, state: .connecting, fd: fd) else {
-      return
-    }
-    counters.opened &+= 1
-    flow.pointee.flags.insert(.isCounted)
-    destinations.took(flow.pointee.share, key)
-    takeSynOptions(flow, segment)
-    if result == 0 {
-      connected(flow)
-    } else {
-      setInterest(flow, .write)
-    }
+    let attempt = Attempt(fd: fd, result: result)
+    if attempt.failure != nil { closeDescriptor(fd, reset: false) }
+    return attempt
+  }
+
+  /// Nobody has the port on the one loopback of the host: on the other one, perhaps. False when there is none
+  /// left to try.
+  private func tryOtherLoopback(_ flow: FlowPointer) -> Bool {
+    guard flow.pointee.flags.contains(.mayTryOther) else { return false }
+    flow.pointee.flags.remove(.mayTryOther)
+    let key = flow.pointee.key
+    guard
+      case .hostLoopback(let first) = stack.policy.route(
+        proto: IPProtocol.tcp, to: Endpoint(key.remote, port: key.remotePort))
+    else { return false }
+    let attempt = dial(first.onOtherLoopback, isLoopback: true, for: flow.pointee.share)
+    guard attempt.failure == nil else { return false }
+    stack.host.unwatch(flow.pointee.watch)
+    closeDescriptor(flow.pointee.fd, reset: false)
+    flow.pointee.watch = 0
+    flow.pointee.interest = []
+    flow.pointee.fd = attempt.fd
+    proceed(flow, attempt)
+    return true
   }
 
   private func connectToDNS(_ segment: Segment, key: FlowKey, _ packet: InboundPacket) {
@@ -190,6 +233,7 @@ extension TCPEngine {
       connected(flow)
       return
     }
+    if code == ECONNREFUSED, tryOtherLoopback(flow) { return }
     let key = flow.pointee.key
     let mac = flow.pointee.guestMAC
     let sequence = flow.pointee.receiver.initialSequence
