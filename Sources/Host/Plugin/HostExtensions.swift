@@ -277,12 +277,10 @@ private func guardBind(
     guard address.isUnicast else { return LND_ERR_INVALID_CONFIG }
     let mac = withUnsafeBytes(of: asked.mac) { $0.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
     guard MACAddress(mac).isUnicast else { return LND_ERR_INVALID_CONFIG }
-    guard address.isV4, let learningSwitch = plugin.learningSwitch else {
-      return LND_ERR_UNSUPPORTED
-    }
+    guard let learningSwitch = plugin.learningSwitch else { return LND_ERR_UNSUPPORTED }
     let isOwn = asked.flags & LND_GUARD_OWN != 0
     plugin.services?.leasesChanged()
-    return switch learningSwitch.bind(address.v4, to: mac, isOwn: isOwn) {
+    return switch learningSwitch.bind(address, to: mac, isOwn: isOwn) {
     case .ok: LND_OK
     case .limit: LND_ERR_LIMIT
     case .guestHasIt: LND_ERR_EXISTS
@@ -292,9 +290,9 @@ private func guardBind(
 
 private func guardUnbind(_ context: Context?, _ address: UnsafePointer<lnd_endpoint>?) {
   network(context, else: ()) { plugin in
-    guard let address = address?.pointee.ipAddress, address.isV4 else { return }
+    guard let address = address?.pointee.ipAddress else { return }
     plugin.services?.leasesChanged()
-    plugin.learningSwitch?.unbind(address.v4)
+    plugin.learningSwitch?.unbind(address)
   }
 }
 
