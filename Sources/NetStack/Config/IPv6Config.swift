@@ -41,11 +41,11 @@ public struct IPv6Config: Equatable, Sendable {
     address.isLinkLocal || prefix.contains(address) && address != prefix.network
   }
 
-  /// Whether the stack is a member of a group (RFC 4291 §2.8): all nodes, all routers, those of its own
-  /// addresses, and those of the services it has (RFC 8415 §7.1, RFC 3810 §5.2.14).
+  /// Whether the stack is a member of a group (RFC 4291 §2.8): all nodes, all routers, those of the services it has
+  /// (RFC 8415 §7.1, RFC 3810 §5.2.14), and those of every address: its own, and the guests', whose probes
+  /// (RFC 4862 §5.4) tell which they are about to use.
   public func isMember(of group: IPAddress) -> Bool {
-    group == .allNodes || group == .allRouters || group == gateway.solicitedNode
-      || group == linkLocal.solicitedNode || group == dns.solicitedNode
+    group == .allNodes || group == .allRouters || group.isSolicitedNode
       || group == .allDHCPAgents || group == .allMLDv2Routers
   }
 }

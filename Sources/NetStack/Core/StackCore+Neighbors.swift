@@ -12,6 +12,12 @@ extension StackCore {
   package func noteNeighbor(_ address: IPAddress, at mac: MACAddress, on link: UInt32) -> Bool {
     let state = links.pointer(link)
     guard let neighbors = services(of: link)?.neighbors else { return false }
+    if !address.isV4, let ndp, neighbors.find(address) != mac,
+      !ndp.heard(address, from: mac, on: link)
+    {
+      state.pointee.counters.spoofed &+= 1
+      return false
+    }
     let moves = neighbors.moves
     let share = address.isV4 ? 0 : shares.of(link, mac)
     guard neighbors.learn(address, at: mac, of: share) else {

@@ -12,8 +12,9 @@ import Platform
 package final class StackCore {
   package let host: StackHost
   package let calls: SocketCalls
-  package let policy: Policy
-  package let config: StackConfig
+  package private(set) var policy: Policy
+  /// IPv6 may come before the first link does (`startIPv6`); all else is as it was made.
+  package private(set) var config: StackConfig
   package let egress: Egress
   /// Links by slot index; `Link.port` leads back to the host's port.
   package let links: LinkTable
@@ -70,6 +71,12 @@ package final class StackCore {
       capacity: config.maximumFlows * 2 + config.udp.maximumFlows + config.icmp.maximumFlows + 8192,
       now: now)
     newFlows = NewFlows(links: links, shares: shares, perIteration: config.newFlowsPerIteration)
+  }
+
+  /// Begins IPv6, before there is a link.
+  func startIPv6(_ ipv6: IPv6Config) {
+    config.ipv6 = ipv6
+    policy = Policy(config: config)
   }
 
   // MARK: Links

@@ -42,7 +42,7 @@ struct DHCPClientName: Hashable, Sendable {
   }
 
   /// Labels behind their lengths; a partial name ends without the root's (§2.3.1).
-  private static func name(wire: ArraySlice<UInt8>) -> String {
+  static func name(wire: ArraySlice<UInt8>) -> String {
     var labels: [[UInt8]] = []
     var rest = wire
     while let length = rest.popFirst(), length > 0 {

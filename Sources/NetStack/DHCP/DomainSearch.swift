@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Domain search lists as DHCP carries them (RFC 3397): names in DNS format, the
-// whole list under one set of compression pointers (RFC 1035 §4.1.4).
+// whole list under one set of compression pointers (RFC 1035 §4.1.4); and single names without any.
 
 package enum DomainSearch {
   /// The value of option 119. Names that DNS cannot carry (an empty label, one over
@@ -10,14 +10,23 @@ package enum DomainSearch {
     var bytes: [UInt8] = []
     var offsets: [String: Int] = [:]
     for domain in domains {
-      let name = domain.hasSuffix(".") ? String(domain.dropLast()) : domain
-      let labels = name.split(separator: ".", omittingEmptySubsequences: false)
-      guard labels.allSatisfy({ (1...63).contains($0.utf8.count) }), name.utf8.count <= 253 else {
-        continue
-      }
+      guard let labels = labels(of: domain) else { continue }
       append(labels, to: &bytes, offsets: &offsets)
     }
     return bytes
+  }
+
+  /// One name without pointers, as DHCPv6 and router advertisements carry it (RFC 8415 §10, RFC 8106 §5.2). Nil when
+  /// DNS cannot carry it.
+  package static func plain(_ domain: String) -> [UInt8]? {
+    labels(of: domain).map { $0.flatMap { [UInt8($0.utf8.count)] + $0.utf8 } + [0] }
+  }
+
+  private static func labels(of domain: String) -> [Substring]? {
+    let name = domain.hasSuffix(".") ? domain.dropLast() : domain[...]
+    let labels = name.split(separator: ".", omittingEmptySubsequences: false)
+    return labels.allSatisfy { (1...63).contains($0.utf8.count) } && name.utf8.count <= 253
+      ? labels : nil
   }
 
   private static func append(

@@ -14,6 +14,8 @@ package protocol NDPService: AnyObject {
   /// prefix, and not the stack's own; the destination is the stack's own or a group that it is a member of. Not proven:
   /// options, and whose the source address is: nothing was learnt from it.
   func receive(_ message: ICMPv6Packet, _ packet: InboundPacket)
+  /// A station speaks under an address that it was not known by. False: it is another's.
+  func heard(_ address: IPAddress, from mac: MACAddress, on link: UInt32) -> Bool
 
   /// A link came up, or is about to go.
   func linkUp(_ link: UInt32)
@@ -22,9 +24,13 @@ package protocol NDPService: AnyObject {
   func stationsDown(_ stations: Set<MACAddress>, on link: UInt32)
   /// A timer that was set with `EventKind.ndp`.
   func onTimer(_ token: EventToken)
+  /// A descriptor that is watched with `EventKind.ndp`.
+  func onEvent(_ token: EventToken)
 }
 
 extension NDPService {
+  package func heard(_ address: IPAddress, from mac: MACAddress, on link: UInt32) -> Bool { true }
+  package func onEvent(_ token: EventToken) {}
   package func linkUp(_ link: UInt32) {}
   package func linkDown(_ link: UInt32) {}
   package func stationsDown(_ stations: Set<MACAddress>, on link: UInt32) {}

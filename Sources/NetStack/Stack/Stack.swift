@@ -182,6 +182,7 @@ public final class Stack {
       case .icmp: icmp.onEvent(token, event.events)
       case .forward: forwards.onEvent(token, event.events)
       case .dns: dns.onEvent(token, event.events)
+      case .ndp: core.ndp?.onEvent(token)
       default: break
       }
     }

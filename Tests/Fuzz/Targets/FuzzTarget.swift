@@ -27,7 +27,7 @@ extension FuzzTarget {
   /// Those that need no part of the supervisor.
   public static let all = [
     headers, tcpOptions, fragments, dhcp, dns, addresses, stream, segments, frames, json, options,
-    hostMessages, hostFiles, hostFilter,
+    hostMessages, hostFiles, hostFilter, ndp, dhcpV6,
   ]
 
   /// The target called `name`; nil if there is none.

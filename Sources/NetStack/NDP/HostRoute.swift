@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Whether this host has a way to the world over IPv6, and a descriptor that is readable when that may have changed
+// (Platform/IPv6Reach). Loop thread only.
+
+import Platform
+
+package final class HostRoute {
+  private var fd: Int32 = -1
+  private var handle: HandleID = 0
+
+  package init() {}
+
+  /// Whether the kernel tells of changes.
+  var isWatched: Bool { handle != 0 }
+
+  /// Begins to watch. Returns whether there is a way now.
+  func start(_ host: StackHost, token: EventToken) -> Bool {
+    do throws(SystemError) {
+      fd = try IPv6Reach.watch()
+      handle = host.watch(fd, events: .read, token: token)
+    } catch {
+      // Then it is looked at from time to time.
+      fd = -1
+    }
+    return IPv6Reach.isWorldReachable()
+  }
+
+  /// Whether there is a way now.
+  func look() -> Bool {
+    if fd >= 0 { IPv6Reach.drain(fd) }
+    return IPv6Reach.isWorldReachable()
+  }
+
+  func stop(_ host: StackHost) {
+    host.unwatch(handle)
+    handle = 0
+    Descriptor.close(fd)
+    fd = -1
+  }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// IPv6Reach: whether this machine's routes lead to the world over IPv6, and when that may have changed. Asked of the
+// kernel by connecting a UDP socket, which sends nothing: rules, unreachable routes and the choice of a source
+// address (RFC 6724) have their say. Sees the network namespace of the caller.
+
+import CPlatform
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+package enum IPv6Reach {
+  /// An address of global unicast (2000::/3) that no network has a route of its own to: 2001:db8::/32 is for
+  /// documentation, and some drop it by a route; this is the root server M's network (RFC 7720 asks each to be there).
+  private static let world: [UInt8] = [
+    0x20, 0x01, 0x0d, 0xc3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x35,
+  ]
+  /// Messages taken at once.
+  private static let perTurn = 64
+
+  /// False, too, where IPv6 is off, and where only a link-local address would be the source.
+  package static func isWorldReachable() -> Bool {
+    let fd = Int32(truncatingIfNeeded: Sockets.socket(AF_INET6, Sockets.datagram, 0))
+    guard fd >= 0 else { return false }
+    defer { Descriptor.close(fd) }
+    var address = sockaddr_in6()
+    address.sin6_family = sa_family_t(AF_INET6)
+    address.sin6_port = UInt16(53).bigEndian
+    withUnsafeMutableBytes(of: &address.sin6_addr) { $0.copyBytes(from: world) }
+    var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+    let connected = withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        Sockets.connect(fd, $0, length)
+      }
+    }
+    guard connected == 0 else { return false }
+    var own = sockaddr_in6()
+    let named = withUnsafeMutablePointer(to: &own) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        Sockets.getsockname(fd, $0, &length)
+      }
+    }
+    guard named == 0 else { return false }
+    return withUnsafeBytes(of: own.sin6_addr) { bytes in
+      // Neither unspecified, loopback nor link-local (fe80::/10).
+      let isOrdinary = bytes[0] != 0 || bytes[1] != 0
+      return isOrdinary && !(bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80)
+    }
+  }
+
+  #if os(Linux)
+    /// A descriptor that is readable after a change of IPv6 routes or addresses (rtnetlink(7)); the caller closes it.
+    package static func watch() throws(SystemError) -> Int32 {
+      let fd = Int32(try check("socket", Sockets.socket(AF_NETLINK, Int32(SOCK_RAW.rawValue), 0)))
+      // struct sockaddr_nl: family, padding, pid (0: the kernel chooses), groups: RTMGRP_IPV6_IFADDR, RTMGRP_IPV6_ROUTE.
+      let address: [UInt32] = [UInt32(AF_NETLINK), 0, 0x100 | 0x400]
+      let result = address.withUnsafeBytes {
+        Sockets.bind(
+          fd, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t($0.count))
+      }
+      do throws(SystemError) {
+        _ = try check("bind", result, subject: "NETLINK_ROUTE")
+      } catch {
+        Descriptor.close(fd)
+        throw error
+      }
+      return fd
+    }
+
+    /// Takes what there is to read; what is left makes it readable again. A message lost for want of room was a change, too.
+    package static func drain(_ fd: Int32) {
+      withUnsafeTemporaryAllocation(byteCount: 8192, alignment: 16) { buffer in
+        for _ in 0..<perTurn {
+          let count = Sockets.recv(fd, buffer.baseAddress, buffer.count, 0)
+          guard count > 0 || count == Int(-ENOBUFS) else { return }
+        }
+      }
+    }
+  #else
+    package static func watch() throws(SystemError) -> Int32 {
+      throw SystemError("socket", Errno(ENOTSUP), subject: "NETLINK_ROUTE")
+    }
+
+    package static func drain(_ fd: Int32) {}
+  #endif
+}
