@@ -227,6 +227,7 @@ let package = Package(
       name: "HostTests",
       dependencies: [
         "Host", "DNSMessage", "HostProtocol", "JSONCoding", "Platform", "PluginAPI", "TestSupport",
+        "Wire",
       ],
       exclude: ["Fixtures"]),
     .testTarget(
@@ -243,7 +244,9 @@ let package = Package(
     .testTarget(
       name: "SlirpTests",
       dependencies: ["SlirpCore", "NetStack", "Wire", "LimaNetdSDK", "Platform", "PluginAPI"]),
-    .testTarget(name: "GatewayTests", dependencies: ["Gateway", "NetStack", "PluginAPI"]),
+    .testTarget(
+      name: "GatewayTests",
+      dependencies: ["Gateway", "NetStack", "Wire", "LimaNetdSDK", "PluginAPI"]),
     .testTarget(
       name: "UserV2Tests",
       dependencies: [

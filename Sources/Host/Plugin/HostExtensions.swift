@@ -177,16 +177,13 @@ private func guardBind(
         binding, into: lnd_guard_binding(), minimum: ABI11.guardBinding),
       let text = binding.address
     else { return LND_ERR_INVALID_CONFIG }
-    let address = String(cString: text)
-    guard let number = IPv4Text.parse(address) else {
-      return address.contains(":") ? LND_ERR_UNSUPPORTED : LND_ERR_INVALID_CONFIG
-    }
+    guard let address = IPAddress(String(cString: text)) else { return LND_ERR_INVALID_CONFIG }
     let mac = withUnsafeBytes(of: binding.mac) { $0.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
     guard MACAddress(mac).isUnicast else { return LND_ERR_INVALID_CONFIG }
     guard let learningSwitch = plugin.learningSwitch else { return LND_ERR_UNSUPPORTED }
     let isOwn = binding.flags & LND_GUARD_OWN != 0
     plugin.services?.leasesChanged()
-    return switch learningSwitch.bind(number, to: mac, isOwn: isOwn) {
+    return switch learningSwitch.bind(address, to: mac, isOwn: isOwn) {
     case .ok: LND_OK
     case .limit: LND_ERR_LIMIT
     case .guestHasIt: LND_ERR_EXISTS
@@ -196,9 +193,9 @@ private func guardBind(
 
 private func guardUnbind(_ context: Context?, _ address: UnsafePointer<CChar>?) {
   network(context, else: ()) { plugin in
-    guard let address, let number = IPv4Text.parse(String(cString: address)) else { return }
+    guard let address, let address = IPAddress(String(cString: address)) else { return }
     plugin.services?.leasesChanged()
-    plugin.learningSwitch?.unbind(number)
+    plugin.learningSwitch?.unbind(address)
   }
 }
 

@@ -42,9 +42,11 @@ extension NetworkPlugin {
     case .spoofed(let port, let mac):
       warn("\(label(port)) sends as \(MACText.text(mac)), which is another's: dropped")
     case .arpSpoofed(let port, let address):
-      warn("\(label(port)) claims \(IPv4Text.text(address)) by ARP, which is another's: dropped")
+      warn("\(label(port)) claims \(address) by ARP, which is another's: dropped")
     case .ipSpoofed(let port, let address):
-      warn("\(label(port)) sends from \(IPv4Text.text(address)), which is another's: dropped")
+      warn("\(label(port)) sends from \(address), which is another's: dropped")
+    case .ndpSpoofed(let port, let address):
+      warn("\(label(port)) claims \(address), which is another's: dropped")
     case .dhcpServer(let port):
       warn("\(label(port)) speaks as a DHCP server, which it is not: dropped")
     case .ipv6Router(let port):
@@ -62,26 +64,5 @@ extension NetworkPlugin {
     guard let unsaid = noticeLog.admit(MonotonicClock.now()) else { return }
     let more = unsaid > 0 ? " (\(unsaid) more like it were not logged)" : ""
     bridge.log.warning("switch", text() + more)
-  }
-}
-
-/// "192.168.104.2" as a number, first byte highest.
-enum IPv4Text {
-  static func parse(_ text: String) -> UInt32? {
-    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 4 else { return nil }
-    var value: UInt32 = 0
-    for part in parts {
-      guard (1...3).contains(part.utf8.count),
-        part.utf8.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }),
-        let byte = UInt8(part)
-      else { return nil }
-      value = value << 8 | UInt32(byte)
-    }
-    return value
-  }
-
-  static func text(_ value: UInt32) -> String {
-    (0..<4).map { String(value >> UInt32(24 - 8 * $0) & 0xff) }.joined(separator: ".")
   }
 }

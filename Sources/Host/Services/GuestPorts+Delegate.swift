@@ -117,6 +117,7 @@ extension GuestPorts {
       "flooded": counters.flooded, "absent": counters.absent, "hairpin": counters.hairpin,
       "spoofed": counters.spoofed,
       "arpSpoofed": counters.arpSpoofed, "ipSpoofed": counters.ipSpoofed,
+      "ndpSpoofed": counters.ndpSpoofed,
       "dhcpServers": counters.dhcpServers, "ipv6Routers": counters.ipv6Routers,
       "filtered": counters.filtered, "malformed": counters.malformed, "moved": counters.moved,
       "notLearned": counters.notLearned, "stalled": counters.stalled, "stale": counters.stale,

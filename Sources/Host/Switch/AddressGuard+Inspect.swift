@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a guest's frame claims to be: the sender of an ARP packet (RFC 826, RFC 5227), the source
-// of an IPv4 packet, a DHCP server (RFC 2131, RFC 8415), an IPv6 router (RFC 4861, RFC 6105).
+// What a guest's frame claims to be: the sender of an ARP packet (RFC 826, RFC 5227), who has an
+// IPv6 address (RFC 4861, RFC 6620), the source of an IP packet, a DHCP server (RFC 2131, RFC 8415),
+// an IPv6 router (RFC 4861, RFC 6105).
 //
-// Other types cost two loads, and IPv4 from where the port's last packet came from two more.
+// Other types cost two loads, and IP from where the port's last packet of its family came from a few more.
 // Tags of priority, which receivers take off (IEEE 802.1Q, VLAN 0), hide nothing, nor do IPv6
 // extension headers (RFC 7113) and the encapsulation of RFC 1042; frames of a VLAN are its own
 // affair. Thread: loop only.
@@ -15,14 +16,16 @@ extension AddressGuard {
   enum Verdict {
     case pass
     /// ARP that puts somebody's address elsewhere.
-    case arp(address: UInt32)
+    case arp(address: IPAddress)
     /// The same, but by a station that has no address of its own, in its own name: it may be who
     /// has the address, with another Ethernet address than before.
-    case change(address: UInt32, owner: UInt64, mac: UInt64)
-    /// IPv4 from somebody else's address.
-    case source(address: UInt32, owner: UInt64)
+    case change(address: IPAddress, owner: UInt64, mac: UInt64)
+    /// IP from somebody else's address.
+    case source(address: IPAddress, owner: UInt64)
     /// The same, but it is for DHCP servers, and the plugin is one.
-    case client(address: UInt32, owner: UInt64)
+    case client(address: IPAddress, owner: UInt64)
+    /// Neighbor Discovery that puts somebody's address elsewhere.
+    case neighbor(address: IPAddress, owner: UInt64)
     /// The words of a DHCP server.
     case dhcp
     /// The words of an IPv6 router.
@@ -31,11 +34,14 @@ extension AddressGuard {
     case overlong
   }
 
-  /// An IPv4 source that a port may use, as found when the bindings had `revision`.
+  /// Sources that a port may use, as found when the bindings had `revision`.
   struct Vouched {
     var mac: UInt64 = 0
     var address: UInt32 = 0
     var revision: UInt32 = 0
+    var mac6: UInt64 = 0
+    var address6 = IPAddress.anyV6
+    var revision6: UInt32 = 0
   }
 
   private static let headerLimit = 8
@@ -79,7 +85,7 @@ extension AddressGuard {
     switch type {
     case EtherType.arp: return inspectARP(packet, mac)
     case EtherType.ipv4: return inspectIPv4(packet, mac, vouched)
-    case EtherType.ipv6: return servesDHCP ? inspectIPv6(packet) : .pass
+    case EtherType.ipv6: return watchesIPv6 ? inspectIPv6(packet, mac, vouched) : .pass
     default: return .pass
     }
   }
@@ -87,7 +93,7 @@ extension AddressGuard {
   private func inspectARP(_ packet: ByteView, _ mac: UInt64) -> Verdict {
     guard packet.count >= ARPHeader.encodedLength else { return .pass }
     let sender = packet.macAddress(at: ARPField.senderMAC).rawValue
-    let address = packet.uint32(at: ARPField.senderIP)
+    let address = packet.ipv4Address(at: ARPField.senderIP)
     guard let owner = station(of: address) else { return .pass }
     guard sender == mac else { return .arp(address: address) }
     if mac == owner { return .pass }
@@ -100,15 +106,18 @@ extension AddressGuard {
     _ packet: ByteView, _ mac: UInt64, _ vouched: UnsafeMutablePointer<Vouched>
   ) -> Verdict {
     guard packet.count >= IPv4Header.encodedLength else { return .pass }
-    let address = packet.uint32(at: IPv4Field.source)
-    if address != vouched.pointee.address || mac != vouched.pointee.mac
+    let number = packet.uint32(at: IPv4Field.source)
+    if number != vouched.pointee.address || mac != vouched.pointee.mac
       || revision != vouched.pointee.revision
     {
+      let address = IPAddress(v4: number)
       if let owner = station(of: address), owner != mac {
         return servesDHCP && isUDP(packet, to: UDPPort.dhcpServer)
           ? .client(address: address, owner: owner) : .source(address: address, owner: owner)
       }
-      vouched.pointee = Vouched(mac: mac, address: address, revision: revision)
+      vouched.pointee.mac = mac
+      vouched.pointee.address = number
+      vouched.pointee.revision = revision
     }
     return servesDHCP && isUDP(packet, to: UDPPort.dhcpClient) ? .dhcp : .pass
   }
@@ -125,18 +134,39 @@ extension AddressGuard {
     return packet.uint16(at: header + UDPField.destinationPort) == port
   }
 
-  /// Follows the headers to what the packet is about.
-  private func inspectIPv6(_ packet: ByteView) -> Verdict {
+  @inline(__always)
+  private func inspectIPv6(
+    _ packet: ByteView, _ mac: UInt64, _ vouched: UnsafeMutablePointer<Vouched>
+  ) -> Verdict {
     guard packet.count >= IPv6Header.encodedLength else { return .pass }
-    var next = packet[IPv6Field.nextHeader]
-    var rest = packet.dropFirst(IPv6Header.encodedLength)
+    let address = packet.ipv6Address(at: IPv6Field.source)
+    if address != vouched.pointee.address6 || mac != vouched.pointee.mac6
+      || revision != vouched.pointee.revision6
+    {
+      // A mapped address means IPv4 in the table, and is none of a packet's.
+      if !address.isV4, let owner = station(of: address), owner != mac {
+        return .source(address: address, owner: owner)
+      }
+      vouched.pointee.mac6 = mac
+      vouched.pointee.address6 = address
+      vouched.pointee.revision6 = revision
+    }
+    let next = packet[IPv6Field.nextHeader]
+    if next == IPProtocol.tcp { return .pass }
+    return follow(next, packet.dropFirst(IPv6Header.encodedLength), mac)
+  }
+
+  /// Follows the headers to what the packet is about.
+  private func follow(_ first: UInt8, _ payload: ByteView, _ mac: UInt64) -> Verdict {
+    var next = first
+    var rest = payload
     var isFragment = false
     for _ in 0..<Self.headerLimit {
       switch next {
       case IPProtocol.hopByHop, IPProtocol.routing, IPProtocol.fragment, IPProtocol.authentication,
         IPProtocol.destinationOptions, IPProtocol.mobility:
         break
-      default: return lastHeader(next, rest)
+      default: return lastHeader(next, rest, mac, isFragment: isFragment)
       }
       // What is beyond the frame's end is in another fragment, or nowhere.
       guard rest.count >= IPv6ExtensionField.minimumLength else {
@@ -161,14 +191,44 @@ extension AddressGuard {
     return .overlong
   }
 
-  private func lastHeader(_ next: UInt8, _ rest: ByteView) -> Verdict {
+  private func lastHeader(
+    _ next: UInt8, _ rest: ByteView, _ mac: UInt64, isFragment: Bool
+  ) -> Verdict {
     switch next {
     case IPProtocol.icmpV6:
-      rest.count > 0 && rest[ICMPField.type] == ICMPv6Type.routerAdvertisement ? .router : .pass
+      guard rest.count > 0 else { return .pass }
+      switch rest[ICMPField.type] {
+      case ICMPv6Type.routerAdvertisement, ICMPv6Type.redirect: return servesDHCP ? .router : .pass
+      case ICMPv6Type.neighborSolicitation, ICMPv6Type.neighborAdvertisement:
+        // Nobody fragments these, and nobody may believe one that is (RFC 6980 §5).
+        return isFragment ? .overlong : inspectNeighbor(rest, mac)
+      default: return .pass
+      }
     case IPProtocol.udp:
-      rest.count >= UDPField.length
+      return servesDHCP && rest.count >= UDPField.length
         && rest.uint16(at: UDPField.destinationPort) == UDPPort.dhcpV6Client ? .dhcp : .pass
-    default: .pass
+    default: return .pass
     }
+  }
+
+  /// A solicitation says where its source is, which is held against the bindings already, and an advertisement where its
+  /// target is. Either says it by an option, or by where the frame comes from (RFC 4861 §7.2.3, §7.2.5).
+  private func inspectNeighbor(_ message: ByteView, _ mac: UInt64) -> Verdict {
+    guard message.count >= NDPField.neighborLength,
+      let options = NDPOptions(checking: message.dropFirst(NDPField.neighborLength))
+    else { return .pass }
+    let isAdvertisement = message[ICMPField.type] == ICMPv6Type.neighborAdvertisement
+    let target = message.ipv6Address(at: NDPField.target)
+    let claimed = options.linkLayer(
+      isAdvertisement ? NDPOptionType.targetLinkLayer : NDPOptionType.sourceLinkLayer)
+    if let claimed, claimed.rawValue != mac {
+      // It speaks for another station: of nobody who is bound (its own, or the other's).
+      return isBound(mac) || isBound(claimed.rawValue)
+        ? .neighbor(address: target, owner: claimed.rawValue) : .pass
+    }
+    guard isAdvertisement, !target.isV4, let owner = station(of: target), owner != mac else {
+      return .pass
+    }
+    return .neighbor(address: target, owner: owner)
   }
 }

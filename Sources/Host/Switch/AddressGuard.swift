@@ -3,31 +3,38 @@
 // Whose addresses are whose (limanetd.guard/1). AddressGuard+Inspect.swift: what a guest's frame
 // claims of them. Bindings are bounded. Thread: loop only.
 
+import Wire
+
 struct AddressGuard {
   static let limit = 65536
 
   /// Whether there is anything to look at.
   private(set) var isActive = false
+  /// Whether any IPv6 address is bound, or the plugin speaks for routers and DHCP servers.
+  private(set) var watchesIPv6 = false
+  private var v6Count = 0
   /// Another number after each change of a binding.
   private(set) var revision: UInt32 = 1
-  private var stations: [UInt32: UInt64] = [:]
+  private var stations: [IPAddress: UInt64] = [:]
   private var addresses: [UInt64: Int] = [:]
   private var own: Set<UInt64> = []
   var servesDHCP = false { didSet { changed() } }
 
   /// False at the limit.
-  mutating func bind(_ address: UInt32, to mac: UInt64, isOwn: Bool) -> Bool {
+  mutating func bind(_ address: IPAddress, to mac: UInt64, isOwn: Bool) -> Bool {
     unbind(address)
     guard stations.count < Self.limit else { return false }
     stations[address] = mac
+    if !address.isV4 { v6Count += 1 }
     addresses[mac, default: 0] += 1
     if isOwn { own.insert(mac) }
     changed()
     return true
   }
 
-  mutating func unbind(_ address: UInt32) {
+  mutating func unbind(_ address: IPAddress) {
     guard let mac = stations.removeValue(forKey: address) else { return }
+    if !address.isV4 { v6Count -= 1 }
     let left = (addresses[mac] ?? 1) - 1
     addresses[mac] = left > 0 ? left : nil
     if left <= 0 { own.remove(mac) }
@@ -36,18 +43,19 @@ struct AddressGuard {
 
   private mutating func changed() {
     isActive = servesDHCP || !stations.isEmpty
+    watchesIPv6 = servesDHCP || v6Count > 0
     revision &+= 1
   }
 
-  func station(of address: UInt32) -> UInt64? { stations[address] }
+  func station(of address: IPAddress) -> UInt64? { stations[address] }
 
-  /// One of a station's addresses. Looks at all bindings.
-  func address(of mac: UInt64) -> UInt32? {
-    isBound(mac) ? stations.first { $0.value == mac }?.key : nil
+  /// One of a station's IPv4 addresses. Looks at all bindings.
+  func address(of mac: UInt64) -> IPAddress? {
+    isBound(mac) ? stations.first { $0.value == mac && $0.key.isV4 }?.key : nil
   }
 
-  /// A station of the plugin's own, and its address.
-  var ownStation: (mac: UInt64, address: UInt32)? {
+  /// A station of the plugin's own, and its IPv4 address.
+  var ownStation: (mac: UInt64, address: IPAddress)? {
     own.first.flatMap { mac in address(of: mac).map { (mac, $0) } }
   }
 

@@ -21,7 +21,7 @@ extension Switch {
 
   /// A request by ARP: a frame that holds as long as `body` runs.
   static func withRequest(
-    for target: UInt32, to destination: UInt64, from mac: UInt64, at address: UInt32,
+    for target: IPAddress, to destination: UInt64, from mac: UInt64, at address: IPAddress,
     _ body: (UnsafePointer<lnd_frame>) -> Void
   ) {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: EthernetHeader.shortestFrame) { frame in
@@ -32,8 +32,8 @@ extension Switch {
         destination: MACAddress(destination), source: MACAddress(mac), etherType: EtherType.arp
       ).emit(into: out)
       ARPHeader(
-        operation: ARPHeader.request, senderMAC: MACAddress(mac), senderIP: IPAddress(v4: address),
-        targetMAC: .zero, targetIP: IPAddress(v4: target)
+        operation: ARPHeader.request, senderMAC: MACAddress(mac), senderIP: address,
+        targetMAC: .zero, targetIP: target
       ).emit(into: out.dropFirst(EthernetHeader.encodedLength))
       var item = lnd_frame()
       item.data = UnsafePointer(base)

@@ -6,11 +6,12 @@
 // the plugin has bound the address to the claimant then. Thread: loop only, and seldom.
 
 import PluginAPI
+import Wire
 
 extension Switch {
   /// Whether the address is the claimant's now. No other port is asked for: the station that had
   /// the address was last seen behind this one.
-  func moves(_ address: UInt32, of owner: UInt64, to mac: UInt64, behind index: Int32) -> Bool {
+  func moves(_ address: IPAddress, of owner: UInt64, to mac: UInt64, behind index: Int32) -> Bool {
     guard addresses.lastPort(of: owner) == index, addresses.lastPort(of: mac) == index else {
       return false
     }

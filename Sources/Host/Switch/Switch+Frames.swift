@@ -229,6 +229,12 @@ extension Switch {
       }
       counters.ipSpoofed &+= 1
       onNotice?(.ipSpoofed(handle, address: address))
+    case .neighbor(let address, let owner):
+      if addresses.port(of: owner, now: second()) == Int32(truncatingIfNeeded: index) {
+        return true
+      }
+      counters.ndpSpoofed &+= 1
+      onNotice?(.ndpSpoofed(handle, address: address))
     case .dhcp:
       counters.dhcpServers &+= 1
       onNotice?(.dhcpServer(handle))

@@ -31,6 +31,7 @@
 
 import Platform
 import PluginAPI
+import Wire
 
 package final class Switch {
   package enum Role: Sendable {
@@ -52,6 +53,7 @@ package final class Switch {
     /// words of a DHCP server, and of an IPv6 router.
     package var arpSpoofed: UInt64 = 0
     package var ipSpoofed: UInt64 = 0
+    package var ndpSpoofed: UInt64 = 0
     package var dhcpServers: UInt64 = 0
     package var ipv6Routers: UInt64 = 0
     /// Frames of link-local protocols, with a group address as source, and with more tags or
@@ -82,8 +84,9 @@ package final class Switch {
     /// An address was learned behind a port, or (`moved`) came there from another.
     case station(lnd_port, mac: UInt64, moved: Bool)
     case spoofed(lnd_port, mac: UInt64)
-    case arpSpoofed(lnd_port, address: UInt32)
-    case ipSpoofed(lnd_port, address: UInt32)
+    case arpSpoofed(lnd_port, address: IPAddress)
+    case ipSpoofed(lnd_port, address: IPAddress)
+    case ndpSpoofed(lnd_port, address: IPAddress)
     case dhcpServer(lnd_port)
     case ipv6Router(lnd_port)
   }
@@ -228,8 +231,8 @@ package final class Switch {
 
   package enum Bound: Sendable { case ok, limit, guestHasIt }
 
-  /// Addresses as numbers, first byte highest.
-  package func bind(_ address: UInt32, to mac: UInt64, isOwn: Bool) -> Bound {
+  /// The Ethernet address as a number, first byte highest.
+  package func bind(_ address: IPAddress, to mac: UInt64, isOwn: Bool) -> Bound {
     unbind(address)
     if isOwn, !addresses.pin(mac, to: MACTable.plugin, now: second()) {
       return addresses.lastPort(of: mac) == nil ? .limit : .guestHasIt
@@ -242,7 +245,7 @@ package final class Switch {
     return .ok
   }
 
-  package func unbind(_ address: UInt32) {
+  package func unbind(_ address: IPAddress) {
     guard let mac = addressGuard.station(of: address) else { return }
     let wasOwn = addressGuard.isOwn(mac)
     addressGuard.unbind(address)

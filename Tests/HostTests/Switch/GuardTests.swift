@@ -3,8 +3,17 @@
 import PluginAPI
 import TestSupport
 import Testing
+import Wire
 
 @testable import Host
+
+extension Switch {
+  /// IPv4 addresses as numbers, first byte highest.
+  func bind(_ address: UInt32, to mac: UInt64, isOwn: Bool) -> Bound {
+    bind(IPAddress(v4: address), to: mac, isOwn: isOwn)
+  }
+  func unbind(_ address: UInt32) { unbind(IPAddress(v4: address)) }
+}
 
 @Suite("Address guard", .timeLimit(.minutes(5))) struct GuardTests {
   typealias Scene = SwitchTests.Scene
@@ -50,7 +59,8 @@ import Testing
     #expect(scene.guests.allSatisfy { $0.take().isEmpty })
     #expect(scene.plugin.frames.isEmpty)
     #expect(scene.fabric.counters.arpSpoofed == 4)
-    #expect(notices.contains(.arpSpoofed(scene.guests[0].handle, address: Self.gatewayIP)))
+    #expect(
+      notices.contains(.arpSpoofed(scene.guests[0].handle, address: IPAddress(v4: Self.gatewayIP))))
     // Its own, and what nobody has, it may claim; the owner may always.
     scene.guests[0].says([arp(0, sender: SwitchTests.mac(0), ip: 0xc0a8_6809)])
     scene.guests[1].says([arp(1, sender: SwitchTests.mac(1), ip: Self.victimIP)])
@@ -217,7 +227,8 @@ import Testing
     scene.guests[0].says([own, ipv4(0, from: Self.gatewayIP), own, ipv4(0, from: Self.victimIP)])
     #expect(scene.guests[2].take() == [own, own])
     #expect(scene.fabric.counters.ipSpoofed == 2)
-    #expect(notices.contains(.ipSpoofed(scene.guests[0].handle, address: Self.gatewayIP)))
+    #expect(
+      notices.contains(.ipSpoofed(scene.guests[0].handle, address: IPAddress(v4: Self.gatewayIP))))
     scene.guests[1].says([ipv4(1, from: Self.victimIP)])
     #expect(scene.guests[2].take().count == 1)
     // What was vouched for is not, once it is another's.
@@ -280,6 +291,98 @@ import Testing
     #expect(scene.guests[1].take().count == 3)
   }
 
+  private static let gateway6 = IPAddress(high: 0xfd00_0000_0000_0001, low: 2)
+  private static let victim6 = IPAddress(high: 0xfd00_0000_0000_0001, low: 3)
+  private static let free6 = IPAddress(high: 0xfd00_0000_0000_0001, low: 9)
+
+  /// A neighbor advertisement or solicitation of guest `i`, behind extension headers of the given types.
+  private func neighbor(
+    _ i: Int, _ type: UInt8, of target: IPAddress, from source: IPAddress = .linkLocal(of: .zero),
+    says station: UInt64?, behind headers: [UInt8] = []
+  ) -> [UInt8] {
+    var frame = Array(SwitchTests.frame(SwitchTests.mac(i), SwitchTests.broadcast)[..<12])
+    let types = headers + [58]
+    frame += [0x86, 0xdd, 0x60, 0, 0, 0, 0, 0, types[0], 255]
+    let option = station.map { station in
+      [type == 136 ? 2 : 1, 1]
+        + (0..<6).map { UInt8(truncatingIfNeeded: station >> UInt64(40 - 8 * $0)) }
+    }
+    let tail = [UInt8](capacity: 56) { out in
+      out.storeV6(source, at: 0)
+      out.storeV6(.allNodes, at: 16)
+      out.store(type, at: 32)
+      out.storeV6(target, at: 40)
+      return 56
+    }
+    frame += tail[..<32]
+    for next in types.dropFirst() { frame += [next, 0, 0, 0, 0, 0, 0, 0] }
+    return frame + tail[32...] + (option ?? [])
+  }
+
+  private func guarded6() -> Scene {
+    let scene = guarded()
+    #expect(scene.fabric.bind(Self.gateway6, to: SwitchTests.gateway, isOwn: true) == .ok)
+    #expect(scene.fabric.bind(Self.victim6, to: SwitchTests.mac(1), isOwn: false) == .ok)
+    return scene
+  }
+
+  @Test(
+    "A guest's neighbor discovery cannot put the router's or another guest's address elsewhere (RFC 4861, 6620)"
+  )
+  func neighborsAreHeldAgainstBindings() {
+    let scene = guarded6()
+    var notices: [Switch.Notice] = []
+    scene.fabric.onNotice = { notices.append($0) }
+    let own = SwitchTests.mac(0)
+    let thefts = [
+      neighbor(0, 136, of: Self.gateway6, says: own), neighbor(0, 136, of: Self.victim6, says: own),
+      neighbor(0, 136, of: Self.victim6, says: nil),
+      neighbor(0, 136, of: Self.victim6, says: SwitchTests.mac(1)),
+      neighbor(0, 136, of: Self.victim6, says: own, behind: [60]),
+    ]
+    scene.guests[0].says(thefts)
+    #expect(scene.fabric.counters.ndpSpoofed == 5)
+    #expect(notices.contains(.ndpSpoofed(scene.guests[0].handle, address: Self.gateway6)))
+    // A question in another's name.
+    scene.guests[0].says([neighbor(0, 135, of: Self.free6, from: Self.victim6, says: own)])
+    #expect(scene.fabric.counters.ipSpoofed == 1)
+    // In fragments nobody may believe it (RFC 6980).
+    scene.guests[0].says([neighbor(0, 136, of: Self.free6, says: own, behind: [44])])
+    #expect(scene.fabric.counters.filtered == 1)
+    #expect(scene.guests[2].take().isEmpty && scene.plugin.frames.isEmpty)
+    // What nobody has, it may claim, and ask for everything; whoever has an address says so.
+    scene.guests[0].says([
+      neighbor(0, 136, of: Self.free6, says: own), neighbor(0, 135, of: Self.victim6, says: own),
+      neighbor(0, 135, of: Self.victim6, from: .anyV6, says: nil),
+    ])
+    scene.guests[1].says([neighbor(1, 136, of: Self.victim6, says: SwitchTests.mac(1))])
+    #expect(scene.guests[2].take().count == 4)
+    scene.fabric.unbind(Self.victim6)
+    scene.guests[0].says([neighbor(0, 136, of: Self.victim6, says: own)])
+    #expect(scene.guests[2].take().count == 1)
+  }
+
+  @Test(
+    "IPv6 packets from another guest's address are dropped, and those between others cost nothing")
+  func ipv6Sources() {
+    let scene = guarded6()
+    func packet(_ i: Int, from source: IPAddress) -> [UInt8] {
+      var frame = neighbor(i, 128, of: .anyV6, from: source, says: nil)
+      frame[20] = 6
+      return frame
+    }
+    scene.guests[0].says([
+      packet(0, from: Self.free6), packet(0, from: Self.victim6), packet(0, from: Self.gateway6),
+      packet(0, from: Self.free6),
+    ])
+    #expect(scene.guests[2].take().count == 2 && scene.fabric.counters.ipSpoofed == 2)
+    scene.guests[1].says([packet(1, from: Self.victim6)])
+    #expect(scene.guests[2].take().count == 1)
+    #expect(scene.fabric.bind(Self.free6, to: SwitchTests.mac(3), isOwn: false) == .ok)
+    scene.guests[0].says([packet(0, from: Self.free6)])
+    #expect(scene.guests[2].take().isEmpty && scene.fabric.counters.ipSpoofed == 3)
+  }
+
   /// An IPv6 packet: headers of the given types, each 8 bytes, then a payload.
   private func ipv6(_ headers: [UInt8], _ last: UInt8, _ payload: [UInt8]) -> [UInt8] {
     var frame = Array(SwitchTests.frame(SwitchTests.mac(0), SwitchTests.broadcast)[..<12])
@@ -293,15 +396,17 @@ import Testing
   func ipv6Servers() {
     let scene = guarded()
     let advertisement: [UInt8] = [134, 0] + [UInt8](repeating: 0, count: 14)
+    let redirect: [UInt8] = [137, 0] + [UInt8](repeating: 0, count: 38)
     let toClient: [UInt8] = [2, 35, 2, 34, 0, 8, 0, 0]
     scene.guests[0].says([ipv6([], 58, advertisement)])
     #expect(scene.guests[1].take().count == 1)
     scene.fabric.serveDHCP(true)
     scene.guests[0].says([
       ipv6([], 58, advertisement), ipv6([0, 60, 43], 58, advertisement),
-      ipv6([44], 58, advertisement), ipv6([], 17, toClient), ipv6([60], 17, toClient),
+      ipv6([44], 58, advertisement), ipv6([], 58, redirect), ipv6([], 17, toClient),
+      ipv6([60], 17, toClient),
     ])
-    #expect(scene.fabric.counters.ipv6Routers == 3 && scene.fabric.counters.dhcpServers == 2)
+    #expect(scene.fabric.counters.ipv6Routers == 4 && scene.fabric.counters.dhcpServers == 2)
     // More headers than there is use for, and a first fragment that ends before what it is about.
     scene.guests[0].says([
       ipv6(Array(repeating: 60, count: 9), 58, advertisement), ipv6([44, 60], 58, []),
