@@ -14,11 +14,16 @@ open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
   package static let hostName = "host.lima.internal"
 
   package final let stack: Stack
+  /// Of the network: where it keeps what outlives its process; "": nowhere.
+  final let stateDirectory: String
+  /// Nil without IPv6.
+  package final var ipv6: IPv6Control?
   private var isDown = false
 
   /// - Parameter stack: from `Stack.make`.
   package init(host: HostContext, config: NetworkConfig, stack: Stack) throws(PluginFailure) {
     self.stack = stack
+    stateDirectory = config.stateDirectory
     try super.init(host: host, config: config)
   }
 
@@ -27,11 +32,16 @@ open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
   }
 
   deinit {
-    if !isDown { stack.shutDown() }
+    if !isDown { shutDown() }
+  }
+
+  private func shutDown() {
+    ipv6?.close()
+    stack.shutDown()
   }
 
   open override func stop(_ op: lnd_op) {
-    stack.shutDown()
+    shutDown()
     isDown = true
     host.complete(op)
   }

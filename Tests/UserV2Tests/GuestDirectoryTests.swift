@@ -201,4 +201,38 @@ import Wire
     #expect(HostName.label(long) == long)
     #expect(HostName.label(long + "a") == nil)
   }
+
+  private func address6(_ number: UInt8, _ low: UInt64, primary: Bool = true, name: String = "")
+    -> GuestDirectory.Address6
+  {
+    GuestDirectory.Address6(
+      address: IPAddress(high: 0xfd00_0006_0000_0000, low: low), mac: Self.mac(number),
+      isPrimary: primary, hostname: name)
+  }
+
+  @Test func `a name has its guest's lasting IPv6 address beside the other, and follows either`() {
+    var directory = directory()
+    let leases = [lease(3, "lima-a")]
+    let (first, privacy) = (address6(3, 0x1000), address6(3, 0x2000, primary: false))
+    _ = directory.update(leases, now: 0)
+    let both = directory.update(leases, [first, privacy], now: 1)
+    #expect(both.published == [.init(name: "lima-a.internal", address: first.address)])
+    #expect(both.withdrawn.isEmpty)
+    // The switch is told of all of them.
+    #expect(both.bound.map(\.0) == [first.address, privacy.address])
+    let other = directory.update(leases, [address6(3, 0x3000)], now: 2)
+    #expect(other.unbound == [first.address, privacy.address])
+    #expect(other.withdrawn == both.published)
+    #expect(other.published.map(\.address.low) == [0x3000])
+    let none = directory.update(leases, [], now: 3)
+    #expect(none.withdrawn == other.published && none.published.isEmpty)
+  }
+
+  @Test func `a guest without an IPv4 address has a name all the same`() {
+    var directory = directory()
+    let changes = directory.update([], [address6(4, 0x1000, name: "six")], now: 0)
+    #expect(changes.published.map(\.name) == ["six.internal"])
+    #expect(directory.guestDown(4) == [Self.mac(4)])
+    #expect(directory.update([], [], now: 1).withdrawn == changes.published)
+  }
 }

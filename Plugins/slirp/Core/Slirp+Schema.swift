@@ -67,6 +67,7 @@ extension Slirp {
           "default": 86400,
           "description": "How long a DHCP lease lasts."
         },
+    \#(IPv6Options.schema),
     \#(GatewayOptions.boundsSchema)
       }
     }

@@ -16,7 +16,7 @@ extension Slirp {
         "dns": .string(options.dns.description),
         "hostLoopback": .bool(options.common.hostLoopback),
         "guests": .array(stack.allLinks.map(guest)),
-      ] + stack.statusMembers)
+      ] + ipv6Members + stack.statusMembers)
   }
 
   private func guest(_ link: UInt32) -> JSONValue {
@@ -27,6 +27,10 @@ extension Slirp {
         "name": .string(stack.services(of: link)?.name ?? ""),
         "mac": .string(state.guestMAC.description),
         "address": address.isUnspecified ? nil : .string(address.description),
+        "addresses6": .array(
+          (ipv6?.addresses(port: state.port) ?? []).filter { !$0.isTentative }.map {
+            .string($0.address.description)
+          }),
         "mtu": JSONValue(state.mtu),
         "share": stack.shareMembers(ofGuestAt: link),
       ] + stack.linkMembers(link))

@@ -14,6 +14,7 @@ package struct SlirpOptions: Equatable {
   package var gateway: IPAddress
   package var address: IPAddress
   package var dns: IPAddress
+  package var ipv6: IPv6Options
   package var common: GatewayOptions
 
   package init(_ options: Options) throws(PluginFailure) {
@@ -30,6 +31,7 @@ package struct SlirpOptions: Equatable {
       throw .invalid(
         "/address", "\(address) is the \(address == gateway ? "gateway" : "dns") address already")
     }
+    ipv6 = try IPv6Options(options)
     common = try GatewayOptions(options, leaseSeconds: 86400)
   }
 

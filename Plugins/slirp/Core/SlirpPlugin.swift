@@ -38,8 +38,16 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
   }
 
   package override func start() throws(PluginFailure) {
+    let plan = IPv6Plan(
+      file: "slirp-prefix6", hasOwnDNS: true, isSingle: true,
+      leaseSeconds: options.common.leaseSeconds)
+    let control = startIPv6(options.ipv6, plan)
+    // A link has one guest, whatever it has behind it.
+    control?.isOneGuest = { _, _ in true }
+    control?.searchDomains = { [unowned self] in search }
     guard let names = HostNames(host) else { return }
     try names.publish(Self.hostName, options.gateway.description)
+    if let control { try names.publish(Self.hostName, control.configuration.gateway.description) }
   }
 
   package override func stop(_ op: lnd_op) {
@@ -70,6 +78,8 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
       let address = stack.udp.dhcp?.reserve(
         port: request.port, mac: MACAddress(bytes: request.mac), name: request.name)
     else { throw PluginFailure(LND_ERR_LIMIT, "the network has no address left") }
+    let ipv6 = reserveIPv6(port: request.port, mac: MACAddress(bytes: request.mac))
+    stack.endOfIteration()
     return [
       "address": .string(address.description),
       "prefixLength": JSONValue(options.subnet.prefixLength),
@@ -77,8 +87,21 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
       "dns": [.string(options.dns.description)],
       "mtu": JSONValue(stack.links.pointer(link).pointee.mtu),
       "search": .array(search.map { .string($0) }),
+      "ipv6": ipv6 ?? .null,
     ]
   }
 
-  package func listLeases() -> JSONValue { stack.leaseList() }
+  package func listLeases() -> JSONValue {
+    guard let ipv6, case .array(let leases) = stack.leaseList() else { return stack.leaseList() }
+    return .array(
+      leases
+        + stack.allLinks.flatMap { link in
+          let port = stack.links.pointer(link).pointee.port
+          let name = stack.services(of: link)?.name ?? ""
+          return ipv6Leases(
+            ipv6.addresses(port: port), name: { _ in name },
+            hostname: { ipv6.hostname(of: $0, port: port) },
+            primary: { ipv6.primary(of: $0, port: port) })
+        })
+  }
 }

@@ -80,6 +80,7 @@ extension UserV2 {
           "default": 3600,
           "description": "How long a DHCP lease lasts."
         },
+    \#(IPv6Options.schema),
     \#(GatewayOptions.boundsSchema)
       }
     }

@@ -20,6 +20,7 @@ package struct UserV2Options: Equatable {
   package var lastAddress: IPAddress
   package var reservations: [MACAddress: IPAddress]
   package var domain: String
+  package var ipv6: IPv6Options
   package var common: GatewayOptions
 
   /// The first address that DHCP gives, counted from the network's.
@@ -43,6 +44,7 @@ package struct UserV2Options: Equatable {
     guard GatewayOptions.isDomain(domain) else {
       throw .invalid("/domain", "\(domain) is not a domain name, as internal")
     }
+    ipv6 = try IPv6Options(options)
     common = try GatewayOptions(options, leaseSeconds: 3600)
     reservations = try GatewayOptions.reservations(options, subnet, router: router)
   }
@@ -68,11 +70,14 @@ package struct UserV2Options: Equatable {
 
   /// The same for a gateway on a switch.
   package var settings: SwitchedSettings {
-    SwitchedSettings(
+    var settings = SwitchedSettings(
       subnet: subnet, router: router, lastAddress: lastAddress, domain: domain,
       search: common.search,
       mtu: common.mtu, dhcp: dhcp, pool: pool, leaseFile: "userv2-leases.json",
       keepsLimaLeases: true)
+    settings.ipv6 = ipv6
+    settings.prefixFile = "userv2-prefix6"
+    return settings
   }
 
   /// Lima gave its first guest the gateway's address, and it may keep it.

@@ -37,7 +37,7 @@ package struct LeaseReport: Codable, Sendable, Hashable {
   package var mac: String?
   package var name: String?
   package var hostname: String?
-  /// "bound", "offered", "static" or "declined".
+  /// "bound", "offered", "static" or "declined"; "auto": an IPv6 address that the guest made itself.
   package var state: String?
   /// Seconds from now; nil: never.
   package var expires: Int?
@@ -51,9 +51,12 @@ package struct LeaseOffer: Codable, Sendable, Hashable {
   package var dns: [String]
   package var mtu: Int?
   package var search: [String]
+  /// Nil: the network has no IPv6.
+  package var ipv6: IPv6Offer?
 
   package init(
-    address: String, prefixLength: Int, gateway: String?, dns: [String], mtu: Int?, search: [String]
+    address: String, prefixLength: Int, gateway: String?, dns: [String], mtu: Int?,
+    search: [String], ipv6: IPv6Offer? = nil
   ) {
     self.address = address
     self.prefixLength = prefixLength
@@ -61,6 +64,7 @@ package struct LeaseOffer: Codable, Sendable, Hashable {
     self.dns = dns
     self.mtu = mtu
     self.search = search
+    self.ipv6 = ipv6
   }
 
   package init(from decoder: any Decoder) throws {
@@ -71,5 +75,36 @@ package struct LeaseOffer: Codable, Sendable, Hashable {
     self.dns = try container.decodeIfPresent([String].self, forKey: .dns) ?? []
     self.mtu = try container.decodeIfPresent(Int.self, forKey: .mtu)
     self.search = try container.decodeIfPresent([String].self, forKey: .search) ?? []
+    self.ipv6 = try container.decodeIfPresent(IPv6Offer.self, forKey: .ipv6)
+  }
+}
+
+/// The same of IPv6.
+package struct IPv6Offer: Codable, Sendable, Hashable {
+  package var address: String
+  package var prefixLength: Int
+  /// The router's link-local address; nil: there is none.
+  package var gateway: String?
+  /// Whether it leads beyond the network now: only then is it a default route.
+  package var hasRoute: Bool
+  package var dns: [String]
+
+  package init(
+    address: String, prefixLength: Int, gateway: String?, hasRoute: Bool, dns: [String] = []
+  ) {
+    self.address = address
+    self.prefixLength = prefixLength
+    self.gateway = gateway
+    self.hasRoute = hasRoute
+    self.dns = dns
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    address = try container.decode(String.self, forKey: .address)
+    prefixLength = try container.decode(Int.self, forKey: .prefixLength)
+    gateway = try container.decodeIfPresent(String.self, forKey: .gateway)
+    hasRoute = try container.decodeIfPresent(Bool.self, forKey: .hasRoute) ?? false
+    dns = try container.decodeIfPresent([String].self, forKey: .dns) ?? []
   }
 }

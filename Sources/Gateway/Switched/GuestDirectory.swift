@@ -46,11 +46,29 @@ package struct GuestDirectory {
     var stations: [MACAddress] = []
   }
 
+  /// An IPv6 address of a station: it made it, or has leased it.
+  package struct Address6: Hashable, Sendable {
+    package var address: IPAddress
+    package var mac: MACAddress
+    /// The one by which the station is known.
+    package var isPrimary: Bool
+    /// What the station calls itself; may be empty.
+    package var hostname: String
+
+    package init(address: IPAddress, mac: MACAddress, isPrimary: Bool, hostname: String) {
+      self.address = address
+      self.mac = mac
+      self.isPrimary = isPrimary
+      self.hostname = hostname
+    }
+  }
+
   /// A binding whose station is here.
   private struct Claim {
     /// What it wants to be called, without the domain.
     var labels: [String]
-    var address: IPAddress
+    /// IPv4 first, and one of each family at most.
+    var addresses: [IPAddress]
     /// Lower came first.
     var rank: UInt64
   }
@@ -66,7 +84,7 @@ package struct GuestDirectory {
   private var leased: Set<MACAddress> = []
   private var nextRank: UInt64 = 0
   private var bindings: [IPAddress: MACAddress] = [:]
-  private var names: [String: (mac: MACAddress, address: IPAddress)] = [:]
+  private var names: [String: (mac: MACAddress, addresses: [IPAddress])] = [:]
   private var refusals: Set<Refusal> = []
 
   /// Stations remembered of one guest, at most: a guest may have others behind it, or make them up.
@@ -132,6 +150,9 @@ package struct GuestDirectory {
 
   package func isPresent(_ mac: MACAddress) -> Bool { ports[mac] != nil }
 
+  /// The guest that a station was last seen behind; 0: none.
+  package func port(of mac: MACAddress) -> UInt64 { ports[mac] ?? 0 }
+
   /// Whether two stations were last seen behind one guest's port.
   package func isOneGuest(_ a: MACAddress, _ b: MACAddress) -> Bool {
     ports[a].map { $0 == ports[b] } ?? false
@@ -163,62 +184,84 @@ package struct GuestDirectory {
   // MARK: Bindings
 
   /// Compares with what was told before.
-  /// - Parameter leases: all bindings; those that do not hold at `now` are passed over.
-  package mutating func update(_ leases: [DHCPLease], now: UInt64) -> Changes {
+  /// - Parameters:
+  ///   - leases: all bindings; those that do not hold at `now` are passed over.
+  ///   - addresses: all that hold.
+  package mutating func update(
+    _ leases: [DHCPLease], _ addresses: [Address6] = [], now: UInt64
+  ) -> Changes {
     var changes = Changes()
     let live = leases.filter {
       $0.isLive(now) && ($0.state == .bound || $0.state == .reserved)
     }
     leased = Set(leases.lazy.filter { $0.isLive(now) }.map(\.client.mac))
-    updateBindings(live, &changes)
-    updateClaims(live)
+    updateBindings(
+      live.map { ($0.address, $0.client.mac) } + addresses.map { ($0.address, $0.mac) }, &changes)
+    updateClaims(live, addresses)
     updateNames(&changes)
     return changes
   }
 
-  private mutating func updateBindings(_ live: [DHCPLease], _ changes: inout Changes) {
+  private mutating func updateBindings(
+    _ live: [(IPAddress, MACAddress)], _ changes: inout Changes
+  ) {
     var wanted: [IPAddress: MACAddress] = [:]
-    for lease in live { wanted[lease.address] = lease.client.mac }
+    for (address, mac) in live { wanted[address] = mac }
     changes.unbound = bindings.keys.filter { wanted[$0] == nil }.sorted()
-    changes.bound = live.filter { bindings[$0.address] != $0.client.mac }
-      .map { ($0.address, $0.client.mac) }
+    changes.bound = live.filter { bindings[$0.0] != $0.1 }
     bindings = wanted
   }
 
-  private mutating func updateClaims(_ live: [DHCPLease]) {
+  private mutating func updateClaims(_ live: [DHCPLease], _ addresses: [Address6]) {
+    let primary = Dictionary(
+      addresses.lazy.filter(\.isPrimary).map { ($0.mac, $0) },
+      uniquingKeysWith: { first, _ in first })
     var next: [MACAddress: Claim] = [:]
     for lease in live where isPresent(lease.client.mac) {
       let mac = lease.client.mac
-      let labels = labels(of: lease)
-      if let known = claims[mac] ?? claim(of: lease.address, besides: mac),
-        known.labels == labels
-      {
-        next[mac] = Claim(labels: labels, address: lease.address, rank: known.rank)
-      } else {
-        next[mac] = Claim(labels: labels, address: lease.address, rank: nextRank)
-        nextRank += 1
-      }
+      claim(
+        mac, labels(of: mac, hostname: lease.hostname),
+        [lease.address] + (primary[mac].map { [$0.address] } ?? []), &next)
+    }
+    // Those that have no IPv4 address.
+    for (mac, address) in primary.sorted(by: { $0.value.address < $1.value.address })
+    where next[mac] == nil && isPresent(mac) {
+      claim(mac, labels(of: mac, hostname: address.hostname), [address.address], &next)
     }
     claims = next
+  }
+
+  private mutating func claim(
+    _ mac: MACAddress, _ labels: [String], _ addresses: [IPAddress],
+    _ next: inout [MACAddress: Claim]
+  ) {
+    if let known = claims[mac] ?? addresses.first.flatMap({ claim(of: $0, besides: mac) }),
+      known.labels == labels
+    {
+      next[mac] = Claim(labels: labels, addresses: addresses, rank: known.rank)
+    } else {
+      next[mac] = Claim(labels: labels, addresses: addresses, rank: nextRank)
+      nextRank += 1
+    }
   }
 
   /// What another station of the same guest had under an address: the guest changed its Ethernet
   /// address.
   private func claim(of address: IPAddress, besides mac: MACAddress) -> Claim? {
-    claims.first { $0.value.address == address && isOneGuest($0.key, mac) }?.value
+    claims.first { $0.value.addresses.contains(address) && isOneGuest($0.key, mac) }?.value
   }
 
   /// What a guest calls itself, else the name of its link; and as Lima would call an instance of
   /// that name.
-  private func labels(of lease: DHCPLease) -> [String] {
-    let link = guestName(of: lease.client.mac)
-    let own = HostName.label(lease.hostname) ?? HostName.label(link)
+  private func labels(of mac: MACAddress, hostname: String) -> [String] {
+    let link = guestName(of: mac)
+    let own = HostName.label(hostname) ?? HostName.label(link)
     let lima = HostName.limaLabel(link)
     return [own, lima == own ? nil : lima].compactMap { $0 }
   }
 
   private mutating func updateNames(_ changes: inout Changes) {
-    var wanted: [String: (mac: MACAddress, address: IPAddress)] = [:]
+    var wanted: [String: (mac: MACAddress, addresses: [IPAddress])] = [:]
     var stillRefused: Set<Refusal> = []
     let ranked = claims.sorted { $0.value.rank < $1.value.rank }
     for (mac, claim, label) in ranked.flatMap({ mac, claim in
@@ -227,7 +270,7 @@ package struct GuestDirectory {
       let name = "\(label).\(domain)"
       let owner = wanted[name]?.mac
       if owner == nil, !reserved.contains(name) {
-        wanted[name] = (mac, claim.address)
+        wanted[name] = (mac, claim.addresses)
         continue
       }
       let refusal = Refusal(name: name, mac: mac, owner: owner)
@@ -235,14 +278,18 @@ package struct GuestDirectory {
       if !refusals.contains(refusal) { changes.refused.append(refusal) }
     }
     refusals = stillRefused
-    for (name, old) in names.sorted(by: { $0.key < $1.key })
-    where wanted[name]?.address != old.address {
-      changes.withdrawn.append(Record(name: name, address: old.address))
-    }
-    for (name, new) in wanted.sorted(by: { $0.key < $1.key })
-    where names[name]?.address != new.address {
-      changes.published.append(Record(name: name, address: new.address))
-    }
+    changes.withdrawn += records(of: names, besides: wanted)
+    changes.published += records(of: wanted, besides: names)
     names = wanted
+  }
+
+  private func records(
+    of names: [String: (mac: MACAddress, addresses: [IPAddress])],
+    besides others: [String: (mac: MACAddress, addresses: [IPAddress])]
+  ) -> [Record] {
+    names.sorted { $0.key < $1.key }.flatMap { name, entry in
+      entry.addresses.filter { others[name]?.addresses.contains($0) != true }
+        .map { Record(name: name, address: $0) }
+    }
   }
 }

@@ -61,6 +61,7 @@ extension SwitchedGateway {
         LND_ERR_LIMIT,
         "the network has no address left: all are leased, up to \(settings.lastAddress)")
     }
+    let ipv6 = reserveIPv6(port: port, mac: mac)
     settle()
     return [
       "address": .string(address.description),
@@ -69,11 +70,15 @@ extension SwitchedGateway {
       "dns": [.string(settings.router.description)],
       "mtu": JSONValue(settings.mtu),
       "search": .array(search.map { .string($0) }),
+      "ipv6": ipv6 ?? .null,
     ]
   }
 
   public final func listLeases() -> JSONValue {
     let now = stack.core.elapsed
+    let six = ipv6Leases(
+      ipv6?.addresses(port: port) ?? [], name: { directory.guestName(of: $0.mac) },
+      hostname: { hostname(of: $0) }, primary: { ipv6?.primary(of: $0, port: port) })
     return .array(
       dhcp.leases().map { lease, _ in
         let seconds = lease.expiry.map { ($0 > now ? $0 - now : 0) / 1_000_000_000 }
@@ -85,7 +90,25 @@ extension SwitchedGateway {
           "state": .string(lease.state.rawValue),
           "expires": seconds.map { JSONValue($0) } ?? .null,
         ]
-      })
+      } + six)
+  }
+
+  /// What a station calls itself, to either server.
+  private func hostname(of mac: MACAddress) -> String {
+    let own = ipv6?.hostname(of: mac, port: port) ?? ""
+    return own.isEmpty
+      ? dhcp.leases().first { $0.lease.client.mac == mac }?.lease.hostname ?? "" : own
+  }
+
+  /// Guests' IPv6 addresses as the directory wants them.
+  private var addresses6: [GuestDirectory.Address6] {
+    guard let ipv6 else { return [] }
+    return ipv6.addresses(port: port).filter { !$0.isTentative }.map {
+      GuestDirectory.Address6(
+        address: $0.address, mac: $0.mac,
+        isPrimary: ipv6.primary(of: $0.mac, port: port) == $0.address,
+        hostname: ipv6.hostname(of: $0.mac, port: port))
+    }
   }
 
   // MARK: Changes
@@ -94,7 +117,7 @@ extension SwitchedGateway {
   func settle() {
     isDirty = false
     let leases = dhcp.remembered(port: port)
-    let changes = directory.update(leases, now: stack.core.elapsed)
+    let changes = directory.update(leases, addresses6, now: stack.core.elapsed)
     let link = stack.link(of: port)
     for address in changes.unbound {
       hostGuard?.unbind(address.description)

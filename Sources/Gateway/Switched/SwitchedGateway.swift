@@ -60,6 +60,24 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     try hostGuard?.bind(
       settings.router.description, to: stack.config.gatewayMAC.bytes, own: true)
     hostGuard?.serveDHCP(true)
+    let plan = IPv6Plan(
+      file: settings.prefixFile, hasOwnDNS: false, isSingle: false,
+      leaseSeconds: settings.dhcp.leaseSeconds)
+    if let control = startIPv6(settings.ipv6, plan) { try begin(control) }
+  }
+
+  private func begin(_ control: IPv6Control) throws(PluginFailure) {
+    control.onChange = { [unowned self] in isDirty = true }
+    control.isPresent = { [unowned self] in directory.isPresent($0) }
+    control.isOneGuest = { [unowned self] in directory.isOneGuest($0, $1) }
+    control.guest = { [unowned self] in directory.port(of: $0) }
+    control.searchDomains = { [unowned self] in search }
+    control.registeredName = { [unowned self] in directory.fullName($0, of: $1) }
+    let own = control.configuration
+    for address in Set([own.gateway, own.dns, own.linkLocal]) {
+      try hostGuard?.bind(address.description, to: own.mac.bytes, own: true)
+    }
+    try names?.publish(Self.hostName, own.gateway.description)
   }
 
   open override func onWake() {
@@ -123,6 +141,6 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
       "leases": JSONValue(dhcp.leases().count),
       "shares": stack.shareList { directory.guestName(of: $0) },
       "link": link == 0 ? .null : .object(stack.linkMembers(link)),
-    ]
+    ] + ipv6Members
   }
 }

@@ -25,6 +25,9 @@ package struct SwitchedSettings {
   package var leaseFile: String
   /// Whether Lima's leases.json is read and written, too.
   package var keepsLimaLeases: Bool
+  package var ipv6 = IPv6Options.off
+  /// In the network's folder: its IPv6 network.
+  package var prefixFile = ""
 
   package init(
     subnet: CIDR, router: IPAddress, lastAddress: IPAddress, domain: String, search: [String]?,

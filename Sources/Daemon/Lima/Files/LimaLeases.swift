@@ -11,10 +11,10 @@ enum LimaLeases {
     IPv4Address(subnet.network.value &+ 2).description
   }
 
-  /// Those whom an address belongs to, and the gateway.
+  /// Those whom an IPv4 address belongs to, and the gateway: Lima and gvproxy know no other.
   static func map(_ leases: [LeaseReport], gateway: String?) -> [String: String] {
     var result: [String: String] = [:]
-    for lease in leases where lease.isHeld {
+    for lease in leases where lease.isHeld && !lease.isIPv6 {
       if let mac = lease.mac { result[lease.address] = mac }
     }
     if let gateway { result[gateway] = gatewayMAC }
@@ -45,7 +45,9 @@ enum LimaLeases {
 
 extension LeaseReport {
   /// The address is the client's now: neither offered nor given back.
-  var isHeld: Bool { [nil, "bound", "static", "reserved"].contains(state) }
+  var isHeld: Bool { [nil, "bound", "static", "reserved", "auto"].contains(state) }
+
+  var isIPv6: Bool { address.contains(":") }
 
   /// Its guest's link is gone, as far as the plugin tells.
   var isAbsent: Bool { !isHeld || name == "" }

@@ -19,6 +19,8 @@ final class Instance {
   private let network: () -> Network?
   private let others: () -> [Network]
   private var lease: LeaseReport?
+  /// The guest's IPv6 address: for its names.
+  private var address6: String?
   /// The network was told which forwards there are to be.
   private var hasForwards = false
   private var ended = false
@@ -141,11 +143,16 @@ final class Instance {
   private func took(_ leases: [LeaseReport]) {
     guard !ended, let network = network() else { return }
     let mac = plan.interfaces[0].mac
-    let found = leases.first { $0.mac?.lowercased() == mac && !$0.isAbsent }
+    let own = leases.filter { $0.mac?.lowercased() == mac && !$0.isAbsent }
+    // Forwards lead to its IPv4 address, which does not change; of IPv6 addresses the first is the lasting one.
+    let found = own.first { !$0.isIPv6 }
+    let found6 = own.first { $0.isIPv6 }?.address
+    let isSame6 = address6 == found6
+    address6 = found6
     let before = lease
     lease = found
     let isSame = before?.address == found?.address && before?.name == found?.name
-    if !isSame { network.names.set(names(of: network)) }
+    if !isSame || !isSame6 { network.names.set(names(of: network)) }
     // A lease that ended leaves the forwards: the guest gets the same address again.
     if found != nil, !isSame || !hasForwards { open(on: network) }
   }
@@ -154,7 +161,8 @@ final class Instance {
     var hosts = plan.hosts.mapValues { [$0] }
     // Without an address they are kept from other guests, who choose their names.
     func own(_ name: String) {
-      if let address { hosts[name] = [address] } else { hosts[name] = hosts[name] ?? [] }
+      let own = [address, address6].compactMap { $0 }
+      hosts[name] = own.isEmpty ? hosts[name] ?? [] : own
     }
     own("\(plan.identity.hostname).internal")
     // On an isolated network all guests have one address: Lima's own name for it there.

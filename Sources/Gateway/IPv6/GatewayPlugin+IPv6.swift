@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// IPv6 of a gateway: its network and addresses, settled when the plugin starts, since the network may be kept in a file.
+
+import LimaNetdSDK
+import NetStack
+import PluginAPI
+import Wire
+
+/// What a plugin makes of its options.
+package struct IPv6Plan {
+  /// Where the network is kept, in the state directory.
+  package var file: String
+  /// Whether DNS has an address of its own, the network's third.
+  package var hasOwnDNS: Bool
+  /// Whether each guest is alone, and all have one address by DHCPv6.
+  package var isSingle: Bool
+  package var leaseSeconds: UInt32
+
+  package init(file: String, hasOwnDNS: Bool, isSingle: Bool, leaseSeconds: UInt32) {
+    self.file = file
+    self.hasOwnDNS = hasOwnDNS
+    self.isSingle = isSingle
+    self.leaseSeconds = leaseSeconds
+  }
+}
+
+extension GatewayPlugin {
+  /// Before the first port. Nil when the options want none.
+  package final func startIPv6(_ options: IPv6Options, _ plan: IPv6Plan) -> IPv6Control? {
+    guard options.isOn else { return nil }
+    var random = SystemRandomNumberGenerator()
+    let prefix =
+      options.prefix
+      ?? PrefixFile(directory: stateDirectory, file: plan.file).prefix(&random) {
+        host.log(.warn, $0)
+      }
+    func address(_ number: UInt64, besides: IPAddress...) -> IPAddress {
+      let address = prefix.network.with(interfaceIdentifier: number)
+      return besides.contains(address)
+        ? prefix.network.with(interfaceIdentifier: number + 0x10) : address
+    }
+    let gateway = options.gateway ?? address(2)
+    let dns = plan.hasOwnDNS ? address(3, besides: gateway) : gateway
+    let mac = stack.config.gatewayMAC
+    let ipv6 = IPv6Config(prefix: prefix, gateway: gateway, dns: dns, gatewayMAC: mac)
+    var dhcp = DHCPv6Server.Configuration(prefix: prefix, serverMAC: mac)
+    dhcp.nameServers = [dns]
+    dhcp.leaseSeconds = plan.leaseSeconds
+    dhcp.excluded = [gateway, dns]
+    // As 192.168.5.15 is the guest of 192.168.5.2.
+    if plan.isSingle { dhcp.single = address(0x15, besides: gateway, dns) }
+    var configuration = IPv6Control.Configuration(ipv6, mac: mac, dhcp: dhcp)
+    configuration.leadsOutside = stack.config.leadsOutside
+    let control = IPv6Control(stack: stack.core, configuration: configuration)
+    stack.startIPv6(ipv6, control)
+    control.follow(HostRoute())
+    stack.endOfIteration()
+    self.ipv6 = control
+    return control
+  }
+
+  /// What `reserve` of limanetd.lease/1 says of IPv6; nil: nothing.
+  package final func reserveIPv6(port: lnd_port, mac: MACAddress) -> JSONValue? {
+    guard let ipv6, let address = ipv6.reserve(port: port, mac: mac) else { return nil }
+    let configuration = ipv6.configuration
+    return [
+      "address": .string(address.description),
+      "prefixLength": JSONValue(configuration.prefix.prefixLength),
+      "gateway": .string(configuration.linkLocal.description),
+      "hasRoute": .bool(ipv6.hasRoute && configuration.leadsOutside),
+      "dns": [.string(configuration.dns.description)],
+    ]
+  }
+
+  /// Elements of `list` of limanetd.lease/1: addresses beyond the link, of each station the one it is known by first.
+  /// - Parameter name: of the guest that a station belongs to.
+  package final func ipv6Leases(
+    _ entries: [GuestAddresses.Entry], name: (GuestAddresses.Entry) -> String,
+    hostname: (MACAddress) -> String, primary: (MACAddress) -> IPAddress?
+  ) -> [JSONValue] {
+    let now = stack.core.now
+    let shown = entries.filter { !$0.isTentative && !$0.address.isLinkLocal }
+    let first = shown.filter { primary($0.mac) == $0.address }
+    return (first + shown.filter { primary($0.mac) != $0.address }).map { entry in
+      let seconds = entry.expiry.map { ($0 > now ? $0 - now : 0) / 1_000_000_000 }
+      return [
+        "address": .string(entry.address.description),
+        "mac": .string(entry.mac.description),
+        "name": .string(name(entry)),
+        "hostname": .string(hostname(entry.mac)),
+        "state": .string(entry.origin.rawValue),
+        "expires": seconds.map { JSONValue($0) } ?? .null,
+      ]
+    }
+  }
+
+  /// Members of the status that tell of IPv6.
+  package final var ipv6Members: JSONObject {
+    guard let ipv6 else { return ["ipv6": .null] }
+    let (configuration, counters) = (ipv6.configuration, ipv6.counters)
+    return [
+      "ipv6": [
+        "network": .string(configuration.prefix.description),
+        "gateway": .string(configuration.gateway.description),
+        "linkLocal": .string(configuration.linkLocal.description),
+        "dns": .string(configuration.dns.description),
+        "hostHasRoute": .bool(ipv6.hasRoute),
+        "routerSolicitations": JSONValue(counters.solicitations),
+        "routerAdvertisements": JSONValue(counters.advertisements),
+        "neighborSolicitations": JSONValue(counters.neighborSolicitations),
+        "neighborAdvertisements": JSONValue(counters.neighborAdvertisements),
+        "invalid": JSONValue(counters.invalid),
+        "spoofed": JSONValue(counters.spoofed),
+        "dhcpReceived": JSONValue(counters.dhcpReceived),
+        "dhcpSent": JSONValue(counters.dhcpSent),
+      ]
+    ]
+  }
+}
