@@ -44,6 +44,8 @@ import Platform
         throw CommandFailure(
           "The network offers an address that is none: \(lease.address)/\(lease.prefixLength)")
       }
+      // The offer says which address; the kernel makes none beside it.
+      if lease.ipv6 != nil { InterfaceSettings.set("autoconf", 0, on: tap.name) }
       try bringUp(mtu: mtu ?? lease.mtu.flatMap { (68...65535).contains($0) ? $0 : nil })
       var netlink = try Netlink()
       let link = try netlink.link(named: tap.name)
@@ -60,6 +62,30 @@ import Platform
       if let gateway = lease.gateway.flatMap({ NetlinkAddress($0) }) {
         try netlink.setDefaultRoute(via: gateway, index: link.index, name: tap.name)
       }
+      configureIPv6(lease.ipv6, before: before?.ipv6, index: link.index)
+    }
+
+    /// The same of IPv6, as far as the kernel has it: a namespace may be without, which is no error. The address is
+    /// given, and the route follows the network's router advertisements from here on, as it would of any router's.
+    private func configureIPv6(_ offer: IPv6Offer?, before: IPv6Offer?, index: Int32) {
+      guard var netlink = try? Netlink() else { return }
+      if let before, before.address != offer?.address, let old = NetlinkAddress(before.address) {
+        try? netlink.removeAddress(
+          old, prefixLength: UInt8(clamping: before.prefixLength), index: index, name: tap.name)
+      }
+      guard let offer, let address = NetlinkAddress(offer.address),
+        (1...128).contains(offer.prefixLength)
+      else { return }
+      do throws(SystemError) {
+        try netlink.addAddress(
+          address, prefixLength: UInt8(offer.prefixLength), index: index, name: tap.name)
+      } catch {
+        return
+      }
+      guard offer.hasRoute, let gateway = offer.gateway.flatMap({ NetlinkAddress($0) }) else {
+        return
+      }
+      try? AdvertisedRoute.add(via: gateway, index: index, name: tap.name)
     }
   }
 

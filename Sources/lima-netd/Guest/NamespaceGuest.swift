@@ -61,7 +61,9 @@ import Platform
           "\(options.tap) is on network \(options.network), which gives no addresses itself")
       }
       let address = "\(lease.address)/\(lease.prefixLength)"
-      let gateway = lease.gateway.map { " via \($0)" } ?? ""
+      let gateway =
+        (lease.gateway.map { " via \($0)" } ?? "")
+        + (lease.ipv6.map { ", \($0.address)/\($0.prefixLength)" } ?? "")
       let dns = lease.dns.isEmpty ? "" : ", DNS " + lease.dns.joined(separator: " ")
       guard !options.noConfiguration else {
         return StandardOutput.print(
