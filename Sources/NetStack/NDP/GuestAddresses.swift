@@ -109,6 +109,11 @@ package struct GuestAddresses {
   ) -> Bool {
     if let known = entries[address] {
       if known.mac == mac {
+        // Its claim is through: nobody speaks under an address before (RFC 4862 §5.4).
+        if known.isTentative {
+          entries[address]?.isTentative = false
+          revision &+= 1
+        }
         touch(address, now)
         return true
       }
