@@ -12,17 +12,17 @@ extension EndToEnd {
     private static let configuration = """
       networks:
         default:
-          plugin: slirp
+          mode: slirp
           options:
             prefix6: fd00:5::/64
         lab:
-          plugin: userv2
           mode: user-v2
           gateway: 192.168.104.1
           options:
             prefix6: fd00:6::/64
         plain:
-          plugin: slirp
+          mode: slirp
+          gateway: 192.168.7.2
           options:
             ipv6: false
       """
@@ -153,7 +153,7 @@ extension EndToEnd {
       let result = try daemon.guest(
         """
         ip -6 -o addr show dev eth0 scope global; ip -6 route show default
-        getent ahostsv6 host.lima.internal | grep -v ffff; ping -n -c 1 -W 5 192.168.5.2
+        getent ahostsv6 host.lima.internal | grep -v ffff; ping -n -c 1 -W 5 192.168.7.2
         """, on: "plain")
       #expect(result.output.contains("1 received"), "\(result)")
       #expect(!result.output.contains("fd") && !result.output.contains("default"), "\(result)")

@@ -68,14 +68,17 @@ package struct GuestAddresses {
     (stations[mac] ?? []).compactMap { entries[$0] }.sorted { $0.since < $1.since }
   }
 
-  /// The one address by which a station is known: given ones first, then the one that is made of its Ethernet address,
-  /// then the oldest: a system makes its lasting address before a temporary one. Link-local ones are none.
+  /// The one address by which a station is known: a leased one first, then one it was given, then the one that is made of
+  /// its Ethernet address, then the oldest: a system makes its lasting address before a temporary one. What a station
+  /// was given, and does not speak under while it does under others, it does not use. Link-local ones are none.
   package func primary(of mac: MACAddress) -> IPAddress? {
-    let own = entries(of: mac).filter { !$0.isTentative && !$0.address.isLinkLocal }
+    let all = entries(of: mac).filter { !$0.isTentative && !$0.address.isLinkLocal }
+    let made = all.filter { $0.origin == .autoconfigured }
     return
-      (own.first { $0.origin != .autoconfigured }
-      ?? own.first { $0.address.low == IPAddress.interfaceIdentifier(of: mac) } ?? own.first)?
-      .address
+      (all.first { $0.origin == .leased }
+      ?? all.first { $0.origin == .configured && (made.isEmpty || $0.heard > $0.since) }
+      ?? made.first { $0.address.low == IPAddress.interfaceIdentifier(of: mac) }
+      ?? made.first)?.address
   }
 
   // MARK: Words of guests
@@ -106,6 +109,11 @@ package struct GuestAddresses {
   ) -> Bool {
     if let known = entries[address] {
       if known.mac == mac {
+        // Its claim is through: nobody speaks under an address before (RFC 4862 §5.4).
+        if known.isTentative {
+          entries[address]?.isTentative = false
+          revision &+= 1
+        }
         touch(address, now)
         return true
       }
@@ -143,6 +151,7 @@ package struct GuestAddresses {
       guard known.mac == mac || known.isTentative || mayReplace(known.mac) else { return false }
       if known.mac == mac, !known.isTentative {
         entry.since = known.since
+        entry.heard = known.heard
         if known.origin != origin { revision &+= 1 }
         entries[address] = entry
         nextDeadline = min(nextDeadline, entry.deadline)

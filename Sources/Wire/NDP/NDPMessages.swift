@@ -41,7 +41,9 @@ public enum NDPField {
 
 /// The options behind a message's own `length` bytes; nil when the message is not whole, of another code than 0 or came
 /// from beyond a router.
-private func provenOptions(_ bytes: ByteView, after length: Int, _ envelope: NDPEnvelope) -> NDPOptions? {
+private func provenOptions(_ bytes: ByteView, after length: Int, _ envelope: NDPEnvelope)
+  -> NDPOptions?
+{
   guard envelope.hopLimit == NDPEnvelope.hopLimit, bytes.count >= length,
     bytes[ICMPField.code] == 0
   else { return nil }
@@ -91,7 +93,9 @@ public struct NeighborSolicitation: BitwiseCopyable {
 
   /// §7.1.1. Nil for what must be discarded.
   public init?(checking bytes: ByteView, _ envelope: NDPEnvelope) {
-    guard let options = provenOptions(bytes, after: NDPField.neighborLength, envelope) else { return nil }
+    guard let options = provenOptions(bytes, after: NDPField.neighborLength, envelope) else {
+      return nil
+    }
     let target = bytes.ipv6Address(at: NDPField.target)
     isProbe = envelope.source.isUnspecified
     // IPv4-mapped addresses are nobody's here (IPAddress.swift).
@@ -116,7 +120,9 @@ public struct NeighborAdvertisement: BitwiseCopyable {
 
   /// §7.1.2. Nil for what must be discarded.
   public init?(checking bytes: ByteView, _ envelope: NDPEnvelope) {
-    guard let options = provenOptions(bytes, after: NDPField.neighborLength, envelope) else { return nil }
+    guard let options = provenOptions(bytes, after: NDPField.neighborLength, envelope) else {
+      return nil
+    }
     let target = bytes.ipv6Address(at: NDPField.target)
     guard !target.isMulticast, !target.isV4, !target.isUnspecified else { return nil }
     self.bytes = bytes

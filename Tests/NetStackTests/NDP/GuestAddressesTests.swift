@@ -104,10 +104,9 @@ struct GuestAddressesTests {
     #expect(table.primary(of: anna) == address(0x5000))
     _ = table.heard(modified, from: anna, guest: 1, now: 3, mayReplace: never)
     #expect(table.primary(of: anna) == modified)
-    #expect(
-      table.assign(
-        address(0x6000), to: anna, origin: .leased, guest: 1, expiry: 10, now: 4, mayReplace: never)
-    )
+    let given = table.assign(
+      address(0x6000), to: anna, origin: .leased, guest: 1, expiry: 10, now: 4, mayReplace: never)
+    #expect(given)
     #expect(table.primary(of: anna) == address(0x6000))
     expectNothing(&table, at: 10)
     #expect(table.primary(of: anna) == modified)

@@ -64,9 +64,10 @@ import Wire
     }
 
     func asksForRouters(_ mac: MACAddress, from source: IPAddress) {
-      says(
-        mac, NDPMessage(header: ICMPHeader(type: ICMPv6Type.routerSolicitation), payload: []),
-        from: source, to: .allRouters)
+      var message = NDPMessage.solicitation(of: source, from: nil)
+      message.header.type = ICMPv6Type.routerSolicitation
+      message.payload = []
+      says(mac, message, from: source, to: .allRouters)
     }
 
     struct Heard {
