@@ -79,7 +79,7 @@ tarball:
 	@Scripts/make-tarball
 
 packages: deb tarball
-	@Scripts/install-packages packages
+	@Scripts/install-packages packages guest
 	@Tests/Packages/try dist
 
 man:

@@ -22,6 +22,7 @@ package struct GatewayOptions: Equatable {
   package var udpIdleSeconds: UInt64
   package var maximumPings: Int
   package var pingIdleSeconds: UInt64
+  package var egress: EgressPolicy
 
   package init(_ options: Options, leaseSeconds: UInt32) throws(PluginFailure) {
     mtu = Int(try options.integer("mtu", in: 576...65520) ?? 1500)
@@ -45,6 +46,7 @@ package struct GatewayOptions: Equatable {
     udpIdleSeconds = UInt64(try udp.integer("idleSeconds", in: 10...86400) ?? 300)
     maximumPings = Int(try icmp.integer("maxFlows", in: 1...65536) ?? 256)
     pingIdleSeconds = UInt64(try icmp.integer("idleSeconds", in: 10...3600) ?? 60)
+    egress = try EgressOptions.read(options)
   }
 
   /// The same for the stack.
@@ -60,6 +62,7 @@ package struct GatewayOptions: Equatable {
     config.udp.idleTime = udpIdleSeconds * second
     config.icmp.maximumFlows = maximumPings
     config.icmp.idleTime = pingIdleSeconds * second
+    config.egress = egress
   }
 
   // MARK: Reading

@@ -13,6 +13,7 @@ extension Stack {
       "udp": udpStatus,
       "icmp": icmpStatus,
       "dnsIntercept": dnsStatus,
+      "egress": egressStatus,
       "dhcp":
         [
           "received": JSONValue(udp.dhcp?.received ?? 0),
@@ -47,6 +48,26 @@ extension Stack {
       "ignored": JSONValue(counters.ignored),
       "spoofed": JSONValue(counters.spoofed),
       "sendDrops": JSONValue(counters.sendDrops),
+    ]
+  }
+
+  /// What was denied. The latest flows last; their age in seconds.
+  private var egressStatus: JSONValue {
+    let egress = core.egress
+    return [
+      "denied": JSONValue(egress.log.total),
+      "last": .array(
+        egress.log.entries.map { entry in
+          [
+            "guest": .string(entry.guest.description),
+            "mac": .string(entry.mac.description),
+            "protocol": .string(entry.question.protocolName),
+            "destination": .string(entry.question.text),
+            "reason": .string(entry.reason.text),
+            "count": JSONValue(entry.count),
+            "secondsAgo": JSONValue((core.now &- min(entry.last, core.now)) / 1_000_000_000),
+          ]
+        }),
     ]
   }
 

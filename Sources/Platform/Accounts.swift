@@ -36,6 +36,34 @@ package enum AccountNames {
 
   package static func groupExists(_ name: String) -> Bool { getgrnam(name) != nil }
 
+  /// Whether a user is one of a group, by either database; false for a group that is not there.
+  package static func isMember(_ uid: UInt32, ofGroup group: String) -> Bool {
+    guard let number = getgrnam(group)?.pointee.gr_gid, let account = getpwuid(uid) else {
+      return false
+    }
+    let (name, first) = (account.pointee.pw_name, account.pointee.pw_gid)
+    guard let name, number != first else { return number == first }
+    // getgrouplist(3) says how many there are where the room does not do.
+    var room: Int32 = 256
+    while room <= 1 << 16 {
+      var count = room
+      #if canImport(Glibc)
+        var groups = [gid_t](repeating: 0, count: Int(room))
+        let result = getgrouplist(name, first, &groups, &count)
+      #else
+        var groups = [Int32](repeating: 0, count: Int(room))
+        let result = getgrouplist(name, Int32(bitPattern: first), &groups, &count)
+      #endif
+      guard result < 0 else {
+        return groups.prefix(Int(max(0, count))).contains {
+          UInt32(truncatingIfNeeded: $0) == number
+        }
+      }
+      room *= 4
+    }
+    return false
+  }
+
   /// Those of this process, the effective one among them.
   package static var ownGroups: Set<UInt32> {
     let groups = [gid_t](unsafeUninitializedCapacity: 256) { buffer, count in

@@ -135,6 +135,14 @@ package enum ChildProcess {
     }
   }
 
+  /// A signal has stopped it, and none has had it go on since.
+  package static func isStopped(_ pid: Int32) -> Bool {
+    var info = siginfo_t()
+    // WNOWAIT: the next look finds it again.
+    return waitid(P_PID, id_t(pid), &info, WSTOPPED | WNOHANG | WNOWAIT) == 0
+      && info.si_signo == SIGCHLD
+  }
+
   #if os(Linux)
     /// A descriptor that becomes readable when the child ends. The caller
     /// closes it, and still has to `wait`.

@@ -22,6 +22,9 @@ public enum IPv6ExtensionField {
   /// Of a fragment header (§4.5): offset in units of eight bytes in the upper 13 bits, and the M flag.
   @inlinable public static var fragment: Int { 2 }
   @inlinable public static var identification: Int { 4 }
+  /// Of a routing header (§4.4).
+  @inlinable public static var routingType: Int { 2 }
+  @inlinable public static var segmentsLeft: Int { 3 }
   /// Bytes of the shortest, and of a fragment header.
   @inlinable public static var minimumLength: Int { 8 }
   @inlinable public static var fragmentOffsetMask: UInt16 { 0xfff8 }
@@ -122,6 +125,23 @@ public struct IPv6Fragment: Hashable, Sendable, BitwiseCopyable {
   public var offset: Int
   public var moreFragments: Bool
   public var identification: UInt32
+
+  public init(offset: Int, moreFragments: Bool, identification: UInt32) {
+    self.offset = offset
+    self.moreFragments = moreFragments
+    self.identification = identification
+  }
+
+  /// Writes the header's eight bytes; there must be room.
+  /// - Parameter nextHeader: what the payload of the whole packet begins with.
+  public func emit(nextHeader: UInt8, into out: MutableByteView) {
+    out.store(nextHeader, at: IPv6ExtensionField.nextHeader)
+    out.store(UInt8(0), at: IPv6ExtensionField.length)
+    out.store(
+      UInt16(truncatingIfNeeded: offset) & IPv6ExtensionField.fragmentOffsetMask
+        | (moreFragments ? 1 : 0), at: IPv6ExtensionField.fragment)
+    out.store(identification, at: IPv6ExtensionField.identification)
+  }
 }
 
 public struct IPv6Header: Hashable, Sendable, BitwiseCopyable {
@@ -136,6 +156,9 @@ public struct IPv6Header: Hashable, Sendable, BitwiseCopyable {
   public var flowLabel: UInt32
 
   @inlinable public static var encodedLength: Int { 40 }
+  /// Every link carries packets of so many bytes (RFC 8200 §5).
+  @inlinable public static var leastMTU: Int { 1280 }
+  @inlinable public static var maxPayloadLength: Int { 0xffff }
 
   @inlinable @inline(__always)
   public init(

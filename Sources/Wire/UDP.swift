@@ -16,6 +16,7 @@ public enum UDPPort {
   @inlinable public static var dhcpServer: UInt16 { 67 }
   @inlinable public static var dhcpClient: UInt16 { 68 }
   @inlinable public static var dhcpV6Client: UInt16 { 546 }
+  @inlinable public static var dhcpV6Server: UInt16 { 547 }
 }
 
 /// A view of a datagram. After the check no getter reads outside it.

@@ -13,7 +13,7 @@
 
 static const char usage[] =
     "usage: lima-netd-tap open|setup NETWORK {--address A.B.C.D/N [--mtu N] | --bridge NAME} "
-    "[--owner UID] - or - unsetup NETWORK [--owner UID]; lima-netd runs it: see lima-netd network "
+    "[--owner UID] [--home DIR] - or - unsetup NETWORK [--owner UID]; lima-netd runs it: see lima-netd network "
     "setup --help";
 
 static int is_letter_or_digit(char c) {
@@ -41,6 +41,16 @@ static int is_interface(const char *text) {
     for (size_t i = 0; i < length; i++)
         if (!is_letter_or_digit(text[i]) && text[i] != '.' && text[i] != '-' && text[i] != '_')
             return 0;
+    return 1;
+}
+
+/* The Lima home that a TAP which lasts is for, to be read by people and by
+ * lima-netd: printable ASCII, what is not plain written as =XX by the caller. */
+static int is_home(const char *text) {
+    size_t length = strnlen(text, HOME_MAX + 1);
+    if (length == 0 || length > HOME_MAX || text[0] != '/') return 0;
+    for (size_t i = 0; i < length; i++)
+        if (!is_letter_or_digit(text[i]) && !strchr("/._-+=", text[i])) return 0;
     return 1;
 }
 
@@ -137,6 +147,7 @@ void parse_arguments(int argc, char **argv, const char *sudo_uid, struct request
                               : strcmp(argv[i], "--bridge") == 0 ? &request->bridge
                               : strcmp(argv[i], "--mtu") == 0    ? &mtu
                               : strcmp(argv[i], "--owner") == 0  ? &owner
+                              : strcmp(argv[i], "--home") == 0   ? &request->home
                                                                  : NULL;
         if (!target) fail(STATUS_USAGE, "unknown argument: %.40s", argv[i]);
         if (i + 1 >= argc) fail(STATUS_USAGE, "%s needs a value", argv[i]);
@@ -149,6 +160,10 @@ void parse_arguments(int argc, char **argv, const char *sudo_uid, struct request
     } else if (!address == !request->bridge) {
         fail(STATUS_USAGE, "it needs --address or --bridge, one of the two");
     }
+    if (request->home && request->verb != VERB_SETUP)
+        fail(STATUS_USAGE, "--home is for setup: what does not last is nobody's later");
+    if (request->home && !is_home(request->home))
+        fail(STATUS_USAGE, "invalid home: %.80s", request->home);
     if (address) parse_address(address, request);
     if (request->bridge && !is_interface(request->bridge))
         fail(STATUS_USAGE, "invalid bridge name: %.40s", request->bridge);

@@ -122,8 +122,9 @@ static void make(const struct request *request) {
         address_flush(request->name, link.index);
         if (!request->bridge || is_switch) link_leave(request->name, link.index, is_switch);
     }
-    /* Whose port it is to be, for who looks: the kernel does not tell of a switch. */
-    link_set_alias(request->name, link.index, is_switch ? request->bridge : "");
+    /* Whose port it is to be, for who looks: the kernel does not tell of a switch. And whose home. */
+    link_set_alias(request->name, link.index, is_switch ? request->bridge : "",
+                   request->home ? request->home : "");
     if (is_switch)
         ; /* its own tools do it, as somebody else */
     else if (request->bridge)

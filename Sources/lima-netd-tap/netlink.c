@@ -196,10 +196,13 @@ void link_leave(const char *name, int index, int or_stay_with_switch) {
     if (error) fail(STATUS_SYSTEM, "%s cannot leave its bridge: %s", name, strerror(error));
 }
 
-void link_set_alias(const char *name, int index, const char *bridge) {
+void link_set_alias(const char *name, int index, const char *bridge, const char *home) {
     struct message m;
-    char text[64] = "";
-    int length = bridge[0] ? snprintf(text, sizeof text, "lima-netd port of %s", bridge) : 0;
+    char text[236] = "";
+    int length = 0;
+    if (bridge[0] || home[0])
+        length = snprintf(text, sizeof text, "lima-netd%s%s%s%s", bridge[0] ? " port of " : "", bridge,
+                          home[0] ? " of " : "", home);
     if (length < 0 || (size_t)length >= sizeof text) fail(STATUS_SYSTEM, "an alias is too long");
     begin_change(&m, index, 0);
     attribute(&m, IFLA_IFALIAS, text, (size_t)length);

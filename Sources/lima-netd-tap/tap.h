@@ -18,6 +18,10 @@ void fail(int status, const char *format, ...) __attribute__((noreturn, format(p
 
 /* ------------------------------------------------------------- arguments.c */
 
+/* Bytes of a home as it is written down: with the rest of the alias it fits
+ * into a netlink message of ours and the kernel's 256. */
+#define HOME_MAX 180
+
 enum verb { VERB_OPEN, VERB_SETUP, VERB_UNSETUP };
 
 struct request {
@@ -25,6 +29,7 @@ struct request {
     const char *network;
     const char *bridge;  /* NULL: the TAP carries `address`; a network card's
                           * name, too: card.c                                */
+    const char *home;    /* NULL: none is written down                       */
     const char *address_text;
     uint32_t address;    /* host byte order                                  */
     unsigned prefix;
@@ -69,8 +74,8 @@ void link_configure(const char *name, int index, uint32_t mtu, const uint8_t mac
 void link_set_master(const char *name, int index, int master, const char *bridge);
 /* Off its bridge. A port of Open vSwitch may stay one where that is wanted. */
 void link_leave(const char *name, int index, int or_stay_with_switch);
-/* "lima-netd port of BRIDGE"; none for "". */
-void link_set_alias(const char *name, int index, const char *bridge);
+/* "lima-netd port of BRIDGE of HOME", without what is "". */
+void link_set_alias(const char *name, int index, const char *bridge, const char *home);
 /* Sets these flags (IFF_UP and others). */
 void link_up(const char *name, int index, unsigned flags);
 /* A macvtap (mode bridge) on the card, in this process's network namespace, by

@@ -15,6 +15,14 @@ struct HomeOptions: ParsableArguments {
     completion: .directory)
   var path: String?
 
+  /// " --lima-home DIR" for another command that is about the same home; "" where nobody named one.
+  var words: String {
+    guard path != nil || CurrentProcess.environment["LIMA_HOME"]?.isEmpty == false,
+      let home = try? resolve()
+    else { return "" }
+    return " --lima-home \(ShellWord.quoted(home.path))"
+  }
+
   /// The home whose daemon this invocation asks. Root by sudo who named none asks the daemon of the user who called sudo,
   /// where root has none himself.
   func resolveServed() throws -> LimaHome {
@@ -30,6 +38,19 @@ struct HomeOptions: ParsableArguments {
       (try? Files.info(theirs.controlSocket, followLinks: false))?.uid == uid
     else { return home }
     return theirs
+  }
+
+  /// The home whose networks.yaml this invocation is about. Root by sudo who named none asks that of the user who called sudo,
+  /// where root has none himself.
+  func resolveConfigured() throws -> LimaHome {
+    let home = try resolve()
+    let environment = CurrentProcess.environment
+    guard path == nil, environment["LIMA_HOME"]?.isEmpty ?? true, CurrentProcess.isRoot,
+      let uid = environment["SUDO_UID"].flatMap({ UInt32($0) }), uid != 0,
+      !Files.exists(home.configFile), let directory = AccountNames.home(uid)
+    else { return home }
+    let theirs = LimaHome(path: directory + "/.lima")
+    return theirs.problem == nil && Files.exists(theirs.configFile) ? theirs : home
   }
 
   /// The home this invocation is about.

@@ -31,7 +31,8 @@ struct LimaNetd: ParsableCommand {
     version: versionText,
     subcommands: [
       Serve.self, Exec.self, Attach.self, TapCommand.self, ForwardCommand.self, NetworkCommand.self,
-      Status.self, Logs.self, Guests.self, Leases.self, Reload.self, Restart.self, Stop.self,
+      Status.self, Logs.self, Guests.self, Leases.self, Egress.self, Reload.self, Restart.self,
+      Stop.self,
       ServiceCommand.self,
       InstanceCommand.self, QEMUArguments.self, CaptureCommand.self, DNS.self, Plugin.self,
       Recommend.self, Doctor.self, Sudoers.self, Completions.self, Manual.self, TapPair.self,

@@ -73,6 +73,28 @@
           "lima-netd serve --lima-home '/h h'"))
     }
 
+    @Test func `under sudo a daemon of the caller's is what is missing, not one of root's`() {
+      func text(_ environment: [String: String], _ home: String = "/root/.lima") -> String {
+        CommandFailure.daemonNotRunning(
+          home, environment: environment, isRoot: true,
+          account: { _ in ("alice", "/home/alice") }
+        ).description
+      }
+      let sudo = ["SUDO_UID": "1000", "HOME": "/root"]
+      #expect(text(sudo).contains("No daemon serves /home/alice/.lima, nor root's own"))
+      #expect(text(sudo).contains("as alice, without sudo:  lima-netd &"))
+      #expect(text(["HOME": "/root"]).contains("serve --lima-home /root/.lima"))
+      #expect(text(sudo, "/h").contains("serve --lima-home /h"))
+    }
+
+    @Test(arguments: [
+      ("web-1", true), ("my_web.lab", true), ("a", true), ("b d", false), ("-a", false),
+      ("a..b", false), ("ü", false), (String(repeating: "a", count: 64), false), ("a\nb", false),
+    ])
+    func `a guest's name is one that names can be looked up by`(name: String, isOne: Bool) {
+      #expect(GuestOptions.isName(name) == isOne)
+    }
+
     @Test func aDaemonOfSomebodyElseIsNamedWithItsOwner() {
       guard geteuid() != 0 else { return }
       let text = CommandFailure.daemonUnreachable(LimaHome(path: "/root"), Errno(EACCES))

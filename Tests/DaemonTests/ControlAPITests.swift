@@ -21,7 +21,7 @@ struct ControlAPITests {
     let status = try JSONText.decode(StatusReport.self, from: answer.body)
     #expect(status.networks.map(\.name) == ["default", "lab", "user-v2"])
     #expect(status.networks[1].plugin?.path == fixture.plugins + "/lima-net-fake.so")
-    #expect(answer.body.contains("\"plugin_path\""))
+    #expect(answer.body.contains("\"path\":\"\(fixture.plugins)/lima-net-fake.so\""))
     #expect(
       status.networks[0].error?.message.contains("no plugin claims mode `slirp`: there is fake")
         == true)

@@ -17,12 +17,14 @@ struct NetworkLifeTests {
   private static let events: [(name: String, event: Event)] = [
     ("start", .start), ("stop", .stop(reason: "asked")), ("demandChanged", .demandChanged),
     ("configured", .configured), ("socketsOpened", .socketsOpened),
+    ("interfaceAppeared", .interfaceAppeared),
     ("socketsRefused", .socketsRefused(error)), ("planned", .planned("new", attempt: 1)),
     ("planned for another start", .planned("new", attempt: 9)), ("spawned", .spawned(8)),
     ("started", .started), ("refused", .refused(error, mayPass: false)),
     ("refused for now", .refused(error, mayPass: true)), ("cannotStart", .cannotStart(error)),
     ("noInterface", .noInterface(error)), ("complained", .complained(error)),
     ("revised", .revised("new")), ("interfaceLost", .interfaceLost(error, reason: "gone")),
+    ("hung", .hung(reason: "stuck")),
     ("ended", .ended(lifetime: 5_000_000_000)), ("retryDue", .retryDue), ("graceOver", .graceOver),
   ]
 
@@ -96,7 +98,7 @@ struct NetworkLifeTests {
       "start": "starting; prepare 2",
       "stop": "stopped; settle",
       "configured": "stopped",
-      "socketsOpened": "stopped",
+      "socketsOpened": "stopped", "interfaceAppeared": "stopped",
       "socketsRefused": "failed error=why",
     ],
     "starting": [
@@ -118,6 +120,7 @@ struct NetworkLifeTests {
       "complained": "running plan=plan process=7 error=why",
       "revised": "running plan=new process=7",
       "interfaceLost": "running plan=plan process=7 error=why reason=gone; kill 7",
+      "hung": "running plan=plan process=7 reason=stuck; kill 7",
       "ended": "restarting plan=plan; watchGuests; retry in 0 ms",
     ],
     "restarting": [

@@ -61,6 +61,20 @@ struct NetworksTextTests {
         == "lima-netd network create shared --mode shared --gateway 192.168.105.1")
   }
 
+  @Test(arguments: [
+    ("192.168.110.1", 0), ("10.1.2.1", 0), ("172.31.0.1", 0), ("100.64.3.1", 0),
+    ("203.0.113.1", 0), ("172.32.0.1", 1), ("8.8.8.1", 1), ("169.254.7.1", 1),
+  ])
+  func `a subnet that is not private, and one that interfaces give themselves, is told`(
+    gateway: String, count: Int
+  ) throws {
+    let file = "networks: {x: {mode: user-v2, gateway: \(gateway)}}"
+    let network = try #require(
+      ConfigDecoder.decode(Array(file.utf8), file: "f", homeDirectory: "/").networks
+        .first { $0.name == "x" })
+    #expect(NetworkConflicts.cautions(network).count == count)
+  }
+
   @Test func `a network is added behind the last one and all else stays`() throws {
     let text = try edited(Self.file) {
       try $0.add("new", [("mode", "user-v2"), ("gateway", "192.168.130.1")])
@@ -72,17 +86,31 @@ struct NetworksTextTests {
           addition, before: "# of what follows"))
   }
 
-  @Test func `removing takes the lines of the network and leaves every comment around it`() throws {
+  @Test func `removing takes the lines of the network and its own comment, and leaves all others`()
+    throws
+  {
     let text = try edited(Self.file) { try $0.remove("lab") }
-    #expect(!text.contains("lab:") && !text.contains("mtu"))
-    for comment in [
-      "# my networks", "# the first", "# the second", "# of the networks", "# root's",
-    ] {
+    #expect(!text.contains("lab:") && !text.contains("mtu") && !text.contains("# the first"))
+    for comment in ["# my networks", "# the second", "# of the networks", "# root's"] {
       #expect(text.contains(comment), "\(comment)")
     }
     let last = try edited(Self.file) { try $0.remove("two") }
     #expect(last.contains("# of the networks") && last.contains("# of what follows"))
-    #expect(last.contains("mtu: 9000"))
+    #expect(last.contains("mtu: 9000") && !last.contains("# the second"))
+    // What a blank line sets apart, and what is put out of use, may be wanted again.
+    let apart = """
+      networks:
+        # all of mine
+
+        #old:
+        #  mode: slirp
+        # deleted
+        lab:
+          mode: slirp
+
+      """
+    let rest = try edited(apart) { try $0.remove("lab") }
+    #expect(rest == "networks:\n  # all of mine\n\n  #old:\n  #  mode: slirp\n")
   }
 
   @Test func `a value is replaced, added or removed on its line, its comment stays`() throws {

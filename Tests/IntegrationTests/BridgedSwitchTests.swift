@@ -102,6 +102,17 @@ extension EndToEnd {
         #expect(try eventually(within: 20) { try reaches() }, "\(scene.daemon.log)")
         #expect(try scene.ports().sorted() == ["lan", "ln0-lan"])
       }
+      // Moved in one transaction, of which the kernel tells nobody.
+      let moved = try scene.vsctl(
+        "add-br br1 -- set bridge br1 datapath_type=netdev -- del-port ln0-lan -- add-port br1 ln0-lan"
+      )
+      #expect(moved.succeeded, "\(moved)")
+      #expect(
+        eventually(within: 30) {
+          scene.daemon.log.contains("ln0-lan is no port of br0 any more, but of br1")
+        }, "\(scene.daemon.log)")
+      #expect(try eventually(within: 20) { try reaches() }, "\(scene.daemon.log)")
+      #expect(try scene.ports().sorted() == ["lan", "ln0-lan"])
     }
 
     @Test func `each thing that Open vSwitch lacks is said with the one command that mends it`()

@@ -70,6 +70,30 @@ extension EndToEnd {
       for command in [exec, tap, attach] { #expect(command.process.isRunning) }
     }
 
+    @Test func `a guest is back when its network is in networks yaml again`() throws {
+      try require(.tap)
+      let configuration = "networks:\n  lab: {mode: user-v2, gateway: 192.168.172.2}\n"
+      let daemon = try TestDaemon(configuration: configuration)
+      defer { daemon.stop() }
+      let guest = try daemon.begin(
+        "exec", "lab", "--", "sh", "-c",
+        "while :; do ping -c 1 -W 1 192.168.172.2 >/dev/null && echo there; sleep 0.2; done")
+      defer { guest.stop() }
+      #expect(eventually { guest.output.contains("there") }, "\(guest.errors)")
+      let file = daemon.home + "/_config/networks.yaml"
+      try FileManager.default.removeItem(atPath: file)
+      #expect(
+        eventually { guest.errors.contains("network lab is no longer in networks.yaml") },
+        "\(guest.errors)")
+      try daemon.write(configuration: configuration)
+      #expect(eventually { guest.errors.contains("back on network lab") }, "\(guest.errors)")
+      let before = guest.output.count
+      #expect(eventually { guest.output.count > before }, "\(guest.errors)")
+      // Stopped on purpose it stays.
+      #expect(try daemon.netd("network", "stop", "lab").succeeded)
+      #expect(eventually { guest.errors.contains("network lab was stopped") }, "\(guest.errors)")
+    }
+
     @Test func `a guest that comes back to other addresses asks the new nameserver`() throws {
       try require(.tap)
       func configuration(_ gateway: String) -> String {

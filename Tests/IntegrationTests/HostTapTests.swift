@@ -128,8 +128,11 @@ extension EndToEnd {
         """
         ip addr flush dev eth0; ip addr add 192.168.105.1/24 dev eth0
         ping -c 2 -W 1 \(address); echo "status $?"
+        \(Installation.daemon) guest inspect shared thief --lima-home \(scene.daemon.home)
         """, on: "shared", options: ["--name", "thief"])
       #expect(thief.output.contains("status 1"), "\(thief)")
+      // Whose frames were dropped, and why, is told of that guest.
+      #expect(thief.output.contains("from the guest, ARP that claims an address"), "\(thief)")
       let host = try scene.host.shell("ping -c 2 -W 5 \(address)")
       #expect(host.succeeded, "\(host)")
     }

@@ -7,6 +7,28 @@ import Testing
 
 extension EndToEnd {
   @Suite struct InstallTests {
+    @Test func `what root made for users stays when it is uninstalled, and is said`() throws {
+      let folder = "/tmp/lndi\(UInt32.random(in: .min ... .max))"
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      // Interfaces as the kernel shows them: one that lasts, one that does not, and a card.
+      let removed = try run(
+        "sh",
+        [
+          "-ec",
+          """
+          mkdir -p \(folder)/class/ln7-shared \(folder)/class/ln7-host \(folder)/class/lnic0 \(folder)/from/bin \(folder)/from/lib/lima-netd
+          echo 0x5802 >\(folder)/class/ln7-shared/tun_flags; echo 0x5002 >\(folder)/class/ln7-host/tun_flags
+          echo x >\(folder)/from/bin/x; echo y >\(folder)/from/lib/lima-netd/y
+          \(Installation.root)/Packaging/install-tree put \(folder)/from \(folder)/to
+          NETWORK_CLASS=\(folder)/class \(Installation.root)/Packaging/install-tree remove \(folder)/to
+          [ ! -e \(folder)/to/bin/x ]
+          """,
+        ])
+      #expect(removed.succeeded, "\(removed)")
+      #expect(removed.output.contains("sudo ip link del ln7-shared"), "\(removed)")
+      #expect(!removed.output.contains("ln7-host") && !removed.output.contains("lnic0"))
+    }
+
     @Test func whatIsInstalledWorksAloneAndPluginsAreBuiltAgainstIt() throws {
       try require(.tap, .program("pkg-config"), .program("make"))
       let prefix = "/tmp/lndi\(UInt32.random(in: .min ... .max))"

@@ -115,6 +115,10 @@ extension EndToEnd {
       }
       let doctor = try scene.tap.daemon.netd("doctor")
       #expect(doctor.output.contains("lima-shared is left over"), "\(doctor)")
+      let setup = try scene.tap.daemon.netd("network", "setup", "shared")
+      #expect(
+        setup.errors.contains("lima-shared is left over")
+          && setup.errors.contains("sudo ip link del lima-shared"), "\(setup)")
 
       try scene.tap.host.shell("ip link del lima-shared")
       let started = try scene.tap.daemon.netd("network", "start", "shared")

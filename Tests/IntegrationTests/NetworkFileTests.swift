@@ -64,6 +64,13 @@ extension EndToEnd {
         (["create", "x"], "network mode `user-v2` requires specifying gateway"),
         (["create", "x", "--gateway", "192.168.104.7"], "overlaps 192.168.104.0/24"),
         (["create", "a/b", "--gateway", "192.168.143.1"], "cannot be a name"),
+        (["create", "b d", "--gateway", "bad"], "cannot be a name"),
+        (["create", "lab"], "network edit lab"),
+        (
+          ["create", String(repeating: "n", count: 51), "--gateway", "192.168.143.1"],
+          "a socket's path has at most 107"
+        ),
+        (["create", "ll", "--mode", "shared", "--gateway", "169.254.9.1"], "169.254.0.0/16"),
         (["create", "default", "--mode", "slirp"], "already exists"),
         (["delete", "labb"], "did you mean `lab`?"),
         (["edit", "nope", "--mode", "slirp"], "there is no network `nope`"),
@@ -76,6 +83,25 @@ extension EndToEnd {
       }
       let text = try String(contentsOfFile: daemon.home + "/_config/networks.yaml", encoding: .utf8)
       #expect(text == Self.file)
+    }
+
+    @Test func `what is served and may not be meant is told, and what runs with old settings`()
+      throws
+    {
+      let daemon = try TestDaemon(configuration: Self.file)
+      defer { daemon.stop() }
+      let open = try daemon.netd("network", "create", "open", "--gateway", "7.7.7.1")
+      #expect(open.succeeded && open.errors.contains("not a private subnet"), "\(open)")
+      let nowhere = try daemon.netd(
+        "network", "create", "lan", "--mode", "bridged", "--interface", "nosuch0")
+      #expect(nowhere.succeeded && nowhere.errors.contains("nosuch0 is not there"), "\(nowhere)")
+      #expect(try daemon.netd("network", "start", "lab").output == "lab is started\n")
+      let edited = try daemon.netd("network", "edit", "lab", "--gateway", "192.168.145.1")
+      for text in [edited.output, try daemon.netd("network", "start", "lab").output] {
+        #expect(
+          text.contains("lab runs, with the settings that it was started with")
+            && text.contains("network stop lab --lima-home \(daemon.home) && "), "\(text)")
+      }
     }
 
     @Test func `a fresh home gets Lima's whole file, and the network that is created its settings`()

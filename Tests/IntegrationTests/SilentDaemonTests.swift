@@ -31,5 +31,22 @@ extension EndToEnd {
       #expect(try daemon.netd("network", "ls").succeeded)
       #expect(try daemon.netd("doctor", "slirp").output.contains("process \(pid)"))
     }
+
+    @Test func `exec says which stopped daemon it waits for`() throws {
+      try require(.tap)
+      let daemon = try TestDaemon()
+      let pid = daemon.processIdentifier
+      defer {
+        kill(pid, SIGCONT)
+        daemon.stop()
+      }
+      kill(pid, SIGSTOP)
+      let guest = try daemon.begin("exec", "default", "--", "echo", "there")
+      defer { guest.stop() }
+      let waits = "waiting for the daemon, process \(pid), which is stopped (kill -CONT \(pid))"
+      #expect(eventually { guest.errors.contains(waits) }, "\(guest.errors)")
+      kill(pid, SIGCONT)
+      #expect(eventually { guest.output.contains("there") }, "\(guest.errors)")
+    }
   }
 }

@@ -116,17 +116,20 @@ extension EndToEnd {
       }
       defer { links.forEach { $0.stop() } }
       #expect(eventually(within: 20) { links.allSatisfy { $0.output.contains("lan0") } })
-      // The first of the pool, and never a word to the router.
+      // Each has an address kept for the Ethernet address that it was attached with: .3 and .4. The next of the pool, and
+      // never a word to the router.
       let configured = try byHand.shell(
-        "ip addr add 192.168.104.3/24 dev lan0 && ip link set lan0 up", seconds: 10)
+        "ip addr add 192.168.104.5/24 dev lan0 && ip link set lan0 up", seconds: 10)
       #expect(configured.succeeded, "\(configured)")
+      // A third station, for which nothing is kept.
       let lease = try client.shell(
         """
         ip link set lan0 up
-        busybox udhcpc -i lan0 -q -n -f -t 10 -T 2 -s \(Installation.fixtures)/udhcpc.script
+        ip link add link lan0 name lan1 type macvlan && ip link set lan1 up
+        busybox udhcpc -i lan1 -q -n -f -t 10 -T 2 -s \(Installation.fixtures)/udhcpc.script
         """, seconds: 40)
-      #expect(lease.output.contains("192.168.104.4/24"), "\(lease)")
-      let ping = try byHand.shell("ping -c 1 -W 3 192.168.104.4", seconds: 10)
+      #expect(lease.output.contains("192.168.104.6/24"), "\(lease)")
+      let ping = try byHand.shell("ping -c 1 -W 3 192.168.104.6", seconds: 10)
       #expect(ping.output.contains("1 received"), "\(ping)")
     }
   }

@@ -53,6 +53,17 @@ extension EndToEnd {
       (["setup", "a", "--address", "10.0.0.1/24", "--owner", "x"], "no user id"),
       (["setup", "a", "--address", "203.0.113.7/16"], "interface out"),
       (["unsetup", "a", "--mtu", "1500"], "nothing else"),
+      (["unsetup", "a", "--home", "/h"], "--home is for setup"),
+      (["open", "a", "--address", "10.0.0.1/24", "--home", "/h"], "--home is for setup"),
+      (["setup", "a", "--address", "10.0.0.1/24", "--home", "h"], "invalid home"),
+      (["setup", "a", "--address", "10.0.0.1/24", "--home", "/a b"], "invalid home"),
+      (
+        [
+          "setup", "a", "--address", "10.0.0.1/24", "--home",
+          "/" + String(repeating: "h", count: 180),
+        ],
+        "invalid home"
+      ),
     ]
 
     @Test func `each refusal has its own words, and leaves nothing`() throws {

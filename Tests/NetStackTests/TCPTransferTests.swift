@@ -20,9 +20,10 @@ struct TCPTransferTests {
     return Array(1...max(1, min(asked, 100)))
   }()
 
-  static func open(_ simulation: Simulation, seed: UInt64 = 1) -> Bool {
+  static func open(_ simulation: Simulation, seed: UInt64 = 1, isV4: Bool = true) -> Bool {
     var guest = GuestTCP(
-      local: Endpoint(Simulation.guestAddress, port: 40000), remote: Simulation.server,
+      local: Endpoint(isV4 ? Simulation.guestAddress : Simulation.guestAddress6, port: 40000),
+      remote: isV4 ? Simulation.server : Simulation.server6,
       iss: UInt32(truncatingIfNeeded: seed &* 0x9E37_79B9))
     guest.connect(now: simulation.host.now)
     simulation.guests = [guest]

@@ -62,8 +62,10 @@ package struct AttachReply: Codable, Sendable {
 /// What the daemon says before it closes the connection of a guest that was attached. A daemon that is killed says nothing.
 package struct AttachFarewell: Codable, Sendable {
   package enum Cause: String, Codable, Sendable {
-    /// Somebody stopped the network, or took it out of networks.yaml; another start may come.
+    /// Somebody stopped the network; another start may come.
     case networkStopped
+    /// The network is no longer in networks.yaml; it may be there again.
+    case networkRemoved
     /// The network cannot run, or the guest cannot be on it.
     case sentAway
     case daemonStops

@@ -83,8 +83,23 @@ package struct NetworkReport: Codable, Sendable {
   package var joined: String?
   /// What plugins of a running network say of themselves (`lnd_host.report`); without those that say nothing.
   package var pluginStates: [PluginStateReport]?
+  /// Its process makes no progress; nil: it does, or has not run into it for two seconds yet.
+  package var unresponsive: UnresponsiveReport?
   /// What the network-host itself reports: ports with counters, the plugin's status, DNS counters.
   package var live: JSONValue?
+}
+
+/// A process whose loop stands still. It is replaced after the network's `watchdog:`.
+package struct UnresponsiveReport: Codable, Sendable, Hashable {
+  /// Since when.
+  package var seconds: Int
+  /// "rx of network plugin slirp", "stopped by a signal"; nil where nobody knows.
+  package var place: String?
+
+  /// "not responding (rx of network plugin slirp, 3 s)"
+  package var text: String {
+    "not responding (" + (place.map { "\($0), " } ?? "") + "\(seconds) s)"
+  }
 }
 
 /// What of the host's a network's guests reach host or LAN by.
@@ -137,15 +152,11 @@ package struct PluginStateReport: Codable, Sendable, Hashable {
 
 package struct PluginIdentity: Codable, Sendable, Hashable {
   package var name: String
+  /// The file.
   package var path: String
   package var id: String
   package var version: String
   package var sha256: String
-
-  enum CodingKeys: String, CodingKey {
-    case name, id, version, sha256
-    case path = "plugin_path"
-  }
 }
 
 package struct NetworkSockets: Codable, Sendable, Hashable {

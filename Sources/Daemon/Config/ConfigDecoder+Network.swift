@@ -5,6 +5,7 @@
 extension ConfigDecoder {
   static let networkKeys = [
     "mode", "interface", "gateway", "dhcpEnd", "netmask", "plugin", "dns", "options", "sandbox",
+    "egress", "watchdog",
   ]
 
   mutating func decodeNetworks(_ node: YAMLNode, commonDNS: DNSChoice) -> [NetworkConfiguration] {
@@ -63,12 +64,51 @@ extension ConfigDecoder {
       settings.options = options(
         member.value, path: path + ["options"], pointer: "/options", &marks)
     }
+    if let member = members["egress"], !member.value.isNull {
+      decodeEgress(member, path: path, &settings, &marks)
+    }
     var network = NetworkConfiguration(
       name: entry.key, builtin: false, settings: settings, marks: marks)
+    if let member = members["watchdog"], !member.value.isNull {
+      network.watchdog = decodeWatchdog(member, path: path + ["watchdog"])
+    }
     warnOfUseless(network, members)
     let ownDNS = members["dns"].map { decodeDNS($0, path: path + ["dns"]) } ?? DNSChoice()
     ownDNS.completed(by: commonDNS).apply(to: &network)
     return network
+  }
+
+  /// `egress` of a network is its plugin's option: a plugin that has none refuses it.
+  private mutating func decodeEgress(
+    _ member: YAMLNode.Member, path: [String], _ settings: inout NetworkConfiguration.Settings,
+    _ marks: inout [String: Mark]
+  ) {
+    guard settings.options["egress"] == nil else {
+      return problem(.twice("egress", "options"), path + ["egress"], member.keyMark)
+    }
+    settings.options["egress"] = member.value.jsonValue
+    marks["/options/egress"] = member.value.mark
+    marks[YAMLNode.keyPointer("/options/egress")] = member.keyMark
+    member.value.collectMarks(pointer: "/options/egress", into: &marks)
+  }
+
+  /// Seconds; nil for `off`.
+  private mutating func decodeWatchdog(_ member: YAMLNode.Member, path: [String]) -> Int? {
+    switch member.value.jsonValue {
+    case .bool(false), .string("off"), .string("no"): return nil
+    case let value:
+      if let seconds: Int = value.integer(), NetworkConfiguration.watchdogRange.contains(seconds) {
+        return seconds
+      }
+      let range = NetworkConfiguration.watchdogRange
+      let expected = "a number of seconds from \(range.lowerBound) to \(range.upperBound), or off"
+      let found =
+        if case .scalar(let text, _) = member.value.content { "`\(text)`" } else {
+          member.value.kindName
+        }
+      problem(.wrongType(expected: expected, found: found), path, member.value.mark)
+      return NetworkConfiguration.defaultWatchdog
+    }
   }
 
   /// Whose addresses the other daemon gives takes none of ours: what is written of them beside `socket` is told.

@@ -78,6 +78,8 @@ extension ConfigProblem {
       return
         "cannot stand beside `plugins`: write it in the list, as {plugin: NAME, options: {...}}"
         + (key == "plugin" ? "" : ", since \(key) are of one plugin")
+    case .twice(let key, let other):
+      return "stands below `\(other)`, too: keep one `\(key)`"
     case .besideSocket:
       return
         "has no effect beside `socket`: addresses, names and router are those of the daemon behind it"

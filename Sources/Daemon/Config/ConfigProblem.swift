@@ -35,6 +35,8 @@ package struct ConfigProblem: Error, Sendable, Hashable {
     case besideSocket
     /// A key of one DNS plugin beside a list of them.
     case besidePlugins(String)
+    /// A key that stands in another mapping of the network already.
+    case twice(String, String)
     /// Lima itself no longer reads this key. Not an error.
     case obsoleteKey
   }

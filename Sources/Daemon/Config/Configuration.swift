@@ -72,8 +72,13 @@ package struct NetworkConfiguration: Sendable {
   /// Names that the network answers by itself, each with its addresses or the one name it is an alias of. Not among
   /// the settings: the running process is told.
   package var hosts: [String: [String]] = [:]
+  /// Seconds after which a process that does not respond is replaced; nil: never. Not among the settings, either.
+  package var watchdog: Int? = NetworkConfiguration.defaultWatchdog
   /// Where things stand, by JSON pointer from the network ("/gateway", "/options/mtu", "/dns/options/ttl").
   package var marks: [String: Mark]
+
+  package static let defaultWatchdog = 10
+  package static let watchdogRange = 2...3600
 
   /// The socket of another daemon that is its uplink; nil when there is none.
   package var peerSocket: String? {

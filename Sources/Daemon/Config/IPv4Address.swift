@@ -29,6 +29,9 @@ package struct IPv4Address: Sendable, Hashable, Comparable, CustomStringConverti
     "\(value >> 24).\(value >> 16 & 255).\(value >> 8 & 255).\(value & 255)"
   }
 
+  /// 169.254.0.0/16 (RFC 3927).
+  package var isLinkLocal: Bool { value >> 16 == 0xA9FE }
+
   /// An address one machine can have: not 0.0.0.0/8, loopback, multicast or above.
   package var isUnicast: Bool {
     let first = value >> 24

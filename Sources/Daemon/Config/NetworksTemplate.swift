@@ -36,6 +36,12 @@ package struct NetworksTemplate: Sendable {
     #endif
   }
 
+  /// What the text means.
+  package func networks() throws(ConfigError) -> [NetworkConfiguration] {
+    try ConfigDecoder.decode(Array(text.utf8), file: "networks.yaml", homeDirectory: "/").networks
+      .filter { !$0.builtin }
+  }
+
   package var text: String {
     """
     # Networks of virtual machines, read by Lima and by lima-netd.

@@ -152,8 +152,8 @@ final class AttachServer {
       onGone: { [weak self, weak client, weak network] reason in
         guard let self, let client else { return }
         let cause: AttachFarewell.Cause =
-          network.map { $0.demand.isRetired || $0.state == .stopping } ?? true
-          ? .networkStopped : .sentAway
+          network?.demand.isRetired ?? true
+          ? .networkRemoved : network?.state == .stopping ? .networkStopped : .sentAway
         // Not in the middle of whatever the network does with its guests.
         loop.later { [weak self] in self?.end(client, reason, saying: cause) }
       })

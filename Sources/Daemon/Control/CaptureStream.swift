@@ -25,7 +25,7 @@ enum CaptureStream {
     let id: UInt64
     do {
       id = try await bridge.call { supervisor, answer in
-        answer(supervisor.startCapture(network, fd: pipe.write, snapLength: snapLength))
+        supervisor.startCapture(network, fd: pipe.write, snapLength: snapLength, answer)
       }
     } catch {
       Descriptor.close(pipe.read)

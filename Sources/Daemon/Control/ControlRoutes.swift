@@ -174,9 +174,9 @@ struct ControlRoutes: Sendable {
   ) async -> Response {
     do {
       let response = try await responder.respond(to: request, context: context)
-      // The router's own answer for a path it does not know.
-      guard response.status == .notFound, response.body.contentLength == 0 else { return response }
-      throw HTTPError(.notFound)
+      // The router's own answers: for a path that it does not know, a body that is too long.
+      guard response.status.code >= 400, response.body.contentLength == 0 else { return response }
+      throw HTTPError(response.status)
     } catch let error as ErrorReport {
       return response(error, status(of: error.code))
     } catch let error as any HTTPResponseError {

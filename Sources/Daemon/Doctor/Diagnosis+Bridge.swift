@@ -2,52 +2,77 @@
 //
 // What bridged networks need on Linux: the bridge itself, and a firewall that lets bridged frames through.
 
+import Platform
+
 extension Diagnosis {
   func bridges() -> [Finding] {
     guard isLinux else { return [] }
     return networks(["bridged"]).filter { $0.peerSocket == nil }.map { network in
-      guard let request = HostTapRequest(network), case .bridge(let name) = request.place else {
-        return Finding(
-          .bridge, ["bridged"], .problem, "network \(network.name) names no interface",
-          remedy: edit(network, "br0"))
-      }
-      let head = "network \(network.name): \(name)"
-      let make = asRoot("ip link add \(name) type bridge")
-      switch facts.interfaces[name] ?? .missing {
-      case .bridge: return Finding(.bridge, ["bridged"], .ok, "\(head) is a bridge")
-      case .openVSwitch:
-        return Finding(.bridge, ["bridged"], .ok, "\(head) is a bridge of Open vSwitch")
-      case .wireless:
-        return Finding(
-          .bridge, ["bridged"], .problem,
-          "\(head) is a wireless card: access points take one station's frames only; take shared instead",
-          remedy: "\(facts.command) recommend --from host")
-      case .card(isPort: false):
-        return Finding(
-          .bridge, ["bridged"], .ok,
-          "\(head) is a network card: each guest gets a macvtap, and this host and the guests do not reach each other"
-        )
-      case .card(isPort: true):
-        let master = facts.masters[name]
-        return Finding(
-          .bridge, ["bridged"], .problem,
-          "\(head) is a port of \(master ?? "a bridge or bond"): that one is to be the network's interface",
-          remedy: master.map { edit(network, $0) } ?? "ip -br link show type bridge")
-      case .plain:
-        return Finding(
-          .bridge, ["bridged"], .problem,
-          "\(head) is neither a bridge nor a network card",
-          remedy: "ip -br link show type bridge")
-      case .missing:
-        if let meant = Identifier.nearest(to: name, among: facts.candidates) {
-          return Finding(
-            .bridge, ["bridged"], .problem, "\(head) is not there: did you mean `\(meant)`?",
-            remedy: edit(network, meant))
-        }
-        return Finding(
-          .bridge, ["bridged"], .problem, "\(head) is not there", remedy: make)
-      }
+      resting(bridge(of: network), network)
     }
+  }
+
+  /// Whether the interface of one carries guests.
+  package func bridge(of network: NetworkConfiguration) -> Finding {
+    guard let request = HostTapRequest(network), case .bridge(let name) = request.place else {
+      return Finding(
+        .bridge, ["bridged"], .problem, "network \(network.name) names no interface",
+        remedy: edit(network, "br0"))
+    }
+    let head = "network \(network.name): \(name)"
+    let make = asRoot("ip link add \(name) type bridge")
+    switch facts.interfaces[name] ?? .missing {
+    case .bridge: return Finding(.bridge, ["bridged"], .ok, "\(head) is a bridge")
+    case .openVSwitch:
+      return Finding(.bridge, ["bridged"], .ok, "\(head) is a bridge of Open vSwitch")
+    case .wireless:
+      return Finding(
+        .bridge, ["bridged"], .problem,
+        "\(head) is a wireless card: access points take one station's frames only; take shared instead",
+        remedy: "\(facts.command) recommend --from host")
+    case .card(isPort: false):
+      return Finding(
+        .bridge, ["bridged"], .ok,
+        "\(head) is a network card: each guest gets a macvtap, and this host and the guests do not reach each other"
+      )
+    case .card(isPort: true):
+      let master = facts.masters[name]
+      return Finding(
+        .bridge, ["bridged"], .problem,
+        "\(head) is a port of \(master ?? "something that guests cannot be on")"
+          + (master == nil ? others : ": that one is to be the network's interface"),
+        remedy: master.map { edit(network, $0) } ?? another(network))
+    case .plain:
+      return Finding(
+        .bridge, ["bridged"], .problem,
+        "\(head) is neither a bridge nor a network card\(others)", remedy: another(network))
+    case .missing:
+      if let meant = Identifier.nearest(to: name, among: facts.candidates) {
+        return Finding(
+          .bridge, ["bridged"], .problem, "\(head) is not there: did you mean `\(meant)`?",
+          remedy: edit(network, meant))
+      }
+      return Finding(
+        .bridge, ["bridged"], .problem, "\(head) is not there\(others)",
+        remedy: likeliest.map { edit(network, $0) } ?? make)
+    }
+  }
+
+  /// What of this host could be the network's interface.
+  private var others: String {
+    facts.candidates.isEmpty
+      ? "" : ": \(Plural.there(facts.candidates.sorted(), most: 5))"
+  }
+
+  /// The one that leads to the LAN, by the host's default route.
+  private var likeliest: String? {
+    facts.routes.lazy.filter { $0.prefixLength == 0 }.map(\.interface)
+      .first(where: facts.candidates.contains)
+  }
+
+  /// Where nothing leads to a LAN, another kind of network does what can be done.
+  private func another(_ network: NetworkConfiguration) -> String {
+    likeliest.map { edit(network, $0) } ?? "\(facts.command) recommend --from host"
   }
 
   private func edit(_ network: NetworkConfiguration, _ interface: String) -> String {

@@ -6,7 +6,8 @@ import Platform
 
 extension Diagnosis {
   func configuration() -> [Finding] {
-    guard let error = facts.configurationError else { return [] }
+    // Of a home that is too long nothing can be read, and its own line says so.
+    guard let error = facts.configurationError, facts.home.problem == nil else { return [] }
     return [
       Finding(
         .configuration, DoctorModes.all, .problem, "\(facts.home.configFile) is refused: \(error)",
@@ -34,35 +35,37 @@ extension Diagnosis {
   }
 
   func home() -> [Finding] {
-    let limit = UnixSocket.maximumPathLength
     if let problem = facts.home.problem {
-      return [
-        Finding(.home, DoctorModes.all, .problem, problem, remedy: "export LIMA_HOME=~/.lima")
-      ]
+      return [Finding(.home, DoctorModes.all, .problem, problem, remedy: shorterHome)]
     }
     if let problem = facts.user.homeProblem {
       return [Finding(.home, DoctorModes.all, .problem, problem)]
     }
-    let tooLong = facts.networks.filter {
-      let sockets = facts.home.networkSockets($0.name)
-      let paths = [sockets.qemu, sockets.fd, sockets.unixgram, sockets.endpoint]
-      return paths.contains { $0.utf8.count > limit }
-    }
-    guard tooLong.isEmpty else {
-      return tooLong.map {
-        let longest = facts.home.networkSockets($0.name).unixgram
-        return Finding(
-          .home, [$0.settings.mode], .problem,
-          "the sockets of network \($0.name) would have paths that are too long "
-            + "(\(longest.utf8.count) bytes, at most \(limit)): give it a shorter name, or choose a shorter home",
-          remedy: "export LIMA_HOME=~/.lima")
+    let tooLong = facts.networks.compactMap { network in
+      facts.home.problem(ofNetwork: network.name).map {
+        // A key of networks.yaml is renamed by hand.
+        Finding(
+          .home, [network.settings.mode], .problem, $0,
+          remedy: "\(facts.command) network edit\(homeWords)")
       }
     }
+    guard tooLong.isEmpty else { return tooLong }
+    let limit = UnixSocket.maximumPathLength
     return [
       Finding(
         .home, DoctorModes.all, .ok,
         "\(facts.home.path): the paths of its sockets have at most \(limit) bytes")
     ]
+  }
+
+  /// The usual one, where that is shorter; else one that root makes for this user.
+  private var shorterHome: String {
+    if let usual = facts.user.usualHome, usual != facts.home,
+      usual.problem == nil
+    {
+      return "export LIMA_HOME=\(ShellWord.quoted(usual.path))"
+    }
+    return asRoot("install -d -m 700 -o \"$(id -u)\" /srv/lima") + " && export LIMA_HOME=/srv/lima"
   }
 
   func daemon() -> [Finding] {

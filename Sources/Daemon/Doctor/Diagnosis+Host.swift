@@ -119,12 +119,14 @@ extension Diagnosis {
         return Finding(
           .subnet, [mode], .ok, "network \(network.name): nothing else here has \(subnet)")
       }
-      return Finding(
-        .subnet, [mode], isTap ? .problem : .warning,
-        "network \(network.name): its subnet \(subnet) is this host's already (\(clash))"
-          + (isTap ? "" : ": guests do not reach what lies there"),
-        remedy: "\(facts.command) network edit \(network.name) --gateway \(Self.other(than: facts))"
-          + homeWords)
+      return resting(
+        Finding(
+          .subnet, [mode], isTap ? .problem : .warning,
+          "network \(network.name): its subnet \(subnet) is this host's already (\(clash))"
+            + (isTap ? "" : ": guests do not reach what lies there"),
+          remedy:
+            "\(facts.command) network edit \(network.name) --gateway \(Self.other(than: facts))"
+            + homeWords), network)
     }
   }
 

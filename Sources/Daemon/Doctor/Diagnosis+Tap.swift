@@ -43,7 +43,7 @@ extension Diagnosis {
       ]
     }
     // Who has an interface already needs no helper.
-    let needy = Set(tapNetworks.filter { !isSetUp($0) }.map(\.settings.mode))
+    let needy = Set(tapNetworks.filter { !isSetUp($0) && !isResting($0) }.map(\.settings.mode))
     let idle = Set(tapNetworks.map(\.settings.mode)).subtracting(needy)
     let problem = DoctorModes.withTap.filter { !idle.contains($0) }
     let text =
@@ -80,7 +80,14 @@ extension Diagnosis {
       ]
     case .listing:
       return tapNetworks.map { network in
-        isAllowed(network)
+        // One way is enough.
+        if !isAllowed(network), isSetUp(network) || isResting(network) {
+          return Finding(
+            .sudo, [network.settings.mode], .ok,
+            "network \(network.name): sudo is not asked: its interface is "
+              + (isSetUp(network) ? "set up" : "not in use"))
+        }
+        return isAllowed(network)
           ? Finding(
             .sudo, [network.settings.mode], .ok,
             "network \(network.name): sudo runs its helper without a password")
@@ -93,39 +100,75 @@ extension Diagnosis {
   }
 
   private var install: String {
-    "\(facts.command) sudoers\(homeWords) | sudo tee /etc/sudoers.d/lima-netd"
+    // Whoever pastes it: the lines are for this user.
+    SudoersFile.writing(
+      facts.command, user: facts.user.isInSudoersGroup ? nil : facts.user.name, home: homeWords)
   }
 
-  func taps() -> [Finding] {
-    tapNetworks.map { network in
-      let mode = network.settings.mode
-      let setup = asRoot("\(facts.command) network setup \(network.name)\(homeWords)")
-      if let card = card(network) { return macvtap(network, card) }
-      let tap = facts.taps[network.name]
-      let name = "network \(network.name): its interface \(tap?.name ?? "")"
-      if let tap, tap.exists, let other = holder(of: tap.name) {
-        return Finding(
-          .tap, [mode], .problem,
-          "\(name) is in use by \(other.words), whose network has the same name",
-          remedy: other.stop(network.name, facts.command))
-      }
-      if let tap, tap.exists {
-        guard let reason = unfit(tap, network) else {
-          return Finding(
-            .tap, [mode], .ok,
-            tap.persists ? "\(name) is set up and this user's" : "\(name) is in use now")
-        }
-        return Finding(
-          .tap, [mode], .problem, "\(name) \(reason.text)", remedy: reason.remedy ?? setup)
-      }
-      if isRoot { return Finding(.tap, [mode], .ok, "\(name) is made when it is needed, by root") }
-      if isAllowed(network), facts.helper.flaw == nil {
-        return Finding(.tap, [mode], .ok, "\(name) is made when it is needed, by sudo")
-      }
+  func taps() -> [Finding] { tapNetworks.map { resting(tap(of: $0), $0) } }
+
+  private func tap(of network: NetworkConfiguration) -> Finding {
+    let mode = network.settings.mode
+    let setup = asRoot("\(facts.command) network setup \(network.name)\(homeWords)")
+    if let card = card(network) { return macvtap(network, card) }
+    let tap = facts.taps[network.name]
+    let name = "network \(network.name): its interface \(tap?.name ?? "")"
+    if let tap, tap.exists, let other = holder(of: tap.name) {
       return Finding(
         .tap, [mode], .problem,
-        "\(name) is not set up, and sudo does not run its helper without a password", remedy: setup)
+        "\(name) is in use by \(other.words), whose network has the same name",
+        remedy: other.stop(network.name, facts.command))
     }
+    if let tap, tap.exists {
+      guard let reason = unfit(tap, network) else { return fit(tap, network) }
+      return Finding(
+        .tap, [mode], .problem, "\(name) \(reason.text)", remedy: reason.remedy ?? setup)
+    }
+    if isRoot { return Finding(.tap, [mode], .ok, "\(name) is made when it is needed, by root") }
+    if isAllowed(network), facts.helper.flaw == nil {
+      return Finding(.tap, [mode], .ok, "\(name) is made when it is needed, by sudo")
+    }
+    return Finding(
+      .tap, [mode], .problem,
+      "\(name) is not set up, and sudo does not run its helper without a password", remedy: setup)
+  }
+
+  /// It is there, and what the network wants.
+  private func fit(_ tap: HostFacts.Tap, _ network: NetworkConfiguration) -> Finding {
+    let mode = network.settings.mode
+    let name = "network \(network.name): its interface \(tap.name)"
+    if let other = tap.otherHome {
+      return Finding(
+        .tap, [mode], .warning,
+        "\(name) is set up for the network of that name of \(other): one of the two can run at a time, and a user has "
+          + "one interface for each name",
+        remedy: asRoot(
+          "\(facts.command) network unsetup \(network.name) --lima-home \(ShellWord.quoted(other))")
+      )
+    }
+    // One that does not last is held by somebody.
+    if !tap.persists, !tap.isHeld, case .nobody = facts.serving {
+      return Finding(
+        .tap, [mode], .problem,
+        "\(name) is in use by another process, and no daemon serves \(facts.home.path)",
+        remedy: OtherDaemons.asking(who: tap.name))
+    }
+    guard let meant = tap.renamedFrom else {
+      return Finding(
+        .tap, [mode], .ok,
+        tap.persists ? "\(name) is set up and this user's" : "\(name) is in use now")
+    }
+    guard tap.persists else {
+      return Finding(.tap, [mode], .ok, "\(name), made as \(meant), is in use now")
+    }
+    // The daemon that has it goes on with it; the next one looks for the name.
+    return Finding(
+      .tap, [mode], tap.isHeld ? .warning : .problem,
+      "\(name) was set up as \(meant) and renamed: "
+        + (tap.isHeld ? "the daemon that has it is the last to find it" : "it is not found"),
+      remedy: asRoot(
+        "sh -c 'ip link set \(tap.name) down && ip link set \(tap.name) name \(meant) && ip link set \(meant) up'"
+      ))
   }
 
   /// The network card that its guests are on, one macvtap each.

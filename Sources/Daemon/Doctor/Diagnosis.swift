@@ -6,12 +6,23 @@ import Platform
 
 package struct Diagnosis {
   let facts: HostFacts
+  /// Modes that somebody wants.
+  private let asked: Set<String>
 
-  package init(_ facts: HostFacts) { self.facts = facts }
+  package init(_ facts: HostFacts) { self.init(facts, asked: []) }
+
+  private init(_ facts: HostFacts, asked: Set<String>) {
+    self.facts = facts
+    self.asked = asked
+  }
 
   /// All that is to be told of this host, in the order of `DoctorCheck`.
   /// - Parameter asked: modes that somebody wants, also where no network has them.
   package func findings(for asked: [String] = []) -> [Finding] {
+    Diagnosis(facts, asked: Set(asked)).sorted(asked)
+  }
+
+  private func sorted(_ asked: [String]) -> [Finding] {
     let all =
       configuration() + absent(asked) + home() + daemon() + runtime() + descriptors() + inotify()
       + tun() + userNamespaces() + pingGroups() + resolver() + subnets() + helper() + sudo()
@@ -37,7 +48,28 @@ package struct Diagnosis {
   func sysctl(_ setting: String) -> String { asRoot("sysctl -w \(setting)") }
 
   /// " --lima-home DIR" for commands that are about this home.
-  var homeWords: String { " --lima-home \(ShellWord.quoted(facts.home.path))" }
+  /// One that is too long is none to name.
+  var homeWords: String {
+    facts.home.problem == nil ? " --lima-home \(ShellWord.quoted(facts.home.path))" : ""
+  }
+
+  /// A network that stands as in Lima's default file, which comes whole when one of its networks is set up or made, is
+  /// nobody's wish: what it lacks is no problem until somebody asks for its mode.
+  func resting(_ finding: Finding, _ network: NetworkConfiguration) -> Finding {
+    guard finding.status == .problem, isResting(network) else { return finding }
+    var finding = finding
+    finding.status = .ok
+    finding.text += " (as in the default networks.yaml, and not in use)"
+    return finding
+  }
+
+  func isResting(_ network: NetworkConfiguration) -> Bool {
+    !asked.contains(network.settings.mode) && !facts.wanted.contains(network.name)
+      && facts.taps[network.name]?.exists != true
+      && facts.defaults.contains {
+        $0.name == network.name && $0.settings == network.settings
+      }
+  }
 
   func networks(_ modes: [String]) -> [NetworkConfiguration] {
     facts.networks.filter { modes.contains($0.settings.mode) }

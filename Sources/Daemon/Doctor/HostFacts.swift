@@ -20,6 +20,10 @@ package struct HostFacts: Sendable {
   /// networks.yaml is there.
   package var hasConfiguration = true
   package var networks: [NetworkConfiguration] = []
+  /// Those that the daemon has been asked for: they run, or could not.
+  package var wanted: Set<String> = []
+  /// Those of Lima's default file.
+  package var defaults: [NetworkConfiguration] = []
   /// `paths.varRun` of networks.yaml.
   package var varRun = ""
   package var user: User
@@ -60,6 +64,12 @@ package struct HostFacts: Sendable {
     package var groups: Set<UInt32> = []
     /// Why a daemon of this user's, or of the home's owner where root asks, would not serve the home.
     package var homeProblem: String?
+    /// Nil: nobody has that number.
+    package var name: String?
+    /// One of the `group:` of networks.yaml, for which `sudoers` has its lines.
+    package var isInSudoersGroup = true
+    /// ~/.lima
+    package var usualHome: LimaHome?
     package init(uid: UInt32, groups: Set<UInt32> = [], homeProblem: String? = nil) {
       self.uid = uid
       self.groups = groups
@@ -150,6 +160,12 @@ package struct HostFacts: Sendable {
     package var mtu = 0
     /// The bridge it is a port of.
     package var bridge: String?
+    /// What the network's interface is called, where this one has another name by now.
+    package var renamedFrom: String?
+    /// The daemon of this home has it.
+    package var isHeld = false
+    /// Another Lima home that is there, for which it was set up.
+    package var otherHome: String?
     package init(name: String) { self.name = name }
   }
 

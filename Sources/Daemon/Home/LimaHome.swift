@@ -67,6 +67,20 @@ package struct LimaHome: Sendable, Hashable {
       + "\(path.utf8.count + spare) bytes"
   }
 
+  /// The sockets of a network of this name would have paths that are too long: why, and how long a name may be.
+  package func problem(ofNetwork name: String) -> String? {
+    let (limit, sockets) = (UnixSocket.maximumPathLength, networkSockets(name))
+    let paths = [sockets.qemu, sockets.fd, sockets.unixgram, sockets.endpoint]
+    guard let longest = paths.max(by: { $0.utf8.count < $1.utf8.count }),
+      longest.utf8.count > limit
+    else { return nil }
+    // It is there twice: the folder's name, and the file's.
+    let rest = longest.utf8.count - 2 * name.utf8.count
+    return
+      "the sockets of network `\(name)` would have paths of \(longest.utf8.count) bytes, and a socket's path has at most "
+      + "\(limit): in this home a name has at most \((limit - rest) / 2) letters"
+  }
+
   package func networkDirectory(_ name: String) -> String { networksDirectory + "/" + name }
   package func networkLog(_ name: String) -> String { networkDirectory(name) + "/\(name).log" }
   package func networkSockets(_ name: String) -> NetworkSockets {

@@ -65,6 +65,11 @@ package enum OtherDaemons {
     loop.schedule(after: 0, go)
   }
 
+  /// The command that names the processes with an interface open, whoever's they are, for people to paste.
+  package static func asking(who interface: String) -> String {
+    "sudo grep -ls 'iff:.*\(interface)$' /proc/[0-9]*/fdinfo/* | cut -d/ -f3 | xargs -r ps -o pid,user,args -p"
+  }
+
   private static func processes(_ proc: String) -> [Int32] {
     ((try? Files.list(proc)) ?? []).lazy.compactMap { Int32($0) }.prefix(most).sorted()
   }

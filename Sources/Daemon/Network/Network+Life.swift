@@ -195,6 +195,7 @@ extension Network {
       guard let self, let link, self.link === link else { return }
       ended(link, status)
     }
+    watch(link)
     let spec = plan.spec(
       stateDirectory: core.directory, tap: uplink.tapSpec, peer: uplink.socket,
       cards: uplink.guestCards)
@@ -314,7 +315,7 @@ extension Network {
 
   private func letGo(isFailure: Bool) {
     forwards.closeSockets()
-    uplink.leave(keepsWatching: isFailure && demand.isHeld)
+    uplink.leave(keepsWatching: isFailure)
     leases.rest()
     guard !isFailure else { return }
     uplink.wantNothing()

@@ -30,7 +30,8 @@ extension Network {
       restarts: life.restarts, retryAt: life.state.retryAt.map { WallClock.timestamp($0) },
       lastExit: lastExit, uplink: uplink.peerReport, hostInterface: uplink.hostInterface,
       joined: active?.joined?.name,
-      pluginStates: pluginStates.isEmpty ? nil : pluginStates, live: nil)
+      pluginStates: pluginStates.isEmpty ? nil : pluginStates, unresponsive: unresponsive,
+      live: nil)
   }
 
   /// Tells the log why it could not start; nothing when it could, or runs.
@@ -42,7 +43,9 @@ extension Network {
   /// The report with what the process says of its ports and plugins.
   func liveReport(registry: Registry?, answer: @escaping (LiveReport) -> Void) {
     let report = report(registry: registry)
-    guard let link = core.running else { return answer(LiveReport(report: report)) }
+    guard let link = core.running, link.silence == nil else {
+      return answer(LiveReport(report: report))
+    }
     wholeStatus(link) { [weak self] status in
       // A process that does not tell its status in time tells nothing else, either.
       guard let self, status != nil else { return answer(LiveReport(report: report)) }

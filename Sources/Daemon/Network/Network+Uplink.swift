@@ -40,6 +40,8 @@ extension Network: UplinkSurroundings {
     switch state {
     case .restarting: start()
     case .failed where demand.isHeld: start()
+    // Nobody waits for it, and the reason that it gives is none any more.
+    case .failed where uplink.hasSetUp: step(.interfaceAppeared)
     default: break
     }
   }

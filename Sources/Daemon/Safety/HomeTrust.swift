@@ -26,6 +26,10 @@ package struct HomeTrust {
   package func problem(home: LimaHome) -> String? {
     for path in [home.path, home.networksDirectory] {
       guard let status = try? look(path), status.uid != user else { continue }
+      if status.uid == 0, path == home.networksDirectory {
+        return "\(path) belongs to root, probably after `sudo lima-netd`: "
+          + "sudo chown -R \(user): \(ShellWord.quoted(path))"
+      }
       return
         "\(path) belongs to uid \(status.uid), and this is uid \(user): run lima-netd as its owner, "
         + "or give another home with --lima-home"

@@ -20,6 +20,8 @@ package final class DNSStandaloneServer {
   private var hasServed = false
   private var isStopping = false
   private var failure: ErrorReport?
+  /// Why the process was ended, where it hung.
+  private var hangReason: String?
 
   /// Serves until SIGTERM or SIGINT; SIGHUP has the plugin look at the host's network anew.
   /// - Parameters:
@@ -80,6 +82,7 @@ package final class DNSStandaloneServer {
         guard let self, let link, self.link === link else { return }
         ended(link, status)
       }
+      watch(link)
       let spec = DNSServerSpec(
         name: "standalone", dns: what.spec, confinement: what.confinement)
       link.request(.serveDNS(spec), fds: sockets) {
@@ -93,6 +96,19 @@ package final class DNSStandaloneServer {
     } catch {
       fail(HostError(.system, "\(name) cannot start: \(error)"))
       loop.stop()
+    }
+  }
+
+  /// One that hangs is replaced, as a network's is.
+  private func watch(_ link: HostLink) {
+    link.watch.limit = { [weak self] in
+      guard let self, hasServed, !isStopping else { return nil }
+      return UInt64(NetworkConfiguration.defaultWatchdog) * 1_000_000_000
+    }
+    link.watch.onHung = { [weak self, weak link] silence in
+      guard let self, let link, self.link === link else { return }
+      hangReason = "it did not respond (\(silence.text))"
+      link.kill()
     }
   }
 
@@ -134,7 +150,8 @@ package final class DNSStandaloneServer {
   private func ended(_ link: HostLink, _ status: ChildProcess.ExitStatus) {
     self.link = nil
     if isStopping || failure != nil { return loop.stop() }
-    let reason = link.protocolError ?? status.description
+    let reason = hangReason ?? link.protocolError ?? status.description
+    hangReason = nil
     guard hasServed else {
       fail(HostError(.internal, "\(name) ended while it started: \(reason)"))
       return loop.stop()

@@ -18,11 +18,22 @@ package struct SudoersCheck {
   package var comparison: Comparison
   /// How the user runs this program.
   package var command: String
+  /// For whom, where the user said so.
+  package var user: String?
+  package var group: String?
+  /// " --lima-home DIR", or "".
+  package var home: String
 
-  package init(text: String, comparison: Comparison, command: String) {
+  package init(
+    text: String, comparison: Comparison, command: String, user: String? = nil,
+    group: String? = nil, home: String = ""
+  ) {
     self.text = text
     self.comparison = comparison
     self.command = command
+    self.user = user
+    self.group = group
+    self.home = home
   }
 
   /// What to say when all is well.
@@ -59,8 +70,13 @@ package struct SudoersCheck {
   }
 
   private func hint(_ file: String) -> String {
-    let mode = comparison == .contains ? "-m 0440 " : ""
-    return "run `\(command) sudoers >etc_sudoers.d_lima && "
-      + "sudo install -o root \(mode)etc_sudoers.d_lima \"\(file)\"`"
+    switch comparison {
+    case .equal:
+      return "run `\(command) sudoers >etc_sudoers.d_lima && "
+        + "sudo install -o root etc_sudoers.d_lima \"\(file)\"`"
+    case .contains:
+      let whom = (group.map { " --group \(ShellWord.quoted($0))" } ?? "") + home
+      return "run `\(SudoersFile.writing(command, user: user, home: whom, path: file))`"
+    }
   }
 }

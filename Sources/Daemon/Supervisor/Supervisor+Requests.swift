@@ -160,12 +160,15 @@ extension Supervisor {
   }
 
   /// Takes over `fd`.
-  func startCapture(_ name: String, fd: Int32, snapLength: Int) -> Result<UInt64, ErrorReport> {
+  func startCapture(
+    _ name: String, fd: Int32, snapLength: Int,
+    _ answer: @escaping (Result<UInt64, ErrorReport>) -> Void
+  ) {
     do throws(ErrorReport) {
-      return .success(try network(name).captures.add(fd: fd, snapLength: snapLength))
+      try network(name).captures.add(fd: fd, snapLength: snapLength, answer: answer)
     } catch {
-      if networks[name] == nil { Descriptor.close(fd) }
-      return .failure(error)
+      Descriptor.close(fd)
+      answer(.failure(error))
     }
   }
 

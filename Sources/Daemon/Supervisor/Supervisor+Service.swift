@@ -94,6 +94,7 @@ enum ReloadChanges {
     let needsStart = !keys.isEmpty
     if was != was.withDNS(of: is_) { keys.append("dns") }
     if old.hosts != new.hosts { keys.append("hosts") }
+    if old.watchdog != new.watchdog { keys.append("watchdog") }
     return (keys, needsStart)
   }
 }

@@ -61,6 +61,7 @@ final class ControlServer {
   private func take(
     _ message: MessageChannel.Message, _ handle: (UInt64, HostRequest, [Int32]) -> Void
   ) {
+    reactor.heartbeat.countRequest()
     guard let envelope = try? HostCodec.decodeRequest(message.bytes) else {
       for fd in message.fds { Descriptor.close(fd) }
       log.error("control", "a request that this host does not understand")

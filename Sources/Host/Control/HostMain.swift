@@ -18,7 +18,7 @@ package enum HostMain {
     usage: lima-netd-host inspect FILE
            lima-netd-host check FILE TEST [--plugin NAME --kind KIND --options JSON --seed N]
            lima-netd-host replay FILE PCAP OUT [--plugin NAME --kind KIND --options JSON]
-           lima-netd-host run --control-fd N [--capabilities NAME,...]
+           lima-netd-host run --control-fd N [--heartbeat-fd N] [--capabilities NAME,...]
 
     A part of lima-netd, which starts it: see lima-netd --help.
 
@@ -35,10 +35,16 @@ package enum HostMain {
       CheckMain.replay(Array(arguments.dropFirst()))
       fail(usage)
     case "run" where arguments.count >= 3 && arguments[1] == "--control-fd":
-      guard let fd = Int32(arguments[2]), fd > 2,
-        let kept = capabilities(Array(arguments.dropFirst(3)))
+      var rest = Array(arguments.dropFirst(3))
+      var heartbeat: Int32?
+      if rest.first == "--heartbeat-fd" {
+        guard rest.count > 1, let fd = Int32(rest[1]), fd > 2 else { fail(usage) }
+        heartbeat = fd
+        rest.removeFirst(2)
+      }
+      guard let fd = Int32(arguments[2]), fd > 2, fd != heartbeat, let kept = capabilities(rest)
       else { fail(usage) }
-      serve(fd, keeping: kept)
+      serve(fd, heartbeat: heartbeat, keeping: kept)
     default: fail(usage)
     }
   }
@@ -52,7 +58,9 @@ package enum HostMain {
 
   /// `LIMA_NETD_LOG` is the least level that is logged: trace, debug, info
   /// (the default), warn, error.
-  private static func serve(_ fd: Int32, keeping capabilities: Set<Capability>) -> Never {
+  private static func serve(
+    _ fd: Int32, heartbeat: Int32?, keeping capabilities: Set<Capability>
+  ) -> Never {
     let level = getenv("LIMA_NETD_LOG").flatMap { HostLog.Level(name: String(cString: $0)) }
     let log = HostLog(minimum: level ?? .info)
     CurrentProcess.raiseDescriptorLimit()
@@ -64,7 +72,8 @@ package enum HostMain {
     do throws(SystemError) {
       try Descriptor.setCloseOnExec(fd)
       let process = try NetworkProcess(
-        controlFD: fd, log: log, executable: try? ChildProcess.ownPath(), confinement: confinement)
+        controlFD: fd, log: log, executable: try? ChildProcess.ownPath(), confinement: confinement,
+        heartbeat: try heartbeat.map { fd throws(SystemError) in try map(fd) } ?? Heartbeat())
       let status = process.run()
       // Not exit: destructors of libraries have no business here.
       _exit(status)
@@ -72,6 +81,12 @@ package enum HostMain {
       log.error("host", error.description)
       _exit(1)
     }
+  }
+
+  /// Mapped to the end of the process; the descriptor is done with.
+  private static func map(_ fd: Int32) throws(SystemError) -> Heartbeat {
+    defer { Descriptor.close(fd) }
+    return Heartbeat(page: try SharedMemory.map(fd, size: HeartbeatLayout.size))
   }
 
   private static func inspect(_ path: String) -> Never {

@@ -67,12 +67,12 @@ package final class NetworkProcess {
   /// Takes over the control channel's fd.
   package init(
     controlFD: Int32, log: HostLog, executable: String?,
-    confinement: ProcessConfinement = ProcessConfinement()
+    confinement: ProcessConfinement = ProcessConfinement(), heartbeat: Heartbeat = Heartbeat()
   ) throws(SystemError) {
     self.confinement = confinement
     self.log = log
     self.executable = executable
-    reactor = try Reactor()
+    reactor = try Reactor(heartbeat: heartbeat)
     hashing = FileHashing(waker: reactor.waker)
     listings = Listings(waker: reactor.waker, log: log)
     terminate = try Waker()

@@ -31,6 +31,9 @@ package final class PluginBridge {
   /// What the plugin gets; valid as long as the bridge.
   let table: UnsafeMutablePointer<lnd_host>
   private let staticName: UnsafePointer<CChar>
+  private let heartbeat: Heartbeat
+  /// This plugin's slot in it.
+  private let label: UInt64
 
   /// The instance, once `create` has returned it.
   var instance: UnsafeMutableRawPointer?
@@ -80,6 +83,8 @@ package final class PluginBridge {
     self.log = log
     self.reactor = reactor
     thread = .current
+    heartbeat = reactor.heartbeat
+    label = reactor.label(component)
     table = ABITable.forever(lnd_host())
     staticName = HostIdentity.staticText(name)
     table.pointee = HostTable.make(context: Unmanaged.passUnretained(self).toOpaque())
@@ -97,7 +102,9 @@ package final class PluginBridge {
     let start = MonotonicClock.now()
     plat_crash_context(
       staticName, UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self))
+    let outer = heartbeat.enter(label, name)
     let result = body()
+    heartbeat.leave(for: outer)
     plat_crash_context(nil, nil)
     let spent = MonotonicClock.now() &- start
     if spent > Self.slow { noteSlow(name, spent) }

@@ -94,6 +94,7 @@ final class CardWire {
     guard !failed else {
       notBefore = clock() &+ Self.pause
       learningSwitch.counters.spoofed &+= UInt64(frames.count)
+      guest.counters.spoofed &+= UInt64(frames.count)
       return
     }
     address = mac
@@ -142,6 +143,7 @@ final class CardWire {
     // A group's address, and none, are nobody's to send from.
     guard source != 0, source & 1 << 40 == 0, !Self.isLinkLocal(frame) else {
       learningSwitch.counters.filtered &+= 1
+      guest.counters.filtered &+= 1
       return
     }
     if wanted == 0 {
@@ -154,6 +156,7 @@ final class CardWire {
       let data = frame.pointee.data
     else {
       learningSwitch.counters.spoofed &+= 1
+      guest.counters.spoofed &+= 1
       return
     }
     let bytes = [UInt8](UnsafeBufferPointer(start: data, count: Int(frame.pointee.length)))

@@ -119,11 +119,20 @@ package struct PortCounters: Sendable, Equatable {
   package var txBlocked: UInt64 = 0
   /// Super-frames cut in software.
   package var txSegmented: UInt64 = 0
+  /// What the switch did not let pass, of `Switch.Counters`' kinds: from another's Ethernet address, with another's address in
+  /// ARP or as source, words of a DHCP server and of an IPv6 router, and what the switch follows nobody in.
+  package var spoofed: UInt64 = 0
+  package var arpSpoofed: UInt64 = 0
+  package var ipSpoofed: UInt64 = 0
+  package var dhcpServers: UInt64 = 0
+  package var ipv6Routers: UInt64 = 0
+  package var filtered: UInt64 = 0
 
   package init() {}
 
   /// All drops.
   package var drops: UInt64 {
     rxRunt &+ rxOversize &+ rxMalformed &+ txMalformed &+ txQueueFull &+ txRefused &+ txEnded
+      &+ spoofed &+ arpSpoofed &+ ipSpoofed &+ dhcpServers &+ ipv6Routers &+ filtered
   }
 }

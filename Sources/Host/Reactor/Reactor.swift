@@ -95,6 +95,9 @@ package final class Reactor {
   static let timersPerTurn = 256
 
   package let waker: Waker
+  let heartbeat: Heartbeat
+  /// Plugins that there were, for the heartbeat.
+  private var labels = 0
   /// Owns the reactor, and so outlives it.
   unowned(unsafe) var delegate: (any ReactorDelegate)?
   private(set) var turns: UInt64 = 0
@@ -112,7 +115,8 @@ package final class Reactor {
 
   private static let wakeToken = UInt64.max
 
-  package init() throws(SystemError) {
+  package init(heartbeat: Heartbeat = Heartbeat()) throws(SystemError) {
+    self.heartbeat = heartbeat
     poller = try Poller()
     waker = try Waker()
     _ = try check("epoll_ctl", poller.add(waker.readFD, .read, token: Self.wakeToken))
@@ -199,6 +203,12 @@ package final class Reactor {
     _ = hostTimers.arm(deadline, timer.payload)
   }
 
+  /// The name by which the heartbeat tells of a plugin.
+  func label(_ plugin: String) -> UInt64 {
+    defer { labels += 1 }
+    return heartbeat.addPlugin(plugin, number: labels)
+  }
+
   func add(_ bridge: PluginBridge) { bridges.append(bridge) }
 
   func remove(_ bridge: PluginBridge) { bridges.removeAll { $0 === bridge } }
@@ -213,7 +223,9 @@ package final class Reactor {
   package func stop() { stopped = true }
 
   package func turn() {
+    heartbeat.waits(turn: turns)
     let count = poller.wait(timeout: timeout())
+    heartbeat.works(turn: turns)
     turns &+= 1
     if count < 0 { delegate?.loopFailed(Errno(Int32(truncatingIfNeeded: -count))) }
     for index in 0..<max(0, count) { dispatch(index) }

@@ -166,7 +166,10 @@ extension GuestPorts {
       ("rxMalformed", counters.rxMalformed), ("txMalformed", counters.txMalformed),
       ("txQueueFull", counters.txQueueFull), ("txRefused", counters.txRefused),
       ("txEnded", counters.txEnded), ("txBlocked", counters.txBlocked),
-      ("txSegmented", counters.txSegmented),
+      ("txSegmented", counters.txSegmented), ("spoofed", counters.spoofed),
+      ("arpSpoofed", counters.arpSpoofed), ("ipSpoofed", counters.ipSpoofed),
+      ("dhcpServers", counters.dhcpServers), ("ipv6Routers", counters.ipv6Routers),
+      ("filtered", counters.filtered),
     ]
     for (name, count) in reasons where count > 0 { status.counters[name] = count }
     return status

@@ -175,6 +175,7 @@ extension Switch {
     // A group address sends nothing, nor does the address of all zeros.
     guard MACAddress(source).isUnicast else {
       counters.filtered &+= 1
+      note(\.filtered, of: Int(from))
       return false
     }
     switch addresses.learn(source, on: from, now: now) {
@@ -198,9 +199,16 @@ extension Switch {
     return true
   }
 
+  /// Whose frame it was that does not go on. Not on the way of frames that do.
+  private func note(_ reason: WritableKeyPath<PortCounters, UInt64>, of index: Int) {
+    guard index >= 0, let port = ports[index] else { return }
+    port._withUnsafeGuaranteedRef { $0.counters[keyPath: reason] &+= 1 }
+  }
+
   /// False: somebody else has the address.
   private func refuse(_ source: UInt64, _ from: Int32) -> Bool {
     counters.spoofed &+= 1
+    note(\.spoofed, of: Int(from))
     if let port = ports[Int(from)] {
       onNotice?(.spoofed(port._withUnsafeGuaranteedRef { $0.handle }, mac: source))
     }
@@ -242,6 +250,7 @@ extension Switch {
     case .pass: return true
     case .arp(let address), .change(let address, _, _):
       counters.arpSpoofed &+= 1
+      note(\.arpSpoofed, of: index)
       onNotice?(.arpSpoofed(handle, address: address))
     case .source(let address, let owner), .client(let address, let owner):
       // A guest may forward for others behind its link.
@@ -249,14 +258,19 @@ extension Switch {
         return true
       }
       counters.ipSpoofed &+= 1
+      note(\.ipSpoofed, of: index)
       onNotice?(.ipSpoofed(handle, address: address))
     case .dhcp:
       counters.dhcpServers &+= 1
+      note(\.dhcpServers, of: index)
       onNotice?(.dhcpServer(handle))
     case .router:
       counters.ipv6Routers &+= 1
+      note(\.ipv6Routers, of: index)
       onNotice?(.ipv6Router(handle))
-    case .overlong: counters.filtered &+= 1
+    case .overlong:
+      counters.filtered &+= 1
+      note(\.filtered, of: index)
     }
     return false
   }

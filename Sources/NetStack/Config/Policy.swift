@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The one place where it is decided where a guest's new flow goes. Engines ask once,
-// when a flow begins, and keep the answer. An egress policy belongs here.
+// when a flow begins, and keep the answer. What of it a guest may have is Egress/EgressPolicy.swift.
 
 import Wire
 
@@ -19,8 +19,17 @@ package enum Route: Equatable, Sendable {
   case unreachable
   /// Beyond the link's own subnet, on a network that leads nowhere else: administratively prohibited.
   case prohibited
+  /// The egress rules forbid it: TCP is reset, the others administratively prohibited.
+  case denied
   /// Not to be answered at all: broadcast, multicast, nonsense.
   case ignored
+}
+
+extension Endpoint {
+  /// The same port of the host's loopback of the other family: a service may be on one of them only.
+  var onOtherLoopback: Endpoint {
+    Endpoint(address.isV4 ? .loopbackV6 : .loopbackV4, port: port)
+  }
 }
 
 /// Decides from configuration and destination alone.
@@ -32,12 +41,12 @@ package struct Policy: Sendable {
   /// Where a TCP or UDP flow to `destination` goes.
   /// - Parameter proto: IP protocol number.
   package func route(proto: UInt8, to destination: Endpoint) -> Route {
+    guard destination.address.isV4 else { return routeV6(destination) }
     let address = destination.address
     if address == config.dns, destination.port == 53 { return .dns }
     if address == config.gateway {
       guard config.hostLoopback else { return .refused }
-      let loopback: IPAddress = address.isV4 ? .loopbackV4 : .loopbackV6
-      return .hostLoopback(Endpoint(loopback, port: destination.port))
+      return .hostLoopback(Endpoint(.loopbackV4, port: destination.port))
     }
     if address == config.dns { return .refused }
     guard address.isUnicast, destination.port != 0 else { return .ignored }
@@ -46,6 +55,23 @@ package struct Policy: Sendable {
     if config.subnet.contains(address) {
       return address == config.subnet.broadcast ? .ignored : .unreachable
     }
+    return config.leadsOutside ? .connect(destination) : .prohibited
+  }
+
+  private func routeV6(_ destination: Endpoint) -> Route {
+    guard let ipv6 = config.ipv6 else { return .ignored }
+    let address = destination.address
+    if address == ipv6.dns, destination.port == 53 { return .dns }
+    if address == ipv6.gateway {
+      guard config.hostLoopback else { return .refused }
+      return .hostLoopback(Endpoint(.loopbackV6, port: destination.port))
+    }
+    if ipv6.isOwn(address) { return .refused }
+    guard address.isUnicast, destination.port != 0 else { return .ignored }
+    // No router passes on what is for one link (RFC 4291 §2.5.3, §2.5.6), nor leads an IPv4 address that
+    // only looks like another one (RFC 4291 §2.5.5) to the host.
+    if address.isLoopback || address.isLinkLocal || address.isV4Compatible { return .unreachable }
+    if ipv6.prefix.contains(address) { return .unreachable }
     return config.leadsOutside ? .connect(destination) : .prohibited
   }
 }

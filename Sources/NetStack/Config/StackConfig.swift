@@ -14,12 +14,16 @@ public struct StackConfig: Sendable {
   public var dns: IPAddress
   /// The Ethernet address of gateway and DNS.
   public var gatewayMAC = MACAddress(0x5a, 0x94, 0xef, 0xe4, 0x0c, 0xdd)
+  /// Nil: guests' IPv6 frames are not looked at.
+  public var ipv6: IPv6Config?
   /// Whether guests may reach the host's loopback through the gateway address.
   public var hostLoopback = true
   /// Whether guests see the clients of forwards under their own addresses, where an answer to them would come back.
   public var forwardsShowClients = true
   /// Whether guests reach what lies beyond their subnet. Otherwise they are told that they may not.
   public var leadsOutside = true
+  /// What guests reach of that. Rules that come later: `Stack.setEgress`.
+  public var egress = EgressPolicy()
   /// Ports of the gateway's address that connections towards guests come from. Where the host's own
   /// kernel has that address, too, they are none of its.
   public var sourcePorts: ClosedRange<UInt16> = 32768...65535
@@ -69,5 +73,22 @@ public struct StackConfig: Sendable {
 
   /// Whether the stack itself answers for this address.
   @inline(__always)
-  public func isOwn(_ address: IPAddress) -> Bool { address == gateway || address == dns }
+  public func isOwn(_ address: IPAddress) -> Bool {
+    address == gateway || address == dns || ipv6.map { $0.isOwn(address) } ?? false
+  }
+
+  /// The gateway as a guest with this address knows it.
+  @inline(__always)
+  public func gateway(for guest: IPAddress) -> IPAddress {
+    if guest.isV4 { return gateway }
+    guard let ipv6 else { return .anyV6 }
+    return guest.isLinkLocal ? ipv6.linkLocal : ipv6.gateway
+  }
+
+  /// Whether an address can be a guest's: of the guests' network, and nobody else's.
+  public func isGuest(_ address: IPAddress) -> Bool {
+    guard address.isUnicast, !isOwn(address) else { return false }
+    if address.isV4 { return subnet.contains(address) && address != subnet.broadcast }
+    return ipv6?.isGuest(address) ?? false
+  }
 }

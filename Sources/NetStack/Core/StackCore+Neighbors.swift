@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ARP for the gateway and the DNS address (RFC 826), and packets to guests whose
-// Ethernet address has to be asked for first.
+// Which guest has which Ethernet address, by ARP (RFC 826) and neighbour discovery (RFC 4861), and
+// packets to guests whose Ethernet address has to be asked for first.
 
 import Wire
 
@@ -9,17 +9,17 @@ extension StackCore {
   /// Learns an address and sends what waited for it. False, and counted, when the address is
   /// another guest's.
   @discardableResult
-  func noteNeighbor(_ address: IPAddress, at mac: MACAddress, on link: UInt32) -> Bool {
+  package func noteNeighbor(_ address: IPAddress, at mac: MACAddress, on link: UInt32) -> Bool {
     let state = links.pointer(link)
     guard let neighbors = services(of: link)?.neighbors else { return false }
     let moves = neighbors.moves
-    guard neighbors.learn(address, at: mac) else {
+    let share = address.isV4 ? 0 : shares.of(link, mac)
+    guard neighbors.learn(address, at: mac, of: share) else {
       state.pointee.counters.spoofed &+= 1
       return false
     }
     if neighbors.moves != moves { neighborRevision &+= 1 }
-    state.pointee.guestMAC = mac
-    state.pointee.guestAddress = address
+    state.pointee.spoke(address, at: mac)
     if neighbors.isAwaited { sendWaiting(neighbors, for: address, at: mac, on: link) }
     return true
   }
@@ -27,22 +27,17 @@ extension StackCore {
   /// Stations are gone. Returns the addresses that were theirs.
   func forgetNeighbors(_ stations: Set<MACAddress>, on link: UInt32) -> Set<IPAddress> {
     guard let neighbors = services(of: link)?.neighbors else { return [] }
-    let state = links.pointer(link)
-    if stations.contains(state.pointee.guestMAC) {
-      state.pointee.guestAddress = .anyV4
-      state.pointee.guestMAC = .zero
-    }
+    links.pointer(link).pointee.forget(stations)
     return neighbors.forget(stations)
   }
 
   /// Nobody answered for an address, whoever was known under it.
-  func forgetNeighbor(_ address: IPAddress, unless mac: MACAddress, on link: UInt32) {
+  package func forgetNeighbor(_ address: IPAddress, unless mac: MACAddress, on link: UInt32) {
     guard let neighbors = services(of: link)?.neighbors, let user = neighbors.find(address),
       user != mac
     else { return }
     neighbors.bind(address, to: nil)
-    let state = links.pointer(link)
-    if state.pointee.guestAddress == address { state.pointee.guestAddress = .anyV4 }
+    links.pointer(link).pointee.forget(address)
   }
 
   /// Ties an address to the station that has leased it; nil ends that.
@@ -56,11 +51,7 @@ extension StackCore {
     neighbors.bind(address, to: mac, isPresent: isPresent)
     if neighbors.moves != moves { neighborRevision &+= 1 }
     // Whoever spoke last under this address may not be the one.
-    let state = links.pointer(link)
-    if state.pointee.guestAddress == address {
-      state.pointee.guestAddress = .anyV4
-      state.pointee.guestMAC = .zero
-    }
+    links.pointer(link).pointee.forget(address)
     if let mac, isPresent, neighbors.isAwaited {
       sendWaiting(neighbors, for: address, at: mac, on: link)
     }
@@ -83,9 +74,8 @@ extension StackCore {
 
   /// The Ethernet address of a guest, if it has spoken.
   package func neighbor(_ address: IPAddress, on link: UInt32) -> MACAddress? {
-    let state = links.pointer(link)
-    if state.pointee.guestAddress == address { return state.pointee.guestMAC }
-    return services(of: link)?.neighbors.find(address)
+    links.pointer(link).pointee.lastMAC(of: address)
+      ?? services(of: link)?.neighbors.find(address)
   }
 
   /// Where a guest is now that was at `known` when it last spoke: it may have changed its Ethernet
@@ -96,8 +86,8 @@ extension StackCore {
   }
 
   /// Sends a whole frame, checksums complete, to a guest that may not have spoken yet: its
-  /// destination address is filled in, now or when ARP is answered within 3 s. For the first
-  /// packet of a flow: the frame is copied.
+  /// destination address is filled in, now or when ARP or a neighbour solicitation is answered within
+  /// 3 s. For the first packet of a flow: the frame is copied.
   package func sendWhenResolved(_ frame: [UInt8], to address: IPAddress, on link: UInt32) {
     guard frame.count >= EthernetHeader.encodedLength, links.isTaken(link) else { return }
     if let mac = neighbor(address, on: link) {
@@ -117,7 +107,7 @@ extension StackCore {
 
   /// Asks all on a link who has an address.
   func askFor(_ address: IPAddress, on link: UInt32) {
-    guard address.isV4 else { return }
+    guard address.isV4 else { return solicit(address, on: link) }
     let request = ARPHeader(
       operation: ARPHeader.request, senderMAC: config.gatewayMAC, senderIP: config.gateway,
       targetMAC: .zero, targetIP: address)

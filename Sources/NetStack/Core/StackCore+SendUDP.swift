@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UDP datagrams towards a guest (RFC 768, RFC 791 §3.2 for fragments). Payload is sent
+// UDP datagrams towards a guest (RFC 768, RFC 8200 §8.1; fragments RFC 791 §3.2, RFC 8200 §4.5). Payload is sent
 // from where it lies and must stay there until the transmitter is flushed.
 //
 // Don't Fragment is not set: a guest may be a router to narrower links, and whether the sender wanted
@@ -9,9 +9,16 @@
 import Wire
 
 extension StackCore {
-  /// Bytes of Ethernet, IPv4 and UDP header.
-  private static var headers: Int {
-    EthernetHeader.encodedLength + IPv4Header.encodedLength + UDPHeader.encodedLength
+  /// Bytes of the IP header that a packet to a guest gets.
+  @inline(__always)
+  private static func ipHeader(_ guest: Endpoint) -> Int {
+    guest.address.isV4 ? IPv4Header.encodedLength : IPv6Header.encodedLength
+  }
+
+  /// Bytes of Ethernet, IP and UDP header.
+  @inline(__always)
+  private static func headers(_ guest: Endpoint) -> Int {
+    EthernetHeader.encodedLength &+ ipHeader(guest) &+ UDPHeader.encodedLength
   }
 
   /// Sends a datagram, in fragments when it is longer than the link's MTU.
@@ -22,7 +29,7 @@ extension StackCore {
     mac: MACAddress, on link: UInt32
   ) -> Bool {
     let length = UDPHeader.encodedLength &+ payload.count
-    guard IPv4Header.encodedLength &+ length <= Int(links.pointer(link).pointee.mtu) else {
+    guard Self.ipHeader(guest) &+ length <= Int(links.pointer(link).pointee.mtu) else {
       return sendUDPFragments(
         payload, from: source, to: guest, trafficClass: trafficClass, mac: mac, on: link)
     }
@@ -36,8 +43,8 @@ extension StackCore {
     _ payload: ByteView, segment: Int, from source: Endpoint, to guest: Endpoint,
     trafficClass: UInt8 = 0, mac: MACAddress, on link: UInt32
   ) -> Bool {
-    if takesTrains(of: segment, on: link),
-      payload.count <= UDPHeader.maxPayloadLength - IPv4Header.encodedLength
+    if takesTrains(of: segment, to: guest, on: link),
+      payload.count <= UDPHeader.maxPayloadLength &- Self.ipHeader(guest)
     {
       return sendUDPFrame(
         payload, segment: segment, from: source, to: guest, trafficClass: trafficClass, mac: mac,
@@ -58,11 +65,11 @@ extension StackCore {
 
   /// Whether datagrams of this many bytes may go to a link as one GSO frame.
   @inline(__always)
-  func takesTrains(of segment: Int, on link: UInt32) -> Bool {
+  func takesTrains(of segment: Int, to guest: Endpoint, on link: UInt32) -> Bool {
     let state = links.pointer(link)
     // Hosts take no GSO frame of smaller segments: it would only multiply the work.
     return state.pointee.offloads.contains(.udp) && segment >= 32
-      && IPv4Header.encodedLength + UDPHeader.encodedLength + segment <= Int(state.pointee.mtu)
+      && Self.ipHeader(guest) &+ UDPHeader.encodedLength &+ segment <= Int(state.pointee.mtu)
   }
 
   /// Sends `count` datagrams of the inbox, from `first` on, as one GSO frame. All are of
@@ -78,7 +85,7 @@ extension StackCore {
         trafficClass: trafficClass, mac: mac, on: link)
     else { return false }
     transmitter.commit(
-      headerLength: Self.headers, payloadLength: byteCount, frame: frame, pieces: count
+      headerLength: Self.headers(guest), payloadLength: byteCount, frame: frame, pieces: count
     ) { FrameSlice(inbox.payload(first &+ $0)) }
     return true
   }
@@ -95,7 +102,8 @@ extension StackCore {
         trafficClass: trafficClass, mac: mac, on: link)
     else { return false }
     transmitter.commit(
-      headerLength: Self.headers, payload: FrameSlice(payload), frame: frame, urgency: .datagram)
+      headerLength: Self.headers(guest), payload: FrameSlice(payload), frame: frame,
+      urgency: .datagram)
     return true
   }
 
@@ -106,19 +114,29 @@ extension StackCore {
     payloadLength: Int, segment: Int, from source: Endpoint, to guest: Endpoint,
     trafficClass: UInt8, mac: MACAddress, on link: UInt32
   ) -> Frame? {
+    let headers = Self.headers(guest)
     guard
-      let room = transmitter.prepare(
-        link: link, byteCount: Self.headers, waits: segment == 0)
+      let room = transmitter.prepare(link: link, byteCount: headers, waits: segment == 0)
     else { return nil }
-    let out = MutableByteView(room, count: Self.headers)
-    EthernetHeader(destination: mac, source: config.gatewayMAC, etherType: EtherType.ipv4)
-      .emit(into: out)
-    IPv4Header(
-      source: source.address, destination: guest.address, protocolNumber: IPProtocol.udp,
-      payloadLength: UDPHeader.encodedLength &+ payloadLength,
-      identification: nextIdentification(), trafficClass: trafficClass
-    ).emit(into: out.dropFirst(EthernetHeader.encodedLength))
-    let start = EthernetHeader.encodedLength + IPv4Header.encodedLength
+    let out = MutableByteView(room, count: headers)
+    let ip = out.dropFirst(EthernetHeader.encodedLength)
+    let length = UDPHeader.encodedLength &+ payloadLength
+    if guest.address.isV4 {
+      EthernetHeader(destination: mac, source: config.gatewayMAC, etherType: EtherType.ipv4)
+        .emit(into: out)
+      IPv4Header(
+        source: source.address, destination: guest.address, protocolNumber: IPProtocol.udp,
+        payloadLength: length, identification: nextIdentification(), trafficClass: trafficClass
+      ).emit(into: ip)
+    } else {
+      EthernetHeader(destination: mac, source: config.gatewayMAC, etherType: EtherType.ipv6)
+        .emit(into: out)
+      IPv6Header(
+        source: source.address, destination: guest.address, nextHeader: IPProtocol.udp,
+        payloadLength: length, trafficClass: trafficClass
+      ).emit(into: ip)
+    }
+    let start = headers &- UDPHeader.encodedLength
     UDPHeader(
       sourcePort: source.port, destinationPort: guest.port, payloadLength: payloadLength
     ).emitPartialChecksum(
@@ -130,7 +148,7 @@ extension StackCore {
     if segment > 0 {
       frame.gsoType = .udp
       frame.gsoSize = UInt16(truncatingIfNeeded: segment)
-      frame.headerLength = UInt16(truncatingIfNeeded: Self.headers)
+      frame.headerLength = UInt16(truncatingIfNeeded: headers)
     }
     return frame
   }
@@ -140,9 +158,11 @@ extension StackCore {
     _ payload: ByteView, from source: Endpoint, to guest: Endpoint, trafficClass: UInt8,
     mac: MACAddress, on link: UInt32
   ) -> Bool {
-    guard payload.count <= IPv4Header.maxPayloadLength - UDPHeader.encodedLength else {
-      return false
-    }
+    guard
+      payload.count
+        <= (guest.address.isV4 ? IPv4Header.maxPayloadLength : IPv6Header.maxPayloadLength)
+        - UDPHeader.encodedLength
+    else { return false }
     var header: UInt64 = 0
     withUnsafeMutableBytes(of: &header) { bytes in
       guard let base = bytes.baseAddress else { return }
@@ -159,17 +179,18 @@ extension StackCore {
 
   // MARK: What the guest sees
 
-  /// How a guest knows an endpoint of the host's world: its loopback is the gateway.
+  /// How a guest knows an endpoint of the host's world: its loopback, of either family, is the gateway.
   @inline(__always)
-  func seen(_ endpoint: Endpoint) -> Endpoint {
-    endpoint.address.isLoopback ? Endpoint(config.gateway, port: endpoint.port) : endpoint
+  func seen(_ endpoint: Endpoint, by guest: IPAddress) -> Endpoint {
+    endpoint.address.isLoopback
+      ? Endpoint(config.gateway(for: guest), port: endpoint.port) : endpoint
   }
 
-  /// In whose name an ICMP error is passed on.
-  func reporter(_ report: SocketErrorReport) -> IPAddress {
-    guard let offender = report.offender, !report.isLocal, offender.isV4, offender.isUnicast,
-      !offender.isLoopback
-    else { return config.gateway }
+  /// In whose name an ICMP error is passed on to a guest.
+  func reporter(_ report: SocketErrorReport, to guest: IPAddress) -> IPAddress {
+    guard let offender = report.offender, !report.isLocal, offender.isV4 == guest.isV4,
+      offender.isUnicast, !offender.isLoopback, !offender.isLinkLocal
+    else { return config.gateway(for: guest) }
     return offender
   }
 
@@ -178,25 +199,51 @@ extension StackCore {
   /// - Parameter payload: what is known of the datagram's payload, from its start.
   func sendUDPError(
     about payload: ByteView, from guest: Endpoint, to remote: Endpoint, mac: MACAddress,
-    on link: UInt32, reporter: IPAddress, type: UInt8, code: UInt8, rest: UInt32 = 0
+    on link: UInt32, reporter: IPAddress, _ error: ICMPErrorMessage
   ) {
-    let quoted = payload.prefix(520)
-    withUnsafeTemporaryAllocation(byteCount: 548, alignment: 8) { space in
-      guard let base = space.baseAddress else { return }
-      let out = MutableByteView(base, count: space.count)
-      let length = UDPHeader.encodedLength + quoted.count
-      IPv4Header(
-        source: guest.address, destination: remote.address, protocolNumber: IPProtocol.udp,
-        payloadLength: length, dontFragment: true, timeToLive: 1
-      ).emit(into: out)
-      let udp = out.dropFirst(IPv4Header.encodedLength)
+    sendQuotedError(
+      about: payload, protocolNumber: IPProtocol.udp, from: guest.address, to: remote.address,
+      mac: mac, on: link, reporter: reporter, error
+    ) { out, quoted in
       UDPHeader(
         sourcePort: guest.port, destinationPort: remote.port, payloadLength: quoted.count
-      ).emit(into: udp, payload: quoted, source: guest.address, destination: remote.address)
-      udp.store(quoted, at: UDPHeader.encodedLength)
+      ).emit(into: out, payload: quoted, source: guest.address, destination: remote.address)
+    }
+  }
+
+  /// An ICMP error about a packet of a guest, whose headers are written anew as the guest sent them.
+  /// - Parameters:
+  ///   - payload: what is known of its payload behind the eight bytes of its transport header.
+  ///   - emit: writes these eight bytes; is given where, and the part of the payload that is quoted.
+  func sendQuotedError(
+    about payload: ByteView, protocolNumber: UInt8, from guest: IPAddress, to remote: IPAddress,
+    mac: MACAddress, on link: UInt32, reporter: IPAddress, _ error: ICMPErrorMessage,
+    _ emit: (MutableByteView, ByteView) -> Void
+  ) {
+    let transport = 8
+    let most = guest.isV4 ? Self.mostQuotedV4 : Self.mostQuotedV6
+    let start = guest.isV4 ? IPv4Header.encodedLength : IPv6Header.encodedLength
+    let quoted = payload.prefix(most - start - transport)
+    withUnsafeTemporaryAllocation(byteCount: most, alignment: 8) { space in
+      guard let base = space.baseAddress else { return }
+      let out = MutableByteView(base, count: space.count)
+      let length = transport + quoted.count
+      if guest.isV4 {
+        IPv4Header(
+          source: guest, destination: remote, protocolNumber: protocolNumber,
+          payloadLength: length, dontFragment: protocolNumber == IPProtocol.udp, timeToLive: 1
+        ).emit(into: out)
+      } else {
+        IPv6Header(
+          source: guest, destination: remote, nextHeader: protocolNumber, payloadLength: length,
+          hopLimit: 1
+        ).emit(into: out)
+      }
+      emit(out.dropFirst(start), quoted)
+      out.store(quoted, at: start + transport)
       sendICMPError(
-        quoting: ByteView(base, count: IPv4Header.encodedLength + length), to: guest.address,
-        mac: mac, on: link, from: reporter, type: type, code: code, rest: rest)
+        quoting: ByteView(base, count: start + length), to: guest, mac: mac, on: link,
+        from: reporter, error)
     }
   }
 }

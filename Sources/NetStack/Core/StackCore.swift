@@ -14,6 +14,7 @@ package final class StackCore {
   package let calls: SocketCalls
   package let policy: Policy
   package let config: StackConfig
+  package let egress: Egress
   /// Links by slot index; `Link.port` leads back to the host's port.
   package let links: LinkTable
   package let transmitter: Transmitter
@@ -30,6 +31,9 @@ package final class StackCore {
   package var slept: () -> UInt64 = SleepClock.slept
   /// The time by which leases age, which counts the host's sleep: nanoseconds.
   package var elapsed: UInt64 { host.nowNanoseconds() &+ slept() }
+
+  /// Answers neighbour discovery and MLD; nil leaves them unanswered.
+  package var ndp: (any NDPService)?
 
   let newFlows: NewFlows
   /// Where datagrams of the host's sockets are read to, of one socket at a time.
@@ -53,6 +57,7 @@ package final class StackCore {
     self.calls = calls
     self.config = config
     policy = Policy(config: config)
+    egress = Egress(config.egress)
     links = LinkTable(capacity: 4096)
     transmitter = Transmitter(host: host, links: links)
     random = RandomSource(seed: seed)

@@ -79,8 +79,7 @@ public final class DNSIntercept {
   /// A question from a guest; borrowed.
   func datagram(_ payload: ByteView, from port: UInt16, of packet: InboundPacket) {
     guard let resolver else {
-      stack.sendICMPError(
-        about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.port)
+      stack.sendICMPError(about: packet, .port)
       return
     }
     counters.datagrams &+= 1

@@ -6,11 +6,11 @@ import Wire
 
 /// A fragment as the reassembler takes it; borrowed from the packet.
 package struct Fragment {
-  /// Which datagram it is a piece of (RFC 791 §3.2; RFC 8200 §4.5 leaves out the protocol,
-  /// which does no harm: it is the same in all pieces).
+  /// Which datagram it is a piece of (RFC 791 §3.2; of IPv6 the protocol is no part of it, RFC 8200 §4.5).
   struct Key: Hashable, BitwiseCopyable {
     var source: IPAddress
     var destination: IPAddress
+    /// 0 of IPv6.
     var protocolNumber: UInt8
     /// 16 bits of IPv4, 32 of IPv6.
     var identification: UInt32
@@ -23,6 +23,8 @@ package struct Fragment {
   let payload: ByteView
   /// The headers that the whole datagram has in front of its payload, if this is the first.
   let header: ByteView
+  /// What the payload begins with in the whole datagram, if this is the first.
+  let protocolNumber: UInt8
   let sourceMAC: MACAddress
 
   package init(_ packet: IPv4Packet, from mac: MACAddress) {
@@ -33,15 +35,38 @@ package struct Fragment {
     moreFragments = packet.moreFragments
     payload = packet.payload
     header = packet.header
+    protocolNumber = packet.protocolNumber
     sourceMAC = mac
   }
+
+  /// - Parameters:
+  ///   - payload: what is behind the fragment header.
+  ///   - protocolNumber: what the fragment header says of it.
+  package init(
+    _ packet: IPv6Packet, _ fragment: IPv6Fragment, protocolNumber: UInt8, payload: ByteView,
+    from mac: MACAddress
+  ) {
+    key = Key(
+      source: packet.source, destination: packet.destination, protocolNumber: 0,
+      identification: fragment.identification)
+    offset = fragment.offset
+    moreFragments = fragment.moreFragments
+    self.payload = payload
+    // Extension headers of each fragment have been looked at, and end here.
+    header = packet.bytes.prefix(IPv6Header.encodedLength)
+    self.protocolNumber = protocolNumber
+    sourceMAC = mac
+  }
+
+  var isV4: Bool { key.source.isV4 }
 
   var end: Int { offset &+ payload.count }
 
   /// Whether it can be a piece of any datagram: pieces but the last are whole blocks of eight
   /// bytes, none is empty, and none reaches beyond 64 KiB (the "ping of death").
   var isSane: Bool {
-    !payload.isEmpty && end <= IPv4Header.maxPayloadLength
+    !payload.isEmpty
+      && end <= (isV4 ? IPv4Header.maxPayloadLength : IPv6Header.maxPayloadLength)
       && (!moreFragments || payload.count & 7 == 0)
   }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Puts the fragments of a guest together (RFC 791 §3.2, RFC 815, RFC 1122 §3.3.2).
+// Puts the fragments of a guest together (RFC 791 §3.2, RFC 815, RFC 1122 §3.3.2; RFC 8200 §4.5).
 //
-// Bounded whatever guests send: so many datagrams, so many bytes, 30 s each, and fewer bytes than
+// Bounded whatever guests send: so many datagrams, so many bytes, 30 s each (of IPv6 60 s), and fewer bytes than
 // are free of those of all guests together (FragmentBudget); when there is no room the guest's own
 // oldest goes.
 // A datagram with overlapping fragments is dropped, and so is the rest of it that is still to
@@ -27,8 +27,9 @@ package final class Reassembler {
     package var datagrams = 32
     /// Memory of unfinished datagrams.
     package var bytes = 1 << 20
-    /// Nanoseconds from the first fragment to arrive.
+    /// Nanoseconds from the first fragment to arrive, of IPv4 and of IPv6.
     package var lifetime: UInt64 = 30_000_000_000
+    package var lifetimeV6: UInt64 = 60_000_000_000
 
     package init() {}
   }
@@ -44,8 +45,9 @@ package final class Reassembler {
 
   /// A datagram whose time is over.
   package struct Expired {
-    /// Its first fragment as it came, with its header: what a time-exceeded error quotes.
+    /// Its first fragment with its header, of IPv4 as it came; of IPv6 the fragment header is not in it.
     package let firstFragment: ByteView
+    package let identification: UInt32
     package let sourceMAC: MACAddress
   }
 
@@ -67,7 +69,7 @@ package final class Reassembler {
 
   private let limits: Limits
   private let budget: FragmentBudget
-  /// In order of arrival, so the first is the oldest and expires first.
+  /// In order of arrival, so the first is the oldest.
   private var datagrams: [Datagram] = []
   private var delivered: [DatagramBuffer] = []
   private var byteCount = 0 {
@@ -91,7 +93,7 @@ package final class Reassembler {
   package var pending: (datagrams: Int, bytes: Int) { (datagrams.count, byteCount) }
 
   /// When `expire` has something to do; nil while there is nothing.
-  package var nextDeadline: UInt64? { datagrams.first?.deadline }
+  package var nextDeadline: UInt64? { datagrams.lazy.map(\.deadline).min() }
 
   /// Takes a fragment. What is overdue must have been expired before.
   package func add(_ fragment: Fragment, now: UInt64) -> Outcome {
@@ -117,13 +119,17 @@ package final class Reassembler {
   /// of which the first fragment came, and `notify` is called for those; the view is
   /// valid in the call only.
   package func expire(now: UInt64, _ notify: (Expired) -> Void) {
-    while let oldest = datagrams.first, oldest.deadline <= now {
+    while let index = datagrams.firstIndex(where: { $0.deadline <= now }) {
+      let oldest = datagrams[index]
       if oldest.headerLength > 0, !oldest.isPoisoned {
         let packet = oldest.buffer.packet(
           headerLength: oldest.headerLength, payloadCount: oldest.firstLength)
-        notify(Expired(firstFragment: packet.view, sourceMAC: oldest.sourceMAC))
+        notify(
+          Expired(
+            firstFragment: packet.view, identification: oldest.key.identification,
+            sourceMAC: oldest.sourceMAC))
       }
-      drop(0)
+      drop(index)
     }
   }
 
@@ -159,7 +165,8 @@ package final class Reassembler {
     }
     datagrams.append(
       Datagram(
-        key: fragment.key, deadline: now &+ limits.lifetime,
+        key: fragment.key,
+        deadline: now &+ (fragment.isV4 ? limits.lifetime : limits.lifetimeV6),
         buffer: DatagramBuffer(capacity: fragment.end), sourceMAC: fragment.sourceMAC))
     byteCount += bytes
     return datagrams.count - 1
@@ -225,8 +232,9 @@ package final class Reassembler {
     datagrams[index].headerLength = header.count
     datagrams[index].firstLength = fragment.payload.count
     datagrams[index].sourceMAC = fragment.sourceMAC
-    datagrams[index].buffer.packet(headerLength: header.count, payloadCount: 0)
-      .store(header, at: 0)
+    let place = datagrams[index].buffer.packet(headerLength: header.count, payloadCount: 0)
+    place.store(header, at: 0)
+    if !fragment.isV4 { place.store(fragment.protocolNumber, at: IPv6Field.nextHeader) }
   }
 
   private func complete(_ index: Int, _ length: Int) -> Outcome {
@@ -235,6 +243,10 @@ package final class Reassembler {
     delivered.append(datagram.buffer)
     let packet = datagram.buffer.packet(
       headerLength: datagram.headerLength, payloadCount: length)
+    guard datagram.key.source.isV4 else {
+      packet.store(UInt16(truncatingIfNeeded: length), at: IPv6Field.payloadLength)
+      return .complete(packet.view)
+    }
     // Options may make it longer than a packet can be.
     guard IPv4Packet.makeWhole(packet, headerLength: datagram.headerLength) else {
       return .refused

@@ -18,15 +18,17 @@ extension ICMPEngine {
     guard inbox.receive(flow.pointee.socket.fd, stack.calls) > 0 else { return }
     for index in 0..<inbox.count {
       guard let message = ICMPv4Packet(checking: inbox.payload(index)),
-        message.type == ICMPv4Type.echoReply, let source = inbox.source(index)
+        message.type
+          == (flow.pointee.socket.isV4 ? ICMPv4Type.echoReply : ICMPv6Type.echoReply),
+        let source = inbox.source(index)
       else { continue }
       pings.touch(token.index)
       counters.replies &+= 1
       let (hopLimit, trafficClass) = traits(index)
-      _ = stack.sendEcho(
-        ICMPv4Type.echoReply, identifier: flow.pointee.key.guestPort,
+      _ = stack.sendEchoReply(
+        identifier: flow.pointee.key.guestPort,
         sequence: message.echoSequence, payload: message.payload,
-        from: stack.seen(source).address, to: flow.pointee.key.guest,
+        from: stack.seen(source, by: flow.pointee.key.guest).address, to: flow.pointee.key.guest,
         hopLimit: hopLimit, trafficClass: trafficClass, mac: flow.pointee.guestMAC,
         on: flow.pointee.key.link)
     }
@@ -38,14 +40,18 @@ extension ICMPEngine {
   private func traits(_ index: Int) -> (hopLimit: UInt8, trafficClass: UInt8) {
     var hopLimit: UInt8 = 64
     var trafficClass: UInt8 = 0
-    for message in stack.inbox.controls(index)
-    where message.level == SocketConstant.levelIP {
-      switch message.type {
-      case SocketConstant.timeToLive where message.data.count >= 4:
+    for message in stack.inbox.controls(index) {
+      switch (message.level, message.type) {
+      case (SocketConstant.levelIP, SocketConstant.timeToLive) where message.data.count >= 4,
+        (SocketConstant.levelIPv6, SocketConstant.hopLimitV6) where message.data.count >= 4:
         let value = message.data.base.loadUnaligned(as: Int32.self)
         hopLimit = UInt8(clamping: max(value, 2) &- 1)
-      case SocketConstant.trafficClass where message.data.count >= 1:
+      case (SocketConstant.levelIP, SocketConstant.trafficClass) where message.data.count >= 1:
         trafficClass = message.data[0]
+      case (SocketConstant.levelIPv6, SocketConstant.trafficClassV6)
+      where message.data.count >= 4:
+        trafficClass = UInt8(
+          truncatingIfNeeded: message.data.base.loadUnaligned(as: Int32.self))
       default: break
       }
     }
@@ -58,7 +64,8 @@ extension ICMPEngine {
   func readErrors(_ index: UInt32) -> UInt32? {
     let flow = pings.flows.pointer(index)
     return flow.pointee.socket.readErrors(stack.inbox, stack.calls) { report in
-      guard let message = report.messageForGuest else { return }
+      let guest = flow.pointee.key.guest
+      guard let message = report.messageForGuest(isV4: guest.isV4) else { return }
       // The request as it was on the wire, with the identifier of the socket. An error of this
       // host's own stack has nothing of it.
       let request = ICMPv4Packet(checking: report.payload)
@@ -66,36 +73,43 @@ extension ICMPEngine {
       stack.sendEchoError(
         identifier: flow.pointee.key.guestPort,
         sequence: request?.echoSequence ?? flow.pointee.lastSequence,
-        payload: request?.payload ?? .empty, from: flow.pointee.key.guest,
+        payload: request?.payload ?? .empty, from: guest,
         to: report.destination.address, mac: flow.pointee.guestMAC, on: flow.pointee.key.link,
-        reporter: stack.reporter(report), message)
+        reporter: stack.reporter(report, to: guest), message)
     }
   }
 }
 
 extension StackCore {
-  /// Sends an echo message to a guest, in fragments if it must be.
-  func sendEcho(
-    _ type: UInt8, identifier: UInt16, sequence: UInt16, payload: ByteView,
+  /// Sends an echo reply to a guest, in fragments if it must be.
+  func sendEchoReply(
+    identifier: UInt16, sequence: UInt16, payload: ByteView,
     from source: IPAddress, to guest: IPAddress, hopLimit: UInt8 = 64, trafficClass: UInt8 = 0,
     mac: MACAddress, on link: UInt32
   ) -> Bool {
-    sendFragments(
-      echoHeader(type, identifier: identifier, sequence: sequence, payload: payload), payload,
-      protocolNumber: IPProtocol.icmp, from: source, to: guest, hopLimit: hopLimit,
-      trafficClass: trafficClass, mac: mac, on: link)
-  }
-
-  private func echoHeader(
-    _ type: UInt8, identifier: UInt16, sequence: UInt16, payload: ByteView
-  ) -> UInt64 {
     var header: UInt64 = 0
     withUnsafeMutableBytes(of: &header) { bytes in
       guard let base = bytes.baseAddress else { return }
-      ICMPHeader(type: type, identifier: identifier, sequence: sequence)
-        .emit(into: MutableByteView(base, count: 8), payload: payload)
+      emitEcho(
+        ICMPHeader(
+          type: guest.isV4 ? ICMPv4Type.echoReply : ICMPv6Type.echoReply, identifier: identifier,
+          sequence: sequence), payload, from: source, to: guest,
+        into: MutableByteView(base, count: bytes.count))
     }
-    return header
+    return sendFragments(
+      header, payload, protocolNumber: guest.isV4 ? IPProtocol.icmp : IPProtocol.icmpV6,
+      from: source, to: guest, hopLimit: hopLimit, trafficClass: trafficClass, mac: mac, on: link)
+  }
+
+  private func emitEcho(
+    _ header: ICMPHeader, _ payload: ByteView, from source: IPAddress, to destination: IPAddress,
+    into out: MutableByteView
+  ) {
+    if source.isV4 {
+      header.emit(into: out, payload: payload)
+    } else {
+      header.emit(into: out, payload: payload, source: source, destination: destination)
+    }
   }
 
   /// An ICMP error about an echo request of a guest, whose headers are written anew as the
@@ -105,25 +119,14 @@ extension StackCore {
     to remote: IPAddress, mac: MACAddress, on link: UInt32, reporter: IPAddress,
     _ message: ICMPErrorMessage
   ) {
-    let quoted = payload.prefix(520)
-    let header = echoHeader(
-      ICMPv4Type.echoRequest, identifier: identifier, sequence: sequence, payload: quoted)
-    withUnsafeTemporaryAllocation(byteCount: 548, alignment: 8) { space in
-      guard let base = space.baseAddress else { return }
-      let out = MutableByteView(base, count: space.count)
-      let length = ICMPHeader.encodedLength + quoted.count
-      IPv4Header(
-        source: guest, destination: remote, protocolNumber: IPProtocol.icmp,
-        payloadLength: length, timeToLive: 1
-      ).emit(into: out)
-      // The IPv4 header is 20 bytes: not a multiple of eight.
-      withUnsafeBytes(of: header) { bytes in
-        out.store(ByteView(bytes), at: IPv4Header.encodedLength)
-      }
-      out.store(quoted, at: IPv4Header.encodedLength + ICMPHeader.encodedLength)
-      sendICMPError(
-        quoting: ByteView(base, count: IPv4Header.encodedLength + length), to: guest, mac: mac,
-        on: link, from: reporter, type: message.type, code: message.code, rest: message.rest)
+    sendQuotedError(
+      about: payload, protocolNumber: guest.isV4 ? IPProtocol.icmp : IPProtocol.icmpV6,
+      from: guest, to: remote, mac: mac, on: link, reporter: reporter, message
+    ) { out, quoted in
+      emitEcho(
+        ICMPHeader(
+          type: guest.isV4 ? ICMPv4Type.echoRequest : ICMPv6Type.echoRequest,
+          identifier: identifier, sequence: sequence), quoted, from: guest, to: remote, into: out)
     }
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ICMP (RFC 792, RFC 5508): echo to the gateway and the DNS address is answered here, echo
+// ICMP and ICMPv6 (RFC 792, RFC 5508, RFC 4443 §4): echo to the gateway and the DNS address is answered here, echo
 // to the outside goes through unprivileged ping sockets, and nothing else is answered: an
 // address that is not there does not reply.
 //
@@ -59,61 +59,74 @@ package final class ICMPEngine {
     switch message.type {
     case ICMPv4Type.destinationUnreachable, ICMPv4Type.timeExceeded, ICMPv4Type.parameterProblem:
       return message
-    default:
-      echo(packet, message, counters)
-      return nil
+    case ICMPv4Type.echoRequest: echo(packet, message, counters)
+    default: counters.pointee.counters.ignored &+= 1
     }
+    return nil
   }
 
-  private func echo(
-    _ packet: InboundPacket, _ message: ICMPv4Packet, _ counters: UnsafeMutablePointer<Link>
-  ) {
-    guard message.type == ICMPv4Type.echoRequest, message.code == 0,
-      !packet.source.isUnspecified
-    else {
+  /// An ICMPv6 message from a guest, its checksum verified, that is no error; borrowed.
+  func input(_ packet: InboundPacket, _ message: ICMPv6Packet) {
+    let counters = stack.links.pointer(packet.link)
+    guard message.type == ICMPv6Type.echoRequest else {
       counters.pointee.counters.ignored &+= 1
       return
     }
-    if stack.config.isOwn(packet.destination) {
+    echo(packet, message, counters)
+  }
+
+  /// An echo request of either family.
+  private func echo(
+    _ packet: InboundPacket, _ message: some ICMPMessage, _ counters: UnsafeMutablePointer<Link>
+  ) {
+    guard message.code == 0, !packet.source.isUnspecified else {
+      counters.pointee.counters.ignored &+= 1
+      return
+    }
+    // Of IPv6 a group is answered, too (RFC 4443 §4.2): it is one that the stack is a member of.
+    let isGroup = !packet.source.isV4 && packet.destination.isMulticast
+    if isGroup || stack.config.isOwn(packet.destination) {
       self.counters.gatewayEchoes &+= 1
-      _ = stack.sendEcho(
-        ICMPv4Type.echoReply, identifier: message.echoIdentifier,
-        sequence: message.echoSequence, payload: message.payload, from: packet.destination,
+      _ = stack.sendEchoReply(
+        identifier: message.echoIdentifier, sequence: message.echoSequence,
+        payload: message.payload,
+        from: isGroup ? stack.config.gateway(for: packet.source) : packet.destination,
         to: packet.source, trafficClass: packet.trafficClass, mac: packet.sourceMAC,
         on: packet.link)
       return
     }
     // Port 7 is echo: the policy is asked about endpoints.
-    switch stack.policy.route(
-      proto: IPProtocol.icmp, to: Endpoint(packet.destination, port: 7))
+    switch stack.route(
+      proto: IPProtocol.icmp, to: Endpoint(packet.destination, port: 7), of: packet)
     {
+    case .connect where stack.isBeyondScope(packet):
+      stack.sendICMPError(about: packet, .beyondScope)
     case .connect(let target):
       guard packet.hopLimit > 1 else {
-        stack.sendICMPError(about: packet, type: ICMPv4Type.timeExceeded, code: 0)
+        stack.sendICMPError(about: packet, .hopLimit)
         return
       }
       forward(packet, message, to: target.address)
     case .unreachable:
-      stack.sendICMPError(
-        about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.host)
-    case .prohibited:
-      stack.sendICMPError(
-        about: packet, type: ICMPv4Type.destinationUnreachable,
-        code: ICMPv4Unreachable.prohibited)
+      stack.sendICMPError(about: packet, .host)
+    case .prohibited, .denied:
+      stack.sendICMPError(about: packet, .prohibited)
     case .hostLoopback, .dns, .refused, .ignored:
       counters.pointee.counters.ignored &+= 1
     }
   }
 
-  private func forward(_ packet: InboundPacket, _ message: ICMPv4Packet, to target: IPAddress) {
+  private func forward(
+    _ packet: InboundPacket, _ message: some ICMPMessage, to target: IPAddress
+  ) {
     let key = FlowKey(
-      link: packet.link, proto: IPProtocol.icmp, guest: packet.source,
-      guestPort: message.echoIdentifier, remote: .anyV4, remotePort: 0)
+      link: packet.link, proto: packet.proto, guest: packet.source,
+      guestPort: message.echoIdentifier, remote: target.isV4 ? .anyV4 : .anyV6, remotePort: 0)
     var index = pings.table.find(key)
     if index == 0 {
       let share = stack.shares.of(packet.link, packet.sourceMAC)
       guard stack.newFlows.admits(packet, share: share, now: stack.now) else { return }
-      index = open(key, share)
+      index = open(key, share, packet)
     }
     guard index != 0 else {
       counters.refused &+= 1
@@ -136,20 +149,13 @@ package final class ICMPEngine {
     }
     guard result < 0 else { return }
     counters.refused &+= 1
-    let code: UInt8
-    switch Int32(-result) {
-    case ENETUNREACH: code = ICMPv4Unreachable.network
-    case EHOSTUNREACH, EHOSTDOWN: code = ICMPv4Unreachable.host
-    case EACCES, EPERM: code = ICMPv4Unreachable.prohibited
-    case EMSGSIZE:
-      guard let mtu = readErrors(index) else { return }
-      stack.sendICMPError(
-        about: packet, type: ICMPv4Type.destinationUnreachable,
-        code: ICMPv4Unreachable.fragmentationNeeded, rest: mtu & 0xffff)
-      return
-    default: return
-    }
-    stack.sendICMPError(about: packet, type: ICMPv4Type.destinationUnreachable, code: code)
+    let code = Int32(-result)
+    guard
+      let failure = code == EMSGSIZE
+        ? readErrors(index).map({ DeliveryFailure.tooBig(mtu: $0) })
+        : DeliveryFailure(errno: code, isV4: packet.source.isV4), failure != .port
+    else { return }
+    stack.sendICMPError(about: packet, failure)
   }
 
   private func send(_ bytes: ByteView, _ fd: Int32, _ target: IPAddress) -> Int {
@@ -169,17 +175,22 @@ package final class ICMPEngine {
 
   // MARK: Flows
 
-  private func open(_ key: FlowKey, _ share: UInt32) -> UInt32 {
+  private func open(_ key: FlowKey, _ share: UInt32, _ packet: InboundPacket) -> UInt32 {
     if pings.flows.count >= stack.descriptors.pings { _ = pings.makeRoom(for: share) }
+    let isV4 = key.remote.isV4
     let fd = udp.openDatagramSocket(
-      isV4: true, protocolNumber: Int32(IPPROTO_ICMP), for: share)
+      isV4: isV4, protocolNumber: Int32(isV4 ? IPProtocol.icmp : IPProtocol.icmpV6), for: share)
     guard fd >= 0 else {
-      logRefusal(-fd)
+      if -fd == EAFNOSUPPORT {
+        stack.sendICMPError(about: packet, .noRoute)
+      } else {
+        logRefusal(-fd)
+      }
       return 0
     }
     let index = pings.flows.insert(
       ICMPFlow(
-        key: key, socket: DatagramSocket(fd: fd, isV4: true, stack.calls), guestMAC: .zero,
+        key: key, socket: DatagramSocket(fd: fd, isV4: isV4, stack.calls), guestMAC: .zero,
         lastUsed: stack.now, share: share))
     let token = EventToken(.icmp, index: index, generation: pings.flows.generation(index))
     let watch =
@@ -189,7 +200,9 @@ package final class ICMPEngine {
       _ = stack.calls.close(stack.calls.context, fd)
       return 0
     }
-    stack.calls.set(fd, SocketConstant.levelIP, SocketConstant.receiveTimeToLive, 1)
+    stack.calls.set(
+      fd, isV4 ? SocketConstant.levelIP : SocketConstant.levelIPv6,
+      isV4 ? SocketConstant.receiveTimeToLive : SocketConstant.receiveHopLimitV6, 1)
     let flow = pings.flows.pointer(index)
     flow.pointee.socket.watch = watch
     flow.pointee.timer = stack.timers.schedule(

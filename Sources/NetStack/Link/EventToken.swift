@@ -15,6 +15,10 @@ package enum EventKind: UInt8, Sendable {
   case neighbor = 8
   /// The stack's own housekeeping.
   case stack = 9
+  /// Neighbour discovery's, and DHCPv6's.
+  case ndp = 10
+  case dhcpV6 = 11
+  case egress = 12
 }
 
 /// The `user` value of `fd_add` and the token of a timer.

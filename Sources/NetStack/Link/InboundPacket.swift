@@ -21,8 +21,17 @@ package struct InboundPacket: BitwiseCopyable {
   /// The transport checksum is known to be good, or the host will vouch for it
   /// (FrameFlags): do not verify.
   package var isChecksumTrusted: Bool
+  /// It came in fragments.
+  package var isReassembled: Bool = false
   /// Payload bytes of each datagram in a UDP GSO frame (GSOType.udp); 0 for one datagram.
   package var segmentSize: UInt16 = 0
   /// The slot in its engine's table that LookAhead expects it to be for; 0 for no idea.
   package var guess: UInt32 = 0
+
+  /// Of an IPv6 packet, where `proto` is written.
+  var nextHeaderOffset: UInt32 {
+    guard !source.isV4, let ip = IPv6Packet(checking: packet), case .layer(let layer) = ip.walk()
+    else { return 0 }
+    return UInt32(layer.nextHeaderOffset)
+  }
 }

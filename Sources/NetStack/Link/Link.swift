@@ -16,6 +16,9 @@ package struct Link: BitwiseCopyable {
   /// The address that guest used last; unspecified before its first packet. The
   /// default target of forwards.
   package var guestAddress: IPAddress
+  /// The same of IPv6: who spoke last, from which address.
+  package var guestMAC6 = MACAddress.zero
+  package var guestAddress6 = IPAddress.anyV6
   /// Bytes of IP packet the link carries.
   package var mtu: Int32
   /// The host said so; otherwise `mtu` is what DHCP announces, and the guest decides.
@@ -45,6 +48,44 @@ package struct LinkCounters: BitwiseCopyable {
   package var spoofed: UInt64 = 0
   /// Frames that found no room towards the guest.
   package var sendDrops: UInt64 = 0
+}
+
+extension Link {
+  /// Notes who spoke last.
+  @inline(__always)
+  mutating func spoke(_ address: IPAddress, at mac: MACAddress) {
+    if address.isV4 {
+      guestMAC = mac
+      guestAddress = address
+    } else {
+      guestMAC6 = mac
+      guestAddress6 = address
+    }
+  }
+
+  /// The Ethernet address of whoever spoke last from an address; nil when it was another.
+  @inline(__always)
+  func lastMAC(of address: IPAddress) -> MACAddress? {
+    if address == guestAddress { return guestMAC }
+    return address == guestAddress6 && !address.isUnspecified ? guestMAC6 : nil
+  }
+
+  /// What was noted of an address, or of stations, is not so any more.
+  mutating func forget(_ address: IPAddress) {
+    if guestAddress == address {
+      guestAddress = .anyV4
+      guestMAC = .zero
+    }
+    if guestAddress6 == address {
+      guestAddress6 = .anyV6
+      guestMAC6 = .zero
+    }
+  }
+
+  mutating func forget(_ stations: Set<MACAddress>) {
+    if stations.contains(guestMAC) { forget(guestAddress) }
+    if stations.contains(guestMAC6) { forget(guestAddress6) }
+  }
 }
 
 /// All links of a stack.

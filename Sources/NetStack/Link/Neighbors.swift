@@ -3,7 +3,8 @@
 // Which guest has which Ethernet address, and frames that wait to learn it.
 //
 // Learnt from every ARP packet and every IP packet of the link's own subnet; an address that is
-// leased is told instead, and nobody else can claim it. A packet to a
+// leased is told instead, and nobody else can claim it. A guest has several IPv6 addresses, old ones among them
+// (RFC 8981): the last 128 of each guest are known. A packet to a
 // guest that has not spoken yet (a forward's first SYN) waits here while ARP asks; bounded
 // in number and time, the oldest goes first (RFC 1122 §2.3.2.2). Loop thread only.
 
@@ -13,6 +14,8 @@ import Wire
 package final class NeighborTable {
   /// Neighbours at most; a guest that makes up addresses pushes out its own.
   private static let maximumNeighbors = 4096
+  /// IPv6 addresses of one guest that are not bound.
+  static let mostOfGuest = 128
   private static let maximumWaiting = 64
   /// How long a packet waits for an answer, in nanoseconds.
   static let patience: UInt64 = 3_000_000_000
@@ -23,10 +26,20 @@ package final class NeighborTable {
     var isBound: Bool
     /// It was heard since it came. Only what is bound can be known otherwise.
     var isPresent = true
+    /// Whose part of the table it takes (IPv6).
+    var share: UInt32 = 0
+  }
+
+  /// The IPv6 addresses of a guest in the order in which they were learnt: the oldest makes room.
+  private struct Recent {
+    var addresses: [IPAddress] = []
+    var next = 0
   }
 
   private var table: [IPAddress: Neighbor] = [:]
   private var boundCount = 0
+  private var v6Count = 0
+  private var recent: [UInt32: Recent] = [:]
   /// Goes up when an address is, or may be, somewhere else than before.
   private(set) var moves: UInt32 = 0
   /// Something was known once and is not any more.
@@ -49,7 +62,8 @@ package final class NeighborTable {
   package var all: [IPAddress: MACAddress] { table.mapValues(\.mac) }
 
   /// Notes where an address is; false when it is bound to another station.
-  func learn(_ address: IPAddress, at mac: MACAddress) -> Bool {
+  /// - Parameter share: the guest that an IPv6 address counts against.
+  func learn(_ address: IPAddress, at mac: MACAddress, of share: UInt32 = 0) -> Bool {
     if let known = table[address] {
       if known.mac == mac {
         if !known.isPresent { table[address]?.isPresent = true }
@@ -57,8 +71,15 @@ package final class NeighborTable {
       }
       if known.isBound { return false }
       moves &+= 1
-    } else if table.count - boundCount >= Self.maximumNeighbors {
-      table = table.filter(\.value.isBound)
+      if !address.isV4 {
+        table[address]?.mac = mac
+        return true
+      }
+    } else if !address.isV4 {
+      learnV6(address, at: mac, of: share)
+      return true
+    } else if table.count - v6Count - boundCount >= Self.maximumNeighbors {
+      table = table.filter { $0.value.isBound || !$0.key.isV4 }
       hasForgotten = true
     }
     if hasForgotten, table[address] == nil { moves &+= 1 }
@@ -66,9 +87,38 @@ package final class NeighborTable {
     return true
   }
 
+  /// A new address, which is not bound. One that makes up addresses forgets its own.
+  private func learnV6(_ address: IPAddress, at mac: MACAddress, of share: UInt32) {
+    if hasForgotten { moves &+= 1 }
+    var own = recent.removeValue(forKey: share) ?? Recent()
+    if own.addresses.count < Self.mostOfGuest {
+      own.addresses.append(address)
+    } else {
+      let oldest = own.addresses[own.next]
+      if let known = table[oldest], !known.isBound, known.share == share {
+        remove(oldest)
+        hasForgotten = true
+      }
+      own.addresses[own.next] = address
+      own.next = (own.next + 1) % Self.mostOfGuest
+    }
+    recent[share] = own
+    table[address] = Neighbor(mac: mac, isBound: false, share: share)
+    v6Count += 1
+  }
+
+  private func remove(_ address: IPAddress) {
+    guard let known = table.removeValue(forKey: address), !address.isV4, !known.isBound else {
+      return
+    }
+    v6Count -= 1
+  }
+
   /// Says whose an address is, or (nil) that it is anybody's again. Bounded by the caller.
   func bind(_ address: IPAddress, to mac: MACAddress?, isPresent: Bool = true) {
-    if table[address]?.isBound == true { boundCount -= 1 }
+    if let known = table[address] {
+      if known.isBound { boundCount -= 1 } else if !address.isV4 { v6Count -= 1 }
+    }
     if let mac {
       if table[address].map({ $0.mac != mac }) ?? hasForgotten { moves &+= 1 }
     } else {
@@ -83,7 +133,7 @@ package final class NeighborTable {
   func forget(_ stations: Set<MACAddress>) -> Set<IPAddress> {
     let theirs = table.filter { stations.contains($0.value.mac) }
     for (address, neighbor) in theirs {
-      if neighbor.isBound { table[address]?.isPresent = false } else { table[address] = nil }
+      if neighbor.isBound { table[address]?.isPresent = false } else { remove(address) }
     }
     return Set(theirs.keys)
   }

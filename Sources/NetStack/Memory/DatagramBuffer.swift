@@ -8,7 +8,7 @@
 import Wire
 
 struct DatagramBuffer: BitwiseCopyable {
-  /// Room for an IPv4 header with options, in front of the payload.
+  /// Room for an IPv4 header with options, or an IPv6 header, in front of the payload.
   static let headerRoom = 64
   private static let blocks = 8192
   private static let mapBytes = blocks / 8

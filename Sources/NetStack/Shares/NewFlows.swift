@@ -109,7 +109,11 @@ final class NewFlows {
     let place = memory(index)
     place.copyMemory(from: packet.packet.base, byteCount: packet.packet.count)
     let kept = slots.pointer(index)
-    kept.pointee.packet.packet = ByteView(place, count: packet.packet.count)
+    // The payload is the end of the packet, but for what pads it.
+    let offset = packet.packet.base.distance(to: packet.payload.base)
+    let copy = ByteView(place, count: packet.packet.count)
+    kept.pointee.packet.packet = copy
+    kept.pointee.packet.payload = copy.slice(at: offset, count: packet.payload.count)
     kept.pointee.packet.guess = 0
     if state.pointee.waiting == 0 {
       state.pointee.firstWaiting = index
@@ -163,13 +167,8 @@ final class NewFlows {
     state.pointee.firstWaiting = waiting.next
     state.pointee.waiting &-= 1
     last = nil
-    var packet = waiting.packet
-    if links.isTaken(packet.link, generation: waiting.generation),
-      let ip = IPv4Packet(checking: packet.packet)
-    {
-      packet.payload = ip.payload
-      dispatch(packet)
-    }
+    let packet = waiting.packet
+    if links.isTaken(packet.link, generation: waiting.generation) { dispatch(packet) }
     finished.append(index)
   }
 

@@ -210,9 +210,11 @@ package final class DatagramOutbox {
         level: isV4 ? SocketConstant.levelIP : SocketConstant.levelIPv6,
         type: isV4 ? SocketConstant.timeToLive : SocketConstant.hopLimitV6, Int32(first.hopLimit))
     }
-    if let trafficClass = first.trafficClass, isV4 {
+    if let trafficClass = first.trafficClass {
       control.append(
-        level: SocketConstant.levelIP, type: SocketConstant.trafficClass, Int32(trafficClass))
+        level: isV4 ? SocketConstant.levelIP : SocketConstant.levelIPv6,
+        type: isV4 ? SocketConstant.trafficClass : SocketConstant.trafficClassV6,
+        Int32(trafficClass))
     }
     if !first.source.isUnspecified {
       if isV4 {

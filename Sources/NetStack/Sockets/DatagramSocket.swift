@@ -34,11 +34,11 @@ struct DatagramSocket: BitwiseCopyable {
     /// What does not fit is refused with EMSGSIZE: a guest that sets Don't Fragment learns it.
     case dontFragment
 
-    /// IP_PMTUDISC_*
-    var option: Int32 {
+    /// IP_PMTUDISC_*, IPV6_PMTUDISC_*. No router cuts an IPv6 packet: what may be cut is cut by the kernel.
+    func option(isV4: Bool) -> Int32 {
       switch self {
       case .kernel: 1
-      case .mayFragment: 0
+      case .mayFragment: isV4 ? 0 : 1
       case .dontFragment: 2
       }
     }
@@ -50,6 +50,8 @@ struct DatagramSocket: BitwiseCopyable {
     self.isV4 = isV4
     calls.set(
       fd, level, isV4 ? SocketConstant.receiveErrors : SocketConstant.receiveErrorsV6, 1)
+    // The other family's port of the same number is another socket's.
+    if !isV4 { calls.set(fd, SocketConstant.levelIPv6, Int32(IPV6_V6ONLY), 1) }
   }
 
   private var level: Int32 { isV4 ? SocketConstant.levelIP : SocketConstant.levelIPv6 }
@@ -67,18 +69,23 @@ struct DatagramSocket: BitwiseCopyable {
   /// first time on that a guest uses it.
   @inline(__always)
   mutating func setTrafficClass(_ value: UInt8, _ calls: SocketCalls) {
-    guard value != trafficClass, isV4 else { return }
+    guard value != trafficClass else { return }
     trafficClass = value
-    calls.set(fd, level, SocketConstant.trafficClass, Int32(value))
-    calls.set(fd, level, SocketConstant.receiveTrafficClass, 1)
+    calls.set(
+      fd, level, isV4 ? SocketConstant.trafficClass : SocketConstant.trafficClassV6, Int32(value))
+    calls.set(
+      fd, level,
+      isV4 ? SocketConstant.receiveTrafficClass : SocketConstant.receiveTrafficClassV6, 1)
   }
 
   /// For all datagrams from now on: none sent before may wait.
   @inline(__always)
   mutating func setDiscovery(_ value: PathDiscovery, _ calls: SocketCalls) {
-    guard value != discovery, isV4 else { return }
+    guard value != discovery else { return }
     discovery = value
-    calls.set(fd, level, SocketConstant.pathDiscovery, value.option)
+    calls.set(
+      fd, level, isV4 ? SocketConstant.pathDiscovery : SocketConstant.pathDiscoveryV6,
+      value.option(isV4: isV4))
   }
 
   /// Calls `body` with what the network said about this socket's datagrams. Returns the MTU that
@@ -111,13 +118,19 @@ struct DatagramSocket: BitwiseCopyable {
 }
 
 extension InboundPacket {
-  /// DSCP and ECN of an IPv4 packet.
+  /// DSCP and ECN.
   @inline(__always)
-  var trafficClass: UInt8 { IPv4Packet(checking: packet)?.trafficClass ?? 0 }
+  var trafficClass: UInt8 {
+    source.isV4
+      ? IPv4Packet(checking: packet)?.trafficClass ?? 0
+      : IPv6Packet(checking: packet)?.trafficClass ?? 0
+  }
 
-  /// How the sender wants it to meet a link that is too narrow.
+  /// How the sender wants it to meet a link that is too narrow: of IPv6 it cuts packets itself, and this
+  /// one it has cut, or not.
   @inline(__always)
   var discovery: DatagramSocket.PathDiscovery {
-    IPv4Packet(checking: packet)?.dontFragment ?? false ? .dontFragment : .mayFragment
+    guard source.isV4 else { return isReassembled ? .mayFragment : .dontFragment }
+    return IPv4Packet(checking: packet)?.dontFragment ?? false ? .dontFragment : .mayFragment
   }
 }

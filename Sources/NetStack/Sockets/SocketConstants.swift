@@ -35,6 +35,13 @@ package enum SocketConstant {
   /// IPV6_UNICAST_HOPS, IPV6_HOPLIMIT
   package static let unicastHopsV6: Int32 = 16
   package static let hopLimitV6: Int32 = 52
+  /// IPV6_MTU_DISCOVER, with the values of IP_MTU_DISCOVER
+  package static let pathDiscoveryV6: Int32 = 23
+  /// IPV6_RECVHOPLIMIT
+  package static let receiveHopLimitV6: Int32 = 51
+  /// IPV6_RECVTCLASS, IPV6_TCLASS
+  package static let receiveTrafficClassV6: Int32 = 66
+  package static let trafficClassV6: Int32 = 67
   /// IPV6_RECVERR
   package static let receiveErrorsV6: Int32 = 25
   /// UDP_SEGMENT: one message is many datagrams of this size (Linux 4.18).

@@ -71,8 +71,10 @@ package struct SocketErrorReport {
   /// unconnected socket such an entry names an address without a port (Linux, ip_local_error).
   static func localMTU(_ inbox: DatagramInbox, _ index: Int) -> UInt32? {
     for message in inbox.controls(index)
-    where message.level == SocketConstant.levelIP && message.type == SocketConstant.receiveErrors
-      && message.data.count >= encodedLength
+    where message.data.count >= encodedLength
+      && (message.level == SocketConstant.levelIP && message.type == SocketConstant.receiveErrors
+        || message.level == SocketConstant.levelIPv6
+          && message.type == SocketConstant.receiveErrorsV6)
     {
       let data = message.data
       guard data.base.loadUnaligned(as: Int32.self) == EMSGSIZE, data[4] == Origin.local else {
@@ -93,35 +95,68 @@ package struct SocketErrorReport {
   }
 }
 
-/// An ICMP error for a guest.
-package struct ICMPErrorMessage: Equatable {
-  package var type: UInt8
-  package var code: UInt8
-  /// The MTU of "fragmentation needed".
-  package var rest: UInt32 = 0
-}
-
 extension SocketErrorReport {
-  /// What a guest is told: the network's own message, or its translation of an error of
-  /// the host's stack. Nil for what no guest needs to know.
-  package var messageForGuest: ICMPErrorMessage? {
-    let unreachable = ICMPv4Type.destinationUnreachable
-    if !isLocal {
-      guard destination.address.isV4,
-        type == unreachable || type == ICMPv4Type.timeExceeded
-          || type == ICMPv4Type.parameterProblem
-      else { return nil }
-      let isTooLong = type == unreachable && code == ICMPv4Unreachable.fragmentationNeeded
-      return ICMPErrorMessage(type: type, code: code, rest: isTooLong ? info & 0xffff : 0)
+  /// What a guest is told: the network's own message where it is of the guest's family, or its translation. Nil for
+  /// what no guest needs to know.
+  package func messageForGuest(isV4: Bool) -> ICMPErrorMessage? {
+    if isLocal {
+      if errno == EMSGSIZE { return DeliveryFailure.tooBig(mtu: info).message(isV4: isV4) }
+      guard errno != ECONNREFUSED else { return nil }
+      return DeliveryFailure(errno: errno, isV4: isV4)?.message(isV4: isV4)
     }
-    switch errno {
-    case EMSGSIZE:
-      return ICMPErrorMessage(
-        type: unreachable, code: ICMPv4Unreachable.fragmentationNeeded, rest: info & 0xffff)
-    case EHOSTUNREACH, EHOSTDOWN:
-      return ICMPErrorMessage(type: unreachable, code: ICMPv4Unreachable.host)
-    case ENETUNREACH:
-      return ICMPErrorMessage(type: unreachable, code: ICMPv4Unreachable.network)
+    // Of the socket's family; the host's loopback may be of the other (UDPEngine+Loopback).
+    guard destination.address.isV4 == isV4 else {
+      return failure?.message(isV4: isV4)
+    }
+    guard isV4 else {
+      switch type {
+      case ICMPv6Type.destinationUnreachable, ICMPv6Type.timeExceeded:
+        return ICMPErrorMessage(type: type, code: code)
+      case ICMPv6Type.packetTooBig: return DeliveryFailure.tooBig(mtu: info).message(isV4: false)
+      case ICMPv6Type.parameterProblem:
+        return ICMPErrorMessage(type: type, code: code, rest: info)
+      default: return nil
+      }
+    }
+    switch type {
+    case ICMPv4Type.destinationUnreachable where code == ICMPv4Unreachable.fragmentationNeeded:
+      return ICMPErrorMessage(type: type, code: code, rest: info & 0xffff)
+    case ICMPv4Type.destinationUnreachable, ICMPv4Type.timeExceeded, ICMPv4Type.parameterProblem:
+      return ICMPErrorMessage(type: type, code: code)
+    default: return nil
+    }
+  }
+
+  /// Whether nobody has the port.
+  package var isRefusal: Bool { !isLocal && errno == ECONNREFUSED }
+
+  /// What an error of the network means in the other family (RFC 7915 §4.2, §5.2).
+  private var failure: DeliveryFailure? {
+    if destination.address.isV4 {
+      switch type {
+      case ICMPv4Type.destinationUnreachable:
+        switch code {
+        case ICMPv4Unreachable.port: return .port
+        case ICMPv4Unreachable.fragmentationNeeded: return .tooBig(mtu: info &+ 20)
+        case ICMPv4Unreachable.networkProhibited, ICMPv4Unreachable.hostProhibited,
+          ICMPv4Unreachable.prohibited:
+          return .prohibited
+        case ICMPv4Unreachable.protocolNumber: return .protocolNumber(pointer: 6)
+        default: return .noRoute
+        }
+      case ICMPv4Type.timeExceeded: return code == 0 ? .hopLimit : .reassembly
+      default: return nil
+      }
+    }
+    switch type {
+    case ICMPv6Type.destinationUnreachable:
+      switch code {
+      case ICMPv6Unreachable.port: return .port
+      case ICMPv6Unreachable.prohibited: return .prohibited
+      default: return .host
+      }
+    case ICMPv6Type.packetTooBig: return .tooBig(mtu: max(info, 1280) &- 20)
+    case ICMPv6Type.timeExceeded: return code == 0 ? .hopLimit : .reassembly
     default: return nil
     }
   }

@@ -82,13 +82,18 @@ struct LookAhead: ~Copyable {
   /// Of a frame that has a key.
   @inline(__always)
   private static func isTCP(_ frame: UnsafePointer<Frame>) -> Bool {
-    frame.pointee.data.unsafelyUnwrapped[ip + IPv4Field.protocolNumber] == IPProtocol.tcp
+    let data = frame.pointee.data.unsafelyUnwrapped
+    // The version is the first half of the packet's first byte.
+    let place = data[ip] >> 4 == 4 ? ip + IPv4Field.protocolNumber : ip + IPv6Field.nextHeader
+    return data[place] == IPProtocol.tcp
   }
 
-  // Places in a frame with an IPv4 packet without options.
+  // Places in a frame with a packet without options or extension headers.
   private static let ip = EthernetHeader.encodedLength
   private static let transport = ip + IPv4Header.encodedLength
   private static let shortest = transport + UDPHeader.encodedLength
+  private static let transportV6 = ip + IPv6Header.encodedLength
+  private static let shortestV6 = transportV6 + UDPHeader.encodedLength
 
   /// The key of a frame as the engines will make it, where that is easy to see; else nil.
   @inline(__always)
@@ -97,7 +102,11 @@ struct LookAhead: ~Copyable {
       !frame.pointee.flags.contains(.slices)
     else { return nil }
     let bytes = ByteView(data, count: shortest)
-    guard bytes.uint16(at: EthernetField.etherType) == EtherType.ipv4,
+    let etherType = bytes.uint16(at: EthernetField.etherType)
+    if etherType == EtherType.ipv6, frame.pointee.length >= shortestV6 {
+      return keyV6(ByteView(data, count: shortestV6), on: link)
+    }
+    guard etherType == EtherType.ipv4,
       bytes[ip + IPv4Field.versionAndLength] == IPv4Header.versionAndLength
     else { return nil }
     let proto = bytes[ip + IPv4Field.protocolNumber]
@@ -108,6 +117,19 @@ struct LookAhead: ~Copyable {
       guestPort: bytes.uint16(at: transport + UDPField.sourcePort),
       remote: bytes.ipv4Address(at: ip + IPv4Field.destination),
       remotePort: bytes.uint16(at: transport + UDPField.destinationPort))
+  }
+
+  @inline(__always)
+  private static func keyV6(_ bytes: ByteView, on link: UInt32) -> FlowKey? {
+    let proto = bytes[ip + IPv6Field.nextHeader]
+    guard bytes[ip] >> 4 == 6, proto == IPProtocol.tcp || proto == IPProtocol.udp else {
+      return nil
+    }
+    return FlowKey(
+      link: link, proto: proto, guest: bytes.ipv6Address(at: ip + IPv6Field.source),
+      guestPort: bytes.uint16(at: transportV6 + UDPField.sourcePort),
+      remote: bytes.ipv6Address(at: ip + IPv6Field.destination),
+      remotePort: bytes.uint16(at: transportV6 + UDPField.destinationPort))
   }
 
   @inline(__always)

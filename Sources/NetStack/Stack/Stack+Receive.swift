@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From a frame to the engine it is for (RFC 894, RFC 791, RFC 1122 §3.2.1).
+// From a frame to the engine it is for (RFC 894, RFC 791, RFC 1122 §3.2.1). IPv6 is in Stack+ReceiveIPv6.swift.
 //
 // Lengths and checksums are proven here; engines get an InboundPacket. A guest may use
 // any address of its subnet except the gateway's, the DNS's, and those leased to others: packets
@@ -35,6 +35,8 @@ extension Stack {
     switch ethernet.etherType {
     case EtherType.ipv4:
       receiveIPv4(ethernet, frame, on: link, state, guess: guess)
+    case EtherType.ipv6:
+      receiveIPv6(ethernet, frame, on: link, state, guess: guess)
     case EtherType.arp:
       receiveARP(ethernet, on: link)
     default:
@@ -85,21 +87,26 @@ extension Stack {
     switch packet.proto {
     case IPProtocol.tcp: tcp.input(packet)
     case IPProtocol.udp: udp.input(packet)
-    case IPProtocol.icmp:
+    case IPProtocol.icmp where packet.source.isV4:
       if let error = icmp.input(packet) { tcp.guestReports(packet, error) }
-    default:
-      core.links.pointer(packet.link).pointee.counters.ignored &+= 1
-      if core.config.isOwn(packet.destination) {
-        core.sendICMPError(
-          about: packet, type: ICMPv4Type.destinationUnreachable,
-          code: ICMPv4Unreachable.protocolNumber)
-      } else if core.policy.route(
-        proto: packet.proto, to: Endpoint(packet.destination, port: 7)) == .prohibited
-      {
-        core.sendICMPError(
-          about: packet, type: ICMPv4Type.destinationUnreachable,
-          code: ICMPv4Unreachable.prohibited)
-      }
+    case IPProtocol.icmpV6 where !packet.source.isV4:
+      // From NewFlows: it was looked at before.
+      if let message = ICMPv6Packet(checking: packet.payload) { receiveICMPv6(packet, message) }
+    default: refuseProtocol(packet)
+    }
+  }
+
+  /// A protocol that nobody here knows.
+  private func refuseProtocol(_ packet: InboundPacket) {
+    core.links.pointer(packet.link).pointee.counters.ignored &+= 1
+    // RFC 8200 §4.7: there is nothing, and nothing to be said about it.
+    guard packet.source.isV4 || packet.proto != IPProtocol.noNextHeader else { return }
+    if core.config.isOwn(packet.destination) {
+      core.sendICMPError(about: packet, .protocolNumber(pointer: packet.nextHeaderOffset))
+    } else if [.prohibited, .denied].contains(
+      core.route(proto: packet.proto, to: Endpoint(packet.destination, port: 7), of: packet))
+    {
+      core.sendICMPError(about: packet, .prohibited)
     }
   }
 

@@ -13,28 +13,38 @@ extension Stack {
     tcp.flowCount > 0 || forwards.registry.hasDatagramClients
   }
 
-  /// Whether an IPv4 packet to the gateway's address, TCP or UDP without IP options, is for a flow
-  /// that this stack has.
+  /// Whether a packet to one of the stack's addresses, TCP or UDP without IP options or extension headers, is for a
+  /// flow that this stack has.
   package func awaits(_ frame: UnsafePointer<Frame>, on port: PortID) -> Bool {
-    let transport = IPv4Header.encodedLength
     guard let data = frame.pointee.data,
-      frame.pointee.length >= EthernetHeader.encodedLength + transport + UDPHeader.encodedLength
+      let ethernet = EthernetPacket(checking: ByteView(data, count: Int(frame.pointee.length))),
+      var key = Self.key(of: ethernet)
     else { return false }
-    let ip = ByteView(data, count: Int(frame.pointee.length))
-      .dropFirst(EthernetHeader.encodedLength)
-    // A later piece of a datagram has no ports.
-    guard ip.uint16(at: IPv4Field.fragment) & IPv4FragmentBits.offset == 0 else { return false }
-    let proto = ip[IPv4Field.protocolNumber]
-    // The ports of TCP and UDP are in the same place.
-    let key = FlowKey(
-      link: core.link(of: port), proto: proto, guest: ip.ipv4Address(at: IPv4Field.source),
-      guestPort: ip.uint16(at: transport + UDPField.sourcePort),
-      remote: ip.ipv4Address(at: IPv4Field.destination),
-      remotePort: ip.uint16(at: transport + UDPField.destinationPort))
-    switch proto {
+    key.link = core.link(of: port)
+    switch UInt8(truncatingIfNeeded: key.proto) {
     case IPProtocol.tcp: return tcp.table.find(key) != 0
     case IPProtocol.udp: return forwards.registry.hasDatagramClient(key)
     default: return false
     }
+  }
+
+  private static func key(of ethernet: EthernetPacket) -> FlowKey? {
+    let ip = ethernet.payload
+    let isV4 = ethernet.etherType == EtherType.ipv4
+    let transport = isV4 ? IPv4Header.encodedLength : IPv6Header.encodedLength
+    guard isV4 || ethernet.etherType == EtherType.ipv6,
+      ip.count >= transport + UDPHeader.encodedLength
+    else { return nil }
+    // A later piece of a datagram has no ports.
+    if isV4, ip.uint16(at: IPv4Field.fragment) & IPv4FragmentBits.offset != 0 { return nil }
+    // The ports of TCP and UDP are in the same place.
+    return FlowKey(
+      link: 0, proto: ip[isV4 ? IPv4Field.protocolNumber : IPv6Field.nextHeader],
+      guest: isV4
+        ? ip.ipv4Address(at: IPv4Field.source) : ip.ipv6Address(at: IPv6Field.source),
+      guestPort: ip.uint16(at: transport + UDPField.sourcePort),
+      remote: isV4
+        ? ip.ipv4Address(at: IPv4Field.destination) : ip.ipv6Address(at: IPv6Field.destination),
+      remotePort: ip.uint16(at: transport + UDPField.destinationPort))
   }
 }

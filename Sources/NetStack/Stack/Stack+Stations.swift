@@ -21,6 +21,7 @@ extension Stack {
     udp.stationsDown(gone, on: link, &departure)
     icmp.pings.stationsDown(gone, on: link, &departure)
     dns.stationsDown(gone, on: link)
+    core.ndp?.stationsDown(gone, on: link)
     forwards.stationsDown(addresses, on: link)
     endReassembly(of: gone, on: link)
     endOfIteration()

@@ -22,6 +22,7 @@ import Wire
 /// See the head of this file.
 public final class Stack {
   package let core: StackCore
+  var egressSweep = EgressSweep()
   package let tcp: TCPEngine
   package let udp: UDPEngine
   package let icmp: ICMPEngine
@@ -112,6 +113,7 @@ public final class Stack {
     core.services[Int(link)] = LinkServices(name: info.name)
     core.ports[info.port] = link
     forwards.linkUp(link)
+    core.ndp?.linkUp(link)
     endOfIteration()
     return true
   }
@@ -129,6 +131,7 @@ public final class Stack {
     udp.linkDown(link, &departure)
     icmp.pings.linkDown(link, &departure)
     forwards.linkDown(link)
+    core.ndp?.linkDown(link)
     dns.linkDown(link, &departure)
     core.transmitter.forget(link: link)
     core.newFlows.linkDown(link)
@@ -205,7 +208,10 @@ public final class Stack {
       case .dns: dns.onTimer(token)
       case .fragments: onReassemblyTimer(token)
       case .dhcp: udp.dhcp?.onTimer()
+      case .dhcpV6: udp.dhcpV6?.onTimer(token)
+      case .ndp: core.ndp?.onTimer(token)
       case .stack: core.housekeeping()
+      case .egress: sweepEgress()
       default: break
       }
     }

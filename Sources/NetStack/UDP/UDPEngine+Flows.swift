@@ -14,25 +14,69 @@ import Wire
 #endif
 
 extension UDPEngine {
-  /// The peer for `key`, which has none yet; 0 when the host gives no socket.
+  /// What the packet that begins a flow says for its socket.
+  struct FlowOrigin {
+    var mac: MACAddress
+    var hopLimit: UInt8
+    var trafficClass: UInt8
+  }
+
+  /// The peer for `key`, which has none yet; 0 when the host gives no socket, or the packet is dealt with.
   func open(
     _ key: FlowKey, target: Endpoint, isLoopback: Bool, _ packet: InboundPacket
   ) -> UInt32 {
-    var flowKey = key
-    flowKey.remote = key.guest.isV4 ? .anyV4 : .anyV6
-    flowKey.remotePort = 0
+    let share = stack.shares.of(packet.link, packet.sourceMAC)
+    if flowTable.find(Self.flowKey(key, target)) == 0 {
+      guard stack.newFlows.admits(packet, share: share, now: stack.now) else { return 0 }
+    }
+    let origin = FlowOrigin(
+      mac: packet.sourceMAC, hopLimit: packet.hopLimit, trafficClass: packet.trafficClass)
+    if let peer = openPeer(key, target: target, isLoopback: isLoopback, origin, share) {
+      return peer
+    }
+    switch lastRefusal {
+    case .ownSocket: stack.sendICMPError(about: packet, .port)
+    case .noFamily:
+      // The host has no IPv6 at all.
+      if isLoopback,
+        let peer = openPeer(key, target: target.onOtherLoopback, isLoopback: true, origin, share)
+      {
+        return peer
+      }
+      stack.sendICMPError(about: packet, .noRoute)
+    case .noRoom: break
+    }
+    return 0
+  }
+
+  /// Why `openPeer` made none.
+  enum FlowRefusal {
+    case noRoom, ownSocket, noFamily
+  }
+
+  /// A flow is one for the guest's endpoint and the family of its socket.
+  private static func flowKey(_ key: FlowKey, _ target: Endpoint) -> FlowKey {
+    var key = key
+    key.remote = target.address.isV4 ? .anyV4 : .anyV6
+    key.remotePort = 0
+    return key
+  }
+
+  /// A new peer, and its flow if there is none; nil: `lastRefusal` says why.
+  func openPeer(
+    _ key: FlowKey, target: Endpoint, isLoopback: Bool, _ origin: FlowOrigin, _ share: UInt32
+  ) -> UInt32? {
+    let flowKey = Self.flowKey(key, target)
+    lastRefusal = .noRoom
     var index = flowTable.find(flowKey)
     if index == 0 {
-      let share = stack.shares.of(packet.link, packet.sourceMAC)
-      guard stack.newFlows.admits(packet, share: share, now: stack.now) else { return 0 }
-      index = openFlow(flowKey, isLoopback: isLoopback, packet, share)
-      guard index != 0 else { return 0 }
+      index = openFlow(flowKey, isLoopback: isLoopback, origin, share)
+      guard index != 0 else { return nil }
     }
     if isOwnSocket(index, target, isLoopback: isLoopback) {
       if flows.pointer(index).pointee.peerCount == 0 { close(index) }
-      stack.sendICMPError(
-        about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.port)
-      return 0
+      lastRefusal = .ownSocket
+      return nil
     }
     let flow = flows.pointer(index)
     if flow.pointee.peerCount >= UInt32(config.maximumPeersPerFlow) {
@@ -43,7 +87,7 @@ extension UDPEngine {
     if slot == 0, makePeerRoom(for: index) { slot = peers.insert(peer) }
     guard slot != 0 else {
       if flow.pointee.peerCount == 0 { close(index) }
-      return 0
+      return nil
     }
     flow.pointee.peerOrder.append(slot, in: peers)
     flow.pointee.peerCount &+= 1
@@ -54,19 +98,23 @@ extension UDPEngine {
   }
 
   private func openFlow(
-    _ key: FlowKey, isLoopback: Bool, _ packet: InboundPacket, _ share: UInt32
+    _ key: FlowKey, isLoopback: Bool, _ origin: FlowOrigin, _ share: UInt32
   ) -> UInt32 {
     if flows.count >= stack.descriptors.udp { _ = makeRoom(for: share) }
-    let isV4 = key.guest.isV4
+    let isV4 = key.remote.isV4
     let fd = openDatagramSocket(isV4: isV4, for: share)
     guard fd >= 0 else {
-      refuse("the host gives no UDP socket: \(errorText(-fd))")
+      if -fd == EAFNOSUPPORT {
+        lastRefusal = .noFamily
+      } else {
+        refuse("the host gives no UDP socket: \(errorText(-fd))")
+      }
       return 0
     }
     let index = flows.insert(
       UDPFlow(
         key: key, socket: DatagramSocket(fd: fd, isV4: isV4, stack.calls),
-        guestMAC: packet.sourceMAC, lastUsed: stack.now, share: share,
+        guestMAC: origin.mac, lastUsed: stack.now, share: share,
         segmentation: config.segmentation))
     guard index != 0 else {
       _ = stack.calls.close(stack.calls.context, fd)
@@ -83,8 +131,8 @@ extension UDPEngine {
       return 0
     }
     flow.pointee.socket.watch = watch
-    flow.pointee.socket.setHopLimit(max(packet.hopLimit, 2) &- 1, stack.calls)
-    flow.pointee.socket.setTrafficClass(packet.trafficClass, stack.calls)
+    flow.pointee.socket.setHopLimit(max(origin.hopLimit, 2) &- 1, stack.calls)
+    flow.pointee.socket.setTrafficClass(origin.trafficClass, stack.calls)
     if !isLoopback { keepPort(flow) }
     enlarge(fd)
     flow.pointee.timer = stack.timers.schedule(
@@ -100,7 +148,7 @@ extension UDPEngine {
   private func keepPort(_ flow: UnsafeMutablePointer<UDPFlow>) {
     let port = flow.pointee.key.guestPort
     guard keptPorts.contains(port) else { return }
-    let local = Endpoint(flow.pointee.key.guest.isV4 ? .anyV4 : .anyV6, port: port)
+    let local = Endpoint(flow.pointee.key.remote, port: port)
     let result = SocketAddress(local).withSockaddr {
       stack.calls.bind(stack.calls.context, flow.pointee.socket.fd, $0, $1)
     }

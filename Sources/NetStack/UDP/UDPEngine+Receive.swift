@@ -39,7 +39,7 @@ extension UDPEngine {
       defer { datagram &+= count }
       guard !inbox.isTruncated(datagram), let source = inbox.source(datagram) else { continue }
       if last?.source != source {
-        let seen = stack.seen(source)
+        let seen = stack.seen(source, by: flow.pointee.key.guest)
         guard isExpected(seen, by: flow) else {
           counters.filtered &+= 1
           continue
@@ -58,7 +58,8 @@ extension UDPEngine {
           payload, segment: traits.segment, from: seen, to: flow.pointee.guest,
           trafficClass: traits.trafficClass, mac: flow.pointee.guestMAC, on: link)
       } else {
-        let train = train(from: datagram, source, traits.trafficClass, on: link)
+        let train = train(
+          from: datagram, source, traits.trafficClass, to: flow.pointee.guest, on: link)
         count = train.count
         isSent =
           count > 1
@@ -79,10 +80,11 @@ extension UDPEngine {
   /// sender that are alike, on a link that takes such frames. A guest's kernel then does the way
   /// through its device and its stack once for all of them.
   private func train(
-    from first: Int, _ source: Endpoint, _ trafficClass: UInt8, on link: UInt32
+    from first: Int, _ source: Endpoint, _ trafficClass: UInt8, to guest: Endpoint,
+    on link: UInt32
   ) -> (count: Int, byteCount: Int) {
     let segment = inbox.payload(first).count
-    guard stack.takesTrains(of: segment, on: link) else { return (1, segment) }
+    guard stack.takesTrains(of: segment, to: guest, on: link) else { return (1, segment) }
     var count = 1
     var byteCount = segment
     while first &+ count < inbox.count {
@@ -114,6 +116,10 @@ extension UDPEngine {
         segment = Int(max(message.data.base.loadUnaligned(as: Int32.self), 0))
       case (SocketConstant.levelIP, SocketConstant.trafficClass) where message.data.count >= 1:
         trafficClass = message.data[0]
+      case (SocketConstant.levelIPv6, SocketConstant.trafficClassV6)
+      where message.data.count >= 4:
+        trafficClass = UInt8(
+          truncatingIfNeeded: message.data.base.loadUnaligned(as: Int32.self))
       default: break
       }
     }
@@ -161,14 +167,16 @@ extension UDPEngine {
     let flow = flows.pointer(index)
     follow(flow)
     return flow.pointee.socket.readErrors(inbox, stack.calls) { report in
-      guard let message = report.messageForGuest else { return }
-      let remote = stack.seen(report.destination)
-      guard isExpected(remote, by: flow) else { return }
+      let guest = flow.pointee.guest
+      guard let message = report.messageForGuest(isV4: guest.address.isV4) else { return }
+      let remote = stack.seen(report.destination, by: guest.address)
+      guard isExpected(remote, by: flow), !triesOtherLoopback(report, of: index, remote) else {
+        return
+      }
       counters.errors &+= 1
       stack.sendUDPError(
-        about: report.payload, from: flow.pointee.guest, to: remote, mac: flow.pointee.guestMAC,
-        on: flow.pointee.key.link, reporter: stack.reporter(report), type: message.type,
-        code: message.code, rest: message.rest)
+        about: report.payload, from: guest, to: remote, mac: flow.pointee.guestMAC,
+        on: flow.pointee.key.link, reporter: stack.reporter(report, to: guest.address), message)
     }
   }
 }

@@ -66,24 +66,26 @@ extension UDPEngine {
     let datagram = outbox.first(queue)
     outbox.dropFirst(&queue)
     counters.refused &+= 1
-    let reason: UInt8
-    switch code {
-    case ENETUNREACH: reason = ICMPv4Unreachable.network
-    case EHOSTUNREACH, EHOSTDOWN, ENETDOWN: reason = ICMPv4Unreachable.host
-    case ECONNREFUSED: reason = ICMPv4Unreachable.port
-    case EACCES, EPERM: reason = ICMPv4Unreachable.prohibited
-    case EMSGSIZE where mtu != nil: reason = ICMPv4Unreachable.fragmentationNeeded
-    default: return
-    }
+    let guest = flow.pointee.guest
+    guard
+      let reason = code == EMSGSIZE
+        ? mtu.map({ DeliveryFailure.tooBig(mtu: $0) })
+        : DeliveryFailure(errno: code, isV4: guest.address.isV4)
+    else { return }
     // The peer may have made room for another one meanwhile.
     guard peers.isTaken(datagram.owner),
       peers.pointer(datagram.owner).pointee.target == datagram.destination
     else { return }
+    let remote = peers.pointer(datagram.owner).pointee.remote
+    // A host without an address on one loopback has one on the other.
+    if reason == .noRoute || reason == .port, triesOtherLoopback(datagram.owner, datagram.bytes) {
+      return
+    }
     counters.errors &+= 1
     stack.sendUDPError(
-      about: datagram.bytes, from: flow.pointee.guest,
-      to: peers.pointer(datagram.owner).pointee.remote, mac: flow.pointee.guestMAC,
-      on: flow.pointee.key.link, reporter: stack.config.gateway,
-      type: ICMPv4Type.destinationUnreachable, code: reason, rest: mtu.map { $0 & 0xffff } ?? 0)
+      about: datagram.bytes, from: guest, to: remote,
+      mac: flow.pointee.guestMAC, on: flow.pointee.key.link,
+      reporter: stack.config.gateway(for: guest.address),
+      reason.message(isV4: guest.address.isV4))
   }
 }

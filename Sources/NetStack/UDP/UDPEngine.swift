@@ -27,11 +27,15 @@ package final class UDPEngine {
   let outbox = DatagramOutbox()
   /// Flows with a queue, linked by `nextWaiting`.
   var waiting: UInt32 = 0
+  /// Why the last peer that was asked for was not made.
+  var lastRefusal = FlowRefusal.noRoom
   var logLimit = LogLimit()
   /// Datagrams in one GSO frame at most (UDP_MAX_SEGMENTS of Linux).
   private static let longestTrain = 128
   /// Answers DHCP on every link; nil leaves it unanswered.
   package var dhcp: DHCPService?
+  /// Answers DHCPv6; nil leaves it unanswered.
+  package var dhcpV6: (any DHCPv6Service)?
 
   package var counters = UDPCounters()
   /// Host sockets in use.
@@ -52,8 +56,9 @@ package final class UDPEngine {
 
   /// A datagram from a guest; borrowed until the end of the callback.
   func input(_ packet: InboundPacket) {
+    // Without a checksum is nothing but IPv4 (RFC 8200 §8.1).
     guard let datagram = UDPPacket(checking: packet.payload),
-      packet.isChecksumTrusted
+      packet.isChecksumTrusted && (datagram.checksum != 0 || packet.source.isV4)
         || datagram.isChecksumValid(source: packet.source, destination: packet.destination)
     else {
       stack.links.pointer(packet.link).pointee.counters.malformed &+= 1
@@ -126,6 +131,14 @@ package final class UDPEngine {
       }
       return 0
     }
+    if key.remotePort == UDPPort.dhcpV6Server, isForDHCPv6(packet) {
+      let share = stack.shares.of(packet.link, packet.sourceMAC)
+      guard let dhcpV6, stack.newFlows.admits(packet, share: share, now: stack.now) else {
+        return dhcpV6 == nil ? ignore(packet) : 0
+      }
+      dhcpV6.receive(payload, from: key.guestPort, packet)
+      return 0
+    }
     guard !packet.source.isUnspecified else { return ignore(packet) }
     let client = forwards.datagramClient(key)
     if client != 0 {
@@ -134,7 +147,9 @@ package final class UDPEngine {
       return 0
     }
     let remote = Endpoint(packet.destination, port: key.remotePort)
-    switch stack.policy.route(proto: IPProtocol.udp, to: remote) {
+    switch stack.route(proto: IPProtocol.udp, to: remote, of: packet) {
+    case .connect where stack.isBeyondScope(packet):
+      stack.sendICMPError(about: packet, .beyondScope)
     case .connect(let target):
       return open(key, target: target, isLoopback: false, packet)
     case .hostLoopback(let target):
@@ -142,19 +157,21 @@ package final class UDPEngine {
     case .dns:
       dns.datagram(payload, from: key.guestPort, of: packet)
     case .refused:
-      stack.sendICMPError(
-        about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.port)
+      stack.sendICMPError(about: packet, .port)
     case .unreachable:
-      stack.sendICMPError(
-        about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.host)
-    case .prohibited:
-      stack.sendICMPError(
-        about: packet, type: ICMPv4Type.destinationUnreachable,
-        code: ICMPv4Unreachable.prohibited)
+      stack.sendICMPError(about: packet, .host)
+    case .prohibited, .denied:
+      stack.sendICMPError(about: packet, .prohibited)
     case .ignored:
       return ignore(packet)
     }
     return 0
+  }
+
+  /// RFC 8415 §18.3: to the group of servers and relays, or to one of our own addresses.
+  private func isForDHCPv6(_ packet: InboundPacket) -> Bool {
+    !packet.source.isV4
+      && (packet.destination == .allDHCPAgents || stack.config.isOwn(packet.destination))
   }
 
   private func ignore(_ packet: InboundPacket) -> UInt32 {
@@ -170,7 +187,7 @@ package final class UDPEngine {
     if !peer.pointee.isLoopback {
       // We are a router on its way (RFC 1812 §5.3.1).
       guard hopLimit > 1 else {
-        stack.sendICMPError(about: packet, type: ICMPv4Type.timeExceeded, code: 0)
+        stack.sendICMPError(about: packet, .hopLimit)
         return
       }
       hopLimit &-= 1
@@ -222,12 +239,14 @@ package final class UDPEngine {
       leave(index, &departure)
     }
     dhcp?.linkDown(link)
+    dhcpV6?.linkDown(link)
   }
 
   /// Stations behind a link that stays up are gone.
   func stationsDown(
     _ stations: Set<MACAddress>, on link: UInt32, _ departure: inout Departure
   ) {
+    dhcpV6?.stationsDown(stations, on: link)
     for index in 1..<max(flows.endIndex, 1) where flows.isTaken(index) {
       let flow = flows.pointer(index)
       guard flow.pointee.key.link == link, stations.contains(flow.pointee.guestMAC) else {

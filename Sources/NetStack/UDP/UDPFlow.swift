@@ -2,7 +2,8 @@
 //
 // The two records of UDP translation (RFC 4787).
 //
-//   UDPFlow   one for each {link, guest endpoint}: the mapping. It owns the host socket,
+//   UDPFlow   one for each {link, guest endpoint, family of the socket}: the mapping. The family is the guest's but
+//             for the host's loopback (UDPEngine+Loopback). It owns the host socket,
 //             which stays unconnected, so every remote sees the same port of the host
 //             (endpoint-independent mapping, REQ-1) and hole punching works. The port is
 //             the guest's own if that is free and one of `keptPorts`.
@@ -38,7 +39,7 @@ package struct UDPCounters: BitwiseCopyable, Sendable {
 
 /// A guest's UDP endpoint and its socket on the host.
 struct UDPFlow: UseListed {
-  /// `remote` is unspecified and `remotePort` 0.
+  /// `remote` is unspecified, of the socket's family, and `remotePort` 0.
   var key: FlowKey
   var socket: DatagramSocket
   var timer: UInt32 = 0

@@ -24,14 +24,11 @@
       }
     }
 
-    /// The alias of a TAP that was made to be a port of such a bridge. lima-netd-tap has the same.
-    package static func switchAlias(_ bridge: String) -> String { "lima-netd port of \(bridge)" }
-
     /// The bridge of Open vSwitch that this TAP was made for.
-    package var switchBridge: String? {
-      let head = Self.switchAlias("")
-      return alias.hasPrefix(head) ? String(alias.dropFirst(head.count)) : nil
-    }
+    package var switchBridge: String? { TapAlias(alias).bridge }
+
+    /// The Lima home that `network setup` made this TAP for.
+    package var home: String? { TapAlias(alias).home }
   }
 
 #endif

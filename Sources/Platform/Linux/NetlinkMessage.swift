@@ -13,6 +13,7 @@
       case newAddress = 20
       case getAddress = 22
       case newRoute = 24
+      case getRoute = 26
     }
 
     package struct Flags: OptionSet, Sendable {

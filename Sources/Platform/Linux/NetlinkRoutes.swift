@@ -54,6 +54,25 @@
       try request(message, call: "RTM_NEWLINK", subject: name)
     }
 
+    /// RTN_LOCAL: the host takes the packet itself.
+    package static var localRoute: UInt8 { 2 }
+
+    /// The type (RTN_*) of the route that a packet of this host to `address` takes.
+    /// - Throws: `SystemError` with ENETUNREACH and its like when there is none.
+    package mutating func routeKind(to address: [UInt8]) throws(SystemError) -> UInt8 {
+      var message = NetlinkMessage(.getRoute, flags: .acknowledge, sequence: nextSequence())
+      // struct rtmsg: family, bits of the destination, and what is not asked for
+      message.append(UInt8(address.count == 4 ? AF_INET : AF_INET6))
+      message.append(UInt8(address.count * 8))
+      for _ in 0..<10 { message.append(UInt8(0)) }
+      message.appendAttribute(1, address)  // RTA_DST
+      let answers = try request(message, call: "RTM_GETROUTE", subject: "a route")
+      guard let answer = answers.first,
+        let kind = NetlinkReader(answer).integer(at: 7, as: UInt8.self)
+      else { throw SystemError("RTM_GETROUTE", Errno(EPROTO), subject: "a route") }
+      return kind
+    }
+
     /// - Throws: `SystemError` with ENODEV when there is no such interface.
     package mutating func link(named name: String) throws(SystemError) -> NetlinkLink {
       var message = NetlinkMessage(.getLink, flags: .acknowledge, sequence: nextSequence())

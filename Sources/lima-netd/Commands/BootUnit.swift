@@ -15,7 +15,7 @@ struct BootUnit {
   private var name: String { "lima-netd-tap-\(setup.uid)-\(setup.network).service" }
   private var path: String { "\(Self.folder)/\(name)" }
 
-  /// Words are identifiers, addresses and numbers: none needs quoting.
+  /// Words are identifiers, addresses, numbers and a home as it is written down (`TapAlias`): none needs quoting.
   func text(_ words: [String]) -> String {
     """
     # Written by lima-netd network setup --boot; network unsetup takes it away.

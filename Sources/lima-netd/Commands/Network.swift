@@ -71,7 +71,8 @@ struct NetworkStart: ParsableCommand {
     discussion: """
         lima-netd network start default
 
-      It runs until it is stopped, with or without guests.
+      It runs until it is stopped, with or without guests. One that runs keeps the settings that it was started with, \
+      which is told where networks.yaml has others by now.
       """)
 
   @Argument(help: "The network.", completion: .networks)
@@ -79,8 +80,11 @@ struct NetworkStart: ParsableCommand {
   @OptionGroup var home: HomeOptions
 
   func run() throws {
-    try ControlClient(home).perform(.POST, APIPath.network(name, "start"))
-    StandardOutput.print("\(name) is started")
+    let client = try ControlClient(home)
+    try client.perform(.POST, APIPath.network(name, "start"))
+    let report: NetworkReport = try client.get(APIPath.network(name))
+    StandardOutput.print(
+      NetworkText.oldSettings(report, home: home.words) ?? "\(name) is started")
   }
 }
 

@@ -18,8 +18,9 @@ struct NetworkCreate: ParsableCommand {
       The mode of shared, host and bridged is their name's, if none is given, and the gateway of shared and host Lima's \
       own; of others the mode is user-v2. Comments and order of the file stay. A home without the file gets Lima's default \
       one, which has user-v2, shared, host and bridged; the one that is created gets the settings given. Refused: a mode no \
-      plugin serves, a subnet of another network, a subnet that this host has a route to (--force overrides this one). A \
-      daemon that runs serves the network when the command ends.
+      plugin serves, a name too long for sockets of this home, a gateway that no interface can have, a subnet of another \
+      network, a subnet that this host has a route to (--force overrides this one). Told: a subnet that is not private \
+      (RFC 1918), an interface that is not there or carries no guests. A daemon that runs serves the network when the command ends.
       """)
 
   @Argument(help: "The network.")
@@ -32,22 +33,22 @@ struct NetworkCreate: ParsableCommand {
   func run() throws {
     let editing = try NetworkEditing(home)
     var file = try editing.file()
+    try editing.checkName(name, in: file)
     let draft = NetworkDraft(
       mode: self.draft.mode, gateway: self.draft.gateway, dhcpEnd: self.draft.dhcpEnd,
       interface: self.draft.interface, for: name)
     let entry: [(key: String, value: String)]
     do { entry = try draft.entry() } catch { throw CommandFailure("\(error)") }
     try editing.checkMode(draft.mode)
-    if NetworkConfiguration.builtins.contains(where: { $0.name == name }), name != "user-v2" {
-      throw CommandFailure("network `\(name)` already exists", remedy: "It is built in.")
-    }
     try add(entry, draft, to: &file, editing)
     let network = try editing.network(name, in: file)
+    try editing.checkGateway(network)
     if !force { try editing.checkRoutes(network) }
     try editing.write(file)
     StandardOutput.print(
       "\(name) is created: \(draft.mode)"
         + (network.subnet.map { ", \($0)" } ?? draft.interface.map { ", \($0)" } ?? ""))
+    editing.warn(of: network)
   }
 }
 

@@ -11,7 +11,8 @@ struct NetworkDelete: ParsableCommand {
     discussion: """
         lima-netd network delete lab
 
-      Refused while guests are connected, or an instance's lima.yaml names the network; --force overrides both.
+      Refused while guests are connected, or an instance's lima.yaml names the network; --force overrides both. The \
+      comment directly above a network goes with it. An interface that `network setup` made stays, and is told.
       """, aliases: ["remove", "rm"])
 
   @Argument(help: "The networks.")
@@ -35,6 +36,7 @@ struct NetworkDelete: ParsableCommand {
       let isBuiltin = NetworkConfiguration.builtins.contains { $0.name == name }
       StandardOutput.print(
         "\(name) is deleted" + (isBuiltin ? ": the built-in one takes its place" : ""))
+      editing.tellLeftInterface(of: name)
     }
   }
 }

@@ -49,8 +49,11 @@ struct NetworkEdit: ParsableCommand {
       try text.change(name, changes)
     }
     let network = try editing.network(name, in: file)
+    if network.subnet != before.subnet || draft.mode != nil { try editing.checkGateway(network) }
     if !force, network.subnet != before.subnet { try editing.checkRoutes(network) }
     try editing.write(file)
     StandardOutput.print("\(name) is changed")
+    editing.tellOldSettings(name)
+    editing.warn(of: network)
   }
 }

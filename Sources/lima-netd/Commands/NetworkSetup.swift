@@ -42,13 +42,14 @@ struct NetworkSetup: ParsableCommand {
 
   func run() throws {
     let setup = try HostSetup(network: name, user: user, home: home)
+    let before = try setup.checkOwnership()
     let request = try setup.request()
     if case .bridge(let name) = request.place, case .card = BridgedInterface.look(at: name) {
       throw CommandFailure(
         "\(name) is a network card: each guest of network \(self.name) gets a macvtap when it comes, "
           + "and nothing can be set up before",
         remedy: "Let sudo make them without a password:  "
-          + "\(setup.command) sudoers\(setup.homeWords) | sudo tee /etc/sudoers.d/lima-netd")
+          + SudoersFile.writing(setup.command, home: setup.homeWords))
     }
     if boot, let bridge = setup.joined(request) {
       throw CommandFailure(
@@ -56,7 +57,8 @@ struct NetworkSetup: ParsableCommand {
         remedy: "Without --boot it is joined now.")
     }
     try SwitchSetup(setup).make(request)
-    if boot { try BootUnit(setup).install(request.words("setup")) }
+    if boot { try BootUnit(setup).install(setup.words(request)) }
+    if let before { StandardOutput.print(before) }
     StandardOutput.print(
       "\(setup.interface) is set up for \(setup.userName): network \(name) needs no root from now on"
     )
@@ -84,12 +86,16 @@ struct NetworkUnsetup: ParsableCommand {
   @OptionGroup var home: HomeOptions
 
   func run() throws {
-    let setup = try HostSetup(network: name, user: user, home: home)
+    let setup = try HostSetup(network: name, user: user, home: home, what: "take an interface away")
+    try setup.checkUnused()
     let wasThere = setup.isThere
+    let other = setup.otherHome
     let hadUnit = try BootUnit(setup).remove()
     try SwitchSetup(setup).remove()
     guard !wasThere, !hadUnit else {
-      return StandardOutput.print("\(setup.interface) is not set up any more")
+      return StandardOutput.print(
+        "\(setup.interface) is not set up any more"
+          + (other.map { "; it was that of network \(name) of \($0)" } ?? ""))
     }
     StandardOutput.print("\(setup.interface) was not set up for \(setup.userName)")
     for user in setup.otherUsers {
@@ -113,7 +119,11 @@ struct HostSetup {
   private let home: LimaHome
   private let homeWasGiven: Bool
 
-  init(network: String, user: String?, home options: HomeOptions) throws {
+  /// - Parameter what: what only root can do.
+  init(
+    network: String, user: String?, home options: HomeOptions,
+    what: String = "make a network interface"
+  ) throws {
     #if os(Linux)
       guard Identifier.isValid(network) else {
         throw CommandFailure("\"\(network)\" is no network's name")
@@ -124,7 +134,7 @@ struct HostSetup {
           installation.executable, Array(CommandLine.arguments.dropFirst()),
           home: (try? options.resolve()).map { installation.homeWords(for: $0) } ?? "")
         throw CommandFailure(
-          "Only root can make a network interface", remedy: "Run it once as root:  \(again)")
+          "Only root can \(what)", remedy: "Run it once as root:  \(again)")
       }
       let environment = CurrentProcess.environment
       let account = try Account.find(user ?? environment["SUDO_UID"] ?? "0")
@@ -180,9 +190,21 @@ struct HostSetup {
         )
       }
       if LimaBridge.modes.contains(found.settings.mode),
-        let bridge = LimaBridgeProbe.system.look(for: network, varRun: varRun), bridge.isKept
+        let bridge = LimaBridgeProbe.system.look(for: network, varRun: varRun)
       {
-        return HostTapRequest(network: network, joining: bridge.name)
+        switch bridge.state {
+        case .kept: return HostTapRequest(network: network, joining: bridge.name)
+        case .leftOver(let why):
+          throw CommandFailure(
+            "\(bridge.name) is left over from Lima's own helper (\(why)), and has the subnet of network "
+              + network,
+            remedy: "Take it away:  sudo ip link del \(bridge.name)")
+        }
+      }
+      if case .bridge(let name) = request.place, BridgedInterface.look(at: name) == .missing,
+        let finding = HostProbe(home: home).bridge(of: found)
+      {
+        throw CommandFailure(finding.text, remedy: finding.remedy.map { "Mend it:  \($0)" })
       }
       return request
     }
@@ -207,6 +229,64 @@ struct HostSetup {
       } catch {
         throw CommandFailure("\(error)")
       }
+    }
+
+    /// The helper's words, with the home that the interface is for, where it can be written down.
+    func words(_ request: HostTapRequest) -> [String] {
+      request.words("setup") + (TapAlias.encoded(realHome).map { ["--home", $0] } ?? [])
+    }
+
+    /// As the daemon serves it.
+    private var realHome: String { (try? Files.realPath(home.path)) ?? home.path }
+
+    /// Another home whose interface it is; nil: it is this one's, nobody's, or there is none.
+    var otherHome: String? {
+      guard var netlink = try? Netlink(), let link = try? netlink.hostTap(named: interface),
+        link.isTap, let there = link.home, there != realHome, there != home.path
+      else { return nil }
+      return there
+    }
+
+    /// A user has one interface for a network's name, whichever home the network is of.
+    /// - Returns: what is to be told once it is this home's.
+    /// - Throws: when it is another home's that is there, or a daemon has it.
+    func checkOwnership() throws -> String? {
+      guard let other = otherHome else {
+        try checkUnused()
+        return nil
+      }
+      // As the user: root does not look where the user may not.
+      guard (try? Privilege.asUser(uid) { Files.exists(other) }) ?? true else {
+        try checkUnused()
+        return "It was that of \(other), which is gone"
+      }
+      throw CommandFailure(
+        "\(interface) is set up for network \(network) of \(other): a user has one interface for each name",
+        remedy: "Give the network another name here, or take it from there:  "
+          + "sudo \(command) network unsetup \(network) --lima-home \(ShellWord.quoted(other))"
+          + (CurrentProcess.environment["SUDO_UID"] == "\(uid)" || uid == 0
+            ? "" : " --user \(ShellWord.quoted(userName))"))
+    }
+
+    /// Waits two seconds for a daemon that is about to let go.
+    /// - Throws: when a daemon has the interface.
+    func checkUnused() throws {
+      var holder = self.holder
+      for _ in 0..<20 where holder != nil {
+        usleep(100_000)
+        holder = self.holder
+      }
+      guard let holder else { return }
+      throw CommandFailure(
+        "\(interface) is in use by \(holder.words)",
+        remedy: holder.isPrivate
+          ? "That daemon is one of an `exec` or `tap`: end this first."
+          : "Stop the network first, as \(userName):  \(holder.stop(network, command))")
+    }
+
+    private var holder: OtherDaemon? {
+      guard isThere else { return nil }
+      return OtherDaemons.find(otherThan: "").first { $0.interfaces.contains(interface) }
     }
 
     /// There is an interface of that name.
@@ -245,12 +325,19 @@ struct HostSetup {
       guard status.isSuccess else {
         throw CommandFailure(
           "The interface \(interface) was not changed: lima-netd-tap \(status)",
-          remedy: "All that this host lacks tells:  lima-netd doctor")
+          // Nothing that the host lacks.
+          remedy: isThere
+            ? "Should it be in use, what has it:  \(OtherDaemons.asking(who: interface))"
+            : "All that this host lacks tells, as \(userName):  \(command) doctor\(homeWords)")
       }
     }
   #else
     func request() throws -> HostTapRequest { throw CommandFailure("Linux only") }
     func joined(_ request: HostTapRequest) -> String? { nil }
+    func words(_ request: HostTapRequest) -> [String] { [] }
+    var otherHome: String? { nil }
+    func checkOwnership() throws -> String? { nil }
+    func checkUnused() throws {}
     var isThere: Bool { false }
     var otherUsers: [UInt32] { [] }
     func helper(_ words: [String]) throws {}

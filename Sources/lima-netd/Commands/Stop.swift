@@ -31,8 +31,8 @@ struct Restart: ParsableCommand {
     abstract: "Start the daemon again, as after an upgrade.",
     discussion: """
       With the words that it was started with; networks.yaml is read anew. Guests that connect again come back: QEMU with \
-      reconnect=, vfkit, and those of exec, tap and attach as far as they do. Forwards of networks.yaml and \
-      instances come back, those of `forward add` do not.
+      reconnect=, vfkit, and those of exec, tap and attach, with the ports that these publish by -p. Forwards of \
+      instances come back, too, those of `forward add` do not.
 
         lima-netd restart
       """)

@@ -12,12 +12,12 @@ struct Sudoers: ParsableCommand {
     abstract: "Print what lets networks have their interface without a password, for sudoers.",
     discussion: """
       For each network of mode shared, host or bridged: who may run which command as root. On Linux that is \
-      lima-netd-tap with the network's fixed words, for the group of networks.yaml or the calling user; on macOS it is \
-      the text of `limactl sudoers`. The text goes to standard output, not to a file.
+      lima-netd-tap with the network's fixed words, for the group of networks.yaml where the calling user is one of it, \
+      else for the calling user; on macOS it is the text of `limactl sudoers`. The text goes to standard output, not to a file.
 
-        lima-netd sudoers | sudo tee /etc/sudoers.d/lima
+        lima-netd sudoers | sudo tee \(SudoersFile.path)
         lima-netd sudoers --check
-        lima-netd sudoers --check /etc/sudoers.d/lima
+        lima-netd sudoers --check FILE
 
       With --check, exit status 0 says that the file is up to date, or that sudo asks no password. Without root's help \
       once, too, a network gets its interface by:  sudo lima-netd network setup NETWORK
@@ -29,11 +29,16 @@ struct Sudoers: ParsableCommand {
   var platform: HostSystem?
   @Option(
     help:
-      "Linux: for this user instead of a group. (default: the group of networks.yaml, else who calls)"
+      "Linux: for this user. (default: the group of networks.yaml where who calls is one of it, else who calls)"
   )
   var user: String?
+  @Option(help: "Linux: for this group.")
+  var group: String?
   @Argument(
-    help: "With --check: the file. (default: paths.sudoers of networks.yaml)", completion: .file())
+    help: ArgumentHelp(
+      "With --check: the file. (default: \(SudoersFile.path); macOS: paths.sudoers of networks.yaml)"
+    ),
+    completion: .file())
   var file: String?
   @OptionGroup var home: HomeOptions
 
@@ -41,23 +46,46 @@ struct Sudoers: ParsableCommand {
     guard file == nil || check else {
       throw ValidationError("the file argument can be specified only for --check mode")
     }
+    if user != nil, group != nil {
+      throw ValidationError("Give either --user or --group: the lines are for one of them.")
+    }
   }
 
   func run() throws {
-    let text = try SudoersText(home: try home.resolve(), platform: platform ?? .current, user: user)
+    let place = try home.resolveConfigured()
+    let platform = platform ?? .current
+    let text = try SudoersText(home: place, platform: platform, for: subject())
+    if platform == .linux, text.isEmpty {
+      StandardError.print(
+        "No network of \(text.configFile) has an interface of the host's: there is nothing to allow"
+      )
+    }
     guard check else { return StandardOutput.print(text.text, terminator: "") }
-    guard let file = file ?? (text.paths.sudoers.isEmpty ? nil : text.paths.sudoers) else {
+    let usual = platform == .linux ? SudoersFile.path : text.paths.sudoers
+    guard let file = file ?? (usual.isEmpty ? nil : usual) else {
       throw CommandFailure("no sudoers file defined in `\(text.configFile)`")
     }
+    let isOfUsual = home.path == nil && CurrentProcess.environment["LIMA_HOME"] == nil
     let check = SudoersCheck(
-      text: text.text, comparison: text.platform == .macos ? .equal : .contains,
-      command: "lima-netd")
+      text: text.text, comparison: platform == .macos ? .equal : .contains,
+      command: "lima-netd", user: user, group: group,
+      home: isOfUsual ? "" : " --lima-home \(ShellWord.quoted(place.path))")
     let problem = check.problem(
       file: file,
       read: { (path) throws(SystemError) in try Files.read(path, limit: 1 << 20) },
       sudoWorks: { text.sudoAsksNoPassword() })
     if let problem { throw CommandFailure(problem) }
     StandardOutput.print(SudoersCheck.confirmation(file))
+  }
+
+  /// Nil: as networks.yaml says.
+  private func subject() throws -> SudoersLinux.Who? {
+    if let group { return .group(group) }
+    guard let user else { return nil }
+    guard let uid = UInt32(user) ?? AccountNames.number(ofUser: user) else {
+      throw CommandFailure("There is no user \(user)")
+    }
+    return .user(name: AccountNames.user(uid), uid: uid)
   }
 }
 
@@ -68,8 +96,10 @@ struct SudoersText {
   let paths: NetworksPaths
   let text: String
   private let commands: [[String]]
+  /// Nobody is allowed anything by it.
+  var isEmpty: Bool { commands.isEmpty }
 
-  init(home: LimaHome, platform: HostSystem, user: String?) throws {
+  init(home: LimaHome, platform: HostSystem, for subject: SudoersLinux.Who?) throws {
     self.platform = platform
     configFile = home.configFile
     let template =
@@ -104,7 +134,7 @@ struct SudoersText {
           remedy: flaw.helperRemedy.map { "Mend it:  \($0)" }
             ?? "Install it where only root writes:  sudo make install")
       }
-      let who = try Self.who(user, group: paths.group)
+      let who = subject ?? Self.who(group: paths.group)
       if let flaw = paths.flaw(ofNames: networks.filter { !$0.builtin }) {
         throw CommandFailure(flaw)
       }
@@ -134,19 +164,15 @@ struct SudoersText {
     return joined
   }
 
-  private static func who(_ user: String?, group: String) throws -> SudoersLinux.Who {
-    if let user {
-      guard let uid = UInt32(user) ?? AccountNames.number(ofUser: user) else {
-        throw CommandFailure("There is no user \(user)")
-      }
-      return .user(name: AccountNames.user(uid), uid: uid)
-    }
-    if !group.isEmpty { return .group(group) }
+  private static func who(group: String) -> SudoersLinux.Who {
     // With sudo before it, it is for who called that.
     let caller = CurrentProcess.environment["SUDO_UID"].flatMap { UInt32($0) }
     let own = CurrentProcess.effectiveUser
     let uid = own == 0 ? caller ?? own : own
-    return .user(name: AccountNames.user(uid), uid: uid)
+    // Root itself needs no line: it asks for others.
+    return SudoersFile.subject(
+      group: group, isMember: uid == 0 || AccountNames.isMember(uid, ofGroup: group),
+      name: AccountNames.user(uid), uid: uid)
   }
 
   /// Without a file that can be read, sudo itself is asked, and runs nothing but `true`.

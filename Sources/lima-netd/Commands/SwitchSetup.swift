@@ -20,7 +20,7 @@ struct SwitchSetup {
       if let before, before != wanted {
         try? ask(OVSCommand.remove(setup.interface))
         do {
-          try setup.helper(request.words("setup"))
+          try setup.helper(setup.words(request))
         } catch {
           // It is in use, for one.
           let port = OVSCommand.Port(tap: setup.interface, bridge: before, ifaceID: nil)
@@ -28,7 +28,7 @@ struct SwitchSetup {
           throw error
         }
       } else {
-        try setup.helper(request.words("setup"))
+        try setup.helper(setup.words(request))
       }
       guard case .bridge(let bridge) = request.place else { return }
       guard try link(bridge)?.datapath != nil else {
@@ -88,7 +88,7 @@ struct SwitchSetup {
       if let failure = OVSCommand.failure(result.status, result.errors) { throw failure }
     }
   #else
-    func make(_ request: HostTapRequest) throws { try setup.helper(request.words("setup")) }
+    func make(_ request: HostTapRequest) throws { try setup.helper(setup.words(request)) }
     func remove() throws { try setup.helper(["unsetup", setup.network]) }
   #endif
 }

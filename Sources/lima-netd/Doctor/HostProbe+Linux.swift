@@ -15,6 +15,8 @@ import Platform
       facts.helper = HostFacts.Helper(
         path: installation.tapHelper, flaw: HelperSafety.flaw(of: installation.tapHelper))
       if !facts.isRoot { facts.sudo = Self.sudo() }
+      let user = ForeignHome.owner(of: facts.home) ?? facts.user.uid
+      var requests: [String: HostTapRequest] = [:]
       for network in facts.networks {
         guard var request = HostTapRequest.wanted(by: network),
           DoctorModes.withTap.contains(network.settings.mode)
@@ -28,21 +30,82 @@ import Platform
           }
         }
         facts.taps[network.name] = tap(
-          network.name, request, user: ForeignHome.owner(of: facts.home) ?? facts.user.uid)
+          HostTapLink.name(user: user, network: network.name), request)
+        requests[network.name] = request
         if case .bridge(let bridge) = request.place {
-          facts.interfaces[bridge] = interface(bridge)
-          facts.masters[bridge] = master(of: bridge)
-          if facts.interfaces[bridge] == .missing, facts.candidates.isEmpty {
-            facts.candidates = candidates()
-          }
+          probeBridge(bridge, &facts)
           if facts.interfaces[bridge] == .openVSwitch {
             facts.switches[bridge] = .some(Self.askSwitch(bridge))
           }
         }
       }
-      facts.otherDaemons = OtherDaemons.find(otherThan: home.path)
+      let daemons = OtherDaemons.find(otherThan: "")
+      let places = Set([home.path, (try? Files.realPath(home.path)) ?? home.path])
+      facts.otherDaemons = daemons.filter { !places.contains($0.home) }
+      let held = daemons.filter { places.contains($0.home) }
+        .reduce(into: Set<String>()) { $0.formUnion($1.interfaces) }
+      findRenamed(requests, user: user, held: held, homes: places, &facts)
       facts.bridgeFilter.isOn = Self.number("/proc/sys/net/bridge/bridge-nf-call-iptables") == 1
       if facts.bridgeFilter.isOn { facts.bridgeFilter.forward = Self.forwardPolicy() }
+    }
+
+    /// What `doctor` says of the interface of one bridged network; nil: it has none of the host's.
+    func bridge(of network: NetworkConfiguration) -> Finding? {
+      guard network.settings.mode == "bridged", network.peerSocket == nil,
+        let name = network.settings.interface
+      else { return nil }
+      var facts = HostFacts(
+        system: .linux, home: home, user: HostFacts.User(uid: CurrentProcess.effectiveUser))
+      facts.command = (try? ChildProcess.ownPath()).map(ShellWord.quoted) ?? "lima-netd"
+      facts.routes = (try? HostRoutes.current()) ?? []
+      probeBridge(name, &facts)
+      return Diagnosis(facts).bridge(of: network)
+    }
+
+    private func probeBridge(_ bridge: String, _ facts: inout HostFacts) {
+      let found = interface(bridge)
+      facts.interfaces[bridge] = found
+      facts.masters[bridge] = master(of: bridge)
+      guard facts.candidates.isEmpty else { return }
+      switch found {
+      case .missing, .plain, .card(isPort: true): facts.candidates = candidates()
+      case .bridge, .openVSwitch, .wireless, .card(isPort: false): break
+      }
+    }
+
+    /// Interfaces of networks that somebody has renamed: what this home's daemon has, and what was set up for this home.
+    private func findRenamed(
+      _ requests: [String: HostTapRequest], user: UInt32, held: Set<String>, homes: Set<String>,
+      _ facts: inout HostFacts
+    ) {
+      facts.taps = facts.taps.mapValues { tap in
+        var tap = tap
+        tap.isHeld = held.contains(tap.name)
+        return tap
+      }
+      let taps = facts.taps
+      var missing = requests.filter { taps[$0.key]?.exists == false }
+      guard !missing.isEmpty, var netlink = try? Netlink() else { return }
+      let known = Set(taps.values.map(\.name))
+      for name in ((try? HostInterfaces.names()) ?? []).prefix(1000) where !known.contains(name) {
+        guard let link = try? netlink.hostTap(named: name), link.isTap, link.owner == user,
+          held.contains(name) || link.home.map(homes.contains) == true
+        else { continue }
+        for (network, request) in missing {
+          var renamed = tap(name, request)
+          let fits: Bool =
+            switch request.place {
+            case .address(let address): renamed.addresses.contains(address)
+            case .bridge(let bridge): renamed.bridge == bridge
+            }
+          guard fits else { continue }
+          renamed.renamedFrom = HostTapLink.name(user: user, network: network)
+          renamed.isHeld = held.contains(name)
+          facts.taps[network] = renamed
+          missing[network] = nil
+          break
+        }
+      }
     }
 
     static func access(_ device: String) -> HostFacts.Access {
@@ -98,8 +161,8 @@ import Platform
       }
     }
 
-    private func tap(_ network: String, _ request: HostTapRequest, user: UInt32) -> HostFacts.Tap {
-      var tap = HostFacts.Tap(name: HostTapLink.name(user: user, network: network))
+    private func tap(_ name: String, _ request: HostTapRequest) -> HostFacts.Tap {
+      var tap = HostFacts.Tap(name: name)
       guard var netlink = try? Netlink(),
         let link = try? netlink.hostTap(named: tap.name)
       else { return tap }
@@ -108,6 +171,11 @@ import Platform
       tap.persists = link.persists
       tap.owner = link.owner
       tap.mtu = Int(link.mtu)
+      // Where this user may not look, it may be there.
+      tap.otherHome = link.home.flatMap { there in
+        let own = [home.path, (try? Files.realPath(home.path)) ?? home.path]
+        return own.contains(there) || !Files.exists(there) ? nil : there
+      }
       tap.addresses = (try? netlink.addresses(of: link.index)) ?? []
       if let bridge = link.switchBridge {
         tap.bridge = bridge
@@ -153,10 +221,17 @@ import Platform
       let names = ((try? HostInterfaces.names()) ?? []).filter(BridgeCheck.isName)
       return names.prefix(1000).filter { name in
         switch interface(name) {
+        // One of a user's own, for one.
+        case .openVSwitch where owner(of: name) != nil: false
         case .bridge, .openVSwitch, .card(isPort: false): true
         case .missing, .wireless, .plain, .card(isPort: true): false
         }
       }
+    }
+
+    private func owner(of name: String) -> UInt32? {
+      guard var netlink = try? Netlink() else { return nil }
+      return (try? netlink.hostTap(named: name))?.owner
     }
 
     /// Asks and changes nothing.

@@ -28,16 +28,26 @@ struct HostProbe {
       facts.networks = configuration.networks
       facts.hasConfiguration = configuration.present
       facts.varRun = configuration.paths.varRun
+      facts.user.isInSudoersGroup =
+        configuration.present && AccountNames.isMember(own, ofGroup: configuration.paths.group)
     } catch {
       facts.networks = NetworkConfiguration.builtins
       facts.configurationError =
         "\(error)".split(separator: "\n").prefix(3).joined(separator: "; ")
     }
+    facts.user.usualHome = LimaHome(
+      environment: ["HOME": CurrentProcess.environment["HOME"] ?? AccountNames.home(own) ?? ""])
+    facts.user.name = AccountNames.user(own) ?? "\(own)"
     let executable = try ChildProcess.ownPath()
     let installation = Installation(executable: executable)
+    facts.defaults = (try? NetworkEditing.template.networks()) ?? []
     // A remedy that sudo runs needs its whole path.
     facts.command = ShellWord.quoted(executable)
     facts.serving = serving()
+    if case .daemon = facts.serving {
+      let reports: [NetworkReport] = (try? ControlClient(home: home).get(APIPath.networks)) ?? []
+      facts.wanted = Set(reports.filter { $0.state != .stopped }.map(\.name))
+    }
     facts.runtime = Self.runtime(installation)
     facts.descriptors = CurrentProcess.descriptorMaximum
     facts.resolver = Self.resolver("/etc/resolv.conf")

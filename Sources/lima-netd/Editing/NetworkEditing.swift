@@ -68,6 +68,76 @@ struct NetworkEditing {
 
   // MARK: Checks
 
+  /// Before what it would be: who mistypes a name need not give a gateway first.
+  func checkName(_ name: String, in file: NetworksFile) throws {
+    guard Identifier.isValid(name) else {
+      throw CommandFailure("\(ConfigProblem(.identifier(name)).text(file: file.path))")
+    }
+    let isBuiltin = NetworkConfiguration.builtins.contains { $0.name == name } && name != "user-v2"
+    if isBuiltin {
+      throw CommandFailure("network `\(name)` already exists", remedy: "It is built in.")
+    }
+    // In the default file of a home that has none it is changed, not added.
+    if file.exists, (try? file.text.names())?.contains(name) == true {
+      throw CommandFailure(
+        "\(NetworksFileError.refused(.exists(name), file: file.path))",
+        remedy: "Change it:  lima-netd network edit \(name)")
+    }
+    if let problem = home.problem(ofNetwork: name) { throw CommandFailure(problem) }
+  }
+
+  /// What lima-netd-tap refuses, and would be told at the network's start only.
+  func checkGateway(_ network: NetworkConfiguration) throws {
+    guard HostTapRequest.wanted(by: network) != nil, let gateway = network.settings.gateway,
+      gateway.isLinkLocal
+    else { return }
+    throw CommandFailure(
+      "invalid IP address: \(gateway) is of 169.254.0.0/16, which each interface uses by itself: the host's "
+        + "interface cannot have it", remedy: "Take one of a private network, as 192.168.110.1.")
+  }
+
+  /// What works, or will, and may not be meant.
+  func warn(of network: NetworkConfiguration) {
+    for text in NetworkConflicts.cautions(network) { StandardError.print("Note: \(text)") }
+    #if os(Linux)
+      guard let finding = HostProbe(home: home).bridge(of: network), finding.status != .ok else {
+        return
+      }
+      StandardError.print(
+        "Note: \(finding.text)" + (finding.remedy.map { "\n  \($0)" } ?? ""))
+    #endif
+  }
+
+  // MARK: What else there is
+
+  /// Says that a network runs with the settings that it was started with.
+  func tellOldSettings(_ name: String) {
+    let report = try? ControlClient(home: home).ifRunning {
+      try $0.get(APIPath.network(name)) as NetworkReport
+    }
+    guard let report = report ?? nil,
+      let text = NetworkText.oldSettings(report, home: options.words)
+    else { return }
+    StandardOutput.print(text)
+  }
+
+  /// Says that the interface of a deleted network is there.
+  func tellLeftInterface(of name: String) {
+    #if os(Linux)
+      let user = ForeignHome.owner(of: home) ?? CurrentProcess.effectiveUser
+      let interface = HostTapLink.name(user: user, network: name)
+      guard var netlink = try? Netlink(), let link = try? netlink.hostTap(named: interface),
+        link.isTap, link.persists, link.owner == user,
+        link.home.map({ $0 == home.path || $0 == (try? Files.realPath(home.path)) }) ?? true
+      else { return }
+      let command = (try? ChildProcess.ownPath()).map(ShellWord.quoted) ?? "lima-netd"
+      StandardOutput.print(
+        "Its interface \(interface), which `network setup` made, is still there. To take it away:  "
+          + (CurrentProcess.isRoot ? "" : "sudo ") + "\(command) network unsetup \(name)"
+          + options.words)
+    #endif
+  }
+
   func checkMode(_ mode: String) throws {
     let report =
       try ControlClient(options).ifRunning { try $0.get(APIPath.plugins) as PluginsReport }

@@ -27,18 +27,24 @@ struct Attachment {
 
   /// Hands the TAP over and waits until the guest is on its network.
   /// - Throws: `CommandFailure` with the daemon's own words when it refuses.
-  init(_ channel: MessageChannel, _ request: AttachRequest, tap fd: Int32) throws {
+  /// - Parameter home: whose daemon it is; nil: a private one.
+  init(_ channel: MessageChannel, of home: LimaHome?, _ request: AttachRequest, tap fd: Int32)
+    throws
+  {
+    let pid = Self.process(of: home, channel)
     let reply: AttachReply
     do {
       try channel.sendBlocking(try JSONText.encode(request), fds: [fd])
-      // A network that is just starting takes its time; a daemon that hangs is not waited for.
-      let message = try channel.receiveBlocking(timeout: 30_000)
+      let message = try Self.receive(channel, pid, for: request.network)
       for fd in message.fds { Descriptor.close(fd) }
       reply = try JSONText.decode(AttachReply.self, from: message.bytes)
     } catch let failure as MessageChannel.Failure {
       throw CommandFailure(
-        "The daemon did not take the guest for network \(request.network): \(failure)",
-        remedy: "Its log says more:  lima-netd status")
+        "The daemon\(Self.name(pid)) did not take the guest for network \(request.network): "
+          + (failure == .timedOut
+            ? "it has not answered for \(Self.patience / 1000) s" : "\(failure)"),
+        remedy: Self.stopped(pid).map { "It is stopped:  kill -CONT \($0)" }
+          ?? "Its log says more:  lima-netd status")
     }
     guard reply.ok, let guest = reply.guest, reply.lease != nil || !request.needsLease else {
       throw CommandFailure(
@@ -48,6 +54,42 @@ struct Attachment {
     self.guest = guest
     offer = reply.lease
     forwards = reply.forwards ?? []
+  }
+
+  /// Milliseconds for an answer: a network that is just starting takes its time; a daemon that hangs is not waited for. And
+  /// those after which the user is told what is waited for.
+  private static let patience: Int32 = 30_000
+  private static let silence: Int32 = 2_500
+
+  private static func receive(
+    _ channel: MessageChannel, _ pid: Int32?, for network: String
+  ) throws(MessageChannel.Failure) -> MessageChannel.Message {
+    do throws(MessageChannel.Failure) {
+      return try channel.receiveBlocking(timeout: silence)
+    } catch {
+      guard error == .timedOut else { throw error }
+    }
+    let state =
+      stopped(pid).map { ", which is stopped (kill -CONT \($0))" } ?? ""
+    StandardError.print(
+      "lima-netd: waiting for the daemon\(name(pid))\(state) to put the guest on network \(network)"
+    )
+    return try channel.receiveBlocking(timeout: patience - silence)
+  }
+
+  /// ", process 123"; nothing where the system does not tell.
+  private static func name(_ pid: Int32?) -> String { pid.map { ", process \($0)" } ?? "" }
+
+  /// By the file of the home, since a service manager may have made the socket.
+  static func process(of home: LimaHome?, _ channel: MessageChannel) -> Int32? {
+    guard let home else { return try? UnixSocket.peerCredentials(channel.fd).pid }
+    return (try? Files.read(home.pidFile, limit: 64))
+      .flatMap { Int32(String(decoding: $0, as: UTF8.self).filter(\.isNumber)) }
+  }
+
+  /// The daemon's process, if somebody has stopped it.
+  static func stopped(_ pid: Int32?) -> Int32? {
+    pid.flatMap { OtherProcess.isStopped($0) ? $0 : nil }
   }
 
   /// Why the daemon has let the guest go, once the connection is readable; nil: it did not say.

@@ -5,6 +5,7 @@
 //
 //     the daemon has gone       any daemon that serves the home takes the guest
 //     the network was stopped   this daemon, once somebody has started the network; or another daemon
+//     the network was removed   any daemon, once networks.yaml has the network again
 //     the guest was sent away   another daemon
 //
 // A network that somebody stopped on purpose is never started by a guest that comes back.
@@ -34,6 +35,7 @@ import Platform
     private enum Absence {
       case daemonGone
       case networkStopped
+      case networkRemoved
       case sentAway
     }
 
@@ -47,7 +49,7 @@ import Platform
       self.configure = configure
       home = daemon.home
       self.daemon = Self.peer(daemon.channel)
-      let attachment = try Attachment(daemon.channel, request, tap: tap)
+      let attachment = try Attachment(daemon.channel, of: home, request, tap: tap)
       self.attachment = attachment
       try configure(attachment.offer, nil)
       lastOffer = attachment.offer
@@ -96,6 +98,10 @@ import Platform
         text =
           "network \(network) was stopped; this guest is back when it is started "
           + "(lima-netd network start \(network))"
+      case .networkRemoved:
+        absence = .networkRemoved
+        text =
+          "network \(network) is no longer in networks.yaml; this guest is back when it is there again"
       case .sentAway:
         absence = .sentAway
         text = "network \(network) has sent this guest away: \(farewell?.message ?? "")"
@@ -123,7 +129,11 @@ import Platform
         guard absence != .sentAway else { return channel.close() }
         request.startsNothing = absence == .networkStopped
       }
-      guard let attachment = try? Attachment(channel, request, tap: tap) else {
+      // It would not answer, and the command is waited for meanwhile.
+      guard Attachment.stopped(Attachment.process(of: home, channel)) == nil else {
+        return channel.close()
+      }
+      guard let attachment = try? Attachment(channel, of: home, request, tap: tap) else {
         return channel.close()
       }
       self.attachment = attachment

@@ -27,6 +27,25 @@ struct GuestOptions: ParsableArguments {
     if let mtu, !(576...65520).contains(mtu) {
       throw ValidationError("--mtu \(mtu): give a number from 576 to 65520.")
     }
+    if let name, !name.isEmpty, !Self.isName(name) {
+      throw ValidationError(
+        "--name '\(name)': guests are looked up by it, so it has letters, digits, `-` and `_`, in parts of at most 63 "
+          + "with single dots between them.")
+    }
+  }
+
+  /// A host's name (RFC 1123 2.1), and underscores, which people use.
+  static func isName(_ text: String) -> Bool {
+    text.utf8.count <= 253
+      && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
+        (1...63).contains(label.utf8.count) && label.first != "-" && label.last != "-"
+          && label.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+            default: byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+            }
+          }
+      }
   }
 }
 

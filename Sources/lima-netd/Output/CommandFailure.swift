@@ -33,10 +33,34 @@ struct CommandFailure: Error, Hashable, CustomStringConvertible {
 extension CommandFailure {
   /// Nobody listens on the sockets of this Lima home.
   static func daemonNotRunning(_ home: String) -> CommandFailure {
-    CommandFailure(
-      "No daemon serves \(home)",
-      remedy: "Start one:  lima-netd serve --lima-home \(ShellWord.quoted(home)) &")
+    daemonNotRunning(home, environment: CurrentProcess.environment, isRoot: CurrentProcess.isRoot)
   }
+
+  static func daemonNotRunning(
+    _ home: String, environment: [String: String], isRoot: Bool,
+    account: (UInt32) -> (name: String, home: String)? = { uid in
+      AccountNames.user(uid).map { ($0, AccountNames.home(uid) ?? "/") }
+    }
+  ) -> CommandFailure {
+    // By sudo: a daemon of root's is not what its caller wants.
+    let isNamed = !(environment["LIMA_HOME"] ?? "").isEmpty
+    if isRoot, !isNamed, let uid = environment["SUDO_UID"].flatMap({ UInt32($0) }), uid != 0,
+      let caller = account(uid), home == (environment["HOME"] ?? "") + "/.lima",
+      home != caller.home + "/.lima"
+    {
+      return CommandFailure(
+        "No daemon serves \(caller.home)/.lima, nor root's own \(home)",
+        remedy:
+          "Start one as \(caller.name), without sudo:  lima-netd &  (another home is named with --lima-home)"
+      )
+    }
+    let words =
+      environment["HOME"].map { $0 + "/.lima" } == home
+      ? "" : " --lima-home \(ShellWord.quoted(home))"
+    return CommandFailure(
+      "No daemon serves \(home)", remedy: "Start one:  lima-netd serve\(words) &")
+  }
+
   /// It takes connections and says nothing.
   static func daemonSilent(_ home: LimaHome, pid: Int32?) -> CommandFailure {
     guard let pid else {

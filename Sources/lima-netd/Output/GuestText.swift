@@ -75,6 +75,12 @@ enum GuestText {
     case "txEnded": "for the guest, after its link had ended"
     case "txBlocked": "times its link was full and senders waited (no drop)"
     case "txSegmented": "super-frames cut for it in software (no drop)"
+    case "spoofed": "from the guest, with an Ethernet address that is another's"
+    case "arpSpoofed": "from the guest, ARP that claims an address that is another's"
+    case "ipSpoofed": "from the guest, with an IP address that is another's"
+    case "dhcpServers": "from the guest, answers of a DHCP server, which it is not"
+    case "ipv6Routers": "from the guest, words of an IPv6 router, which it is not"
+    case "filtered": "from the guest, from a group's address or of a link-local protocol"
     default: reason
     }
   }

@@ -10,11 +10,16 @@ enum NetworkText {
     var table = Table("NAME", "MODE", "STATE", "GUESTS", "FORWARDS", "PLUGIN", "NOTE")
     for network in networks {
       table.add(
-        network.name, network.mode, network.state.rawValue, String(network.guests.count),
+        network.name, network.mode, state(network), String(network.guests.count),
         String(network.forwards.count), network.plugin.map { "\($0.name) \($0.version)" },
         note(network))
     }
     return table.isEmpty ? "No networks." : table.text
+  }
+
+  /// "running", or what stands in its way.
+  static func state(_ network: NetworkReport) -> String {
+    network.unresponsive?.text ?? network.state.rawValue
   }
 
   /// The one thing that most deserves to be known.
@@ -43,9 +48,21 @@ enum NetworkText {
     return network.changed ? "new settings hold from the next start" : nil
   }
 
+  /// Of a network that runs with other settings than networks.yaml has now, with what to do; nil: it does not.
+  /// - Parameter home: " --lima-home DIR", or "".
+  static func oldSettings(_ network: NetworkReport, home: String) -> String? {
+    guard network.changed, network.state == .running else { return nil }
+    let guests =
+      network.guests.isEmpty
+      ? "" : " (\(Plural.text(network.guests.count, "guest")) will lose their connection)"
+    return
+      "\(network.name) runs, with the settings that it was started with; the new ones hold from its next start\(guests):  "
+      + "lima-netd network stop \(network.name)\(home) && lima-netd network start \(network.name)\(home)"
+  }
+
   static func details(_ network: NetworkReport) -> String {
     let guests = Plural.text(network.guests.count, "guest")
-    var lines = ["\(network.name) is \(network.state.rawValue), with \(guests)"]
+    var lines = ["\(network.name) is \(state(network)), with \(guests)"]
     func add(_ key: String, _ value: String?) {
       guard let value else { return }
       lines.append("  " + key + String(repeating: " ", count: max(1, 11 - key.count)) + value)

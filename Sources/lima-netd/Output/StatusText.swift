@@ -30,7 +30,8 @@ enum StatusText {
     var table = Table("NAME", "MODE", "STATE", "GUESTS", "FORWARDS", "PLUGIN")
     for network in networks {
       table.add(
-        cut(network.name, 24), cut(network.mode, 12), network.state.rawValue,
+        cut(network.name, 24), cut(network.mode, 12),
+        network.unresponsive == nil ? network.state.rawValue : "hangs",
         String(network.guests.count), String(network.forwards.count),
         network.plugin.map { cut("\($0.name) \($0.version)", 17) })
     }
@@ -47,6 +48,7 @@ enum StatusText {
       notes.append("the configuration is refused, the one before is in force: \(error)")
     }
     for network in status.networks {
+      if let hang = network.unresponsive { notes.append("\(network.name): \(hang.text)") }
       if let note = NetworkText.note(network) { notes.append("\(network.name): \(note)") }
       for forward in network.forwards.dropFirst(0) {
         guard let error = forward.error, NetworkText.note(network)?.contains(error) != true else {

@@ -4,6 +4,7 @@
 // what lima-netd adds on Linux. Pure.
 
 import ArgumentParser
+import Daemon
 
 /// From where the VM is to be reached.
 enum ReachedFrom: String, CaseIterable, ExpressibleByArgument {
@@ -41,6 +42,8 @@ enum HostSystem: String, CaseIterable, ExpressibleByArgument {
     #endif
   }
 }
+
+import Daemon
 
 struct NetworkChoice: Codable, Hashable {
   /// "default", "user-v2", "shared", "bridged" or "vzNAT": the network of networks.yaml, or Lima's own.
@@ -100,7 +103,7 @@ struct NetworkChoice: Codable, Hashable {
 
   private static func bridgedNeeds(_ command: String, _ home: String) -> String {
     let bridge = "sudo \(command) network setup bridged\(home)"
-    let card = "\(command) sudoers\(home) | sudo tee /etc/sudoers.d/lima-netd"
+    let card = SudoersFile.writing(command, home: home)
     return
       "as `interface:` in networks.yaml an existing bridge (Linux's or Open vSwitch's), made known by root once:  "
       + "\(bridge)  or a wired network card, on which this host and the VM "

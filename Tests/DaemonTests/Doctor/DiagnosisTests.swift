@@ -19,6 +19,9 @@ import Testing
       Array("networks: {shared: {mode: shared}, lan: {mode: bridged, interface: br0}}".utf8),
       file: "f", homeDirectory: "/h"
     ).networks
+    facts.defaults = try NetworksTemplate.linux(groups: []).networks()
+    facts.user.usualHome = LimaHome(path: "/u/.lima")
+    facts.user.name = "alice"
     facts.descriptors = 1 << 20
     facts.inotify = HostFacts.Inotify(works: true, instances: 128, watches: 65536)
     facts.pingGroups = 0...2_147_483_647
@@ -81,24 +84,44 @@ import Testing
 
   static let setup = "sudo lima-netd network setup shared --lima-home /h/.lima"
 
+  private static let back =
+    "sudo sh -c 'ip link set foo down && ip link set foo name ln1000-shared && ip link set ln1000-shared up'"
+
+  /// Somebody calls the interface of network shared "foo".
+  private static func rename(_ facts: inout HostFacts, lasts: Bool) {
+    facts.taps["shared"]?.name = "foo"
+    facts.taps["shared"]?.persists = lasts
+    facts.taps["shared"]?.renamedFrom = "ln1000-shared"
+    facts.taps["shared"]?.isHeld = !lasts
+    facts.addresses[0].interface = "foo"
+  }
+
   static let linux: [Case] = [
     Case(.configuration, .problem, "line 3", "${EDITOR:-vi} /h/.lima/_config/networks.yaml") {
       $0.configurationError = "line 3: bad"
     },
-    Case(.home, .problem, "too long", "export LIMA_HOME=~/.lima", modes: DoctorModes.all) {
+    Case(.home, .problem, "too long", "export LIMA_HOME=/u/.lima", modes: DoctorModes.all) {
       $0.home = LimaHome(path: "/h/" + String(repeating: "x", count: 120))
     },
     Case(
-      .home, .problem, "sockets of network shared", "export LIMA_HOME=~/.lima", modes: ["shared"]
+      .home, .problem, "in this home a name has at most 36 letters",
+      "lima-netd network edit --lima-home /h/.lima", modes: ["shared"]
     ) {
       $0.networks = $0.networks.filter { $0.name == "shared" }
       $0.networks[0].name += String(repeating: "d", count: 50)
     },
     Case(
-      .home, .problem, "default_unixgram.sock", "export LIMA_HOME=~/.lima",
+      .home, .problem, "default_unixgram.sock", "export LIMA_HOME=/u/.lima",
       modes: DoctorModes.all
     ) {
       $0.home = LimaHome(path: "/h/" + String(repeating: "x", count: 69))
+    },
+    Case(
+      .home, .problem, "too long",
+      "sudo install -d -m 700 -o \"$(id -u)\" /srv/lima && export LIMA_HOME=/srv/lima"
+    ) {
+      $0.home = LimaHome(path: "/h/" + String(repeating: "x", count: 120))
+      $0.user.usualHome = $0.home
     },
     Case(.daemon, .warning, "left by a daemon that is gone", "rm -f /h/.lima/a '/h/b c'") {
       $0.serving = .leftOver(["/h/.lima/a", "/h/b c"])
@@ -227,8 +250,18 @@ import Testing
       .sudo, .warning, "a password is required",
       "lima-netd sudoers --lima-home /h/.lima | sudo tee /etc/sudoers.d/lima-netd"
     ) { $0.sudo = .refused("sudo: a password is required") },
+    Case(
+      .sudo, .warning, "a password is required",
+      "lima-netd sudoers --user alice --lima-home /h/.lima | sudo tee /etc/sudoers.d/lima-netd"
+    ) {
+      $0.sudo = .refused("sudo: a password is required")
+      $0.user.isInSudoersGroup = false
+    },
     Case(.sudo, .warning, "did not answer", nil) { $0.sudo = .silent },
     Case(.sudo, .ok, "network shared", nil, modes: ["shared"]) {
+      $0.sudo = .listing("    (root) NOPASSWD: \($0.helper.path) \(words)\n")
+    },
+    Case(.sudo, .ok, "network lan: sudo is not asked: its interface is set up", nil) {
       $0.sudo = .listing("    (root) NOPASSWD: \($0.helper.path) \(words)\n")
     },
     Case(
@@ -236,6 +269,7 @@ import Testing
       "lima-netd sudoers --lima-home /h/.lima | sudo tee /etc/sudoers.d/lima-netd",
       modes: ["bridged"]
     ) {
+      $0.taps["lan"]?.exists = false
       $0.sudo = .listing("    (root) NOPASSWD: \($0.helper.path) \(words)\n")
     },
     Case(.tap, .problem, "is not set up", setup, modes: ["shared"]) {
@@ -265,7 +299,27 @@ import Testing
     Case(.tap, .problem, "port of another bridge", setup.replacing("shared", with: "lan")) {
       $0.taps["lan"]?.bridge = "another bridge"
     },
-    Case(.tap, .ok, "in use now", nil) { $0.taps["shared"]?.persists = false },
+    Case(.tap, .ok, "in use now", nil) {
+      $0.taps["shared"]?.persists = false
+      $0.serving = .daemon(pid: 7)
+    },
+    Case(
+      .tap, .problem, "in use by another process",
+      OtherDaemons.asking(who: "ln1000-shared")
+    ) { $0.taps["shared"]?.persists = false },
+    Case(.tap, .ok, "foo, made as ln1000-shared, is in use now", nil) { rename(&$0, lasts: false) },
+    Case(.subnet, .ok, "nothing else here has 192.168.105.0/24", nil) { rename(&$0, lasts: false) },
+    Case(.tap, .problem, "foo was set up as ln1000-shared and renamed: it is not found", back) {
+      rename(&$0, lasts: true)
+    },
+    Case(.tap, .warning, "the daemon that has it is the last to find it", back) {
+      rename(&$0, lasts: true)
+      $0.taps["shared"]?.isHeld = true
+    },
+    Case(
+      .tap, .warning, "is set up for the network of that name of /h/other",
+      "sudo lima-netd network unsetup shared --lima-home /h/other"
+    ) { $0.taps["shared"]?.otherHome = "/h/other" },
     Case(
       .bridge, .problem, "br0 is not there", "sudo ip link add br0 type bridge", modes: ["bridged"]
     ) {
@@ -294,12 +348,21 @@ import Testing
     Case(.bridge, .problem, "wireless", "lima-netd recommend --from host") {
       $0.interfaces["br0"] = .wireless
     },
-    Case(.bridge, .problem, "neither a bridge nor a network card", "ip -br link show type bridge") {
+    Case(
+      .bridge, .problem, "neither a bridge nor a network card", "lima-netd recommend --from host"
+    ) { $0.interfaces["br0"] = .plain },
+    Case(
+      .bridge, .problem, "neither a bridge nor a network card: there are docker0, enp3s0",
+      "lima-netd network edit lan --interface enp3s0 --lima-home /h/.lima"
+    ) {
       $0.interfaces["br0"] = .plain
+      $0.candidates = ["docker0", "enp3s0"]
+      $0.routes.append(HostRoute(interface: "enp3s0", network: 0, prefixLength: 0))
     },
-    Case(.bridge, .problem, "is a port of a bridge", "ip -br link show type bridge") {
-      $0.interfaces["br0"] = .card(isPort: true)
-    },
+    Case(
+      .bridge, .problem, "is a port of something that guests cannot be on",
+      "lima-netd recommend --from host"
+    ) { $0.interfaces["br0"] = .card(isPort: true) },
     Case(.bridge, .ok, "this host and the guests do not reach each other", nil) {
       $0.interfaces["br0"] = .card(isPort: false)
     },
@@ -411,6 +474,28 @@ import Testing
     facts.tun = .missing
     let remedies = Diagnosis(facts).findings().compactMap(\.remedy)
     #expect(remedies.contains("modprobe tun") && !remedies.contains { $0.hasPrefix("sudo ") })
+  }
+
+  @Test func `what the default file has besides is no problem until somebody asks for it`() throws {
+    var facts = try Self.well()
+    let shared = facts.networks.filter { $0.name == "shared" }
+    facts.networks = facts.defaults.filter { $0.name != "shared" } + shared
+    facts.taps["lan"] = nil
+    facts.interfaces = [:]
+    facts.helper.flaw = .missing("/u/t")
+    func problems(_ asked: [String]) -> Set<String> {
+      Set(
+        Diagnosis(facts).findings(for: asked).filter { $0.status == .problem }.flatMap(\.modes))
+    }
+    #expect(problems([]) == [])
+    #expect(problems(["bridged"]) == ["bridged"])
+    // One that the daemon was asked for, and one that is not as it was written, are meant.
+    facts.wanted = ["bridged"]
+    #expect(problems([]) == ["bridged"])
+    facts.wanted = []
+    let host = try #require(facts.networks.firstIndex { $0.name == "host" })
+    facts.networks[host].settings.options["mtu"] = .integer(9000)
+    #expect(problems([]) == ["host"])
   }
 
   @Test func `a problem counts for the modes that were asked for`() throws {

@@ -161,6 +161,9 @@ struct HomeTrustTests {
     #expect(
       problem(user: 1000, owner: 1000, networks: 7, of: .init())?
         .hasPrefix("/home/u/.lima/_networks belongs to uid 7") == true)
+    #expect(
+      problem(user: 1000, owner: 1000, networks: 0, of: .init())?
+        .hasSuffix("sudo chown -R 1000: /home/u/.lima/_networks") == true)
   }
 
   @Test func `root's home and configuration are where nobody else can exchange them`() {

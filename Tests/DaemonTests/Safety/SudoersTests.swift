@@ -156,6 +156,19 @@ import Testing
     }
   }
 
+  @Test func `the lines are for the group only where who asks is one of it`() {
+    func who(_ group: String, _ isMember: Bool) -> SudoersLinux.Who {
+      SudoersFile.subject(group: group, isMember: isMember, name: "alice", uid: 1000)
+    }
+    #expect(who("sudo", true) == .group("sudo"))
+    #expect(who("sudo", false) == .user(name: "alice", uid: 1000))
+    #expect(who("", true) == .user(name: "alice", uid: 1000))
+    #expect(
+      SudoersFile.writing("/b/lima-netd", user: "al ice", home: " --lima-home /h")
+        == "/b/lima-netd sudoers --user 'al ice' --lima-home /h | sudo tee /etc/sudoers.d/lima-netd"
+    )
+  }
+
   // MARK: --check
 
   private func problem(
@@ -174,6 +187,9 @@ import Testing
       problem(.equal, read: .success("a\nb\n\n"), sudo: true)
         == "sudoers file `/e/lima` is out of sync and must be regenerated (Hint: run `lima-netd sudoers >etc_sudoers.d_lima && sudo install -o root etc_sudoers.d_lima \"/e/lima\"`)"
     )
+    #expect(
+      problem(.contains, read: .success("a\n"))?.hasSuffix(
+        "(Hint: run `lima-netd sudoers | sudo tee /e/lima`)") == true)
     #expect(problem(.contains, read: .success("# mine\nb\na\n")) == nil)
     #expect(problem(.contains, text: "# other\na\nb\n", read: .success("a\nb\n")) == nil)
     #expect(problem(.contains, read: .success("a\n")) != nil)

@@ -8,7 +8,7 @@ import Wire
 
 extension FuzzTarget {
   /// Steps of six bytes: flags (1 more, 2 another identification, 4 options, 8 time
-  /// passes, 16 other content), offset in blocks, length.
+  /// passes, 16 other content, 32 IPv6), offset in blocks, length.
   static let fragments = FuzzTarget(
     "fragments",
     seeds: [
@@ -23,6 +23,10 @@ extension FuzzTarget {
       [5, 0, 0, 0, 8, 0, 0, 0, 1, 0, 5, 0],
       [1, 0, 0, 0, 8, 0, 8, 0, 1, 0, 5, 255],
       [0, 31, 255, 0, 200, 0],
+      // IPv6: in order, a block that is not whole, the longest there is, and both families together.
+      [33, 0, 0, 0, 8, 0, 32, 0, 1, 0, 5, 0], [33, 0, 0, 0, 9, 0], [32, 31, 255, 0, 7, 0],
+      [33, 0, 0, 0, 8, 0, 1, 0, 0, 0, 8, 0, 32, 0, 1, 0, 5, 0, 0, 0, 1, 0, 5, 0],
+      [33, 0, 0, 0, 8, 0, 40, 0, 1, 0, 5, 255],
     ]
   ) { bytes in
     var input = FuzzInput(bytes)
@@ -38,7 +42,8 @@ extension FuzzTarget {
       if flags & 8 != 0 { now += UInt64(input.byte()) * 1_000_000_000 } else { _ = input.byte() }
       reassembler.expire(now: now) { expired in
         expectFuzz(
-          IPv4Packet(checking: expired.firstFragment) != nil, "what is reported is a packet")
+          IPv4Packet(checking: expired.firstFragment) != nil
+            || expired.firstFragment[IPv6Field.version] >> 4 == 6, "what is reported is a packet")
       }
       let identification = UInt16(flags >> 1 & 1)
       let packet = fragment(
@@ -46,7 +51,11 @@ extension FuzzTarget {
         options: flags & 4 != 0, isOther: flags & 16 != 0)
       packet.withByteView { view in
         guard let ip = IPv4Packet(checking: view) else { return }
-        switch reassembler.add(Fragment(ip, from: SeedPackets.guestMAC), now: now) {
+        let piece =
+          flags & 32 == 0
+          ? Fragment(ip, from: SeedPackets.guestMAC)
+          : fragment6(identification, offset: offset, more: flags & 1 != 0, ip.payload)
+        switch reassembler.add(piece, now: now) {
         case .complete(let whole): check(whole)
         case .incomplete, .refused: break
         }
@@ -79,12 +88,45 @@ extension FuzzTarget {
     return bytes
   }
 
+  /// The same piece of an IPv6 packet. The header is one for all, and has no length of note.
+  private static func fragment6(
+    _ identification: UInt16, offset: Int, more: Bool, _ payload: ByteView
+  ) -> Fragment {
+    guard let packet = IPv6Packet(checking: ByteView(UnsafeRawBufferPointer(header6))) else {
+      preconditionFailure("an IPv6 header")
+    }
+    return Fragment(
+      packet,
+      IPv6Fragment(
+        offset: offset, moreFragments: more, identification: UInt32(identification)),
+      protocolNumber: IPProtocol.udp, payload: payload, from: SeedPackets.guestMAC)
+  }
+
+  /// Never given back.
+  nonisolated(unsafe) private static let header6: UnsafeMutableRawBufferPointer = {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 40, alignment: 8)
+    memory.copyBytes(
+      from: SeedPackets.ipv6(IPProtocol.fragment, [], to: SeedPackets.server6)[14..<54])
+    return memory
+  }()
+
   private static func check(_ whole: ByteView) {
+    guard whole[IPv6Field.version] >> 4 != 6 else { return check6(whole) }
     guard let ip = IPv4Packet(checking: whole), !ip.isFragment, ip.isHeaderChecksumValid,
       ip.bytes.count == whole.count
     else { return expectFuzz(false, "a reassembled packet is whole") }
-    // Each piece has one content or the other, and pieces are blocks of eight bytes.
-    let payload = ip.payload
+    checkContent(ip.payload)
+  }
+
+  private static func check6(_ whole: ByteView) {
+    guard let ip = IPv6Packet(checking: whole), ip.bytes.count == whole.count,
+      ip.nextHeader == IPProtocol.udp
+    else { return expectFuzz(false, "a reassembled IPv6 packet is whole") }
+    checkContent(ip.payload)
+  }
+
+  /// Each piece has one content or the other, and pieces are blocks of eight bytes.
+  private static func checkContent(_ payload: ByteView) {
     var block = 0
     while block < payload.count {
       let isOther = payload[block] == content(block, true)

@@ -39,6 +39,26 @@ extension FuzzTarget {
         + [2, 0, 0, 0, 10, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0] + [3, 0, 4],
       [6, 0] + frame(SeedPackets.arp) + [4, 0, 1, 0, 1, 5, 3, 0, 1] + segment(0x12, []),
       [6, 1] + frame(SeedPackets.arp) + [4, 0, 1, 0, 1, 5, 3, 0, 1],
+      // The same over IPv6, and extension headers in front of it.
+      frame(SeedPackets.echo6), frame(SeedPackets.syn6) + [3, 0, 2],
+      frame(SeedPackets.syn6) + [4, 0, 4, 111],
+      frame(SeedPackets.udp6(payload: [1, 2])) + [3, 0, 1],
+      frame(SeedPackets.udp6(to: SeedPackets.gateway6, 9, payload: [1])) + [3, 0, 4],
+      frame(SeedPackets.udp6(to: SeedPackets.dns6, 53, payload: SeedPackets.question)) + [7, 0, 20]
+        + SeedPackets.question,
+      frame(
+        SeedPackets.ipv6(
+          60, [17, 0, 1, 4, 0, 0, 0, 0] + [UInt8](repeating: 9, count: 12), to: SeedPackets.server6)
+      ),
+      frame(SeedPackets.ipv6(200, [1, 2, 3], to: SeedPackets.gateway6)),
+      frame(
+        SeedPackets.ipv6(
+          44, [17, 0, 0, 1, 0, 0, 0, 9] + [UInt8](repeating: 1, count: 16), to: SeedPackets.server6)
+      )
+        + frame(SeedPackets.ipv6(44, [17, 0, 0, 16, 0, 0, 0, 9, 1, 2], to: SeedPackets.server6)) + [
+          2, 255,
+        ],
+      frame(SeedPackets.neighborSolicitation),
       [5, 0] + frame(SeedPackets.syn) + [3, 0, 2, 5, 255], frame(SeedPackets.syn) + [8, 0],
     ]
   ) { bytes in
@@ -67,6 +87,10 @@ private final class Scene {
     guard let subnet = CIDR(SeedPackets.gateway, prefixLength: 24) else { return nil }
     var config = StackConfig(
       subnet: subnet, gateway: SeedPackets.gateway, dns: SeedPackets.dns)
+    guard let prefix = CIDR(SeedPackets.gateway6, prefixLength: 64) else { return nil }
+    config.ipv6 = IPv6Config(
+      prefix: prefix, gateway: SeedPackets.gateway6, dns: SeedPackets.dns6,
+      gatewayMAC: SeedPackets.gatewayMAC)
     config.maximumFlows = 8
     config.bufferLimit = 1 << 20
     config.udp.maximumFlows = 4
@@ -87,7 +111,7 @@ private final class Scene {
     _ = stack.portUp(
       LinkInfo(
         port: port, mtu: port == 1 ? 1500 : 65_520,
-        offloads: port == 1 ? [] : [.checksum, .tcpV4, .udp]))
+        offloads: port == 1 ? [] : [.checksum, .tcpV4, .tcpV6, .udp]))
   }
 
   /// Steps: 0 a frame; 1 a segment of the connection; 2 time; 3 a socket is ready; 4 what a socket

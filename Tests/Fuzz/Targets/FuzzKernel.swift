@@ -105,6 +105,17 @@ final class FuzzKernel {
         guard let ethernet = EthernetPacket(checking: view),
           ethernet.source == SeedPackets.gatewayMAC
         else { return expectFuzz(false, "a frame comes from the gateway") }
+        if ethernet.etherType == EtherType.ipv6 {
+          guard let ip = IPv6Packet(checking: ethernet.payload),
+            ip.bytes.count == ethernet.payload.count, case .layer(let layer) = ip.chain
+          else { return expectFuzz(false, "a frame is an IPv6 packet") }
+          expectFuzz(ip.source.isUnicast, "an IPv6 packet comes from one host")
+          guard layer.protocolNumber == IPProtocol.icmpV6, layer.fragment == nil else { return }
+          expectFuzz(
+            ICMPv6Packet(checking: ip.payload)?.isChecksumValid(
+              source: ip.source, destination: ip.destination) == true, "an ICMPv6 message is good")
+          return
+        }
         guard ethernet.etherType == EtherType.ipv4 else { return }
         guard let ip = IPv4Packet(checking: ethernet.payload), ip.isHeaderChecksumValid,
           ip.bytes.count == ethernet.payload.count

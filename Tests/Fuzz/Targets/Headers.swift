@@ -11,7 +11,14 @@ extension FuzzTarget {
     "headers",
     seeds: [
       SeedPackets.arp, SeedPackets.udp(payload: [1, 2, 3, 4]), SeedPackets.echo,
-      SeedPackets.syn, SeedPackets.neighborSolicitation, SeedPackets.hopByHop,
+      SeedPackets.syn, SeedPackets.neighborSolicitation, SeedPackets.hopByHop, SeedPackets.echo6,
+      SeedPackets.syn6,
+      SeedPackets.ipv6(
+        IPProtocol.hopByHop,
+        [60, 0, 5, 2, 0, 0, 1, 0] + [43, 0, 0x1e, 4, 0, 0, 0, 0]
+          + [44, 0, 4, 0, 0, 0, 0, 0] + [17, 0, 0, 1, 0, 0, 0, 9] + [0, 1, 0, 2, 0, 8, 0, 0]),
+      SeedPackets.ipv6(60, [17, 0, 0xc2, 4, 0, 0, 0, 0]),
+      SeedPackets.ipv6(43, [17, 0, 0, 1, 0, 0, 0, 0]),
     ]
   ) { bytes in
     bytes.withByteView { view in
@@ -80,11 +87,39 @@ extension FuzzTarget {
   private static func readIPv6(_ bytes: ByteView) {
     guard let packet = IPv6Packet(checking: bytes) else { return }
     _ = (packet.trafficClass, packet.flowLabel, packet.hopLimit)
+    readChain(packet)
     guard let layer = packet.upperLayer else { return }
     expectFuzz(layer.offset <= packet.bytes.count, "IPv6 chain of headers")
     readTransport(
       layer.protocolNumber, packet.bytes.dropFirst(layer.offset), source: packet.source,
       destination: packet.destination)
+  }
+
+  /// Extension headers as their destination reads them: what is found, or pointed to, lies in the packet.
+  private static func readChain(_ packet: IPv6Packet) {
+    let count = packet.bytes.count
+    expectFuzz(packet.chain == packet.walk(), "IPv6 chain, the short way")
+    switch packet.chain {
+    case .layer(let layer):
+      expectFuzz(layer.offset >= 40 && layer.offset <= count, "IPv6 layer")
+      expectFuzz(
+        layer.nextHeaderOffset < layer.offset
+          && packet.bytes[layer.nextHeaderOffset] == layer.protocolNumber, "IPv6 next header")
+      guard let fragment = layer.fragment else { return }
+      expectFuzz(layer.fragmentOffset + 8 <= layer.offset, "IPv6 fragment header")
+      let written = [UInt8](capacity: 8) { out in
+        fragment.emit(nextHeader: packet.bytes[layer.fragmentOffset], into: out)
+        return 8
+      }
+      written.withByteView { view in
+        expectFuzz(
+          view.uint16(at: 2) == packet.bytes.uint16(at: layer.fragmentOffset + 2) & 0xfff9
+            && view.uint32(at: 4) == fragment.identification, "IPv6 fragment header read back")
+      }
+    case .refused(.problem(_, let pointer)):
+      expectFuzz(pointer >= 0 && pointer < count, "IPv6 parameter problem")
+    case .refused: break
+    }
   }
 
   private static func readTransport(

@@ -95,13 +95,59 @@ enum SeedPackets {
   }
 
   /// An IPv6 header without addresses of note, then what is given.
-  private static func ipv6(_ next: UInt8, _ payload: [UInt8]) -> [UInt8] {
+  static func ipv6(_ next: UInt8, _ payload: [UInt8]) -> [UInt8] {
     let address: [UInt8] = [0xfe, 0x80] + [UInt8](repeating: 0, count: 13)
     let length = UInt16(payload.count)
     return ethernet(
       EtherType.ipv6,
       [0x60, 0, 0, 0, UInt8(length >> 8), UInt8(length & 255), next, 255] + address + [1] + address
         + [2] + payload)
+  }
+
+  static let guest6 = IPAddress(high: 0xfd00_0005 << 32, low: 0x15)
+  static let gateway6 = IPAddress(high: 0xfd00_0005 << 32, low: 2)
+  static let dns6 = IPAddress(high: 0xfd00_0005 << 32, low: 3)
+  static let server6 = IPAddress(high: 0x2001_0db8 << 32, low: 3)
+
+  /// An IPv6 packet of the guest.
+  static func ipv6(_ next: UInt8, _ payload: [UInt8], to destination: IPAddress) -> [UInt8] {
+    ethernet(
+      EtherType.ipv6,
+      [UInt8](capacity: 40) {
+        IPv6Header(
+          source: guest6, destination: destination, nextHeader: next, payloadLength: payload.count
+        ).emit(into: $0)
+      } + payload)
+  }
+
+  static func udp6(to destination: IPAddress = server6, _ port: UInt16 = 7000, payload: [UInt8])
+    -> [UInt8]
+  {
+    let header = payload.withByteView { view in
+      [UInt8](capacity: 8) {
+        UDPHeader(sourcePort: 40000, destinationPort: port, payloadLength: payload.count)
+          .emit(into: $0, payload: view, source: guest6, destination: destination)
+      }
+    }
+    return ipv6(IPProtocol.udp, header + payload, to: destination)
+  }
+
+  static var syn6: [UInt8] {
+    let header = [UInt8](capacity: TCPHeader.maximumLength) {
+      TCPHeader(
+        sourcePort: 40001, destinationPort: 80, sequence: 1000, acknowledgement: 0, flags: .syn,
+        window: 65535
+      ).emit(into: $0, payload: .empty, source: guest6, destination: gateway6)
+    }
+    return ipv6(IPProtocol.tcp, header, to: gateway6)
+  }
+
+  static var echo6: [UInt8] {
+    let header = [UInt8](capacity: 8) {
+      ICMPHeader(type: ICMPv6Type.echoRequest, identifier: 9, sequence: 1)
+        .emit(into: $0, payload: .empty, source: guest6, destination: gateway6)
+    }
+    return ipv6(IPProtocol.icmpV6, header, to: gateway6)
   }
 
   static var neighborSolicitation: [UInt8] {

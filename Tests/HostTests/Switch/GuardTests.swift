@@ -50,6 +50,9 @@ import Testing
     #expect(scene.guests.allSatisfy { $0.take().isEmpty })
     #expect(scene.plugin.frames.isEmpty)
     #expect(scene.fabric.counters.arpSpoofed == 4)
+    // And whose they were.
+    #expect(scene.guests.map { $0.counters.arpSpoofed }.reduce(0, +) == 4)
+    #expect(scene.guests[0].counters.arpSpoofed > 0)
     #expect(notices.contains(.arpSpoofed(scene.guests[0].handle, address: Self.gatewayIP)))
     // Its own, and what nobody has, it may claim; the owner may always.
     scene.guests[0].says([arp(0, sender: SwitchTests.mac(0), ip: 0xc0a8_6809)])

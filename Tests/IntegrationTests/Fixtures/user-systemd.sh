@@ -5,30 +5,8 @@
 # its own, with FOLDER as home. Needs root; nothing stays but FOLDER. Ends with COMMAND's status.
 set -euo pipefail
 if [ "$1" != inside ]; then
-  # Control groups of its own, whichever versions this host has: systemd takes their root for its own.
-  groups=()
-  for base in /sys/fs/cgroup /sys/fs/cgroup/*; do
-    if [ ! -f "$base/cgroup.procs" ] || [ -L "$base" ]; then continue; fi
-    case ${base##*/} in
-      cgroup | unified) line=0:: ;;
-      cpuset | *.slice | *.scope) continue ;; # not systemd's; or no hierarchy but a group of one
-      *) line="[0-9]*:\([^:]*[,=]\)\?${base##*/}\(,[^:]*\)\?:" ;;
-    esac
-    before=$(sed -n "s|^$line||p" /proc/self/cgroup)
-    [ -n "$before" ] || continue
-    group=$base/lima-netd-user.$$
-    mkdir "$group"
-    groups+=("$group $base$before")
-    echo $$ >"$group/cgroup.procs"
-  done
-  status=0
-  timeout -k 3 90 unshare -m -n -p -i -u -C --fork --kill-child --mount-proc "$0" inside "$@" || status=$?
-  for group in "${groups[@]}"; do
-    read -r own before <<<"$group"
-    echo $$ >"$before/cgroup.procs" || true
-    find "$own" -depth -type d -exec rmdir {} + || true
-  done
-  exit "$status"
+  exec "$(dirname "$0")/../../../Scripts/own-control-groups" \
+    timeout -k 3 90 unshare -m -n -p -i -u -C --fork --kill-child --mount-proc "$0" inside "$@"
 fi
 folder=$2
 shift 2

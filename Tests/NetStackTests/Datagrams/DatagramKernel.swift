@@ -45,6 +45,7 @@ final class DatagramKernel {
   }
 
   struct Socket {
+    var family = AF_INET
     var type: Int32
     var proto: Int32
     var options: [String: Int32] = [:]
@@ -66,6 +67,8 @@ final class DatagramKernel {
   var refusesSegmentation = false
   var maximumOpen = Int.max
   var socketError: Int32 = 0
+  /// Of a kernel that was booted without it.
+  var lacksIPv6 = false
   var bindError: Int32 = 0
   var hostAddresses: Set<IPAddress> = []
   /// IP_MTU_DISCOVER of the socket when each datagram was sent.
@@ -77,12 +80,13 @@ final class DatagramKernel {
   var calls: SocketCalls {
     SocketCalls(
       context: Unmanaged.passUnretained(self).toOpaque(),
-      socket: { context, _, type, proto in
+      socket: { context, family, type, proto in
         let kernel = DatagramKernel.of(context)
         if kernel.socketError != 0 { return -kernel.socketError }
+        if family == AF_INET6, kernel.lacksIPv6 { return -EAFNOSUPPORT }
         if kernel.sockets.count >= kernel.maximumOpen { return -EMFILE }
         kernel.nextFD += 1
-        kernel.sockets[kernel.nextFD] = Socket(type: type, proto: proto)
+        kernel.sockets[kernel.nextFD] = Socket(family: family, type: type, proto: proto)
         return kernel.nextFD
       },
       socketPair: { _, _, _, _ in -ENOSYS },
@@ -172,8 +176,7 @@ final class DatagramKernel {
       if code == EMSGSIZE, localMTU > 0 {
         sockets[fd]?.errors.append(
           Failure(
-            destination: Endpoint(IPAddress(10, 1, 2, 3), port: 0), payload: [], errno: code,
-            origin: 1, info: localMTU))
+            destination: nil, payload: [], errno: code, origin: 1, info: localMTU))
       }
       return -Int(code)
     }
@@ -193,6 +196,12 @@ final class DatagramKernel {
           template.hopLimit = entry.data.base.loadUnaligned(as: Int32.self)
         case (SocketConstant.levelIP, SocketConstant.trafficClass):
           template.trafficClass = entry.data.base.loadUnaligned(as: Int32.self)
+        case (SocketConstant.levelIPv6, SocketConstant.hopLimitV6):
+          template.hopLimit = entry.data.base.loadUnaligned(as: Int32.self)
+        case (SocketConstant.levelIPv6, SocketConstant.trafficClassV6):
+          template.trafficClass = entry.data.base.loadUnaligned(as: Int32.self)
+        case (SocketConstant.levelIPv6, SocketConstant.packetInfoV6):
+          template.source = entry.data.ipv6Address(at: 0)
         case (SocketConstant.levelIP, SocketConstant.packetInfo):
           template.source = entry.data.ipv4Address(at: 4)
         case (SocketConstant.levelUDP, SocketConstant.udpSegment):
@@ -212,7 +221,10 @@ final class DatagramKernel {
       template.payload = Array(bytes[start..<min(start + size, bytes.count)])
       sent.append(template)
       discoveries.append(
-        sockets[fd]?.options["\(SocketConstant.levelIP)/\(SocketConstant.pathDiscovery)"])
+        sockets[fd]?.options[
+          destination.address.isV4
+            ? "\(SocketConstant.levelIP)/\(SocketConstant.pathDiscovery)"
+            : "\(SocketConstant.levelIPv6)/\(SocketConstant.pathDiscoveryV6)"])
     }
     return bytes.count
   }
@@ -225,19 +237,35 @@ final class DatagramKernel {
       writer.append(
         level: SocketConstant.levelUDP, type: SocketConstant.udpReceiveOffload, next.segment)
     }
-    if let local = next.local {
+    if !next.source.address.isV4 {
+      writeV6(next, &writer)
+    } else if let local = next.local {
       let info: (Int32, UInt32, UInt32) = (1, local.v4.bigEndian, local.v4.bigEndian)
       writer.append(level: SocketConstant.levelIP, type: SocketConstant.packetInfo, info)
     }
-    if next.hopLimit > 0 {
+    if next.hopLimit > 0, next.source.address.isV4 {
       writer.append(level: SocketConstant.levelIP, type: SocketConstant.timeToLive, next.hopLimit)
     }
-    if next.trafficClass > 0 {
+    if next.trafficClass > 0, next.source.address.isV4 {
       writer.append(
         level: SocketConstant.levelIP, type: SocketConstant.trafficClass, next.trafficClass)
     }
     message.msg_controllen = writer.count
     return fill(&message, next.source, next.payload)
+  }
+
+  private func writeV6(_ next: Incoming, _ writer: inout ControlWriter) {
+    let level = SocketConstant.levelIPv6
+    if let local = next.local {
+      let info: (UInt64, UInt64, UInt32) = (local.high.bigEndian, local.low.bigEndian, 1)
+      writer.append(level: level, type: SocketConstant.packetInfoV6, info)
+    }
+    if next.hopLimit > 0 {
+      writer.append(level: level, type: SocketConstant.hopLimitV6, next.hopLimit)
+    }
+    if next.trafficClass > 0 {
+      writer.append(level: level, type: SocketConstant.trafficClassV6, Int32(next.trafficClass))
+    }
   }
 
   private func takeError(_ fd: Int32, _ message: inout msghdr) -> Int {
@@ -249,11 +277,25 @@ final class DatagramKernel {
     error = (
       UInt32(next.errno), next.origin, next.type, next.code, 0, next.info, 0, 0, 0, 0, 0
     )
-    if let offender = next.offender {
+    if let offender = next.offender, offender.isV4 {
       error.7 = UInt16(AF_INET)
       error.9 = offender.v4.bigEndian
     }
-    writer.append(level: SocketConstant.levelIP, type: SocketConstant.receiveErrors, error)
+    if sockets[fd]?.family == AF_INET6 {
+      // A sockaddr_in6: family, port, flow label, address, scope.
+      let offender = next.offender ?? .anyV6
+      let name: (UInt16, UInt16, UInt32, UInt64, UInt64, UInt32) = (
+        next.offender == nil ? 0 : UInt16(AF_INET6), 0, 0, offender.high.bigEndian,
+        offender.low.bigEndian, 0
+      )
+      let head: (UInt32, UInt8, UInt8, UInt8, UInt8, UInt32, UInt32) = (
+        error.0, error.1, error.2, error.3, 0, error.5, 0
+      )
+      writer.append(
+        level: SocketConstant.levelIPv6, type: SocketConstant.receiveErrorsV6, (head, name))
+    } else {
+      writer.append(level: SocketConstant.levelIP, type: SocketConstant.receiveErrors, error)
+    }
     message.msg_controllen = writer.count
     return fill(&message, next.destination, next.payload)
   }

@@ -25,6 +25,7 @@ final class DatagramWorld {
     guard let subnet = CIDR(Self.gateway, prefixLength: 24) else { preconditionFailure("a CIDR") }
     var config = StackConfig(
       subnet: subnet, gateway: Self.gateway, dns: IPAddress(192, 168, 5, 3))
+    config.ipv6 = Simulation.ipv6()
     config.maximumFlows = 64
     config.bufferLimit = 1 << 20
     config.newFlowsPerIteration = .max

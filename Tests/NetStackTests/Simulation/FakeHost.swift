@@ -129,18 +129,10 @@ final class FakeHost {
     while at < bytes.count {
       let end = min(bytes.count, at + Int(frame.gsoSize))
       var segment = Array(bytes[..<header]) + bytes[at..<end]
-      let ip = 14
-      let total = UInt16(segment.count - ip)
-      segment[ip + 2] = UInt8(total >> 8)
-      segment[ip + 3] = UInt8(total & 0xff)
-      segment[ip + 10] = 0
-      segment[ip + 11] = 0
-      let sum = segment.withByteView { Checksum.of($0.slice(at: ip, count: 20)) }
-      segment[ip + 10] = UInt8(sum >> 8)
-      segment[ip + 11] = UInt8(sum & 0xff)
+      finishIP(&segment)
       let tcp = Int(frame.checksumStart)
       guard frame.gsoType != .udp else {
-        finishUDP(&segment, at: tcp, ip: ip, frame)
+        finishUDP(&segment, at: tcp, frame)
         out.append(segment)
         at = end
         continue
@@ -149,12 +141,7 @@ final class FakeHost {
       for shift in 0..<4 { segment[tcp + 4 + shift] = UInt8(sequence >> (24 - shift * 8) & 0xff) }
       if end < bytes.count { segment[tcp + 13] &= ~0x09 }
       // The pseudo header again, with this segment's own length.
-      let pseudo = segment.withByteView { view in
-        Checksum(
-          source: view.ipv4Address(at: ip + 12), destination: view.ipv4Address(at: ip + 16),
-          protocolNumber: 6, length: segment.count - tcp
-        ).folded
-      }
+      let pseudo = pseudoHeader(segment, 6, length: segment.count - tcp)
       segment[tcp + 16] = UInt8(pseudo >> 8)
       segment[tcp + 17] = UInt8(pseudo & 0xff)
       complete(&segment, frame)
@@ -164,19 +151,43 @@ final class FakeHost {
     return out
   }
 
+  private static let ip = 14
+
+  /// The length of one packet of a GSO frame, and its header's checksum.
+  private static func finishIP(_ segment: inout [UInt8]) {
+    guard segment[ip] >> 4 == 4 else {
+      let length = UInt16(segment.count - ip - 40)
+      segment[ip + 4] = UInt8(length >> 8)
+      segment[ip + 5] = UInt8(length & 0xff)
+      return
+    }
+    let total = UInt16(segment.count - ip)
+    segment[ip + 2] = UInt8(total >> 8)
+    segment[ip + 3] = UInt8(total & 0xff)
+    segment[ip + 10] = 0
+    segment[ip + 11] = 0
+    let sum = segment.withByteView { Checksum.of($0.slice(at: ip, count: 20)) }
+    segment[ip + 10] = UInt8(sum >> 8)
+    segment[ip + 11] = UInt8(sum & 0xff)
+  }
+
+  private static func pseudoHeader(_ frame: [UInt8], _ proto: UInt8, length: Int) -> UInt16 {
+    frame.withByteView { view in
+      let isV4 = view[ip] >> 4 == 4
+      return Checksum(
+        source: isV4 ? view.ipv4Address(at: ip + 12) : view.ipv6Address(at: ip + 8),
+        destination: isV4 ? view.ipv4Address(at: ip + 16) : view.ipv6Address(at: ip + 24),
+        protocolNumber: proto, length: length
+      ).folded
+    }
+  }
+
   /// The length of one datagram of a GSO frame, and its checksum.
-  private static func finishUDP(
-    _ segment: inout [UInt8], at udp: Int, ip: Int, _ frame: Frame
-  ) {
+  private static func finishUDP(_ segment: inout [UInt8], at udp: Int, _ frame: Frame) {
     let length = segment.count - udp
     segment[udp + 4] = UInt8(length >> 8)
     segment[udp + 5] = UInt8(length & 0xff)
-    let pseudo = segment.withByteView { view in
-      Checksum(
-        source: view.ipv4Address(at: ip + 12), destination: view.ipv4Address(at: ip + 16),
-        protocolNumber: 17, length: length
-      ).folded
-    }
+    let pseudo = pseudoHeader(segment, 17, length: length)
     segment[udp + 6] = UInt8(pseudo >> 8)
     segment[udp + 7] = UInt8(pseudo & 0xff)
     complete(&segment, frame)

@@ -25,6 +25,29 @@ enum Frames {
     }
   }
 
+  /// The same with a packet of the addresses' family.
+  static func ip(
+    proto: UInt8, transport: [UInt8], source: IPAddress, destination: IPAddress,
+    mac: MACAddress = GuestTCP.mac
+  ) -> [UInt8] {
+    guard !source.isV4 else {
+      return ipv4(
+        proto: proto, transport: transport, source: source, destination: destination, mac: mac)
+    }
+    return [UInt8](capacity: 54 + transport.count) { out in
+      EthernetHeader(
+        destination: destination.isMulticast ? MACAddress(group: destination) : GuestTCP.gatewayMAC,
+        source: mac, etherType: EtherType.ipv6
+      ).emit(into: out)
+      IPv6Header(
+        source: source, destination: destination, nextHeader: proto,
+        payloadLength: transport.count
+      ).emit(into: out.dropFirst(14))
+      transport.withByteView { out.store($0, at: 54) }
+      return 54 + transport.count
+    }
+  }
+
   static func tcp(
     _ header: TCPHeader, payload: [UInt8], source: IPAddress, destination: IPAddress,
     mac: MACAddress = GuestTCP.mac
@@ -38,7 +61,7 @@ enum Frames {
       }
       return length
     }
-    return ipv4(
+    return ip(
       proto: 6, transport: transport, source: source, destination: destination, mac: mac)
   }
 
@@ -50,7 +73,8 @@ enum Frames {
 
   /// The TCP segment in a frame to `guest` from `remote`; nil for anything else.
   static func tcp(in frame: [UInt8], to guest: Endpoint, from remote: Endpoint) -> Segment? {
-    frame.withByteView { view in
+    guard guest.address.isV4 else { return tcpV6(in: frame, to: guest, from: remote) }
+    return frame.withByteView { view in
       guard let ethernet = EthernetPacket(checking: view), ethernet.etherType == EtherType.ipv4,
         let ip = IPv4Packet(checking: ethernet.payload), ip.protocolNumber == 6,
         ip.destination == guest.address, ip.source == remote.address,
@@ -61,6 +85,22 @@ enum Frames {
         header: TCPHeader(tcp), payload: tcp.payload.bytes,
         isChecksumGood: ip.isHeaderChecksumValid
           && tcp.isChecksumValid(source: ip.source, destination: ip.destination))
+    }
+  }
+
+  private static func tcpV6(
+    in frame: [UInt8], to guest: Endpoint, from remote: Endpoint
+  ) -> Segment? {
+    frame.withByteView { view in
+      guard let ethernet = EthernetPacket(checking: view), ethernet.etherType == EtherType.ipv6,
+        let ip = IPv6Packet(checking: ethernet.payload), ip.nextHeader == 6,
+        ip.destination == guest.address, ip.source == remote.address,
+        let tcp = TCPPacket(checking: ip.payload), tcp.destinationPort == guest.port,
+        tcp.sourcePort == remote.port
+      else { return nil }
+      return Segment(
+        header: TCPHeader(tcp), payload: tcp.payload.bytes,
+        isChecksumGood: tcp.isChecksumValid(source: ip.source, destination: ip.destination))
     }
   }
 

@@ -32,6 +32,7 @@ final class Scenario {
   private let endsAt: UInt64
   private var hasEnded = false
   private let isForward: Bool
+  private let isV4: Bool
   private let guestReads: Int?
   private let hostTakes: Int
   private let hostWrites: Int
@@ -56,7 +57,9 @@ final class Scenario {
     if below(4) == 0 { weather.queue = 3 + below(40) }
     weather.delay = pick([1_000, 100_000, 5_000_000, 40_000_000])
     weather.jitter = pick([200_000, 2_000_000, 300_000_000])
-    let mtu: UInt32 = pick([576, 1500, 1500, 9000, 65520])
+    // One seed in three is of IPv6.
+    isV4 = seed % 3 != 0
+    let mtu = max(pick([576, 1500, 1500, 9000, 65520]), isV4 ? 0 : UInt32(IPv6Header.leastMTU))
     let window = pick([16, 64, 256, 1024]) << 10
     let buffer = pick([64, 256, 2048]) << 10
     simulation = Simulation(seed: seed, weather: weather, mtu: mtu) {
@@ -80,12 +83,15 @@ final class Scenario {
     linkRoom = pick([nil, nil, 1, 5])
 
     var guest = GuestTCP(
-      local: Endpoint(Simulation.guestAddress, port: isForward ? 80 : 40000),
-      remote: isForward ? Endpoint(Simulation.gateway, port: 50000) : Simulation.server,
+      local: Endpoint(
+        isV4 ? Simulation.guestAddress : Simulation.guestAddress6, port: isForward ? 80 : 40000),
+      remote: isForward
+        ? Endpoint(isV4 ? Simulation.gateway : Simulation.gateway6, port: 50000)
+        : isV4 ? Simulation.server : Simulation.server6,
       iss: UInt32(truncatingIfNeeded: pick([seed &* 0x9E37_79B9, UInt64(UInt32.max) - 500])))
     guest.sack = below(3) != 0
     guest.scale = pick([0, 2, 7, 14])
-    guest.mss = UInt16(min(Int(mtu) - 40, pick([88, 536, 1460, 65480])))
+    guest.mss = UInt16(min(Int(mtu) - (isV4 ? 40 : 60), pick([88, 536, 1460, 65480])))
     // What cannot be told in units of the scale would stay closed for ever.
     guest.receiveRoom = max(2 << Int(guest.scale), pick([500, 5000, 60_000, 1 << 20]))
     guest.readsAtOnce = guestReads == nil
@@ -189,9 +195,9 @@ final class Scenario {
       simulation.guests[0].state = .listening
       // The stack knows guests by their frames.
       simulation.send(
-        Frames.ipv4(
-          proto: 255, transport: [0], source: Simulation.guestAddress,
-          destination: Simulation.gateway))
+        Frames.ip(
+          proto: 255, transport: [0], source: simulation.guests[0].local.address,
+          destination: simulation.guests[0].remote.address))
       let weather = simulation.weather
       simulation.weather = .fair
       simulation.wait(10_000_000)

@@ -30,6 +30,18 @@ final class Simulation {
   static let guestAddress = IPAddress(192, 168, 5, 15)
   static let gateway = IPAddress(192, 168, 5, 2)
   static let server = Endpoint(IPAddress(10, 1, 2, 3), port: 80)
+  // fd00:5::/64 and 2001:db8::3.
+  static let guestAddress6 = IPAddress(high: 0xfd00_0005 << 32, low: 0x15)
+  static let gateway6 = IPAddress(high: 0xfd00_0005 << 32, low: 2)
+  static let dns6 = IPAddress(high: 0xfd00_0005 << 32, low: 3)
+  static let server6 = Endpoint(IPAddress(high: 0x2001_0db8 << 32, low: 3), port: 80)
+
+  /// IPv6 of every stack of these tests.
+  static func ipv6() -> IPv6Config {
+    guard let prefix = CIDR(gateway6, prefixLength: 64) else { preconditionFailure("a CIDR") }
+    return IPv6Config(
+      prefix: prefix, gateway: gateway6, dns: dns6, gatewayMAC: GuestTCP.gatewayMAC)
+  }
 
   let host = FakeHost()
   let kernel = FakeKernel()
@@ -64,6 +76,7 @@ final class Simulation {
     guard let subnet = CIDR(Self.gateway, prefixLength: 24) else { preconditionFailure("a CIDR") }
     var config = StackConfig(
       subnet: subnet, gateway: Self.gateway, dns: IPAddress(192, 168, 5, 3))
+    config.ipv6 = Self.ipv6()
     config.maximumFlows = 4096
     config.bufferLimit = 32 << 20
     // The clock stands still while a test opens its flows.

@@ -43,10 +43,11 @@ struct Trace {
 
   private static func segment(_ frame: [UInt8], length: Int) -> String {
     frame.withByteView { view in
-      guard view.count >= 54, view.uint16(at: 12) == EtherType.ipv4, view[23] == 6 else {
-        return "\(length) bytes, not TCP"
-      }
-      let start = 14 + Int(view[14] & 15) * 4
+      let isV6 = view.count >= 74 && view.uint16(at: 12) == EtherType.ipv6 && view[20] == 6
+      guard
+        isV6 || view.count >= 54 && view.uint16(at: 12) == EtherType.ipv4 && view[23] == 6
+      else { return "\(length) bytes, not TCP" }
+      let start = isV6 ? 54 : 14 + Int(view[14] & 15) * 4
       guard start + 20 <= view.count else { return "\(length) bytes, cut" }
       let header = Int(view[start + 12] >> 4) * 4
       let flags = TCPFlags(rawValue: view[start + 13])

@@ -32,6 +32,33 @@ package enum NetworkConflicts {
     return nil
   }
 
+  /// Ranges that are nobody's on the Internet: RFC 1918; RFC 6598 (of carriers, used so by VPNs); RFC 5737 and RFC 2544
+  /// (examples, tests); RFC 3927.
+  private static let privateRanges = [
+    (0x0A00_0000, 8), (0xAC10_0000, 12), (0xC0A8_0000, 16), (0x6440_0000, 10), (0xC000_0200, 24),
+    (0xC633_6400, 24), (0xCB00_7100, 24), (0xC612_0000, 15), (0xA9FE_0000, 16),
+  ].map { IPv4Subnet(containing: IPv4Address($0.0), prefixLength: $0.1) }
+
+  /// What may not be meant of a network that can be served, each a sentence without a full stop.
+  package static func cautions(_ network: NetworkConfiguration) -> [String] {
+    guard network.peerSocket == nil, let subnet = network.subnet else { return [] }
+    var texts: [String] = []
+    let isPrivate = privateRanges.contains {
+      $0.prefixLength <= subnet.prefixLength && $0.contains(subnet.network)
+    }
+    if !isPrivate {
+      texts.append(
+        "\(subnet) is not a private subnet (RFC 1918): guests do not reach who has these addresses on the Internet"
+      )
+    }
+    if network.settings.gateway?.isLinkLocal == true {
+      texts.append(
+        "\(subnet) is of 169.254.0.0/16, whose addresses interfaces give themselves (RFC 3927): some guests do not "
+          + "route it")
+    }
+    return texts
+  }
+
   private static func overlap(
     _ subnet: IPv4Subnet, _ other: IPv4Subnet, _ interface: String
   ) -> String {

@@ -25,6 +25,29 @@ struct NetworksSection {
     return start..<contentEnd(from: start, before: next, indent: member.keyMark.column, lines)
   }
 
+  /// The first line of the comment that is about a network: directly above it, as deep as its name. A blank line ends it,
+  /// and so does a line that is a network or key put out of use.
+  func commentStart(of index: Int, _ lines: [String]) -> Int {
+    let mark = members[index].keyMark
+    var start = mark.line - 1
+    while start - 1 > line, start - 1 < lines.count {
+      let above = lines[start - 1]
+      let text = above.drop { $0 == " " || $0 == "\t" }
+      guard text.first == "#", above.utf8.count - text.utf8.count == mark.column - 1,
+        !Self.isOutOfUse(text.dropFirst())
+      else { break }
+      start -= 1
+    }
+    return start
+  }
+
+  /// "mode: slirp" behind a "#".
+  private static func isOutOfUse(_ comment: Substring) -> Bool {
+    let words = comment.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\r" })
+    guard let first = words.first, words.count <= 2 else { return false }
+    return first.last == ":" && first.count > 1
+  }
+
   private func contentEnd(from start: Int, before end: Int, indent: Int, _ lines: [String]) -> Int {
     var last = start
     for at in start..<max(start, min(end, lines.count)) {

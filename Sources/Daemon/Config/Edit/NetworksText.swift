@@ -68,12 +68,13 @@ package struct NetworksText {
     try accept(new, before, expecting: (name, Self.node(entry)), line: section.line + 1)
   }
 
-  /// Removes a network; the comments above it stay.
+  /// Removes a network with the comment directly above it; all other comments stay.
   package mutating func remove(_ name: String) throws(NetworksEditError) {
     let before = try tree()
     let (section, index) = try find(name)
     var new = self
-    new.lines.removeSubrange(section.range(of: index, lines))
+    let range = section.range(of: index, lines)
+    new.lines.removeSubrange(section.commentStart(of: index, lines)..<range.upperBound)
     try accept(new, before, expecting: (name, nil), line: section.members[index].keyMark.line)
   }
 

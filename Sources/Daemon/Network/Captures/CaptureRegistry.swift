@@ -27,33 +27,42 @@ final class CaptureRegistry {
 
   var count: Int { readers.count }
 
-  /// Takes over `fd`. The result names the capture for `end`.
-  func add(fd: Int32, snapLength: Int) throws(ErrorReport) -> UInt64 {
+  /// Takes over `fd`. The answer names the capture for `end`; it comes when the process has begun, or, at a network at
+  /// rest, at once.
+  func add(fd: Int32, snapLength: Int, answer: @escaping (Result<UInt64, ErrorReport>) -> Void) {
     guard readers.count < Self.maximum else {
       Descriptor.close(fd)
-      throw ErrorReport(
-        .limit, "network \(core.name) is captured \(Plural.times(readers.count)) already")
+      return answer(
+        .failure(
+          ErrorReport(
+            .limit, "network \(core.name) is captured \(Plural.times(readers.count)) already")))
     }
     last += 1
-    readers[last] = Reader(fd: fd, snapLength: snapLength)
-    if let link = core.running { begin(last, on: link) }
-    return last
+    let id = last
+    readers[id] = Reader(fd: fd, snapLength: snapLength)
+    guard let link = core.running else { return answer(.success(id)) }
+    begin(id, on: link) { [weak self] failure in
+      guard let self, let failure else { return answer(.success(id)) }
+      answer(.failure(core.report(failure)))
+    }
   }
 
   /// The process runs, and is told of all that wait for it.
   func begin(on link: HostLink) {
-    for id in readers.keys.sorted() { begin(id, on: link) }
+    for id in readers.keys.sorted() { begin(id, on: link) { _ in } }
   }
 
-  private func begin(_ id: UInt64, on link: HostLink) {
-    guard let reader = readers[id], reader.process == nil else { return }
+  /// - Parameter answer: why it cannot; nil: it has begun.
+  private func begin(_ id: UInt64, on link: HostLink, _ answer: @escaping (HostError?) -> Void) {
+    guard let reader = readers[id], reader.process == nil else { return answer(nil) }
     readers[id]?.process = link
     link.request(
       .startCapture(CaptureSpec(id: id, snapLength: reader.snapLength)), fds: [reader.fd]
-    ) { [weak self] answer in
-      guard case .failure(let error) = answer, let self, !link.hasEnded else { return }
-      core.log(.warning, "a capture cannot begin: \(error)")
-      end(id)
+    ) { [weak self] reply in
+      guard case .failure(let error) = reply else { return answer(nil) }
+      if let self, !link.hasEnded { core.log(.warning, "a capture cannot begin: \(error)") }
+      self?.end(id)
+      answer(error)
     }
   }
 

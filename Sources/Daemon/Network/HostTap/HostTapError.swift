@@ -77,9 +77,14 @@ struct HostTapAdvice {
         .unsupported,
         "each guest gets a macvtap on the network card \(card), which only root can make"
           + (sudo.map { " (\($0))" } ?? "") + ". Let sudo make them without a password:  "
-          + "\(ShellWord.quoted(command)) sudoers\(home) | sudo tee /etc/sudoers.d/lima-netd"
+          + SudoersFile.writing(ShellWord.quoted(command), home: home)
       )
-    case .missing(let interface): (.system, "there is no interface \(interface)")
+    case .missing(let interface):
+      (
+        .system,
+        "there is no interface \(interface). What it could be on instead tells:  "
+          + "\(ShellWord.quoted(command)) doctor bridged\(home)"
+      )
     case .unusable(let interface, let reason):
       (
         .exists,
@@ -93,7 +98,11 @@ struct HostTapAdvice {
           + "Set it up again:  \(setup)"
       )
     case .busy(let interface, nil):
-      (.busy, "its interface \(interface) is in use: another lima-netd of yours serves it")
+      (
+        .busy,
+        "its interface \(interface) is in use by another process. Which one:  "
+          + OtherDaemons.asking(who: interface)
+      )
     case .busy(let interface, let other?) where other.isPrivate:
       (
         .busy,

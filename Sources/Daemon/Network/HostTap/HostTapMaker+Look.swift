@@ -174,6 +174,9 @@ extension HostTapMaker {
       return name
     }
 
+    /// The TAP of `network setup` is there, and as it is wanted.
+    func hasSetUp(_ request: HostTapRequest) -> Bool { (try? ownTap(request)) != nil }
+
     func trouble(of held: HeldTap) -> Trouble? {
       var facts = TapFacts(name: held.spec.name, current: Tap.interfaceName(of: held.fd))
       facts.isOnSwitch = held.isOnSwitch
@@ -213,6 +216,7 @@ extension HostTapMaker {
       return TapFacts.OtherMAC(now: link.mac, made: made, isMended: isMended)
     }
   #else
+    func hasSetUp(_ request: HostTapRequest) -> Bool { false }
     func trouble(of held: HeldTap) -> Trouble? { nil }
   #endif
 

@@ -102,6 +102,20 @@ final class HostTapMaker {
 
     /// The TAP of `network setup`; nil when there is no interface of that name.
     private func attachToOwn(_ request: HostTapRequest) throws(HostTapError) -> HeldTap? {
+      guard let link = try ownTap(request) else { return nil }
+      let name = HostTapLink.name(user: user, network: request.network)
+      do throws(SystemError) {
+        let tap = try Tap.open(name: name)
+        return try HeldTap(tap, mtu: Int(link.mtu), request: request)
+      } catch {
+        if error.errno.rawValue == EBUSY { throw .busy(interface: name) }
+        throw .system(error)
+      }
+    }
+
+    /// The same, only looked at.
+    /// - Throws: when it cannot be used.
+    func ownTap(_ request: HostTapRequest) throws(HostTapError) -> HostTapLink? {
       if card(of: request) != nil { return nil }
       let name = HostTapLink.name(user: user, network: request.network)
       do {
@@ -112,12 +126,10 @@ final class HostTapMaker {
         }
         guard link.persists else { throw HostTapError.busy(interface: name) }
         try check(link, request, &netlink, name)
-        let tap = try Tap.open(name: name)
-        return try HeldTap(tap, mtu: Int(link.mtu), request: request)
+        return link
       } catch let error as HostTapError {
         throw error
       } catch let error as SystemError {
-        if error.errno.rawValue == EBUSY { throw .busy(interface: name) }
         throw .system(error)
       } catch {
         throw .refused("\(error)")

@@ -43,6 +43,8 @@ enum NetworkEvent<Plan, Process> {
   case cannotStart(ErrorReport)
   /// For want of an interface of the host's.
   case noInterface(ErrorReport)
+  /// What it could not start for is there: the next start may well do.
+  case interfaceAppeared
 
   // The process.
 
@@ -50,6 +52,8 @@ enum NetworkEvent<Plan, Process> {
   /// It runs with this from now on.
   case revised(Plan)
   case interfaceLost(ErrorReport, reason: String)
+  /// It does not respond, and is to be replaced.
+  case hung(reason: String)
   /// - Parameter lifetime: ns.
   case ended(lifetime: UInt64)
 
@@ -166,7 +170,7 @@ struct NetworkLife<Plan, Process> {
     case .start: return start(facts)
     case .stop(let reason): return stop(reason)
     case .demandChanged: return demandChanged(facts)
-    case .configured, .socketsOpened:
+    case .configured, .socketsOpened, .interfaceAppeared:
       guard case .failed = state else { return (nil, []) }
       return (.stopped(State.Stopped()), [])
     case .socketsRefused(let report): return (socketsRefused(report), [])
@@ -181,6 +185,10 @@ struct NetworkLife<Plan, Process> {
     case .interfaceLost(let report, let reason):
       guard case .running(var it) = state else { return (nil, []) }
       it.complaint = report
+      it.endReason = reason
+      return (.running(it), [.kill(it.process)])
+    case .hung(let reason):
+      guard case .running(var it) = state else { return (nil, []) }
       it.endReason = reason
       return (.running(it), [.kill(it.process)])
     case .ended(let lifetime): return ended(lifetime, facts)

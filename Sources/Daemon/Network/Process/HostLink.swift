@@ -18,6 +18,8 @@ final class HostLink {
     var answer: (Answer) -> Void
     var timer: EventLoop.TimerID
     var undo: HostRequest?
+    /// A user waits for it, not the network itself.
+    var isAsked: Bool
   }
 
   let pid: Int32
@@ -44,6 +46,11 @@ final class HostLink {
   private var logCheck: EventLoop.TimerID?
   /// Why the channel was given up, if the host broke the protocol.
   private(set) var protocolError: String?
+  /// What its loop tells, and what follows from that; see HostLink+Watch.
+  let pulse: Pulse
+  var watch = Watch()
+  /// Requests that were sent.
+  private(set) var sent: UInt64 = 0
 
   /// Nanoseconds a host has to end after it was told to, or after it closed its channel.
   static let endTimeout: UInt64 = 5_000_000_000
@@ -60,7 +67,18 @@ final class HostLink {
     }
   }
 
-  /// Spawns `executable run --control-fd 3`; its output goes to `log`, a descriptor that stays the caller's.
+  /// A user waits for the answer and can be told that none comes. All else is what the network owes its guests: it waits
+  /// for the process, or for the end of it and the next one.
+  private static func isAsked(_ request: HostRequest) -> Bool {
+    switch request {
+    case .status, .statusOfPorts, .listLeases, .listForwards, .listStations, .listingPart, .resolve,
+      .listDNSCache, .flushDNSCache, .startCapture, .expose, .unexpose:
+      true
+    default: false
+    }
+  }
+
+  /// Spawns `executable run --control-fd 3 --heartbeat-fd 4`; its output goes to `log`, a descriptor that stays the caller's.
   /// - Parameter capabilities: of root's, that plugins declare: "net_admin,net_raw".
   init(executable: String, log: Int32, loop: EventLoop, capabilities: String? = nil)
     throws(SystemError)
@@ -75,11 +93,14 @@ final class HostLink {
     }
     let null = try Files.openNull()
     defer { Descriptor.close(null) }
+    pulse = try Pulse()
     pid = try ChildProcess.spawn(
       executable,
-      ["run", "--control-fd", "3"] + (capabilities.map { ["--capabilities", $0] } ?? []),
+      ["run", "--control-fd", "3", "--heartbeat-fd", "4"]
+        + (capabilities.map { ["--capabilities", $0] } ?? []),
       environment: HostEnvironment.variables,
-      fds: [(from: null, to: 0), (from: childs, to: 3)], output: log, newGroup: true)
+      fds: [(from: null, to: 0), (from: childs, to: 3), (from: pulse.fd, to: 4)], output: log,
+      newGroup: true)
     self.loop = loop
     started = MonotonicClock.now()
     startedAt = WallClock.timestamp()
@@ -91,6 +112,7 @@ final class HostLink {
       throw error
     }
     untilReaped = self
+    beginWatch(loop)
   }
 
   /// Looks every 10 s whether what it prints, a file at `path`, has grown beyond its limit, and gives it another then.
@@ -123,8 +145,11 @@ final class HostLink {
       let bytes = try HostCodec.encode(request, id: id)
       let patience = Self.patience(request)
       let timer = loop.schedule(after: patience) { [weak self] in self?.timedOut(id, patience) }
-      pending[id] = Pending(answer: answer, timer: timer, undo: Self.undo(request))
+      pending[id] = Pending(
+        answer: answer, timer: timer, undo: Self.undo(request),
+        isAsked: Self.isAsked(request))
       let failure = channel.post(bytes, fds: fds, on: loop)
+      if failure == nil { sent += 1 }
       guard let failure, failure != .closed, let asked = pending.removeValue(forKey: id) else {
         return
       }
@@ -139,18 +164,34 @@ final class HostLink {
 
   private func timedOut(_ id: UInt64, _ patience: UInt64) {
     let seconds = patience / 1_000_000_000
-    let asked = pending.removeValue(forKey: id)
-    if undoing.count < Self.mostUndoing { undoing[id] = asked?.undo }
-    asked?.answer(
-      .failure(
-        HostError(
-          .timeout, "its process \(pid) has not answered for \(seconds) s: does a plugin hang?")))
+    let reason =
+      silence.map { "does not respond: \($0.text)" }
+      ?? "has not answered for \(seconds) s: does a plugin hang?"
+    giveUp(id, HostError(.timeout, "its process \(pid) \(reason)"))
+  }
+
+  private func giveUp(_ id: UInt64, _ error: HostError) {
+    guard let asked = pending.removeValue(forKey: id) else { return }
+    loop.cancel(asked.timer)
+    if undoing.count < Self.mostUndoing { undoing[id] = asked.undo }
+    asked.answer(.failure(error))
+  }
+
+  /// Tells users who wait for an answer that none comes for now.
+  func disappoint(_ error: HostError) {
+    for (id, asked) in pending.sorted(by: { $0.key < $1.key }) where asked.isAsked {
+      giveUp(id, error)
+    }
   }
 
   private static let mostUndoing = 1024
 
   private static func undo(_ request: HostRequest) -> HostRequest? {
-    if case .expose(let spec) = request { .unexpose(spec) } else { nil }
+    switch request {
+    case .expose(let spec): .unexpose(spec)
+    case .startCapture(let spec): .stopCapture(spec.id)
+    default: nil
+    }
   }
 
   /// Who asked was told that it failed: it must not be there now, unlisted.
@@ -205,6 +246,7 @@ final class HostLink {
   private func closed(_ failure: MessageChannel.Failure) {
     channelEnded = true
     if let logCheck { loop.cancel(logCheck) }
+    endWatch(loop)
     if case .malformed = failure { protocolError = "the network's process: \(failure)" }
     killAfter(Self.endTimeout)
     ChildWatch.begin(pid, on: loop) { [self] in reaped($0) }

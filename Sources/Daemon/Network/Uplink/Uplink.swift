@@ -69,6 +69,11 @@ final class Uplink {
   private var want = Want()
   /// While the network has, or waits for, an interface of the host's.
   private var watch: InterfaceWatch?
+  /// Asks Open vSwitch whose port the interface is, from time to time: it moves one from bridge to bridge in one
+  /// transaction, of which the kernel tells nobody.
+  private var switchTimer: EventLoop.TimerID?
+
+  private static let switchPause: UInt64 = 10_000_000_000
 
   init(_ core: NetworkCore, _ makers: UplinkMakers) {
     self.core = core
@@ -226,6 +231,38 @@ final class Uplink {
     peer?.begin { Self.hand(to: link, $0, $1, $2) }
     // What happened before the watch is not told.
     lookAtTap()
+    watchSwitch()
+  }
+
+  private func watchSwitch() {
+    if let switchTimer { core.loop.cancel(switchTimer) }
+    switchTimer = nil
+    guard case .tap(let tap, _) = way, tap.isOnSwitch, core.running != nil else { return }
+    switchTimer = core.loop.schedule(after: Self.switchPause) { [weak self] in
+      guard let self else { return }
+      switchTimer = nil
+      guard case .tap(let held, nil) = way, held === tap, core.running != nil,
+        case .bridge(let bridge) = held.request.place
+      else { return watchSwitch() }
+      makers.taps.ports.bridge(of: held.spec.name) { [weak self] answer in
+        guard let self, case .tap(let now, nil) = way, now === held, core.running != nil else {
+          self?.watchSwitch()
+          return
+        }
+        switch answer {
+        case .success(let other) where other != bridge: leftSwitch(held, bridge, for: other)
+        // Who may not ask is told nothing, and asks no more.
+        case .failure(.denied), .failure(.noProgram): break
+        case .success, .failure: watchSwitch()
+        }
+      }
+    }
+  }
+
+  private func leftSwitch(_ held: HeldTap, _ bridge: String, for other: String?) {
+    let gone = "its interface \(held.spec.name) is no port of \(bridge) any more"
+    core.log(.error, gone + (other.map { ", but of \($0)" } ?? ""))
+    lose(gone)
   }
 
   private static func hand(
@@ -267,11 +304,16 @@ final class Uplink {
   // MARK: Rest
 
   /// The network is at rest: nothing of the host's is held.
-  /// - Parameter keepsWatching: it starts as soon as the interface that it lacks is there.
+  /// - Parameter keepsWatching: it failed; one that lacks an interface starts, or says so no more, as soon as that is there.
   func leave(keepsWatching: Bool) {
     leaveInterface()
     if !(keepsWatching && want.isWaiting) { watch = nil }
     leavePeer()
+  }
+
+  /// `network setup` has made what the network lacks.
+  var hasSetUp: Bool {
+    network?.wantedInterface.map(makers.taps.hasSetUp) ?? false
   }
 
   /// It is wanted no more.
@@ -305,8 +347,10 @@ final class Uplink {
     if core.running != nil {
       cards?.look()
       lookAtTap()
-    } else if want.isWaiting, MonotonicClock.now() &- want.triedAt >= 500_000_000 {
-      // What a try makes and unmakes is a change of interfaces, too.
+    } else if want.isWaiting,
+      hasSetUp || MonotonicClock.now() &- want.triedAt >= 500_000_000
+    {
+      // What a try makes and unmakes is a change of interfaces, too; one of `network setup` is nothing that it makes.
       network?.interfaceMayBeBack()
     }
   }
@@ -341,14 +385,12 @@ final class Uplink {
     makers.taps.ports.bridge(of: held.spec.name) { [weak self] answer in
       guard let self, core.running != nil, case .tap(let tap, .unserved) = way, tap === held
       else { return }
-      let gone = "its interface \(held.spec.name) is no port of \(bridge) any more"
       switch answer {
       // It stays one, and is read again as soon as the switch runs.
       case .success(bridge): break
-      case .success(let other):
-        core.log(.error, gone + (other.map { ", but of \($0)" } ?? ""))
-        lose(gone)
+      case .success(let other): leftSwitch(held, bridge, for: other)
       case .failure(let failure):
+        let gone = "its interface \(held.spec.name) is no port of \(bridge) any more"
         let remedy = failure.remedy(setup: advice.setup) ?? advice.setup
         let text = "\(gone), or Open vSwitch does not run. Mend it:  \(remedy)"
         way = .tap(held, trouble: .unserved(text))

@@ -53,7 +53,7 @@ extension ForwardEngine {
     registry.connectSocketOpened()
     let isOpen = tcp.openTowardGuest(
       socket: fd, link: link(ofGuest: guestName), guest: endpoint,
-      source: Endpoint(stack.config.gateway, port: 0), owner: owner)
+      source: Endpoint(stack.config.gateway(for: endpoint.address), port: 0), owner: owner)
     guard !isOpen else { return }
     registry.socketClosed(owner)
     if registry.connects.removeValue(forKey: owner) != nil {

@@ -50,14 +50,15 @@ extension ForwardEngine {
     let guest = listener.spec.guest
     var key = FlowKey(
       link: link, proto: IPProtocol.udp, guest: guest.address, guestPort: guest.port,
-      remote: isVisible ? client.address : stack.config.gateway, remotePort: client.port)
+      remote: isVisible ? client.address : stack.config.gateway(for: guest.address),
+      remotePort: client.port)
     // Two clients may differ in their address alone, or have a port that the guest uses to
     // reach the host itself: the next free one stands for it.
     var attempts = 0
     while table.find(key) != 0 || udp.peerTable.find(key) != 0 {
       attempts += 1
       guard attempts < 64 else { return 0 }
-      key.remote = stack.config.gateway
+      key.remote = stack.config.gateway(for: guest.address)
       key.remotePort = UInt16.random(in: stack.config.sourcePorts, using: &stack.random)
     }
     if table.count >= UDPForwardTable.capacity { forgetOldest(preferring: listener, table) }
@@ -82,19 +83,29 @@ extension ForwardEngine {
       _ = stack.sendUDP(payload, from: source, to: guest, mac: mac, on: key.link)
       return
     }
-    // The guest has not spoken yet: this one waits for ARP, if it fits into a frame.
-    let headers = EthernetHeader.encodedLength + IPv4Header.encodedLength
+    // The guest has not spoken yet: this one waits until its Ethernet address is known, if it fits into a frame.
+    let isV4 = guest.address.isV4
+    let ipHeader = isV4 ? IPv4Header.encodedLength : IPv6Header.encodedLength
+    let headers = EthernetHeader.encodedLength + ipHeader
     let length = UDPHeader.encodedLength + payload.count
-    guard IPv4Header.encodedLength + length <= Int(stack.links.pointer(key.link).pointee.mtu)
-    else { return }
+    guard ipHeader + length <= Int(stack.links.pointer(key.link).pointee.mtu) else { return }
     let frame = [UInt8](capacity: headers + length) { out in
       EthernetHeader(
-        destination: .zero, source: stack.config.gatewayMAC, etherType: EtherType.ipv4
+        destination: .zero, source: stack.config.gatewayMAC,
+        etherType: isV4 ? EtherType.ipv4 : EtherType.ipv6
       ).emit(into: out)
-      IPv4Header(
-        source: source.address, destination: guest.address, protocolNumber: IPProtocol.udp,
-        payloadLength: length, identification: stack.nextIdentification()
-      ).emit(into: out.dropFirst(EthernetHeader.encodedLength))
+      let ip = out.dropFirst(EthernetHeader.encodedLength)
+      if isV4 {
+        IPv4Header(
+          source: source.address, destination: guest.address, protocolNumber: IPProtocol.udp,
+          payloadLength: length, identification: stack.nextIdentification()
+        ).emit(into: ip)
+      } else {
+        IPv6Header(
+          source: source.address, destination: guest.address, nextHeader: IPProtocol.udp,
+          payloadLength: length
+        ).emit(into: ip)
+      }
       let udp = out.dropFirst(headers)
       UDPHeader(
         sourcePort: source.port, destinationPort: guest.port, payloadLength: payload.count

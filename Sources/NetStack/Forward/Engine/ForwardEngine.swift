@@ -128,9 +128,10 @@ public final class ForwardEngine {
   /// An address that a guest can have.
   func check(_ address: IPAddress) throws(ForwardFailure) {
     let config = stack.config
-    guard config.subnet.contains(address), !config.isOwn(address), address.isUnicast,
-      address != config.subnet.network, address != config.subnet.broadcast
-    else { throw .invalid("\(address) is not the address of a guest in \(config.subnet)") }
+    guard config.isGuest(address), address != config.subnet.network else {
+      let networks = config.ipv6.map { "\(config.subnet) or \($0.prefix)" } ?? "\(config.subnet)"
+      throw .invalid("\(address) is not the address of a guest in \(networks)")
+    }
   }
 
   private func find(_ kind: ForwardKind) -> (key: UInt32, value: ForwardListener)? {
@@ -215,7 +216,7 @@ public final class ForwardEngine {
       reset(fd)
       return
     }
-    var source = Endpoint(stack.config.gateway, port: 0)
+    var source = Endpoint(stack.config.gateway(for: listener.spec.guest.address), port: 0)
     if let client, isVisible(client.address, through: listener) { source = client }
     // Counted first: the engine may report the end of the flow from inside the call.
     listener.connections += 1
@@ -236,8 +237,10 @@ public final class ForwardEngine {
   /// interface would answer it there, where nobody knows of the connection: then it must not.
   func isVisible(_ address: IPAddress, through listener: ForwardListener) -> Bool {
     (listener.spec.showsClients ?? stack.config.forwardsShowClients)
-      && address.isV4 && address.isUnicast && !address.isLoopback && !address.isLinkLocal
-      && !stack.config.subnet.contains(address)
+      && address.isV4 == listener.spec.guest.address.isV4 && address.isUnicast
+      && !address.isLoopback && !address.isLinkLocal && !stack.config.isOwn(address)
+      && !(address.isV4
+        ? stack.config.subnet.contains(address) : stack.config.isGuest(address))
   }
 
   /// Closes so that the client hears of it at once.

@@ -17,24 +17,21 @@ extension TCPEngine {
     guard segment.packet.destinationPort != 0, segment.packet.sourcePort != 0 else { return }
     let endpoint: Endpoint
     var isLoopback = false
-    switch stack.policy.route(
-      proto: IPProtocol.tcp, to: Endpoint(key.remote, port: key.remotePort))
+    switch stack.route(
+      proto: IPProtocol.tcp, to: Endpoint(key.remote, port: key.remotePort), of: packet)
     {
     case .ignored: return
-    case .refused:
+    case .refused, .denied:
       counters.refused &+= 1
       sendResetWithoutFlow(segment, packet)
       return
     case .unreachable:
       counters.unreachable &+= 1
-      stack.sendICMPError(
-        about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Unreachable.host)
+      stack.sendICMPError(about: packet, .host)
       return
     case .prohibited:
       counters.unreachable &+= 1
-      stack.sendICMPError(
-        about: packet, type: ICMPv4Type.destinationUnreachable,
-        code: ICMPv4Unreachable.prohibited)
+      stack.sendICMPError(about: packet, .prohibited)
       return
     case .dns:
       connectToDNS(segment, key: key, packet)
@@ -42,20 +39,61 @@ extension TCPEngine {
     case .hostLoopback(let target):
       endpoint = target
       isLoopback = true
+    case .connect where stack.isBeyondScope(packet):
+      counters.unreachable &+= 1
+      stack.sendICMPError(about: packet, .beyondScope)
+      return
     case .connect(let target): endpoint = target
     }
     let share = stack.shares.of(packet.link, packet.sourceMAC)
     guard stack.newFlows.admits(packet, share: share, now: stack.now), admits(share, key) else {
       return
     }
-    let fd = openSocket(endpoint.address.isV4 ? AF_INET : AF_INET6, for: share)
-    guard fd >= 0 else {
-      // Not the guest's fault, and perhaps better in a second: it will ask again.
-      if exhaustionLogLimit.take(now: stack.now) {
-        stack.host.log(.warning, "tcp: cannot open a socket: errno \(-fd)")
-      }
+    var attempt = dial(endpoint, isLoopback: isLoopback, for: share)
+    var mayTryOther = isLoopback
+    if isLoopback, let code = attempt.failure {
+      // A service may be on the other family's loopback alone.
+      mayTryOther = false
+      attempt = dial(endpoint.onOtherLoopback, isLoopback: true, for: share)
+      if attempt.failure != nil, code == ECONNREFUSED { attempt = Attempt(fd: -1, result: -code) }
+    }
+    if let code = attempt.failure {
+      refuse(code: code, key: key, sourceMAC: packet.sourceMAC, sequence: segment.sequence)
       return
     }
+    guard
+      let flow = makeFlow(
+        key: key, mac: packet.sourceMAC, state: .connecting, fd: attempt.fd)
+    else { return }
+    if mayTryOther { flow.pointee.flags.insert(.mayTryOther) }
+    counters.opened &+= 1
+    flow.pointee.flags.insert(.isCounted)
+    destinations.took(flow.pointee.share, key)
+    takeSynOptions(flow, segment)
+    proceed(flow, attempt)
+  }
+
+  private func proceed(_ flow: FlowPointer, _ attempt: Attempt) {
+    if attempt.result == 0 {
+      connected(flow)
+    } else {
+      setInterest(flow, .write)
+    }
+  }
+
+  /// A socket on its way to an endpoint.
+  private struct Attempt {
+    var fd: Int32
+    /// Of connect: 0 or -EINPROGRESS; else -errno, and there is no socket.
+    var result: Int32
+
+    /// An errno.
+    var failure: Int32? { result == 0 || result == -EINPROGRESS ? nil : 0 &- result }
+  }
+
+  private func dial(_ endpoint: Endpoint, isLoopback: Bool, for share: UInt32) -> Attempt {
+    let fd = openSocket(endpoint.address.isV4 ? AF_INET : AF_INET6, for: share)
+    guard fd >= 0 else { return Attempt(fd: -1, result: fd) }
     let address = SocketAddress(endpoint)
     var result = address.withSockaddr {
       stack.calls.connect(stack.calls.context, fd, $0, $1)
@@ -65,24 +103,30 @@ extension TCPEngine {
       let again = address.withSockaddr { stack.calls.connect(stack.calls.context, fd, $0, $1) }
       result = again == -EALREADY ? -EINPROGRESS : again == -EISCONN ? 0 : again
     }
-    guard result == 0 || result == -EINPROGRESS else {
-      closeDescriptor(fd, reset: false)
-      refuse(
-        code: 0 &- result, key: key, sourceMAC: packet.sourceMAC, sequence: segment.sequence)
-      return
-    }
-    guard let flow = makeFlow(key: key, mac: packet.sourceMAC, state: .connecting, fd: fd) else {
-      return
-    }
-    counters.opened &+= 1
-    flow.pointee.flags.insert(.isCounted)
-    destinations.took(flow.pointee.share, key)
-    takeSynOptions(flow, segment)
-    if result == 0 {
-      connected(flow)
-    } else {
-      setInterest(flow, .write)
-    }
+    let attempt = Attempt(fd: fd, result: result)
+    if attempt.failure != nil { closeDescriptor(fd, reset: false) }
+    return attempt
+  }
+
+  /// Nobody has the port on the one loopback of the host: on the other one, perhaps. False when there is none
+  /// left to try.
+  private func tryOtherLoopback(_ flow: FlowPointer) -> Bool {
+    guard flow.pointee.flags.contains(.mayTryOther) else { return false }
+    flow.pointee.flags.remove(.mayTryOther)
+    let key = flow.pointee.key
+    guard
+      case .hostLoopback(let first) = stack.policy.route(
+        proto: IPProtocol.tcp, to: Endpoint(key.remote, port: key.remotePort))
+    else { return false }
+    let attempt = dial(first.onOtherLoopback, isLoopback: true, for: flow.pointee.share)
+    guard attempt.failure == nil else { return false }
+    stack.host.unwatch(flow.pointee.watch)
+    closeDescriptor(flow.pointee.fd, reset: false)
+    flow.pointee.watch = 0
+    flow.pointee.interest = []
+    flow.pointee.fd = attempt.fd
+    proceed(flow, attempt)
+    return true
   }
 
   private func connectToDNS(_ segment: Segment, key: FlowKey, _ packet: InboundPacket) {
@@ -165,9 +209,9 @@ extension TCPEngine {
     let offered = Int(options.maximumSegmentSize ?? (isV4 ? 536 : 1220))
     let link = stack.links.pointer(flow.pointee.key.link)
     let carried =
-      link.pointee.isMTUKnown ? Int(link.pointee.mtu) &- (isV4 ? 40 : 60) : 65535
+      link.pointee.isMTUKnown ? Int(link.pointee.mtu) &- Self.headers(isV4: isV4) : 65535
     flow.pointee.sender.segmentSize = UInt16(
-      truncatingIfNeeded: max(88, min(offered, carried, 65483)))
+      truncatingIfNeeded: max(88, min(offered, carried, 65523 &- Self.headers(isV4: isV4))))
     if options.sackPermitted { flow.pointee.sender.flags.insert(.sackPermitted) }
     if let scale = options.windowScale {
       flow.pointee.flags.insert(.scaleOffered)
@@ -193,6 +237,7 @@ extension TCPEngine {
       connected(flow)
       return
     }
+    if code == ECONNREFUSED, tryOtherLoopback(flow) { return }
     let key = flow.pointee.key
     let mac = flow.pointee.guestMAC
     let sequence = flow.pointee.receiver.initialSequence
@@ -205,7 +250,6 @@ extension TCPEngine {
   ///   - code: an errno of connect.
   ///   - sequence: the sequence number of the guest's SYN.
   private func refuse(code: Int32, key: FlowKey, sourceMAC: MACAddress, sequence: UInt32) {
-    let icmpCode: UInt8
     switch code {
     case ECONNREFUSED, ECONNRESET:
       counters.refused &+= 1
@@ -213,10 +257,12 @@ extension TCPEngine {
       flow.receiver.begin(after: sequence)
       withUnsafeMutablePointer(to: &flow) { sendReset($0, at: 0) }
       return
-    case ENETUNREACH, ENETDOWN: icmpCode = ICMPv4Unreachable.network
-    case EHOSTUNREACH, EHOSTDOWN, ETIMEDOUT: icmpCode = ICMPv4Unreachable.host
-    case EACCES, EPERM: icmpCode = ICMPv4Unreachable.prohibited
-    default:
+    default: break
+    }
+    let isV4 = key.guest.isV4
+    guard
+      let failure = code == ETIMEDOUT ? .host : DeliveryFailure(errno: code, isV4: isV4)
+    else {
       // Ports or memory ran out: the guest will ask again.
       if exhaustionLogLimit.take(now: stack.now) {
         stack.host.log(.warning, "tcp: connect failed: errno \(code)")
@@ -225,22 +271,29 @@ extension TCPEngine {
     }
     counters.unreachable &+= 1
     // The guest matches the error by addresses, ports and sequence number.
-    guard key.guest.isV4 else { return }
-    let quoted = [UInt8](capacity: IPv4Header.encodedLength + TCPHeader.minimumLength) { out in
-      let length = IPv4Header(
-        source: key.guest, destination: key.remote, protocolNumber: IPProtocol.tcp,
-        payloadLength: TCPHeader.minimumLength
-      ).emit(into: out)
-      return length
-        + TCPHeader(
-          sourcePort: key.guestPort, destinationPort: key.remotePort, sequence: sequence,
-          acknowledgement: 0, flags: .syn, window: 0
-        ).emit(into: out.dropFirst(length))
+    let headers = Self.headers(isV4: isV4)
+    let quoted = [UInt8](capacity: headers) { out in
+      if isV4 {
+        IPv4Header(
+          source: key.guest, destination: key.remote, protocolNumber: IPProtocol.tcp,
+          payloadLength: TCPHeader.minimumLength
+        ).emit(into: out)
+      } else {
+        IPv6Header(
+          source: key.guest, destination: key.remote, nextHeader: IPProtocol.tcp,
+          payloadLength: TCPHeader.minimumLength
+        ).emit(into: out)
+      }
+      TCPHeader(
+        sourcePort: key.guestPort, destinationPort: key.remotePort, sequence: sequence,
+        acknowledgement: 0, flags: .syn, window: 0
+      ).emit(into: out.dropFirst(headers - TCPHeader.minimumLength))
+      return headers
     }
     quoted.withByteView {
       stack.sendICMPError(
-        quoting: $0, to: key.guest, mac: sourceMAC, on: key.link, from: stack.config.gateway,
-        type: ICMPv4Type.destinationUnreachable, code: icmpCode)
+        quoting: $0, to: key.guest, mac: sourceMAC, on: key.link,
+        from: stack.config.gateway(for: key.guest), failure.message(isV4: isV4))
     }
   }
 

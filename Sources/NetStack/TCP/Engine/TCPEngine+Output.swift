@@ -61,7 +61,7 @@ extension TCPEngine {
   /// The longest payload of one frame: whole segments below 64 KiB with all headers.
   @inline(__always)
   private func superFrameLimit(_ flow: FlowPointer) -> Int {
-    let most = 65535 &- (flow.pointee.key.guest.isV4 ? 20 : 0) &- 20
+    let most = 65535 &- Self.headers(isV4: flow.pointee.key.guest.isV4)
     let size = Int(flow.pointee.sender.segmentSize)
     return size >= most ? most : most &- most % size
   }

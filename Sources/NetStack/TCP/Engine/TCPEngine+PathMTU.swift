@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fragmentation needed, from a router behind a guest (RFC 1191; RFC 5927 §7 for what is believed):
-// the connection it is about goes on with smaller segments.
+// Fragmentation needed, or Packet Too Big, from a router behind a guest (RFC 1191, RFC 8201; RFC 5927 §7 for what
+// is believed): the connection it is about goes on with smaller segments.
 
 import Wire
 
@@ -12,10 +12,13 @@ extension TCPEngine {
 
   /// - Parameters:
   ///   - packet: from the guest.
-  ///   - message: the ICMP message in it.
-  func reducePathMTU(_ packet: InboundPacket, _ message: ICMPv4Packet) {
-    // Of the packet at fault no more than its header and eight bytes need be there.
-    guard let quoted = QuotedTCP(message.payload) else { return }
+  ///   - payload: of the ICMP message in it. Of the packet at fault no more than its header and eight bytes need
+  ///     be there.
+  ///   - mtu: what the message says.
+  func reducePathMTU(_ packet: InboundPacket, _ payload: ByteView, mtu: UInt32) {
+    guard let quoted = QuotedTCP(payload), quoted.source.address.isV4 == packet.source.isV4 else {
+      return
+    }
     let index = table.find(quoted.key(on: packet.link))
     guard index != 0 else { return }
     let flow = flows.pointer(index)
@@ -26,8 +29,11 @@ extension TCPEngine {
         < Sequence32.distance(
           from: flow.pointee.sender.unacknowledged, to: flow.pointee.sender.maximum)
     else { return }
-    let mtu = max(Int(message.rest & 0xffff), Self.leastMTU)
-    let size = UInt16(truncatingIfNeeded: mtu &- 40)
+    let isV4 = quoted.source.address.isV4
+    // RFC 8201 §4: a message with less than every link of IPv6 carries says nothing.
+    if !isV4, mtu < UInt32(IPv6Header.leastMTU) { return }
+    let known = min(max(Int(mtu), Self.leastMTU), 65535)
+    let size = UInt16(truncatingIfNeeded: known &- Self.headers(isV4: isV4))
     guard size < flow.pointee.sender.segmentSize else { return }
     giveScoreboard(flow)
     flow.pointee.sender.reduceSegments(to: size, path(of: flow))

@@ -10,6 +10,12 @@ extension TCPEngine {
   /// Ethernet and IP header and the longest TCP header, of either family.
   static let headerRoom = 14 + 40 + 60
 
+  /// Bytes of IP and TCP header without options.
+  @inline(__always)
+  static func headers(isV4: Bool) -> Int {
+    (isV4 ? IPv4Header.encodedLength : IPv6Header.encodedLength) &+ TCPHeader.minimumLength
+  }
+
   /// Room for the headers of a frame of a flow. What it had to send for that, and was not taken, is known
   /// to the flows.
   @inline(__always)

@@ -118,4 +118,6 @@ struct TCPFlowFlags: OptionSet, BitwiseCopyable {
   static let isCounted = TCPFlowFlags(rawValue: 1 << 17)
   /// A guest's SYN, not accepted by both sides yet.
   static let isHalfOpen = TCPFlowFlags(rawValue: 1 << 18)
+  /// The host's loopback of the other family has not been tried.
+  static let mayTryOther = TCPFlowFlags(rawValue: 1 << 19)
 }

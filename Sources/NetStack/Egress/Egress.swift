@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Egress: what guests may reach now, and what they were denied. Loop thread only; cold path: a flow asks when it begins.
+
+import Platform
+import Wire
+
+package final class Egress {
+  package internal(set) var policy: EgressPolicy
+  package internal(set) var log = EgressLog()
+  /// Whether an address is one of the host's own. Some microseconds.
+  package var isOfHost: (IPAddress) -> Bool
+
+  init(_ policy: EgressPolicy) {
+    self.policy = policy
+    var addresses: HostAddresses?
+    isOfHost = { address in
+      let known = addresses ?? HostAddresses()
+      addresses = known
+      return known.contains(address.octets)
+    }
+  }
+
+  /// Why a flow that leads this way may not be; nil: it may.
+  func denial(of route: Route, proto: UInt8, to destination: Endpoint) -> EgressReason? {
+    switch route {
+    case .connect(let target):
+      let question = EgressQuestion(proto: proto, destination: target)
+      guard case .denied(let reason) = policy.decide(question, isOfHost: isOfHost) else {
+        return nil
+      }
+      return reason
+    case .hostLoopback: return policy.reachesHost ? nil : .host
+    case .dns, .refused, .unreachable, .prohibited, .denied, .ignored: return nil
+    }
+  }
+}
+
+extension StackCore {
+  /// Where a new flow of a guest goes, by the network's addresses and by its egress rules; what these deny is noted.
+  func route(proto: UInt8, to destination: Endpoint, of packet: InboundPacket) -> Route {
+    let route = policy.route(proto: proto, to: destination)
+    guard let reason = egress.denial(of: route, proto: proto, to: destination) else { return route }
+    let isPortless = proto != IPProtocol.tcp && proto != IPProtocol.udp
+    egress.log.note(
+      EgressQuestion(
+        proto: proto,
+        destination: Endpoint(destination.address, port: isPortless ? 0 : destination.port)),
+      reason, guest: packet.source, mac: packet.sourceMAC, now: now)
+    return .denied
+  }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// EgressSweep: new rules hold for what is open, too: each flow that guests began is asked about again, in parts, and ended
+// where it is denied now. What is allowed goes on. A guest hears a reset of its TCP connections; of UDP it hears when it sends.
+
+import Wire
+
+/// How far the flows have been gone through since the rules changed.
+struct EgressSweep {
+  /// Slots looked at in a millisecond, and flows ended: each costs some system calls.
+  static let slots: UInt32 = 1024
+  static let endings = 64
+
+  /// The next slots; 0: done.
+  var tcp: UInt32 = 0
+  var udp: UInt32 = 0
+
+  var isDone: Bool { tcp == 0 && udp == 0 }
+}
+
+extension Stack {
+  /// Other rules. Flows that they deny end within milliseconds.
+  public func setEgress(_ policy: EgressPolicy) {
+    guard policy != core.egress.policy else { return }
+    core.now = core.host.nowNanoseconds()
+    core.egress.policy = policy
+    let isUnderWay = !egressSweep.isDone
+    egressSweep = EgressSweep(tcp: 1, udp: 1)
+    if !isUnderWay { sweepEgress() }
+    endOfIteration()
+  }
+
+  func sweepEgress() {
+    var left = EgressSweep.endings
+    if egressSweep.tcp != 0 { egressSweep.tcp = tcp.endDenied(from: egressSweep.tcp, &left) }
+    if egressSweep.udp != 0 { egressSweep.udp = udp.endDenied(from: egressSweep.udp, &left) }
+    guard !egressSweep.isDone else { return }
+    _ = core.timers.schedule(
+      at: core.now &+ 1_000_000, token: EventToken(.egress, index: 0, generation: 0).rawValue)
+  }
+}
+
+extension TCPEngine {
+  /// Ends flows that guests began and that are denied now.
+  /// - Returns: the next slot to look at; 0: all were looked at.
+  func endDenied(from start: UInt32, _ left: inout Int) -> UInt32 {
+    var index = start
+    let end = min(flows.endIndex, start &+ EgressSweep.slots)
+    while index < end, left > 0 {
+      if flows.isTaken(index) {
+        let flow = flows.pointer(index)
+        if flow.pointee.state != .closed, flow.pointee.flags.contains(.isCounted),
+          isDenied(flow.pointee.key, IPProtocol.tcp)
+        {
+          resetGuest(flow)
+          left -= 1
+        }
+      }
+      index &+= 1
+    }
+    return index < flows.endIndex ? index : 0
+  }
+
+  private func isDenied(_ key: FlowKey, _ proto: UInt8) -> Bool {
+    let remote = Endpoint(key.remote, port: key.remotePort)
+    return stack.egress.denial(
+      of: stack.policy.route(proto: proto, to: remote), proto: proto, to: remote) != nil
+  }
+}
+
+extension UDPEngine {
+  /// The same. The socket of a guest's port stays for what else it is used for.
+  func endDenied(from start: UInt32, _ left: inout Int) -> UInt32 {
+    var index = start
+    let end = min(peers.endIndex, start &+ EgressSweep.slots)
+    while index < end, left > 0 {
+      if peers.isTaken(index) {
+        let remote = peers.pointer(index).pointee.remote
+        let route = stack.policy.route(proto: IPProtocol.udp, to: remote)
+        if stack.egress.denial(of: route, proto: IPProtocol.udp, to: remote) != nil {
+          closePeer(index)
+          left -= 1
+        }
+      }
+      index &+= 1
+    }
+    return index < peers.endIndex ? index : 0
+  }
+}

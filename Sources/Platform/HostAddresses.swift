@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HostAddresses: whether an address is one of the host's own: whether a packet to it would come to the host itself. Linux's
+// routing table is asked each time (rtnetlink(7), RTM_GETROUTE), so that addresses that come and go, and whole networks that
+// are routed to the host (`ip route add local`), are right without being followed. Elsewhere the interfaces are listed.
+// Blocking, some microseconds. One thread.
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+package final class HostAddresses {
+  #if os(Linux)
+    private let netlink: NetlinkBox?
+
+    private final class NetlinkBox {
+      var socket: Netlink
+      init(_ socket: consuming Netlink) { self.socket = socket }
+    }
+
+    package init() {
+      do throws(SystemError) { netlink = NetlinkBox(try Netlink()) } catch { netlink = nil }
+    }
+
+    /// - Parameter address: 4 or 16 bytes.
+    /// - Returns: true, too, when nobody can tell.
+    package func contains(_ address: [UInt8]) -> Bool {
+      guard let netlink else { return true }
+      do throws(SystemError) {
+        return try netlink.socket.routeKind(to: address) == Netlink.localRoute
+      } catch {
+        // No route leads there.
+        return ![ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL].contains(error.errno.rawValue)
+      }
+    }
+  #else
+    package init() {}
+
+    package func contains(_ address: [UInt8]) -> Bool {
+      var list: UnsafeMutablePointer<ifaddrs>?
+      guard getifaddrs(&list) == 0 else { return true }
+      defer { freeifaddrs(list) }
+      for entry in sequence(first: list, next: { $0?.pointee.ifa_next }) {
+        guard let place = entry?.pointee.ifa_addr else { continue }
+        switch (Int32(place.pointee.sa_family), address.count) {
+        case (AF_INET, 4):
+          let bytes = place.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+            withUnsafeBytes(of: $0.pointee.sin_addr) { Array($0) }
+          }
+          if bytes == address { return true }
+        case (AF_INET6, 16):
+          let bytes = place.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) {
+            withUnsafeBytes(of: $0.pointee.sin6_addr) { Array($0) }
+          }
+          if bytes == address { return true }
+        default: break
+        }
+      }
+      return false
+    }
+  #endif
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// egress: what guests wanted and networks' rules denied.
+
+import ArgumentParser
+import Daemon
+
+struct Egress: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "List the connections that networks' egress rules have denied to guests.",
+    discussion: """
+        lima-netd egress
+        lima-netd egress default --json
+
+      The rules stand in networks.yaml, as `egress: internet` of a network.
+      """)
+
+  @Argument(help: "Only those of this network.", completion: .networks)
+  var network: String?
+  @OptionGroup var listing: ListingOptions
+  @OptionGroup var home: HomeOptions
+
+  /// A destination that a guest was denied.
+  struct Row: Codable {
+    var network: String
+    var guest: String
+    var mac: String
+    var `protocol`: String
+    var destination: String
+    /// "rule 2", "default: deny", "host: false", "link-local", or a preset.
+    var reason: String
+    var count: Int
+    var secondsAgo: Int
+  }
+
+  func run() throws {
+    let client = try ControlClient(home)
+    let names: [String]
+    if let network {
+      names = [network]
+    } else {
+      let networks: [NetworkReport] = try client.get(APIPath.networks)
+      names = networks.filter { $0.state == .running }.map(\.name)
+    }
+    var rows: [Row] = []
+    for name in names {
+      let report: NetworkReport = try client.get(APIPath.network(name))
+      rows += Self.rows(of: report)
+    }
+    try listing.show(rows) { Self.text(rows) }
+  }
+
+  /// The latest first. What a plugin says is anything.
+  static func rows(of report: NetworkReport) -> [Row] {
+    let entries = report.live?["plugin"]?["egress"]?["last"]?.array ?? []
+    return entries.reversed().map { entry in
+      func text(_ key: String) -> String { entry[key]?.string ?? "-" }
+      func number(_ key: String) -> Int {
+        if case .integer(let number)? = entry[key] { return Int(number) }
+        return 0
+      }
+      return Row(
+        network: report.name, guest: text("guest"), mac: text("mac"),
+        protocol: text("protocol"), destination: text("destination"), reason: text("reason"),
+        count: number("count"), secondsAgo: number("secondsAgo"))
+    }
+  }
+
+  static func text(_ rows: [Row]) -> String {
+    var table = Table("GUEST", "NETWORK", "PROTOCOL", "DESTINATION", "DENIED BY", "TIMES", "LAST")
+    for row in rows {
+      table.add(
+        row.guest, row.network, row.protocol, row.destination, row.reason, String(row.count),
+        "\(Leases.duration(row.secondsAgo).replacing("in ", with: "")) ago")
+    }
+    return table.isEmpty ? "Nothing was denied." : table.text
+  }
+}
