@@ -55,6 +55,7 @@ extension Errno {
   package static var invalidArgument: Errno { Errno(EINVAL) }
   package static var nameTooLong: Errno { Errno(ENAMETOOLONG) }
   package static var exists: Errno { Errno(EEXIST) }
+  package static var notDirectory: Errno { Errno(ENOTDIR) }
   package static var tooLarge: Errno { Errno(EFBIG) }
   package static var tooManyLinks: Errno { Errno(ELOOP) }
 }

@@ -55,7 +55,7 @@ struct HomeOptions: ParsableArguments {
 
   /// The home this invocation is about.
   /// - Throws: `ValidationError` when neither flag nor environment says where it is, `CommandFailure` when its path is too
-  ///   long for sockets.
+  ///   long for sockets, or no directory.
   func resolve() throws -> LimaHome {
     let home = LimaHome(
       explicit: path, environment: CurrentProcess.environment,
@@ -63,6 +63,7 @@ struct HomeOptions: ParsableArguments {
     guard let home else {
       throw ValidationError("No Lima home: neither --lima-home, $LIMA_HOME nor $HOME is set.")
     }
+    if let obstacle = HomeTrust.obstacle(home) { throw CommandFailure(obstacle) }
     guard let problem = home.problem else { return home }
     // By another name it may be short enough: the daemon serves it by its real one.
     if let real = try? Files.realPath(home.path) {

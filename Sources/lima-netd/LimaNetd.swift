@@ -51,9 +51,14 @@ enum Main {
     #endif
     do {
       var command: any ParsableCommand
-      let arguments = Array(CommandLine.arguments.dropFirst())
-      if arguments == ["--version"] {
-        return StandardOutput.print(VersionText.text(try ChildProcess.ownPath()))
+      let arguments = try JSONForm.split(Array(CommandLine.arguments.dropFirst()))
+      if arguments.contains("--version"),
+        let listing = try? ListingOptions.parse(
+          arguments.filter { $0 != "--version" })
+      {
+        let report = VersionReport(executable: try ChildProcess.ownPath())
+        try listing.show(report) { report.text }
+        return try StandardOutput.check()
       }
       if let known = alone(arguments) {
         command = known
@@ -64,7 +69,7 @@ enum Main {
       try command.run()
       try StandardOutput.check()
     } catch {
-      LastWords.exit(error)
+      LastWords.exit(error, Array(CommandLine.arguments.dropFirst()))
     }
   }
 

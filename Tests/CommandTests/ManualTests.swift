@@ -2,6 +2,7 @@
 //
 // The man pages say what --help says.
 
+import Foundation
 import Testing
 
 @testable import lima_netd
@@ -30,6 +31,16 @@ import Testing
     let serve = try #require(pages.first { $0.file == "lima-netd-serve.1" }).text
     for option in ["plugin\\-dir", "config", "grace\\-period", "log\\-level", "lima\\-home"] {
       #expect(serve.contains("\\fB\\-\\-\(option)\\fR"), "\(option)")
+    }
+  }
+
+  @Test func `a command that is run stands behind --`() throws {
+    let pages = try Manual.pages()
+    for name in ["exec", "tap"] {
+      let text = try #require(pages.first { $0.file == "lima-netd-\(name).1" }).text
+      let synopsis = try #require(
+        text.components(separatedBy: ".SH ").first { $0.hasPrefix("SYNOPSIS") })
+      #expect(synopsis.contains("[\\fB\\-\\-\\fR \\fIcommand\\fR ...]"), "\(synopsis)")
     }
   }
 

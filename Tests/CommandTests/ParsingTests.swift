@@ -49,9 +49,19 @@ import Testing
       ("8080:80/sctp", nil), ("70000:80", nil), ("[::1]8080:80", nil), ("8080:80/tcp/udp", nil),
     ] as [(String, String?)])
   func aPublishedPortIsAsDockerWritesIt(text: String, forward: String?) {
-    let published = PublishedPort(argument: text)?.forward
+    let published = try? PublishedPort(text).forward
     #expect(
       published.map { "\($0.protocol) \($0.host) \($0.guest ?? "")" } == forward)
+  }
+
+  @Test(arguments: [
+    ("99999:80", "-p 99999:80: `99999` is no port: a port is 0 to 65535, 0 any that is free"),
+    ("80:0", "`0` is no port: a port is 1 to 65535"), ("80:http", "`http` is no port"),
+    ("80:80/sctp", "`sctp` is no protocol"), ("80:", "write HOSTPORT:GUESTPORT"),
+  ])
+  func aPublishedPortThatIsNoneIsToldWhy(text: String, why: String) throws {
+    let message = try #require(refusal(["exec", "default", "-p", text, "--", "true"]))
+    #expect(message.contains(why), "\(message)")
   }
 
   @Test(arguments: ["575", "65521", "-1"])

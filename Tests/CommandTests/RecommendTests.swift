@@ -118,7 +118,8 @@ struct RecommendTests {
     let modes = ["slirp", "user-v2", "shared", "bridged"]
     let choice = NetworkChoice.choose(.host, .qemu, on: .linux)
     func state(_ facts: HostFacts) -> String {
-      if case .unserved(let why) = Recommend.state(choice, modes, facts) { why } else { "" }
+      let state = Recommend.state(choice, modes, facts)
+      return state == .served ? "" : state.text
     }
     var host = try facts(
       "networks: {shared: {mode: shared}, lab: {mode: shared, gateway: 10.7.0.1}}")
@@ -134,16 +135,58 @@ struct RecommendTests {
     host.taps["shared"] = tap
     // The other network of the mode is still not set up.
     #expect(state(host) == "")
-    #expect(try state(facts("")).contains("network create shared"))
+    // Without the file one command of root's does both.
+    var bare = try facts("")
+    bare.hasConfiguration = false
+    #expect(
+      state(bare).hasSuffix(
+        "sudo lima-netd network setup shared --lima-home /home/u/.lima"))
+    var written = try facts("")
+    written.hasConfiguration = true
+    #expect(state(written).contains("network create shared"))
     host.configurationError = "f:1:1: no"
     #expect(state(host) == "networks.yaml: f:1:1: no")
+    host.user.homeProblem = "no home"
+    #expect(state(host) == "no home")
+  }
+
+  @Test func `a command is told once, on a line of its own, and text fits into 80 columns`() throws
+  {
+    let command = "sudo /usr/local/bin/lima-netd network setup shared --lima-home /home/u/.lima"
+    let choice = NetworkChoice.choose(
+      .host, .qemu, on: .linux, command: "/usr/local/bin/lima-netd",
+      home: " --lima-home /home/u/.lima")
+    for state in [
+      nil, .served, .unserved("its interface is not set up", remedy: command),
+    ] as [ModeState?] {
+      let text = RecommendText.choice(choice, qemu: [], state: state)
+      #expect(text.components(separatedBy: "network setup").count == 2, "\(text)")
+      let lines = text.split(separator: "\n")
+      #expect(lines.contains("    \(command)"), "\(text)")
+      #expect(lines.allSatisfy { $0.count <= 80 || $0.hasPrefix("    ") }, "\(text)")
+    }
+    // Two things to do, in their order.
+    let create = ModeState.unserved("no network shared", remedy: "lima-netd network create shared")
+    let both = RecommendText.choice(choice, qemu: [], state: create)
+    let places = try ["network create", "network setup"].map { try #require(both.range(of: $0)) }
+    #expect(places[0].lowerBound < places[1].lowerBound)
+    let bridged = NetworkChoice.choose(.lan, .qemu, on: .linux)
+    let lines = RecommendText.choice(bridged, qemu: [], state: nil).split(separator: "\n")
+    #expect(lines.allSatisfy { $0.count <= 80 }, "\(lines)")
+    #expect(lines.contains("    sudo lima-netd network setup bridged"))
+    #expect(lines.contains("    lima-netd sudoers | sudo tee /etc/sudoers.d/lima-netd"))
   }
 
   @Test func `the whole table has a row for each question`() throws {
     let rows = Recommend.rows(["slirp", "user-v2"], try facts(""))
-    #expect(rows.count == ReachedFrom.allCases.count * 3)
-    let here = rows.filter { $0.os == HostSystem.current.rawValue }
-    #expect(here.contains { $0.here == "yes" } && here.contains { $0.here.contains("mode") })
-    #expect(RecommendText.table(rows).hasPrefix("REACHED FROM"))
+    let types = HostSystem.current == .linux ? 1 : 2
+    #expect(rows.count == ReachedFrom.allCases.count * types)
+    #expect(rows.allSatisfy { $0.os == HostSystem.current.rawValue })
+    #expect(rows.contains { $0.here == "yes" } && rows.contains { $0.here.contains("mode") })
+    let table = RecommendText.table(rows)
+    #expect(table.hasPrefix("REACHED FROM") && table.contains("\nshared: no plugin serves mode"))
+    let other: HostSystem = HostSystem.current == .linux ? .macos : .linux
+    let there = Recommend.rows(["slirp"], try facts(""), on: other)
+    #expect(there.allSatisfy { $0.os == other.rawValue && $0.here == "-" })
   }
 }

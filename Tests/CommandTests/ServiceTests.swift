@@ -118,6 +118,18 @@ import Testing
     #expect(GuestText.size(bytes) == text)
   }
 
+  @Test func `what a guest calls itself is listed where it is another name`() {
+    var guest = GuestDetail(
+      network: "default", id: 4, name: "tap-15745", hostname: "one", transport: "tap",
+      macs: ["52:55:55:00:00:01"], addresses: ["192.168.5.15"], since: "t",
+      fromGuest: .init(frames: 1, bytes: 999), toGuest: .init(frames: 1, bytes: 1500), drops: 0)
+    let lines = GuestText.table([guest]).split(separator: "\n")
+    #expect(lines[0].contains("GUEST      HOSTNAME") && lines[1].contains("tap-15745  one "))
+    #expect(lines.allSatisfy { $0.count <= 80 }, "\(lines)")
+    guest.hostname = "tap-15745"
+    #expect(!GuestText.table([guest]).contains("HOSTNAME"))
+  }
+
   @Test func `a guest is told with its drops, by reason`() {
     let guest = GuestDetail(
       network: "lab", id: 3, name: "web", hostname: "lima-web", transport: "tap",

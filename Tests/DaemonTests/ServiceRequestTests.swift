@@ -103,11 +103,40 @@ import Testing
       ])
     #expect(quiet[0].macs == ["52:55:55:00:00:0a"] && quiet[0].addresses == ["192.168.104.5"])
 
-    for word in ["2", "guest-2", "52:55:55:00:00:02", "lima-vm", "192.168.104.3"] {
+    for word in [
+      "2", "guest-2", "52:55:55:00:00:02", "lima-vm", "192.168.104.3", "lima-vm.internal",
+      "Lima-VM.internal.", "lima-guest-2.internal", "guest-2.internal",
+    ] {
       #expect(try GuestDetails.find(word, of: guests, network: "lab").id == 2, "\(word)")
     }
     #expect(throws: ErrorReport.self) {
       try GuestDetails.find("gest-2", of: guests, network: "lab")
+    }
+  }
+
+  @Test func `where guests are alone their leases say whose they are, also while only offered`()
+    throws
+  {
+    let reports = [4, 5].map {
+      GuestReport(id: $0, name: "guest-\($0)", transport: "stream", mac: nil, since: "t")
+    }
+    let guests = GuestDetails.join(
+      network: "default", reports,
+      leases: reports.map {
+        LeaseReport(
+          network: "default", address: "192.168.5.15", mac: "52:55:55:00:00:0\($0.id)",
+          name: $0.name, hostname: $0.id == 4 ? "one" : "", state: "offered")
+      })
+    #expect(guests.map(\.macs) == [["52:55:55:00:00:04"], ["52:55:55:00:00:05"]])
+    #expect(guests.map(\.addresses) == [["192.168.5.15"], ["192.168.5.15"]])
+    for word in ["52:55:55:00:00:04", "one", "one.internal"] {
+      #expect(try GuestDetails.find(word, of: guests, network: "default").id == 4, "\(word)")
+    }
+    do throws(ErrorReport) {
+      _ = try GuestDetails.find("onne", of: guests, network: "default")
+      Issue.record("nobody is called onne")
+    } catch {
+      #expect(error.message.hasSuffix("did you mean `one`?"))
     }
   }
 

@@ -198,7 +198,7 @@ extension EndToEnd {
     @Test func `a mode that there is not is refused, with the nearest`() throws {
       let result = try run(
         Installation.daemon, ["doctor", "sharde"], environment: ["LIMA_HOME": "/tmp/x"])
-      #expect(!result.succeeded && result.errors.contains("did you mean shared?"), "\(result)")
+      #expect(!result.succeeded && result.errors.contains("did you mean `shared`?"), "\(result)")
     }
   }
 }

@@ -143,7 +143,21 @@ extension EndToEnd {
         let wanted = Set(verdicts.map { "\($0.key) \($0.value)" })
         #expect(lines == wanted, "\(network): \(answer)")
       }
+      // All guests of the network have one address: whose it was is told by its name.
+      let guest = try daemon.begin(
+        "exec", "rules", "--name", "box", "--", "sh", "-c",
+        "python3 -c 'import socket; socket.create_connection((\"10.50.0.5\", 82))' 2>&1; echo tried; sleep 60"
+      )
+      defer { guest.stop() }
+      #expect(eventually { guest.output.contains("tried") }, "\(guest.errors)")
+      let named = try daemon.netd("egress", "rules", "--json=lines")
+      #expect(
+        named.output.split(separator: "\n").contains {
+          $0.contains(#""name":"box""#) && $0.contains("10.50.0.5:82")
+            && $0.contains(#""guest":"192.168.5.15""#)
+        }, "\(named)")
       let denials = try daemon.netd("egress", "rules")
+      #expect(denials.output.contains("rules    box  "), "\(denials)")
       #expect(denials.output.contains("9.9.9.9:81"), "\(denials)")
       #expect(denials.output.contains("rule 1"), "\(denials)")
       #expect(denials.output.contains("10.50.0.5:80"), "\(denials)")

@@ -47,7 +47,12 @@ extension EndToEnd {
         let value = try? JSONSerialization.jsonObject(with: Data(json.output.utf8))
         #expect(json.succeeded && value != nil, "\(json)")
         #expect(json.errors.isEmpty, "\(json)")
+        let rows = (value as? [Any])?.count ?? 1
+        let lines = try run(
+          Installation.daemon, words + ["--json=lines"], environment: daemon.environment)
+        #expect(lines.output.split(separator: "\n").count == rows, "\(lines)")
       }
+      try changes(daemon, port: port)
       let unclaimed = try daemon.netd("network", "start", "nobodys")
       #expect(
         !unclaimed.succeeded && unclaimed.errors.contains("shared, slirp, user-v2"), "\(unclaimed)")
@@ -57,6 +62,94 @@ extension EndToEnd {
       let started = try daemon.netd("network", "start", "default")
       #expect(started.output.hasPrefix("default is started"), "\(started)")
       #expect(try daemon.hostProcess(of: "default") != nil)
+    }
+
+    /// Commands that change something say by --json what it is now.
+    private func changes(_ daemon: TestDaemon, port: Int) throws {
+      func said(_ words: String...) throws -> [String: Any] {
+        let result = try run(
+          Installation.daemon, words + ["--json"], environment: daemon.environment)
+        let value = try? JSONSerialization.jsonObject(with: Data(result.output.utf8))
+        return try #require(
+          (value as? [Any])?.first as? [String: Any] ?? value as? [String: Any], "\(result)")
+      }
+      let folder = daemon.home + "/new"
+      let told: [([String: Any], [String: String])] = [
+        (
+          try said("forward", "rm", "default", "tcp", "\(port)"),
+          ["network": "default", "protocol": "tcp", "host": "127.0.0.1:\(port)"]
+        ),
+        (
+          try said("forward", "add", "default", "tcp", "\(port)", "192.168.5.15:80"),
+          ["host": "127.0.0.1:\(port)", "state": "open"]
+        ),
+        (
+          try said("network", "create", "lab", "--gateway", "192.168.143.1", "--force"),
+          ["name": "lab", "mode": "user-v2", "subnet": "192.168.143.0/24"]
+        ),
+        (
+          try said("network", "edit", "lab", "--gateway", "192.168.144.1", "--force"),
+          ["gateway": "192.168.144.1"]
+        ),
+        (try said("network", "start", "lab"), ["name": "lab", "state": "running"]),
+        (try said("network", "stop", "lab"), ["name": "lab", "state": "stopped"]),
+        (try said("network", "delete", "lab"), ["name": "lab"]),
+        (
+          try said("plugin", "new", "mine", "--dir", folder, "--sdk", Installation.root + "/SDK"),
+          ["file": "lima-net-mine.so"]
+        ),
+        (try said("--version"), ["abi": "1.0"]),
+      ]
+      for (value, expected) in told {
+        for (key, text) in expected {
+          let found = value[key] as? String
+          #expect(key == "abi" ? found != nil : found == text, "\(key): \(value)")
+        }
+      }
+      let logs = try daemon.netd("logs", "-n", "2", "--json=lines")
+      #expect(
+        logs.output.split(separator: "\n").count == 2 && logs.output.hasPrefix("{\"time\":"),
+        "\(logs)")
+    }
+
+    @Test func aHomeThatIsAFileIsNoDirectoryWhereverItIsNamed() throws {
+      let daemon = try TestDaemon(start: false)
+      defer { daemon.stop() }
+      let file = daemon.home + "/file"
+      #expect(FileManager.default.createFile(atPath: file, contents: nil))
+      for words in [
+        ["status"], ["exec", "default", "--", "true"], ["serve"], ["logs"], ["network", "ls"],
+        ["network", "create", "x", "--gateway", "192.168.143.1"], ["service", "install"],
+      ] {
+        let result = try run(
+          Installation.daemon, words, environment: ["LIMA_HOME": file], seconds: 20)
+        #expect(!result.succeeded && result.errors.contains("\(file) is no directory"), "\(result)")
+      }
+      let doctor = try run(
+        Installation.daemon, ["doctor", "slirp"], environment: ["LIMA_HOME": file])
+      #expect(doctor.output.contains("\(file) is no directory"), "\(doctor)")
+      #expect(!doctor.output.contains("networks.yaml is refused"), "\(doctor)")
+    }
+
+    @Test func aHomeWhoseNetworksAreRootsIsToldByLogsToo() throws {
+      try require(.nobody)
+      let daemon = try TestDaemon(start: false)
+      defer { daemon.stop() }
+      let networks = daemon.home + "/_networks"
+      try FileManager.default.createDirectory(
+        atPath: networks, withIntermediateDirectories: false)
+      try run("chown", ["65534", daemon.home])
+      for mode in ["755", "700"] {
+        try run("chmod", [mode, networks])
+        let result = try run(
+          "setpriv",
+          [
+            "--reuid", "65534", "--regid", "65534", "--clear-groups", Installation.daemon, "logs",
+          ], environment: daemon.environment)
+        #expect(
+          !result.succeeded && result.errors.contains("sudo chown -R 65534: \(networks)"),
+          "\(result)")
+      }
     }
 
     @Test func withoutADaemonTheCommandThatStartsOneIsNamed() throws {
@@ -98,7 +191,13 @@ extension EndToEnd {
       #expect(option.status == 64 && option.errors.contains("Did you mean '--json'?"), "\(option)")
       let waits = try daemon.netd(
         "forward", "add", "default", "tcp", "\(freePort())", "192.168.5.15:80", "--guest", "nope")
-      #expect(waits.output.contains("will lead") && waits.output.contains("no guest"), "\(waits)")
+      #expect(
+        waits.output.contains("will lead") && waits.output.contains("there is no guest nope"),
+        "\(waits)")
+      let command = try daemon.netd("exec", "default", "curl", "-s", "x")
+      #expect(
+        command.status == 64
+          && command.errors.contains("lima-netd exec default -- curl -s x"), "\(command)")
       let port = try daemon.netd("forward", "add", "default", "tcp", "99999", "192.168.5.15:80")
       #expect(port.status == 1 && port.errors.contains("`99999` is no port"), "\(port)")
       #expect(!port.errors.contains("Usage:"), "\(port)")

@@ -62,6 +62,11 @@ extension EndToEnd {
         (["create", "lab", "--gateway", "192.168.143.1"], "network `lab` already exists"),
         (["create", "x", "--mode", "slurp"], "did you mean `slirp`?"),
         (["create", "x"], "network mode `user-v2` requires specifying gateway"),
+        (["create", "x"], "lima-netd network create x --gateway 192.168."),
+        (
+          ["create", "x", "--mode", "shared"],
+          "lima-netd network create x --mode shared --gateway 192.168."
+        ),
         (["create", "x", "--gateway", "192.168.104.7"], "overlaps 192.168.104.0/24"),
         (["create", "a/b", "--gateway", "192.168.143.1"], "cannot be a name"),
         (["create", "b d", "--gateway", "bad"], "cannot be a name"),

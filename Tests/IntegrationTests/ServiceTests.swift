@@ -35,6 +35,8 @@ extension EndToEnd {
       before=$(systemctl --user show lima-netd -p MainPID --value)
       $netd restart
       [ "$before" != "$(systemctl --user show lima-netd -p MainPID --value)" ] && say another process
+      # As after su: no way to the user's systemd.
+      env -u XDG_RUNTIME_DIR -u DBUS_SESSION_BUS_ADDRESS $netd restart >$HOME/said 2>&1 || say su: $(cat $HOME/said)
       # A process that dies is replaced.
       kill -9 $(systemctl --user show lima-netd -p MainPID --value)
       $netd exec lab -- true && say came back
@@ -70,6 +72,10 @@ extension EndToEnd {
       ] {
         #expect(said.contains(line), "\(line)\n\(result)")
       }
+      let away = said.first { $0.hasPrefix("== su:") } ?? ""
+      #expect(
+        away.contains("The systemd of this user does not answer")
+          && away.contains("loginctl enable-linger") && !away.contains("journalctl"), "\(result)")
       #expect(result.output.contains("NOTE networks that networks.yaml got later"), "\(result)")
     }
 

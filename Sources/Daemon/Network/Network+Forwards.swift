@@ -17,7 +17,11 @@ extension Network: ForwardSurroundings {
     }
     if isIsolated {
       let names = guests.names
-      if names.isEmpty { return "no guest is connected" }
+      if names.isEmpty {
+        return forward.guestName.isEmpty
+          ? "no guest is connected"
+          : "there is no guest \(forward.guestName): no guest is connected"
+      }
       guard forward.guestName.isEmpty || names.contains(forward.guestName) else {
         return "there is no guest \(forward.guestName): \(Plural.there(names.sorted(), most: 8))"
       }

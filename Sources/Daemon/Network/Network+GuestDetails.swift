@@ -87,15 +87,19 @@ package enum GuestDetails {
       let port = ports[report.id]
       let told = report.mac.map { [$0.lowercased()] } ?? []
       let seen = (behind[report.id] ?? []).map { $0.lowercased() }
-      var macs = told + seen.filter { !told.contains($0) }
-      if macs.isEmpty {
-        // Nothing was seen of it lately, or the network has no switch: it has asked for an address.
-        let leased = leases.filter { $0.name == report.name && !$0.isAbsent }
-        macs = Set(leased.compactMap { $0.mac?.lowercased() }).sorted()
-      }
+      let known = told + seen.filter { !told.contains($0) }
+      // Where each guest is alone no switch learns addresses: the lease names the guest whose it is, also while it is only
+      // offered.
       let own = leases.filter { lease in
-        lease.state != "declined"
-          && (lease.mac.map { macs.contains($0.lowercased()) } ?? (lease.name == report.name))
+        guard lease.state != "declined" else { return false }
+        guard let mac = lease.mac?.lowercased(), !known.isEmpty else {
+          return lease.name == report.name && !report.name.isEmpty
+        }
+        return known.contains(mac)
+      }
+      var macs = known
+      for mac in own.compactMap({ $0.mac?.lowercased() }) where !macs.contains(mac) {
+        macs.append(mac)
       }
       return GuestDetail(
         network: network, id: report.id, name: report.name,
@@ -108,14 +112,14 @@ package enum GuestDetails {
     }
   }
 
-  /// The one that is meant: by number, name, then Ethernet address.
+  /// The one that is meant: by number, name, Ethernet address, host name, address, then by what DNS calls it.
   package static func find(
     _ word: String, of guests: [GuestDetail], network: String
   ) throws(ErrorReport) -> GuestDetail {
     let matches: [(GuestDetail) -> Bool] = [
       { String($0.id) == word }, { $0.name == word },
       { $0.macs.contains(word.lowercased()) }, { $0.hostname == word },
-      { $0.addresses.contains(word) },
+      { $0.addresses.contains(word) }, { $0.isCalled(word) },
     ]
     for match in matches {
       let found = guests.filter(match)
@@ -128,14 +132,29 @@ package enum GuestDetails {
         )
       }
     }
-    let names = guests.map(\.name)
+    let names = guests.map(\.name) + guests.compactMap(\.hostname).filter { !$0.isEmpty }
     let hint =
       guests.isEmpty
       ? "it has none"
       : Identifier.nearest(to: word, among: names).map { "did you mean `\($0)`?" }
-        ?? Plural.there(names, most: 10)
+        ?? Plural.there(guests.map(\.name), most: 10)
     throw ErrorReport(
       code: HostError.Code.notFound.rawValue,
       message: "network \(network) has no guest `\(word)`: \(hint)")
+  }
+}
+
+extension GuestDetail {
+  /// A name of DNS, with `.internal` or without, is this guest's: what it calls itself, or its link, or `lima-NAME`. Case and
+  /// a last dot make no difference.
+  func isCalled(_ word: String) -> Bool {
+    var asked = word.lowercased()[...]
+    if asked.hasSuffix(".") { asked.removeLast() }
+    if asked.hasSuffix(".internal") { asked.removeLast(".internal".count) }
+    guard !asked.isEmpty else { return false }
+    let own = [hostname.map { String($0.prefix { $0 != "." }) }, name].compactMap { $0 }
+      .map { $0.lowercased().replacing("_", with: "-") }
+    let lima = name.lowercased().replacing("_", with: "-").replacing(".", with: "-")
+    return own.contains(String(asked)) || asked == "lima-\(lima)"
   }
 }

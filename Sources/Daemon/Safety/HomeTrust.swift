@@ -21,9 +21,24 @@ package struct HomeTrust {
     self.look = look
   }
 
+  /// What is in the way of a home at all: a file where one of its folders has to be, in words with what mends it; nil:
+  /// nothing. Blocks on the disk.
+  package static func obstacle(
+    _ home: LimaHome,
+    look: PathSafety.Look = { (path) throws(SystemError) in PathStatus(try Files.info(path)) }
+  ) -> String? {
+    for path in [home.path, home.networksDirectory, home.configDirectory] {
+      guard let status = try? look(path), status.kind != .directory else { continue }
+      return "\(path) is no directory, and a Lima home needs one there: move it away, "
+        + "or give another home with --lima-home"
+    }
+    return nil
+  }
+
   /// Why this user's daemon does not serve the home, with what mends it; nil: it does, or it is not there yet.
   /// Blocks on the disk.
   package func problem(home: LimaHome) -> String? {
+    if let obstacle = Self.obstacle(home, look: look) { return obstacle }
     for path in [home.path, home.networksDirectory] {
       guard let status = try? look(path), status.uid != user else { continue }
       if status.uid == 0, path == home.networksDirectory {

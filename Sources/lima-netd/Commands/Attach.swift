@@ -80,6 +80,7 @@ struct Attach: ParsableCommand {
     help: ArgumentHelp("Write 1 to this descriptor when all is set.", valueName: "n"))
   var readyDescriptor: Int32?
 
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func validate() throws {
@@ -107,7 +108,8 @@ struct Attach: ParsableCommand {
     #if os(Linux)
       guard !detach || DetachedAttach.isHere else {
         return try DetachedAttach.run(
-          Array(CommandLine.arguments.dropFirst()), userDescriptor: readyDescriptor)
+          Array(CommandLine.arguments.dropFirst()), userDescriptor: readyDescriptor,
+          isQuiet: listing.json)
       }
       try NamespaceGuest(self).run()
     #else

@@ -116,8 +116,7 @@ struct DNSCacheFlush: ParsableCommand {
       """)
 
   @OptionGroup var which: DNSCacheOptions
-  @Flag(help: "Print the networks and the numbers of answers as one JSON document.")
-  var json = false
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func run() throws {
@@ -125,8 +124,7 @@ struct DNSCacheFlush: ParsableCommand {
     let reports = try which.networks(client).map { name -> DNSFlushReport in
       try client.send(.DELETE, which.path(name))
     }
-    guard !json else { return StandardOutput.print(try JSONText.string(reports, pretty: true)) }
-    StandardOutput.print(Self.text(reports, which.subject))
+    try listing.show(reports) { Self.text(reports, which.subject) }
   }
 
   static func text(_ reports: [DNSFlushReport], _ subject: String) -> String {

@@ -46,8 +46,7 @@ struct DNSGuestRules: ParsableCommand {
     help: ArgumentHelp("Where the guest reaches the host's loopback.", valueName: "address"))
   var gateway = "192.168.5.2"
 
-  @Flag(help: "Print one JSON document with the commands in it.")
-  var json = false
+  @OptionGroup var listing: ListingOptions
 
   // Checked before they are used.
   private var udp: UInt16 { udpPort ?? port ?? 0 }
@@ -67,12 +66,11 @@ struct DNSGuestRules: ParsableCommand {
 
   func run() throws {
     let script = format == .nft ? nft : iptables
-    guard json else { return StandardOutput.print(script) }
-    StandardOutput.print(
-      try JSONText.string(
-        Rules(
-          format: format.rawValue, server: server, gateway: gateway, udp: udp, tcp: tcp,
-          script: script), pretty: true))
+    try listing.show(
+      Rules(
+        format: format.rawValue, server: server, gateway: gateway, udp: udp, tcp: tcp,
+        script: script)
+    ) { script }
   }
 
   private struct Rules: Encodable {

@@ -170,9 +170,9 @@ struct DNSQuery: ParsableCommand {
     if listing.json {
       // One question, one object.
       if results.count == 1 {
-        try listing.show(results[0]) { "" }
+        try listing.show(results[0])
       } else {
-        try listing.show(results) { "" }
+        try listing.show(results)
       }
     } else if short || words.isShort {
       let lines = results.flatMap { $0.answers.map(\.data) }

@@ -59,8 +59,7 @@ struct DNSServe: ParsableCommand {
   var hosts: [String] = []
   @Flag(inversion: .prefixedNo, help: "Whether names have IPv6 addresses.")
   var ipv6 = true
-  @Flag(help: "Print one line of JSON when it serves.")
-  var json = false
+  @OptionGroup var listing: ListingOptions
 
   func validate() throws {
     if port != nil, udp != nil, tcp != nil {
@@ -84,7 +83,8 @@ struct DNSServe: ParsableCommand {
       try DNSStandaloneServer.run(
         what, udp: udp, tcp: tcp, installation: installation,
         ready: { _ in
-          StandardOutput.print(json ? (try? JSONText.string(ready)) ?? "{}" : ready.text)
+          // One line in either form: who waits for it need not know where a document ends.
+          StandardOutput.print(listing.json ? (try? JSONText.string(ready)) ?? "{}" : ready.text)
         },
         complain: { StandardError.print("lima-netd: \($0)") })
     } catch let error as SystemError where error.errno == .addressInUse {

@@ -15,35 +15,30 @@ struct Doctor: ParsableCommand {
 
         lima-netd doctor
         lima-netd doctor shared
+        lima-netd doctor lab
         lima-netd doctor --json \\
           | jq -r '.[] | select(.status == "problem") | .remedy'
+
+      Of a network that is named only what it needs itself is looked at; a word that is both is the mode.
 
       The status is 0 when nothing that a mode needs is a problem: the named modes, else those that networks of \
       networks.yaml have. docs/doctor.md describes the members of --json.
       """)
 
   @Argument(
-    help: "slirp, user-v2, shared, host or bridged.",
-    completion: .list(["slirp", "user-v2", "shared", "host", "bridged"]))
-  var modes: [String] = []
+    help: "A mode (slirp, user-v2, shared, host or bridged), or a network.",
+    completion: .custom { words, _, _ in DoctorModes.all + NameCompletion.networks(words) })
+  var subjects: [String] = []
   @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
-  func validate() throws {
-    for mode in modes where !DoctorModes.all.contains(mode) {
-      let nearest = Identifier.nearest(to: mode, among: DoctorModes.all)
-      throw ValidationError(
-        "no mode \(mode): "
-          + (nearest.map { "did you mean \($0)?" }
-            ?? Plural.there(DoctorModes.all)))
-    }
-  }
-
   func run() throws {
-    let diagnosis = Diagnosis(try HostProbe(home: place()).facts())
-    let shown = Set(modes.isEmpty ? DoctorModes.all : modes)
-    let counted = modes.isEmpty ? diagnosis.configuredModes : shown
-    let findings = diagnosis.findings(for: modes).compactMap { $0.about(shown) }
+    var facts = try HostProbe(home: place()).facts()
+    let subject = try DoctorSubject(subjects, facts)
+    facts.networks = subject.networks
+    let diagnosis = Diagnosis(facts)
+    let counted = subjects.isEmpty ? diagnosis.configuredModes : subject.shown
+    let findings = diagnosis.findings(for: subject.modes).compactMap { $0.about(subject.shown) }
     try listing.show(findings) { DoctorText.text(findings, counted: counted) }
     guard Finding.allWell(findings, for: counted) else { throw ExitCode.failure }
   }

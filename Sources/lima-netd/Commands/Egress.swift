@@ -23,6 +23,9 @@ struct Egress: ParsableCommand {
   /// A destination that a guest was denied.
   struct Row: Codable {
     var network: String
+    /// What it is called, or calls itself; nil: it has left, or two have its Ethernet address.
+    var name: String?
+    /// Its address, which all guests of an isolated network share.
     var guest: String
     var mac: String
     var `protocol`: String
@@ -45,9 +48,19 @@ struct Egress: ParsableCommand {
     var rows: [Row] = []
     for name in names {
       let report: NetworkReport = try client.get(APIPath.network(name))
-      rows += Self.rows(of: report)
+      var found = Self.rows(of: report)
+      if !found.isEmpty {
+        let guests: [GuestDetail] = try client.get(APIPath.network(name, "guests"))
+        for index in found.indices { found[index].name = Self.name(of: found[index].mac, guests) }
+      }
+      rows += found
     }
     try listing.show(rows) { Self.text(rows) }
+  }
+
+  static func name(of mac: String, _ guests: [GuestDetail]) -> String? {
+    let found = guests.filter { $0.macs.contains(mac.lowercased()) }
+    return found.count == 1 ? found[0].name : nil
   }
 
   /// The latest first. What a plugin says is anything.
@@ -67,10 +80,12 @@ struct Egress: ParsableCommand {
   }
 
   static func text(_ rows: [Row]) -> String {
-    var table = Table("GUEST", "NETWORK", "PROTOCOL", "DESTINATION", "DENIED BY", "TIMES", "LAST")
+    var table = Table(
+      "NETWORK", "GUEST", "ADDRESS", "PROTOCOL", "DESTINATION", "DENIED BY", "TIMES", "LAST")
     for row in rows {
       table.add(
-        row.guest, row.network, row.protocol, row.destination, row.reason, String(row.count),
+        row.network, row.name ?? row.mac, row.guest, row.protocol, row.destination, row.reason,
+        String(row.count),
         "\(Leases.duration(row.secondsAgo).replacing("in ", with: "")) ago")
     }
     return table.isEmpty ? "Nothing was denied." : table.text

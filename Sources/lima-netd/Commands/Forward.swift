@@ -139,6 +139,7 @@ struct ForwardAdd: ParsableCommand {
   var source: ForwardSource?
   @Flag(help: "Until the daemon ends. Else it is there again when the next one starts.")
   var temporary = false
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func run() throws {
@@ -148,7 +149,7 @@ struct ForwardAdd: ParsableCommand {
       temporary: temporary ? true : nil)
     let open: Forward = try ControlClient(home).send(
       .POST, APIPath.network(network, "forwards"), body: forward)
-    StandardOutput.print(Self.text(open, network))
+    try listing.show(open) { Self.text(open, network) }
   }
 }
 
@@ -172,6 +173,7 @@ struct ForwardRemove: ParsableCommand {
   var `protocol`: ForwardProtocol
   @Argument(help: "Where it listens, as given to add.")
   var host: String
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func run() throws {
@@ -184,7 +186,18 @@ struct ForwardRemove: ParsableCommand {
     {
       throw CommandFailure(failure.message, remedy: "Those there are:  lima-netd forward ls")
     }
-    StandardOutput.print("\(forward.protocol) \(forward.host) of \(network) is closed")
+    let removed = Removed(network: network, protocol: forward.protocol, host: forward.host)
+    try listing.show(removed) {
+      "\(forward.protocol) \(forward.host) of \(network) is closed"
+    }
+  }
+}
+
+extension ForwardRemove {
+  struct Removed: Encodable {
+    let network: String
+    let `protocol`: String
+    let host: String
   }
 }
 
@@ -218,11 +231,14 @@ enum ForwardAddress {
 
   private static func port(_ text: Substring, from first: UInt16) throws -> UInt16 {
     guard let port = UInt16(text), port >= first else {
-      throw CommandFailure(
-        "`\(text)` is no port: a port is \(first) to 65535"
-          + (first == 0 ? ", 0 any that is free" : ""))
+      throw CommandFailure(noPort(text, from: first))
     }
     return port
+  }
+
+  static func noPort(_ text: Substring, from first: UInt16) -> String {
+    "`\(text)` is no port: a port is \(first) to 65535"
+      + (first == 0 ? ", 0 any that is free" : "")
   }
 
   /// "8000-8010", with an address or without.

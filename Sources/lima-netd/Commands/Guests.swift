@@ -57,7 +57,7 @@ struct GuestArguments: ParsableArguments {
   @Argument(help: "The network.", completion: .networks)
   var network: String
   @Argument(
-    help: "The guest: its name, number, Ethernet address, host name or address.",
+    help: "The guest: its name, number, Ethernet address, host name, name in DNS or address.",
     completion: .guests)
   var guest: String
 }
@@ -67,6 +67,7 @@ struct GuestInspect: ParsableCommand {
     commandName: "inspect", abstract: "Show all there is to know about a guest.",
     discussion: """
         lima-netd guest inspect default guest-1
+        lima-netd guest inspect user-v2 web.internal
         lima-netd guest inspect user-v2 192.168.104.3 --json | jq .reasons
       """)
 

@@ -56,6 +56,7 @@ struct InstanceUp: ParsableCommand {
   @Option(help: "Print what the driver needs, in this form: qemu, json or vfkit.")
   var format: DriverFormat?
   @OptionGroup var qemu: QEMUOptions
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func run() throws {
@@ -64,11 +65,17 @@ struct InstanceUp: ParsableCommand {
       body: InstanceRequest(path: InstancePath.absolute(path), name: name))
     for warning in instance.warnings { StandardError.print("Note: \(warning)") }
     switch format {
-    case nil: StandardOutput.print(InstanceText.details(instance))
+    case nil: try listing.show(instance) { InstanceText.details(instance) }
+    // `--format json --json=lines` is one line.
+    case .json where listing.json: try listing.show(instance)
     case .json: StandardOutput.print(try JSONText.string(instance, pretty: true))
-    case .qemu: try qemu.show(try qemu.words(instance.interfaces, arch: instance.arch))
+    case .qemu:
+      try qemu.show(
+        try qemu.words(instance.interfaces, arch: instance.arch), arch: instance.arch, listing)
     case .vfkit:
-      try qemu.show(try QEMUOptions.failing { try DriverArguments.vfkit(instance.interfaces) })
+      try qemu.show(
+        try QEMUOptions.failing { try DriverArguments.vfkit(instance.interfaces) },
+        arch: instance.arch, listing)
     }
   }
 }
@@ -80,11 +87,16 @@ struct InstanceDown: ParsableCommand {
 
   @Argument(help: "The instance's name.", completion: .instances)
   var name: String
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
+
+  struct Outcome: Encodable {
+    let name: String
+  }
 
   func run() throws {
     try ControlClient(home).perform(.DELETE, APIPath.instance(name))
-    StandardOutput.print("\(name) is down")
+    try listing.show(Outcome(name: name)) { "\(name) is down" }
   }
 }
 

@@ -22,6 +22,9 @@ struct Logs: ParsableCommand {
         lima-netd logs
         lima-netd logs -f default
         lima-netd logs -n 20 user-v2
+        lima-netd logs --json | jq -r '.[] | select(.level == "WARN") | .text'
+
+      With -f, --json prints one object a line, as --json=lines does.
       """)
 
   @Argument(help: "Only what is about this network.", completion: .networks)
@@ -35,6 +38,7 @@ struct Logs: ParsableCommand {
     help: ArgumentHelp("How many lines, the last ones.", valueName: "count"))
   var lines = 200
 
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func validate() throws {
@@ -48,22 +52,37 @@ struct Logs: ParsableCommand {
       files.append(LogFile(path: home.networkLog(network), filter: nil))
       try check(network, home)
     }
+    for file in files { try file.check(home) }
     let entries = files.map { $0.entries() }
     let shown = LogEntry.merged(entries).suffix(lines)
-    for entry in shown { StandardOutput.print(entry.text) }
+    if entries.allSatisfy(\.isEmpty) {
+      // A daemon that could not write its log either.
+      if let problem = Self.problem(home) { throw CommandFailure(problem) }
+      if !follow { StandardError.print("Nothing is logged yet.") }
+    }
     guard follow else {
-      if entries.allSatisfy(\.isEmpty) {
-        StandardError.print("Nothing is logged yet.")
-      }
+      guard !listing.json else { return try listing.show(shown.map(\.record)) }
+      for entry in shown { StandardOutput.print(entry.text) }
       return
     }
+    for entry in shown { try show(entry) }
     // Whoever reads this may have gone: a write says so by SIGPIPE.
     while true {
       for index in files.indices {
-        for entry in files[index].newEntries() { StandardOutput.print(entry.text) }
+        for entry in files[index].newEntries() { try show(entry) }
       }
       usleep(200_000)
     }
+  }
+
+  /// One that came while it is followed: a document has no end there.
+  private func show(_ entry: LogEntry) throws {
+    StandardOutput.print(listing.json ? try JSONText.string(entry.record) : entry.text)
+  }
+
+  /// Why no daemon of this user's could serve the home, with what mends it; nil: none is known.
+  static func problem(_ home: LimaHome) -> String? {
+    HomeTrust(user: ForeignHome.owner(of: home) ?? CurrentProcess.effectiveUser).problem(home: home)
   }
 
   /// A network that there is, or was.
@@ -87,6 +106,32 @@ struct Logs: ParsableCommand {
 struct LogEntry: Hashable {
   var time: Substring
   var text: String
+
+  /// An entry as --json has it.
+  struct Record: Encodable, Hashable {
+    /// ISO 8601 in UTC; nil: a line without one, a plugin's own print.
+    var time: String?
+    /// "INFO", "WARN" ...
+    var level: String?
+    /// With the lines that belong to it.
+    var text: String
+  }
+
+  /// "TIME LEVEL  TEXT", as the daemon and networks' processes write it.
+  var record: Record {
+    func isLevel(_ word: Substring) -> Bool {
+      !word.isEmpty && word.allSatisfy { $0.isASCII && $0.isUppercase }
+    }
+    guard time.first?.isNumber == true, time.hasSuffix("Z") else {
+      return Record(time: nil, level: nil, text: text)
+    }
+    let rest = text.dropFirst(time.count).drop { $0 == " " }
+    let level = rest.prefix { $0 != " " }
+    guard isLevel(level) else { return Record(time: String(time), level: nil, text: String(rest)) }
+    return Record(
+      time: String(time), level: String(level),
+      text: String(rest.dropFirst(level.count).drop { $0 == " " }))
+  }
 
   static func parse(_ text: String, filter: ((Substring) -> Bool)?) -> [LogEntry] {
     var entries: [LogEntry] = []
@@ -141,6 +186,18 @@ struct LogFile {
     descriptor = fd
     inode = (try? Files.info(path).inode) ?? 0
     lseek(fd, 0, SEEK_END)
+  }
+
+  /// That it is not there is no fault; that it may not be read is.
+  func check(_ home: LimaHome) throws {
+    do throws(SystemError) {
+      Descriptor.close(try Files.openForReading(path))
+    } catch {
+      guard error.errno != .noSuchFile else { return }
+      throw CommandFailure(
+        "\(path) cannot be read: \(error.reason)",
+        remedy: Logs.problem(home) ?? "It is its owner's alone:  ls -l \(ShellWord.quoted(path))")
+    }
   }
 
   /// What is there now.

@@ -77,14 +77,16 @@ struct NetworkStart: ParsableCommand {
 
   @Argument(help: "The network.", completion: .networks)
   var name: String
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func run() throws {
     let client = try ControlClient(home)
     try client.perform(.POST, APIPath.network(name, "start"))
     let report: NetworkReport = try client.get(APIPath.network(name))
-    StandardOutput.print(
-      NetworkText.oldSettings(report, home: home.words) ?? "\(name) is started")
+    try listing.show(report) {
+      NetworkText.oldSettings(report, home: home.words) ?? "\(name) is started"
+    }
   }
 }
 
@@ -99,10 +101,12 @@ struct NetworkStop: ParsableCommand {
 
   @Argument(help: "The network.", completion: .networks)
   var name: String
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func run() throws {
-    try ControlClient(home).perform(.POST, APIPath.network(name, "stop"))
-    StandardOutput.print("\(name) is stopped")
+    let network: NetworkReport = try ControlClient(home).send(
+      .POST, APIPath.network(name, "stop"))
+    try listing.show(network) { "\(name) is stopped" }
   }
 }

@@ -28,6 +28,7 @@ struct NetworkCreate: ParsableCommand {
   @OptionGroup var draft: NetworkDraftOptions
   @Flag(name: .shortAndLong, help: "Also when this host has a route to the subnet.")
   var force = false
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func run() throws {
@@ -38,16 +39,17 @@ struct NetworkCreate: ParsableCommand {
       mode: self.draft.mode, gateway: self.draft.gateway, dhcpEnd: self.draft.dhcpEnd,
       interface: self.draft.interface, for: name)
     let entry: [(key: String, value: String)]
-    do { entry = try draft.entry() } catch { throw CommandFailure("\(error)") }
+    do { entry = try draft.entry() } catch { throw editing.failure(error, name, draft, in: file) }
     try editing.checkMode(draft.mode)
     try add(entry, draft, to: &file, editing)
     let network = try editing.network(name, in: file)
     try editing.checkGateway(network)
     if !force { try editing.checkRoutes(network) }
     try editing.write(file)
-    StandardOutput.print(
+    try listing.show(WrittenNetwork(network, file: file.path)) {
       "\(name) is created: \(draft.mode)"
-        + (network.subnet.map { ", \($0)" } ?? draft.interface.map { ", \($0)" } ?? ""))
+        + (network.subnet.map { ", \($0)" } ?? draft.interface.map { ", \($0)" } ?? "")
+    }
     editing.warn(of: network)
   }
 }

@@ -19,6 +19,7 @@ struct NetworkDelete: ParsableCommand {
   var names: [String]
   @Flag(name: .shortAndLong, help: "Also when the network is in use.")
   var force = false
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func run() throws {
@@ -32,11 +33,20 @@ struct NetworkDelete: ParsableCommand {
     }
     // Lima's rule brings user-v2 back by itself, and `default` is always there.
     try editing.write(file)
-    for name in names {
-      let isBuiltin = NetworkConfiguration.builtins.contains { $0.name == name }
-      StandardOutput.print(
-        "\(name) is deleted" + (isBuiltin ? ": the built-in one takes its place" : ""))
-      editing.tellLeftInterface(of: name)
+    let deleted = names.map { name in
+      Deleted(name: name, builtin: NetworkConfiguration.builtins.contains { $0.name == name })
+    }
+    try listing.show(deleted) { deleted.map(\.text).joined(separator: "\n") }
+    for name in names { editing.tellLeftInterface(of: name, listing) }
+  }
+
+  struct Deleted: Encodable {
+    let name: String
+    /// The built-in one of this name takes its place.
+    let builtin: Bool
+
+    var text: String {
+      "\(name) is deleted" + (builtin ? ": the built-in one takes its place" : "")
     }
   }
 }

@@ -24,6 +24,7 @@ struct NetworkEdit: ParsableCommand {
   @OptionGroup var draft: NetworkDraftOptions
   @Flag(name: .shortAndLong, help: "Also when this host has a route to the subnet.")
   var force = false
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func validate() throws {
@@ -35,7 +36,10 @@ struct NetworkEdit: ParsableCommand {
   func run() throws {
     let editing = try NetworkEditing(home)
     var file = try editing.file()
-    guard let name, !draft.isEmpty else { return try NetworksEditor.edit(editing, file, name) }
+    guard let name, !draft.isEmpty else {
+      let outcome = try NetworksEditor.edit(editing, file, name)
+      return try listing.show(outcome) { outcome.text }
+    }
     let before: NetworkConfiguration
     let changes: [NetworksText.Change]
     let asked = NetworkDraft(
@@ -44,7 +48,9 @@ struct NetworkEdit: ParsableCommand {
     do { _ = try asked.changes() } catch { throw CommandFailure("\(error)") }
     if let mode = draft.mode { try editing.checkMode(mode) }
     before = try editing.network(name, in: file)
-    do { changes = try asked.changes(of: before) } catch { throw CommandFailure("\(error)") }
+    do { changes = try asked.changes(of: before) } catch {
+      throw editing.failure(error, name, asked, in: file, command: "edit")
+    }
     try editing.apply(to: &file) { (text: inout NetworksText) throws(NetworksEditError) in
       try text.change(name, changes)
     }
@@ -52,8 +58,8 @@ struct NetworkEdit: ParsableCommand {
     if network.subnet != before.subnet || draft.mode != nil { try editing.checkGateway(network) }
     if !force, network.subnet != before.subnet { try editing.checkRoutes(network) }
     try editing.write(file)
-    StandardOutput.print("\(name) is changed")
-    editing.tellOldSettings(name)
+    try listing.show(WrittenNetwork(network, file: file.path)) { "\(name) is changed" }
+    editing.tellOldSettings(name, listing)
     editing.warn(of: network)
   }
 }

@@ -38,6 +38,7 @@ struct NetworkSetup: ParsableCommand {
     help: ArgumentHelp(
       "Whose it is to be. (default: who called sudo)", valueName: "name or uid"))
   var user: String?
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func run() throws {
@@ -58,14 +59,27 @@ struct NetworkSetup: ParsableCommand {
     }
     try SwitchSetup(setup).make(request)
     if boot { try BootUnit(setup).install(setup.words(request)) }
-    if let before { StandardOutput.print(before) }
-    StandardOutput.print(
-      "\(setup.interface) is set up for \(setup.userName): network \(name) needs no root from now on"
-    )
-    if let bridge = setup.joined(request) {
-      StandardOutput.print(
-        "It is a port of \(bridge), which Lima's own helper keeps: without that helper, set it up again"
-      )
+    if let before { listing.tell(before) }
+    let outcome = Outcome(
+      network: name, interface: setup.interface, user: setup.userName, boot: boot,
+      joined: setup.joined(request))
+    try listing.show(outcome) { outcome.text }
+  }
+
+  struct Outcome: Encodable {
+    let network: String
+    let interface: String
+    let user: String
+    /// systemd makes it again at each boot.
+    let boot: Bool
+    /// The bridge of Lima's own helper that it is a port of.
+    let joined: String?
+
+    var text: String {
+      "\(interface) is set up for \(user): network \(network) needs no root from now on"
+        + (joined.map {
+          "\nIt is a port of \($0), which Lima's own helper keeps: without that helper, set it up again"
+        } ?? "")
     }
   }
 }
@@ -83,6 +97,7 @@ struct NetworkUnsetup: ParsableCommand {
     help: ArgumentHelp(
       "Whose it is. (default: who called sudo)", valueName: "name or uid"))
   var user: String?
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func run() throws {
@@ -92,18 +107,35 @@ struct NetworkUnsetup: ParsableCommand {
     let other = setup.otherHome
     let hadUnit = try BootUnit(setup).remove()
     try SwitchSetup(setup).remove()
-    guard !wasThere, !hadUnit else {
-      return StandardOutput.print(
-        "\(setup.interface) is not set up any more"
-          + (other.map { "; it was that of network \(name) of \($0)" } ?? ""))
+    let others = wasThere || hadUnit ? [] : setup.otherUsers
+    let outcome = Outcome(
+      network: name, interface: setup.interface, user: setup.userName,
+      removed: wasThere || hadUnit, otherHome: other,
+      otherUsers: others.map { AccountNames.user($0) ?? "\($0)" })
+    try listing.show(outcome) {
+      guard !outcome.removed else {
+        return "\(setup.interface) is not set up any more"
+          + (other.map { "; it was that of network \(name) of \($0)" } ?? "")
+      }
+      let notes = zip(others, outcome.otherUsers).map { uid, user in
+        "ln\(uid)-\(name) is another user's:  sudo \(setup.command) network unsetup \(name) --user "
+          + ShellWord.quoted(user)
+      }
+      return (["\(setup.interface) was not set up for \(setup.userName)"] + notes)
+        .joined(separator: "\n")
     }
-    StandardOutput.print("\(setup.interface) was not set up for \(setup.userName)")
-    for user in setup.otherUsers {
-      let other = ShellWord.quoted(AccountNames.user(user) ?? "\(user)")
-      StandardOutput.print(
-        "ln\(user)-\(name) is another user's:  sudo \(setup.command) network unsetup \(name) --user \(other)"
-      )
-    }
+  }
+
+  struct Outcome: Encodable {
+    let network: String
+    let interface: String
+    let user: String
+    /// False: it was not set up.
+    let removed: Bool
+    /// The home whose network it was, where that is another.
+    let otherHome: String?
+    /// Who has it set up, where this user has not.
+    let otherUsers: [String]
   }
 }
 
@@ -225,7 +257,7 @@ struct HostSetup {
         let known = try file.configuration().networks.first { $0.name == network }
         guard let known, HostTapRequest.wanted(by: known) != nil else { return }
         try file.write()
-        StandardOutput.print("\(home.configFile) is written, with Lima's networks")
+        StandardError.print("\(home.configFile) is written, with Lima's networks")
       } catch {
         throw CommandFailure("\(error)")
       }

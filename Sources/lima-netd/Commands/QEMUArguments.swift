@@ -40,6 +40,7 @@ struct QEMUArguments: ParsableCommand {
     completion: .file())
   var config: String?
   @OptionGroup var qemu: QEMUOptions
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func run() throws {
@@ -57,7 +58,8 @@ struct QEMUArguments: ParsableCommand {
       throw CommandFailure("\(error)")
     }
     try qemu.show(
-      try qemu.words(plan.interfaces.map { InterfaceReport($0, mode: nil) }, arch: plan.arch))
+      try qemu.words(plan.interfaces.map { InterfaceReport($0, mode: nil) }, arch: plan.arch),
+      arch: plan.arch, listing)
   }
 }
 
@@ -111,8 +113,16 @@ struct QEMUOptions: ParsableArguments {
     }
   }
 
-  func show(_ words: [String]) throws {
-    StandardOutput.print(shell ? DriverArguments.shell(words) : words.joined(separator: "\n"))
+  struct Document: Encodable {
+    /// "x86_64", "aarch64".
+    let arch: String
+    let arguments: [String]
+  }
+
+  func show(_ words: [String], arch: String, _ listing: ListingOptions) throws {
+    try listing.show(Document(arch: arch, arguments: words)) {
+      shell ? DriverArguments.shell(words) : words.joined(separator: "\n")
+    }
   }
 
   static func failing(_ body: () throws -> [String]) throws -> [String] {

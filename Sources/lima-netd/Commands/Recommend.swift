@@ -15,7 +15,7 @@ struct Recommend: ParsableCommand {
         lima-netd recommend --explain
 
       Prints the network, why, and the lines for lima.yaml and QEMU. On a terminal it asks when --from is not given; \
-      --explain shows all choices and which of them work on this machine now.
+      --explain shows all choices and which of them work on this machine now, with --os those of the other system.
       """)
 
   @Option(help: "From where the VM is to be reached: localhost, host, vms or lan.")
@@ -39,7 +39,8 @@ struct Recommend: ParsableCommand {
     let modes = try knownModes()
     if explain {
       let place = try home.resolveServed()
-      let rows = Self.rows(modes, try HostProbe(home: place).facts(), home: try homeWords(place))
+      let rows = Self.rows(
+        modes, try HostProbe(home: place).facts(), on: system, home: try homeWords(place))
       return try listing.show(rows) { RecommendText.table(rows) }
     }
     guard let from = try from ?? ask() else {
@@ -98,47 +99,53 @@ struct Recommend: ParsableCommand {
   ) -> ModeState {
     guard let mode = choice.mode else { return .served }
     guard modes.contains(mode) else { return .unserved("no plugin serves mode \(mode)") }
+    if let problem = facts.user.homeProblem { return .unserved(problem) }
     if let error = facts.configurationError { return .unserved("networks.yaml: \(error)") }
     // What is wrong with other networks of the mode is theirs.
     var own = facts
     own.networks = facts.networks.filter { $0.name == choice.network }
     guard !own.networks.isEmpty else {
-      let creation = CreationCommand.text(
-        choice.network, mode: mode, command: facts.command,
-        home: " --lima-home \(ShellWord.quoted(facts.home.path))", among: facts.networks)
-      return .unserved("networks.yaml has no network \(choice.network): \(creation)")
+      let home = " --lima-home \(ShellWord.quoted(facts.home.path))"
+      // Without the file `network setup` does both.
+      let creation =
+        facts.hasConfiguration
+        ? nil
+        : CreationCommand.ofDefault(
+          choice.network, hasFile: false, isLinux: facts.system == .linux, command: facts.command,
+          home: home, sudo: facts.isRoot ? "" : "sudo ")
+      return .unserved(
+        facts.hasConfiguration
+          ? "networks.yaml has no network \(choice.network)"
+          : "there is no networks.yaml, and without it no network \(choice.network)",
+        remedy: creation
+          ?? CreationCommand.text(
+            choice.network, mode: mode, command: facts.command, home: home, among: facts.networks))
     }
     let problem = Diagnosis(own).findings().first {
       $0.status == .problem && $0.modes.contains(mode)
     }
     guard let problem else { return .served }
-    return .unserved(problem.text + (problem.remedy.map { ": \($0)" } ?? ""))
+    return .unserved(problem.text, remedy: problem.remedy)
   }
 
+  /// All choices on one system.
   /// - Parameter home: " --lima-home DIR", or "".
-  static func rows(_ modes: [String], _ facts: HostFacts, home: String = "") -> [RecommendRow] {
-    var rows: [RecommendRow] = []
-    for from in ReachedFrom.allCases {
-      for (system, type) in [(HostSystem.linux, VMType.qemu), (.macos, .qemu), (.macos, .vz)] {
+  static func rows(
+    _ modes: [String], _ facts: HostFacts, on system: HostSystem = .current, home: String = ""
+  ) -> [RecommendRow] {
+    let types: [VMType] = system == .linux ? [.qemu] : [.qemu, .vz]
+    return ReachedFrom.allCases.flatMap { from in
+      types.map { type in
+        let isHere = system == .current
         let choice =
-          system == .current
+          isHere
           ? NetworkChoice.choose(from, type, on: system, command: facts.command, home: home)
           : NetworkChoice.choose(from, type, on: system)
-        var here = "-"
-        if system == .current {
-          if case .unserved(let why) = state(choice, modes, facts) {
-            here = why
-          } else {
-            here = "yes"
-          }
-        }
-        rows.append(
-          RecommendRow(
-            from: from.rawValue, os: system.rawValue, vmType: type.rawValue, choice: choice,
-            here: here))
+        return RecommendRow(
+          from: from, os: system, vmType: type, choice: choice,
+          state: isHere ? state(choice, modes, facts) : nil)
       }
     }
-    return rows
   }
 
   /// Nil where nobody can answer.

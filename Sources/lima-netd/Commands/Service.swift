@@ -45,6 +45,7 @@ struct ServiceInstall: ParsableCommand {
         lima-netd service install --lima-home /srv/lima
       """)
 
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func run() throws {
@@ -67,6 +68,7 @@ struct ServiceInstall: ParsableCommand {
       ServicePlan(
         executable: try ChildProcess.ownPath(), home: real, isUsualHome: usual == real.path,
         networks: configuration.networks.map(\.name)))
+    guard !listing.json else { return try listing.show(manager.report()) }
     let networks = configuration.networks.map(\.name).joined(separator: ", ")
     StandardOutput.print("The daemon runs, and is started at each login; networks: \(networks)")
     if (try? manager.report())?.lingers == false {
@@ -84,9 +86,18 @@ struct ServiceUninstall: ParsableCommand {
         lima-netd service uninstall
       """)
 
+  @OptionGroup var listing: ListingOptions
+
+  struct Outcome: Encodable {
+    /// False: there was none.
+    let removed: Bool
+  }
+
   func run() throws {
     let wasThere = try ServiceCommand.manager().uninstall()
-    StandardOutput.print(wasThere ? "The service is gone" : "There is no service of this user's")
+    try listing.show(Outcome(removed: wasThere)) {
+      wasThere ? "The service is gone" : "There is no service of this user's"
+    }
   }
 }
 

@@ -16,13 +16,24 @@ struct Stop: ParsableCommand {
         lima-netd stop
       """)
 
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
+
+  struct Outcome: Encodable {
+    /// False: there was no daemon.
+    let stopped: Bool
+    let home: String
+    let pid: Int32?
+  }
 
   func run() throws {
     let ended = try DaemonControl(home).stop()
-    StandardOutput.print(
-      try ended.map { "The daemon of \($0.home) (process \($0.pid)) is stopped" }
-        ?? "No daemon serves \(home.resolve().path)")
+    let outcome = Outcome(
+      stopped: ended != nil, home: try ended?.home ?? home.resolve().path, pid: ended?.pid)
+    try listing.show(outcome) {
+      ended.map { "The daemon of \($0.home) (process \($0.pid)) is stopped" }
+        ?? "No daemon serves \(outcome.home)"
+    }
   }
 }
 
@@ -37,6 +48,7 @@ struct Restart: ParsableCommand {
         lima-netd restart
       """)
 
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func run() throws {
@@ -49,7 +61,9 @@ struct Restart: ParsableCommand {
         )
       }
     }
-    StandardOutput.print("A new daemon serves \(daemon.home) (process \(daemon.pid))")
+    try listing.show(daemon) {
+      "A new daemon serves \(daemon.home) (process \(daemon.pid))"
+    }
   }
 }
 

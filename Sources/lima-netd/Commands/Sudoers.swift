@@ -40,6 +40,7 @@ struct Sudoers: ParsableCommand {
     ),
     completion: .file())
   var file: String?
+  @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func validate() throws {
@@ -60,8 +61,13 @@ struct Sudoers: ParsableCommand {
         "No network of \(text.configFile) has an interface of the host's: there is nothing to allow"
       )
     }
-    guard check else { return StandardOutput.print(text.text, terminator: "") }
     let usual = platform == .linux ? SudoersFile.path : text.paths.sudoers
+    guard check else {
+      guard listing.json else { return StandardOutput.print(text.text, terminator: "") }
+      return try listing.show(
+        Document(
+          platform: platform.rawValue, file: usual.isEmpty ? nil : usual, text: text.text))
+    }
     guard let file = file ?? (usual.isEmpty ? nil : usual) else {
       throw CommandFailure("no sudoers file defined in `\(text.configFile)`")
     }
@@ -74,8 +80,28 @@ struct Sudoers: ParsableCommand {
       file: file,
       read: { (path) throws(SystemError) in try Files.read(path, limit: 1 << 20) },
       sudoWorks: { text.sudoAsksNoPassword() })
+    if listing.json {
+      try listing.show(Verdict(file: file, upToDate: problem == nil, problem: problem))
+      if problem != nil { throw ExitCode.failure }
+      return
+    }
     if let problem { throw CommandFailure(problem) }
     StandardOutput.print(SudoersCheck.confirmation(file))
+  }
+
+  struct Document: Encodable {
+    /// Whose text: "linux", "macos".
+    let platform: String
+    /// Where it belongs.
+    let file: String?
+    let text: String
+  }
+
+  struct Verdict: Encodable {
+    let file: String
+    /// It is, or sudo asks no password.
+    let upToDate: Bool
+    let problem: String?
   }
 
   /// Nil: as networks.yaml says.

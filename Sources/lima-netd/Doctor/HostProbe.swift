@@ -24,12 +24,16 @@ struct HostProbe {
         uid: own, groups: AccountNames.ownGroups,
         homeProblem: HomeTrust(user: ForeignHome.owner(of: home) ?? own).problem(home: home)))
     do {
+      // The home's line says it.
+      guard HomeTrust.obstacle(home) == nil else { throw NoHome() }
       let configuration = try ForeignHome.configuration(home)
       facts.networks = configuration.networks
       facts.hasConfiguration = configuration.present
       facts.varRun = configuration.paths.varRun
       facts.user.isInSudoersGroup =
         configuration.present && AccountNames.isMember(own, ofGroup: configuration.paths.group)
+    } catch is NoHome {
+      facts.networks = NetworkConfiguration.builtins
     } catch {
       facts.networks = NetworkConfiguration.builtins
       facts.configurationError =
@@ -63,6 +67,9 @@ struct HostProbe {
     return facts
   }
 
+  /// Its folders cannot be.
+  private struct NoHome: Error {}
+
   /// Who has the home. A connection that is closed again does the daemon nothing.
   private func serving() -> HostFacts.Serving {
     let pid = (try? Files.read(home.pidFile, limit: 64))
@@ -85,7 +92,7 @@ struct HostProbe {
         return files.isEmpty ? .nobody : .leftOver(files)
       case .wouldBlock: return pid.map(Self.silent) ?? .notOurs(error.reason)
       // The home's line says it.
-      case .nameTooLong: return .nobody
+      case .nameTooLong, .notDirectory: return .nobody
       default: return .notOurs(error.reason)
       }
     }

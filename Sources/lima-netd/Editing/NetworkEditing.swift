@@ -68,6 +68,28 @@ struct NetworkEditing {
 
   // MARK: Checks
 
+  /// What was typed is refused, with what could be typed instead where that is known: a network needs a gateway, and nobody
+  /// knows by heart which is free.
+  func failure(
+    _ flaw: NetworkDraft.Flaw, _ name: String, _ draft: NetworkDraft, in file: NetworksFile,
+    command: String = "create"
+  ) -> CommandFailure {
+    guard case .needs(mode: let mode, "gateway") = flaw else { return CommandFailure("\(flaw)") }
+    let routes = (try? HostRoutes.current()) ?? []
+    let addresses = (try? HostInterfaces.addresses()) ?? []
+    let free = NetworkConfiguration.freeGateway(
+      among: (try? file.configuration().networks) ?? []
+    ) {
+      NetworkConflicts.route($0, among: routes, addresses: addresses, own: ["lo", "lo0"]) != nil
+    }
+    let isUsual = command == "create" && NetworkDraft.usualMode(of: name) == mode
+    return CommandFailure(
+      "\(flaw)",
+      remedy: "Take one that is free here:  lima-netd network \(command) \(ShellWord.quoted(name))"
+        + (isUsual || draft.mode.isEmpty ? "" : " --mode \(mode)") + " --gateway \(free)"
+        + options.words)
+  }
+
   /// Before what it would be: who mistypes a name need not give a gateway first.
   func checkName(_ name: String, in file: NetworksFile) throws {
     guard Identifier.isValid(name) else {
@@ -111,18 +133,18 @@ struct NetworkEditing {
   // MARK: What else there is
 
   /// Says that a network runs with the settings that it was started with.
-  func tellOldSettings(_ name: String) {
+  func tellOldSettings(_ name: String, _ listing: ListingOptions) {
     let report = try? ControlClient(home: home).ifRunning {
       try $0.get(APIPath.network(name)) as NetworkReport
     }
     guard let report = report ?? nil,
       let text = NetworkText.oldSettings(report, home: options.words)
     else { return }
-    StandardOutput.print(text)
+    listing.tell(text)
   }
 
   /// Says that the interface of a deleted network is there.
-  func tellLeftInterface(of name: String) {
+  func tellLeftInterface(of name: String, _ listing: ListingOptions) {
     #if os(Linux)
       let user = ForeignHome.owner(of: home) ?? CurrentProcess.effectiveUser
       let interface = HostTapLink.name(user: user, network: name)
@@ -131,7 +153,7 @@ struct NetworkEditing {
         link.home.map({ $0 == home.path || $0 == (try? Files.realPath(home.path)) }) ?? true
       else { return }
       let command = (try? ChildProcess.ownPath()).map(ShellWord.quoted) ?? "lima-netd"
-      StandardOutput.print(
+      listing.tell(
         "Its interface \(interface), which `network setup` made, is still there. To take it away:  "
           + (CurrentProcess.isRoot ? "" : "sudo ") + "\(command) network unsetup \(name)"
           + options.words)

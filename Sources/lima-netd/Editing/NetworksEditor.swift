@@ -7,8 +7,17 @@ import Daemon
 import Platform
 
 enum NetworksEditor {
+  struct Outcome: Encodable {
+    let file: String
+    let changed: Bool
+
+    var text: String { changed ? "networks.yaml is changed" : "Nothing is changed" }
+  }
+
   /// - Parameter name: a network the user wants to see; it has to be there.
-  static func edit(_ editing: NetworkEditing, _ file: NetworksFile, _ name: String?) throws {
+  static func edit(
+    _ editing: NetworkEditing, _ file: NetworksFile, _ name: String?
+  ) throws -> Outcome {
     if let name { _ = try editing.network(name, in: file) }
     let draft = file.path + ".edit"
     if let slash = draft.lastIndex(of: "/"), slash > draft.startIndex {
@@ -27,7 +36,7 @@ enum NetworksEditor {
       decoding: try Files.read(draft, limit: YAMLLimits().bytes), as: UTF8.self)
     guard text != file.text.text || !file.exists else {
       Files.remove(draft)
-      return StandardOutput.print("Nothing is changed")
+      return Outcome(file: file.path, changed: false)
     }
     var edited = file
     try editing.apply(to: &edited) { $0 = NetworksText(text) }
@@ -39,7 +48,7 @@ enum NetworksEditor {
         remedy: "Go on where you were:  lima-netd network edit  (the text is in \(draft))")
     }
     Files.remove(draft)
-    StandardOutput.print("networks.yaml is changed")
+    return Outcome(file: file.path, changed: true)
   }
 
   /// $VISUAL, $EDITOR or vi, by the shell, for it may be a command with arguments.

@@ -19,7 +19,8 @@ import Platform
     /// - Parameters:
     ///   - arguments: the command's own, without the program.
     ///   - userDescriptor: the user's --ready-fd, which the other process inherits.
-    static func run(_ arguments: [String], userDescriptor: Int32?) throws {
+    ///   - isQuiet: the other process has said all, by --json.
+    static func run(_ arguments: [String], userDescriptor: Int32?, isQuiet: Bool) throws {
       let ready = try Descriptor.pipe()
       defer { Descriptor.close(ready.read) }
       let pid: Int32
@@ -42,6 +43,7 @@ import Platform
         // It has said why.
         throw ExitCode(try ChildProcess.wait(pid).shellStatus)
       }
+      guard !isQuiet else { return }
       StandardOutput.print("Process \(pid) keeps it attached; it ends by:  kill \(pid)")
     }
 

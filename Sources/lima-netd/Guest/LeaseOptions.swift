@@ -13,7 +13,7 @@ struct LeaseOptions: ParsableArguments {
     help: ArgumentHelp(
       "A port of the host that leads to the guest as long as it is there; as 8080:80, 8080:80/udp or 0.0.0.0:8080:80. Can be repeated.",
       valueName: "port"))
-  var published: [PublishedPort] = []
+  var published: [String] = []
 
   @Option(
     help: ArgumentHelp(
@@ -21,7 +21,18 @@ struct LeaseOptions: ParsableArguments {
       valueName: "address"))
   var dns: [String] = []
 
-  func forwards() -> [Forward] { published.map(\.forward) }
+  func validate() throws { _ = try forwards() }
+
+  /// - Throws: `ValidationError`.
+  func forwards() throws -> [Forward] {
+    try published.map { text in
+      do throws(PublishedPort.Mistake) {
+        return try PublishedPort(text).forward
+      } catch {
+        throw ValidationError("-p \(text): \(error.description)")
+      }
+    }
+  }
 
   #if os(Linux)
     /// - Throws: `CommandFailure`.
@@ -36,29 +47,45 @@ struct LeaseOptions: ParsableArguments {
 
 /// A port of the host and one of the guest: [ADDRESS:]PORT[:PORT][/tcp|/udp], as Docker and podman have it. Without an
 /// address it is on 127.0.0.1, without a second port both are the same.
-struct PublishedPort: ExpressibleByArgument, Hashable {
+struct PublishedPort: Hashable {
   /// Its `guest` is a port alone.
   let forward: Forward
 
-  init?(argument: String) {
-    let halves = argument.split(separator: "/", omittingEmptySubsequences: false)
-    guard halves.count <= 2 else { return nil }
+  struct Mistake: Error, Hashable, CustomStringConvertible {
+    let description: String
+
+    static let form = Mistake(
+      description:
+        "write HOSTPORT:GUESTPORT, as 8080:80, with /udp behind it or an address of the host before it"
+    )
+    static func port(_ text: Substring, from first: UInt16) -> Mistake {
+      Mistake(description: ForwardAddress.noPort(text, from: first))
+    }
+  }
+
+  init(_ text: String) throws(Mistake) {
+    let halves = text.split(separator: "/", omittingEmptySubsequences: false)
+    guard halves.count <= 2 else { throw .form }
     let transport = halves.count == 2 ? String(halves[1]) : "tcp"
-    guard transport == "tcp" || transport == "udp" else { return nil }
+    guard transport == "tcp" || transport == "udp" else {
+      throw Mistake(description: "`\(transport)` is no protocol that can be published: tcp or udp")
+    }
     var rest = halves[0]
     var address = "127.0.0.1"
     if rest.hasPrefix("[") {
-      guard let end = rest.firstIndex(of: "]") else { return nil }
+      guard let end = rest.firstIndex(of: "]") else { throw .form }
       address = String(rest[...end])
       rest = rest[rest.index(after: end)...]
-      guard rest.hasPrefix(":") else { return nil }
+      guard rest.hasPrefix(":") else { throw .form }
       rest = rest.dropFirst()
     }
     var parts = rest.split(separator: ":", omittingEmptySubsequences: false)
     if parts.count == 3, address == "127.0.0.1" { address = String(parts.removeFirst()) }
-    guard (1...2).contains(parts.count), !address.isEmpty, let host = UInt16(parts[0]),
-      let guest = UInt16(parts[parts.count - 1]), guest > 0
-    else { return nil }
+    guard (1...2).contains(parts.count), !address.isEmpty else { throw .form }
+    let last = parts[parts.count - 1]
+    guard !parts[0].isEmpty, !last.isEmpty else { throw .form }
+    guard let host = UInt16(parts[0]) else { throw .port(parts[0], from: 0) }
+    guard let guest = UInt16(last), guest > 0 else { throw .port(last, from: 1) }
     forward = Forward(protocol: transport, host: "\(address):\(host)", guest: String(guest))
   }
 }

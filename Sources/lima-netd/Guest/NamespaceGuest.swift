@@ -34,7 +34,7 @@ import Platform
         network: options.network, name: options.guest.name ?? place.name,
         nameIsMade: options.guest.name == nil, mac: interface.mac, mtu: options.guest.mtu ?? 0,
         vnetHeader: interface.tap.vnetHeader, needsLease: !options.noConfiguration,
-        forwards: options.lease.forwards())
+        forwards: try options.lease.forwards())
       let link = try GuestLink(daemon, request, tap: interface.tap.fd) { lease, before in
         if let lease, !options.noConfiguration {
           try interface.configure(lease, before: before, mtu: options.guest.mtu)
@@ -42,7 +42,7 @@ import Platform
           try interface.bringUp(mtu: options.guest.mtu)
         }
       }
-      announce(link.attachment?.offer, servers, resolver)
+      try announce(link.attachment, servers, resolver)
       StandardStreams.letGoOfPipes()
       if DetachedAttach.isHere {
         Foreground.leaveSession()
@@ -53,9 +53,22 @@ import Platform
     }
 
     private func announce(
-      _ lease: LeaseOffer?, _ servers: [String], _ resolver: NamespaceResolver
-    ) {
+      _ attachment: Attachment?, _ servers: [String], _ resolver: NamespaceResolver
+    ) throws {
       defer { ready() }
+      let lease = attachment?.offer
+      if options.listing.json {
+        return try options.listing.show(
+          AttachReport(
+            network: options.network, interface: options.tap, guest: attachment?.guest,
+            isConfigured: !options.noConfiguration, lease,
+            servers: servers.isEmpty ? lease?.dns ?? [] : servers,
+            note: options.noConfiguration
+              ? nil
+              : lease.flatMap {
+                resolver.note(servers.isEmpty ? $0.dns : servers, search: $0.search)
+              }))
+      }
       guard let lease else {
         return StandardOutput.print(
           "\(options.tap) is on network \(options.network), which gives no addresses itself")

@@ -25,7 +25,7 @@ import Platform
       request = AttachRequest(
         network: options.network, name: options.guest.name ?? "exec-\(getpid())",
         nameIsMade: options.guest.name == nil, mac: interface.mac, mtu: options.guest.mtu ?? 0,
-        vnetHeader: interface.tap.vnetHeader, forwards: options.lease.forwards())
+        vnetHeader: interface.tap.vnetHeader, forwards: try options.lease.forwards())
     }
 
     var tap: Int32 { interface.tap.fd }

@@ -92,6 +92,7 @@ struct ManualPage: Hashable {
       default: word = "\\fB\(Troff.text(argument.preferredName?.text ?? ""))\\fR"
       }
       if argument.isRepeating { word += " ..." }
+      if argument.parsingStrategy == "postTerminator" { word = "\\fB\\-\\-\\fR \(word)" }
       return argument.isOptional || argument.defaultValue != nil ? "[\(word)]" : word
     }
     return [([command] + words).joined(separator: "\n")]

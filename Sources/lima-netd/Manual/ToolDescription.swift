@@ -32,6 +32,8 @@ struct ArgumentDescription: Decodable {
   var shouldDisplay: Bool
   var isOptional: Bool
   var isRepeating: Bool
+  /// "default", "postTerminator" ...: where its words stand.
+  var parsingStrategy: String?
   var names: [Name]?
   var preferredName: Name?
   var valueName: String?

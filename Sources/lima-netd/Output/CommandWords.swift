@@ -49,6 +49,19 @@ enum CommandWords {
     }
   }
 
+  /// Words for `exec` or `tap` whose command has no `--` before it: what was meant. Nil: that is not what is wrong.
+  static func terminated(_ arguments: [String]) -> String? {
+    guard ["exec", "tap"].contains(arguments.first), !arguments.contains("--"),
+      // The longest beginning that is a network with options; `tap` wants a command behind it.
+      let end = arguments.indices.dropFirst().last(where: { index in
+        Main.alone(Array(arguments[..<index]) + ["--", "true"]) != nil
+      }), !arguments[end].hasPrefix("-")
+    else { return nil }
+    let own = ["lima-netd"] + arguments[..<end]
+    let words = (own + ["--"] + arguments[end...]).map(ShellWord.quoted).joined(separator: " ")
+    return "`\(arguments[end])` begins the command, which stands behind `--`:  \(words)"
+  }
+
   private static func names(_ command: any ParsableCommand.Type) -> [String] {
     [command._commandName] + command.configuration.aliases
   }

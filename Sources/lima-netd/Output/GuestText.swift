@@ -6,13 +6,27 @@ import Daemon
 import Platform
 
 enum GuestText {
+  /// Within 80 columns: where guests call themselves otherwise than their links, that stands in the place of the link's kind.
   static func table(_ guests: [GuestDetail]) -> String {
-    var table = Table("NETWORK", "GUEST", "ADDRESS", "MAC", "LINK", "SENT", "GOT", "DROPS")
+    let hasHostnames = guests.contains { ($0.hostname ?? "") != "" && $0.hostname != $0.name }
+    var table =
+      hasHostnames
+      ? Table("NETWORK", "GUEST", "HOSTNAME", "ADDRESS", "MAC", "SENT", "GOT", "DROPS")
+      : Table("NETWORK", "GUEST", "ADDRESS", "MAC", "LINK", "SENT", "GOT", "DROPS")
     for guest in guests {
-      table.add(
-        guest.network, guest.name, list(guest.addresses), list(guest.macs), guest.transport,
-        guest.fromGuest.map { size($0.bytes) }, guest.toGuest.map { size($0.bytes) },
-        guest.drops.map(String.init))
+      let (sent, got) = (
+        guest.fromGuest.map { size($0.bytes) }, guest.toGuest.map { size($0.bytes) }
+      )
+      let drops = guest.drops.map(String.init)
+      if hasHostnames {
+        table.add(
+          guest.network, guest.name, guest.hostname, list(guest.addresses), list(guest.macs), sent,
+          got, drops)
+      } else {
+        table.add(
+          guest.network, guest.name, list(guest.addresses), list(guest.macs), guest.transport, sent,
+          got, drops)
+      }
     }
     return table.isEmpty ? "No guests." : table.text
   }

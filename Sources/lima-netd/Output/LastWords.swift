@@ -13,9 +13,12 @@ import Platform
 #endif
 
 enum LastWords {
-  static func exit(_ error: any Error) -> Never {
+  /// - Parameter arguments: the program's, which may show what was meant.
+  static func exit(_ error: any Error, _ arguments: [String] = []) -> Never {
     if let error = error as? CommandWords.Unknown { end("Error: \(error)", .validationFailure) }
-    end(text(error), LimaNetd.exitCode(for: error))
+    let code = LimaNetd.exitCode(for: error)
+    let hint = code == .validationFailure ? CommandWords.terminated(arguments) : nil
+    end(hint.map { "Error: \($0)" } ?? text(error), code)
   }
 
   private static func end(_ text: String, _ code: ExitCode) -> Never {

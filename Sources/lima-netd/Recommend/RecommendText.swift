@@ -9,9 +9,15 @@ enum RecommendText {
   ///   - qemu: lines of a shell; empty where QEMU cannot have it.
   ///   - state: whether it works here now; nil: not known for that system.
   static func choice(_ choice: NetworkChoice, qemu: [String], state: ModeState?) -> String {
-    var lines = ["\(choice.network)", "", "  \(choice.why)"]
-    if let needs = choice.needs { lines.append("  It needs \(needs)") }
-    if let state, case .unserved(let why) = state { lines.append("  Not here now: \(why)") }
+    var lines = ["\(choice.network)", ""] + Paragraph.lines(choice.why, indent: 2)
+    var isSaid = false
+    if case .unserved(let why, let remedy)? = state {
+      lines += Paragraph.lines("Not here now: \(why)", indent: 2)
+      if let remedy { lines.append("    \(remedy)") }
+      // The same command, for the network as it is.
+      isSaid = remedy.map { $0.contains("network setup") || $0.contains("sudoers") } ?? false
+    }
+    if let needs = choice.needs, !isSaid { lines += Self.needs("It needs \(needs)") }
     lines += ["", "  lima.yaml:"]
     lines +=
       (choice.limaYAML ?? "# nothing: it is what a VM without `networks:` has").split(
@@ -23,27 +29,72 @@ enum RecommendText {
     return lines.joined(separator: "\n")
   }
 
-  static func table(_ rows: [RecommendRow]) -> String {
-    var table = Table("REACHED FROM", "HOST", "VM TYPE", "NETWORK", "HERE NOW")
-    for row in rows {
-      table.add(row.from, row.os, row.vmType, row.choice.network, row.here)
+  /// Commands stand between two spaces each; they have lines of their own, which can be pasted.
+  private static func needs(_ text: String) -> [String] {
+    text.split(separator: "  ").enumerated().flatMap { index, piece in
+      index % 2 == 0 ? Paragraph.lines(String(piece), indent: 2) : ["    \(piece)"]
     }
-    return table.text
+  }
+
+  /// - Parameter rows: of one system.
+  static func table(_ rows: [RecommendRow]) -> String {
+    var table = Table("REACHED FROM", "VM TYPE", "NETWORK", "HERE NOW")
+    var notes: [String] = []
+    for row in rows {
+      var here = "-"
+      switch row.state {
+      case nil: break
+      case .served: here = "yes"
+      case .unserved(let why, let remedy):
+        here = "no"
+        let note =
+          Paragraph.lines(why, first: "\(row.choice.network): ", indent: 2)
+          + (remedy.map { ["    \($0)"] } ?? [])
+        let text = note.joined(separator: "\n")
+        if !notes.contains(text) { notes.append(text) }
+      }
+      table.add(row.from, row.vmType, row.choice.network, here)
+    }
+    return ([table.text] + (notes.isEmpty ? [] : [""]) + notes).joined(separator: "\n")
   }
 }
 
 /// Whether a network works on this machine now.
 enum ModeState: Hashable {
   case served
-  case unserved(String)
+  /// Why not, and the command that mends it.
+  case unserved(String, remedy: String? = nil)
+
+  /// In one sentence; "yes": it works.
+  var text: String {
+    switch self {
+    case .served: "yes"
+    case .unserved(let why, let remedy): why + (remedy.map { ": \($0)" } ?? "")
+    }
+  }
 }
 
 /// A row of `recommend --explain`.
-struct RecommendRow: Codable {
+struct RecommendRow: Encodable {
   var from: String
   var os: String
   var vmType: String
   var choice: NetworkChoice
-  /// "yes", why not, or "-" for the other system.
+  /// "yes", why not, or "-" for another system than this one.
   var here: String
+  /// Nil: another system than this one.
+  var state: ModeState?
+
+  private enum CodingKeys: String, CodingKey { case from, os, vmType, choice, here }
+
+  init(
+    from: ReachedFrom, os: HostSystem, vmType: VMType, choice: NetworkChoice, state: ModeState?
+  ) {
+    self.from = from.rawValue
+    self.os = os.rawValue
+    self.vmType = vmType.rawValue
+    self.choice = choice
+    self.state = state
+    here = state?.text ?? "-"
+  }
 }

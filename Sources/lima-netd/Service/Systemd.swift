@@ -132,7 +132,7 @@ struct Systemd: ServiceManager {
 
   private static func unreachable(_ said: String) -> CommandFailure {
     CommandFailure(
-      "The systemd of this user does not answer: \(Paragraph.printable(said))",
+      "The systemd of this user does not answer: \(words(said))",
       remedy:
         "It runs where the user has logged in (ssh, a console; not by su or sudo). For one that always runs:  "
         + "loginctl enable-linger")
@@ -145,9 +145,16 @@ struct Systemd: ServiceManager {
   private func call(_ words: [String]) throws {
     let result = try ask(words)
     guard !result.succeeded else { return }
+    // The journal tells nothing of a systemd that was not reached.
+    try reach()
     let said = result.errors.isEmpty ? "it did not end within a minute" : result.errors
     throw CommandFailure(
-      "systemctl --user \(words.joined(separator: " ")): \(Paragraph.printable(said))",
+      "systemctl --user \(words.joined(separator: " ")): \(Self.words(said))",
       remedy: "What the daemon said:  journalctl --user -u lima-netd -n 20")
+  }
+
+  /// A program's last words in one line.
+  static func words(_ said: String) -> String {
+    Paragraph.printable(said.split(separator: "\n").joined(separator: "; "))
   }
 }

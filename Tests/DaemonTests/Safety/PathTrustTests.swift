@@ -166,6 +166,21 @@ struct HomeTrustTests {
         .hasSuffix("sudo chown -R 1000: /home/u/.lima/_networks") == true)
   }
 
+  @Test(arguments: ["/home/u/.lima", "/home/u/.lima/_networks", "/home/u/.lima/_config"])
+  func `where a file is in the way there is no home`(file: String) {
+    let look: PathSafety.Look = { (path) throws(SystemError) in
+      guard file.hasPrefix(path) || path == file else {
+        throw SystemError("stat", .noSuchFile, subject: path)
+      }
+      return PathStatus(kind: path == file ? .file : .directory, mode: 0o755, uid: 0)
+    }
+    let home = LimaHome(path: "/home/u/.lima")
+    #expect(HomeTrust.obstacle(home, look: look)?.hasPrefix("\(file) is no directory") == true)
+    #expect(
+      HomeTrust(user: 1000, look: look).problem(home: home)?.hasPrefix("\(file) is no directory")
+        == true)
+  }
+
   @Test func `root's home and configuration are where nobody else can exchange them`() {
     let tree = PathTrustTests.Tree(nodes: ["/home/u": PathTrustTests.directory(uid: 1000)])
     #expect(

@@ -23,12 +23,16 @@ package struct NetworkDraft: Sendable, Hashable {
   package init(
     mode: String?, gateway: String?, dhcpEnd: String?, interface: String?, for name: String
   ) {
-    let isLimas = NetworkConfiguration.modesWithInterface.contains(name)
-    let mode = mode ?? (isLimas ? name : "user-v2")
+    let mode = mode ?? Self.usualMode(of: name)
     let usual = name == mode ? NetworkConfiguration.defaultGateways[mode] : nil
     self.init(
       mode: mode, gateway: gateway ?? usual.map { "\($0)" }, dhcpEnd: dhcpEnd,
       interface: interface)
+  }
+
+  /// The mode of a network of which only the name is said.
+  package static func usualMode(of name: String) -> String {
+    NetworkConfiguration.modesWithInterface.contains(name) ? name : "user-v2"
   }
 
   /// What is wrong with what was typed.

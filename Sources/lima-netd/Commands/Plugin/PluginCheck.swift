@@ -34,15 +34,14 @@ struct PluginCheckCommand: ParsableCommand {
   var skip: String?
   @Option(help: "Repeats the same garbage; another number makes other garbage.")
   var seed: UInt64 = 1
-  @Flag(help: "Print one JSON document.")
-  var json = false
+  @OptionGroup var listing: ListingOptions
   @Flag(help: "Print the results in the Test Anything Protocol.")
   var tap = false
   @Flag(help: "List the tests with their rules.")
   var list = false
 
   func validate() throws {
-    if json, tap { throw ValidationError("--json and --tap are two formats: choose one.") }
+    if listing.json, tap { throw ValidationError("--json and --tap are two formats: choose one.") }
     if file == nil, !list {
       throw ValidationError("Which file? Or --list, for the tests there are.")
     }
@@ -50,6 +49,13 @@ struct PluginCheckCommand: ParsableCommand {
       let nearest = Identifier.nearest(to: word, among: Self.known).map { " Did you mean \($0)?" }
       throw ValidationError("There is no test or group \(word).\(nearest ?? "") See --list.")
     }
+  }
+
+  /// A test, of --list.
+  private struct Listed: Encodable {
+    let id: String
+    let group: String
+    let rule: String
   }
 
   private static let known = Set(PluginCheck.all.flatMap { [$0.id, $0.group] })
@@ -65,12 +71,12 @@ struct PluginCheckCommand: ParsableCommand {
 
   func run() throws {
     guard let file, !list else {
-      let lines = PluginCheck.all.filter(isWanted).flatMap { test in
-        Paragraph.lines(
-          test.rule, first: test.id.padded(to: 24) + "  ", indent: 26)
+      let tests = PluginCheck.all.filter(isWanted)
+      return try listing.show(tests.map { Listed(id: $0.id, group: $0.group, rule: $0.rule) }) {
+        tests.flatMap { test in
+          Paragraph.lines(test.rule, first: test.id.padded(to: 24) + "  ", indent: 26)
+        }.joined(separator: "\n")
       }
-      StandardOutput.print(lines.joined(separator: "\n"))
-      return
     }
     guard case .object(let given)? = try? JSONValue(parsing: options) else {
       throw CommandFailure(
@@ -81,11 +87,7 @@ struct PluginCheckCommand: ParsableCommand {
       installation: try PluginSearchOptions.installation(), file: path, seed: seed, options: given,
       plugin: plugin)
     let summary = try runner.run(where: isWanted)
-    if json {
-      StandardOutput.print(try JSONText.string(summary, pretty: true))
-    } else {
-      StandardOutput.print(tap ? CheckText.tap(summary) : CheckText.summary(summary))
-    }
+    try listing.show(summary) { tap ? CheckText.tap(summary) : CheckText.summary(summary) }
     if summary.failed > 0 { throw ExitCode(1) }
     if summary.incomplete { throw ExitCode(2) }
   }

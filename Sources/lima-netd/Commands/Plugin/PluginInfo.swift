@@ -29,7 +29,7 @@ struct PluginInfoCommand: ParsableCommand {
       try plugin.contains("/")
       ? [PluginSurvey.inspect(plugin, installation: PluginSearchOptions.installation())] : named()
     if listing.json, found.count == 1 {
-      try listing.show(found[0]) { "" }
+      try listing.show(found[0])
     } else {
       try listing.show(found) { found.map(PluginText.details).joined(separator: "\n\n") }
     }

@@ -35,6 +35,16 @@ struct PluginNew: ParsableCommand {
     help: ArgumentHelp("The SDK, where it is not this installation's.", valueName: "dir"),
     completion: .directory)
   var sdk: String?
+  @OptionGroup var listing: ListingOptions
+
+  struct Outcome: Encodable {
+    let name: String
+    let kind: String
+    let language: String
+    let folder: String
+    /// What make builds in the folder.
+    let file: String
+  }
 
   func validate() throws {
     guard Self.isValid(name) else {
@@ -71,16 +81,20 @@ struct PluginNew: ParsableCommand {
       throw CommandFailure("\(folder) could not be made: \(error)")
     }
     let built = kind == .network ? "a guest pings through it" : "it is asked"
-    StandardOutput.print(
+    let outcome = Outcome(
+      name: name, kind: kind.rawValue, language: language.rawValue, folder: folder,
+      file: "lima-\(kind.word)-\(name).so")
+    try listing.show(outcome) {
       """
       \(folder) is a \(kind.rawValue) plugin that works. Next:
         cd \(ShellWord.quoted(folder))
-        make          builds lima-\(kind.word)-\(name).so
+        make          builds \(outcome.file)
         make test     its own test
         make check    lima-netd's tests of a plugin
         make try      \(built)
       README.md tells the rest.
-      """)
+      """
+    }
   }
 
   private func source() throws -> SDKFolder {

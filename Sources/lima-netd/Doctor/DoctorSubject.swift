@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// DoctorSubject: what `doctor` is asked about: modes, networks by their names, or everything. Pure.
+
+import Daemon
+import Platform
+
+struct DoctorSubject {
+  /// Modes that were named: each wants a network.
+  let modes: [String]
+  /// All modes that it is about.
+  let shown: Set<String>
+  /// The networks that it is about.
+  let networks: [NetworkConfiguration]
+
+  /// - Parameter words: a word that is a mode is the mode, whatever networks are called.
+  /// - Throws: `CommandFailure` for a word that is neither.
+  init(_ words: [String], _ facts: HostFacts) throws {
+    let modes = words.filter(DoctorModes.all.contains)
+    let named = try words.filter { !DoctorModes.all.contains($0) }.map { word in
+      guard let network = facts.networks.first(where: { $0.name == word }) else {
+        throw Self.unknown(word, facts)
+      }
+      guard DoctorModes.all.contains(network.settings.mode) else {
+        throw CommandFailure(
+          "Network \(word) is of mode \(network.settings.mode), of which doctor knows nothing",
+          remedy: "What its plugin says:  lima-netd network inspect \(ShellWord.quoted(word))")
+      }
+      return network
+    }
+    self.modes = modes
+    shown =
+      words.isEmpty
+      ? Set(DoctorModes.all) : Set(modes).union(named.map(\.settings.mode))
+    let names = Set(named.map(\.name))
+    networks =
+      words.isEmpty
+      ? facts.networks
+      : facts.networks.filter { modes.contains($0.settings.mode) || names.contains($0.name) }
+  }
+
+  private static func unknown(_ word: String, _ facts: HostFacts) -> CommandFailure {
+    if let error = facts.configurationError {
+      return CommandFailure("There is no mode `\(word)`, and networks are not known: \(error)")
+    }
+    let names = facts.networks.map(\.name)
+    let known = DoctorModes.all + names.filter { !DoctorModes.all.contains($0) }
+    let hint =
+      Identifier.nearest(to: word, among: known).map { "did you mean `\($0)`?" }
+      ?? Plural.there(known)
+    return CommandFailure("There is no mode and no network `\(word)`: \(hint)")
+  }
+}
