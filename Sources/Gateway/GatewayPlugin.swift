@@ -19,11 +19,14 @@ open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
   /// Nil without IPv6.
   package final var ipv6: IPv6Control?
   private var isDown = false
+  /// As they hold.
+  private var options: JSONValue
 
   /// - Parameter stack: from `Stack.make`.
   package init(host: HostContext, config: NetworkConfig, stack: Stack) throws(PluginFailure) {
     self.stack = stack
     stateDirectory = config.stateDirectory
+    options = config.options.json
     try super.init(host: host, config: config)
   }
 
@@ -44,6 +47,22 @@ open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
     shutDown()
     isDown = true
     host.complete(op)
+  }
+
+  /// What guests reach changes while the network runs; all else is fixed with it.
+  open override func reconfigure(_ config: NetworkConfig) throws(PluginFailure) {
+    guard Self.fixed(config.options.json) == Self.fixed(options) else {
+      throw PluginFailure(
+        LND_ERR_UNSUPPORTED, "of a running network only egress can change: start it anew")
+    }
+    stack.setEgress(try EgressOptions.read(config.options))
+    options = config.options.json
+  }
+
+  private static func fixed(_ options: JSONValue) -> JSONValue {
+    guard case .object(var members) = options else { return options }
+    members["egress"] = nil
+    return .object(members)
   }
 
   /// Uplinks are no links of the stack's.

@@ -163,5 +163,43 @@ extension EndToEnd {
       #expect(denials.output.contains("10.50.0.5:80"), "\(denials)")
       #expect(denials.output.contains("default: deny"), "\(denials)")
     }
+
+    /// Holds a connection to each of two addresses; says what becomes of them, and of a new one.
+    private static let holder = """
+      import socket
+      def connect(address):
+          s = socket.socket(); s.settimeout(20); s.connect((address, 80)); assert s.recv(5) == b"hello"
+          return s
+      company, internet = connect("10.50.0.5"), connect("9.9.9.9")
+      print("connected", flush=True)
+      try: company.recv(1); print("ended")
+      except ConnectionResetError: print("reset")
+      try: connect("10.50.0.5"); print("new")
+      except ConnectionRefusedError: print("refused")
+      internet.sendall(b"x"); connect("9.9.9.9"); print("alive", flush=True)
+      """
+
+    @Test func otherRulesEndWhatTheyDenyAndNothingElse() throws {
+      try require(.tap, .root, .program("python3"))
+      let scene = try Scene()
+      let daemon = try TestDaemon(
+        configuration: Self.configuration, wrapper: scene.host.wrapper)
+      defer { daemon.stop(); scene.remove() }
+      let words =
+        scene.host.wrapper + [
+          Installation.daemon, "exec", "open", "--", "python3", "-uc", Self.holder,
+        ]
+      let guest = try RunningCommand(
+        words[0], Array(words.dropFirst()), environment: daemon.environment)
+      defer { guest.stop() }
+      #expect(eventually { guest.output.contains("connected") }, "\(guest.errors)")
+      let process = try daemon.hostProcess(of: "open")
+      try daemon.write(
+        configuration: Self.configuration.replacing(
+          "gateway: 192.168.110.1}", with: "gateway: 192.168.110.1, egress: internet}"))
+      #expect(eventually(within: 20) { guest.output.contains("alive") }, "\(guest.output)")
+      #expect(guest.output == "connected\nreset\nrefused\nalive\n")
+      #expect(try daemon.hostProcess(of: "open") == process)
+    }
   }
 }

@@ -6,12 +6,16 @@ import Daemon
 import Platform
 
 enum GuestText {
-  /// Within 80 columns: where guests call themselves otherwise than their links, that stands in the place of the link's kind.
+  /// Within 80 columns: where guests call themselves otherwise than their links, that stands in the place of the link's kind,
+  /// and drops are listed only where there are some.
   static func table(_ guests: [GuestDetail]) -> String {
     let hasHostnames = guests.contains { ($0.hostname ?? "") != "" && $0.hostname != $0.name }
+    let hasDrops = guests.contains { ($0.drops ?? 0) > 0 }
     var table =
       hasHostnames
-      ? Table("NETWORK", "GUEST", "HOSTNAME", "ADDRESS", "MAC", "SENT", "GOT", "DROPS")
+      ? Table(
+        ["NETWORK", "GUEST", "HOSTNAME", "ADDRESS", "MAC", "SENT", "GOT"]
+          + (hasDrops ? ["DROPS"] : []))
       : Table("NETWORK", "GUEST", "ADDRESS", "MAC", "LINK", "SENT", "GOT", "DROPS")
     for guest in guests {
       let (sent, got) = (
@@ -19,9 +23,11 @@ enum GuestText {
       )
       let drops = guest.drops.map(String.init)
       if hasHostnames {
-        table.add(
+        let cells = [
           guest.network, guest.name, guest.hostname, list(guest.addresses), list(guest.macs), sent,
-          got, drops)
+          got,
+        ]
+        table.add(cells + (hasDrops ? [drops] : []))
       } else {
         table.add(
           guest.network, guest.name, list(guest.addresses), list(guest.macs), guest.transport, sent,

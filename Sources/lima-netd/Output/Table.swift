@@ -7,11 +7,15 @@ struct Table {
   private let titles: [String]
   private var rows: [[String]] = []
 
-  init(_ titles: String...) {
+  init(_ titles: String...) { self.init(titles) }
+
+  init(_ titles: [String]) {
     self.titles = titles
   }
 
-  mutating func add(_ cells: String?...) {
+  mutating func add(_ cells: String?...) { add(cells) }
+
+  mutating func add(_ cells: [String?]) {
     rows.append(
       cells.map { cell in cell.flatMap { $0.isEmpty ? nil : Paragraph.printable($0) } ?? "-" })
   }
