@@ -15,14 +15,14 @@ extension EndToEnd {
       let result = try daemon.guest(
         """
         ip -4 -o addr show dev eth0; ip route show default; cat /etc/resolv.conf
-        ping -c 2 -W 2 192.168.5.2 && getent hosts host.lima.internal
+        ping -c 2 -W 2 192.168.5.2 && getent ahosts host.lima.internal
         """)
       #expect(result.succeeded, "\(result)")
       #expect(result.output.contains("192.168.5.15/24"), "\(result)")
       #expect(result.output.contains("default via 192.168.5.2"), "\(result)")
       #expect(result.output.contains("nameserver 192.168.5.3"), "\(result)")
       #expect(result.output.contains("2 received"), "\(result)")
-      #expect(result.output.contains("192.168.5.2     host.lima.internal"), "\(result)")
+      #expect(result.output.contains(/192\.168\.5\.2 +STREAM/), "\(result)")
     }
 
     @Test func theCommandsExitStatusComesBack() throws {

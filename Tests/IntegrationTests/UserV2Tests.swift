@@ -160,7 +160,7 @@ extension EndToEnd {
         kill $client
         """, seconds: 40)
       #expect(client.errors.contains("DHCPACK of 192.168.104.3 from 192.168.104.2"), "\(client)")
-      let answer = try daemon.guest("getent hosts lima-isc.internal", on: Self.network)
+      let answer = try daemon.guest("getent ahostsv4 lima-isc.internal", on: Self.network)
       #expect(answer.output.hasPrefix("192.168.104.3"), "\(answer)")
     }
 
@@ -228,7 +228,7 @@ extension EndToEnd {
       kill(pid_t(process), SIGKILL)
       #expect(try lease(machines[1], "b", mac: "52:55:55:0a:00:02").contains("192.168.104.5/24"))
       let named = try daemon.guest(
-        "getent hosts keeper.internal && ping -c1 -W2 keeper", on: Self.network)
+        "getent ahostsv4 keeper.internal && ping -c1 -W2 keeper", on: Self.network)
       #expect(named.output.hasPrefix("192.168.104.4") && named.succeeded, "\(named)")
       // A new daemon.
       daemon.command?.stop()

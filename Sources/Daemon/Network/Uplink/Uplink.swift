@@ -238,14 +238,16 @@ final class Uplink {
     if let switchTimer { core.loop.cancel(switchTimer) }
     switchTimer = nil
     guard case .tap(let tap, _) = way, tap.isOnSwitch, core.running != nil else { return }
-    switchTimer = core.loop.schedule(after: Self.switchPause) { [weak self] in
+    // Not held by the timer: the interface is given back when the network lets it go.
+    switchTimer = core.loop.schedule(after: Self.switchPause) { [weak self, weak tap] in
       guard let self else { return }
       switchTimer = nil
       guard case .tap(let held, nil) = way, held === tap, core.running != nil,
         case .bridge(let bridge) = held.request.place
       else { return watchSwitch() }
-      makers.taps.ports.bridge(of: held.spec.name) { [weak self] answer in
-        guard let self, case .tap(let now, nil) = way, now === held, core.running != nil else {
+      makers.taps.ports.bridge(of: held.spec.name) { [weak self, weak held] answer in
+        guard let self, let held, case .tap(let now, nil) = way, now === held, core.running != nil
+        else {
           self?.watchSwitch()
           return
         }
