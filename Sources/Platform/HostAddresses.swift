@@ -29,7 +29,7 @@ package final class HostAddresses {
     package func contains(_ address: [UInt8]) -> Bool {
       guard let netlink else { return true }
       do throws(SystemError) {
-        return try netlink.socket.routeKind(to: address) == Netlink.localRoute
+        return Netlink.ownRoutes.contains(try netlink.socket.routeKind(to: address))
       } catch {
         // No route leads there.
         return ![ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL].contains(error.errno.rawValue)

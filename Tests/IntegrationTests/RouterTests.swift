@@ -82,6 +82,8 @@ extension EndToEnd {
       try require(.program("traceroute"), .program("tracepath"), .program("iperf3"))
       let lines = try lines(
         """
+        # The routers' own addresses may not be theirs yet.
+        for i in 1 2 3 4 5 6 7 8; do ping -6 -c 1 -W 1 \(Routers.server6) >/dev/null && break; done
         ping -6 -n -c 1 -W 2 -M do -s 1400 \(Routers.server6) 2>&1
         echo ===; traceroute -6 -n -q 1 -w 2 -m 6 \(Routers.server6) 2>&1
         echo ===; traceroute -6 -I -n -q 1 -w 2 -m 6 \(Routers.server6) 2>&1

@@ -95,9 +95,11 @@ extension EndToEnd {
         arp = b"\\xff" * 6 + mac + bytes.fromhex("08060001080006040001") + mac
         arp += socket.inet_aton("192.168.5.15") + bytes(6) + socket.inet_aton("192.168.5.2")
         s.sendall(struct.pack(">I", len(arp)) + arp)
-        answer = b""
-        while len(answer) < 46: answer += s.recv(4096)
-        print("answer from", socket.inet_ntoa(answer[4 + 28:4 + 32]))
+        stream = s.makefile("rb")
+        while True:  # whatever else a router says
+            frame = stream.read(struct.unpack(">I", stream.read(4))[0])
+            if frame[12:14] == b"\\x08\\x06": break
+        print("answer from", socket.inet_ntoa(frame[28:32]))
         """
       let result = try run(
         Installation.fixtures + "/user-systemd.sh",

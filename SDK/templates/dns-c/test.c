@@ -115,7 +115,8 @@ int main(int argc, char **argv) {
     config.options = "{\"name\":\"Printer.lab\",\"address\":\"192.0.2.7\"}";
     config.options_length = strlen(config.options);
     void *self = ops->instance.create(plugin, &host, &config);
-    EXPECT(self && ops->instance.start(self, 7) == LND_OK);
+    EXPECT(self && ops->instance.start(self, 7) == LND_OK && done == 1);
+    done = 0;
 
     static const char name[] = "\7pRinter\3lab"; /* the NUL at its end is the root */
     lnd_dns_query query = ask(name, sizeof name, 1);

@@ -174,6 +174,7 @@ extension SwitchedGateway {
 
   func save() {
     guard endWait() else { return }
+    saveAddresses()
     store.write(
       dhcp.remembered(port: port), router: settings.router, routerMAC: stack.config.gatewayMAC)
   }
@@ -181,8 +182,15 @@ extension SwitchedGateway {
   /// At the end of the network.
   func saveLast() {
     guard endWait() else { return }
+    saveAddresses()
     store.writeLast(
       dhcp.remembered(port: port), router: settings.router, routerMAC: stack.config.gatewayMAC)
+  }
+
+  /// Without them a guest may take an address that another has, after this process; who cannot write leases was told.
+  private func saveAddresses() {
+    guard let ipv6 else { return }
+    try? addressFile.write(ipv6.addresses(port: port))
   }
 
   /// False when there are no leases.

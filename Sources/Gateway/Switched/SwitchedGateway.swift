@@ -15,6 +15,7 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
   final let dhcp: DHCPService
   package final var directory: GuestDirectory
   final let store: LeaseStore
+  final var addressFile: AddressFile
   final let names: HostNames?
   final let hostGuard: HostGuard?
   private let hostSearch = HostSearchDomains()
@@ -38,6 +39,8 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     store = LeaseStore(
       directory: config.stateDirectory, file: settings.leaseFile,
       keepsLimaFile: settings.keepsLimaLeases, host: host)
+    addressFile = AddressFile(
+      directory: config.stateDirectory, file: "\(settings.prefixFile)-addresses")
     names = HostNames(host)
     hostGuard = HostGuard(host)
     try super.init(host: host, config: config, stack: stack)
@@ -96,6 +99,7 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     guard info.kind == LND_PORT_SWITCH else { return }
     port = info.port
     dhcp.restore(store.read(router: settings.router), port: port)
+    ipv6?.restore(addressFile.read().map { ($0.address, $0.mac) }, port: port)
     settle()
   }
 

@@ -32,6 +32,8 @@ package struct GuestAddresses {
     package var heard: UInt64
     /// When it is over without being renewed; nil: when it is not heard any more.
     package var expiry: UInt64?
+    /// Known from the process before, and its station has not spoken under it yet.
+    fileprivate var isRestored = false
     fileprivate var guest: UInt64
     fileprivate var asked: UInt8 = 0
     fileprivate var deadline: UInt64
@@ -93,7 +95,7 @@ package struct GuestAddresses {
   ) {
     if let known = entries[address] {
       if known.mac == mac { return touch(address, now) }
-      guard mayReplace(known.mac) else { return }
+      guard !known.isRestored, mayReplace(known.mac) else { return }
       remove(address)
     }
     insert(
@@ -118,7 +120,7 @@ package struct GuestAddresses {
         return true
       }
       // Who only claims it gives way to who has it.
-      guard known.isTentative || mayReplace(known.mac) else { return false }
+      guard known.isTentative || !known.isRestored && mayReplace(known.mac) else { return false }
       remove(address)
     }
     insert(
@@ -132,6 +134,7 @@ package struct GuestAddresses {
     guard var entry = entries[address] else { return }
     entry.heard = now
     entry.asked = 0
+    entry.isRestored = false
     if !entry.isTentative, entry.expiry == nil { entry.deadline = now &+ Self.silence }
     entries[address] = entry
   }
@@ -148,7 +151,9 @@ package struct GuestAddresses {
       address: address, mac: mac, origin: origin, isTentative: false, since: now, heard: now,
       expiry: expiry, guest: guest, deadline: expiry ?? .max)
     if let known = entries[address] {
-      guard known.mac == mac || known.isTentative || mayReplace(known.mac) else { return false }
+      guard
+        known.mac == mac || known.isTentative || !known.isRestored && mayReplace(known.mac)
+      else { return false }
       if known.mac == mac, !known.isTentative {
         entry.since = known.since
         entry.heard = known.heard
@@ -161,6 +166,17 @@ package struct GuestAddresses {
     }
     insert(entry)
     return entries[address] != nil
+  }
+
+  /// A station had the address in the process before. It is asked for it from now on, and it goes when nobody answers;
+  /// until then nobody else gets it, though nothing was heard of the station yet.
+  package mutating func restore(_ address: IPAddress, to mac: MACAddress, now: UInt64) {
+    guard entries[address] == nil else { return }
+    insert(
+      Entry(
+        address: address, mac: mac, origin: .autoconfigured, isTentative: false, since: now,
+        heard: now, isRestored: true, guest: mac.rawValue | 1 << 63,
+        deadline: now &+ Self.askInterval))
   }
 
   /// A station gave an address back.

@@ -22,7 +22,7 @@ extension IPv6Control {
   private func invalid() { counters.invalid &+= 1 }
 
   /// Whether an address can be a guest's: of the link, or of the network.
-  private func isGuests(_ address: IPAddress) -> Bool {
+  func isGuests(_ address: IPAddress) -> Bool {
     guard !address.isV4, address.isUnicast, !address.isLoopback, !isOwn(address) else {
       return false
     }

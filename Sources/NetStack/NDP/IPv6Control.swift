@@ -132,6 +132,17 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     states[stack.link(of: port)]?.addresses.all ?? []
   }
 
+  /// Who had which address in the process before. Once, when the port has come up.
+  package func restore(_ known: [(address: IPAddress, mac: MACAddress)], port: PortID) {
+    let (link, now) = (stack.link(of: port), stack.now)
+    guard link != 0, !known.isEmpty else { return }
+    _ = update(link) { state in
+      for (address, mac) in known where isGuests(address) {
+        state.addresses.restore(address, to: mac, now: now)
+      }
+    }
+  }
+
   /// The address by which a station is known.
   package func primary(of mac: MACAddress, port: PortID) -> IPAddress? {
     states[stack.link(of: port)]?.addresses.primary(of: mac)

@@ -79,6 +79,9 @@ public final class Stack {
     forwards.shutDown()
     dns.shutDown()
     core.cancelTimer()
+    // They hold the core.
+    core.ndp = nil
+    udp.dhcpV6 = nil
   }
 
   public var config: StackConfig { core.config }

@@ -54,8 +54,8 @@
       try request(message, call: "RTM_NEWLINK", subject: name)
     }
 
-    /// RTN_LOCAL: the host takes the packet itself.
-    package static var localRoute: UInt8 { 2 }
+    /// RTN_LOCAL, RTN_BROADCAST, RTN_ANYCAST, RTN_MULTICAST: the host takes the packet itself.
+    package static var ownRoutes: ClosedRange<UInt8> { 2...5 }
 
     /// The type (RTN_*) of the route that a packet of this host to `address` takes.
     /// - Throws: `SystemError` with ENETUNREACH and its like when there is none.

@@ -36,6 +36,34 @@ struct GuestAddressesTests {
     #expect(table.primary(of: anna) == address(0x1000))
   }
 
+  @Test(
+    "what the process before knew is nobody else's while its station is asked for it, and then nobody's"
+  )
+  func restored() {
+    var table = GuestAddresses()
+    let second = Self.second
+    for number: UInt64 in [0x1000, 0x2000] { table.restore(address(number), to: anna, now: 0) }
+    // Nothing was heard of Anna yet: she counts as gone.
+    let isGone = { (_: MACAddress) in true }
+    let taken = table.heard(address(0x1000), from: bert, guest: 2, now: 1, mayReplace: isGone)
+    #expect(!taken)
+    table.probed(address(0x2000), by: bert, guest: 2, now: 1, mayReplace: isGone)
+    #expect(table.entries(of: bert).isEmpty)
+    let asked = table.advance(now: second)
+    #expect(Set(asked.map(\.address)) == [address(0x1000), address(0x2000)])
+    #expect(asked.allSatisfy { $0.mac == anna })
+    // She answers for one.
+    let spoke = table.heard(
+      address(0x1000), from: anna, guest: 1, now: second + 1, mayReplace: isGone)
+    #expect(spoke)
+    for time in UInt64(2)...4 { _ = table.advance(now: time * second + 1) }
+    #expect(table[address(0x1000)]?.mac == anna)
+    #expect(table[address(0x2000)] == nil)
+    let free = table.heard(
+      address(0x2000), from: bert, guest: 2, now: 5 * second, mayReplace: isGone)
+    #expect(free)
+  }
+
   @Test("who claims an address gives way to who speaks under it, and who has it to nobody")
   func objection() {
     var table = GuestAddresses()
