@@ -38,7 +38,8 @@ extension EndToEnd {
         import socket
         s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         name = [n for _, n in socket.if_nameindex() if n != "lo"][0]
-        own = bytes.fromhex(open(f"/sys/class/net/{name}/address").read().strip().replace(":", ""))
+        s.bind((name, 3))
+        own = s.getsockname()[4]
         print("watching", flush=True)
         while True:
           frame, where = s.recvfrom(65600)

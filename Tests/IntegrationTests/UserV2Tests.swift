@@ -50,7 +50,7 @@ extension EndToEnd {
         Installation.daemon,
         [
           "exec", Self.network, "--name", "web", "--", "sh", "-c",
-          "iperf3 -s >/dev/null & exec python3 -m http.server 80 --directory \(files)",
+          "iperf3 -s >/dev/null & exec python3 -m http.server 80 --bind :: --directory \(files)",
         ], environment: daemon.environment)
       defer { web.stop() }
       #expect(try eventually { try daemon.netd("leases").output.contains("web") })
