@@ -265,7 +265,7 @@ struct SupervisorTests {
     fixture.until { lab.state == .running }
     try Fixture.write(
       fixture.home.configFile,
-      "networks:\n  lab: {mode: fake, options: {x: 1}}\n  new: {mode: fake}\n")
+      "networks:\n  lab: {mode: fake, sandbox: off, options: {x: 1}}\n  new: {mode: fake}\n")
     fixture.reload()
     #expect(fixture.supervisor.networks.keys.sorted() == ["default", "lab", "new", "user-v2"])
     #expect(!Files.exists(fixture.home.networkSockets("old").qemu))

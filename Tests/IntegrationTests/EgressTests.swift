@@ -200,6 +200,21 @@ extension EndToEnd {
       #expect(eventually(within: 20) { guest.output.contains("alive") }, "\(guest.output)")
       #expect(guest.output == "connected\nreset\nrefused\nalive\n")
       #expect(try daemon.hostProcess(of: "open") == process)
+      // A mistake changes nothing, and is told until it is mended.
+      func says(_ text: String) -> Bool {
+        (try? daemon.netd("network", "ls").output.contains(text)) ?? false
+      }
+      let keeper = try daemon.begin("exec", "open", "--", "sleep", "60")
+      defer { keeper.stop() }
+      #expect(try eventually { try daemon.netd("guest", "ls").output.contains("open") })
+      try daemon.write(
+        configuration: Self.configuration.replacing(
+          "gateway: 192.168.110.1}", with: "gateway: 192.168.110.1, egress: interent}"))
+      #expect(eventually { says("interent is no preset: internet, none, all") })
+      try daemon.write(
+        configuration: Self.configuration.replacing(
+          "gateway: 192.168.110.1}", with: "gateway: 192.168.110.1, egress: internet}"))
+      #expect(eventually { !says("interent") })
     }
   }
 }

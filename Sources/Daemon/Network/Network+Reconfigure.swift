@@ -30,13 +30,21 @@ extension Network {
         else { return tellOfNextStart() }
         ask(active, to: plan, on: link)
       } catch {
-        log(.error, error.message)
+        refuseOptions(error)
       }
     }
   }
 
   private func tellOfNextStart() {
     log(.notice, "the configuration has changed and holds from its next start on")
+  }
+
+  /// It runs on with those that it has: users see why, until networks.yaml says otherwise.
+  private func refuseOptions(_ report: ErrorReport) {
+    var told = report
+    told.message += ": it runs on with the options that it has"
+    log(.error, told.message)
+    step(.complained(told))
   }
 
   private func ask(_ active: LaunchPlan, to plan: LaunchPlan, on link: HostLink) {
@@ -54,7 +62,7 @@ extension Network {
         log(.notice, "its new options hold from now on")
       case .failure(let error) where error.code == .unsupported: tellOfNextStart()
       case .failure(let error):
-        log(.error, plan.report(error, configFile: configFile).message)
+        refuseOptions(plan.report(error, configFile: configFile))
       }
     }
   }

@@ -96,6 +96,8 @@ final class Network {
     if state == .failed {
       step(.configured)
       open()
+    } else if changed {
+      step(.configured)
     }
     names.setConfigured(configuration.hosts)
     if changed, let active,

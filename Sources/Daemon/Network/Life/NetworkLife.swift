@@ -171,8 +171,14 @@ struct NetworkLife<Plan, Process> {
     case .stop(let reason): return stop(reason)
     case .demandChanged: return demandChanged(facts)
     case .configured, .socketsOpened, .interfaceAppeared:
-      guard case .failed = state else { return (nil, []) }
-      return (.stopped(State.Stopped()), [])
+      switch state {
+      case .failed: return (.stopped(State.Stopped()), [])
+      case .running(var it) where it.complaint != nil:
+        // What was wrong may be right now.
+        it.complaint = nil
+        return (.running(it), [])
+      default: return (nil, [])
+      }
     case .socketsRefused(let report): return (socketsRefused(report), [])
     case .planned, .spawned, .started, .refused, .cannotStart, .noInterface:
       guard case .starting(let it) = state else { return (nil, []) }
