@@ -31,7 +31,8 @@ struct LimaNetd: ParsableCommand {
     version: versionText,
     subcommands: [
       Serve.self, Exec.self, Attach.self, TapCommand.self, ForwardCommand.self, NetworkCommand.self,
-      Status.self, Logs.self, Guests.self, Leases.self, Egress.self, Reload.self, Restart.self,
+      Status.self, Logs.self, Guests.self, Leases.self, EgressCommand.self, Reload.self,
+      Restart.self,
       Stop.self,
       ServiceCommand.self,
       InstanceCommand.self, QEMUArguments.self, CaptureCommand.self, DNS.self, Plugin.self,

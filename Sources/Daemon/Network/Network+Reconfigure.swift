@@ -35,7 +35,7 @@ extension Network {
     }
   }
 
-  private func tellOfNextStart() {
+  func tellOfNextStart() {
     log(.notice, "the configuration has changed and holds from its next start on")
   }
 

@@ -40,7 +40,7 @@ extension Network: UplinkSurroundings {
     switch state {
     case .restarting: start()
     case .failed where demand.isHeld: start()
-    // Nobody waits for it, and the reason that it gives is none any more.
+    // Nobody waits for it; its reason no longer holds.
     case .failed where uplink.hasSetUp: step(.interfaceAppeared)
     default: break
     }

@@ -108,7 +108,7 @@ final class Network {
       if state == .running, differsInOptionsAlone(active, from: asked) {
         reconfigure()
       } else {
-        log(.notice, "the configuration has changed and holds from its next start on")
+        tellOfNextStart()
       }
     }
     updateDNS()

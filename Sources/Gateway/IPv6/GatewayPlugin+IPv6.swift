@@ -54,7 +54,7 @@ extension GatewayPlugin {
     configuration.leadsOutside = stack.config.leadsOutside
     let control = IPv6Control(stack: stack.core, configuration: configuration)
     stack.startIPv6(ipv6, control)
-    control.follow(HostRoute())
+    control.follow(IPv6RouteWatch())
     stack.endOfIteration()
     self.ipv6 = control
     return control

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The one place where it is decided where a guest's new flow goes. Engines ask once,
-// when a flow begins, and keep the answer. What of it a guest may have is Egress/EgressPolicy.swift.
+// when a flow begins, and keep the answer. What of it a guest may have is EgressPolicy.swift.
 
 import Wire
 

@@ -47,7 +47,7 @@ package final class IPv6Control: NDPService, DHCPv6Service {
   private var timer: UInt32 = 0
   private var timerDeadline: UInt64 = .max
   private var nextAdvertisement: UInt64 = .max
-  private var route: HostRoute?
+  private var route: IPv6RouteWatch?
   /// How often the host's way is looked at when the kernel tells of changes, and when it does not, nanoseconds.
   private static let longLook: UInt64 = 60_000_000_000
   private static let shortLook: UInt64 = 1_000_000_000
@@ -217,7 +217,7 @@ package final class IPv6Control: NDPService, DHCPv6Service {
   // MARK: The host's way
 
   /// Follows the host's connectivity from now on, and begins with what it is.
-  package func follow(_ route: HostRoute) {
+  package func follow(_ route: IPv6RouteWatch) {
     self.route = route
     hasRoute = route.start(stack.host, token: EventToken(.ndp, index: 0, generation: 0))
     lookDeadline = stack.now

@@ -5,8 +5,9 @@
 import ArgumentParser
 import Daemon
 
-struct Egress: ParsableCommand {
+struct EgressCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "egress",
     abstract: "List the connections that networks' egress rules have denied to guests.",
     discussion: """
         lima-netd egress

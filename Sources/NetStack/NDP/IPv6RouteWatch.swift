@@ -5,7 +5,7 @@
 
 import Platform
 
-package final class HostRoute {
+package final class IPv6RouteWatch {
   private var fd: Int32 = -1
   private var handle: HandleID = 0
 

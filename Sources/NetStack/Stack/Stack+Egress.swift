@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// EgressSweep: new rules hold for what is open, too: each flow that guests began is asked about again, in parts, and ended
+// New rules hold for what is open, too: each flow that guests began is asked about again, in parts, and ended
 // where it is denied now. What is allowed goes on. A guest hears a reset of its TCP connections; of UDP it hears when it sends.
 
 import Wire
@@ -50,7 +50,9 @@ extension TCPEngine {
       if flows.isTaken(index) {
         let flow = flows.pointer(index)
         if flow.pointee.state != .closed, flow.pointee.flags.contains(.isCounted),
-          isDenied(flow.pointee.key, IPProtocol.tcp)
+          stack.isDenied(
+            proto: IPProtocol.tcp,
+            to: Endpoint(flow.pointee.key.remote, port: flow.pointee.key.remotePort))
         {
           resetGuest(flow)
           left -= 1
@@ -60,12 +62,6 @@ extension TCPEngine {
     }
     return index < flows.endIndex ? index : 0
   }
-
-  private func isDenied(_ key: FlowKey, _ proto: UInt8) -> Bool {
-    let remote = Endpoint(key.remote, port: key.remotePort)
-    return stack.egress.denial(
-      of: stack.policy.route(proto: proto, to: remote), proto: proto, to: remote) != nil
-  }
 }
 
 extension UDPEngine {
@@ -74,13 +70,11 @@ extension UDPEngine {
     var index = start
     let end = min(peers.endIndex, start &+ EgressSweep.slots)
     while index < end, left > 0 {
-      if peers.isTaken(index) {
-        let remote = peers.pointer(index).pointee.remote
-        let route = stack.policy.route(proto: IPProtocol.udp, to: remote)
-        if stack.egress.denial(of: route, proto: IPProtocol.udp, to: remote) != nil {
-          closePeer(index)
-          left -= 1
-        }
+      if peers.isTaken(index),
+        stack.isDenied(proto: IPProtocol.udp, to: peers.pointer(index).pointee.remote)
+      {
+        closePeer(index)
+        left -= 1
       }
       index &+= 1
     }
