@@ -46,14 +46,7 @@ package struct LeaseLine {
 
   private func write(to output: inout [UInt8]) {
     Self.write(#"{"address":""#, to: &output)
-    if address.isV4 {
-      for shift in [24, 16, 8, 0] as [UInt32] {
-        Self.write(UInt64(address.v4 >> shift & 0xff), to: &output)
-        if shift > 0 { output.append(UInt8(ascii: ".")) }
-      }
-    } else {
-      output += address.description.utf8
-    }
+    Self.write(address, to: &output)
     Self.write(#"","mac":""#, to: &output)
     for shift in stride(from: UInt64(40), through: 0, by: -8) {
       let byte = UInt8(truncatingIfNeeded: mac.rawValue >> shift)
@@ -62,11 +55,11 @@ package struct LeaseLine {
       if shift > 0 { output.append(UInt8(ascii: ":")) }
     }
     Self.write(#"","name":"#, to: &output)
-    JSONValue.write(name, to: &output)
+    Self.quote(name, to: &output)
     Self.write(#","hostname":"#, to: &output)
-    JSONValue.write(hostname, to: &output)
+    Self.quote(hostname, to: &output)
     Self.write(#","state":"#, to: &output)
-    JSONValue.write(state, to: &output)
+    Self.quote(state, to: &output)
     Self.write(#","expires":"#, to: &output)
     if let expiry {
       Self.write((expiry > now ? expiry - now : 0) / 1_000_000_000, to: &output)
@@ -74,6 +67,60 @@ package struct LeaseLine {
       Self.write("null", to: &output)
     }
     output.append(UInt8(ascii: "}"))
+  }
+
+  /// As `IPAddress.description`.
+  private static func write(_ address: IPAddress, to output: inout [UInt8]) {
+    if address.isV4 {
+      write(UInt64(address.v4 >> 24), to: &output)
+      for shift in stride(from: UInt32(16), through: 0, by: -8) {
+        output.append(UInt8(ascii: "."))
+        write(UInt64(address.v4 >> shift & 0xff), to: &output)
+      }
+      return
+    }
+    func group(_ index: Int) -> UInt16 {
+      let half = index < 4 ? address.high : address.low
+      return UInt16(truncatingIfNeeded: half >> UInt64(48 - index % 4 * 16))
+    }
+    // RFC 5952 §4.2: the longest run of two or more zero groups, the first of equals.
+    var (gap, length, run) = (0, 0, 0)
+    for index in 0..<8 {
+      run = group(index) == 0 ? run + 1 : 0
+      if run >= 2, run > length { (gap, length) = (index + 1 - run, run) }
+    }
+    var index = 0
+    while index < 8 {
+      if length > 0, index == gap {
+        write("::", to: &output)
+        index += length
+        continue
+      }
+      if index > 0, length == 0 || index != gap + length { output.append(UInt8(ascii: ":")) }
+      let value = group(index)
+      var hasBegun = false
+      for shift in stride(from: UInt16(12), through: 0, by: -4) {
+        let nibble = UInt8(value >> shift & 15)
+        hasBegun = hasBegun || nibble != 0 || shift == 0
+        if hasBegun { output.append(digit(nibble)) }
+      }
+      index += 1
+    }
+  }
+
+  /// In quotation marks. Most have nothing that has to be escaped.
+  private static func quote(_ text: String, to output: inout [UInt8]) {
+    let isPlain = text.utf8.withContiguousStorageIfAvailable { bytes in
+      let isPlain = bytes.allSatisfy {
+        $0 >= 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+      }
+      guard isPlain else { return false }
+      output.append(UInt8(ascii: "\""))
+      output.append(contentsOf: bytes)
+      output.append(UInt8(ascii: "\""))
+      return true
+    }
+    if isPlain != true { JSONValue.write(text, to: &output) }
   }
 
   private static func digit(_ value: UInt8) -> UInt8 {
