@@ -161,8 +161,12 @@ final class LeaseTracker {
       let writer = self.writer ?? Writer(threads: 1, queue: 1, work: Self.write, notify: {})
       self.writer = writer
       writes += 1
-      // Else the next listing.
-      if writer.submit(writes, (files, map)) { kept = map }
+      if !writer.submit(writes, (files, map)) {
+        // What waits for the thread is out of date.
+        writer.withdraw(writes - 1)
+        guard writer.submit(writes, (files, map)) else { return }
+      }
+      kept = map
       return
     }
     do throws(SystemError) {

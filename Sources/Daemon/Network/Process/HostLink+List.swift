@@ -6,8 +6,8 @@ import HostProtocol
 import Platform
 
 extension HostLink {
-  /// Elements that a list has at most: the process may be anybody's.
-  private static var maximumElements: Int { 65_536 }
+  /// Elements that a list has at most: the process may be anybody's, and who asked goes through all of them in one turn.
+  private static var maximumElements: Int { 16_384 }
 
   /// Asks for a list that a plugin writes.
   /// - Parameter request: `listLeases` or `listForwards`.
