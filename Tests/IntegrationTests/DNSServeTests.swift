@@ -21,7 +21,7 @@ extension EndToEnd {
         self.command = command
         guard
           eventually(
-            within: 15, { command.output.contains("}\n") || !command.process.isRunning }),
+            { command.output.contains("}\n") || !command.process.isRunning }),
           let object = try? JSONSerialization.jsonObject(with: Data(command.output.utf8))
             as? [String: Any], let udp = object["udp"] as? Int, let tcp = object["tcp"] as? Int
         else { throw TestFailure("it does not serve: \(command.output) \(command.errors)") }
@@ -128,7 +128,7 @@ extension EndToEnd {
           "exec \(Installation.daemon) dns serve --json --host a.internal=10.0.0.1 2>>\(file)",
         ], environment: ["LIMA_NETD_LOG": "debug"])
       defer { server.stop() }
-      #expect(eventually(within: 15) { server.output.contains("}\n") }, "\(server.errors)")
+      #expect(eventually { server.output.contains("}\n") }, "\(server.errors)")
       #expect(
         try eventually { try text().hasSuffix("what follows is left out until it is emptied\n") })
       func child() throws -> Int32? {
@@ -146,7 +146,7 @@ extension EndToEnd {
       try run("truncate", ["-s", "0", file])
       // Some looks later.
       #expect(
-        try eventually(within: 20) {
+        try eventually {
           if let process = try child() { kill(process, SIGKILL) }
           return try text().contains("starting it again")
         })

@@ -176,7 +176,7 @@ extension EndToEnd {
       defer { scene.stop() }
       try scene.daemon.start()
       let home = scene.daemon.home
-      #expect(try eventually(within: 20) { try scene.daemon.netd("status").succeeded })
+      #expect(try eventually { try scene.daemon.netd("status").succeeded })
       // A sudo and an unshare that never end.
       try run(
         "sh",

@@ -35,7 +35,7 @@ final class HostTapScene {
     let words = host.wrapper + ["unshare", "-n", "sh", "-c", "echo up $$; exec sleep 600"]
     outsideHolder = try RunningCommand(words[0], Array(words.dropFirst()))
     let holder = outsideHolder
-    guard eventually(within: 5, { holder.output.contains("up") }) else {
+    guard eventually({ holder.output.contains("up") }) else {
       throw TestFailure("no second namespace: \(holder.errors)")
     }
     guard let pid = Int32(holder.output.split(whereSeparator: \.isWhitespace).last ?? "") else {
@@ -112,7 +112,7 @@ final class HostTapScene {
       "exec", network, "--name", name, "--", "python3", "-u", "-m", "http.server", "8000",
       "--directory", folder)
     running.append(guest)
-    guard eventually(within: 30, { guest.output.contains("Serving") }) else {
+    guard eventually({ guest.output.contains("Serving") }) else {
       throw TestFailure("no guest: \(guest.errors)\n\(daemon.log)\n\(daemon.log(of: network))")
     }
     let leases = try daemon.netd("leases", "--json")
