@@ -14,6 +14,9 @@ package enum HostRequest: Codable, Hashable, Sendable {
   /// One descriptor: the guest's link. Reply: nothing, or error BOUNDARY when
   /// a held-over stream cannot be resumed.
   case addPort(PortSpec)
+  /// All guests that there are have come, of a network that was started with `holdsGuests`: from now on their frames are
+  /// read. Idempotent. Reply: nothing.
+  case guestsAreKnown
   /// One descriptor: a bound SOCK_DGRAM socket. Its guests come as `guestUp`.
   case addUnixgramListener(ListenerSpec)
   /// Idempotent. Also for the guests of a listener.
@@ -107,6 +110,8 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
   package var hasCards: Bool
   /// What its process may do; nil: everything (`sandbox: off`).
   package var confinement: ConfinementSpec?
+  /// No guest's frames are read before `guestsAreKnown`: the plugin would take the first of several for the only one.
+  package var holdsGuests: Bool?
 
   package init(
     name: String, mode: String, plugin: PluginRef, options: String = "{}",

@@ -80,6 +80,7 @@ extension NetworkProcess {
     }
     switch request {
     case .addPort(let spec): try ports.add(spec, fd: try fds.need())
+    case .guestsAreKnown: ports.guestsAreKnown()
     case .addUnixgramListener(let spec): try ports.addListener(spec, fd: try fds.need())
     case .removePort(let port): ports.remove(port)
     case .removeListener(let listener): ports.removeListener(listener)
