@@ -21,6 +21,8 @@ package enum HostRequest: Codable, Hashable, Sendable {
   case addUnixgramListener(ListenerSpec)
   /// Idempotent. Also for the guests of a listener.
   case removePort(UInt64)
+  /// A guest has another name from now on. Reply: nothing.
+  case renamePort(PortName)
   case removeListener(UInt64)
   case expose(ForwardSpec)
   /// Idempotent.
@@ -169,6 +171,18 @@ package enum PortTransport: String, Codable, Hashable, Sendable {
 
   /// Frames in a stream of bytes, whose boundaries the journal keeps.
   package var isStream: Bool { self == .stream || self == .hyperkit }
+}
+
+/// A guest's name, by the number of its port.
+package struct PortName: Codable, Hashable, Sendable {
+  /// `PortSpec.id`, or that of a listener's guest.
+  package var id: UInt64
+  package var name: String
+
+  package init(id: UInt64, name: String) {
+    self.id = id
+    self.name = name
+  }
 }
 
 package struct PortSpec: Codable, Hashable, Sendable {

@@ -60,6 +60,12 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
     guestNames.publish(info.name, of: info.port, address: options.address, by: HostNames(host))
   }
 
+  package override func portChanged(_ info: PortInfo) {
+    stack.services(of: stack.link(of: info.port))?.name = info.name
+    guestNames.withdraw(info.port, by: HostNames(host))
+    guestNames.publish(info.name, of: info.port, address: options.address, by: HostNames(host))
+  }
+
   package override func portDown(_ port: lnd_port) {
     super.portDown(port)
     guestNames.withdraw(port, by: HostNames(host))

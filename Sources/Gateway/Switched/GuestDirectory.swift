@@ -138,6 +138,9 @@ package struct GuestDirectory {
     guests[port] = Guest(name: name)
   }
 
+  /// It is called something else; `update` has its names follow.
+  package mutating func guestChanged(_ port: UInt64, name: String) { guests[port]?.name = name }
+
   /// Returns the stations that are gone with the guest.
   package mutating func guestDown(_ port: UInt64) -> [MACAddress] {
     guard let guest = guests.removeValue(forKey: port) else { return [] }

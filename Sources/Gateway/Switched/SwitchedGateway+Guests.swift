@@ -22,6 +22,11 @@ extension SwitchedGateway {
     if mac.isUnicast { note(mac, at: info.port) }
   }
 
+  public final func guestChanged(_ info: PortInfo) {
+    directory.guestChanged(info.port, name: info.name)
+    settle()
+  }
+
   public final func guestDown(_ port: lnd_port) {
     let gone = directory.guestDown(port)
     stack.stationsDown(gone, port: self.port)

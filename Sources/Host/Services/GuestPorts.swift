@@ -185,6 +185,17 @@ final class GuestPorts {
     }
   }
 
+  /// The plugin hears of it.
+  func rename(_ id: UInt64, _ name: String) throws(HostError) {
+    guard let entry = entries[id], !entry.isUplink else {
+      throw HostError(.notFound, "there is no guest \(id)")
+    }
+    guard entry.port.name != name else { return }
+    log.info("ports", "guest \(label(entry.port)) is called \(name) now")
+    entry.port.name = name
+    plugin.changed(entry.port)
+  }
+
   /// Idempotent.
   func remove(_ id: UInt64) {
     guard let entry = entries[id] else { return }

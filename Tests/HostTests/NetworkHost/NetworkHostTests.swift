@@ -72,6 +72,42 @@ import Testing
     #expect(try host.status().ports.map(\.kind) == ["dgram"])
   }
 
+  @Test func `a guest that is renamed is told to a plugin that sees ports, and to one behind a switch`()
+    throws
+  {
+    for plugin in [Self.echo, Self.switched] {
+      let host = try RunningHost.running(plugin.get())
+      let guest = try host.addGuest(1, name: "guest-1")
+      defer { close(guest.fd) }
+      #expect(try host.request(.renamePort(PortName(id: 1, name: "web"))) == .ok)
+      var status = try host.plugin()
+      #expect(status["changed"]?.integer() == 1 && status["name"]?.string == "web")
+      #expect(status["kind"]?.integer() == 1)
+      // The same again is no change.
+      #expect(try host.request(.renamePort(PortName(id: 1, name: "web"))) == .ok)
+      status = try host.plugin()
+      #expect(status["changed"]?.integer() == 1)
+      guard case .failed(let error) = try host.request(.renamePort(PortName(id: 2, name: "x")))
+      else { throw RunningHost.Failure(description: "there is a guest 2") }
+      #expect(error.code == .notFound)
+    }
+  }
+
+  @Test func `another mtu of the network is a change of the switch's port`() throws {
+    let host = try RunningHost.running(Self.switched.get(), options: "{\"takes\":1}")
+    var spec = NetworkSpec(
+      name: "lab", mode: "echo",
+      plugin: PluginRef(file: try Self.switched.get().path, name: "echo"),
+      options: "{\"takes\":1,\"mtu\":9000}")
+    spec.mtu = 9000
+    #expect(try host.request(.reconfigure(spec)) == .ok)
+    let status = try host.plugin()
+    #expect(status["changed"]?.integer() == 1 && status["mtu"]?.integer() == 9000)
+    #expect(status["kind"]?.integer() == 2)
+    #expect(try host.request(.reconfigure(spec)) == .ok)
+    #expect(try host.plugin()["changed"]?.integer() == 1)
+  }
+
   @Test func aForwardOfWhatIsNoAddressDoesNotReachThePlugin() throws {
     let host = try RunningHost.running(Self.echo.get())
     let cases: [(ForwardSpec.Transport, String, String, String)] = [
