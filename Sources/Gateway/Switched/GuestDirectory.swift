@@ -80,6 +80,8 @@ package struct GuestDirectory {
   private var guests: [UInt64: Guest] = [:]
   private var ports: [MACAddress: UInt64] = [:]
   private var claims: [MACAddress: Claim] = [:]
+  /// Stations that made room for others of their guest, until they are taken.
+  private var dropped: [MACAddress] = []
   /// Stations that have an address or are offered one.
   private var leased: Set<MACAddress> = []
   private var nextRank: UInt64 = 0
@@ -122,7 +124,10 @@ package struct GuestDirectory {
           return false
         }
         let old = guest.stations.remove(at: index)
-        if ports[old] == port { ports[old] = nil }
+        if ports[old] == port {
+          ports[old] = nil
+          dropped.append(old)
+        }
       }
       guest.stations.append(mac)
       guests[port] = guest
@@ -131,9 +136,16 @@ package struct GuestDirectory {
     return true
   }
 
+  /// Stations that are forgotten since the last call: nothing of theirs may be left, for nobody would know whose it is.
+  package mutating func takeDropped() -> [MACAddress] {
+    guard !dropped.isEmpty else { return [] }
+    defer { dropped = [] }
+    return dropped
+  }
+
   /// Whether a station may have an address: its guest has not had its share yet. What is over and
   /// only kept for a station of the same guest gives way, the oldest first.
-  package func admits(
+  package mutating func admits(
     _ mac: MACAddress, _ leases: [DHCPLease], now: UInt64
   ) -> DHCPService.Admission {
     guard let port = ports[mac] else { return guests.isEmpty ? .yes : .no }
@@ -141,6 +153,8 @@ package struct GuestDirectory {
     var oldest: DHCPLease?
     for lease in leases where lease.isLive(now) && ports[lease.client.mac] == port {
       if lease.client.mac == mac { return .yes }
+      // Also one that was made since the last `update`: it counts, and so its station stays known.
+      leased.insert(lease.client.mac)
       count += 1
       if lease.isHeld(now), lease.expiry ?? 0 < oldest?.expiry ?? .max { oldest = lease }
     }
