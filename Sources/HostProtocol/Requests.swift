@@ -107,6 +107,10 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
   package var hasCards: Bool
   /// What its process may do; nil: everything (`sandbox: off`).
   package var confinement: ConfinementSpec?
+  /// Of each guest's link; nil: none.
+  package var limits: LinkLimits?
+  /// Of a switched network; nil: none.
+  package var portSecurity: PortSecuritySpec?
 
   package init(
     name: String, mode: String, plugin: PluginRef, options: String = "{}",

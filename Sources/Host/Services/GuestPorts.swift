@@ -58,8 +58,11 @@ final class GuestPorts {
   let capture = Capture()
   /// Of a network whose guests have a macvtap each.
   private(set) var cards: CardWires?
+  /// Of each guest's link.
+  private(set) var limits = LinkLimits()
   /// See `checkLinks`.
   var refusedLinks: UInt64 = 0
+  private var contestedAt: UInt64 = 0
 
   init(
     plugin: NetworkPlugin, reactor: Reactor, log: HostLog, journal: UnsafeMutableRawPointer?,
@@ -71,6 +74,7 @@ final class GuestPorts {
     self.journal = journal
     self.emit = emit
     memory = PortMemory()
+    plugin.onContest = { [unowned self] in probeContested() }
   }
 
   // MARK: Guests
@@ -122,6 +126,7 @@ final class GuestPorts {
     port.delegate = self
     port.capture = capture.isActive && !entry.isUplink ? capture : nil
     entries[port.id] = entry
+    if !entry.isUplink { port.setLimits(limits) }
     do throws(HostError) {
       if !entry.isUplink {
         try checkLinks()
@@ -142,6 +147,13 @@ final class GuestPorts {
       release(entry)
       throw error
     }
+  }
+
+  /// Of guests that are there and of those that come.
+  func setLimits(_ new: LinkLimits) {
+    guard new != limits else { return }
+    limits = new
+    for entry in entries.values where !entry.isUplink { entry.port.setLimits(new) }
   }
 
   /// Idempotent.
@@ -222,6 +234,15 @@ final class GuestPorts {
     scheduleProbe(id)
   }
 
+  /// A guest claims what another has, who may be gone: datagram sockets do not say so. At most once a second.
+  func probeContested() {
+    let now = MonotonicClock.now()
+    guard now &- contestedAt > 1_000_000_000 else { return }
+    contestedAt = now
+    for listener in listeners.values { listener.probe() }
+    for entry in entries.values where entry.listener == nil { (entry.port as? DgramPort)?.probe() }
+  }
+
   /// Datagram ports do not notice that their guest is gone: asks the silent ones.
   func probePorts() {
     probesScheduled = false
@@ -275,6 +296,8 @@ final class GuestPorts {
 
   func retry(_ id: UInt64) { entries[id]?.port.onRetry() }
 
+  func gateOpens(_ id: UInt64) { entries[id]?.port.onGateOpens() }
+
   func noteEnd(_ port: Port) { ended.append(port) }
 
   func doom(_ entry: Entry) { doomed.append(entry) }
@@ -287,6 +310,10 @@ final class GuestPorts {
 
   func wantsRetry(_ port: Port, at deadline: UInt64) {
     reactor.schedule(.portRetry(port.id), at: deadline)
+  }
+
+  func waitsForGate(_ port: Port, at deadline: UInt64) {
+    reactor.schedule(.portGate(port.id), at: deadline)
   }
 
   /// Reports and lets go what ended in this turn. Returns when to come back at
