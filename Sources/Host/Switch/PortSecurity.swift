@@ -47,6 +47,11 @@ extension Switch {
     for index in 0..<ports.bound { secure(index) }
   }
 
+  /// A guest is called something else: it may be a router by that.
+  package func renamed(_ port: Port) {
+    if let index = ports.index(of: port.handle) { secure(index) }
+  }
+
   /// A port is new, or what holds is.
   func secure(_ index: Int) {
     guard let port = ports[index] else { return }
