@@ -69,12 +69,12 @@ extension EndToEnd {
       #expect(expected.contains(Self.rate(across.output)), "\(across)")
       #expect(across.output.contains("times it waited to send, by its limit"), "\(across)")
       // Another limit holds at once, for guests that are there.
-      try daemon.write(configuration: Self.configuration(10_000_000))
+      try daemon.write(configuration: Self.configuration(50_000_000))
       try daemon.netd("reload")
       #expect(eventually { daemon.log.contains("its new options hold from now on") })
       let after = try daemon.guest(
         Self.measure("-c server.internal"), on: "lab", options: ["--name", "client"])
-      #expect((44.0...86.0).contains(Self.rate(after.output)), "\(after)")
+      #expect(Self.rate(after.output) > 45, "\(after)")
     }
 
     @Test func aGuestHasAsManyConnectionsAsItMayHave() throws {
