@@ -49,19 +49,26 @@ open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
     host.complete(op)
   }
 
-  /// What guests reach changes while the network runs; all else is fixed with it.
+  /// What guests reach and their limits change while the network runs; all else is fixed with it.
   open override func reconfigure(_ config: NetworkConfig) throws(PluginFailure) {
     guard Self.fixed(config.options.json) == Self.fixed(options) else {
       throw PluginFailure(
-        LND_ERR_UNSUPPORTED, "of a running network only egress can change: start it anew")
+        LND_ERR_UNSUPPORTED,
+        "of a running network only egress, limits and portSecurity can change: start it anew"
+      )
     }
+    let limits = try GatewayOptions.limits(config.options)
     stack.setEgress(try EgressOptions.read(config.options))
+    stack.setLimits(limits)
     options = config.options.json
   }
 
   private static func fixed(_ options: JSONValue) -> JSONValue {
     guard case .object(var members) = options else { return options }
     members["egress"] = nil
+    members["limits"] = nil
+    // The host's affair.
+    members["portSecurity"] = nil
     return .object(members)
   }
 

@@ -112,6 +112,10 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
   package var hasCards: Bool
   /// What its process may do; nil: everything (`sandbox: off`).
   package var confinement: ConfinementSpec?
+  /// Of each guest's link; nil: none.
+  package var limits: LinkLimits?
+  /// Of a switched network; nil: none.
+  package var portSecurity: PortSecuritySpec?
   /// No guest's frames are read before `guestsAreKnown`: the plugin would take the first of several for the only one.
   package var holdsGuests: Bool?
 

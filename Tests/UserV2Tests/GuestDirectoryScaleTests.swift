@@ -25,7 +25,7 @@ extension GuestDirectory {
     }
   }
 
-  func admits(
+  mutating func admits(
     _ mac: MACAddress, now: UInt64, in leases: [DHCPLease]
   ) -> DHCPService.Admission {
     admits(mac, now: now) { station in leases.filter { $0.client.mac == station } }

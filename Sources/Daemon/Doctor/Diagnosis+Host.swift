@@ -32,6 +32,40 @@ extension Diagnosis {
     }
   }
 
+  func confinement() -> [Finding] {
+    guard isLinux else { return [] }
+    func finding(_ modes: [String], _ status: Finding.Status, _ text: String) -> Finding {
+      Finding(.confinement, modes, status, text)
+    }
+    var findings: [Finding] = []
+    if facts.confinement.landlock == nil {
+      findings.append(
+        finding(
+          DoctorModes.all, .warning,
+          "the kernel has no Landlock (5.13 and later, switched on by lsm=landlock at boot): networks' processes read and "
+            + "write files as their user does"))
+    }
+    if !facts.confinement.filtersCalls {
+      findings.append(
+        finding(
+          DoctorModes.all, .warning,
+          "the kernel has no seccomp filter (CONFIG_SECCOMP_FILTER): no system call is refused to networks' processes"
+        ))
+    }
+    if findings.isEmpty, let version = facts.confinement.landlock {
+      findings.append(
+        finding(
+          DoctorModes.all, .ok,
+          "networks' processes are confined: files (Landlock \(version)) and system calls"))
+    }
+    return findings
+      + facts.networks.filter { !$0.settings.isConfined }.map {
+        finding(
+          [$0.settings.mode], .warning,
+          "network \($0.name): `sandbox: off`: its process is not confined")
+      }
+  }
+
   func userNamespaces() -> [Finding] {
     guard isLinux, !isRoot else { return [] }
     let namespaces = facts.namespaces

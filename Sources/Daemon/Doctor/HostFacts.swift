@@ -31,6 +31,7 @@ package struct HostFacts: Sendable {
   package var runtime = Runtime.works
   /// How many descriptors a process may ask for.
   package var descriptors: Int?
+  package var confinement = Confinement()
   package var inotify: Inotify?
   package var tun = Access.open
   package var namespaces = Namespaces()
@@ -58,6 +59,19 @@ package struct HostFacts: Sendable {
   package var vmnet = VMNet()
   /// How the user runs this program.
   package var command = "lima-netd"
+
+  /// By what the kernel confines a network's process.
+  package struct Confinement: Sendable, Hashable {
+    /// Version of Landlock; nil: there is none.
+    package var landlock: Int?
+    /// A filter of system calls (seccomp) can be set.
+    package var filtersCalls = true
+
+    package init(landlock: Int? = nil, filtersCalls: Bool = true) {
+      self.landlock = landlock
+      self.filtersCalls = filtersCalls
+    }
+  }
 
   package struct User: Sendable, Hashable {
     package var uid: UInt32

@@ -46,6 +46,7 @@ extension GuestDirectory {
     var reviews: [Review] = []
     for mac in takePending(limit) {
       examined &+= 1
+      granted.remove(mac)
       let review = review(mac, bindings(mac), now: now)
       if review.address != nil || known[mac] != nil { reviews.append(review) }
     }

@@ -107,6 +107,10 @@ package struct GuestDirectory {
   let reserved: Set<String>
   private var guests: [UInt64: Guest] = [:]
   private var ports: [MACAddress: UInt64] = [:]
+  /// Stations that made room for others of their guest, until they are taken.
+  private var dropped: [MACAddress] = []
+  /// Stations that were found to have an address, or an offer of one, since the last update.
+  var granted: Set<MACAddress> = []
   /// Stations that the next update looks at.
   private(set) var pending: Set<MACAddress> = []
   // GuestDirectory+Update.swift
@@ -157,11 +161,18 @@ package struct GuestDirectory {
     if !guest.stations.contains(mac) {
       if guest.stations.count >= Self.maximumStations {
         // The oldest without an address goes.
-        guard let index = guest.stations.firstIndex(where: { known[$0]?.isLeased != true }) else {
+        guard
+          let index = guest.stations.firstIndex(where: {
+            known[$0]?.isLeased != true && !granted.contains($0)
+          })
+        else {
           return false
         }
         let old = guest.stations.remove(at: index)
-        if ports[old] == port { ports[old] = nil }
+        if ports[old] == port {
+          ports[old] = nil
+          dropped.append(old)
+        }
         if known[old] != nil { pending.insert(old) }
       }
       guest.stations.append(mac)
@@ -172,10 +183,17 @@ package struct GuestDirectory {
     return true
   }
 
+  /// Stations that are forgotten since the last call: nothing of theirs may be left, for nobody would know whose it is.
+  package mutating func takeDropped() -> [MACAddress] {
+    guard !dropped.isEmpty else { return [] }
+    defer { dropped = [] }
+    return dropped
+  }
+
   /// Whether a station may have an address: its guest has not had its share yet. What is over and
   /// only kept for a station of the same guest gives way, the oldest first.
   /// - Parameter leases: all bindings of a station.
-  package func admits(
+  package mutating func admits(
     _ mac: MACAddress, now: UInt64, leases: (MACAddress) -> [DHCPLease]
   ) -> DHCPService.Admission {
     guard let port = ports[mac], let guest = guests[port] else {
@@ -187,6 +205,8 @@ package struct GuestDirectory {
     for station in guest.stations where ports[station] == port {
       for lease in leases(station) where lease.isLive(now) {
         count += 1
+        // Also one that was made since the last update: it counts, and so its station stays known.
+        granted.insert(station)
         if lease.isHeld(now), lease.expiry ?? 0 < oldest?.expiry ?? .max { oldest = lease }
       }
     }

@@ -50,7 +50,13 @@ extension SwitchedGateway {
   @discardableResult
   private func note(_ mac: MACAddress, at port: lnd_port) -> Bool {
     stack.core.shares.station(mac, isBehind: port)
-    return directory.station(mac, at: port)
+    let isNew = directory.station(mac, at: port)
+    let dropped = directory.takeDropped()
+    if !dropped.isEmpty {
+      stack.stationsDown(dropped, port: self.port)
+      dhcp.stationsDown(dropped, port: self.port)
+    }
+    return isNew
   }
 
   // MARK: limanetd.lease/1

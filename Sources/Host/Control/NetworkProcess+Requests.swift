@@ -89,7 +89,10 @@ extension NetworkProcess {
       guard let entry = ports.entries[port], entry.hasReservation else { break }
       entry.hasReservation = false
       network.releaseLease(entry.port)
-    case .reconfigure(let spec): try network.reconfigure(spec)
+    case .reconfigure(let spec):
+      try network.reconfigure(spec)
+      ports.setLimits(spec.limits ?? LinkLimits())
+      network.learningSwitch?.secure(spec.portSecurity)
     case .startCapture(let spec): ports.startCapture(spec, fd: try fds.need())
     case .stopCapture(let capture): try ports.stopCapture(capture)
     case .expose(let spec):

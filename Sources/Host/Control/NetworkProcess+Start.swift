@@ -59,6 +59,7 @@ extension NetworkProcess {
       isHolding: spec.holdsGuests ?? false,
       emit: { [weak self] in self?.control.emit($0) })
     self.ports = ports
+    ports.setLimits(spec.limits ?? LinkLimits())
     ports.onTapLost = { [weak self] name in
       self?.giveUp(HostError(.system, "the interface \(name) was taken away"))
     }
@@ -71,6 +72,7 @@ extension NetworkProcess {
         throw error
       }
       try plugin.beginStart(spec, tap: tap)
+      plugin.learningSwitch?.secure(spec.portSecurity)
     } catch {
       return startFailed(request, error)
     }

@@ -58,8 +58,11 @@ final class GuestPorts {
   let capture = Capture()
   /// Of a network whose guests have a macvtap each.
   private(set) var cards: CardWires?
+  /// Of each guest's link.
+  private(set) var limits = LinkLimits()
   /// See `checkLinks`.
   var refusedLinks: UInt64 = 0
+  private var contestedAt: UInt64 = 0
   /// Nothing is read from guests yet (`NetworkSpec.holdsGuests`).
   private var isHolding: Bool
 
@@ -74,6 +77,7 @@ final class GuestPorts {
     self.journal = journal
     self.emit = emit
     memory = PortMemory()
+    plugin.onContest = { [unowned self] in probeContested() }
   }
 
   // MARK: Guests
@@ -125,6 +129,7 @@ final class GuestPorts {
     port.delegate = self
     port.capture = capture.isActive && !entry.isUplink ? capture : nil
     entries[port.id] = entry
+    if !entry.isUplink { port.setLimits(limits) }
     do throws(HostError) {
       if !entry.isUplink {
         try checkLinks()
@@ -138,6 +143,13 @@ final class GuestPorts {
       release(entry)
       throw error
     }
+  }
+
+  /// Of guests that are there and of those that come.
+  func setLimits(_ new: LinkLimits) {
+    guard new != limits else { return }
+    limits = new
+    for entry in entries.values where !entry.isUplink { entry.port.setLimits(new) }
   }
 
   private func watch(_ entry: Entry) throws(HostError) {
@@ -193,6 +205,7 @@ final class GuestPorts {
     guard entry.port.name != name else { return }
     log.info("ports", "guest \(label(entry.port)) is called \(name) now")
     entry.port.name = name
+    plugin.learningSwitch?.renamed(entry.port)
     plugin.changed(entry.port)
   }
 
@@ -275,6 +288,15 @@ final class GuestPorts {
     scheduleProbe(id)
   }
 
+  /// A guest claims what another has, who may be gone: datagram sockets do not say so. At most once a second.
+  func probeContested() {
+    let now = MonotonicClock.now()
+    guard now &- contestedAt > 1_000_000_000 else { return }
+    contestedAt = now
+    for listener in listeners.values { listener.probe() }
+    for entry in entries.values where entry.listener == nil { (entry.port as? DgramPort)?.probe() }
+  }
+
   /// Datagram ports do not notice that their guest is gone: asks the silent ones.
   func probePorts() {
     probesScheduled = false
@@ -328,6 +350,8 @@ final class GuestPorts {
 
   func retry(_ id: UInt64) { entries[id]?.port.onRetry() }
 
+  func gateOpens(_ id: UInt64) { entries[id]?.port.onGateOpens() }
+
   func noteEnd(_ port: Port) { ended.append(port) }
 
   func doom(_ entry: Entry) { doomed.append(entry) }
@@ -340,6 +364,10 @@ final class GuestPorts {
 
   func wantsRetry(_ port: Port, at deadline: UInt64) {
     reactor.schedule(.portRetry(port.id), at: deadline)
+  }
+
+  func waitsForGate(_ port: Port, at deadline: UInt64) {
+    reactor.schedule(.portGate(port.id), at: deadline)
   }
 
   /// Reports and lets go what ended in this turn. Returns when to come back at

@@ -176,6 +176,10 @@ package final class ICMPEngine {
   // MARK: Flows
 
   private func open(_ key: FlowKey, _ share: UInt32, _ packet: InboundPacket) -> UInt32 {
+    if !stack.isWithinLimits(share) {
+      stack.shares.pointer(share).pointee.counters.connectionsLimited &+= 1
+      guard pings.evictOldest(of: share) else { return 0 }
+    }
     if pings.flows.count >= stack.descriptors.pings { _ = pings.makeRoom(for: share) }
     let isV4 = key.remote.isV4
     let fd = udp.openDatagramSocket(

@@ -23,6 +23,7 @@ import Testing
     facts.user.usualHome = LimaHome(path: "/u/.lima")
     facts.user.name = "alice"
     facts.descriptors = 1 << 20
+    facts.confinement.landlock = 7
     facts.inotify = HostFacts.Inotify(works: true, instances: 128, watches: 65536)
     facts.pingGroups = 0...2_147_483_647
     facts.interfaces["br0"] = .bridge
@@ -43,6 +44,23 @@ import Testing
     return facts
   }
 
+  @Test func `what keeps a network's process from being confined is told`() throws {
+    var facts = try Self.well()
+    func told() -> [Finding] {
+      Diagnosis(facts).findings().filter { $0.check == "confinement" }
+    }
+    #expect(told().map(\.status) == [.ok] && told()[0].text.contains("Landlock 7"))
+    facts.confinement = HostFacts.Confinement(landlock: nil, filtersCalls: false)
+    #expect(told().map(\.status) == [.warning, .warning])
+    #expect(told()[0].text.contains("no Landlock") && told()[1].text.contains("no seccomp"))
+    facts.confinement = HostFacts.Confinement(landlock: 7)
+    let shared = try #require(facts.networks.firstIndex { $0.name == "shared" })
+    facts.networks[shared].settings.isConfined = false
+    #expect(told().map(\.status) == [.ok, .warning])
+    #expect(
+      told()[1].text.contains("network shared: `sandbox: off`") && told()[1].modes == ["shared"])
+  }
+
   @Test func `where all is well nothing is a problem, and each check is told`() throws {
     for system in [HostFacts.System.linux, .macOS] {
       let diagnosis = Diagnosis(try Self.well(system))
@@ -53,7 +71,8 @@ import Testing
     let checks = Set(Diagnosis(try Self.well()).findings().map(\.check))
     #expect(
       checks.isSuperset(of: [
-        "home", "daemon", "runtime", "descriptors", "inotify", "tun", "user-namespaces",
+        "home", "daemon", "runtime", "descriptors", "confinement", "inotify", "tun",
+        "user-namespaces",
         "ping-group-range", "resolver", "subnet", "helper", "sudo", "tap", "bridge",
         "bridge-filter",
       ]))

@@ -118,6 +118,8 @@ struct LaunchPlan: Sendable {
       tap: tap, hasPeer: peer != nil, hasCards: cards != nil,
       confinement: confinement(stateDirectory))
     spec.dnsBehind = dnsSpec.behind
+    spec.limits = LinkLimits(options: options)
+    spec.portSecurity = PortSecuritySpec(options: options)
     return spec
   }
 
