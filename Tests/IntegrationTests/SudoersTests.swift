@@ -40,7 +40,7 @@ extension EndToEnd {
         #expect(result.succeeded, "\(result)")
         #expect(
           result.output.contains(
-            "\(words.isEmpty ? "%sudo" : "nobody") ALL=(root) NOPASSWD:NOSETENV: \(Installation.tapHelper) open shared --address 192.168.105.1/24\n"
+            "\(words.isEmpty ? "%sudo" : "nobody") ALL=(root) NOPASSWD:NOSETENV: \(Installation.tapHelper) open shared --address 192.168.105.1/24 --address6 fd"
           ), "\(result)")
         #expect(!result.output.contains("quiet") && !result.output.contains("*"))
         try result.output.write(
@@ -123,7 +123,8 @@ extension EndToEnd {
       #expect(
         result.output.split(separator: "\n").contains {
           $0.hasPrefix("    (root) ") && $0.contains("NOPASSWD: ")
-            && $0.hasSuffix(" \(Installation.tapHelper) open shared --address 192.168.105.1/24")
+            && $0.contains(
+              " \(Installation.tapHelper) open shared --address 192.168.105.1/24 --address6 fd")
         }, "\(result)")
       // A user who may run one of two is told so of each.
       #expect(
