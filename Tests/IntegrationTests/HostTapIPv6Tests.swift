@@ -151,7 +151,7 @@ extension EndToEnd {
         "ip -6 -o addr show dev ln\(scene.user)-own scope global"
       ).output
       let network = try #require(interface.firstMatch(of: /inet6 (fd[0-9a-f:]+)::1\/64/)?.1)
-      #expect(guest.output.contains("inet6 \(network)::"), "\(guest)")
+      #expect(guest.output.contains("inet6 \(network):"), "\(guest)")
       let older = try scene.daemon.guest(
         "ip -6 -o addr show dev eth0 scope global; ping -n -c 1 -W 5 192.168.111.1", on: "older")
       #expect(older.output.contains("1 received") && !older.output.contains("inet6"), "\(older)")
@@ -167,6 +167,7 @@ extension EndToEnd {
       let file = scene.daemon.home + "/job"
       let own = "fd00:105::5055:55ff:fe12:3456"
       try """
+      ip link set eth0 up
       for i in $(seq 100); do ip -6 addr show dev eth0 | grep -q '\(own)' && break; sleep 0.2; done
       ip -6 addr show dev eth0
       ping -6 -c 3 -W 5 fd00:105::1

@@ -107,7 +107,9 @@ extension EndToEnd {
       defer { scene.stop() }
       let home = scene.daemon.home
       let text = try text(scene.daemon, "--user", "nobody")
-      let allowed = text.split(separator: "\n").filter { $0.hasSuffix("192.168.105.1/24") }
+      let allowed = text.split(separator: "\n").filter {
+        $0.contains(" --address 192.168.105.1/24 ")
+      }
       try "\(allowed.joined())\n".write(toFile: home + "/allow", atomically: true, encoding: .utf8)
       // A host whose sudoers is this one, for these processes alone.
       let script = """

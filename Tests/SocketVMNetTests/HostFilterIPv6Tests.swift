@@ -220,7 +220,7 @@ import Wire
       "solicitation, link-local", fromHost(58, neighborMessage(135, neighbor), linkLocal, neighbor),
       true
     ),
-    ("advertisement", fromHost(58, neighborMessage(136, gateway), gateway, guest), true),
+    ("advertisement", fromHost(58, neighborMessage(136, gateway), gateway, guest), false),
     ("mDNS", fromHost(17, ports(5353, 5353), linkLocal, mDNS), true),
     ("another address of the host's", fromHost(6, ports(1, 2), outside, guest), false),
     ("to elsewhere", fromHost(6, ports(1, 2), gateway, outside), false),

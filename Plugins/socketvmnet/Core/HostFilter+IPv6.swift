@@ -7,8 +7,8 @@
 // that it came from, so that the host knows where the guest is; datagrams to groups of the link (ff02::/16), for mDNS and
 // the like. Never router discovery, redirects, DHCPv6, MLD, extension headers but fragments, or what is for the gateway's
 // link-local address.
-// From the host: of the gateway's address to guests and those groups; neighbour discovery and datagrams to groups of its
-// link-local address, too.
+// From the host: of the gateway's address to guests and those groups; neighbour solicitations and datagrams to groups of its
+// link-local address, too. Whose the gateway's addresses are NetStack alone says.
 
 import Wire
 
@@ -153,10 +153,8 @@ extension HostFilter {
         guard !layer.isFragment, ip.count >= target + 16 else { return false }
         let address = ip.ipv6Address(at: target)
         return isGuest(address) || isNeighbor(address)
-      case ICMPv6Type.neighborAdvertisement:
-        let target = IPv6Header.encodedLength + NDPField.target
-        return !layer.isFragment && ip.count >= target + 16 && isOwn(ip.ipv6Address(at: target))
-      // Where routers are, and who is in which group, is ours to say.
+      // Where routers are, and who is in which group, is ours to say; and so is who has the gateway's addresses: the host
+      // says of itself that it is no router, and guests would take it off their list (RFC 4861 §7.2.5).
       case ICMPv6Type.listenerQuery...ICMPv6Type.redirect, ICMPv6Type.listenerReportV2: return false
       default: return source == gateway6
       }
