@@ -16,8 +16,12 @@ open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
   package final let stack: Stack
   /// Of the network: where it keeps what outlives its process; "": nowhere.
   final let stateDirectory: String
+  /// The host's interface that the network has; "": none.
+  package final var ownInterface = ""
   /// Nil without IPv6.
   package final var ipv6: IPv6Control?
+  /// Nil without NAT64.
+  final var dns64: DNS64?
   private var isDown = false
   /// As they hold.
   private var options: JSONValue
@@ -94,7 +98,15 @@ open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
   public final override func onOpDone(
     _ op: lnd_op, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
   ) {
-    stack.onAnswer(op, status == LND_OK ? ByteView(bytes) : nil)
+    let answer = status == LND_OK ? ByteView(bytes) : nil
+    guard let dns64 else { return stack.onAnswer(op, answer) }
+    switch dns64.answered(op, answer) {
+    case .unchanged: stack.onAnswer(op, answer)
+    case .waits: break
+    case .answer(let question, let message):
+      guard let message else { return stack.onAnswer(question, nil) }
+      message.withByteView { stack.onAnswer(question, $0) }
+    }
   }
 
   // MARK: Extensions

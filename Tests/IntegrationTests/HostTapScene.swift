@@ -104,13 +104,13 @@ final class HostTapScene {
   }
 
   /// A guest that stays, and serves its name on port 8000.
-  func server(_ name: String, on network: String) throws -> String {
+  func server(_ name: String, on network: String, ipv6: Bool = false) throws -> String {
     let folder = daemon.home + "/guest-\(name)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try "guest \(name)".write(toFile: folder + "/index.html", atomically: true, encoding: .utf8)
     let guest = try daemon.begin(
       "exec", network, "--name", name, "--", "python3", "-u", "-m", "http.server", "8000",
-      "--directory", folder)
+      "--bind", ipv6 ? "::" : "0.0.0.0", "--directory", folder)
     running.append(guest)
     guard eventually({ guest.output.contains("Serving") }) else {
       throw TestFailure("no guest: \(guest.errors)\n\(daemon.log)\n\(daemon.log(of: network))")
@@ -118,7 +118,10 @@ final class HostTapScene {
     let leases = try daemon.netd("leases", "--json")
     let list =
       try JSONSerialization.jsonObject(with: Data(leases.output.utf8)) as? [[String: Any]] ?? []
-    let own = list.first { $0["name"] as? String == name || $0["hostname"] as? String == name }
+    let own = list.first {
+      ($0["name"] as? String == name || $0["hostname"] as? String == name)
+        && ($0["address"] as? String)?.contains(":") == ipv6
+    }
     return try #require(own?["address"] as? String, "\(leases)")
   }
 

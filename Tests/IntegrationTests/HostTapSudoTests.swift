@@ -151,6 +151,8 @@ extension EndToEnd {
       #expect(try scene.interfaces().contains(interface))
       let guest = try scene.daemon.guest("ping -c 1 -W 5 192.168.105.1", on: "shared")
       #expect(guest.succeeded, "\(guest)")
+      // The line is older than IPv6 there.
+      #expect(scene.daemon.log(of: "shared").contains("guests have no IPv6"))
       // Other words than the line's are not allowed by it.
       let other = become + ["sudo", "-n", Installation.tapHelper, "setup", "shared", "--address"]
       #expect(try !run(other[0], Array(other.dropFirst()) + ["192.168.105.1/24"]).succeeded)

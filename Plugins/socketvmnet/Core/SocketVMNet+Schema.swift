@@ -76,6 +76,7 @@ extension SharedNetwork {
           "default": 86400,
           "description": "How long a DHCP lease lasts."
         },
+    \#(IPv6Options.schemaOfHost),
     \#(GatewayOptions.boundsSchema)
       }
     }

@@ -142,7 +142,32 @@ extension Diagnosis {
     }
   }
 
-  func subnets() -> [Finding] {
+  func subnets() -> [Finding] { subnets4() + subnets6() }
+
+  /// Networks of IPv6 that this host has, too; nothing is said of the others.
+  private func subnets6() -> [Finding] {
+    facts.networks.compactMap { network in
+      let mode = network.settings.mode
+      let isTap = DoctorModes.withTap.contains(mode)
+      let wanted =
+        network.network6
+        ?? HostTapRequest.wanted(by: network)?.address6.flatMap { IPv6Network($0)?.network }
+      let own = facts.taps[network.name]?.name
+      guard facts.limaBridges[network.name] == nil, let wanted,
+        let text = NetworkConflicts.route6(
+          wanted, among: facts.routes6, addresses: facts.addresses6,
+          own: Set([own, "lo"].compactMap { $0 }))
+      else { return nil }
+      return resting(
+        Finding(
+          .subnet, [mode], isTap ? .problem : .warning,
+          "network \(network.name): its IPv6 network \(text)",
+          remedy: "\(facts.command) network edit \(network.name) --set prefix6=fd12:3456:789a::/64"
+            + homeWords), network)
+    }
+  }
+
+  private func subnets4() -> [Finding] {
     facts.networks.compactMap { network in
       guard let subnet = Self.subnet(network) else { return nil }
       let mode = network.settings.mode

@@ -40,6 +40,8 @@ package struct HostFacts: Sendable {
   package var pingGroupsKnown = true
   package var resolver = Resolver.servers(1)
   package var addresses: [HostAddress] = []
+  package var addresses6: [HostAddress6] = []
+  package var routes6: [HostAddress6] = []
   package var routes: [HostRoute] = []
   package var helper = Helper()
   package var sudo = Sudo.missing
@@ -171,6 +173,8 @@ package struct HostFacts: Sendable {
     package var persists = false
     package var owner: UInt32?
     package var addresses: [String] = []
+    /// Beyond the link.
+    package var addresses6: [String] = []
     package var mtu = 0
     /// The bridge it is a port of.
     package var bridge: String?

@@ -257,12 +257,16 @@ package struct GuestAddresses {
     changed.insert(entry.mac)
   }
 
-  /// Whether there is room now: of what the guest itself has the one heard longest ago goes, and where the link is
-  /// full, of what the guest has that has most.
+  /// Whether there is room now: of what the guest itself has the one heard longest ago goes, but not the one that it is known
+  /// by, since packets of neighbors that are known are not heard here; and where the link is full, of what the guest has
+  /// that has most.
   private mutating func makeRoom(for entry: Entry) -> Bool {
     let own = stations[entry.mac] ?? []
     if own.count >= Self.perStation || (guests[entry.guest] ?? 0) >= Self.perGuest {
-      guard let old = oldest(own.compactMap { entries[$0] }) else { return false }
+      let lasting = primary(of: entry.mac)
+      guard let old = oldest(own.filter { $0 != lasting }.compactMap { entries[$0] }) else {
+        return false
+      }
       remove(old)
     } else if entries.count >= Self.perLink {
       guard let most = guests.max(by: { $0.value < $1.value })?.key,

@@ -20,12 +20,14 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     package var dhcp: DHCPv6Server.Configuration
     /// Whether guests may ever reach what lies beyond.
     package var leadsOutside = true
+    package var nat64: NAT64?
 
     package init(_ ipv6: IPv6Config, mac: MACAddress, dhcp: DHCPv6Server.Configuration) {
       prefix = ipv6.prefix
       gateway = ipv6.gateway
       dns = ipv6.dns
       linkLocal = ipv6.linkLocal
+      nat64 = ipv6.nat64
       self.mac = mac
       self.dhcp = dhcp
     }
@@ -89,6 +91,12 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     self.configuration = configuration
     advertiser = RouterAdvertiser(
       prefix: configuration.prefix, mac: configuration.mac, nameServers: [configuration.dns])
+    advertiser.nat64 = configuration.nat64
+  }
+
+  /// Whether guests have a default router now. NAT64 leads to IPv4, whatever the host has of IPv6.
+  package var leadsOutside: Bool {
+    (hasRoute || configuration.nat64 != nil) && configuration.leadsOutside
   }
 
   /// Whether the stack answers for an address.
@@ -216,7 +224,7 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     guard stack.links.isTaken(link) else { return }
     let state = stack.links.pointer(link)
     let message = advertiser.message(
-      mtu: Int(state.pointee.mtu), leadsOutside: hasRoute && configuration.leadsOutside,
+      mtu: Int(state.pointee.mtu), leadsOutside: leadsOutside,
       searchDomains: searchDomains?() ?? configuration.dhcp.searchDomains)
     let destination = destination ?? .allNodes
     counters.advertisements &+= 1

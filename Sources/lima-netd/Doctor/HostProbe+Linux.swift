@@ -185,6 +185,7 @@ import Platform
         return own.contains(there) || !Files.exists(there) ? nil : there
       }
       tap.addresses = (try? netlink.addresses(of: link.index)) ?? []
+      tap.addresses6 = HeldTap.addresses6(of: tap.name)
       if let bridge = link.switchBridge {
         tap.bridge = bridge
       } else if case .bridge(let bridge) = request.place, let master = link.master {

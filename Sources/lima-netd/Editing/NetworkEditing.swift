@@ -199,15 +199,21 @@ struct NetworkEditing {
 
   /// Routes and addresses that cannot be read are no conflict.
   func checkRoutes(_ network: NetworkConfiguration) throws {
-    guard let subnet = network.subnet else { return }
     var own: Set<String> = ["lo", "lo0"]
     #if os(Linux)
       own.insert(HostTapLink.name(user: CurrentProcess.effectiveUser, network: network.name))
     #endif
-    let text = NetworkConflicts.route(
-      subnet, among: (try? HostRoutes.current()) ?? [],
-      addresses: (try? HostInterfaces.addresses()) ?? [], own: own)
-    guard let text else { return }
+    let text = network.subnet.flatMap {
+      NetworkConflicts.route(
+        $0, among: (try? HostRoutes.current()) ?? [],
+        addresses: (try? HostInterfaces.addresses()) ?? [], own: own)
+    }
+    let text6 = network.network6.flatMap {
+      NetworkConflicts.route6(
+        $0, among: (try? HostRoutes.current6()) ?? [],
+        addresses: (try? HostInterfaces.addresses6()) ?? [], own: own)
+    }
+    guard let text = text ?? text6 else { return }
     throw CommandFailure(text, remedy: "Take another subnet, or say --force.")
   }
 

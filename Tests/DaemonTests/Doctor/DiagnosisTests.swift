@@ -8,7 +8,8 @@ import Testing
 @testable import Daemon
 
 @Suite(.timeLimit(.minutes(1))) struct DiagnosisTests {
-  static let words = "open shared --address 192.168.105.1/24"
+  static let words =
+    "open shared --address 192.168.105.1/24 --address6 \(HostTapRequest.ownWord("shared"))"
 
   /// A host of a user's on which all is well.
   private static func well(_ system: HostFacts.System = .linux) throws -> HostFacts {
@@ -30,9 +31,11 @@ import Testing
     var shared = HostFacts.Tap(name: "ln1000-shared")
     (shared.exists, shared.isTap, shared.persists, shared.owner) = (true, true, true, 1000)
     (shared.addresses, shared.mtu) = (["192.168.105.1/24"], 1500)
+    shared.addresses6 = [HostTapRequest.ownWord("shared").replacing("-", with: ":")]
     facts.taps["shared"] = shared
     var lan = shared
     (lan.name, lan.addresses, lan.bridge) = ("ln1000-lan", [], "br0")
+    lan.addresses6 = []
     facts.taps["lan"] = lan
     facts.addresses = [
       HostAddress(interface: "ln1000-shared", address: 0xC0A8_6901, prefixLength: 24),
@@ -313,6 +316,12 @@ import Testing
     },
     Case(.tap, .problem, "with 10.0.0.1/8, and the network has 192.168.105.1/24", setup) {
       $0.taps["shared"]?.addresses = ["10.0.0.1/8"]
+    },
+    Case(.tap, .problem, "was set up with fd00::1/64, and the network has fd", setup) {
+      $0.taps["shared"]?.addresses6 = ["fd00::1/64"]
+    },
+    Case(.tap, .warning, "has no IPv6 address: guests have no IPv6", setup) {
+      $0.taps["shared"]?.addresses6 = []
     },
     Case(.tap, .problem, "with MTU 9000", setup) { $0.taps["shared"]?.mtu = 9000 },
     Case(.tap, .problem, "port of another bridge", setup.replacing("shared", with: "lan")) {
