@@ -25,6 +25,7 @@
 #   make floods    what a guest notices of a neighbour that floods (needs root);
 #                  FLOODS="--quick"; FLOODS="--products DIR" for another build
 #   make micro     what a packet costs, by its path
+#   make abi       what a frame costs that goes through the plugin ABI, in C and in Swift
 #   make growth    how cost grows with flows and networks; GROWTH="--svg FILE" draws it
 #   make fuzz      look for inputs that break a parser or the stack, SECONDS each (60)
 
@@ -35,7 +36,7 @@ RELEASE = .build/release
 SOURCES = Sources Plugins SDK Examples Tests Benchmarks Package.swift
 
 .PHONY: help demo test examples check build install uninstall deb tarball packages man bench uplink \
-  floods micro growth fuzz format lint clean
+  floods micro abi growth fuzz format lint clean
 
 help:
 	@echo "lima-netd: networks for virtual machines. What there is to make:"
@@ -109,6 +110,10 @@ floods:
 micro:
 	@Scripts/install-packages build
 	@Benchmarks/micro
+
+abi:
+	@Scripts/install-packages build
+	@Benchmarks/ABI/run
 
 growth:
 	@Scripts/install-packages build
