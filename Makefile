@@ -29,6 +29,7 @@
 #   make soak      guests that come and go under traffic and reloads (needs root); HOURS=24
 #   make kills     kill -9 of random processes under traffic (needs root); ROUNDS=1000
 #   make micro     what a packet costs, by its path
+#   make abi       what a frame costs that goes through the plugin ABI, in C and in Swift
 #   make growth    how cost grows with flows and networks; GROWTH="--svg FILE" draws it
 #   make fuzz      look for inputs that break a parser or the stack, SECONDS each (60)
 
@@ -39,7 +40,7 @@ RELEASE = .build/release
 SOURCES = Sources Plugins SDK Examples Tests Benchmarks Package.swift
 
 .PHONY: help demo test examples check build install uninstall deb tarball packages man bench uplink \
-  floods hostile soak kills micro growth fuzz format lint clean
+  floods hostile soak kills micro abi growth fuzz format lint clean
 
 help:
 	@echo "lima-netd: networks for virtual machines. What there is to make:"
@@ -128,6 +129,10 @@ kills:
 micro:
 	@Scripts/install-packages build
 	@Benchmarks/micro
+
+abi:
+	@Scripts/install-packages build
+	@Benchmarks/ABI/run
 
 growth:
 	@Scripts/install-packages build

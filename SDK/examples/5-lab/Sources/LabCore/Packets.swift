@@ -117,7 +117,8 @@ public struct Packets: Sendable {
       reply += [15, UInt8(name.count)] + name  // no router: the lab leads nowhere
     }
     reply.append(255)
-    reply += [UInt8](repeating: 0, count: max(0, 300 - reply.count))  // BOOTP's least (RFC 1542 2.1)
+    // BOOTP's least (RFC 1542 2.1).
+    reply += [UInt8](repeating: 0, count: max(0, 300 - reply.count))
     return udp(from: 67, to: Self.broadcast, at: [255, 255, 255, 255], port: 68, reply)
   }
 
