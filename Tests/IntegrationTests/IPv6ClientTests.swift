@@ -111,7 +111,7 @@ extension EndToEnd {
       // The kernel's own SLAAC goes, and systemd-networkd does it and DHCPv6, and IPv4 beside them.
       let client = try container.shell(
         """
-        echo 0 >/proc/sys/net/ipv6/conf/net0/accept_ra; ip addr flush dev net0; ip -6 route flush dev net0 proto ra
+        echo 0 >/proc/sys/net/ipv6/conf/net0/accept_ra; ip link set net0 down; ip addr flush dev net0
         exec unshare -m sh -c '
           mount -t sysfs -o ro sysfs /sys && mount -t tmpfs run /run && mkdir -p /run/systemd/network /run/systemd/netif/links \
             /run/systemd/netif/leases /run/systemd/netif/lldp
