@@ -83,6 +83,21 @@ import Testing
     #expect(one.overlaps(other) == overlap && other.overlaps(one) == overlap)
   }
 
+  @Test func `two networks of one prefix6 are an error of networks.yaml, with both their lines`() {
+    let yaml = """
+      networks:
+        a: {mode: slirp, options: {prefix6: 'fd00:5::/64'}}
+        b: {mode: user-v2, gateway: 10.9.0.1, options: {gateway6: 'fd00:5::9'}}
+        c: {mode: slirp, gateway: 10.8.0.2, options: {prefix6: 'fd00:5::/64', ipv6: false}}
+      """
+    let error = #expect(throws: ConfigError.self) {
+      try ConfigDecoder.decode(Array(yaml.utf8), file: "n.yaml", homeDirectory: "/h")
+    }
+    let text = error.map { "\($0)" } ?? ""
+    #expect(text.contains("fd00:5::/64 is the IPv6 network of `a` (line 2), too"), "\(text)")
+    #expect(!text.contains("networks.c"), "\(text)")
+  }
+
   @Test func `an IPv6 network of the host's is in the way, a wider route is not`() throws {
     let wanted = try #require(IPv6Network("fd00:5::/64"))
     func address(_ text: String, _ interface: String) throws -> HostAddress6 {

@@ -111,7 +111,7 @@ extension EndToEnd {
       // The kernel's own SLAAC goes, and systemd-networkd does it and DHCPv6, and IPv4 beside them.
       let client = try container.shell(
         """
-        echo 0 >/proc/sys/net/ipv6/conf/net0/accept_ra; ip addr flush dev net0
+        echo 0 >/proc/sys/net/ipv6/conf/net0/accept_ra; ip link set net0 down; ip addr flush dev net0
         exec unshare -m sh -c '
           mount -t sysfs -o ro sysfs /sys && mount -t tmpfs run /run && mkdir -p /run/systemd/network /run/systemd/netif/links \
             /run/systemd/netif/leases /run/systemd/netif/lldp
@@ -119,7 +119,7 @@ extension EndToEnd {
             >/run/systemd/network/10-lan.network
           chmod -R a+rX /run/systemd; chown -R systemd-network /run/systemd/netif 2>/dev/null
           timeout 20 /lib/systemd/systemd-networkd & pid=$!
-          i=0; until ip -4 -o addr show dev net0 | grep -q inet && ip -6 route show default | grep -q "proto ra"; do
+          i=0; until ip -4 -o addr show dev net0 | grep -q inet && ip -6 addr show dev net0 | grep -q fd00:6: && ip -6 route show default | grep -q "proto ra"; do
             i=$((i + 1)); [ $i -gt 150 ] && break; sleep 0.1
           done
           ip addr show dev net0; ip -6 route show default
@@ -139,6 +139,7 @@ extension EndToEnd {
         .tap, .root, .program("dropbear"), .program("dbclient"), .program("curl"),
         .program("python3"))
       let machine = try machine()
+      try machine.shell("ip -6 route add default via fe80::1 dev wire")
       let daemon = try TestDaemon(configuration: Self.configuration, wrapper: machine.wrapper)
       let keys = daemon.home + "/keys"
       // Its user's home is a folder of the test's.
@@ -230,7 +231,7 @@ extension EndToEnd {
       for (host, guest, words) in [
         ("127.0.0.1:9005", "[fe80::1]:80", "is a link-local address"),
         ("[fe80::1]:9005", sixth, "is a link-local address"),
-        ("[::1]:9001", fourth, "is forwarded to"),
+        ("[::1]:9001", fourth, "already, to"),
         ("127.0.0.1:9005", "[2001:db8::1]:80", "is not the address of a guest"),
       ] {
         let refused = try daemon.netd("forward", "add", "lab", "tcp", host, guest)
