@@ -25,7 +25,7 @@
 #   make floods    what a guest notices of a neighbour that floods (needs root);
 #                  FLOODS="--quick"; FLOODS="--products DIR" for another build
 #   make hostile   the same of one that attacks, with what the host notices (needs root);
-#                  HOSTILE="--quick"; docs/security.md has the table
+#                  HOSTILE="--quick"; docs/security.md says what bounds it
 #   make soak      guests that come and go under traffic and reloads (needs root); HOURS=24
 #   make kills     kill -9 of random processes under traffic (needs root); ROUNDS=1000
 #   make micro     what a packet costs, by its path

@@ -38,7 +38,7 @@ def configuration(number):
   limited:
     mode: user-v2
     gateway: 192.168.119.1
-    egress: {"internet" if number % 3 == 2 else "all"}
+    egress: {{rules: [{{deny: 203.0.113.{number % 200}}}]}}
     limits:
       fromGuest: {{bytesPerSecond: {4_000_000 + 1_000_000 * (number % 4)}}}
       newFlowsPerSecond: {200 + number % 5}

@@ -41,8 +41,8 @@ extension EndToEnd {
       let ports = [try freePort(), try freePort()]
       let servers = try ports.map { try RunningCommand("iperf3", ["-s", "-p", "\($0)"]) }
       defer { for server in servers { server.stop() } }
-      // Never more, and on a machine that is busy somewhat less: it does not collapse.
-      let expected = 20.0...43.0
+      // Never more. On a machine that has no time for it far less; but it does not collapse: a tenth at least.
+      let expected = 4.0...43.0
 
       // Both at a time: one limit for both would give half to each.
       let neighbour = try daemon.begin(
@@ -69,12 +69,12 @@ extension EndToEnd {
       #expect(expected.contains(Self.rate(across.output)), "\(across)")
       #expect(across.output.contains("times it waited to send, by its limit"), "\(across)")
       // Another limit holds at once, for guests that are there.
-      try daemon.write(configuration: Self.configuration(50_000_000))
+      try daemon.write(configuration: Self.configuration(1_000_000))
       try daemon.netd("reload")
       #expect(eventually { daemon.log.contains("its new options hold from now on") })
       let after = try daemon.guest(
         Self.measure("-c server.internal"), on: "lab", options: ["--name", "client"])
-      #expect(Self.rate(after.output) > 45, "\(after)")
+      #expect((0.8...10.0).contains(Self.rate(after.output)), "\(after)")
     }
 
     @Test func aGuestHasAsManyConnectionsAsItMayHave() throws {
