@@ -109,6 +109,8 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
   package var hasCards: Bool
   /// What its process may do; nil: everything (`sandbox: off`).
   package var confinement: ConfinementSpec?
+  /// Values of options that nobody is to read (`writeOnly`): masked in whatever the plugins say.
+  package var secrets: [String]?
 
   package init(
     name: String, mode: String, plugin: PluginRef, options: String = "{}",
