@@ -24,6 +24,10 @@
 #                  UPLINK=SECONDS
 #   make floods    what a guest notices of a neighbour that floods (needs root);
 #                  FLOODS="--quick"; FLOODS="--products DIR" for another build
+#   make hostile   the same of one that attacks, with what the host notices (needs root);
+#                  HOSTILE="--quick"; docs/security.md has the table
+#   make soak      guests that come and go under traffic and reloads (needs root); HOURS=24
+#   make kills     kill -9 of random processes under traffic (needs root); ROUNDS=1000
 #   make micro     what a packet costs, by its path
 #   make abi       what a frame costs that goes through the plugin ABI, in C and in Swift
 #   make growth    how cost grows with flows and networks; GROWTH="--svg FILE" draws it
@@ -36,7 +40,7 @@ RELEASE = .build/release
 SOURCES = Sources Plugins SDK Examples Tests Benchmarks Package.swift
 
 .PHONY: help demo test examples check build install uninstall deb tarball packages man bench uplink \
-  floods micro abi growth fuzz format lint clean
+  floods hostile soak kills micro abi growth fuzz format lint clean
 
 help:
 	@echo "lima-netd: networks for virtual machines. What there is to make:"
@@ -106,6 +110,21 @@ floods:
 	@Scripts/install-packages bench
 	@Scripts/build-release
 	@Scripts/with-products Benchmarks/floods $(FLOODS)
+
+hostile:
+	@Scripts/install-packages bench
+	@Scripts/build-release
+	@Scripts/with-products Benchmarks/hostile $(HOSTILE)
+
+soak:
+	@Scripts/install-packages bench
+	@Scripts/build-release
+	@Scripts/with-products Tests/Endurance/soak --hours $(or $(HOURS),0.05) $(SOAK)
+
+kills:
+	@Scripts/install-packages bench
+	@Scripts/build-release
+	@Scripts/with-products Tests/Endurance/kills --rounds $(or $(ROUNDS),20) $(KILLS)
 
 micro:
 	@Scripts/install-packages build

@@ -23,6 +23,7 @@ package struct GatewayOptions: Equatable {
   package var maximumPings: Int
   package var pingIdleSeconds: UInt64
   package var egress: EgressPolicy
+  package var limits: GuestLimits
 
   package init(_ options: Options, leaseSeconds: UInt32) throws(PluginFailure) {
     mtu = Int(try options.integer("mtu", in: 576...65520) ?? 1500)
@@ -47,6 +48,15 @@ package struct GatewayOptions: Equatable {
     maximumPings = Int(try icmp.integer("maxFlows", in: 1...65536) ?? 256)
     pingIdleSeconds = UInt64(try icmp.integer("idleSeconds", in: 10...3600) ?? 60)
     egress = try EgressOptions.read(options)
+    limits = try Self.limits(options)
+  }
+
+  /// Those of `limits` that are a gateway's: how fast a link is, is the host's.
+  package static func limits(_ options: Options) throws(PluginFailure) -> GuestLimits {
+    let limits = try options.object("limits")
+    return GuestLimits(
+      newFlowsPerSecond: UInt64(try limits.integer("newFlowsPerSecond", in: 1...1_000_000) ?? 0),
+      connections: Int(try limits.integer("connections", in: 1...1_000_000) ?? 0))
   }
 
   /// The same for the stack.
@@ -63,6 +73,7 @@ package struct GatewayOptions: Equatable {
     config.icmp.maximumFlows = maximumPings
     config.icmp.idleTime = pingIdleSeconds * second
     config.egress = egress
+    config.limits = limits
   }
 
   // MARK: Reading

@@ -14,6 +14,9 @@ package enum HostRequest: Codable, Hashable, Sendable {
   /// One descriptor: the guest's link. Reply: nothing, or error BOUNDARY when
   /// a held-over stream cannot be resumed.
   case addPort(PortSpec)
+  /// All guests that there are have come, of a network that was started with `holdsGuests`: from now on their frames are
+  /// read. Idempotent. Reply: nothing.
+  case guestsAreKnown
   /// One descriptor: a bound SOCK_DGRAM socket. Its guests come as `guestUp`.
   case addUnixgramListener(ListenerSpec)
   /// Idempotent. Also for the guests of a listener.
@@ -111,6 +114,12 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
   package var confinement: ConfinementSpec?
   /// Values of options that nobody is to read (`writeOnly`): masked in whatever the plugins say.
   package var secrets: [String]?
+  /// Of each guest's link; nil: none.
+  package var limits: LinkLimits?
+  /// Of a switched network; nil: none.
+  package var portSecurity: PortSecuritySpec?
+  /// No guest's frames are read before `guestsAreKnown`: the plugin would take the first of several for the only one.
+  package var holdsGuests: Bool?
 
   package init(
     name: String, mode: String, plugin: PluginRef, options: String = "{}",

@@ -11,7 +11,8 @@
 // when it is elsewhere than before: what is claimed of others' addresses the switch has dropped by
 // then (Host/Switch/AddressGuard); datagrams to the subnet's broadcast address and to the local network's
 // multicast groups (224.0.0.0/24, RFC 5771 §4), for mDNS and the like. Never DHCP, redirects
-// (RFC 792), router discovery (RFC 1256), IP options, other protocols, VLAN tags, IPv6.
+// (RFC 792), router discovery (RFC 1256), IP options, other protocols, VLAN tags.
+// Of IPv6 the same (HostFilter+IPv6.swift).
 // From the host: IPv4 and ARP (RFC 826) of the gateway's addresses, to the subnet and those groups.
 //
 // A value without state; frames of at least 14 bytes, borrowed. Thread: any.
@@ -39,10 +40,16 @@ package struct HostFilter: Sendable {
   let mask: UInt32
   /// Port 53 of the gateway's address is the network's DNS, not the host's own.
   let servesDNS: Bool
+  /// Of a /64; nil: no IPv6 crosses.
+  let gateway6: IPAddress?
+  /// The gateway's on the link, of its Ethernet address.
+  let linkLocal: IPAddress
 
   package init(
-    mac: UInt64, gateway: UInt32, prefixLength: Int, servesDNS: Bool
+    mac: UInt64, gateway: UInt32, prefixLength: Int, servesDNS: Bool, gateway6: IPAddress? = nil
   ) {
+    self.gateway6 = gateway6
+    linkLocal = .linkLocal(of: MACAddress(mac))
     self.mac = mac
     self.gateway = gateway
     mask = ~UInt32(0) << UInt32(32 - prefixLength)
@@ -61,6 +68,7 @@ package struct HostFilter: Sendable {
     if destination.rawValue == mac {
       switch type {
       case EtherType.ipv4: return fromGuestIPv4(packet)
+      case EtherType.ipv6: return fromGuestIPv6(packet, of: frame)
       case EtherType.arp: return tellsHost(packet, of: frame) ? .both : .stack
       default: return .stack
       }
@@ -68,6 +76,7 @@ package struct HostFilter: Sendable {
     guard destination.isMulticast else { return .stack }
     switch type {
     case EtherType.ipv4: return isGroupDatagram(packet) ? .host : .stack
+    case EtherType.ipv6: return toGroupIPv6(packet, of: frame)
     case EtherType.arp: return tellsHost(packet, of: frame) ? .both : .stack
     default: return .stack
     }
@@ -159,6 +168,7 @@ package struct HostFilter: Sendable {
         && packet.macAddress(at: ARPField.senderMAC).rawValue == mac
         && packet.uint32(at: ARPField.senderIP) == gateway
         && isGuest(packet.uint32(at: ARPField.targetIP))
+    case EtherType.ipv6: return fromHostIPv6(packet)
     default: return false
     }
   }

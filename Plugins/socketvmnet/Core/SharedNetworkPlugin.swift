@@ -41,11 +41,21 @@ package final class SharedNetwork: SwitchedGateway {
     self.tap = tap
     self.uplinks = uplinks
     let mac = MACAddress(bytes: tap.mac)
+    // What the interface has is what holds: an earlier version made it without, and a host may have IPv6 off.
+    let gateway6 = options.ipv6.isOn ? InterfaceAddress.ipv6(of: tap.name) : nil
+    if options.ipv6.isOn, gateway6 == nil {
+      host.log(
+        .warn,
+        "guests have no IPv6: the host has no IPv6 address on \(tap.name). If IPv6 is on here, "
+          + "`lima-netd doctor` says what mends it")
+    }
     filter = HostFilter(
       mac: mac.rawValue, gateway: options.gateway.v4, prefixLength: options.subnet.prefixLength,
-      servesDNS: !options.hostDNS)
+      servesDNS: !options.hostDNS, gateway6: gateway6)
     let stack = try Stack.make(host, options.stackConfig(mac: mac))
-    try super.init(host: host, config: config, settings: options.settings, stack: stack)
+    try super.init(
+      host: host, config: config, settings: options.settings(gateway6: gateway6), stack: stack)
+    ownInterface = tap.name
   }
 
   package override class func implementation(_ config: NetworkConfig) -> NetworkPlugin.Type {

@@ -27,6 +27,7 @@ package struct SharedOptions: Equatable {
   package var domain: String
   /// DNS at the gateway's address is whatever server the host has there.
   package var hostDNS: Bool
+  package var ipv6: IPv6Options
   package var common: GatewayOptions
 
   package init(_ options: Options, mode: String) throws(PluginFailure) {
@@ -50,7 +51,10 @@ package struct SharedOptions: Equatable {
       throw .invalid("/domain", "\(domain) is not a domain name, as internal")
     }
     hostDNS = try options.bool("hostDNS") ?? false
+    ipv6 = try IPv6Options(options)
     common = try GatewayOptions(options, leaseSeconds: 86400)
+    // RFC 8200 §5: no link with less carries IPv6.
+    if common.mtu < 1280 { ipv6 = .off }
     common.hostLoopback = false
     reservations = [:]
     reservations = try GatewayOptions.reservations(options, subnet, router: gateway)
@@ -69,7 +73,8 @@ package struct SharedOptions: Equatable {
     return config
   }
 
-  package var settings: SwitchedSettings {
+  /// - Parameter gateway6: the host's own address on the network; nil: it has none, and guests have no IPv6.
+  package func settings(gateway6: IPAddress?) -> SwitchedSettings {
     var dhcp = DHCPServer.Configuration(serverAddress: gateway, subnet: subnet)
     dhcp.router = gateway
     dhcp.nameServers = [gateway]
@@ -79,10 +84,13 @@ package struct SharedOptions: Equatable {
     dhcp.identifiesByMAC = true
     let pool = DHCPPool(
       first: firstAddress, last: lastAddress, excluded: [gateway], reservations: reservations)
-    return SwitchedSettings(
+    var settings = SwitchedSettings(
       subnet: subnet, router: gateway, lastAddress: lastAddress, domain: domain,
       search: common.search,
       mtu: common.mtu, dhcp: dhcp, pool: pool, leaseFile: "socketvmnet-leases.json",
       keepsLimaLeases: false)
+    settings.ipv6 = ipv6.isOn ? gateway6.map { IPv6Options(gateway: $0) } ?? .off : .off
+    settings.prefixFile = "socketvmnet-prefix6"
+    return settings
   }
 }

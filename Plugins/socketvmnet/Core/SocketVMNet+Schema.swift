@@ -76,6 +76,7 @@ extension SharedNetwork {
           "default": 86400,
           "description": "How long a DHCP lease lasts."
         },
+    \#(IPv6Options.schemaOfHost),
     \#(GatewayOptions.boundsSchema)
       }
     }
@@ -104,6 +105,14 @@ extension BridgedNetwork {
           "maxLength": 255,
           "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/@+-]*$",
           "description": "For a bridge of Open vSwitch: external_ids:iface-id of the network's port, by which OVN knows the logical port that it is."
+        },
+        "limits": {
+          "type": "object",
+          "additionalProperties": false,
+          "description": "Of each guest; what is not here has no limit.",
+          "properties": {
+    \#(GatewayOptions.linkLimits)
+          }
         }
       }
     }

@@ -61,6 +61,9 @@ package struct LeaseOffer: Codable, Sendable, Hashable {
   /// Nil: the network has no IPv6.
   package var ipv6: IPv6Offer?
 
+  /// The network's DNS by either family, IPv4 first.
+  package var servers: [String] { dns + (ipv6?.dns ?? []) }
+
   package init(
     address: String, prefixLength: Int, gateway: String?, dns: [String], mtu: Int?,
     search: [String], ipv6: IPv6Offer? = nil

@@ -30,7 +30,10 @@ extension Network: ForwardSurroundings {
     // Guests of a switch may also be at the host's own interface, or another daemon's.
     if !uplink.reachesOthers, guests.isEmpty { return "no guest is connected" }
     guard let guest = forward.guest, let colon = guest.lastIndex(of: ":") else { return nil }
-    let address = String(guest[..<colon])
+    var address = String(guest[..<colon])
+    if address.hasPrefix("["), address.hasSuffix("]") {
+      address = String(address.dropFirst().dropLast())
+    }
     return leases.absent.contains(address) ? "the guest \(address) is not there" : nil
   }
 

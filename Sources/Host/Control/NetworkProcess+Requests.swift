@@ -83,6 +83,7 @@ extension NetworkProcess {
     }
     switch request {
     case .addPort(let spec): try ports.add(spec, fd: try fds.need())
+    case .guestsAreKnown: ports.guestsAreKnown()
     case .addUnixgramListener(let spec): try ports.addListener(spec, fd: try fds.need())
     case .removePort(let port): ports.remove(port)
     case .renamePort(let spec): try ports.rename(spec.id, spec.name)
@@ -94,6 +95,8 @@ extension NetworkProcess {
     case .reconfigure(let spec):
       log.secrets.add(spec.secrets)
       try network.reconfigure(spec)
+      ports.setLimits(spec.limits ?? LinkLimits())
+      network.learningSwitch?.secure(spec.portSecurity)
     case .startCapture(let spec): ports.startCapture(spec, fd: try fds.need())
     case .stopCapture(let capture): try ports.stopCapture(capture)
     case .expose(let spec):

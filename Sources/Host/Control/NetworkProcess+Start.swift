@@ -59,6 +59,7 @@ extension NetworkProcess {
     dns?.broker.policy = spec.dnsPolicy
     let ports = GuestPorts(
       plugin: plugin, reactor: reactor, log: log, journal: journal,
+      isHolding: spec.holdsGuests ?? false,
       emit: { [weak self] in self?.control.emit($0) })
     self.ports = ports
     if let journal {
@@ -67,6 +68,7 @@ extension NetworkProcess {
       self.questions = questions
       ports.onJoined = { [unowned self] in askAgain($0) }
     }
+    ports.setLimits(spec.limits ?? LinkLimits())
     ports.onTapLost = { [weak self] name in
       self?.giveUp(HostError(.system, "the interface \(name) was taken away"))
     }
@@ -79,6 +81,7 @@ extension NetworkProcess {
         throw error
       }
       try plugin.beginStart(spec, tap: tap)
+      plugin.learningSwitch?.secure(spec.portSecurity)
     } catch {
       return startFailed(request, error)
     }

@@ -194,6 +194,7 @@ extension NetworkProcess: ReactorDelegate {
   func hostTimerFired(_ timer: HostTimer) {
     switch timer {
     case .portRetry(let id): ports?.retry(id)
+    case .portGate(let id): ports?.gateOpens(id)
     case .probe(let listener): ports?.probe(listener)
     case .probePorts: ports?.probePorts()
     case .probeRing: ports?.probeRing()

@@ -49,11 +49,16 @@ extension NetworkPlugin {
         bridge.call("station") { station(bridge.instance, port, bytes.baseAddress) }
       }
     case .spoofed(let port, let mac):
+      onContest()
       warn("\(label(port)) sends as \(MACText.text(mac)), which is another's: dropped")
     case .arpSpoofed(let port, let address):
       warn("\(label(port)) claims \(address) by ARP, which is another's: dropped")
     case .ipSpoofed(let port, let address):
       warn("\(label(port)) sends from \(address), which is another's: dropped")
+    case .ipOutside(let port, let address):
+      warn(
+        "\(label(port)) sends from \(address), which is none of the network's: dropped (a guest that routes is one of "
+          + "portSecurity.routers)")
     case .ndpSpoofed(let port, let address):
       warn("\(label(port)) claims \(address), which is another's: dropped")
     case .dhcpServer(let port):

@@ -105,6 +105,9 @@ final class NetworkPlugin: PluginRole {
     bridge.beginStart()
   }
 
+  /// A guest claims what another has: the other may be gone, and nobody has been told.
+  var onContest: () -> Void = {}
+
   /// It has started: for a switched network its one port comes up, and the uplinks it has added meanwhile.
   func finishStart() throws(HostError) {
     guard learningSwitch != nil else { return }

@@ -218,9 +218,13 @@ extension DgramPort {
   func flushQueue() -> Outcome {
     let out = memory.out
     while !queue.isEmpty {
+      let allowance = sendAllowance
+      guard allowance > 0 else { return .sent }
       var messages = 0
       var offset = 0
-      while messages < SendMemory.messageCount, let (bytes, length) = queue.record(at: offset) {
+      while messages < SendMemory.messageCount, offset < allowance,
+        let (bytes, length) = queue.record(at: offset)
+      {
         out.pieces[messages] = iovec(iov_base: bytes, iov_len: length)
         address(out.messages + messages, out.pieces + messages, 1)
         offset &+= length &+ 4
@@ -236,6 +240,7 @@ extension DgramPort {
       for _ in 0..<gone {
         guard let (_, length) = queue.firstRecord else { break }
         queue.consume(length &+ 4)
+        chargeSent(bytes: length, packets: 1)
       }
     }
     return .sent

@@ -110,8 +110,8 @@ package final class DgramPort: Port {
     let before = queue.count
     let state = flushQueue()
     if queue.count < before || before == 0 { retryDelay = Self.firstRetry }
-    if queue.isRelaxed { announceReady() }
-    guard end == nil else { return }
+    announceRoom()
+    guard end == nil, !waitsForGate() else { return }
     wait(queue.isEmpty && !owesReady ? .sent : state == .sent ? .full : state)
   }
 

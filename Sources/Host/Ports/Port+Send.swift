@@ -55,7 +55,7 @@ extension Port {
     isHolding = false
     if end == nil { sendQueue() }
     if let loan = queue.settle() { memory.loans.giveBack(loan) }
-    if end == nil, !queue.isEmpty { awaitRoom() }
+    if end == nil, !queue.isEmpty, !waitsForGate() { awaitRoom() }
   }
 
   /// `send`, and `forward` of what is not held back.
@@ -68,9 +68,11 @@ extension Port {
     guard end == nil else { return count }
     let before = lost
     let wasWaiting = !queue.isEmpty || owesReady
-    var taken = queue.isEmpty ? transmit(frames, count) : 0
+    var taken =
+      !queue.isEmpty
+      ? 0 : txGate.isActive ? transmitLimited(frames, count) : transmit(frames, count)
     guard end == nil else { return count }
-    while taken < count, queue.hasRoom, forwarding || Self.isSmall(frames + taken) {
+    while taken < count, queue.count < queueLimit, forwarding || Self.isSmall(frames + taken) {
       enqueue(frames + taken)
       taken &+= 1
     }
@@ -84,7 +86,9 @@ extension Port {
         owesReady = true
       }
     }
-    if !wasWaiting, !queue.isEmpty || owesReady { awaitRoom() }
+    if !wasWaiting, !queue.isEmpty || owesReady {
+      if waitsForGate() { counters.txPaused &+= 1 } else { awaitRoom() }
+    }
     return taken
   }
 

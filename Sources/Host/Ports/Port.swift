@@ -43,6 +43,16 @@ package class Port {
   package final var counters = PortCounters()
   /// What to poll for. Changes are told to the delegate.
   package final private(set) var interest: PortInterest = .read
+  /// The same but for the guest's limit.
+  private final var wanted: PortInterest = .read
+  /// The guest's limits (Port+Limits.swift).
+  final var rxGate = RateGate()
+  final var txGate = RateGate()
+  final var isReadPaused = false
+  /// When `onGateOpens` is due; UInt64.max: it is not.
+  final var gateDeadline = UInt64.max
+  /// Bytes above which no further frame is let into the queue.
+  final var queueLimit = SendQueue.limit
   /// Why the port is of no use any more.
   package final private(set) var end: PortEnd?
 
@@ -156,6 +166,12 @@ package class Port {
   }
 
   final func setInterest(_ new: PortInterest) {
+    wanted = new
+    applyInterest()
+  }
+
+  final func applyInterest() {
+    let new = isReadPaused ? wanted.subtracting(.read) : wanted
     guard new != interest else { return }
     interest = new
     delegate?.portInterestChanged(self)
@@ -187,10 +203,18 @@ package class Port {
     }
     counters.rxFrames &+= UInt64(count)
     counters.rxBytes &+= bytes
+    if rxGate.isActive { chargeReceived(frames, count, bytes) }
     receiver.frames(receiver.context, handle, frames, UInt32(truncatingIfNeeded: count))
   }
 
-  /// The queue has room again: tells the sender if it was told to wait.
+  /// The queue has room again, if the guest's limit lets more pass: tells the sender.
+  final func announceRoom() {
+    if queue.isRelaxed, !txGate.isActive || txGate.isOpen(now: MonotonicClock.now()) {
+      announceReady()
+    }
+  }
+
+  /// Tells the sender if it was told to wait.
   final func announceReady() {
     guard owesReady, end == nil else { return }
     owesReady = false

@@ -91,6 +91,8 @@ package protocol PortDelegate: AnyObject {
   /// Call `port.onRetry()` at or soon after `deadline` (ns, monotonic). One is
   /// outstanding per port at most.
   func portWantsRetry(_ port: Port, at deadline: UInt64)
+  /// The same for `port.onGateOpens()`. Several may be outstanding.
+  func portWaitsForGate(_ port: Port, at deadline: UInt64)
   /// `port.end` was set: detach it, close it, report it.
   func portEnded(_ port: Port)
 }
@@ -117,6 +119,11 @@ package struct PortCounters: Sendable, Equatable {
   package var txEnded: UInt64 = 0
   /// Times `send` returned a short count.
   package var txBlocked: UInt64 = 0
+  /// Frames beyond the guest's limit: where its sender cannot be made to wait (unixgram).
+  package var rxLimited: UInt64 = 0
+  /// Times that reading from the guest, and sending to it, was put off by its limit.
+  package var rxPaused: UInt64 = 0
+  package var txPaused: UInt64 = 0
   /// Super-frames cut in software.
   package var txSegmented: UInt64 = 0
   /// What the switch did not let pass, of `Switch.Counters`' kinds: from another's Ethernet address, with another's address in
@@ -127,12 +134,17 @@ package struct PortCounters: Sendable, Equatable {
   package var dhcpServers: UInt64 = 0
   package var ipv6Routers: UInt64 = 0
   package var filtered: UInt64 = 0
+  /// From an IP address that is none of the network's, and to all beyond what the guest may send (not counted as drops: they
+  /// reach the plugin).
+  package var ipOutside: UInt64 = 0
+  package var floodsLimited: UInt64 = 0
 
   package init() {}
 
   /// All drops.
   package var drops: UInt64 {
-    rxRunt &+ rxOversize &+ rxMalformed &+ txMalformed &+ txQueueFull &+ txRefused &+ txEnded
-      &+ spoofed &+ arpSpoofed &+ ipSpoofed &+ dhcpServers &+ ipv6Routers &+ filtered
+    rxRunt &+ rxOversize &+ rxMalformed &+ rxLimited &+ txMalformed &+ txQueueFull &+ txRefused
+      &+ txEnded
+      &+ spoofed &+ arpSpoofed &+ ipSpoofed &+ dhcpServers &+ ipv6Routers &+ filtered &+ ipOutside
   }
 }

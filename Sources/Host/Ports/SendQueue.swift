@@ -32,8 +32,6 @@ struct SendQueue: ~Copyable {
 
   @inline(__always) var count: Int { tail &- head }
   @inline(__always) var isEmpty: Bool { head == tail }
-  /// Whether one more frame may come in.
-  @inline(__always) var hasRoom: Bool { count < Self.limit }
   /// Whether a waiting sender should go on: with half the queue free.
   @inline(__always) var isRelaxed: Bool { count <= Self.limit / 2 }
 

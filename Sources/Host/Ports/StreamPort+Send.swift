@@ -217,20 +217,23 @@ extension StreamPort {
 
   /// Sends from the queue and follows the frame boundaries in it.
   func flushQueue() {
-    guard !queue.isEmpty else { return }
-    var piece = iovec(iov_base: UnsafeMutableRawPointer(queue.bytes), iov_len: queue.count)
+    let size = min(queue.count, sendAllowance)
+    guard size > 0 else { return }
+    var piece = iovec(iov_base: UnsafeMutableRawPointer(queue.bytes), iov_len: size)
     journal?.txBegin()
     let n = cplatform_send_vector(fd, &piece, 1)
     if n < 0, !Self.isFull(Int32(-n)) { return finish(Self.sendEnd(Int32(-n))) }
     let sent = max(0, n)
     let bytes = queue.bytes
     var at = 0
+    var frames = 0
     while at < sent {
       if partialSent == 0 { partialLength = framing.length(bytes, at: at) }
       let rest = Int(partialLength) &+ framing.size &- Int(partialSent)
       let step = min(rest, sent &- at)
       at &+= step
       if step == rest {
+        frames &+= 1
         partialLength = 0
         partialSent = 0
       } else {
@@ -239,6 +242,7 @@ extension StreamPort {
     }
     journal?.txEnd(length: partialLength, sent: partialSent)
     queue.consume(sent)
+    chargeSent(bytes: sent, packets: frames)
   }
 
   static func isFull(_ code: Int32) -> Bool {

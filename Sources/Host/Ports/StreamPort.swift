@@ -129,7 +129,8 @@ package final class StreamPort: Port {
     let buffer = takeBuffer()
     defer { settleBuffer() }
     journal?.rxBegin()
-    let n = Sockets.recv(fd, buffer + kept, fill - kept, dontWait)
+    let space = rxGate.isActive ? max(1, min(fill - kept, receiveAllowance)) : fill - kept
+    let n = Sockets.recv(fd, buffer + kept, space, dontWait)
     guard n > 0 else { return receivedNothing(Int32(truncatingIfNeeded: -n), buffer) }
 
     let total = kept + n
@@ -235,8 +236,8 @@ package final class StreamPort: Port {
   package override func onWritable() {
     guard end == nil else { return }
     flushQueue()
-    if queue.isRelaxed { announceReady() }
-    guard end == nil else { return }
+    announceRoom()
+    guard end == nil, !waitsForGate() else { return }
     setInterest(queue.isEmpty && !owesReady ? .read : [.read, .write])
   }
 }

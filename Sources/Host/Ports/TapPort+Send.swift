@@ -171,11 +171,20 @@ extension TapPort {
     if !queue.appendRecord(memory.out.pieces, count) { counters.txQueueFull &+= 1 }
   }
 
+  private func chargeRecord(_ bytes: UnsafePointer<UInt8>, _ length: Int) {
+    guard vnetHeader else { return chargeSent(bytes: length, packets: 1) }
+    let size = length &- VnetHeader.size
+    let segment = VnetHeader.segmentSize(bytes)
+    chargeSent(
+      bytes: size, packets: segment == 0 ? 1 : max(1, (size &+ segment &- 1) / segment))
+  }
+
   func flushQueue() -> Outcome {
-    while let (bytes, length) = queue.firstRecord {
+    while sendAllowance > 0, let (bytes, length) = queue.firstRecord {
       memory.out.pieces[0] = iovec(iov_base: bytes, iov_len: length)
       let outcome = count(writePieces(1))
       guard outcome == .sent || outcome == .refused else { return outcome }
+      if txGate.isActive { chargeRecord(bytes, length) }
       queue.consume(length + 4)
     }
     return .sent

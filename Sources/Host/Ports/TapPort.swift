@@ -74,7 +74,8 @@ package final class TapPort: Port {
     var reads = 0
     let limit = lone > 0 ? 1 : Self.turn
     if lone > 0 { lone &-= 1 }
-    while reads < limit, end == nil {
+    let allowance = rxGate.isActive ? receiveAllowance : .max
+    while reads < limit, end == nil, used < allowance, !isReadPaused || reads == 0 {
       if used + largest > PortMemory.arenaBytes {
         deliver(frames, count)
         used = 0
@@ -140,8 +141,8 @@ package final class TapPort: Port {
   package override func onWritable() {
     guard end == nil else { return }
     let state = flushQueue()
-    if state == .sent, queue.isRelaxed { announceReady() }
-    guard end == nil else { return }
+    if state == .sent { announceRoom() }
+    guard end == nil, !waitsForGate() else { return }
     wait(state == .exhausted ? .exhausted : queue.isEmpty && !owesReady ? .sent : .full)
   }
 }

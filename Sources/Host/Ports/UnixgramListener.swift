@@ -91,7 +91,7 @@ package final class UnixgramListener {
     var count = 0
     for i in 0..<received {
       if last < 0 || !sameSender(i, last) {
-        port?.deliver(memory.frames, count)
+        port?.deliverLimited(memory.frames, count)
         count = 0
         port = guest(of: i)
         last = i
@@ -100,7 +100,7 @@ package final class UnixgramListener {
       if isHello(i) { continue }
       if memory.frame(i, into: memory.frames + count, counters: &port.counters) { count &+= 1 }
     }
-    port?.deliver(memory.frames, count)
+    port?.deliverLimited(memory.frames, count)
   }
 
   /// Looks whether guests silent since the last probe still exist; ends those

@@ -16,6 +16,13 @@ enum VnetHeader {
   private static let dataValid: UInt8 = 2
   private static let ecn: UInt8 = 0x80
 
+  /// gso_size of what is written behind a header; 0: it is one packet.
+  @inline(__always)
+  static func segmentSize(_ header: UnsafePointer<UInt8>) -> Int {
+    header[1] == 0
+      ? 0 : Int(UnsafeRawPointer(header).loadUnaligned(fromByteOffset: 4, as: UInt16.self))
+  }
+
   /// Fills in a frame that was read behind a header. False when the header
   /// contradicts the frame.
   @inline(__always)

@@ -48,6 +48,7 @@ enum HostTimer {
   case startIsOver
   case probeRing
   case startDeadline(UInt64)
+  case portGate(UInt64)
 
   /// As the payload of a timer: what in the top byte, whose in the rest. Ids of
   /// ports and listeners are far below 2^56.
@@ -63,6 +64,7 @@ enum HostTimer {
     case 7: self = .startIsOver
     case 8: self = .probeRing
     case 9: self = .startDeadline(id)
+    case 10: self = .portGate(id)
     default: return nil
     }
   }
@@ -78,6 +80,7 @@ enum HostTimer {
     case .startIsOver: 7 << 56
     case .probeRing: 8 << 56
     case .startDeadline(let number): 9 << 56 | number & 0xff_ffff_ffff_ffff
+    case .portGate(let id): 10 << 56 | id & 0xff_ffff_ffff_ffff
     }
   }
 }

@@ -13,6 +13,8 @@ extension GuestPorts: UnixgramListenerDelegate {
 
   func portWantsRetry(_ port: Port, at deadline: UInt64) { wantsRetry(port, at: deadline) }
 
+  func portWaitsForGate(_ port: Port, at deadline: UInt64) { waitsForGate(port, at: deadline) }
+
   func portEnded(_ port: Port) { noteEnd(port) }
 
   func unixgramGuestKnocks(_ listener: UnixgramListener, address: String) -> PortOptions? {
@@ -122,7 +124,8 @@ extension GuestPorts {
       "flooded": counters.flooded, "absent": counters.absent, "hairpin": counters.hairpin,
       "spoofed": counters.spoofed,
       "arpSpoofed": counters.arpSpoofed, "ipSpoofed": counters.ipSpoofed,
-      "ndpSpoofed": counters.ndpSpoofed,
+      "ndpSpoofed": counters.ndpSpoofed, "ipOutside": counters.ipOutside,
+      "floodsLimited": counters.floodsLimited,
       "dhcpServers": counters.dhcpServers, "ipv6Routers": counters.ipv6Routers,
       "filtered": counters.filtered, "malformed": counters.malformed, "moved": counters.moved,
       "notLearned": counters.notLearned, "stalled": counters.stalled, "stale": counters.stale,
@@ -167,10 +170,13 @@ extension GuestPorts {
       ("rxMalformed", counters.rxMalformed), ("txMalformed", counters.txMalformed),
       ("txQueueFull", counters.txQueueFull), ("txRefused", counters.txRefused),
       ("txEnded", counters.txEnded), ("txBlocked", counters.txBlocked),
+      ("rxLimited", counters.rxLimited), ("rxPaused", counters.rxPaused),
+      ("txPaused", counters.txPaused),
       ("txSegmented", counters.txSegmented), ("spoofed", counters.spoofed),
       ("arpSpoofed", counters.arpSpoofed), ("ipSpoofed", counters.ipSpoofed),
       ("dhcpServers", counters.dhcpServers), ("ipv6Routers", counters.ipv6Routers),
-      ("filtered", counters.filtered),
+      ("filtered", counters.filtered), ("ipOutside", counters.ipOutside),
+      ("floodsLimited", counters.floodsLimited),
     ]
     for (name, count) in reasons where count > 0 { status.counters[name] = count }
     return status

@@ -60,19 +60,26 @@ final class GuestPorts {
   let capture = Capture()
   /// Of a network whose guests have a macvtap each.
   private(set) var cards: CardWires?
+  /// Of each guest's link.
+  private(set) var limits = LinkLimits()
   /// See `checkLinks`.
   var refusedLinks: UInt64 = 0
+  private var contestedAt: UInt64 = 0
+  /// Nothing is read from guests yet (`NetworkSpec.holdsGuests`).
+  private var isHolding: Bool
 
   init(
     plugin: NetworkPlugin, reactor: Reactor, log: HostLog, journal: UnsafeMutableRawPointer?,
-    emit: @escaping (HostEvent) -> Void
+    isHolding: Bool = false, emit: @escaping (HostEvent) -> Void
   ) {
+    self.isHolding = isHolding
     self.plugin = plugin
     self.reactor = reactor
     self.log = log
     self.journal = journal
     self.emit = emit
     memory = PortMemory()
+    plugin.onContest = { [unowned self] in probeContested() }
   }
 
   // MARK: Guests
@@ -125,6 +132,7 @@ final class GuestPorts {
     port.delegate = self
     port.capture = capture.isActive && !entry.isUplink ? capture : nil
     entries[port.id] = entry
+    if !entry.isUplink { port.setLimits(limits) }
     do throws(HostError) {
       if !entry.isUplink {
         try checkLinks()
@@ -133,17 +141,62 @@ final class GuestPorts {
       // Until it has a card: the switch leads nowhere.
       if cards != nil { port.receiver = .discard }
       entry.attached = true
-      // A listener's socket is read by the listener.
-      guard port.fd >= 0, entry.listener == nil else { return }
-      let object = Unmanaged.passUnretained(port).toOpaque()
-      switch reactor.watch(port.fd, PollEvents(port.interest), .port, object: object) {
-      case .success(let watch): entry.watch = watch
-      case .failure(let errno):
-        throw HostError(.system, SystemError("epoll_ctl", errno).description)
-      }
+      if !isHolding || entry.isUplink { try watch(entry) }
     } catch {
       release(entry)
       throw error
+    }
+  }
+
+  /// Of guests that are there and of those that come.
+  func setLimits(_ new: LinkLimits) {
+    guard new != limits else { return }
+    limits = new
+    for entry in entries.values where !entry.isUplink { entry.port.setLimits(new) }
+  }
+
+  private func watch(_ entry: Entry) throws(HostError) {
+    let port = entry.port
+    // A listener's socket is read by the listener.
+    guard port.fd >= 0, entry.listener == nil, entry.watch == nil else { return }
+    let object = Unmanaged.passUnretained(port).toOpaque()
+    switch reactor.watch(port.fd, PollEvents(port.interest), .port, object: object) {
+    case .success(let watch): entry.watch = watch
+    case .failure(let errno):
+      throw HostError(.system, SystemError("epoll_ctl", errno).description)
+    }
+  }
+
+  /// The supervisor has told of all guests that there are: they are read from now on. Idempotent.
+  func guestsAreKnown() {
+    guard isHolding else { return }
+    isHolding = false
+    for id in entries.keys.sorted() {
+      guard let entry = entries[id] else { continue }
+      do throws(HostError) {
+        try watch(entry)
+      } catch {
+        log.error("ports", "guest \(label(entry.port)): \(error)")
+        release(entry)
+        emit(.portGone(id: id, reason: error.description))
+      }
+    }
+    for id in listeners.keys.sorted() {
+      do throws(HostError) {
+        try watchListener(id)
+      } catch {
+        log.error("ports", "listener \(id): \(error)")
+        removeListener(id)
+      }
+    }
+  }
+
+  private func watchListener(_ id: UInt64) throws(HostError) {
+    guard let listener = listeners[id], listenerWatches[id] == nil else { return }
+    switch reactor.watch(listener.fd, .read, .listener, user: id) {
+    case .success(let watch): listenerWatches[id] = watch
+    case .failure(let errno):
+      throw HostError(.system, SystemError("epoll_ctl", errno).description)
     }
   }
 
@@ -155,6 +208,7 @@ final class GuestPorts {
     guard entry.port.name != name else { return }
     log.info("ports", "guest \(label(entry.port)) is called \(name) now")
     entry.port.name = name
+    plugin.learningSwitch?.renamed(entry.port)
     plugin.changed(entry.port)
   }
 
@@ -200,13 +254,14 @@ final class GuestPorts {
     }
     let listener = UnixgramListener(id: id, fd: fd, memory: memory)
     listener.delegate = self
-    switch reactor.watch(fd, .read, .listener, user: id) {
-    case .success(let watch): listenerWatches[id] = watch
-    case .failure(let errno):
-      listener.close()
-      throw HostError(.system, SystemError("epoll_ctl", errno).description)
-    }
     listeners[id] = listener
+    do throws(HostError) {
+      if !isHolding { try watchListener(id) }
+    } catch {
+      listeners[id] = nil
+      listener.close()
+      throw error
+    }
     scheduleProbe(id)
     for address in spec.guests { listener.admit(address) }
   }
@@ -234,6 +289,15 @@ final class GuestPorts {
     guard let listener = listeners[id] else { return }
     listener.probe()
     scheduleProbe(id)
+  }
+
+  /// A guest claims what another has, who may be gone: datagram sockets do not say so. At most once a second.
+  func probeContested() {
+    let now = MonotonicClock.now()
+    guard now &- contestedAt > 1_000_000_000 else { return }
+    contestedAt = now
+    for listener in listeners.values { listener.probe() }
+    for entry in entries.values where entry.listener == nil { (entry.port as? DgramPort)?.probe() }
   }
 
   /// Datagram ports do not notice that their guest is gone: asks the silent ones.
@@ -289,6 +353,8 @@ final class GuestPorts {
 
   func retry(_ id: UInt64) { entries[id]?.port.onRetry() }
 
+  func gateOpens(_ id: UInt64) { entries[id]?.port.onGateOpens() }
+
   func noteEnd(_ port: Port) { ended.append(port) }
 
   func doom(_ entry: Entry) { doomed.append(entry) }
@@ -301,6 +367,10 @@ final class GuestPorts {
 
   func wantsRetry(_ port: Port, at deadline: UInt64) {
     reactor.schedule(.portRetry(port.id), at: deadline)
+  }
+
+  func waitsForGate(_ port: Port, at deadline: UInt64) {
+    reactor.schedule(.portGate(port.id), at: deadline)
   }
 
   /// Reports and lets go what ended in this turn. Returns when to come back at

@@ -24,6 +24,8 @@ extension AddressGuard {
     case source(address: IPAddress, owner: UInt64)
     /// The same, but it is for DHCP servers, and the plugin is one.
     case client(address: IPAddress, owner: UInt64)
+    /// IP from an address that is none of the network's, and the guest is no router.
+    case outside(address: IPAddress)
     /// Neighbor Discovery that puts somebody's address elsewhere.
     case neighbor(address: IPAddress, owner: UInt64)
     /// The words of a DHCP server.
@@ -42,6 +44,8 @@ extension AddressGuard {
     var mac6: UInt64 = 0
     var address6 = IPAddress.anyV6
     var revision6: UInt32 = 0
+    /// It may send from addresses of others.
+    var isRouter = false
   }
 
   private static let headerLimit = 8
@@ -115,11 +119,18 @@ extension AddressGuard {
         return servesDHCP && isUDP(packet, to: UDPPort.dhcpServer)
           ? .client(address: address, owner: owner) : .source(address: address, owner: owner)
       }
+      if let security, !security.isLocal(v4: number), !isRouter(mac, vouched) {
+        return .outside(address: address)
+      }
       vouched.pointee.mac = mac
       vouched.pointee.address = number
       vouched.pointee.revision = revision
     }
     return servesDHCP && isUDP(packet, to: UDPPort.dhcpClient) ? .dhcp : .pass
+  }
+
+  private func isRouter(_ mac: UInt64, _ vouched: UnsafeMutablePointer<Vouched>) -> Bool {
+    vouched.pointee.isRouter || security?.routerStations.contains(mac) == true
   }
 
   /// UDP to a port, in a first fragment or a whole packet.
@@ -146,6 +157,9 @@ extension AddressGuard {
       // A mapped address means IPv4 in the table, and is none of a packet's.
       if !address.isV4, let owner = station(of: address), owner != mac {
         return .source(address: address, owner: owner)
+      }
+      if security != nil, !isLocal(v6: address), !isRouter(mac, vouched) {
+        return .outside(address: address)
       }
       vouched.pointee.mac6 = mac
       vouched.pointee.address6 = address

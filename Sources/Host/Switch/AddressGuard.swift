@@ -18,6 +18,9 @@ struct AddressGuard {
   private var stations: [IPAddress: UInt64] = [:]
   private var addresses: [UInt64: Int] = [:]
   private var own: Set<UInt64> = []
+  /// The first halves of the plugin's own IPv6 addresses, but for those of the link (RFC 4862: 64 bits each).
+  private(set) var prefixes6: Set<UInt64> = []
+  var security: PortSecurity? { didSet { changed() } }
   var servesDHCP = false { didSet { changed() } }
 
   /// False at the limit.
@@ -28,6 +31,7 @@ struct AddressGuard {
     if !address.isV4 { v6Count += 1 }
     addresses[mac, default: 0] += 1
     if isOwn { own.insert(mac) }
+    if isOwn, !address.isV4, !address.isLinkLocal { prefixes6.insert(address.high) }
     changed()
     return true
   }
@@ -42,12 +46,20 @@ struct AddressGuard {
   }
 
   private mutating func changed() {
-    isActive = servesDHCP || !stations.isEmpty
-    watchesIPv6 = servesDHCP || v6Count > 0
+    isActive = servesDHCP || !stations.isEmpty || security != nil
+    watchesIPv6 = servesDHCP || v6Count > 0 || security != nil
     revision &+= 1
   }
 
   func station(of address: IPAddress) -> UInt64? { stations[address] }
+
+  /// Whether a station of the network may have the address: one of a prefix that the network has, or where it has none, one
+  /// that is nobody's beyond it (RFC 4193); none yet, or one of the link.
+  func isLocal(v6 address: IPAddress) -> Bool {
+    if address.isV4 { return false }
+    if address.isUnspecified || address.isLinkLocal { return true }
+    return prefixes6.isEmpty ? address.high >> 57 == 0x7e : prefixes6.contains(address.high)
+  }
 
   /// One of a station's IPv4 addresses. Looks at all bindings.
   func address(of mac: UInt64) -> IPAddress? {

@@ -47,6 +47,8 @@ struct MACTable: ~Copyable {
   /// How long a station may take to answer, and after which time it is asked anew.
   static let patience: UInt32 = 2
   private static let oblivion: UInt32 = 10
+  /// With port security: what is beyond them sends nothing.
+  static let securePortLimit: Int32 = 256
   private static let slots = 8192
   private static let limit = 4096
 
@@ -60,6 +62,8 @@ struct MACTable: ~Copyable {
   /// Addresses that are somewhere.
   var count: Int { used - departed }
   private var swept = UInt32.max
+  /// An address that is behind a guest's port stays there until that has gone (PortSecurity).
+  var isSecure = false
 
   /// - Parameter ports: port indices are below it.
   init(ports: Int, portLimit: Int = 512) {
@@ -169,6 +173,9 @@ struct MACTable: ~Copyable {
     let entry = entries[slot]
     if entry.isPinned { return .refused }
     if entry.port == Self.gone { return place(slot, port, now) == .moved ? .new : .full }
+    if isSecure, entry.port >= 0, port >= 0, entry.isBound || now &- entry.seen <= Self.age {
+      return .refused
+    }
     let isRecent = now &- entry.seen < Self.contest
     if port == Self.plugin, isRecent { return .refused }
     if entry.isBound {
@@ -222,7 +229,9 @@ struct MACTable: ~Copyable {
   }
 
   private func admit(_ port: Int32) -> Bool {
-    port == Self.plugin || (Int(port) < portCount && perPort[Int(port)] < portLimit)
+    port == Self.plugin
+      || (Int(port) < portCount
+        && perPort[Int(port)] < (isSecure ? Self.securePortLimit : portLimit))
   }
 
   private func countPort(_ port: Int32, _ change: Int32) {

@@ -184,7 +184,12 @@ extension Switch {
     case .moved:
       counters.moved &+= 1
       return isNew(source, from, moved: true)
-    case .full: counters.notLearned &+= 1
+    case .full:
+      counters.notLearned &+= 1
+      guard security != nil, from >= 0 else { break }
+      // Nobody could tell whose it is.
+      note(\.spoofed, of: Int(from))
+      return false
     // What the plugin sends back, or in the name of another, is its affair.
     case .refused: return from == MACTable.plugin || refuse(source, from)
     case .contested(let holder):
@@ -260,6 +265,10 @@ extension Switch {
       counters.ipSpoofed &+= 1
       note(\.ipSpoofed, of: index)
       onNotice?(.ipSpoofed(handle, address: address))
+    case .outside(let address):
+      counters.ipOutside &+= 1
+      note(\.ipOutside, of: index)
+      onNotice?(.ipOutside(handle, address: address))
     case .neighbor(let address, let owner):
       if addresses.port(of: owner, now: second()) == Int32(truncatingIfNeeded: index) {
         return true
@@ -300,7 +309,7 @@ extension Switch {
     case Target.flood:
       counters.flooded &+= UInt64(count)
       toPlugin(frames, count)
-      flood(frames, count, except: Int(from))
+      flood(frames, from < 0 ? count : admitsFloods(count, of: Int(from)), except: Int(from))
     case Target.absent:
       counters.absent &+= UInt64(count)
       toPlugin(frames, count)

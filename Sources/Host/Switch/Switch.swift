@@ -54,6 +54,10 @@ package final class Switch {
     package var arpSpoofed: UInt64 = 0
     package var ipSpoofed: UInt64 = 0
     package var ndpSpoofed: UInt64 = 0
+    /// From guests: from an IP address that is none of the network's.
+    package var ipOutside: UInt64 = 0
+    /// Frames to all beyond what a guest may send.
+    package var floodsLimited: UInt64 = 0
     package var dhcpServers: UInt64 = 0
     package var ipv6Routers: UInt64 = 0
     /// Frames of link-local protocols, with a group address as source, and with more tags or
@@ -86,6 +90,7 @@ package final class Switch {
     case spoofed(lnd_port, mac: UInt64)
     case arpSpoofed(lnd_port, address: IPAddress)
     case ipSpoofed(lnd_port, address: IPAddress)
+    case ipOutside(lnd_port, address: IPAddress)
     case ndpSpoofed(lnd_port, address: IPAddress)
     case dhcpServer(lnd_port)
     case ipv6Router(lnd_port)
@@ -93,6 +98,7 @@ package final class Switch {
 
   package internal(set) var counters = Counters()
   var addressGuard = AddressGuard()
+  var security: PortSecurity?
   var loopProbe = LoopProbe()
   /// Called from inside `receive`, before the frame goes on.
   package var onNotice: ((Notice) -> Void)?
@@ -116,10 +122,12 @@ package final class Switch {
   let waits: UnsafeMutablePointer<Wait>
   /// What the guard found of each port last.
   let vouched: UnsafeMutablePointer<AddressGuard.Vouched>
+  /// What each port may send to all.
+  let floodGates: UnsafeMutablePointer<RateGate>
   /// Ports that hold frames back, by index; some may have been replaced since.
   private let holders: UnsafeMutablePointer<Int>
   private var holderCount = 0
-  private var uplinks: Set<lnd_port> = []
+  private(set) var uplinks: Set<lnd_port> = []
   /// Their indices.
   private(set) var uplinkIndices: [Int] = []
   /// Of each port, whether it is direct: no flood reaches it.
@@ -139,6 +147,8 @@ package final class Switch {
     waits.initialize(repeating: Wait(), count: limit)
     vouched = .allocate(capacity: limit)
     vouched.initialize(repeating: AddressGuard.Vouched(), count: limit)
+    floodGates = .allocate(capacity: limit)
+    floodGates.initialize(repeating: RateGate(), count: limit)
     isDirect = .allocate(capacity: limit)
     isDirect.initialize(repeating: false, count: limit)
     isPlugins = .allocate(capacity: limit)
@@ -151,6 +161,7 @@ package final class Switch {
     for i in 0..<ports.bound { ports[i]?.takeUnretainedValue().receiver = .discard }
     waits.deallocate()
     vouched.deallocate()
+    floodGates.deallocate()
     isDirect.deallocate()
     isPlugins.deallocate()
     holders.deallocate()
@@ -161,11 +172,11 @@ package final class Switch {
   package func attach(_ port: Port, as role: Role) -> lnd_port? {
     guard let index = ports.add(port) else { return nil }
     waits[index] = Wait()
-    vouched[index] = AddressGuard.Vouched()
     isDirect[index] = role == .direct
     isPlugins[index] = port is PluginPort
     (port as? PluginPort)?.pluginIsCalling = { [unowned self] in pluginIsCalling }
     if role != .guest { uplinks.insert(port.handle) }
+    secure(index)
     if role == .uplink { uplinkIndices.append(index) }
     if role == .direct {
       port.receiver = plugin

@@ -17,6 +17,8 @@ public struct IPv6Config: Equatable, Sendable {
   /// The gateway's link-local address, which router advertisements come from. Guests reach nothing of the
   /// host by it.
   public var linkLocal: IPAddress
+  /// Nil: IPv4 is reached over IPv4 alone.
+  public var nat64: NAT64?
   /// Whether guests are told of a default route when the network starts. The data path asks the host's kernel for
   /// each flow, whatever is said here.
   public var hasDefaultRoute = true

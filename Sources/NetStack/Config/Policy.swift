@@ -58,6 +58,16 @@ package struct Policy: Sendable {
     return config.leadsOutside ? .connect(destination) : .prohibited
   }
 
+  /// Behind NAT64 is what lies beyond the network: its own addresses have IPv6 ones, and the gateway's stands for the
+  /// host's loopback, which has one way in.
+  private func routeTranslated(_ destination: Endpoint, _ nat64: NAT64) -> Route {
+    let address = destination.address
+    guard address.isUnicast, !address.isLoopback, !config.isOwn(address),
+      !config.subnet.contains(address), nat64.stands(for: address)
+    else { return .unreachable }
+    return config.leadsOutside ? .connect(destination) : .prohibited
+  }
+
   private func routeV6(_ destination: Endpoint) -> Route {
     guard let ipv6 = config.ipv6 else { return .ignored }
     let address = destination.address
@@ -72,6 +82,9 @@ package struct Policy: Sendable {
     // only looks like another one (RFC 4291 §2.5.5) to the host.
     if address.isLoopback || address.isLinkLocal || address.isV4Compatible { return .unreachable }
     if ipv6.prefix.contains(address) { return .unreachable }
+    if let nat64 = ipv6.nat64, let embedded = nat64.embedded(in: address) {
+      return routeTranslated(Endpoint(embedded, port: destination.port), nat64)
+    }
     return config.leadsOutside ? .connect(destination) : .prohibited
   }
 }

@@ -32,6 +32,8 @@ public struct StackConfig: Sendable {
 
   /// Descriptors that the process may have; nil: as many as it likes (DescriptorBudget).
   public var descriptorLimit: Int?
+  /// Of each guest. Others that come later: `Stack.setLimits`.
+  public var limits = GuestLimits()
   /// Flows that one guest may begin in an iteration of the loop (NewFlows).
   public var newFlowsPerIteration = 16
   /// TCP connections of one guest that one side has not accepted yet.

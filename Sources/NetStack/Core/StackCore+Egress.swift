@@ -9,11 +9,13 @@ extension StackCore {
   func route(proto: UInt8, to destination: Endpoint, of packet: InboundPacket) -> Route {
     let route = policy.route(proto: proto, to: destination)
     guard let reason = egress.denial(of: route, proto: proto, to: destination) else { return route }
+    // Behind NAT64 the rules are about the IPv4 address, and so is what is told.
+    let judged = if case .connect(let target) = route { target } else { destination }
     let isPortless = proto != IPProtocol.tcp && proto != IPProtocol.udp
     egress.log.note(
       EgressQuestion(
         proto: proto,
-        destination: Endpoint(destination.address, port: isPortless ? 0 : destination.port)),
+        destination: Endpoint(judged.address, port: isPortless ? 0 : judged.port)),
       reason, guest: packet.source, mac: packet.sourceMAC, now: now)
     return .denied
   }

@@ -182,16 +182,23 @@ extension StackCore {
   /// How a guest knows an endpoint of the host's world: its loopback, of either family, is the gateway.
   @inline(__always)
   func seen(_ endpoint: Endpoint, by guest: IPAddress) -> Endpoint {
-    endpoint.address.isLoopback
-      ? Endpoint(config.gateway(for: guest), port: endpoint.port) : endpoint
+    if endpoint.address.isLoopback {
+      return Endpoint(config.gateway(for: guest), port: endpoint.port)
+    }
+    guard endpoint.address.isV4, !guest.isV4, let nat64 = config.ipv6?.nat64 else {
+      return endpoint
+    }
+    return Endpoint(nat64.address(of: endpoint.address), port: endpoint.port)
   }
 
   /// In whose name an ICMP error is passed on to a guest.
   func reporter(_ report: SocketErrorReport, to guest: IPAddress) -> IPAddress {
-    guard let offender = report.offender, !report.isLocal, offender.isV4 == guest.isV4,
-      offender.isUnicast, !offender.isLoopback, !offender.isLinkLocal
+    guard let offender = report.offender, !report.isLocal, offender.isUnicast,
+      !offender.isLoopback, !offender.isLinkLocal
     else { return config.gateway(for: guest) }
-    return offender
+    // A router of IPv4 on the way behind NAT64 (RFC 7915 §4.5 has it so).
+    let seen = seen(Endpoint(offender, port: 0), by: guest).address
+    return seen.isV4 == guest.isV4 ? seen : config.gateway(for: guest)
   }
 
   /// An ICMP error about a datagram of a guest, whose headers are written anew as the

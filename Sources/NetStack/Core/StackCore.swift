@@ -15,6 +15,7 @@ package final class StackCore {
   package private(set) var policy: Policy
   /// IPv6 may come before the first link does (`startIPv6`); all else is as it was made.
   package private(set) var config: StackConfig
+  package private(set) var limits: GuestLimits
   package let egress: Egress
   /// Links by slot index; `Link.port` leads back to the host's port.
   package let links: LinkTable
@@ -58,6 +59,7 @@ package final class StackCore {
     self.calls = calls
     self.config = config
     policy = Policy(config: config)
+    limits = config.limits
     egress = Egress(config.egress)
     links = LinkTable(capacity: 4096)
     transmitter = Transmitter(host: host, links: links)
@@ -71,6 +73,18 @@ package final class StackCore {
       capacity: config.maximumFlows * 2 + config.udp.maximumFlows + config.icmp.maximumFlows + 8192,
       now: now)
     newFlows = NewFlows(links: links, shares: shares, perIteration: config.newFlowsPerIteration)
+    newFlows.setLimit(perSecond: limits.newFlowsPerSecond)
+  }
+
+  /// Of each guest. What is open beyond them stays open.
+  func setLimits(_ new: GuestLimits) {
+    limits = new
+    newFlows.setLimit(perSecond: new.newFlowsPerSecond)
+  }
+
+  /// Whether the guest may hold one more connection, UDP port or ping.
+  func isWithinLimits(_ share: UInt32) -> Bool {
+    limits.connections == 0 || shares.pointer(share).pointee.connections < limits.connections
   }
 
   /// Begins IPv6, before there is a link.

@@ -182,6 +182,11 @@ extension ForwardRule {
     guard let endpoint = Endpoint(text) else {
       throw .invalid("\(text) is not an address and port, as 127.0.0.1:8080 or [::1]:8080")
     }
+    if !endpoint.address.isV4, endpoint.address.isLinkLocal {
+      throw .invalid(
+        "\(endpoint.address) is a link-local address, which each interface has its own of: a forward listens at another "
+          + "address of the host's, or at all, as [::]:\(endpoint.port)")
+    }
     return endpoint
   }
 }

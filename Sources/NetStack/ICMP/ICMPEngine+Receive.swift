@@ -74,7 +74,8 @@ extension ICMPEngine {
         identifier: flow.pointee.key.guestPort,
         sequence: request?.echoSequence ?? flow.pointee.lastSequence,
         payload: request?.payload ?? .empty, from: guest,
-        to: report.destination.address, mac: flow.pointee.guestMAC, on: flow.pointee.key.link,
+        to: stack.seen(report.destination, by: guest).address, mac: flow.pointee.guestMAC,
+        on: flow.pointee.key.link,
         reporter: stack.reporter(report, to: guest), message)
     }
   }

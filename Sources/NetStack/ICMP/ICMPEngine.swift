@@ -141,11 +141,12 @@ package final class ICMPEngine {
     flow.pointee.socket.setDiscovery(packet.discovery, stack.calls)
     counters.requests &+= 1
     let fd = flow.pointee.socket.fd
-    var result = send(message.bytes, fd, target)
+    let type = target.isV4 ? ICMPv4Type.echoRequest : ICMPv6Type.echoRequest
+    var result = send(message.bytes, as: type, fd, target)
     if result < 0, result != -Int(EAGAIN) {
       // The error of an earlier request is reported by the next call.
       readErrors(index)
-      result = send(message.bytes, fd, target)
+      result = send(message.bytes, as: type, fd, target)
     }
     guard result < 0 else { return }
     counters.refused &+= 1
@@ -158,17 +159,35 @@ package final class ICMPEngine {
     stack.sendICMPError(about: packet, failure)
   }
 
-  private func send(_ bytes: ByteView, _ fd: Int32, _ target: IPAddress) -> Int {
-    var vector = iovec(
-      iov_base: UnsafeMutableRawPointer(mutating: bytes.base), iov_len: bytes.count)
+  /// - Parameter type: of the message in the target's family, of which its sender's may be another (NAT64).
+  private func send(
+    _ bytes: ByteView, as type: UInt8, _ fd: Int32, _ target: IPAddress
+  ) -> Int {
+    // The kernel writes identifier and checksum anew.
+    var head: UInt64 = 0
+    withUnsafeMutableBytes(of: &head) { head in
+      head.copyMemory(
+        from: UnsafeRawBufferPointer(start: bytes.base, count: ICMPHeader.encodedLength))
+      head[ICMPField.type] = type
+    }
     return SocketAddress(Endpoint(target, port: 0)).withSockaddr { address, size in
-      withUnsafeMutablePointer(to: &vector) { vector in
-        var header = msghdr()
-        header.msg_name = UnsafeMutableRawPointer(mutating: address)
-        header.msg_namelen = size
-        header.msg_iov = vector
-        header.msg_iovlen = 1
-        return stack.calls.sendMessage(stack.calls.context, fd, &header, 0)
+      withUnsafeMutablePointer(to: &head) { head in
+        var pieces = (
+          iovec(iov_base: head, iov_len: ICMPHeader.encodedLength),
+          iovec(
+            iov_base: UnsafeMutableRawPointer(mutating: bytes.base + ICMPHeader.encodedLength),
+            iov_len: bytes.count - ICMPHeader.encodedLength)
+        )
+        return withUnsafeMutablePointer(to: &pieces) { pieces in
+          pieces.withMemoryRebound(to: iovec.self, capacity: 2) { vector in
+            var header = msghdr()
+            header.msg_name = UnsafeMutableRawPointer(mutating: address)
+            header.msg_namelen = size
+            header.msg_iov = vector
+            header.msg_iovlen = 2
+            return stack.calls.sendMessage(stack.calls.context, fd, &header, 0)
+          }
+        }
       }
     }
   }
@@ -176,6 +195,10 @@ package final class ICMPEngine {
   // MARK: Flows
 
   private func open(_ key: FlowKey, _ share: UInt32, _ packet: InboundPacket) -> UInt32 {
+    if !stack.isWithinLimits(share) {
+      stack.shares.pointer(share).pointee.counters.connectionsLimited &+= 1
+      guard pings.evictOldest(of: share) else { return 0 }
+    }
     if pings.flows.count >= stack.descriptors.pings { _ = pings.makeRoom(for: share) }
     let isV4 = key.remote.isV4
     let fd = udp.openDatagramSocket(

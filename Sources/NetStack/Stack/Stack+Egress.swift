@@ -30,6 +30,9 @@ extension Stack {
     endOfIteration()
   }
 
+  /// Other limits of each guest.
+  public func setLimits(_ limits: GuestLimits) { core.setLimits(limits) }
+
   func sweepEgress() {
     var left = EgressSweep.endings
     if egressSweep.tcp != 0 { egressSweep.tcp = tcp.endDenied(from: egressSweep.tcp, &left) }

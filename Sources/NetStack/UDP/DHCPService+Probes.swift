@@ -23,6 +23,8 @@ extension DHCPService {
   /// Discoveries that wait, at most, and how often one may.
   private static let maximumWaiting = 256
   private static let maximumRounds = 16
+  /// Handled in one iteration of the loop.
+  private static let perTurn = 16
 
   /// Whether an address is unused, as far as is known; asks if it is not known.
   func proof(of address: IPAddress, for client: MACAddress, on link: UInt32) -> DHCPProof {
@@ -89,13 +91,16 @@ extension DHCPService {
 
   private func armWait() {
     guard waitTimer == 0, let next = waiting.values.map(\.deadline).min() else { return }
+    // Those that are due and had no turn come in the next one.
     waitTimer = stack.timers.schedule(
-      at: next, token: EventToken(.dhcp, index: 0, generation: 0).rawValue)
+      at: max(next, stack.now &+ 1_000_000),
+      token: EventToken(.dhcp, index: 0, generation: 0).rawValue)
   }
 
   func onTimer() {
     waitTimer = 0
-    let due = waiting.filter { $0.value.deadline <= stack.now }
+    let now = stack.now
+    let due = Array(waiting.lazy.filter { $0.value.deadline <= now }.prefix(Self.perTurn))
     for (mac, discovery) in due {
       // Kept while it is handled, so that its rounds are counted.
       discovery.message.withByteView { handle($0, from: mac, on: discovery.link) }

@@ -100,6 +100,7 @@ extension UDPEngine {
   private func openFlow(
     _ key: FlowKey, isLoopback: Bool, _ origin: FlowOrigin, _ share: UInt32
   ) -> UInt32 {
+    guard stack.isWithinLimits(share) || replacesOwn(share) else { return 0 }
     if flows.count >= stack.descriptors.udp { _ = makeRoom(for: share) }
     let isV4 = key.remote.isV4
     let fd = openDatagramSocket(isV4: isV4, for: share)
@@ -203,6 +204,12 @@ extension UDPEngine {
   func makeRoom(for share: UInt32) -> Bool {
     let victim = stack.shares.busiest(preferring: share) { $0.pointee.datagramFlows }
     return evictOldest(of: victim)
+  }
+
+  /// Beyond its limit a guest's own port that was idle longest makes room.
+  private func replacesOwn(_ share: UInt32) -> Bool {
+    stack.shares.pointer(share).pointee.counters.connectionsLimited &+= 1
+    return evictOldest(of: share)
   }
 
   /// Ends the flow of a guest that was idle longest; false when there is none.

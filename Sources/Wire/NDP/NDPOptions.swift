@@ -15,6 +15,8 @@ public enum NDPOptionType {
   @inlinable public static var recursiveDNS: UInt8 { 25 }
   /// RFC 8106 §5.2.
   @inlinable public static var dnsSearchList: UInt8 { 31 }
+  /// RFC 8781 §4.
+  @inlinable public static var pref64: UInt8 { 38 }
 }
 
 /// Offsets in an option.
@@ -124,6 +126,20 @@ public struct NDPOptionBytes: Hashable, Sendable {
       out.store(UInt8(1), at: NDPOptionField.length)
       out.store(mtu, at: NDPOptionField.value)
       return 8
+    }
+  }
+
+  /// RFC 8781 §4: a prefix of 96 bits (code 0).
+  /// - Parameter lifetime: seconds, in steps of eight.
+  public mutating func addPREF64(_ prefix: IPAddress, lifetime: UInt16) {
+    bytes += [UInt8](capacity: 16) { out in
+      out.store(NDPOptionType.pref64, at: NDPOptionField.type)
+      out.store(UInt8(2), at: NDPOptionField.length)
+      out.store(lifetime & ~7, at: NDPOptionField.value - 2)
+      out.store(UInt32(truncatingIfNeeded: prefix.high >> 32), at: NDPOptionField.value)
+      out.store(UInt32(truncatingIfNeeded: prefix.high), at: NDPOptionField.value + 4)
+      out.store(UInt32(truncatingIfNeeded: prefix.low >> 32), at: NDPOptionField.value + 8)
+      return 16
     }
   }
 

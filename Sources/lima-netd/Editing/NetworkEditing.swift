@@ -15,6 +15,33 @@ struct NetworkEditing {
     home = try options.resolveServed()
   }
 
+  /// The file, for a command that changes it: no other `network create`, `edit` or `delete` reads or writes it until this
+  /// process ends.
+  func lockedFile() throws -> NetworksFile {
+    // Refused for what it is, before anything is made.
+    _ = try file()
+    let folder = home.configDirectory
+    let seconds: UInt64 = 10
+    try makeFolder(folder)
+    // Not closed: the end of the process is the end of the lock.
+    guard try Files.lockDirectory(folder, timeout: seconds * 1_000_000_000) != nil else {
+      throw CommandFailure(
+        "Another command is changing \(home.configFile), for \(seconds) s now",
+        remedy: "Try again when it has ended.")
+    }
+    return try file()
+  }
+
+  /// Root leaves no folder of its own in another user's home.
+  private func makeFolder(_ path: String) throws {
+    #if os(Linux)
+      if let owner = ForeignHome.writer(of: home) {
+        return try Privilege.asUser(owner) { try Files.makeDirectory(path, mode: 0o755) }
+      }
+    #endif
+    try Files.makeDirectory(path, mode: 0o755)
+  }
+
   func file() throws -> NetworksFile {
     if let flaw = ForeignHome.flaw(of: home) {
       throw CommandFailure(
@@ -172,15 +199,21 @@ struct NetworkEditing {
 
   /// Routes and addresses that cannot be read are no conflict.
   func checkRoutes(_ network: NetworkConfiguration) throws {
-    guard let subnet = network.subnet else { return }
     var own: Set<String> = ["lo", "lo0"]
     #if os(Linux)
       own.insert(HostTapLink.name(user: CurrentProcess.effectiveUser, network: network.name))
     #endif
-    let text = NetworkConflicts.route(
-      subnet, among: (try? HostRoutes.current()) ?? [],
-      addresses: (try? HostInterfaces.addresses()) ?? [], own: own)
-    guard let text else { return }
+    let text = network.subnet.flatMap {
+      NetworkConflicts.route(
+        $0, among: (try? HostRoutes.current()) ?? [],
+        addresses: (try? HostInterfaces.addresses()) ?? [], own: own)
+    }
+    let text6 = network.network6.flatMap {
+      NetworkConflicts.route6(
+        $0, among: (try? HostRoutes.current6()) ?? [],
+        addresses: (try? HostInterfaces.addresses6()) ?? [], own: own)
+    }
+    guard let text = text ?? text6 else { return }
     throw CommandFailure(text, remedy: "Take another subnet, or say --force.")
   }
 

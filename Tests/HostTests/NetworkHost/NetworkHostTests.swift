@@ -41,6 +41,25 @@ import Testing
     #expect(try host.plugin()["up"]?.integer() == 1)
   }
 
+  @Test func noGuestIsHeardBeforeAllAreKnown() throws {
+    let host = try RunningHost.running(Self.echo.get(), holdsGuests: true)
+    let first = try host.addGuest(1)
+    defer { close(first.fd) }
+    #expect(Sockets.send(first.fd, testFrame, testFrame.count, 0) == testFrame.count)
+    // Many turns of the loop: in a single one of them the frame would be read.
+    for _ in 0..<5 { #expect(try host.plugin()["rx"]?.integer() == 0) }
+    let second = try host.addGuest(2, transport: .stream)
+    defer { close(second.fd) }
+    let status = try host.plugin()
+    #expect(status["up"]?.integer() == 2 && status["rx"]?.integer() == 0)
+    #expect(try host.request(.guestsAreKnown) == .ok)
+    _ = try host.wait { $0["rx"]?.integer() == 1 }
+    // Those that come later are heard at once.
+    let third = try host.addGuest(3)
+    defer { close(third.fd) }
+    #expect(try exchange(third.fd, testFrame) == echoedFrame)
+  }
+
   @Test func anUplinkIsAPortOfTheSwitch() throws {
     let host = try RunningHost.running(Self.switched.get(), options: "{\"uplink\":1}")
     let guest = try host.addGuest(1)

@@ -130,6 +130,8 @@ struct LaunchPlan: Sendable {
     spec.dnsBehind = dnsSpec.behind
     let secrets = secrets
     spec.secrets = secrets.isEmpty ? nil : secrets
+    spec.limits = LinkLimits(options: options)
+    spec.portSecurity = PortSecuritySpec(options: options)
     return spec
   }
 

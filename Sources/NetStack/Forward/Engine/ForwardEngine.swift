@@ -128,6 +128,13 @@ public final class ForwardEngine {
   /// An address that a guest can have.
   func check(_ address: IPAddress) throws(ForwardFailure) {
     let config = stack.config
+    // Of an address of one link nobody else knows the guest, and it is none that a network tells of.
+    if !address.isV4, address.isLinkLocal {
+      let known = config.ipv6.map { ", as it has in \($0.prefix)" } ?? ""
+      throw .invalid(
+        "\(address) is a link-local address: a forward needs an address of the guest's that others know\(known)"
+      )
+    }
     guard config.isGuest(address), address != config.subnet.network else {
       let networks = config.ipv6.map { "\(config.subnet) or \($0.prefix)" } ?? "\(config.subnet)"
       throw .invalid("\(address) is not the address of a guest in \(networks)")

@@ -53,6 +53,7 @@ extension TCPEngine {
     guard flow.pointee.flags.contains(.isCounted) else { return }
     flow.pointee.flags.remove(.isCounted)
     destinations.gave(flow.pointee.share, flow.pointee.key)
+    stack.shares.pointer(flow.pointee.share).pointee.begunConnections &-= 1
   }
 
   private func leaveHalfOpen(_ flow: FlowPointer, _ state: UnsafeMutablePointer<Share>) {
