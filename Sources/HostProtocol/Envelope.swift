@@ -48,7 +48,11 @@ package enum JournalLayout {
   package static let slots = 1024
   /// Bytes a slot has; the host's ports define what is in it.
   package static let slotSize = 64
-  package static let size = slots * slotSize
+  /// Behind them: DNS questions that are under way (Host's QuestionJournal).
+  package static let questions = slots * slotSize
+  package static let questionSlots = 256
+  package static let questionSlotSize = 1024
+  package static let size = questions + questionSlots * questionSlotSize
 }
 
 extension HostCodec {

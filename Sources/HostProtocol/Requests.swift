@@ -112,6 +112,8 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
   package var hasCards: Bool
   /// What its process may do; nil: everything (`sandbox: off`).
   package var confinement: ConfinementSpec?
+  /// Values of options that nobody is to read (`writeOnly`): masked in whatever the plugins say.
+  package var secrets: [String]?
   /// Of each guest's link; nil: none.
   package var limits: LinkLimits?
   /// Of a switched network; nil: none.

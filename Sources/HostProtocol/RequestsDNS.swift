@@ -87,6 +87,8 @@ package struct DNSSpec: Codable, Hashable, Sendable {
   package var readable: [String]?
   /// Those that it may ask, each the one behind it; nil: none.
   package var behind: [DNSStage]?
+  /// As of `NetworkSpec`.
+  package var secrets: [String]?
 
   package init(
     plugin: PluginRef, options: String = "{}", policy: DNSPolicy = DNSPolicy(),

@@ -302,9 +302,17 @@ extension Network {
     noteDeathForDNS()
   }
 
+  /// Without values that nobody is to read: what a plugin printed itself went to the log as it was.
+  private func masked(_ text: String) -> String {
+    (active?.secrets ?? []).filter { $0.utf8.count >= 4 }.reduce(text) {
+      $0.replacing($1, with: Schema.mask)
+    }
+  }
+
   private func exitReport(_ reason: String) -> ExitReport {
     ExitReport(
-      time: WallClock.timestamp(), reason: reason, log: NetworkLog.tail(core.logFile),
+      time: WallClock.timestamp(), reason: masked(reason),
+      log: NetworkLog.tail(core.logFile).map { masked($0) },
       plugin: active?.plugin.loaded, dns: active?.dns.loaded)
   }
 

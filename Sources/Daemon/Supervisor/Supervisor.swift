@@ -176,7 +176,7 @@ package final class Supervisor {
     context.uplinks.vmnet?.paths = new.paths
     context.limaBridges.varRun = new.paths.varRun
     plugins.directories = pluginDirectories(new)
-    plugins.pinnedFiles = Self.pinnedFiles(new)
+    plugins.pinnedFiles = new.pinnedFiles
     let names = Set(new.networks.map(\.name))
     for (name, network) in networks where !names.contains(name) {
       networks.removeValue(forKey: name)
@@ -213,20 +213,6 @@ package final class Supervisor {
     var seen: Set<String> = []
     let all = own + options.installation.pluginDirectories()
     return all.filter { seen.insert($0.path).inserted }
-  }
-
-  private static func pinnedFiles(_ configuration: Configuration) -> [String] {
-    var pins: [PluginPin?] = []
-    for network in configuration.networks {
-      pins += [network.settings.plugin, network.settings.dns]
-      pins += network.settings.dnsBehind.map { $0.pin }
-    }
-    return Set(
-      pins.compactMap { pin in
-        if case .some(.file(let path)) = pin { return path }
-        return nil
-      }
-    ).sorted()
   }
 
   // MARK: Ending

@@ -30,11 +30,13 @@ extension NetworkProcess {
     switch request {
     case .start(let spec):
       try needIdle()
+      log.secrets.add(spec.secrets)
       let tap = spec.tap == nil ? nil : try fds.needLast()
       try start(spec, journal: fds.take(), tap: tap, request: id)
       return nil
     case .serveDNS(let spec):
       try needIdle()
+      log.secrets.add(spec.dns.secrets)
       try serveDNS(spec, udp: try fds.need(), tcp: try fds.need(), request: id)
       return nil
     case .stop:
@@ -60,6 +62,7 @@ extension NetworkProcess {
       }
       return dns.requestAsks(message, spec.isDatagram == true ? .udp : .tcp, request: id)
     case .setDNS(let spec):
+      log.secrets.add(spec.secrets)
       try beginDNSChange(DNSChange(request: id, spec: spec))
       return nil
     case .networkChanged: dns.networkChanged()
@@ -90,6 +93,7 @@ extension NetworkProcess {
       entry.hasReservation = false
       network.releaseLease(entry.port)
     case .reconfigure(let spec):
+      log.secrets.add(spec.secrets)
       try network.reconfigure(spec)
       ports.setLimits(spec.limits ?? LinkLimits())
       network.learningSwitch?.secure(spec.portSecurity)

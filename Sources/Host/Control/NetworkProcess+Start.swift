@@ -51,7 +51,10 @@ extension NetworkProcess {
     network = plugin
     dns = DNSService(
       plugin: dnsPlugin,
-      answerPlugin: { [unowned plugin] in plugin.complete($0, $1, $2) },
+      answerPlugin: { [unowned plugin, unowned self] in
+        questions?.forget($0)
+        plugin.complete($0, $1, $2)
+      },
       answerRequest: { [weak self] in self?.control.reply($0, $1) })
     dns?.broker.policy = spec.dnsPolicy
     let ports = GuestPorts(
@@ -59,6 +62,12 @@ extension NetworkProcess {
       isHolding: spec.holdsGuests ?? false,
       emit: { [weak self] in self?.control.emit($0) })
     self.ports = ports
+    if let journal {
+      let questions = QuestionJournal(memory: journal + JournalLayout.questions)
+      questionsLeft = questions.takeLeft()
+      self.questions = questions
+      ports.onJoined = { [unowned self] in askAgain($0) }
+    }
     ports.setLimits(spec.limits ?? LinkLimits())
     ports.onTapLost = { [weak self] name in
       self?.giveUp(HostError(.system, "the interface \(name) was taken away"))
@@ -91,6 +100,29 @@ extension NetworkProcess {
       runs()
       control.reply(request, .ok)
     }
+  }
+
+  /// A guest's link is here: what it had asked when the process before died.
+  private func askAgain(_ port: Port) {
+    guard !questionsLeft.isEmpty else { return }
+    let now = MonotonicClock.now()
+    let mine = questionsLeft.filter { $0.guest == port.id }
+    questionsLeft.removeAll { $0.guest == port.id || now &- $0.came > QuestionJournal.longest }
+    for question in mine where now &- question.came <= QuestionJournal.longest {
+      // A question that kills whoever is asked it would do so for ever.
+      replay = (isRefused: question.deaths > 1, deaths: question.deaths)
+      question.bytes.withUnsafeBufferPointer { bytes in
+        var frame = question.frame
+        frame.data = bytes.baseAddress
+        port.receiver.frames(port.receiver.context, port.handle, &frame, 1)
+      }
+      replay = nil
+    }
+    guard !mine.isEmpty else { return }
+    log.info(
+      "dns",
+      "\(mine.count) question\(mine.count == 1 ? "" : "s") of guest \(port.id) that the process before died over: asked again"
+    )
   }
 
   /// Nothing runs: the process has no use any more.

@@ -58,6 +58,12 @@ package final class NetworkProcess {
   var confinement: ProcessConfinement
 
   private var stopRequests: [UInt64] = []
+  /// Guests' questions that are under way; nil: there is no journal.
+  var questions: QuestionJournal?
+  /// Those that the process before died over, of guests that are not here yet.
+  var questionsLeft: [QuestionJournal.Left] = []
+  /// While one of them is handed to the network again: it is answered SERVFAIL, and how many have died over it.
+  var replay: (isRefused: Bool, deaths: UInt32)?
   /// No request has been handled in this turn.
   private var isControlRested = true
   private var stopsPending = 0
@@ -96,6 +102,8 @@ package final class NetworkProcess {
     if let request { stopRequests.append(request) }
     guard phase == .idle || phase == .running else { return }
     phase = .stopping
+    questions?.forgetAll()
+    questions = nil
     ports?.removeAll()
     server?.close()
     network?.detachSwitch()
@@ -223,7 +231,17 @@ extension NetworkProcess: NetworkServices {
   func pluginAsks(
     _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64, from questioner: DNSQuestioner
   ) -> lnd_op? {
-    dns?.pluginAsks(message, transport, deadline: deadline, from: questioner)
+    let ticket = dns?.pluginAsks(
+      message, transport, deadline: deadline, from: questioner, refuses: replay?.isRefused == true)
+    // TCP ends with the process, and the guest asks again by itself.
+    if let ticket, transport == .udp, let questions,
+      let (frame, port) = network?.frame(endingIn: message), let guest = ports?.entry(of: port)
+    {
+      questions.note(
+        ticket, guest: guest.port.id, frame: frame, deaths: replay?.deaths ?? 0,
+        now: MonotonicClock.now())
+    }
+    return ticket
   }
 
   func tellReport(_ plugin: LoadedPlugin, _ state: UInt32, _ text: String) {
@@ -235,7 +253,10 @@ extension NetworkProcess: NetworkServices {
           state: PluginBridge.word(ofState: state), text: text)))
   }
 
-  func pluginCancels(_ operation: lnd_op) { dns?.pluginCancels(operation) }
+  func pluginCancels(_ operation: lnd_op) {
+    questions?.forget(operation)
+    dns?.pluginCancels(operation)
+  }
 
   func publish(_ name: String, _ address: String) -> lnd_status {
     leasesChanged()

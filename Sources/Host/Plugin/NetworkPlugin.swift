@@ -50,6 +50,11 @@ final class NetworkPlugin: PluginRole {
   var unannounced: [Port] = []
   private var announced: Set<lnd_port> = []
 
+  /// What `rx` is being called with.
+  private var batch: (port: lnd_port, frames: UnsafePointer<lnd_frame>?, count: UInt32) = (
+    0, nil, 0
+  )
+
   // One of the two.
   private(set) var learningSwitch: Switch?
   private(set) var binding: IsolatedBinding?
@@ -293,10 +298,30 @@ final class NetworkPlugin: PluginRole {
     guard let rx = ops.rx else { return }
     if let plain, let frames {
       return plain.adapt(frames, Int(count), offloads: 0) { frames, count in
+        batch = (port, frames, UInt32(truncatingIfNeeded: count))
         bridge.call("rx") { rx(bridge.instance, port, frames, UInt32(truncatingIfNeeded: count)) }
+        batch.count = 0
       }
     }
+    batch = (port, frames, count)
     bridge.call("rx") { rx(bridge.instance, port, frames, count) }
+    batch.count = 0
+  }
+
+  /// The frame of the batch that the plugin has now that ends in these bytes, with the guest's port that it came from: what
+  /// brought a question. Nil: none, or the plugin is not in `rx`.
+  func frame(endingIn bytes: [UInt8]) -> (frame: lnd_frame, guest: lnd_port)? {
+    guard let frames = batch.frames else { return nil }
+    for frame in UnsafeBufferPointer(start: frames, count: Int(batch.count)) {
+      guard let data = frame.data, frame.flags & LND_FRAME_SLICES == 0,
+        Int(frame.length) > bytes.count, frame.length <= QuestionJournal.longestFrame
+      else { continue }
+      let end = UnsafeRawBufferPointer(
+        start: data + (Int(frame.length) - bytes.count), count: bytes.count)
+      guard end.elementsEqual(bytes) else { continue }
+      return (frame, frame.source == 0 ? batch.port : frame.source)
+    }
+    return nil
   }
 
   /// A frame of the plugin's was dropped.

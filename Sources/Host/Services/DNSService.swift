@@ -30,6 +30,8 @@ final class DNSService: DNSPluginOwner {
   var slept: () -> UInt64 = SleepClock.slept
   private var plugin: DNSPlugin?
   private var askers: [DNSTicket: Asker] = [:]
+  /// Questions that are not asked, but answered SERVFAIL at the end of the turn.
+  private var refused: [(ticket: DNSTicket, answer: [UInt8])] = []
   private var hasEffects = false
   private var files = NameFiles()
   /// The DNS plugin is to be told that the host's files changed, before it is asked more.
@@ -74,11 +76,22 @@ final class DNSService: DNSPluginOwner {
   // MARK: Asking
 
   /// For limanetd.dns/1: the ticket is the plugin's operation.
+  /// - Parameter refuses: it is answered SERVFAIL, and nobody is asked.
   func pluginAsks(
     _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64,
-    from questioner: DNSQuestioner = DNSQuestioner(), by asker: DNSAsker = .plugin
+    from questioner: DNSQuestioner = DNSQuestioner(), by asker: DNSAsker = .plugin,
+    refuses: Bool = false
   ) -> lnd_op? {
-    ask(message, transport, deadline: deadline, .plugin, asker, questioner)
+    let ticket = ask(message, transport, deadline: deadline, .plugin, asker, questioner)
+    guard refuses, let ticket, let query = try? DNSMessage(parsing: message) else { return ticket }
+    broker.cancel(ticket)
+    var edns = query.edns
+    edns?.options = DNSFailure.plugin.reason?.option ?? []
+    var header = query.header.reply(.serverFailure)
+    header.recursionAvailable = true
+    refused.append(
+      (ticket, DNSMessage(header: header, questions: query.questions, edns: edns).encoded()))
+    return ticket
   }
 
   func pluginCancels(_ ticket: DNSTicket) {
@@ -138,6 +151,7 @@ final class DNSService: DNSPluginOwner {
       tellsPlugin = false
       tellOfChange()
     }
+    while let (ticket, bytes) = refused.popLast() { answer(ticket, bytes, now) }
     let chain = plugin?.next == nil ? [] : plugin?.chain ?? []
     for plugin in chain { plugin.workRelays(now) }
     // What is asked now may be handed on, and answered, at once.

@@ -44,6 +44,8 @@ final class GuestPorts {
   let emit: (HostEvent) -> Void
   /// The TAP that the supervisor gave is gone, and with it the network's reason to be.
   var onTapLost: (String) -> Void = { _ in }
+  /// A guest's port is on the network.
+  var onJoined: (Port) -> Void = { _ in }
 
   private(set) var entries: [UInt64: Entry] = [:]
   private(set) var listeners: [UInt64: UnixgramListener] = [:]
@@ -116,6 +118,7 @@ final class GuestPorts {
     }
     try join(Entry(port, kind: spec.transport.rawValue))
     log.info("ports", "guest \(label(port)) is connected (\(spec.transport.rawValue))")
+    onJoined(port)
   }
 
   private func journalSlot(_ number: Int) -> StreamJournal? {

@@ -53,6 +53,8 @@ package struct HostLog: Sendable {
   package let minimum: Level
   private let fd: Int32
   private let budget = LogBudget()
+  /// What no line may have in it.
+  package let secrets = SecretTexts()
 
   package init(minimum: Level = .info, fd: Int32 = 2) {
     self.minimum = minimum
@@ -76,7 +78,7 @@ package struct HostLog: Sendable {
     var line = Array("\(WallClock.timestamp()) \(level.label) \(component): ".utf8)
     if leftOut > 0 { line += "(\(leftOut) such lines were left out) ".utf8 }
     var before: UInt8 = 0
-    for byte in text.utf8.prefix(Self.maximumLength) {
+    for byte in secrets.masked(text).utf8.prefix(Self.maximumLength) {
       // U+0080 to U+009F, the second byte of two: terminals take U+009B for ESC [.
       let isC1 = before == 0xc2 && byte < 0xa0
       line.append(byte < 0x20 || byte == 0x7f ? 0x20 : isC1 ? 0xbf : byte)

@@ -72,7 +72,8 @@ import Testing
     #expect(try host.status().ports.map(\.kind) == ["dgram"])
   }
 
-  @Test func `a guest that is renamed is told to a plugin that sees ports, and to one behind a switch`()
+  @Test
+  func `a guest that is renamed is told to a plugin that sees ports, and to one behind a switch`()
     throws
   {
     for plugin in [Self.echo, Self.switched] {
