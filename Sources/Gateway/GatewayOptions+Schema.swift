@@ -95,6 +95,12 @@ extension GatewayOptions {
               "maximum": 86400,
               "default": 7200,
               "description": "Idle time after which a guest's side of a connection is probed."
+            },
+            "congestion": {
+              "type": "string",
+              "enum": ["reno", "cubic"],
+              "default": "reno",
+              "description": "Which congestion control limits what is under way to a guest once something was lost: reno (RFC 5681), or cubic (RFC 9438) for guests whose link is a network of its own, with round trips of 5 ms or more."
             }
           }
         },

@@ -18,6 +18,7 @@ package struct GatewayOptions: Equatable {
   package var maximumConnections: Int
   package var bufferBytes: Int
   package var keepAliveSeconds: UInt64
+  package var congestion: CongestionAlgorithm
   package var maximumUDPFlows: Int
   package var udpIdleSeconds: UInt64
   package var maximumPings: Int
@@ -43,6 +44,11 @@ package struct GatewayOptions: Equatable {
     maximumConnections = Int(try tcp.integer("maxConnections", in: 1...1_000_000) ?? 131_072)
     bufferBytes = Int(try tcp.integer("bufferMiB", in: 8...65536) ?? 256) << 20
     keepAliveSeconds = UInt64(try tcp.integer("keepAliveSeconds", in: 10...86400) ?? 7200)
+    let congestion = try tcp.string("congestion") ?? CongestionAlgorithm.newReno.rawValue
+    guard let algorithm = CongestionAlgorithm(rawValue: congestion) else {
+      throw .invalid("/tcp/congestion", "\(congestion) is neither reno nor cubic")
+    }
+    self.congestion = algorithm
     maximumUDPFlows = Int(try udp.integer("maxFlows", in: 1...100_000) ?? 4096)
     udpIdleSeconds = UInt64(try udp.integer("idleSeconds", in: 10...86400) ?? 300)
     maximumPings = Int(try icmp.integer("maxFlows", in: 1...65536) ?? 256)
@@ -68,6 +74,7 @@ package struct GatewayOptions: Equatable {
     config.maximumFlows = maximumConnections
     config.bufferLimit = bufferBytes
     config.keepAliveTime = keepAliveSeconds * second
+    config.congestion = congestion
     config.udp.maximumFlows = maximumUDPFlows
     config.udp.idleTime = udpIdleSeconds * second
     config.icmp.maximumFlows = maximumPings

@@ -87,6 +87,8 @@ extension Stack {
       "evicted": JSONValue(counters.evicted),
       "outOfOrder": JSONValue(counters.outOfOrder),
       "retransmits": JSONValue(counters.retransmits),
+      "congestion": .string(core.config.congestion.rawValue),
+      "lossRecoveries": JSONValue(counters.lossRecoveries),
       "timeouts": JSONValue(counters.timeouts),
       "spuriousTimeouts": JSONValue(counters.spuriousTimeouts),
       "tailProbes": JSONValue(counters.tailProbes),

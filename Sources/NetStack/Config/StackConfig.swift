@@ -50,6 +50,8 @@ public struct StackConfig: Sendable {
   public var receiveWindow = 1 << 20
   /// Bytes from one host socket that may wait for the guest.
   public var sendBuffer = 2 << 20
+  /// How much may be under way to a guest once something was lost.
+  public var congestion = CongestionAlgorithm.newReno
   /// Bytes read from a host socket at once, at most: the more, the fewer wake-ups of both ends.
   public var readMaximum = 1 << 20
   /// Bytes read in one iteration from all host sockets together, so that none waits long for the others;

@@ -38,6 +38,14 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
 
   /// Takes a slot and writes `value` into it; 0 when all are taken.
   package mutating func insert(_ value: Element) -> UInt32 {
+    let index = take()
+    if index != 0 { base[Int(index)] = value }
+    return index
+  }
+
+  /// Takes a slot and leaves in it what is there, which is zero bytes or what its last owner left: for a large
+  /// value that its owner begins anew. 0 when all are taken.
+  package mutating func take() -> UInt32 {
     let index: UInt32
     if freeHead != 0 {
       index = freeHead
@@ -49,7 +57,6 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     }
     let generation = (UInt32(truncatingIfNeeded: meta[Int(index)] >> 32) &+ 1) & Self.generationMask
     meta[Int(index)] = UInt64(generation == 0 ? 1 : generation) << 32 | UInt64(Self.takenMark)
-    base[Int(index)] = value
     count &+= 1
     return index
   }

@@ -192,6 +192,7 @@ extension TCPEngine {
     socketCount &+= 1
     flow.pointee.lastActivity = stack.now
     flow.pointee.neighborRevision = stack.neighborRevision
+    flow.pointee.sender.congestion = FlowCongestion(stack.config.congestion)
     flow.pointee.sender.begin(at: initialSequence(key))
     return flow
   }
