@@ -28,6 +28,9 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
   final var expiryTimer: lnd_handle = 0
   final var saveTimer: lnd_handle = 0
   final var lastSave: UInt64 = 0
+  /// For the next question who of those with leases is there, and how many were asked since a guest came.
+  final var censusTimer: lnd_handle = 0
+  final var censuses = 0
 
   package init(
     host: HostContext, config: NetworkConfig, settings: SwitchedSettings, stack: Stack
@@ -45,6 +48,7 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     hostGuard = HostGuard(host)
     try super.init(host: host, config: config, stack: stack)
     stack.udp.dhcp = dhcp
+    stack.core.guestName = { [unowned self] in directory.guestName(of: $0) }
     dhcp.onChange = { [unowned self] in isDirty = true }
     dhcp.admits = { [unowned self] in directory.admits($0, $1, now: self.stack.core.elapsed) }
     dhcp.searchDomains = { [unowned self] in search }
@@ -124,6 +128,9 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     case saveTimer:
       saveTimer = 0
       save()
+    case censusTimer:
+      censusTimer = 0
+      askAbsent()
     default:
       super.onTimer(timer, user: user)
       if isDirty { settle() }
