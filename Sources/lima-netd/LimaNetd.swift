@@ -36,7 +36,8 @@ struct LimaNetd: ParsableCommand {
       Stop.self,
       ServiceCommand.self,
       InstanceCommand.self, QEMUArguments.self, CaptureCommand.self, DNS.self, Plugin.self,
-      Recommend.self, Doctor.self, Sudoers.self, Completions.self, Manual.self, TapPair.self,
+      ConfigCommand.self, Recommend.self, Doctor.self, Sudoers.self, Completions.self, Manual.self,
+      TapPair.self,
     ],
     defaultSubcommand: Serve.self)
 

@@ -148,12 +148,13 @@ package final class Supervisor {
   }
 
   private func reread(_ outcome: ConfigReader.Outcome) {
-    let (before, states) = (configuration.current, networks.mapValues(\.state))
-    defer { service.reread(reloadReport(since: before, states: states)) }
+    let before = configuration.current
+    let reading = service.begin()
     configuration.hold(outcome)
     inspectPlugins()
     // resolv.conf and routes may have changed, too: that is when people send SIGHUP.
     for network in networks.values { network.core.running?.request(.networkChanged) }
+    tellOutcome(since: before, of: reading)
   }
 
   /// Known early, so that `status` and the first guest need not wait, and that a network which cannot
@@ -215,7 +216,7 @@ package final class Supervisor {
     return all.filter { seen.insert($0.path).inserted }
   }
 
-  private static func pinnedFiles(_ configuration: Configuration) -> [String] {
+  static func pinnedFiles(_ configuration: Configuration) -> [String] {
     var pins: [PluginPin?] = []
     for network in configuration.networks {
       pins += [network.settings.plugin, network.settings.dns]

@@ -33,6 +33,10 @@ extension NetworkProcess {
       let tap = spec.tap == nil ? nil : try fds.needLast()
       try start(spec, journal: fds.take(), tap: tap, request: id)
       return nil
+    case .validate(let spec):
+      try needIdle()
+      try validate(spec)
+      return .ok
     case .serveDNS(let spec):
       try needIdle()
       try serveDNS(spec, udp: try fds.need(), tcp: try fds.need(), request: id)

@@ -44,7 +44,10 @@ final class Instance {
         StaticForward(
           protocol: "tcp", host: "127.0.0.1:\(sshLocalPort)", guestIP: nil, guestPort: 22)
       ] + plan.statics
-    if let before, before.plan.interfaces.first == plan.interfaces.first { lease = before.lease }
+    if let before, before.plan.interfaces.first == plan.interfaces.first {
+      lease = before.lease
+      address6 = before.address6
+    }
   }
 
   var name: String { plan.identity.name }
@@ -123,6 +126,7 @@ final class Instance {
   func networkCame() {
     hasForwards = false
     lease = nil
+    address6 = nil
   }
 
   /// Forwards, names and the networks themselves are let go of. Idempotent.
