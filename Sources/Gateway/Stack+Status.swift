@@ -56,15 +56,18 @@ extension Stack {
     let egress = core.egress
     return [
       "denied": JSONValue(egress.log.total),
+      "ended": JSONValue(egress.log.ended),
       "last": .array(
         egress.log.entries.map { entry in
           [
             "guest": .string(entry.guest.description),
             "mac": .string(entry.mac.description),
+            "name": .string(entry.name),
             "protocol": .string(entry.question.protocolName),
             "destination": .string(entry.question.text),
             "reason": .string(entry.reason.text),
             "count": JSONValue(entry.count),
+            "ended": JSONValue(entry.ended),
             "secondsAgo": JSONValue((core.now &- min(entry.last, core.now)) / 1_000_000_000),
           ]
         }),

@@ -48,6 +48,8 @@ package enum HostRequest: Codable, Hashable, Sendable {
   /// Has other options hold for the network's plugin while it runs. Reply: nothing, or why they do not; UNSUPPORTED: from
   /// its next start on.
   case reconfigure(NetworkSpec)
+  /// Instead of `start`: has the plugins look at their options, and makes nothing. Reply: nothing, or what one refuses.
+  case validate(NetworkSpec)
   /// A guest does not use what `reserveLease` gave it any more. Reply: nothing.
   case releaseLease(port: UInt64)
   /// Replaces the DNS plugin while the network goes on. Reply: nothing, or why the one before

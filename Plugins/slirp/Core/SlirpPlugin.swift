@@ -28,6 +28,7 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
     dhcp.isPresent = { _ in true }
     dhcp.searchDomains = { [unowned self] in search }
     stack.udp.dhcp = dhcp
+    stack.core.linkOfHost = { [unowned dhcp] in dhcp.link(ofHost: $0) }
   }
 
   /// Search domains as they are now.

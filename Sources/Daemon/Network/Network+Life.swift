@@ -248,6 +248,7 @@ extension Network {
     leases.begin()
     // The configuration may have been reread meanwhile.
     dns.started()
+    settling.forgetRefusals()
     if isChanged, dns.kept?.refused != asked.settings { updateDNS() }
     considerStopping()
   }
@@ -280,6 +281,7 @@ extension Network {
 
   private func ended(_ link: HostLink, _ status: ChildProcess.ExitStatus) {
     pluginStates = []
+    settling.processEnded()
     uplink.rest(forgetting: guests.unixgramGuests.map(\.id))
     if state == .stopping { noteStop(status) } else { noteDeath(of: link, status) }
     step(.ended(lifetime: MonotonicClock.now() &- link.started))

@@ -18,6 +18,7 @@ extension Network {
       } catch let problem {
         error = error ?? problem
       }
+      error = error ?? settling.validation
     }
     return NetworkReport(
       name: name, mode: (active?.network ?? wanted).settings.mode,

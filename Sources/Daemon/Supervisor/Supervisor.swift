@@ -148,12 +148,13 @@ package final class Supervisor {
   }
 
   private func reread(_ outcome: ConfigReader.Outcome) {
-    let (before, states) = (configuration.current, networks.mapValues(\.state))
-    defer { service.reread(reloadReport(since: before, states: states)) }
+    let before = configuration.current
+    let reading = service.begin()
     configuration.hold(outcome)
     inspectPlugins()
     // resolv.conf and routes may have changed, too: that is when people send SIGHUP.
     for network in networks.values { network.core.running?.request(.networkChanged) }
+    tellOutcome(since: before, of: reading)
   }
 
   /// Known early, so that `status` and the first guest need not wait, and that a network which cannot

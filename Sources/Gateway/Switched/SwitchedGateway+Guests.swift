@@ -20,6 +20,42 @@ extension SwitchedGateway {
     directory.guestUp(info.port, name: info.name)
     let mac = MACAddress(bytes: info.mac)
     if mac.isUnicast { note(mac, at: info.port) }
+    censuses = 0
+    armCensus()
+  }
+
+  // MARK: Who is there
+
+  /// When those with leases that have not been heard are asked for after a guest has come, nanoseconds: a guest that was there
+  /// before this process may have nothing to say, and its names are wanted all the same.
+  private static let censusTimes: [UInt64] = [50_000_000, 1_000_000_000, 5_000_000_000]
+  /// Asked for at a time: each question goes to all guests.
+  private static let mostAsked = 64
+
+  private func armCensus() {
+    guard censusTimer == 0, censuses < Self.censusTimes.count else { return }
+    censusTimer = host.timer(at: host.now &+ Self.censusTimes[censuses], user: 1)
+  }
+
+  func askAbsent() {
+    censuses += 1
+    let link = stack.link(of: port)
+    guard link != 0 else { return }
+    let now = stack.core.elapsed
+    let absent = dhcp.remembered(port: port).lazy
+      .filter { [directory] in
+        $0.state == .bound && $0.isLive(now) && !directory.isPresent($0.client.mac)
+      }
+      .map(\.address).prefix(Self.mostAsked)
+    guard !absent.isEmpty else { return }
+    for address in absent { stack.core.askFor(address, on: link) }
+    for entry in (ipv6?.addresses(port: port) ?? []).lazy
+      .filter({ [directory] in !directory.isPresent($0.mac) }).prefix(Self.mostAsked)
+    {
+      stack.core.askFor(entry.address, on: link)
+    }
+    stack.endOfIteration()
+    armCensus()
   }
 
   public final func guestChanged(_ info: PortInfo) {
@@ -65,6 +101,11 @@ extension SwitchedGateway {
     let mac = MACAddress(bytes: request.mac)
     guard mac.isUnicast else {
       throw .invalid(nil, "a guest of this network needs an Ethernet address to have another")
+    }
+    guard mac != stack.config.gatewayMAC else {
+      throw PluginFailure(
+        LND_ERR_EXISTS,
+        "the Ethernet address \(mac) is the gateway's: give the guest another (--mac)")
     }
     note(mac, at: request.port)
     guard let address = dhcp.reserve(port: port, mac: mac, name: request.name) else {

@@ -26,6 +26,9 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
   final var expiryTimer: lnd_handle = 0
   final var saveTimer: lnd_handle = 0
   final var lastSave: UInt64 = 0
+  /// For the next question who of those with leases is there, and how many were asked since a guest came.
+  final var censusTimer: lnd_handle = 0
+  final var censuses = 0
 
   package init(
     host: HostContext, config: NetworkConfig, settings: SwitchedSettings, stack: Stack
@@ -43,6 +46,7 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     hostGuard = HostGuard(host)
     try super.init(host: host, config: config, stack: stack)
     stack.udp.dhcp = dhcp
+    stack.core.guestName = { [unowned self] in directory.guestName(of: $0) }
     dhcp.onChange = { [unowned self] in directory.changed($0) }
     dhcp.admits = { [unowned self] in
       directory.admits($0, now: self.stack.core.elapsed, leases: $1)
@@ -125,6 +129,9 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     case saveTimer:
       saveTimer = 0
       save()
+    case censusTimer:
+      censusTimer = 0
+      askAbsent()
     default:
       super.onTimer(timer, user: user)
       if directory.isPending { settle() }

@@ -34,6 +34,10 @@ extension NetworkProcess {
       let tap = spec.tap == nil ? nil : try fds.needLast()
       try start(spec, journal: fds.take(), tap: tap, request: id)
       return nil
+    case .validate(let spec):
+      try needIdle()
+      try validate(spec)
+      return .ok
     case .serveDNS(let spec):
       try needIdle()
       log.secrets.add(spec.dns.secrets)

@@ -50,7 +50,9 @@ extension NetworkPlugin {
       }
     case .spoofed(let port, let mac):
       onContest()
-      warn("\(label(port)) sends as \(MACText.text(mac)), which is another's: dropped")
+      // The plugin's own address is the gateway's.
+      let owner = learningSwitch?.holder(of: mac).map { label($0) } ?? "the gateway"
+      warn("\(label(port)) sends as \(MACText.text(mac)), the address of \(owner): dropped")
     case .arpSpoofed(let port, let address):
       warn("\(label(port)) claims \(address) by ARP, which is another's: dropped")
     case .ipSpoofed(let port, let address):

@@ -118,6 +118,11 @@ final class NetworkPlugin: PluginRole {
     announceUplinks()
   }
 
+  /// What it says of options, with nothing made.
+  func validate(_ spec: NetworkSpec) throws(HostError) {
+    try bridge.validate(plugin.descriptor, settings(spec))
+  }
+
   /// Has other options hold, if it can.
   func reconfigure(_ spec: NetworkSpec) throws(HostError) {
     try bridge.reconfigure(settings(spec))

@@ -22,6 +22,8 @@ extension TapPort {
     case exhausted
     /// This frame will never pass.
     case refused
+    /// The same, before the guest has ever sent anything: `count` makes it `refused`.
+    case early
     /// The port has ended.
     case dead
   }
@@ -29,7 +31,7 @@ extension TapPort {
   /// Arranges to be called when the state may have passed.
   func wait(_ state: Outcome) {
     switch state {
-    case .sent, .refused: setInterest(.read)
+    case .sent, .refused, .early: setInterest(.read)
     case .full: setInterest([.read, .write])
     case .exhausted:
       setInterest(.read)
@@ -75,7 +77,7 @@ extension TapPort {
       let pieces = refer(&segmenter)
       let outcome = count(writePieces(pieces))
       switch outcome {
-      case .sent, .refused: isFirst = false
+      case .sent, .refused, .early: isFirst = false
       case .dead: return .dead
       case .full, .exhausted:
         if isFirst { return outcome }
@@ -141,11 +143,15 @@ extension TapPort {
     case Self.noDevice, Self.noLink, ENODEV:
       finish(.closed)
       return .dead
-    default: return .refused  // EIO: the link is down; EINVAL: not for this device
+    default:
+      // EIO: the link is down; EINVAL: not for this device. Who brings its interface up after it came misses nothing of its own.
+      if code == EIO, counters.rxFrames == 0 { return .early }
+      return .refused
     }
   }
 
   private func count(_ outcome: Outcome) -> Outcome {
+    if outcome == .early { return .refused }
     if outcome == .refused { counters.txRefused &+= 1 }
     return outcome
   }

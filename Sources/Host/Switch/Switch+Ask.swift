@@ -8,6 +8,14 @@ import PluginAPI
 import Wire
 
 extension Switch {
+  /// The guest that an Ethernet address was last seen behind; nil: nobody's, or the plugin's own.
+  func holder(of station: UInt64) -> lnd_port? {
+    guard let index = addresses.lastPort(of: station), index >= 0, index != MACTable.plugin,
+      let port = ports[Int(index)]
+    else { return nil }
+    return port._withUnsafeGuaranteedRef { $0.handle }
+  }
+
   /// False when there is nothing to ask it: nobody knows its IP address or one to ask from.
   func ask(_ station: UInt64, behind index: Int32) -> Bool {
     guard index >= 0, let port = ports[Int(index)], let own = addressGuard.ownStation,

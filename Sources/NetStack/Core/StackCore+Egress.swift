@@ -16,12 +16,24 @@ extension StackCore {
       EgressQuestion(
         proto: proto,
         destination: Endpoint(judged.address, port: isPortless ? 0 : judged.port)),
-      reason, guest: packet.source, mac: packet.sourceMAC, now: now)
+      reason, guest: packet.source, mac: packet.sourceMAC,
+      name: name(of: packet.sourceMAC, on: packet.link), now: now)
     return .denied
   }
 
-  /// Whether a flow that a guest has would be denied now.
-  func isDenied(proto: UInt8, to remote: Endpoint) -> Bool {
-    egress.denial(of: policy.route(proto: proto, to: remote), proto: proto, to: remote) != nil
+  /// Whether a flow that a guest has is denied now, and has to end, which is noted.
+  func endsDenied(
+    proto: UInt8, to remote: Endpoint, guest: IPAddress, mac: MACAddress, link: UInt32
+  ) -> Bool {
+    let route = policy.route(proto: proto, to: remote)
+    guard let reason = egress.denial(of: route, proto: proto, to: remote) else { return false }
+    egress.log.noteEnd(
+      EgressQuestion(proto: proto, destination: remote), reason, guest: guest, mac: mac,
+      name: name(of: mac, on: link), now: now)
+    return true
+  }
+
+  private func name(of mac: MACAddress, on link: UInt32) -> String {
+    guestName?(mac) ?? services(of: link)?.name ?? ""
   }
 }

@@ -112,7 +112,7 @@ extension StackCore {
   }
 
   /// Asks all on a link who has an address.
-  func askFor(_ address: IPAddress, on link: UInt32) {
+  package func askFor(_ address: IPAddress, on link: UInt32) {
     guard address.isV4 else { return solicit(address, on: link) }
     let request = ARPHeader(
       operation: ARPHeader.request, senderMAC: config.gatewayMAC, senderIP: config.gateway,

@@ -7,6 +7,7 @@
 // a reference retains nothing. Loop thread only.
 
 import Platform
+import Wire
 
 /// See the head of this file.
 package final class StackCore {
@@ -53,6 +54,10 @@ package final class StackCore {
 
   /// How often an address was found at another Ethernet address than before.
   var neighborRevision: UInt32 = 0
+  /// What the guest behind a station of a link is called; "": nobody knows. Nil: as its link is.
+  package var guestName: ((MACAddress) -> String)?
+  /// The link of the guest that calls itself so; 0 or nil: nobody does.
+  package var linkOfHost: ((String) -> UInt32)?
 
   init(host: StackHost, calls: SocketCalls, config: StackConfig, seed: UInt64) {
     self.host = host

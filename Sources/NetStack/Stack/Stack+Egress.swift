@@ -53,9 +53,11 @@ extension TCPEngine {
       if flows.isTaken(index) {
         let flow = flows.pointer(index)
         if flow.pointee.state != .closed, flow.pointee.flags.contains(.isCounted),
-          stack.isDenied(
+          stack.endsDenied(
             proto: IPProtocol.tcp,
-            to: Endpoint(flow.pointee.key.remote, port: flow.pointee.key.remotePort))
+            to: Endpoint(flow.pointee.key.remote, port: flow.pointee.key.remotePort),
+            guest: flow.pointee.key.guest, mac: flow.pointee.guestMAC,
+            link: flow.pointee.key.link)
         {
           resetGuest(flow)
           left -= 1
@@ -73,11 +75,16 @@ extension UDPEngine {
     var index = start
     let end = min(peers.endIndex, start &+ EgressSweep.slots)
     while index < end, left > 0 {
-      if peers.isTaken(index),
-        stack.isDenied(proto: IPProtocol.udp, to: peers.pointer(index).pointee.remote)
-      {
-        closePeer(index)
-        left -= 1
+      if peers.isTaken(index) {
+        let peer = peers.pointer(index)
+        let flow = flows.pointer(peer.pointee.flow)
+        if stack.endsDenied(
+          proto: IPProtocol.udp, to: peer.pointee.remote, guest: peer.pointee.key.guest,
+          mac: flow.pointee.guestMAC, link: peer.pointee.key.link)
+        {
+          closePeer(index)
+          left -= 1
+        }
       }
       index &+= 1
     }

@@ -227,6 +227,16 @@ package final class DHCPService {
     }
   }
 
+  /// The link on which a client with a lease calls itself so, as DNS compares names; 0: none, or several.
+  package func link(ofHost name: String) -> UInt32 {
+    let now = stack.elapsed
+    let label = name.lowercased()
+    let found = servers.filter { _, server in
+      server.leases(now: now).contains { $0.state == .bound && $0.hostname.lowercased() == label }
+    }
+    return found.count == 1 ? found.first?.key ?? 0 : 0
+  }
+
   // MARK: Stations
 
   /// A station was seen on a link.

@@ -60,15 +60,20 @@ struct NetworkEditing {
   }
 
   /// And waits until a daemon that runs has read it, so that the next command finds what this one has written.
-  func write(_ file: NetworksFile) throws {
+  /// - Returns: what it came to there; nil: no daemon has read it.
+  @discardableResult
+  func write(_ file: NetworksFile) throws -> ReloadReport? {
     do { try writeAsOwner(file) } catch { throw CommandFailure("\(error)") }
     do {
-      _ = try ControlClient(home: home).ifRunning { try $0.perform(.POST, APIPath.reload) }
+      return try ControlClient(home: home).ifRunning {
+        try $0.send(.POST, APIPath.reload, body: [String: String]())
+      }
     } catch {
-      // One of an older version finds out by itself.
-      guard (error as? CommandFailure)?.code != "HTTP_404" else { return }
+      // One of an older version finds out by itself, or answers in other words.
+      guard let failure = error as? CommandFailure, failure.code != "HTTP_404" else { return nil }
       StandardError.print(
-        "\(file.path) is written, and the daemon has not taken it over: \(error)")
+        "\(file.path) is written, and the daemon has not taken it over: \(failure)")
+      return nil
     }
   }
 
@@ -101,6 +106,13 @@ struct NetworkEditing {
     _ flaw: NetworkDraft.Flaw, _ name: String, _ draft: NetworkDraft, in file: NetworksFile,
     command: String = "create"
   ) -> CommandFailure {
+    if case .needs(_, "interface") = flaw {
+      return CommandFailure(
+        "\(flaw)",
+        remedy: "Name a bridge or network card of this host (`ip -br link` lists them):  "
+          + "lima-netd network \(command) \(ShellWord.quoted(name)) --mode bridged --interface br0"
+          + options.words)
+    }
     guard case .needs(mode: let mode, "gateway") = flaw else { return CommandFailure("\(flaw)") }
     let routes = (try? HostRoutes.current()) ?? []
     let addresses = (try? HostInterfaces.addresses()) ?? []
@@ -159,15 +171,16 @@ struct NetworkEditing {
 
   // MARK: What else there is
 
-  /// Says that a network runs with the settings that it was started with.
-  func tellOldSettings(_ name: String, _ listing: ListingOptions) {
-    let report = try? ControlClient(home: home).ifRunning {
-      try $0.get(APIPath.network(name)) as NetworkReport
+  /// Says what of a change does not hold in the daemon that runs: networks that run keep what was refused, and what waits for
+  /// their next start.
+  func tellUnsettled(_ report: ReloadReport?, _ listing: ListingOptions) {
+    guard let report else { return }
+    // The daemon may have read the file before it was asked to.
+    let isNew = report.changes.contains { $0.change != "unchanged" }
+    for change in isNew ? report.changes : report.earlier?.changes ?? []
+    where !change.holdsNow || change.error != nil {
+      for line in Reload.lines(change, home: options.words) { listing.tell(line) }
     }
-    guard let report = report ?? nil,
-      let text = NetworkText.oldSettings(report, home: options.words)
-    else { return }
-    listing.tell(text)
   }
 
   /// Says that the interface of a deleted network is there.

@@ -349,7 +349,8 @@ import Testing
       "sudo lima-netd network unsetup shared --lima-home /h/other"
     ) { $0.taps["shared"]?.otherHome = "/h/other" },
     Case(
-      .bridge, .problem, "br0 is not there", "sudo ip link add br0 type bridge", modes: ["bridged"]
+      .bridge, .problem, "br0 is not there, and no network card: take shared instead",
+      "lima-netd recommend --from host", modes: ["bridged"]
     ) {
       $0.interfaces = [:]
     },
@@ -361,7 +362,8 @@ import Testing
       $0.candidates = ["docker0", "enp3s0", "br1"]
     },
     Case(
-      .bridge, .problem, "br0 is not there", "sudo ip link add br0 type bridge", modes: ["bridged"]
+      .bridge, .problem, "br0 is not there",
+      "lima-netd network edit lan --interface enp3s0 --lima-home /h/.lima", modes: ["bridged"]
     ) {
       $0.interfaces = [:]
       $0.candidates = ["docker0", "enp3s0"]

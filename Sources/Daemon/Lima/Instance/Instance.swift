@@ -126,6 +126,7 @@ final class Instance {
   func networkCame() {
     hasForwards = false
     lease = nil
+    address6 = nil
   }
 
   /// Forwards, names and the networks themselves are let go of. Idempotent.

@@ -136,7 +136,8 @@ extension InstancePlan {
     rules = yaml.portForwards.compactMap(\.entry.rule)
     resolver = ResolverWish(yaml)
     hosts = yaml.resolverHosts
-    warnings = interfaces.filter { $0.attachment == .vzNAT }.map { VZNAT.note($0.name) }
+    warnings = yaml.warnings.map(\.description)
+    warnings += interfaces.filter { $0.attachment == .vzNAT }.map { VZNAT.note($0.name) }
     for circle in AliasCircles(hosts.mapValues { [$0] }).all {
       warnings.append(
         "hostResolver.hosts: \(circle[0]) leads back to itself (\(circle.joined(separator: ", "))): "

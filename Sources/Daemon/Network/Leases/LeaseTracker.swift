@@ -42,6 +42,8 @@ final class LeaseTracker {
   private(set) var seen: Set<String> = []
   /// Of those that have left.
   private(set) var absent: Set<String> = []
+  /// What guests that have leases call themselves, in lower case.
+  private(set) var hostnames: Set<String> = []
   private var timer: EventLoop.TimerID?
   /// Nanoseconds until it is asked again.
   private var interval: UInt64 = 0
@@ -142,6 +144,9 @@ final class LeaseTracker {
   func took(_ leases: [LeaseReport]) {
     if let files = network?.leaseFiles { keep(leases, in: files) }
     // An address nobody ever had is somebody's who configured it by hand, for all that is known.
+    hostnames = Set(
+      leases.lazy.filter { !$0.isAbsent }.compactMap { $0.hostname?.lowercased() }
+        .filter { !$0.isEmpty }.prefix(Self.maximumRemembered))
     let present = Set(leases.filter { !$0.isAbsent }.map(\.address))
     if seen.count < Self.maximumRemembered { seen.formUnion(present) }
     let gone = seen.subtracting(present)

@@ -233,8 +233,13 @@ struct LaunchPlan: Sendable {
   ) -> ConfigProblem {
     let place = Self.place(of: pointer, network: network, prefix: prefix)
     let mark = aboutKey ? network.marks[YAMLNode.keyPointer(place)] : nil
+    var keys = JSONPointer.keys(place)
+    // `egress` of the network, which became an option of its plugin.
+    if keys.starts(with: ["options", "egress"]), network.marks["/egress"] != nil {
+      keys.removeFirst()
+    }
     return ConfigProblem(
-      kind, path: ["networks", network.name] + JSONPointer.keys(place),
+      kind, path: ["networks", network.name] + keys,
       mark: mark ?? network.mark(at: place))
   }
 }

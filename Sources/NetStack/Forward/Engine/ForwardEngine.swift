@@ -171,7 +171,8 @@ public final class ForwardEngine {
     if name.isEmpty || stack.links.pointer(first).pointee.kind != .guest {
       return first
     }
-    return linksInOrder.first { stack.services(of: $0)?.name == name } ?? 0
+    return linksInOrder.first { stack.services(of: $0)?.name == name }
+      ?? stack.linkOfHost?(name) ?? 0
   }
 
   // MARK: Clients
