@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The little that is done to plain descriptors. They are Int32 everywhere:
-// most of them cross a process or the plugin ABI.
+// Operations on plain descriptors. They are Int32 everywhere: most of them cross a process or the plugin ABI.
 
 import CPlatform
 
@@ -37,7 +36,7 @@ package enum Descriptor {
     return copy
   }
 
-  /// `target` becomes another descriptor of the file that `fd` has open; it stays open over an exec.
+  /// dup2: `target` becomes a descriptor of the file that `fd` has open, without CLOEXEC.
   package static func replace(_ target: Int32, with fd: Int32) throws(SystemError) {
     guard dup2(fd, target) >= 0 else { throw SystemError("dup2", .current) }
   }
@@ -75,7 +74,6 @@ package enum Descriptor {
 }
 
 package enum Signals {
-  /// A write to a closed pipe or socket is an error of that call, never the
-  /// end of the process.
+  /// Ignores SIGPIPE: a write to a closed pipe or socket fails with EPIPE and does not end the process.
   package static func ignoreBrokenPipes() { _ = plat_ignore_sigpipe() }
 }

@@ -17,7 +17,7 @@ package struct HostRoute: Sendable, Hashable {
 }
 
 package enum HostRoutes {
-  /// - Throws: what reading the table throws; a line that makes no sense is passed over.
+  /// - Throws: an error of reading the table; malformed lines are skipped.
   package static func current() throws(SystemError) -> [HostRoute] {
     #if os(Linux)
       let bytes = try Files.read("/proc/net/route", limit: 4 << 20)
@@ -27,8 +27,8 @@ package enum HostRoutes {
     #endif
   }
 
-  /// The text of /proc/net/route: a head, then interface, destination, gateway, flags, 3 numbers, mask, ... by tabs;
-  /// addresses are hexadecimal, as a little-endian machine has them.
+  /// The text of /proc/net/route: a header line, then interface, destination, gateway, flags, 3 numbers, mask, ...
+  /// separated by tabs; addresses are hexadecimal in little-endian byte order.
   package static func parse(_ text: String) -> [HostRoute] {
     text.split(separator: "\n").dropFirst().compactMap { line in
       let fields = line.split(whereSeparator: { $0 == "\t" || $0 == " " })

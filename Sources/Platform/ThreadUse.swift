@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ThreadUse: what the first thread of a process does, and what it has had of the machine (proc_pid_stat(5)).
+// ThreadUse: state, CPU time and page faults of a process's first thread (proc_pid_stat(5)).
 
 package struct ThreadUse: Sendable, Equatable {
-  /// "R" runs or could, "S" and "D" wait, "T" and "t" are stopped, "Z" has ended.
+  /// "R" runs or is runnable, "S" and "D" wait, "T" and "t" are stopped, "Z" has ended.
   package var state: Character
-  /// ns of CPU since it began; nil where the kernel does not tell.
+  /// ns of CPU time so far; nil where the kernel does not report it.
   package var runTime: UInt64?
   /// Page faults that had to be read from a disk.
   package var majorFaults: UInt64
 
-  /// Nil where the system does not tell.
+  /// Nil where the system does not report it.
   package init?(firstThreadOf pid: Int32) {
     #if os(Linux)
       guard let bytes = try? Files.read("/proc/\(pid)/task/\(pid)/stat", limit: 4096) else {
