@@ -2,8 +2,7 @@
 //
 // BoundedCommand: runs a program with a time limit and keeps the first bytes of its output. Its input is /dev/null.
 // Blocks: for commands, never for a loop's thread. A program that this process may not kill (sudo runs as root) is
-// left
-// running after the time limit, and so is a process that it started and that holds its output open.
+// left running after the time limit, and so is a process that it started and that holds its output open.
 
 package enum BoundedCommand {
   package struct Result: Sendable, Hashable {

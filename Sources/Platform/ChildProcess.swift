@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Child processes: posix_spawn with an exact set of descriptors, and their exit status. Never fork: it copies only
-// the
-// calling thread, and plugins may have others.
+// the calling thread, and plugins may have others.
 
 import CPlatform
 
@@ -77,8 +76,7 @@ package enum ChildProcess {
   }
 
   /// Replaces the program of this process by `path` (execv). Descriptors without CLOEXEC stay open, because the
-  /// parent may
-  /// watch one.
+  /// parent may watch one.
   /// - Throws: when exec fails; SIGPIPE is no longer ignored then.
   package static func replace(_ path: String, _ arguments: [String]) throws(SystemError) -> Never {
     _ = signal(SIGPIPE, SIG_DFL)
@@ -159,8 +157,7 @@ package enum ChildProcess {
   }
 
   /// Kills every process of the group of a child that was started with `newGroup`. Call it right after the child's
-  /// end,
-  /// before its pid can be reused.
+  /// end, before its pid can be reused.
   package static func killGroup(of leader: Int32) {
     if leader > 1 { _ = systemKill(-leader, 9) }
   }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ChildWatch: reports a child's end on the loop. On Linux by a pidfd (pidfd_open(2)), which becomes readable at the
-// end;
-// without one (macOS, a kernel before 5.3, no free descriptor) by polling at growing intervals. Loop thread.
+// end; without one (macOS, a kernel before 5.3, no free descriptor) by polling at growing intervals. Loop thread.
 
 package final class ChildWatch {
   private let pid: Int32

@@ -2,8 +2,7 @@
 //
 // DescriptorReserve: how the descriptors of a network process (RLIMIT_NOFILE) are divided between the guests' flows,
 // the guests' links, and what all guests share: the DNS plugin's sockets, files, control requests. A link lives as
-// long
-// as its guest and is never evicted, so their number is bounded and a guest beyond the bound is refused.
+// long as its guest and is never evicted, so their number is bounded and a guest beyond the bound is refused.
 
 package enum DescriptorReserve {
   /// Descriptors of `limit` that flows may not use: a quarter, up to 1280.

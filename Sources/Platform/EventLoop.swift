@@ -2,8 +2,7 @@
 //
 // EventLoop: the fds, timers and deferred work of one thread, with closures; for control paths (the supervisor, the
 // network process's control channel, the CLI). The data path uses Poller directly. Not Sendable: everything but
-// `waker`
-// belongs to the thread that runs it.
+// `waker` belongs to the thread that runs it.
 
 #if canImport(Glibc)
   import Glibc
@@ -43,8 +42,7 @@ package final class EventLoop {
   private static let wakeToken = UInt64.max
 
   /// Watches an fd, level-triggered. Errors and hang-ups are always reported. The caller owns the fd and calls
-  /// `remove`
-  /// before it closes it.
+  /// `remove` before it closes it.
   package func add(
     _ fd: Int32, _ interest: PollEvents, _ callback: @escaping (PollEvents) -> Void
   ) throws(SystemError) {
@@ -101,8 +99,7 @@ package final class EventLoop {
   }
 
   /// One iteration: waits for the first event or timer, at most `limit` nanoseconds (nil: no limit), and handles all
-  /// that
-  /// are due.
+  /// that are due.
   package func turn(limit: UInt64? = nil) {
     let count = max(0, poller.wait(timeout: timeout(limit)))
     for index in 0..<count {

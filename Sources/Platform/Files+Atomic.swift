@@ -10,8 +10,7 @@
 
 extension Files {
   /// Replaces the file at `path` in one step: a reader finds the old contents or the new. Writes `path` + ".tmp"
-  /// first and
-  /// renames it. A symbolic link is followed; EEXIST when what is there is not a regular file.
+  /// first and renames it. A symbolic link is followed; EEXIST when what is there is not a regular file.
   package static func write(_ bytes: [UInt8], to path: String, mode: UInt32) throws(SystemError) {
     let target = try replaceable(path)
     let new = target + ".tmp"

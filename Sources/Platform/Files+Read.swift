@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reading files by path on a loop's thread. The files are untrusted: only regular files are opened (a named pipe
-// blocks
-// until it has a writer, a device may have side effects), and at most a limit is read. Links are followed, because
-// users
-// keep configuration elsewhere.
+// blocks until it has a writer, a device may have side effects), and at most a limit is read. Links are followed,
+// because users keep configuration elsewhere.
 
 #if canImport(Glibc)
   import Glibc
@@ -48,8 +46,7 @@ extension Files {
   }
 
   /// A descriptor of a regular file, links followed. Every file whose name or contents are untrusted is opened by
-  /// this
-  /// function; it does not block.
+  /// this function; it does not block.
   package static func openForReading(_ path: String) throws(SystemError) -> Int32 {
     // The type is checked before opening, too: opening some devices has side effects.
     try refuse(try info(path).kind, path)

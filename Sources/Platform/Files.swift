@@ -2,9 +2,8 @@
 //
 // Files: operations on files and directories by path. Cold paths: a call may block on a disk and on nothing else. The
 // type is checked before and after opening, so that a named pipe, a device or a terminal in a file's place is an
-// error
-// and does not block. A path with a NUL is refused, because C would cut it there. Contents: Files+Read.swift and
-// Files+Atomic.swift.
+// error and does not block. A path with a NUL is refused, because C would cut it there. Contents: Files+Read.swift
+// and Files+Atomic.swift.
 
 #if canImport(Glibc)
   import Glibc
@@ -94,8 +93,7 @@ package enum Files {
   package static let maximumEntries = 10_000
 
   /// The names in a directory for which the filter holds, sorted, without "." and ".."; EFBIG when the directory has
-  /// more
-  /// than `maximumEntries`.
+  /// more than `maximumEntries`.
   package static func list(
     _ path: String, where isWanted: (String) -> Bool = { _ in true }
   ) throws(SystemError) -> [String] {
@@ -147,8 +145,7 @@ package enum Files {
   }
 
   /// Writes as much as fits without blocking: a pipe that is not read, or a stopped terminal, must not block a loop
-  /// that
-  /// logs. False when some of it is lost.
+  /// that logs. False when some of it is lost.
   package static func writeIfReady(_ fd: Int32, _ bytes: [UInt8]) -> Bool {
     var sent = 0
     while sent < bytes.count {
@@ -191,8 +188,7 @@ package enum Files {
   }
 
   /// Makes the directory with mode 0700; its parent must exist. The mode of an existing one is reduced to the
-  /// owner's.
-  /// EPERM when another user owns it, ENOTDIR when it is not a directory or is a link to one.
+  /// owner's. EPERM when another user owns it, ENOTDIR when it is not a directory or is a link to one.
   package static func makePrivateDirectory(_ path: String) throws(SystemError) {
     try refuseNUL(path, "mkdir")
     guard mkdir(path, 0o700) == 0 || Errno.current == .exists else {
@@ -313,14 +309,12 @@ package enum Files {
   }
 
   /// Opens and locks `path`; nil when another process holds the lock. The lock is held while the descriptor is open.
-  /// The
-  /// holder may remove the file.
+  /// The holder may remove the file.
   package static func openLocked(_ path: String, mode: UInt32) throws(SystemError) -> Int32? {
     while true {
       guard let fd = try lock(path, mode: mode) else { return nil }
       // The previous holder may have removed the file between this open and this lock; the lock would then be on a
-      // file
-      // that no other process can open.
+      // file that no other process can open.
       var own = stat()
       var there = stat()
       if fstat(fd, &own) == 0, stat(path, &there) == 0, own.st_ino == there.st_ino,

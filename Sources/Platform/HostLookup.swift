@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Name resolution as the host does it: getaddrinfo, thus /etc/hosts, nsswitch.conf, mDNS and a VPN's settings.
-// Blocks:
-// for worker threads.
+// Blocks: for worker threads.
 
 import CPlatform
 
@@ -66,9 +65,8 @@ package enum HostLookup {
     let outcome = look(name, ipv6)
     guard outcome == .noName else { return outcome }
     // getaddrinfo reports "no such name" for one family also when /etc/hosts has the name with addresses of the other
-    // and
-    // DNS does not have it. NXDOMAIN holds for all types of a name (RFC 8020), so it is returned only if both lookups
-    // report it.
+    // and DNS does not have it. NXDOMAIN holds for all types of a name (RFC 8020), so it is returned only if both
+    // lookups report it.
     switch look(name, !ipv6) {
     case .noName: return .noName
     case .found, .noData: return .noData

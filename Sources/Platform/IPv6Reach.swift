@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // IPv6Reach: whether this machine has a route to the Internet over IPv6, and when that may have changed. Determined
-// by
-// connecting a UDP socket, which sends nothing: the kernel applies routing rules, unreachable routes and source
-// address
-// selection (RFC 6724). For the caller's network namespace.
+// by connecting a UDP socket, which sends nothing: the kernel applies routing rules, unreachable routes and source
+// address selection (RFC 6724). For the caller's network namespace.
 
 import CPlatform
 
@@ -16,8 +14,7 @@ import CPlatform
 
 package enum IPv6Reach {
   /// A global unicast address (2000::/3) to which networks have no specific route. Not 2001:db8::/32: that prefix is
-  /// for
-  /// documentation, and some networks have a route that drops it. This is root server M's network (RFC 7720).
+  /// for documentation, and some networks have a route that drops it. This is root server M's network (RFC 7720).
   private static let world: [UInt8] = [
     0x20, 0x01, 0x0d, 0xc3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x35,
   ]
@@ -74,8 +71,7 @@ package enum IPv6Reach {
     }
 
     /// Reads the waiting messages up to a limit; the rest keeps the descriptor readable. A lost message (ENOBUFS)
-    /// counts as a
-    /// change.
+    /// counts as a change.
     package static func drain(_ fd: Int32) {
       withUnsafeTemporaryAllocation(byteCount: 8192, alignment: 16) { buffer in
         for _ in 0..<perTurn {

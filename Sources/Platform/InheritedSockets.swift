@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // InheritedSockets: listening sockets passed by a service manager (socket activation): descriptors from 3 on,
-// announced
-// by LISTEN_PID and LISTEN_FDS (sd_listen_fds(3)). The manager owns them: their files stay when this process ends,
-// and
-// clients that connect meanwhile wait in the backlog. `UnixSocket.serve` looks its path up here. Any thread.
+// announced by LISTEN_PID and LISTEN_FDS (sd_listen_fds(3)). The manager owns them: their files stay when this
+// process ends, and clients that connect meanwhile wait in the backlog. `UnixSocket.serve` looks its path up here.
+// Any thread.
 
 import Synchronization
 
@@ -26,8 +25,7 @@ package enum InheritedSockets {
   private static let most = 1024
 
   /// Adopts them, once, before this process opens descriptors of its own, and removes the variables from the
-  /// environment,
-  /// so that no child inherits them.
+  /// environment, so that no child inherits them.
   /// - Returns: the paths.
   @discardableResult
   package static func adopt() -> [String] {

@@ -4,8 +4,7 @@
 
 extension MessageChannel {
   /// Attaches the channel to `loop`: it calls `onMessage` for each message, and `onClose` once at the end, after
-  /// which the
-  /// channel is closed. Replies are sent by `post`, which watches for writability while some are queued.
+  /// which the channel is closed. Replies are sent by `post`, which watches for writability while some are queued.
   package func attach(
     to loop: EventLoop, onMessage: @escaping (Message) -> Void,
     onClose: @escaping (Failure) -> Void

@@ -5,13 +5,12 @@
 // Wire: 4 bytes big-endian, then the message. The lower 24 bits are its length
 // (at most 1 MiB), the upper 8 how many descriptors (at most 4) came with its
 // first byte by SCM_RIGHTS; they arrive in order, so the n-th message takes
-// the next of them. Without descriptors the header is the plain length. A read
-// does not pass the bytes that descriptors came with, so descriptors that no
-// complete message has taken belong to the incomplete one; when the process is
-// at RLIMIT_NOFILE, that message is delivered without them.
+// the next of them. Without descriptors the header is the plain length. A read does not pass the bytes that
+// descriptors came with, so descriptors that no complete message has taken belong to the incomplete one; when the
+// process is at RLIMIT_NOFILE, that message is delivered without them.
 //
-// Non-blocking with a bounded output queue; one thread; not Sendable. A peer that
-// violates the protocol is an error, after which the caller closes the channel.
+// Non-blocking with a bounded output queue; one thread; not Sendable. A peer that violates the protocol is an error,
+// after which the caller closes the channel.
 
 import CPlatform
 

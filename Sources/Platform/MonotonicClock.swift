@@ -2,17 +2,16 @@
 //
 // The clocks, and what each is for:
 //
-//   MonotonicClock  deadlines, timers and durations of work: TCP's timers, query timeouts, retries, back-off. It
-//   stops
-//                   while the host sleeps, as the kernel's timers do, so that after a resume not every timer is due.
+//   MonotonicClock  deadlines, timers and durations of work: TCP's timers, query timeouts, retries, back-off.
+//                   It stops while the host sleeps, as the kernel's timers do: a resume does not make every timer due.
 //   + SleepClock    lifetimes that others measure, too: TTLs of the DNS cache, leases and the names that follow them.
 //                   `now + SleepClock.slept()` includes the sleep. A timer for such an end uses MonotonicClock and,
 //                   since the end may fall into a sleep, is at most a minute ahead.
 //   WallClock       logs, and times written to files: it may be set, forwards and back.
 //
 // Linux: CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME. Darwin, whose CLOCK_MONOTONIC counts sleep:
-// CLOCK_UPTIME_RAW,
-// CLOCK_MONOTONIC_RAW, CLOCK_REALTIME. Protocol logic does not read clocks: its callers pass the time and the sleep.
+// CLOCK_UPTIME_RAW, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME. Protocol logic does not read clocks: its callers pass the
+// time and the sleep.
 
 import CPlatform
 

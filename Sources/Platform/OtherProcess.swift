@@ -16,8 +16,7 @@ package enum OtherProcess {
   }
 
   /// Its state: "R" runs, "S" and "D" wait, "T" and "t" are stopped, "Z" has ended (proc_pid_stat(5)); nil where the
-  /// system
-  /// does not report it.
+  /// system does not report it.
   package static func state(_ pid: Int32) -> Character? {
     #if os(Linux)
       guard let bytes = try? Files.read("/proc/\(pid)/stat", limit: 4096) else { return nil }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Poller: level-triggered readiness in batches, epoll on Linux (Poller+Kqueue elsewhere). It maps fds to 64-bit
-// tokens;
-// it has no callbacks. Used by one thread; not Sendable.
+// tokens; it has no callbacks. Used by one thread; not Sendable.
 
 import CPlatform
 
@@ -67,8 +66,7 @@ package struct PollEvents: OptionSet, Hashable, Sendable {
     }
 
     /// Waits for events, at most `timeout` nanoseconds (< 0: no limit). Returns how many there are, 0 after the
-    /// timeout or a
-    /// signal, -errno when the poller is unusable (its descriptor was closed).
+    /// timeout or a signal, -errno when the poller is unusable (its descriptor was closed).
     package func wait(timeout: Int64) -> Int {
       let count = plat_epoll_wait(epoll, events, Int32(Poller.batch), timeout)
       return count == -EINTR ? 0 : Int(count)
@@ -89,8 +87,7 @@ package struct PollEvents: OptionSet, Hashable, Sendable {
     private static let epollRdHup: UInt32 = 0x2000
 
     /// EPOLLRDHUP only with interest in reading: it is level-triggered, so a half-closed peer that is not read would
-    /// make
-    /// every `wait` return at once.
+    /// make every `wait` return at once.
     @inline(__always)
     private static func bits(_ interest: PollEvents) -> UInt32 {
       (interest.contains(.read) ? epollIn | epollRdHup : 0)

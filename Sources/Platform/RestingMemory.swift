@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // An idle process needs a tenth of the code pages that its start or a user's request touched: the rest is released,
-// and
-// the kernel maps a page again from its page cache on the next access.
+// and the kernel maps a page again from its page cache on the next access.
 
 import CPlatform
 

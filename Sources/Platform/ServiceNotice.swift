@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ServiceNotice: status datagrams to the service manager's socket NOTIFY_SOCKET (sd_notify(3)). Without one the calls
-// do
-// nothing. Never blocks. One thread.
+// do nothing. Never blocks. One thread.
 
 #if canImport(Glibc)
   import Glibc

@@ -12,8 +12,7 @@ import CPlatform
 
 package enum SharedMemory {
   /// Zeroed memory of `size` bytes, which exists while a descriptor or a mapping of it does. `name` appears in /proc
-  /// only.
-  /// The caller owns the descriptor.
+  /// only. The caller owns the descriptor.
   package static func create(name: String, size: Int) throws(SystemError) -> Int32 {
     #if os(Linux)
       let fd = try check("memfd_create", plat_memfd_create(name))

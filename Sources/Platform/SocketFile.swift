@@ -2,8 +2,7 @@
 //
 // SocketFile: the file of a unix socket that this process has bound, so that it is unlinked at the end, and no other
 // socket's file is that has taken its path meanwhile. Device and inode identify it: the open socket holds the inode,
-// so
-// that its number is not reused. The window between the check and the unlink cannot be closed.
+// so that its number is not reused. The window between the check and the unlink cannot be closed.
 
 package struct SocketFile: Hashable, Sendable {
   package let path: String

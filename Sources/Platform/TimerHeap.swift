@@ -2,8 +2,7 @@
 //
 // TimerHeap: one-shot deadlines with generation-tagged ids. A binary heap of slots, each with its heap index, so that
 // arming and cancelling are O(log n) and a stale id is detected. The payload is a number, not a type parameter:
-// generics
-// are not specialised across modules, and every loop iteration uses this. Used by one thread.
+// generics are not specialised across modules, and every loop iteration uses this. Used by one thread.
 
 package struct TimerHeap {
   private struct Slot {
@@ -60,8 +59,7 @@ package struct TimerHeap {
   package var lastArmed: UInt64 { sequence }
 
   /// Removes and returns the earliest timer that is due at `now`. Nil also when that one was armed after `limit`, a
-  /// value
-  /// of `lastArmed`: timers armed while due ones are handled wait for the next iteration.
+  /// value of `lastArmed`: timers armed while due ones are handled wait for the next iteration.
   package mutating func popDue(_ now: UInt64, armedUpTo limit: UInt64 = .max)
     -> (id: UInt64, payload: UInt64)?
   {

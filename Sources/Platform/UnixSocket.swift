@@ -56,9 +56,8 @@ package enum UnixSocket {
   }
 
   /// Listens (stream) or binds (datagram) at `path`, non-blocking; the file's permissions are `mode`, regardless of
-  /// the
-  /// umask. A stale socket file is replaced; EADDRINUSE when another process serves it, EEXIST when the file is not a
-  /// socket. A socket that a service manager has passed is used as it is.
+  /// the umask. A stale socket file is replaced; EADDRINUSE when another process serves it, EEXIST when the file is
+  /// not a socket. A socket that a service manager has passed is used as it is.
   package static func serve(
     path: String, type: Kind = .stream, mode: mode_t = 0o600, backlog: Int32 = 128
   ) throws(SystemError) -> Bound {
@@ -90,8 +89,7 @@ package enum UnixSocket {
   }
 
   /// Connects; the socket is non-blocking. A unix connect completes at once unless the backlog is full: EAGAIN on
-  /// Linux,
-  /// after `patience`.
+  /// Linux, after `patience`.
   /// - Parameter patience: milliseconds to retry; 0 on a loop's thread.
   package static func connect(
     path: String, type: Kind = .stream, patience: UInt64 = 0

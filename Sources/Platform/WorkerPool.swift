@@ -110,8 +110,7 @@ package final class WorkerPool<Job: Sendable, Outcome: Sendable>: WorkerThread, 
   }
 
   /// Drops the queued jobs and waits for the threads to end, at most `milliseconds`. False when one is still blocked:
-  /// it
-  /// ends by itself, and its outcome is dropped.
+  /// it ends by itself, and its outcome is dropped.
   @discardableResult
   package func stop(within milliseconds: Int) -> Bool {
     var end = timespec()

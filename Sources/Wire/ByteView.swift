@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Borrowed bytes with big-endian loads and stores: the base of every packet view and header of this
-// module. A view owns nothing, and optimised builds do not check its accesses: `init?(checking:)` of
-// a packet checks the lengths once, and its getters stay inside what was checked. Debug builds assert
-// every access.
+// Borrowed bytes with big-endian loads and stores: the base of every packet view and header of this module. A view
+// owns nothing, and optimised builds do not check its accesses: `init?(checking:)` of a packet checks the lengths
+// once, and its getters stay inside what was checked. Debug builds assert every access.
 //
 // A view must not outlive the memory it points to; it is not Sendable.
 

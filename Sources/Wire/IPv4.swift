@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The IPv4 header (RFC 791 §3.1, RFC 2474 for the DS field). Options are skipped when a header is
-// parsed and never written.
+// The IPv4 header (RFC 791 §3.1, RFC 2474 for the DS field). Options are skipped when a header is parsed and never
+// written.
 
 /// Values of the IPv4 protocol and the IPv6 next-header field.
 public enum IPProtocol {
@@ -103,8 +103,8 @@ public struct IPv4Packet: BitwiseCopyable {
 }
 
 extension IPv4Packet {
-  /// Rewrites a first fragment's header, in front of the reassembled payload, as the datagram's own: total
-  /// length, no fragmentation, a new checksum. False if the length exceeds the field.
+  /// Rewrites a first fragment's header, in front of the reassembled payload, as the datagram's own: total length, no
+  /// fragmentation, a new checksum. False if the length exceeds the field.
   public static func makeWhole(_ packet: MutableByteView, headerLength: Int) -> Bool {
     guard packet.count <= 0xffff, headerLength >= IPv4Header.encodedLength,
       headerLength <= packet.count

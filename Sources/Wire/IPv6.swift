@@ -35,8 +35,8 @@ public struct IPv6Packet: BitwiseCopyable {
   /// The packet, cut to its payload length.
   public let bytes: ByteView
 
-  /// Nil unless header and payload are complete, and for IPv4-mapped addresses, which must not occur in
-  /// packets and would be taken for IPv4 here.
+  /// Nil unless header and payload are complete, and for IPv4-mapped addresses, which must not occur in packets and
+  /// would be taken for IPv4 here.
   @inlinable @inline(__always)
   public init?(checking bytes: ByteView) {
     guard bytes.count >= IPv6Header.encodedLength, bytes[IPv6Field.version] >> 4 == 6 else {
@@ -68,8 +68,8 @@ public struct IPv6Packet: BitwiseCopyable {
   @inlinable @inline(__always)
   public var payload: ByteView { bytes.dropFirst(IPv6Header.encodedLength) }
 
-  /// The transport header behind the extension headers; nil if the chain is cut off, too long, or has a
-  /// hop-by-hop header that is not the first.
+  /// The transport header behind the extension headers; nil if the chain is cut off, too long, or has a hop-by-hop
+  /// header that is not the first.
   public var upperLayer: IPv6UpperLayer? {
     var layer = IPv6UpperLayer(
       protocolNumber: nextHeader, offset: IPv6Header.encodedLength, fragment: nil)
@@ -182,8 +182,8 @@ public struct IPv6Header: Hashable, Sendable, BitwiseCopyable {
       trafficClass: packet.trafficClass, flowLabel: packet.flowLabel)
   }
 
-  /// Returns the bytes written: `encodedLength`, or 0 if they don't fit or the payload is too long for the
-  /// length field.
+  /// Returns the bytes written: `encodedLength`, or 0 if they don't fit or the payload is too long for the length
+  /// field.
   @inlinable @inline(__always) @discardableResult
   public func emit(into out: MutableByteView) -> Int {
     guard out.count >= IPv6Header.encodedLength, payloadLength >= 0, payloadLength <= 0xffff

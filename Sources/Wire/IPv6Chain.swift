@@ -3,8 +3,7 @@
 // The extension headers of an IPv6 packet as its destination processes them (RFC 8200 §4). The result is the
 // upper-layer header, or why the packet is dropped and which parameter problem its sender gets (RFC 4443 §3.4).
 //
-// Bounded (RFC 8504 §5.3, RFC 8883): a maximum of headers, and of options in each. Nothing is read beyond
-// the packet.
+// Bounded (RFC 8504 §5.3, RFC 8883): a maximum of headers, and of options in each. Nothing is read beyond the packet.
 
 /// What an extension header chain leads to.
 public enum IPv6Chain: Hashable, Sendable, BitwiseCopyable {
@@ -151,8 +150,8 @@ extension IPv6Packet {
     return bytes.count &- layer.offset >= shortest ? .layer(layer) : cutOff(layer)
   }
 
-  /// RFC 8200 §4.4: with no segments left a routing header is skipped, whatever its type (type 0 included:
-  /// RFC 5095 §3).
+  /// RFC 8200 §4.4: with no segments left a routing header is skipped, whatever its type (type 0 included: RFC 5095
+  /// §3).
   private func refusal(ofRouting header: ByteView, at offset: Int) -> IPv6Refusal? {
     guard header[IPv6ExtensionField.segmentsLeft] != 0 else { return nil }
     return .problem(

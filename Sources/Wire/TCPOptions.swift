@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // TCP options (RFC 9293 §3.2; window scale and timestamps RFC 7323, SACK RFC 2018).
-// Unknown options are skipped; parsing stops at the first option of illegal length, and the options
-// before it count (MUST-7).
+// Unknown options are skipped; parsing stops at the first option of illegal length, and the options before it count
+// (MUST-7).
 
 private enum Kind {
   static let end: UInt8 = 0

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What an Ethernet frame may have between its addresses and its packet besides an EtherType: the tag of
-// IEEE 802.1Q (9.3) and the LLC/SNAP header of RFC 1042.
+// What an Ethernet frame may have between its addresses and its packet besides an EtherType: the tag of IEEE 802.1Q
+// (9.3) and the LLC/SNAP header of RFC 1042.
 
 /// An 802.1Q tag; it begins where an untagged frame has its EtherType.
 public enum VLANTag {

@@ -2,8 +2,7 @@
 //
 // AddressWatch: reports when an address of the host is added or removed (rtnetlink(7), RTMGRP_IPV4_IFADDR,
 // RTMGRP_IPV6_IFADDR) and, on request, when an interface changes (RTMGRP_LINK). It reports only that something
-// changed;
-// a lost message (ENOBUFS) counts as a change. For the network namespace in which it was made. Loop thread.
+// changed; a lost message (ENOBUFS) counts as a change. For the network namespace in which it was made. Loop thread.
 
 #if os(Linux)
 

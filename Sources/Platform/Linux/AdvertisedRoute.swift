@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // AdvertisedRoute: an IPv6 default route with the flags that a router advertisement sets (RTF_ADDRCONF, RTF_DEFAULT),
-// so
-// that the router's next advertisement renews or ends it. Netlink cannot set these flags; SIOCADDRT can
-// (ipv6_route.h).
-// InterfaceSettings: an interface's IPv6 sysctls (ip-sysctl.rst).
+// so that the router's next advertisement renews or ends it. Netlink cannot set these flags; SIOCADDRT can
+// (ipv6_route.h). InterfaceSettings: an interface's IPv6 sysctls (ip-sysctl.rst).
 
 #if os(Linux)
 

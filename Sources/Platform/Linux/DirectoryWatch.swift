@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // DirectoryWatch: inotify(7) on directories: which of their entries were added, removed, or written and closed.
-// Entries
-// are reported by name; nothing is opened or followed. Loop thread.
+// Entries are reported by name; nothing is opened or followed. Loop thread.
 
 #if os(Linux)
   import Glibc
@@ -66,8 +65,7 @@
     }
 
     /// inotify_event: watch, mask, cookie, length of the name (4 octets each, native order), the name padded with
-    /// zeros. A
-    /// truncated event ends the list.
+    /// zeros. A truncated event ends the list.
     package static func parse(_ bytes: ArraySlice<UInt8>) -> [Event] {
       var events: [Event] = []
       var rest = bytes

@@ -25,8 +25,7 @@
     }
 
     /// The next pending signal, or nil. `fromProcess`: sent by kill(2); false: by the terminal, which signals the
-    /// whole
-    /// foreground process group.
+    /// whole foreground process group.
     package func next() -> (signal: Int32, fromProcess: Bool)? {
       var fromProcess: Int32 = 0
       let signal = plat_signal_next(fd, &fromProcess)
@@ -39,8 +38,7 @@
     /// - Parameters:
     ///   - passing: an additional descriptor for the child, and its number there.
     ///   - endSignal: the kernel sends it to the child when this process ends first; nil: none. It does not apply to
-    ///     the
-    ///     child's own children, nor to a setuid program.
+    ///     the child's own children, nor to a setuid program.
     /// - Returns: the child's pid.
     /// - Throws: `SystemError` of exec: ENOENT (no such program), EACCES (not executable), ...
     package static func spawn(

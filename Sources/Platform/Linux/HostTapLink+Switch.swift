@@ -15,8 +15,7 @@
     }
 
     /// Nil when this interface does not belong to Open vSwitch. A plain TAP may have a bridge's name; Open vSwitch
-    /// reports
-    /// then that it has no such bridge.
+    /// reports then that it has no such bridge.
     package var datapath: Datapath? {
       switch kind {
       case "openvswitch": .kernel

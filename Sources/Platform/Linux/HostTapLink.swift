@@ -39,15 +39,13 @@
     package var hasCarrier: Bool { flags & 0x10000 != 0 }
 
     /// Neither bridge, TAP nor loopback: an interface on which guests can have a macvtap. lima-netd-tap has the same
-    /// rule
-    /// (Sources/lima-netd-tap/card.c).
+    /// rule (Sources/lima-netd-tap/card.c).
     package var isNetworkCard: Bool {
       !["bridge", "openvswitch", "tun"].contains(kind) && type == 1 && flags & 0x8 == 0
     }
 
     /// "ln1000-shared"; when that exceeds the maximum length of an interface name, "ln-" and a hash of it.
-    /// lima-netd-tap has
-    /// the same rule (Sources/lima-netd-tap/arguments.c).
+    /// lima-netd-tap has the same rule (Sources/lima-netd-tap/arguments.c).
     package static func name(user: UInt32, network: String) -> String {
       let text = "ln\(user)-\(network)"
       guard text.utf8.count > 15 else { return text }

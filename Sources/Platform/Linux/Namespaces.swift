@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Namespaces: creating and entering namespaces(7). The kernel moves only the calling thread, and refuses user
-// namespaces
-// to a process with several threads: for single-threaded processes.
+// namespaces to a process with several threads: for single-threaded processes.
 
 #if os(Linux)
 
@@ -20,8 +19,7 @@
     }
 
     /// Moves this process into new namespaces. A new user namespace owns the others created with it, and gives the
-    /// process
-    /// all capabilities in them.
+    /// process all capabilities in them.
     /// - Throws: `SystemError`: EPERM (not root and no user namespace asked for, or the system forbids them),
     ///   ENOSPC (user.max_user_namespaces), EINVAL (several threads).
     package static func unshare(_ kinds: Kinds) throws(SystemError) {
@@ -50,9 +48,8 @@
     }
 
     /// Maps `uid` and `gid`, the ids outside, to 0 in the user namespace that this process has just created.
-    /// Supplementary
-    /// groups stay and cannot be changed (setgroups: deny), which the kernel requires of an unprivileged process
-    /// (user_namespaces(7)).
+    /// Supplementary groups stay and cannot be changed (setgroups: deny), which the kernel requires of an
+    /// unprivileged process (user_namespaces(7)).
     package static func mapToRoot(uid: UInt32, gid: UInt32) throws(SystemError) {
       try write("0 \(uid) 1", to: "/proc/self/uid_map")
       // The file does not exist before Linux 3.19, which does not require it.

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Mounts: mount(2) for `exec` in its private mount namespace. Call `makePrivate` first: without it the mounts
-// propagate
-// to other namespaces.
+// propagate to other namespaces.
 
 #if os(Linux)
 

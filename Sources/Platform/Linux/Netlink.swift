@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Netlink: a netlink socket with one request at a time; waits for its acknowledgement. It acts on the network
-// namespace
-// in which it was opened. Blocks: for `exec` and `attach`, not for an event loop. The kernel explains most refusals
-// (NETLINK_EXT_ACK); that text becomes part of the error.
+// namespace in which it was opened. Blocks: for `exec` and `attach`, not for an event loop. The kernel explains most
+// refusals (NETLINK_EXT_ACK); that text becomes part of the error.
 
 #if os(Linux)
 

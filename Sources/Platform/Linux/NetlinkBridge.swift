@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Netlink+Bridge: a Linux bridge that joins two interfaces of a private network namespace (rtnetlink(7),
-// IFLA_LINKINFO
-// of kind "bridge").
+// IFLA_LINKINFO of kind "bridge").
 
 #if os(Linux)
 
@@ -36,8 +35,7 @@
     }
 
     /// Disables the automatic IPv6 link-local address of an interface that is still down, so that the kernel sends
-    /// nothing
-    /// on it when it comes up. Does nothing on a kernel without IPv6.
+    /// nothing on it when it comes up. Does nothing on a kernel without IPv6.
     package mutating func omitLinkLocalAddress(index: Int32, name: String) throws(SystemError) {
       var message = NetlinkMessage(.newLink, flags: .acknowledge, sequence: nextSequence())
       message.append(UInt32(0))

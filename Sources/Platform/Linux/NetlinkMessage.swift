@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // NetlinkMessage: builds one rtnetlink request and reads the attributes of an answer (netlink(7), rtnetlink(7)).
-// Fields
-// are in host byte order, attributes are padded to four bytes. Lengths in answers come from the kernel and are
-// checked
-// nevertheless.
+// Fields are in host byte order, attributes are padded to four bytes. Lengths in answers come from the kernel and are
+// checked nevertheless.
 
 #if os(Linux)
 

@@ -41,8 +41,7 @@
     /// - Parameters:
     ///   - index: as if_nametoindex(3) gives it.
     ///   - transmitQueueLength: frames that the kernel queues for a slow reader; 10,000 for a TAP, because a TAP
-    ///     drops
-    ///     frames beyond it where a network card applies back pressure.
+    ///     drops frames beyond it where a network card applies back pressure.
     package mutating func setLink(
       index: Int32, name: String, up: Bool? = nil, mtu: UInt32? = nil,
       transmitQueueLength: UInt32? = nil

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Tap: opens a TAP device in the current network namespace for the daemon. Frames carry a virtio-net header (12
-// bytes,
-// virtio 1.x), and the kernel is told which offloads the reader of the descriptor supports, so that a guest's TCP
-// data
-// arrives in GSO frames of up to 64 KiB with partial checksums. See Documentation/networking/tuntap.rst of the
-// kernel.
+// bytes, virtio 1.x), and the kernel is told which offloads the reader of the descriptor supports, so that a guest's
+// TCP data arrives in GSO frames of up to 64 KiB with partial checksums. See Documentation/networking/tuntap.rst of
+// the kernel.
 
 #if os(Linux)
 

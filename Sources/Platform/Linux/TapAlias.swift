@@ -29,8 +29,7 @@ package struct TapAlias: Sendable, Hashable {
   private static let most = 180
 
   /// An encoded home: every byte other than a letter, digit or one of "/._-+" as =XX, so that neither a terminal nor
-  /// a
-  /// systemd unit interprets it. Nil: it is too long, or not a path.
+  /// a systemd unit interprets it. Nil: it is too long, or not a path.
   package static func encoded(_ home: String) -> String? {
     let digits = Array("0123456789ABCDEF".utf8)
     var bytes: [UInt8] = []

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// IPv6 addresses derived from others: multicast groups (RFC 4291 §2.7.1) and their Ethernet addresses
-// (RFC 2464 §7), and link-local addresses derived from an Ethernet address (RFC 2464 §4, §5).
+// IPv6 addresses derived from others: multicast groups (RFC 4291 §2.7.1) and their Ethernet addresses (RFC 2464 §7),
+// and link-local addresses derived from an Ethernet address (RFC 2464 §4, §5).
 
 extension IPAddress {
   /// ff02::1

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Messages of Neighbor Discovery for IPv6 (RFC 4861 §4), with the validation that a node must do on reception
-// (§6.1, §7.1, §8.1). The checksum is not verified here.
+// Messages of Neighbor Discovery for IPv6 (RFC 4861 §4), with the validation that a node must do on reception (§6.1,
+// §7.1, §8.1). The checksum is not verified here.
 
 /// The fields of the IPv6 header that the validation needs.
 public struct NDPEnvelope: Hashable, Sendable, BitwiseCopyable {
@@ -39,8 +39,8 @@ public enum NDPField {
   @inlinable public static var redirectLength: Int { 40 }
 }
 
-/// The options behind a message's own `length` bytes; nil when the message is cut off, has a code other than 0 or
-/// was forwarded by a router.
+/// The options behind a message's own `length` bytes; nil when the message is cut off, has a code other than 0 or was
+/// forwarded by a router.
 private func provenOptions(_ bytes: ByteView, after length: Int, _ envelope: NDPEnvelope)
   -> NDPOptions?
 {
@@ -138,8 +138,8 @@ public struct NeighborAdvertisement: BitwiseCopyable {
   public var targetMAC: MACAddress? { options.linkLayer(NDPOptionType.targetLinkLayer) }
 }
 
-/// A message of Neighbor Discovery to be sent: the ICMPv6 header and what follows it. The checksum covers the
-/// source address, so the sender computes it.
+/// A message of Neighbor Discovery to be sent: the ICMPv6 header and what follows it. The checksum covers the source
+/// address, so the sender computes it.
 public struct NDPMessage: Hashable, Sendable {
   public var header: ICMPHeader
   public var payload: [UInt8]
