@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// EgressLog: flows that were denied, the last ones, each destination of a guest once. A value; time is an argument. Loop
+// EgressLog: the most recent denied flows, one entry per guest and destination. A value; time is an argument. Loop
 // thread; cold path.
 
 import Wire
 
-/// Denied flows: how many, and the last of them.
+/// Denied flows: their number, and the most recent entries.
 package struct EgressLog {
-  /// What one guest wanted of one destination.
+  /// A guest's denied flows to one destination.
   package struct Entry: Equatable {
     package var guest: IPAddress
     package var mac: MACAddress
     package var question: EgressQuestion
     package var reason: EgressReason
-    /// How often, and when for the last time, ns since the start of the stack's clock.
+    /// Number of flows, and the time of the last one, ns since the start of the stack's clock.
     package var count: UInt64
     package var last: UInt64
   }
 
   package static let limit = 256
 
-  /// The latest last.
+  /// Most recent last.
   package private(set) var entries: [Entry] = []
-  /// All flows denied.
+  /// Number of all denied flows.
   package private(set) var total: UInt64 = 0
 
   package init() {}
@@ -45,7 +45,7 @@ package struct EgressLog {
     entries.append(entry)
   }
 
-  /// The oldest entry of whoever has most: one guest's scan does not hide what others were denied.
+  /// The oldest entry of the guest with the most: one guest's scan does not displace the entries of others.
   private func crowded() -> Int {
     var counts: [MACAddress: Int] = [:]
     for entry in entries { counts[entry.mac, default: 0] += 1 }
