@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// lima-NAME.internal for each guest whose link has a name: what Lima calls the instance NAME.
-// Guests are alone and all have one address, so a name is there while any guest has it.
+// lima-NAME.internal for each guest whose link has a name: Lima's name for the instance NAME. All guests of an
+// isolated network have the same address, so a name exists while any guest has it.
 
 import Gateway
 import LimaNetdSDK
@@ -12,7 +12,7 @@ import Wire
 struct GuestNames {
   private var names: [lnd_port: String] = [:]
 
-  /// Names that cannot be made a host name of have no use here, and are no error.
+  /// A name that cannot be a host name is ignored.
   mutating func publish(
     _ guest: String, of port: lnd_port, address: IPAddress, by host: HostNames?
   ) {
