@@ -31,7 +31,7 @@ package struct Heartbeat {
     running.initialize(to: Callback())
   }
 
-  // MARK: Turns
+  // MARK: Iterations
 
   @inline(__always) func waits(turn: UInt64) { store(HeartbeatLayout.beat, (turn &+ 1) << 1) }
 

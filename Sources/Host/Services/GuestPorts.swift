@@ -270,7 +270,7 @@ final class GuestPorts {
     return entries[port.id]
   }
 
-  // MARK: End of turn
+  // MARK: End of the iteration
 
   func retry(_ id: UInt64) { entries[id]?.port.onRetry() }
 

@@ -59,7 +59,7 @@ final class OpenForwards {
     }
   }
 
-  // MARK: What TCP tells
+  // MARK: Reports of TCP
 
   /// The guest accepted the connection.
   func flowOpened(_ owner: UInt32) {
@@ -95,7 +95,7 @@ final class OpenForwards {
     onConnect?(ticket, reason)
   }
 
-  // MARK: What UDP asks
+  // MARK: Look-ups of UDP
 
   /// Whether there is any client of a UDP forward.
   var hasDatagramClients: Bool { (datagrams?.count ?? 0) > 0 }
