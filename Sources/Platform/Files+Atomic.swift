@@ -24,7 +24,8 @@ extension Files {
       try rename(new, to: target)
     } catch {
       remove(new, openAs: fd)
-      throw error
+      throw SystemError(
+        error.call, error.errno, subject: error.subject ?? target, detail: error.detail)
     }
   }
 
@@ -48,6 +49,20 @@ extension Files {
     if fd >= 0 { return Descriptor.close(fd) }
     let reason = Errno.current
     guard reason == .exists else { throw SystemError("open", reason, subject: path) }
+  }
+
+  /// flock on a directory, awaited; nil: another process held it all the time. The lock is held while the descriptor is
+  /// open.
+  /// - Parameter timeout: nanoseconds.
+  package static func lockDirectory(
+    _ path: String, timeout: UInt64
+  ) throws(SystemError) -> Int32? {
+    let deadline = MonotonicClock.now() &+ timeout
+    while true {
+      if let fd = try lockDirectory(path) { return fd }
+      guard MonotonicClock.now() < deadline else { return nil }
+      usleep(10_000)
+    }
   }
 
   /// flock on a directory, held while the descriptor is open; nil while another process holds it.

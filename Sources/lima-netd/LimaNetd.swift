@@ -37,6 +37,7 @@ struct LimaNetd: ParsableCommand {
       ServiceCommand.self,
       InstanceCommand.self, QEMUArguments.self, CaptureCommand.self, DNS.self, Plugin.self,
       Recommend.self, Doctor.self, Sudoers.self, Completions.self, Manual.self, TapPair.self,
+      SandboxCommand.self,
     ],
     defaultSubcommand: Serve.self)
 
@@ -47,6 +48,7 @@ struct LimaNetd: ParsableCommand {
 @main
 enum Main {
   static func main() {
+    Descriptor.openStandard()
     #if os(Linux)
       PrivateDaemon.endWithParent()
     #endif
@@ -84,6 +86,7 @@ enum Main {
     case "attach": return try? Attach.parse(rest)
     case "tap": return try? TapCommand.parse(rest)
     case TapPair.name: return try? TapPair.parse(rest)
+    case SandboxCommand.name: return try? SandboxCommand.parse(rest)
     default: return nil
     }
   }

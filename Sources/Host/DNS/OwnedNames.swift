@@ -13,7 +13,7 @@ package enum NameFinding: Equatable, Sendable {
   case outside([DNSRecord], DNSName)
 }
 
-/// All names that a network answers itself, whoever published them:
+/// All names that a network answers itself, in order of precedence:
 ///
 ///   1  hosts of the name sets (`setNames`), the most recently added set first; one without an
 ///      address is only reserved

@@ -22,7 +22,7 @@ package class Port {
   /// The supervisor's id of the port.
   package let id: UInt64
   /// The guest's name, or "".
-  package let name: String
+  package final var name: String
   /// The fd to poll; -1 when a listener reads for it.
   package let fd: Int32
   /// The link's MTU, bytes of IP packet; 0: unknown.

@@ -30,6 +30,12 @@ extension DHCPServer {
   /// All bindings, including expired ones: to be stored over a restart.
   package var remembered: [DHCPLease] { table.leases }
 
+  /// The same of one station.
+  package func remembered(of mac: MACAddress) -> [DHCPLease] { table.leases(of: mac) }
+
+  /// Stations whose bindings changed since the last call.
+  mutating func takeChanges() -> Set<MACAddress> { table.takeChanges() }
+
   /// Restores the bindings of an earlier server. Addresses that cannot be assigned here, or are another client's
   /// already, are left out.
   package mutating func restore(_ leases: [DHCPLease]) {
@@ -54,14 +60,13 @@ extension DHCPServer {
   package mutating func stationsDown(_ stations: Set<MACAddress>) {
     setPresent(stations, false)
     // Their offers will not be requested.
-    for lease in table.leases where lease.state == .offered && stations.contains(lease.client.mac) {
+    for lease in stations.flatMap(table.leases(of:)) where lease.state == .offered {
       table[lease.address]?.expiry = 0
     }
   }
 
   private mutating func setPresent(_ stations: Set<MACAddress>, _ isPresent: Bool) {
-    for lease in table.leases
-    where lease.isPresent != isPresent && stations.contains(lease.client.mac) {
+    for lease in stations.flatMap(table.leases(of:)) where lease.isPresent != isPresent {
       table[lease.address]?.isPresent = isPresent
     }
   }

@@ -50,11 +50,7 @@ package struct DHCPServer {
   package private(set) var awaitsProof = false
   /// The last client's name is not a valid host name.
   package private(set) var hasUnusableName = false
-  var table = DHCPLeaseTable() {
-    didSet { revision &+= 1 }
-  }
-  /// Changes with every binding.
-  package private(set) var revision: UInt64 = 0
+  var table = DHCPLeaseTable()
   /// Discovers without a free address.
   package private(set) var exhausted: UInt64 = 0
 

@@ -35,11 +35,11 @@ struct NetworkEdit: ParsableCommand {
 
   func run() throws {
     let editing = try NetworkEditing(home)
-    var file = try editing.file()
     guard let name, !draft.isEmpty else {
-      let outcome = try NetworksEditor.edit(editing, file, name)
+      let outcome = try NetworksEditor.edit(editing, try editing.file(), name)
       return try listing.show(outcome) { outcome.text }
     }
+    var file = try editing.lockedFile()
     let before: NetworkConfiguration
     let changes: [NetworksText.Change]
     let asked = NetworkDraft(
