@@ -21,7 +21,7 @@ package enum HostRequest: Codable, Hashable, Sendable {
   case addUnixgramListener(ListenerSpec)
   /// Idempotent. Also for the guests of a listener.
   case removePort(UInt64)
-  /// A guest has another name from now on. Reply: nothing.
+  /// Renames a guest. Reply: nothing.
   case renamePort(PortName)
   case removeListener(UInt64)
   case expose(ForwardSpec)
@@ -175,7 +175,7 @@ package enum PortTransport: String, Codable, Hashable, Sendable {
   package var isStream: Bool { self == .stream || self == .hyperkit }
 }
 
-/// A guest's name, by the number of its port.
+/// A guest's name, by the id of its port.
 package struct PortName: Codable, Hashable, Sendable {
   /// `PortSpec.id`, or that of a listener's guest.
   package var id: UInt64

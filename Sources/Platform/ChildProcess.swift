@@ -123,8 +123,8 @@ package enum ChildProcess {
     }
   }
 
-  /// Takes the status of every child that has ended, as process 1 has to.
-  /// - Returns: that of `pid`, when it is among them.
+  /// Waits for every child that has ended, as process 1 must.
+  /// - Returns: the status of `pid`, if it is among them.
   package static func reapAll(until pid: Int32) -> ExitStatus? {
     var status: Int32 = 0
     while true {

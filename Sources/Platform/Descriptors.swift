@@ -11,12 +11,12 @@ import CPlatform
 #endif
 
 package enum Descriptor {
-  /// Has 0, 1 and 2 be open: the next descriptor that this process made would otherwise be one of them, and take in what
-  /// is written to standard output or error. Reading such a standard input, or writing such an output, fails (EBADF), as
-  /// with the closed one. The first thing of a program.
+  /// Opens descriptors 0, 1 and 2 if they are closed: a later descriptor would otherwise get such a number and receive what
+  /// is written to standard output or error. Reading that input, or writing that output, fails with EBADF, as if closed. To
+  /// be called first in a program.
   package static func openStandard() {
     for fd: Int32 in 0...2 where fcntl(fd, F_GETFD) < 0 {
-      // The lowest number that is free: this one.
+      // open returns the lowest free number: this one.
       guard open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) == fd else { return }
     }
   }

@@ -59,7 +59,7 @@ final class GuestPorts {
   private(set) var cards: CardWires?
   /// See `checkLinks`.
   var refusedLinks: UInt64 = 0
-  /// Nothing is read from guests yet (`NetworkSpec.holdsGuests`).
+  /// Guests' frames are not read yet (`NetworkSpec.holdsGuests`).
   private var isHolding: Bool
 
   init(
@@ -151,7 +151,7 @@ final class GuestPorts {
     }
   }
 
-  /// The supervisor has told of all guests that there are: they are read from now on. Idempotent.
+  /// The supervisor has added all present guests: their frames are read from now on. Idempotent.
   func guestsAreKnown() {
     guard isHolding else { return }
     isHolding = false
@@ -184,7 +184,7 @@ final class GuestPorts {
     }
   }
 
-  /// The plugin hears of it.
+  /// Renames a guest and notifies the plugin.
   func rename(_ id: UInt64, _ name: String) throws(HostError) {
     guard let entry = entries[id], !entry.isUplink else {
       throw HostError(.notFound, "there is no guest \(id)")

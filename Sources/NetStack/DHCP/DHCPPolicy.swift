@@ -73,7 +73,7 @@ package struct DHCPPool: Sendable {
         continue
       }
       leases = leases.dropFirst()
-      // What costs most is asked last, and of few: a full pool is looked through for each discovery.
+      // The expensive checks come last and for few leases: each discover searches a full pool.
       func mayBe(_ other: DHCPLease?) -> Bool {
         DHCPPool.isOlder(lease, than: other) && isDynamic(address) && !isUsed(address)
       }

@@ -16,7 +16,7 @@
       package static let mount = Kinds(rawValue: PLAT_NS_MOUNT)
       package static let user = Kinds(rawValue: PLAT_NS_USER)
       package static let network = Kinds(rawValue: PLAT_NS_NETWORK)
-      /// Of the children: the next one is its process 1.
+      /// The process namespace of later children; the first of them is its process 1.
       package static let process = Kinds(rawValue: PLAT_NS_PROCESS)
       package static let ipc = Kinds(rawValue: PLAT_NS_IPC)
       package static let uts = Kinds(rawValue: PLAT_NS_UTS)

@@ -26,7 +26,7 @@
 
     package var isUnspecified: Bool { bytes.allSatisfy { $0 == 0 } }
 
-    /// Of fe80::/10 (RFC 4291 2.5.6): means nothing without an interface.
+    /// In fe80::/10 (RFC 4291 2.5.6): not usable without an interface.
     package var isLinkLocal: Bool {
       bytes.count == 16 && bytes[0] == 0xFE && bytes[1] & 0xC0 == 0x80
     }
