@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ChildPatience: the time limit of a child process on a machine that may be loaded. It is checked at intervals, and counts
-// only the time that the child could use (`ThreadUse.charge`). A check that is late, because the checking process was itself
-// delayed, counts at most two intervals. A value, without access to clock or process.
+// ChildPatience: the time limit of a child process on a machine that may be loaded. It is checked at intervals, and
+// counts only the time that the child could use (`ThreadUse.charge`). A check that is late, because the checking process
+// was itself delayed, counts at most two intervals. A value: time and process state are arguments.
 
 package struct ChildPatience: Sendable {
   /// Interval between checks, ns.

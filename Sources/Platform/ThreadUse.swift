@@ -57,9 +57,9 @@ extension ThreadUse {
     case starved
   }
 
-  /// How much of the time between two checks counts against the limit of a thread that has not finished. A runnable thread is
-  /// charged four times the CPU time that it got, because everything takes longer on a loaded machine. A thread that waits
-  /// for its memory to be read in, or that a debugger has stopped, is not charged.
+  /// How much of the time between two checks counts against the limit of a thread that has not finished. A runnable
+  /// thread is charged four times the CPU time that it got, because everything takes longer on a loaded machine. A
+  /// thread that waits for its memory to be read in, or that a debugger has stopped, is not charged.
   /// - Parameters:
   ///   - passed: ns since the previous check.
   ///   - before: nil: no previous check.
