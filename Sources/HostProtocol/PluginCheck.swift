@@ -12,7 +12,7 @@ package struct PluginCheck: Hashable, Sendable {
   package let remedy: String
   /// "network" or "dns"; nil: both.
   package let kind: String?
-  /// Extensions without which the test does not apply.
+  /// Ids of the tests that must have passed; otherwise this one does not apply.
   package let needs: [String]
 
   package init(_ id: String, kind: String? = nil, needs: [String], _ rule: String, mend: String) {

@@ -82,8 +82,8 @@ final class DNSConnection {
     }
   }
 
-  /// Asks the complete questions. `ask` returns nil when a question cannot be asked now: it is kept for later. True
-  /// when none is left for which the client has room.
+  /// Asks the complete questions. `ask` returns nil when a question cannot be asked now: it is kept for later. False
+  /// in that case; true when all were asked that the client may ask now.
   func askAll(now: UInt64, _ ask: ([UInt8]) -> lnd_op?) -> Bool {
     while outstanding.count < Self.maximumOutstanding, output.count - sent < Self.maximumWaiting,
       let message = input.first

@@ -120,7 +120,7 @@ struct Segmenter {
     guard headerLength <= known else { return nil }
     left = length - headerLength
     segmentSize = Int(frame.pointee.gso_size)
-    // Exceeds the length fields of a segment.
+    // A segment's length must fit its 16-bit length field.
     let counted = isIPv4 ? network : network + IPv6Header.encodedLength
     guard headerLength - counted + min(left, segmentSize) <= 65535 else { return nil }
     payload.skip(headerLength)

@@ -83,7 +83,7 @@ final class LogBudget: Sendable {
     }
   }
 
-  /// FNV-1a over the first 160 octets of the kind.
+  /// FNV-1a of the component and the kind, from the first 160 octets of the text.
   private static func shape(_ component: String, _ text: String) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
