@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ChildPatience: how long a process that was started may take, on a machine that may have little time for it. Looked at now
-// and then, it counts time as the process can use it (`ThreadUse.charge`), and a look that comes late, because whoever looks
-// was itself kept waiting, as one that came in time. A value: it knows no clock and no process.
+// ChildPatience: the time limit of a child process on a machine that may be loaded. It is checked at intervals, and
+// counts only the time that the child could use (`ThreadUse.charge`). A check that is late, because the checking process
+// was itself delayed, counts at most two intervals. A value: time and process state are arguments.
 
 package struct ChildPatience: Sendable {
-  /// ns from one look to the next.
+  /// Interval between checks, ns.
   package static let interval: UInt64 = 250_000_000
-  /// However little of the machine it gets, this many times its limit is the end.
+  /// Elapsed time that ends the process in any case, as a multiple of its limit.
   private static let longest: UInt64 = 12
 
-  /// ns of its own.
+  /// The limit, ns.
   package let limit: UInt64
-  /// ns that were counted.
+  /// Counted time, ns.
   package private(set) var used: UInt64 = 0
-  /// ns that passed.
+  /// Elapsed time, ns.
   package private(set) var passed: UInt64 = 0
   private var last: UInt64
   private var use: ThreadUse?
 
   /// - Parameters:
   ///   - limit: ns.
-  ///   - now: when it was started; ns, monotonic.
+  ///   - now: the child's start; ns, monotonic.
   package init(limit: UInt64, now: UInt64) {
     self.limit = limit
     last = now
   }
 
-  /// Whether its time is over.
-  /// - Parameter thread: its first one; nil: not known.
+  /// Whether the limit has passed.
+  /// - Parameter thread: the child's first thread; nil: unknown.
   package mutating func isOver(now: UInt64, _ thread: ThreadUse?) -> Bool {
     let interval = min(now &- last, 2 * Self.interval)
     passed &+= now &- last
@@ -38,7 +38,7 @@ package struct ChildPatience: Sendable {
     return used >= limit || passed >= limit &* Self.longest
   }
 
-  /// Of a process that this one has started, as it is now.
+  /// The same for a child process, at the current time.
   package mutating func isOver(_ pid: Int32) -> Bool {
     isOver(now: MonotonicClock.now(), ThreadUse(firstThreadOf: pid))
   }

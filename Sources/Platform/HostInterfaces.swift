@@ -75,7 +75,7 @@ package enum HostInterfaces {
     return found
   }
 
-  /// Of all there are, also of those without an IPv4 address; sorted.
+  /// The names of all interfaces, also of those without an IPv4 address; sorted.
   package static func names() throws(SystemError) -> [String] {
     var first: UnsafeMutablePointer<ifaddrs>?
     guard getifaddrs(&first) == 0 else { throw SystemError("getifaddrs", .current) }

@@ -55,8 +55,8 @@ package enum HostRoutes {
     #endif
   }
 
-  /// The text of /proc/net/route: a head, then interface, destination, gateway, flags, 3 numbers, mask, ... by tabs;
-  /// addresses are hexadecimal, as a little-endian machine has them.
+  /// The text of /proc/net/route: a header line, then interface, destination, gateway, flags, 3 numbers, mask, ...
+  /// separated by tabs; addresses are hexadecimal in little-endian byte order.
   package static func parse(_ text: String) -> [HostRoute] {
     text.split(separator: "\n").dropFirst().compactMap { line in
       let fields = line.split(whereSeparator: { $0 == "\t" || $0 == " " })

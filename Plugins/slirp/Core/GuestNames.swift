@@ -17,7 +17,7 @@ struct GuestNames {
   }
   private var names: [lnd_port: Known] = [:]
 
-  /// Names that cannot be made a host name of have no use here, and are no error.
+  /// A name that cannot be a host name is ignored.
   mutating func publish(
     _ guest: String, of port: lnd_port, address: IPAddress, by host: HostNames?
   ) {

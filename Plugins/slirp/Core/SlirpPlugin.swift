@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The slirp network: a Stack with a DHCP server, forwards and a name for the host. Every
-// guest is alone with it, on a port of its own, and has the same address as all
-// others. Loop thread only; what happens to frames is NetStack's.
+// The slirp network: a Stack with a DHCP server, forwards and a name for the host. Every guest is isolated, on a port
+// of its own, and all have the same address. Loop thread only; NetStack processes the frames.
 
 import Gateway
 import LimaNetdSDK
@@ -31,7 +30,7 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
     stack.core.linkOfHost = { [unowned dhcp] in dhcp.link(ofHost: $0) }
   }
 
-  /// Search domains as they are now.
+  /// The current search domains.
   private var search: [String] { options.common.search ?? hostSearch.current }
 
   package override class func validate(
@@ -45,7 +44,7 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
       file: "slirp-prefix6", hasOwnDNS: true, isSingle: true,
       leaseSeconds: options.common.leaseSeconds)
     let control = startIPv6(options.ipv6, plan)
-    // A link has one guest, whatever it has behind it.
+    // All stations of a link belong to its one guest.
     control?.isOneGuest = { _, _ in true }
     control?.searchDomains = { [unowned self] in search }
     control?.onChange = { [unowned self] in isDirty = true }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The options of a shared or host network, read and held against each other. The gateway is the
-// host itself, as in vmnet: router, DNS and DHCP server have its address.
+// The options of a shared or host network, parsed and checked for consistency. The gateway is the host itself, as in
+// vmnet: router, DNS and DHCP server have its address.
 
 import Gateway
 import LimaNetdSDK
@@ -10,11 +10,11 @@ import Wire
 
 /// Options with every default filled in.
 package struct SharedOptions: Equatable {
-  /// What a network is beside the host.
+  /// The kinds of network.
   package enum Mode: String {
-    /// Guests reach the outside, too.
+    /// Guests also reach the outside.
     case shared
-    /// They do not.
+    /// Guests reach the host and each other only.
     case host
   }
 
@@ -25,7 +25,7 @@ package struct SharedOptions: Equatable {
   package var lastAddress: IPAddress
   package var reservations: [MACAddress: IPAddress]
   package var domain: String
-  /// DNS at the gateway's address is whatever server the host has there.
+  /// DNS at the gateway's address is the host's own server.
   package var hostDNS: Bool
   package var ipv6: IPv6Options
   package var common: GatewayOptions
@@ -40,7 +40,7 @@ package struct SharedOptions: Equatable {
     lastAddress =
       try GatewayOptions.address(options, "dhcpEnd") ?? IPAddress(v4: subnet.broadcast.v4 &- 1)
     try GatewayOptions.check(lastAddress, isIn: subnet, pointer: "/dhcpEnd")
-    // As vmnet: the one after the gateway.
+    // As in vmnet: the one after the gateway.
     firstAddress = IPAddress(v4: gateway.v4 &+ 1)
     guard firstAddress <= lastAddress else {
       throw .invalid(
@@ -60,7 +60,7 @@ package struct SharedOptions: Equatable {
     reservations = try GatewayOptions.reservations(options, subnet, router: gateway)
   }
 
-  /// The same for the stack.
+  /// As the stack's settings.
   /// - Parameter mac: the TAP's: host and stack are one station to the guests.
   package func stackConfig(mac: MACAddress) -> StackConfig {
     var config = StackConfig(subnet: subnet, gateway: gateway, dns: gateway)
@@ -68,7 +68,7 @@ package struct SharedOptions: Equatable {
     config.gatewayMAC = mac
     config.hostLoopback = false
     config.leadsOutside = mode == .shared
-    // Above those that Linux gives out by itself (net.ipv4.ip_local_port_range).
+    // Above Linux's ephemeral ports (net.ipv4.ip_local_port_range).
     config.sourcePorts = 61000...65535
     return config
   }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// schema.json as the descriptors carry it, one for each mode: a plugin is one file. A test holds the two
-// against each other. The supervisor makes the TAP of the same options, so every default it needs
-// stands here.
+// schema.json for the descriptors, one for each mode, because a plugin is one file. A test compares them. The
+// supervisor creates the TAP from the same options, so every default that it needs is here.
 
 import Gateway
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The supervisor's requests, each replied to exactly once.
+// The supervisor's requests; each gets exactly one reply.
 
 import HostProtocol
 import JSONCoding
@@ -8,7 +8,7 @@ import Platform
 import PluginAPI
 
 extension NetworkProcess {
-  /// Takes over the descriptors.
+  /// Takes ownership of the descriptors.
   func handle(_ id: UInt64, _ request: HostRequest, _ fds: [Int32]) {
     var fds = Descriptors(fds)
     defer { fds.closeRest() }
@@ -23,7 +23,7 @@ extension NetworkProcess {
     }
   }
 
-  /// The reply, or nil when it comes later.
+  /// The reply, or nil when it follows later.
   private func answer(_ id: UInt64, _ request: HostRequest, _ fds: inout Descriptors)
     throws(HostError) -> HostReply?
   {
@@ -78,7 +78,7 @@ extension NetworkProcess {
     return .ok
   }
 
-  /// What needs a network, not its DNS alone.
+  /// Requests that need a network, not only its DNS.
   private func answerNetwork(_ id: UInt64, _ request: HostRequest, _ fds: inout Descriptors)
     throws(HostError) -> HostReply?
   {
@@ -104,7 +104,7 @@ extension NetworkProcess {
     case .startCapture(let spec): ports.startCapture(spec, fd: try fds.need())
     case .stopCapture(let capture): try ports.stopCapture(capture)
     case .expose(let spec):
-      // The plugin has its own: `fds` closes this one.
+      // The plugin gets a duplicate: `fds` closes this one.
       try network.expose(spec, listener: fds.first, request: id)
       return nil
     case .unexpose(let spec):
@@ -130,7 +130,7 @@ extension NetworkProcess {
     return .ok
   }
 
-  /// Standard output and error go there. Takes over the descriptor.
+  /// Redirects standard output and error. Takes ownership of the descriptor.
   private func printTo(_ fd: Int32) throws(HostError) {
     defer { Descriptor.close(fd) }
     do throws(SystemError) {
@@ -183,7 +183,7 @@ extension NetworkProcess {
 }
 
 extension HostRequest {
-  /// The first request, without whose success the process is of no use.
+  /// The first request; the process ends when it fails.
   fileprivate var isStart: Bool {
     switch self {
     case .start, .serveDNS: true
@@ -192,7 +192,7 @@ extension HostRequest {
   }
 }
 
-/// The descriptors that came with a request; who needs one takes it over.
+/// The descriptors that came with a request; those that no code takes are closed.
 private struct Descriptors {
   private var rest: [Int32]
 

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Starting a network: the plugins are loaded and made, DNS first, so that the
-// network plugin finds it ready.
+// Starting a network: the plugins are loaded and made, DNS first, because the network plugin uses it.
 
 import HostProtocol
 import Platform
 import PluginAPI
 
 extension NetworkProcess {
-  /// Replies to `request` when it runs, or cannot.
-  /// - Parameter tap: of `spec.tap`. Both descriptors are taken over.
+  /// Replies to `request` when the network runs, or cannot start.
+  /// - Parameter tap: of `spec.tap`. Takes ownership of both descriptors.
   func start(_ spec: NetworkSpec, journal: Int32?, tap: Int32?, request: UInt64) throws(HostError) {
     var tap = tap
     defer { if let tap { Descriptor.close(tap) } }
@@ -40,7 +39,7 @@ extension NetworkProcess {
     }
   }
 
-  /// The second half, when its DNS has started. Takes over `tap`.
+  /// The second half, after its DNS has started. Takes ownership of `tap`.
   private func startNetwork(
     _ spec: NetworkSpec, _ loaded: LoadedPlugin, _ ops: lnd_network_ops,
     _ journal: UnsafeMutableRawPointer?, tap: Int32?, request: UInt64
@@ -134,7 +133,7 @@ extension NetworkProcess {
     stop()
   }
 
-  /// The plugins have started.
+  /// Called after the plugins have started.
   private func finishConfinement(_ spec: ConfinementSpec?) {
     guard spec != nil else {
       return log.warning("host", "not confined: `sandbox: off`")
@@ -146,7 +145,7 @@ extension NetworkProcess {
     }
   }
 
-  /// Serves DNS without a network. Takes over both sockets. Replies when it does, or cannot.
+  /// Serves DNS without a network. Takes ownership of both sockets. Replies when it serves, or cannot.
   func serveDNS(
     _ spec: DNSServerSpec, udp: Int32, tcp: Int32, request: UInt64
   ) throws(HostError) {
@@ -185,13 +184,13 @@ extension NetworkProcess {
     control.reply(request, .ok)
   }
 
-  /// Started.
+  /// Records that the network has started.
   func runs() {
     phase = .running
     reactor.schedule(.startIsOver, at: MonotonicClock.now() &+ RestingMemory.delay)
   }
 
-  /// Mapped for the life of the process; the fd is done with.
+  /// Mapped until the process ends; the fd is no longer needed.
   private func mapJournal(_ fd: Int32?) throws(HostError) -> UnsafeMutableRawPointer? {
     guard let fd else { return nil }
     defer { Descriptor.close(fd) }
@@ -204,7 +203,7 @@ extension NetworkProcess {
 }
 
 extension DNSPlugin {
-  /// It and those behind it, for the log.
+  /// This plugin and those behind it, for the log.
   var label: String { chain.map(\.plugin.label).joined(separator: ", then ") }
 }
 

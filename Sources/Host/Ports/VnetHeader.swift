@@ -42,7 +42,7 @@ enum VnetHeader {
     guard start >= EthernetHeader.encodedLength, start &+ offset &+ 2 <= length else {
       return false
     }
-    // A sum that is left to the device was never on a wire that could break it.
+    // A partial checksum never left this machine's memory, so the data is valid.
     frame.pointee.flags = LND_FRAME_NEEDS_CSUM | LND_FRAME_CSUM_VALID
     frame.pointee.csum_start = UInt16(truncatingIfNeeded: start)
     frame.pointee.csum_offset = UInt16(truncatingIfNeeded: offset)
@@ -66,7 +66,7 @@ enum VnetHeader {
     return true
   }
 
-  /// Writes the header for a frame whose shape is good.
+  /// Writes the header for a frame with a valid shape.
   @inline(__always)
   static func write(
     _ frame: UnsafePointer<lnd_frame>, _ shape: FrameShape, headers: Int,

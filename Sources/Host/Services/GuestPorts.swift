@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GuestPorts: the links of a network: guests' ports by the supervisor's ids,
-// unixgram listeners and their guests, the plugin's uplinks, and the captures
-// on them. Drives them with the reactor and joins them to the network plugin.
+// GuestPorts: the links of a network: guests' ports by the supervisor's ids, unixgram listeners and their guests, the
+// plugin's uplinks, and the captures on them. Connects them to the reactor and to the network plugin.
 //
-// A port that ends, or is removed, inside one of its own methods is only noted
-// and let go at the end of the turn. Thread: loop only.
+// A port that ends, or is removed, inside one of its own methods is only recorded, and released at the end of the
+// iteration. Thread: loop only.
 
 import HostProtocol
 import Platform
 import PluginAPI
 
 final class GuestPorts {
-  /// One port and what is known of it.
+  /// One port and its state.
   final class Entry {
     let port: Port
     let kind: String
@@ -20,7 +19,7 @@ final class GuestPorts {
     let listener: UnixgramListener?
     var watch: UInt64?
     var attached = false
-    /// The plugin has given it an address that DHCP did not (`reserveLease`).
+    /// The plugin has assigned it an address without DHCP (`reserveLease`).
     var hasReservation = false
 
     init(_ port: Port, kind: String, isUplink: Bool = false, listener: UnixgramListener? = nil) {
@@ -31,9 +30,9 @@ final class GuestPorts {
     }
   }
 
-  /// Ids of guests that a listener found; the supervisor's are below.
+  /// First id of guests that a listener found; the supervisor's ids are smaller.
   private static let firstOwnID: UInt64 = 1 << 32
-  /// How soon a capture's slow reader is tried again, nanoseconds.
+  /// Retry interval for a capture's slow reader, nanoseconds.
   private static let captureRetry: UInt64 = 5_000_000
 
   let plugin: NetworkPlugin
@@ -42,7 +41,7 @@ final class GuestPorts {
   let log: HostLog
   private let journal: UnsafeMutableRawPointer?
   let emit: (HostEvent) -> Void
-  /// The TAP that the supervisor gave is gone, and with it the network's reason to be.
+  /// Called when the TAP that the supervisor passed was deleted; the network cannot run without it.
   var onTapLost: (String) -> Void = { _ in }
   /// A guest's port is on the network.
   var onJoined: (Port) -> Void = { _ in }
@@ -51,14 +50,14 @@ final class GuestPorts {
   private(set) var listeners: [UInt64: UnixgramListener] = [:]
   private var listenerWatches: [UInt64: UInt64] = [:]
   private var nextOwnID = GuestPorts.firstOwnID
-  /// Let go, but perhaps still on the stack.
+  /// Removed ports whose methods may still be on the stack.
   private var graveyard: [Entry] = []
   private var ended: [Port] = []
   private var doomed: [Entry] = []
   private var probesScheduled = false
   var isRingProbeScheduled = false
   let capture = Capture()
-  /// Of a network whose guests have a macvtap each.
+  /// Set for a network whose guests have a macvtap each.
   private(set) var cards: CardWires?
   /// Of each guest's link.
   private(set) var limits = LinkLimits()
@@ -84,7 +83,7 @@ final class GuestPorts {
 
   // MARK: Guests
 
-  /// Takes over `fd`, whatever comes of it.
+  /// Takes ownership of `fd` in every case.
   func add(_ spec: PortSpec, fd: Int32) throws(HostError) {
     guard entries[spec.id] == nil, spec.id < Self.firstOwnID else {
       Descriptor.close(fd)
@@ -138,7 +137,7 @@ final class GuestPorts {
         try checkLinks()
         try plugin.attach(port)
       }
-      // Until it has a card: the switch leads nowhere.
+      // Until it has a macvtap its frames are dropped: no switch is used.
       if cards != nil { port.receiver = .discard }
       entry.attached = true
       if !isHolding || entry.isUplink { try watch(entry) }
@@ -157,7 +156,7 @@ final class GuestPorts {
 
   private func watch(_ entry: Entry) throws(HostError) {
     let port = entry.port
-    // A listener's socket is read by the listener.
+    // The listener reads for its guests.
     guard port.fd >= 0, entry.listener == nil, entry.watch == nil else { return }
     let object = Unmanaged.passUnretained(port).toOpaque()
     switch reactor.watch(port.fd, PollEvents(port.interest), .port, object: object) {
@@ -167,7 +166,7 @@ final class GuestPorts {
     }
   }
 
-  /// The supervisor has told of all guests that there are: they are read from now on. Idempotent.
+  /// The supervisor has added all present guests: their frames are read from now on. Idempotent.
   func guestsAreKnown() {
     guard isHolding else { return }
     isHolding = false
@@ -200,7 +199,7 @@ final class GuestPorts {
     }
   }
 
-  /// The plugin hears of it.
+  /// Renames a guest and notifies the plugin.
   func rename(_ id: UInt64, _ name: String) throws(HostError) {
     guard let entry = entries[id], !entry.isUplink else {
       throw HostError(.notFound, "there is no guest \(id)")
@@ -219,7 +218,7 @@ final class GuestPorts {
     release(entry)
   }
 
-  /// Takes a port off everything; its memory stays to the end of the turn.
+  /// Detaches a port; its memory stays valid until the end of the iteration.
   func release(_ entry: Entry) {
     let port = entry.port
     guard entries.removeValue(forKey: port.id) != nil else { return }
@@ -334,7 +333,7 @@ final class GuestPorts {
 
   // MARK: Uplinks
 
-  /// Guests are joined to macvtaps instead of each other.
+  /// Connects guests to macvtaps instead of a switch.
   func serveCards() throws(HostError) {
     guard let learningSwitch = plugin.learningSwitch else {
       throw HostError(.unsupported, "a network of isolated guests is not on a network card")
@@ -349,7 +348,7 @@ final class GuestPorts {
     return entries[port.id]
   }
 
-  // MARK: End of turn
+  // MARK: End of the iteration
 
   func retry(_ id: UInt64) { entries[id]?.port.onRetry() }
 
@@ -384,7 +383,7 @@ final class GuestPorts {
     }
     while let port = ended.popLast() {
       guard let entry = entries[port.id], entry.port === port else { continue }
-      // The supervisor's uplinks have its numbers.
+      // The supervisor's uplinks have ids that it assigned.
       let isPeer = entry.isUplink && port.id < Self.firstOwnID
       let who = !isPeer ? "guest" : entry.kind == CardWires.kind ? "network card" : "peer"
       let reason = port.end?.words(who) ?? "the link ended"

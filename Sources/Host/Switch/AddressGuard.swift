@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whose addresses are whose (limanetd.guard/1). AddressGuard+Inspect.swift: what a guest's frame
-// claims of them. Bindings are bounded. Thread: loop only.
+// Bindings of IP addresses to Ethernet addresses (limanetd.guard/1). AddressGuard+Inspect.swift: what a guest's frame
+// claims about them. Bindings are bounded. Thread: loop only.
 
 import Wire
 
 struct AddressGuard {
   static let limit = 65536
 
-  /// Whether there is anything to look at.
+  /// Whether frames must be inspected.
   private(set) var isActive = false
-  /// Whether any IPv6 address is bound, or the plugin speaks for routers and DHCP servers.
+  /// Whether any IPv6 address is bound, or the plugin is the only router and DHCP server.
   private(set) var watchesIPv6 = false
   private var v6Count = 0
-  /// Another number after each change of a binding.
+  /// Changes with every binding.
   private(set) var revision: UInt32 = 1
   private var stations: [IPAddress: UInt64] = [:]
   private var addresses: [UInt64: Int] = [:]
@@ -66,14 +66,14 @@ struct AddressGuard {
     isBound(mac) ? stations.first { $0.value == mac && $0.key.isV4 }?.key : nil
   }
 
-  /// A station of the plugin's own, and its IPv4 address.
+  /// A station of the plugin's, and its IPv4 address.
   var ownStation: (mac: UInt64, address: IPAddress)? {
     own.first.flatMap { mac in address(of: mac).map { (mac, $0) } }
   }
 
-  /// Whether an Ethernet address belongs to somebody who has an IP address by it.
+  /// Whether an IP address is bound to the Ethernet address.
   func isBound(_ mac: UInt64) -> Bool { addresses[mac] != nil }
 
-  /// Whether it is the plugin's own.
+  /// Whether the Ethernet address is the plugin's own.
   func isOwn(_ mac: UInt64) -> Bool { own.contains(mac) }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where flows of guests lead, by the network's own addresses (Policy) and by what guests may reach beyond them (Egress).
+// Routes of guests' flows: by the network's own addresses (Policy) and by the egress rules (Egress).
 
 import Wire
 
 extension StackCore {
-  /// Where a new flow of a guest goes, by the network's addresses and by its egress rules; what these deny is noted.
+  /// The route of a guest's new flow; a denial by the egress rules is recorded.
   func route(proto: UInt8, to destination: Endpoint, of packet: InboundPacket) -> Route {
     let route = policy.route(proto: proto, to: destination)
     guard let reason = egress.denial(of: route, proto: proto, to: destination) else { return route }

@@ -7,7 +7,7 @@ import Wire
 
 /// Denied and ended flows: how many, and the last of them.
 package struct EgressLog {
-  /// What one guest wanted of one destination.
+  /// A guest's denied flows to one destination.
   package struct Entry: Equatable {
     package var guest: IPAddress
     package var mac: MACAddress
@@ -25,9 +25,9 @@ package struct EgressLog {
 
   package static let limit = 256
 
-  /// The latest last.
+  /// Most recent last.
   package private(set) var entries: [Entry] = []
-  /// All flows denied.
+  /// Number of all denied flows.
   package private(set) var total: UInt64 = 0
   /// All flows that other rules ended.
   package private(set) var ended: UInt64 = 0
@@ -77,7 +77,7 @@ package struct EgressLog {
     entries.append(entry)
   }
 
-  /// The oldest entry of whoever has most: one guest's scan does not hide what others were denied.
+  /// The oldest entry of the guest with the most: one guest's scan does not displace the entries of others.
   private func crowded() -> Int {
     var counts: [MACAddress: Int] = [:]
     for entry in entries { counts[entry.mac, default: 0] += 1 }
