@@ -69,7 +69,7 @@ extension EndToEnd {
       for (seconds, reason) in [
         (1, "the first guest is not let in"), (2, "port_up failed with LIMIT"),
       ] {
-        let guest = try guest(daemon, "ports", seconds: seconds)
+        let guest = try guest(daemon, "ports", seconds: 60 + seconds)
         defer { guest.stop() }
         #expect(eventually { daemon.log.contains("left: \(reason)") }, "\(daemon.log)")
       }
