@@ -11,7 +11,7 @@
 #   make build     the release build
 #   make test      install what is missing, build, and run all tests
 #   make check     before a commit: format, lint, build without warnings, quick tests
-#   make examples  build and test the DNS plugins of SDK/examples (the one in Swift takes minutes)
+#   make examples  build and test the plugins of SDK/examples (those in Swift take minutes)
 #   make packages  build the packages and try them in systems without a toolchain (needs root)
 #   make man       the man pages, into .build/man
 #   make format    rewrite the sources as swift format wants them
@@ -53,6 +53,9 @@ test:
 examples:
 	@Scripts/install-packages examples
 	$(MAKE) -C SDK/examples/2-dns-zone test
+	$(MAKE) -C SDK/examples/6-vxlan test
+	if command -v cargo >/dev/null; then $(MAKE) -C SDK/examples/4-blocklist test; else echo "no cargo: 4-blocklist is not tested"; fi
+	$(MAKE) -C SDK/examples/5-lab test
 	cd SDK/examples/3-dns-tls && $(SWIFT) test --disable-xctest --no-parallel
 
 check: lint

@@ -251,6 +251,7 @@ let package = Package(
       name: "UserV2Tests",
       dependencies: [
         "UserV2Core", "Gateway", "NetStack", "Wire", "LimaNetdSDK", "Platform", "PluginAPI",
+        "TestSupport",
       ]),
     .testTarget(
       name: "SocketVMNetTests",

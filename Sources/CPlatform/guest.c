@@ -17,16 +17,23 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 _Static_assert(PLAT_NS_MOUNT == CLONE_NEWNS, "value");
 _Static_assert(PLAT_NS_USER == CLONE_NEWUSER, "value");
 _Static_assert(PLAT_NS_NETWORK == CLONE_NEWNET, "value");
+_Static_assert(PLAT_NS_PROCESS == CLONE_NEWPID, "value");
+_Static_assert(PLAT_NS_IPC == CLONE_NEWIPC, "value");
+_Static_assert(PLAT_NS_UTS == CLONE_NEWUTS, "value");
 _Static_assert(PLAT_MOUNT_BIND == MS_BIND, "value");
 _Static_assert(PLAT_MOUNT_RECURSIVE == MS_REC, "value");
 _Static_assert(PLAT_MOUNT_PRIVATE == MS_PRIVATE, "value");
 _Static_assert(PLAT_MOUNT_MOVE == MS_MOVE, "value");
+_Static_assert(PLAT_MOUNT_NOSUID == MS_NOSUID, "value");
+_Static_assert(PLAT_MOUNT_NODEV == MS_NODEV, "value");
+_Static_assert(PLAT_MOUNT_NOEXEC == MS_NOEXEC, "value");
 _Static_assert(PLAT_SIGNAL_MASK_BYTES >= sizeof(sigset_t), "size");
 
 int plat_unshare(int namespaces) { return unshare(namespaces) == 0 ? 0 : -errno; }
@@ -43,6 +50,22 @@ int plat_namespace_owner(int fd) {
 int plat_mount(const char *source, const char *target, const char *type, uint64_t flags,
                const char *data) {
     return mount(source, target, type, flags, data) == 0 ? 0 : -errno;
+}
+
+int plat_mount_read_only(const char *path) {
+    /* struct mount_attr and its numbers, which the C library's headers have only since 2.36. */
+    struct {
+        uint64_t set, clear, propagation, user_namespace;
+    } change = {.set = 0x1 | 0x2}; /* MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID */
+    const long mount_setattr_number = 442; /* on all architectures */
+    const int recursive = 0x8000;          /* AT_RECURSIVE */
+    long result = syscall(mount_setattr_number, AT_FDCWD, path, recursive, &change, sizeof change);
+    return result == 0 ? 0 : -errno;
+}
+
+int plat_open_path(const char *path) {
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    return fd >= 0 ? fd : -errno;
 }
 
 int plat_ioctl_value(int fd, uint64_t request, int value) {

@@ -14,10 +14,15 @@ package enum HostRequest: Codable, Hashable, Sendable {
   /// One descriptor: the guest's link. Reply: nothing, or error BOUNDARY when
   /// a held-over stream cannot be resumed.
   case addPort(PortSpec)
+  /// All guests that there are have come, of a network that was started with `holdsGuests`: from now on their frames are
+  /// read. Idempotent. Reply: nothing.
+  case guestsAreKnown
   /// One descriptor: a bound SOCK_DGRAM socket. Its guests come as `guestUp`.
   case addUnixgramListener(ListenerSpec)
   /// Idempotent. Also for the guests of a listener.
   case removePort(UInt64)
+  /// A guest has another name from now on. Reply: nothing.
+  case renamePort(PortName)
   case removeListener(UInt64)
   case expose(ForwardSpec)
   /// Idempotent.
@@ -109,6 +114,8 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
   package var hasCards: Bool
   /// What its process may do; nil: everything (`sandbox: off`).
   package var confinement: ConfinementSpec?
+  /// No guest's frames are read before `guestsAreKnown`: the plugin would take the first of several for the only one.
+  package var holdsGuests: Bool?
 
   package init(
     name: String, mode: String, plugin: PluginRef, options: String = "{}",
@@ -166,6 +173,18 @@ package enum PortTransport: String, Codable, Hashable, Sendable {
 
   /// Frames in a stream of bytes, whose boundaries the journal keeps.
   package var isStream: Bool { self == .stream || self == .hyperkit }
+}
+
+/// A guest's name, by the number of its port.
+package struct PortName: Codable, Hashable, Sendable {
+  /// `PortSpec.id`, or that of a listener's guest.
+  package var id: UInt64
+  package var name: String
+
+  package init(id: UInt64, name: String) {
+    self.id = id
+    self.name = name
+  }
 }
 
 package struct PortSpec: Codable, Hashable, Sendable {

@@ -25,7 +25,7 @@ package enum BoundedCommand {
   /// - Parameters:
   ///   - path: absolute.
   ///   - environment: "NAME=value" each; nil: this process's own.
-  ///   - seconds: it is ended after these.
+  ///   - seconds: it is ended after these, as it can use them (`ChildPatience`).
   ///   - limit: bytes kept of each of the two streams; more is read and dropped.
   ///   - wholeGroup: what it has started ends with it.
   package static func run(
@@ -45,9 +45,14 @@ package enum BoundedCommand {
     }
     output.closeWriteEnd()
     errors.closeWriteEnd()
-    let deadline = MonotonicClock.now() &+ seconds &* 1_000_000_000
+    var patience = ChildPatience(limit: seconds &* 1_000_000_000, now: MonotonicClock.now())
+    var nextLook = MonotonicClock.now() &+ ChildPatience.interval
     var status: ChildProcess.ExitStatus?
-    while status == nil, MonotonicClock.now() < deadline {
+    while status == nil {
+      if MonotonicClock.now() >= nextLook {
+        if patience.isOver(pid) { break }
+        nextLook = MonotonicClock.now() &+ ChildPatience.interval
+      }
       _ = output.drain()
       _ = errors.drain()
       // The end of its output is no end of it, and the other way round.

@@ -123,6 +123,18 @@ package enum ChildProcess {
     }
   }
 
+  /// Takes the status of every child that has ended, as process 1 has to.
+  /// - Returns: that of `pid`, when it is among them.
+  package static func reapAll(until pid: Int32) -> ExitStatus? {
+    var status: Int32 = 0
+    while true {
+      let ended = waitpid(-1, &status, WNOHANG)
+      if ended == pid { return ExitStatus(waitStatus: status) }
+      if ended > 0 || (ended < 0 && errno == EINTR) { continue }
+      return nil
+    }
+  }
+
   /// Waits at most `timeout` nanoseconds; nil when it still runs.
   package static func wait(_ pid: Int32, timeout: UInt64) throws(SystemError) -> ExitStatus? {
     let deadline = MonotonicClock.now() &+ timeout

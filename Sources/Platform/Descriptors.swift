@@ -12,6 +12,16 @@ import CPlatform
 #endif
 
 package enum Descriptor {
+  /// Has 0, 1 and 2 be open: the next descriptor that this process made would otherwise be one of them, and take in what
+  /// is written to standard output or error. Reading such a standard input, or writing such an output, fails (EBADF), as
+  /// with the closed one. The first thing of a program.
+  package static func openStandard() {
+    for fd: Int32 in 0...2 where fcntl(fd, F_GETFD) < 0 {
+      // The lowest number that is free: this one.
+      guard open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) == fd else { return }
+    }
+  }
+
   /// Never retried: after EINTR Linux has closed it.
   package static func close(_ fd: Int32) {
     _ = systemClose(fd)

@@ -58,6 +58,9 @@ extension Errno {
   package static var notDirectory: Errno { Errno(ENOTDIR) }
   package static var tooLarge: Errno { Errno(EFBIG) }
   package static var tooManyLinks: Errno { Errno(ELOOP) }
+  package static var readOnlyFileSystem: Errno { Errno(EROFS) }
+  package static var noSpace: Errno { Errno(ENOSPC) }
+  package static var quotaExceeded: Errno { Errno(EDQUOT) }
 }
 
 /// A system call that failed.

@@ -25,7 +25,8 @@ extension Files {
       try rename(new, to: target)
     } catch {
       remove(new, openAs: fd)
-      throw error
+      throw SystemError(
+        error.call, error.errno, subject: error.subject ?? target, detail: error.detail)
     }
   }
 
@@ -49,6 +50,19 @@ extension Files {
     if fd >= 0 { return Descriptor.close(fd) }
     let reason = Errno.current
     guard reason == .exists else { throw SystemError("open", reason, subject: path) }
+  }
+
+  /// flock on a directory, waited for; nil: another process had it all the time. The lock lives as long as the descriptor.
+  /// - Parameter timeout: nanoseconds.
+  package static func lockDirectory(
+    _ path: String, timeout: UInt64
+  ) throws(SystemError) -> Int32? {
+    let deadline = MonotonicClock.now() &+ timeout
+    while true {
+      if let fd = try lockDirectory(path) { return fd }
+      guard MonotonicClock.now() < deadline else { return nil }
+      usleep(10_000)
+    }
   }
 
   /// flock on a directory, as long as the descriptor is open; nil while another process has it.

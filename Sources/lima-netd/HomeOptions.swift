@@ -54,14 +54,21 @@ struct HomeOptions: ParsableArguments {
   }
 
   /// The home this invocation is about.
-  /// - Throws: `ValidationError` when neither flag nor environment says where it is, `CommandFailure` when its path is too
-  ///   long for sockets, or no directory.
+  /// - Throws: `CommandFailure` when neither flag, environment nor the accounts of this system say where it is, its path is too
+  ///   long for sockets, or it is no directory.
   func resolve() throws -> LimaHome {
+    var environment = CurrentProcess.environment
+    if environment["HOME"]?.isEmpty ?? true {
+      // Of cron, or a unit without a user's session.
+      environment["HOME"] = AccountNames.home(CurrentProcess.effectiveUser)
+    }
     let home = LimaHome(
-      explicit: path, environment: CurrentProcess.environment,
+      explicit: path, environment: environment,
       workingDirectory: CurrentProcess.workingDirectory)
     guard let home else {
-      throw ValidationError("No Lima home: neither --lima-home, $LIMA_HOME nor $HOME is set.")
+      throw CommandFailure(
+        "There is no Lima home: $HOME is not set, and user \(CurrentProcess.effectiveUser) has no home",
+        remedy: "Say which:  --lima-home DIR, or $LIMA_HOME")
     }
     if let obstacle = HomeTrust.obstacle(home) { throw CommandFailure(obstacle) }
     guard let problem = home.problem else { return home }

@@ -37,7 +37,7 @@ struct LimaNetd: ParsableCommand {
       ServiceCommand.self,
       InstanceCommand.self, QEMUArguments.self, CaptureCommand.self, DNS.self, Plugin.self,
       ConfigCommand.self, Recommend.self, Doctor.self, Sudoers.self, Completions.self, Manual.self,
-      TapPair.self,
+      TapPair.self, SandboxCommand.self,
     ],
     defaultSubcommand: Serve.self)
 
@@ -48,6 +48,7 @@ struct LimaNetd: ParsableCommand {
 @main
 enum Main {
   static func main() {
+    Descriptor.openStandard()
     #if os(Linux)
       PrivateDaemon.endWithParent()
     #endif
@@ -85,6 +86,7 @@ enum Main {
     case "attach": return try? Attach.parse(rest)
     case "tap": return try? TapCommand.parse(rest)
     case TapPair.name: return try? TapPair.parse(rest)
+    case SandboxCommand.name: return try? SandboxCommand.parse(rest)
     default: return nil
     }
   }

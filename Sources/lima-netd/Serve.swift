@@ -43,7 +43,8 @@ struct Serve: ParsableCommand {
 
   @Option(
     help:
-      "How long a network without guests goes on, as 500ms, 10s or 5m; a number alone is seconds.")
+      "How long a network without guests goes on, as 500ms, 10s or 5m; a number alone is seconds.",
+    transform: Duration.init)
   var gracePeriod: Duration = Duration(nanoseconds: ServeOptions.defaultGracePeriod)
 
   @Option(help: "trace, debug, info, notice, warning, error or critical.")
@@ -81,18 +82,21 @@ struct Serve: ParsableCommand {
     }
   }
 
-  struct Duration: ExpressibleByArgument {
+  struct Duration: CustomStringConvertible {
     let nanoseconds: UInt64
 
     init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
 
-    init?(argument: String) {
-      let seconds = Double(argument) == nil ? argument : argument + "s"
-      guard let value = DurationText.nanoseconds(seconds) else { return nil }
+    init(_ text: String) throws {
+      let seconds = Double(text) == nil ? text : text + "s"
+      guard let value = DurationText.nanoseconds(seconds) else {
+        throw ValidationError(
+          "a time is taken, as 500ms, 10s, 5m or 1h, and no more than a few years")
+      }
       nanoseconds = value
     }
 
-    var defaultValueDescription: String { "\(nanoseconds / 1_000_000_000)s" }
+    var description: String { "\(nanoseconds / 1_000_000_000)s" }
   }
 
   struct Level: ExpressibleByArgument {
@@ -105,6 +109,7 @@ struct Serve: ParsableCommand {
       self.value = value
     }
 
+    static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
     static var allValueStrings: [String] { Logger.Level.allCases.map(\.rawValue) }
     var defaultValueDescription: String { value.rawValue }
   }

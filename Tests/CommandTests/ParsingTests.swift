@@ -113,11 +113,11 @@ import Testing
     "52:55:55:01:02:0g", "525555010203", "52:55:55:01:02:003", "",
   ])
   func whatIsNoHardwareAddressIsRefused(text: String) {
-    #expect(MACAddressArgument(argument: text) == nil)
+    #expect(throws: ValidationError.self) { try MACAddressArgument(text) }
   }
 
-  @Test func aHardwareAddressMayHaveDashes() {
-    #expect(MACAddressArgument(argument: "52-55-55-a-B-3")?.bytes == [0x52, 0x55, 0x55, 10, 11, 3])
+  @Test func aHardwareAddressMayHaveDashes() throws {
+    #expect(try MACAddressArgument("52-55-55-a-B-3").bytes == [0x52, 0x55, 0x55, 10, 11, 3])
   }
 
   @Test func forwardsAreAddedInTheOrderTheyLead() throws {

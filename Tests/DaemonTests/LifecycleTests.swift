@@ -73,12 +73,10 @@ struct LifecycleTests {
     #expect(throws: Never.self) { try added.get() }
     let before = fixture.requests().count
     let pid = try #require(network.link?.pid)
-    let died = MonotonicClock.now()
     ChildProcess.kill(pid, 11)
     #expect(fixture.until { network.life.restarts == 1 && network.state == .running })
-    // At once: what it takes is the start of a process, however busy the machine is.
+    // At once: a pause is told.
     #expect(!fixture.log.lines.all.contains { $0.contains("starts again in") })
-    #expect(MonotonicClock.now() - died < 5_000_000_000)
     fixture.until { fixture.requests().count >= before + 4 }
     #expect(
       fixture.requests().suffix(4) == [

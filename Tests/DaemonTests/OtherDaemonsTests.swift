@@ -26,6 +26,12 @@ import Testing
           toFile: "\(proc)/\(pid)/fdinfo/\(number)", atomically: false, encoding: .utf8)
       }
     }
+    func namespace(_ pid: String, _ target: String) throws {
+      try FileManager.default.createDirectory(
+        atPath: "\(proc)/\(pid)/ns", withIntermediateDirectories: true)
+      try FileManager.default.createSymbolicLink(
+        atPath: "\(proc)/\(pid)/ns/net", withDestinationPath: target)
+    }
     let file = "/_networks/lima-netd.pid"
     let tap = "pos:\t0\nflags:\t02\niff:\tln7-shared\n"
     try process(10, "lima-netd", ["/dev/null", "/h/two" + file, "/dev/net/tun"], tap)
@@ -33,16 +39,26 @@ import Testing
     try process(12, "bash", ["/h/three" + file, "/dev/net/tun"], tap)
     try process(13, "lima-netd", ["/dev/null"])
     try process(14, "lima-netd", ["/h/four" + file])
+    try namespace("self", "net:[1]")
+    try namespace("10", "net:[1]")
+    // A container's: its ln7-shared is another interface.
+    try process(15, "lima-netd", ["/h/five" + file, "/dev/net/tun"], tap)
+    try namespace("15", "net:[2]")
     try body(proc)
   }
 
-  @Test func `each other home's daemon is found, with the interfaces that it holds`() throws {
+  @Test
+  func
+    `each other home's daemon is found, with the interfaces that it holds in this network namespace`()
+    throws
+  {
     try withProc { proc in
       let found = OtherDaemons.find(otherThan: "/h/one", proc: proc)
       #expect(
         found == [
           OtherDaemon(pid: 10, home: "/h/two", interfaces: ["ln7-shared"]),
           OtherDaemon(pid: 14, home: "/h/four", interfaces: []),
+          OtherDaemon(pid: 15, home: "/h/five", interfaces: []),
         ])
       let loop = try EventLoop()
       var answer: OtherDaemon??

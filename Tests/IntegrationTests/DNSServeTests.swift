@@ -112,6 +112,46 @@ extension EndToEnd {
       #expect(server.command.errors.contains("killed by SIGKILL; starting it again"))
     }
 
+    /// Standard error that is a file: it ends at its limit, and goes on when somebody has emptied it.
+    @Test func aFileThatTakesItsErrorsIsBounded() throws {
+      try require(.program("dig"), .program("pgrep"), .program("truncate"))
+      let folder = try TestDaemon(start: false)
+      defer { folder.stop() }
+      let file = folder.home + "/errors"
+      func text() throws -> String { try String(contentsOfFile: file, encoding: .utf8) }
+      func size() throws -> Int { try text().utf8.count }
+      try run("truncate", ["-s", "8M", file])
+      let server = try RunningCommand(
+        "sh",
+        [
+          "-c",
+          "exec \(Installation.daemon) dns serve --json --host a.internal=10.0.0.1 2>>\(file)",
+        ], environment: ["LIMA_NETD_LOG": "debug"])
+      defer { server.stop() }
+      #expect(eventually(within: 15) { server.output.contains("}\n") }, "\(server.errors)")
+      #expect(
+        try eventually { try text().hasSuffix("what follows is left out until it is emptied\n") })
+      func child() throws -> Int32? {
+        let parent = server.process.processIdentifier
+        return Int32(
+          try run("pgrep", ["-P", "\(parent)"]).output
+            .trimmingCharacters(in: .whitespacesAndNewlines))
+      }
+      // Neither the command nor the process says anything more there, also after another one has begun.
+      let before = try size()
+      let first = try #require(try child())
+      kill(first, SIGKILL)
+      #expect(try eventually { try child().map { $0 != first } ?? false })
+      #expect(try size() == before)
+      try run("truncate", ["-s", "0", file])
+      // Some looks later.
+      #expect(
+        try eventually(within: 20) {
+          if let process = try child() { kill(process, SIGKILL) }
+          return try text().contains("starting it again")
+        })
+    }
+
     @Test func aServerThatIsNotThereIsToldAtOnce() throws {
       let port = try freePort()
       for transport in ["--udp", "--tcp"] {

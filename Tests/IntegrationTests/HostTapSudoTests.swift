@@ -144,7 +144,6 @@ extension EndToEnd {
 
           """, folder)
       // A network that has failed is not tried again within a second.
-      usleep(1_100_000)
       #expect(
         try eventually(within: 30) {
           try scene.daemon.netd("network", "start", "shared").succeeded

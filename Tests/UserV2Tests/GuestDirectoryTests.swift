@@ -164,7 +164,7 @@ import Wire
     for number in 0..<300 {
       let mac = station(UInt64(number))
       directory.station(mac, at: 3)
-      guard directory.admits(mac, leases, now: 0) == .yes else { continue }
+      guard directory.admits(mac, now: 0, in: leases) == .yes else { continue }
       leases.append(
         DHCPLease(
           address: IPAddress(v4: 0x0a00_0000 + UInt32(number)), client: DHCPClient(mac: mac),
@@ -173,10 +173,10 @@ import Wire
     }
     #expect(leases.count == GuestDirectory.maximumLeases)
     // Who has one may renew it; others are not concerned; an unknown station gets nothing.
-    #expect(directory.admits(station(0), leases, now: 0) == .yes)
-    #expect(directory.admits(Self.mac(4), leases, now: 0) == .yes)
-    #expect(directory.admits(station(999), leases, now: 0) == .no)
-    #expect(directory.admits(station(299), leases, now: 100) == .yes)
+    #expect(directory.admits(station(0), now: 0, in: leases) == .yes)
+    #expect(directory.admits(Self.mac(4), now: 0, in: leases) == .yes)
+    #expect(directory.admits(station(999), now: 0, in: leases) == .no)
+    #expect(directory.admits(station(299), now: 100, in: leases) == .yes)
   }
 
   @Test(arguments: [

@@ -61,6 +61,12 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
     guestNames.publish(info.name, of: info.port, address: options.address, by: HostNames(host))
   }
 
+  package override func portChanged(_ info: PortInfo) {
+    stack.services(of: stack.link(of: info.port))?.name = info.name
+    guestNames.withdraw(info.port, by: HostNames(host))
+    guestNames.publish(info.name, of: info.port, address: options.address, by: HostNames(host))
+  }
+
   package override func portDown(_ port: lnd_port) {
     super.portDown(port)
     guestNames.withdraw(port, by: HostNames(host))
@@ -93,16 +99,20 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
   }
 
   package func listLeases() -> JSONValue {
-    guard let ipv6, case .array(let leases) = stack.leaseList() else { return stack.leaseList() }
-    return .array(
-      leases
-        + stack.allLinks.flatMap { link in
-          let port = stack.links.pointer(link).pointee.port
-          let name = stack.services(of: link)?.name ?? ""
-          return ipv6Leases(
-            ipv6.addresses(port: port), name: { _ in name },
-            hostname: { ipv6.hostname(of: $0, port: port) },
-            primary: { ipv6.primary(of: $0, port: port) })
-        })
+    (try? JSONValue(parsing: listLeasesText())) ?? .array([])
+  }
+
+  package func listLeasesText() -> [UInt8] {
+    let leases = stack.leaseLines()
+    guard let ipv6 else { return LeaseLine.array(leases) }
+    let six = stack.allLinks.flatMap { link in
+      let port = stack.links.pointer(link).pointee.port
+      let name = stack.services(of: link)?.name ?? ""
+      return ipv6Leases(
+        ipv6.addresses(port: port), name: { _ in name },
+        hostname: { ipv6.hostname(of: $0, port: port) },
+        primary: { ipv6.primary(of: $0, port: port) })
+    }
+    return LeaseLine.array(leases + six)
   }
 }

@@ -13,6 +13,9 @@
 #define PLAT_NS_MOUNT 0x00020000
 #define PLAT_NS_USER 0x10000000
 #define PLAT_NS_NETWORK 0x40000000
+#define PLAT_NS_PROCESS 0x20000000
+#define PLAT_NS_IPC 0x08000000
+#define PLAT_NS_UTS 0x04000000
 
 int plat_unshare(int namespaces);
 int plat_setns(int fd, int namespace_type);
@@ -23,8 +26,16 @@ int plat_namespace_owner(int fd);
 #define PLAT_MOUNT_RECURSIVE 16384
 #define PLAT_MOUNT_PRIVATE (1 << 18)
 #define PLAT_MOUNT_MOVE 8192
+#define PLAT_MOUNT_NOSUID 2
+#define PLAT_MOUNT_NODEV 4
+#define PLAT_MOUNT_NOEXEC 8
 int plat_mount(const char *source, const char *target, const char *type, uint64_t flags,
                const char *data);
+/* Makes the mount at `path` and all below it read-only and without setuid programs (mount_setattr(2),
+ * Linux 5.12). */
+int plat_mount_read_only(const char *path);
+/* A descriptor (CLOEXEC) that stands for a path and reads nothing (O_PATH). */
+int plat_open_path(const char *path);
 
 /* ioctl with an int argument, and with a pointer to one of the kernel's structs. */
 int plat_ioctl_value(int fd, uint64_t request, int value);

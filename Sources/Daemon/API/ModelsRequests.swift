@@ -30,6 +30,13 @@ package struct ErrorReport: Codable, Sendable, Hashable, Error, CustomStringConv
   package var description: String { message }
 }
 
+/// PATCH /v1/networks/NAME/guests/GUEST: what a guest is called from now on.
+package struct GuestChange: Codable, Sendable {
+  package var name: String
+
+  package init(name: String) { self.name = name }
+}
+
 /// GET /v1/leases and /v1/networks/NAME/leases give arrays of these.
 package struct LeaseReport: Codable, Sendable, Hashable {
   package var network: String

@@ -17,7 +17,10 @@ extension Configuration {
     } catch  where error.errno == .noSuchFile && mayBeMissing {
       return ConfigDecoder.withoutFile(file, template: template)
     } catch {
-      throw ConfigError(file: file, problems: [ConfigProblem(.unreadable(error.reason))])
+      throw ConfigError(
+        file: file,
+        problems: [ConfigProblem(.unreadable(FileTrouble(error)?.reason(of: file) ?? error.reason))]
+      )
     }
     return try ConfigDecoder.decode(
       bytes, file: file, homeDirectory: CurrentProcess.environment["HOME"] ?? "/",

@@ -95,7 +95,10 @@ extension Diagnosis {
           "kill \(pid)"
         )
       case .notOurs(let reason):
-        (.problem, "the daemon's socket cannot be used: \(reason)", nil)
+        (
+          .problem, "the daemon's socket cannot be used: \(reason)",
+          "ls -ld \(ShellWord.quoted(facts.home.networksDirectory)) \(ShellWord.quoted(facts.home.controlSocket))"
+        )
       }
     return [Finding(.daemon, DoctorModes.all, status, text, remedy: remedy)]
   }

@@ -7,7 +7,7 @@ import Platform
 extension Diagnosis {
   func tun() -> [Finding] {
     guard isLinux else { return [] }
-    let what = "`exec` and `attach` have no guests"
+    let what = "`exec`, `attach` and `tap` have no guests"
     switch facts.tun {
     case .open: return [Finding(.tun, DoctorModes.all, .ok, "/dev/net/tun can be opened")]
     case .missing:

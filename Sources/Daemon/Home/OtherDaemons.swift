@@ -9,7 +9,7 @@ import Platform
 package struct OtherDaemon: Sendable, Hashable {
   package var pid: Int32
   package var home: String
-  /// Names as the kernel has them now.
+  /// Names as the kernel has them now; none for a daemon of another network namespace, where a name means another interface.
   package var interfaces: Set<String>
 
   package init(pid: Int32, home: String, interfaces: Set<String>) {
@@ -78,15 +78,26 @@ package enum OtherDaemons {
     guard text("\(proc)/\(pid)/comm") == program else { return nil }
     var home: String?
     var interfaces: Set<String> = []
+    let isElsewhere = isInAnotherNamespace(pid, proc)
     for number in ((try? Files.list("\(proc)/\(pid)/fd")) ?? []).prefix(most) {
       guard let target = try? Files.linkTarget("\(proc)/\(pid)/fd/\(number)") else { continue }
       if target.hasSuffix(pidFile) { home = String(target.dropLast(pidFile.count)) }
-      guard target == tun, let info = text("\(proc)/\(pid)/fdinfo/\(number)") else { continue }
+      guard !isElsewhere, target == tun, let info = text("\(proc)/\(pid)/fdinfo/\(number)") else {
+        continue
+      }
       for line in info.split(separator: "\n") where line.hasPrefix("iff:") {
         interfaces.insert(String(line.dropFirst(4).drop { $0.isWhitespace }))
       }
     }
     return home.map { OtherDaemon(pid: pid, home: $0, interfaces: interfaces) }
+  }
+
+  /// The process has a network namespace other than the caller's. False where the kernel does not say.
+  private static func isInAnotherNamespace(_ pid: Int32, _ proc: String) -> Bool {
+    guard let own = try? Files.linkTarget("\(proc)/self/ns/net"),
+      let theirs = try? Files.linkTarget("\(proc)/\(pid)/ns/net")
+    else { return false }
+    return own != theirs
   }
 
   private static func text(_ path: String) -> String? {

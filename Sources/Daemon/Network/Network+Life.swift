@@ -196,9 +196,11 @@ extension Network {
       ended(link, status)
     }
     watch(link)
-    let spec = plan.spec(
+    var spec = plan.spec(
       stateDirectory: core.directory, tap: uplink.tapSpec, peer: uplink.socket,
       cards: uplink.guestCards)
+    // Until all of them are introduced.
+    spec.holdsGuests = true
     let fds = [journal, uplink.tapDescriptor].compactMap { $0 }
     link.request(.start(spec), fds: fds) { [weak self, weak link] answer in
       guard let self, let link, self.link === link, !link.hasEnded, state == .starting else {
@@ -237,6 +239,7 @@ extension Network {
     }
     uplink.begin(link)
     for guest in guests.all { introduce(guest, to: link) }
+    link.request(.guestsAreKnown)
     uplink.connect(link)
     names.replay(to: link)
     forwards.replay(to: link)

@@ -9,13 +9,19 @@ package struct HomeTrust {
   private let user: UInt32
   private let trust: PathTrust
   private let look: PathSafety.Look
+  private let list: (String) -> [String]
+  private let name: (UInt32) -> String
 
   package init(
     user: UInt32 = CurrentProcess.effectiveUser, trust: PathTrust = PathTrust(),
     look: @escaping PathSafety.Look = { (path) throws(SystemError) in
       PathStatus(try Files.info(path))
-    }
+    },
+    list: @escaping (String) -> [String] = { (try? Files.list($0)) ?? [] },
+    name: @escaping (UInt32) -> String = { AccountNames.user($0) ?? "user \($0)" }
   ) {
+    self.list = list
+    self.name = name
     self.user = user
     self.trust = trust
     self.look = look
@@ -27,8 +33,15 @@ package struct HomeTrust {
     _ home: LimaHome,
     look: PathSafety.Look = { (path) throws(SystemError) in PathStatus(try Files.info(path)) }
   ) -> String? {
-    for path in [home.path, home.networksDirectory, home.configDirectory] {
-      guard let status = try? look(path), status.kind != .directory else { continue }
+    let folders = PathSafety.ancestors(home.path) + [home.networksDirectory, home.configDirectory]
+    for path in folders {
+      let status: PathStatus
+      do throws(SystemError) { status = try look(path) } catch {
+        guard error.errno == .tooManyLinks else { continue }
+        return "\(path) is a symbolic link that leads back to itself: remove it, "
+          + "or give another home with --lima-home"
+      }
+      guard status.kind != .directory else { continue }
       return "\(path) is no directory, and a Lima home needs one there: move it away, "
         + "or give another home with --lima-home"
     }
@@ -39,18 +52,23 @@ package struct HomeTrust {
   /// Blocks on the disk.
   package func problem(home: LimaHome) -> String? {
     if let obstacle = Self.obstacle(home, look: look) { return obstacle }
-    for path in [home.path, home.networksDirectory] {
+    for path in [home.path, home.networksDirectory] + ownFiles(of: home) {
       guard let status = try? look(path), status.uid != user else { continue }
-      if status.uid == 0, path == home.networksDirectory {
+      if status.uid == 0, path != home.path {
         return "\(path) belongs to root, probably after `sudo lima-netd`: "
-          + "sudo chown -R \(user): \(ShellWord.quoted(path))"
+          + "sudo chown -R \(name(user)): \(ShellWord.quoted(home.networksDirectory))"
       }
       return
-        "\(path) belongs to uid \(status.uid), and this is uid \(user): run lima-netd as its owner, "
+        "\(path) belongs to \(name(status.uid)), and you are \(name(user)): run lima-netd as its owner, "
         + "or give another home with --lima-home"
     }
     guard user == 0, let flaw = trust.flawOfExisting(home.path) else { return nil }
     return "root serves no Lima home that somebody else can change: \(flaw.advice)"
+  }
+
+  /// What the daemon writes into or makes sockets in.
+  private func ownFiles(of home: LimaHome) -> [String] {
+    list(home.networksDirectory).prefix(4096).sorted().map { home.networksDirectory + "/" + $0 }
   }
 
   /// The same of the file that configures it.

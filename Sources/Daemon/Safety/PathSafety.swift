@@ -27,6 +27,15 @@ package struct PathSafety {
     self.look = look
   }
 
+  /// "/", "/a" and "/a/b" of "/a/b".
+  static func ancestors(_ path: String) -> [String] {
+    var found = ["/"]
+    for part in path.split(separator: "/") {
+      found.append((found.count == 1 ? "" : found[found.count - 1]) + "/" + part)
+    }
+    return found
+  }
+
   /// Nil: safe. An empty path is nobody's, and safe. Of several flaws that of the deepest place is told, as Lima does.
   package func flaw(of path: String) -> PathFlaw? {
     guard !path.isEmpty else { return nil }

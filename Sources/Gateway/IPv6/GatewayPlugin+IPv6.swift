@@ -78,21 +78,16 @@ extension GatewayPlugin {
   package final func ipv6Leases(
     _ entries: [GuestAddresses.Entry], name: (GuestAddresses.Entry) -> String,
     hostname: (MACAddress) -> String, primary: (MACAddress) -> IPAddress?
-  ) -> [JSONValue] {
+  ) -> [LeaseLine] {
     let now = stack.core.now
-    let shown = entries.filter { !$0.isTentative && !$0.address.isLinkLocal }
-    let first = shown.filter { primary($0.mac) == $0.address }
-    return (first + shown.filter { primary($0.mac) != $0.address }).map { entry in
-      let seconds = entry.expiry.map { ($0 > now ? $0 - now : 0) / 1_000_000_000 }
-      return [
-        "address": .string(entry.address.description),
-        "mac": .string(entry.mac.description),
-        "name": .string(name(entry)),
-        "hostname": .string(hostname(entry.mac)),
-        "state": .string(entry.origin.rawValue),
-        "expires": seconds.map { JSONValue($0) } ?? .null,
-      ]
+    var (first, others): ([LeaseLine], [LeaseLine]) = ([], [])
+    for entry in entries where !entry.isTentative && !entry.address.isLinkLocal {
+      let line = LeaseLine(
+        address: entry.address, mac: entry.mac, name: name(entry), hostname: hostname(entry.mac),
+        state: entry.origin.rawValue, expiry: entry.expiry, now: now)
+      if primary(entry.mac) == entry.address { first.append(line) } else { others.append(line) }
     }
+    return first + others
   }
 
   /// Members of the status that tell of IPv6.

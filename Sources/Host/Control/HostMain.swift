@@ -25,6 +25,7 @@ package enum HostMain {
     """
 
   package static func run(_ arguments: [String]) -> Never {
+    Descriptor.openStandard()
     Signals.ignoreBrokenPipes()
     switch arguments.first {
     case "inspect" where arguments.count == 2: inspect(arguments[1])

@@ -84,8 +84,10 @@ extension NetworkProcess {
     }
     switch request {
     case .addPort(let spec): try ports.add(spec, fd: try fds.need())
+    case .guestsAreKnown: ports.guestsAreKnown()
     case .addUnixgramListener(let spec): try ports.addListener(spec, fd: try fds.need())
     case .removePort(let port): ports.remove(port)
+    case .renamePort(let spec): try ports.rename(spec.id, spec.name)
     case .removeListener(let listener): ports.removeListener(listener)
     case .releaseLease(let port):
       guard let entry = ports.entries[port], entry.hasReservation else { break }

@@ -56,6 +56,7 @@ extension NetworkProcess {
     dns?.broker.policy = spec.dnsPolicy
     let ports = GuestPorts(
       plugin: plugin, reactor: reactor, log: log, journal: journal,
+      isHolding: spec.holdsGuests ?? false,
       emit: { [weak self] in self?.control.emit($0) })
     self.ports = ports
     ports.onTapLost = { [weak self] name in

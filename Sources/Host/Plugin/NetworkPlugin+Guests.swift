@@ -24,6 +24,15 @@ extension NetworkPlugin {
     }
   }
 
+  func guestChanged(_ port: Port) {
+    guard let changed = guests?.guest_changed, bridge.instance != nil else { return }
+    var info = guestInfo(port)
+    port.name.withCString { name in
+      info.name = name
+      bridge.call("guest_changed") { changed(bridge.instance, &info) }
+    }
+  }
+
   func guestDown(_ handle: lnd_port) {
     guard let down = guests?.guest_down, bridge.instance != nil else { return }
     bridge.call("guest_down") { down(bridge.instance, handle) }

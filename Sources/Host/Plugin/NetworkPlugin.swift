@@ -103,13 +103,7 @@ final class NetworkPlugin: PluginRole {
   /// It has started: for a switched network its one port comes up, and the uplinks it has added meanwhile.
   func finishStart() throws(HostError) {
     guard learningSwitch != nil else { return }
-    var info = lnd_port_info()
-    info.size = UInt32(MemoryLayout<lnd_port_info>.stride)
-    info.kind = LND_PORT_SWITCH
-    info.port = Switch.handle
-    info.mtu = mtu
-    info.offloads = plugin.descriptor.wantsPlainFrames ? 0 : Switch.offloads
-    info.queues = 1
+    var info = switchInfo
     try portUp(&info, name: "")
     isUp = true
     watchSwitch()
@@ -122,7 +116,14 @@ final class NetworkPlugin: PluginRole {
   }
 
   /// Has other options hold, if it can.
-  func reconfigure(_ spec: NetworkSpec) throws(HostError) { try bridge.reconfigure(settings(spec)) }
+  func reconfigure(_ spec: NetworkSpec) throws(HostError) {
+    try bridge.reconfigure(settings(spec))
+    let changed = UInt32(clamping: spec.mtu)
+    guard changed != mtu else { return }
+    mtu = changed
+    guard isUp else { return }
+    portChanged(switchInfo, name: "")
+  }
 
   private func settings(_ spec: NetworkSpec) -> InstanceSettings {
     InstanceSettings(
@@ -164,6 +165,17 @@ final class NetworkPlugin: PluginRole {
       binding.detach(port)
       throw error
     }
+  }
+
+  private var switchInfo: lnd_port_info {
+    var info = lnd_port_info()
+    info.size = UInt32(MemoryLayout<lnd_port_info>.stride)
+    info.kind = LND_PORT_SWITCH
+    info.port = Switch.handle
+    info.mtu = mtu
+    info.offloads = plugin.descriptor.wantsPlainFrames ? 0 : Switch.offloads
+    info.queues = 1
+    return info
   }
 
   /// All but the name.
@@ -219,6 +231,22 @@ final class NetworkPlugin: PluginRole {
       }
     }
     try result.get()
+  }
+
+  /// What the plugin was told of a guest's port has changed.
+  func changed(_ port: Port) {
+    if learningSwitch?.port(port.handle) === port { return guestChanged(port) }
+    guard binding?.port(port.handle) === port else { return }
+    portChanged(guestInfo(port), name: port.name)
+  }
+
+  private func portChanged(_ info: lnd_port_info, name: String) {
+    guard let changed = ops.port_changed, bridge.instance != nil else { return }
+    var info = info
+    name.withCString { name in
+      info.name = name
+      bridge.call("port_changed") { changed(bridge.instance, &info) }
+    }
   }
 
   /// Takes a guest's port off the network. Idempotent.

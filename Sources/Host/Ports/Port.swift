@@ -23,7 +23,7 @@ package class Port {
   /// The supervisor's number for it.
   package let id: UInt64
   /// The guest's name, or "".
-  package let name: String
+  package final var name: String
   /// What to poll; -1 when a listener reads for it.
   package let fd: Int32
   /// Bytes of IP packet the link carries; 0: not known.

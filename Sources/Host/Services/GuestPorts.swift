@@ -60,11 +60,14 @@ final class GuestPorts {
   private(set) var cards: CardWires?
   /// See `checkLinks`.
   var refusedLinks: UInt64 = 0
+  /// Nothing is read from guests yet (`NetworkSpec.holdsGuests`).
+  private var isHolding: Bool
 
   init(
     plugin: NetworkPlugin, reactor: Reactor, log: HostLog, journal: UnsafeMutableRawPointer?,
-    emit: @escaping (HostEvent) -> Void
+    isHolding: Bool = false, emit: @escaping (HostEvent) -> Void
   ) {
+    self.isHolding = isHolding
     self.plugin = plugin
     self.reactor = reactor
     self.log = log
@@ -130,18 +133,67 @@ final class GuestPorts {
       // Until it has a card: the switch leads nowhere.
       if cards != nil { port.receiver = .discard }
       entry.attached = true
-      // A listener's socket is read by the listener.
-      guard port.fd >= 0, entry.listener == nil else { return }
-      let object = Unmanaged.passUnretained(port).toOpaque()
-      switch reactor.watch(port.fd, PollEvents(port.interest), .port, object: object) {
-      case .success(let watch): entry.watch = watch
-      case .failure(let errno):
-        throw HostError(.system, SystemError("epoll_ctl", errno).description)
-      }
+      if !isHolding || entry.isUplink { try watch(entry) }
     } catch {
       release(entry)
       throw error
     }
+  }
+
+  private func watch(_ entry: Entry) throws(HostError) {
+    let port = entry.port
+    // A listener's socket is read by the listener.
+    guard port.fd >= 0, entry.listener == nil, entry.watch == nil else { return }
+    let object = Unmanaged.passUnretained(port).toOpaque()
+    switch reactor.watch(port.fd, PollEvents(port.interest), .port, object: object) {
+    case .success(let watch): entry.watch = watch
+    case .failure(let errno):
+      throw HostError(.system, SystemError("epoll_ctl", errno).description)
+    }
+  }
+
+  /// The supervisor has told of all guests that there are: they are read from now on. Idempotent.
+  func guestsAreKnown() {
+    guard isHolding else { return }
+    isHolding = false
+    for id in entries.keys.sorted() {
+      guard let entry = entries[id] else { continue }
+      do throws(HostError) {
+        try watch(entry)
+      } catch {
+        log.error("ports", "guest \(label(entry.port)): \(error)")
+        release(entry)
+        emit(.portGone(id: id, reason: error.description))
+      }
+    }
+    for id in listeners.keys.sorted() {
+      do throws(HostError) {
+        try watchListener(id)
+      } catch {
+        log.error("ports", "listener \(id): \(error)")
+        removeListener(id)
+      }
+    }
+  }
+
+  private func watchListener(_ id: UInt64) throws(HostError) {
+    guard let listener = listeners[id], listenerWatches[id] == nil else { return }
+    switch reactor.watch(listener.fd, .read, .listener, user: id) {
+    case .success(let watch): listenerWatches[id] = watch
+    case .failure(let errno):
+      throw HostError(.system, SystemError("epoll_ctl", errno).description)
+    }
+  }
+
+  /// The plugin hears of it.
+  func rename(_ id: UInt64, _ name: String) throws(HostError) {
+    guard let entry = entries[id], !entry.isUplink else {
+      throw HostError(.notFound, "there is no guest \(id)")
+    }
+    guard entry.port.name != name else { return }
+    log.info("ports", "guest \(label(entry.port)) is called \(name) now")
+    entry.port.name = name
+    plugin.changed(entry.port)
   }
 
   /// Idempotent.
@@ -186,13 +238,14 @@ final class GuestPorts {
     }
     let listener = UnixgramListener(id: id, fd: fd, memory: memory)
     listener.delegate = self
-    switch reactor.watch(fd, .read, .listener, user: id) {
-    case .success(let watch): listenerWatches[id] = watch
-    case .failure(let errno):
-      listener.close()
-      throw HostError(.system, SystemError("epoll_ctl", errno).description)
-    }
     listeners[id] = listener
+    do throws(HostError) {
+      if !isHolding { try watchListener(id) }
+    } catch {
+      listeners[id] = nil
+      listener.close()
+      throw error
+    }
     scheduleProbe(id)
     for address in spec.guests { listener.admit(address) }
   }

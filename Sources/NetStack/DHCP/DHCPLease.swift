@@ -70,9 +70,14 @@ package struct DHCPLease: Hashable, Sendable {
   package func isHeld(_ now: UInt64) -> Bool { isLive(now) && !isInTime(now) }
 }
 
-/// The bindings, sorted by address.
+/// The bindings, sorted by address. Who asks for a client's finds it without a look at the others'.
 struct DHCPLeaseTable {
   private(set) var leases: [DHCPLease] = []
+  /// Addresses of each station, and of each client identifier, ascending.
+  private var stations: [MACAddress: [IPAddress]] = [:]
+  private var identifiers: [[UInt8]: [IPAddress]] = [:]
+  /// Stations that got, lost or changed a binding since `takeChanges`.
+  private var changed: Set<MACAddress> = []
 
   /// The position of `address`, or where it belongs.
   private func position(_ address: IPAddress) -> Int {
@@ -91,24 +96,58 @@ struct DHCPLeaseTable {
     }
     set {
       let index = position(address)
-      let exists = index < leases.count && leases[index].address == address
-      switch (exists, newValue) {
-      case (true, let lease?): leases[index] = lease
-      case (true, nil): leases.remove(at: index)
-      case (false, let lease?): leases.insert(lease, at: index)
-      case (false, nil): break
+      let known = index < leases.count && leases[index].address == address ? leases[index] : nil
+      guard known != newValue else { return }
+      switch (known, newValue) {
+      case (_?, let lease?): leases[index] = lease
+      case (_?, nil): leases.remove(at: index)
+      case (nil, let lease?): leases.insert(lease, at: index)
+      case (nil, nil): break
       }
+      for lease in [known, newValue].compactMap({ $0 }) { changed.insert(lease.client.mac) }
+      guard known?.client != newValue?.client else { return }
+      if let known { unlist(known) }
+      if let newValue { list(newValue) }
     }
+  }
+
+  private mutating func list(_ lease: DHCPLease) {
+    Self.insert(lease.address, into: &stations[lease.client.mac, default: []])
+    guard !lease.client.identifier.isEmpty else { return }
+    Self.insert(lease.address, into: &identifiers[lease.client.identifier, default: []])
+  }
+
+  private mutating func unlist(_ lease: DHCPLease) {
+    let client = lease.client
+    stations[client.mac]?.removeAll { $0 == lease.address }
+    if stations[client.mac]?.isEmpty == true { stations[client.mac] = nil }
+    guard !client.identifier.isEmpty else { return }
+    identifiers[client.identifier]?.removeAll { $0 == lease.address }
+    if identifiers[client.identifier]?.isEmpty == true { identifiers[client.identifier] = nil }
+  }
+
+  private static func insert(_ address: IPAddress, into list: inout [IPAddress]) {
+    list.insert(address, at: list.firstIndex { $0 > address } ?? list.count)
+  }
+
+  /// Stations whose bindings are not what they were at the last call.
+  mutating func takeChanges() -> Set<MACAddress> {
+    defer { changed = [] }
+    return changed
+  }
+
+  /// All bindings of a station, by address, whatever it called itself.
+  func leases(of mac: MACAddress) -> [DHCPLease] {
+    (stations[mac] ?? []).compactMap { self[$0] }
   }
 
   /// The client's binding, live or remembered. A client that doesn't say its identifier
   /// every time (a boot loader, then the system it loads) is known by its MAC.
   func lease(of client: DHCPClient) -> DHCPLease? {
-    let known = leases.filter { $0.state != .declined && $0.client.mac == client.mac }
+    let known = leases(of: client.mac).filter { $0.state != .declined }
     if !client.identifier.isEmpty {
-      let exact = leases.first {
-        $0.state != .declined && $0.client.identifier == client.identifier
-      }
+      let exact = (identifiers[client.identifier] ?? []).lazy.compactMap { self[$0] }
+        .first { $0.state != .declined }
       return exact ?? known.first { $0.client.identifier.isEmpty }
     }
     return known.first { $0.client.identifier.isEmpty } ?? known.first

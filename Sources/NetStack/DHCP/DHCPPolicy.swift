@@ -74,13 +74,16 @@ package struct DHCPPool: Sendable {
         continue
       }
       leases = leases.dropFirst()
-      guard isDynamic(address), !isUsed(address) else { continue }
+      // What costs most is asked last, and of few: a full pool is looked through for each discovery.
+      func mayBe(_ other: DHCPLease?) -> Bool {
+        DHCPPool.isOlder(lease, than: other) && isDynamic(address) && !isUsed(address)
+      }
       if lease.state == .declined {
-        if DHCPPool.isOlder(lease, than: declined) { declined = lease }
+        if mayBe(declined) { declined = lease }
       } else if !lease.isLive(now) {
-        if DHCPPool.isOlder(lease, than: reusable) { reusable = lease }
+        if mayBe(reusable) { reusable = lease }
       } else if knowsStations, lease.state == .bound, !lease.isPresent {
-        if DHCPPool.isOlder(lease, than: abandoned) { abandoned = lease }
+        if mayBe(abandoned) { abandoned = lease }
       }
     }
     return (reusable ?? abandoned ?? declined)?.address

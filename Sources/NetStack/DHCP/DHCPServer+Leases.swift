@@ -31,6 +31,12 @@ extension DHCPServer {
   /// All bindings, also those that are over and only remembered: what to keep over a restart.
   package var remembered: [DHCPLease] { table.leases }
 
+  /// The same of one station.
+  package func remembered(of mac: MACAddress) -> [DHCPLease] { table.leases(of: mac) }
+
+  /// Stations whose bindings changed since the last call.
+  mutating func takeChanges() -> Set<MACAddress> { table.takeChanges() }
+
   /// Takes up bindings of a server before this one. What cannot be given here, or is somebody
   /// else's already, is left out.
   package mutating func restore(_ leases: [DHCPLease]) {
@@ -55,14 +61,13 @@ extension DHCPServer {
   package mutating func stationsDown(_ stations: Set<MACAddress>) {
     setPresent(stations, false)
     // Nobody is going to ask for what they were offered.
-    for lease in table.leases where lease.state == .offered && stations.contains(lease.client.mac) {
+    for lease in stations.flatMap(table.leases(of:)) where lease.state == .offered {
       table[lease.address]?.expiry = 0
     }
   }
 
   private mutating func setPresent(_ stations: Set<MACAddress>, _ isPresent: Bool) {
-    for lease in table.leases
-    where lease.isPresent != isPresent && stations.contains(lease.client.mac) {
+    for lease in stations.flatMap(table.leases(of:)) where lease.isPresent != isPresent {
       table[lease.address]?.isPresent = isPresent
     }
   }

@@ -52,11 +52,7 @@ package struct DHCPServer {
   package private(set) var awaitsProof = false
   /// The last client calls itself by what is no host name.
   package private(set) var hasUnusableName = false
-  var table = DHCPLeaseTable() {
-    didSet { revision &+= 1 }
-  }
-  /// Another number after each change of a binding.
-  package private(set) var revision: UInt64 = 0
+  var table = DHCPLeaseTable()
   /// Discoveries for which there was no address.
   package private(set) var exhausted: UInt64 = 0
 

@@ -113,7 +113,7 @@ package final class LinkTable {
 
 /// The cold part of a link.
 package final class LinkServices {
-  package let name: String
+  package var name: String
   package let neighbors: NeighborTable
 
   init(name: String) {

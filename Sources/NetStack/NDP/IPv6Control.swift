@@ -56,8 +56,8 @@ package final class IPv6Control: NDPService, DHCPv6Service {
   var answers = StationLimits<MACAddress>(burst: 8, interval: 200_000_000)
   var claims = StationLimits<UInt64>(burst: 64, interval: 50_000_000)
 
-  /// Called when an address of a guest came or went.
-  package var onChange: (() -> Void)?
+  /// Called when addresses or names of guests came or went, with their stations.
+  package var onChange: ((_ stations: Set<MACAddress>) -> Void)?
   /// Whether a station is on the network. Nil: nobody knows.
   package var isPresent: ((MACAddress) -> Bool)?
   /// Whether two stations are one guest's. Nil: nobody knows.
@@ -116,12 +116,16 @@ package final class IPv6Control: NDPService, DHCPv6Service {
   /// Changes what is kept of a link by whatever `body` does, and tells who wants to know.
   func update<Result>(_ link: UInt32, _ body: (inout LinkState) -> Result) -> Result? {
     guard stack.links.isTaken(link) else { return nil }
-    var state = states[link] ?? LinkState(dhcp: makeDHCP())
-    let revision = state.addresses.revision
+    // Out of `states` meanwhile: with a second reference its tables would be copied for each message.
+    var state = states.removeValue(forKey: link) ?? LinkState(dhcp: makeDHCP())
     let result = body(&state)
+    let changed = state.addresses.takeChanges()
+    // Who has no address has no name either: what is kept of names is as bounded as addresses are.
+    for mac in changed where !state.addresses.has(mac) { state.names[mac] = nil }
+    let next = state.addresses.nextDeadline
     states[link] = state
-    arm(state.addresses.nextDeadline)
-    if state.addresses.revision != revision { onChange?() }
+    arm(next)
+    if !changed.isEmpty { onChange?(changed) }
     return result
   }
 
@@ -130,6 +134,11 @@ package final class IPv6Control: NDPService, DHCPv6Service {
   /// All that guests of a port's link have, link-local addresses, too.
   package func addresses(port: PortID) -> [GuestAddresses.Entry] {
     states[stack.link(of: port)]?.addresses.all ?? []
+  }
+
+  /// What a station has that is through, the oldest first.
+  package func addresses(of mac: MACAddress, port: PortID) -> [GuestAddresses.Entry] {
+    states[stack.link(of: port)]?.addresses.entries(of: mac).filter { !$0.isTentative } ?? []
   }
 
   /// Who had which address in the process before. Once, when the port has come up.

@@ -16,8 +16,8 @@ package final class DHCPService {
   private let configuration: DHCPServer.Configuration
   private let policy: DHCPPolicy
   var servers: [UInt32: DHCPServer] = [:]
-  /// Called when a binding of a link changed.
-  package var onChange: (() -> Void)?
+  /// Called when bindings of a link changed, with the stations that had or have them.
+  package var onChange: ((_ stations: Set<MACAddress>) -> Void)?
   package enum Admission: Equatable, Sendable {
     case yes
     case no
@@ -25,8 +25,8 @@ package final class DHCPService {
     case instead(of: IPAddress)
   }
 
-  /// Whether a station may have an address, of which these are taken. Nil: every one may.
-  package var admits: ((_ station: MACAddress, _ leases: [DHCPLease]) -> Admission)?
+  /// Whether a station may have an address, by what it and others have. Nil: every one may.
+  package var admits: ((_ station: MACAddress, _ leases: (MACAddress) -> [DHCPLease]) -> Admission)?
   /// Whether a station is on the network: its lease does not end while it is. Nil: nobody knows.
   package var isPresent: ((MACAddress) -> Bool)?
   /// Whether two stations are behind one guest's port: a lease may go from one to the other. Nil:
@@ -63,8 +63,10 @@ package final class DHCPService {
     self.policy = policy
   }
 
-  private func server(_ link: UInt32) -> DHCPServer {
-    if let server = servers[link] { return server }
+  /// Takes a link's server out of `servers`, to be put back: with a second reference its table would be copied for
+  /// each message. What the server asks meanwhile (`user`, `proof`) does not look for it.
+  private func takeServer(_ link: UInt32) -> DHCPServer {
+    if let server = servers.removeValue(forKey: link) { return server }
     var own = configuration
     // Its own, or the configured one where the host knows none.
     own.mtu = UInt16(clamping: stack.links.pointer(link).pointee.mtu)
@@ -114,22 +116,25 @@ package final class DHCPService {
   }
 
   func handle(_ payload: ByteView, from mac: MACAddress, on link: UInt32) {
-    var server = server(link)
-    let revision = server.revision
-    switch admits?(mac, server.remembered) ?? .yes {
+    var server = takeServer(link)
+    switch admits?(mac, server.remembered(of:)) ?? .yes {
     case .yes: break
-    case .no: return noteExhausted(mac, "its link has as many as one may have")
+    case .no:
+      servers[link] = server
+      return noteExhausted(mac, "its link has as many as one may have")
     case .instead(let address): server.yield(address, now: stack.elapsed)
     }
     if let searchDomains { server.configuration.searchDomains = searchDomains() }
     let before = server.exhausted
     let reply = server.handle(payload, receivedFrom: mac, now: stack.elapsed)
+    let (isExhausted, changed) = (server.exhausted != before, server.takeChanges())
+    let (hasUnusableName, awaitsProof) = (server.hasUnusableName, server.awaitsProof)
     servers[link] = server
-    if server.exhausted != before { noteExhausted(mac) }
-    if server.hasUnusableName { noteName(mac) }
-    if server.awaitsProof { wait(payload, from: mac, on: link) }
+    if isExhausted { noteExhausted(mac) }
+    if hasUnusableName { noteName(mac) }
+    if awaitsProof { wait(payload, from: mac, on: link) }
     // Before the answer goes out: who keeps bindings has this one when the guest uses it.
-    if server.revision != revision { onChange?() }
+    if !changed.isEmpty { onChange?(changed) }
     guard let reply else { return }
     let length = reply.frameLength
     guard let room = stack.transmitter.prepare(link: link, byteCount: length, waits: true) else {
@@ -165,11 +170,11 @@ package final class DHCPService {
   func update<Result>(
     _ link: UInt32, _ body: (inout DHCPServer) -> Result
   ) -> Result {
-    var server = server(link)
-    let revision = server.revision
+    var server = takeServer(link)
     let result = body(&server)
+    let changed = server.takeChanges()
     servers[link] = server
-    if server.revision != revision { onChange?() }
+    if !changed.isEmpty { onChange?(changed) }
     return result
   }
 
@@ -183,6 +188,11 @@ package final class DHCPService {
   /// All bindings of a port's link, also those that are over and only remembered.
   package func remembered(port: PortID) -> [DHCPLease] {
     servers[stack.link(of: port)]?.remembered ?? []
+  }
+
+  /// The same of one station.
+  package func remembered(of mac: MACAddress, port: PortID) -> [DHCPLease] {
+    servers[stack.link(of: port)]?.remembered(of: mac) ?? []
   }
 
   /// A guest configured by hand is gone.

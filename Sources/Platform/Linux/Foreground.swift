@@ -36,13 +36,14 @@
   package enum Foreground {
     /// Starts `command` (searched in PATH) in this process's group, with its terminal and descriptors.
     /// - Parameters:
+    ///   - environment: "NAME=value" of each variable; nil: this process's.
     ///   - passing: a descriptor that it gets besides, and as which number, whatever that is here.
     ///   - endSignal: what the kernel sends it should this process end first, of whatever; nil: nothing. Only the command
     ///     itself gets it, and one that gains privileges by being run (setuid) does not.
     /// - Returns: the child's pid.
     /// - Throws: `SystemError` of exec: ENOENT (no such program), EACCES (not executable), ...
     package static func spawn(
-      _ command: [String], signals: borrowing ForegroundSignals,
+      _ command: [String], environment: [String]? = nil, signals: borrowing ForegroundSignals,
       passing: (fd: Int32, as: Int32)? = nil, endSignal: Int32? = nil
     ) throws(SystemError) -> Int32 {
       guard let file = command.first else { throw SystemError("exec", .invalidArgument) }
@@ -51,9 +52,16 @@
       var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
       arguments.append(nil)
       defer { for argument in arguments { free(argument) } }
-      let result = plat_spawn_command(
-        file, arguments, environ, signals.maskBefore, passing?.fd ?? -1, passing?.as ?? -1,
-        endSignal ?? 0)
+      var variables: [UnsafeMutablePointer<CChar>?] = environment?.map { strdup($0) } ?? []
+      variables.append(nil)
+      defer { for variable in variables { free(variable) } }
+      let result = variables.withUnsafeBufferPointer { made in
+        plat_spawn_command(
+          file, arguments, environment == nil ? UnsafePointer(environ) : made.baseAddress,
+          signals.maskBefore,
+          passing?.fd ?? -1, passing?.as ?? -1,
+          endSignal ?? 0)
+      }
       return try check("exec", result, subject: file)
     }
 

@@ -16,6 +16,10 @@
       package static let mount = Kinds(rawValue: PLAT_NS_MOUNT)
       package static let user = Kinds(rawValue: PLAT_NS_USER)
       package static let network = Kinds(rawValue: PLAT_NS_NETWORK)
+      /// Of the children: the next one is its process 1.
+      package static let process = Kinds(rawValue: PLAT_NS_PROCESS)
+      package static let ipc = Kinds(rawValue: PLAT_NS_IPC)
+      package static let uts = Kinds(rawValue: PLAT_NS_UTS)
     }
 
     /// Moves this process into new namespaces. A new user namespace owns the others that are made with it, and
@@ -100,6 +104,9 @@
       if contains(.user) { names.append("user") }
       if contains(.network) { names.append("network") }
       if contains(.mount) { names.append("mount") }
+      if contains(.process) { names.append("process") }
+      if contains(.ipc) { names.append("IPC") }
+      if contains(.uts) { names.append("UTS") }
       return names.joined(separator: ", ") + (names.count == 1 ? " namespace" : " namespaces")
     }
   }

@@ -19,9 +19,47 @@
       try mount(source, target, nil, UInt64(PLAT_MOUNT_BIND | PLAT_MOUNT_RECURSIVE))
     }
 
-    /// An empty file system in memory.
-    package static func temporary(on target: String) throws(SystemError) {
-      try mount("tmpfs", target, "tmpfs", 0, data: "mode=0755,size=1m")
+    /// An empty file system in memory, without devices and setuid programs.
+    /// - Parameters:
+    ///   - mode: of its root, in octal.
+    ///   - size: the most that it holds, as tmpfs(5) has it: "1m", "50%".
+    package static func temporary(
+      on target: String, mode: String = "0755", size: String = "1m"
+    ) throws(SystemError) {
+      try mount(
+        "tmpfs", target, "tmpfs", UInt64(PLAT_MOUNT_NOSUID | PLAT_MOUNT_NODEV),
+        data: "mode=\(mode),size=\(size)")
+    }
+
+    /// What the kernel says of itself, of the caller's namespaces: "proc" (of the process namespace), "sysfs" (of the network
+    /// namespace) or "devpts" (terminals of its own).
+    package static func kernel(_ type: String, on target: String) throws(SystemError) {
+      let flags =
+        type == "devpts"
+        ? PLAT_MOUNT_NOSUID | PLAT_MOUNT_NOEXEC
+        : PLAT_MOUNT_NOSUID | PLAT_MOUNT_NOEXEC | PLAT_MOUNT_NODEV
+      try mount(
+        type, target, type, UInt64(flags),
+        data: type == "devpts" ? "newinstance,ptmxmode=0666,mode=0620" : nil)
+    }
+
+    /// /sys of the caller's network namespace, in place of that of the namespace before; control groups stay.
+    package static func replaceSysfs() throws(SystemError) {
+      let groups = "/sys/fs/cgroup"
+      // What is covered stays within reach by a descriptor.
+      let before = plat_open_path(groups)
+      defer { if before >= 0 { Descriptor.close(before) } }
+      try kernel("sysfs", on: "/sys")
+      if before >= 0 { try bind("/proc/self/fd/\(before)", on: groups) }
+    }
+
+    /// The mount at a path and all below it: read-only, and setuid programs start as others do.
+    /// - Throws: ENOSYS before Linux 5.12.
+    package static func makeReadOnly(_ path: String) throws(SystemError) {
+      let result = plat_mount_read_only(path)
+      guard result >= 0 else {
+        throw SystemError("mount_setattr", Errno(0 &- result), subject: path)
+      }
     }
 
     /// Moves what is mounted at `source`.

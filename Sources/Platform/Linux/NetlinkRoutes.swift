@@ -24,6 +24,13 @@
       description = text
     }
 
+    package var isUnspecified: Bool { bytes.allSatisfy { $0 == 0 } }
+
+    /// Of fe80::/10 (RFC 4291 2.5.6): means nothing without an interface.
+    package var isLinkLocal: Bool {
+      bytes.count == 16 && bytes[0] == 0xFE && bytes[1] & 0xC0 == 0x80
+    }
+
     var family: UInt8 { UInt8(bytes.count == 4 ? AF_INET : AF_INET6) }
   }
 

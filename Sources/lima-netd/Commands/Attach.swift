@@ -90,6 +90,14 @@ struct Attach: ParsableCommand {
           ? "Which namespace? Give --netns PID, FILE or NAME, or --container NAME."
           : "Give either --netns or --container.")
     }
+    if let netns, netns.isEmpty || Int32(netns).map({ $0 <= 0 }) == true {
+      throw ValidationError(
+        "--netns \(netns.isEmpty ? "''" : netns): give a process's id, a file, or a name of `ip netns`."
+      )
+    }
+    if container?.isEmpty == true {
+      throw ValidationError("--container '': give a container's name.")
+    }
     if tap.isEmpty || tap.utf8.count > 15 || tap.contains(where: { $0 == "/" || $0.isWhitespace }) {
       throw ValidationError(
         "--tap \(tap): an interface's name has 1 to 15 characters, without / or spaces.")
@@ -97,6 +105,11 @@ struct Attach: ParsableCommand {
     if let readyDescriptor, readyDescriptor < 0 {
       throw ValidationError("--ready-fd \(readyDescriptor): give the number of an open descriptor.")
     }
+    #if os(Linux)
+      if let readyDescriptor, !Files.exists("/proc/self/fd/\(readyDescriptor)") {
+        throw ValidationError("--ready-fd \(readyDescriptor): no such descriptor is open.")
+      }
+    #endif
     if noConfiguration, !lease.published.isEmpty || !lease.dns.isEmpty {
       throw ValidationError(
         "--no-config: the guest has no address yet that --publish could lead to, and asks whom it likes for names."

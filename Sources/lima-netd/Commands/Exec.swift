@@ -36,12 +36,25 @@ struct Exec: ParsableCommand {
       background had written by then counts, too; they lose the network with the command. Killed itself (SIGKILL), exec \
       takes the command along; what that had started stays, without a network.
 
+      exec is no sandbox for the command: it has your files, your processes and your services' sockets. With --sandbox it \
+      has no capability and gains none, processes and terminals of its own, the host's files read-only, empty /tmp, \
+      /run and /dev/shm, no Lima home, and of your environment PATH, HOME, TERM, the locale and the like. What your \
+      user may read it can read: have secrets elsewhere, or run it as another user. `egress:` of the network says what it reaches.
+
+        lima-netd exec ci --sandbox -- ./untrusted
+
       The status is the command's, or 128 and the signal that ended it; 127: no such command, 126: it cannot be run, \
       125: lima-netd could not attach it.
       """)
 
   @Argument(help: "The network: default, user-v2 or one of networks.yaml.", completion: .networks)
   var network: String
+
+  @Flag(
+    help: ArgumentHelp(
+      "Run the command in a sandbox: without capabilities, with processes and files of its own, the host's read-only."
+    ))
+  var sandbox = false
 
   @OptionGroup var guest: GuestOptions
   @OptionGroup var lease: LeaseOptions
@@ -50,14 +63,31 @@ struct Exec: ParsableCommand {
   /// What runs.
   var command: [String] { options.command.isEmpty ? [UserShell.path] : options.command }
 
+  func validate() throws {
+    guard options.command.first?.isEmpty != true else {
+      throw ValidationError("The command after -- is an empty word.")
+    }
+  }
+
   func run() throws {
     #if os(Linux)
       if let note = Advice().pingNote(command: command[0], groups: GuestNamespace.groups()) {
         StandardError.print(note)
       }
-      try GuestCommand(options, command: command).run { try NamespacedCommand(self) }
+      let words =
+        sandbox ? try Sandbox.words(around: command, hiding: hiddenFolders()) : command
+      try GuestCommand(options, command: words).run { try NamespacedCommand(self) }
     #else
       throw CommandFailure("exec needs Linux's namespaces and TAP devices")
     #endif
+  }
+
+  /// What a sandbox does not see besides the usual: Lima homes, with their keys and the sockets that control the networks.
+  private func hiddenFolders() throws -> [String] {
+    let environment = CurrentProcess.environment
+    var folders = [try options.home.resolveServed().path]
+    if let user = environment["HOME"] { folders.append(user + "/.lima") }
+    if let temporary = environment["TMPDIR"], temporary.hasPrefix("/") { folders.append(temporary) }
+    return Set(folders.compactMap { try? Files.realPath($0) }).sorted()
   }
 }

@@ -66,8 +66,8 @@ struct Logs: ParsableCommand {
       return
     }
     for entry in shown { try show(entry) }
-    // Whoever reads this may have gone: a write says so by SIGPIPE.
-    while true {
+    while !StandardOutput.readerHasGone {
+      try StandardOutput.check()
       for index in files.indices {
         for entry in files[index].newEntries() { try show(entry) }
       }

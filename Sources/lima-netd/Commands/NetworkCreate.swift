@@ -33,7 +33,7 @@ struct NetworkCreate: ParsableCommand {
 
   func run() throws {
     let editing = try NetworkEditing(home)
-    var file = try editing.file()
+    var file = try editing.lockedFile()
     try editing.checkName(name, in: file)
     let draft = NetworkDraft(
       mode: self.draft.mode, gateway: self.draft.gateway, dhcpEnd: self.draft.dhcpEnd,
@@ -89,8 +89,8 @@ extension NetworkCreate {
 struct NetworkDraftOptions: ParsableArguments {
   @Option(
     help:
-      "Which kind of network: a mode of `lima-netd plugin ls`. (create: the name, if it is shared, host or bridged, else user-v2)"
-  )
+      "Which kind of network: a mode of `lima-netd plugin ls`. (create: the name, if it is shared, host or bridged, else user-v2)",
+    completion: .modes)
   var mode: String?
   @Option(
     help: ArgumentHelp(

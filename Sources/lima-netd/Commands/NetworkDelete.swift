@@ -15,7 +15,7 @@ struct NetworkDelete: ParsableCommand {
       comment directly above a network goes with it. An interface that `network setup` made stays, and is told.
       """, aliases: ["remove", "rm"])
 
-  @Argument(help: "The networks.")
+  @Argument(help: "The networks.", completion: .networks)
   var names: [String]
   @Flag(name: .shortAndLong, help: "Also when the network is in use.")
   var force = false
@@ -24,7 +24,7 @@ struct NetworkDelete: ParsableCommand {
 
   func run() throws {
     let editing = try NetworkEditing(home)
-    var file = try editing.file()
+    var file = try editing.lockedFile()
     for name in names {
       try editing.apply(to: &file) { (text: inout NetworksText) throws(NetworksEditError) in
         try text.remove(name)

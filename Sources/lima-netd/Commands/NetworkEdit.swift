@@ -35,12 +35,12 @@ struct NetworkEdit: ParsableCommand {
 
   func run() throws {
     let editing = try NetworkEditing(home)
-    var file = try editing.file()
     guard let name, !draft.isEmpty else {
-      let (outcome, report) = try NetworksEditor.edit(editing, file, name)
+      let (outcome, report) = try NetworksEditor.edit(editing, try editing.file(), name)
       try listing.show(outcome) { outcome.text }
       return editing.tellUnsettled(report, listing)
     }
+    var file = try editing.lockedFile()
     let before: NetworkConfiguration
     let changes: [NetworksText.Change]
     let asked = NetworkDraft(

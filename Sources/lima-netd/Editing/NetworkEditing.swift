@@ -15,6 +15,33 @@ struct NetworkEditing {
     home = try options.resolveServed()
   }
 
+  /// The file, for a command that changes it: no other `network create`, `edit` or `delete` reads or writes it until this
+  /// process ends.
+  func lockedFile() throws -> NetworksFile {
+    // Refused for what it is, before anything is made.
+    _ = try file()
+    let folder = home.configDirectory
+    let seconds: UInt64 = 10
+    try makeFolder(folder)
+    // Not closed: the end of the process is the end of the lock.
+    guard try Files.lockDirectory(folder, timeout: seconds * 1_000_000_000) != nil else {
+      throw CommandFailure(
+        "Another command is changing \(home.configFile), for \(seconds) s now",
+        remedy: "Try again when it has ended.")
+    }
+    return try file()
+  }
+
+  /// Root leaves no folder of its own in another user's home.
+  private func makeFolder(_ path: String) throws {
+    #if os(Linux)
+      if let owner = ForeignHome.writer(of: home) {
+        return try Privilege.asUser(owner) { try Files.makeDirectory(path, mode: 0o755) }
+      }
+    #endif
+    try Files.makeDirectory(path, mode: 0o755)
+  }
+
   func file() throws -> NetworksFile {
     if let flaw = ForeignHome.flaw(of: home) {
       throw CommandFailure(

@@ -6,6 +6,12 @@
 import Daemon
 import Platform
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 enum NetworksEditor {
   struct Outcome: Encodable {
     let file: String
@@ -39,7 +45,14 @@ enum NetworksEditor {
       Files.remove(draft)
       return (Outcome(file: file.path, changed: false), nil)
     }
-    var edited = file
+    // While the editor was open another command may have changed it.
+    var edited = try editing.lockedFile()
+    guard edited.text.text == file.text.text, edited.exists == file.exists else {
+      throw CommandFailure(
+        "networks.yaml was changed meanwhile by another command, and stays as it is",
+        remedy: "See what is new:  diff \(ShellWord.quoted(file.path)) \(ShellWord.quoted(draft))\n"
+          + "Go on with your text:  lima-netd network edit")
+    }
     try editing.apply(to: &edited) { $0 = NetworksText(text) }
     let report: ReloadReport?
     do {
@@ -58,8 +71,20 @@ enum NetworksEditor {
     let environment = CurrentProcess.environment
     let editor = [environment["VISUAL"], environment["EDITOR"]].compactMap { $0 }
       .first { !$0.isEmpty }
-    let child = try ChildProcess.spawn(
-      "/bin/sh", ["-c", "\(editor ?? "vi") \"$1\"", "sh", file])
+    guard editor != nil || StandardInput.isTerminal else {
+      throw CommandFailure(
+        "There is no terminal for an editor",
+        remedy: "Give what shall change, as --gateway, or name an editor that needs none by $EDITOR"
+      )
+    }
+    let words = ["/bin/sh", "-c", "\(editor ?? "vi") \"$1\"", "sh", file]
+    #if os(Linux)
+      // The editor does not outlive this command.
+      let child = try Foreground.spawn(
+        words, signals: try ForegroundSignals([]), endSignal: SIGHUP)
+    #else
+      let child = try ChildProcess.spawn(words[0], Array(words.dropFirst()))
+    #endif
     return try ChildProcess.wait(child).shellStatus
   }
 }

@@ -28,7 +28,7 @@ import Platform
       } catch let failure as CommandFailure {
         StandardError.print("Error: \(failure)")
       } catch let error as SystemError {
-        StandardError.print("Error: \(error)")
+        StandardError.print("Error: \(CommandFailure(error))")
       }
       throw ExitCode(125)
     }
@@ -59,7 +59,7 @@ import Platform
     static let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
 
     /// - Returns: what a shell returns for a command that cannot be run.
-    private static func failed(_ program: String, _ error: SystemError) -> Int32 {
+    static func failed(_ program: String, _ error: SystemError) -> Int32 {
       let isMissing = error.errno == .noSuchFile
       StandardError.print(
         "Error: \(program)"

@@ -22,6 +22,8 @@ import Platform
         }
         try Mounts.makePrivate()
         try bringUpLoopback()
+        // The interfaces in /sys are otherwise the host's. A comfort, too: a container may forbid it.
+        try? Mounts.replaceSysfs()
         // Who runs in there may ping without raw sockets. It is a comfort: /proc/sys may be read-only.
         try? Namespaces.write(
           inUserNamespace ? "0 0" : "0 2147483647", to: "/proc/sys/net/ipv4/ping_group_range")

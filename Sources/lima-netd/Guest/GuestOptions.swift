@@ -20,7 +20,9 @@ struct GuestOptions: ParsableArguments {
   var name: String?
 
   @Option(
-    help: ArgumentHelp("Ethernet address. (default: made up by the kernel)", valueName: "mac"))
+    help: ArgumentHelp(
+      "Ethernet address, as 52:55:55:12:34:56. (default: made up by the kernel)", valueName: "mac"),
+    transform: MACAddressArgument.init)
   var mac: MACAddressArgument?
 
   func validate() throws {

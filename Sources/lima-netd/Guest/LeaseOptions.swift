@@ -21,7 +21,22 @@ struct LeaseOptions: ParsableArguments {
       valueName: "address"))
   var dns: [String] = []
 
-  func validate() throws { _ = try forwards() }
+  func validate() throws {
+    _ = try forwards()
+    #if os(Linux)
+      for text in dns {
+        guard let address = NetlinkAddress(text) else {
+          throw ValidationError("--dns \(text): give an IP address, as 192.168.5.3 or 1.1.1.1.")
+        }
+        guard !address.isUnspecified, !address.isLinkLocal else {
+          throw ValidationError(
+            "--dns \(text): no server can be asked at "
+              + (address.isUnspecified
+                ? "the unspecified address." : "a link-local address without its interface."))
+        }
+      }
+    #endif
+  }
 
   /// - Throws: `ValidationError`.
   func forwards() throws -> [Forward] {
@@ -34,15 +49,6 @@ struct LeaseOptions: ParsableArguments {
     }
   }
 
-  #if os(Linux)
-    /// - Throws: `CommandFailure`.
-    func servers() throws -> [String] {
-      for text in dns where NetlinkAddress(text) == nil {
-        throw CommandFailure("--dns \(text): give an IP address, as 192.168.5.3 or 1.1.1.1")
-      }
-      return dns
-    }
-  #endif
 }
 
 /// A port of the host and one of the guest: [ADDRESS:]PORT[:PORT][/tcp|/udp], as Docker and podman have it. Without an

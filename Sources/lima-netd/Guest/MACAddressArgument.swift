@@ -4,18 +4,26 @@
 
 import ArgumentParser
 
-struct MACAddressArgument: ExpressibleByArgument, Hashable, CustomStringConvertible {
+struct MACAddressArgument: Hashable, CustomStringConvertible {
   /// Six.
   let bytes: [UInt8]
 
-  /// Takes "52:55:55:12:34:56", also with dashes. Nil for anything else, and for an address that no interface can
-  /// have: a group's (bit 0 of the first byte), or zero.
-  init?(argument: String) {
-    let parts = argument.split(
-      separator: argument.contains("-") ? "-" : ":", omittingEmptySubsequences: false)
+  /// Takes "52:55:55:12:34:56", also with dashes.
+  /// - Throws: `ValidationError` for anything else, and for an address that no interface can have: a group's (bit 0 of the
+  ///   first byte), or zero.
+  init(_ text: String) throws {
+    let parts = text.split(
+      separator: text.contains("-") ? "-" : ":", omittingEmptySubsequences: false)
     let bytes = parts.compactMap { $0.utf8.count <= 2 ? UInt8($0, radix: 16) : nil }
-    guard parts.count == 6, bytes.count == 6, bytes[0] & 1 == 0, bytes.contains(where: { $0 != 0 })
-    else { return nil }
+    guard parts.count == 6, bytes.count == 6 else {
+      throw ValidationError("six bytes in hexadecimal are taken, as 52:55:55:12:34:56")
+    }
+    guard bytes[0] & 1 == 0 else {
+      throw ValidationError("a group has this address (the first byte is odd), no interface")
+    }
+    guard bytes.contains(where: { $0 != 0 }) else {
+      throw ValidationError("no interface has the address of zeros")
+    }
     self.bytes = bytes
   }
   /// "52:55:55:12:34:56"

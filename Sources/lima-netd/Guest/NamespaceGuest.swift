@@ -23,7 +23,7 @@ import Platform
 
     func run() throws {
       let daemon = try GuestDaemon.serving(home)
-      let servers = try options.lease.servers()
+      let servers = options.lease.dns
       let signals = try ForegroundSignals(GuestCommand.signals)
       // Before the namespaces change: it is the host's name for the file.
       let resolver = NamespaceResolver(place)

@@ -18,7 +18,7 @@ import Platform
 
     /// Moves this process into the namespaces.
     init(_ options: Exec) throws {
-      dns = try options.lease.servers()
+      dns = options.lease.dns
       mtu = options.guest.mtu
       try GuestNamespace.enter()
       interface = try GuestInterface(name: "eth0", mac: options.guest.mac)

@@ -31,6 +31,12 @@ struct CommandFailure: Error, Hashable, CustomStringConvertible {
 }
 
 extension CommandFailure {
+  /// Of a file that cannot be used: whose it is, and what mends that; of any other call what the kernel says.
+  init(_ error: SystemError) {
+    let trouble = FileTrouble(error)
+    self.init(trouble?.message ?? error.description, remedy: trouble?.remedy)
+  }
+
   /// Nobody listens on the sockets of this Lima home.
   static func daemonNotRunning(_ home: String) -> CommandFailure {
     daemonNotRunning(home, environment: CurrentProcess.environment, isRoot: CurrentProcess.isRoot)

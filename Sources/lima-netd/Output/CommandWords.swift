@@ -27,6 +27,9 @@ enum CommandWords {
     var command = root
     var group: [String] = []
     for word in arguments {
+      if group.isEmpty, ["version", "-v", "-V"].contains(word) {
+        throw Unknown(word: word, group: "", meant: "--version")
+      }
       let commands = command.configuration.subcommands
       guard !commands.isEmpty, !word.hasPrefix("-") else { return }
       // ArgumentParser's own, before any command.

@@ -15,6 +15,7 @@ import Platform
 enum LastWords {
   /// - Parameter arguments: the program's, which may show what was meant.
   static func exit(_ error: any Error, _ arguments: [String] = []) -> Never {
+    let error = (error as? SystemError).map { CommandFailure($0) as any Error } ?? error
     if let error = error as? CommandWords.Unknown { end("Error: \(error)", .validationFailure) }
     let code = LimaNetd.exitCode(for: error)
     let hint = code == .validationFailure ? CommandWords.terminated(arguments) : nil
@@ -40,7 +41,9 @@ enum LastWords {
   }
 
   static func text(_ error: any Error) -> String {
-    LimaNetd.fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false)
+    // As it was typed.
+    LimaNetd.fullMessage(for: error).replacing("--\(JSONForm.linesFlag)", with: "--json=lines")
+      .split(separator: "\n", omittingEmptySubsequences: false)
       .map { line in
         let isUsage = line.hasPrefix("USAGE: ") || line.hasPrefix("Usage: ")
         return isUsage && line.count > Paragraph.width ? usage(line) : String(line)

@@ -14,6 +14,7 @@ extension CompletionKind {
     NameCompletion.guests(words, index)
   }
   static let instances = CompletionKind.custom { words, _, _ in NameCompletion.instances(words) }
+  static let modes = CompletionKind.custom { words, _, _ in NameCompletion.modes(words) }
   static let plugins = CompletionKind.custom { words, _, _ in NameCompletion.plugins(words) }
 }
 
@@ -37,6 +38,14 @@ enum NameCompletion {
     guard let home = home(words) else { return [] }
     let instances: [InstanceReport]? = try? ControlClient(home: home).get(APIPath.instances)
     return (instances ?? []).map(\.name)
+  }
+
+  /// Those that the daemon's plugins serve; without a daemon those of the plugins that come along.
+  static func modes(_ words: [String]) -> [String] {
+    guard let home = home(words),
+      let report: PluginsReport = try? ControlClient(home: home).get(APIPath.plugins)
+    else { return ["bridged", "host", "shared", "slirp", "user-v2"] }
+    return report.modes.map(\.mode)
   }
 
   static func plugins(_ words: [String]) -> [String] {

@@ -49,6 +49,12 @@ enum StandardOutput {
     }
   }
 
+  /// It is a pipe or a socket whose other end is closed.
+  static var readerHasGone: Bool {
+    var request = pollfd(fd: 1, events: 0, revents: 0)
+    return poll(&request, 1, 0) == 1 && request.revents & Int16(POLLERR | POLLHUP) != 0
+  }
+
   /// - Throws: `CommandFailure` when something that was printed did not arrive.
   static func check() throws {
     let errno = failure.load(ordering: .relaxed)

@@ -146,7 +146,7 @@ struct HomeTrustTests {
       look: { (path) throws(SystemError) in
         PathStatus(
           kind: .directory, mode: 0o755, uid: path == home.path ? owner : networks ?? owner)
-      }
+      }, list: { _ in [] }, name: { $0 == 0 ? "root" : "u\($0)" }
     ).problem(home: home)
   }
 
@@ -155,18 +155,34 @@ struct HomeTrustTests {
     #expect(problem(user: 0, owner: 0, of: .init()) == nil)
     #expect(
       problem(user: 0, owner: 1000, of: .init())
-        == "/home/u/.lima belongs to uid 1000, and this is uid 0: run lima-netd as its owner, "
+        == "/home/u/.lima belongs to u1000, and you are root: run lima-netd as its owner, "
         + "or give another home with --lima-home")
-    #expect(problem(user: 1000, owner: 0, of: .init())?.contains("this is uid 1000") == true)
+    #expect(problem(user: 1000, owner: 0, of: .init())?.contains("you are u1000") == true)
     #expect(
       problem(user: 1000, owner: 1000, networks: 7, of: .init())?
-        .hasPrefix("/home/u/.lima/_networks belongs to uid 7") == true)
+        .hasPrefix("/home/u/.lima/_networks belongs to u7") == true)
     #expect(
       problem(user: 1000, owner: 1000, networks: 0, of: .init())?
-        .hasSuffix("sudo chown -R 1000: /home/u/.lima/_networks") == true)
+        .hasSuffix("sudo chown -R u1000: /home/u/.lima/_networks") == true)
   }
 
-  @Test(arguments: ["/home/u/.lima", "/home/u/.lima/_networks", "/home/u/.lima/_config"])
+  @Test func `every file that the daemon writes is its user's`() {
+    let home = LimaHome(path: "/home/u/.lima")
+    let problem = HomeTrust(
+      user: 1000,
+      look: { (path) throws(SystemError) in
+        PathStatus(kind: .directory, mode: 0o755, uid: path.hasSuffix("netd.pid") ? 0 : 1000)
+      }, list: { $0 == home.networksDirectory ? ["default", "lima-netd.pid"] : [] },
+      name: { $0 == 0 ? "root" : "u\($0)" }
+    ).problem(home: home)
+    #expect(
+      problem == "/home/u/.lima/_networks/lima-netd.pid belongs to root, probably after "
+        + "`sudo lima-netd`: sudo chown -R u1000: /home/u/.lima/_networks")
+  }
+
+  @Test(arguments: [
+    "/home/u", "/home/u/.lima", "/home/u/.lima/_networks", "/home/u/.lima/_config",
+  ])
   func `where a file is in the way there is no home`(file: String) {
     let look: PathSafety.Look = { (path) throws(SystemError) in
       guard file.hasPrefix(path) || path == file else {

@@ -16,7 +16,7 @@ package enum NetworksFileError: Error, Sendable, CustomStringConvertible {
     switch self {
     case .refused(let error, let file): return Self.text(error, file)
     case .invalid(let error): return "\(error)"
-    case .system(let error): return "\(error)"
+    case .system(let error): return FileTrouble(error)?.description ?? "\(error)"
     }
   }
 

@@ -34,6 +34,10 @@ final class LeaseTracker {
   private var observers: [String: LeaseObserver] = [:]
   /// What Lima's file has.
   private var kept: [String: String] = [:]
+  /// Of many leases the file is a thread's to write. What it could not write shows at the next listing.
+  private typealias Writer = WorkerPool<(UsernetFiles, [String: String]), SystemError?>
+  private var writer: Writer?
+  private var writes: UInt64 = 0
   /// Addresses of guests that are or were here; at most `maximumRemembered` and one listing.
   private(set) var seen: Set<String> = []
   /// Of those that have left.
@@ -57,8 +61,14 @@ final class LeaseTracker {
   private static let impatient: UInt64 = 1_000_000_000
   private static let latest: UInt64 = 60_000_000_000
   private static let maximumRemembered = 65536
+  /// Leases whose file is written where they are listed: in a millisecond or two.
+  private static let few = 256
+  /// Milliseconds the end waits for the thread.
+  private static let patience = 1000
 
   init(_ core: NetworkCore) { self.core = core }
+
+  deinit { writer?.stop(within: Self.patience) }
 
   // MARK: When to ask
 
@@ -148,13 +158,38 @@ final class LeaseTracker {
   }
 
   private func keep(_ leases: [LeaseReport], in files: UsernetFiles) {
+    for case let error? in (writer?.take() ?? []).map(\.outcome) { notKept(error) }
     let map = LimaLeases.map(leases, gateway: network?.router)
     guard map != kept else { return }
+    // Once there is a thread it writes all of them, in order.
+    if map.count > Self.few || writer != nil {
+      let writer = self.writer ?? Writer(threads: 1, queue: 1, work: Self.write, notify: {})
+      self.writer = writer
+      writes += 1
+      // Else the next listing.
+      if writer.submit(writes, (files, map)) { kept = map }
+      return
+    }
     do throws(SystemError) {
       try files.keep(map)
       kept = map
     } catch {
-      core.log(.warning, "leases are not kept: \(error)")
+      notKept(error)
+    }
+  }
+
+  private func notKept(_ error: SystemError) {
+    kept = [:]
+    core.log(.warning, "leases are not kept: \(error)")
+  }
+
+  /// [any thread]
+  private static func write(_ job: (UsernetFiles, [String: String])) -> SystemError? {
+    do throws(SystemError) {
+      try job.0.keep(job.1)
+      return nil
+    } catch {
+      return error
     }
   }
 

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// FileTrouble: why a file could not be used, in a sentence, with the command that mends it: whose it is, whose the folder on the
+// way to it is, a disk that is full or read-only. Of a `SystemError` with a path; looks at the disk again for what was in the way.
+
+import Platform
+
+package struct FileTrouble: Error, Sendable, Hashable, CustomStringConvertible {
+  /// One sentence, without a full stop.
+  package let message: String
+  package let remedy: String?
+
+  /// The same in one line, of a file that the sentence around it names.
+  package func reason(of path: String) -> String {
+    (message.hasPrefix(path + " ") ? "it" + message.dropFirst(path.count) : message)
+      + (remedy.map { ". " + $0 } ?? "")
+  }
+
+  package var description: String { remedy.map { "\(message)\n\($0)" } ?? message }
+
+  /// - Parameters:
+  ///   - user: who wanted to use it: the effective one.
+  ///   - look: tests give a tree of their own. No links are followed.
+  /// - Returns: nil when the error names no path, or is none of those.
+  package init?(
+    _ error: SystemError, user: UInt32 = CurrentProcess.effectiveUser,
+    name: (UInt32) -> String = { AccountNames.user($0) ?? "user \($0)" },
+    look: PathSafety.Look = { (path) throws(SystemError) in
+      PathStatus(try Files.info(path))
+    }
+  ) {
+    guard let path = error.subject, path.hasPrefix("/"), error.detail == nil else { return nil }
+    switch error.errno {
+    case .accessDenied, .notPermitted:
+      guard let closed = Self.closed(path, user, name, look) else { return nil }
+      self = closed
+    case .notDirectory:
+      guard let file = PathSafety.ancestors(path).first(where: { (try? look($0))?.kind == .file })
+      else {
+        return nil
+      }
+      self.init(
+        "\(file) is no directory, so there can be no \(path)", "Move it away, or take another path")
+    case .tooManyLinks:
+      self.init(
+        "\(path) cannot be reached: a symbolic link on the way leads back to itself",
+        "See which:  namei -l \(ShellWord.quoted(path))")
+    case .readOnlyFileSystem:
+      self.init(
+        "\(path) cannot be written: its file system is mounted read-only",
+        "Take a Lima home on another one:  --lima-home DIR")
+    case .noSpace, .quotaExceeded:
+      let folder = ShellWord.quoted(Self.folder(of: path))
+      self.init(
+        "\(path) cannot be written: "
+          + (error.errno == .noSpace
+            ? "the disk is full" : "the quota of \(name(user)) is used up"),
+        "See what is left:  df -h \(folder)")
+    default: return nil
+    }
+  }
+
+  private init(_ message: String, _ remedy: String?) {
+    self.message = message
+    self.remedy = remedy
+  }
+
+  /// What on the way to the path this user may not use: the first folder that is closed to them, else the file itself, else
+  /// the folder in which it was to be made.
+  private static func closed(
+    _ path: String, _ user: UInt32, _ name: (UInt32) -> String, _ look: PathSafety.Look
+  ) -> FileTrouble? {
+    let folders = PathSafety.ancestors(path).filter { $0 != path }
+    for folder in folders {
+      // A folder that may not be searched hides all below it, and is itself seen.
+      guard let status = try? look(folder), status.uid != user, status.kind == .directory,
+        (try? look(path)) == nil, status.mode & 0o011 == 0
+      else { continue }
+      return FileTrouble(
+        "\(path) is out of reach: \(folder) is closed to \(name(user)), by \(name(status.uid))",
+        "See who may enter:  namei -l \(ShellWord.quoted(path))")
+    }
+    let file = try? look(path)
+    guard let last = (file == nil ? folders.last { (try? look($0)) != nil } : path),
+      let status = file ?? (try? look(last))
+    else { return nil }
+    let quoted = ShellWord.quoted(last)
+    guard status.uid != user else {
+      return FileTrouble(
+        "\(last) is closed to \(name(user)), whose it is: its mode is \(octal(status.mode))",
+        "Open it:  chmod u+rw\(status.kind == .directory ? "x" : "") \(quoted)")
+    }
+    return FileTrouble(
+      "\(last) belongs to \(name(status.uid)), and you are \(name(user))"
+        + (status.uid == 0 ? ": probably since a `sudo lima-netd`" : ""),
+      "Have it be yours:  sudo chown \(status.kind == .directory ? "-R " : "")"
+        + "\(name(user)): \(quoted)")
+  }
+
+  private static func octal(_ mode: UInt32) -> String {
+    let digits = String(mode & 0o7777, radix: 8)
+    return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+  }
+
+  private static func folder(of path: String) -> String {
+    let parts = PathSafety.ancestors(path)
+    return parts.count > 1 ? parts[parts.count - 2] : "/"
+  }
+}
