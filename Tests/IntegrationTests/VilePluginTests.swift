@@ -8,7 +8,7 @@ import Testing
 extension EndToEnd {
   @Suite struct VilePluginTests {
     private static let acts = [
-      "escape", "garbage", "huge", "crash", "slow", "ports",
+      "escape", "garbage", "huge", "crash", "slow", "ports", "fork",
     ]
 
     /// Sends one frame by the network's QEMU socket, and stays for so many seconds.
@@ -73,6 +73,17 @@ extension EndToEnd {
         defer { guest.stop() }
         #expect(eventually { daemon.log.contains("left: \(reason)") }, "\(daemon.log)")
       }
+
+      // A crash is noticed though a process that the plugin forked holds all descriptors, and that process ends with it.
+      #expect(try daemon.netd("network", "start", "fork").succeeded)
+      let child = try run("sh", ["-c", "cat $(find '\(daemon.home)' -name vile-child)"]).output
+      #expect(Int32(child).map { kill($0, 0) } == 0, "\(child)")
+      let forker = try guest(daemon, "fork", seconds: 60)
+      defer { forker.stop() }
+      #expect(
+        try eventually { (try daemon.network("fork")["restarts"] as? Int ?? 0) > 0 },
+        "\(daemon.log)")
+      #expect(eventually { Int32(child).map { kill($0, 0) } == -1 })
 
       // A `create` that crashes each time is told with its reason.
       let crash = try guest(daemon, "crash", seconds: 60)

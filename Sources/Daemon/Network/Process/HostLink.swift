@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // HostLink: one network-host process and the control channel to it. Requests get exactly one answer: the host's, or a
-// failure when the process is gone. The end is noticed by the channel's end, which the kernel brings about whatever
-// killed the process; then the exit status is collected without blocking.
+// failure when the process is gone. The end is the process's own (a pidfd): a process that a plugin has forked may hold
+// the channel open for longer, and is killed with its group. What the host sent before its end is read first.
 // Loop thread.
 
 import HostProtocol
@@ -39,7 +39,9 @@ final class HostLink {
   private var channelEnded = false
   /// The process is gone, or as good as gone: answers from now on are about its end.
   var hasEnded: Bool { channelEnded }
-  private var isReaped = false
+  /// How the process ended, once its status was collected.
+  private var exitStatus: ChildProcess.ExitStatus?
+  private var isReaped: Bool { exitStatus != nil }
   /// Until the process is reaped, whoever lets go of the link.
   private var untilReaped: HostLink?
   private var deadline: EventLoop.TimerID?
@@ -54,6 +56,9 @@ final class HostLink {
 
   /// Nanoseconds a host has to end after it was told to, or after it closed its channel.
   static let endTimeout: UInt64 = 5_000_000_000
+
+  /// Nanoseconds after the end of the process in which its channel has to end, too.
+  private static let drainTimeout: UInt64 = 500_000_000
 
   /// Nanoseconds it has for an answer: few where somebody only wants to look, for a plugin may hang.
   private static func patience(_ request: HostRequest) -> UInt64 {
@@ -112,6 +117,7 @@ final class HostLink {
       throw error
     }
     untilReaped = self
+    ChildWatch.begin(pid, on: loop) { [self] in exited($0) }
     beginWatch(loop)
   }
 
@@ -248,12 +254,25 @@ final class HostLink {
     if let logCheck { loop.cancel(logCheck) }
     endWatch(loop)
     if case .malformed = failure { protocolError = "the network's process: \(failure)" }
-    killAfter(Self.endTimeout)
-    ChildWatch.begin(pid, on: loop) { [self] in reaped($0) }
+    if let exitStatus { finished(exitStatus) } else { killAfter(Self.endTimeout) }
   }
 
-  private func reaped(_ status: ChildProcess.ExitStatus) {
-    isReaped = true
+  /// The process has ended: what it left behind ends with it, and with that usually the channel, at once.
+  private func exited(_ status: ChildProcess.ExitStatus) {
+    exitStatus = status
+    ChildProcess.killGroup(of: pid)
+    if let deadline { loop.cancel(deadline) }
+    guard !channelEnded else { return finished(status) }
+    deadline = loop.schedule(after: Self.drainTimeout) { [weak self] in
+      guard let self, !channelEnded else { return }
+      // A process that has left the group holds it.
+      channel.detach(from: loop)
+      closed(.closed)
+    }
+  }
+
+  /// Both have ended, the process and its channel.
+  private func finished(_ status: ChildProcess.ExitStatus) {
     if let deadline { loop.cancel(deadline) }
     let orphans = pending.sorted { $0.key < $1.key }
     pending = [:]
