@@ -33,7 +33,9 @@ struct DNSServe: ParsableCommand {
       UDP come by TCP, as in a network. LIMA_NETD_LOG=info shows what the process logs.
       """)
 
-  @Option(help: "A DNS plugin's name, or its file (anything with a slash).", completion: .file())
+  @Option(
+    help: "A DNS plugin's name, or its file (anything with a slash).",
+    completion: .dnsPluginsAndFiles)
   var plugin: String?
   @Option(
     name: .customLong("plugin-dir"), parsing: .singleValue,

@@ -18,6 +18,8 @@ protocol LeaseSurroundings: AnyObject {
   var router: String? { get }
   /// The guests of these addresses, and no others, were here and have left.
   func guestsAreAbsent(_ addresses: Set<String>)
+  /// - Parameter trouble: why Lima's file of them cannot be written; nil: it can again.
+  func leasesAreKept(_ trouble: String?)
 }
 
 /// Somebody who follows the leases of a network.
@@ -38,6 +40,8 @@ final class LeaseTracker {
   private(set) var seen: Set<String> = []
   /// Of those that have left.
   private(set) var absent: Set<String> = []
+  /// Why Lima's file is not as it should be.
+  private var trouble: String?
   private var timer: EventLoop.TimerID?
   /// Nanoseconds until it is asked again.
   private var interval: UInt64 = 0
@@ -148,8 +152,13 @@ final class LeaseTracker {
     do throws(SystemError) {
       try files.keep(map)
       kept = map
+      if trouble != nil { network?.leasesAreKept(nil) }
+      trouble = nil
     } catch {
-      core.log(.warning, "leases are not kept: \(error)")
+      let text = "leases are not kept: \(FileTrouble(error)?.message ?? "\(error)")"
+      if text != trouble { core.log(.warning, text) }
+      trouble = text
+      network?.leasesAreKept(text)
     }
   }
 
