@@ -121,6 +121,9 @@ package final class Supervisor {
     try listeners.takeLock()
     do {
       try afterLock()
+      // Before there is anything that could be removed.
+      socketWatch = SocketWatch(loop: loop) { [weak self] in self?.renewSockets() }
+      watchSockets()
       switchPorts.start()
       // Before the networks' own sockets: who sees one of those may connect to these.
       try listeners.open(bridge: bridge, servers: servers) {
@@ -139,8 +142,6 @@ package final class Supervisor {
       "serving \(options.home.path): networks \(networks.keys.sorted().joined(separator: ", "))")
     inspectPlugins()
     configuration.watch(since: stamp)
-    socketWatch = SocketWatch(loop: loop) { [weak self] in self?.renewSockets() }
-    watchSockets()
     context.rest.disturb()
   }
 

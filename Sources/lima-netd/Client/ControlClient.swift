@@ -121,7 +121,9 @@ struct ControlClient {
   ) throws {
     // The word behind an empty name would be taken for it.
     guard !path.prefix(while: { $0 != "?" }).contains("//"), path.last != "/" else {
-      throw CommandFailure("An empty name was given: it names nothing")
+      let failure = CommandFailure("An empty name was given: it names nothing")
+      promise.fail(failure)
+      throw failure
     }
     let exchange = HTTPExchange.Request(method: method, path: path, body: body)
     func connect() throws {

@@ -300,7 +300,7 @@ final class Instances {
       try Files.write(JSONText.encode(kept, pretty: true) + [0x0a], to: path, mode: 0o600)
     } catch {
       let reason = (error as? SystemError).flatMap { FileTrouble($0) }?.message ?? "\(error)"
-      trouble = "instances will not be up after a restart: \(reason)"
+      trouble = "instances are not kept: \(reason)"
       daemon.log.warning("\(trouble ?? "")")
     }
   }

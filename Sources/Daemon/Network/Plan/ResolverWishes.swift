@@ -70,7 +70,7 @@ struct ResolverWishes {
     let effect = "\(wish.description): no effect on network \(wanted.name)"
     guard common == wish else {
       let others = wishes.filter { $0.value != wish }.keys.sorted()
-      let who = (others.count == 1 ? "instance " : "instances ") + others.joined(separator: ", ")
+      let who = others.joined(separator: ", ")
       return
         "`\(wish.description)` of this file is ignored: network \(wanted.name) has one DNS, and \(who) set it otherwise"
     }

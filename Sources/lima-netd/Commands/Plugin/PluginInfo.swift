@@ -43,6 +43,9 @@ struct PluginInfoCommand: ParsableCommand {
       (inspection.plugins ?? []).contains { $0.name == plugin }
     }
     guard found.isEmpty else { return found }
+    if let trouble = report.warnings.first(where: { HostTrouble.isOne($0) }) {
+      throw CommandFailure(trouble)
+    }
     let names = Set(report.files.flatMap { $0.inspection.plugins ?? [] }.map(\.name)).sorted()
     let meant = Identifier.nearest(to: plugin, among: names).map { ". Did you mean `\($0)`?" }
     throw CommandFailure(
