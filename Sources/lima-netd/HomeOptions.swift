@@ -23,6 +23,14 @@ struct HomeOptions: ParsableArguments {
     return " --lima-home \(ShellWord.quoted(home.path))"
   }
 
+  /// The same, of a home that is known; "" for the one that is meant where nothing is said.
+  static func words(for home: LimaHome) -> String {
+    let usual = LimaHome(
+      explicit: nil, environment: CurrentProcess.environment.filter { $0.key != "LIMA_HOME" },
+      workingDirectory: CurrentProcess.workingDirectory)
+    return home.path == usual?.path ? "" : " --lima-home \(ShellWord.quoted(home.path))"
+  }
+
   /// The home whose daemon this invocation asks. Root by sudo who named none asks the daemon of the user who called sudo,
   /// where root has none himself.
   func resolveServed() throws -> LimaHome {

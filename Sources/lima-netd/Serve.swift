@@ -77,6 +77,8 @@ struct Serve: ParsableCommand {
       // The same words, of the file that is there now: it may be another version.
       try ChildProcess.replace(
         options.installation.executable, Array(CommandLine.arguments.dropFirst()))
+    } catch let error as SystemError {
+      throw CommandFailure(error)
     } catch {
       throw CommandFailure("\(error)")
     }

@@ -330,4 +330,42 @@ import Testing
     }
     #expect(refusal(["completions", "tcsh"])?.contains("bash, zsh and fish") == true)
   }
+
+  @Test(
+    arguments: [
+      ("dns query x --netwrok default", "Unknown option '--netwrok'. Did you mean '--network'?"),
+      (
+        "forward add default --gest x tcp 80 1.2.3.4:80",
+        "Unknown option '--gest'. Did you mean '--guest'?"
+      ),
+      ("dns query x --typ AAAA", "Unknown option '--typ'"),
+      ("--verison", "Did you mean '--version'?"),
+      ("serve --log-level inf", "Did you mean 'info'?"),
+      ("plugin new x --lang rsut", "Did you mean 'rust'?"),
+      ("recommend --from hots", "Did you mean 'host'?"),
+      ("forward add default tpc 80 1.2.3.4:80", "Did you mean 'tcp'?"),
+      // What is right before a value that begins so stays.
+      ("exec default --mtu=3 -- ls --helpp", "576 to 65520"),
+    ])
+  func `an option or value that is none is told with the one that was meant`(
+    line: String, text: String
+  ) throws {
+    let words = line.split(separator: " ").map(String.init)
+    let message = try #require(refusal(words))
+    let told = OptionWords.explained(message, words, of: LimaNetd.self)
+    #expect(told.contains(text), "\(told)")
+    #expect(line != "--verison" || !told.contains("serve"), "\(told)")
+  }
+
+  @Test func `no control character of a file or an argument reaches a terminal`() {
+    #expect(Paragraph.printableLines("a\u{1b}[31mb\n\tü\u{202e}\u{7f}\r") == "a?[31mb\n\tü???")
+    #expect(Paragraph.printableLines("as it is\n") == "as it is\n")
+  }
+
+  @Test func `help completes the names of commands`() {
+    for shell in [CompletionShell.bash, .zsh, .fish] {
+      let script = Completions.withHelp(LimaNetd.completionScript(for: shell), shell)
+      #expect(script.contains("serve exec attach"), "\(shell)")
+    }
+  }
 }

@@ -63,6 +63,8 @@ struct ControlAPITests {
 
   @Test(arguments: [
     ("GET", "/v1/networks/lap", "", 404, "there is no network `lap`: did you mean `lab`?"),
+    ("GET", "/v1/networks/a%2Fb", "", 404, "there is no network `a/b`"),
+    ("GET", "/v1/networks//lab", "", 404, "there is no GET /v1/networks//lab"),
     ("GET", "/v2/status", "", 404, "there is no GET /v2/status"),
     ("POST", "/v1/networks/lab/forwards", "{", 400, "the request's body makes no sense"),
     (

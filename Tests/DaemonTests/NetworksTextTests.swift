@@ -185,6 +185,8 @@ struct NetworksTextTests {
       }
     }
     #expect(
+      flaw(NetworkDraft(mode: "user-v2", gateway: "192.168.1.1", dhcpEnd: "192.168.1.9")) == "")
+    #expect(
       flaw(NetworkDraft(mode: "bridged")) == "network mode `bridged` requires specifying interface")
     #expect(
       flaw(NetworkDraft(mode: "bridged", gateway: "192.168.1.1", interface: "br0"))

@@ -155,9 +155,13 @@ import Testing
       2026-01-01T00:00:07.000Z WARN  plugin slirp: not the switch's
       2026-01-01T00:00:08.000Z WARN  switch: guest 2 (b) sends as 52:55:55:00:00:01, which is another's: dropped (4 more like it were not logged)
       2026-01-01T00:00:09.000Z WARN  switch: guest 3 (c) speaks as a DHCP server, which it is not: dropped
+      2026-01-01T00:00:10.000Z WARN  network plugin userv2: 52:55:55:00:00:02 does not get the name web.internal: 52:55:55:00:00:01 has it
       """
     let notes = NetworkNotes.notes(log, network: "lab", since: "2026-01-01T00:00:05.000Z")
-    #expect(notes.map(\.time) == ["2026-01-01T00:00:08.000Z", "2026-01-01T00:00:09.000Z"])
+    #expect(
+      notes.map(\.time) == [
+        "2026-01-01T00:00:08.000Z", "2026-01-01T00:00:09.000Z", "2026-01-01T00:00:10.000Z",
+      ])
     #expect(
       notes.first?.text == "guest 2 (b) sends as 52:55:55:00:00:01, which is another's: dropped")
     #expect(notes.allSatisfy { $0.remedy != nil && $0.network == "lab" })

@@ -24,6 +24,11 @@ enum FakeNetworkHost {
   /// The file's text is the answer, with the file's name filled in; CRASH and HANG are what they say, FORK leaves a
   /// process behind that holds the output open, and its number in the file `forked` beside it.
   private static func inspect(_ file: String) throws {
+    // As every network-host answers: this one works.
+    if file == "/dev/null" {
+      let answer = Inspection(file: file, reason: .loadFailed, detail: "no regular file")
+      return try Files.writeAll(1, JSONCoder.encode(answer))
+    }
     let text = String(decoding: try Files.read(file, limit: 1 << 20), as: UTF8.self)
     if text.hasPrefix("CRASH") { ChildProcess.kill(CurrentProcess.id, 11) }
     if text.hasPrefix("FORK") {

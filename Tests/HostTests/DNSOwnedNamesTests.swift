@@ -233,7 +233,7 @@ struct DNSOwnedNamesTests {
   func emptyNonTerminals() throws {
     let fixture = try fixture(
       NameSet(
-        owner: "a", hosts: ["db.eu.corp.example": ["10.0.0.1"]],
+        owner: "a", hosts: ["db.eu.corp.example": ["10.0.0.1"], "*.dev.wild.test": ["10.0.0.3"]],
         zones: [
           NameZone(
             name: "internal.", records: [NameZone.Record(name: "host.lima", address: "10.0.0.2")])
@@ -255,7 +255,8 @@ struct DNSOwnedNamesTests {
     }
     // Names that may have records elsewhere are asked for.
     for name in [
-      "eu.corp.example", "corp.example", "example", "lan.test", "0.0.10.in-addr.arpa",
+      "eu.corp.example", "corp.example", "example", "lan.test", "dev.wild.test", "wild.test",
+      "0.0.10.in-addr.arpa",
       "5.168.192.in-addr.arpa", "168.192.in-addr.arpa",
     ] {
       let answer = try asked(name)

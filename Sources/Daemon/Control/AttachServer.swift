@@ -46,6 +46,9 @@ final class AttachServer {
       onConnection: { [weak self] in self?.accept($0) })
   }
 
+  /// See `UnixAcceptor.renew`.
+  func renew() throws(SystemError) -> Bool { try acceptor?.renew() ?? false }
+
   /// Ends all attachments.
   func close() {
     guard acceptor?.close() == true else { return }

@@ -23,6 +23,9 @@ final class ControlListener {
       onConnection: { [weak self] in self?.serve($0) })
   }
 
+  /// See `UnixAcceptor.renew`.
+  func renew() throws(SystemError) -> Bool { try acceptor?.renew() ?? false }
+
   func close() { acceptor?.close() }
 
   private func serve(_ fd: Int32) {

@@ -26,12 +26,12 @@ extension ControlRoutes {
   func addGuestRoutes(to network: RouterGroup<ControlContext>) {
     let bridge = self.bridge
     network.get("guests") { _, context in
-      let name = try context.parameters.require("name")
+      let name = try Self.segment("name", context)
       return try await Self.json(bridge.call { $0.guests(name, $1) })
     }
     network.delete("guests/:guest") { _, context in
-      let name = try context.parameters.require("name")
-      let guest = Self.percentDecoded(try context.parameters.require("guest"))
+      let name = try Self.segment("name", context)
+      let guest = try Self.segment("guest", context)
       return try await Self.json(bridge.call { $0.disconnect(guest, of: name, $1) })
     }
     network.patch("guests/:guest") { request, context in
@@ -41,6 +41,11 @@ extension ControlRoutes {
       return try await Self.json(
         bridge.call { $0.rename(guest, of: name, to: change.name, $1) })
     }
+  }
+
+  /// What stands in a path's segment.
+  static func segment(_ key: String, _ context: ControlContext) throws -> String {
+    percentDecoded(try context.parameters.require(key))
   }
 
   /// RFC 3986 2.1; the router gives segments as they came. What is no encoding stays.

@@ -51,54 +51,54 @@ struct ControlRoutes: Sendable {
   private func addNetworkRoutes(to network: RouterGroup<ControlContext>) {
     let (bridge, group) = (self.bridge, self.group)
     network.get { _, context in
-      let name = try context.parameters.require("name")
+      let name = try Self.segment("name", context)
       let live: LiveReport = try await bridge.call { $0.networkReport(name, $1) }
       return try Self.json(live.whole)
     }
     network.post("start") { _, context in
-      let name = try context.parameters.require("name")
+      let name = try Self.segment("name", context)
       return try await Self.json(bridge.call { $0.startNetwork(name, $1) })
     }
     network.post("stop") { _, context in
-      let name = try context.parameters.require("name")
+      let name = try Self.segment("name", context)
       return try await Self.json(bridge.call { $0.stopNetwork(name, $1) })
     }
     network.get("leases") { _, context in
-      let name = try context.parameters.require("name")
+      let name = try Self.segment("name", context)
       return try await Self.json(bridge.call { $0.leases(name, $1) })
     }
     network.get("forwards") { _, context in
-      let name = try context.parameters.require("name")
+      let name = try Self.segment("name", context)
       return try await Self.json(bridge.call { $0.forwards(name, $1) })
     }
     network.post("forwards") { request, context in
-      let name = try context.parameters.require("name")
+      let name = try Self.segment("name", context)
       let forward = try await Self.body(Forward.self, request, context)
       return try await Self.json(bridge.call { $0.addForward(name, forward, $1) }, .created)
     }
     network.delete("forwards") { request, context in
-      let name = try context.parameters.require("name")
+      let name = try Self.segment("name", context)
       let forward = try await Self.body(Forward.self, request, context)
       let _: Void = try await bridge.call { $0.removeForward(name, forward, $1) }
       return Response(status: .noContent)
     }
     network.post("dns") { request, context in
-      let name = try context.parameters.require("name")
+      let name = try Self.segment("name", context)
       let question = try await Self.body(DNSLookup.self, request, context)
       return try await Self.json(bridge.call { $0.ask(name, question, $1) })
     }
     network.get("dns/cache") { request, context in
-      let name = try context.parameters.require("name")
+      let name = try Self.segment("name", context)
       let which = Self.cacheSelection(request)
       return try await Self.json(bridge.call { $0.dnsCache(name, which, $1) })
     }
     network.delete("dns/cache") { request, context in
-      let name = try context.parameters.require("name")
+      let name = try Self.segment("name", context)
       let which = Self.cacheSelection(request)
       return try await Self.json(bridge.call { $0.flushDNSCache(name, which, $1) })
     }
     network.get("capture") { request, context in
-      let name = try context.parameters.require("name")
+      let name = try Self.segment("name", context)
       let snapLength = request.uri.queryParameters.get("snaplen", as: Int.self) ?? 262_144
       return try await CaptureStream.response(
         network: name, snapLength: max(64, min(snapLength, 262_144)), request: request,
@@ -127,7 +127,7 @@ struct ControlRoutes: Sendable {
       return try await Self.json(bridge.call { $0.instances.up(read, $1) })
     }
     instances.get(":name") { _, context in
-      let name = try context.parameters.require("name")
+      let name = try Self.segment("name", context)
       return try await Self.json(
         bridge.call { supervisor, answer in
           do throws(ErrorReport) { answer(.success(try supervisor.instances.report(name))) } catch {
@@ -136,7 +136,7 @@ struct ControlRoutes: Sendable {
         })
     }
     instances.delete(":name") { _, context in
-      let name = try context.parameters.require("name")
+      let name = try Self.segment("name", context)
       let _: Void = try await bridge.call { $0.instances.down(name, $1) }
       return Response(status: .noContent)
     }
@@ -173,6 +173,8 @@ struct ControlRoutes: Sendable {
     to request: Request, context: ControlContext, with responder: RouterResponder<ControlContext>
   ) async -> Response {
     do {
+      // The router drops empty segments: another word would be the name.
+      guard !request.uri.path.contains("//") else { throw HTTPError(.notFound) }
       let response = try await responder.respond(to: request, context: context)
       // The router's own answers: for a path that it does not know, a body that is too long.
       guard response.status.code >= 400, response.body.contentLength == 0 else { return response }

@@ -110,17 +110,22 @@ extension Diagnosis {
       case .missing(let path):
         (.problem, "\(path) is missing: it lies beside lima-netd or in ../libexec/lima-netd", nil)
       case .failed(let text):
-        (.problem, "lima-netd-host does not work: \(text)", Self.package(for: text).map(asRoot))
+        (
+          .problem, "lima-netd-host does not work: \(text)",
+          HostTrouble.package(for: text).map(asRoot)
+        )
+      case .broken(let trouble):
+        (
+          .problem, "lima-netd-host cannot start: \(trouble.reason)",
+          trouble.remedy.map { $0.hasPrefix("apt-get ") ? asRoot($0) : $0 }
+        )
       case .silent(let path):
-        (.problem, "\(path) did not answer within some seconds", nil)
+        (
+          .problem, "\(path) did not answer within some seconds",
+          "\(ShellWord.quoted(path)) inspect /dev/null"
+        )
       }
     return [Finding(.runtime, DoctorModes.all, status, text, remedy: remedy)]
-  }
-
-  /// The package of a library that the dynamic loader misses.
-  static func package(for text: String) -> String? {
-    let known = [("libltdl", "libltdl7"), ("libyaml", "libyaml-0-2")]
-    return known.first { text.contains($0.0) }.map { "apt-get install \($0.1)" }
   }
 
   func descriptors() -> [Finding] {

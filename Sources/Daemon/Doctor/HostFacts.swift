@@ -107,8 +107,9 @@ package struct HostFacts: Sendable {
   package enum Runtime: Sendable, Hashable {
     case works
     case missing(String)
-    /// What the dynamic loader says, or the plugins that cannot be loaded.
+    /// The plugins that cannot be loaded.
     case failed(String)
+    case broken(HostTrouble)
     case silent(String)
   }
 

@@ -17,6 +17,7 @@ extension Network {
       guests.isFull ? "there are \(guests.count) already" : context.guestIDs.whyFull
     if let full {
       log(.warning, "a guest was sent away: \(full)")
+      note(.fullOfGuests, "a guest was sent away: \(full)")
       return Descriptor.close(fd)
     }
     try? Descriptor.setNonBlocking(fd)
@@ -136,7 +137,11 @@ extension Network {
   func introduce(_ guest: Guest, to link: HostLink) {
     core.loop.remove(guest.fd)
     link.request(.addPort(guest.spec), fds: [guest.fd]) { [weak self] answer in
-      guard case .failure(let error) = answer, let self, !link.hasEnded else { return }
+      guard case .failure(let error) = answer, let self, !link.hasEnded else {
+        if case .success = answer { self?.note(.fullOfGuests, nil) }
+        return
+      }
+      if error.code == .limit { note(.fullOfGuests, "a guest was sent away: \(error.message)") }
       let reason =
         error.code == .boundary
         ? "its stream cannot go on where the dead process left it: it has to connect again"

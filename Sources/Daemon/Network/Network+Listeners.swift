@@ -33,6 +33,8 @@ extension Network: ListenerSurroundings {
 }
 
 extension Network: LeaseSurroundings {
+  func leasesAreKept(_ trouble: String?) { note(.leases, trouble) }
+
   var hasGuests: Bool { !guests.isEmpty }
 
   var needsLeases: Bool {

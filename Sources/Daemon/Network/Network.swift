@@ -48,6 +48,9 @@ final class Network {
   /// What plugins of the process say of themselves, the last of each.
   var pluginStates: [PluginStateReport] = []
 
+  /// What went wrong with its files or for want of room, and holds on; by what it is about.
+  var troubles: [NetworkTrouble: NetworkNote] = [:]
+
   let listeners: NetworkListeners
   let uplink: Uplink
   let guests: GuestRegistry

@@ -11,6 +11,9 @@ package enum NetworkNotes {
   /// Notes of a network.
   private static let most = 8
 
+  /// What a plugin that keeps names says of a guest that has none.
+  private static let nameless = " does not get the name "
+
   static func read(_ network: NetworkReport) -> [NetworkNote] {
     guard let host = network.host, let bytes = try? Files.tail(network.log, limit: window) else {
       return []
@@ -24,7 +27,9 @@ package enum NetworkNotes {
     for line in log.split(separator: "\n").reversed() where notes.count < most {
       let parts = line.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: true)
       // Times of one length, in UTC: their text is in their order. A start is noted in whole seconds or finer.
-      guard parts.count == 4, parts[1] == "WARN", parts[2] == "switch:" else { continue }
+      guard parts.count == 4, parts[1] == "WARN",
+        parts[2] == "switch:" || parts[3].contains(nameless)
+      else { continue }
       guard parts[0].prefix(19) >= since.prefix(19) else { break }
       let text = String(withoutCount(parts[3]))
       guard !notes.contains(where: { $0.text == text }) else { continue }
@@ -50,6 +55,7 @@ package enum NetworkNotes {
     if text.contains(" claims ") || text.contains(" sends from ") {
       return "let the guest have its address by DHCP, or configure one that nobody else has"
     }
+    if text.contains(nameless) { return "give one of the two another host name" }
     if text.contains(" DHCP server") { return "stop the DHCP server in that guest" }
     if text.contains(" IPv6 router") { return "stop the router advertisements of that guest" }
     return nil
@@ -68,7 +74,7 @@ extension StatusReport {
   /// With the notes. Reads files: not on the loop.
   var noted: StatusReport {
     var report = self
-    report.notes = networks.flatMap(NetworkNotes.read)
+    report.notes = networks.flatMap(NetworkNotes.read) + (notes ?? [])
     return report
   }
 }

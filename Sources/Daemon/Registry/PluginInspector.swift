@@ -2,7 +2,8 @@
 //
 // PluginInspector: looks at one plugin file in a throw-away process (`lima-netd-host inspect FILE`), because opening a
 // library runs its code. A crash or a hang there is that file's error. What the file starts ends with the process: one
-// that forks would hold the pipe open for ever, and with it the answer.
+// that forks would hold the pipe open for ever, and with it the answer. Where a process gives no answer, another one is asked
+// about a file that is no plugin: without an answer to that it is lima-netd-host that is broken, and no plugin is blamed.
 // Loop thread.
 
 import HostProtocol
@@ -16,6 +17,9 @@ final class PluginInspector {
   private let loop: EventLoop
   private var waiting: [(file: String, answer: Answer)] = []
   private var running: [Int32: Job] = [:]
+  /// Files whose process gave no answer, while it is found out whose fault that is.
+  private var suspects: [(job: Job, status: ChildProcess.ExitStatus)] = []
+  private var isProbing = false
 
   private static let concurrency = 4
   /// ns, as the inspection can use them.
@@ -29,6 +33,8 @@ final class PluginInspector {
     let output: Int32
     let answer: Answer
     var patience = ChildPatience(limit: PluginInspector.timeout, now: MonotonicClock.now())
+    /// What is looked at is lima-netd-host.
+    let isProbe: Bool
     var bytes: [UInt8] = []
     var timedOut = false
     var isPipeOpen = true
@@ -36,7 +42,8 @@ final class PluginInspector {
     /// Becomes readable at the process's end; -1 where there is no such thing: the pipe's end stands for it.
     var end: Int32 = -1
 
-    init(file: String, pid: Int32, output: Int32, answer: @escaping Answer) {
+    init(file: String, pid: Int32, output: Int32, isProbe: Bool, answer: @escaping Answer) {
+      self.isProbe = isProbe
       self.file = file
       self.pid = pid
       self.output = output
@@ -62,13 +69,16 @@ final class PluginInspector {
         try begin(file, answer)
       } catch {
         let failure = Inspection(
-          file: file, reason: .loadFailed, detail: "it could not be inspected: \(error)")
+          file: file, reason: .loadFailed, detail: "\(HostTrouble(error))")
         loop.later { answer(failure) }
       }
     }
   }
 
-  private func begin(_ file: String, _ answer: @escaping Answer) throws(SystemError) {
+  /// - Parameter isProbe: its standard error is kept, too.
+  private func begin(
+    _ file: String, isProbe: Bool = false, _ answer: @escaping Answer
+  ) throws(SystemError) {
     let pipe = try Descriptor.pipe()
     defer { Descriptor.close(pipe.write) }
     let pid: Int32
@@ -78,12 +88,16 @@ final class PluginInspector {
       defer { Descriptor.close(null) }
       pid = try ChildProcess.spawn(
         executable, ["inspect", file], environment: HostEnvironment.variables,
-        fds: [(from: null, to: 0), (from: pipe.write, to: 1), (from: null, to: 2)], newGroup: true)
+        fds: [
+          (from: null, to: 0), (from: pipe.write, to: 1),
+          (from: isProbe ? pipe.write : null, to: 2),
+        ],
+        newGroup: true)
     } catch {
       Descriptor.close(pipe.read)
       throw error
     }
-    let job = Job(file: file, pid: pid, output: pipe.read, answer: answer)
+    let job = Job(file: file, pid: pid, output: pipe.read, isProbe: isProbe, answer: answer)
     running[pid] = job
     look(job)
     try loop.add(pipe.read, .read) { [weak self, weak job] _ in
@@ -165,8 +179,59 @@ final class PluginInspector {
       status = .exited(-1)
     }
     running.removeValue(forKey: job.pid)
-    job.answer(Self.verdict(job, status))
+    if job.isProbe {
+      probed(job, status)
+    } else if let inspection = Self.answer(of: job, status) {
+      job.answer(inspection)
+    } else {
+      suspects.append((job, status))
+      probe()
+    }
     next()
+  }
+
+  // MARK: Whose fault it is
+
+  private func probe() {
+    guard !isProbing else { return }
+    isProbing = true
+    do throws(SystemError) {
+      try begin("/dev/null", isProbe: true) { _ in }
+    } catch {
+      let trouble = HostTrouble(error)
+      loop.later { [weak self] in self?.judge(trouble) }
+    }
+  }
+
+  private func probed(_ job: Job, _ status: ChildProcess.ExitStatus) {
+    guard Self.answer(of: job, status) == nil else { return judge(nil) }
+    judge(
+      HostTrouble(
+        status: job.timedOut ? nil : status, said: String(decoding: job.bytes, as: UTF8.self)))
+  }
+
+  /// - Parameter trouble: of lima-netd-host; nil: it works.
+  private func judge(_ trouble: HostTrouble?) {
+    isProbing = false
+    let suspects = suspects
+    self.suspects = []
+    for (job, status) in suspects {
+      job.answer(trouble.map { Self.failure(job.file, $0) } ?? Self.verdict(job, status))
+    }
+    guard let trouble else { return }
+    // Nor would these have an answer.
+    let waiting = waiting
+    self.waiting = []
+    for (file, answer) in waiting { answer(Self.failure(file, trouble)) }
+  }
+
+  private static func failure(_ file: String, _ trouble: HostTrouble) -> Inspection {
+    Inspection(file: file, reason: .loadFailed, detail: "\(trouble)")
+  }
+
+  private static func answer(of job: Job, _ status: ChildProcess.ExitStatus) -> Inspection? {
+    guard !job.timedOut, status.isSuccess else { return nil }
+    return try? JSONText.decode(Inspection.self, from: job.bytes)
   }
 
   private static func verdict(_ job: Job, _ status: ChildProcess.ExitStatus) -> Inspection {
@@ -175,9 +240,6 @@ final class PluginInspector {
         file: job.file, reason: .timeout,
         detail:
           "its entry did not return within \(job.patience.text) (an entry must be pure and quick)")
-    }
-    if status.isSuccess, let inspection = try? JSONText.decode(Inspection.self, from: job.bytes) {
-      return inspection
     }
     if case .killed = status {
       return Inspection(

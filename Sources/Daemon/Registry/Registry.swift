@@ -186,10 +186,21 @@ package struct Registry: Sendable {
 
   /// Shadowed plugins, files that cannot be loaded, and privileges that a plugin asks for and nobody gets.
   package var warnings: [String] {
-    failures.map { "\($0.file) is not loaded: \($0.detail ?? "unknown reason")" } + refusals
+    broken + refusals
       + shadows.sorted { $0.key < $1.key }.map {
         "\($0.value.what) of \($0.key) is shadowed by \($0.value.by), which comes first"
       }
+  }
+
+  /// What is wrong with lima-netd-host itself is said once, not of each plugin.
+  private var broken: [String] {
+    var texts: [String] = []
+    for file in failures {
+      let detail = file.detail ?? "unknown reason"
+      let text = HostTrouble.isOne(detail) ? detail : "\(file.file) is not loaded: \(detail)"
+      if !texts.contains(text) { texts.append(text) }
+    }
+    return texts
   }
 
   private var refusals: [String] {

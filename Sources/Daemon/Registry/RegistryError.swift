@@ -23,6 +23,11 @@ package enum RegistryError: Error, Sendable, Hashable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .unclaimedMode(let mode, _, _) where VZNAT.isMeant(by: mode): return VZNAT.noMode
+    case .unclaimedMode(_, known: [], let failed)
+    where failed.contains { HostTrouble.isOne($0.detail) }:
+      return failed.lazy.compactMap(\.detail).first { HostTrouble.isOne($0) } ?? ""
+    case .broken(let inspection) where HostTrouble.isOne(inspection.detail):
+      return inspection.detail ?? ""
     case .unclaimedMode(let mode, let known, let failed):
       var text = "no plugin claims mode `\(mode)`: "
       if known.isEmpty {

@@ -5,6 +5,12 @@
 
 import Platform
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 package struct FileTrouble: Error, Sendable, Hashable, CustomStringConvertible {
   /// One sentence, without a full stop.
   package let message: String
@@ -29,8 +35,29 @@ package struct FileTrouble: Error, Sendable, Hashable, CustomStringConvertible {
       PathStatus(try Files.info(path))
     }
   ) {
-    guard let path = error.subject, path.hasPrefix("/"), error.detail == nil else { return nil }
+    if let used = Self.usedUp(error) {
+      self = used
+      return
+    }
+    guard let path = error.subject, path.hasPrefix("/") else { return nil }
+    let quoted = ShellWord.quoted(path)
+    if let detail = error.detail {
+      // "a named pipe is there, not a regular file"
+      guard detail.contains(" is there, not ") else { return nil }
+      self.init(
+        "\(path): \(detail)", "Move it away:  mv \(quoted) \(ShellWord.quoted(path + ".old"))")
+      return
+    }
     switch error.errno {
+    case .accessDenied where error.call == "posix_spawn" && (try? look(path))?.uid == user:
+      self.init("\(path) may not be executed", "Let it be:  chmod +x \(quoted)")
+    case Errno(ENOEXEC) where error.call == "posix_spawn":
+      self.init("\(path) is no program of this machine", "See what it is:  file \(quoted)")
+    case .addressInUse:
+      self.init(
+        "\(path) is served by another program",
+        "See which:  sudo ss -xlp src \(quoted)  and end it, or take another home:  --lima-home DIR"
+      )
     case .accessDenied, .notPermitted:
       guard let closed = Self.closed(path, user, name, look) else { return nil }
       self = closed
@@ -56,6 +83,27 @@ package struct FileTrouble: Error, Sendable, Hashable, CustomStringConvertible {
           + (error.errno == .noSpace
             ? "the disk is full" : "the quota of \(name(user)) is used up"),
         "See what is left:  df -h \(folder)")
+    default: return nil
+    }
+  }
+
+  /// Of a process or this system there are no more, whatever it was for.
+  private static func usedUp(_ error: SystemError) -> FileTrouble? {
+    let what = error.call == "posix_spawn" ? error.subject.map { ": \($0) cannot be started" } : nil
+    switch error.errno {
+    case Errno(EMFILE):
+      return FileTrouble(
+        "this process has no file descriptor left\(what ?? "")",
+        "Allow more:  ulimit -n 65536  (or `ulimit -Hn`, which says how many there may be)")
+    case Errno(ENFILE):
+      return FileTrouble(
+        "this system has no file descriptor left\(what ?? "")",
+        "Allow more:  sudo sysctl -w fs.file-max=1000000")
+    case .wouldBlock where what != nil:
+      return FileTrouble(
+        "no more processes are allowed\(what ?? "")",
+        "See how many there may be:  ulimit -u  and  cat /sys/fs/cgroup/$(cut -d: -f3 /proc/self/cgroup)/pids.max"
+      )
     default: return nil
     }
   }

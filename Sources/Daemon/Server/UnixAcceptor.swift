@@ -11,7 +11,8 @@ final class UnixAcceptor {
   private let loop: EventLoop
   private let onConnection: (Int32) -> Void
   private let onFailure: (Errno) -> Void
-  private let file: SocketFile?
+  private let path: String
+  private var file: SocketFile?
   private var fd: Int32
 
   private static let perTurn = 16
@@ -25,6 +26,7 @@ final class UnixAcceptor {
     path: String, loop: EventLoop, onFailure: @escaping (Errno) -> Void,
     onConnection: @escaping (Int32) -> Void
   ) throws(SystemError) {
+    self.path = path
     self.loop = loop
     self.onConnection = onConnection
     self.onFailure = onFailure
@@ -36,6 +38,24 @@ final class UnixAcceptor {
       bound.close()
       throw error
     }
+  }
+
+  /// Listens anew where its file was removed or replaced; connections that were accepted stay.
+  /// - Returns: whether it had to.
+  /// - Throws: when something else has the path; it listens as before then, unheard.
+  func renew() throws(SystemError) -> Bool {
+    guard fd >= 0, let file, !file.isThere else { return false }
+    let bound = try UnixSocket.serve(path: path, mode: 0o600)
+    do throws(SystemError) {
+      try loop.add(bound.fd, .read) { [weak self] _ in self?.accept() }
+    } catch {
+      bound.close()
+      throw error
+    }
+    loop.remove(fd)
+    Descriptor.close(fd)
+    (fd, self.file) = (bound.fd, bound.file)
+    return true
   }
 
   /// Closes and unlinks, if the file is still ours. False when it was closed already.

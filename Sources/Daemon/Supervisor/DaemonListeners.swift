@@ -12,6 +12,8 @@ final class DaemonListeners {
   private let loop: EventLoop
   private let log: Logger
   private var lock: Int32 = -1
+  /// The file that the lock is on.
+  private var lockFile: FileInfo?
   private var control: ControlListener?
   private var attach: AttachServer?
 
@@ -29,6 +31,7 @@ final class DaemonListeners {
       throw ServeError.alreadyRunning(home: home.path, pid: pid.filter(\.isNumber))
     }
     lock = fd
+    lockFile = try? Files.info(path, followLinks: false)
     try Files.replace(fd, with: Array("\(CurrentProcess.id)\n".utf8))
   }
 
@@ -40,6 +43,26 @@ final class DaemonListeners {
     attach = try AttachServer(path: home.attachSocket, loop: loop, log: log, network: network)
     control = try ControlListener(
       path: home.controlSocket, loop: loop, bridge: bridge, servers: servers, log: log)
+  }
+
+  /// Makes anew what somebody removed: the pid file with its lock, and the sockets.
+  /// - Returns: what was, in words for the log; nil: all is as it was.
+  /// - Throws: `ServeError.alreadyRunning`: another process has the home by now.
+  func renew() throws -> String? {
+    guard lock >= 0 else { return nil }
+    try Files.makePrivateDirectory(home.networksDirectory)
+    var renewed: [String] = []
+    let there = try? Files.info(home.pidFile, followLinks: false)
+    if there?.inode != lockFile?.inode || there?.device != lockFile?.device {
+      let old = lock
+      try takeLock()
+      Descriptor.close(old)
+      renewed.append(home.pidFile)
+    }
+    if try control?.renew() == true { renewed.append(home.controlSocket) }
+    if try attach?.renew() == true { renewed.append(home.attachSocket) }
+    return renewed.isEmpty
+      ? nil : "\(renewed.joined(separator: ", ")): removed by somebody, and there again"
   }
 
   /// Idempotent.

@@ -42,7 +42,8 @@ extension Supervisor {
           pluginDirectories: plugins.directories.filter { !$0.builtin }.map(\.path),
           builtinPluginDirectory: options.installation.pluginDirectory, networks: reports,
           warnings: configuration.current.warnings.map { $0.text(file: configuration.current.file) }
-            + (plugins.registry?.warnings ?? [])))
+            + (plugins.registry?.warnings ?? []) + troubles,
+          notes: networks.values.sorted { $0.name < $1.name }.flatMap(\.troubleNotes)))
     }
   }
 

@@ -30,6 +30,9 @@ package final class Supervisor {
   private let inspector: PluginInspector
   private let servers: HTTPServers
   private let listeners: DaemonListeners
+  private var socketWatch: SocketWatch?
+  /// Why what was removed cannot be made again, as it was told last.
+  private var socketTrouble: String?
   private var shuttingDown = false
 
   /// - Parameter loop: runs on the thread that calls this, and `start`.
@@ -118,6 +121,9 @@ package final class Supervisor {
     try listeners.takeLock()
     do {
       try afterLock()
+      // Before there is anything that could be removed.
+      socketWatch = SocketWatch(loop: loop) { [weak self] in self?.renewSockets() }
+      watchSockets()
       switchPorts.start()
       // Before the networks' own sockets: who sees one of those may connect to these.
       try listeners.open(bridge: bridge, servers: servers) {
@@ -196,6 +202,38 @@ package final class Supervisor {
       }
     }
     instances.networksCame(added)
+    watchSockets()
+  }
+
+  // MARK: Sockets that somebody removes
+
+  /// What status tells beside: files that cannot be written.
+  var troubles: [String] {
+    [context.keptForwards.trouble, instances.trouble, socketTrouble].compactMap { $0 }
+  }
+
+  private func watchSockets() {
+    let home = options.home
+    socketWatch?.add(
+      [home.path, home.networksDirectory]
+        + networks.values.filter(\.listeners.isOpen).map { home.networkDirectory($0.name) })
+  }
+
+  private func renewSockets() {
+    guard !shuttingDown else { return }
+    do {
+      if let text = try listeners.renew() { log.warning("\(text)") }
+      socketTrouble = nil
+    } catch let error as ServeError {
+      log.error("\(options.home.pidFile) was removed: \(error)")
+      return shutdown("another daemon serves \(options.home.path)")
+    } catch {
+      let text = "the daemon's sockets were removed, and cannot be made again: \(error)"
+      if text != socketTrouble { log.error("\(text)") }
+      socketTrouble = text
+    }
+    for network in networks.values.sorted(by: { $0.name < $1.name }) { network.renewSockets() }
+    watchSockets()
   }
 
   private func remove(_ network: Network) {
@@ -244,6 +282,7 @@ package final class Supervisor {
   }
 
   private func closeSockets(keepLock: Bool = false) {
+    socketWatch?.close()
     configuration.unwatch()
     listeners.close()
     guard !keepLock else { return }

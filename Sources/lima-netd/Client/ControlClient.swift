@@ -10,6 +10,12 @@ import NIOHTTP1
 import NIOPosix
 import Platform
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 struct ControlClient {
   let home: LimaHome
   private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -99,9 +105,7 @@ struct ControlClient {
     try start(.GET, APIPath.alive, body: nil, promise, consume: nil)
     // Any answer is one, also that of a daemon which does not know the question.
     guard isComplete(promise.futureResult, within: Self.patience) else {
-      let pid = (try? Files.read(home.pidFile, limit: 64))
-        .flatMap { Int32(String(decoding: $0, as: UTF8.self).filter(\.isNumber)) }
-      throw CommandFailure.daemonSilent(home, pid: pid)
+      throw CommandFailure.daemonSilent(home, pid: home.writtenPID)
     }
   }
 
@@ -115,37 +119,67 @@ struct ControlClient {
     _ method: HTTPMethod, _ path: String, body: [UInt8]?, _ promise: EventLoopPromise<HTTPReply>,
     consume: (@Sendable (ByteBuffer) -> Bool)?
   ) throws {
+    // The word behind an empty name would be taken for it.
+    guard !path.prefix(while: { $0 != "?" }).contains("//"), path.last != "/" else {
+      let failure = CommandFailure("An empty name was given: it names nothing")
+      promise.fail(failure)
+      throw failure
+    }
     let exchange = HTTPExchange.Request(method: method, path: path, body: body)
-    let connecting = ClientBootstrap(group: group)
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHTTPClientHandlers()
-          try channel.pipeline.syncOperations.addHandler(
-            HTTPExchange(exchange, promise, consume: consume))
+    func connect() throws {
+      _ = try ClientBootstrap(group: group)
+        .channelInitializer { channel in
+          channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHTTPClientHandlers()
+            try channel.pipeline.syncOperations.addHandler(
+              HTTPExchange(exchange, promise, log: home.daemonLog, consume: consume))
+          }
+        }
+        .connect(unixDomainSocketPath: home.controlSocket).wait()
+    }
+    let deadline = MonotonicClock.now() &+ Self.socketPatience
+    do {
+      while true {
+        do { return try connect() } catch let error as IOError {
+          guard try isComing(Errno(error.errnoCode), deadline) else { throw error }
+          usleep(50_000)
         }
       }
-      .connect(unixDomainSocketPath: home.controlSocket)
-    do {
-      _ = try connecting.wait()
     } catch {
       promise.fail(error)
       guard let error = error as? IOError else {
+        if error is CommandFailure { throw error }
         throw CommandFailure("The daemon of \(home.path) could not be reached: \(error)")
       }
       let errno = Errno(error.errnoCode)
-      if errno == .noSuchFile || errno == .connectionRefused {
-        throw DaemonNotRunning(home: home.path)
-      }
+      if Self.isAbsence(errno) { throw DaemonNotRunning(home: home.path) }
       throw CommandFailure.daemonUnreachable(home, errno)
     }
   }
 
+  /// Nanoseconds in which a process that has the home, but no socket, begins, ends, or notices that somebody removed it.
+  private static let socketPatience: UInt64 = 3_000_000_000
+
+  private static func isAbsence(_ errno: Errno) -> Bool {
+    errno == .noSuchFile || errno == .connectionRefused
+  }
+
+  /// Nobody listens, and there is a daemon that may in a moment.
+  /// - Throws: when the moment is over.
+  private func isComing(_ errno: Errno, _ deadline: UInt64) throws -> Bool {
+    guard Self.isAbsence(errno), let pid = home.lockHolder else { return false }
+    guard MonotonicClock.now() < deadline else {
+      throw CommandFailure.daemonUnheard(home, pid: pid)
+    }
+    return true
+  }
+
+  // MARK: A daemon of another version
+
   private func check(_ reply: HTTPReply) throws {
     guard reply.status.code >= 400 else { return }
     guard let body = try? JSONText.decode(ErrorBody.self, from: reply.body.readableBytesView) else {
-      throw CommandFailure(
-        "The daemon answered \(reply.status)",
-        remedy: "Is it of another version? Compare:  lima-netd status --json")
+      throw notUnderstood("it answered \(reply.status)", version: askVersion())
     }
     throw CommandFailure(body.error.message, code: body.error.code)
   }
@@ -154,9 +188,33 @@ struct ControlClient {
     do {
       return try JSONText.decode(Value.self, from: body.readableBytesView)
     } catch {
-      throw CommandFailure(
-        "The daemon's answer is not understood by \(LimaNetd.versionText): \(JSONText.explain(error))",
-        remedy: "Is it of another version? Compare:  lima-netd status --json")
+      let version = try? JSONText.decode(DaemonVersion.self, from: body.readableBytesView).version
+      throw notUnderstood(
+        "its answer is not understood by \(LimaNetd.versionText), as \(JSONText.explain(error))",
+        version: version ?? askVersion())
     }
+  }
+
+  /// All that is needed of the status of any version.
+  private struct DaemonVersion: Decodable { var version: String }
+
+  /// Nil: what is there does not say.
+  private func askVersion() -> String? {
+    let promise = group.next().makePromise(of: HTTPReply.self)
+    guard (try? start(.GET, APIPath.status, body: nil, promise, consume: nil)) != nil,
+      isComplete(promise.futureResult, within: Self.patience),
+      let reply = try? promise.futureResult.wait()
+    else { return nil }
+    return try? JSONText.decode(DaemonVersion.self, from: reply.body.readableBytesView).version
+  }
+
+  private func notUnderstood(_ what: String, version: String?) -> CommandFailure {
+    guard let version, version != LimaNetd.version else {
+      return CommandFailure.daemonStrange(home, what, pid: home.lockHolder)
+    }
+    let words = HomeOptions.words(for: home)
+    return CommandFailure(
+      "The daemon of \(home.path) is lima-netd \(version), and this is \(LimaNetd.versionText): \(what)",
+      remedy: "Have it be this version:  lima-netd restart\(words)")
   }
 }

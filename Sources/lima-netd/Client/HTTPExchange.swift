@@ -4,6 +4,13 @@
 
 import NIOCore
 import NIOHTTP1
+import Platform
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
 
 struct HTTPReply: Sendable {
   var status: HTTPResponseStatus
@@ -20,10 +27,9 @@ final class HTTPExchange: ChannelInboundHandler {
     var body: [UInt8]?
   }
 
-  private static let look =
-    "Does it still run? lima-netd status; its log is _networks/lima-netd.log in its Lima home"
-
   private let request: Request
+  /// The daemon's log file.
+  private let log: String
   private let promise: EventLoopPromise<HTTPReply>
   /// Takes the body of a successful answer piece by piece, instead of its being gathered.
   private let consume: (@Sendable (ByteBuffer) -> Bool)?
@@ -31,11 +37,12 @@ final class HTTPExchange: ChannelInboundHandler {
   private var isDone = false
 
   init(
-    _ request: Request, _ promise: EventLoopPromise<HTTPReply>,
+    _ request: Request, _ promise: EventLoopPromise<HTTPReply>, log: String,
     consume: (@Sendable (ByteBuffer) -> Bool)?
   ) {
     self.request = request
     self.promise = promise
+    self.log = log
     self.consume = consume
   }
 
@@ -85,9 +92,16 @@ final class HTTPExchange: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    finish(
-      .failure(
-        CommandFailure("The connection to the daemon broke: \(error)", remedy: Self.look)))
+    if let error = error as? IOError {
+      let errno = Errno(error.errnoCode)
+      let hasEnded = [ECONNRESET, EPIPE].contains(errno.rawValue)
+      finish(
+        .failure(hasEnded ? endedEarly : failure("The connection to the daemon broke: \(errno)")))
+    } else if error is HTTPParserError {
+      finish(.failure(failure("What answers in the daemon's place does not speak HTTP")))
+    } else {
+      finish(.failure(failure("The connection to the daemon broke: \(error)")))
+    }
     context.close(promise: nil)
   }
 
@@ -96,11 +110,16 @@ final class HTTPExchange: ChannelInboundHandler {
     if consume != nil, let reply {
       finish(.success(reply))
     } else {
-      finish(
-        .failure(
-          CommandFailure(
-            "The daemon closed the connection before it answered", remedy: Self.look)))
+      finish(.failure(endedEarly))
     }
+  }
+
+  private var endedEarly: CommandFailure {
+    failure("The daemon closed the connection before it answered")
+  }
+
+  private func failure(_ text: String) -> CommandFailure {
+    CommandFailure(text, remedy: "Does it still run?  lima-netd status; its log:  \(log)")
   }
 
   private func finish(_ result: Result<HTTPReply, any Error>) {

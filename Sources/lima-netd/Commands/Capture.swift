@@ -73,6 +73,11 @@ struct CaptureCommand: ParsableCommand {
         return true
       }
     #endif
+    guard !counter.isBroken else {
+      // What is there says which version it is.
+      let _: StatusReport = try ControlClient(home).get(APIPath.status)
+      throw CommandFailure("What the daemon sends is no capture, from frame \(counter.frames) on")
+    }
     let frames = counter.frames
     StandardError.print("\(Plural.text(frames, "frame")) written")
     if let error = counter.failure {

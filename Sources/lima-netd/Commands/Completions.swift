@@ -25,6 +25,22 @@ struct Completions: ParsableCommand {
 
   func run() throws {
     guard let shell = CompletionShell(rawValue: shell) else { return }
-    StandardOutput.print(LimaNetd.completionScript(for: shell))
+    StandardOutput.print(Self.withHelp(LimaNetd.completionScript(for: shell), shell))
+  }
+
+  /// ArgumentParser's own command `help` offers no commands.
+  static func withHelp(_ script: String, _ shell: CompletionShell) -> String {
+    let commands = LimaNetd.configuration.subcommands.filter { $0.configuration.shouldDisplay }
+      .map { $0._commandName }.joined(separator: " ")
+    if shell == .bash {
+      let head = "_lima_netd_help() {\n"
+      let words = "    COMPREPLY=($(compgen -W '\(commands)' -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
+      return script.replacing(head, with: head + words + "    return\n")
+    }
+    if shell == .zsh {
+      return script.replacing("'*:subcommands:'", with: "'*:subcommands:(\(commands))'")
+    }
+    return script
+      + "\ncomplete -c lima-netd -n '__fish_seen_subcommand_from help' -f -a '\(commands)'"
   }
 }

@@ -27,7 +27,9 @@ struct DNSCacheOptions: ParsableArguments {
   var name: String?
   @Flag(help: "And about the names below it.")
   var below = false
-  @Option(help: ArgumentHelp("Only this network's. (default: those of all)", valueName: "network"))
+  @Option(
+    help: ArgumentHelp("Only this network's. (default: those of all)", valueName: "network"),
+    completion: .networks)
   var network: String?
 
   func validate() throws {

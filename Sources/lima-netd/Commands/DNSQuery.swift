@@ -88,7 +88,9 @@ struct DNSQuery: ParsableCommand {
   var checkingDisabled = false
   @Flag(name: .customLong("no-recursion"), help: "Ask for what is there already (no RD).")
   var noRecursion = false
-  @Option(help: ArgumentHelp("Whose DNS to ask. (default: default)", valueName: "network"))
+  @Option(
+    help: ArgumentHelp("Whose DNS to ask. (default: default)", valueName: "network"),
+    completion: .networks)
   var network: String?
   @Option(
     help: ArgumentHelp(

@@ -34,7 +34,9 @@ struct DNSServe: ParsableCommand {
       until the file is emptied (`2>>FILE`, then `truncate -s 0 FILE`).
       """)
 
-  @Option(help: "A DNS plugin's name, or its file (anything with a slash).", completion: .file())
+  @Option(
+    help: "A DNS plugin's name, or its file (anything with a slash).",
+    completion: .dnsPluginsAndFiles)
   var plugin: String?
   @Option(
     name: .customLong("plugin-dir"), parsing: .singleValue,

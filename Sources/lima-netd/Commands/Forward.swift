@@ -130,7 +130,9 @@ struct ForwardAdd: ParsableCommand {
   var host: String
   @Argument(help: "Where it leads: ADDRESS:PORT inside the network.")
   var target: String
-  @Option(help: ArgumentHelp("Which guest, where each has the same address.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("Which guest, where each has the same address.", valueName: "name"),
+    completion: .guestsOfForward)
   var guest: String?
   @Option(
     help: ArgumentHelp(

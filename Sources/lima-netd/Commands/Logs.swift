@@ -196,7 +196,8 @@ struct LogFile {
       guard error.errno != .noSuchFile else { return }
       throw CommandFailure(
         "\(path) cannot be read: \(error.reason)",
-        remedy: Logs.problem(home) ?? "It is its owner's alone:  ls -l \(ShellWord.quoted(path))")
+        remedy: Logs.problem(home) ?? FileTrouble(error)?.remedy
+          ?? "See whose it is:  ls -l \(ShellWord.quoted(path))")
     }
   }
 

@@ -132,10 +132,9 @@ struct HostProbe {
         installation.hostExecutable, ["inspect", file], seconds: patience)
       guard let status = result.status else { return .silent(installation.hostExecutable) }
       if status.isSuccess { return .works }
-      let said = result.errors.split(separator: "\n").first ?? result.output.prefix(400)
-      return .failed(said.isEmpty ? "\(status)" : String(said))
+      return .broken(HostTrouble(status: status, said: result.errors + "\n" + result.output))
     } catch {
-      return .failed("\(error)")
+      return .broken(HostTrouble(error))
     }
   }
 

@@ -106,12 +106,8 @@ struct NetworkEditing {
     _ flaw: NetworkDraft.Flaw, _ name: String, _ draft: NetworkDraft, in file: NetworksFile,
     command: String = "create"
   ) -> CommandFailure {
-    if case .needs(_, "interface") = flaw {
-      return CommandFailure(
-        "\(flaw)",
-        remedy: "Name a bridge or network card of this host (`ip -br link` lists them):  "
-          + "lima-netd network \(command) \(ShellWord.quoted(name)) --mode bridged --interface br0"
-          + options.words)
+    if case .needs(mode: "bridged", "interface") = flaw {
+      return CommandFailure("\(flaw)", remedy: interfaceRemedy(name, command))
     }
     guard case .needs(mode: let mode, "gateway") = flaw else { return CommandFailure("\(flaw)") }
     let routes = (try? HostRoutes.current()) ?? []
@@ -127,6 +123,16 @@ struct NetworkEditing {
       remedy: "Take one that is free here:  lima-netd network \(command) \(ShellWord.quoted(name))"
         + (isUsual || draft.mode.isEmpty ? "" : " --mode \(mode)") + " --gateway \(free)"
         + options.words)
+  }
+
+  /// Names what is there.
+  private func interfaceRemedy(_ name: String, _ command: String) -> String? {
+    let there = Set(((try? HostInterfaces.addresses()) ?? []).map(\.interface))
+      .filter { $0 != "lo" && $0 != "lo0" }.sorted()
+    guard let first = there.first else { return nil }
+    return
+      "Name one that is here (\(there.joined(separator: ", "))):  lima-netd network \(command) "
+      + "\(ShellWord.quoted(name)) --mode bridged --interface \(first)" + options.words
   }
 
   /// Before what it would be: who mistypes a name need not give a gateway first.

@@ -26,32 +26,33 @@ enum NetworksEditor {
     _ editing: NetworkEditing, _ file: NetworksFile, _ name: String?
   ) throws -> (Outcome, ReloadReport?) {
     if let name { _ = try editing.network(name, in: file) }
-    let draft = file.path + ".edit"
-    if let slash = draft.lastIndex(of: "/"), slash > draft.startIndex {
-      try Files.makeDirectory(String(draft[..<slash]), mode: 0o755)
+    let draft = try EditorDraft(of: file)
+    try draft.prepare()
+    let status: Int32
+    do { status = try run(draft.path) } catch {
+      try draft.removeUnchanged()
+      throw error
     }
-    if (try? Files.info(draft, followLinks: false))?.kind != .file {
-      try Files.write(Array(file.text.text.utf8), to: draft, mode: 0o600)
-    }
-    let status = try run(draft)
     guard status == 0 else {
+      let isKept = try !draft.removeUnchanged()
       throw CommandFailure(
         "The editor ended with status \(status): networks.yaml stays as it is",
-        remedy: "What it saved is in \(draft)")
+        remedy: isKept
+          ? "Go on with what it saved, in \(draft.path):  lima-netd network edit" : nil)
     }
-    let text = String(
-      decoding: try Files.read(draft, limit: YAMLLimits().bytes), as: UTF8.self)
+    let text = try draft.text()
     guard text != file.text.text || !file.exists else {
-      Files.remove(draft)
+      draft.remove()
       return (Outcome(file: file.path, changed: false), nil)
     }
     // While the editor was open another command may have changed it.
     var edited = try editing.lockedFile()
     guard edited.text.text == file.text.text, edited.exists == file.exists else {
+      let kept = try draft.setAside()
       throw CommandFailure(
-        "networks.yaml was changed meanwhile by another command, and stays as it is",
-        remedy: "See what is new:  diff \(ShellWord.quoted(file.path)) \(ShellWord.quoted(draft))\n"
-          + "Go on with your text:  lima-netd network edit")
+        "networks.yaml was changed meanwhile by another command, and stays as it is; your text is in \(kept)",
+        remedy: "See what is new:  diff \(ShellWord.quoted(file.path)) \(ShellWord.quoted(kept))\n"
+          + "Change the file as it is now:  lima-netd network edit")
     }
     try editing.apply(to: &edited) { $0 = NetworksText(text) }
     let report: ReloadReport?
@@ -60,9 +61,9 @@ enum NetworksEditor {
     } catch {
       throw CommandFailure(
         "\(error)\nnetworks.yaml stays as it is",
-        remedy: "Go on where you were:  lima-netd network edit  (the text is in \(draft))")
+        remedy: "Go on where you were:  lima-netd network edit  (the text is in \(draft.path))")
     }
-    Files.remove(draft)
+    draft.remove()
     return (Outcome(file: file.path, changed: true), report)
   }
 

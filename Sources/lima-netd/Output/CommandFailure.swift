@@ -83,6 +83,24 @@ extension CommandFailure {
       remedy: "Let it go on:  kill -CONT \(pid)")
   }
 
+  /// It has the home, and no socket at which it would be heard.
+  static func daemonUnheard(_ home: LimaHome, pid: Int32) -> CommandFailure {
+    CommandFailure(
+      "Process \(pid) serves \(home.path), but nobody listens at \(home.controlSocket): it was removed, or the process stops",
+      remedy:
+        "If that stays so, end it and start it again:  kill \(pid); lima-netd serve\(HomeOptions.words(for: home)) &"
+    )
+  }
+
+  /// What it says makes no sense, and its version does not tell why.
+  static func daemonStrange(_ home: LimaHome, _ what: String, pid: Int32?) -> CommandFailure {
+    CommandFailure(
+      "The daemon of \(home.path) makes no sense: \(what)",
+      remedy: pid.map { "\(look(home)); end it:  kill \($0)" }
+        ?? "Something else may listen at \(home.controlSocket). See which:  sudo ss -xlp src "
+        + ShellWord.quoted(home.controlSocket))
+  }
+
   private static func look(_ home: LimaHome) -> String { "Its log may say more: \(home.daemonLog)" }
 
   /// Somebody listens, but the connection could not be made.
@@ -92,7 +110,7 @@ extension CommandFailure {
       return closed(home)
     case .wouldBlock:
       return CommandFailure(
-        "The daemon of \(home.path) does not answer",
+        "Whoever listens at \(home.controlSocket) takes no connections",
         remedy: "It is busy or hangs; its log may say more:  \(home.daemonLog)")
     default:
       return CommandFailure("The daemon of \(home.path) could not be reached: \(errno)")

@@ -45,6 +45,9 @@ enum CommandWords {
       {
         return
       }
+      if word == "help" {
+        throw Unknown(word: word, group: group.joined(separator: " "), meant: "--help")
+      }
       let shown = commands.filter { $0.configuration.shouldDisplay }.flatMap(names)
       throw Unknown(
         word: word, group: group.joined(separator: " "),

@@ -39,6 +39,9 @@ final class FrameCounter: Sendable {
   /// Nobody takes more of it, or the stream made no sense.
   var isOver: Bool { state.withLock { $0.isOver || $0.records.isBroken } }
 
+  /// What came is no capture.
+  var isBroken: Bool { state.withLock { $0.records.isBroken } }
+
   /// Another stream follows. Returns whether there was anything of the one before.
   func beginAnother() -> Bool {
     state.withLock { state in

@@ -19,7 +19,12 @@ enum LastWords {
     if let error = error as? CommandWords.Unknown { end("Error: \(error)", .validationFailure) }
     let code = LimaNetd.exitCode(for: error)
     let hint = code == .validationFailure ? CommandWords.terminated(arguments) : nil
-    end(hint.map { "Error: \($0)" } ?? text(error), code)
+    let text = text(error)
+    end(
+      hint.map { "Error: \($0)" }
+        ?? (code == .validationFailure
+          ? OptionWords.explained(text, arguments, of: LimaNetd.self) : text),
+      code)
   }
 
   private static func end(_ text: String, _ code: ExitCode) -> Never {

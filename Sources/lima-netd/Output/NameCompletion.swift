@@ -15,7 +15,16 @@ extension CompletionKind {
   }
   static let instances = CompletionKind.custom { words, _, _ in NameCompletion.instances(words) }
   static let modes = CompletionKind.custom { words, _, _ in NameCompletion.modes(words) }
-  static let plugins = CompletionKind.custom { words, _, _ in NameCompletion.plugins(words) }
+  static let pluginsAndFiles = CompletionKind.custom { words, _, word in
+    NameCompletion.plugins(words) + NameCompletion.files(word)
+  }
+  static let dnsPluginsAndFiles = CompletionKind.custom { words, _, word in
+    NameCompletion.plugins(words, kind: "dns") + NameCompletion.files(word)
+  }
+  /// Of the network behind `forward add`.
+  static let guestsOfForward = CompletionKind.custom { words, _, _ in
+    NameCompletion.guestsOfForward(words)
+  }
 }
 
 enum NameCompletion {
@@ -28,9 +37,19 @@ enum NameCompletion {
 
   /// Of the network that is the word before.
   static func guests(_ words: [String], _ index: Int) -> [String] {
-    guard let home = home(words), words.indices.contains(index - 1) else { return [] }
+    guard words.indices.contains(index - 1) else { return [] }
+    return guests(of: words[index - 1], words)
+  }
+
+  static func guestsOfForward(_ words: [String]) -> [String] {
+    guard let add = words.firstIndex(of: "add"), words.indices.contains(add + 1) else { return [] }
+    return guests(of: words[add + 1], words)
+  }
+
+  private static func guests(of network: String, _ words: [String]) -> [String] {
+    guard let home = home(words) else { return [] }
     let guests: [GuestDetail]? = try? ControlClient(home: home).get(
-      APIPath.network(words[index - 1], "guests"))
+      APIPath.network(network, "guests"))
     return (guests ?? []).map { safe($0.name) }
   }
 
@@ -48,11 +67,27 @@ enum NameCompletion {
     return report.modes.map(\.mode)
   }
 
-  static func plugins(_ words: [String]) -> [String] {
-    guard let home = home(words),
-      let report: PluginsReport = try? ControlClient(home: home).get(APIPath.plugins)
+  /// Those that the daemon knows; without one those that come along.
+  /// - Parameter kind: "dns"; nil: of all kinds.
+  static func plugins(_ words: [String], kind: String? = nil) -> [String] {
+    let asked: PluginsReport? = home(words).flatMap {
+      try? ControlClient(home: $0).get(APIPath.plugins)
+    }
+    guard
+      let report = try? asked
+        ?? PluginSurvey.report(directories: [], installation: PluginSearchOptions.installation())
     else { return [] }
-    return Set(report.files.flatMap { $0.inspection.plugins ?? [] }.map(\.name)).sorted()
+    let plugins = report.files.flatMap { $0.inspection.plugins ?? [] }
+    return Set(plugins.filter { kind == nil || $0.kind == kind }.map(\.name)).sorted()
+  }
+
+  /// Paths that begin with a word, folders with a slash at their end.
+  static func files(_ word: String) -> [String] {
+    let folder = word.lastIndex(of: "/").map { String(word[...$0]) } ?? ""
+    let names = (try? Files.list(folder.isEmpty ? "." : folder) { !$0.hasPrefix(".") }) ?? []
+    return names.map { folder + $0 }.filter { $0.hasPrefix(word) }.map {
+      (try? Files.info($0))?.kind == .directory ? $0 + "/" : $0
+    }
   }
 
   private static func home(_ words: [String]) -> LimaHome? {

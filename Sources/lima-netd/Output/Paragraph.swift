@@ -17,6 +17,18 @@ enum Paragraph {
         }))
   }
 
+  /// The same for text of several lines: line ends and tabs stay.
+  static func printableLines(_ text: String) -> String {
+    // What is made of these alone, as most is, needs no second look.
+    guard text.utf8.contains(where: { ($0 < 0x20 && $0 != 0x0a && $0 != 0x09) || $0 >= 0x7f })
+    else { return text }
+    return String(
+      String.UnicodeScalarView(
+        text.unicodeScalars.map { scalar in
+          scalar != "\n" && scalar != "\t" && isControl(scalar) ? "?" : scalar
+        }))
+  }
+
   private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {
     // Of the format characters those that turn the direction of what follows (UAX 9).

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // StandardOutput, StandardError: what a command says, and notes beside it. Unbuffered: a line is out when print
-// returns, also when the process then waits for hours. A reader that has gone is not an error; a disk that is full is one of
+// returns, also when the process then waits for hours. Control characters of what others wrote, a file or an argument, reach no
+// terminal by it. A reader that has gone is not an error; a disk that is full is one of
 // the command, which `check` tells at its end.
 
 import Platform
@@ -41,7 +42,7 @@ enum StandardOutput {
 
   static func print(_ text: String, terminator: String = "\n") {
     do throws(SystemError) {
-      try Files.writeAll(1, Array((text + terminator).utf8))
+      try Files.writeAll(1, Array((Paragraph.printableLines(text) + terminator).utf8))
     } catch {
       guard error.errno.rawValue != EPIPE else { return }
       _ = failure.compareExchange(
@@ -65,7 +66,7 @@ enum StandardOutput {
 
 enum StandardError {
   static func print(_ text: String) {
-    try? Files.writeAll(2, Array((text + "\n").utf8))
+    try? Files.writeAll(2, Array((Paragraph.printableLines(text) + "\n").utf8))
   }
 }
 

@@ -55,9 +55,24 @@ struct DaemonControl {
     try client.send(.POST, "/v1/reload", body: [String: String]())
   }
 
+  /// What of a daemon's status is needed, of whatever version it is.
+  private struct AnyDaemon: Decodable {
+    var pid: Int32
+    var started: String?
+    var home: String?
+  }
+
   private func running() throws -> DaemonReport? {
-    let status: StatusReport? = try client.ifRunning { try $0.get(APIPath.status) }
-    return status.map { DaemonReport(pid: $0.pid, started: $0.started, home: $0.home) }
+    let daemon: AnyDaemon? = try client.ifRunning { try $0.get(APIPath.status) }
+    return try daemon.map { daemon in
+      // It is waited for and may be signalled: a number that makes no sense is no process's.
+      guard daemon.pid > 1 else {
+        throw CommandFailure.daemonStrange(
+          client.home, "it says that it is process \(daemon.pid)", pid: client.home.lockHolder)
+      }
+      return DaemonReport(
+        pid: daemon.pid, started: daemon.started ?? "", home: daemon.home ?? client.home.path)
+    }
   }
 
   /// The daemon may be gone before all of its answer is here.
@@ -65,8 +80,8 @@ struct DaemonControl {
     do {
       try client.perform(.POST, path)
     } catch let failure as CommandFailure where failure.code == nil {
-      guard let now = try? running(), now.pid != 0 else { return }
-      throw failure
+      guard let now = try? running() else { return }
+      throw CommandFailure(failure.message, remedy: "End it by a signal:  kill \(now.pid)")
     }
   }
 

@@ -164,7 +164,9 @@ import Testing
     Case(.runtime, .problem, "libltdl.so.7", "sudo apt-get install libltdl7") {
       $0.runtime = .failed("error while loading shared libraries: libltdl.so.7: cannot open")
     },
-    Case(.runtime, .problem, "did not answer", nil) { $0.runtime = .silent("/x/h") },
+    Case(.runtime, .problem, "did not answer", "/x/h inspect /dev/null") {
+      $0.runtime = .silent("/x/h")
+    },
     Case(
       .descriptors, .warning, "1024 descriptors only", "sudo prlimit --nofile=65536:65536 --pid $$"
     ) {

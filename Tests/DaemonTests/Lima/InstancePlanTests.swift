@@ -189,7 +189,7 @@ struct InstancePlanTests {
     ),
     (
       "portForwards: [{static: true}]",
-      "f:1:16: the static rules of `portForwards` have 2050 ports: there may be 1024"
+      "f:1:16: the static rules of `portForwards` have 131070 ports: there may be 1024"
     ),
   ])
   func `mistakes are told with their place, in Lima's words`(_ text: String, _ expected: String) {

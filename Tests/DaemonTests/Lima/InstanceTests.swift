@@ -146,8 +146,8 @@ struct InstanceTests {
       fixture.until { fixture.requests("user-v2").contains("setDNS hostdns {} ipv6 true") })
     #expect(
       try fixture.supervisor.instances.report("a").warnings == [
-        "hostResolver.enabled: false, hostResolver.ipv6: false: no effect on network user-v2: "
-          + "instance b asks its DNS for something else"
+        "`hostResolver.enabled: false, hostResolver.ipv6: false` of this file is ignored: "
+          + "network user-v2 has one DNS, and instance b set it otherwise"
       ])
     #expect(try fixture.ask("DELETE", "/v1/instances/b").status == 204)
     #expect(

@@ -5,6 +5,12 @@
 import Platform
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 @testable import Daemon
 
 @Suite(.timeLimit(.minutes(1))) struct FileTroubleTests {
@@ -61,5 +67,24 @@ import Testing
     #expect(trouble(.noSpace, "/h/f", tree)?.contains("the disk is full") == true)
     #expect(trouble(.readOnlyFileSystem, "/h/f", tree)?.contains("mounted read-only") == true)
     #expect(trouble(.noSuchFile, "/h/f", tree) == nil)
+  }
+
+  @Test(arguments: [
+    (SystemError("open", Errno(EMFILE), subject: "/x"), "this process has no file descriptor left"),
+    (SystemError("posix_spawn", .wouldBlock, subject: "/x"), "no more processes are allowed"),
+    (SystemError("posix_spawn", Errno(ENOEXEC), subject: "/x"), "/x is no program"),
+    (SystemError("bind", .addressInUse, subject: "/x"), "/x is served by another program"),
+    (
+      SystemError(
+        "open", .invalidArgument, subject: "/x", detail: "a named pipe is there, not a regular file"
+      ),
+      "/x: a named pipe is there, not a regular file\nMove it away:  mv /x /x.old"
+    ),
+  ])
+  func `what is used up or in the way is told with a command`(_ error: SystemError, _ text: String)
+  {
+    let trouble = FileTrouble(error)
+    #expect(trouble?.description.hasPrefix(text) == true, "\(trouble?.description ?? "")")
+    #expect(trouble?.remedy != nil)
   }
 }

@@ -72,8 +72,6 @@ package struct NetworkDraft: Sendable, Hashable {
     case "user-v2", "shared", "host":
       guard gateway != nil else { throw .needs(mode: mode, "gateway") }
       if interface != nil { throw .refuses(mode: mode, "interface") }
-      // user-v2 has a pool of all addresses.
-      if mode == "user-v2", dhcpEnd != nil { throw .refuses(mode: mode, "dhcpEnd") }
     default: break
     }
     var entry = [(key: "mode", value: mode)]

@@ -33,6 +33,9 @@ final class EndpointListener {
       onConnection: { [weak self] in self?.accept($0) })
   }
 
+  /// See `UnixAcceptor.renew`.
+  func renew() throws(SystemError) -> Bool { try acceptor?.renew() ?? false }
+
   /// Closes and unlinks. Idempotent.
   func close() {
     guard acceptor?.close() == true else { return }

@@ -144,15 +144,18 @@ extension InstancePlan {
           + "whoever asks for it gets SERVFAIL")
     }
     statics = []
+    var count = 0
     for (index, rule) in rules.enumerated() where rule.isStatic && !rule.ignores {
-      statics += Self.statics(rule, "portForwards[\(index)]", &warnings)
+      let some = Self.statics(rule, "portForwards[\(index)]", &warnings)
+      count += some.isEmpty ? 0 : Self.count(rule)
+      statics += some
     }
-    guard statics.count <= Self.maximumStaticForwards else {
+    guard count <= Self.maximumStaticForwards else {
       throw LimaYAMLError(problems: [
         LimaYAMLProblem(
           file: yaml.source.file, mark: yaml.portForwards.first?.source.mark(""),
           text:
-            "the static rules of `portForwards` have \(statics.count) ports: there may be "
+            "the static rules of `portForwards` have \(count) ports: there may be "
             + "\(Self.maximumStaticForwards)")
       ])
     }
@@ -208,6 +211,12 @@ extension InstancePlan {
     return yaml.resolverEnabled ?? true ? [IPv4Address(subnet.network.value + 3).description] : []
   }
 
+  /// Ports of a rule, once for each protocol.
+  private static func count(_ rule: PortForwardRule) -> Int {
+    guard rule.hostSocket.isEmpty else { return 1 }
+    return rule.guestPorts.count * (rule.transport == .any ? 2 : 1)
+  }
+
   private static func statics(
     _ rule: PortForwardRule, _ field: String, _ warnings: inout [String]
   ) -> [StaticForward] {
@@ -228,7 +237,7 @@ extension InstancePlan {
       ]
     }
     let protocols = rule.transport == .any ? ["tcp", "udp"] : [rule.transport.rawValue]
-    // Counted by the caller; a rule for all ports is not spelled out for that.
+    // Counted by `count`; a rule for all ports is not spelled out for that.
     return rule.guestPorts.prefix(maximumStaticForwards + 1).flatMap { port in
       protocols.map {
         StaticForward(

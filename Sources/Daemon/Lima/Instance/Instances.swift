@@ -25,6 +25,8 @@ final class Instances {
   /// Those that were up when the daemon ended, and cannot be now: their lima.yaml has mistakes or is away.
   private var lost: [String: Lost] = [:]
   private var lostTimer: EventLoop.TimerID?
+  /// Why the file of those that are up is not as it should be; nil: it is.
+  private(set) var trouble: String?
   /// Of those whose networks could not start.
   private var retries: [String: EventLoop.TimerID] = [:]
   private lazy var reader = InstanceReader(notify: daemon.collectInstances)
@@ -285,17 +287,21 @@ final class Instances {
 
   // MARK: Keeping
 
+  /// Sets `trouble`.
   private func keep() {
     let up = all.values.map {
       Kept(name: $0.name, file: $0.file, sshLocalPort: $0.sshLocalPort)
     }
     let kept = (up + lost.values.map(\.kept)).sorted { $0.name < $1.name }
     let path = daemon.home.instancesFile
+    trouble = nil
     guard !kept.isEmpty else { return Files.remove(path) }
     do {
       try Files.write(JSONText.encode(kept, pretty: true) + [0x0a], to: path, mode: 0o600)
     } catch {
-      daemon.log.warning("instances are not kept: \(error)")
+      let reason = (error as? SystemError).flatMap { FileTrouble($0) }?.message ?? "\(error)"
+      trouble = "instances are not kept: \(reason)"
+      daemon.log.warning("\(trouble ?? "")")
     }
   }
 

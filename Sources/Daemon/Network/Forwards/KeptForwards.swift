@@ -13,7 +13,8 @@ final class KeptForwards {
   private let complain: (String) -> Void
   private var kept: [String: [Forward]] = [:]
   private var bytes = 0
-  private var hasFailed = false
+  /// Why the file is not as it should be; nil: it is.
+  private(set) var trouble: String?
 
   /// Of the file.
   private static let limit = 16 << 20
@@ -129,10 +130,12 @@ final class KeptForwards {
   private func attempt(_ body: () throws(SystemError) -> Void) {
     do throws(SystemError) {
       try body()
-      hasFailed = false
+      trouble = nil
     } catch {
-      if !hasFailed { complain("forwards will not be there after a restart: \(error)") }
-      hasFailed = true
+      let text =
+        "forwards will not be there after a restart: \(FileTrouble(error)?.message ?? "\(error)")"
+      if trouble == nil { complain(text) }
+      trouble = text
     }
   }
 }

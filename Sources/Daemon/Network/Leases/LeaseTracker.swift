@@ -18,6 +18,8 @@ protocol LeaseSurroundings: AnyObject {
   var router: String? { get }
   /// The guests of these addresses, and no others, were here and have left.
   func guestsAreAbsent(_ addresses: Set<String>)
+  /// - Parameter trouble: why Lima's file of them cannot be written; nil: it can again.
+  func leasesAreKept(_ trouble: String?)
 }
 
 /// Somebody who follows the leases of a network.
@@ -44,6 +46,8 @@ final class LeaseTracker {
   private(set) var absent: Set<String> = []
   /// What guests that have leases call themselves, in lower case.
   private(set) var hostnames: Set<String> = []
+  /// Why Lima's file is not as it should be.
+  private var trouble: String?
   private var timer: EventLoop.TimerID?
   /// Nanoseconds until it is asked again.
   private var interval: UInt64 = 0
@@ -158,7 +162,9 @@ final class LeaseTracker {
   }
 
   private func keep(_ leases: [LeaseReport], in files: UsernetFiles) {
-    for case let error? in (writer?.take() ?? []).map(\.outcome) { notKept(error) }
+    for outcome in (writer?.take() ?? []).map(\.outcome) {
+      if let error = outcome { notKept(error) } else { areKept() }
+    }
     let map = LimaLeases.map(leases, gateway: network?.router)
     guard map != kept else { return }
     // Once there is a thread it writes all of them, in order.
@@ -177,14 +183,24 @@ final class LeaseTracker {
     do throws(SystemError) {
       try files.keep(map)
       kept = map
+      areKept()
     } catch {
       notKept(error)
     }
   }
 
+  private func areKept() {
+    guard trouble != nil else { return }
+    trouble = nil
+    network?.leasesAreKept(nil)
+  }
+
   private func notKept(_ error: SystemError) {
     kept = [:]
-    core.log(.warning, "leases are not kept: \(error)")
+    let text = "leases are not kept: \(FileTrouble(error)?.message ?? "\(error)")"
+    if text != trouble { core.log(.warning, text) }
+    trouble = text
+    network?.leasesAreKept(text)
   }
 
   /// [any thread]

@@ -50,6 +50,27 @@ final class GuestSockets {
     }
   }
 
+  /// Makes those anew whose files were removed.
+  /// - Returns: whether there was one.
+  func renew() throws(SystemError) -> Bool {
+    // Each of them, whatever the others are.
+    let stream = try qemu?.renew() ?? false
+    let handed = try passing?.renew() ?? false
+    return stream || handed
+  }
+
+  /// The file of the socket of datagrams was removed: whoever reads it, the network's process perhaps, is not reached by it.
+  var lostUnixgram: Bool { unixgram >= 0 && unixgramFile?.isThere == false }
+
+  /// Makes it anew. Nobody reads it but this.
+  func renewUnixgram() throws(SystemError) {
+    let bound = try UnixSocket.serve(path: paths.unixgram, type: .datagram, mode: 0o600)
+    unwatchUnixgram()
+    Descriptor.close(unixgram)
+    (unixgram, unixgramFile) = (bound.fd, bound.file)
+    try watchUnixgram()
+  }
+
   /// Closes what is open and unlinks those files that are still ours. Idempotent.
   func close() {
     qemu?.close()

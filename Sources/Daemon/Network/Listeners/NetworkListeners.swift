@@ -71,6 +71,35 @@ final class NetworkListeners {
     if isOpen { try? keeper.publish() }
   }
 
+  // MARK: Files that somebody removes
+
+  /// Makes the sockets anew whose files were removed or replaced under it, and Lima's sign.
+  /// - Parameter isRead: the network's process reads the socket of datagrams, which it would have to be given.
+  /// - Returns: what was made anew, or cannot be, in words for the log; nil: all is as it was.
+  func renew(isRead: Bool) -> String? {
+    guard isOpen else { return nil }
+    do throws(SystemError) {
+      try Files.makePrivateDirectory(core.directory)
+      var isRenewed = try sockets.renew()
+      isRenewed = try endpoint?.renew() ?? false || isRenewed
+      if sockets.lostUnixgram {
+        guard !isRead else {
+          return
+            "\(paths.unixgram) was removed: it is there again after `lima-netd network stop \(core.name)` and `network start \(core.name)`"
+        }
+        try sockets.renewUnixgram()
+        isRenewed = true
+      }
+      if let lima, !Files.exists(lima.files.pidFile), isRenewed {
+        lima.keeper.withdraw()
+        try lima.keeper.publish()
+      }
+      return isRenewed ? "its sockets were removed: they are there again" : nil
+    } catch {
+      return "its sockets were removed, and cannot be made again: \(Self.text(error))"
+    }
+  }
+
   // MARK: Opening and closing
 
   /// Makes the network's directory and sockets. Idempotent; may be tried again after a failure, which is told.
@@ -90,7 +119,7 @@ final class NetworkListeners {
       refuse("\(conflict)", again: true)
     } catch let error as SystemError {
       // What is in the way may go; only a path does not get shorter.
-      refuse("\(error)\(Self.remedy(error))", again: error.errno != .nameTooLong)
+      refuse(Self.text(error), again: error.errno != .nameTooLong)
     } catch {
       refuse("\(error)", again: false)
     }
@@ -144,13 +173,14 @@ final class NetworkListeners {
     reopening = nil
   }
 
-  private static func remedy(_ error: SystemError) -> String {
+  private static func text(_ error: SystemError) -> String {
     switch error.errno {
     case .addressInUse:
-      "; another process serves it: stop that one (a `limactl usernet`?), or use another Lima home"
+      "\(error); another process serves it: stop that one (a `limactl usernet`?), or use another Lima home"
     case .nameTooLong:
-      "; a socket's path has at most \(UnixSocket.maximumPathLength) bytes: use a shorter Lima home or name"
-    default: ""
+      "\(error); a socket's path has at most \(UnixSocket.maximumPathLength) bytes: use a shorter Lima home or name"
+    default:
+      FileTrouble(error).map { $0.message + ($0.remedy.map { ". " + $0 } ?? "") } ?? "\(error)"
     }
   }
 

@@ -70,8 +70,9 @@ struct ResolverWishes {
     let effect = "\(wish.description): no effect on network \(wanted.name)"
     guard common == wish else {
       let others = wishes.filter { $0.value != wish }.keys.sorted()
+      let who = others.joined(separator: ", ")
       return
-        "\(effect): \(others.joined(separator: ", ")) \(others.count == 1 ? "asks" : "ask") its DNS for something else"
+        "`\(wish.description)` of this file is ignored: network \(wanted.name) has one DNS, and \(who) set it otherwise"
     }
     let settings = applied(to: wanted).settings
     if settings.dnsForwards != wish.forwards || settings.dnsServers ?? [] != wish.servers {

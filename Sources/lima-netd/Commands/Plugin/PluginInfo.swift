@@ -18,7 +18,8 @@ struct PluginInfoCommand: ParsableCommand {
         lima-netd plugin info ./liblima-net-mine.so --json
       """)
 
-  @Argument(help: "A plugin's name, or a file (anything with a slash).", completion: .file())
+  @Argument(
+    help: "A plugin's name, or a file (anything with a slash).", completion: .pluginsAndFiles)
   var plugin: String
   @OptionGroup var search: PluginSearchOptions
   @OptionGroup var listing: ListingOptions
@@ -42,9 +43,13 @@ struct PluginInfoCommand: ParsableCommand {
       (inspection.plugins ?? []).contains { $0.name == plugin }
     }
     guard found.isEmpty else { return found }
+    if let trouble = report.warnings.first(where: { HostTrouble.isOne($0) }) {
+      throw CommandFailure(trouble)
+    }
     let names = Set(report.files.flatMap { $0.inspection.plugins ?? [] }.map(\.name)).sorted()
+    let meant = Identifier.nearest(to: plugin, among: names).map { ". Did you mean `\($0)`?" }
     throw CommandFailure(
-      "There is no plugin \(plugin)",
+      "There is no plugin `\(plugin)`\(meant ?? "")",
       remedy: names.isEmpty
         ? "No plugins were found at all:  lima-netd plugin ls"
         : "There are: \(names.joined(separator: ", ")). A file is given with its path: ./\(plugin)")

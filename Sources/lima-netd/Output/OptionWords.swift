@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// OptionWords: an option that there is none of, and a value that is none, told with the one that was meant. ArgumentParser names
+// an option it does not know by the word behind it where that fits an argument, and knows no near values. Of a command line that
+// was refused.
+
+import ArgumentParser
+import Daemon
+
+enum OptionWords {
+  /// The sentence about the first option that the command has not; nil: it has all.
+  static func unknown(_ arguments: [String], of root: any ParsableCommand.Type) -> String? {
+    let (command, rest) = command(arguments, of: root)
+    guard
+      let tool = try? JSONText.decode(ToolDescription.self, from: Array(command._dumpHelp().utf8))
+    else { return nil }
+    var takesValue: [String: Bool] = ["--help": false, "--version": false]
+    var shown: Set<String> = command == root ? ["--help", "--version"] : ["--help"]
+    let defaults = command == root ? command.configuration.defaultSubcommand : nil
+    let described =
+      (tool.command.arguments ?? [])
+      + (defaults.flatMap {
+        try? JSONText.decode(ToolDescription.self, from: Array($0._dumpHelp().utf8))
+      }?.command.arguments ?? [])
+    for argument in described {
+      for name in argument.names ?? [] {
+        takesValue[name.text] = argument.kind == "option"
+        if argument.shouldDisplay, name.text != "--version" { shown.insert(name.text) }
+      }
+    }
+    var isValue = false
+    for word in rest.prefix(while: { $0 != "--" }) {
+      if isValue {
+        isValue = false
+        continue
+      }
+      guard word.hasPrefix("-"), word.count > 1 else { continue }
+      let name = String(word.prefix { $0 != "=" })
+      if let takes = takesValue[name] {
+        isValue = takes && name == word
+        continue
+      }
+      // Several short flags in one word are ArgumentParser's, as are negative numbers.
+      guard word.hasPrefix("--") else { continue }
+      let meant = Identifier.nearest(to: name, among: shown.sorted())
+      return "Unknown option '\(name)'" + (meant.map { ". Did you mean '\($0)'?" } ?? "")
+    }
+    return nil
+  }
+
+  /// The refusal, with the option that was meant in place of what else was made of it.
+  static func explained(
+    _ message: String, _ arguments: [String], of root: any ParsableCommand.Type
+  ) -> String {
+    guard let sentence = unknown(arguments, of: root) else { return withNearestValue(message) }
+    guard command(arguments, of: root).command != root else {
+      return "Error: \(sentence)\n  See 'lima-netd --help' for more information."
+    }
+    let lines = message.split(separator: "\n", omittingEmptySubsequences: false)
+    let usage = lines.drop { !$0.hasPrefix("Usage: ") }
+    return (["Error: \(sentence)"] + usage.map(String.init)).joined(separator: "\n")
+  }
+
+  /// "The value 'inf' is invalid for ...  Please provide one of ...": with the one that is near.
+  static func withNearestValue(_ message: String) -> String {
+    let beginning = "Error: The value '"
+    guard message.hasPrefix(beginning),
+      let offer = message.firstRange(of: ". Please provide one of")
+    else { return message }
+    let value = message.dropFirst(beginning.count).prefix { $0 != "'" }
+    // Quoted words in one line, or a list with one a line.
+    let rest = message[offer.upperBound...]
+    let line = rest.prefix { $0 != "\n" }
+    var known = line.split(separator: "'", omittingEmptySubsequences: false).enumerated()
+      .filter { $0.offset % 2 == 1 }.map { String($0.element) }
+    if known.isEmpty {
+      known = rest.split(separator: "\n").dropFirst().prefix { $0.hasPrefix("  - ") }
+        .map { String($0.dropFirst(4)) }
+    }
+    guard let meant = Identifier.nearest(to: String(value), among: known) else { return message }
+    return message[..<offer.lowerBound] + ". Did you mean '\(meant)'?"
+      + message[message.index(after: offer.lowerBound)...]
+  }
+
+  /// The command that the words name, and the words behind its name.
+  private static func command(
+    _ arguments: [String], of root: any ParsableCommand.Type
+  ) -> (command: any ParsableCommand.Type, rest: ArraySlice<String>) {
+    var command = root
+    var rest = arguments[...]
+    while let word = rest.first,
+      let next = command.configuration.subcommands.first(where: {
+        $0._commandName == word || $0.configuration.aliases.contains(word)
+      })
+    {
+      command = next
+      rest = rest.dropFirst()
+    }
+    if command != root, let byDefault = command.configuration.defaultSubcommand {
+      command = byDefault
+    }
+    return (command, rest)
+  }
+}
