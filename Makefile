@@ -11,7 +11,7 @@
 #   make build     the release build
 #   make test      install what is missing, build, and run all tests
 #   make check     before a commit: format, lint, build without warnings, quick tests
-#   make examples  build and test the DNS plugins of SDK/examples (the one in Swift takes minutes)
+#   make examples  build and test the plugins of SDK/examples (those in Swift take minutes)
 #   make packages  build the packages and try them in systems without a toolchain (needs root)
 #   make man       the man pages, into .build/man
 #   make format    rewrite the sources as swift format wants them
@@ -24,7 +24,12 @@
 #                  UPLINK=SECONDS
 #   make floods    what a guest notices of a neighbour that floods (needs root);
 #                  FLOODS="--quick"; FLOODS="--products DIR" for another build
+#   make hostile   the same of one that attacks, with what the host notices (needs root);
+#                  HOSTILE="--quick"; docs/security.md says what bounds it
+#   make soak      guests that come and go under traffic and reloads (needs root); HOURS=24
+#   make kills     kill -9 of random processes under traffic (needs root); ROUNDS=1000
 #   make micro     what a packet costs, by its path
+#   make abi       what a frame costs that goes through the plugin ABI, in C and in Swift
 #   make growth    how cost grows with flows and networks; GROWTH="--svg FILE" draws it
 #   make fuzz      look for inputs that break a parser or the stack, SECONDS each (60)
 
@@ -35,7 +40,7 @@ RELEASE = .build/release
 SOURCES = Sources Plugins SDK Examples Tests Benchmarks Package.swift
 
 .PHONY: help demo test examples check build install uninstall deb tarball packages man bench uplink \
-  floods micro growth fuzz format lint clean
+  floods hostile soak kills micro abi growth fuzz format lint clean
 
 help:
 	@echo "lima-netd: networks for virtual machines. What there is to make:"
@@ -53,6 +58,9 @@ test:
 examples:
 	@Scripts/install-packages examples
 	$(MAKE) -C SDK/examples/2-dns-zone test
+	$(MAKE) -C SDK/examples/6-vxlan test
+	if command -v cargo >/dev/null; then $(MAKE) -C SDK/examples/4-blocklist test; else echo "no cargo: 4-blocklist is not tested"; fi
+	$(MAKE) -C SDK/examples/5-lab test
 	cd SDK/examples/3-dns-tls && $(SWIFT) test --disable-xctest --no-parallel
 
 check: lint
@@ -103,9 +111,28 @@ floods:
 	@Scripts/build-release
 	@Scripts/with-products Benchmarks/floods $(FLOODS)
 
+hostile:
+	@Scripts/install-packages bench
+	@Scripts/build-release
+	@Scripts/with-products Benchmarks/hostile $(HOSTILE)
+
+soak:
+	@Scripts/install-packages bench
+	@Scripts/build-release
+	@Scripts/with-products Tests/Endurance/soak --hours $(or $(HOURS),0.05) $(SOAK)
+
+kills:
+	@Scripts/install-packages bench
+	@Scripts/build-release
+	@Scripts/with-products Tests/Endurance/kills --rounds $(or $(ROUNDS),20) $(KILLS)
+
 micro:
 	@Scripts/install-packages build
 	@Benchmarks/micro
+
+abi:
+	@Scripts/install-packages build
+	@Benchmarks/ABI/run
 
 growth:
 	@Scripts/install-packages build

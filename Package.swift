@@ -158,7 +158,8 @@ let package = Package(
 
     // Plugins: the entry alone in one target, the rest in another that tests import
     .target(
-      name: "Gateway", dependencies: ["NetStack", "Wire", "LimaNetdSDK", "Platform", "PluginAPI"],
+      name: "Gateway",
+      dependencies: ["DNSMessage", "NetStack", "Wire", "LimaNetdSDK", "Platform", "PluginAPI"],
       swiftSettings: lean + dataPath),
     .target(
       name: "UserV2Core",
@@ -250,7 +251,8 @@ let package = Package(
     .testTarget(
       name: "UserV2Tests",
       dependencies: [
-        "UserV2Core", "Gateway", "NetStack", "Wire", "LimaNetdSDK", "Platform", "PluginAPI",
+        "UserV2Core", "DNSMessage", "Gateway", "NetStack", "Wire", "LimaNetdSDK", "Platform",
+        "PluginAPI", "TestSupport",
       ]),
     .testTarget(
       name: "SocketVMNetTests",

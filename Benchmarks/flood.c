@@ -7,6 +7,13 @@
  *   syn        SYNs, each from another port (and no word to what answers)
  *   udp        datagrams, each from another port
  *   dns        questions for names of the zone `silent.`, each another, from one port; PORT is 53
+ *   arp        questions to all for one address of the network after the other
+ *   ndp        neighbour solicitations and router advertisements of made-up stations
+ *   fragments  first fragments of datagrams that never become whole
+ *   spoof      datagrams from made-up Ethernet and IP addresses, and from the router's own
+ *   broken     frames with lengths, types and headers that contradict each other
+ *   dhcp       DISCOVERs of made-up clients
+ *   broadcast  datagrams of 1400 bytes to all
  * RATE is frames a second, 0 for as many as go. Prints JSON: frames sent, and received. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -22,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 64, ROOM = 160 };
+enum { BATCH = 64, ROOM = 1600 };
 
 static const uint8_t own[6] = {0x52, 0x55, 0x55, 0xf1, 0x00, 0x0d};
 static uint8_t router[6];
@@ -132,6 +139,145 @@ static size_t question(uint8_t *out, uint32_t number, int port) {
   return datagram(out, 4000, port, (size_t)(at + 12 - dns));
 }
 
+static const uint8_t all[6] = {255, 255, 255, 255, 255, 255};
+
+/* A station that there is not. */
+static void made_up(uint8_t *mac, uint32_t number) {
+  mac[0] = 0x52;
+  mac[1] = 0x66;
+  put32(mac + 2, number * 2654435761u);
+}
+
+static size_t arp(uint8_t *out, const uint8_t *from, uint32_t target) {
+  uint8_t *at = out + 18;
+  memcpy(at, "\0\1\10\0\6\4\0\1", 8);
+  memcpy(at + 8, from, 6);
+  put32(at + 14, address);
+  memset(at + 18, 0, 6);
+  put32(at + 24, target);
+  return frame(out, all, 0x0806, 28);
+}
+
+/* RFC 4861: solicitations of one station, advertisements of the next. */
+static size_t ndp(uint8_t *out, uint32_t number) {
+  static const uint8_t nodes[16] = {0xff, 2, [15] = 1};
+  uint8_t mac[6], *ip = out + 18, *icmp = ip + 40;
+  made_up(mac, number);
+  int isRouter = number & 1;
+  size_t length = isRouter ? 16 : 32;
+  memset(ip, 0, 40 + length);
+  ip[0] = 0x60;
+  ip[5] = (uint8_t)length;
+  ip[6] = 58;
+  ip[7] = 255;
+  ip[8] = 0xfe;
+  ip[9] = 0x80;
+  memcpy(ip + 18, mac, 6);
+  memcpy(ip + 24, nodes, 16);
+  icmp[0] = isRouter ? 134 : 135;
+  if (isRouter) {
+    icmp[4] = 64;
+    put16(icmp + 6, 1800);
+  } else {
+    memcpy(icmp + 8, ip + 8, 16);
+    icmp[23] ^= 1;
+    icmp[24] = 1;
+    icmp[25] = 1;
+    memcpy(icmp + 26, mac, 6);
+  }
+  put16(icmp + 2, fold(sum(icmp, length, sum(ip + 8, 32, (uint32_t)(58 + length)))));
+  size_t total = frame(out, (const uint8_t *)"\x33\x33\0\0\0\1", 0x86dd, 40 + length);
+  memcpy(out + 10, mac, 6);
+  return total;
+}
+
+/* Changes the packet at `out` to be of another source, or a fragment. */
+static void again(uint8_t *out) {
+  put16(out + 28, 0);
+  put16(out + 28, fold(sum(out + 18, 20, 0)));
+}
+
+static size_t first_fragment(uint8_t *out, uint32_t number, int port) {
+  memset(out + 46, 0, 1000);
+  size_t length = datagram(out, 4000, port, 1000);
+  put16(out + 22, number);
+  put16(out + 24, 0x2000);
+  again(out);
+  return length;
+}
+
+static size_t spoof(uint8_t *out, uint32_t number, int port) {
+  size_t length = datagram(out, 4000, port, 8);
+  switch (number % 4) {
+  case 0: made_up(out + 10, number); break;
+  case 1: memcpy(out + 10, router, 6); break;
+  case 2: put32(out + 30, 0x08080808); break;
+  default: put32(out + 30, gateway);
+  }
+  again(out);
+  return length;
+}
+
+static size_t broken(uint8_t *out, uint32_t number, int port) {
+  static uint64_t state = 88172645463325252ull;
+  size_t length = number % 3 == 0 ? ndp(out, number) : number % 3 == 1 ? syn(out, number, port) : datagram(out, 4000, port, 100);
+  for (int i = 0; i < 4; i++) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    out[16 + (state >> 8) % (length - 16)] = (uint8_t)state;
+  }
+  if (number % 16 == 0) {
+    length = 18 + (state >> 16) % (length - 18);
+    put32(out, (uint32_t)length - 4);
+  }
+  return length;
+}
+
+static size_t discover(uint8_t *out, uint32_t number) {
+  uint8_t *dhcp = out + 46;
+  uint32_t mine = address, other = gateway;
+  memset(dhcp, 0, 300);
+  memcpy(dhcp, "\1\1\6\0", 4);
+  put32(dhcp + 4, number);
+  dhcp[10] = 0x80;
+  made_up(dhcp + 28, number);
+  memcpy(dhcp + 236, "\x63\x82\x53\x63\x35\1\1\xff", 8);
+  address = 0;
+  gateway = 0xffffffff;
+  size_t length = datagram(out, 68, 67, 300);
+  address = mine;
+  gateway = other;
+  memcpy(out + 4, all, 6);
+  made_up(out + 10, number);
+  return length;
+}
+
+static size_t to_all(uint8_t *out, int port) {
+  uint32_t other = gateway;
+  memset(out + 46, 7, 1400);
+  gateway = 0xffffffff;
+  size_t length = datagram(out, 4000, port, 1400);
+  gateway = other;
+  memcpy(out + 4, all, 6);
+  return length;
+}
+
+static size_t next(uint8_t *out, const char *kind, uint32_t number, int port) {
+  if (!strcmp(kind, "syn")) return syn(out, number, port);
+  if (!strcmp(kind, "udp")) return datagram(out, (int)(1024 + number % 64000), port, 8);
+  if (!strcmp(kind, "dns")) return question(out, number, port);
+  if (!strcmp(kind, "arp")) return arp(out, own, (gateway & 0xffffff00) | (number & 0xff));
+  if (!strcmp(kind, "ndp")) return ndp(out, number);
+  if (!strcmp(kind, "fragments")) return first_fragment(out, number, port);
+  if (!strcmp(kind, "spoof")) return spoof(out, number, port);
+  if (!strcmp(kind, "broken")) return broken(out, number, port);
+  if (!strcmp(kind, "dhcp")) return discover(out, number);
+  if (!strcmp(kind, "broadcast")) return to_all(out, port);
+  fprintf(stderr, "flood: there is no kind %s\n", kind);
+  exit(2);
+}
+
 /* Takes what there is, and notes who the router is. */
 static void drain(int fd) {
   static uint8_t bytes[1 << 20];
@@ -171,14 +317,7 @@ static void send_all(int fd, const uint8_t *bytes, size_t count) {
 
 static void resolve(int fd) {
   uint8_t out[64];
-  const uint8_t all[6] = {255, 255, 255, 255, 255, 255};
-  uint8_t *arp = out + 18;
-  memcpy(arp, "\0\1\10\0\6\4\0\1", 8);
-  memcpy(arp + 8, own, 6);
-  put32(arp + 14, address);
-  memset(arp + 18, 0, 6);
-  put32(arp + 24, gateway);
-  size_t length = frame(out, all, 0x0806, 28);
+  size_t length = arp(out, own, gateway);
   for (int i = 0; i < 100 && !(router[0] | router[5]); i++) {
     if (i % 20 == 0) send_all(fd, out, length);
     usleep(20000);
@@ -215,9 +354,7 @@ int main(int count, char **words) {
     size_t length = 0;
     for (int i = 0; i < BATCH && sent < due; i++, sent++) {
       uint32_t number = (uint32_t)sent;
-      length += !strcmp(kind, "syn") ? syn(out + length, number, port)
-                : !strcmp(kind, "udp") ? datagram(out + length, (int)(1024 + number % 64000), port, 8)
-                                       : question(out + length, number, port);
+      length += next(out + length, kind, number, port);
     }
     send_all(fd, out, length);
     drain(fd);

@@ -62,7 +62,8 @@ extension JSONValue {
     output += repeatElement(0x20, count: indentation)
   }
 
-  private static func write(_ string: String, to output: inout [UInt8]) {
+  /// Appends a string in quotation marks, for who writes a long text piece by piece.
+  public static func write(_ string: String, to output: inout [UInt8]) {
     output.append(UInt8(ascii: "\""))
     for byte in string.utf8 {
       switch byte {

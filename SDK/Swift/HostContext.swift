@@ -131,6 +131,13 @@ public struct HostContext {
     text.withUTF8 { _ = table.pointee.write(context, sink, $0.baseAddress, UInt64($0.count)) }
   }
 
+  /// Appends bytes, as they are.
+  public func write(_ sink: lnd_sink, _ bytes: [UInt8]) {
+    bytes.withUnsafeBufferPointer {
+      _ = table.pointee.write(context, sink, $0.baseAddress, UInt64($0.count))
+    }
+  }
+
   /// How a plugin says that it does.
   public enum State: UInt32, Sendable {
     case ok = 1

@@ -71,10 +71,13 @@ public protocol LeaseExtension: NetworkPlugin {
   func release(_ request: LeaseRequest)
   /// A JSON array, an object for each address.
   func listLeases() -> JSONValue
+  /// The same as text. By itself: of `listLeases`. Of thousands a plugin writes the text itself, in less than 10 ms.
+  func listLeasesText() -> [UInt8]
 }
 
 extension LeaseExtension {
   public func release(_ request: LeaseRequest) {}
+  public func listLeasesText() -> [UInt8] { listLeases().bytes }
 }
 
 /// A connection to a port of a guest.
@@ -205,8 +208,8 @@ func makeLeaseTable() -> lnd_plugin_lease {
   }
   table.list = { instance, sink in
     NetworkPlugin.with(instance) { plugin in
-      let list = (plugin as? any LeaseExtension)?.listLeases() ?? .array([])
-      plugin.host.write(sink, list.text)
+      let list = (plugin as? any LeaseExtension)?.listLeasesText() ?? Array("[]".utf8)
+      plugin.host.write(sink, list)
     }
   }
   return table

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// An IPv4 or IPv6 address as records carry it.
+/// The IPv4 or IPv6 address of an A or AAAA record.
 package enum DNSAddress: Hashable, Sendable {
   case v4(UInt32)
   case v6(UInt64, UInt64)

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Writes a message from front to back, with name compression (RFC 1035 4.1.4)
-/// and a size limit.
+/// Encodes a message sequentially, with name compression (RFC 1035 4.1.4) and a size limit.
 ///
-/// What does not fit is left out as a whole record, never in part. A missing
-/// answer or authority record sets TC; a missing additional record does not
-/// (RFC 2181 9). Sections must be filled in order.
+/// A record that does not fit is left out as a whole, never in part. A missing answer or authority record sets TC; a
+/// missing additional record does not (RFC 2181 9). Sections must be filled in order.
 ///
-/// Compression keeps the case of names: only octet-for-octet equal suffixes are
-/// shared. The suffixes are remembered in a direct-mapped table of fixed size;
-/// a collision there costs compression, never correctness or time.
+/// Compression preserves the case of names: only octet-for-octet equal suffixes are shared. The suffixes are stored
+/// in a direct-mapped table of fixed size; a collision there costs compression, never correctness or time.
 package struct DNSBuilder {
   package enum Section: Int, Sendable {
     case answer, authority, additional
@@ -19,15 +16,15 @@ package struct DNSBuilder {
   private var counts: [UInt16] = [0, 0, 0, 0]
   private var header: DNSHeader
   private let edns: DNSEDNS?
-  /// Octets that records may fill: the limit without the room kept for OPT.
+  /// Maximum octets of header and records: the limit without the room reserved for OPT.
   private let limit: Int
   /// Offsets of name suffixes by hash; 0 is free.
   private var suffixes: [UInt16] = []
   private static let suffixSlots = 256
 
   /// - Parameters:
-  ///   - limit: octets of the whole message; 12...65535, others are brought there.
-  ///   - edns: written at the end by `finish`; its room is kept from the start.
+  ///   - limit: maximum octets of the whole message; clamped to 12...65535.
+  ///   - edns: written at the end by `finish`; its room is reserved from the start.
   package init(_ header: DNSHeader, limit: Int = 65535, edns: DNSEDNS? = nil) {
     self.header = header
     self.edns = edns
@@ -68,7 +65,7 @@ package struct DNSBuilder {
     return settle(section.rawValue + 1, from: start, truncates: section != .additional)
   }
 
-  /// Counts what was appended since `start`, or takes it back.
+  /// Counts the octets appended since `start`, or removes them when they do not fit.
   private mutating func settle(_ section: Int, from start: Int, truncates: Bool) -> Bool {
     guard bytes.count <= limit, counts[section] < UInt16.max else {
       bytes.removeLast(bytes.count - start)
@@ -151,8 +148,8 @@ package struct DNSBuilder {
     return Int((hash ^ hash >> 15) & UInt32(suffixSlots - 1))
   }
 
-  /// Whether the name written at `position` is the suffix of `wire` from `offset`
-  /// on. What it walks was written here: pointers go backwards and names end.
+  /// Whether the name written at `position` equals the suffix of `wire` from `offset` on. It reads only what this
+  /// builder has written: pointers go backwards and names end.
   private func matches(_ wire: [UInt8], from offset: Int, at position: Int) -> Bool {
     var offset = offset
     var position = position

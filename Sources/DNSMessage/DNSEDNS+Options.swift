@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension DNSEDNS {
-  /// Options in wire form without those that concern one hop: cookie (RFC 7873), client subnet
-  /// (RFC 7871), keepalive (RFC 7828), padding (RFC 7830) and whatever else a server tells its own
-  /// client, which is not ours (RFC 6891 6.1.1). What is left explains the answer itself: extended
-  /// errors (RFC 8914).
+  /// Options in wire form without those that concern one hop: cookie (RFC 7873), client subnet (RFC 7871), keepalive
+  /// (RFC 7828), padding (RFC 7830) and others between a server and its client (RFC 6891 6.1.1). What remains
+  /// explains the answer itself: extended errors (RFC 8914).
   package static func endToEnd(_ options: [UInt8]) -> [UInt8] {
     if options.isEmpty { return [] }
     var reader = DNSReader(options)

@@ -2,7 +2,7 @@
 
 /// The OPT pseudo-record (RFC 6891 6.1).
 package struct DNSEDNS: Hashable, Sendable {
-  /// What the sender can take over UDP, in octets; below 512 means 512 (6.2.3).
+  /// The sender's UDP payload size, in octets; below 512 means 512 (6.2.3).
   package var udpSize: UInt16
   /// The upper eight bits of RCODE.
   package var extendedCode: UInt8

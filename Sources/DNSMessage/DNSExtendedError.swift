@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why an answer is what it is, in EDNS option 15 (RFC 8914).
+/// The reason for an answer, in EDNS option 15 (RFC 8914).
 package struct DNSExtendedError: Hashable, Sendable, CustomStringConvertible {
   package let code: UInt16
-  /// What the server added, made printable.
+  /// The server's extra text, made printable.
   package let text: String
 
   package init(_ code: UInt16, _ text: String = "") {
@@ -11,14 +11,14 @@ package struct DNSExtendedError: Hashable, Sendable, CustomStringConvertible {
     self.text = text
   }
 
-  /// Codes that are given here (RFC 8914 4).
+  /// Codes that this program sends (RFC 8914 4).
   package static let other: UInt16 = 0
   package static let notReady: UInt16 = 14
   package static let notSupported: UInt16 = 21
   package static let noReachableAuthority: UInt16 = 22
   package static let networkError: UInt16 = 23
 
-  /// As an EDNS option in wire form; of a text longer than 255 octets the rest is left out.
+  /// As an EDNS option in wire form; a text is cut after 255 octets.
   package var option: [UInt8] {
     let text = Array(text.utf8.prefix(255))
     let length = UInt8(truncatingIfNeeded: text.count + 2)
@@ -66,7 +66,7 @@ extension DNSEDNS {
 
   package var extendedErrors: [DNSExtendedError] {
     optionList.filter { $0.code == Self.extendedError && $0.data.count >= 2 }.map { option in
-      // The text is the server's: control characters do not reach the terminal.
+      // The text comes from a server: control characters must not reach the terminal.
       let text = String(decoding: option.data.dropFirst(2), as: UTF8.self)
       return DNSExtendedError(
         UInt16(option.data[0]) << 8 | UInt16(option.data[1]),

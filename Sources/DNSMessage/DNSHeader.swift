@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The fixed 12 octets of a message (RFC 1035 4.1.1) without the counts, which
-/// belong to whoever holds the sections.
+/// The fixed 12 octets of a message (RFC 1035 4.1.1) without the counts, which belong to the sections.
 package struct DNSHeader: Hashable, Sendable {
   package static let length = 12
 
   package var id: UInt16
-  /// QR, opcode, AA, TC, RD, RA, Z, AD, CD and RCODE as they lie in the message.
+  /// QR, opcode, AA, TC, RD, RA, Z, AD, CD and RCODE in their wire layout.
   package var flags: UInt16
 
   package init(id: UInt16 = 0, flags: UInt16 = 0) {
@@ -14,7 +13,7 @@ package struct DNSHeader: Hashable, Sendable {
     self.flags = flags
   }
 
-  /// QR: an answer, not a question.
+  /// QR: a response, not a query.
   package var isResponse: Bool {
     get { flags & 0x8000 != 0 }
     set { set(0x8000, newValue) }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Answers for networks without IPv6: not an address of it in any section.
+// Answers for networks without IPv6: IPv6 addresses are removed from all sections.
 
 extension DNSMessage {
-  /// A message without IPv6 addresses: no AAAA in any section (the answer to ANY, glue), no
-  /// `ipv6hint` in SVCB and HTTPS (RFC 9460 7.3), and no signature over what is gone. The same
-  /// octets when there are none; nil when there are, and the message cannot be taken apart.
+  /// A message without IPv6 addresses: no AAAA in any section (the answer to ANY, glue), no `ipv6hint` in SVCB and
+  /// HTTPS (RFC 9460 7.3), and no signature over removed records. The same octets when there are none; nil when there
+  /// are some and the message cannot be parsed.
   package static func withoutIPv6(_ bytes: [UInt8]) -> [UInt8]? {
     guard let survey = try? DNSSurvey(bytes) else { return bytes }
     var mayHave = false
@@ -25,15 +25,15 @@ extension DNSMessage {
     {
       message.authorities = [DNSRecord(authorityOf: question.name, ttl: withheldTTL)]
     }
-    // Nobody has signed what this is now.
+    // No signature covers the changed message.
     message.header.authenticData = false
     return message.encoded()
   }
 
-  /// Seconds a client may keep that there is no IPv6 address.
+  /// TTL of the denial, seconds.
   package static let withheldTTL: UInt32 = 60
 
-  /// True when a record is gone or is another.
+  /// True when a record was removed or changed.
   private mutating func removeIPv6(
     _ section: WritableKeyPath<DNSMessage, [DNSRecord]>
   ) -> Bool {

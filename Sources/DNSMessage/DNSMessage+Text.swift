@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Messages as dig shows them: RDATA in presentation form (RFC 1035 5.1,
-// RFC 3597 5 for unknown types).
+// Messages in dig's format: RDATA in presentation form (RFC 1035 5.1, RFC 3597 5 for unknown types).
 
 extension DNSQuestion: CustomStringConvertible {
   package var description: String { "\(name)\t\(dnsClass)\t\(type)" }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A whole message, taken apart (RFC 1035 4, RFC 6891).
+/// A parsed message (RFC 1035 4, RFC 6891).
 ///
-/// For making answers and showing them. To check or relay a message without
-/// taking it apart, `DNSSurvey` is cheaper.
+/// For creating and displaying messages. To check or relay a message without parsing all of it, `DNSSurvey` is
+/// cheaper.
 package struct DNSMessage: Hashable, Sendable {
   package var header: DNSHeader
   package var questions: [DNSQuestion]
@@ -38,10 +38,10 @@ package struct DNSMessage: Hashable, Sendable {
       rawValue: UInt16(edns?.extendedCode ?? 0) << 4 | header.responseCode.rawValue)
   }
 
-  /// Takes a message apart. Octets behind the last record are ignored.
+  /// Parses a message. Octets after the last record are ignored.
   ///
-  /// Bounded by the length of `bytes`, of which the first 65535 count: at most
-  /// 127 steps for each pointer chain and 255 octets for each name.
+  /// Bounded by the length of `bytes`, of which the first 65535 count: at most 127 steps per pointer chain and 255
+  /// octets per name.
   package init(parsing bytes: [UInt8]) throws(DNSParseError) {
     guard bytes.count <= 65535 else { throw .truncated }
     var reader = DNSReader(bytes)
@@ -74,7 +74,7 @@ package struct DNSMessage: Hashable, Sendable {
     case edns(DNSEDNS)
   }
 
-  /// Records of a section that may not hold OPT.
+  /// Records of a section that must not have an OPT.
   private static func records(
     _ count: UInt16, _ reader: inout DNSReader
   ) throws(DNSParseError) -> [DNSRecord] {
@@ -112,8 +112,8 @@ package struct DNSMessage: Hashable, Sendable {
         data: try DNSRecordData(type: type, &data)))
   }
 
-  /// The message on the wire: at most `limit` octets, cut at record boundaries
-  /// with TC set when an answer or authority record had to go.
+  /// The message on the wire: at most `limit` octets, cut at a record boundary; TC is set when an answer or authority
+  /// record did not fit.
   package func encoded(limit: Int = 65535) -> [UInt8] {
     var builder = DNSBuilder(header, limit: limit, edns: edns)
     for question in questions { builder.add(question) }
@@ -122,8 +122,8 @@ package struct DNSMessage: Hashable, Sendable {
     ]
     for (section, records) in sections {
       for record in records {
-        // The first record left out ends the message: a client must not take
-        // what follows for the whole.
+        // Encoding stops at the first record that does not fit: a client must not take the following ones for the
+        // complete set.
         guard builder.add(record, to: section) else { return builder.finish() }
       }
     }

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Names as users write them, with letters of any script, in the form that the DNS has (RFC 5890 2.3.2.1, RFC 3492):
-// lower case, composed, each label with other than ASCII letters as "xn--" and Punycode. Names in .local stay UTF-8, as
-// multicast DNS has them (RFC 6762 16). The tables of UTS 46 are not here: what it maps beyond case and composition
-// (ligatures, widths) is refused by nobody but the zone that does not have it.
+// Names as users write them, in any script, converted to the DNS form (RFC 5890 2.3.2.1, RFC 3492): lower case,
+// composed, each label with non-ASCII letters as "xn--" and Punycode. Names in .local stay UTF-8, as in multicast DNS
+// (RFC 6762 16). The mapping of UTS 46 beyond case and composition (ligatures, widths) is not applied: such a name is
+// looked up as it is.
 
 @_spi(_Unicode) import Swift
 
 extension DNSName {
-  /// Presentation form, with any letters; nil as for `init(_:)`, and when a label becomes too long.
+  /// Presentation form in any script; nil as for `init(_:)`, and when a label becomes too long.
   package init?(userText text: String) {
     guard !text.utf8.allSatisfy({ $0 < 0x80 }) else {
       self.init(text)
       return
     }
-    // The full stops of other scripts part labels, too (RFC 3490 3.1).
+    // The full stops of other scripts separate labels, too (RFC 3490 3.1).
     let stops: Set<Unicode.Scalar> = ["\u{3002}", "\u{FF0E}", "\u{FF61}"]
     let plain = String(
       String.UnicodeScalarView(text.unicodeScalars.map { stops.contains($0) ? "." : $0 }))
@@ -43,7 +43,7 @@ enum Punycode {
   private static let base = 36
   private static let digits = Array("abcdefghijklmnopqrstuvwxyz0123456789".utf8)
 
-  /// nil when it could be no label: too long, or nothing but ASCII.
+  /// nil when the result is not a label: too long, or ASCII only.
   static func encode(_ scalars: [Unicode.Scalar]) -> String? {
     guard (1...DNSName.maximumLabel).contains(scalars.count) else { return nil }
     var output = scalars.filter(\.isASCII).map { UInt8(truncatingIfNeeded: $0.value) }

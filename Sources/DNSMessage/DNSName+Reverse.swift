@@ -3,7 +3,7 @@
 // Names of reverse lookups: in-addr.arpa (RFC 1035 3.5), ip6.arpa (RFC 3596 2.5).
 
 extension DNSName {
-  /// The name whose PTR records tell the names of an address.
+  /// The name of an address's PTR records.
   package init(reverseOf address: DNSAddress) {
     var wire: [UInt8] = []
     switch address {
@@ -23,8 +23,8 @@ extension DNSName {
     self.init(checked: wire)
   }
 
-  /// The address this is the reverse name of; nil for any other name, a part
-  /// of an address and a number with leading zeros included.
+  /// The address of which this is the reverse name; nil for any other name, including a part of an address and a
+  /// number with leading zeros.
   package var reverseAddress: DNSAddress? {
     let labels = self.labels
     if labels.count == 6, isWithin(DNSName(checked: Self.inAddrArpa)) {

@@ -3,9 +3,8 @@
 // Presentation form of names (RFC 1035 5.1): `\.` and `\DDD` escapes.
 
 extension DNSName: CustomStringConvertible {
-  /// Parses presentation form; the final dot may be missing. nil when a label
-  /// is empty or longer than 63 octets, the name longer than 255, or an escape
-  /// is broken. Octets above 127 are taken as they are (UTF-8, as in mDNS).
+  /// Parses presentation form; the final dot is optional. nil when a label is empty or longer than 63 octets, the
+  /// name longer than 255, or an escape is invalid. Octets above 127 are unchanged (UTF-8, as in mDNS).
   package init?(_ text: some StringProtocol) {
     if text == "." {
       self = .root
@@ -17,7 +16,7 @@ extension DNSName: CustomStringConvertible {
     var total = 1
     for octet in text.utf8 {
       total += 1
-      // Four characters an octet at most: stop early on absurd input.
+      // At most four characters per octet: ends early on excessive input.
       guard total <= Self.maximumLength * 4 + 4 else { return nil }
       if let digits = escaped {
         guard octet &- 0x30 < 10 else {
@@ -49,7 +48,7 @@ extension DNSName: CustomStringConvertible {
     self.init(labels: labels)
   }
 
-  /// Absolute, with the final dot, whatever is special escaped.
+  /// Absolute, with the final dot; special characters are escaped.
   package var description: String {
     if isRoot { return "." }
     var text: [UInt8] = []
@@ -68,11 +67,11 @@ extension DNSName: CustomStringConvertible {
     isRoot ? "." : String(description.dropLast())
   }
 
-  /// What master files give a meaning to.
+  /// Characters with a meaning in master files.
   private static let special: [UInt8] = Array("\".;\\()@$".utf8)
 }
 
-/// Appends an octet as text: `\c` when special, `\DDD` when it does not print.
+/// Appends an octet as text: `\c` when special, `\DDD` when not printable.
 func appendEscaped(_ octet: UInt8, to text: inout [UInt8], special: [UInt8]) {
   switch octet {
   case 0x21...0x7E:

@@ -2,25 +2,24 @@
 //
 // Names inside messages: labels and compression pointers (RFC 1035 4.1.4).
 //
-// A pointer must lead to before the piece of name it ends, so that walking
-// always goes backwards and ends; chains are bounded besides, since a message
-// made of nothing but pointers would make each of its names cost thousands of
-// steps.
+// A pointer must point before the part of the name that it ends, so that decoding always moves backwards and
+// terminates; chains are bounded, too, because in a message full of pointers each name would otherwise cost thousands
+// of steps.
 
 extension DNSName {
-  /// Pointers followed for one name at most. A real name needs 127 at the very most.
+  /// Maximum pointers followed for one name. A valid name never needs more than 127.
   static let maximumPointers = 127
 
-  /// What walking a name found out.
+  /// The result of measuring a name.
   struct Extent {
-    /// Octets of the name once expanded.
+    /// Octets of the decompressed name.
     var length: Int
-    /// Where the message goes on behind the name.
+    /// Offset behind the name in the message.
     var end: Int
     var isCompressed: Bool
   }
 
-  /// Checks the name at `offset`. Never reads outside `bytes`, whatever they hold.
+  /// Checks the name at `offset`. Never reads outside `bytes`, for any contents.
   static func measure(_ bytes: [UInt8], at offset: Int) throws(DNSParseError) -> Extent {
     var position = offset
     var pieceStart = offset
@@ -52,7 +51,7 @@ extension DNSName {
     }
   }
 
-  /// Reads the name at `offset` and moves `offset` behind it.
+  /// Reads the name at `offset` and advances `offset` behind it.
   package static func read(
     _ bytes: [UInt8], at offset: inout Int
   ) throws(DNSParseError) -> DNSName {

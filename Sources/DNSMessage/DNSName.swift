@@ -3,9 +3,8 @@
 /// A domain name (RFC 1035 3.1): its labels in wire form, never compressed,
 /// with the root label at the end.
 ///
-/// The case of the letters is kept as it came; comparing and hashing ignore it
-/// for ASCII letters and nothing else (RFC 4343). Labels may hold any octets
-/// (RFC 2181 11).
+/// The case of letters is preserved; comparison and hashing ignore it for ASCII letters only (RFC 4343). Labels may
+/// contain any octets (RFC 2181 11).
 ///
 /// Invariant: `wire` is well-formed, 1...255 octets, each label 1...63.
 package struct DNSName: Sendable {
@@ -14,17 +13,17 @@ package struct DNSName: Sendable {
   /// Longest label in octets.
   package static let maximumLabel = 63
 
-  /// Length-prefixed labels and the closing zero octet.
+  /// Length-prefixed labels and the final zero octet.
   package let wire: [UInt8]
 
-  /// For those who have checked the invariant.
+  /// Precondition: `wire` meets the invariant.
   init(checked wire: [UInt8]) {
     self.wire = wire
   }
 
   package static let root = DNSName(checked: [0])
 
-  /// A whole name in wire form, without compression; nil when it is not exactly that.
+  /// A complete uncompressed name in wire form; nil for anything else.
   package init?(wire: [UInt8]) {
     guard wire.count <= Self.maximumLength else { return nil }
     var offset = 0
@@ -41,7 +40,7 @@ package struct DNSName: Sendable {
     return nil
   }
 
-  /// From labels, the leftmost first; nil when one is empty or too long, or all are.
+  /// From labels, the leftmost first; nil when one is empty or too long, or the name is too long.
   package init?(labels: [[UInt8]]) {
     var wire: [UInt8] = []
     for label in labels {
@@ -84,12 +83,12 @@ package struct DNSName: Sendable {
     return offset == tail && wire[tail...].elementsEqual(ancestor.wire) { fold($0) == fold($1) }
   }
 
-  /// Appends it in lower case, in wire form: fit for a key that is compared as bytes.
+  /// Appends the lower-case wire form, which can be compared as bytes.
   package func appendFolded(to bytes: inout [UInt8]) {
     for octet in wire { bytes.append(fold(octet)) }
   }
 
-  /// In lower case: RFC 4034's canonical form, fit for a key that is compared as bytes.
+  /// Lower case: the canonical form of RFC 4034, which can be compared as bytes.
   package var lowercased: DNSName {
     DNSName(checked: wire.map(fold))
   }
@@ -111,7 +110,7 @@ extension DNSName: Hashable {
       count &+= 1
       if count & 7 == 0 { hasher.combine(word) }
     }
-    // Equal names are equally long.
+    // Equal names have equal lengths.
     hasher.combine(word)
   }
 }

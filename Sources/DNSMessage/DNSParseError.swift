@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why bytes are no DNS message.
+/// Why bytes are not a DNS message.
 package enum DNSParseError: Error, Equatable, Sendable {
   /// The message ends inside a header, name, record or RDATA.
   case truncated

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A position in a message. Every read is checked; nothing traps on any bytes.
+/// A read position in a message. Every read is checked; nothing traps for any bytes.
 struct DNSReader {
   let bytes: [UInt8]
   private(set) var offset: Int
-  /// No read goes to or beyond it: the end of the message, or of an RDATA.
+  /// Reads stop here: the end of the message, or of an RDATA.
   private(set) var end: Int
 
   init(_ bytes: [UInt8], at offset: Int = 0) {
@@ -41,13 +41,13 @@ struct DNSReader {
     return bytes[offset - count..<offset]
   }
 
-  /// What is left before `end`.
+  /// The octets up to `end`.
   mutating func rest() -> ArraySlice<UInt8> {
     defer { offset = end }
     return bytes[offset..<end]
   }
 
-  /// A length octet and as many octets (RFC 1035 3.3 character-string).
+  /// A length octet and that many octets (RFC 1035 3.3 character-string).
   mutating func string() throws(DNSParseError) -> ArraySlice<UInt8> {
     try octets(Int(try octet()))
   }
@@ -65,7 +65,7 @@ struct DNSReader {
     return name
   }
 
-  /// Checks a name and steps over it.
+  /// Checks and skips a name.
   mutating func skipName() throws(DNSParseError) -> DNSName.Extent {
     let extent = try DNSName.measure(bytes, at: offset)
     guard extent.end <= end else { throw .truncated }
@@ -73,8 +73,8 @@ struct DNSReader {
     return extent
   }
 
-  /// A reader of the next `count` octets that still sees the whole message, as
-  /// names in RDATA may point to anywhere before them.
+  /// A reader for the next `count` octets that keeps access to the whole message, because names in RDATA may point to
+  /// anywhere before them.
   mutating func window(_ count: Int) throws(DNSParseError) -> DNSReader {
     try need(count)
     var inner = self

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension DNSRecord {
-  /// The SOA of a negative answer that is made on this machine: without one nobody may keep it
-  /// (RFC 2308 5). Nobody transfers such a zone, so the other fields are those of RFC 6303 3.
+  /// The SOA of a negative answer generated on this machine: without one the answer cannot be cached (RFC 2308 5).
+  /// Such a zone is never transferred, so the other fields are those of RFC 6303 3.
   /// - Parameters:
-  ///   - zone: the name that was asked for, or what it lies in.
-  ///   - ttl: seconds the denial may be kept.
+  ///   - zone: the queried name, or a zone that contains it.
+  ///   - ttl: seconds for which the denial may be cached.
   package init(
     authorityOf zone: DNSName, dnsClass: DNSClass = .internet, ttl: UInt32
   ) {

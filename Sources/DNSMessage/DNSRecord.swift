@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What is asked (RFC 1035 4.1.2).
+/// A question (RFC 1035 4.1.2).
 package struct DNSQuestion: Hashable, Sendable {
   package var name: DNSName
   package var type: DNSType
@@ -32,17 +32,17 @@ package struct DNSRecord: Hashable, Sendable {
 
   package var type: DNSType { data.type }
 
-  /// What a TTL of 2^31 and more stands for: seven days (RFC 8767 4).
+  /// The TTL used for values of 2^31 and above: seven days (RFC 8767 4).
   package static let longestTTL: UInt32 = 604_800
 
-  /// Seconds that a TTL field says. One with the top bit set is a large number, not 0: RFC 8767 4,
-  /// which updates RFC 2181 8.
+  /// Decodes a TTL field, seconds. A value with the top bit set counts as large, not as 0: RFC 8767 4, which updates
+  /// RFC 2181 8.
   package static func readTTL(_ field: UInt32) -> UInt32 {
     field >> 31 == 0 ? field : longestTTL
   }
 }
 
-/// RDATA, taken apart where a type is known. Every other type is opaque (RFC 3597).
+/// RDATA, decoded for known types; all others are opaque (RFC 3597).
 package enum DNSRecordData: Hashable, Sendable {
   /// A and AAAA
   case address(DNSAddress)

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// RDATA from and to the wire. Names are decompressed in the types of RFC 1035
-// and, as RFC 3597 4 wants of receivers, in the later ones that were once sent
-// compressed; compressed only in those of RFC 1035. Other types' RDATA is never
-// looked into. So what was taken apart holds behind any other question.
+// RDATA from and to the wire. Names are decompressed in the types of RFC 1035 and, as RFC 3597 4 requires of
+// receivers, in later types that were once sent compressed; they are compressed only in those of RFC 1035. RDATA of
+// other types is not decoded. So decoded RDATA is valid in any other message.
 
 extension DNSRecordData {
   /// Reads exactly the window's octets.
@@ -50,12 +49,12 @@ extension DNSRecordData {
     guard reader.isAtEnd else { throw .badRecordData(type) }
   }
 
-  /// RDATA of a type that is not taken apart, with its names written out where the type may have
-  /// them compressed (RFC 1035 3.3, RFC 3597 4).
+  /// RDATA of a type that is not decoded, with its names decompressed where the type permits compression (RFC 1035
+  /// 3.3, RFC 3597 4).
   private static func expanded(
     _ type: DNSType, _ reader: inout DNSReader
   ) throws(DNSParseError) -> [UInt8] {
-    // Octets before the names, character-strings behind those, then names; the rest is kept.
+    // Octets before the names, then character-strings, then names; the rest is unchanged.
     let layout: (octets: Int, strings: Int, names: Int)
     switch type.rawValue {
     case 3, 4, 7, 8, 9: layout = (0, 0, 1)  // MD, MF, MB, MG, MR
@@ -77,7 +76,7 @@ extension DNSRecordData {
     return bytes + reader.rest()
   }
 
-  /// Key, length, value, with the keys strictly rising (RFC 9460 2.2).
+  /// Key, length, value, with strictly increasing keys (RFC 9460 2.2).
   private static func areParameters(_ bytes: [UInt8]) -> Bool {
     var reader = DNSReader(bytes)
     var last = -1
@@ -90,8 +89,7 @@ extension DNSRecordData {
     return true
   }
 
-  /// Appends the RDATA; strings longer than 255 octets are cut there, which
-  /// parsed data never has.
+  /// Appends the RDATA; strings are cut after 255 octets, which does not occur in parsed data.
   func write(to builder: inout DNSBuilder) {
     switch self {
     case .address(let address):

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where a record lies in a message; nothing of it is taken apart.
+/// The position of a record in a message; its RDATA is not decoded.
 package struct DNSRecordSpan: Sendable {
   package let section: DNSBuilder.Section
   package let type: DNSType
   package let dnsClass: DNSClass
-  /// Seconds, as `DNSRecord.readTTL` has them.
+  /// Seconds, as decoded by `DNSRecord.readTTL`.
   package let ttl: UInt32
-  /// Of the four octets of TTL.
+  /// Offset of the TTL field.
   package let ttlOffset: Int
   package let data: Range<Int>
 }
 
 extension DNSSurvey {
-  /// All records of the message that this is the survey of, OPT included, from front to back.
+  /// Enumerates all records of the surveyed message in order, OPT included.
   package func forEachRecord(in bytes: [UInt8], _ body: (DNSRecordSpan) -> Void) {
     var reader = DNSReader(bytes, at: questionEnd)
     for index in 0..<answerCount + authorityCount + additionalCount {

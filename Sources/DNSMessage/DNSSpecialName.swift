@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Names that no nameserver is asked about, whoever it is.
+// Special-use names, which must not be sent to any nameserver.
 
-/// What is known of a name by its ending alone. `.test`, `.local` and `home.arpa` are not among
-/// them: a stub resolver asks for those like for any other (RFC 6761 6.2.3, RFC 6762 22.1,
-/// RFC 8375 4), and so the host does.
+/// What is known of a name from its suffix alone. `.test`, `.local` and `home.arpa` are not included: a stub resolver
+/// queries them like other names (RFC 6761 6.2.3, RFC 6762 22.1, RFC 8375 4), and so does the host.
 package enum DNSSpecialName: Equatable, Sendable {
-  /// localhost and what is below it: the loopback addresses (RFC 6761 6.3).
+  /// localhost and names below it: the loopback addresses (RFC 6761 6.3).
   case loopback
-  /// The reverse name of a loopback address, or above one: 127.in-addr.arpa, ::1 (RFC 6303 4).
+  /// The reverse name of a loopback address, or a name above one: 127.in-addr.arpa, ::1 (RFC 6303 4).
   case reverse(DNSAddress?)
-  /// There is none: `.invalid` (RFC 6761 6.4), `.onion` (RFC 7686 2). With the zone.
+  /// Never exists: `.invalid` (RFC 6761 6.4), `.onion` (RFC 7686 2). With the zone.
   case missing(DNSName)
 
   package init?(_ name: DNSName) {
@@ -25,7 +24,7 @@ package enum DNSSpecialName: Equatable, Sendable {
     }
   }
 
-  /// No nameserver may hear of it, not even where the hosts file has it.
+  /// Must not be sent to a nameserver, even if the hosts file has it.
   package var staysHere: Bool {
     switch self {
     case .loopback, .missing: true
@@ -33,19 +32,19 @@ package enum DNSSpecialName: Equatable, Sendable {
     }
   }
 
-  /// Seconds that what is for ever may be kept.
+  /// TTL of permanent records, seconds.
   package static let timeToLive: UInt32 = 3600
 
   package struct Answer: Equatable, Sendable {
     package var code: DNSResponseCode
     /// None with NOERROR is NODATA.
     package var records: [DNSRecord] = []
-    /// The name of the SOA of a denial; nil: the question's name.
+    /// The name of the SOA of a negative answer; nil: the question's name.
     package var zone: DNSName?
   }
 
-  /// The answer, without asking anybody. The special names are of class IN: of another class, but ANY, nothing is known
-  /// here, and nobody else may be asked, which is REFUSED.
+  /// The answer, without a query. Special names are of class IN: a question of another class, except ANY, can neither
+  /// be answered here nor sent to a nameserver, and gets REFUSED.
   package func answer(_ asked: DNSQuestion, ipv6: Bool) -> Answer {
     guard asked.dnsClass == .internet || asked.dnsClass == .any else {
       return Answer(code: .refused)

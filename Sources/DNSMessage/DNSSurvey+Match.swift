@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension DNSSurvey {
-  /// Whether `bytes`, of which this is the survey, answer `question` as it was
-  /// asked with `id`: the guard against mixed-up and forged answers (RFC 5452
-  /// 9.1). Names compare without case (RFC 4343), type and class exactly.
+  /// Whether the surveyed `bytes` answer `question` as asked with `id`: protects against mixed-up and forged answers
+  /// (RFC 5452 9.1). Names compare without case (RFC 4343), type and class exactly.
   package func answers(_ question: DNSQuestion, id: UInt16, in bytes: [UInt8]) -> Bool {
     guard header.isResponse, header.id == id, header.opcode == .query, questionCount == 1,
       !firstNameIsCompressed, let asked = firstQuestion(of: bytes),
@@ -13,8 +12,8 @@ extension DNSSurvey {
     return DNSName(wire: Array(bytes[DNSHeader.length..<firstNameEnd])) == question.name
   }
 
-  /// Whether `bytes` say that the answer to `question` did not fit, however their records are cut:
-  /// id, question and TC decide (RFC 2181 9).
+  /// Whether `bytes` report that the answer to `question` did not fit, even if their records are cut: decided by id,
+  /// question and TC (RFC 2181 9).
   /// - Parameter isCut: they are the beginning of a longer datagram.
   package static func isTruncatedAnswer(
     _ bytes: [UInt8], to question: DNSQuestion, id: UInt16, isCut: Bool = false

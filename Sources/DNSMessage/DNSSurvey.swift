@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where things lie in a message: what a relay has to know, found in one walk
-/// over all records without taking any apart and without allocating.
+/// The layout of a message, as a relay needs it: determined in one pass over all records, without decoding them and
+/// without allocating.
 ///
-/// Invariant of a survey: all counted records are framed inside the message,
-/// all owner names are well-formed, and at most one OPT is there, owned by the
-/// root, in the additional section.
+/// Invariant: all counted records are inside the message, all owner names are well-formed, and there is at most one
+/// OPT, owned by the root, in the additional section.
 package struct DNSSurvey: Sendable {
   package let header: DNSHeader
   package let questionCount: Int
@@ -14,15 +13,14 @@ package struct DNSSurvey: Sendable {
   package let additionalCount: Int
   /// End of the question section.
   package private(set) var questionEnd: Int
-  /// End of the first question's name, and whether it is compressed; without a
-  /// question both are meaningless.
+  /// End of the first question's name, and whether it is compressed; both undefined without a question.
   package private(set) var firstNameEnd: Int
   package private(set) var firstNameIsCompressed: Bool
-  /// Where OPT begins and ends; nil when there is none.
+  /// The range of OPT; nil when there is none.
   package private(set) var optRange: Range<Int>?
   /// Records of the additional section before OPT.
   package private(set) var recordsBeforeOPT: Int
-  /// End of the last record; what follows belongs to nobody.
+  /// End of the last record; later octets are ignored.
   package private(set) var end: Int
 
   package init(_ bytes: [UInt8]) throws(DNSParseError) {
@@ -61,8 +59,7 @@ package struct DNSSurvey: Sendable {
     end = reader.offset
   }
 
-  /// QTYPE and QCLASS of the first question of the message this was made of;
-  /// nil without a question.
+  /// QTYPE and QCLASS of the first question of the surveyed message; nil without a question.
   package func firstQuestion(of bytes: [UInt8]) -> (type: DNSType, dnsClass: DNSClass)? {
     guard questionCount > 0, firstNameEnd + 4 <= bytes.count else { return nil }
     var reader = DNSReader(bytes, at: firstNameEnd)
@@ -70,12 +67,12 @@ package struct DNSSurvey: Sendable {
     return (DNSType(rawValue: type), DNSClass(rawValue: dnsClass))
   }
 
-  /// The first question's name, when it is not compressed; nil without a question.
+  /// The first question's name, if it is not compressed; nil without a question.
   package func firstName(of bytes: [UInt8]) -> DNSName? {
     guard questionCount > 0, !firstNameIsCompressed, firstNameEnd <= bytes.count else {
       return nil
     }
-    // The walk has checked it.
+    // Checked when the survey was made.
     return DNSName(checked: Array(bytes[DNSHeader.length..<firstNameEnd]))
   }
 
@@ -96,7 +93,7 @@ package struct DNSSurvey: Sendable {
     return options
   }
 
-  /// OPT's fixed part; nil without OPT. The options are not looked at.
+  /// OPT's fixed part; nil without OPT. The options are not decoded.
   package func edns(of bytes: [UInt8]) -> DNSEDNS? {
     guard let optRange, optRange.upperBound <= bytes.count else { return nil }
     var reader = DNSReader(bytes, at: optRange.lowerBound)

@@ -26,7 +26,7 @@ package struct DNSType: RawRepresentable, Hashable, Sendable {
   package static let any = DNSType(rawValue: 255)
   package static let caa = DNSType(rawValue: 257)
 
-  /// Mnemonics, those that are seen in the wild.
+  /// Mnemonics of types that occur in practice.
   private static let names: [UInt16: String] = [
     1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 11: "WKS", 12: "PTR", 13: "HINFO", 14: "MINFO",
     15: "MX", 16: "TXT", 17: "RP", 18: "AFSDB", 24: "SIG", 25: "KEY", 28: "AAAA", 29: "LOC",

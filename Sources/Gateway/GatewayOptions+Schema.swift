@@ -3,11 +3,73 @@
 // The part of a gateway plugin's schema.json that bounds its engines.
 
 extension GatewayOptions {
+  /// Members of `limits` that the host does for every plugin.
+  package static let linkLimits = #"""
+            "fromGuest": {
+              "type": "object",
+              "additionalProperties": false,
+              "description": "What it sends, to whom it may be. Its sender waits, as on a slower line.",
+              "properties": {
+                "bytesPerSecond": {
+                  "type": "integer",
+                  "minimum": 1000,
+                  "maximum": 1000000000000,
+                  "description": "Bytes of Ethernet frames."
+                },
+                "packetsPerSecond": {
+                  "type": "integer",
+                  "minimum": 10,
+                  "maximum": 1000000000,
+                  "description": "Packets; a super-frame is as many as it is cut into."
+                }
+              }
+            },
+            "toGuest": {
+              "type": "object",
+              "additionalProperties": false,
+              "description": "What it is sent, from whom it may be.",
+              "properties": {
+                "bytesPerSecond": {
+                  "type": "integer",
+                  "minimum": 1000,
+                  "maximum": 1000000000000,
+                  "description": "Bytes of Ethernet frames."
+                },
+                "packetsPerSecond": {
+                  "type": "integer",
+                  "minimum": 10,
+                  "maximum": 1000000000,
+                  "description": "Packets; a super-frame is as many as it is cut into."
+                }
+              }
+            }
+    """#
+
   /// Members of `properties` in a JSON Schema, without a comma behind the last. `egress` has no type here: EgressOptions says
   /// what is wrong in it, in words and at its place, where a schema of alternatives says that none fits.
   package static let boundsSchema = #"""
         "egress": {
           "description": "What guests reach beyond the network: a preset (internet: nothing of the host's own networks; none; all), or an object with preset, default (allow, deny), host (true, false) and rules (allow or deny with networks; ports; protocol), of which the first that matches decides. Link-local addresses, as of a cloud's metadata, are denied unless a rule or all allows them. The network's DNS, forwards and other guests are not meant."
+        },
+        "limits": {
+          "type": "object",
+          "additionalProperties": false,
+          "description": "Of each guest; what is not here has no limit.",
+          "properties": {
+    \#(linkLimits),
+            "newFlowsPerSecond": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 1000000,
+              "description": "Connections, UDP ports and pings that it begins, after a second's worth at once. What is beyond is not answered."
+            },
+            "connections": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 1000000,
+              "description": "Connections that it began, UDP ports and pings at a time. Another connection is reset; of UDP ports and pings the one idle for longest makes room."
+            }
+          }
         },
         "tcp": {
           "type": "object",
@@ -33,6 +95,12 @@ extension GatewayOptions {
               "maximum": 86400,
               "default": 7200,
               "description": "Idle time after which a guest's side of a connection is probed."
+            },
+            "congestion": {
+              "type": "string",
+              "enum": ["reno", "cubic"],
+              "default": "reno",
+              "description": "Which congestion control limits what is under way to a guest once something was lost: reno (RFC 5681), or cubic (RFC 9438) for guests whose link is a network of its own, with round trips of 5 ms or more."
             }
           }
         },

@@ -18,11 +18,13 @@ package struct GatewayOptions: Equatable {
   package var maximumConnections: Int
   package var bufferBytes: Int
   package var keepAliveSeconds: UInt64
+  package var congestion: CongestionAlgorithm
   package var maximumUDPFlows: Int
   package var udpIdleSeconds: UInt64
   package var maximumPings: Int
   package var pingIdleSeconds: UInt64
   package var egress: EgressPolicy
+  package var limits: GuestLimits
 
   package init(_ options: Options, leaseSeconds: UInt32) throws(PluginFailure) {
     mtu = Int(try options.integer("mtu", in: 576...65520) ?? 1500)
@@ -42,11 +44,25 @@ package struct GatewayOptions: Equatable {
     maximumConnections = Int(try tcp.integer("maxConnections", in: 1...1_000_000) ?? 131_072)
     bufferBytes = Int(try tcp.integer("bufferMiB", in: 8...65536) ?? 256) << 20
     keepAliveSeconds = UInt64(try tcp.integer("keepAliveSeconds", in: 10...86400) ?? 7200)
+    let congestion = try tcp.string("congestion") ?? CongestionAlgorithm.newReno.rawValue
+    guard let algorithm = CongestionAlgorithm(rawValue: congestion) else {
+      throw .invalid("/tcp/congestion", "\(congestion) is neither reno nor cubic")
+    }
+    self.congestion = algorithm
     maximumUDPFlows = Int(try udp.integer("maxFlows", in: 1...100_000) ?? 4096)
     udpIdleSeconds = UInt64(try udp.integer("idleSeconds", in: 10...86400) ?? 300)
     maximumPings = Int(try icmp.integer("maxFlows", in: 1...65536) ?? 256)
     pingIdleSeconds = UInt64(try icmp.integer("idleSeconds", in: 10...3600) ?? 60)
     egress = try EgressOptions.read(options)
+    limits = try Self.limits(options)
+  }
+
+  /// Those of `limits` that are a gateway's: how fast a link is, is the host's.
+  package static func limits(_ options: Options) throws(PluginFailure) -> GuestLimits {
+    let limits = try options.object("limits")
+    return GuestLimits(
+      newFlowsPerSecond: UInt64(try limits.integer("newFlowsPerSecond", in: 1...1_000_000) ?? 0),
+      connections: Int(try limits.integer("connections", in: 1...1_000_000) ?? 0))
   }
 
   /// The same for the stack.
@@ -58,11 +74,13 @@ package struct GatewayOptions: Equatable {
     config.maximumFlows = maximumConnections
     config.bufferLimit = bufferBytes
     config.keepAliveTime = keepAliveSeconds * second
+    config.congestion = congestion
     config.udp.maximumFlows = maximumUDPFlows
     config.udp.idleTime = udpIdleSeconds * second
     config.icmp.maximumFlows = maximumPings
     config.icmp.idleTime = pingIdleSeconds * second
     config.egress = egress
+    config.limits = limits
   }
 
   // MARK: Reading

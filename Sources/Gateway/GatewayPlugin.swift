@@ -16,8 +16,12 @@ open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
   package final let stack: Stack
   /// Of the network: where it keeps what outlives its process; "": nowhere.
   final let stateDirectory: String
+  /// The host's interface that the network has; "": none.
+  package final var ownInterface = ""
   /// Nil without IPv6.
   package final var ipv6: IPv6Control?
+  /// Nil without NAT64.
+  final var dns64: DNS64?
   private var isDown = false
   /// As they hold.
   private var options: JSONValue
@@ -49,19 +53,26 @@ open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
     host.complete(op)
   }
 
-  /// What guests reach changes while the network runs; all else is fixed with it.
+  /// What guests reach and their limits change while the network runs; all else is fixed with it.
   open override func reconfigure(_ config: NetworkConfig) throws(PluginFailure) {
     guard Self.fixed(config.options.json) == Self.fixed(options) else {
       throw PluginFailure(
-        LND_ERR_UNSUPPORTED, "of a running network only egress can change: start it anew")
+        LND_ERR_UNSUPPORTED,
+        "of a running network only egress, limits and portSecurity can change: start it anew"
+      )
     }
+    let limits = try GatewayOptions.limits(config.options)
     stack.setEgress(try EgressOptions.read(config.options))
+    stack.setLimits(limits)
     options = config.options.json
   }
 
   private static func fixed(_ options: JSONValue) -> JSONValue {
     guard case .object(var members) = options else { return options }
     members["egress"] = nil
+    members["limits"] = nil
+    // The host's affair.
+    members["portSecurity"] = nil
     return .object(members)
   }
 
@@ -87,7 +98,15 @@ open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
   public final override func onOpDone(
     _ op: lnd_op, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
   ) {
-    stack.onAnswer(op, status == LND_OK ? ByteView(bytes) : nil)
+    let answer = status == LND_OK ? ByteView(bytes) : nil
+    guard let dns64 else { return stack.onAnswer(op, answer) }
+    switch dns64.answered(op, answer) {
+    case .unchanged: stack.onAnswer(op, answer)
+    case .waits: break
+    case .answer(let question, let message):
+      guard let message else { return stack.onAnswer(question, nil) }
+      message.withByteView { stack.onAnswer(question, $0) }
+    }
   }
 
   // MARK: Extensions

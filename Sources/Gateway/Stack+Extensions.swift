@@ -93,19 +93,12 @@ extension Stack {
 
   // MARK: limanetd.lease/1
 
-  package func leaseList() -> JSONValue {
+  package func leaseLines() -> [LeaseLine] {
     let now = core.elapsed
-    return .array(
-      (udp.dhcp?.leases() ?? []).map { lease, name in
-        let seconds = lease.expiry.map { ($0 > now ? $0 - now : 0) / 1_000_000_000 }
-        return [
-          "address": .string(lease.address.description),
-          "mac": .string(lease.client.mac.description),
-          "name": .string(name),
-          "hostname": .string(lease.hostname),
-          "state": .string(lease.state.rawValue),
-          "expires": seconds.map { JSONValue($0) } ?? .null,
-        ]
-      })
+    return (udp.dhcp?.leases() ?? []).map { lease, name in
+      LeaseLine(
+        address: lease.address, mac: lease.client.mac, name: name, hostname: lease.hostname,
+        state: lease.state.rawValue, expiry: lease.expiry, now: now)
+    }
   }
 }

@@ -49,6 +49,8 @@ extension Stack {
       "refused": JSONValue(share.counters.refused),
       "delayed": JSONValue(share.counters.delayed),
       "dropped": JSONValue(share.counters.dropped),
+      "flowsLimited": JSONValue(share.counters.flowsLimited),
+      "connectionsLimited": JSONValue(share.counters.connectionsLimited),
       "questionsRefused": JSONValue(share.counters.questionsRefused),
       "errorsWithheld": JSONValue(share.counters.errorsWithheld),
     ]

@@ -56,15 +56,18 @@ extension Stack {
     let egress = core.egress
     return [
       "denied": JSONValue(egress.log.total),
+      "ended": JSONValue(egress.log.ended),
       "last": .array(
         egress.log.entries.map { entry in
           [
             "guest": .string(entry.guest.description),
             "mac": .string(entry.mac.description),
+            "name": .string(entry.name),
             "protocol": .string(entry.question.protocolName),
             "destination": .string(entry.question.text),
             "reason": .string(entry.reason.text),
             "count": JSONValue(entry.count),
+            "ended": JSONValue(entry.ended),
             "secondsAgo": JSONValue((core.now &- min(entry.last, core.now)) / 1_000_000_000),
           ]
         }),
@@ -87,6 +90,8 @@ extension Stack {
       "evicted": JSONValue(counters.evicted),
       "outOfOrder": JSONValue(counters.outOfOrder),
       "retransmits": JSONValue(counters.retransmits),
+      "congestion": .string(core.config.congestion.rawValue),
+      "lossRecoveries": JSONValue(counters.lossRecoveries),
       "timeouts": JSONValue(counters.timeouts),
       "spuriousTimeouts": JSONValue(counters.spuriousTimeouts),
       "tailProbes": JSONValue(counters.tailProbes),

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a network's process may do once its plugins have started, and what of it holds.
+// What a network process may do once its plugins have started, and which restrictions are in force.
 
-/// Asked of a process before it loads plugins.
+/// The restrictions requested of a process before it loads plugins.
 package struct ConfinementSpec: Codable, Hashable, Sendable {
   /// Absolute paths of folders and files that may be read besides the system's own.
   package var readable: [String]
-  /// The same for those that may be read, written, made and removed.
+  /// The same for those that may be read, written, created and removed.
   package var writable: [String]
 
   package init(readable: [String] = [], writable: [String] = []) {
@@ -15,15 +15,15 @@ package struct ConfinementSpec: Codable, Hashable, Sendable {
   }
 }
 
-/// What holds.
+/// The restrictions in force.
 package struct ConfinementStatus: Codable, Hashable, Sendable {
-  /// Kept of root's capabilities: "net_bind_service".
+  /// Capabilities that a process of root has kept: "net_bind_service".
   package var capabilities: [String]
   /// System calls that a network does not need are refused.
   package var systemCalls: Bool
-  /// Version of Landlock that bounds the files; 0: they are not bounded.
+  /// Version of Landlock that confines file access; 0: not confined.
   package var landlock: Int
-  /// What was asked for and cannot be here, as sentences.
+  /// Requested restrictions that this system does not support, as sentences.
   package var missing: [String]
 
   package init(

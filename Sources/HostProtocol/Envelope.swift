@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The messages on a control channel as JSON. The supervisor encodes
-// `Envelope<HostRequest>` and decodes `HostMessage`; the host the other way
-// round.
+// The messages on a control channel as JSON. The supervisor encodes `Envelope<HostRequest>` and decodes
+// `HostMessage`; the network process the reverse.
 
 import JSONCoding
 
 package struct Envelope<Body: Codable & Sendable>: Codable, Sendable {
-  /// From 1; a reply carries its request's.
+  /// From 1; a reply has the id of its request.
   package var id: UInt64
   package var body: Body
 
@@ -17,7 +16,7 @@ package struct Envelope<Body: Codable & Sendable>: Codable, Sendable {
   }
 }
 
-/// What comes from a network's process.
+/// A message from a network process.
 package enum HostMessage: Codable, Hashable, Sendable {
   case reply(id: UInt64, HostReply)
   case event(HostEvent)
@@ -41,14 +40,17 @@ package enum HostCodec {
   }
 }
 
-/// The journal: memory shared by supervisor and network-host, in which stream
-/// ports note how far into a frame they are, so that their links outlive the
-/// process.
+/// The journal: memory shared by the supervisor and the network process, in which stream ports record their frame
+/// boundaries, so that links outlive the process.
 package enum JournalLayout {
   package static let slots = 1024
-  /// Bytes a slot has; the host's ports define what is in it.
+  /// Bytes of a slot; the network process's ports define its contents.
   package static let slotSize = 64
-  package static let size = slots * slotSize
+  /// Behind them: DNS questions that are under way (Host's QuestionJournal).
+  package static let questions = slots * slotSize
+  package static let questionSlots = 256
+  package static let questionSlotSize = 1024
+  package static let size = questions + questionSlots * questionSlotSize
 }
 
 extension HostCodec {

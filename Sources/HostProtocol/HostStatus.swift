@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The state of a running network, as `status` replies it.
+// The state of a running network, the reply to `status`.
 
 import JSONCoding
 
 package struct HostStatus: Codable, Hashable, Sendable {
-  /// By id. `maximumPorts` at most: `hasMorePorts` says that there are others (`HostRequest.statusOfPorts`).
+  /// By id. At most `maximumPorts`: `hasMorePorts` reports that there are others (`HostRequest.statusOfPorts`).
   package var ports: [PortStatus]
   /// Nil is false.
   package var hasMorePorts: Bool?
-  /// What the network plugin wrote; nil: nothing.
+  /// The network plugin's status; nil: none.
   package var plugin: JSONValue?
-  /// What the DNS plugin wrote; nil: nothing.
+  /// The DNS plugin's status; nil: none.
   package var dnsPlugin: JSONValue?
   /// The DNS broker's counters.
   package var dns: JSONValue?
-  /// Identity of what is loaded.
+  /// The loaded plugin files.
   package var modules: [ModuleStatus]
-  /// What the switch, or the binding of an isolated network, did.
+  /// Counters of the switch, or of the binding of an isolated network.
   package var switchCounters: [String: UInt64]
-  /// Counters of the host itself.
+  /// Counters of the network process itself.
   package var host: HostCounters
-  /// What its process may no longer do.
+  /// The restrictions of its process.
   package var confinement: ConfinementStatus?
 
-  /// Ports in one reply: it is written by the loop that moves the guests' frames.
+  /// Maximum ports in one reply: the loop that moves the guests' frames writes it.
   package static let maximumPorts = 128
 
   package init(
@@ -55,7 +55,7 @@ package struct PortStatus: Codable, Hashable, Sendable {
   /// To the guest.
   package var txFrames: UInt64 = 0
   package var txBytes: UInt64 = 0
-  /// Frames dropped in either direction, for whatever reason.
+  /// Frames dropped in either direction, for any reason.
   package var drops: UInt64 = 0
   /// Drops and errors by reason.
   package var counters: [String: UInt64] = [:]
@@ -90,19 +90,19 @@ package struct ModuleStatus: Codable, Hashable, Sendable {
 package struct HostCounters: Codable, Hashable, Sendable {
   /// Nanoseconds since the process started.
   package var uptime: UInt64 = 0
-  /// Turns of the loop.
+  /// Iterations of the loop.
   package var turns: UInt64 = 0
-  /// Handles, ops and sinks used after their end by a plugin.
+  /// Stale handles, operations and sinks used by a plugin.
   package var staleHandles: UInt64 = 0
-  /// Calls a plugin made from a thread that may not.
+  /// Calls that a plugin made from a thread that is not permitted to.
   package var wrongThreadCalls: UInt64 = 0
-  /// Malformed frames that went to ports, from a plugin or another port, dropped.
+  /// Malformed frames from a plugin or another port to ports, dropped.
   package var malformedFrames: UInt64 = 0
   /// Callbacks that took longer than 10 ms.
   package var slowCallbacks: UInt64 = 0
-  /// Guests' links that were turned away for want of descriptors.
+  /// Guests' links refused for want of descriptors.
   package var refusedLinks: UInt64 = 0
-  /// Guests' links, and how many there may be; nil: as many as the network has guests.
+  /// Number of guests' links, and its maximum; nil: the network's maximum of guests.
   package var links: Int = 0
   package var maximumLinks: Int?
   package var watches: Int = 0

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `lima-netd-host inspect FILE` prints: one JSON object.
+// The output of `lima-netd-host inspect FILE`: one JSON object.
 
 package struct Inspection: Codable, Hashable, Sendable {
   package var ok: Bool
   /// Absolute path.
   package var file: String
-  // With ok:
+  // With `ok`:
   package var sha256: String?
   package var module: Module?
   package var plugins: [Plugin]?
-  /// What is wrong with it, though it loads; each is a failure of a test of `plugin check`.
+  /// Faults of a file that loads nevertheless; each fails a test of `plugin check`.
   package var warnings: [String]?
-  /// What it holds of kinds that this version does not know: "filter plugin x".
+  /// Plugins of kinds that this version does not know: "filter plugin x".
   package var skipped: [String]?
-  // Without:
+  // Without `ok`:
   package var reason: LoadFailure?
   /// Text for users.
   package var detail: String?
@@ -80,7 +80,7 @@ package struct Inspection: Codable, Hashable, Sendable {
   }
 }
 
-/// Why a file is no plugin.
+/// Why a file is not a plugin.
 package enum LoadFailure: String, Codable, Hashable, Sendable {
   case missingFile = "missing-file"
   case notELF = "not-elf"
@@ -91,8 +91,8 @@ package enum LoadFailure: String, Codable, Hashable, Sendable {
   case wrongKind = "wrong-kind"
   case loadFailed = "load-failed"
   case invalidDescriptor = "invalid-descriptor"
-  // Said by the supervisor, not by the inspected process:
-  /// Looking at the file ended the process that did.
+  // Set by the supervisor, not by the inspecting process:
+  /// The inspecting process crashed.
   case crashed
   case timeout
   /// Root does not load a file that others can write.

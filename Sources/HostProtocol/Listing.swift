@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Long lists of a network's process, in parts, so that neither side is busy with all of it at once.
+// Long lists of a network process, in parts, so that neither side is busy with the whole list at once.
 
 import JSONCoding
 
 /// A part of a list.
 package struct ListingPart: Codable, Hashable, Sendable {
-  /// An array, written by a plugin.
+  /// An array of elements that a plugin wrote.
   package var value: JSONValue
-  /// Where the next part is (`HostRequest.listingPart`); nil: this was the last.
+  /// The place of the next part (`HostRequest.listingPart`); nil: this was the last.
   package var next: ListingPlace?
 
   package init(value: JSONValue, next: ListingPlace?) {
@@ -17,7 +17,7 @@ package struct ListingPart: Codable, Hashable, Sendable {
   }
 }
 
-/// A part of a list that the process keeps until its last part was asked for, or a few others came.
+/// A place in a list that the process keeps until its last part was requested, or too many other lists followed.
 package struct ListingPlace: Codable, Hashable, Sendable {
   package var listing: UInt64
   package var part: Int

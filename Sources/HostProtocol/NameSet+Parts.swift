@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension NameSet {
-  /// Addresses and names in one part, about.
+  /// Approximate number of addresses and names of one part.
   package static let partSize = 256
-  /// Parts of many hosts: 65,536 make 256 each.
+  /// Number of parts for large sets: 65,536 hosts give 256 each.
   private static let manyParts = 256
 
-  /// The set in pieces that a network's process takes over one by one without its loop standing still, each
-  /// of an owner of its own. Together they say the same: a host is in one of them and a zone in another, as
-  /// long as the set has many hosts always in the same. Few hosts keep the owner.
+  /// Splits the set into parts, each with an owner of its own, so that a network process adds one at a time without
+  /// blocking its loop. Together they equal the set: each host and each zone is in one part; with many hosts, a host
+  /// is always in the same part. The hosts of a small set keep its owner.
   package var parts: [NameSet] {
-    // NUL: no owner has it.
+    // NUL does not occur in an owner's name.
     zones.map { NameSet(owner: "\(owner)\0\($0.name)", zones: [$0]) } + hostParts
   }
 
@@ -23,7 +23,7 @@ extension NameSet {
     return parts.filter { !$0.hosts.isEmpty }
   }
 
-  /// FNV-1a, without case: one name is in one part however it is written.
+  /// FNV-1a, case-insensitive: spellings of one name are in the same part.
   private static func place(of name: String) -> Int {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for octet in name.utf8 {
@@ -34,7 +34,7 @@ extension NameSet {
   }
 }
 
-/// The parts of name sets that a process was given, and what it is still to be given.
+/// The parts that a process has, and those still to be sent.
 package struct NameParts {
   /// By owner of a set, then of a part.
   private var given: [String: [String: NameSet]] = [:]
@@ -42,8 +42,8 @@ package struct NameParts {
 
   package init() {}
 
-  /// A set is another now: what makes the difference waits. The last part of what was there goes after all that
-  /// is new has come, so that no name is missing in between.
+  /// Replaces an owner's set: the changed parts are to be sent. Removed parts follow after all new ones, so that no
+  /// name is missing in between.
   package mutating func replace(_ set: NameSet) {
     let parts = set.parts
     let known = given[set.owner] ?? [:]
@@ -52,7 +52,7 @@ package struct NameParts {
     waiting[set.owner] = parts.filter { known[$0.owner] != $0 } + stale.map { NameSet(owner: $0) }
   }
 
-  /// The next part of an owner's set, which the process is given now; nil when it has them all.
+  /// The next part of an owner's set to be sent, which counts as sent; nil when there is none.
   package mutating func next(of owner: String) -> NameSet? {
     guard let part = waiting[owner]?.first else {
       waiting[owner] = nil

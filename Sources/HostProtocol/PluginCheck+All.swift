@@ -10,7 +10,7 @@ extension PluginCheck {
 
   package static let all = files + modules + lifecycle + data + services + dns + rest
 
-  /// The file itself.
+  /// Tests of the file itself.
   private static let files = [
     PluginCheck(
       "file-elf", needs: [], "The file is a whole shared library for this machine.",
@@ -33,7 +33,7 @@ extension PluginCheck {
       mend: "Compile with -fPIC; assembler files need a .note.GNU-stack section."),
   ]
 
-  /// The entry and what it returns, and what the file has to be called after it.
+  /// The entry and the table it returns, and the file name that matches it.
   private static let modules = [
     PluginCheck(
       "module-entry-quick", needs: loads, "The entry returns within 100 ms.",

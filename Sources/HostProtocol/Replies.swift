@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a network's process answers, and tells unasked.
+// The replies of a network process, and its events.
 
 import JSONCoding
 
 package enum HostReply: Codable, Hashable, Sendable {
   case ok
-  /// What a plugin wrote, or a list of the host's own.
+  /// JSON from a plugin, or a list of the process's own.
   case json(JSONValue)
-  /// Of a list that is too long for one message.
+  /// A part of a list that exceeds one message.
   case part(ListingPart)
   case resolved(Resolved)
   case status(HostStatus)
@@ -16,18 +16,17 @@ package enum HostReply: Codable, Hashable, Sendable {
 }
 
 package enum HostEvent: Codable, Hashable, Sendable {
-  /// A guest's link ended, or its fd came to nothing.
+  /// A guest's link ended, or could not be used.
   case portGone(id: UInt64, reason: String)
-  /// A guest showed up on a unixgram listener. `id` counts within the process
-  /// from 2^32, so that it never meets an id of the supervisor.
-  /// `address`: its socket's path, or "@" and an abstract name.
+  /// A guest appeared on a unixgram listener. `id` is assigned by the process from 2^32 on, so that it never equals
+  /// an id of the supervisor. `address`: its socket's path, or "@" and an abstract name.
   case guestUp(id: UInt64, name: String, listener: UInt64, address: String)
   case guestGone(id: UInt64)
-  /// Guests have taken or left addresses or names; many changes within 100 ms are one event.
+  /// Addresses or names of guests changed; changes within 100 ms are one event.
   case leasesChanged
-  /// What a plugin says of itself (`lnd_host.report`).
+  /// A plugin's report of its state (`lnd_host.report`).
   case pluginReport(PluginReport)
-  /// The process gives up and exits.
+  /// The process cannot continue and exits.
   case fatal(HostError)
 }
 
@@ -49,11 +48,10 @@ package struct PluginReport: Codable, Hashable, Sendable {
 }
 
 package struct Resolved: Codable, Hashable, Sendable {
-  /// The answer, a whole DNS message, in base 64.
+  /// The answer, a complete DNS message, in base 64.
   package var message: String
   package var milliseconds: Double
-  /// Who answered: a DNS plugin's name, "names" for what the network owns, "cache"; nil when the
-  /// host does not say.
+  /// The source of the answer: a DNS plugin's name, "names" for owned names, "cache"; nil: not reported.
   package var source: String?
 
   package init(message: String, milliseconds: Double, source: String? = nil) {
@@ -63,7 +61,7 @@ package struct Resolved: Codable, Hashable, Sendable {
   }
 }
 
-/// Why something cannot be.
+/// Why a request failed.
 package struct HostError: Error, Codable, Hashable, Sendable, CustomStringConvertible {
   package enum Code: String, Codable, Hashable, Sendable {
     case invalidConfig = "INVALID_CONFIG"
@@ -73,21 +71,21 @@ package struct HostError: Error, Codable, Hashable, Sendable, CustomStringConver
     case busy = "BUSY"
     case limit = "LIMIT"
     case timeout = "TIMEOUT"
-    /// The other side said no: a guest's RST.
+    /// Refused by the other side: a guest's RST.
     case refused = "REFUSED"
     /// By policy, or by the process's confinement.
     case denied = "DENIED"
     case system = "SYSTEM"
     case `internal` = "INTERNAL"
-    /// A stream cannot be resumed: nobody knows where its next frame begins.
+    /// A stream cannot be resumed: its next frame boundary is unknown.
     case boundary = "BOUNDARY"
   }
 
   package var code: Code
   package var message: String
-  /// RFC 6901, of the option at fault.
+  /// RFC 6901, of the option in error.
   package var jsonPointer: String?
-  /// Who says so: a plugin's name, or nil for the host.
+  /// The source of the error: a plugin's name, or nil for the network process.
   package var plugin: String?
 
   package init(

@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the supervisor asks of a network's process. Each request has an id and
-// gets exactly one reply. Descriptors travel beside the message, see each case.
+// The supervisor's requests to a network process. Each request has an id and gets exactly one reply. Descriptors are
+// sent with the message, see each case.
 
 package enum HostRequest: Codable, Hashable, Sendable {
   /// Loads the plugins and starts the network; the first request. One
   /// descriptor: the journal (`JournalLayout`); with `NetworkSpec.tap` a last one: the TAP.
   /// Reply: nothing.
   case start(NetworkSpec)
-  /// Instead of `start`: a DNS plugin serves sockets of the host, and there is no network. Two
-  /// descriptors: a bound UDP socket and a listening TCP socket. Reply: nothing.
+  /// In place of `start`: a DNS plugin serves sockets of the host, without a network. Two descriptors: a bound UDP
+  /// socket and a listening TCP socket. Reply: nothing.
   case serveDNS(DNSServerSpec)
   /// One descriptor: the guest's link. Reply: nothing, or error BOUNDARY when
-  /// a held-over stream cannot be resumed.
+  /// a stream of an earlier process cannot be resumed.
   case addPort(PortSpec)
-  /// One descriptor: a bound SOCK_DGRAM socket. Its guests come as `guestUp`.
+  /// Of a network started with `holdsGuests`: all present guests have been added, and their frames are read from now on.
+  /// Idempotent. Reply: nothing.
+  case guestsAreKnown
+  /// One descriptor: a bound SOCK_DGRAM socket. Its guests are reported by `guestUp`.
   case addUnixgramListener(ListenerSpec)
   /// Idempotent. Also for the guests of a listener.
   case removePort(UInt64)
+  /// Renames a guest. Reply: nothing.
+  case renamePort(PortName)
   case removeListener(UInt64)
   case expose(ForwardSpec)
   /// Idempotent.
@@ -30,8 +35,8 @@ package enum HostRequest: Codable, Hashable, Sendable {
   case listingPart(ListingPlace)
   /// Reply: `json`, an object as in lnd_ext_lease.h.
   case reserveLease(port: UInt64)
-  /// Where the switch has learned Ethernet addresses. Reply: `json`, an object of addresses and
-  /// ports' numbers (`PortSpec.id`); 0 is the plugin.
+  /// The stations that the switch has learned. Reply: `json`, an object of Ethernet addresses and port ids
+  /// (`PortSpec.id`); 0 is the plugin.
   case listStations
   /// Reply: `resolved`.
   case resolve(ResolveSpec)
@@ -40,17 +45,18 @@ package enum HostRequest: Codable, Hashable, Sendable {
   case connect(ConnectSpec)
   /// Replaces the names of one owner. Reply: nothing.
   case setNames(NameSet)
-  /// Has other options hold for the network's plugin while it runs. Reply: nothing, or why they do not; UNSUPPORTED: from
-  /// its next start on.
+  /// Applies other options to the running network plugin. Reply: nothing, or why they were refused; UNSUPPORTED: they
+  /// apply from its next start on.
   case reconfigure(NetworkSpec)
+  /// Instead of `start`: has the plugins look at their options, and makes nothing. Reply: nothing, or what one refuses.
+  case validate(NetworkSpec)
   /// A guest does not use what `reserveLease` gave it any more. Reply: nothing.
   case releaseLease(port: UInt64)
-  /// Replaces the DNS plugin while the network goes on. Reply: nothing, or why the one before
-  /// stays.
+  /// Replaces the DNS plugin of the running network. Reply: nothing, or why the previous one stays.
   case setDNS(DNSSpec)
   /// Reply: `json`, a `DNSCachePage`.
   case listDNSCache(DNSCacheSelection)
-  /// Forgets the answers kept. Reply: `json`, how many they were.
+  /// Drops cached answers. Reply: `json`, their number.
   case flushDNSCache(DNSCacheSelection)
   /// One descriptor: receives a pcap stream; frames that do not fit are
   /// dropped and counted.
@@ -62,9 +68,10 @@ package enum HostRequest: Codable, Hashable, Sendable {
   case statusOfPorts(after: UInt64)
   /// The host's network or resolv.conf changed. Reply: nothing.
   case networkChanged
-  /// One descriptor: a file for appending, which takes from now on what the process and its plugins print. Reply: nothing.
+  /// One descriptor: a file for appending, to which the output of the process and its plugins is redirected. Reply:
+  /// nothing.
   case newLog
-  /// Winds down within 5 s, replies, exits.
+  /// Stops within 5 s, replies, exits.
   case stop
 }
 
@@ -74,7 +81,7 @@ package struct PluginRef: Codable, Hashable, Sendable {
   package var file: String
   /// The descriptor's name inside the file.
   package var name: String
-  /// Hexadecimal, of the file when it was inspected. "" skips the check.
+  /// SHA-256 of the file when it was inspected, hexadecimal. "" skips the check.
   package var sha256: String
 
   package init(file: String, name: String, sha256: String = "") {
@@ -92,21 +99,29 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
   package var options: String
   package var dns: PluginRef?
   package var dnsOptions: String
-  /// Those behind `dns`, each the one behind it; nil: none.
+  /// The chain of plugins behind `dns`, each behind the one before; nil: none.
   package var dnsBehind: [DNSStage]?
   package var dnsPolicy: DNSPolicy
-  /// A folder the network's plugins may keep files in.
+  /// A folder for files of the network's plugins.
   package var stateDirectory: String
-  /// The switch's; 0 when not configured.
+  /// The network's MTU; 0: not configured.
   package var mtu: Int
-  /// What its plugin is given of the host (limanetd.tap/1).
+  /// The host's TAP that its plugin gets (limanetd.tap/1).
   package var tap: TapSpec?
-  /// The supervisor connects it to another daemon instead: an uplink comes as a port.
+  /// The network is connected to another daemon's: an uplink follows as a port.
   package var hasPeer: Bool
-  /// Guests are on a network card of the host's: each has an uplink of its own, which comes as a port.
+  /// Guests are on a network card of the host's: each has a macvtap, which follows as a port.
   package var hasCards: Bool
-  /// What its process may do; nil: everything (`sandbox: off`).
+  /// The restrictions of its process; nil: none (`sandbox: off`).
   package var confinement: ConfinementSpec?
+  /// Values of options that nobody is to read (`writeOnly`): masked in whatever the plugins say.
+  package var secrets: [String]?
+  /// Of each guest's link; nil: none.
+  package var limits: LinkLimits?
+  /// Of a switched network; nil: none.
+  package var portSecurity: PortSecuritySpec?
+  /// No guest's frames are read before `guestsAreKnown`: the plugin would take the first of several for the only one.
+  package var holdsGuests: Bool?
 
   package init(
     name: String, mode: String, plugin: PluginRef, options: String = "{}",
@@ -131,17 +146,18 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
   }
 }
 
-/// A TAP device of the host, whose descriptor comes beside it.
+/// A TAP device of the host, whose descriptor is sent with the request.
 package struct TapSpec: Codable, Hashable, Sendable {
-  /// Of the interface.
+  /// Name of the interface.
   package var name: String
   /// "02:01:d6:9e:a4:01"
   package var mac: String
-  /// Bytes of IP packet.
+  /// MTU, bytes of IP packet.
   package var mtu: Int
   /// A 12-byte virtio-net header and its offloads.
   package var vnetHeader: Bool
-  /// False: whoever takes our frames wants them whole, whatever the header could say.
+  /// False: the reader of sent frames accepts neither GSO frames nor partial checksums, whatever the header could
+  /// express.
   package var takesOffloads = true
 
   package init(name: String, mac: String, mtu: Int, vnetHeader: Bool) {
@@ -159,32 +175,45 @@ package enum PortTransport: String, Codable, Hashable, Sendable {
   case stream
   /// The same with a length of 2 bytes, little-endian (HyperKit, gvproxy's /connect).
   case hyperkit
-  /// SOCK_DGRAM, connected, a frame a datagram.
+  /// SOCK_DGRAM, connected, one frame per datagram.
   case dgram
 
-  /// Frames in a stream of bytes, whose boundaries the journal keeps.
+  /// Frames in a byte stream, whose boundaries the journal records.
   package var isStream: Bool { self == .stream || self == .hyperkit }
 }
 
+/// A guest's name, by the id of its port.
+package struct PortName: Codable, Hashable, Sendable {
+  /// `PortSpec.id`, or that of a listener's guest.
+  package var id: UInt64
+  package var name: String
+
+  package init(id: UInt64, name: String) {
+    self.id = id
+    self.name = name
+  }
+}
+
 package struct PortSpec: Codable, Hashable, Sendable {
-  /// The supervisor's number of the guest, unique in the network.
+  /// The supervisor's id of the guest, unique in the network.
   package var id: UInt64
   package var transport: PortTransport
-  /// The guest's, or "".
+  /// The guest's name, or "".
   package var name: String
   /// "52:55:55:12:34:56" when known.
   package var mac: String?
-  /// Bytes of IP packet; 0: not known.
+  /// MTU, bytes of IP packet; 0: unknown.
   package var mtu: Int
   /// TAP with a 12-byte virtio-net header and its offloads.
   package var vnetHeader: Bool
   /// The guest's slot in the journal, or -1.
   package var journalSlot: Int
-  /// Held over from a process that died.
+  /// Was served by a process that died.
   package var resumed: Bool
-  /// No guest, but the way to another daemon's network: a port of the switch that the plugin does not see.
+  /// Not a guest but the uplink to another daemon's network: a port of the switch that the plugin does not see.
   package var isUplink: Bool
-  /// Of an uplink: the guest whose own it is, and no port of the switch; `mac` is what the macvtap was made with.
+  /// For an uplink that is one guest's macvtap and no port of the switch: the guest; `mac` is the address it was
+  /// created with.
   package var guest: UInt64?
 
   package init(
@@ -207,8 +236,8 @@ package struct PortSpec: Codable, Hashable, Sendable {
 
 package struct ListenerSpec: Codable, Hashable, Sendable {
   package var id: UInt64
-  /// Addresses of guests a process before this one knew (`guestUp`): they are let
-  /// in before they speak, because a guest may have nothing to say.
+  /// Addresses of guests that an earlier process knew (`guestUp`): they are added before their first frame, because a
+  /// guest may be silent.
   package var guests: [String]
 
   package init(id: UInt64, guests: [String] = []) {
@@ -231,7 +260,7 @@ package struct ForwardSpec: Codable, Hashable, Sendable {
   package var guest: String?
   /// Which guest of an isolated network; "" or nil: the first.
   package var guestName: String?
-  /// Under which address the guest sees clients; nil: as the network's options say.
+  /// The address under which the guest sees clients; nil: the network's option.
   package var source: Source?
 
   package enum Source: String, Codable, Hashable, Sendable {
@@ -252,12 +281,12 @@ package struct ForwardSpec: Codable, Hashable, Sendable {
 }
 
 package struct ResolveSpec: Codable, Hashable, Sendable {
-  /// The query, a whole DNS message, in base 64.
+  /// The query, a complete DNS message, in base 64.
   package var message: String
   /// For logs.
   package var name: String
   package var type: String
-  /// The client asks over UDP: an answer too large for it is cut. Nil is false.
+  /// The client uses UDP: a large answer is truncated. Nil: false.
   package var isDatagram: Bool?
 
   package init(

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the supervisor says about names and DNS of a running network, and about connections to
-// its guests.
+// Requests about names and DNS of a running network, and about connections to its guests.
 
-/// A connection to a guest, whose other end the supervisor holds.
+/// A connection to a guest, whose other end the supervisor keeps.
 package struct ConnectSpec: Codable, Hashable, Sendable {
   /// "192.168.104.3:22"
   package var guest: String
@@ -16,16 +15,15 @@ package struct ConnectSpec: Codable, Hashable, Sendable {
   }
 }
 
-/// The names that one owner (the configuration, an instance, a client of the control API) has the
-/// network answer by itself. They are owned: types that are not here get NODATA, and nothing about
-/// them leaves the machine.
+/// The names of one owner (the configuration, an instance, a client of the control API) that the network answers
+/// itself. They are owned: types without data get NODATA, and no query for them leaves the machine.
 package struct NameSet: Codable, Hashable, Sendable {
   /// A later set of the same owner replaces this one; an empty one withdraws it.
   package var owner: String
-  /// Absolute names, without the final dot, each with its addresses or the one name it is an
-  /// alias of; without either it is only kept from whoever would publish it.
+  /// Absolute names, without the final dot, each with its addresses or with the one name it is an alias of; a name
+  /// without either is only reserved.
   package var hosts: [String: [String]]
-  /// Whole suffixes, as gvproxy's API has them.
+  /// Whole suffixes, with the semantics of gvproxy's API.
   package var zones: [NameZone]
 
   package init(owner: String, hosts: [String: [String]] = [:], zones: [NameZone] = []) {
@@ -35,8 +33,7 @@ package struct NameSet: Codable, Hashable, Sendable {
   }
 }
 
-/// A suffix whose names are answered here: by a record, else with the default address, else
-/// NXDOMAIN.
+/// A suffix whose names are answered here: by a record, else with the default address, else NXDOMAIN.
 package struct NameZone: Codable, Hashable, Sendable {
   package struct Record: Codable, Hashable, Sendable {
     /// Relative to the zone, compared without case.
@@ -54,7 +51,7 @@ package struct NameZone: Codable, Hashable, Sendable {
 
   /// With or without the final dot.
   package var name: String
-  /// The first that fits answers.
+  /// The first match answers.
   package var records: [Record]
   package var defaultAddress: String?
 
@@ -65,7 +62,7 @@ package struct NameZone: Codable, Hashable, Sendable {
   }
 }
 
-/// A DNS plugin that stands behind others (limanetd.dns-next/1).
+/// A DNS plugin behind others in the chain (limanetd.dns-next/1).
 package struct DNSStage: Codable, Hashable, Sendable {
   package var plugin: PluginRef
   /// One JSON object, checked against the plugin's schema, defaults filled in.
@@ -77,16 +74,18 @@ package struct DNSStage: Codable, Hashable, Sendable {
   }
 }
 
-/// Which plugin answers a network's questions.
+/// The DNS plugin of a network.
 package struct DNSSpec: Codable, Hashable, Sendable {
   package var plugin: PluginRef
   /// One JSON object, checked against the plugin's schema, defaults filled in.
   package var options: String
   package var policy: DNSPolicy
-  /// Folders and files that it has to read.
+  /// Folders and files that it must be able to read.
   package var readable: [String]?
-  /// Those that it may ask, each the one behind it; nil: none.
+  /// The chain of plugins behind it, each behind the one before; nil: none.
   package var behind: [DNSStage]?
+  /// As of `NetworkSpec`.
+  package var secrets: [String]?
 
   package init(
     plugin: PluginRef, options: String = "{}", policy: DNSPolicy = DNSPolicy(),
@@ -100,7 +99,7 @@ package struct DNSSpec: Codable, Hashable, Sendable {
   }
 }
 
-/// What holds for a network's names whichever plugin answers.
+/// Rules for a network's names with any plugin.
 package struct DNSPolicy: Codable, Hashable, Sendable {
   /// Whether names have IPv6 addresses; otherwise AAAA questions get NODATA.
   package var ipv6: Bool
@@ -110,7 +109,7 @@ package struct DNSPolicy: Codable, Hashable, Sendable {
   }
 }
 
-/// An answer that a network keeps, as `listDNSCache` tells it.
+/// A cached answer of a network, as `listDNSCache` returns it.
 package struct DNSCacheEntry: Codable, Hashable, Sendable {
   /// Without the final dot, in lower case.
   package var name: String
@@ -118,13 +117,13 @@ package struct DNSCacheEntry: Codable, Hashable, Sendable {
   package var type: String
   /// "IN"
   package var `class`: String
-  /// "ad cd do": those bits of the question that were set; "" for most.
+  /// "ad cd do": the bits set in the question; usually "".
   package var flags: String
   /// "NOERROR" or "NXDOMAIN"
   package var code: String
-  /// Records that answer; 0 for NODATA and NXDOMAIN.
+  /// Number of answer records; 0 for NODATA and NXDOMAIN.
   package var answers: Int
-  /// Seconds until it is forgotten.
+  /// Remaining seconds.
   package var ttl: UInt64
   /// Octets of its records.
   package var octets: Int
@@ -144,10 +143,10 @@ package struct DNSCacheEntry: Codable, Hashable, Sendable {
   }
 }
 
-/// A part of what a network keeps, so that neither side is busy with all of it at once.
+/// A part of the cache listing, so that neither side is busy with the whole cache at once.
 package struct DNSCachePage: Codable, Hashable, Sendable {
   package var entries: [DNSCacheEntry]
-  /// Where the next part begins (`DNSCacheSelection.from`); nil: this was the last.
+  /// The place of the next part (`DNSCacheSelection.from`); nil: this was the last.
   package var next: Int?
 
   package init(entries: [DNSCacheEntry], next: Int?) {
@@ -156,13 +155,13 @@ package struct DNSCachePage: Codable, Hashable, Sendable {
   }
 }
 
-/// Which of the answers kept.
+/// Selects cached answers.
 package struct DNSCacheSelection: Codable, Hashable, Sendable {
   /// Only those of this name; nil: all.
   package var name: String?
   /// And of all names below it.
   package var below: Bool
-  /// Listed from here on: `DNSCachePage.next` of the part before.
+  /// Start of the listing: `DNSCachePage.next` of the previous part.
   package var from: Int
 
   package init(name: String? = nil, below: Bool = false, from: Int = 0) {
@@ -174,10 +173,10 @@ package struct DNSCacheSelection: Codable, Hashable, Sendable {
 
 /// A DNS plugin that serves sockets of the host.
 package struct DNSServerSpec: Codable, Hashable, Sendable {
-  /// What the plugin gets for the name of its network.
+  /// The network name that the plugin gets.
   package var name: String
   package var dns: DNSSpec
-  /// What its process may do; nil: everything.
+  /// The restrictions of its process; nil: none.
   package var confinement: ConfinementSpec?
 
   package init(name: String, dns: DNSSpec, confinement: ConfinementSpec? = nil) {

@@ -50,7 +50,7 @@ extension FixedWidthInteger {
 
 private struct KeyedDecoder<Key: CodingKey>: KeyedDecodingContainerProtocol {
   let object: JSONObject
-  /// The members again, where there are more than a few: a dictionary of ten thousand is decoded key by key.
+  /// The members by name, if there are more than a few: a dictionary of ten thousand is decoded key by key.
   private let byName: [String: JSONValue]?
   let codingPath: [any CodingKey]
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The Encoder behind JSONCoder: builds a tree of nodes, which are resolved to a JSONValue at the end. Linear in what is
-// encoded. Numbers, texts and truth values, nearly all of it, have no object, no path and no cast of their own: a list of
-// a thousand ports is told on a network's loop.
+// The Encoder behind JSONCoder: builds a tree of nodes, which is resolved to a JSONValue at the end. Linear in the
+// input. Numbers, texts and booleans, by far the most frequent, need no object, path or cast: a list of a thousand
+// ports is encoded on a network's loop.
 
-/// A value of a container: known already, or still under construction.
+/// A value in a container: complete, or under construction.
 enum JSONNode {
   case value(JSONValue)
   case box(JSONBox)
@@ -32,7 +32,7 @@ final class JSONBox {
   func becomeObject() { if members == nil { members = [] } }
   func becomeArray() { if elements == nil { elements = [] } }
 
-  // In place: a list that is copied for each of its elements takes the square of their number.
+  // In place: copying a list for each of its elements would be quadratic.
   func add(_ name: String, _ value: JSONValue) { members?.append((name, .value(value))) }
   func add(_ value: JSONValue) { elements?.append(.value(value)) }
 
@@ -78,7 +78,7 @@ extension JSONBox {
     }
   }
 
-  /// What has no parts.
+  /// A value without parts.
   static func leaf(_ value: some Encodable) -> JSONValue? {
     switch value {
     case let value as JSONValue: value

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PatternCompiler: a tree to steps (Thompson's construction). Counted repetitions are written out, up to the bound.
+// PatternCompiler: compiles a tree to steps (Thompson's construction). Counted repetitions are expanded, up to the
+// bound.
 
 enum PatternStep: Sendable {
   /// A character of that set, then the next step.
@@ -18,7 +19,7 @@ struct PatternCompiler {
   mutating func finish() { program.append(.match) }
 
   private mutating func append(_ step: PatternStep) throws(Pattern.Failure) {
-    // One is kept for the match.
+    // One step is reserved for the match.
     guard program.count < Pattern.maximumSize - 1 else {
       throw Pattern.Failure(
         offset: 0,

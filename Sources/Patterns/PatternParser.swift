@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PatternParser: an expression's text to a tree. Nesting is bounded, so that no text exhausts the stack.
+// PatternParser: parses an expression to a tree. Nesting is bounded, so that no text exhausts the stack.
 
 indirect enum PatternNode {
   case empty
@@ -71,7 +71,7 @@ struct PatternParser {
       index = start
       throw failure("there is nothing to repeat")
     }
-    // Lazy: the same texts match.
+    // A lazy quantifier: the same texts match.
     _ = take("?")
     let end = index
     if try quantifier() != nil {
@@ -88,7 +88,7 @@ struct PatternParser {
     return try counts()
   }
 
-  /// `{n}`, `{n,}`, `{n,m}`; another brace is a character.
+  /// `{n}`, `{n,}`, `{n,m}`; any other brace is a literal.
   private mutating func counts() throws(Pattern.Failure) -> (minimum: Int, maximum: Int?)? {
     let start = index
     guard take("{"), let minimum = number() else {
@@ -115,7 +115,7 @@ struct PatternParser {
   private mutating func number() -> Int? {
     var value: Int?
     while let character = next, PatternSet.digits.contains(character) {
-      // Beyond any bound it does not matter by how much.
+      // Capped above every bound.
       value = min((value ?? 0) * 10 + Int(character - 0x30), 1_000_000)
       index += 1
     }
@@ -158,7 +158,7 @@ struct PatternParser {
     return node
   }
 
-  /// After "(?". True when the group is over, too: `(?i)` holds to the end of the group around it.
+  /// After "(?". True when the group ends here: `(?i)` applies up to the end of the enclosing group.
   private mutating func head(_ start: Int) throws(Pattern.Failure) -> Bool {
     if take(":") { return false }
     _ = take("P")
@@ -193,7 +193,7 @@ struct PatternParser {
     throw failure("a group is not closed")
   }
 
-  /// After the backslash, outside of brackets.
+  /// After the backslash, outside brackets.
   private mutating func escape() throws(Pattern.Failure) -> PatternNode {
     if take("b") { return .assertion(.wordBoundary) }
     if take("B") { return .assertion(.noWordBoundary) }
@@ -207,7 +207,7 @@ struct PatternParser {
     return .set(cased(PatternSet([character...character])))
   }
 
-  /// After the backslash: one that stands for one character.
+  /// After the backslash: an escape for one character.
   private mutating func escapedCharacter() throws(Pattern.Failure) -> UInt32 {
     guard let character = next else { throw failure("a backslash ends the expression") }
     switch character {
@@ -221,7 +221,7 @@ struct PatternParser {
       return try hexadecimal(digits: character == "x" ? 2 : 4)
     case "1"..."9": throw failure("back-references are not taken")
     case "p", "P": throw failure("classes of Unicode (\\p) are not taken")
-    // Letters and digits are kept for meanings; punctuation is itself.
+    // Letters and digits are reserved for escapes; escaped punctuation is literal.
     case _ where PatternSet.wordCharacters.contains(character) && character != "_":
       throw failure("\\\(Unicode.Scalar(character).map(String.init) ?? "") is not known")
     default:
@@ -312,13 +312,13 @@ struct PatternParser {
     guard let character = next else { throw failure("a bracket is not closed") }
     index += 1
     guard character == "\\" else { return character }
-    // \b is a backspace in ECMA-262 and not taken in RE2.
+    // \b is a backspace in ECMA-262 and invalid in RE2.
     if next == "b" { throw failure("\\b in brackets is not taken") }
     return try escapedCharacter()
   }
 }
 
-/// Patterns are read as numbers; their meanings are characters.
+/// Patterns are matched as numbers; their cases are written as characters.
 private func ~= (pattern: Unicode.Scalar, value: UInt32) -> Bool { pattern.value == value }
 private func ~= (pattern: ClosedRange<Unicode.Scalar>, value: UInt32) -> Bool {
   (pattern.lowerBound.value...pattern.upperBound.value).contains(value)

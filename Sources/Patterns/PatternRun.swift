@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PatternRun: one search. The steps that are under way are a set, tried together on each character; a step is in it
-// once, however many ways lead to it, so a character costs at most as many steps as the program has.
+// PatternRun: one search. The active steps are a set, all tried on each character; a step is in the set once, even if
+// several paths lead to it, so a character costs at most as many steps as the program has.
 
 struct PatternRun {
   private let program: [PatternStep]
   private let sets: [PatternSet]
-  /// Steps that want a character, at this position.
+  /// Steps that match a character at this position.
   private var waiting: [Int] = []
-  /// Steps behind the character before.
+  /// Steps that follow the previous character.
   private var arrivals: [Int] = []
   private var stack: [Int] = []
-  /// By step: the last position at which it was come to, from 1.
+  /// Per step: the last position at which it was reached, from 1.
   private var seen: [Int]
   private var position = 0
 
@@ -23,7 +23,7 @@ struct PatternRun {
     arrivals.reserveCapacity(program.count)
   }
 
-  /// Whether a match is somewhere in the text.
+  /// Whether there is a match anywhere in the text.
   mutating func search(_ text: String.UnicodeScalarView) -> Bool {
     var before: UInt32?
     for scalar in text {
@@ -39,11 +39,11 @@ struct PatternRun {
     return advance(before, nil)
   }
 
-  /// Follows all that needs no character, between `before` and `after`. True when a match is reached.
+  /// Follows all steps that consume no character, between `before` and `after`. True when a match is reached.
   private mutating func advance(_ before: UInt32?, _ after: UInt32?) -> Bool {
     position += 1
     waiting.removeAll(keepingCapacity: true)
-    // A match may begin anywhere.
+    // A match may begin at any position.
     stack.append(0)
     stack += arrivals
     while let step = stack.popLast() {
@@ -65,7 +65,7 @@ struct PatternRun {
 }
 
 extension PatternAssertion {
-  /// Between two characters, of which there may be none.
+  /// Whether an assertion holds between two characters; nil: the text's start or end.
   func holds(_ before: UInt32?, _ after: UInt32?) -> Bool {
     switch self {
     case .start: return before == nil

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PatternSet: a set of characters (Unicode scalars), as sorted ranges that do not touch, and a bit for each ASCII
-// character. A look takes the same few steps however many ranges an expression lists.
+// PatternSet: a set of characters (Unicode scalars), as sorted, disjoint, non-adjacent ranges, and a bitmap for
+// ASCII. A look-up takes logarithmic time, however many ranges an expression lists.
 
 struct PatternSet: Hashable, Sendable {
   private(set) var ranges: [ClosedRange<UInt32>]
@@ -48,7 +48,7 @@ struct PatternSet: Hashable, Sendable {
     return low < ranges.count && ranges[low].contains(scalar)
   }
 
-  /// All else.
+  /// All characters not in the set.
   var complement: PatternSet {
     var result: [ClosedRange<UInt32>] = []
     var next: UInt32 = 0
@@ -60,7 +60,7 @@ struct PatternSet: Hashable, Sendable {
     return PatternSet(result)
   }
 
-  /// With both cases of the letters A to Z.
+  /// With the letters A to Z in both cases.
   var ignoringCase: PatternSet {
     var result = ranges
     for range in ranges {
@@ -86,10 +86,10 @@ struct PatternSet: Hashable, Sendable {
     0x09...0x0d, 0x20...0x20, 0xa0...0xa0, 0x1680...0x1680, 0x2000...0x200a, 0x2028...0x2029,
     0x202f...0x202f, 0x205f...0x205f, 0x3000...0x3000, 0xfeff...0xfeff,
   ])
-  /// What `.` takes: all but line breaks.
+  /// The set of `.`: all but line breaks.
   static let dot = PatternSet([0x0a...0x0a, 0x0d...0x0d, 0x2028...0x2029]).complement
 
-  /// `\d` and its like; the upper case letter is all else.
+  /// `\d` and similar; the upper-case letter is the complement.
   static func escaped(_ letter: UInt32) -> PatternSet? {
     switch Unicode.Scalar(letter) {
     case "d": digits
@@ -102,7 +102,7 @@ struct PatternSet: Hashable, Sendable {
     }
   }
 
-  /// `[:alpha:]` and its like within brackets (RE2, POSIX).
+  /// `[:alpha:]` and similar in brackets (RE2, POSIX).
   static func named(_ name: String) -> PatternSet? {
     switch name {
     case "alnum": PatternSet([0x30...0x39, 0x41...0x5a, 0x61...0x7a])

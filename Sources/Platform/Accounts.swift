@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AccountNames: names and numbers of users and groups, by the system's own databases (getpwuid(3), getgrnam(3)); and the
-// groups of this process. Blocks for as long as those take: for commands, not for a loop. One thread.
+// AccountNames: names and numbers of users and groups from the system's databases (getpwuid(3), getgrnam(3)), and the
+// groups of this process. The calls may block (NSS): for commands, not for a loop's thread. One thread.
 
 #if canImport(Glibc)
   import Glibc
@@ -10,40 +10,40 @@
 #endif
 
 package enum AccountNames {
-  /// Nil: nobody has that number.
+  /// Nil: no user has that number.
   package static func user(_ uid: UInt32) -> String? {
     guard let name = getpwuid(uid)?.pointee.pw_name else { return nil }
     return String(cString: name)
   }
 
-  /// Their login shell; nil: nobody has that number.
+  /// The user's login shell; nil: no user has that number.
   package static func shell(_ uid: UInt32) -> String? {
     guard let shell = getpwuid(uid)?.pointee.pw_shell else { return nil }
     return String(cString: shell)
   }
 
-  /// Their home directory; nil: nobody has that number.
+  /// The user's home directory; nil: no user has that number.
   package static func home(_ uid: UInt32) -> String? {
     guard let home = getpwuid(uid)?.pointee.pw_dir else { return nil }
     return String(cString: home)
   }
 
-  /// Nil: there is no user of that name.
+  /// Nil: no user has that name.
   package static func number(ofUser name: String) -> UInt32? { getpwnam(name)?.pointee.pw_uid }
 
-  /// The first group of a user.
+  /// The user's primary group.
   package static func group(ofUser name: String) -> UInt32? { getpwnam(name)?.pointee.pw_gid }
 
   package static func groupExists(_ name: String) -> Bool { getgrnam(name) != nil }
 
-  /// Whether a user is one of a group, by either database; false for a group that is not there.
+  /// Whether a user is a member of a group, by either database; false when the group does not exist.
   package static func isMember(_ uid: UInt32, ofGroup group: String) -> Bool {
     guard let number = getgrnam(group)?.pointee.gr_gid, let account = getpwuid(uid) else {
       return false
     }
     let (name, first) = (account.pointee.pw_name, account.pointee.pw_gid)
     guard let name, number != first else { return number == first }
-    // getgrouplist(3) says how many there are where the room does not do.
+    // getgrouplist(3) reports the number of groups when the buffer is too small.
     var room: Int32 = 256
     while room <= 1 << 16 {
       var count = room
@@ -64,7 +64,7 @@ package enum AccountNames {
     return false
   }
 
-  /// Those of this process, the effective one among them.
+  /// The groups of this process, the effective one included.
   package static var ownGroups: Set<UInt32> {
     let groups = [gid_t](unsafeUninitializedCapacity: 256) { buffer, count in
       count = Int(max(0, getgroups(Int32(buffer.count), buffer.baseAddress)))

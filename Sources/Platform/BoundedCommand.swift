@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BoundedCommand: runs a program to its end, for at most so long, and keeps the first bytes of what it said. Its input is
-// /dev/null. Blocks: for commands, never for a loop. A program that may not be killed (sudo is root's) is left to itself
-// when its time is over, as is whatever it left behind that holds its output open.
+// BoundedCommand: runs a program with a time limit and keeps the first bytes of its output. Its input is /dev/null.
+// Blocks: for commands, never for a loop's thread. A program that this process may not kill (sudo runs as root) is
+// left running after the time limit, and so is a process that it started and that holds its output open.
 
 package enum BoundedCommand {
   package struct Result: Sendable, Hashable {
-    /// Nil: its time was over.
+    /// Nil: the time limit passed.
     package var status: ChildProcess.ExitStatus?
     /// Standard output.
     package var output: String
@@ -25,9 +25,9 @@ package enum BoundedCommand {
   /// - Parameters:
   ///   - path: absolute.
   ///   - environment: "NAME=value" each; nil: this process's own.
-  ///   - seconds: it is ended after these.
+  ///   - seconds: the time limit, counted by `ChildPatience`; the program is killed after it.
   ///   - limit: bytes kept of each of the two streams; more is read and dropped.
-  ///   - wholeGroup: what it has started ends with it.
+  ///   - wholeGroup: kills the program's process group when it ends.
   package static func run(
     _ path: String, _ arguments: [String], environment: [String]? = nil, seconds: UInt64,
     limit: Int = 256 << 10, wholeGroup: Bool = false
@@ -45,12 +45,17 @@ package enum BoundedCommand {
     }
     output.closeWriteEnd()
     errors.closeWriteEnd()
-    let deadline = MonotonicClock.now() &+ seconds &* 1_000_000_000
+    var patience = ChildPatience(limit: seconds &* 1_000_000_000, now: MonotonicClock.now())
+    var nextLook = MonotonicClock.now() &+ ChildPatience.interval
     var status: ChildProcess.ExitStatus?
-    while status == nil, MonotonicClock.now() < deadline {
+    while status == nil {
+      if MonotonicClock.now() >= nextLook {
+        if patience.isOver(pid) { break }
+        nextLook = MonotonicClock.now() &+ ChildPatience.interval
+      }
       _ = output.drain()
       _ = errors.drain()
-      // The end of its output is no end of it, and the other way round.
+      // The end of its output does not mean that it ended, nor the reverse.
       status = try ChildProcess.wait(pid, timeout: 5_000_000)
     }
     if status == nil {
@@ -69,7 +74,7 @@ package enum BoundedCommand {
     private let limit: Int
     private var bytes: [UInt8] = []
     private var chunk = [UInt8](repeating: 0, count: 16384)
-    /// Rounds of the last drain: somebody who goes on writing is not listened to for ever.
+    /// Reads of the final drain, bounded in case a process goes on writing.
     private var rounds = 0
 
     init(limit: Int) throws(SystemError) {
@@ -88,7 +93,7 @@ package enum BoundedCommand {
       write = -1
     }
 
-    /// Reads what is there now; false when nothing is, or when it is the end.
+    /// Reads what is available; false when nothing is, or at the end of the stream.
     func drain() -> Bool {
       rounds += 1
       guard rounds < 100_000 else { return false }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A hash of octets that stands for them where a table keeps none: 64 bits, with a seed of this
-/// process that nobody else knows, so that nobody can make two octet strings share one.
+/// A 64-bit hash of octets, for tables that do not store the octets themselves. Its seed is random and private to
+/// this process, so that a peer cannot construct collisions.
 package func byteHash(_ bytes: ArraySlice<UInt8>) -> UInt64 {
   var hasher = Hasher()
   bytes.withUnsafeBytes { hasher.combine(bytes: $0) }

@@ -10,7 +10,7 @@ package enum Capability: UInt8, CaseIterable, Sendable {
   case ipcLock = 14
   case sysNice = 23
 
-  /// As `man 7 capabilities` has it, in lower case without CAP_: "net_admin".
+  /// The name in `man 7 capabilities`, in lower case without CAP_: "net_admin".
   package var name: String {
     switch self {
     case .netBindService: "net_bind_service"
@@ -22,7 +22,7 @@ package enum Capability: UInt8, CaseIterable, Sendable {
     }
   }
 
-  /// "net_admin", "CAP_NET_ADMIN"; nil for those that no plugin gets.
+  /// "net_admin", "CAP_NET_ADMIN"; nil for a capability that plugins cannot have.
   package init?(name: String) {
     var name = name.lowercased()
     if name.hasPrefix("cap_") { name.removeFirst(4) }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Programs as children: posix_spawn with an exact set of descriptors, and what
-// became of them. Never fork: threads and plugins do not survive it.
+// Child processes: posix_spawn with an exact set of descriptors, and their exit status. Never fork: it copies only
+// the calling thread, and plugins may have others.
 
 import CPlatform
 
@@ -75,13 +75,13 @@ package enum ChildProcess {
     return try check("posix_spawn", result, subject: path)
   }
 
-  /// Becomes `path`, in this process. Descriptors that are not CLOEXEC stay: whoever started it may watch one. For a
-  /// process whose work is over.
-  /// - Throws: when it cannot; SIGPIPE is no longer ignored then.
+  /// Replaces the program of this process by `path` (execv). Descriptors without CLOEXEC stay open, because the
+  /// parent may watch one.
+  /// - Throws: when exec fails; SIGPIPE is no longer ignored then.
   package static func replace(_ path: String, _ arguments: [String]) throws(SystemError) -> Never {
     _ = signal(SIGPIPE, SIG_DFL)
     #if os(Linux)
-      // Of libraries that make theirs without CLOEXEC (NIO).
+      // Some libraries (NIO) open theirs without CLOEXEC.
       for fd in 3..<Int32(clamping: min(CurrentProcess.descriptorLimit ?? 1024, 1 << 16))
       where link("/proc/self/fd/\(fd)") == "anon_inode:[eventpoll]" {
         _ = fcntl(fd, F_SETFD, FD_CLOEXEC)
@@ -92,7 +92,7 @@ package enum ChildProcess {
   }
 
   #if os(Linux)
-    /// Where a symbolic link leads; nil: there is none.
+    /// The target of a symbolic link; nil: there is none.
     private static func link(_ path: String) -> String? {
       var buffer = [UInt8](repeating: 0, count: 4096)
       let length = buffer.withUnsafeMutableBytes { bytes -> Int in
@@ -123,8 +123,8 @@ package enum ChildProcess {
     }
   }
 
-  /// Takes the status of every child that has ended, as process 1 has to.
-  /// - Returns: that of `pid`, when it is among them.
+  /// Waits for every child that has ended, as process 1 must.
+  /// - Returns: the status of `pid`, if it is among them.
   package static func reapAll(until pid: Int32) -> ExitStatus? {
     var status: Int32 = 0
     while true {
@@ -147,10 +147,10 @@ package enum ChildProcess {
     }
   }
 
-  /// A signal has stopped it, and none has had it go on since.
+  /// Whether a signal has stopped it and SIGCONT has not come since.
   package static func isStopped(_ pid: Int32) -> Bool {
     var info = siginfo_t()
-    // WNOWAIT: the next look finds it again.
+    // WNOWAIT: the state stays available to later calls.
     return waitid(P_PID, id_t(pid), &info, WSTOPPED | WNOHANG | WNOWAIT) == 0
       && info.si_signo == SIGCHLD
   }
@@ -163,13 +163,13 @@ package enum ChildProcess {
     }
   #endif
 
-  /// One process: 0 and below would be many, and are none.
+  /// Signals one process; a pid of 0 or below, which names a group, is ignored.
   package static func kill(_ pid: Int32, _ signal: Int32) {
     if pid > 0 { _ = systemKill(pid, signal) }
   }
 
-  /// What a child that was started with `newGroup` has left behind: every process of its group. At once after its end,
-  /// while its number is nobody else's.
+  /// Kills every process of the group of a child that was started with `newGroup`. Call it right after the child's
+  /// end, before its pid can be reused.
   package static func killGroup(of leader: Int32) {
     if leader > 1 { _ = systemKill(-leader, 9) }
   }

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ChildWatch: tells of a child's end from the loop. On Linux by a descriptor of the process (pidfd_open(2)), which becomes
-// readable with its end; where there is none to be had (macOS, a kernel before 5.3, a process without a free descriptor) it
-// is looked at again and again, at growing pauses. Loop thread.
+// ChildWatch: reports a child's end on the loop. On Linux by a pidfd (pidfd_open(2)), which becomes readable at the
+// end; without one (macOS, a kernel before 5.3, no free descriptor) by polling at growing intervals. Loop thread.
 
 package final class ChildWatch {
   private let pid: Int32
   private let loop: EventLoop
   private let answer: (ChildProcess.ExitStatus) -> Void
 
-  /// Nanoseconds between two looks without a descriptor.
+  /// Shortest polling interval without a pidfd, nanoseconds.
   private static let shortest: UInt64 = 500_000
   private static let longest: UInt64 = 50_000_000
 
-  /// `answer` comes once, from the loop, after the child was waited for. Nobody else may wait for it.
+  /// `answer` is called once, on the loop, after the child was waited for. No other code may wait for it.
   package static func begin(
     _ pid: Int32, on loop: EventLoop, _ answer: @escaping (ChildProcess.ExitStatus) -> Void
   ) {
@@ -56,7 +55,7 @@ package final class ChildWatch {
       }
       status = ended
     } catch {
-      // ECHILD: somebody else has waited for it. It is gone all the same.
+      // ECHILD: other code has waited for it; the child has ended.
       status = .exited(-1)
     }
     answer(status)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DescriptorPassing: descriptors over a unix socket without a protocol around them, as Lima's `_fd.sock` has it.
+// DescriptorPassing: descriptors over a unix socket without further framing: the protocol of Lima's `_fd.sock`.
 
 import CPlatform
 
@@ -12,9 +12,9 @@ import CPlatform
 
 package enum DescriptorPassing {
   package enum Received {
-    /// What came with at least one byte; all CLOEXEC, the caller's to close.
+    /// The descriptors that came with at least one byte; all CLOEXEC, to be closed by the caller.
     case descriptors([Int32])
-    /// There were some, but this process has no room for them (RLIMIT_NOFILE).
+    /// Descriptors were sent, but this process has reached RLIMIT_NOFILE.
     case lost
     /// Nothing now.
     case wouldBlock

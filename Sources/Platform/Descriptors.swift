@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The little that is done to plain descriptors. They are Int32 everywhere:
-// most of them cross a process or the plugin ABI.
+// Operations on plain descriptors. They are Int32 everywhere: most of them cross a process or the plugin ABI.
 
 import CPlatform
 
@@ -12,12 +11,12 @@ import CPlatform
 #endif
 
 package enum Descriptor {
-  /// Has 0, 1 and 2 be open: the next descriptor that this process made would otherwise be one of them, and take in what
-  /// is written to standard output or error. Reading such a standard input, or writing such an output, fails (EBADF), as
-  /// with the closed one. The first thing of a program.
+  /// Opens descriptors 0, 1 and 2 if they are closed: a later descriptor would otherwise get such a number and receive what
+  /// is written to standard output or error. Reading that input, or writing that output, fails with EBADF, as if closed. To
+  /// be called first in a program.
   package static func openStandard() {
     for fd: Int32 in 0...2 where fcntl(fd, F_GETFD) < 0 {
-      // The lowest number that is free: this one.
+      // open returns the lowest free number: this one.
       guard open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) == fd else { return }
     }
   }
@@ -47,7 +46,7 @@ package enum Descriptor {
     return copy
   }
 
-  /// `target` becomes another descriptor of the file that `fd` has open; it stays open over an exec.
+  /// dup2: `target` becomes a descriptor of the file that `fd` has open, without CLOEXEC.
   package static func replace(_ target: Int32, with fd: Int32) throws(SystemError) {
     guard dup2(fd, target) >= 0 else { throw SystemError("dup2", .current) }
   }
@@ -85,7 +84,6 @@ package enum Descriptor {
 }
 
 package enum Signals {
-  /// A write to a closed pipe or socket is an error of that call, never the
-  /// end of the process.
+  /// Ignores SIGPIPE: a write to a closed pipe or socket fails with EPIPE and does not end the process.
   package static func ignoreBrokenPipes() { _ = plat_ignore_sigpipe() }
 }

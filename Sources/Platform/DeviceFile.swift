@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DeviceFile: whether this process may open a device for reading and writing. Anything else by that name is not opened:
-// to open a pipe or a terminal can wait, or do something.
+// DeviceFile: whether this process may open a device for reading and writing. A file of another type is not opened:
+// opening a pipe or a terminal can block or have side effects.
 
 #if canImport(Glibc)
   import Glibc
@@ -10,7 +10,7 @@
 #endif
 
 package enum DeviceFile {
-  /// - Throws: why not.
+  /// - Throws: the reason why it cannot be opened.
   package static func tryOpening(_ path: String) throws(SystemError) {
     let there = try Files.info(path)
     guard there.kind == .device else {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Errno: the kernel's reason, with its C name for searching and its text for
-// people. SystemError: which call failed, on what, and why.
+// Errno: an errno value with its C name and its text. SystemError: the call that failed, its subject and the reason.
 
 import CPlatform
 
@@ -24,7 +23,7 @@ package struct Errno: RawRepresentable, Error, Hashable, Sendable, CustomStringC
     self.rawValue = Int32(truncatingIfNeeded: 0 &- result)
   }
 
-  /// What the calling thread's last failed libc call left behind.
+  /// The errno of the calling thread's last failed libc call.
   package static var current: Errno { Errno(errno) }
 
   /// "ECONNREFUSED", or "errno 123" when the number has no name here.
@@ -65,12 +64,12 @@ extension Errno {
 
 /// A system call that failed.
 package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The call's C name, as "connect".
+  /// The call's C name: "connect".
   package let call: String
   package let errno: Errno
-  /// What it was about: a path, an address, or nil.
+  /// What the call was applied to: a path, an address, or nil.
   package let subject: String?
-  /// The reason in plainer words than the errno's, as "a named pipe is there, not a file".
+  /// A more specific reason than the errno's text: "a named pipe is there, not a file".
   package let detail: String?
 
   package init(_ call: String, _ errno: Errno, subject: String? = nil, detail: String? = nil) {
@@ -80,7 +79,7 @@ package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     self.detail = detail
   }
 
-  /// Why, without what: for texts that name the subject themselves.
+  /// The reason without the subject, for texts that already name it.
   package var reason: String { detail ?? errno.description }
 
   /// "connect /run/x.sock: Connection refused (ECONNREFUSED)"

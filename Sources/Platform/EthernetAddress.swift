@@ -8,7 +8,7 @@ package enum EthernetAddress {
     bytes.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined(separator: ":")
   }
 
-  /// Six bytes; nil for what is no such text.
+  /// Six bytes; nil when the text is not an Ethernet address.
   package static func bytes(_ text: String) -> [UInt8]? {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     let bytes = parts.compactMap { $0.utf8.count == 2 ? UInt8($0, radix: 16) : nil }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// EventLoop: fds, timers and deferred work of one thread, with closures; for
-// control paths (the supervisor, the host's control channel, the CLI). Packet
-// paths use Poller directly. Not Sendable: everything but `waker` belongs to
-// the thread that runs it.
+// EventLoop: the fds, timers and deferred work of one thread, with closures; for control paths (the supervisor, the
+// network process's control channel, the CLI). The data path uses Poller directly. Not Sendable: everything but
+// `waker` belongs to the thread that runs it.
 
 #if canImport(Glibc)
   import Glibc
@@ -16,7 +15,7 @@ package final class EventLoop {
     fileprivate let raw: UInt64
   }
 
-  /// [any thread] `wake` runs `onWake` on the loop's thread soon.
+  /// [any thread] `wake` runs `onWake` on the loop's thread in its next iteration.
   package let waker: Waker
   package var onWake: (() -> Void)?
 
@@ -29,7 +28,7 @@ package final class EventLoop {
   private var watches: [Int32: Watch] = [:]
   private var generation: UInt32 = 0
   private var timers = TimerHeap(limit: .max)
-  /// By the payloads of `timers`.
+  /// The actions of `timers`, by the timers' payloads.
   private var actions: [UInt64: () -> Void] = [:]
   private var deferred: [() -> Void] = []
   private var stopping = false
@@ -42,8 +41,8 @@ package final class EventLoop {
 
   private static let wakeToken = UInt64.max
 
-  /// Watches an fd, level-triggered. Errors and hang-ups always come; the fd
-  /// stays the caller's, who removes it before closing it.
+  /// Watches an fd, level-triggered. Errors and hang-ups are always reported. The caller owns the fd and calls
+  /// `remove` before it closes it.
   package func add(
     _ fd: Int32, _ interest: PollEvents, _ callback: @escaping (PollEvents) -> Void
   ) throws(SystemError) {
@@ -84,23 +83,23 @@ package final class EventLoop {
     if let number = timers.cancel(timer.raw) { actions[number] = nil }
   }
 
-  /// Runs `action` at the end of this turn of the loop.
+  /// Deferred work: runs `action` at the end of this iteration of the loop.
   package func later(_ action: @escaping () -> Void) { deferred.append(action) }
 
-  /// Turns until `stop`.
+  /// Iterates until `stop`.
   package func run() {
     while !stopping { turn() }
     stopping = false
   }
 
-  /// Makes `run` return after this turn.
+  /// Makes `run` return after this iteration.
   package func stop() {
     stopping = true
     waker.wake()
   }
 
-  /// One turn: waits for the first event or timer, at most `limit` nanoseconds
-  /// (nil: for ever), and handles all that are due.
+  /// One iteration: waits for the first event or timer, at most `limit` nanoseconds (nil: no limit), and handles all
+  /// that are due.
   package func turn(limit: UInt64? = nil) {
     let count = max(0, poller.wait(timeout: timeout(limit)))
     for index in 0..<count {

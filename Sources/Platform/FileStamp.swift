@@ -6,7 +6,7 @@
   import Darwin
 #endif
 
-/// What tells one version of a file from another.
+/// Identifies a version of a file: device, inode, size and modification time.
 package struct FileStamp: Equatable, Sendable {
   private var device: UInt64 = 0
   private var inode: UInt64 = 0
@@ -14,7 +14,7 @@ package struct FileStamp: Equatable, Sendable {
   private var seconds: Int64 = 0
   private var nanoseconds: Int64 = 0
 
-  /// Of what `path` leads to, links followed; equal for all paths that lead nowhere.
+  /// Of the file at `path`, links followed; equal for all paths where no file is.
   package init(of path: String) {
     var info = stat()
     guard stat(path, &info) == 0 else { return }

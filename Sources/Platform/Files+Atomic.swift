@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files that others read at any time, and directories that others lock.
+// Files that other processes may read at any time, and lock directories.
 
 #if canImport(Glibc)
   import Glibc
@@ -9,13 +9,12 @@
 #endif
 
 extension Files {
-  /// Puts a file with these bytes in the place of the one at `path`, in one step: a reader finds the old one or the new
-  /// one. Written beside it first, as `path` and ".tmp". A link is followed, as a reader would; what is neither a regular
-  /// file nor missing is not ours to replace (EEXIST).
+  /// Replaces the file at `path` in one step: a reader finds the old contents or the new. Writes `path` + ".tmp"
+  /// first and renames it. A symbolic link is followed; EEXIST when what is there is not a regular file.
   package static func write(_ bytes: [UInt8], to path: String, mode: UInt32) throws(SystemError) {
     let target = try replaceable(path)
     let new = target + ".tmp"
-    // Of a process that died over it.
+    // Left by a process that ended before the rename.
     remove(new)
     let fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode_t(mode))
     guard fd >= 0 else { throw SystemError("open", .current, subject: new) }
@@ -30,7 +29,7 @@ extension Files {
     }
   }
 
-  /// Where a file that is to be at `path` goes.
+  /// The path to be replaced, symbolic links resolved.
   private static func replaceable(_ path: String) throws(SystemError) -> String {
     try refuseNUL(path, "open")
     guard let there = try? info(path, followLinks: false), there.kind != .file else { return path }
@@ -43,7 +42,7 @@ extension Files {
     return target
   }
 
-  /// Makes an empty file, unless something is there.
+  /// Creates an empty file unless something is there.
   package static func touch(_ path: String, mode: UInt32) throws(SystemError) {
     try refuseNUL(path, "open")
     let fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(mode))
@@ -52,7 +51,8 @@ extension Files {
     guard reason == .exists else { throw SystemError("open", reason, subject: path) }
   }
 
-  /// flock on a directory, waited for; nil: another process had it all the time. The lock lives as long as the descriptor.
+  /// flock on a directory, awaited; nil: another process held it all the time. The lock is held while the descriptor is
+  /// open.
   /// - Parameter timeout: nanoseconds.
   package static func lockDirectory(
     _ path: String, timeout: UInt64
@@ -65,7 +65,7 @@ extension Files {
     }
   }
 
-  /// flock on a directory, as long as the descriptor is open; nil while another process has it.
+  /// flock on a directory, held while the descriptor is open; nil while another process holds it.
   package static func lockDirectory(_ path: String) throws(SystemError) -> Int32? {
     try refuseNUL(path, "open")
     let fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK)

@@ -9,7 +9,7 @@
 #endif
 
 extension Files {
-  /// As it stands in the link; EINVAL for what is no link. Longer ones than PATH_MAX are cut.
+  /// The text of the link; EINVAL when `path` is not a link. Cut at PATH_MAX.
   package static func linkTarget(_ path: String) throws(SystemError) -> String {
     try refuseNUL(path, "readlink")
     var bytes = [UInt8](repeating: 0, count: 4096)

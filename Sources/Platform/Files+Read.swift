@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What files hold, read by path on a loop's thread. Anybody may have made the file, so: only regular files (a named pipe
-// would wait for a writer, a device might do anything), and never more than a limit. Links are followed, for people keep
-// their configuration in other places.
+// Reading files by path on a loop's thread. The files are untrusted: only regular files are opened (a named pipe
+// blocks until it has a writer, a device may have side effects), and at most a limit is read. Links are followed,
+// because users keep configuration elsewhere.
 
 #if canImport(Glibc)
   import Glibc
@@ -11,7 +11,7 @@
 #endif
 
 extension Files {
-  /// The whole file; EFBIG when it has more than `limit` bytes.
+  /// The whole file; EFBIG when it is larger than `limit` bytes.
   package static func read(_ path: String, limit: Int) throws(SystemError) -> [UInt8] {
     let fd = try openForReading(path)
     defer { Descriptor.close(fd) }
@@ -45,10 +45,10 @@ extension Files {
     return bytes
   }
 
-  /// A descriptor of a regular file, links followed. The one way to open a file whose name or contents are somebody
-  /// else's: it waits for nobody.
+  /// A descriptor of a regular file, links followed. Every file whose name or contents are untrusted is opened by
+  /// this function; it does not block.
   package static func openForReading(_ path: String) throws(SystemError) -> Int32 {
-    // Before opening, too: to open some devices is to use them.
+    // The type is checked before opening, too: opening some devices has side effects.
     try refuse(try info(path).kind, path)
     let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     guard fd >= 0 else { throw SystemError("open", .current, subject: path) }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files: the few things done to files and directories by path. Cold paths: every call may block on a disk, and on
-// nothing else: what is opened by name is asked for its type before and after, so that a named pipe, a device or a
-// terminal that somebody put in a file's place is an error and no wait. A path with a NUL in it is refused, for C would
-// take it for a shorter one. Files+Read.swift and Files+Atomic.swift have what is done to contents.
+// Files: operations on files and directories by path. Cold paths: a call may block on a disk and on nothing else. The
+// type is checked before and after opening, so that a named pipe, a device or a terminal in a file's place is an
+// error and does not block. A path with a NUL is refused, because C would cut it there. Contents: Files+Read.swift
+// and Files+Atomic.swift.
 
 #if canImport(Glibc)
   import Glibc
@@ -15,7 +15,7 @@ package struct FileInfo: Hashable, Sendable {
   package enum Kind: Sendable {
     case file, directory, symbolicLink, socket, pipe, device, other
 
-    /// "a directory", for texts that say what is in the way.
+    /// "a directory", for error texts that name what is there.
     package var words: String {
       switch self {
       case .file: "a regular file"
@@ -79,7 +79,7 @@ package enum Files {
     return FileInfo(info)
   }
 
-  /// Something is there, of whatever kind; a link that leads nowhere, too.
+  /// Whether anything is there, of any type; a dangling link included.
   package static func exists(_ path: String) -> Bool {
     (try? info(path, followLinks: false)) != nil
   }
@@ -89,11 +89,11 @@ package enum Files {
     throw SystemError(call, .invalidArgument, subject: path, detail: "a path has no NUL in it")
   }
 
-  /// Entries of a directory that are looked at: some milliseconds' worth.
+  /// Maximum entries of a directory that are read: some milliseconds.
   package static let maximumEntries = 10_000
 
-  /// The names in a directory that are wanted, sorted, without "." and ".."; EFBIG when the directory has more than
-  /// `maximumEntries`.
+  /// The names in a directory for which the filter holds, sorted, without "." and ".."; EFBIG when the directory has
+  /// more than `maximumEntries`.
   package static func list(
     _ path: String, where isWanted: (String) -> Bool = { _ in true }
   ) throws(SystemError) -> [String] {
@@ -118,7 +118,7 @@ package enum Files {
     return names.sorted()
   }
 
-  /// Bytes of the regular file that a descriptor is; nil for all else.
+  /// Bytes of the regular file behind a descriptor; nil for other types.
   package static func size(ofFile fd: Int32) -> Int64? {
     var status = stat()
     guard fstat(fd, &status) == 0, mode_t(status.st_mode) & mode_t(S_IFMT) == mode_t(S_IFREG) else {
@@ -127,7 +127,7 @@ package enum Files {
     return Int64(status.st_size)
   }
 
-  /// Writes all of it, waiting where a pipe or terminal is full.
+  /// Writes all bytes; blocks while a pipe or terminal is full.
   package static func writeAll(_ fd: Int32, _ bytes: [UInt8]) throws(SystemError) {
     var sent = 0
     while sent < bytes.count {
@@ -144,8 +144,8 @@ package enum Files {
     }
   }
 
-  /// Writes as much as the other end takes now: a pipe that nobody reads, or a terminal that was stopped, must not stop a
-  /// loop that has something to log. False when some of it is lost.
+  /// Writes as much as fits without blocking: a pipe that is not read, or a stopped terminal, must not block a loop
+  /// that logs. False when some of it is lost.
   package static func writeIfReady(_ fd: Int32, _ bytes: [UInt8]) -> Bool {
     var sent = 0
     while sent < bytes.count {
@@ -187,8 +187,8 @@ package enum Files {
     }
   }
 
-  /// Makes the directory for its owner alone (0700); what is above it has to be there. One that exists is closed to
-  /// others; EPERM when it belongs to somebody else, ENOTDIR when it is none, or a link to one.
+  /// Makes the directory with mode 0700; its parent must exist. The mode of an existing one is reduced to the
+  /// owner's. EPERM when another user owns it, ENOTDIR when it is not a directory or is a link to one.
   package static func makePrivateDirectory(_ path: String) throws(SystemError) {
     try refuseNUL(path, "mkdir")
     guard mkdir(path, 0o700) == 0 || Errno.current == .exists else {
@@ -210,11 +210,11 @@ package enum Files {
         "mkdir", .notPermitted, subject: path,
         detail: "it belongs to uid \(own.st_uid), and this is uid \(geteuid())")
     }
-    // Its mode on a file system that has no modes is what it is.
+    // On a file system without modes the chmod has no effect.
     if own.st_mode & 0o077 != 0 { _ = fchmod(fd, 0o700) }
   }
 
-  /// Where a symbolic link leads, as it stands there.
+  /// The text of a symbolic link.
   package static func readLink(_ path: String) throws(SystemError) -> String {
     try refuseNUL(path, "readlink")
     var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
@@ -226,7 +226,7 @@ package enum Files {
     return String(decoding: buffer[..<length], as: UTF8.self)
   }
 
-  /// Puts a file in the place of another.
+  /// rename(2): replaces `target`.
   package static func rename(_ path: String, to target: String) throws(SystemError) {
     try refuseNUL(path, "rename")
     try refuseNUL(target, "rename")
@@ -235,7 +235,7 @@ package enum Files {
     }
   }
 
-  /// Removes a regular file; what else is there by that name was put there by somebody else and stays. Idempotent.
+  /// Removes a regular file; a file of another type was put there by other software and stays. Idempotent.
   package static func remove(_ path: String) {
     guard let there = try? info(path, followLinks: false), there.kind == .file else { return }
     _ = unlink(path)
@@ -249,7 +249,7 @@ package enum Files {
     if there.inode == mine.inode, there.device == mine.device { _ = unlink(path) }
   }
 
-  /// Idempotent; a directory that is not empty stays, and so does a link to one.
+  /// Idempotent; a directory that is not empty stays, and so does a link.
   package static func removeDirectory(_ path: String) {
     guard !path.utf8.contains(0) else { return }
     _ = rmdir(path)
@@ -265,22 +265,22 @@ package enum Files {
     return String(cString: resolved)
   }
 
-  /// A descriptor for appending to a regular file, which is made when missing.
+  /// A descriptor for appending to a regular file, which is created when missing.
   package static func openForAppending(_ path: String, mode: UInt32) throws(SystemError) -> Int32 {
     try openOwn(path, O_WRONLY | O_CREAT | O_APPEND, mode: mode)
   }
 
-  /// Opens a file of this program's own: a regular one, not through a link.
+  /// Opens a file that this program writes itself: a regular one, links not followed.
   static func openOwn(_ path: String, _ flags: Int32, mode: UInt32) throws(SystemError) -> Int32 {
     try refuseNUL(path, "open")
     if let there = try? info(path, followLinks: false) { try refuse(there.kind, path) }
-    // Non-blocking: a pipe may have come since. For a regular file it means nothing.
+    // Non-blocking, in case a pipe has taken the file's place since the check. No effect on a regular file.
     let fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode_t(mode))
     guard fd >= 0 else { throw SystemError("open", .current, subject: path) }
     return try checked(fd, path)
   }
 
-  /// - Throws: when it is no regular file.
+  /// - Throws: when it is not a regular file.
   static func refuse(_ kind: FileInfo.Kind, _ path: String) throws(SystemError) {
     guard kind != .file else { return }
     throw SystemError(
@@ -288,7 +288,7 @@ package enum Files {
       detail: "\(kind.words) is there, not a regular file")
   }
 
-  /// `fd`, if it is a regular file's; else it is closed.
+  /// Returns `fd` if it is a regular file; otherwise closes it and throws.
   static func checked(_ fd: Int32, _ path: String) throws(SystemError) -> Int32 {
     var info = stat()
     do throws(SystemError) {
@@ -308,12 +308,13 @@ package enum Files {
     return fd
   }
 
-  /// Opens `path` for this process alone; nil when another process has it. The lock lives as long as the descriptor.
+  /// Opens and locks `path`; nil when another process holds the lock. The lock is held while the descriptor is open.
   /// The holder may remove the file.
   package static func openLocked(_ path: String, mode: UInt32) throws(SystemError) -> Int32? {
     while true {
       guard let fd = try lock(path, mode: mode) else { return nil }
-      // The holder before may have removed the file between our open and our lock: then nobody else sees this one.
+      // The previous holder may have removed the file between this open and this lock; the lock would then be on a
+      // file that no other process can open.
       var own = stat()
       var there = stat()
       if fstat(fd, &own) == 0, stat(path, &there) == 0, own.st_ino == there.st_ino,
@@ -334,7 +335,7 @@ package enum Files {
     throw SystemError("flock", reason, subject: path)
   }
 
-  /// Replaces what an open file holds.
+  /// Replaces the contents of an open file.
   package static func replace(_ fd: Int32, with bytes: [UInt8]) throws(SystemError) {
     guard ftruncate(fd, 0) == 0, lseek(fd, 0, SEEK_SET) == 0 else {
       throw SystemError("ftruncate", .current)
@@ -378,7 +379,7 @@ package enum CurrentProcess {
     return result
   }
 
-  /// How many descriptors this process may have; nil when that is not known.
+  /// The process's soft limit of descriptors; nil when it is unknown.
   package static var descriptorLimit: Int? {
     var limit = rlimit()
     guard getrlimit(descriptors, &limit) == 0 else { return nil }
@@ -393,14 +394,14 @@ package enum CurrentProcess {
     private static var descriptors: Int32 { RLIMIT_NOFILE }
   #endif
 
-  /// How many it may ask for; nil when that is not known.
+  /// The process's hard limit of descriptors; nil when it is unknown.
   package static var descriptorMaximum: Int? {
     var limit = rlimit()
     guard getrlimit(descriptors, &limit) == 0 else { return nil }
     return Int(clamping: limit.rlim_max)
   }
 
-  /// As many descriptors as the system lets this process have, up to 2^20.
+  /// Raises the soft limit to the hard limit, up to 2^20.
   package static func raiseDescriptorLimit() {
     let resource = descriptors
     var limit = rlimit()
@@ -419,10 +420,10 @@ package enum CurrentProcess {
 }
 
 extension Descriptor {
-  /// Makes a pipe hold 1 MiB, where the system knows how and lets us.
+  /// Sets a pipe's capacity to 1 MiB where the system can and permits it.
   package static func enlargePipe(_ fd: Int32) {
     #if os(Linux)
-      // F_SETPIPE_SZ, which the importer does not bring.
+      // F_SETPIPE_SZ, which Swift does not import.
       _ = fcntl(fd, 1031, Int32(1 << 20))
     #endif
   }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HostAddresses: whether an address is one of the host's own: whether a packet to it would come to the host itself. Linux's
-// routing table is asked each time (rtnetlink(7), RTM_GETROUTE), so that addresses that come and go, and whole networks that
-// are routed to the host (`ip route add local`), are right without being followed. Elsewhere the interfaces are listed.
-// Blocking, some microseconds. One thread.
+// HostAddresses: whether the host itself would receive a packet to an address. Linux: a routing table lookup for each
+// call (rtnetlink(7), RTM_GETROUTE), so that changed addresses and networks routed to the host (`ip route add local`)
+// need no tracking. Elsewhere the interfaces' addresses are listed. Blocks for some microseconds. One thread.
 
 #if canImport(Glibc)
   import Glibc
@@ -25,13 +24,13 @@ package final class HostAddresses {
     }
 
     /// - Parameter address: 4 or 16 bytes.
-    /// - Returns: true, too, when nobody can tell.
+    /// - Returns: also true when the lookup itself fails.
     package func contains(_ address: [UInt8]) -> Bool {
       guard let netlink else { return true }
       do throws(SystemError) {
         return Netlink.ownRoutes.contains(try netlink.socket.routeKind(to: address))
       } catch {
-        // No route leads there.
+        // There is no route to it.
         return ![ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL].contains(error.errno.rawValue)
       }
     }

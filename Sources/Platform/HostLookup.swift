@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Names as the host resolves them: getaddrinfo, and so /etc/hosts,
-// nsswitch.conf, mDNS and whatever a VPN set up. Blocks: for worker threads.
+// Name resolution as the host does it: getaddrinfo, thus /etc/hosts, nsswitch.conf, mDNS and a VPN's settings.
+// Blocks: for worker threads.
 
 import CPlatform
 
@@ -9,27 +9,27 @@ package enum HostLookup {
   package enum Outcome: Equatable, Sendable {
     /// 4 or 16 octets each, in getaddrinfo's order.
     case found([[UInt8]])
-    /// There is no such name.
+    /// The name does not exist.
     case noName
-    /// The name exists, but has no such address.
+    /// The name exists, but has no address of the family.
     case noData
     /// No server answered in time.
     case tryAgain
     case failed
   }
 
-  /// Addresses taken of one name at most.
+  /// Maximum addresses taken of one name.
   package static let maximumAddresses = 256
 
   package enum Family: Sendable {
     case v4, v6
-    /// Both: whether there is such a name at all, too.
+    /// Both families; `noName` is reported only if it holds for both.
     case any
   }
 
-  /// How the calling thread's resolver is set up.
+  /// The resolver settings of the calling thread.
   package struct Setup: Equatable, Sendable {
-    /// Another value than before makes the thread read /etc/resolv.conf anew.
+    /// A changed value makes the thread read /etc/resolv.conf again.
     package var generation: UInt32
     /// Seconds for each server and attempt.
     package var timeout: UInt32
@@ -64,10 +64,9 @@ package enum HostLookup {
   private static func one(_ name: String, ipv6: Bool) -> Outcome {
     let outcome = look(name, ipv6)
     guard outcome == .noName else { return outcome }
-    // getaddrinfo says "no such name" of one family, too, when /etc/hosts has
-    // the name with addresses of the other and DNS does not know it. To a DNS
-    // client NXDOMAIN is about all types at once (RFC 8020), so it is said only
-    // when it holds for both.
+    // getaddrinfo reports "no such name" for one family also when /etc/hosts has the name with addresses of the other
+    // and DNS does not have it. NXDOMAIN holds for all types of a name (RFC 8020), so it is returned only if both
+    // lookups report it.
     switch look(name, !ipv6) {
     case .noName: return .noName
     case .found, .noData: return .noData

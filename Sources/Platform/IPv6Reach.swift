@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// IPv6Reach: whether this machine's routes lead to the world over IPv6, and when that may have changed. Asked of the
-// kernel by connecting a UDP socket, which sends nothing: rules, unreachable routes and the choice of a source
-// address (RFC 6724) have their say. Sees the network namespace of the caller.
+// IPv6Reach: whether this machine has a route to the Internet over IPv6, and when that may have changed. Determined
+// by connecting a UDP socket, which sends nothing: the kernel applies routing rules, unreachable routes and source
+// address selection (RFC 6724). For the caller's network namespace.
 
 import CPlatform
 
@@ -13,15 +13,15 @@ import CPlatform
 #endif
 
 package enum IPv6Reach {
-  /// An address of global unicast (2000::/3) that no network has a route of its own to: 2001:db8::/32 is for
-  /// documentation, and some drop it by a route; this is the root server M's network (RFC 7720 asks each to be there).
+  /// A global unicast address (2000::/3) to which networks have no specific route. Not 2001:db8::/32: that prefix is
+  /// for documentation, and some networks have a route that drops it. This is root server M's network (RFC 7720).
   private static let world: [UInt8] = [
     0x20, 0x01, 0x0d, 0xc3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x35,
   ]
-  /// Messages taken at once.
+  /// Messages read in one iteration.
   private static let perTurn = 64
 
-  /// False, too, where IPv6 is off, and where only a link-local address would be the source.
+  /// Also false where IPv6 is off, and where the source would be a link-local address.
   package static func isWorldReachable() -> Bool {
     let fd = Int32(truncatingIfNeeded: Sockets.socket(AF_INET6, Sockets.datagram, 0))
     guard fd >= 0 else { return false }
@@ -70,7 +70,8 @@ package enum IPv6Reach {
       return fd
     }
 
-    /// Takes what there is to read; what is left makes it readable again. A message lost for want of room was a change, too.
+    /// Reads the waiting messages up to a limit; the rest keeps the descriptor readable. A lost message (ENOBUFS)
+    /// counts as a change.
     package static func drain(_ fd: Int32) {
       withUnsafeTemporaryAllocation(byteCount: 8192, alignment: 16) { buffer in
         for _ in 0..<perTurn {

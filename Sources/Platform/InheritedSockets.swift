@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// InheritedSockets: sockets that a service manager made, and listens at, before this process began: descriptors from 3 on,
-// told of by LISTEN_PID and LISTEN_FDS (sd_listen_fds(3)). They are the manager's: their files stay when this process ends,
-// and who connects meanwhile waits for the next one. `UnixSocket.serve` takes those of its path from here. Any thread.
+// InheritedSockets: listening sockets passed by a service manager (socket activation): descriptors from 3 on,
+// announced by LISTEN_PID and LISTEN_FDS (sd_listen_fds(3)). The manager owns them: their files stay when this
+// process ends, and clients that connect meanwhile wait in the backlog. `UnixSocket.serve` looks its path up here.
+// Any thread.
 
 import Synchronization
 
@@ -19,12 +20,12 @@ package enum InheritedSockets {
   }
 
   private static let sockets = Mutex<[Key: Int32]>([:])
-  /// The first of them (SD_LISTEN_FDS_START).
+  /// The first passed descriptor (SD_LISTEN_FDS_START).
   private static let first: Int32 = 3
   private static let most = 1024
 
-  /// Takes them over, once, before this process opens descriptors of its own; and takes the variables out of the
-  /// environment, which are for no child.
+  /// Adopts them, once, before this process opens descriptors of its own, and removes the variables from the
+  /// environment, so that no child inherits them.
   /// - Returns: the paths.
   @discardableResult
   package static func adopt() -> [String] {
@@ -45,10 +46,11 @@ package enum InheritedSockets {
     return all.keys.map(\.path).sorted()
   }
 
-  /// Those that were adopted.
+  /// The paths of the adopted sockets.
   package static var paths: [String] { sockets.withLock { $0.keys.map(\.path).sorted() } }
 
-  /// A descriptor of the socket at `path`, the caller's to close; nil: there is none, or its file has gone.
+  /// A duplicate descriptor of the socket at `path`, to be closed by the caller; nil: there is none, or its file is
+  /// gone.
   static func socket(at path: String, type: UnixSocket.Kind) -> Int32? {
     guard let fd = sockets.withLock({ $0[Key(path: canonical(path), type: type)] }),
       (try? Files.info(path, followLinks: false))?.kind == .socket
@@ -56,7 +58,7 @@ package enum InheritedSockets {
     return try? Descriptor.duplicate(fd)
   }
 
-  /// nil: it is no unix socket with a path, or one that does not listen.
+  /// Nil: not a unix socket with a path, or one that does not listen.
   private static func key(of fd: Int32) -> Key? {
     var type: Int32 = 0
     var listens: Int32 = 0
@@ -72,7 +74,7 @@ package enum InheritedSockets {
     }
   }
 
-  /// With its folder by its real name: units and LIMA_HOME may name it by others.
+  /// The path with its directory resolved: units and LIMA_HOME may use different paths to it.
   private static func canonical(_ path: String) -> String {
     guard let slash = path.lastIndex(of: "/"), slash > path.startIndex,
       let folder = try? Files.realPath(String(path[..<slash]))
@@ -82,7 +84,7 @@ package enum InheritedSockets {
 }
 
 extension UnixSocket {
-  /// What a socket is bound to; nil: nothing, or no path.
+  /// The path a socket is bound to; nil: unbound or without a path.
   static func path(of fd: Int32) -> String? {
     var address = sockaddr_un()
     var length = socklen_t(MemoryLayout<sockaddr_un>.size)

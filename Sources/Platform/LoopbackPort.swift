@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LoopbackPort: which TCP ports of 127.0.0.1 are free. An answer holds for the moment.
+// LoopbackPort: which TCP ports of 127.0.0.1 are free at the time of the call.
 
 #if canImport(Glibc)
   import Glibc
@@ -9,10 +9,10 @@
 #endif
 
 package enum LoopbackPort {
-  /// One that nobody has, of the system's choice.
+  /// A free port, chosen by the system.
   package static func free() throws(SystemError) -> Int { try bind(0) }
 
-  /// - Throws: why nobody could listen at `port`, as EADDRINUSE.
+  /// - Throws: why a socket cannot listen at `port`, such as EADDRINUSE.
   package static func probe(_ port: Int) throws(SystemError) {
     _ = try bind(UInt16(clamping: port))
   }
@@ -21,7 +21,7 @@ package enum LoopbackPort {
     let subject = "127.0.0.1:\(port)"
     let fd = Int32(try check("socket", Sockets.socket(AF_INET, Sockets.stream, 0)))
     defer { Descriptor.close(fd) }
-    // As the listener to come: connections that linger do not hold the port.
+    // As the later listener sets it: connections in TIME-WAIT do not occupy the port.
     _ = Sockets.setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)

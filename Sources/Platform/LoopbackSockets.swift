@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sockets bound to 127.0.0.1, for servers that nobody else shall reach.
+// Sockets bound to 127.0.0.1, for servers that other machines must not reach.
 
 #if canImport(Glibc)
   import Glibc
@@ -10,7 +10,7 @@
 
 package enum LoopbackSockets {
   /// A UDP socket, non-blocking.
-  /// - Parameter port: 0 for one that is free, at random.
+  /// - Parameter port: 0 for any free port.
   package static func datagram(port: UInt16) throws(SystemError) -> Int32 {
     try bound(Sockets.datagram, port)
   }
@@ -26,20 +26,20 @@ package enum LoopbackSockets {
     return fd
   }
 
-  /// Both kinds, on one port where none or one is given and the other is free there.
+  /// Both kinds on one port, where at most one port is given and the other kind's is free.
   /// - Parameters:
-  ///   - udp: nil: TCP's, else any that is free; 0: any that is free.
+  ///   - udp: nil: TCP's port, else any free one; 0: any free one.
   ///   - tcp: the same.
   package static func pair(
     udp: UInt16?, tcp: UInt16?
   ) throws(SystemError) -> (udp: Int32, tcp: Int32) {
     let wanted = (udp: udp.flatMap { $0 == 0 ? nil : $0 }, tcp: tcp.flatMap { $0 == 0 ? nil : $0 })
-    // A free port of the one need not be free for the other: some tries find one, as a rule the first.
+    // A port that is free for one kind need not be free for the other: repeated, usually once.
     for attempt in 0..<32 {
       let first = try datagram(port: wanted.udp ?? wanted.tcp ?? 0, orAny: wanted.udp == nil)
       do throws(SystemError) {
         let number = try port(of: first)
-        // The last try takes any.
+        // The last attempt takes any port.
         let any = wanted.tcp == nil && (attempt == 31 || wanted.udp != nil)
         return (first, try listener(port: wanted.tcp ?? number, orAny: any))
       } catch {
@@ -89,7 +89,7 @@ package enum LoopbackSockets {
       throw SystemError("socket", Errno(Int32(truncatingIfNeeded: -result)))
     }
     let fd = Int32(result)
-    // A server that is started again shall not wait for old connections to be forgotten.
+    // A restarted server must not wait for connections in TIME-WAIT.
     if type == Sockets.stream { _ = Sockets.setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)

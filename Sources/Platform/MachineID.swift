@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MachineID: what tells this machine from others, as Lima takes it, because the MAC addresses of its instances follow
-// from it.
+// MachineID: the identifier of this machine that Lima uses; the MAC addresses of its instances are derived from it.
 
 #if canImport(Glibc)
   import Glibc

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MessageChannel for programs that have nothing else to do meanwhile (the
-// command line, tests). Times out by poll, so the socket stays non-blocking.
+// Blocking calls of MessageChannel for single-purpose programs (the command line, tests). They wait with poll; the
+// socket stays non-blocking.
 
 extension MessageChannel {
   /// Sends and waits until the socket has taken everything.
@@ -15,8 +15,7 @@ extension MessageChannel {
     }
   }
 
-  /// The next message, or `timedOut` after that many milliseconds (< 0: never)
-  /// without one.
+  /// The next message; throws `timedOut` when none comes within that many milliseconds (< 0: no limit).
   package func receiveBlocking(timeout milliseconds: Int32 = 10_000) throws(Failure) -> Message {
     let deadline = MonotonicClock.now() &+ UInt64(max(0, milliseconds)) * 1_000_000
     while true {

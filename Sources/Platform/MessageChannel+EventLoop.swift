@@ -3,9 +3,8 @@
 // MessageChannel driven by an EventLoop.
 
 extension MessageChannel {
-  /// Lets `loop` drive the channel: `onMessage` for each message, `onClose`
-  /// once at its end, after which the channel is closed. Replies go by
-  /// `post`, which keeps the loop watching for writing while some is queued.
+  /// Attaches the channel to `loop`: it calls `onMessage` for each message, and `onClose` once at the end, after
+  /// which the channel is closed. Replies are sent by `post`, which watches for writability while some are queued.
   package func attach(
     to loop: EventLoop, onMessage: @escaping (Message) -> Void,
     onClose: @escaping (Failure) -> Void
@@ -40,7 +39,7 @@ extension MessageChannel {
     }
   }
 
-  /// Stops driving and closes.
+  /// Detaches and closes.
   package func detach(from loop: EventLoop) {
     guard fd >= 0 else { return }
     loop.remove(fd)

@@ -5,13 +5,12 @@
 // Wire: 4 bytes big-endian, then the message. The lower 24 bits are its length
 // (at most 1 MiB), the upper 8 how many descriptors (at most 4) came with its
 // first byte by SCM_RIGHTS; they arrive in order, so the n-th message takes
-// the next of them. Without descriptors the header is the plain length. A read
-// ends behind the bytes that descriptors came with, so those that are not of a
-// whole message yet are of the one that has begun; should the process have no
-// room for them, it is that message which goes without.
+// the next of them. Without descriptors the header is the plain length. A read does not pass the bytes that
+// descriptors came with, so descriptors that no complete message has taken belong to the incomplete one; when the
+// process is at RLIMIT_NOFILE, that message is delivered without them.
 //
-// Non-blocking with a bounded out queue; one thread; not Sendable. A peer that
-// breaks the rules is an error, after which the channel is to be closed.
+// Non-blocking with a bounded output queue; one thread; not Sendable. A peer that violates the protocol is an error,
+// after which the caller closes the channel.
 
 import CPlatform
 
@@ -24,19 +23,19 @@ import CPlatform
 package final class MessageChannel {
   package struct Message {
     package var bytes: [UInt8]
-    /// The receiver's to close.
+    /// To be closed by the receiver.
     package var fds: [Int32]
-    /// Descriptors came with it for which this process had no room (RLIMIT_NOFILE): `fds` is empty.
+    /// Descriptors came with it, but this process is at RLIMIT_NOFILE: `fds` is empty.
     package var lostDescriptors = false
   }
 
   package enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The peer has closed its end; the last message may have been cut off.
+    /// The peer has closed its end; the last message may be incomplete.
     case closed
     case system(SystemError)
-    /// A length, or descriptors, that the protocol does not allow.
+    /// A length, or a number of descriptors, that the protocol does not allow.
     case malformed(String)
-    /// The peer reads too slowly: the out queue is full.
+    /// The peer reads too slowly: the output queue is full.
     case queueFull
     case timedOut
 
@@ -54,15 +53,15 @@ package final class MessageChannel {
   package static let maximumLength = 1 << 20
   package static let maximumDescriptors = 4
 
-  /// The socket; closed with `close` or when the channel goes.
+  /// The socket; closed by `close` or deinit.
   package private(set) var fd: Int32
   private let queueLimit: Int
   private var input: [UInt8] = []
   private var inputFDs: [Int32] = []
-  /// Descriptors of the message that has begun were lost.
+  /// Descriptors of the incomplete message were lost.
   private var isShort = false
   private var output: [Outgoing] = []
-  /// Of `output`, sent already: there may be thousands of messages, which are not moved for each that leaves.
+  /// Messages of `output` already sent. They are removed in bulk, not one by one: there may be thousands.
   private var outputStart = 0
   private var queued = 0
 
@@ -72,7 +71,7 @@ package final class MessageChannel {
     var fds: [Int32]
   }
 
-  /// Takes the socket over and makes it non-blocking.
+  /// Takes ownership of the socket and makes it non-blocking.
   package init(fd: Int32, queueLimit: Int = 8 << 20) throws(SystemError) {
     self.fd = fd
     self.queueLimit = queueLimit
@@ -81,7 +80,7 @@ package final class MessageChannel {
 
   deinit { close() }
 
-  /// Closes the socket and all descriptors that nobody has taken. Idempotent.
+  /// Closes the socket and all descriptors that no message has delivered. Idempotent.
   package func close() {
     guard fd >= 0 else { return }
     Descriptor.close(fd)
@@ -93,13 +92,12 @@ package final class MessageChannel {
     outputStart = 0
   }
 
-  /// True while `flush` has something to send: watch for writing then.
+  /// True while `flush` has something to send: watch for writability then.
   package var wantsWrite: Bool { !output.isEmpty }
 
   // MARK: Sending
 
-  /// Sends, or queues what does not fit now. The descriptors are duplicated if
-  /// they have to wait: the caller's stay the caller's.
+  /// Sends, or queues what does not fit. Queued descriptors are duplicated: the caller keeps ownership of its own.
   package func send(_ bytes: [UInt8], fds: [Int32] = []) throws(Failure) {
     guard fd >= 0 else { throw .closed }
     guard bytes.count <= Self.maximumLength, fds.count <= Self.maximumDescriptors else {
@@ -126,7 +124,7 @@ package final class MessageChannel {
     try flush()
   }
 
-  /// Sends of the queue what the socket takes.
+  /// Sends as much of the queue as the socket accepts.
   package func flush() throws(Failure) {
     guard fd >= 0 else { throw .closed }
     while outputStart < output.count {
@@ -166,8 +164,7 @@ package final class MessageChannel {
 
   // MARK: Receiving
 
-  /// The next whole message, or nil when there is none yet. Call it until it
-  /// returns nil whenever the socket is readable.
+  /// The next complete message, or nil. Call it until it returns nil whenever the socket is readable.
   package func receive() throws(Failure) -> Message? {
     while true {
       if let message = try parse() { return message }
@@ -175,7 +172,7 @@ package final class MessageChannel {
     }
   }
 
-  /// Reads once; false when the socket has nothing now.
+  /// Reads once; false when the socket would block.
   private func fill() throws(Failure) -> Bool {
     guard fd >= 0 else { throw .closed }
     var fds: [Int32] = Array(repeating: -1, count: Int(PLAT_MAX_FDS))

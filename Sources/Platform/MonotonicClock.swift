@@ -2,16 +2,16 @@
 //
 // The clocks, and what each is for:
 //
-//   MonotonicClock  every deadline, timer and interval of work: TCP's timers, a question's time, retries, back-off.
-//                   It stands still while the host sleeps, as the kernel's own timers do: a laptop that wakes up does
-//                   not find that everything was due hours ago.
-//   + SleepClock    what ages by itself and is judged by others: answers of the DNS cache (their TTL), leases and the
-//                   names that follow them. `now + SleepClock.slept()` counts the sleep. A timer for such an end is
-//                   set by MonotonicClock and, since the end may come during a sleep, at most a minute ahead.
-//   WallClock       logs, and times that go into files: it may be set, forwards and back.
+//   MonotonicClock  deadlines, timers and durations of work: TCP's timers, query timeouts, retries, back-off.
+//                   It stops while the host sleeps, as the kernel's timers do: a resume does not make every timer due.
+//   + SleepClock    lifetimes that others measure, too: TTLs of the DNS cache, leases and the names that follow them.
+//                   `now + SleepClock.slept()` includes the sleep. A timer for such an end uses MonotonicClock and,
+//                   since the end may fall into a sleep, is at most a minute ahead.
+//   WallClock       logs, and times written to files: it may be set, forwards and back.
 //
-// Linux: CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME. Darwin, whose CLOCK_MONOTONIC counts sleep: CLOCK_UPTIME_RAW,
-// CLOCK_MONOTONIC_RAW, CLOCK_REALTIME. Logic does not read clocks: it is told the time, and how long the host slept.
+// Linux: CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME. Darwin, whose CLOCK_MONOTONIC counts sleep:
+// CLOCK_UPTIME_RAW, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME. Protocol logic does not read clocks: its callers pass the
+// time and the sleep.
 
 import CPlatform
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Plural: numbers of things in sentences, for all that users read.
+// Plural: counts with their nouns, for messages to users.
 
 package enum Plural {
   /// "1 guest", "2 guests", "0 guests".
@@ -17,7 +17,7 @@ package enum Plural {
     }
   }
 
-  /// "there is web", "there are db, web"; of many the first, and an ellipsis.
+  /// "there is web", "there are db, web"; of many only the first, and an ellipsis.
   package static func there(_ names: [String], most: Int = .max) -> String {
     let shown = names.prefix(most) + (names.count > most ? ["..."] : [])
     return "there \(names.count == 1 ? "is" : "are") \(shown.joined(separator: ", "))"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Poller on kqueue. A read and a write filter of one fd come as two events of
-// one token; users treat events as a set, so that makes no difference.
+// Poller on kqueue. A read and a write filter of one fd are reported as two events of one token; callers treat events
+// as a set, so the difference does not matter.
 
 #if canImport(Darwin)
   import Darwin

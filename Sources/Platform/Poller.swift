@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Poller: level-triggered readiness in batches, epoll on Linux (Poller+Kqueue
-// elsewhere). Knows fds and 64-bit tokens, nothing of callbacks. Used by one
-// thread; not Sendable.
+// Poller: level-triggered readiness in batches, epoll on Linux (Poller+Kqueue elsewhere). It maps fds to 64-bit
+// tokens; it has no callbacks. Used by one thread; not Sendable.
 
 import CPlatform
 
@@ -22,10 +21,10 @@ package struct PollEvents: OptionSet, Hashable, Sendable {
   package static let write = PollEvents(rawValue: 0x2)
   /// Always reported: an error, or both ends are closed.
   package static let error = PollEvents(rawValue: 0x4)
-  /// The peer sends no more. Reported to those interested in `read`.
+  /// The peer has shut down its sending side. Reported only with interest in `read`.
   package static let hangup = PollEvents(rawValue: 0x8)
 
-  /// Worth a read: data, an error, or the end.
+  /// A read will return data, an error or the end.
   @inline(__always)
   package var callsForRead: Bool { rawValue & 0xd != 0 }
   @inline(__always)
@@ -34,7 +33,7 @@ package struct PollEvents: OptionSet, Hashable, Sendable {
 
 #if os(Linux)
   package final class Poller {
-    /// Events that one `wait` brings at most.
+    /// Maximum events of one `wait`.
     package static let batch = 256
 
     private let epoll: Int32
@@ -51,8 +50,7 @@ package struct PollEvents: OptionSet, Hashable, Sendable {
       _ = close(epoll)
     }
 
-    /// Watches `fd`; `token` comes back with its events. An fd is watched once.
-    /// Returns 0 or -errno.
+    /// Watches `fd`; events are reported with `token`. An fd can be added once. Returns 0 or -errno.
     package func add(_ fd: Int32, _ interest: PollEvents, token: UInt64) -> Int32 {
       plat_epoll_ctl(epoll, EPOLL_CTL_ADD, fd, Poller.bits(interest), token)
     }
@@ -67,9 +65,8 @@ package struct PollEvents: OptionSet, Hashable, Sendable {
       _ = plat_epoll_ctl(epoll, EPOLL_CTL_DEL, fd, 0, 0)
     }
 
-    /// Waits for events, at most `timeout` nanoseconds (< 0: for ever).
-    /// Returns how many there are, 0 after the timeout or a signal, -errno when
-    /// the poller is of no use any more (somebody closed its descriptor).
+    /// Waits for events, at most `timeout` nanoseconds (< 0: no limit). Returns how many there are, 0 after the
+    /// timeout or a signal, -errno when the poller is unusable (its descriptor was closed).
     package func wait(timeout: Int64) -> Int {
       let count = plat_epoll_wait(epoll, events, Int32(Poller.batch), timeout)
       return count == -EINTR ? 0 : Int(count)
@@ -82,15 +79,15 @@ package struct PollEvents: OptionSet, Hashable, Sendable {
       return (event.data.u64, Poller.readiness(event.events))
     }
 
-    // epoll's constants, which Swift imports in three different types.
+    // epoll's constants, which Swift imports with three different types.
     private static let epollIn: UInt32 = 0x1
     private static let epollOut: UInt32 = 0x4
     private static let epollErr: UInt32 = 0x8
     private static let epollHup: UInt32 = 0x10
     private static let epollRdHup: UInt32 = 0x2000
 
-    /// EPOLLRDHUP only with interest in reading: being level-triggered, it
-    /// would otherwise spin for as long as a half-closed peer is not read.
+    /// EPOLLRDHUP only with interest in reading: it is level-triggered, so a half-closed peer that is not read would
+    /// make every `wait` return at once.
     @inline(__always)
     private static func bits(_ interest: PollEvents) -> UInt32 {
       (interest.contains(.read) ? epollIn | epollRdHup : 0)

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A process at rest needs a tenth of the code that its start, or a request of its user, went through: the
-// rest of the pages is given back, and the kernel maps a page again, from its cache of the file, when it
-// is touched.
+// An idle process needs a tenth of the code pages that its start or a user's request touched: the rest is released,
+// and the kernel maps a page again from its page cache on the next access.
 
 import CPlatform
 
 package enum RestingMemory {
-  /// How long after a start or a request it is over, nanoseconds.
+  /// Delay after a start or a request, nanoseconds.
   package static let delay: UInt64 = 1_000_000_000
 
-  /// Takes about a millisecond, and as much again for code that is needed after all. Any thread.
+  /// Takes about a millisecond, and as much again to map the pages still needed. Any thread.
   package static func release() { plat_release_code() }
 }

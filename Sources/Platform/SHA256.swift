@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SHA-256 of bytes and of files (see CPlatform/sha256.c for why our own).
+// SHA-256 of bytes and of files (CPlatform/sha256.c says why it is not a library's).
 
 import CPlatform
 
@@ -13,14 +13,14 @@ import CPlatform
 package struct SHA256 {
   private var state = plat_sha256()
 
-  /// - Parameter portable: without the processor's own instructions, for tests.
+  /// - Parameter portable: without the CPU's SHA instructions, for tests.
   package init(portable: Bool = false) { plat_sha256_start(&state, portable ? 1 : 0) }
 
   package mutating func add(_ bytes: UnsafeRawBufferPointer) {
     plat_sha256_add(&state, bytes.baseAddress, UInt64(bytes.count))
   }
 
-  /// Lower-case hexadecimal, 64 digits. Ends the hash.
+  /// Finishes the hash; 64 lower-case hexadecimal digits.
   package mutating func hexadecimal() -> String {
     var digest = [UInt8](repeating: 0, count: 32)
     plat_sha256_end(&state, &digest)

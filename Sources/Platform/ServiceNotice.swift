@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ServiceNotice: what a service tells the manager that started it: datagrams to the socket of NOTIFY_SOCKET
-// (sd_notify(3)). Nothing happens, and nothing is waited for, where there is none. One thread.
+// ServiceNotice: status datagrams to the service manager's socket NOTIFY_SOCKET (sd_notify(3)). Without one the calls
+// do nothing. Never blocks. One thread.
 
 #if canImport(Glibc)
   import Glibc
@@ -10,17 +10,17 @@
 #endif
 
 package struct ServiceNotice {
-  /// Absolute; nil: nobody wants to know. Sockets without a file (abstract ones) are not supported.
+  /// Absolute; nil: no manager listens. Abstract sockets are not supported.
   private let socket: String?
 
-  /// Takes the variable out of the environment: it is for no child.
+  /// Removes the variable from the environment, so that no child inherits it.
   package init() {
     let path = CurrentProcess.environment["NOTIFY_SOCKET"]
     unsetenv("NOTIFY_SOCKET")
     socket = path.flatMap { $0.hasPrefix("/") ? $0 : nil }
   }
 
-  /// It serves from now on.
+  /// Reports that the service is ready.
   package func ready(_ status: String) { send("READY=1\nSTATUS=\(status)") }
 
   package func stopping() { send("STOPPING=1") }

@@ -11,8 +11,8 @@ import CPlatform
 #endif
 
 package enum SharedMemory {
-  /// Zeroed memory of `size` bytes, alive as long as a descriptor or mapping
-  /// of it is. `name` is for /proc only. The caller owns the descriptor.
+  /// Zeroed memory of `size` bytes, which exists while a descriptor or a mapping of it does. `name` appears in /proc
+  /// only. The caller owns the descriptor.
   package static func create(name: String, size: Int) throws(SystemError) -> Int32 {
     #if os(Linux)
       let fd = try check("memfd_create", plat_memfd_create(name))
@@ -31,8 +31,8 @@ package enum SharedMemory {
     return fd
   }
 
-  /// Maps `size` bytes for reading and writing. Refuses an object that is
-  /// smaller: touching its missing pages would be fatal (SIGBUS).
+  /// Maps `size` bytes for reading and writing. Refuses a smaller object: an access to its missing pages would raise
+  /// SIGBUS.
   package static func map(_ fd: Int32, size: Int) throws(SystemError) -> UnsafeMutableRawPointer {
     var info = stat()
     guard fstat(fd, &info) == 0 else { throw SystemError("fstat", .current) }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SharedPage: memory that another process writes and this one reads. What is in it may change at any time, and is to be
-// checked: it is anybody's.
+// SharedPage: memory that another process writes and this one reads. Its contents may change at any time and are
+// untrusted.
 
 import Synchronization
 
 package final class SharedPage {
-  /// For the other process; this object's to close.
+  /// Passed to the other process; closed by this object.
   package let fd: Int32
   package let size: Int
   private let memory: UnsafeMutableRawPointer
 
-  /// Zeroes.
+  /// The memory is zeroed.
   package init(name: String, size: Int) throws(SystemError) {
     self.size = size
     fd = try SharedMemory.create(name: name, size: size)
@@ -28,7 +28,7 @@ package final class SharedPage {
     Descriptor.close(fd)
   }
 
-  /// Eight bytes that the other process stores at once, native byte order; 0 outside of the memory.
+  /// Eight bytes that the other process stores atomically, native byte order; 0 outside the memory.
   /// - Parameter offset: a multiple of 8.
   package func word(at offset: Int) -> UInt64 {
     guard offset >= 0, offset <= size - 8, offset % 8 == 0 else { return 0 }
@@ -36,7 +36,7 @@ package final class SharedPage {
       .pointee.load(ordering: .acquiring)
   }
 
-  /// As many as there are.
+  /// Cut at the end of the memory.
   package func bytes(at offset: Int, count: Int) -> [UInt8] {
     guard offset >= 0, offset < size else { return [] }
     return (offset..<min(offset + count, size)).map {

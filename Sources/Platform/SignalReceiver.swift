@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SignalReceiver: signals as events of a loop instead of handlers that may do nothing. One per process.
+// SignalReceiver: signals as events of a loop instead of asynchronous handlers. One per process.
 
 import CPlatform
 
@@ -26,10 +26,10 @@ package enum Signal: Int32, Sendable, CaseIterable {
 }
 
 package final class SignalReceiver {
-  /// Readable when a signal came.
+  /// Readable when a signal has arrived.
   package let fd: Int32
 
-  /// Takes over `signals` for the whole process and for its life.
+  /// Takes over `signals` for the whole process until it ends.
   /// - Throws: EBUSY when they have been taken over before.
   package init(_ signals: [Signal]) throws(SystemError) {
     let numbers = signals.map(\.rawValue)

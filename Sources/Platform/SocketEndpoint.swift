@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SocketEndpoint: a numeric address and port as users write them, and sockets that lead there. And whole arrays in and
-// out of sockets, for commands; not for the way of a packet.
+// SocketEndpoint: a numeric address and port in the notation of users, and sockets connected to it. Also sends and
+// receives whole arrays, for commands; not for the data path.
 
 #if canImport(Glibc)
   import Glibc
@@ -18,7 +18,7 @@ package struct SocketEndpoint: Sendable, CustomStringConvertible {
   /// A sockaddr_in or sockaddr_in6.
   private let bytes: [UInt8]
 
-  /// - Parameter defaultPort: where `text` has none.
+  /// - Parameter defaultPort: used when `text` has no port.
   package init?(_ text: String, defaultPort: UInt16) {
     var host = Substring(text)
     var port = String(defaultPort)
@@ -49,7 +49,7 @@ package struct SocketEndpoint: Sendable, CustomStringConvertible {
     description = host.contains(":") ? "[\(host)]:\(number)" : "\(host):\(number)"
   }
 
-  /// A socket that is connected to it, or being connected; non-blocking.
+  /// A non-blocking socket that is connected, or connecting, to it.
   /// - Parameter type: `Sockets.stream` or `.datagram`.
   package func connect(_ type: Int32) throws(SystemError) -> Int32 {
     let fd = Int32(try check("socket", Sockets.socket(family, type, 0)))
@@ -76,7 +76,7 @@ extension Sockets {
     return sent
   }
 
-  /// - Returns: a datagram, or what of a stream is there, empty at its end; nil: nothing is there.
+  /// - Returns: a datagram, or the available bytes of a stream, empty at its end; nil: it would block.
   package static func receiveSome(_ fd: Int32) throws(SystemError) -> [UInt8]? {
     var code = 0
     let bytes = [UInt8](unsafeUninitializedCapacity: 65536) { buffer, count in

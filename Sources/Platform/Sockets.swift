@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sockets: the kernel's calls as the data path wants them: no throws, the
-// result or -errno, EINTR retried, MSG_NOSIGNAL always, new sockets
-// non-blocking with CLOEXEC. Static functions, so that they convert to
+// Sockets: socket calls for the data path: they do not throw but return the result or -errno; EINTR is retried,
+// MSG_NOSIGNAL always set, new sockets are non-blocking with CLOEXEC. Static functions, so that they convert to
 // @convention(c) pointers.
 
 import CPlatform
@@ -35,7 +34,7 @@ package enum Sockets {
     #endif
   }
 
-  /// -EINPROGRESS means: writable when decided, SO_ERROR says how.
+  /// -EINPROGRESS: the socket becomes writable when the connection is decided; SO_ERROR has the result.
   package static func connect(
     _ fd: Int32, _ address: UnsafePointer<sockaddr>?, _ length: socklen_t
   ) -> Int {
@@ -136,11 +135,11 @@ package enum Sockets {
     result(Int(systemGetpeername(fd, address, length)))
   }
 
-  /// Bytes of the kernel's memory that what was sent and not read takes; nil where it does not say.
+  /// Bytes of kernel memory used by data sent and not yet read; nil where the system does not report it.
   package static func outputQueue(_ fd: Int32) -> Int? {
     #if os(Linux)
       var bytes: Int32 = 0
-      // SIOCOUTQ, which the importer does not bring.
+      // SIOCOUTQ, which Swift does not import.
       return ioctl(fd, 0x5411, &bytes) == 0 ? Int(bytes) : nil
     #else
       return nil

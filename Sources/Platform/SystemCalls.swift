@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// libc's functions under names that members called like them do not shadow,
-// and the same on glibc and Darwin.
+// libc functions under other names, for use inside types whose members have the same names; identical on glibc and
+// Darwin.
 
 #if canImport(Glibc)
   import Glibc

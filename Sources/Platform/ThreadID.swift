@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Telling threads apart, for assertions of "only on the loop thread".
+// Thread identifiers, for assertions that code runs on the loop thread.
 
 import CPlatform
 

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TimerHeap: one-shot deadlines with generation-tagged ids. A binary heap of
-// slots, each slot knowing its place, so that arming and cancelling are
-// O(log n) and a stale id is recognised. The payload is a number, not a type
-// parameter: generics are not specialised across modules, and this is used in
-// each turn of a loop. Used by one thread.
+// TimerHeap: one-shot deadlines with generation-tagged ids. A binary heap of slots, each with its heap index, so that
+// arming and cancelling are O(log n) and a stale id is detected. The payload is a number, not a type parameter:
+// generics are not specialised across modules, and every loop iteration uses this. Used by one thread.
 
 package struct TimerHeap {
   private struct Slot {
@@ -50,7 +48,7 @@ package struct TimerHeap {
     return id(index)
   }
 
-  /// Disarms; nil for an id that has fired or was never given.
+  /// Disarms; nil for an id that has fired or does not exist.
   @discardableResult
   package mutating func cancel(_ id: UInt64) -> UInt64? {
     guard let index = slot(of: id) else { return nil }
@@ -60,9 +58,8 @@ package struct TimerHeap {
   /// Counts up with each `arm`.
   package var lastArmed: UInt64 { sequence }
 
-  /// Takes the earliest timer that is due at `now`. Nil, too, when that one was
-  /// armed after `limit`, a value of `lastArmed`: what is armed while timers
-  /// are taken waits for the next round.
+  /// Removes and returns the earliest timer that is due at `now`. Nil also when that one was armed after `limit`, a
+  /// value of `lastArmed`: timers armed while due ones are handled wait for the next iteration.
   package mutating func popDue(_ now: UInt64, armedUpTo limit: UInt64 = .max)
     -> (id: UInt64, payload: UInt64)?
   {

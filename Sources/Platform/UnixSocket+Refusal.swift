@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Why no socket can listen at a path, in words for whoever asked for it. The supervisor makes most of those sockets, a plugin's
-// gateway the others: both say the same.
+// Why a socket cannot listen at a path, in words for the user. The supervisor makes most of those sockets, a plugin's
+// gateway the others: both use the same words.
 
 #if canImport(Glibc)
   import Glibc
@@ -12,11 +12,11 @@
 extension UnixSocket {
   package struct Refusal: Error, Hashable, Sendable {
     package enum Kind: Hashable, Sendable {
-      /// Somebody has the path.
+      /// Another socket listens there.
       case taken
-      /// No path of a socket.
+      /// Not usable as a socket's path.
       case invalid
-      /// The system said no.
+      /// A system call failed.
       case system
     }
 
@@ -26,7 +26,7 @@ extension UnixSocket {
 
   /// - Parameters:
   ///   - code: errno of the call that failed.
-  ///   - detail: what is known beyond it.
+  ///   - detail: further information.
   package static func refusal(of path: String, _ code: Int32, detail: String?) -> Refusal {
     switch code {
     case EADDRINUSE: Refusal(kind: .taken, text: "\(path) is in use")

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Unix sockets by path, and who is at the other end. Stale socket files are
-// replaced only when nobody answers behind them. Nothing here waits, unless it
-// is told how long.
+// Unix sockets by path, and their peers' credentials. A stale socket file is replaced only when no process listens
+// behind it. Nothing here blocks unless a duration is passed.
 
 import CPlatform
 
@@ -27,47 +26,45 @@ package enum UnixSocket {
   }
 
   package struct Credentials: Hashable, Sendable {
-    /// 0 where the system does not tell.
+    /// 0 where the system does not report it.
     package let pid: Int32
     package let uid: UInt32
     package let gid: UInt32
   }
 
-  /// Bytes a path may have: sun_path without its NUL.
+  /// Maximum bytes of a path: sun_path without its NUL.
   package static let maximumPathLength = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
 
-  /// A socket that listens or is bound, and its file.
+  /// A listening or bound socket, and its file.
   package struct Bound: Sendable {
     package let fd: Int32
-    /// Nil when somebody replaced the file at once, or it is a service manager's (`InheritedSockets`).
+    /// Nil when the file was replaced at once, or belongs to a service manager (`InheritedSockets`).
     package let file: SocketFile?
 
-    /// Unlinks the file, if it is ours still, and closes.
+    /// Unlinks the file if it is still this socket's, and closes the socket.
     package func close() {
       file?.remove()
       Descriptor.close(fd)
     }
   }
 
-  /// As `serve`, for those who leave the file behind.
+  /// As `serve`, for callers that leave the file behind.
   package static func listen(
     path: String, type: Kind = .stream, mode: mode_t = 0o600, backlog: Int32 = 128
   ) throws(SystemError) -> Int32 {
     try serve(path: path, type: type, mode: mode, backlog: backlog).fd
   }
 
-  /// Listens (stream) or binds (datagram) at `path`, non-blocking, with the
-  /// file's permissions set to `mode` whatever the umask. A socket file that
-  /// nobody serves is replaced; one that is served is EADDRINUSE, and what is
-  /// no socket EEXIST. A socket that a service manager has handed over is taken as it is.
+  /// Listens (stream) or binds (datagram) at `path`, non-blocking; the file's permissions are `mode`, regardless of
+  /// the umask. A stale socket file is replaced; EADDRINUSE when another process serves it, EEXIST when the file is
+  /// not a socket. A socket that a service manager has passed is used as it is.
   package static func serve(
     path: String, type: Kind = .stream, mode: mode_t = 0o600, backlog: Int32 = 128
   ) throws(SystemError) -> Bound {
     if let fd = InheritedSockets.socket(at: path, type: type) { return Bound(fd: fd, file: nil) }
     let fd = try make(type)
     do throws(SystemError) {
-      // Linux makes the file with the socket's own mode (less umask): it is
-      // never open to more than `mode`, not even for a moment.
+      // Linux creates the file with the socket's mode (minus umask), so its permissions never exceed `mode`.
       _ = fchmod(fd, mode)
       try bind(fd, path, type)
       let file = SocketFile(bound: path)
@@ -91,9 +88,9 @@ package enum UnixSocket {
     }
   }
 
-  /// Connects; the socket is non-blocking. A unix connect ends at once but for
-  /// a full backlog: EAGAIN on Linux, after `patience`.
-  /// - Parameter patience: milliseconds to try again; 0 on a loop's thread.
+  /// Connects; the socket is non-blocking. A unix connect completes at once unless the backlog is full: EAGAIN on
+  /// Linux, after `patience`.
+  /// - Parameter patience: milliseconds to retry; 0 on a loop's thread.
   package static func connect(
     path: String, type: Kind = .stream, patience: UInt64 = 0
   ) throws(SystemError) -> Int32 {
@@ -126,15 +123,14 @@ package enum UnixSocket {
     return (ends[0], ends[1])
   }
 
-  /// Who made the connection.
+  /// The process that made the connection.
   package static func peerCredentials(_ fd: Int32) throws(SystemError) -> Credentials {
     var (pid, uid, gid): (Int32, UInt32, UInt32) = (0, 0, 0)
     _ = try check("getsockopt", plat_peer_credentials(fd, &pid, &uid, &gid))
     return Credentials(pid: pid, uid: uid, gid: gid)
   }
 
-  /// Calls `body` with the address of a path. Throws ENAMETOOLONG, or EINVAL
-  /// for an empty path or one with a NUL in it.
+  /// Calls `body` with the address of a path. Throws ENAMETOOLONG, or EINVAL for an empty path or one with a NUL.
   package static func withAddress<Result>(
     _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
   ) throws(SystemError) -> Result {
@@ -171,7 +167,7 @@ package enum UnixSocket {
       guard result == -EADDRINUSE, attempt < 2 else {
         throw SystemError("bind", Errno(-result), subject: path)
       }
-      // What is in the way has gone meanwhile.
+      // The conflicting file is gone.
       guard let there = try? Files.info(path, followLinks: false) else { continue }
       guard there.kind == .socket else {
         throw SystemError(
@@ -181,7 +177,7 @@ package enum UnixSocket {
       guard isStale(path, type) else {
         throw SystemError("bind", .addressInUse, subject: path)
       }
-      // Not one that somebody else has bound since.
+      // Only if the file is still the stale one.
       if let now = try? Files.info(path, followLinks: false), now.inode == there.inode,
         now.device == there.device
       {
@@ -190,10 +186,10 @@ package enum UnixSocket {
     }
   }
 
-  /// The caller has looked what it is.
+  /// Precondition: the caller has checked the file's type.
   static func unlinkSocket(_ path: String) { _ = unlink(path) }
 
-  /// A socket file with nobody behind it. One whose backlog is full (EAGAIN) is served, if badly.
+  /// A socket file without a listening process. EAGAIN (a full backlog) means that a process listens.
   private static func isStale(_ path: String, _ type: Kind) -> Bool {
     do throws(SystemError) {
       Descriptor.close(try connect(path: path, type: type))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Waker: makes another thread's poller return. An eventfd (a pipe where there
-// is none); any number of wakes before the drain are one.
+// Waker: makes another thread's poller return. An eventfd (elsewhere a pipe); any number of wakes before the drain
+// count as one.
 
 import CPlatform
 
@@ -12,9 +12,9 @@ import CPlatform
 #endif
 
 package final class Waker: Sendable {
-  /// To be watched for reading.
+  /// The descriptor to watch for reading.
   package let readFD: Int32
-  /// Where 8 bytes wake, too: for signal handlers.
+  /// 8 bytes written here wake, too: for signal handlers.
   package let writeFD: Int32
 
   package init() throws(SystemError) {
@@ -37,14 +37,13 @@ package final class Waker: Sendable {
     if writeFD != readFD { _ = close(writeFD) }
   }
 
-  /// Any thread; also from a signal handler. A full pipe means that a wake is
-  /// already on its way.
+  /// Any thread; also from a signal handler. A full pipe means that a wake is already pending.
   package func wake() {
     var one: UInt64 = 1
     _ = write(writeFD, &one, MemoryLayout<UInt64>.size)
   }
 
-  /// By the woken thread: makes `readFD` unreadable until the next wake.
+  /// Called by the woken thread: makes `readFD` unreadable until the next wake.
   package func drain() {
     var count: UInt64 = 0
     #if os(Linux)

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Threads for calls that block, so that a loop does not. Jobs go in on the loop
-// thread, outcomes come back to it: a worker puts its outcome into a list and
-// calls `notify`, the loop takes the list.
+// Threads for calls that block, so that a loop does not. Jobs are submitted on the loop thread and their outcomes
+// collected there: a worker appends its outcome to a list and calls `notify`, the loop takes the list.
 //
-// A blocked call cannot be broken off. `stop` therefore waits for a bounded time
-// and then leaves the thread alone: it holds on to the pool, not to its owner,
-// and `notify` is never called after `stop` began.
+// A blocked call cannot be interrupted. `stop` therefore waits for a bounded time and then abandons the thread, which
+// keeps the pool alive but not its owner; `notify` is not called after `stop` has begun.
 
 #if canImport(Glibc)
   import Glibc
@@ -14,11 +12,9 @@
   import Darwin
 #endif
 
-/// A bounded pool of threads that starts one when a job finds none idle, and
-/// ends those that had nothing to do for a while.
+/// A bounded pool of threads. It starts one when a job finds none idle, and ends those that were idle for a while.
 ///
-/// Threads: `submit`, `withdraw`, `take` and `stop` on the owner's; `work` and
-/// `notify` on the workers'.
+/// Threads: `submit`, `withdraw`, `take` and `stop` on the owner's; `work` and `notify` on the workers'.
 // Everything mutable is touched with `mutex` held only.
 package final class WorkerPool<Job: Sendable, Outcome: Sendable>: WorkerThread, @unchecked Sendable
 {
@@ -37,11 +33,10 @@ package final class WorkerPool<Job: Sendable, Outcome: Sendable>: WorkerThread, 
   private var isStopping = false
 
   /// - Parameters:
-  ///   - threads: at most that many.
-  ///   - queue: jobs that may wait for a thread.
+  ///   - threads: maximum number of threads.
+  ///   - queue: maximum number of jobs that wait for a thread.
   ///   - work: runs on a worker; may block.
-  ///   - notify: called from a worker after an outcome was put down. Must be
-  ///     quick, and must not call into the pool.
+  ///   - notify: called by a worker after it has added an outcome. Must be quick, and must not call into the pool.
   package init(
     threads: Int, queue: Int, work: @escaping @Sendable (Job) -> Outcome,
     notify: @escaping @Sendable () -> Void
@@ -65,7 +60,7 @@ package final class WorkerPool<Job: Sendable, Outcome: Sendable>: WorkerThread, 
     ended.deallocate()
   }
 
-  /// Hands over a job; false when the queue is full or the pool stopped.
+  /// Submits a job; false when the queue is full or the pool has stopped.
   package func submit(_ id: UInt64, _ job: Job) -> Bool {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
@@ -76,7 +71,7 @@ package final class WorkerPool<Job: Sendable, Outcome: Sendable>: WorkerThread, 
       if startThread() {
         threads += 1
       } else if threads == 0 {
-        // The kernel gives no thread, and there is none that would get to it.
+        // The kernel refuses a thread, and no existing one could take the job.
         queue.removeLast()
         return false
       }
@@ -84,7 +79,7 @@ package final class WorkerPool<Job: Sendable, Outcome: Sendable>: WorkerThread, 
     return true
   }
 
-  /// Takes a job back that no thread has begun; otherwise has no effect.
+  /// Withdraws a job that no thread has begun; otherwise has no effect.
   package func withdraw(_ id: UInt64) {
     pthread_mutex_lock(mutex)
     queue.removeAll { $0.id == id }
@@ -100,22 +95,22 @@ package final class WorkerPool<Job: Sendable, Outcome: Sendable>: WorkerThread, 
     return taken
   }
 
-  /// Jobs that wait for a thread, and threads there are.
+  /// Number of jobs that wait for a thread, and number of threads.
   package var load: (queued: Int, threads: Int) {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return (queue.count, threads)
   }
 
-  /// Threads that have no job, those not yet started included, when nothing waits for one.
+  /// Number of threads without a job, including those not yet started; 0 while jobs wait.
   package var spare: Int {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return max(0, maximumThreads - threads + idle - queue.count)
   }
 
-  /// Drops what is queued and waits for the threads to end, `milliseconds` at
-  /// most. False when one still blocks: it will end by itself, unheard.
+  /// Drops the queued jobs and waits for the threads to end, at most `milliseconds`. False when one is still blocked:
+  /// it ends by itself, and its outcome is dropped.
   @discardableResult
   package func stop(within milliseconds: Int) -> Bool {
     var end = timespec()
@@ -143,7 +138,7 @@ package final class WorkerPool<Job: Sendable, Outcome: Sendable>: WorkerThread, 
       pthread_mutex_lock(mutex)
       if isStopping { continue }
       done.append((id, outcome))
-      // Under the lock, so that it cannot come after `stop` has begun.
+      // Under the lock, so that it cannot follow the beginning of `stop`.
       notify()
     }
     threads -= 1
@@ -151,7 +146,7 @@ package final class WorkerPool<Job: Sendable, Outcome: Sendable>: WorkerThread, 
     pthread_mutex_unlock(mutex)
   }
 
-  /// Waits for a job; nil: end the thread. `mutex` is held.
+  /// Waits for a job; nil: the thread ends. `mutex` is held.
   private func nextJob() -> (id: UInt64, job: Job)? {
     while !isStopping {
       if !queue.isEmpty { return queue.removeFirst() }
@@ -169,7 +164,7 @@ package final class WorkerPool<Job: Sendable, Outcome: Sendable>: WorkerThread, 
   private static var idleSeconds: Int { 10 }
 }
 
-/// The part of the pool that C can hold: a function pointer cannot be generic.
+/// The non-generic part of the pool, because a C function pointer cannot be generic.
 package class WorkerThread {
   init() {}
 

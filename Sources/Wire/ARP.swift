@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ARP for IPv4 over Ethernet (RFC 826), and nothing else of ARP.
+// ARP for IPv4 over Ethernet (RFC 826). Other hardware and protocol types are rejected.
 
 /// Offsets in the packet.
 public enum ARPField {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Borrowed bytes with big-endian loads and stores: what every packet view and
-// header of this module stands on. A view owns nothing and is not checked when
-// optimised: the `init?(checking:)` of a packet proves the lengths once, and its
-// getters stay inside what was proven. Debug builds assert every access.
+// Borrowed bytes with big-endian loads and stores: the base of every packet view and header of this module. A view
+// owns nothing, and optimised builds do not check its accesses: `init?(checking:)` of a packet checks the lengths
+// once, and its getters stay inside what was checked. Debug builds assert every access.
 //
 // A view must not outlive the memory it points to; it is not Sendable.
 
-/// Bytes that somebody else owns, read only.
+/// Read-only bytes that the caller owns.
 public struct ByteView: BitwiseCopyable {
   public let base: UnsafeRawPointer
   public let count: Int
@@ -21,7 +20,7 @@ public struct ByteView: BitwiseCopyable {
 
   @inlinable @inline(__always)
   public init(_ buffer: UnsafeRawBufferPointer) {
-    // An empty buffer may have no address; any will do, for nothing is read from it.
+    // An empty buffer may have no address; any non-null one does, because it is never read.
     self.init(buffer.baseAddress ?? ByteView.nowhere, count: buffer.count)
   }
 
@@ -73,7 +72,7 @@ public struct ByteView: BitwiseCopyable {
     IPAddress(high: uint64(at: offset), low: uint64(at: offset + 8))
   }
 
-  /// The part from `offset` to the end; the caller knows that it exists.
+  /// The part from `offset` to the end. Precondition: `offset` <= `count`.
   @inlinable @inline(__always)
   public func dropFirst(_ offset: Int) -> ByteView {
     assert(offset >= 0 && offset <= count)
@@ -86,14 +85,14 @@ public struct ByteView: BitwiseCopyable {
     ByteView(base, count: min(max(length, 0), count))
   }
 
-  /// `length` bytes from `offset`; the caller knows that they exist.
+  /// `length` bytes from `offset`. Precondition: they exist.
   @inlinable @inline(__always)
   public func slice(at offset: Int, count length: Int) -> ByteView {
     assert(offset >= 0 && length >= 0 && offset + length <= count)
     return ByteView(base + offset, count: length)
   }
 
-  /// `length` bytes from `offset`, or nil if they aren't all there. For any arguments.
+  /// `length` bytes from `offset`, or nil if they don't all exist. Any arguments are allowed.
   @inlinable @inline(__always)
   public func checkedSlice(at offset: Int, count length: Int) -> ByteView? {
     guard offset >= 0, length >= 0, offset <= count, length <= count &- offset else {
@@ -108,7 +107,7 @@ public struct ByteView: BitwiseCopyable {
   public var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 }
 
-/// Bytes that somebody else owns, to be written.
+/// Writable bytes that the caller owns.
 public struct MutableByteView: BitwiseCopyable {
   public let base: UnsafeMutableRawPointer
   public let count: Int
@@ -162,7 +161,7 @@ public struct MutableByteView: BitwiseCopyable {
     store(value.low, at: offset + 8)
   }
 
-  /// Copies all of `source` to `offset`; the caller knows that it fits. They don't overlap.
+  /// Copies all of `source` to `offset`. Precondition: it fits, and the two don't overlap.
   @inlinable @inline(__always)
   public func store(_ source: ByteView, at offset: Int) {
     assert(offset >= 0 && offset + source.count <= count)
@@ -176,7 +175,7 @@ public struct MutableByteView: BitwiseCopyable {
     (base + offset).initializeMemory(as: UInt8.self, repeating: 0, count: length)
   }
 
-  /// The part from `offset` to the end; the caller knows that it exists.
+  /// The part from `offset` to the end. Precondition: `offset` <= `count`.
   @inlinable @inline(__always)
   public func dropFirst(_ offset: Int) -> MutableByteView {
     assert(offset >= 0 && offset <= count)

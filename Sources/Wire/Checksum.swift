@@ -60,7 +60,7 @@ public struct Checksum: Sendable, BitwiseCopyable {
     }
   }
 
-  /// Adds bytes that follow those added before, whatever the number of those.
+  /// Adds bytes that follow those added before; their number may be odd.
   @inlinable @inline(__always)
   public mutating func add(_ bytes: ByteView) {
     let partial = Checksum.sum(bytes)
@@ -69,7 +69,7 @@ public struct Checksum: Sendable, BitwiseCopyable {
     isOdd = isOdd != (bytes.count & 1 != 0)
   }
 
-  /// Adds what was summed elsewhere over the `length` bytes that come next here.
+  /// Adds a sum computed elsewhere over the next `length` bytes.
   @inlinable @inline(__always)
   public mutating func add(_ other: Checksum, length: Int) {
     let partial = Checksum.fold(other.sum)
@@ -77,8 +77,8 @@ public struct Checksum: Sendable, BitwiseCopyable {
     isOdd = isOdd != (length & 1 != 0)
   }
 
-  /// The folded sum, not complemented: what the checksum field of a frame holds whose checksum is left
-  /// to the link, summed over its pseudo header.
+  /// The folded sum, not complemented: the checksum field of a frame whose checksum the link completes (checksum
+  /// offload) holds this value of its pseudo header.
   @inlinable @inline(__always)
   public var folded: UInt16 { UInt16(bigEndian: Checksum.fold(sum)) }
 

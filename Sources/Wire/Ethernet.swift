@@ -51,7 +51,7 @@ public struct EthernetPacket: BitwiseCopyable {
   @inlinable @inline(__always) public var etherType: UInt16 {
     bytes.uint16(at: EthernetField.etherType)
   }
-  /// Both addresses in two loads, for those who look at every frame of at least a header's length.
+  /// Both addresses in two loads. Precondition: the frame has a complete header.
   @inlinable @inline(__always)
   public static func addresses(
     _ bytes: ByteView
@@ -60,7 +60,7 @@ public struct EthernetPacket: BitwiseCopyable {
     let last = bytes.uint32(at: EthernetField.source + 2)
     return (MACAddress(first >> 16), MACAddress((first & 0xffff) << 32 | UInt64(last)))
   }
-  /// All behind the header, padding of short frames included.
+  /// All bytes behind the header, padding of short frames included.
   @inlinable @inline(__always)
   public var payload: ByteView { bytes.dropFirst(EthernetHeader.encodedLength) }
 }

@@ -46,7 +46,7 @@ public enum ICMPv4TimeExceeded {
 public struct ICMPv4Packet: ICMPMessage {
   public let bytes: ByteView
 
-  /// Nil for less than eight bytes. The checksum is a question of its own.
+  /// Nil for less than eight bytes. The checksum is not verified.
   public init?(checking bytes: ByteView) {
     guard bytes.count >= ICMPHeader.encodedLength else { return nil }
     self.bytes = bytes

@@ -56,7 +56,7 @@ public enum ICMPv6ParameterProblem {
 public struct ICMPv6Packet: ICMPMessage {
   public let bytes: ByteView
 
-  /// Nil for less than eight bytes. The checksum is a question of its own.
+  /// Nil for less than eight bytes. The checksum is not verified.
   public init?(checking bytes: ByteView) {
     guard bytes.count >= ICMPHeader.encodedLength else { return nil }
     self.bytes = bytes

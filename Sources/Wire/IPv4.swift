@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The IPv4 header (RFC 791 §3.1, RFC 2474 for the DS field). Options are stepped
-// over when read and never written.
+// The IPv4 header (RFC 791 §3.1, RFC 2474 for the DS field). Options are skipped when a header is parsed and never
+// written.
 
 /// Values of the IPv4 protocol and the IPv6 next-header field.
 public enum IPProtocol {
@@ -47,7 +47,7 @@ public struct IPv4Packet: BitwiseCopyable {
   /// Bytes of header with options: 20...60.
   public let headerLength: Int
 
-  /// Nil unless header and payload are complete. The checksum is a question of its own.
+  /// Nil unless header and payload are complete. The checksum is not verified.
   @inlinable @inline(__always)
   public init?(checking bytes: ByteView) {
     guard bytes.count >= IPv4Header.encodedLength else { return nil }
@@ -73,12 +73,12 @@ public struct IPv4Packet: BitwiseCopyable {
   public var moreFragments: Bool {
     bytes.uint16(at: IPv4Field.fragment) & IPv4FragmentBits.moreFragments != 0
   }
-  /// Where the payload lies in the datagram, in bytes: 0, 8, ... 65528.
+  /// The payload's offset in the datagram, in bytes: 0, 8, ... 65528.
   @inlinable @inline(__always)
   public var fragmentOffset: Int {
     Int(bytes.uint16(at: IPv4Field.fragment) & IPv4FragmentBits.offset) &* 8
   }
-  /// Whether this is a part of a datagram and not all of it.
+  /// Whether this is a fragment of a datagram.
   @inlinable @inline(__always)
   public var isFragment: Bool {
     bytes.uint16(at: IPv4Field.fragment)
@@ -103,8 +103,8 @@ public struct IPv4Packet: BitwiseCopyable {
 }
 
 extension IPv4Packet {
-  /// Turns a first fragment's header in front of a whole payload into the datagram's own:
-  /// its length, no fragmentation, a new checksum. False if it is longer than can be said.
+  /// Rewrites a first fragment's header, in front of the reassembled payload, as the datagram's own: total length, no
+  /// fragmentation, a new checksum. False if the length exceeds the field.
   public static func makeWhole(_ packet: MutableByteView, headerLength: Int) -> Bool {
     guard packet.count <= 0xffff, headerLength >= IPv4Header.encodedLength,
       headerLength <= packet.count
@@ -168,7 +168,7 @@ public struct IPv4Header: Hashable, Sendable, BitwiseCopyable {
   }
 
   /// Writes the header with its checksum. Returns the bytes written:
-  /// `encodedLength`, or 0 if they don't fit or the payload is longer than IPv4 can say.
+  /// `encodedLength`, or 0 if they don't fit or the payload is too long for the length field.
   @inlinable @inline(__always) @discardableResult
   public func emit(into out: MutableByteView) -> Int {
     guard out.count >= IPv4Header.encodedLength, payloadLength >= 0,

@@ -35,8 +35,8 @@ public struct IPv6Packet: BitwiseCopyable {
   /// The packet, cut to its payload length.
   public let bytes: ByteView
 
-  /// Nil unless header and payload are complete, and for IPv4-mapped addresses,
-  /// which are no addresses of packets and would be taken for IPv4 here.
+  /// Nil unless header and payload are complete, and for IPv4-mapped addresses, which must not occur in packets and
+  /// would be taken for IPv4 here.
   @inlinable @inline(__always)
   public init?(checking bytes: ByteView) {
     guard bytes.count >= IPv6Header.encodedLength, bytes[IPv6Field.version] >> 4 == 6 else {
@@ -68,8 +68,8 @@ public struct IPv6Packet: BitwiseCopyable {
   @inlinable @inline(__always)
   public var payload: ByteView { bytes.dropFirst(IPv6Header.encodedLength) }
 
-  /// The transport header behind the extension headers; nil if the chain is cut off,
-  /// longer than a sender has reason for, or has a hop-by-hop header not in the first place.
+  /// The transport header behind the extension headers; nil if the chain is cut off, too long, or has a hop-by-hop
+  /// header that is not the first.
   public var upperLayer: IPv6UpperLayer? {
     var layer = IPv6UpperLayer(
       protocolNumber: nextHeader, offset: IPv6Header.encodedLength, fragment: nil)
@@ -101,7 +101,7 @@ public struct IPv6Packet: BitwiseCopyable {
       guard length <= rest.count else { return nil }
       layer.protocolNumber = rest[IPv6ExtensionField.nextHeader]
       layer.offset &+= length
-      // What follows in a later fragment is the middle of something, not a header.
+      // A later fragment continues the payload; no header begins there.
       if let fragment = layer.fragment, fragment.offset > 0 { return layer }
     }
     return nil
@@ -112,7 +112,7 @@ public struct IPv6Packet: BitwiseCopyable {
 
 /// Where the chain of headers ends.
 public struct IPv6UpperLayer: Hashable, Sendable, BitwiseCopyable {
-  /// TCP, UDP, ICMPv6, `IPProtocol.noNextHeader`, or what we don't know.
+  /// TCP, UDP, ICMPv6, `IPProtocol.noNextHeader`, or an unknown number.
   public var protocolNumber: UInt8
   /// Bytes from the start of the packet; at most the packet's length.
   public var offset: Int
@@ -156,7 +156,7 @@ public struct IPv6Header: Hashable, Sendable, BitwiseCopyable {
   public var flowLabel: UInt32
 
   @inlinable public static var encodedLength: Int { 40 }
-  /// Every link carries packets of so many bytes (RFC 8200 §5).
+  /// The minimum link MTU (RFC 8200 §5), bytes.
   @inlinable public static var leastMTU: Int { 1280 }
   @inlinable public static var maxPayloadLength: Int { 0xffff }
 
@@ -182,8 +182,8 @@ public struct IPv6Header: Hashable, Sendable, BitwiseCopyable {
       trafficClass: packet.trafficClass, flowLabel: packet.flowLabel)
   }
 
-  /// Returns the bytes written: `encodedLength`, or 0 if they don't fit or the
-  /// payload is longer than the field can say.
+  /// Returns the bytes written: `encodedLength`, or 0 if they don't fit or the payload is too long for the length
+  /// field.
   @inlinable @inline(__always) @discardableResult
   public func emit(into out: MutableByteView) -> Int {
     guard out.count >= IPv6Header.encodedLength, payloadLength >= 0, payloadLength <= 0xffff

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The extension headers of an IPv6 packet as its destination reads them (RFC 8200 §4): what stands behind
-// them, or why the packet is refused and which parameter problem its sender is told (RFC 4443 §3.4).
+// The extension headers of an IPv6 packet as its destination processes them (RFC 8200 §4). The result is the
+// upper-layer header, or why the packet is dropped and which parameter problem its sender gets (RFC 4443 §3.4).
 //
-// Bounded (RFC 8504 §5.3, RFC 8883): so many headers and so many options in each. Nothing is read
-// beyond the packet.
+// Bounded (RFC 8504 §5.3, RFC 8883): a maximum of headers, and of options in each. Nothing is read beyond the packet.
 
 /// What an extension header chain leads to.
 public enum IPv6Chain: Hashable, Sendable, BitwiseCopyable {
@@ -12,14 +11,14 @@ public enum IPv6Chain: Hashable, Sendable, BitwiseCopyable {
   case refused(IPv6Refusal)
 }
 
-/// The first header that is no extension header.
+/// The first header that is not an extension header.
 public struct IPv6Layer: Hashable, Sendable, BitwiseCopyable {
   public var protocolNumber: UInt8
   /// Bytes from the start of the packet; at most the packet's length.
   public var offset: Int
   /// Where `protocolNumber` is written.
   public var nextHeaderOffset: Int
-  /// The packet is one piece of another: of what is behind the first piece, `offset` is where it begins.
+  /// Set when the packet is a fragment; in a later fragment `offset` is where its data begins.
   public var fragment: IPv6Fragment?
   /// Where the fragment header begins, if there is one.
   public var fragmentOffset: Int
@@ -37,11 +36,11 @@ public struct IPv6Layer: Hashable, Sendable, BitwiseCopyable {
   }
 }
 
-/// Why a packet is not looked at.
+/// Why a packet is dropped.
 public enum IPv6Refusal: Hashable, Sendable, BitwiseCopyable {
-  /// Cut off; nobody is told.
+  /// Cut off; no error is sent.
   case malformed
-  /// An option wants it dropped without a word.
+  /// An unknown option whose type demands a silent discard (RFC 8200 §4.2).
   case discarded
   /// A parameter problem (RFC 4443 §3.4): its code, and the byte of the packet that it points to.
   case problem(code: UInt8, pointer: Int)
@@ -50,13 +49,13 @@ public enum IPv6Refusal: Hashable, Sendable, BitwiseCopyable {
 /// Numbers of options and routing headers.
 public enum IPv6Option {
   @inlinable public static var pad1: UInt8 { 0 }
-  /// The two bits that say what is done with an option that is not known (RFC 8200 §4.2).
+  /// The two bits that say how to process an unknown option (RFC 8200 §4.2).
   @inlinable public static var actionMask: UInt8 { 0xc0 }
   @inlinable public static var skip: UInt8 { 0x00 }
   @inlinable public static var discard: UInt8 { 0x40 }
-  /// Discard, and tell the sender.
+  /// Discard, and send a parameter problem.
   @inlinable public static var report: UInt8 { 0x80 }
-  /// Discard, and tell the sender of a packet for one host.
+  /// Discard, and send a parameter problem unless the destination was a multicast address.
   @inlinable public static var reportUnlessMulticast: UInt8 { 0xc0 }
 }
 
@@ -78,7 +77,7 @@ extension IPv6Packet {
     }
   }
 
-  /// The same for every packet.
+  /// The same without the fast case.
   public func walk() -> IPv6Chain {
     var layer = IPv6Layer(
       protocolNumber: nextHeader, offset: IPv6Header.encodedLength,
@@ -124,14 +123,13 @@ extension IPv6Packet {
       layer.protocolNumber = rest[IPv6ExtensionField.nextHeader]
       layer.nextHeaderOffset = layer.offset &+ IPv6ExtensionField.nextHeader
       layer.offset &+= length
-      // What follows in a later piece is the middle of something, not a header.
+      // A later fragment continues the payload; no header begins there.
       if let fragment = layer.fragment, fragment.offset > 0 { return .layer(layer) }
     }
     return .refused(.malformed)
   }
 
-  /// The chain ends before its transport header does. That of a first fragment has to be whole
-  /// (RFC 7112 §5).
+  /// The chain ends before its transport header does. A first fragment must hold the whole chain (RFC 7112 §5).
   private func cutOff(_ layer: IPv6Layer) -> IPv6Chain {
     guard let fragment = layer.fragment, fragment.moreFragments else {
       return .refused(.malformed)
@@ -152,15 +150,15 @@ extension IPv6Packet {
     return bytes.count &- layer.offset >= shortest ? .layer(layer) : cutOff(layer)
   }
 
-  /// RFC 8200 §4.4: whoever has reached its last segment may go on, whatever the type (of type 0, too:
-  /// RFC 5095 §3).
+  /// RFC 8200 §4.4: with no segments left a routing header is skipped, whatever its type (type 0 included: RFC 5095
+  /// §3).
   private func refusal(ofRouting header: ByteView, at offset: Int) -> IPv6Refusal? {
     guard header[IPv6ExtensionField.segmentsLeft] != 0 else { return nil }
     return .problem(
       code: ICMPv6ParameterProblem.field, pointer: offset &+ IPv6ExtensionField.routingType)
   }
 
-  /// RFC 8200 §4.2: options that nobody here knows say themselves what becomes of the packet.
+  /// RFC 8200 §4.2: the type of an unknown option says how the packet is processed.
   private func refusal(ofOptions header: ByteView, at offset: Int) -> IPv6Refusal? {
     var at = 2
     var count = 0

@@ -2,7 +2,7 @@
 //
 // The TCP header (RFC 9293 §3.1). Options are in TCPOptions.swift.
 
-/// Offsets in the header, for those who patch a template.
+/// Offsets in the header, for code that patches a template.
 public enum TCPField {
   @inlinable public static var sourcePort: Int { 0 }
   @inlinable public static var destinationPort: Int { 2 }
@@ -39,7 +39,7 @@ public struct TCPPacket: BitwiseCopyable {
   /// Bytes of header with options: 20...60.
   public let headerLength: Int
 
-  /// Nil unless the header is complete. The checksum is a question of its own.
+  /// Nil unless the header is complete. The checksum is not verified.
   @inlinable @inline(__always)
   public init?(checking bytes: ByteView) {
     guard bytes.count >= TCPHeader.minimumLength else { return nil }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // TCP options (RFC 9293 §3.2; window scale and timestamps RFC 7323, SACK RFC 2018).
-// Options that we don't know are stepped over; a list that is malformed ends where
-// it stops making sense (MUST-7: an option of illegal length must not hurt).
+// Unknown options are skipped; parsing stops at the first option of illegal length, and the options before it count
+// (MUST-7).
 
 private enum Kind {
   static let end: UInt8 = 0
@@ -76,10 +76,10 @@ public struct TCPTimestamps: Hashable, Sendable, BitwiseCopyable {
   }
 }
 
-/// What a segment's options say.
+/// The parsed options of a segment.
 public struct TCPOptions: Hashable, Sendable, BitwiseCopyable {
   public var maximumSegmentSize: UInt16?
-  /// As on the wire: RFC 7323 §2.3 wants more than 14 to be taken as 14.
+  /// As on the wire: a value above 14 counts as 14 (RFC 7323 §2.3).
   public var windowScale: UInt8?
   public var sackPermitted = false
   public var timestamps: TCPTimestamps?

@@ -2,7 +2,7 @@
 //
 // UDP (RFC 768; RFC 8200 §8.1 for its checksum over IPv6).
 
-/// Offsets in the header, for those who patch a template.
+/// Offsets in the header, for code that patches a template.
 public enum UDPField {
   @inlinable public static var sourcePort: Int { 0 }
   @inlinable public static var destinationPort: Int { 2 }
@@ -10,7 +10,7 @@ public enum UDPField {
   @inlinable public static var checksum: Int { 6 }
 }
 
-/// Port numbers with a meaning to a network (IANA).
+/// Well-known port numbers (IANA).
 public enum UDPPort {
   @inlinable public static var dns: UInt16 { 53 }
   @inlinable public static var dhcpServer: UInt16 { 67 }
@@ -24,7 +24,7 @@ public struct UDPPacket: BitwiseCopyable {
   /// The datagram, cut to its length field.
   public let bytes: ByteView
 
-  /// Nil unless header and payload are complete. The checksum is a question of its own.
+  /// Nil unless header and payload are complete. The checksum is not verified.
   @inlinable @inline(__always)
   public init?(checking bytes: ByteView) {
     guard bytes.count >= UDPHeader.encodedLength else { return nil }
@@ -79,7 +79,7 @@ public struct UDPHeader: Hashable, Sendable, BitwiseCopyable {
   }
 
   /// Writes the header with a zero checksum field. Returns the bytes written:
-  /// `encodedLength`, or 0 if they don't fit or the payload is longer than UDP can say.
+  /// `encodedLength`, or 0 if they don't fit or the payload is too long for the length field.
   @inlinable @inline(__always) @discardableResult
   public func emit(into out: MutableByteView) -> Int {
     guard out.count >= UDPHeader.encodedLength, payloadLength >= 0,

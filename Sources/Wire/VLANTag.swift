@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What may stand between an Ethernet frame's addresses and its packet besides an EtherType: the tag of
-// IEEE 802.1Q (9.3) and the LLC/SNAP header of RFC 1042.
+// What an Ethernet frame may have between its addresses and its packet besides an EtherType: the tag of IEEE 802.1Q
+// (9.3) and the LLC/SNAP header of RFC 1042.
 
-/// The tag, which begins where the EtherType of a frame without one is.
+/// An 802.1Q tag; it begins where an untagged frame has its EtherType.
 public enum VLANTag {
   /// Bytes of a tag.
   @inlinable public static var encodedLength: Int { 4 }
   /// Offsets from the tag's own EtherType: control information, and the type of what follows.
   @inlinable public static var control: Int { 2 }
   @inlinable public static var etherType: Int { 4 }
-  /// The VLAN identifier in the control information; 0 says a priority and no VLAN (6.9.1).
+  /// The VLAN identifier in the control information; 0: a priority tag without a VLAN (6.9.1).
   @inlinable public static var identifierMask: UInt16 { 0x0fff }
 }
 
-/// An LLC header for SNAP, and SNAP for an Ethernet type, behind the length of an IEEE 802.3 frame.
+/// An LLC header with SNAP and an EtherType, behind the length field of an IEEE 802.3 frame.
 public enum SNAPHeader {
   @inlinable public static var encodedLength: Int { 8 }
   /// DSAP and SSAP 170, unnumbered information, organization 0: the first six bytes.
   @inlinable public static var prefix: UInt64 { 0xaaaa_0300_0000 }
 
-  /// The Ethernet type that it says, or nil when it is another header.
+  /// The header's EtherType, or nil when it is not LLC/SNAP.
   @inlinable @inline(__always)
   public static func etherType(_ bytes: ByteView) -> UInt16? {
     guard bytes.count >= encodedLength else { return nil }

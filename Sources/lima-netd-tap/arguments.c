@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static const char usage[] =
-    "usage: lima-netd-tap open|setup NETWORK {--address A.B.C.D/N [--mtu N] | --bridge NAME} "
+    "usage: lima-netd-tap open|setup NETWORK {--address A.B.C.D/N [--address6 A-B--C/64] [--mtu N] | --bridge NAME} "
     "[--owner UID] [--home DIR] - or - unsetup NETWORK [--owner UID]; lima-netd runs it: see lima-netd network "
     "setup --help";
 
@@ -101,6 +101,33 @@ static void parse_address(const char *text, struct request *request) {
     request->address_text = text;
 }
 
+/* An address with dashes for colons, which mean something in sudoers, and "/64":
+ * fd12-3456-789a--1/64. Unique local or global unicast (RFC 4291, RFC 4193), and
+ * not the prefix's own, which is that of any router. */
+static void parse_address6(const char *text, struct request *request) {
+    char copy[INET6_ADDRSTRLEN + 4];
+    size_t length = strnlen(text, sizeof copy);
+    if (length >= sizeof copy) fail(STATUS_USAGE, "--address6 is too long");
+    memcpy(copy, text, length + 1);
+    char *slash = strchr(copy, '/');
+    if (!slash || strcmp(slash, "/64") != 0)
+        fail(STATUS_USAGE, "--address6 needs a prefix length of 64, as fd12-3456-789a--1/64");
+    *slash = 0;
+    for (char *c = copy; *c; c++) {
+        if (*c == ':') fail(STATUS_USAGE, "--address6 has dashes for colons, as fd12-3456-789a--1/64");
+        if (*c == '-') *c = ':';
+    }
+    if (inet_pton(AF_INET6, copy, request->address6) != 1)
+        fail(STATUS_USAGE, "--address6 is no IPv6 address: %s", copy);
+    uint8_t first = request->address6[0];
+    if ((first & 0xfe) != 0xfc && (first & 0xe0) != 0x20)
+        fail(STATUS_USAGE, "--address6 is no address that a gateway can have: %s", copy);
+    uint8_t any = 0;
+    for (int i = 8; i < 16; i++) any |= request->address6[i];
+    if (!any) fail(STATUS_USAGE, "--address6 is the prefix's own address: %s", text);
+    request->has_address6 = 1;
+}
+
 /* FNV-1a. Names and addresses only have to differ, not to be secret. */
 static uint64_t hash(const char *text) {
     uint64_t value = 0xcbf29ce484222325u;
@@ -141,36 +168,41 @@ void parse_arguments(int argc, char **argv, const char *sudo_uid, struct request
     request->network = argv[2];
     if (!is_identifier(request->network))
         fail(STATUS_USAGE, "invalid network name: %.80s", request->network);
-    const char *address = NULL;
+    const char *address = NULL, *address6 = NULL;
     for (int i = 3; i < argc; i += 2) {
-        const char **target = strcmp(argv[i], "--address") == 0  ? &address
-                              : strcmp(argv[i], "--bridge") == 0 ? &request->bridge
-                              : strcmp(argv[i], "--mtu") == 0    ? &mtu
-                              : strcmp(argv[i], "--owner") == 0  ? &owner
-                              : strcmp(argv[i], "--home") == 0   ? &request->home
-                                                                 : NULL;
+        const char **target = strcmp(argv[i], "--address") == 0    ? &address
+                              : strcmp(argv[i], "--address6") == 0 ? &address6
+                              : strcmp(argv[i], "--bridge") == 0   ? &request->bridge
+                              : strcmp(argv[i], "--mtu") == 0      ? &mtu
+                              : strcmp(argv[i], "--owner") == 0    ? &owner
+                              : strcmp(argv[i], "--home") == 0     ? &request->home
+                                                                   : NULL;
         if (!target) fail(STATUS_USAGE, "unknown argument: %.40s", argv[i]);
         if (i + 1 >= argc) fail(STATUS_USAGE, "%s needs a value", argv[i]);
         if (*target) fail(STATUS_USAGE, "%s is given twice", argv[i]);
         *target = argv[i + 1];
     }
     if (request->verb == VERB_UNSETUP) {
-        if (address || request->bridge || mtu)
+        if (address || address6 || request->bridge || mtu)
             fail(STATUS_USAGE, "unsetup takes a network and an owner, nothing else");
     } else if (!address == !request->bridge) {
         fail(STATUS_USAGE, "it needs --address or --bridge, one of the two");
     }
+    if (address6 && !address) fail(STATUS_USAGE, "--address6 goes with --address");
     if (request->home && request->verb != VERB_SETUP)
         fail(STATUS_USAGE, "--home is for setup: what does not last is nobody's later");
     if (request->home && !is_home(request->home))
         fail(STATUS_USAGE, "invalid home: %.80s", request->home);
     if (address) parse_address(address, request);
+    if (address6) parse_address6(address6, request);
     if (request->bridge && !is_interface(request->bridge))
         fail(STATUS_USAGE, "invalid bridge name: %.40s", request->bridge);
     if (mtu) {
         if (!parse_number(mtu, 65520, &value) || value < 576)
             fail(STATUS_USAGE, "--mtu is not 576 to 65520: %.40s", mtu);
         request->mtu = (uint32_t)value;
+        if (address6 && value < 1280) /* RFC 8200, section 5 */
+            fail(STATUS_USAGE, "--mtu is too small for IPv6, which needs 1280: %.40s", mtu);
     }
 
     /* Whose it is: who calls. Only root says otherwise, and sudo says who that

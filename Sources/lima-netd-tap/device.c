@@ -77,6 +77,25 @@ void device_confine(const struct request *request) {
     write_setting("ipv4", name, "arp_ignore", "1");
 }
 
+int device_allow_ipv6(const struct request *request) {
+    const char *name = request->name;
+    char off = '0', path[128];
+    int fd = open("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || read(fd, &off, 1) != 1) off = '1';
+    if (fd >= 0) close(fd);
+    snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s", name);
+    if (off != '0' || access(path, F_OK) < 0) return 0;
+    write_setting("ipv6", name, "forwarding", "0");
+    write_setting("ipv6", name, "accept_redirects", "0");
+    write_setting("ipv6", name, "proxy_ndp", "0");
+    /* Neither asks for routers, nor makes an address, nor looks for who has ours. */
+    write_setting("ipv6", name, "router_solicitations", "0");
+    write_setting("ipv6", name, "addr_gen_mode", "1");
+    write_setting("ipv6", name, "dad_transmits", "0");
+    write_setting("ipv6", name, "disable_ipv6", "0");
+    return 1;
+}
+
 int input_is_socket(void) {
     int domain = 0;
     socklen_t length = sizeof domain;

@@ -132,6 +132,7 @@ static void make(const struct request *request) {
     else
         address_add(request, link.index);
     link_up(request->name, link.index, IFF_UP);
+    if (request->has_address6 && device_allow_ipv6(request)) address6_add(request, link.index);
 
     if (request->verb == VERB_SETUP) {
         device_persist(fd, 1);

@@ -275,11 +275,11 @@ static int read_address(const struct nlmsghdr *message, struct one_address *out)
     return found;
 }
 
-static void dump_addresses(visitor *visit, void *context) {
+static void dump_addresses(unsigned char family, visitor *visit, void *context) {
     struct message m;
     struct ifaddrmsg info;
     memset(&info, 0, sizeof info);
-    info.ifa_family = AF_INET;
+    info.ifa_family = family;
     begin(&m, RTM_GETADDR, NLM_F_DUMP, &info, sizeof info);
     int error = ask(&m, visit, context);
     if (error) fail(STATUS_SYSTEM, "addresses cannot be listed: %s", strerror(error));
@@ -289,7 +289,30 @@ struct clash {
     const struct request *request;
     int own_index;
     struct one_address with; /* index 0: none */
+    uint8_t with6[16];       /* instead of its address, of IPv6 */
 };
+
+/* Whether an IPv6 address of another interface is of our /64, or its subnet has it. */
+static void look_for_clash6(const struct nlmsghdr *message, void *context) {
+    struct clash *clash = context;
+    if (clash->with.index || message->nlmsg_type != RTM_NEWADDR ||
+        message->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifaddrmsg)))
+        return;
+    const struct ifaddrmsg *info = NLMSG_DATA(message);
+    unsigned prefix = info->ifa_prefixlen < 64 ? info->ifa_prefixlen : 64;
+    if (info->ifa_family != AF_INET6 || (int)info->ifa_index == clash->own_index || prefix == 0) return;
+    int left = (int)IFA_PAYLOAD(message);
+    for (const struct rtattr *a = IFA_RTA(info); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+        if (a->rta_type != IFA_ADDRESS || RTA_PAYLOAD(a) < 16) continue;
+        const uint8_t *theirs = RTA_DATA(a), *ours = clash->request->address6;
+        unsigned i = 0;
+        while (i < prefix && !((theirs[i / 8] ^ ours[i / 8]) & (0x80u >> i % 8))) i++;
+        if (i < prefix) continue;
+        clash->with.index = (int)info->ifa_index;
+        clash->with.prefix = info->ifa_prefixlen;
+        memcpy(clash->with6, theirs, 16);
+    }
+}
 
 static uint32_t mask(unsigned prefix) { return prefix ? 0xffffffffu << (32 - prefix) : 0; }
 
@@ -306,11 +329,21 @@ void subnet_check(const struct request *request, int own_index) {
     memset(&clash, 0, sizeof clash);
     clash.request = request;
     clash.own_index = own_index;
-    dump_addresses(look_for_clash, &clash);
+    dump_addresses(AF_INET, look_for_clash, &clash);
+    int is_six = !clash.with.index && request->has_address6;
+    if (is_six) dump_addresses(AF_INET6, look_for_clash6, &clash);
     if (!clash.with.index) return;
-    char name[IFNAMSIZ] = "?", address[INET_ADDRSTRLEN] = "?";
+    char name[IFNAMSIZ] = "?", address[INET6_ADDRSTRLEN] = "?", wanted[INET6_ADDRSTRLEN] = "?";
     struct in_addr raw = {htonl(clash.with.address)};
     if (!if_indextoname((unsigned)clash.with.index, name)) memcpy(name, "?", 2);
+    if (is_six) {
+        inet_ntop(AF_INET6, clash.with6, address, sizeof address);
+        inet_ntop(AF_INET6, request->address6, wanted, sizeof wanted);
+        fail(STATUS_REFUSED,
+             "the IPv6 network of %s/64 is on interface %s already, which has %s/%u: give network %s another "
+             "prefix6",
+             wanted, name, address, clash.with.prefix, request->network);
+    }
     inet_ntop(AF_INET, &raw, address, sizeof address);
     fail(STATUS_REFUSED,
          "the subnet of %s is on interface %s already, which has %s/%u: give network %s another "
@@ -339,6 +372,30 @@ void address_add(const struct request *request, int index) {
                    request->name, "the address");
 }
 
+static void add_address6(const struct request *request, int index, const uint8_t address[16]) {
+    struct message m;
+    struct ifaddrmsg info;
+    memset(&info, 0, sizeof info);
+    info.ifa_family = AF_INET6;
+    info.ifa_prefixlen = 64;
+    /* Nobody else on the network can have it: who answers for others is dropped. */
+    info.ifa_flags = IFA_F_NODAD;
+    info.ifa_index = (uint32_t)index;
+    begin(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &info, sizeof info);
+    attribute(&m, IFA_LOCAL, address, 16);
+    attribute(&m, IFA_ADDRESS, address, 16);
+    change(&m, request->name, "the IPv6 address");
+}
+
+void address6_add(const struct request *request, int index) {
+    const uint8_t *mac = request->mac;
+    /* RFC 4291, appendix A: guests know their router by it. */
+    const uint8_t link_local[16] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2], 0xff,
+                                    0xfe, mac[3], mac[4], mac[5]};
+    add_address6(request, index, link_local);
+    add_address6(request, index, request->address6);
+}
+
 struct own_addresses {
     int index;
     int count;
@@ -356,7 +413,7 @@ void address_flush(const char *name, int index) {
     static struct own_addresses own;
     memset(&own, 0, sizeof own);
     own.index = index;
-    dump_addresses(collect_own, &own);
+    dump_addresses(AF_INET, collect_own, &own);
     for (int i = 0; i < own.count; i++)
         change_address(RTM_DELADDR, 0, index, own.found[i].prefix, own.found[i].address, name,
                        "taking off an address");

@@ -33,6 +33,8 @@ struct request {
     const char *address_text;
     uint32_t address;    /* host byte order                                  */
     unsigned prefix;
+    int has_address6;
+    uint8_t address6[16]; /* beside `address`, of a /64                      */
     uint32_t mtu;        /* 0: the bridge's, or 1500                         */
     uid_t owner;
     char name[IFNAMSIZ]; /* of the TAP                                       */
@@ -82,6 +84,9 @@ void link_up(const char *name, int index, unsigned flags);
  * a socket that may be of another one. Down; errno, or 0. */
 int link_make_macvtap(const char *name, int index, int card, const uint8_t mac[6]);
 void address_add(const struct request *request, int index);
+/* The IPv6 address, and the link-local one of the interface's Ethernet address.
+ * The interface is up. */
+void address6_add(const struct request *request, int index);
 /* Takes all IPv4 addresses off the interface. */
 void address_flush(const char *name, int index);
 /* Fails, naming it, when another interface has an address of the subnet. */
@@ -93,8 +98,12 @@ void subnet_check(const struct request *request, int own_index);
 int device_open(const struct request *request, int again);
 void device_persist(int fd, int on);
 /* Settings of the interface by which it is less than a full member of the
- * host's network: no IPv6, no forwarding, no redirects. */
+ * host's network: no IPv6, no forwarding, no redirects. IPv6 addresses that it
+ * had are gone. */
 void device_confine(const struct request *request);
+/* IPv6 with the addresses that it is given, and none of its own making. 0 where
+ * the kernel has none, or the administrator has turned it off for new interfaces. */
+int device_allow_ipv6(const struct request *request);
 /* Sends the descriptor over standard input. */
 void device_hand_over(int fd, const char *name);
 /* Whether standard input is a unix socket. */

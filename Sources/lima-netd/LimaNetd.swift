@@ -36,8 +36,8 @@ struct LimaNetd: ParsableCommand {
       Stop.self,
       ServiceCommand.self,
       InstanceCommand.self, QEMUArguments.self, CaptureCommand.self, DNS.self, Plugin.self,
-      Recommend.self, Doctor.self, Sudoers.self, Completions.self, Manual.self, TapPair.self,
-      SandboxCommand.self,
+      Config.self, Recommend.self, Doctor.self, Sudoers.self, Completions.self, Manual.self,
+      TapPair.self, SandboxCommand.self,
     ],
     defaultSubcommand: Serve.self)
 

@@ -65,19 +65,40 @@ import Testing
     var report = ReloadReport(
       file: "/h/networks.yaml", present: true,
       changes: [
-        .init(subject: "network", name: "new", change: "added", keys: [], holdsNow: true),
-        .init(
-          subject: "network", name: "lab", change: "changed", keys: ["options", "dns"],
-          holdsNow: false),
+        .init("network", "new", change: "added").with(.init(error: .init(.notFound, "no plugin"))),
+        .init("network", "lab", change: "changed", keys: ["egress", "options.mtu", "dns.ipv6"])
+          .with(
+            .init(
+              waiting: ["mode", "options.mtu"],
+              refused: [.init(keys: ["egress"], code: "INVALID_CONFIG", message: "no preset")])),
+        .init("network", "old", change: "removed"),
+        .init("plugins", change: "changed"),
       ], earlier: nil)
     #expect(
-      Reload.text(report) == """
+      Reload.text(report, home: " --lima-home /h") == """
         /h/networks.yaml:
           network new added
-          network lab changed: options, dns; it runs, and that holds from its next start on
+            it cannot start: no plugin
+          network lab changed: dns.ipv6: in force
+          network lab changed: mode, options.mtu: from its next start on. Now, though its guests lose their connection:  \
+        lima-netd network stop lab --lima-home /h && lima-netd network start lab --lima-home /h
+          network lab changed: egress: refused, and it runs on with what it has: no preset
+          network old removed
+          plugin folders changed
         """)
+    #expect(Reload.isRefused(report))
     report.changes = []
-    #expect(Reload.text(report) == "/h/networks.yaml: nothing has changed")
+    #expect(Reload.text(report, home: "") == "/h/networks.yaml: nothing has changed")
+    #expect(!Reload.isRefused(report))
+    // What was not done by an earlier change is told until it is.
+    report.changes = [
+      .init("network", "lab", change: "unchanged", keys: ["mode"]).with(.init(waiting: ["mode"]))
+    ]
+    #expect(
+      Reload.text(report, home: "").hasPrefix(
+        "/h/networks.yaml: nothing has changed\n  network lab as before: mode: from its next start on."
+      ))
+    #expect(!Reload.isRefused(report))
   }
 }
 

@@ -15,17 +15,34 @@ import Testing
   }
 
   @Test(arguments: [
-    ("    mode: shared\n", "open lab --address 192.168.105.1/24"),
-    ("    mode: host\n", "open lab --address 192.168.106.1/24"),
+    ("    mode: shared\n", "open lab --address 192.168.105.1/24 --address6 OWN"),
+    ("    mode: host\n", "open lab --address 192.168.106.1/24 --address6 OWN"),
     (
       "    mode: shared\n    gateway: 10.1.0.1\n    netmask: 255.255.0.0\n",
-      "open lab --address 10.1.0.1/16"
+      "open lab --address 10.1.0.1/16 --address6 OWN"
     ),
     (
       "    mode: shared\n    options: {mtu: 9000}\n",
-      "open lab --address 192.168.105.1/24 --mtu 9000"
+      "open lab --address 192.168.105.1/24 --address6 OWN --mtu 9000"
     ),
-    ("    mode: shared\n    options: {mtu: 1500}\n", "open lab --address 192.168.105.1/24"),
+    (
+      "    mode: shared\n    options: {mtu: 1500}\n",
+      "open lab --address 192.168.105.1/24 --address6 OWN"
+    ),
+    ("    mode: shared\n    options: {ipv6: false}\n", "open lab --address 192.168.105.1/24"),
+    // RFC 8200 §5: too little for IPv6.
+    (
+      "    mode: shared\n    options: {mtu: 1279}\n",
+      "open lab --address 192.168.105.1/24 --mtu 1279"
+    ),
+    (
+      "    mode: shared\n    options: {prefix6: 'fd00:5::/64'}\n",
+      "open lab --address 192.168.105.1/24 --address6 fd00-5--1/64"
+    ),
+    (
+      "    mode: host\n    options: {gateway6: 'FD00:5::0:2'}\n",
+      "open lab --address 192.168.106.1/24 --address6 fd00-5--2/64"
+    ),
     ("    mode: bridged\n    interface: br0\n", "open lab --bridge br0"),
     ("    mode: bridged\n    options: {interface: br1}\n", "open lab --bridge br1"),
   ])
@@ -33,7 +50,80 @@ import Testing
     yaml: String, words: String
   ) throws {
     let request = try #require(HostTapRequest(try network(yaml)))
-    #expect(request.words("open").joined(separator: " ") == words)
+    #expect(
+      request.words("open").joined(separator: " ")
+        == words.replacing("OWN", with: HostTapRequest.ownWord("lab")))
+    #expect(
+      request.withoutIPv6.words("open").joined(separator: " ")
+        == words.replacing(#/ --address6 [^ ]+/#, with: ""))
+    #expect(request.words("open").allSatisfy(SudoersWords.isPlain))
+  }
+
+  @Test func `a network's own IPv6 network is that of the machine and its name, and stays`() throws
+  {
+    let one = IPv6Network.onHost(of: "lab", machineID: "0123")
+    #expect(one == IPv6Network.onHost(of: "lab", machineID: "0123"))
+    #expect(one != IPv6Network.onHost(of: "other", machineID: "0123"))
+    #expect(one != IPv6Network.onHost(of: "lab", machineID: "4567"))
+    // RFC 4193 §3.1: fd, a global identifier of 40 bits, subnet 0.
+    #expect(one.high >> 56 == 0xfd && one.high & 0xffff == 0 && one.low == 1)
+    #expect(one.prefixLength == 64 && one.description.hasSuffix("::1/64"))
+  }
+
+  @Test(arguments: [
+    ("fd00:5::/64", "fd00:5::1/64", true), ("fd00:5::/64", "fd00::/16", true),
+    ("fd00:5::/64", "fd00:6::/64", false), ("fd00:5::/64", "fd00:5::7/128", true),
+    ("::/0", "fd00::/8", true), ("fd00:5:0:1::/64", "fd00:5::/63", true),
+    ("fd00:5:0:2::/64", "fd00:5::/63", false),
+  ])
+  func `networks overlap where the shorter prefix is both's`(
+    one: String, other: String, overlap: Bool
+  ) throws {
+    let (one, other) = (try #require(IPv6Network(one)), try #require(IPv6Network(other)))
+    #expect(one.overlaps(other) == overlap && other.overlaps(one) == overlap)
+  }
+
+  @Test func `two networks of one prefix6 are an error of networks.yaml, with both their lines`() {
+    let yaml = """
+      networks:
+        a: {mode: slirp, options: {prefix6: 'fd00:5::/64'}}
+        b: {mode: user-v2, gateway: 10.9.0.1, options: {gateway6: 'fd00:5::9'}}
+        c: {mode: slirp, gateway: 10.8.0.2, options: {prefix6: 'fd00:5::/64', ipv6: false}}
+      """
+    let error = #expect(throws: ConfigError.self) {
+      try ConfigDecoder.decode(Array(yaml.utf8), file: "n.yaml", homeDirectory: "/h")
+    }
+    let text = error.map { "\($0)" } ?? ""
+    #expect(text.contains("fd00:5::/64 is the IPv6 network of `a` (line 2), too"), "\(text)")
+    #expect(!text.contains("networks.c"), "\(text)")
+  }
+
+  @Test func `an IPv6 network of the host's is in the way, a wider route is not`() throws {
+    let wanted = try #require(IPv6Network("fd00:5::/64"))
+    func address(_ text: String, _ interface: String) throws -> HostAddress6 {
+      let network = try #require(IPv6Network(text))
+      return HostAddress6(
+        interface: interface, high: network.high, low: network.low,
+        prefixLength: network.prefixLength)
+    }
+    let eth0 = try address("fd00:5::9/64", "eth0")
+    #expect(
+      NetworkConflicts.route6(wanted, among: [], addresses: [eth0])?.contains("eth0") == true)
+    #expect(NetworkConflicts.route6(wanted, among: [], addresses: [eth0], own: ["eth0"]) == nil)
+    #expect(SubnetOwner.find6(of: "fd00:5::1/64", except: "", among: [eth0])?.interface == "eth0")
+    for (route, isInTheWay) in [
+      ("fd00:5::/64", true), ("fd00:5::8/128", true), ("fd00::/8", false),
+    ] {
+      let found = NetworkConflicts.route6(wanted, among: [try address(route, "tun0")])
+      #expect((found != nil) == isInTheWay, "\(route)")
+    }
+    let table = """
+      fd000005000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 00000001     tun0
+      fe800000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 00000001     eth0
+      00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo
+      nonsense
+      """
+    #expect(HostRoutes.parse6(table) == [try address("fd00:5::/64", "tun0")])
   }
 
   @Test(arguments: ["    mode: bridged\n", "    mode: slirp\n"])
@@ -78,4 +168,12 @@ import Testing
       #expect(long != HostTapLink.name(user: 1001, network: "longer-network-name-than-fits"))
     }
   #endif
+}
+
+extension HostTapRequest {
+  /// The word of a network that is told of no IPv6 network, on this machine.
+  static func ownWord(_ network: String) -> String {
+    IPv6Network.onHost(of: network, machineID: MachineID.current).description
+      .replacing(":", with: "-")
+  }
 }

@@ -33,10 +33,10 @@ struct LifecycleTests {
     let network = try fixture.network()
     let guest = try fixture.connect()
     fixture.until { network.state == .running && fixture.requests().count >= 3 }
+    let left = MonotonicClock.now()
     Descriptor.close(guest)
-    #expect(fixture.until { network.guests.isEmpty })
-    #expect(network.state == .running)
-    #expect(fixture.until { network.state == .stopped })
+    #expect(fixture.until { network.guests.isEmpty && network.state == .stopped })
+    #expect(MonotonicClock.now() - left >= 200_000_000)
     #expect(fixture.requests().last == "stop")
     let again = try fixture.connect()
     defer { Descriptor.close(again) }
@@ -44,7 +44,7 @@ struct LifecycleTests {
   }
 
   @Test func `a guest that comes back within the grace period finds the network running`() throws {
-    let fixture = try Fixture(grace: 1_500_000_000)
+    let fixture = try Fixture(grace: 3_000_000_000)
     let network = try fixture.network()
     Descriptor.close(try fixture.connect())
     fixture.until {
@@ -52,7 +52,7 @@ struct LifecycleTests {
     }
     let guest = try fixture.connect()
     defer { Descriptor.close(guest) }
-    fixture.pass(1.8)
+    fixture.pass(3.3)
     #expect(network.state == .running)
     #expect(!fixture.requests().contains("stop"))
   }
@@ -73,12 +73,10 @@ struct LifecycleTests {
     #expect(throws: Never.self) { try added.get() }
     let before = fixture.requests().count
     let pid = try #require(network.link?.pid)
-    let died = MonotonicClock.now()
     ChildProcess.kill(pid, 11)
     #expect(fixture.until { network.life.restarts == 1 && network.state == .running })
-    // At once: what it takes is the start of a process, however busy the machine is.
+    // At once: a pause is told.
     #expect(!fixture.log.lines.all.contains { $0.contains("starts again in") })
-    #expect(MonotonicClock.now() - died < 5_000_000_000)
     fixture.until { fixture.requests().count >= before + 4 }
     #expect(
       fixture.requests().suffix(4) == [

@@ -88,6 +88,11 @@ final class FakeHost {
   private func answer(_ request: HostRequest, _ fds: [Int32]) -> HostReply? {
     switch request {
     case .start(let spec): return start(spec, fds)
+    case .validate(let spec):
+      return spec.options.contains("sour")
+        ? .failed(
+          HostError(.invalidConfig, "is sour", jsonPointer: "/taste", plugin: spec.plugin.name))
+        : .ok
     case .addPort(let port): return add(port, fds)
     case .addUnixgramListener:
       record("listener")

@@ -189,10 +189,8 @@ struct ForwardingTests {
   func allDead() throws {
     let host = try TestHost()
     let plugin = try makePlugin(host, servers(TestServer.deadAddress(), timeout: 30, attempts: 3))
-    let start = MonotonicClock.now()
-    #expect(try host.answer(plugin, query("x.example", .mx))?.responseCode == .serverFailure)
-    // Not after the five seconds that the question has.
-    #expect(MonotonicClock.now() - start < 4_000_000_000)
+    let answer = try host.answer(plugin, query("x.example", .mx), within: 3_600_000)
+    #expect(answer?.responseCode == .serverFailure)
   }
 
   @Test("a silent server costs its time-out, then the next is asked, and first from then on")

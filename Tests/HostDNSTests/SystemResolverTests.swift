@@ -121,11 +121,7 @@ struct InnerResolverTests {
     let host = try TestHost()
     let plugin = try plugin(host)
     func code(_ name: String) throws -> DNSResponseCode? {
-      let start = MonotonicClock.now()
-      let code = try host.answer(plugin, query(name, .a))?.responseCode
-      // Not after the server's time is over.
-      #expect(MonotonicClock.now() - start < 3_500_000_000)
-      return code
+      try host.answer(plugin, query(name, .a), within: 3_600_000)?.responseCode
     }
     /// Files are looked at once in a millisecond, and what changes within a tick of the kernel's clock may look
     /// the same.
@@ -135,8 +131,9 @@ struct InnerResolverTests {
       quietly(milliseconds: 10)
     }
     // A server that refuses, and one there is no route to.
+    // Were their time-outs waited for, there would be no answer.
     for line in ["nameserver 127.0.0.99\n", "nameserver 192.0.2.1\n"] {
-      try change(line)
+      try change(line + "options timeout:30\n")
       #expect(try code("v4.test") == .serverFailure)
       #expect(try code("only4.test") == .noError)
       #expect(try host.answer(plugin, query("v4.test", .mx))?.responseCode == .serverFailure)

@@ -188,8 +188,11 @@ final class TestHost {
   }
 
   /// Asks and waits; nil without an answer.
-  func answer(_ plugin: HostResolver, _ message: [UInt8]) throws -> DNSMessage? {
-    let op = ask(plugin, message)
+  /// - Parameter milliseconds: the question's time. One that has an hour has its answer here only if nothing was waited for.
+  func answer(
+    _ plugin: HostResolver, _ message: [UInt8], within milliseconds: UInt64 = 5000
+  ) throws -> DNSMessage? {
+    let op = ask(plugin, message, within: milliseconds)
     guard run(plugin, until: { results[op] != nil }), let result = results[op],
       result.status == LND_OK
     else { return nil }

@@ -22,7 +22,7 @@ extension EndToEnd {
     }
 
     private func note(_ scene: HostTapScene, _ text: String) throws -> Bool {
-      try eventually(within: 20) { try scene.daemon.netd("network", "ls").output.contains(text) }
+      try eventually { try scene.daemon.netd("network", "ls").output.contains(text) }
     }
 
     @Test func `guests have leases of the LAN, lose the card and get it back, and leave nothing`()
@@ -54,7 +54,7 @@ extension EndToEnd {
         "\(addresses)")
 
       func reached(_ address: String) throws -> Bool {
-        try eventually(within: 20) {
+        try eventually {
           try scene.outsideShell("ping -c 1 -W 1 \(address)").succeeded
         }
       }
@@ -66,7 +66,7 @@ extension EndToEnd {
         "ip -6 -o addr show dev lan0 scope link | sed 's/.*inet6 //; s,/.*,,'"
       ).output.trimmingCharacters(in: .whitespacesAndNewlines)
       #expect(
-        try eventually(within: 20) {
+        try eventually {
           try scene.outsideShell("ping -6 -c 1 -W 1 \(link)%eth0").succeeded
         })
       // What macvtap cannot, and that it is said.
@@ -82,7 +82,7 @@ extension EndToEnd {
       let first = try #require(try scene.daemon.hostProcess(of: "lan"))
       kill(Int32(first), SIGKILL)
       #expect(
-        try eventually(within: 20) {
+        try eventually {
           let next = try scene.daemon.hostProcess(of: "lan")
           return next != nil && next != first
         })
@@ -92,7 +92,7 @@ extension EndToEnd {
       #expect(try note(scene, "out is down"))
       #expect(try scene.host.shell("ip link set out up").succeeded)
       #expect(
-        try eventually(within: 20) {
+        try eventually {
           try !scene.daemon.netd("network", "ls").output.contains("is down")
         })
 
@@ -108,11 +108,11 @@ extension EndToEnd {
 
       // One leaves: its macvtap goes.
       guests[0].stop()
-      #expect(eventually(within: 20) { macvtaps().count == before.count + 1 })
+      #expect(eventually { macvtaps().count == before.count + 1 })
       let process = try #require(try scene.daemon.hostProcess(of: "lan"))
       kill(scene.daemonProcess, SIGKILL)
       kill(Int32(process), SIGKILL)
-      #expect(eventually(within: 20) { macvtaps() == before })
+      #expect(eventually { macvtaps() == before })
     }
 
     @Test func `a card that cannot be used is refused with the reason, and so is its own address`()
@@ -133,7 +133,7 @@ extension EndToEnd {
       let guest = try BridgedGuest(scene, "thief", mac: String(mac))
       defer { guest.stop() }
       #expect(
-        eventually(within: 20) {
+        eventually {
           scene.daemon.log(of: "lan").contains("it is the card's own or another guest's")
         }, "\(scene.daemon.log(of: "lan"))")
       #expect(try scene.host.shell("ping -c 1 -W 2 203.0.113.2").succeeded)
@@ -161,7 +161,7 @@ final class BridgedGuest {
     let link = try RunningCommand(
       all[0], Array(all.dropFirst()), environment: scene.daemon.environment)
     self.link = link
-    let isUp = eventually(within: 30) {
+    let isUp = eventually {
       link.output.contains("lan0") || !link.process.isRunning
     }
     guard isUp, link.process.isRunning else {

@@ -22,7 +22,7 @@ final class BridgedMachine {
       + ["ip link set lo up; echo up $$; exec sleep 600"]
     let holder = try RunningCommand(words[0], Array(words.dropFirst()))
     self.holder = holder
-    guard eventually(within: 5, { holder.output.contains("up") }),
+    guard eventually({ holder.output.contains("up") }),
       let pid = Int32(holder.output.split(whereSeparator: \.isWhitespace).last ?? "")
     else { throw TestFailure("no namespace: \(holder.errors)") }
     processIdentifier = pid
@@ -142,7 +142,7 @@ final class BridgedScene {
       wait
       """
     let command = try begin(host.wrapper, ["sh", "-c", script])
-    guard eventually(within: 20, { command.output.contains("started") }) else {
+    guard eventually({ command.output.contains("started") }) else {
       throw TestFailure("no Open vSwitch: \(command.errors)")
     }
     openVSwitch = command
@@ -196,7 +196,7 @@ final class BridgedScene {
         "attach", "lan", "--netns", "/proc/\(guest.processIdentifier)/ns/net", "--no-config",
         "--name", name, "--tap", "lan0", "--mac", mac))
     let attached = running[running.count - 1]
-    guard eventually(within: 20, { attached.output.contains("lan0") }) else {
+    guard eventually({ attached.output.contains("lan0") }) else {
       throw TestFailure("no guest: \(attached.errors)\n\(daemon.log)")
     }
     let lease = try guest.shell(
@@ -275,7 +275,7 @@ final class BridgedScene {
   func settledHostState() throws -> String {
     var state = ""
     #expect(
-      try eventually(within: 20) {
+      try eventually {
         let earlier = state
         state = try hostState()
         return earlier == state && !state.contains("tentative") && !state.contains("learning")

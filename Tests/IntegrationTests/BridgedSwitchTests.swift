@@ -32,7 +32,7 @@ extension EndToEnd {
       let inspected = try scene.daemon.netd("network", "inspect", "lan", "--json")
       #expect(inspected.output.contains("lsp/web-1"), "\(inspected)")
       #expect(try scene.daemon.netd("network", "stop", "lan").succeeded)
-      #expect(try eventually(within: 10) { try scene.ports() == ["lan"] })
+      #expect(try eventually { try scene.ports() == ["lan"] })
       #expect(try !scene.hostState().contains(tap))
     }
 
@@ -50,28 +50,28 @@ extension EndToEnd {
       // The network's process: the supervisor holds the interface, which stays a port.
       let process = try #require(try scene.daemon.hostProcess(of: "lan"))
       kill(Int32(process), SIGKILL)
-      #expect(try eventually(within: 20) { try reaches() }, "\(scene.daemon.log)")
+      #expect(try eventually { try reaches() }, "\(scene.daemon.log)")
       #expect(try scene.ports().sorted() == ["lan", "ln0-lan"])
 
       // Open vSwitch, which has the port in its database.
       scene.stopSwitch()
       try scene.startSwitch()
-      #expect(try eventually(within: 20) { try reaches() }, "\(scene.daemon.log)")
+      #expect(try eventually { try reaches() }, "\(scene.daemon.log)")
 
       // The interface: another one of the name carries frames, which the port of the first would not.
       #expect(try scene.host.shell("ip link del ln0-lan").succeeded)
-      #expect(try eventually(within: 20) { try reaches() }, "\(scene.daemon.log)")
+      #expect(try eventually { try reaches() }, "\(scene.daemon.log)")
 
       // The daemon: its next start removes what it left, though nobody uses the network.
       let daemon = scene.daemonProcess
       kill(daemon, SIGKILL)
-      #expect(try eventually(within: 10) { try !scene.hostState().contains("ln0-lan") })
+      #expect(try eventually { try !scene.hostState().contains("ln0-lan") })
       #expect(try scene.ports().contains("ln0-lan"))
       #expect(try String(contentsOfFile: notes, encoding: .utf8) == "ln0-lan\n")
       // A file that somebody else wrote into removes nobody's port.
       try "lan\nln0-lan\n../x\n\u{1b}[31m\n".write(toFile: notes, atomically: true, encoding: .utf8)
       try scene.daemon.start()
-      #expect(try eventually(within: 20) { try scene.ports() == ["lan"] }, "\(scene.daemon.log)")
+      #expect(try eventually { try scene.ports() == ["lan"] }, "\(scene.daemon.log)")
       #expect(eventually { !FileManager.default.fileExists(atPath: notes) })
 
       // The daemon that is asked to end leaves nothing at once.
@@ -95,11 +95,11 @@ extension EndToEnd {
         let before = scene.daemon.log.count
         #expect(try scene.vsctl("del-port ln0-lan").succeeded)
         #expect(
-          eventually(within: 20) {
+          eventually {
             scene.daemon.log.dropFirst(before).contains(
               "its interface ln0-lan is no port of br0 any more")
           }, "\(scene.daemon.log)")
-        #expect(try eventually(within: 20) { try reaches() }, "\(scene.daemon.log)")
+        #expect(try eventually { try reaches() }, "\(scene.daemon.log)")
         #expect(try scene.ports().sorted() == ["lan", "ln0-lan"])
       }
       // Moved in one transaction, of which the kernel tells nobody.
@@ -108,10 +108,10 @@ extension EndToEnd {
       )
       #expect(moved.succeeded, "\(moved)")
       #expect(
-        eventually(within: 30) {
+        eventually {
           scene.daemon.log.contains("ln0-lan is no port of br0 any more, but of br1")
         }, "\(scene.daemon.log)")
-      #expect(try eventually(within: 20) { try reaches() }, "\(scene.daemon.log)")
+      #expect(try eventually { try reaches() }, "\(scene.daemon.log)")
       #expect(try scene.ports().sorted() == ["lan", "ln0-lan"])
     }
 
@@ -195,7 +195,7 @@ extension EndToEnd {
       // And it works as soon as that runs.
       try scene.startSwitch()
       #expect(
-        try eventually(within: 20) { try scene.daemon.netd("network", "start", "lan").succeeded },
+        try eventually { try scene.daemon.netd("network", "start", "lan").succeeded },
         "\(scene.daemon.log)")
     }
 
@@ -226,7 +226,7 @@ extension EndToEnd {
         try #require(made.succeeded, "\(made)")
       }
       #expect(
-        try eventually(within: 10) { try near.host.shell("ping -c 1 -W 1 192.0.2.2").succeeded })
+        try eventually { try near.host.shell("ping -c 1 -W 1 192.0.2.2").succeeded })
       let (first, one) = try near.guest("one")
       // Its lease comes from the other host's LAN.
       let (second, two) = try far.guest("two")

@@ -21,7 +21,7 @@ extension EndToEnd {
         self.command = command
         guard
           eventually(
-            within: 15, { command.output.contains("}\n") || !command.process.isRunning }),
+            { command.output.contains("}\n") || !command.process.isRunning }),
           let object = try? JSONSerialization.jsonObject(with: Data(command.output.utf8))
             as? [String: Any], let udp = object["udp"] as? Int, let tcp = object["tcp"] as? Int
         else { throw TestFailure("it does not serve: \(command.output) \(command.errors)") }
@@ -110,6 +110,46 @@ extension EndToEnd {
         "\(server.command.errors)")
       #expect(server.command.errors.contains("the process of DNS plugin hostdns "))
       #expect(server.command.errors.contains("killed by SIGKILL; starting it again"))
+    }
+
+    /// Standard error that is a file: it ends at its limit, and goes on when somebody has emptied it.
+    @Test func aFileThatTakesItsErrorsIsBounded() throws {
+      try require(.program("dig"), .program("pgrep"), .program("truncate"))
+      let folder = try TestDaemon(start: false)
+      defer { folder.stop() }
+      let file = folder.home + "/errors"
+      func text() throws -> String { try String(contentsOfFile: file, encoding: .utf8) }
+      func size() throws -> Int { try text().utf8.count }
+      try run("truncate", ["-s", "8M", file])
+      let server = try RunningCommand(
+        "sh",
+        [
+          "-c",
+          "exec \(Installation.daemon) dns serve --json --host a.internal=10.0.0.1 2>>\(file)",
+        ], environment: ["LIMA_NETD_LOG": "debug"])
+      defer { server.stop() }
+      #expect(eventually { server.output.contains("}\n") }, "\(server.errors)")
+      #expect(
+        try eventually { try text().hasSuffix("what follows is left out until it is emptied\n") })
+      func child() throws -> Int32? {
+        let parent = server.process.processIdentifier
+        return Int32(
+          try run("pgrep", ["-P", "\(parent)"]).output
+            .trimmingCharacters(in: .whitespacesAndNewlines))
+      }
+      // Neither the command nor the process says anything more there, also after another one has begun.
+      let before = try size()
+      let first = try #require(try child())
+      kill(first, SIGKILL)
+      #expect(try eventually { try child().map { $0 != first } ?? false })
+      #expect(try size() == before)
+      try run("truncate", ["-s", "0", file])
+      // Some looks later.
+      #expect(
+        try eventually {
+          if let process = try child() { kill(process, SIGKILL) }
+          return try text().contains("starting it again")
+        })
     }
 
     @Test func aServerThatIsNotThereIsToldAtOnce() throws {

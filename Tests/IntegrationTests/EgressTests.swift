@@ -197,9 +197,20 @@ extension EndToEnd {
       try daemon.write(
         configuration: Self.configuration.replacing(
           "gateway: 192.168.110.1}", with: "gateway: 192.168.110.1, egress: internet}"))
-      #expect(eventually(within: 20) { guest.output.contains("alive") }, "\(guest.output)")
+      #expect(eventually { guest.output.contains("alive") }, "\(guest.output)")
       #expect(guest.output == "connected\nreset\nrefused\nalive\n")
       #expect(try daemon.hostProcess(of: "open") == process)
+      // What ended stands beside what is denied since.
+      let listed = try daemon.netd("egress", "open", "--json=lines").output
+      #expect(
+        listed.split(separator: "\n").contains {
+          $0.contains(#""destination":"10.50.0.5:80""#) && $0.contains(#""ended":1"#)
+            && $0.contains(#""count":1"#)
+        }, "\(listed)")
+      let reloaded = try daemon.netd("reload")
+      #expect(
+        reloaded.succeeded && reloaded.output.contains("network open changed: egress: in force\n"),
+        "\(reloaded)")
       // A mistake changes nothing, and is told until it is mended.
       func says(_ text: String) -> Bool {
         (try? daemon.netd("network", "ls").output.contains(text)) ?? false
@@ -211,6 +222,10 @@ extension EndToEnd {
         configuration: Self.configuration.replacing(
           "gateway: 192.168.110.1}", with: "gateway: 192.168.110.1, egress: interent}"))
       #expect(eventually { says("interent is no preset: internet, none, all") })
+      let refused = try daemon.netd("reload")
+      #expect(
+        refused.status == 1 && refused.output.contains("network open changed: egress: refused")
+          && refused.output.contains("interent is no preset"), "\(refused)")
       try daemon.write(
         configuration: Self.configuration.replacing(
           "gateway: 192.168.110.1}", with: "gateway: 192.168.110.1, egress: internet}"))

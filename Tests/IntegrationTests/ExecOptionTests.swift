@@ -49,6 +49,14 @@ extension EndToEnd {
       // Nor one of the same name.
       let twin = try daemon.guest("true", options: ["--name", "web"])
       #expect(twin.status == 125 && twin.errors.contains("has a guest web already"), "\(twin)")
+      // DNS makes no difference between the two, and guests are found by address and number, too.
+      for name in ["WEB", "192.168.5.15", "2"] {
+        let other = try daemon.guest("true", options: ["--name", name])
+        #expect(other.status == 125 && other.errors.contains("another --name"), "\(other)")
+      }
+      // What the network sent before its interface was up is no loss.
+      let told = try daemon.netd("guest", "inspect", "default", "web", "--json")
+      #expect(told.output.contains(#""drops": 0"#), "\(told)")
       guest.stop()
       #expect(try eventually { try daemon.netd("forward", "ls").output.contains("No forwards") })
       #expect(try !ask().succeeded)
@@ -82,6 +90,12 @@ extension EndToEnd {
       let second = try daemon.guest("echo ran", on: "user-v2", options: ["--mac", mac])
       #expect(second.status == 125 && second.output.isEmpty, "\(second)")
       #expect(second.errors.contains("has the Ethernet address of a, \(mac)"), "\(second)")
+      let gateway = try daemon.guest(
+        "echo ran", on: "user-v2", options: ["--mac", "5a:94:ef:e4:0c:dd"])
+      #expect(
+        gateway.status == 125 && gateway.output.isEmpty
+          && gateway.errors.contains("is the gateway's"),
+        "\(gateway)")
     }
   }
 }

@@ -46,7 +46,7 @@ extension EndToEnd {
     private func echoGuest(_ daemon: TestDaemon) throws -> RunningCommand {
       let guest = try daemon.begin(
         "exec", "default", "--name", "echo", "--", "python3", "-c", echoServers)
-      guard eventually(within: 15, { guest.output.contains("up") }) else {
+      guard eventually({ guest.output.contains("up") }) else {
         throw TestFailure("the guest did not start: \(guest.errors)")
       }
       return guest
@@ -147,7 +147,7 @@ extension EndToEnd {
       // Four fifths of three quarters of three quarters of 132; nobody is turned away. Two looks in a row, so that it
       // stays so.
       #expect(
-        eventually(within: 20) { flood.output.contains("\n58 0\n58 0\n") },
+        eventually { flood.output.contains("\n58 0\n58 0\n") },
         "\(flood.output) \(flood.errors)")
       #expect(flood.output.split(separator: "\n").last == "58 0", "\(flood.output)")
       let echo = try run(
@@ -179,7 +179,7 @@ extension EndToEnd {
       flood.stop()
       // Those that waited have hung up, too: each is led to the guest and ends.
       #expect(
-        try eventually(within: 20) {
+        try eventually {
           try daemon.netd("forward", "ls").output.split(separator: "\n").contains {
             let cells = $0.split(separator: " ")
             return cells.count > 4 && cells[2].hasSuffix(":\(greedy)") && cells[4] == "0"

@@ -24,7 +24,7 @@ extension EndToEnd {
       var before = ""
       // New interfaces take a second or two to be what they stay.
       #expect(
-        try eventually(within: 20) {
+        try eventually {
           let earlier = before
           before = try state(scene)
           return earlier == before && !before.contains("tentative")
@@ -34,7 +34,7 @@ extension EndToEnd {
         try playRound(scene, &dice, comment)
         // What a killed process held goes with it, in its own time.
         var after = ""
-        let same = try eventually(within: 20) {
+        let same = try eventually {
           after = try state(scene)
           return after == before
         }

@@ -8,11 +8,11 @@ import Testing
 extension EndToEnd {
   @Suite(.timeLimit(.minutes(3))) struct HostTapLossTests {
     private func note(_ scene: HostTapScene, _ text: String) throws -> Bool {
-      try eventually(within: 20) { try scene.daemon.netd("network", "ls").output.contains(text) }
+      try eventually { try scene.daemon.netd("network", "ls").output.contains(text) }
     }
 
     private func isQuiet(_ scene: HostTapScene, of text: String) throws -> Bool {
-      try eventually(within: 20) { try !scene.daemon.netd("network", "ls").output.contains(text) }
+      try eventually { try !scene.daemon.netd("network", "ls").output.contains(text) }
     }
 
     @Test func `a bridge that vanishes, or loses the TAP, is told, and guests are on it again`()
@@ -28,7 +28,7 @@ extension EndToEnd {
       defer { guest.stop() }
       #expect(try guest.machine.shell("ip addr add 203.0.113.50/24 dev lan0").succeeded)
       func reached() throws -> Bool {
-        try eventually(within: 30) {
+        try eventually {
           try scene.outsideShell("ping -c 1 -W 1 203.0.113.50").succeeded
         }
       }
@@ -36,7 +36,7 @@ extension EndToEnd {
 
       #expect(try scene.host.shell("ip link del br0").succeeded)
       #expect(
-        eventually(within: 20) { scene.daemon.log.contains("the bridge br0 is gone") },
+        eventually { scene.daemon.log.contains("the bridge br0 is gone") },
         "\(scene.daemon.log)")
       #expect(try note(scene, "there is no interface br0"), "\(scene.daemon.log)")
       #expect(try scene.host.shell(bridge).succeeded)
@@ -45,7 +45,7 @@ extension EndToEnd {
 
       #expect(try scene.host.shell("ip link set ln\(scene.user)-lan nomaster").succeeded)
       #expect(
-        eventually(within: 20) { scene.daemon.log.contains("is no port of br0 any more") },
+        eventually { scene.daemon.log.contains("is no port of br0 any more") },
         "\(scene.daemon.log)")
       #expect(try reached(), "\(scene.daemon.log)")
       #expect(guest.isRunning)
@@ -62,7 +62,7 @@ extension EndToEnd {
       defer { guest.stop() }
       let interface = "ln\(scene.user)-shared"
       func reached() throws -> Bool {
-        try eventually(within: 30) {
+        try eventually {
           try scene.host.shell("ping -c 1 -W 1 192.168.105.2").succeeded
         }
       }
@@ -106,17 +106,17 @@ extension EndToEnd {
       let own = try address()
       #expect(try scene.host.shell("ip link set \(interface) address 02:00:00:00:00:99").succeeded)
       #expect(
-        eventually(within: 20) {
+        eventually {
           scene.daemon.log.contains("the Ethernet address 02:00:00:00:00:99")
         },
         "\(scene.daemon.log)")
-      #expect(try eventually(within: 20) { try address() == own })
+      #expect(try eventually { try address() == own })
       #expect(try isQuiet(scene, of: "the Ethernet address"))
       #expect(try reached())
 
       #expect(try scene.host.shell("ip addr flush dev \(interface)").succeeded)
       #expect(
-        eventually(within: 20) {
+        eventually {
           scene.daemon.log.contains("has lost its address 192.168.105.1/24")
         },
         "\(scene.daemon.log)")

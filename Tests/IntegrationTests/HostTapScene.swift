@@ -35,7 +35,7 @@ final class HostTapScene {
     let words = host.wrapper + ["unshare", "-n", "sh", "-c", "echo up $$; exec sleep 600"]
     outsideHolder = try RunningCommand(words[0], Array(words.dropFirst()))
     let holder = outsideHolder
-    guard eventually(within: 5, { holder.output.contains("up") }) else {
+    guard eventually({ holder.output.contains("up") }) else {
       throw TestFailure("no second namespace: \(holder.errors)")
     }
     guard let pid = Int32(holder.output.split(whereSeparator: \.isWhitespace).last ?? "") else {
@@ -104,21 +104,24 @@ final class HostTapScene {
   }
 
   /// A guest that stays, and serves its name on port 8000.
-  func server(_ name: String, on network: String) throws -> String {
+  func server(_ name: String, on network: String, ipv6: Bool = false) throws -> String {
     let folder = daemon.home + "/guest-\(name)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try "guest \(name)".write(toFile: folder + "/index.html", atomically: true, encoding: .utf8)
     let guest = try daemon.begin(
       "exec", network, "--name", name, "--", "python3", "-u", "-m", "http.server", "8000",
-      "--directory", folder)
+      "--bind", ipv6 ? "::" : "0.0.0.0", "--directory", folder)
     running.append(guest)
-    guard eventually(within: 30, { guest.output.contains("Serving") }) else {
+    guard eventually({ guest.output.contains("Serving") }) else {
       throw TestFailure("no guest: \(guest.errors)\n\(daemon.log)\n\(daemon.log(of: network))")
     }
     let leases = try daemon.netd("leases", "--json")
     let list =
       try JSONSerialization.jsonObject(with: Data(leases.output.utf8)) as? [[String: Any]] ?? []
-    let own = list.first { $0["name"] as? String == name || $0["hostname"] as? String == name }
+    let own = list.first {
+      ($0["name"] as? String == name || $0["hostname"] as? String == name)
+        && ($0["address"] as? String)?.contains(":") == ipv6
+    }
     return try #require(own?["address"] as? String, "\(leases)")
   }
 

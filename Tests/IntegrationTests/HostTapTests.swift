@@ -159,7 +159,7 @@ extension EndToEnd {
         """)
       defer { guest.stop() }
       #expect(
-        eventually(within: 30) { guest.output.contains("own 192.168.105.") }, "\(guest.errors)")
+        eventually { guest.output.contains("own 192.168.105.") }, "\(guest.errors)")
       let lines = guest.output.split(separator: "\n").map(String.init)
       let (mac, own) = (lines[0], String(try #require(lines.last).dropFirst(4)))
       #expect(try eventually { try neighbour(own).contains(mac) }, "\(lines)")

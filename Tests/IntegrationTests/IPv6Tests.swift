@@ -101,7 +101,7 @@ extension EndToEnd {
         "\(attached.output)\(attached.errors)")
       // RFC 4862: an address of the advertised prefix, and the router.
       #expect(
-        try eventually(within: 20) {
+        try eventually {
           let state = try container.shell("ip -6 addr show dev net0; ip -6 route show default")
           return state.output.contains("fd00:6::") && state.output.contains("default via fe80::")
             && !state.output.contains("tentative")

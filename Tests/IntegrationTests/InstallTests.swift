@@ -42,7 +42,9 @@ extension EndToEnd {
         "lib/lima-netd/plugins/liblima-net-slirp.so", "include/lima-netd/lnd_plugin.h",
         "share/bash-completion/completions/lima-netd", "share/zsh/site-functions/_lima-netd",
         "share/fish/vendor_completions.d/lima-netd.fish",
-        "include/lima-netd/lnd_options.h", "share/lima-netd/sdk/Package.swift",
+        "include/lima-netd/lnd_options.h", "include/lima-netd/draft/lnd_draft_handover.h",
+        "share/lima-netd/sdk/docs/callbacks/rx.md", "share/lima-netd/sdk/examples/6-vxlan/plugin.c",
+        "share/lima-netd/sdk/Package.swift",
         "share/lima-netd/sdk/rust/Cargo.toml", "share/lima-netd/sdk/PluginAPI/include/lnd_plugin.h",
         "lib/cmake/lima-netd-plugin/lima-netd-plugin-config.cmake",
         "lib/lima-netd/swift/libswift_Concurrency.so",
@@ -83,6 +85,31 @@ extension EndToEnd {
         environment: environment)
       #expect(info.succeeded && info.output.contains("modes"), "\(info)")
       try aNewPluginIsBuiltInstalledAndFound(prefix, environment)
+      for language in ["c", "rust", "swift"] {
+        guard language != "rust" || Requirement.program("cargo").missing == nil else { continue }
+        try aNewAuthorGetsThere(language, prefix, environment)
+      }
+    }
+
+    /// The first commands of the guide (SDK/docs/first.md) in an empty folder, with what is installed and nothing else.
+    private func aNewAuthorGetsThere(
+      _ language: String, _ prefix: String, _ environment: [String: String]
+    ) throws {
+      let guide = try String(
+        contentsOfFile: prefix + "/share/lima-netd/sdk/docs/first.md", encoding: .utf8)
+      let block = try #require(guide.components(separatedBy: "```sh first\n").dropFirst().first)
+      let commands = block.components(separatedBy: "```")[0]
+        .replacingOccurrences(of: "--lang c", with: "--lang \(language)")
+      #expect(commands.split(separator: "\n").count < 10, "\(commands)")
+      let folder = "\(prefix)/author-\(language)"
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      var variables = environment
+      variables["PATH"] =
+        "\(prefix)/bin:" + (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin")
+      let result = try run(
+        "sh", ["-exc", "cd \(folder)\n\(commands)"], environment: variables, seconds: 290)
+      #expect(result.succeeded && result.output.contains("3 received"), "\(language): \(result)")
+      #expect(result.output.contains(" 0 failed, 0 skipped"), "\(language): \(result)")
     }
 
     /// With nothing but what is installed: begun, built, put into plugindir, used by a guest.

@@ -129,7 +129,7 @@ extension EndToEnd {
         #expect(result.status == 0, "\(result)")
       }
       #expect(
-        eventually(within: 3) { receiver.output.split(separator: "\n").count == 16 },
+        eventually { receiver.output.split(separator: "\n").count == 16 },
         "\(receiver.output)")
     }
 

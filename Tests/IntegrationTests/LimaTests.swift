@@ -121,7 +121,7 @@ extension EndToEnd {
         "exec", "user-v2", "--mac", "52:55:55:00:00:0c", "--", "python3", "-c", speaker)
       defer { bridge.stop() }
       var table = ""
-      let both = try eventually(within: 20) {
+      let both = try eventually {
         table = try answer(daemon, "/cam").output
         let links = try? JSONSerialization.jsonObject(with: Data(table.utf8)) as? [String: Int]
         let link = links?["52:55:55:00:00:0c"]
@@ -174,7 +174,7 @@ extension EndToEnd {
         import socket
         with socket.create_connection(("127.0.0.1", \(ssh)), 5) as s: print(s.recv(100))
         """
-      let greets = try eventually(within: 20) {
+      let greets = try eventually {
         try run("python3", ["-c", client]).output == "b'SSH-2.0-test\\r\\n'\n"
       }
       let after = try daemon.netd("instance", "ls").output

@@ -25,7 +25,7 @@ final class Namespace {
     holder = try RunningCommand(
       "unshare", (getuid() == 0 ? ["-n"] : ["-Urn"]) + ["sh", "-c", setup])
     let holder = self.holder
-    guard eventually(within: 5, { holder.output.contains("up") }) else {
+    guard eventually({ holder.output.contains("up") }) else {
       throw TestFailure("no network namespace: \(holder.errors)")
     }
   }

@@ -102,11 +102,60 @@ extension EndToEnd {
       #expect(nowhere.succeeded && nowhere.errors.contains("nosuch0 is not there"), "\(nowhere)")
       #expect(try daemon.netd("network", "start", "lab").output == "lab is started\n")
       let edited = try daemon.netd("network", "edit", "lab", "--gateway", "192.168.145.1")
-      for text in [edited.output, try daemon.netd("network", "start", "lab").output] {
-        #expect(
-          text.contains("lab runs, with the settings that it was started with")
-            && text.contains("network stop lab --lima-home \(daemon.home) && "), "\(text)")
+      let started = try daemon.netd("network", "start", "lab").output
+      #expect(
+        edited.output.contains("network lab changed: gateway, netmask: from its next start on"))
+      #expect(started.contains("lab runs, with the settings that it was started with"))
+      for text in [edited.output, started] {
+        #expect(text.contains("network stop lab --lima-home \(daemon.home) && "), "\(text)")
       }
+    }
+
+    @Test func `what only a guest would find is found by config check, and told by reload`() throws
+    {
+      let wrong = """
+        networks:
+          address:
+            mode: slirp
+            options: {address: 10.9.9.9}
+          servers:
+            mode: slirp
+            dns: {options: {servers: [banana]}}
+          rules: {mode: slirp, egress: internat}
+          spelt: {mode: user-v2, gateway: 192.168.120.1, options: {mtuu: 1400}}
+          bent: {mode: shard}
+          good: {mode: slirp, options: {mtu: 9000}}
+        """
+      let places = [
+        "networks.yaml:4:24: networks.address.options.address: ",
+        "networks.yaml:7:31: networks.servers.dns.options.servers",
+        "networks.yaml:8:32: networks.rules.egress: internat is no preset",
+        "networks.yaml:9:60: networks.spelt.options.mtuu: unknown option: did you mean `mtu`?",
+        "networks.yaml:10:16: network bent: ",
+      ]
+      let daemon = try TestDaemon(configuration: "networks:\n  good: {mode: slirp}\n")
+      defer { daemon.stop() }
+      let well = try daemon.netd("config", "check")
+      #expect(well.succeeded && well.output.contains(", no mistake"), "\(well)")
+      try daemon.write(configuration: wrong)
+      let checked = try daemon.netd("config", "check", daemon.home + "/_config/networks.yaml")
+      #expect(checked.status == 1 && checked.output.contains("5 mistakes"), "\(checked)")
+      let reloaded = try daemon.netd("reload")
+      #expect(reloaded.status == 1, "\(reloaded)")
+      for place in places {
+        #expect(checked.output.contains("error: \(daemon.home)/_config/" + place), "\(checked)")
+        // Of a mode nobody serves the daemon says so without a place.
+        let told = place.split(separator: ": ", maxSplits: 1)[1]
+        #expect(reloaded.output.contains(told), "\(reloaded)")
+      }
+      #expect(try daemon.netd("network", "ls").output.contains("internat is no preset"))
+      let json = try daemon.netd("config", "check", "--json")
+      #expect(json.status == 1 && json.output.contains(#""severity": "error""#), "\(json)")
+      // What is mended is not told any more.
+      try daemon.write(configuration: wrong.replacing("internat", with: "internet"))
+      let mended = try daemon.netd("reload")
+      #expect(mended.output.contains("network rules changed: egress: in force"), "\(mended)")
+      #expect(try !daemon.netd("network", "ls").output.contains("internat"))
     }
 
     @Test func `a fresh home gets Lima's whole file, and the network that is created its settings`()

@@ -18,7 +18,7 @@ extension EndToEnd {
 
     private func peer(_ path: String, _ plan: String...) throws -> RunningCommand {
       let peer = try RunningCommand("python3", [Self.script, "peer", path] + plan)
-      guard eventually(within: 20, { peer.output.contains("listening") }) else {
+      guard eventually({ peer.output.contains("listening") }) else {
         throw TestFailure("no peer: \(peer.errors)")
       }
       return peer
@@ -106,13 +106,13 @@ extension EndToEnd {
       let daemon = try TestDaemon(configuration: configuration(path))
       defer { daemon.stop() }
       #expect(try daemon.netd("network", "start", "lan").succeeded)
-      #expect(eventually(within: 20) { (try? uplink(daemon)["state"] as? String) == "connected" })
+      #expect(eventually { (try? uplink(daemon)["state"] as? String) == "connected" })
       first.stop()
-      #expect(eventually(within: 20) { (try? uplink(daemon)["state"] as? String) == "connecting" })
+      #expect(eventually { (try? uplink(daemon)["state"] as? String) == "connecting" })
       try? FileManager.default.removeItem(atPath: path)
       let second = try peer(path, "mirror")
       defer { second.stop() }
-      #expect(eventually(within: 30) { (try? uplink(daemon)["state"] as? String) == "connected" })
+      #expect(eventually { (try? uplink(daemon)["state"] as? String) == "connected" })
       // The network's own process, too.
       let process = try #require(try daemon.hostProcess(of: "lan"))
       kill(Int32(process), SIGKILL)
@@ -161,7 +161,7 @@ extension EndToEnd {
       // Out of the ring, all three are served as they are written.
       try daemon.write(configuration: text(daemon.socket("qemu", of: "user-v2")))
       #expect(
-        try eventually(within: 20) { try daemon.netd("network", "start", "c").succeeded })
+        try eventually { try daemon.netd("network", "start", "c").succeeded })
       for network in ["a", "b"] {
         let result = try daemon.netd("network", "start", network)
         #expect(result.succeeded, "\(result)")
@@ -179,7 +179,7 @@ extension EndToEnd {
         let result = try daemon.netd("network", "start", "lan")
         #expect(result.succeeded, "\(result)")
       }
-      let told = eventually(within: 30) {
+      let told = eventually {
         (one.log + two.log).contains("the networks behind it are a ring")
       }
       #expect(told, "\(one.log)\n\(two.log)")

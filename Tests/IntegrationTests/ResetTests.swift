@@ -94,8 +94,6 @@ extension EndToEnd {
       for command in [idle, busy, client] {
         #expect(eventually { command.output.contains("open\n") }, "\(command.errors)")
       }
-      // The bytes are on their way, and what they set off is done.
-      Thread.sleep(forTimeInterval: 1)
       let victim = Int32(try #require(try daemon.hostProcess(of: "default")))
       kill(victim, SIGKILL)
       #expect(

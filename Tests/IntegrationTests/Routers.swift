@@ -53,7 +53,7 @@ final class Routers {
     holder = try RunningCommand(
       "unshare", (getuid() == 0 ? ["-n"] : ["-Urn"]) + ["sh", "-c", setup])
     let holder = self.holder
-    guard eventually(within: 10, { holder.output.contains("up") }) else {
+    guard eventually({ holder.output.contains("up") }) else {
       holder.stop()
       throw TestFailure("no routers: \(holder.errors)")
     }

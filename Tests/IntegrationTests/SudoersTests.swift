@@ -40,7 +40,7 @@ extension EndToEnd {
         #expect(result.succeeded, "\(result)")
         #expect(
           result.output.contains(
-            "\(words.isEmpty ? "%sudo" : "nobody") ALL=(root) NOPASSWD:NOSETENV: \(Installation.tapHelper) open shared --address 192.168.105.1/24\n"
+            "\(words.isEmpty ? "%sudo" : "nobody") ALL=(root) NOPASSWD:NOSETENV: \(Installation.tapHelper) open shared --address 192.168.105.1/24 --address6 fd"
           ), "\(result)")
         #expect(!result.output.contains("quiet") && !result.output.contains("*"))
         try result.output.write(
@@ -107,7 +107,9 @@ extension EndToEnd {
       defer { scene.stop() }
       let home = scene.daemon.home
       let text = try text(scene.daemon, "--user", "nobody")
-      let allowed = text.split(separator: "\n").filter { $0.hasSuffix("192.168.105.1/24") }
+      let allowed = text.split(separator: "\n").filter {
+        $0.contains(" --address 192.168.105.1/24 ")
+      }
       try "\(allowed.joined())\n".write(toFile: home + "/allow", atomically: true, encoding: .utf8)
       // A host whose sudoers is this one, for these processes alone.
       let script = """
@@ -123,7 +125,8 @@ extension EndToEnd {
       #expect(
         result.output.split(separator: "\n").contains {
           $0.hasPrefix("    (root) ") && $0.contains("NOPASSWD: ")
-            && $0.hasSuffix(" \(Installation.tapHelper) open shared --address 192.168.105.1/24")
+            && $0.contains(
+              " \(Installation.tapHelper) open shared --address 192.168.105.1/24 --address6 fd")
         }, "\(result)")
       // A user who may run one of two is told so of each.
       #expect(

@@ -15,6 +15,10 @@ extension EndToEnd {
       return try scene.host.shell("\(prefix) \(Installation.tapHelper) \(quoted)")
     }
 
+    private static func six(_ address: String) -> [String] {
+      ["setup", "a", "--address", "10.0.0.1/24", "--address6", address]
+    }
+
     /// Words, and what is said of them.
     private static let refusals: [([String], String)] = [
       ([], "usage"), (["open"], "usage"), (["make", "a", "--bridge", "b"], "usage"),
@@ -52,6 +56,20 @@ extension EndToEnd {
       (["setup", "a", "--address", "10.0.0.1/24", "--owner", "4294967295"], "no user id"),
       (["setup", "a", "--address", "10.0.0.1/24", "--owner", "x"], "no user id"),
       (["setup", "a", "--address", "203.0.113.7/16"], "interface out"),
+      (["setup", "a", "--address6", "fd00--1/64"], "--address or --bridge"),
+      (["setup", "a", "--bridge", "br0", "--address6", "fd00--1/64"], "goes with --address"),
+      (Self.six("fd00::1/64"), "has dashes for colons"), (Self.six("fd00--1"), "length of 64"),
+      (Self.six("fd00--1/63"), "length of 64"), (Self.six("fd00--1/064"), "length of 64"),
+      (Self.six("fd00--/64"), "prefix's own"), (Self.six("--1/64"), "that a gateway can have"),
+      (Self.six("fe80--1/64"), "that a gateway can have"),
+      (Self.six("ff02--1/64"), "that a gateway can have"),
+      (Self.six("--ffff-10.0.0.1/64"), "that a gateway can have"),
+      (Self.six("64-ff9b--1/64"), "that a gateway can have"),
+      (Self.six("fd00--1--2/64"), "no IPv6 address"),
+      (Self.six("fd00--1%out/64"), "no IPv6 address"),
+      (Self.six(String(repeating: "f", count: 500)), "too long"),
+      (Self.six("fd00--1/64") + ["--mtu", "1279"], "which needs 1280"),
+      (["unsetup", "a", "--address6", "fd00--1/64"], "nothing else"),
       (["unsetup", "a", "--mtu", "1500"], "nothing else"),
       (["unsetup", "a", "--home", "/h"], "--home is for setup"),
       (["open", "a", "--address", "10.0.0.1/24", "--home", "/h"], "--home is for setup"),

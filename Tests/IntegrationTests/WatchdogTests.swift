@@ -41,7 +41,11 @@ extension EndToEnd {
         try eventually { try daemon.netd("network", "ls").output.contains(place) },
         "\(daemon.log)")
       let first = try daemon.hostProcess(of: "odd")
-      #expect(try daemon.netd("network", "inspect", "odd").output.contains(place))
+      // Or, on a machine that is busy, what became of it since.
+      let inspected = try daemon.netd("network", "inspect", "odd").output
+      #expect(
+        inspected.contains(place) || inspected.contains("did not respond (rx of network plugin"),
+        "\(inspected)")
       // Each says so, instead of waiting; or the process was replaced meanwhile, and says what it will.
       for words in [
         ["leases", "odd"], ["dns", "query", "--network", "odd", "example.test"],

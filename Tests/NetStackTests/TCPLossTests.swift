@@ -27,7 +27,9 @@ struct TCPLossTests {
     return (guest, guest.answers())
   }
 
+  /// A report, a round trip after what it is about.
   private func reported(_ guest: ScriptedGuest, _ first: Int, _ last: Int) -> [UInt8] {
+    guest.simulation.host.now += 100_000
     var options = TCPOptions()
     options.sackBlocks.append(
       SACKBlock(
@@ -58,7 +60,7 @@ struct TCPLossTests {
       .filter { !$0.payload.isEmpty && $0.header.sequence == guest.acknowledged }
     #expect(again.count == 1)
     #expect(again.first?.payload.count == 1000)
-    // The same report again is no news: the hole was filled already.
+    // Another report of what was sent before that is no news: the hole was filled already.
     let third = guest.exchange(reported(guest, 1000, 6000)).filter { !$0.payload.isEmpty }
     #expect(third.allSatisfy { $0.header.sequence != guest.acknowledged })
   }

@@ -48,6 +48,35 @@ import Testing
     }
   }
 
+  /// The guide's code is true of the headers.
+  @Test func `every piece of C in the guide compiles`() throws {
+    let guide = Self.root.appending(path: "SDK/docs")
+    let pages = try FileManager.default.subpathsOfDirectory(atPath: guide.path)
+      .filter { $0.hasSuffix(".md") }.sorted()
+    #expect(pages.count > 20)
+    let folder = FileManager.default.temporaryDirectory.appending(
+      path: "guide-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let prelude = try String(contentsOf: guide.appending(path: "prelude.h"), encoding: .utf8)
+    var blocks = 0
+    for page in pages {
+      let text = try String(contentsOf: guide.appending(path: page), encoding: .utf8)
+      for block in text.components(separatedBy: "```c\n").dropFirst() {
+        blocks += 1
+        let file = folder.appending(path: "\(blocks).c")
+        let code = block.components(separatedBy: "\n```")[0]
+        try (prelude + "\n" + code + "\n").write(to: file, atomically: true, encoding: .utf8)
+        let complaint = try complaints(
+          "cc",
+          ["-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-unused", "-fsyntax-only"]
+            + ["-I", Self.current.path, "-I", Self.root.appending(path: "SDK/c").path], file)
+        #expect(complaint == nil, "\(page)")
+      }
+    }
+    #expect(blocks > 20)
+  }
+
   /// What is wrong with headers, given the folder of those that were released; nil: they are as released, or of a minor
   /// that has its own frozen folder.
   private static func problem(of current: URL, frozen: URL) throws -> String? {

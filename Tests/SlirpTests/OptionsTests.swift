@@ -46,12 +46,25 @@ import Wire
     (#"{"search": ["under_score.example", "spa ce"]}"#, "/search/1"),
     (#"{"tcp": 7}"#, "/tcp"),
     (#"{"udp": {"maxFlows": 0}}"#, "/udp/maxFlows"),
+    (#"{"tcp": {"congestion": "bbr"}}"#, "/tcp/congestion"),
+    (#"{"tcp": {"congestion": 1}}"#, "/tcp/congestion"),
   ])
   func `a bad option is named`(options: String, pointer: String) {
     let failure = failure(options)
     #expect(failure?.status == LND_ERR_INVALID_CONFIG)
     #expect(failure?.pointer == pointer)
     #expect(failure?.text.isEmpty == false)
+  }
+
+  @Test func `the congestion control is reno unless cubic is asked for, and the stack has it`()
+    throws
+  {
+    func algorithm(_ text: String) throws -> CongestionAlgorithm {
+      try SlirpOptions(Options(parsing: text)).stackConfig.congestion
+    }
+    #expect(try algorithm("{}") == .newReno)
+    #expect(try algorithm(#"{"tcp": {"congestion": "reno"}}"#) == .newReno)
+    #expect(try algorithm(#"{"tcp": {"congestion": "cubic"}}"#) == .cubic)
   }
 
   @Test func `the gateway may be the DNS address, as on Lima's VZ`() throws {

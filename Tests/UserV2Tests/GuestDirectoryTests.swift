@@ -157,6 +157,26 @@ import Wire
     #expect(directory.update([lease(3, "a"), lease(4, "b")], now: 1) == .init())
   }
 
+  @Test func `what was given since the last look counts, and stations that make room are told`() {
+    var directory = directory()
+    var leases: [DHCPLease] = []
+    var dropped: Set<MACAddress> = []
+    for number in 0..<600 {
+      let mac = MACAddress(0x0200_0000_0000 + UInt64(number))
+      directory.station(mac, at: 3)
+      dropped.formUnion(directory.takeDropped())
+      guard directory.admits(mac, now: 0, in: leases) == .yes else { continue }
+      leases.append(
+        DHCPLease(
+          address: IPAddress(v4: 0x0a00_0000 + UInt32(number)), client: DHCPClient(mac: mac),
+          hostname: "", state: .offered, expiry: 100))
+    }
+    #expect(leases.count == GuestDirectory.maximumLeases)
+    // 256 are remembered, of 601 with the one that was there before.
+    #expect(dropped.count == 601 - 256)
+    #expect(dropped.isDisjoint(with: leases.map(\.client.mac)))
+  }
+
   @Test func `no guest takes all addresses`() {
     var directory = directory()
     var leases: [DHCPLease] = []
@@ -164,7 +184,7 @@ import Wire
     for number in 0..<300 {
       let mac = station(UInt64(number))
       directory.station(mac, at: 3)
-      guard directory.admits(mac, leases, now: 0) == .yes else { continue }
+      guard directory.admits(mac, now: 0, in: leases) == .yes else { continue }
       leases.append(
         DHCPLease(
           address: IPAddress(v4: 0x0a00_0000 + UInt32(number)), client: DHCPClient(mac: mac),
@@ -173,10 +193,10 @@ import Wire
     }
     #expect(leases.count == GuestDirectory.maximumLeases)
     // Who has one may renew it; others are not concerned; an unknown station gets nothing.
-    #expect(directory.admits(station(0), leases, now: 0) == .yes)
-    #expect(directory.admits(Self.mac(4), leases, now: 0) == .yes)
-    #expect(directory.admits(station(999), leases, now: 0) == .no)
-    #expect(directory.admits(station(299), leases, now: 100) == .yes)
+    #expect(directory.admits(station(0), now: 0, in: leases) == .yes)
+    #expect(directory.admits(Self.mac(4), now: 0, in: leases) == .yes)
+    #expect(directory.admits(station(999), now: 0, in: leases) == .no)
+    #expect(directory.admits(station(299), now: 100, in: leases) == .yes)
   }
 
   @Test(arguments: [

@@ -2,33 +2,31 @@
 import DNSMessage
 import PluginAPI
 
-/// One question on its way to the nameservers, and all who wait for its answer.
-/// Loop thread; owned by `Forwarder`.
+/// One query to the nameservers, and all operations that wait for its answer. Loop thread; owned by `Forwarder`.
 final class Exchange {
   let question: HostDNSQuestion
   let key: HostDNSQuestion.Key
-  /// Whose share of the connections it takes.
+  /// The share to which its connections are charged.
   let share: DNSName
   var waiters: [Waiter]
-  /// The servers to ask, the most promising first, and how.
+  /// The servers, in the order in which they are tried, and the options.
   var plan: ForwardPlan
-  /// The latest deadline of those who wait, nanoseconds.
+  /// The latest deadline of the waiting operations, nanoseconds.
   var deadline: UInt64
-  /// Attempts begun: which server is next.
+  /// Number of attempts begun; determines the next server.
   var begun = 0
-  /// Those that may still be answered, the newest at the end. An earlier one is not given up for a
-  /// later one: a server may need longer for each answer than it has before the next is asked.
+  /// Attempts that may still be answered, the newest last. A later attempt does not end an earlier one: a server may
+  /// always need longer than the interval after which the next is tried.
   var attempts: [Attempt] = []
-  /// When there is something to do for it.
+  /// When it must be handled next.
   var nextAt = UInt64.max
-  /// Servers that do not understand OPT (RFC 6891 7).
+  /// Servers that do not support OPT (RFC 6891 7).
   var withoutEDNS: [ServerAddress] = []
-  /// The best of the answers that were not good enough: truncated, or a
-  /// server's failure.
+  /// The best of the insufficient answers: truncated, or a server's failure.
   var fallback: [UInt8]?
-  /// What the network last said about a server.
+  /// The last network error for a server.
   var trouble: ServerTrouble?
-  /// In line for a TCP connection to this server.
+  /// Waits for a TCP connection to this server.
   var wantsStream: ServerAddress?
   var isInLine = false
 
@@ -46,7 +44,7 @@ final class Exchange {
     question.upstream(id: id, usesEDNS(with: server))
   }
 
-  /// Why nobody has answered.
+  /// The reason when there is no answer.
   var reason: DNSExtendedError { trouble?.reason ?? .noServerAnswered }
 
   private func usesEDNS(with server: ServerAddress) -> HostDNSQuestion.EDNSUse {
@@ -54,27 +52,26 @@ final class Exchange {
     return plan.usesEDNS ? .always : .asClient
   }
 
-  /// Whether a server's complaint may be about OPT.
+  /// Whether a server's error may be due to OPT.
   func sendsEDNS(to server: ServerAddress) -> Bool {
     (question.edns != nil || plan.usesEDNS) && !withoutEDNS.contains(server)
   }
 }
 
-/// One question to one server: on a UDP socket that others share, or on a TCP
-/// connection of its own.
+/// One query to one server: on a shared UDP socket, or on a TCP connection of its own.
 final class Attempt {
   let server: ServerAddress
   /// The random id of this attempt.
   let id: UInt16
-  /// When another one is made, nanoseconds. It may still be answered.
+  /// When the next attempt is made, nanoseconds. This one may still be answered.
   var until: UInt64 = 0
   /// The shared socket; nil: TCP.
   let socket: DatagramSocket?
-  /// TCP: names this attempt in fd events, and its socket.
+  /// TCP: identifies this attempt in fd events, and its socket.
   let token: UInt64
   let fd: Int32
   var watch: lnd_handle = 0
-  /// TCP: what is still to be sent, and what came so far.
+  /// TCP: the octets still to be sent, and those received so far.
   var unsent: ArraySlice<UInt8> = []
   var received: [UInt8] = []
 
@@ -97,17 +94,16 @@ final class Attempt {
   var isStream: Bool { socket == nil }
 }
 
-/// A UDP socket connected to one server, for the questions that overlap in time.
-/// Loop thread; owned by `Forwarder`.
+/// A UDP socket connected to one server, for queries that overlap in time. Loop thread; owned by `Forwarder`.
 final class DatagramSocket {
-  /// Names it in fd events: never used twice.
+  /// Identifies it in fd events; never reused.
   let token: UInt64
   let fd: Int32
   let server: ServerAddress
   var watch: lnd_handle = 0
-  /// Who waits, by the id of the question; empty only before the first.
+  /// Waiting attempts by the id of the query; empty only before the first.
   var pending: [UInt16: (exchange: Exchange, attempt: Attempt)] = [:]
-  /// Questions sent.
+  /// Queries sent.
   var asked = 0
 
   init(token: UInt64, fd: Int32, server: ServerAddress) {

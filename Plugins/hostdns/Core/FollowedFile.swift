@@ -2,9 +2,9 @@
 
 import Platform
 
-/// A file that is followed: read anew when it is another one, or its time or its size changed.
-/// Looking costs one stat, so it is done for the questions that get here, and no change is ever
-/// missed for long. Links are followed, so that a new target counts, too. Loop thread.
+/// A file that is read again when its inode, time or size has changed. The check costs one stat and is made for each
+/// query that gets here, so that a change is found soon. Links are followed, so that a new target counts, too. Loop
+/// thread.
 struct FollowedFile<Content> {
   let path: String
   private(set) var content: Content
@@ -20,7 +20,7 @@ struct FollowedFile<Content> {
     content = parse([])
   }
 
-  /// Looks whether the file changed; true when it did, or with `force`.
+  /// Checks whether the file has changed; true when it has, or with `force`.
   mutating func refresh(force: Bool = false) -> Bool {
     let current = FileStamp(of: path)
     guard force || current != stamp else { return false }

@@ -2,26 +2,26 @@
 
 import Platform
 
-/// The hosts file, followed as `FollowedFile` is. A short one is read at once; a long one on a
-/// thread of its own, so that nobody waits for it. While it is being read every name may be in it,
-/// which leaves the names to the C library: nothing old is told, nothing new is missed.
+/// The hosts file, followed as by `FollowedFile`. A short one is read at once; a long one on a worker thread, so that
+/// the loop does not block. While it is being read every name counts as possibly listed and is left to the C library,
+/// so that no stale answer is given and no new entry missed.
 ///
 /// Loop thread. One file is read at a time.
 final class FollowedHosts {
-  /// Octets that are taken apart on the loop: a millisecond at most.
+  /// Octets up to which a file is parsed on the loop: at most a millisecond.
   static let shortLength = 32 << 10
-  /// Milliseconds the end waits for the thread.
+  /// Milliseconds that `stop` waits for the thread.
   private static let patience = 200
 
   private(set) var content = HostsFile.unread
   private let path: String
   private var stamp: FileStamp?
-  /// Where long files are read; nil: on the loop.
+  /// The thread for long files; nil: they are read on the loop.
   private var pool: WorkerPool<String, HostsFile>?
-  /// The reading under way, and the last one begun.
+  /// The read under way, and the last one begun.
   private var reading: UInt64?
   private var lastReading: UInt64 = 0
-  /// Changed again since it began.
+  /// The file has changed again since the read began.
   private var isStale = false
 
   init(path: String) {
@@ -30,8 +30,8 @@ final class FollowedHosts {
 
   deinit { pool?.stop(within: Self.patience) }
 
-  /// From now on long files are read on a thread, which calls `notify` when it is done: then
-  /// `finish` takes what it read.
+  /// From now on long files are read on a thread, which calls `notify` when it is done; `finish` then takes the
+  /// result.
   func readInBackground(notify: @escaping @Sendable () -> Void) {
     pool = WorkerPool(
       threads: 1, queue: 1,
@@ -39,11 +39,11 @@ final class FollowedHosts {
       notify: notify)
   }
 
-  /// Looks whether the file changed; true when it did, or with `force`.
+  /// Checks whether the file has changed; true when it has, or with `force`.
   func refresh(force: Bool) -> Bool {
     let current = FileStamp(of: path)
     guard force || current != stamp else { return false }
-    // Told of a change that was seen a moment ago.
+    // This change is already being read.
     if reading != nil, current == stamp { return false }
     stamp = current
     if reading != nil {
@@ -69,7 +69,7 @@ final class FollowedHosts {
         ? text : HostDNSSyscalls.read(path, limit: HostsFile.maximumLength))
   }
 
-  /// Takes what the thread has read; true when there is something new.
+  /// Takes the thread's result; true when there is a new one.
   func finish() -> Bool {
     guard let pool, reading != nil else { return false }
     var isNew = false
@@ -86,6 +86,6 @@ final class FollowedHosts {
     return isNew
   }
 
-  /// Ends the thread.
+  /// Stops the thread.
   func stop(within milliseconds: Int) { pool?.stop(within: milliseconds) }
 }

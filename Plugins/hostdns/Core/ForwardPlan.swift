@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Who is asked, and how: the nameservers with the options of resolv.conf(5) and the plugin's own.
+/// The nameservers to query, with the options of resolv.conf(5) and the plugin's own.
 struct ForwardPlan: Equatable {
   var servers: [ServerAddress]
-  /// Seconds before the next server is asked, too.
+  /// Seconds before the next server is tried, too.
   var timeout: UInt32
-  /// How often each server is asked.
+  /// How often each server is tried.
   var attempts: UInt32
   /// Over TCP from the start (`use-vc`).
   var usesTCP = false
-  /// With EDNS, though the client has none (`edns0`).
+  /// With EDNS, even if the client has none (`edns0`).
   var usesEDNS = false
 
-  /// Seconds and times where nobody says otherwise. The C library waits five seconds for each, but
-  /// its caller waits for ever, and a guest does not.
+  /// Default seconds and attempts. The C library waits five seconds for each, but its caller waits without limit, and
+  /// a guest does not.
   static let timeout: UInt32 = 2
   static let attempts: UInt32 = 2
 

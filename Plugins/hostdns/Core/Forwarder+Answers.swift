@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a nameserver's message is: the answer, a failure that another server may do better than, cut
-// short, or nothing that was asked for.
+// Classifies a nameserver's message: the answer, a failure after which another server is tried, truncated, or not an
+// answer to the query.
 
 import DNSMessage
 import LimaNetdSDK
 import PluginAPI
 
 extension Forwarder {
-  /// Takes a whole message of a server; false when it is not the answer and the
-  /// right one may still come.
-  /// - Parameter isCut: the datagram was longer than what was read of it.
+  /// Handles a complete message of a server; false when it is not the answer and the right one may still come.
+  /// - Parameter isCut: the datagram was longer than the read buffer.
   func judge(
     _ bytes: [UInt8], _ exchange: Exchange, _ attempt: Attempt, isCut: Bool = false
   ) -> Bool {
@@ -30,7 +29,7 @@ extension Forwarder {
       rawValue: UInt16(edns?.extendedCode ?? 0) << 4 | survey.header.responseCode.rawValue)
     let isGood = code == .noError || code == .nameError
     guard survey.answers(question, id: attempt.id, in: bytes) else {
-      // A failure may come without the question, from a server that did not get as far.
+      // A failure response may have no question.
       guard !isGood, survey.questionCount == 0, survey.header.isResponse,
         survey.header.opcode == .query, survey.header.id == attempt.id
       else {
@@ -45,7 +44,7 @@ extension Forwarder {
       code == .noError && survey.answerCount == 0 && !survey.header.recursionAvailable
       && !survey.header.isAuthoritative && exchange.question.header.recursionDesired
     if isLame {
-      // It refers to others, or knows nothing: no answer for who wants recursion.
+      // A referral, or an empty answer without recursion: not usable for a client that desires recursion.
       serverFailed(exchange, attempt, code) { bytes }
     } else if isGood {
       counters.answers &+= 1
@@ -57,8 +56,8 @@ extension Forwarder {
     return true
   }
 
-  /// SERVFAIL, REFUSED and others: another server may know better. One that does not know EDNS is
-  /// asked again without (RFC 6891 7).
+  /// SERVFAIL, REFUSED and others: another server is tried. One that does not support EDNS is asked again without
+  /// (RFC 6891 7).
   private func serverFailed(
     _ exchange: Exchange, _ attempt: Attempt, _ code: DNSResponseCode, _ message: () -> [UInt8]
   ) {
@@ -74,8 +73,8 @@ extension Forwarder {
     failed(attempt, of: exchange)
   }
 
-  /// RFC 2181 9, RFC 7766 5. What came is the answer when the server cannot be asked over TCP: as
-  /// far as its records are whole.
+  /// RFC 2181 9, RFC 7766 5. If the server cannot be reached over TCP, the truncated message is the answer, as far as
+  /// its records are complete.
   private func askOverTCP(_ exchange: Exchange, _ attempt: Attempt, _ bytes: [UInt8]) {
     exchange.fallback =
       (try? DNSSurvey(bytes)) == nil ? exchange.question.truncated : bytes

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Attempts over UDP. Only questions that overlap in time share a socket: it is
-// closed with the last of them, and takes no more than `questionsPerSocket`. So a
-// lone question has a random port to itself, a flood of them a new one every few
-// milliseconds, and no port lives long enough to be probed for and then used; a
-// forger has to guess port, id and question together (RFC 5452 9.2, 10).
+// Attempts over UDP. Only queries that overlap in time share a socket: it is closed with the last of them, and
+// carries at most `questionsPerSocket`. A single query thus has a random port of its own, a flood of queries a new
+// one every few milliseconds, and no port exists long enough to be found by probing; a forger must guess port, id and
+// question together (RFC 5452 9.2, 10).
 
 import DNSMessage
 import LimaNetdSDK
@@ -13,10 +12,9 @@ import PluginAPI
 
 extension Forwarder {
   private static let questionsPerSocket = 64
-  /// Datagrams read of a socket at one event at most.
+  /// Maximum datagrams read from a socket per event.
   private static let maximumReads = 64
-  /// More than the 1232 octets that are asked for; a longer datagram is cut and
-  /// then asked for over TCP.
+  /// More than the advertised 1232 octets; a longer datagram is truncated and then fetched over TCP.
   private static let maximumDatagram = 4096
 
   func beginDatagram(_ exchange: Exchange, _ server: ServerAddress) -> Beginning {
@@ -33,7 +31,7 @@ extension Forwarder {
     let message = exchange.message(id: id, to: server)
     let sent = HostDNSSyscalls.send(socket.fd, message[...])
     if let error = Errno(result: sent) {
-      // An ICMP error to an earlier question may be what this one is told.
+      // The send may have failed with the ICMP error of an earlier query.
       retire(socket)
       if socket.pending.isEmpty { close(socket) } else { broken.append((socket, error)) }
       return .failed(error)
@@ -73,7 +71,7 @@ extension Forwarder {
     return .success(socket)
   }
 
-  /// No more questions for it.
+  /// No new queries use this socket.
   private func retire(_ socket: DatagramSocket) {
     current.removeAll { $0 === socket }
   }
@@ -85,7 +83,7 @@ extension Forwarder {
     Descriptor.close(socket.fd)
   }
 
-  /// The server cannot be reached over this socket: all who wait go on.
+  /// The server cannot be reached over this socket: all waiting exchanges continue with the next attempt.
   func fail(_ socket: DatagramSocket, _ error: Errno) {
     retire(socket)
     disfavour(socket.server)
@@ -96,7 +94,7 @@ extension Forwarder {
     for _ in 0..<Self.maximumReads {
       let (bytes, error) = HostDNSSyscalls.receive(socket.fd, limit: Self.maximumDatagram)
       guard error == 0 else {
-        // ECONNREFUSED and its like: an ICMP error came back.
+        // ECONNREFUSED and similar: an ICMP error was received.
         if !HostDNSSyscalls.isWouldBlock(error) { fail(socket, Errno(error)) }
         return
       }
@@ -107,7 +105,7 @@ extension Forwarder {
         continue
       }
       _ = judge(bytes, exchange, attempt, isCut: bytes.count == Self.maximumDatagram)
-      // Closed with the last who waited.
+      // Closed with its last waiting attempt.
       if sockets[socket.token] == nil { return }
     }
   }

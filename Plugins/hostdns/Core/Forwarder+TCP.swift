@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An attempt over TCP: two octets of length in front of each message
-// (RFC 1035 4.2.2, RFC 7766 8). One question a connection.
+// An attempt over TCP: two octets of length in front of each message (RFC 1035 4.2.2, RFC 7766 8). One query per
+// connection.
 
 import DNSMessage
 import LimaNetdSDK
@@ -9,10 +9,10 @@ import Platform
 import PluginAPI
 
 extension Forwarder {
-  /// Octets taken of a stream at one event.
+  /// Maximum octets read from a stream per event.
   private static let maximumPiece = 16 << 10
 
-  /// Connects to the server; the question leaves when the connection is there.
+  /// Connects to the server; the query is sent when the connection is established.
   func beginStream(_ exchange: Exchange, _ server: ServerAddress) -> Beginning {
     guard hasStreamToSpare(exchange.share) else { return .noSocket }
     let result = HostDNSSyscalls.connect(to: server, stream: true)
@@ -43,7 +43,7 @@ extension Forwarder {
     if !judge(Array(bytes[2..<end]), exchange, attempt) { failed(attempt, of: exchange) }
   }
 
-  /// Sends what is left; returns why the connection failed.
+  /// Sends the remaining octets; returns why the connection failed.
   private func flush(_ attempt: Attempt) -> Errno? {
     guard !attempt.unsent.isEmpty else { return nil }
     let count = HostDNSSyscalls.send(attempt.fd, attempt.unsent)
@@ -55,8 +55,8 @@ extension Forwarder {
     return nil
   }
 
-  /// Takes what came; returns why the connection failed, at its end ECONNRESET. Bounded by the
-  /// 65537 octets a message can have: what is complete is judged at once.
+  /// Reads the available octets; returns why the connection failed, at its end ECONNRESET. Bounded by the 65537
+  /// octets of a message: a complete one is handled at once.
   private func fill(_ attempt: Attempt) -> Errno? {
     let (bytes, error) = HostDNSSyscalls.receive(attempt.fd, limit: Self.maximumPiece)
     if error != 0 { return HostDNSSyscalls.isWouldBlock(error) ? nil : Errno(error) }

@@ -1,65 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Questions to nameservers, without blocking and many at a time.
+// Sends queries to nameservers, non-blocking, many at a time.
 //
-// Questions that overlap in time share connected UDP sockets with random ports
-// (Forwarder+Datagrams.swift), each with a random id of its own; what comes from
-// elsewhere the kernel drops, what answers something else is ignored and counted
-// (RFC 5452 9). A truncated answer is fetched over TCP from the same server
-// (Forwarder+TCP.swift, RFC 7766 5). A server that refuses, fails or stays silent
-// is followed by the next; the list is gone through `attempts` times. A silent
-// one may still answer until the exchange is over. What answered last is asked
-// first for a while. Forwarder+Answers.swift judges what comes.
+// Queries that overlap in time share connected UDP sockets with random ports (Forwarder+Datagrams.swift), each with a
+// random id. The kernel drops datagrams from other addresses; answers to other queries are ignored and counted (RFC
+// 5452 9). A truncated answer is fetched over TCP from the same server (Forwarder+TCP.swift, RFC 7766 5). After a
+// refusal, failure or timeout the next server is tried; the list is tried `attempts` times. A late answer is accepted
+// until the exchange ends. The server that answered last is tried first for a while. Forwarder+Answers.swift
+// classifies the answers.
 
 import DNSMessage
 import LimaNetdSDK
 import Platform
 import PluginAPI
 
-/// Loop thread. Bounded: `maximumUnderWay` questions, `maximumSockets` sockets of
-/// each kind, of which no zone gets more than half of the connections; the rest
-/// waits in line, and the host bounds how many there are.
+/// Loop thread. Bounded: `maximumUnderWay` queries, `maximumSockets` sockets of each kind, of which no zone gets more
+/// than half of the connections; other queries are queued, and the host bounds their number.
 final class Forwarder {
   let host: HostContext
-  /// Takes a whole answer with the operation's id, or why no server gave one.
+  /// Gets the complete answer with the operation's id, or why no server gave one.
   private let deliver: (Waiter, ServersAnswer) -> Void
   var counters = Counters()
-  /// All that is not over.
+  /// All exchanges that have not ended.
   private var exchanges: [ObjectIdentifier: Exchange] = [:]
-  /// Those that who asks the same may join.
+  /// Exchanges that operations with the same question may join.
   private var joinable: [HostDNSQuestion.Key: Exchange] = [:]
   private var ops: [lnd_op: Exchange] = [:]
-  /// UDP sockets that are open, by their tokens; those that take more questions.
+  /// Open UDP sockets by token; those that accept more queries.
   var sockets: [UInt64: DatagramSocket] = [:]
   var current: [DatagramSocket] = []
-  /// Sockets that failed while something else was done; `drain` ends them.
+  /// Sockets that failed during other work; `drain` closes them.
   var broken: [(socket: DatagramSocket, error: Errno)] = []
-  /// Attempts over TCP, by their tokens; how many each share has.
+  /// Attempts over TCP by token; their number per share.
   private var streams: [UInt64: (exchange: Exchange, attempt: Attempt)] = [:]
   private var streamsOf: [DNSName: Int] = [:]
-  /// Waiting for a socket.
+  /// Exchanges that wait for a socket.
   private var line: [Exchange] = []
   private var isDraining = false
   var lastToken: UInt64 = 0
   private var random = SystemRandomNumberGenerator()
-  /// Random bits that are not used yet: one call of the kernel makes four ids.
+  /// Unused random bits: one system call gives four ids.
   private var randomBits: (value: UInt64, count: Int) = (0, 0)
-  /// One for all attempts: due at the earliest end of one, or before.
+  /// One timer for all attempts, due at the earliest end of one, or before.
   private var timer: (handle: lnd_handle, due: UInt64) = (0, .max)
   private var favourite: (server: ServerAddress, until: UInt64)?
 
-  /// Questions that are with a server at one time.
+  /// Maximum queries sent to servers at one time.
   static let maximumUnderWay = 2048
   static let maximumSockets = 256
-  /// Exchanges that are asked anew at once when the servers change: some milliseconds' work.
+  /// Exchanges restarted at once when the servers change: some milliseconds' work.
   private static let maximumRestarts = 256
-  /// Exchanges in line that are looked at when there may be room.
+  /// Maximum queued exchanges checked when a socket becomes free.
   private static let maximumLooks = 64
-  /// Nanoseconds a server that answered while another did not stays in front.
+  /// Nanoseconds for which a server that answered after another had failed is tried first.
   static let favour: UInt64 = 30_000_000_000
-  /// Nanoseconds before the deadline that the best of bad answers is given.
+  /// Nanoseconds before the deadline at which the best insufficient answer is returned.
   private static let headStart: UInt64 = 50_000_000
-  /// Nanoseconds between two looks for attempts that are over.
+  /// Minimum nanoseconds between two checks for expired attempts.
   static let patience: UInt64 = 10_000_000
 
   struct Counters {
@@ -80,10 +77,10 @@ final class Forwarder {
 
   var underWay: Int { exchanges.count }
 
-  /// Exchanges that are with a server.
+  /// Exchanges that are not queued.
   private var active: Int { exchanges.count - line.count }
 
-  /// Asks the servers, or joins who asks the same already.
+  /// Queries the servers, or joins an exchange with the same question.
   func resolve(_ waiter: Waiter, _ plan: ForwardPlan, deadline: UInt64) {
     if let exchange = joinable[waiter.question.key] {
       counters.shared &+= 1
@@ -103,7 +100,7 @@ final class Forwarder {
     drain()
   }
 
-  /// Forgets an operation; false when it is not one of these.
+  /// Cancels an operation; false when it is not one of these.
   func cancel(_ op: lnd_op) -> Bool {
     guard let exchange = ops.removeValue(forKey: op) else { return false }
     exchange.waiters.removeAll { $0.op == op }
@@ -111,8 +108,8 @@ final class Forwarder {
     return true
   }
 
-  /// The servers are others, or are to be asked otherwise: what was learnt of the old ones is
-  /// forgotten, nobody joins those who ask them, and these are asked anew.
+  /// The servers or their options have changed: what was learned of the old servers is dropped, their exchanges can
+  /// no longer be joined and are restarted.
   func startOver(_ plan: ForwardPlan) {
     favourite = nil
     joinable.removeAll()
@@ -139,7 +136,7 @@ final class Forwarder {
     drain()
   }
 
-  /// The timer is due: goes on where an attempt's time is over.
+  /// The timer is due: handles expired attempts.
   func timedOut() {
     timer = (0, .max)
     let now = host.now
@@ -170,7 +167,7 @@ final class Forwarder {
     timer = (0, .max)
   }
 
-  /// Drops all.
+  /// Cancels everything.
   func stop() {
     for exchange in exchanges.values {
       for attempt in exchange.attempts { end(attempt, of: exchange) }
@@ -184,9 +181,8 @@ final class Forwarder {
 
   // MARK: Attempts
 
-  /// Makes the next attempt that gets off the ground. Without another to make, the exchange waits
-  /// for those that are open until its deadline, or only as long as the newest has time when there
-  /// is something to say already.
+  /// Makes the next attempt that can be started. Without another one the exchange waits for its open attempts until
+  /// its deadline, or, if there is an insufficient answer already, only until the newest attempt expires.
   func advance(_ exchange: Exchange) {
     guard exchanges[ObjectIdentifier(exchange)] != nil, !exchange.isInLine else { return }
     let plan = exchange.plan
@@ -201,7 +197,7 @@ final class Forwarder {
     if exchange.fallback == nil {
       end = exchange.deadline
     } else {
-      // Before whoever asked is told by others that there is no answer.
+      // Before the host's own deadline, at which it would answer SERVFAIL.
       let latest = exchange.attempts.reduce(0) { max($0, $1.until) }
       end = min(latest, exchange.deadline &- Self.headStart)
     }
@@ -213,8 +209,7 @@ final class Forwarder {
     wake(at: end)
   }
 
-  /// Asks a server; false when it cannot be asked. Without a socket to spare the exchange waits in
-  /// line.
+  /// Queries a server; false when that cannot be started. Without a free socket the exchange is queued.
   func begin(_ exchange: Exchange, _ server: ServerAddress, stream: Bool) -> Bool {
     let result =
       stream ? beginStream(exchange, server) : beginDatagram(exchange, server)
@@ -240,7 +235,7 @@ final class Forwarder {
     return true
   }
 
-  /// An id that nobody can guess.
+  /// An unpredictable id.
   func randomID() -> UInt16 {
     if randomBits.count == 0 { randomBits = (random.next(), 4) }
     let id = UInt16(truncatingIfNeeded: randomBits.value)
@@ -254,7 +249,7 @@ final class Forwarder {
     case failed(Errno)
   }
 
-  /// Whether there is something whose end makes room.
+  /// Whether there are sockets whose end makes room.
   var isBusy: Bool { !sockets.isEmpty || !streams.isEmpty }
 
   /// Whether a share may have another connection.
@@ -262,7 +257,7 @@ final class Forwarder {
     streams.count < Self.maximumSockets && streamsOf[share, default: 0] < Self.maximumSockets / 2
   }
 
-  /// Gives up an attempt.
+  /// Ends an attempt.
   func end(_ attempt: Attempt, of exchange: Exchange) {
     guard let index = exchange.attempts.firstIndex(where: { $0 === attempt }) else { return }
     exchange.attempts.remove(at: index)
@@ -278,8 +273,8 @@ final class Forwarder {
     }
   }
 
-  /// An attempt came to nothing. The next is made, unless a newer one has its time.
-  /// - Parameter error: what the network said; nil when the server said something itself.
+  /// An attempt has failed. The next one is made, unless a newer one is still waiting.
+  /// - Parameter error: the network error; nil when the server itself answered with a failure.
   func failed(_ attempt: Attempt, of exchange: Exchange, _ error: Errno? = nil) {
     if let error { exchange.trouble = ServerTrouble(server: attempt.server, error: error) }
     let isNewest = exchange.attempts.last === attempt
@@ -288,7 +283,7 @@ final class Forwarder {
     if isNewest || isLast { advance(exchange) }
   }
 
-  /// Completes all who wait; nil is a failure, whose reason the exchange has.
+  /// Completes all waiting operations; nil is a failure, whose reason the exchange has.
   func finish(_ exchange: Exchange, _ answer: [UInt8]?) {
     let waiters = exchange.waiters
     exchange.waiters = []
@@ -301,7 +296,7 @@ final class Forwarder {
     }
   }
 
-  /// Ends an exchange and lets the next in line begin.
+  /// Ends an exchange and starts the next queued one.
   private func close(_ exchange: Exchange) {
     for attempt in exchange.attempts { end(attempt, of: exchange) }
     for waiter in exchange.waiters { ops[waiter.op] = nil }
@@ -316,7 +311,7 @@ final class Forwarder {
 
   private func queue(_ exchange: Exchange) {
     exchange.isInLine = true
-    // It has no attempt whose time could be over, but its deadline.
+    // Without an attempt only its deadline can expire.
     if exchange.attempts.isEmpty { exchange.nextAt = .max }
     line.append(exchange)
   }
@@ -328,8 +323,8 @@ final class Forwarder {
     line.removeAll { $0 === exchange }
   }
 
-  /// Ends the sockets that failed and lets those in line begin as far as there is
-  /// room. Never nested: those that fail at once end up here again.
+  /// Closes failed sockets and starts queued exchanges as far as there is room. Not reentrant: exchanges that fail at
+  /// once are handled in the same loop.
   private func drain() {
     guard !isDraining, !broken.isEmpty || !line.isEmpty else { return }
     isDraining = true
@@ -346,7 +341,7 @@ final class Forwarder {
         } else {
           advance(exchange)
         }
-        // Back in line: there is no room yet, or not for its share.
+        // Queued again: there is no room yet, or none for its share.
         if line.last === exchange,
           exchange.wantsStream == nil || streams.count >= Self.maximumSockets
         {
@@ -365,7 +360,7 @@ final class Forwarder {
     return Array(servers[index...] + servers[..<index])
   }
 
-  /// Only after another one failed: the configured order is the host's wish.
+  /// Only after another server failed: otherwise the configured order applies.
   func favour(_ server: ServerAddress, in exchange: Exchange) {
     if exchange.begun > 1, exchange.plan.servers.count > 1 {
       favourite = (server, host.now &+ Self.favour)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 
-/// A question as the host handed it over, and who waits for its answer.
+/// A query from the host, and the operation that waits for its answer.
 struct HostDNSQuestion {
   let header: DNSHeader
   let question: DNSQuestion
-  /// Of the client; only DO and the fact that it is there go upstream.
+  /// The client's OPT; only its presence and DO are passed upstream.
   let edns: DNSEDNS?
 
-  /// nil for what is no query; the host has checked, but costs nothing to check.
+  /// nil when the message is not a query; the host has checked that, too.
   init?(_ message: [UInt8]) {
     guard let survey = try? DNSSurvey(message), !survey.header.isResponse,
       survey.questionCount == 1, let asked = survey.firstQuestion(of: message)
@@ -20,10 +20,10 @@ struct HostDNSQuestion {
     edns = survey.edns(of: message)
   }
 
-  /// An answer made here.
+  /// An answer of the plugin's own.
   /// - Parameters:
-  ///   - denialTTL: seconds that it may be kept that there is nothing (RFC 2308 5).
-  ///   - zone: which the name is missing in; nil: what is above it.
+  ///   - denialTTL: seconds for which a negative answer may be cached (RFC 2308 5).
+  ///   - zone: in which the name does not exist; nil: its parent.
   ///   - options: of EDNS, in wire form.
   func answer(
     _ code: DNSResponseCode, _ records: [DNSRecord] = [], denialTTL: UInt32 = 0,
@@ -44,19 +44,19 @@ struct HostDNSQuestion {
     return message.encoded()
   }
 
-  /// What is known of a special name.
+  /// The answer for a special name.
   func answer(_ special: DNSSpecialName, ipv6: Bool) -> [UInt8] {
     let said = special.answer(question, ipv6: ipv6)
     return answer(
       said.code, said.records, denialTTL: DNSSpecialName.timeToLive, zone: said.zone)
   }
 
-  /// SERVFAIL, with its reason for a client that knows EDNS.
+  /// SERVFAIL, with an extended error for a client with EDNS.
   func failure(_ reason: DNSExtendedError) -> [UInt8] {
     answer(.serverFailure, options: reason.option)
   }
 
-  /// For who has to ask again over TCP.
+  /// The answer to a client that must retry over TCP.
   var truncated: [UInt8] {
     var header = header.reply(.noError)
     header.recursionAvailable = true
@@ -64,7 +64,7 @@ struct HostDNSQuestion {
     return DNSMessage(header: header, questions: [question]).encoded()
   }
 
-  /// An answer to the same question of somebody else, with this one's id.
+  /// An answer to an equal question, with this one's id.
   func claim(_ answer: [UInt8]) -> [UInt8] {
     guard answer.count >= DNSHeader.length else { return answer }
     var answer = answer
@@ -73,7 +73,7 @@ struct HostDNSQuestion {
     return answer
   }
 
-  /// What makes two questions one: all that can change the answer.
+  /// Identifies equal questions: all fields that can change the answer.
   var key: Key {
     Key(
       question: question, flags: header.flags & Self.forwardedFlags,
@@ -91,15 +91,14 @@ struct HostDNSQuestion {
     case asClient, always, never
   }
 
-  /// What fits any link without fragments (DNS flag day 2020).
+  /// Fits any link without fragments (DNS flag day 2020).
   private static let udpSize: UInt16 = 1232
 
-  /// RD, AD and CD: what a client may ask of a resolver.
+  /// RD, AD and CD: the flags that a client may set for a resolver.
   private static let forwardedFlags: UInt16 = 0x0130
 
-  /// The message for a nameserver. Options are not passed on: they concern one
-  /// hop (cookies, RFC 7873) or tell more about the guest than the server needs
-  /// (client subnet, RFC 7871).
+  /// The message for a nameserver. The client's options are not passed on: they concern one hop (cookies, RFC 7873)
+  /// or reveal more about the guest than the server needs (client subnet, RFC 7871).
   func upstream(id: UInt16, _ use: EDNSUse) -> [UInt8] {
     let isSent =
       switch use {
@@ -116,7 +115,7 @@ struct HostDNSQuestion {
   }
 }
 
-/// A host's operation that waits for an answer.
+/// An operation of the host that waits for an answer.
 struct Waiter {
   let op: UInt64
   let question: HostDNSQuestion

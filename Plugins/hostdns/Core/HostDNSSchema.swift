@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What schema.json beside this folder says; a test holds one against the other.
+/// The contents of schema.json in the parent folder; a test compares the two.
 package let hostDNSSchema = #"""
   {
     "$schema": "https://json-schema.org/draft/2020-12/schema",

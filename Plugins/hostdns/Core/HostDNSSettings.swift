@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import LimaNetdSDK
 
-/// The options of hostdns, checked. schema.json tells users about them.
+/// The validated options of hostdns. schema.json documents them for users.
 package struct HostDNSSettings: Sendable {
   /// Seconds for each server and attempt; nil: resolv.conf's.
   package var timeout: UInt32?
   /// How often each server is tried; nil: resolv.conf's.
   package var attempts: UInt32?
-  /// The nameservers of `resolvConf` are asked for everything, the host's resolver for nothing.
+  /// All queries go to the nameservers of `resolvConf`, none to the host's resolver.
   package var forwardsAll = false
-  /// Asked for everything, instead of the host's resolver; empty: not set.
+  /// Nameservers used for all queries instead of the host's resolver; empty: not set.
   package var servers: [ServerAddress] = []
-  /// Asked when resolv.conf lists none; nil: who the C library asks then, empty: nobody.
+  /// Nameservers used when resolv.conf lists none; nil: the C library's default, empty: none.
   package var fallback: [ServerAddress]?
-  /// Whether AAAA questions are answered; otherwise NODATA.
+  /// Whether AAAA queries are answered; otherwise NODATA.
   package var ipv6 = true
-  /// Threads that call getaddrinfo, at most.
+  /// Maximum threads that call getaddrinfo.
   package var workers = 8
-  /// Seconds, for addresses whose real TTL getaddrinfo does not tell.
+  /// Seconds, for addresses from getaddrinfo, which reports no TTL.
   package var timeToLive: UInt32 = 5
-  /// Where the nameservers of the host are listed.
+  /// The file that lists the host's nameservers.
   package var resolvConf = Self.systemResolvConf
 
-  /// What the C library reads.
+  /// The C library's file.
   package static let systemResolvConf = "/etc/resolv.conf"
 
   package static let maximumServers = 8

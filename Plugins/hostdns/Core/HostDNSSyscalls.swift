@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The kernel's side of forwarding: sockets connected to a nameserver, and the
-// state of resolv.conf. All non-blocking but for the read of a small file.
+// The system calls of the forwarder: sockets connected to a nameserver, and the state of resolv.conf. Non-blocking
+// except for reading a small file.
 
 import DNSMessage
 import Platform
@@ -15,9 +15,8 @@ import Platform
 enum HostDNSSyscalls {
   /// A non-blocking socket connected (TCP: connecting) to `server`, or -errno.
   ///
-  /// The kernel picks a random local port for each, and hands up what comes
-  /// from the server's address and port only (RFC 5452 9.2). Of a TCP socket
-  /// -EINPROGRESS is success.
+  /// The kernel assigns a random local port to each, and delivers only datagrams from the server's address and port
+  /// (RFC 5452 9.2). For a TCP socket -EINPROGRESS is success.
   static func connect(to server: ServerAddress, stream: Bool) -> Int {
     let isV4 = if case .v4 = server.address { true } else { false }
     let family = isV4 ? AF_INET : AF_INET6
@@ -67,8 +66,8 @@ enum HostDNSSyscalls {
     bytes.withUnsafeBytes { Sockets.send(fd, $0.baseAddress, $0.count, 0) }
   }
 
-  /// A datagram or a piece of a stream of at most `limit` bytes; on failure the
-  /// bytes are empty and `error` is the errno. An ended stream is empty with 0.
+  /// A datagram or a part of a stream, at most `limit` bytes; on failure the bytes are empty and `error` is the
+  /// errno. At the end of a stream the bytes are empty and `error` is 0.
   static func receive(_ fd: Int32, limit: Int) -> (bytes: [UInt8], error: Int32) {
     var result = 0
     let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, used in
@@ -82,12 +81,12 @@ enum HostDNSSyscalls {
     error == EAGAIN || error == EWOULDBLOCK
   }
 
-  /// No descriptor is left: wait for one instead of giving up on the server.
+  /// No descriptor is free: wait for one instead of trying the next server.
   static func isOutOfDescriptors(_ result: Int) -> Bool {
     result == Int(-EMFILE) || result == Int(-ENFILE)
   }
 
-  /// The host's name as it is now (gethostname(2)); nil when it has none.
+  /// The host's current name (gethostname(2)); nil when it has none.
   static var hostName: String? {
     let bytes = [UInt8](unsafeUninitializedCapacity: 256) { buffer, used in
       used = 0
@@ -100,7 +99,7 @@ enum HostDNSSyscalls {
     return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
   }
 
-  /// The beginning of a file, at most `limit` bytes; empty when it cannot be read.
+  /// The first `limit` bytes of a file; empty when it cannot be read.
   static func read(_ path: String, limit: Int) -> [UInt8] {
     let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard fd >= 0 else { return [] }
@@ -118,7 +117,7 @@ enum HostDNSSyscalls {
   }
 }
 
-/// read(2), which the member of that name hides.
+/// read(2) under another name, because a member has that name.
 private func readOnce(_ fd: Int32, _ buffer: UnsafeMutablePointer<UInt8>, _ count: Int) -> Int {
   read(fd, buffer, count)
 }

@@ -2,18 +2,17 @@
 import DNSMessage
 import Platform
 
-/// The files that say how the host finds names: resolv.conf(5), hosts(5), nsswitch.conf(5).
-/// Loop thread.
+/// The files that configure the host's name resolution: resolv.conf(5), hosts(5), nsswitch.conf(5). Loop thread.
 final class HostFiles {
-  /// Who is asked.
+  /// Where the nameservers come from.
   enum Source: Equatable {
     /// The servers of resolv.conf.
     case file
-    /// Servers that the system puts before those.
+    /// Nameservers that the system prefers to those.
     case preferred
-    /// The plugin's option, since the file names none.
+    /// The plugin's option, because the file lists none.
     case fallback
-    /// This machine, as the C library does (resolv.conf(5)).
+    /// This machine, the C library's default (resolv.conf(5)).
     case thisMachine
     case nobody
   }
@@ -21,16 +20,16 @@ final class HostFiles {
   private var resolvConf: FollowedFile<ResolvConf>
   private let hosts: FollowedHosts
   private var order: FollowedFile<HostsOrder>
-  /// nil: as the C library does.
+  /// nil: the C library's default.
   private let fallback: [ServerAddress]?
-  /// Servers that go before those of resolv.conf; read again whenever a file changed.
+  /// Nameservers preferred to those of resolv.conf; read again whenever a file has changed.
   private let preferred: (() -> [ServerAddress])?
   private var preferredServers: [ServerAddress] = []
   /// Whether the C library reads the same resolv.conf.
   let isSystem: Bool
-  /// Since when looks are counted, nanoseconds, and how many there were.
+  /// Start of the current interval of checks, nanoseconds, and the number of checks in it.
   private var looks: (since: UInt64, count: Int) = (0, 0)
-  /// Grows with each change; workers compare it to know when to read anew, too.
+  /// Incremented with each change; workers compare it to know when to read the files again.
   private(set) var generation: UInt32 = 0
 
   convenience init(_ settings: HostDNSSettings) {
@@ -49,8 +48,8 @@ final class HostFiles {
   }
 
   /// - Parameters:
-  ///   - order: instead of nsswitch.conf.
-  ///   - preferred: asked for the servers that go before those of the file.
+  ///   - order: replaces nsswitch.conf.
+  ///   - preferred: returns nameservers preferred to those of the file.
   init(
     resolvConf path: String, hosts: String = "/etc/hosts", fallback: [ServerAddress]?,
     order fixed: HostsOrder?, preferred: (() -> [ServerAddress])? = nil
@@ -66,21 +65,21 @@ final class HostFiles {
     isSystem = path == HostDNSSettings.systemResolvConf
   }
 
-  /// Has long files read on a thread, which calls `notify` when `finish` has something to take.
+  /// Reads long files on a thread, which calls `notify` when `finish` has a result.
   func readInBackground(notify: @escaping @Sendable () -> Void) {
     hosts.readInBackground(notify: notify)
   }
 
-  /// Takes what was read on the thread; true when it is new.
+  /// Takes the thread's result; true when there is a new one.
   func finish() -> Bool { hosts.finish() }
 
   func stop(within milliseconds: Int) { hosts.stop(within: milliseconds) }
 
-  /// Looks in a millisecond. Questions that come one by one each have theirs; for each question of
-  /// a flood, three stats would be a seventh of its cost.
+  /// Maximum checks per millisecond. Single queries each cause one; in a flood, three stats for each query would be a
+  /// seventh of its cost.
   private static let looksPerMillisecond = 4
 
-  /// Looks whether one of them changed; true when it did, or with `force`.
+  /// Checks whether one of the files has changed; true when it has, or with `force`.
   /// - Parameter now: monotonic nanoseconds.
   func refresh(force: Bool, now: UInt64) -> Bool {
     if now &- looks.since >= 1_000_000 { looks = (now, 0) }
@@ -105,7 +104,7 @@ final class HostFiles {
     return fallback.isEmpty ? .nobody : .fallback
   }
 
-  /// The host's nameservers, or those for hosts without any.
+  /// The host's nameservers, or the default for hosts without any.
   var servers: [ServerAddress] {
     switch source {
     case .file: resolvConf.content.servers
@@ -124,7 +123,7 @@ final class HostFiles {
     order.content.usesFile ? hosts.content.find(name) : .missing
   }
 
-  /// - Parameter isInFile: what `find` says; a name that may be there is a matter of the system.
+  /// - Parameter isInFile: the result of `find`; a name that may be in the file is left to the system.
   func route(_ name: DNSName, _ finding: HostsFile.Finding) -> HostsOrder.Route {
     let isInFile =
       switch finding {
@@ -136,7 +135,7 @@ final class HostFiles {
     return route == .file ? .system : route == .dnsThenFile ? .dnsThenSystem : route
   }
 
-  /// Whether the host knows names below this one by itself.
+  /// Whether the host knows names below this one from other sources than DNS.
   func isAbove(_ name: DNSName, _ finding: HostsFile.Finding) -> Bool {
     if finding == .above { return true }
     return ownName.map { $0 != name && $0.isWithin(name) } ?? false
@@ -146,7 +145,7 @@ final class HostFiles {
     order.content.knowsOwnName ? HostDNSSyscalls.hostName.flatMap { DNSName($0) } : nil
   }
 
-  /// The name that the hosts file has for a reverse name's address.
+  /// The hosts file's name for the address of a reverse name.
   func hostsName(ofReverse name: DNSName) -> DNSName? {
     guard order.content.usesFile else { return nil }
     return name.reverseAddress.flatMap { hosts.content.name(of: $0) }

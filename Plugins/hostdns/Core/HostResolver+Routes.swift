@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which way a question goes: answered here, the nameservers alone, or the nameservers and what else
-// the host has.
+// The route of a query: answered here, sent to the nameservers alone, or to the nameservers and the host's other
+// sources.
 
 import DNSMessage
 import Platform
 import PluginAPI
 
-/// A question that is not simply the nameservers'. Loop thread.
+/// A query for which the nameservers are not the only source. Loop thread.
 struct Inquiry {
   let waiter: Waiter
-  /// The name as getaddrinfo takes it.
+  /// The name in getaddrinfo's form.
   let name: String?
   var route: HostsOrder.Route
-  /// Of the hosts file, when it comes behind DNS.
+  /// From the hosts file, when that comes after DNS.
   var addresses: [DNSAddress] = []
   var system: HostLookup.Outcome?
   var servers: [UInt8]?
-  /// Why the nameservers said nothing.
+  /// Why the nameservers gave no answer.
   var trouble: DNSExtendedError?
-  /// The nameservers have no more to say.
+  /// The nameservers' part has ended.
   var isServed = false
-  /// Waits for the nameservers, or for a thread, no longer than this.
+  /// Limits the wait for the nameservers, or for a thread.
   var timer: UInt64 = 0
 
   init(_ waiter: Waiter, _ name: String?, _ route: HostsOrder.Route) {
@@ -30,7 +30,7 @@ struct Inquiry {
     self.route = route
   }
 
-  /// Asked for addresses of one family; otherwise the system tells only whether the name is there.
+  /// Asks for addresses of one family; for other queries the system only reports whether the name exists.
   var isAddress: Bool { family != .any }
 
   var family: HostLookup.Family {
@@ -55,7 +55,7 @@ extension HostResolver {
     }
     let finding = followsHost ? files.find(asked.name) : .missing
     if case .addresses(let addresses) = finding {
-      // The file may say otherwise of such a name, but what it does not say nobody is asked for.
+      // The hosts file may have such a name; otherwise no other source is asked.
       if DNSSpecialName(asked.name)?.staysHere == true {
         return answer(
           waiter,
@@ -77,8 +77,8 @@ extension HostResolver {
     find(waiter, finding, deadline)
   }
 
-  /// What is known of a name by its ending, and not better by the hosts file: of the reverse names
-  /// of loopback addresses it may have some, whose PTR it says.
+  /// The special name, unless the hosts file has the name: it may have some of the reverse names of loopback
+  /// addresses, and then gives their PTR.
   private func special(_ asked: DNSQuestion, _ finding: HostsFile.Finding) -> DNSSpecialName? {
     guard let special = DNSSpecialName(asked.name) else { return nil }
     if followsHost, asked.type == .ptr, case .reverse = special,
@@ -97,8 +97,8 @@ extension HostResolver {
     if case .addresses(let addresses) = finding { inquiry.addresses = addresses }
     switch inquiry.route {
     case .file:
-      // What leads to addresses is the file's to say, or to deny: a public HTTPS record would lead
-      // past the address that the host's user wrote there. What else the name has DNS knows.
+      // Types that lead to addresses are answered, or denied, by the hosts file: a public HTTPS record would bypass
+      // the address that the host's user wrote there. Other types of the name are left to DNS.
       switch type {
       case .a, .aaaa, .any, .https, .svcb, .cname:
         return answer(
@@ -113,20 +113,20 @@ extension HostResolver {
         waiter, waiter.question.answer(.noError, denialTTL: DNSMessage.withheldTTL))
     case .dnsThenFile: break
     case .dnsThenSystem, .system:
-      // What getaddrinfo would misread is no name of its sources.
+      // A name that getaddrinfo would misread is in none of its sources.
       if inquiry.name == nil { return forward(waiter, deadline) }
     }
     if withholdsIPv6(type) { inquiry.isServed = true }
     ask(inquiry, deadline)
   }
 
-  /// `options no-aaaa`: DNS is not asked for IPv6 addresses, other sources are.
+  /// `options no-aaaa`: DNS is not queried for IPv6 addresses, other sources are.
   private func withholdsIPv6(_ type: DNSType) -> Bool {
     type == .aaaa && settings.servers.isEmpty && files.options.noAAAA
   }
 
-  /// Whether the host knows the name, or one below it, by the hosts file or as its own: no
-  /// nameserver can then say that it does not exist (RFC 8020 2).
+  /// Whether the host knows the name, or one below it, from the hosts file or as its own: a nameserver's NXDOMAIN
+  /// does not apply then (RFC 8020 2).
   func exists(_ name: DNSName) -> Bool {
     let finding = files.find(name)
     if case .addresses = finding { return true }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// hostdns: a guest's names resolve as the host's do.
+// hostdns: resolves guests' names as the host does.
 //
 //   localhost, .onion, ...  answered here (DNSSpecialName)
 //   the hosts file's names  answered here (HostsFile), localhost, .onion, ... for every type
-//   other addresses         in the order of nsswitch.conf: what DNS would be asked for goes to the
-//                           nameservers, all else to getaddrinfo (HostsOrder, Verdict)
+//   other addresses         in the order of nsswitch.conf: names that the host would query DNS for go to the
+//                           nameservers, others to getaddrinfo (HostsOrder, Verdict)
 //   PTR in the hosts file   that name
-//   everything else         to the host's nameservers (Forwarder); where they say that a name does
-//                           not exist which the host knows otherwise, it has no such data
+//   everything else         to the host's nameservers (Forwarder); their NXDOMAIN for a name that the host
+//                           knows from another source becomes NODATA
 //
-// Loop thread, but for what the workers call. HostResolver+Routes.swift has the ways of a question.
+// Loop thread, except what the workers call. HostResolver+Routes.swift has the routes of a query.
 
 import DNSMessage
 import LimaNetdSDK
@@ -24,25 +24,25 @@ public final class HostResolver: DNSPlugin {
   private var forwarder: Forwarder!  // as above
   let files: HostFiles
   private let cache: HostDNSCache?
-  /// How the nameservers are asked; follows the files.
+  /// How the nameservers are queried; follows the files.
   private(set) var plan: ForwardPlan
-  /// Which of them is first, where the host wants them to take turns.
+  /// Index of the first nameserver, where the host rotates them.
   private var turn = 0
-  /// Whom the log says is asked.
+  /// The source of nameservers last logged.
   private var toldSource: HostFiles.Source?
-  /// Questions that are not simply the nameservers'.
+  /// Queries for which the nameservers are not the only source.
   private var inquiries: [lnd_op: Inquiry] = [:]
-  /// Those that wait no longer than a moment, by their timers.
+  /// Queries with a short time limit, by their timers.
   private var waiting: [lnd_handle: lnd_op] = [:]
   private var questions: UInt64 = 0
   private var overload: UInt64 = 0
 
-  /// Operations that may wait for a worker.
+  /// Maximum operations that wait for a worker.
   static let maximumQueue = 1024
-  /// Milliseconds `destroy` waits for lookups that block.
+  /// Milliseconds that `destroy` waits for blocked look-ups.
   static let patience = 200
-  /// Nanoseconds the nameservers may take longer than the system, which knows the answer, and a
-  /// system without a thread longer than the nameservers.
+  /// Nanoseconds for which the nameservers are awaited after the system has answered, and a system look-up without a
+  /// thread after the nameservers have.
   static let grace: UInt64 = 50_000_000
 
   public required convenience init(
@@ -54,7 +54,7 @@ public final class HostResolver: DNSPlugin {
     }
   }
 
-  /// - Parameter resolver: what the workers call; may block.
+  /// - Parameter resolver: called by the workers; may block.
   init(
     host: HostContext, config: DNSConfig, files: HostFiles,
     resolver: @escaping NativeLookups.Resolver
@@ -78,7 +78,7 @@ public final class HostResolver: DNSPlugin {
   }
 
   public override func start() throws(PluginFailure) {
-    // Offline is no failure: the file is looked at again with each question.
+    // A missing file is no failure: it is checked again with each query.
     refresh(force: true)
   }
 
@@ -101,10 +101,10 @@ public final class HostResolver: DNSPlugin {
     route(Waiter(op: op, question: question), query.deadline)
   }
 
-  /// The host's nameservers do not say it all: hosts file and nsswitch.conf count.
+  /// Besides the host's nameservers the hosts file and nsswitch.conf are used.
   var followsHost: Bool { settings.servers.isEmpty && !settings.forwardsAll }
 
-  /// Asks the nameservers.
+  /// Queries the nameservers.
   func forward(_ waiter: Waiter, _ deadline: UInt64) {
     var plan = plan
     if plan.servers.isEmpty { return serversSay(waiter, .failure(.noServer)) }
@@ -115,15 +115,15 @@ public final class HostResolver: DNSPlugin {
     forwarder.resolve(waiter, plan, deadline: deadline)
   }
 
-  /// Asks both the nameservers and, now or when they do not know, somebody else.
+  /// Queries the nameservers and, at once or after their negative answer, another source.
   func ask(_ inquiry: Inquiry, _ deadline: UInt64) {
     let op = inquiry.waiter.op
     inquiries[op] = inquiry
     if inquiry.route == .system, inquiry.isAddress, !lookUp(inquiry) {
-      // The nameservers' answer counts where the system's resolver cannot be asked.
+      // Without a system look-up the nameservers' answer is used.
       inquiries[op]?.route = .dns
     }
-    // `no-aaaa`: the nameservers are not asked, and what else there is says all.
+    // `no-aaaa`: the nameservers are not queried; the other source decides.
     if inquiry.isServed { return serversSay(inquiry.waiter, .failure(.systemFailed)) }
     forward(inquiry.waiter, deadline)
   }
@@ -163,11 +163,11 @@ public final class HostResolver: DNSPlugin {
     inquiries[waiter.op] = inquiry
     if inquiry.system != nil { return settle(inquiry) }
     if inquiry.route == .system, inquiry.isAddress {
-      // It waits for the system, and without a thread only a moment.
+      // Waits for the system; without a thread only for the grace time.
       if message != nil, !native.isBegun(waiter.op), !waitAMoment(waiter.op) { settle(inquiry) }
       return
     }
-    // Another source comes behind DNS: it is asked only when DNS does not know.
+    // Another source comes after DNS: it is used only if DNS has no answer.
     let isKnown = inquiry.isAddress ? Verdict.isFinal(message) : !Verdict.isMissing(message)
     guard !isKnown else { return settle(inquiry) }
     switch inquiry.route {
@@ -179,7 +179,7 @@ public final class HostResolver: DNSPlugin {
     }
   }
 
-  /// False when there is no timer to be had.
+  /// False when no timer is available.
   private func waitAMoment(_ op: lnd_op) -> Bool {
     guard let inquiry = inquiries[op], inquiry.timer == 0 else { return true }
     let timer = host.timer(at: host.now &+ Self.grace, user: 0)
@@ -218,7 +218,7 @@ public final class HostResolver: DNSPlugin {
     waiting[inquiry.timer] = nil
   }
 
-  /// The end of a question: what holds for all answers.
+  /// The end of a query: applied to all answers.
   func answer(_ waiter: Waiter, _ message: [UInt8]) {
     var message = message
     let question = waiter.question.question
@@ -231,7 +231,7 @@ public final class HostResolver: DNSPlugin {
       message =
         DNSMessage.withoutIPv6(message) ?? waiter.question.failure(.unreadable)
     }
-    // Nobody here has authority over what others said, or what the C library found.
+    // The answer is not authoritative: it came from others, or from the C library.
     if message.count > 2 { message[2] &= ~0x04 }
     message.withUnsafeBytes { host.complete(waiter.op, LND_OK, $0) }
   }
@@ -252,14 +252,14 @@ public final class HostResolver: DNSPlugin {
     guard let op = waiting.removeValue(forKey: timer) else { return forwarder.timedOut() }
     guard let inquiry = inquiries[op] else { return }
     inquiries[op]?.timer = 0
-    // The system's lookup has begun since: it knows better, and will say so.
+    // The system's look-up has begun meanwhile: its answer is awaited.
     if inquiry.system == nil, native.isBegun(op) { return }
     if let inquiry = inquiries[op] { settle(inquiry) }
   }
 
   public override func onWake() {
     native.finish()
-    // What the host has kept may be of a file that was half written.
+    // The host's cache may hold answers from a half-written file.
     if files.finish() { cache?.flush() }
   }
 
@@ -278,11 +278,11 @@ public final class HostResolver: DNSPlugin {
       }
       tellSource()
     }
-    // The host looks at files of its own choice, and this may be another one.
+    // The host checks only the system's files, and this may be another one.
     if !files.isSystem { cache?.flush() }
   }
 
-  /// Says in the log who is asked where resolv.conf does not, and when it does again.
+  /// Logs the source of the nameservers when it is not resolv.conf, and when it is again.
   private func tellSource() {
     let source = files.source
     defer { toldSource = source }

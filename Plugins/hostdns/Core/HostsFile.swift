@@ -2,45 +2,45 @@
 import DNSMessage
 import Platform
 
-/// What a hosts(5) says: the addresses of its names, the names above them, and the name of an
-/// address. As programs of the host see it that ask for both families at once: the file decides on
-/// all of a name, all lines with it count.
+/// A parsed hosts(5): the addresses of its names, the names above them, and the names of addresses. With the
+/// semantics of getaddrinfo for both families: the file decides about every type of a listed name, and all its lines
+/// with that name count.
 ///
-/// A value of flat arrays, so that even a large one is put away in no time. Names are kept as 64-bit
-/// hashes whose seed nobody outside knows.
+/// A value of flat arrays, so that even a large one is released quickly. Names are stored as 64-bit hashes with a
+/// secret seed.
 package struct HostsFile: Sendable {
   package enum Finding: Equatable, Sendable {
     case missing
-    /// Not there, but names below it are: it exists (RFC 8020 2).
+    /// Not listed, but names below it are: it exists (RFC 8020 2).
     case above
     case addresses([DNSAddress])
-    /// The file is longer than what was read, or is not read yet.
+    /// Unknown: the file exceeds the read limit, or is not read yet.
     case unknown
   }
 
-  /// Octets that are read; of a longer file every name may be in the rest.
+  /// Maximum octets read; any name may be in the rest of a longer file.
   static let maximumLength = 64 << 20
-  /// Names and names above them, in all.
+  /// Maximum names, including the names above them.
   static let maximumNames = 4 << 20
-  /// Addresses of one name.
+  /// Maximum addresses of one name.
   static let maximumAddresses = 256
 
   private struct Name {
     var hash: UInt64
-    /// Where its address is; `above`: a name that has only names below it.
+    /// Index of its address; `above`: a name that only has names below it.
     var address: UInt32
   }
 
   private struct Reverse {
     var hash: UInt64
-    /// Where the name begins in `texts`.
+    /// Offset of the name in `texts`.
     var name: UInt32
     var address: UInt32
   }
 
   private static let above = UInt32.max
 
-  /// Sorted by hash and place; each pair once.
+  /// Sorted by hash and index; each pair once.
   private var names: [Name] = []
   private var addresses: [DNSAddress] = []
   /// Sorted by hash.
@@ -84,7 +84,7 @@ package struct HostsFile: Sendable {
         add(name.folded, index)
       }
       if isFirst {
-        // No usable name: the address counts when it comes again.
+        // No usable name: the address is added when it occurs again.
         indices[address] = nil
         addresses.removeLast()
       }

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 
-/// Takes a hosts(5) apart, line by line and without making text of it: such files have hundreds of
-/// thousands of lines where they block advertisements.
+/// Parses a hosts(5), line by line and without creating strings: files that block advertisements have hundreds of
+/// thousands of lines.
 struct HostsLines {
   private let text: [UInt8]
   private var position = 0
-  /// Where the line ends, its comment left out.
+  /// End of the line without its comment.
   private var end = 0
 
   init(_ text: [UInt8]) {
     self.text = text
   }
 
-  /// A name in wire form, as written and in lower case.
+  /// A name in wire form, in its original case and in lower case.
   struct Name {
     var wire: [UInt8]
     var folded: [UInt8]
   }
 
-  /// The address of the next line that has one and something behind it; nil at the end.
+  /// Advances to the next line with an address and at least one more word, and returns the address; nil at the end.
   mutating func nextLine() -> DNSAddress? {
     while position < text.count {
-      // To the end of the line before.
+      // The end of the previous line.
       var begin = position
       var stop = begin
       while stop < text.count, text[stop] != UInt8(ascii: "\n") { stop += 1 }
@@ -45,7 +45,7 @@ struct HostsLines {
     return Self.word(text, &begin, end)
   }
 
-  /// The next name of the line; nil at its end. What can be no name is skipped.
+  /// The next name of the line; nil at its end. Invalid names are skipped.
   mutating func nextName() -> Name? {
     while let word = Self.word(text, &rest, end) {
       if let name = Self.name(word) { return name }
@@ -66,12 +66,12 @@ struct HostsLines {
     return begin > start ? text[start..<begin] : nil
   }
 
-  /// As inet_pton(3) has it: an address with a zone is none.
+  /// As inet_pton(3): an address with a zone is invalid.
   private static func address(_ word: ArraySlice<UInt8>) -> DNSAddress? {
     guard word.count <= 45 else { return nil }
     if word.contains(UInt8(ascii: ":")) {
       let address = DNSAddress(String(decoding: word, as: UTF8.self))
-      // IPv4 in disguise (RFC 4291 2.5.5.2).
+      // An IPv4-mapped address (RFC 4291 2.5.5.2).
       if case .v6(0, let low)? = address, low >> 32 == 0xFFFF {
         return .v4(UInt32(truncatingIfNeeded: low))
       }
@@ -98,7 +98,7 @@ struct HostsLines {
     return dots == 3 && digits > 0 ? .v4(value << 8 | part) : nil
   }
 
-  /// Whatever can be a DNS name: digits first (RFC 1123 2.1), underscores, octets above 127.
+  /// Any valid DNS name: leading digits (RFC 1123 2.1), underscores and octets above 127 are accepted.
   private static func name(_ word: ArraySlice<UInt8>) -> Name? {
     guard word.count <= DNSName.maximumLength else { return nil }
     var wire: [UInt8] = [0]

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 
-/// The sources of host names in their order: the line `hosts:` of nsswitch.conf(5). Tells which
-/// names the host itself would ask DNS for, so that its nameservers can be asked directly, with
-/// TTLs, CNAME records and SOA, and without a thread that waits.
+/// The sources of host names in order: the line `hosts:` of nsswitch.conf(5). Determines which names the host itself
+/// would query DNS for, so that its nameservers can be queried directly, with TTLs, CNAME records and SOA, and
+/// without a blocked thread.
 package struct HostsOrder: Equatable, Sendable {
-  /// How the address of a name is found.
+  /// The sources for a name's address.
   package enum Route: Equatable, Sendable {
-    /// In the hosts file.
+    /// The hosts file.
     case file
-    /// By DNS, and nothing else could know better.
+    /// DNS only.
     case dns
-    /// By DNS; when it does not know, the hosts file does.
+    /// DNS; if it has no answer, the hosts file.
     case dnsThenFile
-    /// By DNS; when it does not know, another source may.
+    /// DNS; if it has no answer, the system's other sources.
     case dnsThenSystem
-    /// Only the system knows; DNS may tell the rest of what it says.
+    /// The system decides; DNS may add details to its answer.
     case system
   }
 
@@ -26,25 +26,25 @@ package struct HostsOrder: Equatable, Sendable {
     case multicast
     /// nss-myhostname(8): the host's own name, its gateway's, localhost.
     case own
-    /// May know any name: whatever comes behind it is the system's business, too.
+    /// May know any name: it and the sources after it are left to the system.
     case other
   }
 
   private let sources: [Source]
-  /// Each question goes through them.
+  /// Maximum sources: each query goes through them.
   private static let maximumSources = 32
 
-  /// What glibc does without the file or the line.
+  /// glibc's default without the file or the line.
   package static let standard = HostsOrder(parsing: Array("hosts: files dns".utf8))
 
-  /// Every name is a matter of the system.
+  /// Every name is left to the system.
   package static let system = HostsOrder(sources: [.other])
 
   private init(sources: [Source]) {
     self.sources = sources
   }
 
-  /// The last `hosts:` line counts, as in glibc.
+  /// The last `hosts:` line applies, as in glibc.
   package init(parsing text: [UInt8]) {
     var line: ArraySlice<UInt8>?
     for candidate in text.split(separator: UInt8(ascii: "\n")) {
@@ -63,16 +63,16 @@ package struct HostsOrder: Equatable, Sendable {
     var sources: [Source] = []
     var words = line.split { $0 == " " || $0 == "\t" || $0 == "\r" }[...]
     while let word = words.popFirst() {
-      // What a line of that many says is left to the C library.
+      // The rest of a longer line is left to the C library.
       if sources.count == maximumSources { return sources + [.other] }
       if word.first == "[" {
         var action = [word]
         while action.last?.last != "]", let more = words.popFirst() { action.append(more) }
         guard let last = sources.last else { return [.other] }
-        // What mDNS says of its own names may be final.
+        // mDNS may be the final source for its own names.
         if last == .multicast, action == ["[NOTFOUND=return]"] { continue }
-        // An action about failures leaves what the hosts file knows; others change the meaning of
-        // the source before them.
+        // An action on failures does not change the result of the hosts file; others change the meaning of the
+        // preceding source.
         if last != .files || !isAboutFailures(action) { sources.removeLast() }
         return sources + [.other]
       }
@@ -87,7 +87,7 @@ package struct HostsOrder: Equatable, Sendable {
     return sources
   }
 
-  /// "[NOTFOUND=return]", "[!UNAVAIL=return]": success ends the search, as without it.
+  /// "[NOTFOUND=return]", "[!UNAVAIL=return]": success ends the search in any case.
   private static func isAboutFailures(_ action: [Substring]) -> Bool {
     action.allSatisfy { word in
       let text = word.lowercased().utf8.filter {
@@ -99,10 +99,10 @@ package struct HostsOrder: Equatable, Sendable {
     }
   }
 
-  /// Whether the hosts file may count.
+  /// Whether the hosts file may be used.
   package var usesFile: Bool { sources.contains(.files) || sources.contains(.other) }
 
-  /// Whether nss-myhostname(8) may answer, and the host's name matters.
+  /// Whether nss-myhostname(8) may answer, so that the host's name is needed.
   package var knowsOwnName: Bool { sources.contains(.own) }
 
   /// - Parameters:
@@ -122,7 +122,7 @@ package struct HostsOrder: Equatable, Sendable {
     return hasDNS ? .dns : .system
   }
 
-  /// Whether nss-myhostname(8) knows the name.
+  /// Whether nss-myhostname(8) answers the name.
   private static func isOwn(_ name: DNSName, _ own: DNSName?) -> Bool {
     if let own, name == own { return true }
     return ownNames.contains(name)

@@ -4,11 +4,11 @@ import LimaNetdSDK
 import Platform
 import PluginAPI
 
-/// Questions to the host's resolver (getaddrinfo), on worker threads.
+/// Look-ups by the host's resolver (getaddrinfo), on worker threads.
 ///
-/// Questions for the same name and family share one lookup. Those of one zone never have more than
-/// half of the threads, nor of the places in line, and zones take turns: a zone whose servers are
-/// silent holds up itself. Loop thread, but for what `WorkerPool` runs.
+/// Operations for the same name and family share one look-up. The look-ups of one zone use at most half of the
+/// threads, and of the queue, and zones alternate: a zone whose servers do not answer delays only itself. Loop
+/// thread, except what `WorkerPool` runs.
 final class NativeLookups {
   /// Runs on a worker; may block.
   typealias Resolver =
@@ -31,7 +31,7 @@ final class NativeLookups {
     let job: Job
     let share: DNSName
     var waiters: [Waiter]
-    /// A thread has it.
+    /// A thread has begun it.
     var isBegun = false
   }
 
@@ -43,17 +43,17 @@ final class NativeLookups {
   private var ids: [Key: UInt64] = [:]
   private var ops: [lnd_op: UInt64] = [:]
   private var lastID: UInt64 = 0
-  /// Lookups without a thread, by their shares, and the shares in the order of their turns.
+  /// Look-ups without a thread, by share, and the shares in the order in which they are served.
   private var waiting: [DNSName: [UInt64]] = [:]
   private var turns: [DNSName] = []
   private var waitingCount = 0
-  /// What threads do, wanted or not, and how many each share has.
+  /// Look-ups of the threads, cancelled ones included, and their number per share.
   private var running: [UInt64: DNSName] = [:]
   private var runningOf: [DNSName: Int] = [:]
 
   /// - Parameters:
-  ///   - threads: at most.
-  ///   - queue: lookups that may wait for one.
+  ///   - threads: maximum number.
+  ///   - queue: maximum look-ups that wait for a thread.
   init(
     host: HostContext, threads: Int, queue: Int, resolver: @escaping Resolver,
     deliver: @escaping (Waiter, HostLookup.Outcome) -> Void
@@ -67,10 +67,10 @@ final class NativeLookups {
       notify: { waker.wake() })
   }
 
-  /// Lookups under way, and threads there are.
+  /// Number of look-ups under way, and of threads.
   var load: (lookups: Int, threads: Int) { (lookups.count, pool.load.threads) }
 
-  /// Begins a lookup or joins one; false when too many are under way.
+  /// Begins a look-up or joins one; false when too many are under way.
   func resolve(
     _ waiter: Waiter, name: String, _ family: HostLookup.Family, _ setup: HostLookup.Setup
   ) -> Bool {
@@ -96,12 +96,12 @@ final class NativeLookups {
     return true
   }
 
-  /// Whether a thread has the operation's lookup.
+  /// Whether a thread has begun the operation's look-up.
   func isBegun(_ op: lnd_op) -> Bool {
     ops[op].flatMap { lookups[$0]?.isBegun } ?? false
   }
 
-  /// Gives work to the threads that have none.
+  /// Passes look-ups to idle threads.
   private func begin() {
     let maximum = max(threads / 2, 1)
     while running.count < threads,
@@ -112,7 +112,7 @@ final class NativeLookups {
       waitingCount -= 1
       if waiting[share]?.isEmpty == true { waiting[share] = nil } else { turns.append(share) }
       guard pool.submit(id, lookup.job) else {
-        // No thread is to be had: it ends as one that failed.
+        // The kernel refuses a thread: the look-up fails.
         end(id, .failed)
         continue
       }
@@ -122,8 +122,8 @@ final class NativeLookups {
     }
   }
 
-  /// Forgets an operation; false when it is not one of these. The lookup of the
-  /// last one is taken back if no thread has begun it.
+  /// Cancels an operation; false when it is not one of these. A look-up without operations is withdrawn if no thread
+  /// has begun it.
   func cancel(_ op: lnd_op) -> Bool {
     guard let id = ops.removeValue(forKey: op) else { return false }
     lookups[id]?.waiters.removeAll { $0.op == op }
@@ -140,7 +140,7 @@ final class NativeLookups {
     return true
   }
 
-  /// Delivers what the workers have done.
+  /// Delivers the workers' results.
   func finish() {
     for (id, outcome) in pool.take() {
       if let share = running.removeValue(forKey: id) {
@@ -161,12 +161,12 @@ final class NativeLookups {
     }
   }
 
-  /// New lookups start over: answers under way are of the old configuration.
+  /// Later operations do not join look-ups under way, which use the old configuration.
   func startOver() {
     ids.removeAll()
   }
 
-  /// Drops all and waits a moment for the threads.
+  /// Cancels everything and waits a moment for the threads.
   func stop(within milliseconds: Int) {
     lookups.removeAll()
     ids.removeAll()

@@ -2,9 +2,8 @@
 import DNSMessage
 
 extension DNSName {
-  /// The name as getaddrinfo takes it, without the final dot; nil when it is no
-  /// host name (RFC 1123 2.1, with the underscore glibc allows) or when getaddrinfo
-  /// would read it as an address ("1.2.3.4", "0x7f.1", "127").
+  /// The name in getaddrinfo's form, without the final dot; nil when it is not a host name (RFC 1123 2.1, with the
+  /// underscore that glibc allows) or when getaddrinfo would parse it as an address ("1.2.3.4", "0x7f.1", "127").
   package var nativeName: String? {
     guard !isRoot else { return nil }
     let labels = self.labels
@@ -13,7 +12,7 @@ extension DNSName {
         return nil
       }
     }
-    // inet_aton(3) takes up to four numbers; a name that begins with a digit is none by that.
+    // inet_aton(3) accepts up to four numbers; a name may otherwise begin with a digit.
     if labels.count <= 4, labels.allSatisfy(Self.isNumber) { return nil }
     return displayed
   }
@@ -31,8 +30,8 @@ extension DNSName {
       || octet == UInt8(ascii: "_")
   }
 
-  /// Whose share of what is scarce (threads, connections) a name takes: its last two labels. Where
-  /// zones really begin only their servers know.
+  /// The share to which a name's threads and connections are charged: its last two labels, because the real zone cuts
+  /// are unknown.
   var share: DNSName {
     let labels = self.labels
     return labels.count <= 2 ? self : DNSName(labels: labels.suffix(2).map { Array($0) }) ?? self

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What of a resolv.conf(5) counts here: the nameservers, and the options that say how they are
-/// asked. `ndots` and the search list are not among them, since names are taken as absolute, and
-/// `single-request` is not, since each question goes by itself anyway.
+/// The supported part of resolv.conf(5): the nameservers, and the options for querying them. `ndots` and the search
+/// list are ignored, because names are absolute here, and `single-request`, because each query is sent separately
+/// anyway.
 package struct ResolvConf: Equatable, Sendable {
   package struct Options: Equatable, Sendable {
-    /// Seconds to wait for each server and attempt; nil: not said.
+    /// Seconds to wait for each server and attempt; nil: not set.
     package var timeout: UInt32?
     package var attempts: UInt32?
-    /// Each question begins with the next server.
+    /// Each query begins with the next server.
     package var rotates = false
     /// Over TCP from the start.
     package var usesTCP = false
-    /// With EDNS, though the client has none.
+    /// With EDNS, even if the client has none.
     package var usesEDNS = false
-    /// No questions for IPv6 addresses.
+    /// No queries for IPv6 addresses.
     package var noAAAA = false
 
     package init() {}
   }
 
-  /// As many as the C library takes (MAXNS).
+  /// The C library's maximum (MAXNS).
   package static let maximumServers = 3
-  /// Octets that are read of the file.
+  /// Maximum octets read.
   static let maximumLength = 64 << 10
-  /// The C library's bounds (RES_MAXRETRANS, RES_MAXRETRY).
+  /// The C library's maxima (RES_MAXRETRANS, RES_MAXRETRY).
   private static let maximumTimeout: UInt32 = 30
   private static let maximumAttempts: UInt32 = 5
 
@@ -33,10 +33,10 @@ package struct ResolvConf: Equatable, Sendable {
   /// Of all `options` lines together.
   package private(set) var options = Options()
 
-  /// Lines and options it does not understand are skipped, as the C library does.
+  /// Unknown lines and options are skipped, as by the C library.
   package init(parsing text: [UInt8]) {
     for line in text.prefix(Self.maximumLength).split(separator: UInt8(ascii: "\n")) {
-      // A keyword or a comment begins the line; behind an address, glibc ignores what follows.
+      // A keyword or comment is at the start of a line; glibc ignores text after an address.
       guard line.first != UInt8(ascii: " "), line.first != UInt8(ascii: "\t") else { continue }
       let words = line.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == 0x0D }
       guard words.count >= 2 else { continue }
@@ -52,7 +52,7 @@ package struct ResolvConf: Equatable, Sendable {
 
   private static func server(_ bytes: ArraySlice<UInt8>) -> ServerAddress? {
     let word = String(decoding: bytes, as: UTF8.self)
-    // No ports here: "192.0.2.1:53" is no address in this file.
+    // The file has no ports: "192.0.2.1:53" is not a valid address in it.
     guard let server = ServerAddress(word), server.port == 53, !word.hasPrefix("["),
       !isPortWritten(word)
     else { return nil }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 
-/// Where a nameserver listens.
+/// The address of a nameserver.
 package struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
   package var address: DNSAddress
   package var port: UInt16

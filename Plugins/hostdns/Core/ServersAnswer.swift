@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What asking the nameservers came to, and the reasons that a SERVFAIL made here gives (RFC 8914 4).
+// The result of querying the nameservers, and the reasons in this plugin's SERVFAIL answers (RFC 8914 4).
 
 import DNSMessage
 import Platform
@@ -11,15 +11,15 @@ import Platform
   import Darwin
 #endif
 
-/// Of one question.
+/// For one query.
 enum ServersAnswer {
-  /// A server's message, be it a failure, with the id of who asked.
+  /// A server's message, possibly a failure, with the operation's id.
   case message([UInt8])
-  /// No server said anything that could be passed on.
+  /// No server gave a usable message.
   case failure(DNSExtendedError)
 }
 
-/// What the network said when a server was asked.
+/// The network error of a query to a server.
 struct ServerTrouble {
   let server: ServerAddress
   let error: Errno
@@ -33,13 +33,13 @@ extension DNSExtendedError {
   static let noServer = DNSExtendedError(noReachableAuthority, "there is no nameserver to ask")
   static let noServerAnswered = DNSExtendedError(
     noReachableAuthority, "no nameserver answered in time")
-  /// getaddrinfo does not tell a nameserver that fails from one that is silent.
+  /// getaddrinfo does not distinguish a failing nameserver from a silent one.
   static let systemFailed = DNSExtendedError(other, "the host's resolver failed")
   static let unreadable = DNSExtendedError(other, "a nameserver's answer cannot be read")
 }
 
 extension Errno {
   static let connectionReset = Errno(ECONNRESET)
-  /// The host watches no more descriptors for us.
+  /// The host refuses to watch more descriptors.
   static let tooManyWatches = Errno(ENFILE)
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// macOS: the nameservers of the first network service that is connected, in the order of the user's
-// settings (System Settings > Network > Set Service Order), as Lima gives them to its guests when
-// the host's resolver is off. Not compiled on other systems, and not yet run on that one.
+// macOS: the nameservers of the first connected network service, in the order of the user's settings (System Settings
+// > Network > Set Service Order), as Lima passes them to its guests when the host's resolver is off. Not compiled on
+// other systems; not yet run on macOS.
 
 #if os(macOS)
   import CoreFoundation
@@ -16,7 +16,7 @@
         guard !strings(store, "State:/Network/Service/\(service)/IPv4", "Addresses").isEmpty else {
           continue
         }
-        // What the user wrote counts before what DHCP said.
+        // The user's settings take precedence over DHCP's.
         for source in ["Setup", "State"] {
           let addresses = strings(
             store, "\(source):/Network/Service/\(service)/DNS", "ServerAddresses")

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One answer of two: what the host's resolver says is the truth, what its nameservers say tells
-// more about it.
+// Combines two answers: the host's resolver decides, the nameservers' message adds details.
 
 import DNSMessage
 import Platform
 
 enum Verdict {
-  /// The answer to a question for addresses.
+  /// The answer to a query for addresses.
   ///
-  /// The nameservers' message is the answer when it says the same: it has the TTLs, the CNAME
-  /// records that led there, or the SOA that says how long the name will be missing. Otherwise it
-  /// is not about this host's view of the name, and the bare addresses are the answer.
-  /// - Parameter trouble: why neither could say anything, should that be so.
+  /// The nameservers' message is used when it agrees: it has the TTLs, the CNAME records, or the SOA of a negative
+  /// answer. Otherwise it does not reflect this host's view of the name, and the addresses alone are the answer.
+  /// - Parameter trouble: the reason, if neither gave an answer.
   static func answer(
     _ question: HostDNSQuestion, system: HostLookup.Outcome, servers message: [UInt8]?,
     trouble: DNSExtendedError, timeToLive: UInt32
@@ -26,19 +24,19 @@ enum Verdict {
     case .found(let octets):
       return addresses(
         question, octets.compactMap { DNSAddress(octets: $0) }, timeToLive: timeToLive)
-    // RFC 1035 4.1.1, RFC 2308 2: a missing name and missing data are two things, and a resolver
-    // that could not find out must not claim either.
+    // RFC 1035 4.1.1, RFC 2308 2: a missing name differs from missing data, and a resolver that could not determine
+    // either must not claim it.
     case .noData: return question.answer(.noError, denialTTL: timeToLive)
     case .noName: return question.answer(.nameError, denialTTL: timeToLive)
     case .tryAgain, .failed:
-      // Why, the nameservers may have said: REFUSED, an extended error (RFC 8914).
+      // The nameservers' failure may give the reason: REFUSED, an extended error (RFC 8914).
       if let message, isFailure(message) { return message }
       return question.failure(trouble)
     }
   }
 
-  /// The answer to another question, when the nameservers say that there is no such name: what the
-  /// system knows is there (RFC 2308 5, RFC 8020 2).
+  /// The answer to another query, when the nameservers report NXDOMAIN: a name that the system knows exists (RFC 2308
+  /// 5, RFC 8020 2).
   private static func existence(
     _ question: HostDNSQuestion, _ system: HostLookup.Outcome, _ message: [UInt8]?,
     _ trouble: DNSExtendedError, _ timeToLive: UInt32
@@ -51,7 +49,7 @@ enum Verdict {
     }
   }
 
-  /// Those of the addresses that were asked for, all of them for ANY (RFC 8482 4.1).
+  /// The addresses of the queried type, all of them for ANY (RFC 8482 4.1).
   static func addresses(
     _ question: HostDNSQuestion, _ addresses: [DNSAddress], timeToLive: UInt32
   ) -> [UInt8] {
@@ -74,7 +72,7 @@ enum Verdict {
     }
     switch system {
     case .found(let octets):
-      // The C library sorts them, and may leave some out of very many.
+      // The C library sorts the addresses, and may omit some of very many.
       let known = Set(octets.compactMap { DNSAddress(octets: $0) })
       return parsed.responseCode == .noError && !known.isEmpty && known == Set(addresses)
     case .noData: return parsed.responseCode == .noError && addresses.isEmpty
@@ -83,13 +81,13 @@ enum Verdict {
     }
   }
 
-  /// Whether the nameservers know an address: nobody else need be asked.
+  /// Whether the nameservers have an address: no other source is needed.
   static func isFinal(_ message: [UInt8]?) -> Bool {
     guard let message, let survey = try? DNSSurvey(message) else { return false }
     return survey.header.responseCode == .noError && survey.answerCount > 0
   }
 
-  /// Whether they say that the name itself does not exist.
+  /// Whether they report that the name does not exist.
   static func isMissing(_ message: [UInt8]?) -> Bool {
     guard let message, let survey = try? DNSSurvey(message) else { return false }
     return survey.header.responseCode == .nameError && survey.answerCount == 0

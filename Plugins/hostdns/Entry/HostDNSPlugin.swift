@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one exported symbol of lima-dns-hostdns.so. All else is in HostDNSCore,
-// which tests import without meeting a second entry.
+// The only exported symbol of lima-dns-hostdns.so. The rest is in HostDNSCore, which tests import without a second
+// entry symbol.
 
 import HostDNSCore
 import LimaNetdSDK

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// schema.json as the descriptor carries it: a plugin is one file. A test holds the two
-// against each other.
+// schema.json for the descriptor, because a plugin is one file. A test compares the two.
 
 import Gateway
 

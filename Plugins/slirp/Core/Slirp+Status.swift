@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `lima-netd status` shows of a slirp network.
+// The status of a slirp network, shown by `lima-netd status`.
 
 import Gateway
 import LimaNetdSDK

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The options of a slirp network, read and held against each other. What schema.json
-// cannot say is said here: addresses that must lie in one network and differ.
+// The options of a slirp network, parsed and checked for consistency. Checks that schema.json cannot express are
+// here: addresses that must lie in one network and differ.
 
 import Gateway
 import LimaNetdSDK
@@ -35,14 +35,14 @@ package struct SlirpOptions: Equatable {
     common = try GatewayOptions(options, leaseSeconds: 86400)
   }
 
-  /// The same for the stack.
+  /// As the stack's settings.
   package var stackConfig: StackConfig {
     var config = StackConfig(subnet: subnet, gateway: gateway, dns: dns)
     common.apply(to: &config)
     return config
   }
 
-  /// The same for the DHCP server of a link.
+  /// As the settings of a link's DHCP server.
   package var dhcp: DHCPServer.Configuration {
     var configuration = DHCPServer.Configuration(serverAddress: gateway, subnet: subnet)
     configuration.router = gateway

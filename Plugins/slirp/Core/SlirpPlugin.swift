@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The slirp network: a Stack with a DHCP server, forwards and a name for the host. Every
-// guest is alone with it, on a port of its own, and has the same address as all
-// others. Loop thread only; what happens to frames is NetStack's.
+// The slirp network: a Stack with a DHCP server, forwards and a name for the host. Every guest is isolated, on a port
+// of its own, and all have the same address. Loop thread only; NetStack processes the frames.
 
 import Gateway
 import LimaNetdSDK
@@ -15,6 +14,8 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
   let options: SlirpOptions
   private var guestNames = GuestNames()
   private let hostSearch = HostSearchDomains()
+  /// An IPv6 address of a guest came or went in this iteration.
+  private var isDirty = false
 
   package required init(host: HostContext, config: NetworkConfig) throws(PluginFailure) {
     options = try SlirpOptions(config.options)
@@ -26,9 +27,10 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
     dhcp.isPresent = { _ in true }
     dhcp.searchDomains = { [unowned self] in search }
     stack.udp.dhcp = dhcp
+    stack.core.linkOfHost = { [unowned dhcp] in dhcp.link(ofHost: $0) }
   }
 
-  /// Search domains as they are now.
+  /// The current search domains.
   private var search: [String] { options.common.search ?? hostSearch.current }
 
   package override class func validate(
@@ -42,9 +44,10 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
       file: "slirp-prefix6", hasOwnDNS: true, isSingle: true,
       leaseSeconds: options.common.leaseSeconds)
     let control = startIPv6(options.ipv6, plan)
-    // A link has one guest, whatever it has behind it.
+    // All stations of a link belong to its one guest.
     control?.isOneGuest = { _, _ in true }
     control?.searchDomains = { [unowned self] in search }
+    control?.onChange = { [unowned self] in isDirty = true }
     guard let names = HostNames(host) else { return }
     try names.publish(Self.hostName, options.gateway.description)
     if let control { try names.publish(Self.hostName, control.configuration.gateway.description) }
@@ -60,9 +63,38 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
     guestNames.publish(info.name, of: info.port, address: options.address, by: HostNames(host))
   }
 
+  package override func portChanged(_ info: PortInfo) {
+    stack.services(of: stack.link(of: info.port))?.name = info.name
+    guestNames.withdraw(info.port, by: HostNames(host))
+    guestNames.publish(info.name, of: info.port, address: options.address, by: HostNames(host))
+  }
+
   package override func portDown(_ port: lnd_port) {
     super.portDown(port)
     guestNames.withdraw(port, by: HostNames(host))
+  }
+
+  package override func rx(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: Int) {
+    super.rx(port, frames, count)
+    if isDirty { settle() }
+  }
+
+  package override func onTimer(_ timer: lnd_handle, user: UInt64) {
+    super.onTimer(timer, user: user)
+    if isDirty { settle() }
+  }
+
+  /// Tells the names of guests' IPv6 addresses as they are now.
+  private func settle() {
+    isDirty = false
+    guard let ipv6, let names = HostNames(host) else { return }
+    for port in guestNames.ports {
+      let link = stack.link(of: port)
+      guard link != 0 else { continue }
+      let state = stack.links.pointer(link).pointee
+      let mac = state.guestMAC6 == .zero ? state.guestMAC : state.guestMAC6
+      guestNames.set(ipv6.primary(of: mac, port: port), of: port, by: names)
+    }
   }
 
   package override func status(_ sink: lnd_sink) { host.write(sink, statusReport.text) }
@@ -80,6 +112,9 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
     else { throw PluginFailure(LND_ERR_LIMIT, "the network has no address left") }
     let ipv6 = reserveIPv6(port: request.port, mac: MACAddress(bytes: request.mac))
     stack.endOfIteration()
+    if let address = self.ipv6?.primary(of: MACAddress(bytes: request.mac), port: request.port) {
+      guestNames.set(address, of: request.port, by: HostNames(host))
+    }
     return [
       "address": .string(address.description),
       "prefixLength": JSONValue(options.subnet.prefixLength),
@@ -92,16 +127,20 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
   }
 
   package func listLeases() -> JSONValue {
-    guard let ipv6, case .array(let leases) = stack.leaseList() else { return stack.leaseList() }
-    return .array(
-      leases
-        + stack.allLinks.flatMap { link in
-          let port = stack.links.pointer(link).pointee.port
-          let name = stack.services(of: link)?.name ?? ""
-          return ipv6Leases(
-            ipv6.addresses(port: port), name: { _ in name },
-            hostname: { ipv6.hostname(of: $0, port: port) },
-            primary: { ipv6.primary(of: $0, port: port) })
-        })
+    (try? JSONValue(parsing: listLeasesText())) ?? .array([])
+  }
+
+  package func listLeasesText() -> [UInt8] {
+    let leases = stack.leaseLines()
+    guard let ipv6 else { return LeaseLine.array(leases) }
+    let six = stack.allLinks.flatMap { link in
+      let port = stack.links.pointer(link).pointee.port
+      let name = stack.services(of: link)?.name ?? ""
+      return ipv6Leases(
+        ipv6.addresses(port: port), name: { _ in name },
+        hostname: { ipv6.hostname(of: $0, port: port) },
+        primary: { ipv6.primary(of: $0, port: port) })
+    }
+    return LeaseLine.array(leases + six)
   }
 }

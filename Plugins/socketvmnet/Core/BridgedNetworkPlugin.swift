@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A bridged network: guests are stations of the host's LAN. The TAP is a port of the host's bridge (Linux's or one of Open
-// vSwitch: the supervisor sees to that) and an uplink of our switch, so the plugin sees to nothing but that it is there:
-// addresses, names and routers are the LAN's. On a plain network card there is no TAP: the supervisor gives each guest a
-// macvtap of its own. Loop thread only.
+// A bridged network: guests are stations of the host's LAN. The TAP is a port of the host's bridge (Linux's or Open
+// vSwitch's; the supervisor attaches it) and an uplink of the network's switch, so the plugin only requires that it
+// exists: addresses, names and routers are the LAN's. On a plain network card there is no TAP: the supervisor gives
+// each guest a macvtap of its own. Loop thread only.
 
 import LimaNetdSDK
 import PluginAPI
@@ -32,7 +32,7 @@ package final class BridgedNetwork: NetworkPlugin {
     _ = try bridge(config)
   }
 
-  /// Whether a network of these options is a port of a bridge.
+  /// Whether a network with these options is a port of a bridge.
   static func serves(_ config: NetworkConfig) -> Bool {
     guard let bridge = try? config.options.string("interface") else { return false }
     return !bridge.isEmpty

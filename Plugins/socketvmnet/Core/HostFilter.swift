@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HostFilter: what may cross between the guests and the host's own network stack, which are joined
-// by a TAP with the gateway's address. A guest must reach that address and nothing else of the
-// host's by it, whatever ip_forward and rp_filter are; the host must be no more to the guests than
-// that address.
+// HostFilter: which frames may pass between the guests and the host's own network stack, which are connected by a TAP
+// with the gateway's address. Guests must reach only that address of the host by it, whatever the settings of
+// ip_forward and rp_filter; guests must not see other addresses of the host.
 //
 // To the host: IPv4 of a guest's address to the gateway's, TCP, UDP and ICMP that a host has use
 // for; ARP of a guest that asks for the gateway, answers it or announces itself, so that the
@@ -11,7 +10,8 @@
 // when it is elsewhere than before: what is claimed of others' addresses the switch has dropped by
 // then (Host/Switch/AddressGuard); datagrams to the subnet's broadcast address and to the local network's
 // multicast groups (224.0.0.0/24, RFC 5771 §4), for mDNS and the like. Never DHCP, redirects
-// (RFC 792), router discovery (RFC 1256), IP options, other protocols, VLAN tags, IPv6.
+// (RFC 792), router discovery (RFC 1256), IP options, other protocols, VLAN tags.
+// Of IPv6 the same (HostFilter+IPv6.swift).
 // From the host: IPv4 and ARP (RFC 826) of the gateway's addresses, to the subnet and those groups.
 //
 // A value without state; frames of at least 14 bytes, borrowed. Thread: any.
@@ -20,29 +20,35 @@ import Wire
 
 /// See the head of this file.
 package struct HostFilter: Sendable {
-  /// Where a frame of a guest goes.
+  /// The destination of a guest's frame.
   package enum Way: Sendable, Equatable {
-    /// To our own stack: DHCP, DNS, ARP for the gateway, and all that leads elsewhere.
+    /// The network's stack: DHCP, DNS, ARP for the gateway, and everything routed elsewhere.
     case stack
-    /// To the host, unless our own stack waits for it.
+    /// The host, unless it belongs to a flow of the network's stack.
     case host
-    /// To the host, and our own stack wants to know, too.
+    /// The host and the network's stack.
     case both
-    /// To nobody.
+    /// Dropped.
     case drop
   }
 
-  /// The gateway's: 48 bits, first byte highest.
+  /// The gateway's Ethernet address: 48 bits, first byte highest.
   let mac: UInt64
   let gateway: UInt32
   let network: UInt32
   let mask: UInt32
-  /// Port 53 of the gateway's address is the network's DNS, not the host's own.
+  /// Port 53 of the gateway's address is the network's DNS, not a server of the host.
   let servesDNS: Bool
+  /// Of a /64; nil: no IPv6 crosses.
+  let gateway6: IPAddress?
+  /// The gateway's on the link, of its Ethernet address.
+  let linkLocal: IPAddress
 
   package init(
-    mac: UInt64, gateway: UInt32, prefixLength: Int, servesDNS: Bool
+    mac: UInt64, gateway: UInt32, prefixLength: Int, servesDNS: Bool, gateway6: IPAddress? = nil
   ) {
+    self.gateway6 = gateway6
+    linkLocal = .linkLocal(of: MACAddress(mac))
     self.mac = mac
     self.gateway = gateway
     mask = ~UInt32(0) << UInt32(32 - prefixLength)
@@ -52,7 +58,7 @@ package struct HostFilter: Sendable {
 
   // MARK: From guests
 
-  /// What becomes of a frame that a guest sent to the gateway, or to all.
+  /// The destination of a frame that a guest sent to the gateway or to all stations.
   @inline(__always)
   package func fromGuest(_ frame: ByteView) -> Way {
     let destination = frame.macAddress(at: EthernetField.destination)
@@ -61,6 +67,7 @@ package struct HostFilter: Sendable {
     if destination.rawValue == mac {
       switch type {
       case EtherType.ipv4: return fromGuestIPv4(packet)
+      case EtherType.ipv6: return fromGuestIPv6(packet, of: frame)
       case EtherType.arp: return tellsHost(packet, of: frame) ? .both : .stack
       default: return .stack
       }
@@ -68,6 +75,7 @@ package struct HostFilter: Sendable {
     guard destination.isMulticast else { return .stack }
     switch type {
     case EtherType.ipv4: return isGroupDatagram(packet) ? .host : .stack
+    case EtherType.ipv6: return toGroupIPv6(packet, of: frame)
     case EtherType.arp: return tellsHost(packet, of: frame) ? .both : .stack
     default: return .stack
     }
@@ -80,7 +88,7 @@ package struct HostFilter: Sendable {
     else { return .stack }
     guard ip[IPv4Field.versionAndLength] == IPv4Header.versionAndLength else { return .drop }
     let fragment = ip.uint16(at: IPv4Field.fragment)
-    // Of a datagram in pieces only the first says what it is for; without it the rest are nothing.
+    // Only the first fragment of a datagram has its ports; without it the others are useless.
     if fragment & IPv4FragmentBits.offset != 0 { return .host }
     let isFirst = fragment & IPv4FragmentBits.moreFragments != 0
     let payload = ip.dropFirst(IPv4Header.encodedLength)
@@ -109,8 +117,8 @@ package struct HostFilter: Sendable {
     }
   }
 
-  /// ARP that says where a guest is, to both stacks that may want to know: a question or an answer
-  /// for the gateway, or an announcement of its own address.
+  /// ARP that gives a guest's address, for both stacks: a request or reply for the gateway, or an announcement of its
+  /// own address.
   private func tellsHost(_ packet: ByteView, of frame: ByteView) -> Bool {
     guard let arp = ARPPacket(checking: packet),
       arp.operation == ARPHeader.request || arp.operation == ARPHeader.reply
@@ -121,7 +129,7 @@ package struct HostFilter: Sendable {
       && arp.senderMAC == frame.macAddress(at: EthernetField.source)
   }
 
-  /// UDP to everybody on the subnet, or to a group of the local network.
+  /// UDP to the subnet's broadcast address, or to a group of the local network.
   private func isGroupDatagram(_ ip: ByteView) -> Bool {
     guard ip.count >= IPv4Header.encodedLength + UDPHeader.encodedLength,
       ip[IPv4Field.versionAndLength] == IPv4Header.versionAndLength,
@@ -141,7 +149,7 @@ package struct HostFilter: Sendable {
 
   // MARK: From the host
 
-  /// Whether a frame of the host may go to guests.
+  /// Whether a frame of the host may be sent to guests.
   @inline(__always)
   package func fromHost(_ frame: ByteView) -> Bool {
     guard frame.macAddress(at: EthernetField.source).rawValue == mac else { return false }
@@ -159,11 +167,12 @@ package struct HostFilter: Sendable {
         && packet.macAddress(at: ARPField.senderMAC).rawValue == mac
         && packet.uint32(at: ARPField.senderIP) == gateway
         && isGuest(packet.uint32(at: ARPField.targetIP))
+    case EtherType.ipv6: return fromHostIPv6(packet)
     default: return false
     }
   }
 
-  /// What is ours to say to guests: DHCP, and where routers are.
+  /// Messages that only the network's stack may send: DHCP and router discovery.
   private func isReserved(_ ip: ByteView) -> Bool {
     let header = Int(ip[IPv4Field.versionAndLength] & 0x0f) * 4
     guard ip.uint16(at: IPv4Field.fragment) & IPv4FragmentBits.offset == 0,
@@ -183,7 +192,7 @@ package struct HostFilter: Sendable {
 
   // MARK: Addresses
 
-  /// Whether a guest may have it.
+  /// Whether a guest may have the address.
   @inline(__always)
   private func isGuest(_ address: UInt32) -> Bool {
     address & mask == network && address != gateway && address & ~mask != 0

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A network that is another daemon's: guests are on our switch, and behind `options: {socket: PATH}` is
-// socket_vmnet, a QEMU, or another lima-netd, whose DHCP, DNS and router they have. The supervisor connects the
-// two (lnd_ext_tap.h), so the plugin has nothing to see to. Loop thread only.
+// A network of another daemon: guests are on this network's switch, and behind `options: {socket: PATH}` is
+// socket_vmnet, a QEMU, or another lima-netd, which provides DHCP, DNS and router. The supervisor connects the two
+// (lnd_ext_tap.h), so the plugin has no work. Loop thread only.
 
 import LimaNetdSDK
 import PluginAPI
@@ -11,7 +11,7 @@ import PluginAPI
 package final class PeerNetwork: NetworkPlugin {
   private let socket: String
 
-  /// Whether a network of these options is one.
+  /// Whether a network with these options is one.
   static func serves(_ config: NetworkConfig) -> Bool {
     guard let socket = try? config.options.string("socket") else { return false }
     return !socket.isEmpty

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A shared or host network: a gateway on the host's switch that is two things at one address. What
-// is for the address itself crosses a TAP to the host's own network stack; DHCP, DNS and what leads
-// elsewhere is NetStack's. HostFilter.swift says which is which.
+// A shared or host network: a gateway on the switch whose one address is served by two stacks. Frames for the address
+// itself pass by a TAP to the host's own network stack; DHCP, DNS and routed packets are NetStack's. HostFilter.swift
+// decides.
 //
-// The TAP is no port of the switch: all between it and the guests passes here, so that nothing
-// reaches the host that the filter has not seen. Loop thread only.
+// The TAP is not a port of the switch: all frames between it and the guests pass through this plugin, so that the
+// filter sees each. Loop thread only.
 
 import Gateway
 import LimaNetdSDK
@@ -23,12 +23,12 @@ package final class SharedNetwork: SwitchedGateway {
   private var counters = Counters()
 
   struct Counters {
-    /// Frames to the host and from it, and those that were neither's to send.
+    /// Frames to the host and from it, and those that the filter dropped.
     var toHost: UInt64 = 0
     var fromHost: UInt64 = 0
     var guestsRefused: UInt64 = 0
     var hostRefused: UInt64 = 0
-    /// The TAP had no room.
+    /// Frames dropped because the TAP was full.
     var dropped: UInt64 = 0
   }
 
@@ -41,16 +41,26 @@ package final class SharedNetwork: SwitchedGateway {
     self.tap = tap
     self.uplinks = uplinks
     let mac = MACAddress(bytes: tap.mac)
+    // What the interface has is what holds: an earlier version made it without, and a host may have IPv6 off.
+    let gateway6 = options.ipv6.isOn ? InterfaceAddress.ipv6(of: tap.name) : nil
+    if options.ipv6.isOn, gateway6 == nil {
+      host.log(
+        .warn,
+        "guests have no IPv6: the host has no IPv6 address on \(tap.name). If IPv6 is on here, "
+          + "`lima-netd doctor` says what mends it")
+    }
     filter = HostFilter(
       mac: mac.rawValue, gateway: options.gateway.v4, prefixLength: options.subnet.prefixLength,
-      servesDNS: !options.hostDNS)
+      servesDNS: !options.hostDNS, gateway6: gateway6)
     let stack = try Stack.make(host, options.stackConfig(mac: mac))
-    try super.init(host: host, config: config, settings: options.settings, stack: stack)
+    try super.init(
+      host: host, config: config, settings: options.settings(gateway6: gateway6), stack: stack)
+    ownInterface = tap.name
   }
 
   package override class func implementation(_ config: NetworkConfig) -> NetworkPlugin.Type {
     if PeerNetwork.serves(config) { return PeerNetwork.self }
-    // Beside Lima's own helper: a port of its bridge, and all else is that one's.
+    // Next to Lima's own helper: a port of its bridge, and the helper provides the rest.
     return BridgedNetwork.serves(config) ? BridgedNetwork.self : self
   }
 
@@ -89,7 +99,7 @@ package final class SharedNetwork: SwitchedGateway {
     return .stack
   }
 
-  /// A frame that lies in one piece, with a whole Ethernet header.
+  /// A contiguous frame with a complete Ethernet header.
   @inline(__always)
   private static func bytes(of frame: UnsafePointer<lnd_frame>) -> ByteView? {
     guard let data = frame.pointee.data, frame.pointee.flags & LND_FRAME_SLICES == 0,
@@ -116,7 +126,7 @@ package final class SharedNetwork: SwitchedGateway {
     guard uplink != 0 else { return }
     let taken = Int(host.send(uplink, frames, UInt32(truncatingIfNeeded: count)))
     counters.toHost &+= UInt64(taken)
-    // The kernel's own queue is full: as on a wire, its sender hears of it by the loss.
+    // The kernel's queue is full: the frames are lost, as on a wire.
     counters.dropped &+= UInt64(count &- taken)
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The options of a shared or host network, read and held against each other. The gateway is the
-// host itself, as in vmnet: router, DNS and DHCP server have its address.
+// The options of a shared or host network, parsed and checked for consistency. The gateway is the host itself, as in
+// vmnet: router, DNS and DHCP server have its address.
 
 import Gateway
 import LimaNetdSDK
@@ -10,11 +10,11 @@ import Wire
 
 /// Options with every default filled in.
 package struct SharedOptions: Equatable {
-  /// What a network is beside the host.
+  /// The kinds of network.
   package enum Mode: String {
-    /// Guests reach the outside, too.
+    /// Guests also reach the outside.
     case shared
-    /// They do not.
+    /// Guests reach the host and each other only.
     case host
   }
 
@@ -25,8 +25,9 @@ package struct SharedOptions: Equatable {
   package var lastAddress: IPAddress
   package var reservations: [MACAddress: IPAddress]
   package var domain: String
-  /// DNS at the gateway's address is whatever server the host has there.
+  /// DNS at the gateway's address is the host's own server.
   package var hostDNS: Bool
+  package var ipv6: IPv6Options
   package var common: GatewayOptions
 
   package init(_ options: Options, mode: String) throws(PluginFailure) {
@@ -39,7 +40,7 @@ package struct SharedOptions: Equatable {
     lastAddress =
       try GatewayOptions.address(options, "dhcpEnd") ?? IPAddress(v4: subnet.broadcast.v4 &- 1)
     try GatewayOptions.check(lastAddress, isIn: subnet, pointer: "/dhcpEnd")
-    // As vmnet: the one after the gateway.
+    // As in vmnet: the one after the gateway.
     firstAddress = IPAddress(v4: gateway.v4 &+ 1)
     guard firstAddress <= lastAddress else {
       throw .invalid(
@@ -50,13 +51,16 @@ package struct SharedOptions: Equatable {
       throw .invalid("/domain", "\(domain) is not a domain name, as internal")
     }
     hostDNS = try options.bool("hostDNS") ?? false
+    ipv6 = try IPv6Options(options)
     common = try GatewayOptions(options, leaseSeconds: 86400)
+    // RFC 8200 §5: no link with less carries IPv6.
+    if common.mtu < 1280 { ipv6 = .off }
     common.hostLoopback = false
     reservations = [:]
     reservations = try GatewayOptions.reservations(options, subnet, router: gateway)
   }
 
-  /// The same for the stack.
+  /// As the stack's settings.
   /// - Parameter mac: the TAP's: host and stack are one station to the guests.
   package func stackConfig(mac: MACAddress) -> StackConfig {
     var config = StackConfig(subnet: subnet, gateway: gateway, dns: gateway)
@@ -64,12 +68,13 @@ package struct SharedOptions: Equatable {
     config.gatewayMAC = mac
     config.hostLoopback = false
     config.leadsOutside = mode == .shared
-    // Above those that Linux gives out by itself (net.ipv4.ip_local_port_range).
+    // Above Linux's ephemeral ports (net.ipv4.ip_local_port_range).
     config.sourcePorts = 61000...65535
     return config
   }
 
-  package var settings: SwitchedSettings {
+  /// - Parameter gateway6: the host's own address on the network; nil: it has none, and guests have no IPv6.
+  package func settings(gateway6: IPAddress?) -> SwitchedSettings {
     var dhcp = DHCPServer.Configuration(serverAddress: gateway, subnet: subnet)
     dhcp.router = gateway
     dhcp.nameServers = [gateway]
@@ -79,10 +84,13 @@ package struct SharedOptions: Equatable {
     dhcp.identifiesByMAC = true
     let pool = DHCPPool(
       first: firstAddress, last: lastAddress, excluded: [gateway], reservations: reservations)
-    return SwitchedSettings(
+    var settings = SwitchedSettings(
       subnet: subnet, router: gateway, lastAddress: lastAddress, domain: domain,
       search: common.search,
       mtu: common.mtu, dhcp: dhcp, pool: pool, leaseFile: "socketvmnet-leases.json",
       keepsLimaLeases: false)
+    settings.ipv6 = ipv6.isOn ? gateway6.map { IPv6Options(gateway: $0) } ?? .off : .off
+    settings.prefixFile = "socketvmnet-prefix6"
+    return settings
   }
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// schema.json as the descriptors carry it, one for each mode: a plugin is one file. A test holds the two
-// against each other. The supervisor makes the TAP of the same options, so every default it needs
-// stands here.
+// schema.json for the descriptors, one for each mode, because a plugin is one file. A test compares them. The
+// supervisor creates the TAP from the same options, so every default that it needs is here.
 
 import Gateway
 
@@ -76,6 +75,7 @@ extension SharedNetwork {
           "default": 86400,
           "description": "How long a DHCP lease lasts."
         },
+    \#(IPv6Options.schemaOfHost),
     \#(GatewayOptions.boundsSchema)
       }
     }
@@ -104,6 +104,14 @@ extension BridgedNetwork {
           "maxLength": 255,
           "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/@+-]*$",
           "description": "For a bridge of Open vSwitch: external_ids:iface-id of the network's port, by which OVN knows the logical port that it is."
+        },
+        "limits": {
+          "type": "object",
+          "additionalProperties": false,
+          "description": "Of each guest; what is not here has no limit.",
+          "properties": {
+    \#(GatewayOptions.linkLimits)
+          }
         }
       }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one exported symbol of lima-net-socketvmnet.so. All else is in SocketVMNetCore, which tests
-// import without meeting a second entry. Each mode is a plugin of its own, for its own defaults.
+// The only exported symbol of lima-net-socketvmnet.so. The rest is in SocketVMNetCore, which tests import without a
+// second entry symbol. Each mode is a plugin with defaults of its own.
 
 import LimaNetdSDK
 import PluginAPI

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// schema.json as the descriptor carries it: a plugin is one file. A test holds the two
-// against each other.
+// schema.json for the descriptor, because a plugin is one file. A test compares the two.
 
 import Gateway
 
@@ -79,6 +78,32 @@ extension UserV2 {
           "maximum": 4294967295,
           "default": 3600,
           "description": "How long a DHCP lease lasts."
+        },
+        "portSecurity": {
+          "type": "object",
+          "additionalProperties": false,
+          "default": {},
+          "description": "What a guest's link may say: an Ethernet address is the link's on which it was heard first, for as long as that is there; IP addresses are those of the network; what goes to all is bounded.",
+          "properties": {
+            "enabled": {
+              "type": "boolean",
+              "default": true,
+              "description": "Whether any of it holds. What DHCP has given to a guest is nobody else's all the same."
+            },
+            "routers": {
+              "type": "array",
+              "maxItems": 256,
+              "items": { "type": "string", "minLength": 1, "maxLength": 64 },
+              "description": "Guests that may send from addresses outside the network, as those that forward for others do: names of exec and attach, or Ethernet addresses."
+            },
+            "floodsPerSecond": {
+              "type": "integer",
+              "minimum": 10,
+              "maximum": 1000000,
+              "default": 1000,
+              "description": "Frames of one guest to all others (broadcast, multicast, addresses that nobody has), after a quarter as many at once. The network itself hears what is beyond."
+            }
+          }
         },
     \#(IPv6Options.schema),
     \#(GatewayOptions.boundsSchema)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The options of a user-v2 network, read and held against each other.
+// The options of a user-v2 network, parsed and checked for consistency.
 //
-// `gateway` means what it means to Lima: an address that, with the netmask, says which network.
-// Router, DNS and DHCP server are one address, the network's second, for that is what Lima writes
-// into its guests (`host.lima.internal`, name server), whatever `gateway` says.
+// `gateway` has Lima's meaning: an address that, with the netmask, determines the network. Router, DNS and DHCP
+// server have one address, the network's second, which Lima writes into its guests (`host.lima.internal`, name
+// server), whatever `gateway` is.
 
 import Gateway
 import LimaNetdSDK
@@ -14,7 +14,7 @@ import Wire
 /// Options with every default filled in.
 package struct UserV2Options: Equatable {
   package var subnet: CIDR
-  /// What networks.yaml calls the gateway: given to no new guest, because users take it for one.
+  /// The gateway of networks.yaml: not assigned to new guests, because users expect a gateway there.
   package var gateway: IPAddress
   package var router: IPAddress
   package var lastAddress: IPAddress
@@ -23,7 +23,7 @@ package struct UserV2Options: Equatable {
   package var ipv6: IPv6Options
   package var common: GatewayOptions
 
-  /// The first address that DHCP gives, counted from the network's.
+  /// The first address that DHCP assigns, as an offset from the network's.
   private static let first: UInt32 = 3
 
   package init(_ options: Options) throws(PluginFailure) {
@@ -49,14 +49,14 @@ package struct UserV2Options: Equatable {
     reservations = try GatewayOptions.reservations(options, subnet, router: router)
   }
 
-  /// The same for the stack.
+  /// As the stack's settings.
   package var stackConfig: StackConfig {
     var config = StackConfig(subnet: subnet, gateway: router, dns: router)
     common.apply(to: &config)
     return config
   }
 
-  /// The same for the DHCP server.
+  /// As the DHCP server's settings.
   package var dhcp: DHCPServer.Configuration {
     var configuration = DHCPServer.Configuration(serverAddress: router, subnet: subnet)
     configuration.router = router
@@ -68,7 +68,7 @@ package struct UserV2Options: Equatable {
     return configuration
   }
 
-  /// The same for a gateway on a switch.
+  /// As the settings of a gateway on a switch.
   package var settings: SwitchedSettings {
     var settings = SwitchedSettings(
       subnet: subnet, router: router, lastAddress: lastAddress, domain: domain,
@@ -80,7 +80,7 @@ package struct UserV2Options: Equatable {
     return settings
   }
 
-  /// Lima gave its first guest the gateway's address, and it may keep it.
+  /// Lima assigned the gateway's address to its first guest, which may keep it.
   package var pool: DHCPPool {
     var pool = DHCPPool(
       first: subnet.nth(Self.first), last: lastAddress, excluded: [router],

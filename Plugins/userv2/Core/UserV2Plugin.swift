@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The user-v2 network: a gateway on the host's switch (Gateway/Switched) whose router is the
-// network's second address and stands for the host's loopback. Loop thread only.
+// The user-v2 network: a gateway on the switch (Gateway/Switched) whose router has the network's second address,
+// which is mapped to the host's loopback. Loop thread only.
 
 import Gateway
 import LimaNetdSDK

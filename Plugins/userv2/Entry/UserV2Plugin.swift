@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one exported symbol of lima-net-userv2.so. All else is in UserV2Core, which tests
-// import without meeting a second entry.
+// The only exported symbol of lima-net-userv2.so. The rest is in UserV2Core, which tests import without a second
+// entry symbol.
 
 import LimaNetdSDK
 import PluginAPI

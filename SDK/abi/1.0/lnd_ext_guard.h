@@ -7,13 +7,14 @@
  * never pass the plugin, so it cannot watch them itself.
  *
  * Dropped and counted, when they come from a guest (or an uplink):
- *   - ARP (RFC 826) and neighbour discovery (RFC 4861) that put a bound address
- *     at another Ethernet address;
+ *   - ARP (RFC 826), neighbour discovery (RFC 4861, 4862) and packets of IPv4
+ *     and IPv6 that put a bound address at another Ethernet address;
  *   - any frame from an Ethernet address of the plugin's own;
  *   - any frame from a bound Ethernet address while that address is in use
  *     behind another port;
  *   - what only a server says that the plugin is (`serve`).
- * Addresses that are not bound are free: a guest may configure one by hand.
+ * Addresses that are not bound are free: a guest may configure one by hand, and
+ * make IPv6 addresses of its own (SLAAC) until the plugin binds them.
  *
  * What a plugin sends from without declaring it LND_GUARD_OWN is learned as a
  * station behind the plugin, as behind any port: it ages, and moves to another
@@ -44,7 +45,7 @@ extern "C" {
 typedef struct lnd_guard_binding {
     uint32_t size;
     uint32_t flags;       /* LND_GUARD_*                                       */
-    lnd_endpoint address; /* IPv4, or IPv6 where the host guards it; port 0    */
+    lnd_endpoint address; /* IPv4 or IPv6; port 0, and scope 0                 */
     uint8_t mac[6];
     uint8_t reserved[2];
 } lnd_guard_binding;
@@ -55,8 +56,7 @@ typedef struct lnd_host_guard {
 
     /* [loop] From `create` on. Binds an address; replaces what it was bound to
      * before. LND_ERR_INVALID_CONFIG: not an address of one station, or not
-     * the Ethernet address of one; LND_ERR_UNSUPPORTED: an address of a family
-     * that this host does not guard; LND_ERR_LIMIT: more than 65536 bindings;
+     * the Ethernet address of one; LND_ERR_LIMIT: more than 65536 bindings;
      * LND_ERR_EXISTS: LND_GUARD_OWN, and the configuration gives the Ethernet
      * address to a guest. */
     lnd_status (*bind)(void *ctx, const lnd_guard_binding *binding);

@@ -48,7 +48,8 @@ typedef struct lnd_plugin_guests {
      * whose address was known when it joined, when it is first heard. */
     void (*station)(void *self, lnd_port port, const uint8_t *mac);
 
-    /* [loop] What guest_up said has changed. */
+    /* [loop] What guest_up said has changed: the guest's name, mtu, offloads or
+     * queues. */
     void (*guest_changed)(void *self, const lnd_port_info *info);
 } lnd_plugin_guests;
 

@@ -660,7 +660,9 @@ typedef struct lnd_network_ops {
     /* The port takes frames again after a short `send`. */
     void (*tx_ready)(void *self, lnd_port port);
 
-    /* What port_up said of a port has changed: mtu, offloads, queues or name. */
+    /* What port_up said of a port has changed: a guest's name, the mtu of the
+     * switch (another option of the network's, after `reconfigure`), offloads or
+     * queues. Of a switch's guests limanetd.guests/1 tells. */
     void (*port_changed)(void *self, const lnd_port_info *info);
 } lnd_network_ops;
 

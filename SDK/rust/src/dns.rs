@@ -31,6 +31,8 @@ pub struct DnsQuery<'a> {
     pub client: Endpoint,
     /// Where it was sent.
     pub server: Endpoint,
+    /// As it came, for the plugin behind.
+    pub(crate) raw: crate::sys::lnd_dns_query,
 }
 
 /// An instance of a DNS plugin. Neither `create` nor `start` may fail because the machine is offline.

@@ -302,6 +302,7 @@ impl<T: Dns> OfDns<T> {
             name: unsafe { table::text(raw.name) },
             client: Endpoint(raw.client),
             server: Endpoint(raw.server),
+            raw,
         };
         this.resolve(op, &query)
     }

@@ -35,6 +35,7 @@ mod frame;
 mod host;
 mod layout;
 mod network;
+mod next;
 mod options;
 pub mod sys;
 mod table;
@@ -46,6 +47,7 @@ pub use failure::Failure;
 pub use frame::{Frame, SendFrame};
 pub use host::{Host, LogLevel, Sink, State, Waker};
 pub use network::{FdEvent, LeaseRequest, Network, NetworkConfig, Port, PortInfo};
+pub use next::NextDns;
 pub use options::Options;
 
 /// An operation of the host's that the plugin completes, once.

@@ -30,6 +30,13 @@ package struct ErrorReport: Codable, Sendable, Hashable, Error, CustomStringConv
   package var description: String { message }
 }
 
+/// PATCH /v1/networks/NAME/guests/GUEST: what a guest is called from now on.
+package struct GuestChange: Codable, Sendable {
+  package var name: String
+
+  package init(name: String) { self.name = name }
+}
+
 /// GET /v1/leases and /v1/networks/NAME/leases give arrays of these.
 package struct LeaseReport: Codable, Sendable, Hashable {
   package var network: String
@@ -53,6 +60,9 @@ package struct LeaseOffer: Codable, Sendable, Hashable {
   package var search: [String]
   /// Nil: the network has no IPv6.
   package var ipv6: IPv6Offer?
+
+  /// The network's DNS by either family, IPv4 first.
+  package var servers: [String] { dns + (ipv6?.dns ?? []) }
 
   package init(
     address: String, prefixLength: Int, gateway: String?, dns: [String], mtu: Int?,

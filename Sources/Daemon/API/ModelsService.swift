@@ -5,16 +5,28 @@
 /// What reading networks.yaml again came to. A file that is refused is an error instead, INVALID_CONFIG, and nothing changes.
 package struct ReloadReport: Codable, Sendable, Hashable {
   package struct Change: Codable, Sendable, Hashable {
-    /// "network" or "plugins".
+    /// "network", "plugins" (folders) or "paths".
     package var subject: String
     /// Of the network.
     package var name: String?
-    /// "added", "removed", "changed"
+    /// "added", "removed", "changed", or "unchanged": still waiting, or still refused, from before.
     package var change: String
-    /// What of a network is another one: "mode", "interface", "addresses", "plugin", "options", "sandbox", "dns", "hosts".
+    /// What of a network is another one, by the keys of networks.yaml: "gateway", "options.mtu", "egress", "dns.servers".
     package var keys: [String]
-    /// False: it runs, and goes on as it was until its next start.
+    /// Nothing waits and nothing was refused.
     package var holdsNow: Bool
+    /// Keys that hold from the network's next start on. It may have some from a change before this one.
+    package var waiting: [String]
+    /// Keys that do not hold, and never will as they are: the network runs on with what it has.
+    package var refused: [Refusal]
+    /// Why a network at rest could not start.
+    package var error: ErrorReport?
+  }
+
+  package struct Refusal: Codable, Sendable, Hashable {
+    package var keys: [String]
+    package var code: String
+    package var message: String
   }
 
   package var file: String

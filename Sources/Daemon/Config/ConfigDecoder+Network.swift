@@ -5,7 +5,7 @@
 extension ConfigDecoder {
   static let networkKeys = [
     "mode", "interface", "gateway", "dhcpEnd", "netmask", "plugin", "dns", "options", "sandbox",
-    "egress", "watchdog",
+    "egress", "limits", "portSecurity", "watchdog",
   ]
 
   mutating func decodeNetworks(_ node: YAMLNode, commonDNS: DNSChoice) -> [NetworkConfiguration] {
@@ -64,8 +64,9 @@ extension ConfigDecoder {
       settings.options = options(
         member.value, path: path + ["options"], pointer: "/options", &marks)
     }
-    if let member = members["egress"], !member.value.isNull {
-      decodeEgress(member, path: path, &settings, &marks)
+    for key in Self.optionKeys {
+      guard let member = members[key], !member.value.isNull else { continue }
+      decodeOption(key, member, path: path, &settings, &marks)
     }
     var network = NetworkConfiguration(
       name: entry.key, builtin: false, settings: settings, marks: marks)
@@ -78,18 +79,21 @@ extension ConfigDecoder {
     return network
   }
 
-  /// `egress` of a network is its plugin's option: a plugin that has none refuses it.
-  private mutating func decodeEgress(
-    _ member: YAMLNode.Member, path: [String], _ settings: inout NetworkConfiguration.Settings,
+  /// Keys of a network that are options of its plugin: one that has none of the name refuses it.
+  private static let optionKeys = ["egress", "limits", "portSecurity"]
+
+  private mutating func decodeOption(
+    _ key: String, _ member: YAMLNode.Member, path: [String],
+    _ settings: inout NetworkConfiguration.Settings,
     _ marks: inout [String: Mark]
   ) {
-    guard settings.options["egress"] == nil else {
-      return problem(.twice("egress", "options"), path + ["egress"], member.keyMark)
+    guard settings.options[key] == nil else {
+      return problem(.twice(key, "options"), path + [key], member.keyMark)
     }
-    settings.options["egress"] = member.value.jsonValue
-    marks["/options/egress"] = member.value.mark
-    marks[YAMLNode.keyPointer("/options/egress")] = member.keyMark
-    member.value.collectMarks(pointer: "/options/egress", into: &marks)
+    settings.options[key] = member.value.jsonValue
+    marks["/options/\(key)"] = member.value.mark
+    marks[YAMLNode.keyPointer("/options/\(key)")] = member.keyMark
+    member.value.collectMarks(pointer: "/options/\(key)", into: &marks)
   }
 
   /// Seconds; nil for `off`.
@@ -124,7 +128,7 @@ extension ConfigDecoder {
       warnings.append(ConfigProblem(.besideSocket, path: path + [key], mark: member.keyMark))
     }
     for option in network.settings.options.members
-    where !["socket", "mtu"].contains(option.name) && option.value != .null {
+    where !["socket", "mtu", "limits"].contains(option.name) && option.value != .null {
       let pointer = "/options/" + JSONPointer.escape(option.name)
       let mark = network.marks[YAMLNode.keyPointer(pointer)] ?? network.mark(at: pointer)
       warnings.append(

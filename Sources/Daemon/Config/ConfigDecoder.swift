@@ -150,6 +150,15 @@ package struct ConfigDecoder {
           ["networks", network.name, "gateway"], network.mark(at: "/gateway"))
       }
     }
+    let named6 = networks.compactMap { network in network.network6.map { (network, $0) } }
+      .sorted { ($0.0.marks[""]?.line ?? 0) < ($1.0.marks[""]?.line ?? 0) }
+    for (index, (network, own)) in named6.enumerated() {
+      for (other, theirs) in named6[..<index] where own.overlaps(theirs) {
+        problem(
+          .overlap6(own, with: other.name, at: other.mark(at: "/options/prefix6")),
+          ["networks", network.name, "options"], network.mark(at: "/options/prefix6"))
+      }
+    }
   }
 
   // MARK: Tools

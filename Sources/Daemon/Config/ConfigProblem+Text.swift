@@ -67,6 +67,10 @@ extension ConfigProblem {
       let place = mark.map { " (line \($0.line))" } ?? " (built in)"
       return
         "\(own) overlaps \(otherSubnet) of network `\(other)`\(place): give one of them another subnet"
+    case .overlap6(let own, let other, let mark):
+      let place = mark.map { " (line \($0.line))" } ?? ""
+      return
+        "\(own) is the IPv6 network of `\(other)`\(place), too: give one of them another prefix6"
     case .hostName(let text):
       return text.contains("*")
         ? "`\(text)` is no domain name: `*` stands for names as the whole first label only, `*.dev.internal`"

@@ -25,6 +25,7 @@ package struct ConfigProblem: Error, Sendable, Hashable {
     case dhcpEndOutside(IPv4Subnet)
     case dhcpEndBeforeGateway(gateway: IPv4Address)
     case overlap(IPv4Subnet, with: String, IPv4Subnet, at: Mark?)
+    case overlap6(IPv6Network, with: String, at: Mark?)
     /// A key of `hosts` that no DNS name can be.
     case hostName(String)
     /// What a name of `hosts` stands for is neither an address nor a name.

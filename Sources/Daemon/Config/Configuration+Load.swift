@@ -27,3 +27,20 @@ extension Configuration {
       template: template)
   }
 }
+
+extension Configuration {
+  /// Files of plugins that networks name by path, outside of the folders.
+  package var pinnedFiles: [String] {
+    var pins: [PluginPin?] = []
+    for network in networks {
+      pins += [network.settings.plugin, network.settings.dns]
+      pins += network.settings.dnsBehind.map { $0.pin }
+    }
+    return Set(
+      pins.compactMap { pin in
+        if case .some(.file(let path)) = pin { return path }
+        return nil
+      }
+    ).sorted()
+  }
+}

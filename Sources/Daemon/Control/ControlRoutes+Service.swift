@@ -34,6 +34,13 @@ extension ControlRoutes {
       let guest = try Self.segment("guest", context)
       return try await Self.json(bridge.call { $0.disconnect(guest, of: name, $1) })
     }
+    network.patch("guests/:guest") { request, context in
+      let name = try context.parameters.require("name")
+      let guest = Self.percentDecoded(try context.parameters.require("guest"))
+      let change = try await Self.body(GuestChange.self, request, context)
+      return try await Self.json(
+        bridge.call { $0.rename(guest, of: name, to: change.name, $1) })
+    }
   }
 
   /// What stands in a path's segment.

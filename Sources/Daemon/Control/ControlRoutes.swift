@@ -153,7 +153,7 @@ struct ControlRoutes: Sendable {
       body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes + [0x0a])))
   }
 
-  private static func body<Value: Decodable>(
+  static func body<Value: Decodable>(
     _ type: Value.Type, _ request: Request, _ context: ControlContext
   ) async throws -> Value {
     let buffer = try await request.body.collect(upTo: context.maxUploadSize)

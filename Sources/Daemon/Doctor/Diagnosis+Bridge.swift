@@ -20,7 +20,6 @@ extension Diagnosis {
         remedy: edit(network, "br0"))
     }
     let head = "network \(network.name): \(name)"
-    let make = asRoot("ip link add \(name) type bridge")
     switch facts.interfaces[name] ?? .missing {
     case .bridge: return Finding(.bridge, ["bridged"], .ok, "\(head) is a bridge")
     case .openVSwitch:
@@ -52,9 +51,14 @@ extension Diagnosis {
           .bridge, ["bridged"], .problem, "\(head) is not there: did you mean `\(meant)`?",
           remedy: edit(network, meant))
       }
+      // A bridge without a port of the LAN carries nobody's DHCP: what is made in a hurry is a dead network.
+      let candidate = likeliest ?? facts.candidates.sorted().first { !isOthers($0) }
       return Finding(
-        .bridge, ["bridged"], .problem, "\(head) is not there\(others)",
-        remedy: likeliest.map { edit(network, $0) } ?? make)
+        .bridge, ["bridged"], .problem,
+        "\(head) is not there\(others)"
+          + (candidate == nil ? ", and no network card: take shared instead" : ""),
+        remedy: candidate.map { edit(network, $0) }
+          ?? "\(facts.command) recommend --from host")
     }
   }
 
@@ -62,6 +66,12 @@ extension Diagnosis {
   private var others: String {
     facts.candidates.isEmpty
       ? "" : ": \(Plural.there(facts.candidates.sorted(), most: 5))"
+  }
+
+  /// A bridge of containers' or other machines', by its usual name, which leads to no LAN.
+  private func isOthers(_ name: String) -> Bool {
+    ["docker", "br-", "podman", "cni", "lxc", "lxd", "incus", "virbr", "lima-"]
+      .contains(where: name.hasPrefix)
   }
 
   /// The one that leads to the LAN, by the host's default route.

@@ -32,6 +32,40 @@ extension Diagnosis {
     }
   }
 
+  func confinement() -> [Finding] {
+    guard isLinux else { return [] }
+    func finding(_ modes: [String], _ status: Finding.Status, _ text: String) -> Finding {
+      Finding(.confinement, modes, status, text)
+    }
+    var findings: [Finding] = []
+    if facts.confinement.landlock == nil {
+      findings.append(
+        finding(
+          DoctorModes.all, .warning,
+          "the kernel has no Landlock (5.13 and later, switched on by lsm=landlock at boot): networks' processes read and "
+            + "write files as their user does"))
+    }
+    if !facts.confinement.filtersCalls {
+      findings.append(
+        finding(
+          DoctorModes.all, .warning,
+          "the kernel has no seccomp filter (CONFIG_SECCOMP_FILTER): no system call is refused to networks' processes"
+        ))
+    }
+    if findings.isEmpty, let version = facts.confinement.landlock {
+      findings.append(
+        finding(
+          DoctorModes.all, .ok,
+          "networks' processes are confined: files (Landlock \(version)) and system calls"))
+    }
+    return findings
+      + facts.networks.filter { !$0.settings.isConfined }.map {
+        finding(
+          [$0.settings.mode], .warning,
+          "network \($0.name): `sandbox: off`: its process is not confined")
+      }
+  }
+
   func userNamespaces() -> [Finding] {
     guard isLinux, !isRoot else { return [] }
     let namespaces = facts.namespaces
@@ -108,7 +142,32 @@ extension Diagnosis {
     }
   }
 
-  func subnets() -> [Finding] {
+  func subnets() -> [Finding] { subnets4() + subnets6() }
+
+  /// Networks of IPv6 that this host has, too; nothing is said of the others.
+  private func subnets6() -> [Finding] {
+    facts.networks.compactMap { network in
+      let mode = network.settings.mode
+      let isTap = DoctorModes.withTap.contains(mode)
+      let wanted =
+        network.network6
+        ?? HostTapRequest.wanted(by: network)?.address6.flatMap { IPv6Network($0)?.network }
+      let own = facts.taps[network.name]?.name
+      guard facts.limaBridges[network.name] == nil, let wanted,
+        let text = NetworkConflicts.route6(
+          wanted, among: facts.routes6, addresses: facts.addresses6,
+          own: Set([own, "lo"].compactMap { $0 }))
+      else { return nil }
+      return resting(
+        Finding(
+          .subnet, [mode], isTap ? .problem : .warning,
+          "network \(network.name): its IPv6 network \(text)",
+          remedy: "\(facts.command) network edit \(network.name) --set prefix6=fd12:3456:789a::/64"
+            + homeWords), network)
+    }
+  }
+
+  private func subnets4() -> [Finding] {
     facts.networks.compactMap { network in
       guard let subnet = Self.subnet(network) else { return nil }
       let mode = network.settings.mode

@@ -19,7 +19,19 @@ extension Diagnosis {
   }
 
   private func isAllowed(_ network: NetworkConfiguration) -> Bool {
-    guard case .listing(let listing) = facts.sudo, let words = words(network) else { return false }
+    isAllowed(words(network)) || isAllowedWithoutIPv6(network)
+  }
+
+  /// Its lines in sudoers are older than IPv6 on the host's interfaces.
+  private func isAllowedWithoutIPv6(_ network: NetworkConfiguration) -> Bool {
+    guard let request = request(network), request.address6 != nil, !isAllowed(words(network)) else {
+      return false
+    }
+    return isAllowed([facts.helper.path] + request.withoutIPv6.words("open"))
+  }
+
+  private func isAllowed(_ words: [String]?) -> Bool {
+    guard case .listing(let listing) = facts.sudo, let words else { return false }
     return SudoListing.verdict(on: words, in: listing) == .withoutPassword
   }
 
@@ -86,6 +98,12 @@ extension Diagnosis {
             .sudo, [network.settings.mode], .ok,
             "network \(network.name): sudo is not asked: its interface is "
               + (isSetUp(network) ? "set up" : "not in use"))
+        }
+        if isAllowedWithoutIPv6(network) {
+          return Finding(
+            .sudo, [network.settings.mode], .warning,
+            "network \(network.name): sudo runs its helper without IPv6: the lines are of an earlier version, and guests "
+              + "have no IPv6", remedy: install)
         }
         return isAllowed(network)
           ? Finding(
@@ -154,6 +172,13 @@ extension Diagnosis {
         remedy: OtherDaemons.asking(who: tap.name))
     }
     guard let meant = tap.renamedFrom else {
+      if let wanted = request(network)?.address6, tap.addresses6.isEmpty {
+        return Finding(
+          .tap, [mode], .warning,
+          "\(name) has no IPv6 address: guests have no IPv6. It was made by an earlier version, or IPv6 is off on this host "
+            + "(it would be \(wanted))",
+          remedy: asRoot("\(facts.command) network setup \(network.name)\(homeWords)"))
+      }
       return Finding(
         .tap, [mode], .ok,
         tap.persists ? "\(name) is set up and this user's" : "\(name) is in use now")
@@ -210,6 +235,12 @@ extension Diagnosis {
       if tap.addresses != [wanted] {
         return (
           "was set up with \(has.isEmpty ? "no address" : has), and the network has \(wanted) now",
+          nil
+        )
+      }
+      if let wanted6 = request.address6, !tap.addresses6.isEmpty, tap.addresses6 != [wanted6] {
+        return (
+          "was set up with \(tap.addresses6.joined(separator: ", ")), and the network has \(wanted6) now",
           nil
         )
       }

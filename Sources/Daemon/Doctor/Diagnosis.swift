@@ -24,7 +24,9 @@ package struct Diagnosis {
 
   private func sorted(_ asked: [String]) -> [Finding] {
     let all =
-      configuration() + absent(asked) + home() + daemon() + runtime() + descriptors() + inotify()
+      configuration() + absent(asked) + home() + daemon() + runtime() + descriptors()
+      + confinement()
+      + inotify()
       + tun() + userNamespaces() + pingGroups() + resolver() + subnets() + helper() + sudo()
       + taps() + bridges() + switches() + bridgeFilter() + socketVMNet()
     let order = DoctorCheck.allCases.map(\.rawValue)

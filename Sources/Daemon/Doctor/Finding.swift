@@ -47,7 +47,7 @@ package struct Finding: Codable, Hashable, Sendable {
 
 /// In the order in which they are told.
 package enum DoctorCheck: String, CaseIterable, Sendable {
-  case configuration, home, daemon, runtime, descriptors, inotify, tun
+  case configuration, home, daemon, runtime, descriptors, confinement, inotify, tun
   case userNamespaces = "user-namespaces"
   case pingGroupRange = "ping-group-range"
   case resolver, subnet, helper, sudo, tap, bridge

@@ -31,6 +31,7 @@ package struct HostFacts: Sendable {
   package var runtime = Runtime.works
   /// How many descriptors a process may ask for.
   package var descriptors: Int?
+  package var confinement = Confinement()
   package var inotify: Inotify?
   package var tun = Access.open
   package var namespaces = Namespaces()
@@ -39,6 +40,8 @@ package struct HostFacts: Sendable {
   package var pingGroupsKnown = true
   package var resolver = Resolver.servers(1)
   package var addresses: [HostAddress] = []
+  package var addresses6: [HostAddress6] = []
+  package var routes6: [HostAddress6] = []
   package var routes: [HostRoute] = []
   package var helper = Helper()
   package var sudo = Sudo.missing
@@ -58,6 +61,19 @@ package struct HostFacts: Sendable {
   package var vmnet = VMNet()
   /// How the user runs this program.
   package var command = "lima-netd"
+
+  /// By what the kernel confines a network's process.
+  package struct Confinement: Sendable, Hashable {
+    /// Version of Landlock; nil: there is none.
+    package var landlock: Int?
+    /// A filter of system calls (seccomp) can be set.
+    package var filtersCalls = true
+
+    package init(landlock: Int? = nil, filtersCalls: Bool = true) {
+      self.landlock = landlock
+      self.filtersCalls = filtersCalls
+    }
+  }
 
   package struct User: Sendable, Hashable {
     package var uid: UInt32
@@ -158,6 +174,8 @@ package struct HostFacts: Sendable {
     package var persists = false
     package var owner: UInt32?
     package var addresses: [String] = []
+    /// Beyond the link.
+    package var addresses6: [String] = []
     package var mtu = 0
     /// The bridge it is a port of.
     package var bridge: String?

@@ -28,8 +28,11 @@ extension Network {
   func updateDNS() {
     guard core.running != nil, active != nil else { return }
     let number = dns.begin()
+    settling.begin()
     context.plugins.refresh { [weak self] registry in
-      guard let self, let link = core.running, let active, dns.isCurrent(number) else { return }
+      guard let self else { return }
+      defer { endSettling() }
+      guard let link = core.running, let active, dns.isCurrent(number) else { return }
       do throws(ErrorReport) {
         // All but the DNS holds from the next start on.
         let now = asked
@@ -67,8 +70,11 @@ extension Network {
     now.dnsBehind = plan.dnsBehind
     now.dnsNeeds = plan.dnsNeeds
     dns.ask(for: plan.dns)
+    settling.begin()
     link.request(.setDNS(plan.dnsSpec)) { [weak self, weak link] reply in
-      guard let self, let link, self.link === link, !link.hasEnded else { return }
+      guard let self else { return }
+      defer { endSettling() }
+      guard let link, self.link === link, !link.hasEnded else { return }
       dns.answered()
       // Also of one that another change has overtaken: what the process has is what the next is compared with.
       if case .success = reply { step(.revised(now)) }

@@ -22,16 +22,25 @@ extension Network: ForwardSurroundings {
           ? "no guest is connected"
           : "there is no guest \(forward.guestName): no guest is connected"
       }
-      guard forward.guestName.isEmpty || names.contains(forward.guestName) else {
-        return "there is no guest \(forward.guestName): \(Plural.there(names.sorted(), most: 8))"
+      guard lacksGuest(forward), !leases.hostnames.contains(forward.guestName.lowercased()) else {
+        return nil
       }
-      return nil
+      let all = Set(names).union(leases.hostnames).sorted()
+      return "there is no guest \(forward.guestName): \(Plural.there(all, most: 8))"
     }
     // Guests of a switch may also be at the host's own interface, or another daemon's.
     if !uplink.reachesOthers, guests.isEmpty { return "no guest is connected" }
     guard let guest = forward.guest, let colon = guest.lastIndex(of: ":") else { return nil }
-    let address = String(guest[..<colon])
+    var address = String(guest[..<colon])
+    if address.hasPrefix("["), address.hasSuffix("]") {
+      address = String(address.dropFirst().dropLast())
+    }
     return leases.absent.contains(address) ? "the guest \(address) is not there" : nil
+  }
+
+  /// It names a guest that none is called as: one that calls itself so may be meant.
+  func lacksGuest(_ forward: Forward) -> Bool {
+    !forward.guestName.isEmpty && !guests.names.contains(forward.guestName)
   }
 
   var isIsolated: Bool { active?.plugin.plugin.isolated ?? false }

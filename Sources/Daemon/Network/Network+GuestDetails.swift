@@ -51,6 +51,41 @@ extension Network {
     }
   }
 
+  /// Calls a guest something else from now on: for users, forwards, and the plugin, which may publish the name in DNS.
+  /// - Parameter guest: as of `disconnect`.
+  func rename(
+    _ guest: String, to new: String, answer: @escaping (Result<GuestDetail, ErrorReport>) -> Void
+  ) {
+    guestDetails { [weak self] details in
+      guard let self else { return }
+      do throws(ErrorReport) {
+        var found = try GuestDetails.find(guest, of: details, network: name)
+        try refuseName(new, of: found)
+        guests.rename(found.id, new)
+        log(.info, "guest \(found.name) is called \(new) now")
+        if let link { link.request(.renamePort(PortName(id: found.id, name: new))) }
+        found.name = new
+        answer(.success(found))
+      } catch {
+        answer(.failure(error))
+      }
+    }
+  }
+
+  private func refuseName(_ new: String, of guest: GuestDetail) throws(ErrorReport) {
+    // A plugin takes the name for what comes before a NUL; a terminal takes control characters for orders.
+    guard (1...253).contains(new.utf8.count),
+      new.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7f })
+    else {
+      throw ErrorReport(
+        code: HostError.Code.invalidConfig.rawValue,
+        message: "a guest's name has 1 to 253 bytes, without spaces and control characters")
+    }
+    guard guest.name != new, guests.names.contains(new) else { return }
+    throw ErrorReport(
+      code: HostError.Code.exists.rawValue,
+      message: "network \(name) has a guest \(new) already")
+  }
 }
 
 extension Supervisor {
@@ -68,6 +103,19 @@ extension Supervisor {
   ) {
     do throws(ErrorReport) {
       try network(name).disconnect(guest, answer: answer)
+    } catch {
+      answer(.failure(error))
+    }
+  }
+}
+
+extension Supervisor {
+  func rename(
+    _ guest: String, of name: String, to new: String,
+    _ answer: @escaping (Result<GuestDetail, ErrorReport>) -> Void
+  ) {
+    do throws(ErrorReport) {
+      try network(name).rename(guest, to: new, answer: answer)
     } catch {
       answer(.failure(error))
     }

@@ -193,6 +193,10 @@ extension Network {
   func unixgramCame(_ id: UInt64, _ name: String, _ address: String) {
     guard guests.unixgramCame(id, name: name, address: address) else { return }
     log(.info, "guest \(name) came by \(listeners.paths.unixgram)")
+    if let given = guests.givenName(address), given != name {
+      guests.rename(id, given)
+      link?.request(.renamePort(PortName(id: id, name: given)))
+    }
     uplink.serve(id)
     leases.watch()
     considerStopping()

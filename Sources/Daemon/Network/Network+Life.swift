@@ -196,9 +196,11 @@ extension Network {
       ended(link, status)
     }
     watch(link)
-    let spec = plan.spec(
+    var spec = plan.spec(
       stateDirectory: core.directory, tap: uplink.tapSpec, peer: uplink.socket,
       cards: uplink.guestCards)
+    // Until all of them are introduced.
+    spec.holdsGuests = true
     let fds = [journal, uplink.tapDescriptor].compactMap { $0 }
     link.request(.start(spec), fds: fds) { [weak self, weak link] answer in
       guard let self, let link, self.link === link, !link.hasEnded, state == .starting else {
@@ -237,6 +239,7 @@ extension Network {
     }
     uplink.begin(link)
     for guest in guests.all { introduce(guest, to: link) }
+    link.request(.guestsAreKnown)
     uplink.connect(link)
     names.replay(to: link)
     forwards.replay(to: link)
@@ -245,6 +248,7 @@ extension Network {
     leases.begin()
     // The configuration may have been reread meanwhile.
     dns.started()
+    settling.forgetRefusals()
     if isChanged, dns.kept?.refused != asked.settings { updateDNS() }
     considerStopping()
   }
@@ -277,6 +281,7 @@ extension Network {
 
   private func ended(_ link: HostLink, _ status: ChildProcess.ExitStatus) {
     pluginStates = []
+    settling.processEnded()
     uplink.rest(forgetting: guests.unixgramGuests.map(\.id))
     if state == .stopping { noteStop(status) } else { noteDeath(of: link, status) }
     step(.ended(lifetime: MonotonicClock.now() &- link.started))
@@ -299,9 +304,17 @@ extension Network {
     noteDeathForDNS()
   }
 
+  /// Without values that nobody is to read: what a plugin printed itself went to the log as it was.
+  private func masked(_ text: String) -> String {
+    (active?.secrets ?? []).filter { $0.utf8.count >= 4 }.reduce(text) {
+      $0.replacing($1, with: Schema.mask)
+    }
+  }
+
   private func exitReport(_ reason: String) -> ExitReport {
     ExitReport(
-      time: WallClock.timestamp(), reason: reason, log: NetworkLog.tail(core.logFile),
+      time: WallClock.timestamp(), reason: masked(reason),
+      log: NetworkLog.tail(core.logFile).map { masked($0) },
       plugin: active?.plugin.loaded, dns: active?.dns.loaded)
   }
 

@@ -39,6 +39,7 @@ extension Network: LeaseSurroundings {
 
   var needsLeases: Bool {
     listeners.usernet != nil || names.hasZones || !forwards.open.isEmpty && !isIsolated
+      || isIsolated && forwards.open.contains { lacksGuest($0) }
   }
 
   var leaseFiles: UsernetFiles? { listeners.usernet }

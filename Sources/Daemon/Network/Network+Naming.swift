@@ -4,10 +4,17 @@
 // where they are on one switch, two of one Ethernet address.
 // Loop thread.
 
+import DNSMessage
 import HostProtocol
 
 extension Network {
-  private var guestNames: Set<String> { Set(guests.names) }
+  /// As DNS compares them (RFC 4343).
+  private var guestNames: Set<String> { Set(guests.names.map { $0.lowercased() }) }
+
+  /// Guests are also found by number, address and Ethernet address.
+  private static func standsForAnother(_ name: String) -> Bool {
+    UInt64(name) != nil || DNSAddress(name) != nil || SchemaFormat.isMAC(name)
+  }
 
   /// Why the guest that asks cannot be here now; nil: nothing is known against it.
   func refusal(of request: AttachRequest) -> ErrorReport? {
@@ -15,7 +22,16 @@ extension Network {
       return ErrorReport(
         code: HostError.Code.busy.rawValue, message: "network \(name) is stopped")
     }
-    if request.nameIsMade != true, !request.name.isEmpty, guestNames.contains(request.name) {
+    if request.nameIsMade != true, Self.standsForAnother(request.name) {
+      return ErrorReport(
+        code: HostError.Code.invalidConfig.rawValue,
+        message:
+          "a guest cannot be called \(request.name): guests are found by number and address, "
+          + "too; give it another --name")
+    }
+    if request.nameIsMade != true, !request.name.isEmpty,
+      guestNames.contains(request.name.lowercased())
+    {
       return ErrorReport(
         code: HostError.Code.exists.rawValue,
         message: "network \(name) has a guest \(request.name) already: give this one another --name"
@@ -34,10 +50,12 @@ extension Network {
   /// The name the guest will have: the one it asks for, with a number behind it where that is taken.
   func freeName(for request: AttachRequest) -> String {
     let taken = guestNames
-    guard !request.name.isEmpty, taken.contains(request.name) else { return request.name }
+    guard !request.name.isEmpty, taken.contains(request.name.lowercased()) else {
+      return request.name
+    }
     for number in 2...max(2, taken.count + 2) {
       let name = "\(request.name)-\(number)"
-      if !taken.contains(name) { return name }
+      if !taken.contains(name.lowercased()) { return name }
     }
     return request.name
   }

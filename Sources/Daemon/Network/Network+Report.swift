@@ -18,12 +18,13 @@ extension Network {
       } catch let problem {
         error = error ?? problem
       }
+      error = error ?? settling.validation
     }
     return NetworkReport(
       name: name, mode: (active?.network ?? wanted).settings.mode,
       source: wanted.builtin ? "built-in" : "networks.yaml", state: state, changed: isChanged,
       error: error, plugin: plan?.plugin.loaded, dns: plan?.dns.loaded,
-      options: plan.map { .object($0.options) }, sockets: listeners.paths,
+      options: plan.map { .object($0.shownOptions) }, sockets: listeners.paths,
       log: core.logFile,
       guests: guests.reports, forwards: forwards.listed,
       host: link.map { HostReport(pid: $0.pid, since: $0.startedAt) },

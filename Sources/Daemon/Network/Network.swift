@@ -60,6 +60,7 @@ final class Network {
   let captures: CaptureRegistry
   var dns = NetworkDNS()
   var wishes = ResolverWishes()
+  var settling = NetworkSettling()
   /// What clients of `_ep.sock` call the ends of their forwards.
   var exposed = ExposedNames()
 
@@ -90,9 +91,10 @@ final class Network {
   /// Makes the network's directory and sockets. A failure is the network's error; it may be tried again.
   func open() { listeners.open() }
 
-  /// Takes over new settings: at once when at rest, at its next start when running.
+  /// Takes over new settings: at once when at rest; when running what its plugin takes, and the rest at its next start.
   func configure(_ configuration: NetworkConfiguration, configFile: String) {
     let changed = wanted.settings != configuration.settings
+    if changed { settling.forgetRefusals() }
     wanted = configuration
     self.configFile = configFile
     listeners.follow(configuration)
@@ -103,18 +105,33 @@ final class Network {
       step(.configured)
     }
     names.setConfigured(configuration.hosts)
-    if changed, let active,
-      active.network.settings.withDNS(of: configuration.settings) != configuration.settings
-    {
-      // Whoever comes next gets what the configuration says now.
-      if state == .running, isIdle { return stop("its configuration has changed") }
-      if state == .running, differsInOptionsAlone(active, from: asked) {
-        reconfigure()
-      } else {
-        tellOfNextStart()
-      }
+    // Whoever comes next gets what the configuration says now.
+    if changed, needsStart, state == .running, isIdle {
+      return stop("its configuration has changed")
     }
-    updateDNS()
+    whenStarted { [weak self] in
+      guard let self else { return }
+      if changed, needsStart { reconfigure() }
+      updateDNS()
+    }
+  }
+
+  /// More than the DNS differs from what runs.
+  var needsStart: Bool {
+    guard let active else { return false }
+    return active.network.settings.withDNS(of: asked.settings) != asked.settings
+  }
+
+  /// A process that starts has the settings from before: it is told of others when it runs. One that is yet to start has
+  /// them from the start.
+  private func whenStarted(_ action: @escaping () -> Void) {
+    if state == .running { return action() }
+    guard state == .starting else { return }
+    settling.begin()
+    whenRunning { [weak self] result in
+      if case .success = result { action() }
+      self?.endSettling()
+    }
   }
 
   /// Stops serving for good. `done` is called when its process is gone.

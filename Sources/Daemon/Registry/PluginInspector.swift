@@ -22,6 +22,7 @@ final class PluginInspector {
   private var isProbing = false
 
   private static let concurrency = 4
+  /// ns, as the inspection can use them.
   private static let timeout: UInt64 = 5_000_000_000
   /// Bytes of what an inspection says, a plugin's schema among it: the loop takes it apart in some milliseconds.
   private static let maximumOutput = 256 << 10
@@ -33,6 +34,7 @@ final class PluginInspector {
     let answer: Answer
     /// What is looked at is lima-netd-host.
     let isProbe: Bool
+    var patience = ChildPatience(limit: PluginInspector.timeout, now: MonotonicClock.now())
     var bytes: [UInt8] = []
     var timedOut = false
     var isPipeOpen = true
@@ -97,12 +99,7 @@ final class PluginInspector {
     }
     let job = Job(file: file, pid: pid, output: pipe.read, isProbe: isProbe, answer: answer)
     running[pid] = job
-    job.timer = loop.schedule(after: Self.timeout) { [weak self, weak job] in
-      guard let self, let job else { return }
-      job.timedOut = true
-      ChildProcess.killGroup(of: pid)
-      if job.end < 0 { finish(job) }
-    }
+    look(job)
     try loop.add(pipe.read, .read) { [weak self, weak job] _ in
       guard let self, let job else { return }
       read(job)
@@ -118,6 +115,16 @@ final class PluginInspector {
         }
       }
     #endif
+  }
+
+  private func look(_ job: Job) {
+    job.timer = loop.schedule(after: ChildPatience.interval) { [weak self, weak job] in
+      guard let self, let job, job.timer != nil else { return }
+      guard job.patience.isOver(job.pid) else { return look(job) }
+      job.timedOut = true
+      ChildProcess.killGroup(of: job.pid)
+      if job.end < 0 { finish(job) }
+    }
   }
 
   private func finish(_ job: Job) {
@@ -231,7 +238,8 @@ final class PluginInspector {
     if job.timedOut {
       return Inspection(
         file: job.file, reason: .timeout,
-        detail: "its entry did not return within 5 s (an entry must be pure and quick)")
+        detail:
+          "its entry did not return within \(job.patience.text) (an entry must be pure and quick)")
     }
     if case .killed = status {
       return Inspection(

@@ -12,6 +12,8 @@ import Patterns
 
 package struct Schema: Sendable {
   private let root: JSONValue
+  /// The schema itself.
+  var value: JSONValue { root }
   private static let maximumDepth = 32
   private static let maximumProblems = 50
   private static let maximumSteps = 200_000
@@ -57,6 +59,8 @@ package struct Schema: Sendable {
     var steps = 0
     /// As compiled, or why not.
     var patterns: [String: Result<Pattern, Pattern.Failure>] = [:]
+    /// Inside of so many writeOnly values, which no sentence quotes.
+    var hidden = 0
 
     init(root: JSONValue) {
       self.root = root
@@ -65,7 +69,9 @@ package struct Schema: Sendable {
     /// What is told is worked out only for what is told.
     mutating func fail(_ kind: @autoclosure () -> SchemaProblem.Kind, _ pointer: String) {
       guard problems.count < Schema.maximumProblems else { return }
-      problems.append(SchemaProblem(kind: kind(), pointer: pointer))
+      let kind = kind()
+      problems.append(
+        SchemaProblem(kind: hidden > 0 ? kind.withoutValue : kind, pointer: pointer))
     }
 
     mutating func check(
@@ -90,6 +96,9 @@ package struct Schema: Sendable {
         fail(.tooDeep, pointer)
         return value
       }
+      let isHidden = keywords["writeOnly"] == .bool(true)
+      if isHidden { hidden += 1 }
+      defer { if isHidden { hidden -= 1 } }
       var value = value
       if let reference = keywords["$ref"]?.string {
         guard let target = resolve(reference) else {
@@ -285,6 +294,7 @@ package struct Schema: Sendable {
         for schema in schemas {
           var trial = Run(root: root)
           trial.steps = steps
+          trial.hidden = hidden
           trial.patterns = patterns
           let checked = trial.check(value, against: schema, pointer: pointer, depth: depth + 1)
           steps = trial.steps

@@ -29,6 +29,15 @@ package struct SchemaProblem: Error, Sendable, Hashable {
     case tooDeep
     /// The schema itself is at fault: the plugin's author has to mend it.
     case badSchema(String)
+
+    /// The same of a value that nobody is to read.
+    var withoutValue: Kind {
+      switch self {
+      case .format(let format, _): .format(format, value: Schema.mask)
+      case .type(let expected, .string): .type(expected: expected, found: .string(Schema.mask))
+      default: self
+      }
+    }
   }
 
   package var kind: Kind

@@ -34,9 +34,12 @@ package struct DNSStandalone: Sendable {
   }
 
   var spec: DNSSpec {
-    DNSSpec(
+    var spec = DNSSpec(
       plugin: plugin.reference, options: JSONValue.object(options).text,
       policy: DNSPolicy(ipv6: ipv6))
+    let secrets = plugin.plugin.secrets(of: options)
+    spec.secrets = secrets.isEmpty ? nil : secrets
+    return spec
   }
 
   /// What its process keeps: the files of the plugin and those that its options name.

@@ -20,6 +20,8 @@ package final class DNSStandaloneServer {
   private var hasServed = false
   private var isStopping = false
   private var failure: ErrorReport?
+  /// What this process and its child print to.
+  private var output = OutputBound()
   /// Why the process was ended, where it hung.
   private var hangReason: String?
 
@@ -44,6 +46,7 @@ package final class DNSStandaloneServer {
     try loop.add(signals.fd, .read) { _ in
       for signal in signals.receive() { server.received(signal) }
     }
+    server.boundOutput()
     server.start()
     loop.run()
     if let failure = server.failure { throw failure }
@@ -71,12 +74,39 @@ package final class DNSStandaloneServer {
     }
   }
 
+  // MARK: What is printed
+
+  private func boundOutput() {
+    switch output.look() {
+    case .none: break
+    case .full:
+      complain(
+        "this file has \(OutputBound.limit >> 20) MiB, which is as long as it may be: what follows is left out until it is emptied"
+      )
+      printElsewhere()
+    case .hasRoomAgain: link?.request(.newLog, fds: [2])
+    }
+    loop.schedule(after: OutputBound.interval) { [weak self] in self?.boundOutput() }
+  }
+
+  private func printElsewhere() {
+    guard let link, let null = try? Files.openNull() else { return }
+    link.request(.newLog, fds: [null])
+    Descriptor.close(null)
+  }
+
+  private func say(_ text: String) {
+    if !output.isFull { complain(text) }
+  }
+
   // MARK: The process
 
   private func start() {
     guard !isStopping else { return loop.stop() }
     do throws(SystemError) {
-      let link = try HostLink(executable: executable, log: 2, loop: loop)
+      let null = output.isFull ? try Files.openNull() : -1
+      defer { if null >= 0 { Descriptor.close(null) } }
+      let link = try HostLink(executable: executable, log: null >= 0 ? null : 2, loop: loop)
       self.link = link
       link.onExit = { [weak self, weak link] status in
         guard let self, let link, self.link === link else { return }
@@ -157,7 +187,7 @@ package final class DNSStandaloneServer {
       return loop.stop()
     }
     let delay = backoff.delay(afterLife: MonotonicClock.now() &- link.started)
-    complain("\(name) ended: \(reason); starting it again")
+    say("\(name) ended: \(reason); starting it again")
     loop.schedule(after: delay) { [weak self] in self?.start() }
   }
 }

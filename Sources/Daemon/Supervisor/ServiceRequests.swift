@@ -7,6 +7,7 @@ import HostProtocol
 import Platform
 
 final class ServiceRequests {
+  typealias Reading = Int
   typealias Answer = (Result<ReloadReport, ErrorReport>) -> Void
 
   /// Once, when stopping begins.
@@ -16,7 +17,11 @@ final class ServiceRequests {
   private var asked: [Answer] = []
   private var waiting: [(left: Int, answer: Answer)] = []
   /// The last reading that changed something.
-  private var last: ReloadReport.Earlier?
+  private(set) var last: ReloadReport.Earlier?
+  /// Readings that have begun to hold, in their order, and what those that are done came to.
+  private var readings: [(number: Reading, outcome: (() -> Result<ReloadReport, ErrorReport>?)?)] =
+    []
+  private var count: Reading = 0
   private var ended = false
 
   /// Answers with what the reading that begins next comes to.
@@ -32,16 +37,28 @@ final class ServiceRequests {
     asked = []
   }
 
-  /// A reading came to its end.
-  func reread(_ result: Result<ReloadReport, ErrorReport>) {
-    var result = result
-    if case .success(var report) = result {
-      if report.changes.isEmpty {
-        report.earlier = last
-        result = .success(report)
-      } else {
-        last = .init(time: WallClock.timestamp(), changes: report.changes)
-      }
+  /// What was read holds from now on, or is refused; networks may have to answer yet what it asks of them.
+  func begin() -> Reading {
+    count += 1
+    readings.append((count, nil))
+    return count
+  }
+
+  /// All of them have.
+  /// - Parameter outcome: asked for when the readings before are told; nil: the daemon is gone.
+  func end(_ reading: Reading, _ outcome: @escaping () -> Result<ReloadReport, ErrorReport>?) {
+    guard let index = readings.firstIndex(where: { $0.number == reading }) else { return }
+    readings[index].outcome = outcome
+    while let next = readings.first?.outcome {
+      readings.removeFirst()
+      if let result = next() { tell(result) }
+    }
+  }
+
+  private func tell(_ result: Result<ReloadReport, ErrorReport>) {
+    if case .success(let report) = result {
+      let changes = report.changes.filter { $0.change != "unchanged" }
+      if !changes.isEmpty { last = .init(time: WallClock.timestamp(), changes: changes) }
     }
     waiting = waiting.map { ($0.left - 1, $0.answer) }
     let done = waiting.filter { $0.left <= 0 }

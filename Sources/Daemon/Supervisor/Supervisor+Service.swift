@@ -26,75 +26,53 @@ extension Supervisor {
     }
   }
 
-  /// What is another than in `before`, or why nothing is.
-  func reloadReport(
-    since before: Configuration, states: [String: NetworkPhase]
-  ) -> Result<ReloadReport, ErrorReport> {
+  /// What the reading that has just ended came to: told when running networks have answered what it asks of them.
+  func tellOutcome(since before: Configuration, of reading: ServiceRequests.Reading) {
     if let error = configuration.error {
-      return .failure(ErrorReport(.invalidConfig, error))
+      return service.end(reading) { .failure(ErrorReport(.invalidConfig, error)) }
     }
-    return .success(
-      ReloadReport(
-        file: options.configFile, present: configuration.current.present,
-        changes: ReloadChanges.between(before, configuration.current) { name in
-          states[name].map { $0 == .running || $0 == .starting || $0 == .restarting } ?? false
-        }))
-  }
-}
-
-/// What two configurations differ in, for users. Pure.
-enum ReloadChanges {
-  static func between(
-    _ before: Configuration, _ after: Configuration, runs: (String) -> Bool
-  ) -> [ReloadReport.Change] {
-    let old = Dictionary(before.networks.map { ($0.name, $0) }) { first, _ in first }
-    let new = Dictionary(after.networks.map { ($0.name, $0) }) { first, _ in first }
-    var changes: [ReloadReport.Change] = []
-    if before.pluginDirectories != after.pluginDirectories {
-      changes.append(
-        .init(subject: "plugins", name: nil, change: "changed", keys: [], holdsNow: true))
-    }
-    for name in Set(old.keys).union(new.keys).sorted() {
-      switch (old[name], new[name]) {
-      case (.none, .some): changes.append(network(name, "added", [], true))
-      case (.some, .none): changes.append(network(name, "removed", [], true))
-      case (.some(let was), .some(let is_)):
-        let (keys, needsStart) = keys(was, is_)
-        if !keys.isEmpty {
-          changes.append(network(name, "changed", keys, !(needsStart && runs(name))))
-        }
-      case (.none, .none): break
+    let after = configuration.current
+    plugins.refresh { [weak self] registry in
+      guard let self else { return }
+      let old = Dictionary(before.networks.map { ($0.name, $0) }) { first, _ in first }
+      for network in after.networks where old[network.name]?.settings != network.settings {
+        networks[network.name]?.validate(registry)
       }
+      let all = Array(networks.values)
+      var left = all.count + 1
+      let one = { [weak self] in
+        left -= 1
+        guard left == 0, let self else { return }
+        service.end(reading) { [weak self] in
+          self.map { .success($0.reloadReport(since: before, after, registry)) }
+        }
+      }
+      for network in all { network.whenSettled(one) }
+      one()
     }
-    return changes
   }
 
-  private static func network(
-    _ name: String, _ change: String, _ keys: [String], _ holdsNow: Bool
-  ) -> ReloadReport.Change {
-    .init(subject: "network", name: name, change: change, keys: keys, holdsNow: holdsNow)
-  }
-
-  /// Which differ, and whether one of them needs another process.
-  private static func keys(
-    _ old: NetworkConfiguration, _ new: NetworkConfiguration
-  ) -> (keys: [String], needsStart: Bool) {
-    let (was, is_) = (old.settings, new.settings)
-    var keys: [String] = []
-    func compare<Value: Equatable>(_ key: String, _ value: (NetworkConfiguration.Settings) -> Value)
-    {
-      if value(was) != value(is_) { keys.append(key) }
+  private func reloadReport(
+    since before: Configuration, _ after: Configuration, _ registry: Registry
+  ) -> ReloadReport {
+    func standing(_ name: String) -> NetworkStanding {
+      networks[name]?.standing(registry) ?? NetworkStanding()
     }
-    compare("mode") { $0.mode }
-    compare("interface") { $0.interface }
-    compare("addresses") { [$0.gateway, $0.netmask, $0.dhcpEnd] }
-    compare("plugin") { $0.plugin }
-    compare("options") { $0.options }
-    compare("sandbox") { $0.isConfined }
-    let needsStart = !keys.isEmpty
-    if was != was.withDNS(of: is_) { keys.append("dns") }
-    if old.hosts != new.hosts { keys.append("hosts") }
-    if old.watchdog != new.watchdog { keys.append("watchdog") }
-    return (keys, needsStart)
+    var report = ReloadReport(
+      file: options.configFile, present: after.present,
+      changes: ReloadChanges.between(before, after, standing: standing))
+    if report.changes.isEmpty, var earlier = service.last {
+      // What waited then may hold by now.
+      earlier.changes = earlier.changes.map { change in
+        guard change.change != "removed", let name = change.name, networks[name] != nil else {
+          return change
+        }
+        return change.with(standing(name))
+      }
+      report.earlier = earlier
+    }
+    report.changes += ReloadChanges.unsettled(
+      after, without: report.changes + (report.earlier?.changes ?? []), standing: standing)
+    return report
   }
 }

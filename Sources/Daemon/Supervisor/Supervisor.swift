@@ -154,12 +154,13 @@ package final class Supervisor {
   }
 
   private func reread(_ outcome: ConfigReader.Outcome) {
-    let (before, states) = (configuration.current, networks.mapValues(\.state))
-    defer { service.reread(reloadReport(since: before, states: states)) }
+    let before = configuration.current
+    let reading = service.begin()
     configuration.hold(outcome)
     inspectPlugins()
     // resolv.conf and routes may have changed, too: that is when people send SIGHUP.
     for network in networks.values { network.core.running?.request(.networkChanged) }
+    tellOutcome(since: before, of: reading)
   }
 
   /// Known early, so that `status` and the first guest need not wait, and that a network which cannot
@@ -182,7 +183,7 @@ package final class Supervisor {
     context.uplinks.vmnet?.paths = new.paths
     context.limaBridges.varRun = new.paths.varRun
     plugins.directories = pluginDirectories(new)
-    plugins.pinnedFiles = Self.pinnedFiles(new)
+    plugins.pinnedFiles = new.pinnedFiles
     let names = Set(new.networks.map(\.name))
     for (name, network) in networks where !names.contains(name) {
       networks.removeValue(forKey: name)
@@ -251,20 +252,6 @@ package final class Supervisor {
     var seen: Set<String> = []
     let all = own + options.installation.pluginDirectories()
     return all.filter { seen.insert($0.path).inserted }
-  }
-
-  private static func pinnedFiles(_ configuration: Configuration) -> [String] {
-    var pins: [PluginPin?] = []
-    for network in configuration.networks {
-      pins += [network.settings.plugin, network.settings.dns]
-      pins += network.settings.dnsBehind.map { $0.pin }
-    }
-    return Set(
-      pins.compactMap { pin in
-        if case .some(.file(let path)) = pin { return path }
-        return nil
-      }
-    ).sorted()
   }
 
   // MARK: Ending

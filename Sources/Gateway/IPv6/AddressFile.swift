@@ -8,7 +8,7 @@ import NetStack
 import Platform
 import Wire
 
-struct AddressFile {
+struct AddressFile: Sendable {
   struct Line: Equatable {
     var address: IPAddress
     var mac: MACAddress

@@ -35,6 +35,12 @@ extension GatewayPlugin {
       ?? PrefixFile(directory: stateDirectory, file: plan.file).prefix(&random) {
         host.log(.warn, $0)
       }
+    if let other = InterfaceAddress.holder(of: prefix, except: ownInterface) {
+      host.log(
+        .warn,
+        "the guests' IPv6 network \(prefix) overlaps what this host reaches by \(other): guests do not reach it. "
+          + "Give the network another prefix6")
+    }
     func address(_ number: UInt64, besides: IPAddress...) -> IPAddress {
       let address = prefix.network.with(interfaceIdentifier: number)
       return besides.contains(address)
@@ -43,7 +49,8 @@ extension GatewayPlugin {
     let gateway = options.gateway ?? address(2)
     let dns = plan.hasOwnDNS ? address(3, besides: gateway) : gateway
     let mac = stack.config.gatewayMAC
-    let ipv6 = IPv6Config(prefix: prefix, gateway: gateway, dns: dns, gatewayMAC: mac)
+    var ipv6 = IPv6Config(prefix: prefix, gateway: gateway, dns: dns, gatewayMAC: mac)
+    ipv6.nat64 = options.nat64
     var dhcp = DHCPv6Server.Configuration(prefix: prefix, serverMAC: mac)
     dhcp.nameServers = [dns]
     dhcp.leaseSeconds = plan.leaseSeconds
@@ -57,7 +64,28 @@ extension GatewayPlugin {
     control.follow(IPv6RouteWatch())
     stack.endOfIteration()
     self.ipv6 = control
+    if let nat64 = options.nat64 { startDNS64(nat64) }
     return control
+  }
+
+  /// The network's DNS gives guests the addresses behind NAT64.
+  private func startDNS64(_ nat64: NAT64) {
+    guard let resolver = stack.dns.resolver else { return }
+    let policy = stack.core.policy
+    let dns64 = DNS64(resolver, nat64) {
+      let route = policy.route(
+        proto: IPProtocol.tcp, to: Endpoint(nat64.address(of: $0), port: DNS64.anyPort))
+      if case .connect = route { return true }
+      return false
+    }
+    stack.dns.resolver = dns64
+    self.dns64 = dns64
+    // RFC 7050 §8: the name by which guests find the prefix, RFC 8880 §7.
+    guard let names = HostNames(host) else { return }
+    for address in DNS64.wellKnownAddresses {
+      try? names.publish(DNS64.wellKnownName, address.description)
+      try? names.publish(DNS64.wellKnownName, nat64.address(of: address).description)
+    }
   }
 
   /// What `reserve` of limanetd.lease/1 says of IPv6; nil: nothing.
@@ -68,7 +96,7 @@ extension GatewayPlugin {
       "address": .string(address.description),
       "prefixLength": JSONValue(configuration.prefix.prefixLength),
       "gateway": .string(configuration.linkLocal.description),
-      "hasRoute": .bool(ipv6.hasRoute && configuration.leadsOutside),
+      "hasRoute": .bool(ipv6.leadsOutside),
       "dns": [.string(configuration.dns.description)],
     ]
   }
@@ -78,21 +106,16 @@ extension GatewayPlugin {
   package final func ipv6Leases(
     _ entries: [GuestAddresses.Entry], name: (GuestAddresses.Entry) -> String,
     hostname: (MACAddress) -> String, primary: (MACAddress) -> IPAddress?
-  ) -> [JSONValue] {
+  ) -> [LeaseLine] {
     let now = stack.core.now
-    let shown = entries.filter { !$0.isTentative && !$0.address.isLinkLocal }
-    let first = shown.filter { primary($0.mac) == $0.address }
-    return (first + shown.filter { primary($0.mac) != $0.address }).map { entry in
-      let seconds = entry.expiry.map { ($0 > now ? $0 - now : 0) / 1_000_000_000 }
-      return [
-        "address": .string(entry.address.description),
-        "mac": .string(entry.mac.description),
-        "name": .string(name(entry)),
-        "hostname": .string(hostname(entry.mac)),
-        "state": .string(entry.origin.rawValue),
-        "expires": seconds.map { JSONValue($0) } ?? .null,
-      ]
+    var (first, others): ([LeaseLine], [LeaseLine]) = ([], [])
+    for entry in entries where !entry.isTentative && !entry.address.isLinkLocal {
+      let line = LeaseLine(
+        address: entry.address, mac: entry.mac, name: name(entry), hostname: hostname(entry.mac),
+        state: entry.origin.rawValue, expiry: entry.expiry, now: now)
+      if primary(entry.mac) == entry.address { first.append(line) } else { others.append(line) }
     }
+    return first + others
   }
 
   /// Members of the status that tell of IPv6.
@@ -106,6 +129,7 @@ extension GatewayPlugin {
         "linkLocal": .string(configuration.linkLocal.description),
         "dns": .string(configuration.dns.description),
         "hostHasRoute": .bool(ipv6.hasRoute),
+        "nat64": configuration.nat64.map { .string("\($0.prefix)/96") } ?? .null,
         "routerSolicitations": JSONValue(counters.solicitations),
         "routerAdvertisements": JSONValue(counters.advertisements),
         "neighborSolicitations": JSONValue(counters.neighborSolicitations),

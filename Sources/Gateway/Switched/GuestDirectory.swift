@@ -3,10 +3,11 @@
 // Who is here, and what the rest of the network is to know of it: which address belongs to whom
 // (for the guard), and which names there are.
 //
-// In: guests' ports and the stations behind them, and the DHCP server's bindings. Out: what
-// changed. A name is there while its guest has its address and its link; of two guests with one
-// name the one that came first has it, and the other gets it when that one has left. A value
-// without side effects; time is an argument.
+// In: guests' ports and the stations behind them, and which stations have other bindings than before.
+// Out: what changed. A name is there while its guest has its address and its link; of two guests with
+// one name the one that came first has it, and the other gets it when that one has left. What an
+// update costs goes with the stations that changed, not with those that are there. A value without
+// side effects; time is an argument. GuestDirectory+Update.swift: what follows from a change.
 
 import NetStack
 import Wire
@@ -63,8 +64,19 @@ package struct GuestDirectory {
     }
   }
 
+  /// What is known of a station that has or had an address.
+  struct Station {
+    /// The guard knows them as its own.
+    var addresses: [IPAddress] = []
+    var claim: Claim?
+    /// Has an address or is offered one.
+    var isLeased = false
+    /// When something of that ends by itself; .max: nothing does.
+    var until: UInt64 = .max
+  }
+
   /// A binding whose station is here.
-  private struct Claim {
+  struct Claim: Equatable {
     /// What it wants to be called, without the domain.
     var labels: [String]
     /// IPv4 first, and one of each family at most.
@@ -73,19 +85,45 @@ package struct GuestDirectory {
     var rank: UInt64
   }
 
+  /// A name, and who wants it.
+  struct Wish {
+    /// Lower ranks first; the first has it.
+    var claimants: [(rank: UInt64, mac: MACAddress)] = []
+    /// What DNS was told.
+    var told: [IPAddress] = []
+
+    /// False when the station wants it already.
+    mutating func add(_ mac: MACAddress, rank: UInt64) -> Bool {
+      guard !claimants.contains(where: { $0.mac == mac }) else { return false }
+      let index = claimants.firstIndex { $0.rank > rank } ?? claimants.count
+      claimants.insert((rank, mac), at: index)
+      return true
+    }
+  }
+
   /// What guests' names end in.
-  private let domain: String
+  let domain: String
   /// Names that are nobody's but the host's.
-  private let reserved: Set<String>
+  let reserved: Set<String>
   private var guests: [UInt64: Guest] = [:]
   private var ports: [MACAddress: UInt64] = [:]
-  private var claims: [MACAddress: Claim] = [:]
-  /// Stations that have an address or are offered one.
-  private var leased: Set<MACAddress> = []
-  private var nextRank: UInt64 = 0
-  private var bindings: [IPAddress: MACAddress] = [:]
-  private var names: [String: (mac: MACAddress, addresses: [IPAddress])] = [:]
-  private var refusals: Set<Refusal> = []
+  /// Stations that made room for others of their guest, until they are taken.
+  private var dropped: [MACAddress] = []
+  /// Stations that were found to have an address, or an offer of one, since the last update.
+  var granted: Set<MACAddress> = []
+  /// Stations that the next update looks at.
+  private(set) var pending: Set<MACAddress> = []
+  // GuestDirectory+Update.swift
+  var known: [MACAddress: Station] = [:]
+  var nextRank: UInt64 = 0
+  var bindings: [IPAddress: MACAddress] = [:]
+  var wishes: [String: Wish] = [:]
+  /// No station's `until` comes before this.
+  var nextExpiry: UInt64 = .max
+  /// Names that are somebody's.
+  package internal(set) var nameCount = 0
+  /// Stations that updates have looked at.
+  package internal(set) var examined: UInt64 = 0
 
   /// Stations remembered of one guest, at most: a guest may have others behind it, or make them up.
   private static let maximumStations = 256
@@ -100,14 +138,19 @@ package struct GuestDirectory {
   // MARK: Guests
 
   package mutating func guestUp(_ port: UInt64, name: String) {
+    if guests[port] != nil { _ = guestDown(port) }
     guests[port] = Guest(name: name)
   }
+
+  /// It is called something else; `update` has its names follow.
+  package mutating func guestChanged(_ port: UInt64, name: String) { guests[port]?.name = name }
 
   /// Returns the stations that are gone with the guest.
   package mutating func guestDown(_ port: UInt64) -> [MACAddress] {
     guard let guest = guests.removeValue(forKey: port) else { return [] }
     let gone = guest.stations.filter { ports[$0] == port }
     for mac in gone { ports[mac] = nil }
+    pending.formUnion(gone)
     return gone
   }
 
@@ -118,31 +161,54 @@ package struct GuestDirectory {
     if !guest.stations.contains(mac) {
       if guest.stations.count >= Self.maximumStations {
         // The oldest without an address goes.
-        guard let index = guest.stations.firstIndex(where: { !leased.contains($0) }) else {
+        guard
+          let index = guest.stations.firstIndex(where: {
+            known[$0]?.isLeased != true && !granted.contains($0)
+          })
+        else {
           return false
         }
         let old = guest.stations.remove(at: index)
-        if ports[old] == port { ports[old] = nil }
+        if ports[old] == port {
+          ports[old] = nil
+          dropped.append(old)
+        }
+        if known[old] != nil { pending.insert(old) }
       }
       guest.stations.append(mac)
       guests[port] = guest
     }
     ports[mac] = port
+    pending.insert(mac)
     return true
+  }
+
+  /// Stations that are forgotten since the last call: nothing of theirs may be left, for nobody would know whose it is.
+  package mutating func takeDropped() -> [MACAddress] {
+    guard !dropped.isEmpty else { return [] }
+    defer { dropped = [] }
+    return dropped
   }
 
   /// Whether a station may have an address: its guest has not had its share yet. What is over and
   /// only kept for a station of the same guest gives way, the oldest first.
-  package func admits(
-    _ mac: MACAddress, _ leases: [DHCPLease], now: UInt64
+  /// - Parameter leases: all bindings of a station.
+  package mutating func admits(
+    _ mac: MACAddress, now: UInt64, leases: (MACAddress) -> [DHCPLease]
   ) -> DHCPService.Admission {
-    guard let port = ports[mac] else { return guests.isEmpty ? .yes : .no }
+    guard let port = ports[mac], let guest = guests[port] else {
+      return guests.isEmpty ? .yes : .no
+    }
+    if leases(mac).contains(where: { $0.isLive(now) }) { return .yes }
     var count = 0
     var oldest: DHCPLease?
-    for lease in leases where lease.isLive(now) && ports[lease.client.mac] == port {
-      if lease.client.mac == mac { return .yes }
-      count += 1
-      if lease.isHeld(now), lease.expiry ?? 0 < oldest?.expiry ?? .max { oldest = lease }
+    for station in guest.stations where ports[station] == port {
+      for lease in leases(station) where lease.isLive(now) {
+        count += 1
+        // Also one that was made since the last update: it counts, and so its station stays known.
+        granted.insert(station)
+        if lease.isHeld(now), lease.expiry ?? 0 < oldest?.expiry ?? .max { oldest = lease }
+      }
     }
     if count < Self.maximumLeases { return .yes }
     return oldest.map { .instead(of: $0.address) } ?? .no
@@ -174,122 +240,40 @@ package struct GuestDirectory {
       return nil
     }
     let name = "\(label).\(domain)"
-    let isFree = names[name].map { $0.mac == mac } ?? true
+    let isFree = wishes[name]?.claimants.first.map { $0.mac == mac } ?? true
     return isFree && !reserved.contains(name) ? name : nil
   }
 
   package var guestCount: Int { guests.count }
-  package var nameCount: Int { names.count }
 
-  // MARK: Bindings
+  // MARK: What the next update looks at
 
-  /// Compares with what was told before.
-  /// - Parameters:
-  ///   - leases: all bindings; those that do not hold at `now` are passed over.
-  ///   - addresses: all that hold.
-  package mutating func update(
-    _ leases: [DHCPLease], _ addresses: [Address6] = [], now: UInt64
-  ) -> Changes {
-    var changes = Changes()
-    let live = leases.filter {
-      $0.isLive(now) && ($0.state == .bound || $0.state == .reserved)
-    }
-    leased = Set(leases.lazy.filter { $0.isLive(now) }.map(\.client.mac))
-    updateBindings(
-      live.map { ($0.address, $0.client.mac) } + addresses.map { ($0.address, $0.mac) }, &changes)
-    updateClaims(live, addresses)
-    updateNames(&changes)
-    return changes
+  /// Bindings of these stations changed.
+  package mutating func changed(_ stations: some Sequence<MACAddress>) {
+    pending.formUnion(stations)
   }
 
-  private mutating func updateBindings(
-    _ live: [(IPAddress, MACAddress)], _ changes: inout Changes
-  ) {
-    var wanted: [IPAddress: MACAddress] = [:]
-    for (address, mac) in live { wanted[address] = mac }
-    changes.unbound = bindings.keys.filter { wanted[$0] == nil }.sorted()
-    changes.bound = live.filter { bindings[$0.0] != $0.1 }
-    bindings = wanted
-  }
-
-  private mutating func updateClaims(_ live: [DHCPLease], _ addresses: [Address6]) {
-    let primary = Dictionary(
-      addresses.lazy.filter(\.isPrimary).map { ($0.mac, $0) },
-      uniquingKeysWith: { first, _ in first })
-    var next: [MACAddress: Claim] = [:]
-    for lease in live where isPresent(lease.client.mac) {
-      let mac = lease.client.mac
-      claim(
-        mac, labels(of: mac, hostname: lease.hostname),
-        [lease.address] + (primary[mac].map { [$0.address] } ?? []), &next)
-    }
-    // Those that have no IPv4 address.
-    for (mac, address) in primary.sorted(by: { $0.value.address < $1.value.address })
-    where next[mac] == nil && isPresent(mac) {
-      claim(mac, labels(of: mac, hostname: address.hostname), [address.address], &next)
-    }
-    claims = next
-  }
-
-  private mutating func claim(
-    _ mac: MACAddress, _ labels: [String], _ addresses: [IPAddress],
-    _ next: inout [MACAddress: Claim]
-  ) {
-    if let known = claims[mac] ?? addresses.first.flatMap({ claim(of: $0, besides: mac) }),
-      known.labels == labels
-    {
-      next[mac] = Claim(labels: labels, addresses: addresses, rank: known.rank)
-    } else {
-      next[mac] = Claim(labels: labels, addresses: addresses, rank: nextRank)
-      nextRank += 1
-    }
-  }
-
-  /// What another station of the same guest had under an address: the guest changed its Ethernet
-  /// address.
-  private func claim(of address: IPAddress, besides mac: MACAddress) -> Claim? {
-    claims.first { $0.value.addresses.contains(address) && isOneGuest($0.key, mac) }?.value
-  }
-
-  /// What a guest calls itself, else the name of its link; and as Lima would call an instance of
-  /// that name.
-  private func labels(of mac: MACAddress, hostname: String) -> [String] {
-    let link = guestName(of: mac)
-    let own = HostName.label(hostname) ?? HostName.label(link)
-    let lima = HostName.limaLabel(link)
-    return [own, lima == own ? nil : lima].compactMap { $0 }
-  }
-
-  private mutating func updateNames(_ changes: inout Changes) {
-    var wanted: [String: (mac: MACAddress, addresses: [IPAddress])] = [:]
-    var stillRefused: Set<Refusal> = []
-    let ranked = claims.sorted { $0.value.rank < $1.value.rank }
-    for (mac, claim, label) in ranked.flatMap({ mac, claim in
-      claim.labels.map { (mac, claim, $0) }
-    }) {
-      let name = "\(label).\(domain)"
-      let owner = wanted[name]?.mac
-      if owner == nil, !reserved.contains(name) {
-        wanted[name] = (mac, claim.addresses)
-        continue
+  /// Stations with something that ended by itself are looked at, too.
+  mutating func expire(now: UInt64) {
+    guard nextExpiry <= now else { return }
+    nextExpiry = .max
+    for (mac, station) in known {
+      if station.until <= now {
+        pending.insert(mac)
+      } else {
+        nextExpiry = min(nextExpiry, station.until)
       }
-      let refusal = Refusal(name: name, mac: mac, owner: owner)
-      stillRefused.insert(refusal)
-      if !refusals.contains(refusal) { changes.refused.append(refusal) }
     }
-    refusals = stillRefused
-    changes.withdrawn += records(of: names, besides: wanted)
-    changes.published += records(of: wanted, besides: names)
-    names = wanted
   }
 
-  private func records(
-    of names: [String: (mac: MACAddress, addresses: [IPAddress])],
-    besides others: [String: (mac: MACAddress, addresses: [IPAddress])]
-  ) -> [Record] {
-    names.sorted { $0.key < $1.key }.flatMap { name, entry in
-      entry.addresses.filter { others[name]?.addresses.contains($0) != true }
-        .map { Record(name: name, address: $0) }
+  /// Takes up to `limit` of them.
+  mutating func takePending(_ limit: Int) -> [MACAddress] {
+    if pending.count <= limit {
+      defer { pending = [] }
+      return Array(pending)
     }
+    let some = Array(pending.prefix(limit))
+    pending.subtract(some)
+    return some
   }
 }

@@ -31,9 +31,13 @@ final class LeaseStore {
   private var next: LeaseWriter.Job?
 
   /// - Parameter directory: "": nothing is kept.
-  init(directory: String, file: String, keepsLimaFile: Bool, host: HostContext) {
+  init(
+    directory: String, file: String, addressFile: AddressFile, keepsLimaFile: Bool,
+    host: HostContext
+  ) {
     self.host = host
-    writer = LeaseWriter(directory: directory, file: file, keepsLimaFile: keepsLimaFile)
+    writer = LeaseWriter(
+      directory: directory, file: file, addressFile: addressFile, keepsLimaFile: keepsLimaFile)
     let waker = host.waker
     pool = WorkerPool(threads: 1, queue: 1, work: Self.write, notify: { waker.wake() })
   }
@@ -83,13 +87,18 @@ final class LeaseStore {
     }
   }
 
-  func write(_ leases: [DHCPLease], router: IPAddress, routerMAC: MACAddress) {
+  /// - Parameter addresses: IPv6; nil: not kept.
+  func write(
+    _ leases: [DHCPLease], _ addresses: [GuestAddresses.Entry]?, router: IPAddress,
+    routerMAC: MACAddress
+  ) {
     guard !directory.isEmpty else { return }
     let job = LeaseWriter.Job(
-      leases: leases, router: router, routerMAC: routerMAC, clocks: clocks)
+      leases: leases, addresses: addresses, router: router, routerMAC: routerMAC, clocks: clocks)
+    let count = leases.count + (addresses?.count ?? 0)
     if isWriting {
       next = job
-    } else if leases.count <= Self.few || !pool.submit(0, (writer, job)) {
+    } else if count <= Self.few || !pool.submit(0, (writer, job)) {
       writeHere(job)
     } else {
       isWriting = true
@@ -106,16 +115,20 @@ final class LeaseStore {
     }
     guard !isWriting, let job = next else { return }
     next = nil
-    write(job.leases, router: job.router, routerMAC: job.routerMAC)
+    write(job.leases, job.addresses, router: job.router, routerMAC: job.routerMAC)
   }
 
   /// The last ones, however many: they are on disk when this returns.
-  func writeLast(_ leases: [DHCPLease], router: IPAddress, routerMAC: MACAddress) {
+  func writeLast(
+    _ leases: [DHCPLease], _ addresses: [GuestAddresses.Entry]?, router: IPAddress,
+    routerMAC: MACAddress
+  ) {
     guard !directory.isEmpty else { return }
     pool.stop(within: Self.patience)
     (isWriting, next) = (false, nil)
     writeHere(
-      LeaseWriter.Job(leases: leases, router: router, routerMAC: routerMAC, clocks: clocks))
+      LeaseWriter.Job(
+        leases: leases, addresses: addresses, router: router, routerMAC: routerMAC, clocks: clocks))
   }
 
   private func writeHere(_ job: LeaseWriter.Job) {

@@ -11,6 +11,8 @@ struct LeaseWriter: Sendable {
   /// What is to be on disk.
   struct Job: Sendable {
     var leases: [DHCPLease]
+    /// IPv6; nil: not kept.
+    var addresses: [GuestAddresses.Entry]?
     var router: IPAddress
     var routerMAC: MACAddress
     var clocks: LeaseFile.Clocks
@@ -23,15 +25,19 @@ struct LeaseWriter: Sendable {
   let keepsLimaFile: Bool
   /// What is on disk: nothing is written twice.
   private var written = ""
+  private var addressFile: AddressFile
   private var writtenLima = ""
 
-  init(directory: String, file: String, keepsLimaFile: Bool) {
+  init(directory: String, file: String, addressFile: AddressFile, keepsLimaFile: Bool) {
+    self.addressFile = addressFile
     self.directory = directory
     self.file = file
     self.keepsLimaFile = keepsLimaFile
   }
 
   mutating func write(_ job: Job) throws(SystemError) {
+    // Without them a guest may take an address that another has, after this process; who cannot write leases is told.
+    if let addresses = job.addresses { try? addressFile.write(addresses) }
     let text = LeaseFile.text(job.leases, job.clocks)
     if text != written { try replace(file, text) }
     written = text

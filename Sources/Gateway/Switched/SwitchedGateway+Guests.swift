@@ -20,6 +20,47 @@ extension SwitchedGateway {
     directory.guestUp(info.port, name: info.name)
     let mac = MACAddress(bytes: info.mac)
     if mac.isUnicast { note(mac, at: info.port) }
+    censuses = 0
+    armCensus()
+  }
+
+  // MARK: Who is there
+
+  /// When those with leases that have not been heard are asked for after a guest has come, nanoseconds: a guest that was there
+  /// before this process may have nothing to say, and its names are wanted all the same.
+  private static let censusTimes: [UInt64] = [50_000_000, 1_000_000_000, 5_000_000_000]
+  /// Asked for at a time: each question goes to all guests.
+  private static let mostAsked = 64
+
+  private func armCensus() {
+    guard censusTimer == 0, censuses < Self.censusTimes.count else { return }
+    censusTimer = host.timer(at: host.now &+ Self.censusTimes[censuses], user: 1)
+  }
+
+  func askAbsent() {
+    censuses += 1
+    let link = stack.link(of: port)
+    guard link != 0 else { return }
+    let now = stack.core.elapsed
+    let absent = dhcp.remembered(port: port).lazy
+      .filter { [directory] in
+        $0.state == .bound && $0.isLive(now) && !directory.isPresent($0.client.mac)
+      }
+      .map(\.address).prefix(Self.mostAsked)
+    guard !absent.isEmpty else { return }
+    for address in absent { stack.core.askFor(address, on: link) }
+    for entry in (ipv6?.addresses(port: port) ?? []).lazy
+      .filter({ [directory] in !directory.isPresent($0.mac) }).prefix(Self.mostAsked)
+    {
+      stack.core.askFor(entry.address, on: link)
+    }
+    stack.endOfIteration()
+    armCensus()
+  }
+
+  public final func guestChanged(_ info: PortInfo) {
+    directory.guestChanged(info.port, name: info.name)
+    settle()
   }
 
   public final func guestDown(_ port: lnd_port) {
@@ -38,14 +79,20 @@ extension SwitchedGateway {
     dhcp.stationUp(station, port: self.port)
     let isNew = note(station, at: port)
     if isNew { dhcp.askAhead(port: self.port) }
-    if isNew || isDirty { settle() }
+    if isNew || directory.isPending { settle() }
   }
 
   /// A station is behind a guest's port: with it the guest's share.
   @discardableResult
   private func note(_ mac: MACAddress, at port: lnd_port) -> Bool {
     stack.core.shares.station(mac, isBehind: port)
-    return directory.station(mac, at: port)
+    let isNew = directory.station(mac, at: port)
+    let dropped = directory.takeDropped()
+    if !dropped.isEmpty {
+      stack.stationsDown(dropped, port: self.port)
+      dhcp.stationsDown(dropped, port: self.port)
+    }
+    return isNew
   }
 
   // MARK: limanetd.lease/1
@@ -54,6 +101,11 @@ extension SwitchedGateway {
     let mac = MACAddress(bytes: request.mac)
     guard mac.isUnicast else {
       throw .invalid(nil, "a guest of this network needs an Ethernet address to have another")
+    }
+    guard mac != stack.config.gatewayMAC else {
+      throw PluginFailure(
+        LND_ERR_EXISTS,
+        "the Ethernet address \(mac) is the gateway's: give the guest another (--mac)")
     }
     note(mac, at: request.port)
     guard let address = dhcp.reserve(port: port, mac: mac, name: request.name) else {
@@ -75,49 +127,51 @@ extension SwitchedGateway {
   }
 
   public final func listLeases() -> JSONValue {
+    (try? JSONValue(parsing: listLeasesText())) ?? .array([])
+  }
+
+  public final func listLeasesText() -> [UInt8] {
     let now = stack.core.elapsed
+    let leases = dhcp.leases().map { lease, _ in
+      LeaseLine(
+        address: lease.address, mac: lease.client.mac,
+        name: directory.guestName(of: lease.client.mac), hostname: lease.hostname,
+        state: lease.state.rawValue, expiry: lease.expiry, now: now)
+    }
     let six = ipv6Leases(
       ipv6?.addresses(port: port) ?? [], name: { directory.guestName(of: $0.mac) },
       hostname: { hostname(of: $0) }, primary: { ipv6?.primary(of: $0, port: port) })
-    return .array(
-      dhcp.leases().map { lease, _ in
-        let seconds = lease.expiry.map { ($0 > now ? $0 - now : 0) / 1_000_000_000 }
-        return [
-          "address": .string(lease.address.description),
-          "mac": .string(lease.client.mac.description),
-          "name": .string(directory.guestName(of: lease.client.mac)),
-          "hostname": .string(lease.hostname),
-          "state": .string(lease.state.rawValue),
-          "expires": seconds.map { JSONValue($0) } ?? .null,
-        ]
-      } + six)
+    return LeaseLine.array(leases + six)
   }
 
   /// What a station calls itself, to either server.
   private func hostname(of mac: MACAddress) -> String {
     let own = ipv6?.hostname(of: mac, port: port) ?? ""
-    return own.isEmpty
-      ? dhcp.leases().first { $0.lease.client.mac == mac }?.lease.hostname ?? "" : own
+    guard own.isEmpty else { return own }
+    let now = stack.core.elapsed
+    return dhcp.remembered(of: mac, port: port).first { $0.isLive(now) }?.hostname ?? ""
   }
 
-  /// Guests' IPv6 addresses as the directory wants them.
-  private var addresses6: [GuestDirectory.Address6] {
-    guard let ipv6 else { return [] }
-    return ipv6.addresses(port: port).filter { !$0.isTentative }.map {
+  /// What a station has, as the directory wants it.
+  private func bindings(of mac: MACAddress) -> GuestDirectory.Bindings {
+    var found = GuestDirectory.Bindings(leases: dhcp.remembered(of: mac, port: port))
+    guard let ipv6 else { return found }
+    let (primary, hostname) = (
+      ipv6.primary(of: mac, port: port), ipv6.hostname(of: mac, port: port)
+    )
+    found.addresses6 = ipv6.addresses(of: mac, port: port).map {
       GuestDirectory.Address6(
-        address: $0.address, mac: $0.mac,
-        isPrimary: ipv6.primary(of: $0.mac, port: port) == $0.address,
-        hostname: ipv6.hostname(of: $0.mac, port: port))
+        address: $0.address, mac: mac, isPrimary: $0.address == primary, hostname: hostname)
     }
+    return found
   }
 
   // MARK: Changes
 
   /// Makes everybody know what changed. Not from inside the stack.
-  func settle() {
-    isDirty = false
-    let leases = dhcp.remembered(port: port)
-    let changes = directory.update(leases, addresses6, now: stack.core.elapsed)
+  /// - Parameter limit: of stations in this turn; the next one has the rest.
+  func settle(limit: Int = GuestDirectory.stationsAtOnce) {
+    let changes = directory.update(now: stack.core.elapsed, limit: limit) { bindings(of: $0) }
     let link = stack.link(of: port)
     for address in changes.unbound {
       hostGuard?.unbind(address.description)
@@ -145,21 +199,23 @@ extension SwitchedGateway {
       host.log(.warn, "\(refusal.mac) does not get the name \(refusal.name): \(owner)")
     }
     stack.endOfIteration()
-    armExpiry(leases)
+    armExpiry()
     saveSoon()
   }
 
   /// A binding may end while the host sleeps, when no timer goes on: looked at again this often, nanoseconds.
   private static let longestWait: UInt64 = 60_000_000_000
 
-  /// Wakes up when the next binding ends.
-  private func armExpiry(_ leases: [DHCPLease]) {
+  /// Wakes up for what this turn left, and when the next binding ends.
+  private func armExpiry() {
     host.cancel(timer: expiryTimer)
     let now = stack.core.elapsed
-    let next = leases.lazy.filter { $0.state == .bound && $0.isLive(now) }
-      .compactMap(\.expiry).filter { $0 > now }.min()
+    let next = directory.isPending ? now : directory.nextExpiry
     expiryTimer =
-      next.map { host.timer(at: host.now &+ min($0 - now, Self.longestWait), user: 1) } ?? 0
+      next == .max
+      ? 0
+      : host.timer(
+        at: host.now &+ min(next > now ? next - now : 0, Self.longestWait), user: 1)
   }
 
   private func saveSoon() {
@@ -174,23 +230,17 @@ extension SwitchedGateway {
 
   func save() {
     guard endWait() else { return }
-    saveAddresses()
     store.write(
-      dhcp.remembered(port: port), router: settings.router, routerMAC: stack.config.gatewayMAC)
+      dhcp.remembered(port: port), ipv6?.addresses(port: port), router: settings.router,
+      routerMAC: stack.config.gatewayMAC)
   }
 
   /// At the end of the network.
   func saveLast() {
     guard endWait() else { return }
-    saveAddresses()
     store.writeLast(
-      dhcp.remembered(port: port), router: settings.router, routerMAC: stack.config.gatewayMAC)
-  }
-
-  /// Without them a guest may take an address that another has, after this process; who cannot write leases was told.
-  private func saveAddresses() {
-    guard let ipv6 else { return }
-    try? addressFile.write(ipv6.addresses(port: port))
+      dhcp.remembered(port: port), ipv6?.addresses(port: port), router: settings.router,
+      routerMAC: stack.config.gatewayMAC)
   }
 
   /// False when there are no leases.

@@ -15,19 +15,20 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
   final let dhcp: DHCPService
   package final var directory: GuestDirectory
   final let store: LeaseStore
-  final var addressFile: AddressFile
+  private let addressFile: AddressFile
   final let names: HostNames?
   final let hostGuard: HostGuard?
   private let hostSearch = HostSearchDomains()
 
   /// The port of the switch, once it is up.
   package final var port: lnd_port = 0
-  /// A binding or a guest changed in this iteration.
-  final var isDirty = false
   /// For the next binding that ends by itself, and for leases that are not on disk yet.
   final var expiryTimer: lnd_handle = 0
   final var saveTimer: lnd_handle = 0
   final var lastSave: UInt64 = 0
+  /// For the next question who of those with leases is there, and how many were asked since a guest came.
+  final var censusTimer: lnd_handle = 0
+  final var censuses = 0
 
   package init(
     host: HostContext, config: NetworkConfig, settings: SwitchedSettings, stack: Stack
@@ -36,17 +37,20 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     dhcp = DHCPService(
       stack: stack.core, configuration: settings.dhcp, policy: .pool(settings.pool))
     directory = GuestDirectory(domain: settings.domain, reserved: [Self.hostName])
-    store = LeaseStore(
-      directory: config.stateDirectory, file: settings.leaseFile,
-      keepsLimaFile: settings.keepsLimaLeases, host: host)
     addressFile = AddressFile(
       directory: config.stateDirectory, file: "\(settings.prefixFile)-addresses")
+    store = LeaseStore(
+      directory: config.stateDirectory, file: settings.leaseFile, addressFile: addressFile,
+      keepsLimaFile: settings.keepsLimaLeases, host: host)
     names = HostNames(host)
     hostGuard = HostGuard(host)
     try super.init(host: host, config: config, stack: stack)
     stack.udp.dhcp = dhcp
-    dhcp.onChange = { [unowned self] in isDirty = true }
-    dhcp.admits = { [unowned self] in directory.admits($0, $1, now: self.stack.core.elapsed) }
+    stack.core.guestName = { [unowned self] in directory.guestName(of: $0) }
+    dhcp.onChange = { [unowned self] in directory.changed($0) }
+    dhcp.admits = { [unowned self] in
+      directory.admits($0, now: self.stack.core.elapsed, leases: $1)
+    }
     dhcp.searchDomains = { [unowned self] in search }
     dhcp.registeredName = { [unowned self] in directory.fullName($0, of: $1) }
     dhcp.isPresent = { [unowned self] in directory.isPresent($0) }
@@ -70,7 +74,7 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
   }
 
   private func begin(_ control: IPv6Control) throws(PluginFailure) {
-    control.onChange = { [unowned self] in isDirty = true }
+    control.onChange = { [unowned self] in directory.changed($0) }
     control.isPresent = { [unowned self] in directory.isPresent($0) }
     control.isOneGuest = { [unowned self] in directory.isOneGuest($0, $1) }
     control.guest = { [unowned self] in directory.port(of: $0) }
@@ -100,7 +104,8 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     port = info.port
     dhcp.restore(store.read(router: settings.router), port: port)
     ipv6?.restore(addressFile.read().map { ($0.address, $0.mac) }, port: port)
-    settle()
+    // All at once: nobody may take an address that another has before the guard knows of it.
+    settle(limit: .max)
   }
 
   open override func portDown(_ port: lnd_port) {
@@ -113,7 +118,7 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
 
   open override func rx(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: Int) {
     super.rx(port, frames, count)
-    if isDirty { settle() }
+    if directory.isPending { settle() }
   }
 
   open override func onTimer(_ timer: lnd_handle, user: UInt64) {
@@ -124,9 +129,12 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     case saveTimer:
       saveTimer = 0
       save()
+    case censusTimer:
+      censusTimer = 0
+      askAbsent()
     default:
       super.onTimer(timer, user: user)
-      if isDirty { settle() }
+      if directory.isPending { settle() }
     }
   }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One pcap stream: a buffer of whole records and a non-blocking fd. A reader that
-// is slower than the network loses frames, never the stream: a record goes into
-// the buffer as a whole or is counted as lost.
+// One pcap stream: a buffer of whole records and a non-blocking fd. When the reader is slower than the network,
+// frames are lost but the stream stays valid: a record is buffered as a whole or counted as lost.
 //
 // Format: draft-ietf-opsawg-pcap, nanosecond magic, native byte order,
 // LINKTYPE_ETHERNET.
@@ -20,7 +19,7 @@ import PluginAPI
 
 final class CaptureSink {
   private static let capacity = 1 << 20
-  /// From here on a turn's records are handed over at once.
+  /// Buffered bytes above which records are written before the end of the iteration.
   private static let eager = 256 << 10
   private static let largestSnap = 262_144
 
@@ -35,9 +34,9 @@ final class CaptureSink {
   private var tail = 0
   private var isOpen = true
   private var isGone = false
-  /// The reader took less than there was: it is not asked for each record of a turn.
+  /// The last write was short: no further write is tried in this iteration.
   private var isStuck = false
-  /// Bytes that were moved to make room, for tests.
+  /// Bytes moved to make room, for tests.
   private(set) var moved = 0
 
   init(id: UInt64, fd: Int32, snapLength: Int) {
@@ -86,7 +85,7 @@ final class CaptureSink {
     if tail - head >= Self.eager, !isStuck { _ = flush() }
   }
 
-  /// Hands over what it can; false when the reader has gone.
+  /// Writes what the reader accepts; false when the reader has closed.
   func flush() -> Bool {
     isStuck = false
     while head < tail, !isGone {
@@ -114,8 +113,8 @@ final class CaptureSink {
     _ = Sockets.close(fd)
   }
 
-  /// What waits is moved when it is half of the buffer at most: a reader that takes a little at a time does not cost each
-  /// record a move of a megabyte.
+  /// Moves the buffered bytes to the front, only if they fill at most half of the buffer: a slow reader would
+  /// otherwise cost a move of up to a megabyte per record.
   private func makeRoom() {
     if !isStuck { _ = flush() }
     guard head >= Self.capacity / 2 else { return }

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ProcessConfinement: what this process gives up, in three steps: its privileges when it starts; files that it has no
-// use for before it loads a plugin, while there is one thread; system calls once the plugins have started, which may
-// need some of them for that. What the kernel cannot do is in the status and the log, and does not keep the network from
-// running. Docs: docs/security.md.
+// ProcessConfinement: what the network process gives up, in three steps: privileges at its start; access to files
+// other than those needed, before it loads a plugin, while it has one thread; system calls after the plugins have
+// started, because starting may need some of them. A restriction that the kernel does not support is reported in the
+// status and the log, and the network runs without it. Docs: docs/security.md.
 
 import HostProtocol
 import Platform
 
 package struct ProcessConfinement {
   private(set) var status = ConfinementStatus()
-  /// What the files were bounded to; nil while they are not.
+  /// The files that stay accessible; nil before `boundFiles`.
   private var files: ConfinementSpec?
 
   package init() {}
 
-  /// The first thing of the process, whether it is confined later or not.
-  /// - Parameter capabilities: what plugins declare, beside that for ports below 1024.
+  /// The first step; also taken when the process is not confined later.
+  /// - Parameter capabilities: those that plugins declare; the one for ports below 1024 is kept besides.
   mutating func begin(keeping capabilities: Set<Capability>) {
     #if os(Linux)
       note { () throws(SystemError) in try Confinement.giveUpPrivileges() }
@@ -27,7 +27,8 @@ package struct ProcessConfinement {
     #endif
   }
 
-  /// Before a plugin is loaded: no file may be opened from now on but the system's and those of `spec`.
+  /// The second step, before a plugin is loaded: from now on only the system's files and those of `spec` can be
+  /// opened.
   mutating func boundFiles(_ spec: ConfinementSpec) {
     #if os(Linux)
       files = spec
@@ -47,7 +48,7 @@ package struct ProcessConfinement {
     #endif
   }
 
-  /// The first of `paths` that was not among those that may be read, where that counts.
+  /// The first of `paths` outside the readable ones, if files are confined.
   func firstOutOfReach(of paths: [String]) -> String? {
     guard status.landlock > 0, let files else { return nil }
     let folders = files.readable + files.writable
@@ -67,7 +68,7 @@ package struct ProcessConfinement {
       .joined(separator: ", ")
   }
 
-  /// After the plugins have started.
+  /// The third step, after the plugins have started.
   mutating func boundSystemCalls() {
     #if os(Linux)
       status.systemCalls = note { () throws(SystemError) in try Confinement.refuseSystemCalls() }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ReadableFolders: what of the system a network's process reads while it runs: libraries that the C library or a plugin
-// loads late (NSS modules, character sets, a DNS plugin that replaces another), the resolver's files and what services
-// leave for it, certificates, time zones, the kernel's own reports.
+// ReadableFolders: the system's folders that a network process reads while it runs: libraries loaded late (NSS
+// modules, character sets, a DNS plugin that replaces another), the resolver's files and those that services write
+// for it, certificates, time zones, /proc and /sys.
 
 import Platform
 
@@ -18,15 +18,15 @@ enum ReadableFolders {
     "/nix/store",
     "/gnu/store", "/proc", "/sys", "/dev/random", "/dev/urandom",
   ]
-  /// Links that may lead out of /etc: into /mnt/wsl, /var/lib, or a store.
+  /// Symbolic links whose targets may be outside /etc: in /mnt/wsl, /var/lib, or a store.
   private static let linked = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"]
 
-  /// Computed when asked: before the files are bounded.
+  /// Computed on access; read it before files are confined.
   static var all: [String] {
     fixed + linked.compactMap { target(of: $0).flatMap(folder) } + librariesFolders()
   }
 
-  /// The folders of all that is mapped: the Swift runtime may lie anywhere.
+  /// The folders of all mapped files: the Swift runtime may be installed anywhere.
   private static func librariesFolders() -> [String] {
     guard let maps = try? Files.read("/proc/self/maps", limit: 4 << 20) else { return [] }
     var found: Set<String> = []
@@ -46,7 +46,7 @@ enum ReadableFolders {
     return String(cString: resolved)
   }
 
-  /// Of a file, unless it is the root or somebody's home as a whole.
+  /// The folder of a file, unless that is the root or a user's home directory.
   private static func folder(of path: String) -> String? {
     guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return nil }
     let folder = String(path[..<slash])

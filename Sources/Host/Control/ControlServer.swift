@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The host's end of the control channel: requests in, replies and events out.
-// Thread: loop only.
+// The network process's end of the control channel: requests in, replies and events out. Thread: loop only.
 
 import HostProtocol
 import Platform
@@ -12,13 +11,14 @@ final class ControlServer {
   private let log: HostLog
   private var watch: UInt64 = 0
   private var wantsWrite = false
-  /// Bytes of requests in one turn, and what the shortest request counts: guests' frames wait meanwhile.
+  /// Bytes of requests handled in one iteration, and the minimum that a request counts: guests' frames wait
+  /// meanwhile.
   private static let bytesPerTurn = 16 << 10
   private static let leastCost = 512
   private(set) var hasMore = false
-  /// False once the supervisor is gone.
+  /// False once the supervisor has closed its end.
   private(set) var isOpen = true
-  /// Sending found the supervisor gone; nothing is received any more that would say so.
+  /// Sending failed because the supervisor has closed; no further receive would report it.
   private(set) var peerHasLeft = false
 
   init(fd: Int32, reactor: Reactor, log: HostLog) throws(SystemError) {
@@ -31,8 +31,8 @@ final class ControlServer {
     }
   }
 
-  /// Handles what has come, `bytesPerTurn` of it; false when the supervisor is gone. `hasMore` says to come back
-  /// in the next turn, with no event.
+  /// Handles up to `bytesPerTurn` of requests; false when the supervisor has closed. `hasMore` asks to be called in
+  /// the next iteration without an event.
   func ready(
     _ events: PollEvents, _ handle: (UInt64, HostRequest, [Int32]) -> Void
   ) -> Bool {
@@ -42,7 +42,7 @@ final class ControlServer {
       hasMore = false
       while isOpen {
         guard left > 0 else {
-          // It may have been read already: the kernel would not say so.
+          // The rest may be in the channel's buffer already: the kernel would report no event.
           hasMore = true
           break
         }
@@ -65,7 +65,7 @@ final class ControlServer {
     guard let envelope = try? HostCodec.decodeRequest(message.bytes) else {
       for fd in message.fds { Descriptor.close(fd) }
       log.error("control", "a request that this host does not understand")
-      // Its id may be readable all the same; the supervisor is not left waiting.
+      // Its id may still be readable; then the supervisor gets an error reply.
       guard let id = HostCodec.requestID(message.bytes) else { return }
       return reply(id, .failed(HostError(.unsupported, "this host does not know that request")))
     }
@@ -96,7 +96,7 @@ final class ControlServer {
     }
   }
 
-  /// A reply beyond a message's limit becomes an error, not silence.
+  /// Replaces a reply that exceeds the maximum message length by an error.
   private func tooLong(_ message: HostMessage) {
     guard case .reply(let id, _) = message else { return }
     send(.reply(id: id, .failed(HostError(.limit, "the answer is longer than 1 MiB"))))
@@ -116,7 +116,7 @@ final class ControlServer {
     channel.close()
   }
 
-  /// Before the process exits: what is queued goes out, in at most 1 s.
+  /// Sends the queue before the process exits, within at most 1 s.
   func drain() {
     guard isOpen else { return }
     let deadline = MonotonicClock.now() &+ 1_000_000_000

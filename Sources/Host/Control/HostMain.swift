@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The sub-commands of lima-netd-host.
+// The subcommands of lima-netd-host.
 
 import CPlatform
 import HostProtocol
@@ -57,8 +57,7 @@ package enum HostMain {
     return known.contains(nil) ? nil : Set(known.compactMap { $0 })
   }
 
-  /// `LIMA_NETD_LOG` is the least level that is logged: trace, debug, info
-  /// (the default), warn, error.
+  /// `LIMA_NETD_LOG` is the minimum level that is logged: trace, debug, info (the default), warn, error.
   private static func serve(
     _ fd: Int32, heartbeat: Int32?, keeping capabilities: Set<Capability>
   ) -> Never {
@@ -76,7 +75,7 @@ package enum HostMain {
         controlFD: fd, log: log, executable: try? ChildProcess.ownPath(), confinement: confinement,
         heartbeat: try heartbeat.map { fd throws(SystemError) in try map(fd) } ?? Heartbeat())
       let status = process.run()
-      // Not exit: destructors of libraries have no business here.
+      // Not exit: destructors of plugins' libraries must not run.
       _exit(status)
     } catch {
       log.error("host", error.description)
@@ -84,7 +83,7 @@ package enum HostMain {
     }
   }
 
-  /// Mapped to the end of the process; the descriptor is done with.
+  /// Mapped until the process ends; the descriptor is no longer needed.
   private static func map(_ fd: Int32) throws(SystemError) -> Heartbeat {
     defer { Descriptor.close(fd) }
     return Heartbeat(page: try SharedMemory.map(fd, size: HeartbeatLayout.size))
@@ -95,7 +94,7 @@ package enum HostMain {
       fail("the result is no JSON\n")
     }
     write(1, output + [0x0a])
-    // Not exit: the file's own destructors have no business here.
+    // Not exit: the file's own destructors must not run.
     _exit(0)
   }
 

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Listings: long arrays that a plugin wrote (4,096 leases are 600 KB of JSON), passed on in parts. To check one, and to put
-// it into one message, would each take longer than a turn may: the check is a thread's, and each part is asked for by a
-// request of its own. Thread: loop only, but for what the worker runs.
+// Listings: long arrays written by a plugin (4,096 leases are 600 KB of JSON), replied in parts. Checking one, and
+// encoding it as one message, would each exceed the time limit of a loop iteration: a worker thread checks it, and
+// the supervisor requests each part. Thread: loop only, except what the worker runs.
 
 import HostProtocol
 import JSONCoding
 import Platform
 
 final class Listings {
-  /// Octets that are checked and passed on at once: some 0.3 ms.
+  /// Octets up to which an array is checked on the loop and replied at once: some 0.3 ms.
   private static let shortLength = 16 << 10
-  /// Elements of one part.
+  /// Elements per part.
   private static let elementsOfPart = 128
-  /// Lists kept for who asks for their parts; the oldest goes, whoever may still want it.
+  /// Maximum lists kept for requests of further parts; the oldest is dropped first.
   private static let maximumKept = 8
 
   private let pool: WorkerPool<[UInt8], Result<[JSONValue], JSONSyntaxError>>
   private let log: HostLog
-  /// Requests that wait for the check, and who wrote it.
+  /// Requests that wait for the check, and the plugin that wrote the array.
   private var waiting: [UInt64: (request: UInt64, plugin: String, component: String)] = [:]
   private var kept: [(listing: UInt64, parts: [JSONValue])] = []
   private var last: UInt64 = 0
@@ -32,8 +32,8 @@ final class Listings {
       }, notify: { waker.wake() })
   }
 
-  /// The reply to a request for a list; nil: it comes later, by `finish`.
-  /// - Parameter bytes: what the plugin wrote: a JSON array.
+  /// The reply to a request for a list; nil: `finish` returns it later.
+  /// - Parameter bytes: the plugin's text: a JSON array.
   func reply(_ bytes: [UInt8], to request: UInt64, _ bridge: PluginBridge) throws(HostError)
     -> HostReply?
   {
@@ -49,7 +49,7 @@ final class Listings {
     return nil
   }
 
-  /// The reply to a request for another part.
+  /// The reply to a request for a further part.
   func part(_ place: ListingPlace) throws(HostError) -> HostReply {
     guard let parts = kept.first(where: { $0.listing == place.listing })?.parts,
       parts.indices.contains(place.part)
@@ -62,7 +62,7 @@ final class Listings {
         next: isLast ? nil : ListingPlace(listing: place.listing, part: place.part + 1)))
   }
 
-  /// At the end of a turn: what was checked, with the requests it was for.
+  /// At the end of an iteration: the finished checks, with their requests.
   func finish() -> [(request: UInt64, reply: HostReply)] {
     guard !waiting.isEmpty else { return [] }
     return pool.take().compactMap { id, result in
@@ -82,7 +82,7 @@ final class Listings {
     HostError(.internal, "the plugin's answer is no JSON", plugin: plugin)
   }
 
-  /// [any thread] An array as several, of which there is always one. What is no array is left to whoever reads it.
+  /// [any thread] An array as one or more parts. A value that is not an array is one part, for the caller to judge.
   private static func parts(of bytes: [UInt8]) throws(JSONSyntaxError) -> [JSONValue] {
     let value = try JSONValue(parsing: bytes)
     guard case .array(let elements) = value, !elements.isEmpty else { return [value] }
@@ -93,7 +93,7 @@ final class Listings {
 }
 
 extension NetworkProcess {
-  /// At the end of a turn.
+  /// At the end of an iteration.
   func finishListings() {
     for (request, reply) in listings.finish() { control.reply(request, reply) }
   }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The DNS plugin of a running network, and its replacement by another: the new one is loaded,
-// made and started while the old one still answers, so that a failure changes nothing. Questions
-// that are with the old one are asked again; then it winds down and is destroyed. Its file stays
-// mapped, as every file does. Thread: loop only.
+// The DNS plugin of a running network, and its replacement by another: the new one is loaded, made and started while
+// the old one still answers, so that a failure changes nothing. Queries under way at the old one are asked again;
+// then it is stopped and destroyed. Its file stays mapped, as every plugin's does. Thread: loop only.
 
 import HostProtocol
 import Platform
@@ -16,20 +15,19 @@ extension NetworkProcess {
     var spec: DNSSpec
   }
 
-  /// Has another plugin, or the same with other options, answer soon: its file is read first, on a thread. The reply comes
-  /// then.
+  /// Begins to replace the DNS plugin or its options: a worker thread hashes its file first. The reply follows.
   func beginDNSChange(_ change: DNSChange) throws(HostError) {
     guard hashing.begin(change.spec.plugin.file, for: change) else {
       throw HostError(.busy, "many changes of the network's DNS are under way")
     }
   }
 
-  /// At the end of a turn: those whose file was read, in order.
+  /// At the end of an iteration: continues the changes whose file was hashed, in order.
   func finishDNSChanges() {
     for (change, hash) in hashing.take() { setDNS(change, hash) }
   }
 
-  /// Has another plugin answer from now on. The reply says so, or why it cannot: the one before goes on.
+  /// Replaces the DNS plugin. The reply reports success, or why the previous one stays.
   private func setDNS(_ change: DNSChange, _ hash: Result<String, SystemError>) {
     let spec = change.spec
     let fail = { [unowned self] (error: HostError) in
@@ -66,10 +64,11 @@ extension NetworkProcess {
     }
   }
 
-  /// Loads, makes and starts DNS plugins, those behind first. Nothing of them is left after a failure.
+  /// Loads, makes and starts a chain of DNS plugins, the last of the chain first. After a failure none of them is
+  /// left.
   /// - Parameters:
-  ///   - hash: of the first one's file, where that is known; as for `load`.
-  ///   - then: called once, perhaps before this returns, with the first.
+  ///   - hash: of the first one's file, if known; as for `load`.
+  ///   - then: called once with the first, perhaps before this returns.
   func startDNS(
     _ spec: DNSSpec, _ hash: Result<String, SystemError>? = nil,
     _ then: @escaping (Result<DNSPlugin, HostError>) -> Void
@@ -126,11 +125,11 @@ extension NetworkProcess {
     _ reference: PluginRef, _ kind: String, _ hash: Result<String, SystemError>? = nil
   ) throws(HostError) -> LoadedPlugin {
     do throws(LoadError) {
-      // A pre-flight takes as long as its child likes, up to 10 s: not while guests are served. The
-      // supervisor has had the file inspected before it asked.
+      // No pre-flight here: it waits for a child process, up to 10 s, and guests are being served. The supervisor has
+      // had the file inspected before its request.
       let plugin = try Loader.load(
         reference, kind: kind, executable: phase == .running ? nil : executable, hash: hash)
-      // The dynamic linker knows files by their names: it would hand out the old code.
+      // The dynamic linker identifies files by name: it would return the old code.
       if let before = loadedFiles[plugin.file], before != plugin.sha256 {
         throw LoadError(
           .loadFailed,
@@ -148,7 +147,7 @@ extension NetworkProcess {
 
   // MARK: The one before
 
-  /// With those behind it.
+  /// Retires it and the plugins behind it.
   private func retire(_ plugin: DNSPlugin) {
     for plugin in plugin.chain { retireAlone(plugin) }
   }
@@ -162,7 +161,7 @@ extension NetworkProcess {
     retirement.begin()
   }
 
-  /// At the end of a turn, outside of all callbacks: destroys those that have stopped.
+  /// At the end of an iteration, outside all callbacks: destroys those that have stopped.
   func destroyRetired() {
     guard !retiring.isEmpty else { return }
     for retirement in retiring where retirement.isQuiet { retirement.plugin.bridge.destroy() }
@@ -179,11 +178,11 @@ extension NetworkProcess {
   }
 }
 
-/// A DNS plugin that is no longer asked and winds down.
+/// A DNS plugin that gets no more queries and is being stopped.
 final class DNSRetirement: DNSPluginOwner {
   let plugin: DNSPlugin
   let number: UInt64
-  /// It has stopped, or its time is over.
+  /// It has stopped, or its time limit has passed.
   var isQuiet = false
 
   init(_ plugin: DNSPlugin, number: UInt64) {
@@ -202,6 +201,6 @@ final class DNSRetirement: DNSPluginOwner {
     if case .stop = operation { isQuiet = true }
   }
 
-  /// What is kept is another's.
+  /// The cache holds another plugin's answers.
   func dnsFlush() {}
 }

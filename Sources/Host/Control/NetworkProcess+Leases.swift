@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tells the supervisor when the addresses of guests change, so that what follows them there (instances' forwards, zones
-// of Lima's) need not ask for them again and again. A plugin binds an address to its guest or publishes its name when it
-// gives a lease, and takes that back at its end: either counts as a change. Thread: loop only.
+// Notifies the supervisor when the addresses of guests change, so that what depends on them there (instances'
+// forwards, zones of Lima's) need not poll. A plugin binds an address to its guest or publishes its name when it
+// grants a lease, and revokes that at its end: either counts as a change. Thread: loop only.
 
 import HostProtocol
 import Platform
 
-/// What has changed since the supervisor was told.
+/// The changes since the last notification.
 struct LeaseNotice {
-  /// A guest that changes its mind all the time costs an event in so many nanoseconds.
+  /// Minimum nanoseconds between two notifications, however often a guest changes its addresses.
   static let interval: UInt64 = 100_000_000
 
   private var isDue = false
@@ -17,7 +17,7 @@ struct LeaseNotice {
 
   mutating func note() { isDue = true }
 
-  /// Whether to tell now; else when to come back at the latest.
+  /// Whether to notify now; else the latest time to be called again.
   mutating func take(now: UInt64) -> (tell: Bool, next: UInt64) {
     guard isDue else { return (false, .max) }
     guard now >= next else { return (false, next) }
@@ -30,7 +30,7 @@ struct LeaseNotice {
 extension NetworkProcess {
   func leasesChanged() { leaseNotice.note() }
 
-  /// At the end of a turn. Returns when to come back at the latest.
+  /// At the end of an iteration. Returns the latest time to be called again.
   func tellOfLeases() -> UInt64 {
     guard phase == .running else { return .max }
     let (tell, next) = leaseNotice.take(now: MonotonicClock.now())

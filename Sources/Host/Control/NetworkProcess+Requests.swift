@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The supervisor's requests, each replied to exactly once.
+// The supervisor's requests; each gets exactly one reply.
 
 import HostProtocol
 import JSONCoding
@@ -8,7 +8,7 @@ import Platform
 import PluginAPI
 
 extension NetworkProcess {
-  /// Takes over the descriptors.
+  /// Takes ownership of the descriptors.
   func handle(_ id: UInt64, _ request: HostRequest, _ fds: [Int32]) {
     var fds = Descriptors(fds)
     defer { fds.closeRest() }
@@ -23,18 +23,24 @@ extension NetworkProcess {
     }
   }
 
-  /// The reply, or nil when it comes later.
+  /// The reply, or nil when it follows later.
   private func answer(_ id: UInt64, _ request: HostRequest, _ fds: inout Descriptors)
     throws(HostError) -> HostReply?
   {
     switch request {
     case .start(let spec):
       try needIdle()
+      log.secrets.add(spec.secrets)
       let tap = spec.tap == nil ? nil : try fds.needLast()
       try start(spec, journal: fds.take(), tap: tap, request: id)
       return nil
+    case .validate(let spec):
+      try needIdle()
+      try validate(spec)
+      return .ok
     case .serveDNS(let spec):
       try needIdle()
+      log.secrets.add(spec.dns.secrets)
       try serveDNS(spec, udp: try fds.need(), tcp: try fds.need(), request: id)
       return nil
     case .stop:
@@ -60,6 +66,7 @@ extension NetworkProcess {
       }
       return dns.requestAsks(message, spec.isDatagram == true ? .udp : .tcp, request: id)
     case .setDNS(let spec):
+      log.secrets.add(spec.secrets)
       try beginDNSChange(DNSChange(request: id, spec: spec))
       return nil
     case .networkChanged: dns.networkChanged()
@@ -71,7 +78,7 @@ extension NetworkProcess {
     return .ok
   }
 
-  /// What needs a network, not its DNS alone.
+  /// Requests that need a network, not only its DNS.
   private func answerNetwork(_ id: UInt64, _ request: HostRequest, _ fds: inout Descriptors)
     throws(HostError) -> HostReply?
   {
@@ -80,18 +87,24 @@ extension NetworkProcess {
     }
     switch request {
     case .addPort(let spec): try ports.add(spec, fd: try fds.need())
+    case .guestsAreKnown: ports.guestsAreKnown()
     case .addUnixgramListener(let spec): try ports.addListener(spec, fd: try fds.need())
     case .removePort(let port): ports.remove(port)
+    case .renamePort(let spec): try ports.rename(spec.id, spec.name)
     case .removeListener(let listener): ports.removeListener(listener)
     case .releaseLease(let port):
       guard let entry = ports.entries[port], entry.hasReservation else { break }
       entry.hasReservation = false
       network.releaseLease(entry.port)
-    case .reconfigure(let spec): try network.reconfigure(spec)
+    case .reconfigure(let spec):
+      log.secrets.add(spec.secrets)
+      try network.reconfigure(spec)
+      ports.setLimits(spec.limits ?? LinkLimits())
+      network.learningSwitch?.secure(spec.portSecurity)
     case .startCapture(let spec): ports.startCapture(spec, fd: try fds.need())
     case .stopCapture(let capture): try ports.stopCapture(capture)
     case .expose(let spec):
-      // The plugin has its own: `fds` closes this one.
+      // The plugin gets a duplicate: `fds` closes this one.
       try network.expose(spec, listener: fds.first, request: id)
       return nil
     case .unexpose(let spec):
@@ -117,7 +130,7 @@ extension NetworkProcess {
     return .ok
   }
 
-  /// Standard output and error go there. Takes over the descriptor.
+  /// Redirects standard output and error. Takes ownership of the descriptor.
   private func printTo(_ fd: Int32) throws(HostError) {
     defer { Descriptor.close(fd) }
     do throws(SystemError) {
@@ -170,7 +183,7 @@ extension NetworkProcess {
 }
 
 extension HostRequest {
-  /// The first request, without whose success the process is of no use.
+  /// The first request; the process ends when it fails.
   fileprivate var isStart: Bool {
     switch self {
     case .start, .serveDNS: true
@@ -179,7 +192,7 @@ extension HostRequest {
   }
 }
 
-/// The descriptors that came with a request; who needs one takes it over.
+/// The descriptors that came with a request; those that no code takes are closed.
 private struct Descriptors {
   private var rest: [Int32]
 

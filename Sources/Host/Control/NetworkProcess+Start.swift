@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Starting a network: the plugins are loaded and made, DNS first, so that the
-// network plugin finds it ready.
+// Starting a network: the plugins are loaded and made, DNS first, because the network plugin uses it.
 
 import HostProtocol
 import Platform
 import PluginAPI
 
 extension NetworkProcess {
-  /// Replies to `request` when it runs, or cannot.
-  /// - Parameter tap: of `spec.tap`. Both descriptors are taken over.
+  /// Replies to `request` when the network runs, or cannot start.
+  /// - Parameter tap: of `spec.tap`. Takes ownership of both descriptors.
   func start(_ spec: NetworkSpec, journal: Int32?, tap: Int32?, request: UInt64) throws(HostError) {
     var tap = tap
     defer { if let tap { Descriptor.close(tap) } }
@@ -40,7 +39,7 @@ extension NetworkProcess {
     }
   }
 
-  /// The second half, when its DNS has started. Takes over `tap`.
+  /// The second half, after its DNS has started. Takes ownership of `tap`.
   private func startNetwork(
     _ spec: NetworkSpec, _ loaded: LoadedPlugin, _ ops: lnd_network_ops,
     _ journal: UnsafeMutableRawPointer?, tap: Int32?, request: UInt64
@@ -51,13 +50,24 @@ extension NetworkProcess {
     network = plugin
     dns = DNSService(
       plugin: dnsPlugin,
-      answerPlugin: { [unowned plugin] in plugin.complete($0, $1, $2) },
+      answerPlugin: { [unowned plugin, unowned self] in
+        questions?.forget($0)
+        plugin.complete($0, $1, $2)
+      },
       answerRequest: { [weak self] in self?.control.reply($0, $1) })
     dns?.broker.policy = spec.dnsPolicy
     let ports = GuestPorts(
       plugin: plugin, reactor: reactor, log: log, journal: journal,
+      isHolding: spec.holdsGuests ?? false,
       emit: { [weak self] in self?.control.emit($0) })
     self.ports = ports
+    if let journal {
+      let questions = QuestionJournal(memory: journal + JournalLayout.questions)
+      questionsLeft = questions.takeLeft()
+      self.questions = questions
+      ports.onJoined = { [unowned self] in askAgain($0) }
+    }
+    ports.setLimits(spec.limits ?? LinkLimits())
     ports.onTapLost = { [weak self] name in
       self?.giveUp(HostError(.system, "the interface \(name) was taken away"))
     }
@@ -70,6 +80,7 @@ extension NetworkProcess {
         throw error
       }
       try plugin.beginStart(spec, tap: tap)
+      plugin.learningSwitch?.secure(spec.portSecurity)
     } catch {
       return startFailed(request, error)
     }
@@ -90,6 +101,29 @@ extension NetworkProcess {
     }
   }
 
+  /// A guest's link is here: what it had asked when the process before died.
+  private func askAgain(_ port: Port) {
+    guard !questionsLeft.isEmpty else { return }
+    let now = MonotonicClock.now()
+    let mine = questionsLeft.filter { $0.guest == port.id }
+    questionsLeft.removeAll { $0.guest == port.id || now &- $0.came > QuestionJournal.longest }
+    for question in mine where now &- question.came <= QuestionJournal.longest {
+      // A question that kills whoever is asked it would do so for ever.
+      replay = (isRefused: question.deaths > 1, deaths: question.deaths)
+      question.bytes.withUnsafeBufferPointer { bytes in
+        var frame = question.frame
+        frame.data = bytes.baseAddress
+        port.receiver.frames(port.receiver.context, port.handle, &frame, 1)
+      }
+      replay = nil
+    }
+    guard !mine.isEmpty else { return }
+    log.info(
+      "dns",
+      "\(mine.count) question\(mine.count == 1 ? "" : "s") of guest \(port.id) that the process before died over: asked again"
+    )
+  }
+
   /// Nothing runs: the process has no use any more.
   func startFailed(_ request: UInt64, _ error: HostError) {
     control.reply(request, .failed(error))
@@ -99,7 +133,7 @@ extension NetworkProcess {
     stop()
   }
 
-  /// The plugins have started.
+  /// Called after the plugins have started.
   private func finishConfinement(_ spec: ConfinementSpec?) {
     guard spec != nil else {
       return log.warning("host", "not confined: `sandbox: off`")
@@ -111,7 +145,7 @@ extension NetworkProcess {
     }
   }
 
-  /// Serves DNS without a network. Takes over both sockets. Replies when it does, or cannot.
+  /// Serves DNS without a network. Takes ownership of both sockets. Replies when it serves, or cannot.
   func serveDNS(
     _ spec: DNSServerSpec, udp: Int32, tcp: Int32, request: UInt64
   ) throws(HostError) {
@@ -150,13 +184,13 @@ extension NetworkProcess {
     control.reply(request, .ok)
   }
 
-  /// Started.
+  /// Records that the network has started.
   func runs() {
     phase = .running
     reactor.schedule(.startIsOver, at: MonotonicClock.now() &+ RestingMemory.delay)
   }
 
-  /// Mapped for the life of the process; the fd is done with.
+  /// Mapped until the process ends; the fd is no longer needed.
   private func mapJournal(_ fd: Int32?) throws(HostError) -> UnsafeMutableRawPointer? {
     guard let fd else { return nil }
     defer { Descriptor.close(fd) }
@@ -169,7 +203,7 @@ extension NetworkProcess {
 }
 
 extension DNSPlugin {
-  /// It and those behind it, for the log.
+  /// This plugin and those behind it, for the log.
   var label: String { chain.map(\.plugin.label).joined(separator: ", then ") }
 }
 

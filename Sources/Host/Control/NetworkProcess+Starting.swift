@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Plugins that take their time to start: `start` completes its op in a later turn of the loop, and who waits for it goes on
-// at the end of that turn, outside of all callbacks. Thread: loop only.
+// Plugins with an asynchronous start: `start` completes its op in a later iteration of the loop, and the continuation
+// runs at the end of that iteration, outside all callbacks. Thread: loop only.
 
 import HostProtocol
 import Platform
 import PluginAPI
 
-/// A `start` that is under way.
+/// A `start` under way.
 struct PluginStart {
   let bridge: PluginBridge
   let number: UInt64
@@ -15,10 +15,11 @@ struct PluginStart {
 }
 
 extension NetworkProcess {
-  /// How long a `start` may take, nanoseconds.
+  /// Time limit of a `start`, nanoseconds.
   static let startTime = UInt64(LND_START_MS) * 1_000_000
 
-  /// Goes on when a plugin, whose start has begun, has started or failed: now if it is known now. A failed one is destroyed.
+  /// Runs the continuation when the plugin's start has succeeded or failed: at once if that is known. Destroys a
+  /// failed one.
   func whenStarted(
     _ bridge: PluginBridge, _ then: @escaping (Result<Void, HostError>) -> Void
   ) {
@@ -29,14 +30,14 @@ extension NetworkProcess {
       .startDeadline(startNumber), at: MonotonicClock.now() &+ Self.startTime)
   }
 
-  /// At the end of a turn.
+  /// At the end of an iteration.
   func finishStarts() {
     guard starts.contains(where: { $0.bridge.startOutcome != nil }) else { return }
     let known = starts
     starts = []
     var waiting: [PluginStart] = []
     for start in known {
-      // What goes on with one may begin others, or end it all.
+      // A continuation may begin other starts, or stop the process.
       if phase == .idle || phase == .running, let outcome = start.bridge.takeStart() {
         start.then(outcome)
       } else {

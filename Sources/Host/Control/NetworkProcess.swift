@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NetworkProcess: one network's process as a whole. Life:
+// NetworkProcess: the process of one network. States:
 //
-//   idle -> (start) running -> (stop, SIGTERM, or the supervisor is gone)
+//   idle -> (start) running -> (stop, SIGTERM, or the supervisor has closed)
 //        stopping -> ended
 //
-// Stopping: ports down, plugins asked to stop, at most 5 s; then destroyed.
-// Exit is the only unload. Thread: loop only.
+// Stopping: ports down, plugins stopped, within at most 5 s; then destroyed. Plugins are unloaded only by the exit.
+// Thread: loop only.
 
 import CPlatform
 import HostProtocol
@@ -21,7 +21,7 @@ package final class NetworkProcess {
     case ended
   }
 
-  /// How long plugins may take to stop, nanoseconds.
+  /// Time limit of the plugins' `stop`, nanoseconds.
   package static let stopTime: UInt64 = 5_000_000_000
 
   let log: HostLog
@@ -32,24 +32,24 @@ package final class NetworkProcess {
   private(set) var control: ControlServer!
   var phase = Phase.idle
 
-  // While running.
+  // Set while running.
   var network: NetworkPlugin?
   var dnsPlugin: DNSPlugin?
   var dns: DNSService?
   var ports: GuestPorts?
-  /// Instead of a network: a DNS plugin that serves sockets of the host.
+  /// In place of a network: a DNS plugin behind sockets of the host.
   var server: DNSServer?
   var networkName = ""
-  /// "": there is none.
+  /// "": none.
   var stateDirectory = ""
-  /// `start` or `serveDNS` was asked for.
+  /// `start` or `serveDNS` was requested.
   var isStarting = false
   /// Plugins whose `start` is under way.
   var starts: [PluginStart] = []
   var startNumber: UInt64 = 0
-  /// Hashes of what is mapped, by path.
+  /// SHA-256 of the mapped plugin files, by path.
   var loadedFiles: [String: String] = [:]
-  /// DNS plugins that another has replaced, until they have stopped.
+  /// Replaced DNS plugins that have not stopped yet.
   var retiring: [DNSRetirement] = []
   var retirements: UInt64 = 0
   let hashing: FileHashing<DNSChange>
@@ -58,13 +58,19 @@ package final class NetworkProcess {
   var confinement: ProcessConfinement
 
   private var stopRequests: [UInt64] = []
+  /// Guests' questions that are under way; nil: there is no journal.
+  var questions: QuestionJournal?
+  /// Those that the process before died over, of guests that are not here yet.
+  var questionsLeft: [QuestionJournal.Left] = []
+  /// While one of them is handed to the network again: it is answered SERVFAIL, and how many have died over it.
+  var replay: (isRefused: Bool, deaths: UInt32)?
   /// No request has been handled in this turn.
   private var isControlRested = true
   private var stopsPending = 0
   private let terminate: Waker
   var exitStatus: Int32 = 0
 
-  /// Takes over the control channel's fd.
+  /// Takes ownership of the control channel's fd.
   package init(
     controlFD: Int32, log: HostLog, executable: String?,
     confinement: ProcessConfinement = ProcessConfinement(), heartbeat: Heartbeat = Heartbeat()
@@ -81,7 +87,7 @@ package final class NetworkProcess {
     reactor.delegate = self
   }
 
-  /// Runs to the end of the network; the status to exit with.
+  /// Runs until the network ends; returns the exit status.
   package func run() -> Int32 {
     _ = plat_on_terminate(terminate.writeFD)
     reactor.run()
@@ -91,18 +97,20 @@ package final class NetworkProcess {
 
   // MARK: Stopping
 
-  /// Winds down. `request` is replied to at the end.
+  /// Stops the network. `request` gets its reply at the end.
   func stop(request: UInt64? = nil) {
     if let request { stopRequests.append(request) }
     guard phase == .idle || phase == .running else { return }
     phase = .stopping
+    questions?.forgetAll()
+    questions = nil
     ports?.removeAll()
     server?.close()
     network?.detachSwitch()
     dns?.stopped = { [weak self] in self?.pluginStopped() }
-    // One that has not started is destroyed without it.
+    // A plugin that has not started is destroyed without a stop.
     let bridges = bridges.filter { $0.instance != nil && $0.isStarted }
-    // One more than there are, so that none of them can end it all meanwhile.
+    // One extra, so that an early completion cannot finish the stop during this call.
     stopsPending = bridges.count + 1
     for bridge in bridges { bridge.stop() }
     reactor.schedule(.stopDeadline, at: MonotonicClock.now() &+ Self.stopTime)
@@ -124,25 +132,25 @@ package final class NetworkProcess {
 
   private func end(_ reply: HostReply) {
     phase = .ended
-    // Destroying comes at the end of the turn: we may be inside of `op_done`.
+    // Plugins are destroyed at the end of the iteration: this may run inside `op_done`.
     if case .failed = reply { exitStatus = 1 }
     for request in stopRequests { control.reply(request, reply) }
     reactor.stop()
   }
 
-  /// Of the plugins that serve, the network's first.
+  /// The plugins in use, the network's first.
   var bridges: [PluginBridge] {
     [network?.bridge].compactMap { $0 } + (dnsPlugin?.chain.map(\.bridge) ?? [])
   }
 
-  /// After the last turn.
+  /// After the last iteration.
   func destroyPlugins() {
     for bridge in bridges { bridge.destroy() }
     for start in starts { start.bridge.destroy() }
     for retirement in retiring { retirement.plugin.bridge.destroy() }
   }
 
-  /// The network cannot be: says why and ends the process.
+  /// A fatal error: reports it and ends the process.
   func giveUp(_ error: HostError) {
     log.error("host", error.description)
     control.emit(.fatal(error))
@@ -178,7 +186,7 @@ extension NetworkProcess: ReactorDelegate {
       HostError(
         .internal,
         "the loop cannot wait for events: \(errno) (did a plugin close what is not its own?)"))
-    // Nothing can be waited for, not even that the plugins stop.
+    // There is no waiting, not even for the plugins to stop.
     phase = .ended
     reactor.stop()
   }
@@ -186,6 +194,7 @@ extension NetworkProcess: ReactorDelegate {
   func hostTimerFired(_ timer: HostTimer) {
     switch timer {
     case .portRetry(let id): ports?.retry(id)
+    case .portGate(let id): ports?.gateOpens(id)
     case .probe(let listener): ports?.probe(listener)
     case .probePorts: ports?.probePorts()
     case .probeRing: ports?.probeRing()
@@ -222,7 +231,17 @@ extension NetworkProcess: NetworkServices {
   func pluginAsks(
     _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64, from questioner: DNSQuestioner
   ) -> lnd_op? {
-    dns?.pluginAsks(message, transport, deadline: deadline, from: questioner)
+    let ticket = dns?.pluginAsks(
+      message, transport, deadline: deadline, from: questioner, refuses: replay?.isRefused == true)
+    // TCP ends with the process, and the guest asks again by itself.
+    if let ticket, transport == .udp, let questions,
+      let (frame, port) = network?.frame(endingIn: message), let guest = ports?.entry(of: port)
+    {
+      questions.note(
+        ticket, guest: guest.port.id, frame: frame, deaths: replay?.deaths ?? 0,
+        now: MonotonicClock.now())
+    }
+    return ticket
   }
 
   func tellReport(_ plugin: LoadedPlugin, _ state: UInt32, _ text: String) {
@@ -234,7 +253,10 @@ extension NetworkProcess: NetworkServices {
           state: PluginBridge.word(ofState: state), text: text)))
   }
 
-  func pluginCancels(_ operation: lnd_op) { dns?.pluginCancels(operation) }
+  func pluginCancels(_ operation: lnd_op) {
+    questions?.forget(operation)
+    dns?.pluginCancels(operation)
+  }
 
   func publish(_ name: String, _ address: String) -> lnd_status {
     leasesChanged()

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 
-/// What becomes of the octets a client sent.
+/// The first check of a client's message.
 enum DNSAdmission {
-  /// `end`: of the last record; what follows belongs to nobody.
+  /// `end`: of the last record; octets after it are ignored.
   case admitted(DNSClientQuery, end: Int)
   /// Answered with an error at once.
   case rejected([UInt8])
-  /// Deserves no answer: no DNS query at all.
+  /// No answer: not a DNS query.
   case ignored
 
-  /// Judges a client's message. Never traps, whatever it holds.
+  /// Checks a client's message. Never traps, for any octets.
   init(_ bytes: [UInt8], over transport: DNSTransport) {
-    // Shorter than a header: there is no id to answer to. An answer, or what
-    // claims to be one, is never answered, or two hosts could do so for ever.
+    // Shorter than a header: there is no id to answer to. A response is never answered: two servers could otherwise
+    // answer each other without end.
     guard bytes.count >= DNSHeader.length, bytes[2] & 0x80 == 0 else {
       self = .ignored
       return
@@ -24,8 +24,7 @@ enum DNSAdmission {
     func reject(_ code: DNSResponseCode) -> DNSAdmission {
       .rejected(DNSMessage(header: header.reply(code)).encoded())
     }
-    // RFC 1035 4.1.1: the other opcodes give the sections another meaning, so
-    // they are looked at for an OPT only.
+    // RFC 1035 4.1.1: other opcodes use the sections differently, so their messages are only searched for an OPT.
     guard header.opcode == .query else {
       self = .rejected(Self.notImplemented(header, bytes))
       return
@@ -53,8 +52,8 @@ enum DNSAdmission {
     }
   }
 
-  /// An OPT asks for an OPT, whatever the opcode (RFC 6891 6.1.1). A message whose sections cannot
-  /// be read has none.
+  /// A query with OPT gets a response with OPT, whatever the opcode (RFC 6891 6.1.1). A message whose sections cannot
+  /// be parsed has none.
   private static func notImplemented(_ header: DNSHeader, _ bytes: [UInt8]) -> [UInt8] {
     let asked = (try? DNSSurvey(bytes))?.edns(of: bytes)
     let edns = asked.map {

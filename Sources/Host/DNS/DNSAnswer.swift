@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 
-/// An answer that has passed the check, taken off its question: what goes to every client alike.
-/// Each client's header, question and OPT are put around it.
+/// A checked answer without its question: the part that is the same for every client. Each client's header, question
+/// and OPT are added to it.
 struct DNSAnswer {
   /// Header flags, and the upper eight bits of RCODE.
   private(set) var flags: UInt16
   let extendedCode: UInt8
   private let counts: (answer: UInt16, authority: UInt16, additional: UInt16)
-  /// The records, without OPT. Their compression pointers count from the message's beginning, so
-  /// they hold only behind a question of the same length.
+  /// The records, without OPT. Their compression pointers are offsets from the message's start, so they are valid
+  /// only behind a question of the same length.
   private(set) var records: [UInt8]
-  /// How long it may be kept; nil: not at all.
+  /// How long it may be cached; nil: not at all.
   let lifetime: DNSLifetime?
   /// EDNS options of the plugin's OPT.
   private var options: [UInt8]
-  /// Length of the question section it belongs behind.
+  /// Length of the question section that the records' pointers assume.
   private let questionLength: Int
 
-  /// What speaks against an answer.
+  /// Why an answer is rejected.
   enum Flaw: Error {
-    /// No DNS message, or no answer.
+    /// Not a DNS message, or not a response.
     case malformed
-    /// An answer to something else: another id, opcode or question.
+    /// A response to another query: different id, opcode or question.
     case mismatch
   }
 
-  /// Checks what the plugin gave.
+  /// Checks the plugin's answer.
   /// - Parameters:
-  ///   - askedID: the id of the message the plugin was given.
+  ///   - askedID: the id of the message that the plugin was given.
   init(
     checking bytes: [UInt8], askedID: UInt16, _ question: DNSQuestion
   ) throws(Flaw) {
@@ -38,7 +38,7 @@ struct DNSAnswer {
     questionLength = survey.questionEnd - DNSHeader.length
     let edns = survey.edns(of: bytes)
     extendedCode = edns?.extendedCode ?? 0
-    // What follows OPT goes with it: pointers into it would move.
+    // Octets after OPT are dropped, too: pointers into them would be wrong.
     let end = survey.optRange?.lowerBound ?? survey.end
     records = Array(bytes[survey.questionEnd..<end])
     lifetime = DNSLifetime(survey, bytes, question)
@@ -51,14 +51,14 @@ struct DNSAnswer {
         truncatingIfNeeded: survey.optRange == nil
           ? survey.additionalCount : survey.recordsBeforeOPT)
     )
-    // RFC 8767 4: too large a TTL is a large one, and clients from before it would read 0.
+    // A TTL with the top bit set counts as a large one (RFC 8767 4), but older clients read it as 0.
     survey.forEachRecord(in: bytes) { record in
       guard record.ttlOffset < end, bytes[record.ttlOffset] & 0x80 != 0 else { return }
       Self.put(record.ttl, at: record.ttlOffset - survey.questionEnd, of: &records)
     }
   }
 
-  /// Z, which is 0 in every message (RFC 1035 4.1.1).
+  /// Z, which must be 0 (RFC 1035 4.1.1).
   private static let reserved: UInt16 = 0x0040
   private static let authoritative: UInt16 = 0x0400
 
@@ -66,14 +66,14 @@ struct DNSAnswer {
   var responseCode: DNSResponseCode { DNSHeader(flags: flags).responseCode }
   var isTruncated: Bool { DNSHeader(flags: flags).isTruncated }
 
-  /// Whether its RCODE can be said to a client: one of more than four bits needs EDNS.
+  /// Whether the client can receive its RCODE: one of more than four bits needs EDNS.
   func isSpeakable(to query: DNSClientQuery) -> Bool {
     extendedCode == 0 || query.edns != nil
   }
 
-  /// The message for a client whose question is the one that was answered, letters aside.
+  /// The message for a client whose question equals the one that was asked, apart from case.
   /// - Parameters:
-  ///   - age: seconds to take off each TTL.
+  ///   - age: seconds subtracted from each TTL.
   func encoded(for query: DNSClientQuery, age: UInt32 = 0) -> [UInt8] {
     let header = query.header(of: self)
     var edns = query.edns.map {
@@ -83,7 +83,7 @@ struct DNSAnswer {
     }
     let head = DNSHeader.length + questionLength
     var length = head + records.count
-    // A message may be so full that it has no room for it.
+    // The message may be too full for it.
     if let size = edns?.encodedLength, length + size > 65535, length <= 65535 { edns = nil }
     length += edns?.encodedLength ?? 0
     guard length <= query.answerLimit else { return query.truncated(header, edns) }
@@ -100,7 +100,7 @@ struct DNSAnswer {
     return bytes
   }
 
-  /// The message for a client that was led here by CNAME records of the network's own.
+  /// The message for a client whose name led here by CNAME records that the network owns.
   func encoded(
     for query: DNSClientQuery, behind chain: [DNSRecord], _ asked: DNSQuestion, age: UInt32 = 0
   ) -> [UInt8] {
@@ -110,7 +110,7 @@ struct DNSAnswer {
     }
     message.questions = [query.question]
     message.answers = chain + message.answers
-    // The first records are ours, the rest is not: nobody has authority over it all.
+    // The first records are the network's, the rest is not: no authority covers the whole answer.
     message.header.isAuthoritative = false
     message.header.authenticData = false
     return message.encoded(limit: query.answerLimit)
@@ -128,9 +128,8 @@ struct DNSAnswer {
     }
   }
 
-  /// As it is kept: without options, which are about one question (RFC 8914), no longer
-  /// authoritative (RFC 1034 4.3.1), and the SOA of a negative answer told with the time it gives
-  /// (RFC 2308 5).
+  /// The form in which it is cached: without options, which concern one query (RFC 8914), not authoritative (RFC 1034
+  /// 4.3.1), and with the TTL of a negative answer's SOA set to its lifetime (RFC 2308 5).
   var kept: DNSAnswer {
     var answer = self
     answer.options = []

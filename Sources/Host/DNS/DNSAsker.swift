@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// On whose behalf a question is asked: questions that wait are shared, so that nobody's to a zone
-/// that is silent keep others' from being asked.
+/// The party on whose behalf a question is asked, to which it is counted: pending questions are a shared resource,
+/// and one party's questions to a zone whose servers do not answer must not use all of it.
 package enum DNSAsker: Hashable, Sendable {
-  /// The network plugin, which tells its guests apart itself (NetStack/DNS).
+  /// The network plugin, which divides its part among its guests itself (NetStack/DNS).
   case plugin
-  /// The host's own user: gets a part that others cannot take.
+  /// The host's own user, who has a reserved part.
   case request
-  /// A client of a DNS server, by a number that is its own: may have one more while it has fewer than
-  /// four times what is free.
+  /// A client of a DNS server, by its number: it may have one more while it has fewer than four times the number that
+  /// is free.
   case client(UInt64)
 
-  /// Whether a question that may not wait here is kept by who asked, instead of being answered with
-  /// SERVFAIL: a client's TCP connection is not read from, and the host's own user is told.
+  /// Whether a question without room waits at the asker, instead of being answered with SERVFAIL: a client's TCP
+  /// connection is not read meanwhile, and the host's own user gets an error.
   func waitsItself(_ transport: DNSTransport) -> Bool {
     switch self {
     case .plugin: false

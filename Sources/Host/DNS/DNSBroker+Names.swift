@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the broker answers by itself. Nothing that is owned may be found in the cache, and nothing that was: a set of
-// names that comes or goes flushes it; of a guest's name, which comes and goes all day, what concerns it is forgotten.
+// The broker's own answers. The cache must hold no owned name, and none that was owned: a name set that is added or
+// removed flushes it; a guest's name, which changes often, drops only the entries that it affects.
 
 import DNSMessage
 import HostProtocol
@@ -30,9 +30,9 @@ extension DNSBroker {
     return outcome
   }
 
-  /// A name, the reverse names of its addresses, and the names above them, which exist from now on, or no longer
-  /// (RFC 8020). Of IPv6 only the reverse name itself, as in `NamesAbove`. Everything where a wildcard stands in for
-  /// what is below the name, or no longer does.
+  /// Drops cached answers for a name, the reverse names of its addresses, and the names above them, which exist from
+  /// now on or no longer (RFC 8020). Of IPv6 only for the reverse name itself, as in `NamesAbove`. Drops everything
+  /// where a wildcard covers names below the name, or no longer does.
   private func forget(_ name: String, _ addresses: [DNSAddress]) {
     if let name = DNSName(name), self.names.isBelowWildcard(name) { return flushCache() }
     var names: Set<DNSName> = []

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Names that never leave, whichever DNS plugin a network has: localhost, .invalid, .onion, the reverse names of loopback
-// addresses (DNSSpecialName). What the network owns goes before them.
+// Names that are never sent upstream, with any DNS plugin: localhost, .invalid, .onion, the reverse names of loopback
+// addresses (DNSSpecialName). Owned names take precedence.
 
 import DNSMessage
 
 extension DNSBroker {
-  /// The answer about a special name; nil: it is none, or the DNS plugin knows better, as hostdns does by the host's hosts
-  /// file. Of another class than IN no plugin is asked.
+  /// The answer for a special name; nil: it is not special, or the DNS plugin answers it itself, as hostdns does from
+  /// the host's hosts file. For classes other than IN no plugin is asked.
   /// - Parameter chain: CNAME records of the network's own that led there.
   func special(
     _ asked: DNSQuestion, _ query: DNSClientQuery, behind chain: [DNSRecord] = []

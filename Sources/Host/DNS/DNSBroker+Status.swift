@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the broker tells of itself.
+// The broker's status and cache listing.
 
 import DNSMessage
 import HostProtocol
 
-/// One name, or it and all below it.
+/// One name, or a name and all below it.
 package struct DNSCacheNames: Sendable {
   var name: DNSName
   var below: Bool
@@ -18,7 +18,7 @@ package struct DNSCacheNames: Sendable {
   func contains(_ other: DNSName) -> Bool { below ? other.isWithin(name) : other == name }
 }
 
-/// Counters, and the cache as it is, for `status`.
+/// Counters and cache figures, for `status`.
 struct DNSStatus: Encodable {
   struct Cache: Encodable {
     var entries: Int
@@ -55,11 +55,11 @@ extension DNSBroker {
         evictions: counters.evictions, flushes: counters.flushes))
   }
 
-  /// Entries of one part of the listing, and places of the cache that are looked at for it: some 2 ms.
+  /// Entries of one page of the listing, and slots of the cache scanned for it: some 2 ms.
   private static let pageEntries = 500
   private static let pagePlaces = 4096
 
-  /// A part of the answers kept, of all names or some, in no order.
+  /// A page of the cached answers, of all names or some, unordered.
   package func cachePage(
     _ names: DNSCacheNames? = nil, from start: Int = 0, now: UInt64
   ) -> DNSCachePage {

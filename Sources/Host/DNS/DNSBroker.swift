@@ -2,56 +2,51 @@
 import DNSMessage
 import HostProtocol
 
-/// Names one client's question. Carries a generation: one that is used after
-/// its end is ignored and counted. Never 0.
+/// Identifies one client's question. It has a generation: a stale one is ignored and counted. Never 0.
 package typealias DNSTicket = UInt64
 
-/// Names one question to the DNS plugin, on behalf of all who ask the same. As
-/// above.
+/// Identifies one query to the DNS plugin, shared by all clients with the same question. With a generation, as above.
 package typealias DNSLookupID = UInt64
 
-/// What the broker wants done. Its owner takes them with `nextEffect` after
-/// each call into the broker, in order.
+/// An action for the broker's owner, which takes them with `nextEffect` after each call into the broker, in order.
 package enum DNSEffect: Equatable, Sendable {
-  /// Call the DNS plugin's `resolve`; `complete` brings back what it says.
+  /// Call the DNS plugin's `resolve`; `complete` passes its result back.
   case ask(DNSLookupID, message: [UInt8], DNSTransport, deadline: UInt64)
-  /// Call the DNS plugin's `cancel`: nobody waits any more.
+  /// Call the DNS plugin's `cancel`: no client waits any more.
   case cancel(DNSLookupID)
-  /// The answer for whoever asked: ready to be sent. The ticket is spent.
+  /// Send this answer to the client. The ticket ends.
   case answer(DNSTicket, [UInt8])
-  /// The message was no DNS query and gets no answer. The ticket is spent.
+  /// The message was not a DNS query and gets no answer. The ticket ends.
   case silence(DNSTicket)
 }
 
-/// Stands between those who ask (a network plugin by limanetd.dns/1, `dns
-/// query`) and the network's DNS plugin: judges the question, answers owned
-/// names and what it has kept, asks the plugin once for all who ask the same,
-/// keeps deadlines, matches answer and question, cuts answers to what the client
-/// can take, and says SERVFAIL when the plugin does not deliver.
+/// The broker between clients (a network plugin by limanetd.dns/1, `dns query`) and the network's DNS plugin: checks
+/// the question, answers owned names and cached answers, asks the plugin once for all clients with the same question,
+/// enforces deadlines, matches answer and question, truncates answers to the client's limit, and answers SERVFAIL
+/// when the plugin fails.
 ///
-/// A state machine without I/O: time comes in as an argument (monotonic
-/// nanoseconds), work goes out as effects. Loop thread only. Nothing completes
-/// inside `query`, so an owner that takes effects after it returned keeps
-/// limanetd.dns/1's promise by itself.
+/// A state machine without I/O: time is an argument (monotonic nanoseconds), actions are returned as effects. Loop
+/// thread only. Nothing completes inside `query`, so an owner that takes effects after it returned meets the rule of
+/// limanetd.dns/1 that a completion never comes inside the call.
 ///
-///     let ticket = broker.query(bytes, over: .udp, now: now)   // nil: too many wait
+///     let ticket = broker.query(bytes, over: .udp, now: now)   // nil: too many pending
 ///     while let effect = broker.nextEffect() { ... }
 ///     broker.complete(lookup, answer: bytes or nil, now: now)  // from op_done
 ///     broker.expire(now: now)                                  // at nextDeadline
 ///
-/// Bounded: `maximumPending` questions that wait, shared by those who ask (DNSAsker), eight times
-/// as many answers that wait to be taken, and the cache. What is owned or kept is answered however
-/// many questions wait; what can neither be answered nor wait gets SERVFAIL at once (DNSFailure).
-/// RFC 1035 4, 2181 5 and 9, 2308, 4343, 6891, 7766, 9619.
+/// Bounded: `maximumPending` pending questions, shared by the askers (DNSAsker), eight times as many answers not yet
+/// taken, and the cache. Owned names and cached answers are answered regardless of the number of pending questions; a
+/// question that needs the plugin and has no room gets SERVFAIL at once (DNSFailure). RFC 1035 4, 2181 5 and 9, 2308,
+/// 4343, 6891, 7766, 9619.
 package final class DNSBroker {
   package struct Limits: Sendable {
-    /// Nanoseconds a question may take; also the most a client can ask for.
+    /// Time limit of a question, nanoseconds; also the maximum that a client can request.
     package var deadline: UInt64 = 5_000_000_000
-    /// Clients' questions that wait at one time.
+    /// Maximum pending questions of clients.
     package var maximumPending = 2048
-    /// And so many more of the host's own, which guests cannot take.
+    /// Additional ones for the host's own user, which guests cannot use.
     package var reserved = 64
-    /// Answers kept, and the octets of all of them; 0: none.
+    /// Maximum cached answers, and their octets; 0: no cache.
     package var cacheEntries = 16384
     package var cacheOctets = 4 << 20
 
@@ -59,13 +54,13 @@ package final class DNSBroker {
   }
 
   package var counters = DNSCounters()
-  /// Without a DNS plugin every question fails but those that are answered here.
+  /// False: without a DNS plugin every question fails except those that the broker answers itself.
   package var hasPlugin = true
-  /// It says itself, and better, what is to be said of special names, and asks nobody for them.
+  /// The plugin answers special names itself, and does not send them upstream.
   package var pluginKnowsSpecialNames = false
-  /// Nanoseconds that the host has slept in all: answers that are kept age meanwhile, deadlines do not.
+  /// Total nanoseconds that the host has slept: cached answers age during sleep, deadlines do not.
   package var slept: UInt64 = 0
-  /// What holds whichever plugin answers.
+  /// Rules that hold with any plugin.
   package var policy = DNSPolicy() {
     didSet { if policy != oldValue { flushCache() } }
   }
@@ -75,27 +70,26 @@ package final class DNSBroker {
   var cache: DNSCache
   private var clients = DNSSlots<Client>()
   private var lookups = DNSSlots<Lookup>()
-  /// Lookups that others may join.
+  /// Queries that other clients with the same question may join.
   private var shared: [LookupKey: DNSLookupID] = [:]
   private var waiting = 0
-  /// Of each client of `dns serve` that has any.
+  /// Pending questions of each client of `dns serve` that has any.
   private var waitingOfClient: [UInt64: Int] = [:]
   private var effects: [DNSEffect] = []
   private var nextEffectIndex = 0
-  /// No pending deadline is earlier. May lag behind: that costs one idle
-  /// `expire`, which sets it right.
+  /// Lower bound of all pending deadlines. May be too early: that costs one idle `expire`, which corrects it.
   private var earliest = UInt64.max
   private var lastID: UInt16 = 0
-  /// Of the question that is being taken.
+  /// The questioner of the question being handled.
   private var questioner = DNSQuestioner()
-  /// Counts flushes: what was asked before one is not kept after it.
+  /// Number of flushes: answers to questions asked before a flush are not cached after it.
   private var era: UInt64 = 0
 
   private enum Client {
     case waiting(Waiting)
-    /// Its last effect is not taken yet.
+    /// Its last effect has not been taken yet.
     case served
-    /// As above, and nobody wants it any more.
+    /// As above, and the client has cancelled.
     case gone
   }
 
@@ -104,25 +98,25 @@ package final class DNSBroker {
     var lookup: DNSLookupID
     let deadline: UInt64
     let asker: DNSAsker
-    /// CNAME records of the network's own that led to the lookup's name.
+    /// CNAME records of the network's own that led to the query's name.
     let chain: [DNSRecord]
     let questioner: DNSQuestioner
   }
 
   private struct LookupKey: Hashable {
     let key: DNSCacheKey
-    /// An answer over UDP may be cut.
+    /// An answer over UDP may be truncated.
     let transport: DNSTransport
   }
 
   private struct Lookup {
     let key: LookupKey
     let question: DNSQuestion
-    /// The id of the message the plugin has.
+    /// The id of the message given to the plugin.
     let askedID: UInt16
     let era: UInt64
     var clients: [DNSTicket]
-    /// The plugin has it.
+    /// The plugin has the query.
     var isAsked = false
   }
 
@@ -132,22 +126,21 @@ package final class DNSBroker {
       limits: DNSCache.Limits(entries: limits.cacheEntries, octets: limits.cacheOctets))
   }
 
-  /// When `expire` has something to do; nil: never. May be early.
+  /// When `expire` must be called; nil: never. May be early.
   package var nextDeadline: UInt64? {
     earliest == .max ? nil : earliest
   }
 
-  /// Clients' questions that wait.
+  /// Number of pending questions of clients.
   package var pending: Int { waiting }
 
   // MARK: For those who ask
 
   /// Takes a client's message: UDP payload, or TCP message without its length.
   /// - Parameters:
-  ///   - deadline: monotonic nanoseconds; 0 lets the broker choose. One that is over by now: only
-  ///     what is known without the plugin is of use, all else is SERVFAIL.
-  /// - Returns: nil when too many answers wait to be taken, or when `asker` is told to wait itself:
-  ///   send no answer.
+  ///   - deadline: monotonic nanoseconds; 0: the broker's default. With one in the past only owned and cached answers
+  ///     are returned, everything else is SERVFAIL.
+  /// - Returns: nil when too many answers have not been taken, or when `asker` must wait itself: send no answer.
   package func query(
     _ message: [UInt8], over transport: DNSTransport, deadline: UInt64 = 0,
     by asker: DNSAsker = .plugin, from questioner: DNSQuestioner = DNSQuestioner(), now: UInt64
@@ -191,7 +184,7 @@ package final class DNSBroker {
       return served(query.answer(.noError, authority: authority))
     }
     let key = DNSCacheKey(question, query)
-    // Nothing that is owned is ever kept: names that come flush the cache.
+    // The cache has no owned names: it is flushed when names are added.
     if let (answer, age) = cache.find(key.kept, now: now &+ slept) {
       counters.cached &+= 1
       return served(answer.encoded(for: query, age: age))
@@ -202,7 +195,7 @@ package final class DNSBroker {
       return served(query.failure(.aliases))
     case .answer(let code, let owned):
       counters.owned &+= 1
-      // Those to ANY, and of class ANY, have both families.
+      // Questions of type or class ANY return both families.
       let records = policy.ipv6 ? owned : owned.filter { $0.type != .aaaa }
       return served(
         query.answer(
@@ -228,7 +221,7 @@ package final class DNSBroker {
     }
   }
 
-  /// Forgets a question; no answer follows. Ignores a stale ticket.
+  /// Cancels a question; no answer follows. Ignores a stale ticket.
   package func cancel(_ ticket: DNSTicket) {
     switch clients[ticket] {
     case .waiting(let client):
@@ -242,8 +235,9 @@ package final class DNSBroker {
 
   // MARK: For the plugin's side
 
-  /// What the plugin came to: a message, or nil for a failure.
-  /// - Parameter isPrivate: it is for the one that it was asked for; all others who wait for it are asked for anew.
+  /// The plugin's result: a message, or nil for a failure.
+  /// - Parameter isPrivate: it is valid only for the client for which it was asked; the other waiting clients are
+  ///   asked for again.
   package func complete(
     _ id: DNSLookupID, answer bytes: [UInt8]?, isPrivate: Bool = false, now: UInt64
   ) {
@@ -280,8 +274,8 @@ package final class DNSBroker {
     }
   }
 
-  /// Gives up on every question whose time is over: SERVFAIL to the client,
-  /// `cancel` to the plugin when nobody else waits for the same.
+  /// Ends every question whose deadline has passed: SERVFAIL to the client, `cancel` to the plugin when no other
+  /// client waits for the same.
   package func expire(now: UInt64) {
     guard now >= earliest else { return }
     earliest = .max
@@ -301,7 +295,7 @@ package final class DNSBroker {
     }
   }
 
-  /// The next thing to do; nil when all is done.
+  /// The next effect; nil when there is none.
   package func nextEffect() -> DNSEffect? {
     while nextEffectIndex < effects.count {
       let effect = effects[nextEffectIndex]
@@ -323,8 +317,7 @@ package final class DNSBroker {
 
   // MARK: What is kept
 
-  /// Forgets the answers kept. What is under way will not be kept either, nor shared with those
-  /// who ask from now on.
+  /// Drops all cached answers. Queries under way will not be cached, nor joined by questions asked from now on.
   package func flushCache() {
     cache.flush()
     shared.removeAll()
@@ -332,7 +325,7 @@ package final class DNSBroker {
   }
 
   /// The same for some names; nil: for all.
-  /// - Returns: how many answers are kept no more.
+  /// - Returns: the number of dropped answers.
   package func flushCache(_ names: DNSCacheNames?) -> Int {
     let before = cache.count
     guard let names else {
@@ -343,7 +336,7 @@ package final class DNSBroker {
     return before - cache.count
   }
 
-  /// Forgets what is kept of these names. Looks at each key once: some 0.1 ms for a full cache.
+  /// Drops cached answers for these names. Compares each key once: some 0.1 ms for a full cache.
   func forgetCached(_ names: Set<DNSName>) {
     let folded = names.map { name in
       var bytes: [UInt8] = []
@@ -391,9 +384,8 @@ package final class DNSBroker {
       lookups[id]?.clients.append(ticket)
       return ticket
     }
-    // An id of our own: two clients with the same id are two questions, and a
-    // plugin that mixes up its answers is found out. The guard against the
-    // network is the plugin's random id towards its upstream.
+    // A new id for each query: clients may use the same id, and a plugin that mixes up its answers is detected.
+    // Against spoofing the plugin uses a random id towards its upstream.
     lastID &+= 1
     var message = message()
     message[0] = UInt8(lastID >> 8)
@@ -417,7 +409,7 @@ package final class DNSBroker {
     return client.questioner
   }
 
-  /// The same question once more, for one who waits, and whose answer nobody else gets.
+  /// Repeats a query for one waiting client; the answer is not shared.
   private func askAlone(_ ticket: DNSTicket, _ lookup: Lookup) {
     guard case .waiting(var client) = clients[ticket] else { return }
     lastID &+= 1
@@ -447,7 +439,7 @@ package final class DNSBroker {
           chain: inquiry.chain, questioner: questioner)))
   }
 
-  /// Whether one more question of `asker` may wait.
+  /// Whether `asker` may have one more pending question.
   private func mayWait(_ asker: DNSAsker) -> Bool {
     let free = limits.maximumPending - waiting
     switch asker {
@@ -457,7 +449,7 @@ package final class DNSBroker {
     }
   }
 
-  /// A question does not wait any more.
+  /// A question is no longer pending.
   private func waitIsOver(_ client: Waiting) {
     waiting -= 1
     if waiting == 0 { earliest = .max }
@@ -466,7 +458,7 @@ package final class DNSBroker {
     waitingOfClient[id] = rest > 0 ? rest : nil
   }
 
-  /// A client that is answered at once.
+  /// Answers a client at once.
   private func served(_ answer: [UInt8]) -> DNSTicket {
     let ticket = clients.insert(.served)
     effects.append(.answer(ticket, answer))
@@ -505,7 +497,7 @@ package final class DNSBroker {
     waitIsOver(client)
   }
 
-  /// One client fewer for a lookup; without any it ends.
+  /// Removes one client from a query; without clients the query is cancelled.
   private func leave(_ id: DNSLookupID, _ ticket: DNSTicket) {
     lookups[id]?.clients.removeAll { $0 == ticket }
     guard let lookup = lookups[id], lookup.clients.isEmpty else { return }

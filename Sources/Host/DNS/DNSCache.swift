@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Answers kept for the guests of a network.
+// The cache of answers for the guests of a network.
 //
-// Kept are answers that passed the check and may be kept: NOERROR and NXDOMAIN, whole, with a TTL.
-// An answer lives as long as the shortest TTL in it (RFC 1035 3.2.1, RFC 2181 5.2); a negative one
-// as long as its SOA says, and without SOA not at all (RFC 2308 5). Failures are not kept: who is
-// online again is served again.
+// It holds checked answers: NOERROR and NXDOMAIN, not truncated, with a TTL. An answer lives as long as its shortest
+// TTL (RFC 1035 3.2.1, RFC 2181 5.2); a negative one as long as its SOA says, and is not cached without SOA (RFC 2308
+// 5). Failures are not cached, so that names resolve as soon as the host is online again.
 //
-// When there is no room, a hand goes round the entries and takes the first that nobody has asked
-// for since it last came by (the clock algorithm): hot names stay, a sweep through ten thousand
-// others does not drive them out.
+// When full, the clock algorithm evicts: a pointer cycles through the entries and takes the first that was not used
+// since its last pass. Frequently used names survive a sweep through ten thousand others.
 
 import DNSMessage
 
@@ -17,17 +15,17 @@ import DNSMessage
 struct DNSCache {
   struct Limits: Sendable {
     var entries = 16384
-    /// Octets of all answers and keys together, with what managing each costs.
+    /// Maximum octets of all answers and keys with their overhead.
     var octets = 4 << 20
   }
 
-  /// Octets an entry costs besides its answer and key.
+  /// Octets of overhead per entry.
   private static let overhead = 160
 
   private struct Entry {
     let key: DNSCacheKey
     let answer: DNSAnswer
-    /// Nanoseconds of the clock that counts the host's sleep, as every `now` here.
+    /// Nanoseconds of the clock that includes the host's sleep, as every `now` here.
     let stored: UInt64
     let expires: UInt64
     var isUsed = false
@@ -38,7 +36,7 @@ struct DNSCache {
   struct Counters: Codable, Equatable {
     var hits: UInt64 = 0
     var misses: UInt64 = 0
-    /// Driven out while they were still good.
+    /// Entries evicted before they expired.
     var evictions: UInt64 = 0
     var flushes: UInt64 = 0
   }
@@ -77,7 +75,7 @@ struct DNSCache {
     UInt32(clamping: (now &- entry.stored) / 1_000_000_000)
   }
 
-  /// Keeps an answer if it may be kept.
+  /// Caches an answer if that is permitted.
   mutating func store(_ key: DNSCacheKey, _ answer: DNSAnswer, now: UInt64) {
     guard limits.entries > 0, let lifetime = answer.lifetime else { return }
     let entry = Entry(
@@ -109,8 +107,8 @@ struct DNSCache {
     }
   }
 
-  /// What is kept, for people: with the seconds it has left, from a place on, until `body` says false.
-  /// - Returns: the place that comes next; nil after the last.
+  /// Enumerates entries with their remaining seconds, from a slot on, until `body` returns false.
+  /// - Returns: the next slot; nil after the last.
   @discardableResult
   func forEach(
     from start: Int = 0, atMost places: Int = .max, now: UInt64,
@@ -141,7 +139,7 @@ struct DNSCache {
     free.append(slot)
   }
 
-  /// Takes one entry out. There is one: the table is full.
+  /// Evicts one entry. Precondition: the table is full.
   private mutating func evict(_ now: UInt64) {
     while !index.isEmpty {
       if hand >= entries.count { hand = 0 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 
-/// What makes two questions one: the name without its case, type, class, and the bits that can
-/// change the answer: RD, AD, CD and DO.
+/// The fields that make two questions equal: the name without case, type, class, and the bits that can change the
+/// answer: RD, AD, CD and DO.
 struct DNSCacheKey: Hashable {
   /// Name in lower case, type, class, bits.
   private let bytes: [UInt8]
@@ -26,10 +26,10 @@ struct DNSCacheKey: Hashable {
 
   private init(bytes: [UInt8]) { self.bytes = bytes }
 
-  /// Whether the answer is one of recursion; only such are kept.
+  /// Whether recursion was desired; only such answers are cached.
   var wantsRecursion: Bool { bytes[bytes.count - 1] & Self.recursionDesired != 0 }
 
-  /// Where the answer is kept: who does not want recursion gets what is there, too.
+  /// The key under which the answer is cached: a question without RD gets cached answers, too.
   var kept: DNSCacheKey {
     if wantsRecursion { return self }
     var bytes = bytes

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 
-/// How a client asked; raw values are LND_DNS_UDP and LND_DNS_TCP.
+/// The client's transport; raw values are LND_DNS_UDP and LND_DNS_TCP.
 package enum DNSTransport: UInt32, Sendable {
   case udp = 1
   case tcp = 2
 }
 
-/// A query that has passed the checks of RFC 1035, 6891 and 9619: what is asked,
-/// and how the answer must look.
+/// A query that has passed the checks of RFC 1035, 6891 and 9619, and the properties of its client that shape the
+/// answer.
 struct DNSClientQuery {
   let header: DNSHeader
   let question: DNSQuestion
@@ -17,8 +17,7 @@ struct DNSClientQuery {
 
   /// The largest UDP payload IPv4 can carry.
   static let maximumDatagram = 65507
-  /// What this host says it takes over UDP: fits any link without fragments
-  /// (DNS flag day 2020).
+  /// The UDP payload size that this host advertises: fits any link without fragments (DNS flag day 2020).
   static let ownUDPSize: UInt16 = 1232
 
   init(header: DNSHeader, question: DNSQuestion, edns: DNSEDNS?, transport: DNSTransport) {
@@ -28,12 +27,12 @@ struct DNSClientQuery {
     self.transport = transport
   }
 
-  /// The same client's, for another name and without a limit of size.
+  /// The same client's, for another name and without a size limit.
   init(_ question: DNSQuestion, like query: DNSClientQuery) {
     self.init(header: query.header, question: question, edns: query.edns, transport: .tcp)
   }
 
-  /// Octets an answer may have (RFC 1035 4.2.1, RFC 6891 6.2.3).
+  /// Maximum octets of an answer (RFC 1035 4.2.1, RFC 6891 6.2.3).
   var answerLimit: Int {
     switch transport {
     case .tcp: 65535
@@ -41,8 +40,7 @@ struct DNSClientQuery {
     }
   }
 
-  /// OPT of an answer that has none of its own yet; nil for a client without EDNS
-  /// (RFC 6891 6.1.1, 7).
+  /// The OPT for an answer without one; nil for a client without EDNS (RFC 6891 6.1.1, 7).
   func answerEDNS(_ code: DNSResponseCode = .noError) -> DNSEDNS? {
     edns.map {
       DNSEDNS(
@@ -51,10 +49,10 @@ struct DNSClientQuery {
     }
   }
 
-  /// An answer made here.
+  /// An answer of the broker's own.
   /// - Parameters:
   ///   - authority: the SOA of a negative one.
-  ///   - reason: told to a client with EDNS.
+  ///   - reason: an extended error, for a client with EDNS.
   func answer(
     _ code: DNSResponseCode, records: [DNSRecord] = [], authority: DNSRecord? = nil,
     authoritative: Bool = false, reason: DNSExtendedError? = nil
@@ -70,13 +68,12 @@ struct DNSClientQuery {
     ).encoded(limit: answerLimit)
   }
 
-  /// SERVFAIL, for what the question itself gives no reason.
+  /// SERVFAIL, for reasons other than the question itself.
   func failure(_ failure: DNSFailure) -> [UInt8] {
     answer(.serverFailure, reason: failure.reason)
   }
 
-  /// An answer's header for this client: its id, its RD and CD; AD only for those
-  /// who understand it (RFC 6840 5.8).
+  /// An answer's header for this client: its id, RD and CD; AD only for clients that understand it (RFC 6840 5.8).
   func header(of answer: DNSAnswer) -> DNSHeader {
     var header = DNSHeader(id: self.header.id, flags: answer.flags)
     header.recursionDesired = self.header.recursionDesired
@@ -85,8 +82,8 @@ struct DNSClientQuery {
     return header
   }
 
-  /// What a UDP client gets when the answer is too large: header with TC,
-  /// question and OPT; it asks again over TCP (RFC 2181 9, RFC 7766 5).
+  /// The answer to a UDP client when the full one is too large: header with TC, question and OPT; the client retries
+  /// over TCP (RFC 2181 9, RFC 7766 5).
   func truncated(_ header: DNSHeader, _ edns: DNSEDNS?) -> [UInt8] {
     var header = header
     header.isTruncated = true
@@ -96,7 +93,7 @@ struct DNSClientQuery {
       .encoded(limit: answerLimit)
   }
 
-  /// Header and question, letter for letter as the client wrote it.
+  /// Header and question, with the client's spelling.
   func write(
     _ header: DNSHeader, _ counts: (answer: UInt16, authority: UInt16, additional: UInt16),
     to bytes: inout [UInt8]

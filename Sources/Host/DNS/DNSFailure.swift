@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 
-/// Why a question gets SERVFAIL from the broker, which tells it by an extended error (RFC 8914).
+/// Why the broker answers SERVFAIL, reported as an extended error (RFC 8914).
 enum DNSFailure {
-  /// So many questions of the client wait already that this one cannot. A client that hears so at once asks its
-  /// next server or gives up, where silence costs it a time-out of seconds and one more question. Not REFUSED: nothing
-  /// forbids the question, which may be asked again soon.
+  /// The client has too many pending questions. An immediate SERVFAIL makes the client ask its next server or give
+  /// up; silence would cost it a timeout of seconds and a retry. Not REFUSED, because the question is permitted and
+  /// may be asked again soon.
   case overload
-  /// Nobody answered in time.
+  /// No answer before the deadline.
   case timeout
   /// The network has no DNS plugin.
   case noPlugin
-  /// The DNS plugin failed, or what it gave was no answer to the question.
+  /// The DNS plugin failed, or its message was not an answer to the question.
   case plugin
-  /// The answer's code needs EDNS, which the client does not have.
+  /// The answer's RCODE needs EDNS, which the client does not use.
   case unspeakable
-  /// The network's own aliases lead in a circle, or on and on.
+  /// The network's own aliases form a loop or too long a chain.
   case aliases
 
   var reason: DNSExtendedError? {

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 
-/// How long an answer may be kept, and which of its octets tell the time.
+/// How long an answer may be cached, and where its TTLs are.
 struct DNSLifetime {
-  /// Of the shortest TTL.
+  /// The shortest TTL.
   var seconds = UInt32.max
   /// Where the TTLs are, as offsets into the answer's records.
   var ttls: [UInt16] = []
-  /// Of a negative answer: where its SOA's TTL is and what it must say.
+  /// For a negative answer: the offset of its SOA's TTL, and the value to be set there.
   var negative: (offset: Int, ttl: UInt32)?
 
-  /// Seconds an answer is kept at most, whatever its TTL says (RFC 8767 4 has the reasons).
+  /// Maximum seconds that an answer is cached, regardless of its TTL (RFC 8767 4 gives reasons).
   static let maximum: UInt32 = 86_400
   /// The same for negative answers (RFC 2308 5: three hours at the most).
   static let maximumNegative: UInt32 = 10_800
 
-  /// nil when it may not be kept at all: a failure, cut short, a referral, a negative answer that
-  /// does not say for how long, a TTL of 0.
+  /// Nil when it must not be cached: a failure, a truncated answer, a referral, a negative answer without a lifetime,
+  /// a TTL of 0.
   init?(_ survey: DNSSurvey, _ bytes: [UInt8], _ question: DNSQuestion) {
     let code = survey.header.responseCode
     guard !survey.header.isTruncated, code == .noError || code == .nameError,

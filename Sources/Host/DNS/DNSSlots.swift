@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Values behind handles that carry a generation: one that is used after its end finds nothing.
-/// Never 0.
+/// Values behind handles with a generation: a stale handle finds nothing. Handles are never 0.
 struct DNSSlots<Value> {
   private var slots: [(generation: UInt32, value: Value?)] = []
   private var free: [Int] = []
@@ -17,7 +16,7 @@ struct DNSSlots<Value> {
     return 1 << 32 | UInt64(slots.count - 1)
   }
 
-  /// nil behind a stale handle. What is set there is lost.
+  /// Nil behind a stale handle; setting is ignored there.
   subscript(_ handle: UInt64) -> Value? {
     get { index(handle).flatMap { slots[$0].value } }
     _modify {

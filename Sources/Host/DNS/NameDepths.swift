@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 
-/// How many labels the names of a table have: a question with a hundred labels is not looked up in a
-/// hundred pieces when no name has more than three.
+/// How many labels the names of a table have, to bound the suffixes that a look-up tries: a question with a hundred
+/// labels needs no more than the longest name has.
 struct NameDepths {
-  /// Names by their number of labels; a name has 127 at most.
+  /// Number of names by their number of labels; a name has 127 at most.
   private var counts = [Int](repeating: 0, count: 128)
-  /// Labels of the longest; -1 without a name.
+  /// Labels of the longest name; -1 without names.
   private(set) var deepest = -1
 
   mutating func add(_ name: DNSName) {
@@ -33,7 +33,7 @@ extension DNSName {
     return count
   }
 
-  /// Its last labels; the whole name when it has no more than `count`.
+  /// Its last `count` labels; the whole name when it has fewer.
   func suffix(_ count: Int) -> DNSName {
     var offset = 0
     for _ in 0..<max(0, labelCount - count) { offset += 1 + Int(wire[offset]) }

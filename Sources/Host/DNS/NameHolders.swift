@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The name sets that have something for one key, by their numbers: a set that came later has a higher one.
-/// Nearly always there is one set, which costs no memory of its own.
+/// The numbers of the name sets with an entry for one key; a set added later has a higher number. Usually there is
+/// one set, which needs no allocation.
 struct NameHolders {
   private(set) var newest: UInt64
-  /// The others, in the order in which they came.
+  /// The others, in the order in which they were added.
   private var before: [UInt64] = []
 
   init(_ set: UInt64) { newest = set }
 
   var count: Int { before.count + 1 }
 
-  /// The set that came last first.
+  /// The most recently added set first.
   var newestFirst: [UInt64] { [newest] + before.reversed() }
 
-  /// - Parameter set: came after all there are.
+  /// - Parameter set: its number, higher than all present ones.
   mutating func add(_ set: UInt64) {
     before.append(newest)
     newest = set
   }
 
-  /// False when it was the only one, and is still there.
+  /// False when it is the only set, which cannot be removed here.
   mutating func remove(_ set: UInt64) -> Bool {
     if set == newest {
       guard let last = before.popLast() else { return false }

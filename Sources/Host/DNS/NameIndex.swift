@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 
-/// Which of a network's name sets have a name. Adding and removing a set costs as much as it has names; finding
-/// one costs the same however many there are. Loop thread.
+/// Index of a network's name sets by name. Adding and removing a set takes time proportional to its names; a look-up
+/// does not depend on the number of sets. Loop thread.
 struct NameIndex {
   private(set) var hosts: [DNSName: NameHolders] = [:]
-  /// By the name above: "*.NAME" is at NAME.
+  /// By parent name: "*.NAME" is at NAME.
   private(set) var wildcards: [DNSName: NameHolders] = [:]
   private(set) var zones: [DNSName: NameHolders] = [:]
-  /// How many sets have a zone's record of just that name.
+  /// Number of sets with a zone record of exactly that name.
   private(set) var records: [DNSName: Int] = [:]
-  /// Those with a name for the address.
+  /// Sets with a name for the address.
   private(set) var addresses: [DNSAddress: NameHolders] = [:]
-  /// How many sets have names below a name.
+  /// Number of sets with names below a name.
   private(set) var above: [DNSName: Int] = [:]
   private(set) var hostDepths = NameDepths()
   private(set) var wildcardDepths = NameDepths()
@@ -20,7 +20,7 @@ struct NameIndex {
   private(set) var recordDepths = NameDepths()
   private(set) var aboveDepths = NameDepths()
 
-  /// - Parameter number: higher than that of all sets before.
+  /// - Parameter number: higher than that of all present sets.
   mutating func add(_ set: OwnedNameSet, number: UInt64) {
     for name in set.hosts.keys {
       hosts.add(number, to: name)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 
-/// The names a network owns (limanetd.names/1): published by its plugin or by
-/// the configuration, answered by the broker before any DNS plugin is asked.
+/// The names that plugins have published (limanetd.names/1); the broker answers them itself before it asks a DNS
+/// plugin.
 ///
 /// Loop thread. Bounded: `maximumEntries` pairs of name and address.
 package struct NameTable {
   package static let maximumEntries = 65536
 
-  /// What publishing came to.
+  /// The result of publishing.
   package enum Outcome: Equatable, Sendable {
     case done
     case invalidName
@@ -20,12 +20,12 @@ package struct NameTable {
   private var names: [DNSAddress: [DNSName]] = [:]
   private(set) var above = NamesAbove()
   private(set) var depths = NameDepths()
-  /// Pairs in the table.
+  /// Number of pairs in the table.
   package private(set) var count = 0
 
   package init() {}
 
-  /// Adds an address to a name; again adding it changes nothing.
+  /// Adds an address to a name; idempotent.
   /// - Parameters:
   ///   - name: absolute, with or without the final dot.
   ///   - address: "192.168.5.2" or "fd00::2".
@@ -45,8 +45,7 @@ package struct NameTable {
     return .done
   }
 
-  /// Takes an address off a name, or with nil all of them, and with the last
-  /// one the name itself. What is not there needs no removing.
+  /// Removes an address of a name, or with nil all of them; the name is removed with its last address. Idempotent.
   package mutating func withdraw(_ name: String, address: String?) -> Outcome {
     guard let name = DNSName(name), !name.isRoot else { return .invalidName }
     if let text = address {
@@ -74,13 +73,12 @@ package struct NameTable {
     count -= 1
   }
 
-  /// Addresses of an owned name in the order of their publishing; nil when the
-  /// name is not owned.
+  /// Addresses of an owned name in the order of publishing; nil when the name is not owned.
   package func addresses(of name: DNSName) -> [DNSAddress]? {
     count == 0 ? nil : addresses[name]
   }
 
-  /// Names of a published address; nil when it is not published.
+  /// Names of a published address; nil when there is none.
   package func names(of address: DNSAddress) -> [DNSName]? {
     count == 0 ? nil : names[address]
   }

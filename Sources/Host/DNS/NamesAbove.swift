@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 
-/// The names above others: they exist, whoever says otherwise (RFC 8020 2). Counted, so that one
-/// goes with the last name below it. Loop thread.
+/// The names above others, which therefore exist (RFC 8020 2). Reference-counted: one is removed with the last name
+/// below it. Loop thread.
 struct NamesAbove {
-  /// How many names each is directly above.
+  /// Number of names directly below each.
   private var below: [DNSName: Int] = [:]
 
   var count: Int { below.count }
@@ -14,13 +14,13 @@ struct NamesAbove {
     var name = name.parent
     while !name.isRoot {
       below[name, default: 0] += 1
-      // Those above it are here because of it.
+      // Its own ancestors are already counted.
       if below[name] != 1 { return }
       name = name.parent
     }
   }
 
-  /// Takes off what `add` put there.
+  /// Reverses `add`.
   mutating func remove(_ name: DNSName) {
     var name = name.parent
     while !name.isRoot, let count = below[name] {
@@ -30,8 +30,8 @@ struct NamesAbove {
     }
   }
 
-  /// Adds the reverse name of an address, whose PTR is answered as well. Not of an IPv6 one: each would bring a chain of up
-  /// to 32 names of its own.
+  /// Adds the ancestors of an address's reverse name, whose PTR is answered as well. Not for IPv6: each address would
+  /// add up to 32 names.
   mutating func addReverse(of address: DNSAddress) {
     if address.type == .a { add(DNSName(reverseOf: address)) }
   }

@@ -2,12 +2,12 @@
 import DNSMessage
 import HostProtocol
 
-/// The names of one owner, checked and ready to be looked up.
+/// The names of one owner, validated and indexed.
 struct OwnedNameSet {
   enum Entry: Equatable {
     case addresses([DNSAddress])
     case alias(DNSName)
-    /// A zone knows that there is no such name.
+    /// The name does not exist (a zone is authoritative for it).
     case missing
   }
 
@@ -18,20 +18,20 @@ struct OwnedNameSet {
   private(set) var zones: [DNSName: OwnedZone] = [:]
   /// Names above the hosts, the zones and their records, and the reverse names of IPv4 addresses.
   private(set) var above = NamesAbove()
-  /// Names of one address that reverse lookups tell.
+  /// Maximum names of one address in reverse answers.
   static let maximumNames = 64
 
-  /// For reverse lookups, in the order of their names.
+  /// For reverse look-ups, in the order of their names.
   private(set) var names: [DNSAddress: [DNSName]] = [:]
-  /// What counts for the bound.
+  /// Number of entries that count for the bound.
   private(set) var count = 0
 
-  /// Names that zones have records of, each at most once for each zone.
+  /// Names with records in zones, each at most once per zone.
   var recordNames: some Sequence<DNSName> { zones.values.lazy.flatMap(\.recordNames) }
 
   init(_ set: NameSet) throws(HostError) {
     owner = set.owner
-    // Sorted, so that reverse lookups do not depend on a dictionary's order.
+    // Sorted, so that reverse look-ups do not depend on a dictionary's order.
     for (text, values) in set.hosts.sorted(by: { $0.key < $1.key }) {
       try add(host: text, values)
     }
@@ -45,7 +45,7 @@ struct OwnedNameSet {
         .invalidConfig, "`\(text)`: `*` stands for names as the whole first label only, `*.NAME`")
     }
     guard let first = values.first else {
-      // A name that somebody is to have soon, and nobody else meanwhile.
+      // Reserved: the name will get addresses, and is not asked upstream meanwhile.
       set(name, .addresses([]))
       count += 1
       return try checkBound()
@@ -83,7 +83,7 @@ struct OwnedNameSet {
     let name = try Self.name(zone.name)
     var owned = zones[name] ?? OwnedZone(name)
     if zones[name] == nil { above.add(name) }
-    // As gvproxy's: what is added to a zone goes behind what is there.
+    // As in gvproxy: records added to a zone come after the existing ones.
     for record in zone.records {
       try owned.add(record) {
         above.add($0)
@@ -120,8 +120,7 @@ struct OwnedNameSet {
     return address
   }
 
-  /// What a name is an alias of. A top-level domain of digits does not exist: that is an address
-  /// with a slip of the pen.
+  /// The target of an alias. A numeric top-level domain does not exist: the text is a mistyped address.
   private static func target(_ text: String, of name: String) throws(HostError) -> DNSName {
     guard let target = DNSName(text), let last = target.labels.last,
       !last.allSatisfy({ $0 &- 0x30 < 10 })

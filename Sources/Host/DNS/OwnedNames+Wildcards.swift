@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Hosts that are wildcards, "*.dev.internal"; names above owned ones; the zone that a negative answer
-// tells of.
+// Wildcard hosts, "*.dev.internal"; names above owned ones; the zone named by a negative answer.
 
 import DNSMessage
 
 extension OwnedNames {
-  /// The wildcard that stands in for a name that nobody has: that of the nearest name above which
-  /// there is (RFC 4592 3.3.1). A zone that lies closer to the name goes before it.
+  /// The wildcard for a name that no owner has: that of the closest existing name above it (RFC 4592 3.3.1). A zone
+  /// closer to the name takes precedence.
   func wildcard(_ name: DNSName) -> OwnedNameSet.Entry? {
     guard index.wildcardDepths.deepest >= 0 else { return nil }
     var place = name.parent.suffix(index.wildcardDepths.deepest)
@@ -16,9 +15,9 @@ extension OwnedNames {
       place = place.parent
     }
     if let zone = apex(of: name), zone.wire.count > place.wire.count { return nil }
-    // A name in between that is there has no wildcard, also where it only has names below it
-    // (RFC 4592 2.2.2), and also if it is the wildcard itself (2.2.1: ghost.*.example). What is below it and not
-    // there does not exist (3.3.1): all of it is the wildcard's owner's, and nobody else is asked.
+    // An existing name in between has no wildcard, even if it only has names below it (RFC 4592 2.2.2) or is the
+    // wildcard itself (2.2.1: ghost.*.example). A missing name below it does not exist (3.3.1): the wildcard's owner
+    // is authoritative, and the DNS plugin is not asked.
     let deepest = max(
       index.hostDepths.deepest, index.recordDepths.deepest, index.aboveDepths.deepest,
       published.depths.deepest, index.wildcardDepths.deepest + 1)
@@ -27,21 +26,20 @@ extension OwnedNames {
       if exists(between) { return isAbove(name) ? .addresses([]) : .missing }
       between = between.parent
     }
-    // Itself is there, without data: nothing stands in for it, and nobody else is asked.
+    // The name exists without data: no wildcard applies, and the DNS plugin is not asked.
     if isAbove(name) { return .addresses([]) }
     return index.wildcards[place].flatMap { sets[$0.newest]?.wildcards[place] }
   }
 
-  /// Whether an owner has the name, or names below it. One that a zone's expression or default address would answer is made
-  /// for the question, as a wildcard's is, and is not there otherwise.
+  /// Whether an owner has the name, or names below it. Names matched by a zone's expression or default address are
+  /// synthesised, as a wildcard's are, and do not count.
   private func exists(_ name: DNSName) -> Bool {
     index.hosts[name] != nil || index.records[name] != nil
       || published.addresses(of: name) != nil || isAbove(name)
       || name.isWildcard && index.wildcards[name.parent] != nil
   }
 
-  /// Whether there is a wildcard for names like this one: it is for those below it, too, unless this
-  /// one is there.
+  /// Whether a wildcard covers names such as this one: it also covers those below it, unless this one exists.
   func isBelowWildcard(_ name: DNSName) -> Bool {
     guard index.wildcardDepths.deepest >= 0 else { return false }
     var place = name.parent
@@ -52,7 +50,7 @@ extension OwnedNames {
     return false
   }
 
-  /// The zone with the longest name that `name` is or lies in.
+  /// The longest zone that `name` equals or lies in.
   func apex(of name: DNSName) -> DNSName? {
     guard index.zoneDepths.deepest > 0 else { return nil }
     var suffix = name.suffix(index.zoneDepths.deepest)
@@ -63,13 +61,13 @@ extension OwnedNames {
     return nil
   }
 
-  /// Whether names below it are owned: then it exists, though it may be somebody else's.
+  /// Whether names below it are owned: then it exists, though it may have no owner itself.
   func isAbove(_ name: DNSName) -> Bool {
     published.above.contains(name) || index.above[name] != nil
   }
 
-  /// What the plugin says, but that it denies a name which is above one of ours: a resolver in a
-  /// guest would take that for all below it (RFC 8020 2).
+  /// The plugin's answer, except an NXDOMAIN for a name above an owned one: a resolver in a guest would apply that to
+  /// all names below it (RFC 8020 2).
   func corrected(_ bytes: [UInt8], _ question: DNSQuestion) -> [UInt8] {
     guard let survey = try? DNSSurvey(bytes), survey.header.responseCode == .nameError,
       survey.answerCount == 0, isAbove(question.name),
@@ -84,7 +82,7 @@ extension OwnedNames {
     return message.encoded()
   }
 
-  /// The SOA of an answer that denies, nil for another: a name without a zone is one by itself.
+  /// The SOA of a negative answer, nil for another: a name outside all zones is its own zone.
   func authority(
     _ question: DNSQuestion, _ code: DNSResponseCode, _ records: [DNSRecord]
   ) -> DNSRecord? {

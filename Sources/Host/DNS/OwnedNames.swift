@@ -2,56 +2,55 @@
 import DNSMessage
 import HostProtocol
 
-/// What a network's own names say to a question.
+/// The result of looking a question up in the network's own names.
 package enum NameFinding: Equatable, Sendable {
   /// Not owned: ask the DNS plugin.
   case foreign
   /// The whole answer; no records with NOERROR is NODATA (RFC 2308 2.2).
   case answer(DNSResponseCode, [DNSRecord])
-  /// CNAME records that lead out of the network: ask the DNS plugin for the name they end at, and
-  /// put them in front of what it says (RFC 1034 3.6.2).
+  /// CNAME records that lead out of the network: ask the DNS plugin for the name at their end, and prepend them to
+  /// its answer (RFC 1034 3.6.2).
   case outside([DNSRecord], DNSName)
 }
 
-/// All names that a network answers by itself, whoever brought them:
+/// All names that a network answers itself, in order of precedence:
 ///
-///   1  hosts of the name sets (`setNames`), the set that came last first; one without an address
-///      is only kept from others
-///   2  records of the sets' zones that have just this name
+///   1  hosts of the name sets (`setNames`), the most recently added set first; one without an
+///      address is only reserved
+///   2  records of the sets' zones with exactly this name
 ///   3  names the plugins published (limanetd.names/1), which guests choose
-///   4  hosts that are wildcards (OwnedNames+Wildcards.swift)
-///   5  the rest of the zones: the longest suffix; of equal ones, the set that came last first
+///   4  wildcard hosts (OwnedNames+Wildcards.swift)
+///   5  the rest of the zones: the longest suffix; of equal ones, the most recently added set first
 ///
-/// The first that has a name decides on all of it, every type and class: none of it may leak to an
-/// upstream server. An exact name owns nothing above or below it; but what is above it exists
-/// (RFC 8020 2): it is NODATA where nobody else has records for it.
+/// The first that has a name answers every type and class of it: none may be sent to an upstream server. An exact
+/// name owns nothing above or below it; but the names above it exist (RFC 8020 2): NODATA where no other source has
+/// records.
 ///
-/// What a question costs does not depend on how many sets there are: `NameIndex` knows which of them
-/// have a name.
+/// The cost of a question does not depend on the number of sets: `NameIndex` maps names to sets.
 ///
-/// Loop thread. Bounded: `maximumEntries` in all sets together, and in `published`. A set is taken over in one
-/// go, and has few entries: an owner with many has several sets (`NameSet.parts`).
+/// Loop thread. Bounded: `maximumEntries` in all sets together, and in `published`. A set is added in one call and is
+/// small: an owner with many names has several sets (`NameSet.parts`).
 package struct OwnedNames {
   /// Hosts, aliases, records and zones of all sets together.
   package static let maximumEntries = 65536
-  /// The same of one set.
+  /// The maximum for one set.
   package static let maximumEntriesOfSet = 1024
-  /// Sets, each of an owner of its own.
+  /// Maximum sets; each has one owner.
   package static let maximumSets = 4096
-  /// Sets with a zone of the same name.
+  /// Maximum sets with a zone of the same name.
   static let maximumSetsOfZone = 64
-  /// Aliases followed for one question.
+  /// Maximum aliases followed for one question.
   static let maximumChain = 16
-  /// Seconds: short, since guests come and go.
+  /// Seconds: short, because guests come and go.
   static let timeToLive: UInt32 = 5
 
   /// Names of limanetd.names/1.
   package var published = NameTable()
-  /// By number: each set gets the next one when it comes.
+  /// By number; each added set gets the next one.
   private(set) var sets: [UInt64: OwnedNameSet] = [:]
   private var numbers: [String: UInt64] = [:]
   private var lastNumber: UInt64 = 0
-  /// Of all sets.
+  /// Entries of all sets.
   private var count = 0
   var index = NameIndex()
 
@@ -59,7 +58,7 @@ package struct OwnedNames {
 
   package var isEmpty: Bool { sets.isEmpty && published.count == 0 }
 
-  /// Replaces what an owner has; with an empty set, withdraws it. Throws without any effect.
+  /// Replaces an owner's set; an empty set removes it. Throws without any effect.
   package mutating func set(_ names: NameSet) throws(HostError) {
     let set = try OwnedNameSet(names)
     let old = numbers[set.owner]
@@ -122,7 +121,7 @@ package struct OwnedNames {
     return .answer(.serverFailure, [])
   }
 
-  /// Names that are nobody's but a network's: what is above its own names is asked for nowhere.
+  /// Names that exist only in networks: the parents of a network's own names are never asked upstream.
   private static let own: Set<DNSName> = Set(
     ["internal", "lima.internal"].compactMap { DNSName($0) })
 
@@ -139,7 +138,7 @@ package struct OwnedNames {
     return zoneEntry(name, zones)
   }
 
-  /// Those of the longest suffix that `name` has among all zones.
+  /// The zones with the longest suffix of `name`.
   private func zones(of name: DNSName) -> [OwnedZone] {
     guard let apex = apex(of: name), let holders = index.zones[apex] else { return [] }
     return holders.newestFirst.compactMap { sets[$0]?.zones[apex] }
@@ -154,11 +153,11 @@ package struct OwnedNames {
       if let address = zone.defaultAddress { return .addresses([address]) }
     }
     guard first.ownsMissingNames else { return nil }
-    // The zone itself is there, and so is what has names below it.
+    // The zone's name itself exists, and so does a name with names below it.
     return name == first.name || isAbove(name) ? .addresses([]) : .missing
   }
 
-  /// Names of the address that `name` is the reverse name of; nil when nobody here has it.
+  /// Names of the address whose reverse name `name` is; nil when no owner has the address.
   private func names(ofReverse name: DNSName) -> [DNSName]? {
     guard let address = name.reverseAddress else { return nil }
     var names: [DNSName] = []
@@ -168,11 +167,11 @@ package struct OwnedNames {
         names.append(name)
       }
     }
-    // Guests choose these: not all that there may be are looked at.
+    // Guests choose these, so only a bounded number is considered.
     let published = published.names(of: address) ?? []
     for name in published.prefix(OwnedNameSet.maximumNames) where !names.contains(name) {
       guard names.count < OwnedNameSet.maximumNames else { break }
-      // A name that is another's is not said to be this address's.
+      // A name with another owner is not reported for this address.
       guard case .addresses(let owned)? = owner(of: name), owned.contains(address) else { continue }
       names.append(name)
     }

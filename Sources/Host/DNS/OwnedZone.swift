@@ -3,13 +3,13 @@ import DNSMessage
 import HostProtocol
 import Patterns
 
-/// A suffix whose names are answered here, as gvproxy's API has it: the first record that fits,
-/// else the default address, else NXDOMAIN, or nothing in a top-level domain.
+/// A suffix whose names are answered here, with the semantics of gvproxy's API: the first matching record, else the
+/// default address, else NXDOMAIN, or not owned in a top-level domain.
 struct OwnedZone {
   private struct Pattern {
     let expression: Patterns.Pattern
     let address: DNSAddress
-    /// Records before it: the first that fits answers.
+    /// Number of records before it: the first match answers.
     let position: Int
   }
 
@@ -18,7 +18,7 @@ struct OwnedZone {
   /// The first record of a name, and the first of the other family.
   private var records: [DNSName: (addresses: [DNSAddress], position: Int)] = [:]
   private var patterns: [Pattern] = []
-  /// Of all patterns: what a question may cost.
+  /// Total size of all patterns, which bounds the cost of a question.
   private var patternSize = 0
   private var count = 0
 
@@ -51,7 +51,7 @@ struct OwnedZone {
     count += 1
   }
 
-  /// Names have no case (RFC 4343).
+  /// Case-insensitive, as names are (RFC 4343).
   private static func expression(_ text: String) throws(HostError) -> Patterns.Pattern {
     do throws(Patterns.Pattern.Failure) {
       return try Patterns.Pattern(text, ignoringCase: true)
@@ -64,7 +64,7 @@ struct OwnedZone {
   private func absolute(_ text: String) throws(HostError) -> DNSName {
     if text.isEmpty || text == "@" { return name }
     let relative = try OwnedNameSet.name(text)
-    // As a name of its own nobody would ask for it, and whoever wrote it meant others.
+    // As a literal name it would never be queried; the user meant a wildcard.
     if text.contains("*") {
       throw HostError(
         .invalidConfig,
@@ -77,7 +77,7 @@ struct OwnedZone {
     return full
   }
 
-  /// The addresses of a name in the zone by the first record that fits.
+  /// The addresses of a name in the zone from the first matching record.
   func record(_ full: DNSName) -> [DNSAddress]? {
     let exact = records[full]
     guard !patterns.isEmpty else { return exact?.addresses }
@@ -94,14 +94,14 @@ struct OwnedZone {
       ? "" : DNSName(labels: labels.map { Array($0) })?.displayed ?? ""
   }
 
-  /// Names that records have.
+  /// Names of records.
   var recordNames: some Collection<DNSName> { records.keys }
 
-  /// A record has just this name.
+  /// Whether a record has exactly this name.
   func hasRecord(_ full: DNSName) -> Bool { records[full] != nil }
 
-  /// Whether a name that nobody has is known to be missing. Not so in a top-level domain, which only lends its name to a
-  /// few hosts, as Lima writes zones: one host of `dev` must not make all others of `dev` vanish, nor Lima's instances
-  /// in `internal` the `metadata.google.internal` of a cloud.
+  /// Whether unmatched names are answered with NXDOMAIN. Not in a top-level domain, which Lima's zones use for a few
+  /// hosts: one host in `dev` must not hide all others in `dev`, nor Lima's instances in `internal` a cloud's
+  /// `metadata.google.internal`.
   var ownsMissingNames: Bool { name.labels.count > 1 }
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNSConnection: one TCP client of a DNS server (RFC 7766). Questions may follow each other
-// without waiting (6.2.1.1), answers go out as they come; a client that asks faster than it is
-// answered, or does not read, is not read from. Thread: loop only.
+// DNSConnection: one TCP client of a DNS server (RFC 7766). Queries may be pipelined (6.2.1.1), answers are sent in
+// order of completion; a client with too many queries or too many unread answers is not read. Thread: loop only.
 
 import Platform
 import PluginAPI
@@ -14,30 +13,30 @@ import PluginAPI
 #endif
 
 final class DNSConnection {
-  /// Questions under way; beyond it the client waits.
+  /// Maximum pending questions; beyond it the client is not read.
   static let maximumOutstanding = 128
-  /// Octets of answers that the client has not taken yet; beyond it it is not read from.
+  /// Maximum octets of unsent answers; beyond it the client is not read.
   static let maximumWaiting = 256 << 10
   private static let readSize = 16 << 10
 
   let id: UInt64
   let fd: Int32
   var watch: UInt64 = 0
-  /// Of `watch`, as it is now.
+  /// The current interest of `watch`.
   var interest: PollEvents = .read
   /// Questions without an answer yet.
   private(set) var outstanding: Set<lnd_op> = []
-  /// When a whole question came or the client took something of an answer, the last time.
+  /// When a complete question was received, or the client last read from an answer.
   private(set) var lastUsed: UInt64
 
   private var input = DNSFrames()
   private var output: [UInt8] = []
   private var sent = 0
-  /// The client sends no more.
+  /// The client has shut down its sending side.
   private var isAtEnd = false
   private var isBroken = false
 
-  /// Takes over `fd`.
+  /// Takes ownership of `fd`.
   init(id: UInt64, fd: Int32, now: UInt64) {
     self.id = id
     self.fd = fd
@@ -46,10 +45,10 @@ final class DNSConnection {
 
   var hasOutput: Bool { sent < output.count }
 
-  /// Nothing is owed to the client.
+  /// No answers are pending or unsent.
   var isIdle: Bool { outstanding.isEmpty && !hasOutput }
 
-  /// Broken, or all that was asked is answered and no more will come.
+  /// Broken, or at the end of the input with all questions answered.
   var isOver: Bool { isBroken || (isAtEnd && isIdle && !input.hasFirst) }
 
   var wanted: PollEvents {
@@ -64,7 +63,7 @@ final class DNSConnection {
       && output.count - sent < Self.maximumWaiting && input.count <= 2 * Self.readSize + 65537
   }
 
-  /// The connection is of no use any more.
+  /// Marks the connection for closing.
   func breakOff() { isBroken = true }
 
   // MARK: Questions
@@ -83,8 +82,8 @@ final class DNSConnection {
     }
   }
 
-  /// Asks what has come in whole. `ask` returns nil when it cannot be asked now: it is kept and
-  /// asked later. True when all is asked that may be.
+  /// Asks the complete questions. `ask` returns nil when a question cannot be asked now: it is kept for later. False
+  /// in that case; true when all were asked that the client may ask now.
   func askAll(now: UInt64, _ ask: ([UInt8]) -> lnd_op?) -> Bool {
     while outstanding.count < Self.maximumOutstanding, output.count - sent < Self.maximumWaiting,
       let message = input.first
@@ -99,16 +98,16 @@ final class DNSConnection {
 
   // MARK: Answers
 
-  /// - Parameter answer: nil when the message was no DNS query: such a client is not served on.
+  /// - Parameter answer: nil when the message was not a DNS query: the connection is closed.
   func answered(_ operation: lnd_op, _ answer: [UInt8]?, now: UInt64) {
     guard outstanding.remove(operation) != nil else { return }
     guard let answer else { return breakOff() }
-    // The idle time begins when nothing is owed any more.
+    // The idle time starts when no answer is pending.
     lastUsed = now
     DNSFrames.append(answer, to: &output)
   }
 
-  /// Writes what the client takes.
+  /// Sends as much as the socket accepts.
   func flush(now: UInt64) {
     guard hasOutput, !isBroken else { return }
     let count = output.withUnsafeBytes {

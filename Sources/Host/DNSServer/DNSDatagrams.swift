@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNSDatagrams: a UDP socket in batches: up to 32 questions in one call, up to 64 answers in one
-// call. What the kernel does not take of the answers is dropped and counted, as UDP does.
-// Thread: loop only.
+// DNSDatagrams: a UDP socket in batches: up to 32 questions and up to 64 answers per system call. Answers that the
+// kernel refuses are dropped and counted. Thread: loop only.
 
 import CPlatform
 import Platform
@@ -13,12 +12,12 @@ import Platform
   import Darwin
 #endif
 
-/// Where a datagram came from: IPv4 or IPv6.
+/// The source address of a datagram: IPv4 or IPv6.
 struct DNSPeer {
   fileprivate var address = sockaddr_in6()
   fileprivate var length: socklen_t = 0
 
-  /// Tells clients apart: two of IPv6 may be taken for one.
+  /// Identifies a client; two IPv6 clients may share a number.
   var number: UInt64 {
     withUnsafeBytes(of: address) { bytes in
       // Family, port and IPv4 address; IPv6 has its address at 8, and its scope.
@@ -38,13 +37,13 @@ struct DNSPeer {
 final class DNSDatagrams {
   private static let questions = 32
   private static let answers = 64
-  /// One datagram's memory: the largest there is. Untouched pages cost nothing.
+  /// Bytes for one datagram: the maximum. Untouched pages use no memory.
   private static let questionSize = 65536
-  /// All answers of a batch.
+  /// Bytes for all answers of a batch.
   private static let answerSize = 256 << 10
 
   let fd: Int32
-  /// Answers the kernel did not take.
+  /// Answers that the kernel refused.
   private(set) var dropped: UInt64 = 0
 
   private let received: UnsafeMutablePointer<MessageBatchEntry>
@@ -58,7 +57,7 @@ final class DNSDatagrams {
   private var queued = 0
   private var used = 0
 
-  /// Takes over `fd`, a bound, non-blocking socket.
+  /// Takes ownership of `fd`, a bound, non-blocking socket.
   init(fd: Int32) {
     self.fd = fd
     received = Self.entries(Self.questions)
@@ -107,7 +106,7 @@ final class DNSDatagrams {
     return peers
   }
 
-  /// Reads one batch. False when there may be no more.
+  /// Reads one batch. False when the socket is likely empty.
   func receive(_ take: ([UInt8], DNSPeer) -> Void) -> Bool {
     for index in 0..<Self.questions {
       received[index].header.msg_namelen = socklen_t(MemoryLayout<sockaddr_in6>.size)
@@ -125,7 +124,7 @@ final class DNSDatagrams {
     return count == Self.questions
   }
 
-  /// Puts an answer into the batch.
+  /// Adds an answer to the batch.
   func queue(_ answer: [UInt8], to peer: DNSPeer) {
     guard answer.count <= 65507 else {
       dropped &+= 1
@@ -154,7 +153,7 @@ final class DNSDatagrams {
         dropped &+= UInt64(queued - first)
         break
       } else {
-        // One that cannot be sent (a port that is closed since) does not keep the others.
+        // One that cannot be sent (its port was closed) does not hold up the others.
         dropped &+= 1
         first += 1
       }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNSServer: questions from sockets of the host, for a DNS plugin that serves without a network:
-// one UDP and one TCP socket, bound by whoever started this process. The broker behind `ask`
-// owns sanity, deadlines, truncation and cache, as for a network's guests.
+// DNSServer: queries from sockets of the host, for a DNS plugin that serves without a network: one UDP and one TCP
+// socket, bound by the process that started this one. The broker behind `ask` does checks, deadlines, truncation and
+// caching, as for a network's guests.
 //
-// Bounded: 256 connections (an idle one makes room for a new one), 128 questions and 256 KiB of
-// answers for each, 10 s for a client that owes the next question or does not read. RFC 7766.
-// Thread: loop only.
+// Bounded: 256 connections (the longest idle is closed for a new one), 128 questions and 256 KiB of answers each, 10
+// s for a client that sends no question or does not read. RFC 7766. Thread: loop only.
 
 import HostProtocol
 import Platform
@@ -23,8 +22,8 @@ final class DNSServer {
   /// Nanoseconds (RFC 7766 6.2.3).
   static let idleTime: UInt64 = 10_000_000_000
   private static let sweepInterval: UInt64 = 1_000_000_000
-  /// Batches of datagrams read in one turn of the loop: more than a socket buffer of the usual size
-  /// holds, so that a burst waits here, where the broker bounds it, and not there, where it is lost.
+  /// Batches of datagrams read in one iteration: more than a socket buffer of the usual size holds, so that a burst
+  /// is queued in the broker, which bounds it, and not dropped by the kernel.
   private static let batchesPerTurn = 32
 
   private enum Asker {
@@ -32,13 +31,13 @@ final class DNSServer {
     case connection(UInt64)
   }
 
-  // What `ready` is called with.
+  // The ids passed to `ready`.
   private static let datagramsID: UInt64 = 1
   private static let listenerID: UInt64 = 2
 
-  /// Gives a message of a client (its number) to the broker; nil when too many questions are under way.
+  /// Passes a client's message (with the client's number) to the broker; nil when too many questions are pending.
   var ask: ([UInt8], DNSTransport, UInt64) -> lnd_op? = { _, _, _ in nil }
-  /// Nobody waits for an answer any more.
+  /// Cancels a question.
   var forget: (lnd_op) -> Void = { _ in }
 
   private let reactor: Reactor
@@ -49,7 +48,7 @@ final class DNSServer {
   private var listenerPaused = false
   private var askers: [lnd_op: Asker] = [:]
   private var connections: [UInt64: DNSConnection] = [:]
-  /// Connections with something to do at the end of the turn.
+  /// Connections to be handled at the end of the iteration.
   private var touched: Set<UInt64> = []
   private var lastID: UInt64 = 2
   private var sweeping = false
@@ -57,7 +56,7 @@ final class DNSServer {
 
   private var counters: [String: UInt64] = ["connections": 0, "refused": 0, "idle": 0]
 
-  /// Takes over both sockets: bound, the stream one listening.
+  /// Takes ownership of both sockets: bound, the stream one listening.
   init(udp: Int32, tcp: Int32, reactor: Reactor) throws(HostError) {
     self.reactor = reactor
     datagrams = DNSDatagrams(fd: udp)
@@ -81,7 +80,7 @@ final class DNSServer {
     }
   }
 
-  /// Ends all connections and listens no more. Idempotent.
+  /// Closes all connections and both sockets. Idempotent.
   func close() {
     guard isOpen else { return }
     isOpen = false
@@ -91,7 +90,7 @@ final class DNSServer {
     Descriptor.close(listener)
   }
 
-  /// What was served, for `status`.
+  /// Counters, for `status`.
   var status: [String: UInt64] {
     var all = counters
     all["open"] = UInt64(connections.count)
@@ -133,7 +132,7 @@ final class DNSServer {
       let result = Sockets.accept(listener, nil, nil)
       guard result >= 0 else {
         if result == Int(-EMFILE) || result == Int(-ENFILE) || result == Int(-ENOMEM) {
-          // Level-triggered: without a pause this would be all the loop does.
+          // Level-triggered: without a pause every iteration would report the same event.
           listenerPaused = reactor.modify(listenerWatch, [], object: nil)
           scheduleSweep()
         }
@@ -160,7 +159,7 @@ final class DNSServer {
     scheduleSweep()
   }
 
-  /// Ends the connection that has been idle for longest; false when none is.
+  /// Closes the longest idle connection; false when none is idle.
   private func makeRoom() -> Bool {
     let idle = connections.values.filter(\.isIdle)
     guard let oldest = idle.min(by: { $0.lastUsed < $1.lastUsed }) else { return false }
@@ -181,7 +180,7 @@ final class DNSServer {
 
   // MARK: Answers
 
-  /// - Parameter answer: nil when the message deserves none.
+  /// - Parameter answer: nil when the message gets none.
   func answered(_ operation: lnd_op, _ answer: [UInt8]?) {
     switch askers.removeValue(forKey: operation) {
     case .datagram(let peer)?:
@@ -194,7 +193,7 @@ final class DNSServer {
     }
   }
 
-  /// Sends what has been answered, asks what has come. True when there is more to do at once.
+  /// Sends finished answers and asks received questions. True when it must be called again at once.
   func turnEnded() -> Bool {
     guard isOpen else { return false }
     datagrams.flush()
@@ -211,7 +210,7 @@ final class DNSServer {
         askers[operation] = .connection(id)
         return operation
       }
-      // Too many questions are under way: they end, and then this one is asked.
+      // Too many questions are pending; retried when some have ended.
       if !all { touched.insert(id) }
       connection.flush(now: now)
       if connection.isOver { drop(connection) } else { updateInterest(connection) }
@@ -234,8 +233,8 @@ final class DNSServer {
     reactor.schedule(.dnsSweep, at: MonotonicClock.now() &+ Self.sweepInterval)
   }
 
-  /// Ends clients that owe something for too long. A question under way has a deadline of the
-  /// broker's and keeps its connection.
+  /// Closes clients whose time limit has passed. A pending question has a deadline in the broker and keeps its
+  /// connection.
   func sweep() {
     sweeping = false
     guard isOpen else { return }

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reading the size-prefixed tables of the plugin ABI. A table of another
-// binary may be shorter (older) or longer (newer) than ours: min(size) bytes
-// are copied into a zeroed struct of our own, so that absent members read as
-// NULL or 0 and nobody checks sizes. One place, used for every table.
+// Reads the size-prefixed tables of the plugin ABI. Another binary's table may be shorter (older) or longer (newer)
+// than ours: min(size) bytes are copied into a zeroed struct, so that absent members read as NULL or 0 and no other
+// code checks sizes. Used for every table.
 
 import Platform
 import PluginAPI
 
-/// Bytes the tables had in ABI 1.0. They never change: a smaller table is no
-/// table of ABI 1 at all.
+/// Bytes of the tables in ABI 1.0. They never change: a smaller table is not one of ABI 1.
 package enum ABI10 {
   package static let module = 64
   package static let plugin = 72
@@ -25,25 +23,25 @@ package enum ABI10 {
   package static let dnsQuery = 104
 }
 
-/// Bits of a word called `flags` that must be known, or the table is refused.
+/// Bits of a `flags` word that must be known, or the table is refused.
 package let mustUnderstand: UInt32 = 0xffff_0000
 
 package enum ABITable {
-  /// A `size` beyond this is taken for garbage.
+  /// A larger `size` is treated as invalid.
   package static let maximumSize = 65536
 
   package enum Failure: Error, Equatable {
     case missing
-    /// What the table claims to be.
+    /// The table's invalid size.
     case size(UInt32)
-    /// Flags that nobody knows and that must be known.
+    /// Unknown flags that must be understood.
     case flags(UInt32)
   }
 
-  /// Copies a table of the other side, whose second word is its flags.
+  /// Copies a table of the plugin, whose second word is its flags.
   /// - Parameters:
   ///   - minimum: its size in ABI 1.0.
-  ///   - flags: those that are known; nil: the second word is something else.
+  ///   - flags: the known ones; nil: the second word is something else.
   package static func copy<Table: BitwiseCopyable>(
     _ source: UnsafeRawPointer?, into zeroed: Table, minimum: Int, flags known: UInt32? = 0
   ) throws(Failure) -> Table {
@@ -62,8 +60,8 @@ package enum ABITable {
     return table
   }
 
-  /// A table of functions for the life of the process, with zeroes behind it (LND_TABLE_TAIL): a plugin built for a later
-  /// minor finds NULL there.
+  /// A table of functions that is never freed, with zeroes behind it (LND_TABLE_TAIL): a plugin built for a later
+  /// minor version reads NULL there.
   package static func forever<Table: BitwiseCopyable>(_ table: Table) -> UnsafeMutablePointer<Table>
   {
     let size = MemoryLayout<Table>.size
@@ -85,7 +83,7 @@ extension ABITable.Failure {
     }
   }
 
-  /// As a host function's answer.
+  /// As the status that a host function returns.
   package var status: lnd_status {
     if case .flags = self { LND_ERR_UNSUPPORTED } else { LND_ERR_MISUSE }
   }

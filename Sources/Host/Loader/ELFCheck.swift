@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Looks at an ELF file's headers before the dynamic linker maps it: a
-// truncated file would kill the process (SIGBUS) instead of failing. Says the
-// same on every system, so it is not the linker's text that users read.
+// Checks an ELF file's headers before the dynamic linker maps it: a truncated file would kill the process (SIGBUS)
+// instead of failing. Its texts are the same on every system, unlike the linker's.
 
 import HostProtocol
 import Platform
@@ -33,7 +32,7 @@ enum ELFCheck {
     private static let machine: (number: UInt16, name: String) = (0, "")
   #endif
 
-  /// Checks that `path` is a whole shared object for this machine.
+  /// Checks that `path` is a complete shared object for this machine.
   static func check(_ path: String) throws(LoadError) {
     var info = stat()
     guard stat(path, &info) == 0 else {

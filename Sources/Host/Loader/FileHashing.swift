@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// FileHashing: the SHA-256 of plugins' files, computed on a thread while the loop serves guests: a file of 20 MB takes
-// tens of milliseconds, one that has to come from a disk any time.
+// FileHashing: the SHA-256 of plugin files, computed on a thread while the loop serves guests: a file of 20 MB takes
+// tens of milliseconds, and the disk may add any time.
 
 import Platform
 
-/// Thread: loop only, but for what the worker runs.
+/// Thread: loop only, except what the worker runs.
 final class FileHashing<Purpose> {
-  /// Files that wait.
+  /// Maximum waiting files.
   private static var maximumWaiting: Int { 64 }
 
   private let pool: WorkerPool<String, Result<String, SystemError>>
@@ -21,7 +21,7 @@ final class FileHashing<Purpose> {
       notify: { waker.wake() })
   }
 
-  /// False when so many wait that one more may not.
+  /// False when too many wait.
   func begin(_ path: String, for purpose: Purpose) -> Bool {
     lastID &+= 1
     guard pool.submit(lastID, path) else { return false }
@@ -29,7 +29,7 @@ final class FileHashing<Purpose> {
     return true
   }
 
-  /// What is done, in the order in which it was begun.
+  /// The finished hashes, in the order in which they were begun.
   func take() -> [(purpose: Purpose, hash: Result<String, SystemError>)] {
     guard !purposes.isEmpty else { return [] }
     return pool.take().compactMap { id, hash in

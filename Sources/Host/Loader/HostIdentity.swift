@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who the host is, as plugins see it.
+// The host's identity as reported to plugins.
 
 import PluginAPI
 
 package enum HostIdentity {
   package static let version = "0.1.0"
 
-  /// Never freed: entries may be called at any time of the process's life.
-  /// Immutable once made, hence safe to share.
+  /// Never freed: plugins may call its functions until the process ends. Immutable once made, hence safe to share.
   package nonisolated(unsafe) static let info: UnsafePointer<lnd_host_info> = {
     let info = UnsafeMutablePointer<lnd_host_info>.allocate(capacity: 1)
     info.initialize(
@@ -18,7 +17,7 @@ package enum HostIdentity {
     return UnsafePointer(info)
   }()
 
-  /// A C string for the life of the process.
+  /// A C string that is never freed.
   package static func staticText(_ text: String) -> UnsafePointer<CChar> {
     let bytes = text.utf8CString
     let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)

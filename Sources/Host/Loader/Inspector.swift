@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `lima-netd-host inspect FILE`: loads a file as plainly as can be (dlopen,
-// RTLD_NOW) and says what it is, or exactly why it is nothing. Runs in a
-// process of its own, since the file's initialisers run, too.
+// `lima-netd-host inspect FILE`: loads a file directly (dlopen, RTLD_NOW) and reports its plugins, or the exact
+// reason why it has none. Runs in a process of its own, because the file's initialisers run, too.
 
 import HostProtocol
 import Platform
@@ -15,7 +14,7 @@ import PluginAPI
 #endif
 
 package enum Inspector {
-  /// Extensions asked for when a plugin is described: all that a plugin can offer.
+  /// Extensions queried when a plugin is described: all that a plugin can offer.
   private static let extensions = [
     LND_EXT_FORWARD, LND_EXT_LEASE, LND_EXT_CONNECT, LND_EXT_GUESTS,
   ]
@@ -43,7 +42,7 @@ package enum Inspector {
       throw LoadError(
         .noEntry, "it does not export \(LND_ENTRY_SYMBOL), so it is no plugin of lima-netd")
     }
-    // The symbol's type is what the header says; a symbol has none of its own.
+    // dlsym returns an untyped address; the header defines the symbol's type.
     return try Module(
       entry: unsafeBitCast(symbol, to: lnd_entry_v1.self), info: HostIdentity.info)
   }
@@ -101,7 +100,7 @@ package enum Inspector {
   }
 }
 
-/// Puts a sense to what dlerror says.
+/// Translates the text of dlerror.
 enum DynamicLinkerText {
   static func explain(_ text: String, _ path: String) -> LoadError {
     if let rest = text.after("undefined symbol: ") {
@@ -124,8 +123,8 @@ enum DynamicLinkerText {
 }
 
 extension String {
-  /// What follows the first `mark`; nil without one. (The standard library's
-  /// own search is in a module that the host does without.)
+  /// The text after the first `mark`; nil without one. (The standard library's search is in a module that this
+  /// program does not link.)
   func after(_ mark: String) -> Substring? {
     var rest = Substring(self)
     while !rest.isEmpty {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Loader: plugins through libltdl, resident (exit is the only unload) and
-// local. libltdl says "file not found" for nearly every failure, so the real
-// reason comes from `inspect` of the same file in a child.
+// Loader: loads plugins through libltdl, resident (only the exit unloads) and local. libltdl reports "file not found"
+// for nearly every failure, so the real reason comes from `inspect` of the same file in a child process.
 
 import CLtdl
 import HostProtocol
@@ -16,7 +15,7 @@ import PluginAPI
   import Darwin
 #endif
 
-/// A plugin that is in the process to stay.
+/// A plugin loaded into this process until its end.
 package struct LoadedPlugin {
   package let module: Module
   package let descriptor: Module.Descriptor
@@ -26,9 +25,8 @@ package struct LoadedPlugin {
 
 package enum Loader {
   /// Loads the plugin of that kind.
-  /// - Parameter executable: this program, for the pre-flight; nil leaves the
-  ///   reason at what libltdl says.
-  /// - Parameter known: the file's SHA-256, where it was computed just now; nil: it is computed here.
+  /// - Parameter executable: this program, for the pre-flight; nil: the reason is libltdl's text.
+  /// - Parameter known: the file's SHA-256, if just computed; nil: it is computed here.
   package static func load(
     _ reference: PluginRef, kind: String, executable: String?,
     hash known: Result<String, SystemError>? = nil
@@ -56,14 +54,14 @@ package enum Loader {
   }
 
   private static func open(_ path: String, _ executable: String?) throws(LoadError) -> Module {
-    // Counted by libltdl: once for each call is right.
+    // libltdl counts the calls: one for each load is right.
     guard lt_dlinit() == 0 else { throw LoadError(.loadFailed, "libltdl: \(lastError)") }
     var advice: lt_dladvise?
     guard lt_dladvise_init(&advice) == 0, lt_dladvise_local(&advice) == 0,
       lt_dladvise_resident(&advice) == 0
     else { throw LoadError(.loadFailed, "libltdl: \(lastError)") }
     defer { _ = lt_dladvise_destroy(&advice) }
-    // libltdl maps lazily and dies of a truncated file: check before.
+    // libltdl maps lazily, and a truncated file would raise SIGBUS: checked before.
     try ELFCheck.check(path)
     guard let handle = lt_dlopenadvise(path, advice) else {
       let said = lastError
@@ -73,7 +71,7 @@ package enum Loader {
       throw preflight(path, executable)
         ?? LoadError(.noEntry, "it does not export \(LND_ENTRY_SYMBOL)")
     }
-    // The symbol's type is what the header says; a symbol has none of its own.
+    // The symbol's address is untyped; the header defines its type.
     return try Module(
       entry: unsafeBitCast(symbol, to: lnd_entry_v1.self), info: HostIdentity.info)
   }
@@ -82,7 +80,7 @@ package enum Loader {
     lt_dlerror().map { String(cString: $0) } ?? "no reason given"
   }
 
-  /// What `inspect` finds wrong with the file, in at most 10 s; nil: nothing.
+  /// The fault that `inspect` finds in the file, within at most 10 s; nil: none.
   private static func preflight(_ path: String, _ executable: String?) -> LoadError? {
     guard let executable else { return nil }
     do throws(SystemError) {

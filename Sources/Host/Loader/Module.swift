@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Module: what a plugin file's entry returned, checked and copied. The
-// originals are STATIC (see lnd_plugin.h); pointers into them stay valid.
+// Module: the table that a plugin file's entry returned, checked and copied. The originals are STATIC (see
+// lnd_plugin.h), so pointers into them stay valid.
 
 import HostProtocol
 import Platform
@@ -13,12 +13,12 @@ package struct Module {
   package let license: String
   package let url: String
   package let abiMinor: Int
-  /// Those of kinds this host knows.
+  /// The plugins of kinds that this host knows.
   package let plugins: [Descriptor]
   /// The others: "filter plugin x".
   package let skipped: [String]
 
-  /// What a network plugin's flags can say.
+  /// The defined flags of a network plugin.
   package static let networkFlags =
     LND_PLUGIN_MULTI_LOOP | LND_NETWORK_ISOLATED | LND_NETWORK_TAP | LND_NETWORK_PLAIN
     | LND_NETWORK_RX_SLICES
@@ -30,7 +30,7 @@ package struct Module {
       case dns(lnd_dns_ops)
     }
 
-    /// The plugin's own table: what its callbacks take.
+    /// The plugin's own table, which its callbacks take as argument.
     package let original: UnsafePointer<lnd_plugin>
     package let table: lnd_plugin
     package let name: String
@@ -39,7 +39,7 @@ package struct Module {
     package let schema: String?
     package let operations: Operations
 
-    /// The callbacks that every kind has.
+    /// The callbacks common to every kind.
     package var instance: lnd_instance_ops {
       switch operations {
       case .network(let ops): ops.instance
@@ -55,7 +55,7 @@ package struct Module {
     }
 
     package var isIsolated: Bool { table.flags & LND_NETWORK_ISOLATED != 0 }
-    /// `rx` brings it no super-frames and complete checksums only.
+    /// Its `rx` gets neither GSO frames nor partial checksums.
     package var wantsPlainFrames: Bool { table.flags & LND_NETWORK_PLAIN != 0 }
     /// It needs a TAP device of the host's (limanetd.tap/1).
     package var needsTap: Bool { table.flags & LND_NETWORK_TAP != 0 }
@@ -68,7 +68,7 @@ package struct Module {
   }
 
   /// Calls the entry and checks what it returns.
-  /// - Parameter info: lives for the process; plugins may keep it.
+  /// - Parameter info: never freed; plugins may keep it.
   package init(entry: lnd_entry_v1, info: UnsafePointer<lnd_host_info>) throws(LoadError) {
     guard let pointer = entry(info) else {
       throw LoadError(.wrongABI, "its entry refuses this host (lima-netd \(HostIdentity.version))")
@@ -175,14 +175,14 @@ extension Module.Descriptor {
   }
 }
 
-/// - Parameter needs: what the module says of the host it needs, for the reason.
+/// - Parameter needs: the module's requirements on the host, for the error text.
 private func plugin(
   _ original: UnsafePointer<lnd_plugin>, _ index: Int, _ needs: String?
 ) throws(LoadError) -> lnd_plugin {
   do throws(ABITable.Failure) {
     let table = try ABITable.copy(original, into: lnd_plugin(), minimum: ABI10.plugin, flags: nil)
     let kind = text(table.kind)
-    // A kind of the future has flags of its own.
+    // A kind of a later version has its own flags.
     let known =
       kind == LND_KIND_NETWORK ? Module.networkFlags : kind == LND_KIND_DNS ? 0 : table.flags
     let unknown = table.flags & mustUnderstand & ~known
@@ -194,7 +194,7 @@ private func plugin(
   }
 }
 
-/// Of a plugin's, for a reason: short, and without control characters.
+/// A plugin's text for an error: shortened, and without control characters.
 private func shown(_ text: String) -> String {
   String(text.prefix(32).map { $0.isASCII && !$0.isNewline && $0 >= " " ? $0 : "?" })
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Plugins' names and those of their files: [lib]lima-net-NAME.so and
-// [lib]lima-dns-NAME.so (SwiftPM adds the lib), or liblima_net_my_name.so for
-// my-name, as Cargo calls it.
+// Names of plugins and of their files: [lib]lima-net-NAME.so and [lib]lima-dns-NAME.so (SwiftPM adds the lib), or
+// liblima_net_my_name.so for my-name, as Cargo names it.
 
 import PluginAPI
 
@@ -18,7 +17,7 @@ package enum PluginName {
     }
   }
 
-  /// What a file's name promises; nil when it promises nothing.
+  /// The kind and name in a file's name; nil when it has another form.
   package static func parse(file path: String) -> (kind: String, name: String)? {
     var rest = path.split(separator: "/").last.map { String($0) } ?? ""
     if rest.hasPrefix("lib") { rest.removeFirst(3) }

@@ -179,7 +179,7 @@ private func hostFail(
   let code = code < 0 ? code : LND_ERR_INTERNAL
   return onLoop(context, else: code) { bridge in
     let pointer = pointer.map { String(String(cString: $0).prefix(256)) }
-    bridge.fail(code, pointer, reasonText(text, length))
+    bridge.fail(code, pointer, bridge.log.secrets.masked(reasonText(text, length)))
     return code
   }
 }
@@ -231,7 +231,7 @@ private func hostWrite(
 private func hostReport(
   _ context: Context?, _ state: UInt32, _ text: UnsafePointer<CChar>?, _ length: UInt64
 ) {
-  onLoop(context, else: ()) { $0.report(state, reasonText(text, length)) }
+  onLoop(context, else: ()) { $0.report(state, $0.log.secrets.masked(reasonText(text, length))) }
 }
 
 private func hostGetExtension(_ context: Context?, _ id: UnsafePointer<CChar>?) -> UnsafeRawPointer?

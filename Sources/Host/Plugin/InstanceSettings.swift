@@ -42,6 +42,18 @@ struct InstanceSettings {
 }
 
 extension PluginBridge {
+  /// - Throws: what the plugin says against them; one without `validate` says nothing.
+  func validate(_ plugin: Module.Descriptor, _ settings: InstanceSettings) throws(HostError) {
+    let checked: Result<Void, HostError> = settings.withConfig { config in
+      Result { () throws(HostError) in
+        if let validate = callbacks.validate {
+          try attempt("validate") { validate(plugin.original, table, config) }
+        }
+      }
+    }
+    try checked.get()
+  }
+
   /// validate, create.
   func create(_ plugin: Module.Descriptor, _ settings: InstanceSettings) throws(HostError) {
     let created: Result<Void, HostError> = settings.withConfig { config in

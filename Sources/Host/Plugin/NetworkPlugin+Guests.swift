@@ -24,6 +24,15 @@ extension NetworkPlugin {
     }
   }
 
+  func guestChanged(_ port: Port) {
+    guard let changed = guests?.guest_changed, bridge.instance != nil else { return }
+    var info = guestInfo(port)
+    port.name.withCString { name in
+      info.name = name
+      bridge.call("guest_changed") { changed(bridge.instance, &info) }
+    }
+  }
+
   func guestDown(_ handle: lnd_port) {
     guard let down = guests?.guest_down, bridge.instance != nil else { return }
     bridge.call("guest_down") { down(bridge.instance, handle) }
@@ -40,11 +49,18 @@ extension NetworkPlugin {
         bridge.call("station") { station(bridge.instance, port, bytes.baseAddress) }
       }
     case .spoofed(let port, let mac):
-      warn("\(label(port)) sends as \(MACText.text(mac)), which is another's: dropped")
+      onContest()
+      // The plugin's own address is the gateway's.
+      let owner = learningSwitch?.holder(of: mac).map { label($0) } ?? "the gateway"
+      warn("\(label(port)) sends as \(MACText.text(mac)), the address of \(owner): dropped")
     case .arpSpoofed(let port, let address):
       warn("\(label(port)) claims \(address) by ARP, which is another's: dropped")
     case .ipSpoofed(let port, let address):
       warn("\(label(port)) sends from \(address), which is another's: dropped")
+    case .ipOutside(let port, let address):
+      warn(
+        "\(label(port)) sends from \(address), which is none of the network's: dropped (a guest that routes is one of "
+          + "portSecurity.routers)")
     case .ndpSpoofed(let port, let address):
       warn("\(label(port)) claims \(address), which is another's: dropped")
     case .dhcpServer(let port):

@@ -50,6 +50,11 @@ final class NetworkPlugin: PluginRole {
   var unannounced: [Port] = []
   private var announced: Set<lnd_port> = []
 
+  /// What `rx` is being called with.
+  private var batch: (port: lnd_port, frames: UnsafePointer<lnd_frame>?, count: UInt32) = (
+    0, nil, 0
+  )
+
   // One of the two.
   private(set) var learningSwitch: Switch?
   private(set) var binding: IsolatedBinding?
@@ -100,24 +105,33 @@ final class NetworkPlugin: PluginRole {
     bridge.beginStart()
   }
 
+  /// A guest claims what another has: the other may be gone, and nobody has been told.
+  var onContest: () -> Void = {}
+
   /// It has started: for a switched network its one port comes up, and the uplinks it has added meanwhile.
   func finishStart() throws(HostError) {
     guard learningSwitch != nil else { return }
-    var info = lnd_port_info()
-    info.size = UInt32(MemoryLayout<lnd_port_info>.stride)
-    info.kind = LND_PORT_SWITCH
-    info.port = Switch.handle
-    info.mtu = mtu
-    info.offloads = plugin.descriptor.wantsPlainFrames ? 0 : Switch.offloads
-    info.queues = 1
+    var info = switchInfo
     try portUp(&info, name: "")
     isUp = true
     watchSwitch()
     announceUplinks()
   }
 
+  /// What it says of options, with nothing made.
+  func validate(_ spec: NetworkSpec) throws(HostError) {
+    try bridge.validate(plugin.descriptor, settings(spec))
+  }
+
   /// Has other options hold, if it can.
-  func reconfigure(_ spec: NetworkSpec) throws(HostError) { try bridge.reconfigure(settings(spec)) }
+  func reconfigure(_ spec: NetworkSpec) throws(HostError) {
+    try bridge.reconfigure(settings(spec))
+    let changed = UInt32(clamping: spec.mtu)
+    guard changed != mtu else { return }
+    mtu = changed
+    guard isUp else { return }
+    portChanged(switchInfo, name: "")
+  }
 
   private func settings(_ spec: NetworkSpec) -> InstanceSettings {
     InstanceSettings(
@@ -159,6 +173,17 @@ final class NetworkPlugin: PluginRole {
       binding.detach(port)
       throw error
     }
+  }
+
+  private var switchInfo: lnd_port_info {
+    var info = lnd_port_info()
+    info.size = UInt32(MemoryLayout<lnd_port_info>.stride)
+    info.kind = LND_PORT_SWITCH
+    info.port = Switch.handle
+    info.mtu = mtu
+    info.offloads = plugin.descriptor.wantsPlainFrames ? 0 : Switch.offloads
+    info.queues = 1
+    return info
   }
 
   /// All but the name.
@@ -216,6 +241,22 @@ final class NetworkPlugin: PluginRole {
     try result.get()
   }
 
+  /// What the plugin was told of a guest's port has changed.
+  func changed(_ port: Port) {
+    if learningSwitch?.port(port.handle) === port { return guestChanged(port) }
+    guard binding?.port(port.handle) === port else { return }
+    portChanged(guestInfo(port), name: port.name)
+  }
+
+  private func portChanged(_ info: lnd_port_info, name: String) {
+    guard let changed = ops.port_changed, bridge.instance != nil else { return }
+    var info = info
+    name.withCString { name in
+      info.name = name
+      bridge.call("port_changed") { changed(bridge.instance, &info) }
+    }
+  }
+
   /// Takes a guest's port off the network. Idempotent.
   func detach(_ port: Port) {
     if let learningSwitch, learningSwitch.port(port.handle) === port {
@@ -262,10 +303,30 @@ final class NetworkPlugin: PluginRole {
     guard let rx = ops.rx else { return }
     if let plain, let frames {
       return plain.adapt(frames, Int(count), offloads: 0) { frames, count in
+        batch = (port, frames, UInt32(truncatingIfNeeded: count))
         bridge.call("rx") { rx(bridge.instance, port, frames, UInt32(truncatingIfNeeded: count)) }
+        batch.count = 0
       }
     }
+    batch = (port, frames, count)
     bridge.call("rx") { rx(bridge.instance, port, frames, count) }
+    batch.count = 0
+  }
+
+  /// The frame of the batch that the plugin has now that ends in these bytes, with the guest's port that it came from: what
+  /// brought a question. Nil: none, or the plugin is not in `rx`.
+  func frame(endingIn bytes: [UInt8]) -> (frame: lnd_frame, guest: lnd_port)? {
+    guard let frames = batch.frames else { return nil }
+    for frame in UnsafeBufferPointer(start: frames, count: Int(batch.count)) {
+      guard let data = frame.data, frame.flags & LND_FRAME_SLICES == 0,
+        Int(frame.length) > bytes.count, frame.length <= QuestionJournal.longestFrame
+      else { continue }
+      let end = UnsafeRawBufferPointer(
+        start: data + (Int(frame.length) - bytes.count), count: bytes.count)
+      guard end.elementsEqual(bytes) else { continue }
+      return (frame, frame.source == 0 ? batch.port : frame.source)
+    }
+    return nil
   }
 
   /// A frame of the plugin's was dropped.

@@ -87,7 +87,7 @@ extension PluginBridge {
     guard let value = try? JSONValue(parsing: bytes), case .object = value else {
       return noStatus("status wrote what is no JSON object")
     }
-    return value
+    return log.secrets.masked(value)
   }
 
   /// Bytes of one status, which answers of the supervisor's carry for each network.
@@ -104,8 +104,8 @@ extension PluginBridge {
   {
     guard status != LND_OK else { return .success(Array(bytes)) }
     let code = HostError.Code(status)
-    let text = reasonText(
-      bytes.baseAddress?.assumingMemoryBound(to: CChar.self), UInt64(bytes.count))
+    let text = log.secrets.masked(
+      reasonText(bytes.baseAddress?.assumingMemoryBound(to: CChar.self), UInt64(bytes.count)))
     let reason = text.isEmpty ? "the plugin failed with \(code.rawValue)" : text
     return .failure(HostError(code, reason, plugin: name))
   }

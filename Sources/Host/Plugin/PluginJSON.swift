@@ -8,7 +8,7 @@ enum PluginJSON {
   /// The value; nil, with a line in the log, when they are not JSON.
   static func checked(_ bytes: [UInt8], _ bridge: PluginBridge) -> JSONValue? {
     do throws(JSONSyntaxError) {
-      return try JSONValue(parsing: bytes)
+      return bridge.log.secrets.masked(try JSONValue(parsing: bytes))
     } catch {
       bridge.log.warning(bridge.component, "wrote what is \(error)")
       return nil

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Buffers of one size that are lent for a while. The one given back last is lent first: it is
-// still in the processor's cache. Memory is reserved when a buffer is made and resident when
-// touched. Thread: its owner's.
+// A pool of buffers of one size. The most recently returned buffer is taken first, because it is likely still in the
+// CPU cache. Memory is reserved when a buffer is made and resident when touched. Thread: its owner's.
 
 struct BufferPool {
   private let bytes: Int
-  /// How many are kept for the next at most.
+  /// Maximum number of idle buffers that are kept.
   private let spare: Int
-  /// Buffers that nobody has.
+  /// Buffers not in use.
   private(set) var idle: [UnsafeMutablePointer<UInt8>] = []
 
   init(bytes: Int, spare: Int) {
@@ -25,7 +24,7 @@ struct BufferPool {
     if idle.count < spare { idle.append(buffer) } else { buffer.deallocate() }
   }
 
-  /// Of those that nobody has.
+  /// Frees the idle buffers.
   func deallocate() {
     for buffer in idle { buffer.deallocate() }
   }

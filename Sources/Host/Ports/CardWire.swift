@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CardWire: a guest and its macvtap, joined as by a cable. The switch has no part in it: guests on
-// one network card reach each other through the kernel, which gives each a copy of every broadcast.
+// CardWire: forwards frames between a guest's port and its macvtap. The switch is not involved: guests on one network
+// card reach each other through the kernel, which delivers a copy of every broadcast to each.
 //
-// A macvtap takes in what is for its own Ethernet address, broadcasts and groups (macvlan_handle_frame), so
-// its address is the guest's: the one the guest sends from first. One at a time: an address that another
-// has, and a second one while the first is in use, would only make others lose their frames. It changes when
-// the guest begins to use another after a silence. Setting it waits for the kernel's readers (synchronize_rcu),
-// 10 to 20 ms, and so is a worker's; what the guest says meanwhile waits, up to a bound.
+// A macvtap receives only frames to its own Ethernet address, broadcasts and groups (macvlan_handle_frame), so its
+// address is set to the guest's: the source address of the guest's first frame. There is one at a time: frames from
+// an address that another port has, or from a second one while the first is in use, are dropped. The address changes
+// when the guest uses another after a silence. Setting it waits for an RCU grace period (synchronize_rcu), 10 to 20
+// ms, so a worker thread does it; the guest's frames are queued meanwhile, up to a bound.
 //
 // Thread: loop only.
 
@@ -18,29 +18,29 @@ import Wire
 final class CardWire {
   let guest: Port
   let card: Port
-  /// The guest's and the macvtap's, first byte highest; 0: none yet.
+  /// The address of the guest and of the macvtap, first byte highest; 0: none yet.
   private(set) var address: UInt64 = 0
 
-  /// Begins to set the macvtap's address; `settled` comes in a later turn. False when it cannot now.
+  /// Starts setting the macvtap's address; `settled` is called in a later iteration. False when it cannot be started.
   private let set: (CardWire, UInt64) -> Bool
   private let learningSwitch: Switch
   /// Monotonic, ns.
   private let clock: () -> UInt64
   /// The address being set; 0: none.
   private var wanted: UInt64 = 0
-  /// When the guest last sent from `address`.
+  /// When the guest last sent from `address`, ns.
   private var heardAt: UInt64 = 0
   private var notBefore: UInt64 = 0
   private var waiting: [(frame: lnd_frame, bytes: [UInt8])] = []
   private var waitingBytes = 0
 
-  /// An address in use for less than this is kept.
+  /// Silence after which an address may be replaced, ns.
   static let silence: UInt64 = 5_000_000_000
-  /// After a refusal.
+  /// Pause after a failure to set the address, ns.
   static let pause: UInt64 = 1_000_000_000
   private static let waitingMax = (frames: 64, bytes: 128 << 10)
 
-  /// - Parameter address: that the macvtap has of the guest's already; 0: none.
+  /// - Parameter address: the guest's address, if the macvtap already has it; 0: none.
   init(
     _ guest: Port, _ card: Port, address: UInt64, learningSwitch: Switch,
     clock: @escaping () -> UInt64 = MonotonicClock.now, set: @escaping (CardWire, UInt64) -> Bool
@@ -70,7 +70,7 @@ final class CardWire {
       })
   }
 
-  /// The ports hear of it no more.
+  /// Disconnects: the ports' frames are dropped from now on.
   func cut() {
     guest.receiver = .discard
     card.receiver = .discard
@@ -78,13 +78,13 @@ final class CardWire {
     waiting = []
   }
 
-  /// The guest's address is known before it speaks.
+  /// Sets a guest's address that is known before its first frame.
   func expect(_ mac: UInt64) {
     guard mac != 0, mac != address, wanted == 0, set(self, mac) else { return }
     wanted = mac
   }
 
-  /// The macvtap has the address, or why not.
+  /// Setting the macvtap's address has succeeded or failed.
   func settled(_ mac: UInt64, failed: Bool) {
     guard wanted == mac else { return }
     wanted = 0
@@ -138,9 +138,9 @@ final class CardWire {
     if port.forward(frames, count) { port.sendHeld() }
   }
 
-  /// A frame of the guest's that does not go on, or not now.
+  /// A guest's frame that is dropped, or queued until the address is set.
   private func stopped(_ frame: UnsafePointer<lnd_frame>, from source: UInt64) {
-    // A group's address, and none, are nobody's to send from.
+    // A group address or zero is no valid source.
     guard source != 0, source & 1 << 40 == 0, !Self.isLinkLocal(frame) else {
       learningSwitch.counters.filtered &+= 1
       guest.counters.filtered &+= 1

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Receives up to 64 datagrams in one call into the shared memory. Small ones lie
-// 2 KiB apart; a larger one continues in an area of its own, in front of which
-// there is room for its head, so that every frame ends up in one piece and only
-// large frames cost (a copy of 2 KiB).
+// Receives up to 64 datagrams with one system call into the shared memory. The first 2 KiB of each lie 2 KiB apart;
+// the rest of a larger one goes to an area of its own with a gap of 2 KiB in front, into which the beginning is
+// copied. So every frame is contiguous, and only large frames cost a copy (of 2 KiB).
 //
 // Thread: loop only.
 
@@ -21,7 +20,7 @@ import Wire
 private let truncated = Int32(MSG_TRUNC)
 
 extension PortMemory {
-  /// Points the messages at their memory, once.
+  /// Initialises the message headers, once.
   func prepareDatagrams() {
     for i in 0..<Self.datagrams {
       let pieces = receivedPieces + 2 * i
@@ -34,8 +33,8 @@ extension PortMemory {
     }
   }
 
-  /// How many datagrams came, or -errno.
-  /// - Parameter named: whether to note where they came from, in `addresses`.
+  /// Returns the number of received datagrams, or -errno.
+  /// - Parameter named: whether to store the source addresses in `addresses`.
   func receiveDatagrams(_ fd: Int32, named: Bool) -> Int {
     for i in 0..<Self.datagrams {
       received[i].header.msg_name = named ? UnsafeMutableRawPointer(addresses + i) : nil
@@ -45,7 +44,7 @@ extension PortMemory {
     return Sockets.receiveBatch(fd, received, UInt32(Self.datagrams))
   }
 
-  /// Makes a frame of datagram `i`; false (counted) when it is none.
+  /// Makes a frame of datagram `i`; false (and counted) when it is not a valid frame.
   @inline(__always)
   func frame(
     _ i: Int, into frame: UnsafeMutablePointer<lnd_frame>, counters: inout PortCounters

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sending datagrams: a batch in as few sendmmsg as possible, headers from a pool,
-// payload by reference. Short frames are padded (PortMemory.shortest). The queue holds records of
-// one datagram each.
+// Sending datagrams: a batch in as few sendmmsg calls as possible, headers from a pool, payload by reference. Short
+// frames are padded (PortMemory.shortest). The queue holds records of one datagram each.
 
 import CPlatform
 import Platform
@@ -24,12 +23,12 @@ extension DgramPort {
     case dead
   }
 
-  /// A sendmmsg being put together.
+  /// The messages of one sendmmsg.
   private struct Batch {
     var messages = 0
     var pieces = 0
     var headers = 0
-    /// The frame of which segments were sent already, or -1.
+    /// The frame of which some segments were already sent, or -1.
     var started: Int32 = -1
 
     @inline(__always) var isFull: Bool {
@@ -99,7 +98,7 @@ extension DgramPort {
     return flush(batch) ?? count
   }
 
-  /// A plain frame; a short one is put together in `space`. Returns the iovecs used.
+  /// Adds a frame without GSO; a short one is copied to `space` and padded. Returns the iovecs used.
   @inline(__always)
   private func refer(
     _ frame: UnsafePointer<lnd_frame>, _ space: UnsafeMutablePointer<UInt8>,
@@ -122,8 +121,8 @@ extension DgramPort {
     return used &+ 1
   }
 
-  /// Nil when all went; otherwise the frames that are taken, the last of them
-  /// perhaps with its rest in the queue, and `stop` is what stopped it.
+  /// Nil when all were sent; otherwise the number of accepted frames, where the rest of the last may be in the queue;
+  /// `stop` is the reason.
   private func flush(_ batch: Batch) -> Int? {
     let out = memory.out
     var at = 0
@@ -151,7 +150,7 @@ extension DgramPort {
     return nil
   }
 
-  /// One sendmmsg, of what this guest may be sent: how many went, or -errno.
+  /// One sendmmsg, limited to this guest's share of the send buffer. Returns the messages sent, or -errno.
   private func sendSome(_ messages: UnsafeMutablePointer<MessageBatchEntry>, _ count: Int) -> Int {
     guard let shared else { return Sockets.sendBatch(fd, messages, UInt32(count)) }
     let admitted = shared.admitted(messages, count, to: self)
@@ -165,7 +164,7 @@ extension DgramPort {
     return sent
   }
 
-  /// What an errno of sending means. `sent`: this datagram is lost, go on.
+  /// The meaning of an errno. `sent`: this datagram is lost, continue.
   func outcome(_ code: Int32) -> Outcome {
     switch code {
     case EAGAIN: return .full
@@ -218,9 +217,13 @@ extension DgramPort {
   func flushQueue() -> Outcome {
     let out = memory.out
     while !queue.isEmpty {
+      let allowance = sendAllowance
+      guard allowance > 0 else { return .sent }
       var messages = 0
       var offset = 0
-      while messages < SendMemory.messageCount, let (bytes, length) = queue.record(at: offset) {
+      while messages < SendMemory.messageCount, offset < allowance,
+        let (bytes, length) = queue.record(at: offset)
+      {
         out.pieces[messages] = iovec(iov_base: bytes, iov_len: length)
         address(out.messages + messages, out.pieces + messages, 1)
         offset &+= length &+ 4
@@ -236,6 +239,7 @@ extension DgramPort {
       for _ in 0..<gone {
         guard let (_, length) = queue.firstRecord else { break }
         queue.consume(length &+ 4)
+        chargeSent(bytes: length, packets: 1)
       }
     }
     return .sent

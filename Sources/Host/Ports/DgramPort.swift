@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One frame a datagram, many datagrams a system call: either a connected
-// SOCK_DGRAM socket of its own (one end of a socketpair, as Lima passes over
-// `_fd.sock`), or one guest of a `UnixgramListener`, whose socket it shares and
-// which reads for it.
+// One frame per datagram, many datagrams per system call. Either a connected SOCK_DGRAM socket of its own (one end of
+// a socketpair, as Lima passes over `_fd.sock`), or one guest of a `UnixgramListener`, which owns the socket and
+// reads from it.
 //
-// A full receiver is back-pressure, never an error. A connected socket says when
-// it takes more; a shared one cannot (its readiness is about no one guest), nor
-// can a kernel that is out of buffers, so those are tried again after 100 us,
-// and ever later while nothing moves.
+// A full receiver is back-pressure, not an error. A connected socket becomes writable again; a shared one does not
+// indicate which guest can receive, and a kernel out of buffers indicates nothing, so these are retried after 100 us
+// and with a growing back-off.
 //
 // Thread: loop only.
 
@@ -27,27 +25,27 @@ package final class DgramPort: Port {
   private static let lastRetry: UInt64 = 20_000_000
   private static let bufferBytes: Int32 = 1 << 20
 
-  /// Where to send; nil: the socket is connected.
+  /// The destination address; nil: the socket is connected.
   let peer: UnsafeMutablePointer<sockaddr_un>?
   let peerLength: socklen_t
-  /// Of the listener's socket; nil where each has its own, or need not share.
+  /// The accounting of the listener's socket; nil where each guest has a socket, or the system needs no accounting.
   let shared: SharedSendBuffer?
   var account = SharedSendBuffer.Account()
-  /// Nobody receiving at the other end (ECONNREFUSED) is no end: of an uplink, whose other side may come back.
+  /// ECONNREFUSED does not end the port: true for an uplink, whose other side may come back.
   private(set) var survivesRefusal = false
-  /// What stopped sending last.
+  /// Why the last send stopped.
   var stop = Outcome.full
   private var retryDelay = firstRetry
   private var framesAtProbe: UInt64 = 0
 
-  /// Takes over `fd`, a connected socket.
-  /// - Parameter isUplink: ICMP's word that nobody receives (ECONNREFUSED) does not end it.
+  /// Takes ownership of `fd`, a connected socket.
+  /// - Parameter isUplink: ECONNREFUSED (no receiver) does not end the port.
   package init(_ options: PortOptions, fd: Int32, isUplink: Bool = false, memory: PortMemory) {
     survivesRefusal = isUplink
     peer = nil
     peerLength = 0
     shared = nil
-    // As far as the system's limits allow; a large frame must fit as a whole.
+    // Up to the system's limit; a large frame must fit as a whole.
     _ = Sockets.setOption(fd, SOL_SOCKET, SO_SNDBUF, Self.bufferBytes)
     super.init(options, fd: fd, ownsFD: true, offloads: 0, gathers: true, memory: memory)
   }
@@ -110,12 +108,12 @@ package final class DgramPort: Port {
     let before = queue.count
     let state = flushQueue()
     if queue.count < before || before == 0 { retryDelay = Self.firstRetry }
-    if queue.isRelaxed { announceReady() }
-    guard end == nil else { return }
+    announceRoom()
+    guard end == nil, !waitsForGate() else { return }
     wait(queue.isEmpty && !owesReady ? .sent : state == .sent ? .full : state)
   }
 
-  /// Arranges to be called when the state may have passed.
+  /// Arranges a retry for when `state` may have ended.
   func wait(_ state: Outcome) {
     switch state {
     case .sent: if peer == nil { setInterest(.read) }
@@ -128,14 +126,13 @@ package final class DgramPort: Port {
     }
   }
 
-  /// Sends a silent guest a frame that it ignores, to learn whether somebody is
-  /// there: datagram sockets say so only when written to. Call every 30 s or so.
-  /// (Guests of a listener are probed by the listener.)
+  /// Sends an idle guest a frame that it ignores, to detect whether the peer still exists: a datagram socket reports
+  /// that only on sending. Call it about every 30 s. (A listener probes its guests itself.)
   package func probe() {
     defer { framesAtProbe = counters.rxFrames }
     guard end == nil, peer == nil, queue.isEmpty, counters.rxFrames == framesAtProbe else { return }
-    // To the nearest bridge's group address, which no bridge passes on, with
-    // the first of the EtherTypes for local experiments (IEEE 802-2014, 9.2.4).
+    // To the nearest bridge's group address, which bridges do not forward, with the first EtherType for local
+    // experiments (IEEE 802-2014, 9.2.4).
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: PortMemory.shortest) { frame in
       guard let base = frame.baseAddress else { return }
       frame.initialize(repeating: 0)

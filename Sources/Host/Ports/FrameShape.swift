@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Is an lnd_frame what the ABI says it is, and what does it need? Everything a
-// plugin fills in is checked here once, before any of it is used: lengths,
-// offsets, the number of slices and their sum. (That its pointers point to
-// memory cannot be checked.)
+// Validates an lnd_frame and determines what it needs. All fields that a plugin fills in are checked here once, before
+// they are used: lengths, offsets, the number of slices and their sum. (Whether its pointers are valid cannot be checked.)
 
 import PluginAPI
 import Wire
 
 enum FrameShape {
-  /// Contradicts itself: drop and count.
+  /// Its fields contradict each other: drop and count.
   case malformed
-  /// Goes out as it is.
+  /// Can be sent unchanged.
   case plain
-  /// One frame whose transport checksum is to be completed.
+  /// One frame with a partial checksum.
   case checksum
-  /// A super-frame, to be cut into segments.
+  /// A GSO frame, to be segmented.
   case segments
 }
 
@@ -43,7 +41,7 @@ package enum FrameFault: UInt32, CaseIterable, Sendable {
 }
 
 extension lnd_frame {
-  /// One without offloads and slices.
+  /// A frame without offloads and slices.
   @inline(__always)
   init(_ data: UnsafePointer<UInt8>?, _ length: UInt32, flags: UInt32) {
     self.init()
@@ -54,11 +52,11 @@ extension lnd_frame {
 }
 
 extension UnsafePointer<lnd_frame> {
-  /// The smallest segment payload taken: it bounds what one super-frame can
-  /// become (2048 segments), far below any TCP's smallest MSS.
+  /// Minimum segment payload accepted: it bounds the segments of a GSO frame (2048), far below the smallest MSS of any
+  /// TCP.
   static var smallestSegment: UInt16 { UInt16(LND_GSO_SIZE_MIN) }
 
-  /// Flags with which a frame is no plain one, and such as nobody knows and has to.
+  /// Flags that make a frame not plain, and unknown ones that must be understood.
   private static var remarkable: UInt32 { LND_FRAME_NEEDS_CSUM | mustUnderstand }
 
   @inline(__always) var shape: FrameShape {
@@ -76,7 +74,7 @@ extension UnsafePointer<lnd_frame> {
     return pointee.flags & LND_FRAME_NEEDS_CSUM != 0 ? .checksum : .plain
   }
 
-  /// The rule of lnd_plugin.h that it breaks; nil: none that can be seen without its headers.
+  /// The rule of lnd_plugin.h that it violates; nil: none that is visible without its headers.
   var fault: FrameFault? {
     let length = pointee.length
     guard length >= EthernetHeader.encodedLength, length <= LND_FRAME_MAX, pointee.data != nil

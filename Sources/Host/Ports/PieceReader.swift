@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Walks the bytes of a frame whose shape was found good, flat or in slices.
-// Counts must not exceed what is left; callers know the frame's length.
+// Reads the bytes of a frame with a valid shape, contiguous or in slices. Precondition: counts do not exceed the
+// remaining bytes; callers know the frame's length.
 
 import PluginAPI
 import Wire
@@ -20,7 +20,7 @@ struct PieceReader {
 
   /// - Precondition: `frame.shape` is not `malformed`, so `data` is not nil.
   @inline(__always) init(_ frame: UnsafePointer<lnd_frame>) {
-    // Checked by `shape`; a nil here is a mistake of this module.
+    // `shape` has checked it; nil would be a bug of this module.
     let data = frame.pointee.data.unsafelyUnwrapped
     if frame.pointee.flags & LND_FRAME_SLICES != 0 {
       at = data
@@ -35,7 +35,7 @@ struct PieceReader {
     }
   }
 
-  /// The next stretch of at most `limit` bytes; nil at the end.
+  /// The next contiguous part, at most `limit` bytes; nil at the end.
   @inline(__always) private mutating func stretch(
     _ limit: Int
   ) -> (bytes: UnsafePointer<UInt8>, count: Int)? {
@@ -69,13 +69,13 @@ struct PieceReader {
     }
   }
 
-  /// Copies a whole frame; zeros follow up to the length of the shortest (RFC 1042).
+  /// Copies a whole frame and pads it with zeros to the minimum length (RFC 1042).
   mutating func copyPadded(_ count: Int, into out: UnsafeMutablePointer<UInt8>) {
     copy(count, into: out)
     if count < PortMemory.shortest { memset(out + count, 0, PortMemory.shortest &- count) }
   }
 
-  /// Refers to `count` bytes; how many iovecs that took (64 at most).
+  /// Adds iovecs for `count` bytes; returns how many (64 at most).
   @inline(__always)
   mutating func refer(_ count: Int, into out: UnsafeMutablePointer<iovec>) -> Int {
     var wanted = count
@@ -88,7 +88,7 @@ struct PieceReader {
     return pieces
   }
 
-  /// Refers to `count` bytes and adds them to a checksum.
+  /// Adds iovecs for `count` bytes and the bytes to a checksum.
   @inline(__always)
   mutating func refer(
     _ count: Int, into out: UnsafeMutablePointer<iovec>, sum: inout Checksum

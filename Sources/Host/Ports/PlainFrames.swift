@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Makes of any frames such as a receiver without offloads takes: in one piece, checksums complete, no super-frames. What is
-// like that already is handed on where it lies; the rest is put together in a buffer. In order, in batches.
+// Converts frames for a receiver without offloads: contiguous, checksums complete, no GSO frames. A frame that is
+// already so is passed by reference; the others are assembled in a buffer. In order, in batches.
 //
-// Thread: loop only. Does not nest: the receiver must not come back to the same one.
+// Thread: loop only. Not reentrant: the receiver must not call the same object.
 
 import PluginAPI
 
@@ -22,7 +22,7 @@ final class PlainFrames {
   private let out = SendMemory()
   private var used = 0
   private var count = 0
-  /// Those that contradict themselves, and were left out.
+  /// Frames whose fields contradict their contents; they were dropped.
   private(set) var malformed: UInt64 = 0
 
   init() {
@@ -37,8 +37,8 @@ final class PlainFrames {
     out.deallocate()
   }
 
-  /// Whether a receiver takes a frame as it is.
-  /// - Parameter offloads: LND_OFFLOAD_* that it takes.
+  /// Whether a receiver can take a frame unchanged.
+  /// - Parameter offloads: LND_OFFLOAD_* that it supports.
   @inline(__always)
   static func suits(_ frame: UnsafePointer<lnd_frame>, _ offloads: UInt32) -> Bool {
     if frame.pointee.flags & LND_FRAME_SLICES != 0 { return false }
@@ -54,7 +54,7 @@ final class PlainFrames {
     return offloads & needed != 0
   }
 
-  /// Hands the frames on; each batch is borrowed for the call of `body`.
+  /// Passes the frames on; each batch is borrowed for the call of `body`.
   func adapt(
     _ given: UnsafePointer<lnd_frame>, _ number: Int, offloads: UInt32,
     _ body: (UnsafePointer<lnd_frame>, Int) -> Void
@@ -80,7 +80,7 @@ final class PlainFrames {
     flush(body)
   }
 
-  /// As `suits`, its slices aside.
+  /// As `suits`, without regard to slices.
   private static func suitsFlat(_ frame: UnsafePointer<lnd_frame>, _ offloads: UInt32) -> Bool {
     var flat = frame.pointee
     flat.flags &= ~LND_FRAME_SLICES

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An uplink whose other side is the plugin (LND_UPLINK_PLUGIN): no descriptor. What the switch sends out of it is `rx` of
-// the plugin; what the plugin sends to it comes into the switch (Switch+Plugin.swift). Thread: loop only.
+// An uplink whose other side is the plugin (LND_UPLINK_PLUGIN), without a descriptor. Frames that the switch sends to
+// it are passed to the plugin's `rx`; frames that the plugin sends on it enter the switch (Switch+Plugin.swift).
+// Thread: loop only.
 
 import PluginAPI
 
 package final class PluginPort: Port {
   private let plugin: FrameReceiver
   private let plain: PlainFrames
-  /// The plugin is in a call of the host's: what is for it now came from itself.
+  /// Whether the plugin is inside a call into the host: frames for the plugin are then its own.
   package var pluginIsCalling: () -> Bool = { false }
 
-  /// - Parameter offloads: LND_OFFLOAD_* that the plugin takes.
+  /// - Parameter offloads: LND_OFFLOAD_* that the plugin supports.
   package init(
     _ options: PortOptions, offloads: UInt32, plugin: FrameReceiver, memory: PortMemory
   ) {
@@ -30,7 +31,7 @@ package final class PluginPort: Port {
     return count
   }
 
-  /// Makes frames of the plugin's whole in one piece each, as a port delivers them.
+  /// Makes the plugin's frames contiguous, as a port delivers them.
   func deliver(
     _ frames: UnsafePointer<lnd_frame>, _ count: Int,
     _ body: (UnsafePointer<lnd_frame>, Int) -> Void

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What sending is on every kind of link: frames go to the kernel while it takes them. Behind
-// what it did not take, small ones are queued and large ones refused: their sender keeps them
-// without a copy and waits for `ready`. Forwarded frames have nobody to go back to: they are
-// queued up to the queue's bound, then dropped.
+// Sending, common to all kinds of link: frames go to the kernel until it is full. After that, small ones are queued
+// and large ones refused: the sender keeps them without a copy and waits for `ready`. The sender of forwarded frames
+// cannot wait: they are queued up to the queue's bound, then dropped.
 //
-// A system call costs as much as the copy of many small frames. What other ports send in one
-// turn is therefore held back in the queue, if it is little, and goes out in one call when the
-// turn's reading is over; a broadcast of each of N guests costs N calls so, not N². So do
-// answers that are known to come together (`PortMemory.together`). Whatever
-// may not be held back goes behind what is, and so nothing is overtaken.
+// A system call costs as much as copying many small frames. Small amounts that other ports send in one loop iteration
+// are therefore held back in the queue and sent with one call when all ports have been read; a broadcast of each of N
+// guests costs N calls, not N². The same holds for answers known to come together (`PortMemory.together`). A frame
+// that may not be held back is queued behind those that are, so the order is kept.
 //
 // Thread: loop only.
 
@@ -21,11 +19,11 @@ extension Port {
     frame.pointee.length <= 2048 && frame.pointee.gso_type == 0
   }
 
-  /// Bytes that a port holds back at most, and of one batch.
+  /// Maximum bytes that a port holds back, and of one batch.
   private static var heldMax: Int { 32 << 10 }
   private static var heldBatch: Int { 4 << 10 }
 
-  /// Whether frames are held back now.
+  /// Whether frames are being held back.
   @inline(__always)
   final func hold(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Bool {
     guard gathers, end == nil, isHolding || queue.isEmpty, queue.count < Self.heldMax else {
@@ -49,16 +47,16 @@ extension Port {
     return !isHolding
   }
 
-  /// Sends what is held back. Nothing when nothing is.
+  /// Sends the frames held back, if any.
   package final func sendHeld() {
     guard isHolding else { return }
     isHolding = false
     if end == nil { sendQueue() }
     if let loan = queue.settle() { memory.loans.giveBack(loan) }
-    if end == nil, !queue.isEmpty { awaitRoom() }
+    if end == nil, !queue.isEmpty, !waitsForGate() { awaitRoom() }
   }
 
-  /// `send`, and `forward` of what is not held back.
+  /// `send`, and `forward` of frames that are not held back.
   final func push(_ frames: UnsafePointer<lnd_frame>, _ count: Int, forwarding: Bool) -> Int {
     guard end == nil else {
       counters.txEnded &+= UInt64(count)
@@ -68,9 +66,11 @@ extension Port {
     guard end == nil else { return count }
     let before = lost
     let wasWaiting = !queue.isEmpty || owesReady
-    var taken = queue.isEmpty ? transmit(frames, count) : 0
+    var taken =
+      !queue.isEmpty
+      ? 0 : txGate.isActive ? transmitLimited(frames, count) : transmit(frames, count)
     guard end == nil else { return count }
-    while taken < count, queue.hasRoom, forwarding || Self.isSmall(frames + taken) {
+    while taken < count, queue.count < queueLimit, forwarding || Self.isSmall(frames + taken) {
       enqueue(frames + taken)
       taken &+= 1
     }
@@ -84,19 +84,21 @@ extension Port {
         owesReady = true
       }
     }
-    if !wasWaiting, !queue.isEmpty || owesReady { awaitRoom() }
+    if !wasWaiting, !queue.isEmpty || owesReady {
+      if waitsForGate() { counters.txPaused &+= 1 } else { awaitRoom() }
+    }
     return taken
   }
 
-  /// Frames that were taken only to be dropped.
+  /// Frames that were accepted and dropped.
   @inline(__always) final var lost: UInt64 { counters.txMalformed &+ counters.txRefused }
 
-  /// Counts what was taken, and shows it to the capture.
+  /// Counts accepted frames and passes them to the capture.
   /// - Parameter before: `lost` before the frames were looked at.
   @inline(__always)
   final func accepted(_ frames: UnsafePointer<lnd_frame>, _ count: Int, lostBefore before: UInt64) {
     guard count > 0 else { return }
-    // Of one super-frame many segments may be lost.
+    // One GSO frame may lose many segments.
     let lost = min(lost &- before, UInt64(count))
     var bytes: UInt64 = 0
     for i in 0..<count where lost == 0 || (frames + i).shape != .malformed {

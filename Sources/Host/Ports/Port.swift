@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A link with one frame at a time on it: what all transports have in common.
-// Owns its fd (unless it shares its listener's), its counters and what could
-// not be sent yet. Subclasses know a wire format each.
+// A port: a guest's or an uplink's link, on which frames are sent and received. Common to all transports. Owns its fd
+// (unless its listener does), its counters and the queue of unsent bytes. Each subclass implements one wire format.
 //
-// Life: init -> (attach: `handle` and `receiver` set) -> onReadable/onWritable/
-// onRetry/send ... -> `end` set or removed by the driver -> close().
+// Life cycle: init -> (attach: `handle` and `receiver` set) -> onReadable/onWritable/ onRetry/send ... -> `end` set,
+// or removed by the reactor's owner -> close().
 //
 // Thread: loop only. Nothing here allocates, retains or locks per frame; the
 // virtual calls are per batch.
@@ -20,17 +19,17 @@ import PluginAPI
 #endif
 
 package class Port {
-  /// The supervisor's number for it.
+  /// The supervisor's id of the port.
   package let id: UInt64
   /// The guest's name, or "".
-  package let name: String
-  /// What to poll; -1 when a listener reads for it.
+  package final var name: String
+  /// The fd to poll; -1 when a listener reads for it.
   package let fd: Int32
-  /// Bytes of IP packet the link carries; 0: not known.
+  /// The link's MTU, bytes of IP packet; 0: unknown.
   package let mtu: UInt32
-  /// LND_OFFLOAD_*: the super-frames that `deliver` may bring, for lnd_port_info.
+  /// LND_OFFLOAD_*: the GSO kinds that `deliver` may pass on, for lnd_port_info.
   package let offloads: UInt32
-  /// The guest's, if known; the low 48 bits, first byte highest. 0: not known.
+  /// The guest's Ethernet address: the low 48 bits, first byte highest. 0: unknown.
   package let mac: UInt64
 
   /// Set by the switch or the isolated binding.
@@ -41,21 +40,31 @@ package class Port {
   package final weak var delegate: (any PortDelegate)?
 
   package final var counters = PortCounters()
-  /// What to poll for. Changes are told to the delegate.
+  /// What to poll for. Changes are reported to the delegate.
   package final private(set) var interest: PortInterest = .read
+  /// The same but for the guest's limit.
+  private final var wanted: PortInterest = .read
+  /// The guest's limits (Port+Limits.swift).
+  final var rxGate = RateGate()
+  final var txGate = RateGate()
+  final var isReadPaused = false
+  /// When `onGateOpens` is due; UInt64.max: it is not.
+  final var gateDeadline = UInt64.max
+  /// Bytes above which no further frame is let into the queue.
+  final var queueLimit = SendQueue.limit
   /// Why the port is of no use any more.
   package final private(set) var end: PortEnd?
 
   private final var retryIsPending = false
   private final var announcesOnRetry = false
-  /// A short count was returned and `ready` is owed.
+  /// `send` returned a short count, and `ready` has not been called since.
   final var owesReady = false
-  /// What could not be sent yet, or is held back. While there is any of the first kind, or
-  /// `ready` is owed, `onWritable` will come.
+  /// Bytes not yet sent, or held back. While there are any of the first kind, or `ready` is owed, `onWritable` will
+  /// be called.
   final var queue = SendQueue()
-  /// All that is in the queue is held back.
+  /// Everything in the queue is held back.
   final var isHolding = false
-  /// Whether frames that go out together cost less.
+  /// Whether sending frames together costs less.
   let gathers: Bool
   private final var isOpen = true
   private let ownsFD: Bool
@@ -80,14 +89,14 @@ package class Port {
 
   // MARK: Driven by the loop
 
-  /// The fd is readable (or has an error or hang-up): reads and delivers one
-  /// bounded share of what is there. Poll level-triggered.
+  /// The fd is readable (or has an error or hang-up): reads and delivers a bounded number of frames. Poll
+  /// level-triggered.
   package func onReadable() {}
 
-  /// The fd is writable: sends what waits, then calls `receiver.ready` if owed.
+  /// The fd is writable: sends the queue, then calls `receiver.ready` if owed.
   package func onWritable() {}
 
-  /// The deadline given to `portWantsRetry` has come.
+  /// The deadline given to `portWantsRetry` has passed.
   package final func onRetry() {
     retryIsPending = false
     guard end == nil else { return }
@@ -100,10 +109,9 @@ package class Port {
 
   // MARK: Frames out
 
-  /// Sends frames in order; how many were taken, from the first on. After a
-  /// short count `receiver.ready` follows. Malformed frames are taken, dropped
-  /// and counted; a port that has ended takes all. Frames may be super-frames
-  /// and scatter lists, and are borrowed for the call.
+  /// Sends frames in order; returns how many were accepted, from the first on. After a short count `receiver.ready`
+  /// follows. Malformed frames are accepted, dropped and counted; a port that has ended accepts all. Frames may be
+  /// GSO frames and in slices; they are borrowed for the call.
   package func send(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
     guard memory.isGathering, hold(frames, count) else {
       return push(frames, count, forwarding: false)
@@ -112,9 +120,9 @@ package class Port {
     return count
   }
 
-  /// Sends frames of another port: what finds no room in the kernel or in the
-  /// port's queue is dropped and counted. Small ones may be held back, to go out together:
-  /// true when these are the first of them, and `sendHeld` is due before the turn is over.
+  /// Sends frames of another port: those that fit neither the kernel nor the port's queue are dropped and counted.
+  /// Small ones may be held back to be sent together: true when these are the first of them, and `sendHeld` must be
+  /// called before the iteration ends.
   @discardableResult
   package func forward(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Bool {
     if hold(frames, count) { return startsToHold() }
@@ -122,7 +130,7 @@ package class Port {
     return false
   }
 
-  /// Frees the fd. Idempotent. The driver has stopped polling it.
+  /// Closes the fd. Idempotent. The caller has stopped polling it.
   package func close() {
     guard isOpen else { return }
     isOpen = false
@@ -131,23 +139,22 @@ package class Port {
 
   // MARK: Of subclasses
 
-  /// Hands frames to the kernel until it takes no more; how many were taken whole, or with
-  /// their rest in the queue, which was empty. `end` may be set.
+  /// Passes frames to the kernel until it is full; returns how many were accepted whole, or with their rest in the
+  /// queue, which was empty before. May set `end`.
   func transmit(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int { count }
 
-  /// Encodes a frame at the end of the queue, which has room.
+  /// Encodes a frame at the end of the queue. Precondition: the queue has room.
   func enqueue(_ frame: UnsafePointer<lnd_frame>) {}
 
-  /// Sends from the queue.
+  /// Sends the queue.
   func sendQueue() {}
 
-  /// Arranges for `onWritable` when what stopped the last `transmit` or `sendQueue` may have
-  /// passed.
+  /// Arranges for `onWritable` when the reason that stopped the last `transmit` or `sendQueue` may have ended.
   func awaitRoom() {}
 
   // MARK: For subclasses
 
-  /// Notes the end and tells the delegate, once.
+  /// Sets `end` and notifies the delegate, once.
   final func finish(_ reason: PortEnd) {
     guard end == nil else { return }
     end = reason
@@ -156,25 +163,31 @@ package class Port {
   }
 
   final func setInterest(_ new: PortInterest) {
+    wanted = new
+    applyInterest()
+  }
+
+  final func applyInterest() {
+    let new = isReadPaused ? wanted.subtracting(.read) : wanted
     guard new != interest else { return }
     interest = new
     delegate?.portInterestChanged(self)
   }
 
-  /// Asks for `onRetry`, unless that is under way.
+  /// Requests `onRetry`, unless one is pending.
   final func askRetry(after delay: UInt64) {
     guard !retryIsPending, let delegate else { return }
     retryIsPending = true
     delegate.portWantsRetry(self, at: MonotonicClock.now() &+ delay)
   }
 
-  /// Ends the wait of a sender after `delay` even if nothing moves.
+  /// Ends a sender's wait after `delay` even without progress.
   final func announceAnyway(after delay: UInt64) {
     announcesOnRetry = true
     askRetry(after: delay)
   }
 
-  /// Hands a batch to the receiver: frames in one piece each, in memory of this port's.
+  /// Passes a batch to the receiver: contiguous frames in this port's memory.
   @inline(__always)
   final func deliver(_ frames: UnsafeMutablePointer<lnd_frame>, _ count: Int) {
     guard count > 0 else { return }
@@ -187,10 +200,18 @@ package class Port {
     }
     counters.rxFrames &+= UInt64(count)
     counters.rxBytes &+= bytes
+    if rxGate.isActive { chargeReceived(frames, count, bytes) }
     receiver.frames(receiver.context, handle, frames, UInt32(truncatingIfNeeded: count))
   }
 
-  /// The queue has room again: tells the sender if it was told to wait.
+  /// The queue has room again, if the guest's limit lets more pass: tells the sender.
+  final func announceRoom() {
+    if queue.isRelaxed, !txGate.isActive || txGate.isOpen(now: MonotonicClock.now()) {
+      announceReady()
+    }
+  }
+
+  /// Tells the sender if it was told to wait.
   final func announceReady() {
     guard owesReady, end == nil else { return }
     owesReady = false
@@ -198,7 +219,7 @@ package class Port {
   }
 }
 
-/// What the supervisor says of a port.
+/// The supervisor's parameters of a port.
 package struct PortOptions: Sendable {
   package var id: UInt64
   package var name: String

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The buffers that all ports of a loop share. Receiving borrows the rx half
-// from the read until the receiver has returned, sending the tx half until
-// `send` returns; `send` is called from inside receivers but never delivers, so
-// one of each is enough, whatever the number of guests, and stays in the cache.
+// The buffers that all ports of a loop share. Receiving borrows the rx half from the read until the receiver has
+// returned, sending the tx half until `send` returns; `send` is called from inside receivers but never delivers, so
+// one of each is enough for any number of guests, and stays in the CPU cache.
 //
 // Thread: loop only. Memory is reserved when made and resident when touched.
 
@@ -18,27 +17,26 @@ import Wire
 #endif
 
 package final class PortMemory {
-  /// Frames of one batch to a receiver.
+  /// Maximum frames of one batch to a receiver.
   static let batch = 256
-  /// Datagrams of one recvmmsg.
+  /// Maximum datagrams of one recvmmsg.
   static let datagrams = 64
-  /// iovecs of one sendmsg (the kernel's UIO_MAXIOV).
+  /// Maximum iovecs of one sendmsg (the kernel's UIO_MAXIOV).
   static let pieces = 1024
   /// Room in front of a frame for a length or a vnet header.
   static let frameMax = Int(LND_FRAME_MAX)
-  /// The shortest frame of an Ethernet, without its check sequence (IEEE 802.3, 4A.2.3.3). NIC models drop
-  /// shorter ones, and QEMU pads what comes from a TAP, but not from a socket.
+  /// The minimum length of an Ethernet frame, without FCS (IEEE 802.3, 4A.2.3.3). NIC models drop shorter ones; QEMU
+  /// pads frames from a TAP, but not from a socket.
   static let shortest = EthernetHeader.shortestFrame
 
   // rx
-  /// A TAP's reads, one behind the other.
+  /// A TAP's frames, in sequence.
   let arena: UnsafeMutablePointer<UInt8>
   static let arenaBytes = 1088 << 10
   let frames: UnsafeMutablePointer<lnd_frame>
 
-  /// Datagrams: the first `headBytes` of each lie close together, so that small
-  /// frames stay in few pages; the rest of a large one lands behind a gap of
-  /// the same size, into which its head is then copied.
+  /// Datagrams: the first `headBytes` of each lie close together, so that small frames use few pages; the rest of a
+  /// large one is received behind a gap of the same size, into which its beginning is then copied.
   static let headBytes = 2048
   static let tailStride = (headBytes + frameMax + 63) & ~63
   let heads: UnsafeMutablePointer<UInt8>
@@ -47,17 +45,17 @@ package final class PortMemory {
   let receivedPieces: UnsafeMutablePointer<iovec>
   let addresses: UnsafeMutablePointer<sockaddr_un>
 
-  /// For a stream's reads. One is enough until a read ends within a frame: its port keeps
-  /// the buffer for the rest of it, and the next port takes another.
+  /// For a stream's reads. One is enough until a read ends inside a frame: the port then keeps the buffer until the
+  /// frame is complete, and the next port takes another.
   var streams = BufferPool(bytes: streamBytes, spare: 4)
   static let streamBytes = 1 << 20
 
   // tx
   let out: SendMemory
-  /// In `together`.
+  /// Whether `together` is running.
   private(set) var isGathering = false
   private var holders: [Port] = []
-  /// For what ports hold back (`SendQueue.lend`).
+  /// For frames that ports hold back (`SendQueue.lend`).
   var loans = BufferPool(bytes: SendQueue.loanBytes, spare: 64)
 
   package init() {
@@ -76,8 +74,8 @@ package final class PortMemory {
     prepareDatagrams()
   }
 
-  /// Runs what sends frames one by one, as the answers to many questions are; small ones to one port leave
-  /// in one system call when it returns. Does not nest.
+  /// Runs a body that sends many small frames one by one, such as the answers to many queries; those to one port are
+  /// sent with one system call when it returns. Not reentrant.
   func together(_ body: () -> Void) {
     isGathering = true
     body()
@@ -85,7 +83,7 @@ package final class PortMemory {
     while let port = holders.popLast() { port.sendHeld() }
   }
 
-  /// A port that `together` has to send the frames of.
+  /// Registers a port whose held frames `together` sends at its end.
   func holds(_ port: Port) { holders.append(port) }
 
   deinit {
@@ -102,22 +100,21 @@ package final class PortMemory {
   }
 }
 
-/// Scratch of one `send`. A value of pointers, so that using it retains nothing.
+/// Scratch memory of one `send`. A value of pointers, so that its use retains nothing.
 struct SendMemory {
-  /// Pieces of the messages being built, and of one frame beyond the limit.
+  /// iovecs of the messages being built, and of one frame beyond the limit.
   let pieces: UnsafeMutablePointer<iovec>
-  /// Generated headers, one behind the other.
+  /// Generated headers, in sequence.
   let headers: UnsafeMutablePointer<UInt8>
   static let headerBytes = 128 << 10
-  /// For each frame on the wire being built: its bytes there, and which of the
-  /// caller's frames it came from.
+  /// For each unit being built: its bytes on the wire, and the index of the caller's frame it came from.
   let unitBytes: UnsafeMutablePointer<UInt32>
   let unitFrame: UnsafeMutablePointer<Int32>
   let messages: UnsafeMutablePointer<cplatform_message>
   static let messageCount = 128
-  /// The headers of the super-frame being cut.
+  /// The headers of the GSO frame being segmented.
   let template: UnsafeMutablePointer<UInt8>
-  /// Zeros behind a short segment.
+  /// Zeros that pad a short segment.
   private let padding: UnsafeMutablePointer<UInt8>
 
   init() {
@@ -136,7 +133,7 @@ struct SendMemory {
     padding.initialize(repeating: 0, count: PortMemory.shortest)
   }
 
-  /// The next segment as `Segmenter.next` gives it, padded; one iovec more than it says.
+  /// The next segment of `Segmenter.next`, padded; uses one iovec more.
   @inline(__always)
   func next(
     _ segmenter: inout Segmenter, header: UnsafeMutablePointer<UInt8>,

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tags that say a priority and no VLAN (IEEE 802.1Q §6.9.1: VLAN identifier 0). Such a frame is an
-// untagged one: the tag is taken off where the frame comes in, so that switch, guard, plugin and
-// segmenter see what it is. Frames of a VLAN stay as they are.
+// Priority tags (IEEE 802.1Q §6.9.1: VLAN identifier 0). Such a frame belongs to no VLAN: the tag is removed on
+// reception, so that switch, guard, plugin and segmenter see an untagged frame. Frames of a VLAN are unchanged.
 //
 // Thread: loop only. One load and two compares for a frame without a tag.
 
@@ -16,10 +15,10 @@ import Wire
 #endif
 
 enum PriorityTag {
-  /// Tags taken off one frame; one with more keeps the rest.
+  /// Maximum tags removed from one frame; further ones stay.
   private static let limit = 8
 
-  /// Takes the tags off a frame that lies in one piece in memory that may be written.
+  /// Removes the tags of a contiguous frame in writable memory.
   @inline(__always)
   static func remove(_ frame: UnsafeMutablePointer<lnd_frame>) {
     guard let data = frame.pointee.data else { return }
@@ -43,7 +42,7 @@ enum PriorityTag {
         bytes.uint16(at: EthernetField.etherType + VLANTag.control) & VLANTag.identifierMask == 0
       else { return }
       if frame.pointee.flags & LND_FRAME_NEEDS_CSUM != 0 {
-        // A checksum that is said to begin in the tag is nobody's: the frame stays what it is.
+        // A checksum that starts inside the tag is invalid: the frame is left unchanged.
         guard frame.pointee.csum_start >= EthernetHeader.encodedLength + size else { return }
         frame.pointee.csum_start -= UInt16(size)
       }

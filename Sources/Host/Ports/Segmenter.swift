@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Does in software what a link without offloads cannot: completes a transport
-// checksum, or cuts a super-frame into segments. Payload is referred to, never
-// copied; each segment gets headers of its own.
+// Software replacement for a link's missing offloads: completes a transport checksum, or segments a GSO frame.
+// Payload is referenced, never copied; each segment gets headers of its own.
 //
-// A segment differs from the super-frame in (RFC 791, 8200, 9293, 768)
+// A segment differs from the GSO frame in (RFC 791, 8200, 9293, 768)
 //   IPv4  total length, identification (counts up), header checksum
 //   IPv6  payload length
 //   TCP   sequence number; FIN and PSH on the last only, CWR on the first only;
 //         checksum
 //   UDP   length, checksum
 //
-// Takes any frame whose `shape` is good: what the headers then contradict makes
-// `init` fail. Ethernet with at most one VLAN tag; headers of at most
-// `headerMax` bytes.
+// Precondition: the frame has a valid `shape`. `init` fails when the headers contradict it. Ethernet with at most one
+// VLAN tag; headers of at most `headerMax` bytes.
 
 import PluginAPI
 import Wire
@@ -25,9 +23,9 @@ import Wire
 #endif
 
 struct Segmenter {
-  /// Bytes of headers that a frame to be worked on may have.
+  /// Maximum bytes of headers of a frame.
   static let headerMax = 256
-  /// iovecs a segment needs at most, without the one of its headers.
+  /// Maximum iovecs of a segment, without that of its headers.
   static let pieceMax = Int(LND_FRAME_MAX_SLICES)
 
   private enum Kind { case checksum, tcp, udp }
@@ -36,7 +34,7 @@ struct Segmenter {
   /// The headers of the frame.
   private let template: ByteView
   private var payload: PieceReader
-  /// Payload bytes not yet handed out.
+  /// Payload bytes not yet in a segment.
   private var left: Int
   private let segmentSize: Int
   /// Bytes generated in front of the payload of each segment.
@@ -50,7 +48,7 @@ struct Segmenter {
   private var index: UInt32 = 0
   private(set) var isDone = false
 
-  /// - Parameter template: `headerMax` bytes, the segmenter's as long as it lives.
+  /// - Parameter template: `headerMax` bytes, valid as long as the segmenter.
   init?(
     _ frame: UnsafePointer<lnd_frame>, _ shape: FrameShape,
     template memory: UnsafeMutablePointer<UInt8>
@@ -122,15 +120,14 @@ struct Segmenter {
     guard headerLength <= known else { return nil }
     left = length - headerLength
     segmentSize = Int(frame.pointee.gso_size)
-    // What a segment's length fields cannot say.
+    // A segment's length must fit its 16-bit length field.
     let counted = isIPv4 ? network : network + IPv6Header.encodedLength
     guard headerLength - counted + min(left, segmentSize) <= 65535 else { return nil }
     payload.skip(headerLength)
   }
 
-  /// Writes the next segment's headers (`headerLength` bytes) and refers to its
-  /// payload. Returns the segment's bytes and the iovecs used (`pieceMax` at
-  /// most). Not to be called when `isDone`.
+  /// Writes the next segment's headers (`headerLength` bytes) and references its payload. Returns the segment's bytes
+  /// and the iovecs used (`pieceMax` at most). Precondition: not `isDone`.
   mutating func next(
     header memory: UnsafeMutablePointer<UInt8>, pieces: UnsafeMutablePointer<iovec>
   ) -> (bytes: Int, pieces: Int) {
@@ -141,7 +138,7 @@ struct Segmenter {
     header.store(template.prefix(headerLength), at: 0)
     var sum: Checksum
     if kind == .checksum {
-      // The field has the sum of the pseudo header, and is added with the rest.
+      // The field holds the sum of the pseudo header, which is summed with the rest.
       sum = Checksum()
     } else {
       writeFields(to: header, payload: size)
@@ -151,13 +148,13 @@ struct Segmenter {
     }
     sum.add(header.view.dropFirst(transport))
     let used = payload.refer(size, into: pieces, sum: &sum)
-    // 0 would mean "none" in UDP, and all ones is the same number (RFC 768).
+    // UDP sends a zero checksum as all ones; zero means "no checksum" (RFC 768).
     header.store(sum.udpValue, at: checksumOffset)
     index &+= 1
     return (headerLength &+ size, used)
   }
 
-  /// What differs from segment to segment but the transport checksum.
+  /// The fields that differ between segments, except the transport checksum.
   @inline(__always)
   private func writeFields(to header: MutableByteView, payload size: Int) {
     if isIPv4 {

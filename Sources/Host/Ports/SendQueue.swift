@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The bytes a port could not send yet, in the form in which they go out. Bounded
-// by its users: what is offered beyond `limit` is refused or dropped by them,
-// one frame's encoding may go over it, and `capacity` is never passed.
+// The bytes that a port has not sent yet, in wire format. Its users enforce the bound: beyond `limit` they refuse or
+// drop frames; the encoding of one frame may exceed it, but never `capacity`.
 //
-// Thread: loop only. Reserves memory at its first use, and keeps it; what is only held back for
-// the rest of a turn lies in a loan from PortMemory.
+// Thread: loop only. Reserves memory at its first use and keeps it; frames held back for the rest of an iteration are
+// in a buffer lent by PortMemory.
 
 #if canImport(Glibc)
   import Glibc
@@ -14,13 +13,13 @@
 #endif
 
 struct SendQueue: ~Copyable {
-  /// Bytes above which no further frame is let in.
+  /// Bytes above which no further frame is accepted.
   static let limit = 256 << 10
-  /// `limit` and the largest thing let in below it: a super-frame cut into 2048
-  /// segments with headers of `Segmenter.headerMax` and a length each.
+  /// `limit` and the largest encoding accepted below it: a GSO frame cut into 2048 segments, each with headers of
+  /// `Segmenter.headerMax` and a length field.
   static let capacity = limit + PortMemory.frameMax + 2048 * (Segmenter.headerMax + 4)
 
-  /// Of a loan.
+  /// Bytes of a lent buffer.
   static let loanBytes = 40 << 10
 
   private var storage: UnsafeMutablePointer<UInt8>?
@@ -32,17 +31,15 @@ struct SendQueue: ~Copyable {
 
   @inline(__always) var count: Int { tail &- head }
   @inline(__always) var isEmpty: Bool { head == tail }
-  /// Whether one more frame may come in.
-  @inline(__always) var hasRoom: Bool { count < Self.limit }
   /// Whether a waiting sender should go on: with half the queue free.
   @inline(__always) var isRelaxed: Bool { count <= Self.limit / 2 }
 
-  /// The first `count` bytes. Not to be used when empty.
+  /// The first `count` bytes. Precondition: not empty.
   @inline(__always) var bytes: UnsafeMutablePointer<UInt8> {
     storage.unsafelyUnwrapped + head
   }
 
-  /// `size` bytes more, to be written by the caller; nil when they do not fit.
+  /// Extends the queue by `size` bytes, which the caller writes; nil when they do not fit.
   mutating func extend(_ size: Int) -> UnsafeMutablePointer<UInt8>? {
     let capacity = isLoan ? Self.loanBytes : Self.capacity
     guard size >= 0, count + size <= capacity else { return nil }
@@ -62,16 +59,16 @@ struct SendQueue: ~Copyable {
     return base + tail
   }
 
-  /// Whether a loan would spare it memory of its own.
+  /// Whether it has no memory of its own, so that a lent buffer would spare it.
   var wantsLoan: Bool { storage == nil }
 
-  /// `chunk` has `loanBytes`, and is the queue's until `settle`.
+  /// Precondition: `chunk` has `loanBytes`. The queue uses it until `settle`.
   mutating func lend(_ chunk: UnsafeMutablePointer<UInt8>) {
     storage = chunk
     isLoan = true
   }
 
-  /// Gives the loan back, if there is one. What is still in it goes to memory of its own.
+  /// Returns the lent buffer, if there is one. Bytes still in it are copied to the queue's own memory.
   mutating func settle() -> UnsafeMutablePointer<UInt8>? {
     guard isLoan, let chunk = storage else { return nil }
     let (rest, size) = (chunk + head, count)
@@ -104,7 +101,7 @@ struct SendQueue: ~Copyable {
 
 /// Records: a length (4 bytes, native order) and that many bytes.
 extension SendQueue {
-  /// Appends the bytes of `count` pieces as one record; false when they do not fit.
+  /// Appends `count` iovecs as one record; false when they do not fit.
   mutating func appendRecord(_ pieces: UnsafePointer<iovec>, _ count: Int) -> Bool {
     var length = 0
     for i in 0..<count { length += pieces[i].iov_len }

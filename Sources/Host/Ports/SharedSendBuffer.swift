@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The send buffer of a datagram socket that many guests are sent to from.
+// Accounting of the send buffer of a datagram socket that many guests share.
 //
-// On Linux what a guest has not read counts against the sender's socket, and a guest that is
-// connected to that socket, as vfkit's is, is not held to net.unix.max_dgram_qlen: one that stops
-// reading (a paused VM) would fill the buffer, and the others would get nothing. Nobody else may send
-// to a connected guest, so that each cannot have a socket of its own. Instead it is counted here what
-// each guest has been sent, and a guest may be sent more while it holds fewer bytes than are free
-// (as ShareTable has it).
+// On Linux, bytes that a guest has not read count against the sender's socket, and a guest that is connected to that
+// socket, as vfkit's is, is not limited by net.unix.max_dgram_qlen: one that stops reading (a paused VM) would fill
+// the buffer and block the others. A connected guest accepts datagrams from that socket only, so the guests cannot
+// have sockets of their own. Therefore the bytes sent to each guest are counted here, and a guest may be sent more
+// while it holds fewer bytes than are free (dynamic threshold, as ShareTable).
 //
-// The kernel tells what all of them together have not read (SIOCOUTQ), which is asked for only when
-// a guest is at its bound: the difference to what was counted has been read by somebody. It is put
-// down first to guests that are being sent to, then to those that were denied and have been heard of
-// since, and only what is more than those had to the ones that are silent. So the sum is always
+// The kernel reports only the unread bytes of all guests together (SIOCOUTQ), which is queried when a guest is at its
+// bound: the difference to the counted total has been read. It is credited first to the guest being sent to, then to
+// guests that were denied and have sent a frame since, and only the remainder to silent ones. So the total is always
 // right, and a guest that does not read never gets more than its share.
 //
 // On other systems datagrams count against the receiver. Thread: loop only.
@@ -29,19 +27,19 @@ import Platform
 final class SharedSendBuffer {
   private let fd: Int32
   private let limit: Int
-  /// What all guests hold.
+  /// Unread bytes of all guests.
   private(set) var total = 0
   private var ports: [Unmanaged<DgramPort>] = []
 
-  /// What a guest holds, in memory of the kernel.
+  /// A guest's unread bytes, in kernel memory.
   struct Account {
     fileprivate(set) var held = 0
-    /// It was full, and how many frames had come from it by then.
+    /// The guest was denied, and the number of its frames at that time.
     fileprivate var isDenied = false
     fileprivate var heard: UInt64 = 0
   }
 
-  /// Nil where it is not needed.
+  /// Nil where no accounting is needed.
   init?(fd: Int32) {
     #if os(Linux)
       var size: Int32 = 0
@@ -58,21 +56,20 @@ final class SharedSendBuffer {
 
   func add(_ port: DgramPort) { ports.append(.passUnretained(port)) }
 
-  /// The port is gone. Idempotent.
+  /// Removes a port and its bytes. Idempotent.
   func remove(_ port: DgramPort) {
     ports.removeAll { $0.toOpaque() == Unmanaged.passUnretained(port).toOpaque() }
     total -= port.account.held
     port.account = Account()
   }
 
-  /// What a datagram takes of the kernel's memory: its head, and the bytes with what follows them,
-  /// in blocks of powers of two.
+  /// Kernel memory of a datagram: sk_buff and data with its trailer, rounded up to a power of two.
   static func cost(_ bytes: Int) -> Int {
     let block = bytes + 320
     return 256 + (block <= 4096 ? 1 << (Int.bitWidth - (block - 1).leadingZeroBitCount) : block)
   }
 
-  /// How many of these messages the guest may be sent now.
+  /// How many of these messages the guest may be sent.
   func admitted(
     _ messages: UnsafePointer<MessageBatchEntry>, _ count: Int, to port: DgramPort
   ) -> Int {
@@ -104,7 +101,7 @@ final class SharedSendBuffer {
     total += taken
   }
 
-  /// The guest, or the socket, takes no more.
+  /// The kernel refused a message: the guest's queue or the buffer is full.
   func full(_ port: DgramPort) {
     observe(for: port)
     deny(port)
@@ -124,7 +121,7 @@ final class SharedSendBuffer {
     return bytes
   }
 
-  /// Asks the kernel.
+  /// Queries the kernel's count.
   private func observe(for port: DgramPort) {
     guard let unread = Sockets.outputQueue(fd) else { return }
     var read = total - unread

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How the length before each frame of a stream is written.
+// The encoding of the length field before each frame of a stream.
 
 import Wire
 
@@ -10,14 +10,14 @@ package enum StreamFraming: Sendable {
   /// 2 bytes, little-endian (HyperKit, and gvproxy's /connect).
   case hyperkit
 
-  /// Bytes of the length.
+  /// Bytes of the length field.
   @inline(__always) var size: Int { self == .qemu ? 4 : 2 }
 
-  /// The longest frame that can be said.
+  /// The longest frame that the length field and a port allow.
   @inline(__always) var longest: Int { self == .qemu ? PortMemory.frameMax : 65535 }
 
-  /// The longest frame that is read over. A longer one is none: the sender has lost its place, or
-  /// is no such sender. QEMU's own bound (NET_BUFSIZE); what can be said in 2 bytes is all right.
+  /// The longest frame that is skipped. A larger length means that the sender is out of step or not a frame stream.
+  /// QEMU's bound is NET_BUFSIZE; every 2-byte length is valid.
   @inline(__always) var longestSkipped: Int { self == .qemu ? 69_632 : 65535 }
 
   @inline(__always)

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where the frame boundaries of a stream are, kept in memory that outlives this
-// process (a memfd of the supervisor), so that after a crash the next process
-// goes on with the same socket.
+// The journal: the frame boundaries of a stream, in memory that outlives this process (a memfd of the supervisor), so
+// that after a crash the next process can continue on the same socket.
 //
-// Each direction is `busy` around its system call and the update behind it.
-// What a dead process left busy is unknown, and the stream is closed. All else
-// is exact:
+// Each direction is marked `busy` around its system call and the update after it. If a dead process left it busy, the
+// position is unknown and the stream is closed. Otherwise it is exact:
 //   rx  bytes of the half-read frame still to come (to be skipped), or the
-//       first bytes of a length that came in two pieces
+//       first bytes of a length field that was read in part
 //   tx  length of the half-written frame and how much of it was written (to be
-//       completed with zero bytes: the guest drops it for its checksums)
+//       completed with zero bytes: the guest drops the frame by its checksums)
 //
-// One writer. The order of stores matters only within this process: a process
-// that takes over learns of the death from the kernel.
+// One writer. The order of stores matters only within this process: the kernel reports the death to the next one.
 //
 // Layout of a slot, 64 bytes, native byte order: 0 rx busy, 4 rx skip, 8 rx
 // header bytes (count << 24 | up to 3 bytes), 12 tx busy, 16 tx length,
@@ -30,7 +27,7 @@ package struct StreamJournal {
   /// - Parameter slot: 64 bytes, aligned to 4, valid as long as the value is used.
   package init(slot: UnsafeMutableRawPointer) { self.slot = slot }
 
-  /// What a dead process left behind.
+  /// The position that a dead process left.
   struct State: Equatable {
     var skip: UInt32 = 0
     var header: UInt32 = 0
@@ -46,7 +43,7 @@ package struct StreamJournal {
     slot.storeBytes(of: Self.magic, toByteOffset: 24, as: UInt32.self)
   }
 
-  /// Nil when the boundary is not known, or nothing sensible is in the slot.
+  /// Nil when the boundary is unknown, or the slot is invalid.
   func recover(_ framing: StreamFraming = .qemu) -> State? {
     guard word(24) == Self.magic, word(0) == 0, word(12) == 0 else { return nil }
     let packed = word(8)
@@ -78,8 +75,8 @@ package struct StreamJournal {
 
   private func word(_ offset: Int) -> UInt32 { slot.load(fromByteOffset: offset, as: UInt32.self) }
 
-  /// Releasing, so that the compiler keeps the stores before it before it. What
-  /// comes after a `Begin` is a system call, which it cannot move up either.
+  /// A releasing store, so that the compiler keeps earlier stores before it. After a `Begin` comes a system call,
+  /// which the compiler cannot move before it either.
   @inline(__always) private func mark(_ offset: Int, _ value: UInt32) {
     (slot + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
       .pointee.store(value, ordering: .releasing)

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sending on a stream: a whole batch in as few sendmsg as its iovecs allow
-// (1024 each), headers and lengths from a pool, payload by reference. Short frames are padded
-// (PortMemory.shortest).
+// Sending on a stream: a whole batch in as few sendmsg calls as their iovecs allow (1024 each), headers and lengths
+// from a pool, payload by reference. Short frames are padded (PortMemory.shortest).
 //
-// What the kernel does not take: the rest of the frame that was cut is copied to
-// the queue, and goes out first, from the byte where it stopped.
+// After a short write the rest of the interrupted frame is copied to the queue, and is sent first.
 
 import CPlatform
 import PluginAPI
@@ -17,13 +15,13 @@ import PluginAPI
 #endif
 
 extension StreamPort {
-  /// A sendmsg being put together.
+  /// The iovecs of one sendmsg.
   private struct Message {
     var pieces = 0
     var units = 0
     var headers = 0
     var bytes = 0
-    /// The frame of which segments were sent already, or -1.
+    /// The frame of which some segments were already sent, or -1.
     var started: Int32 = -1
 
     @inline(__always) func fits(_ more: Int) -> Bool {
@@ -53,8 +51,8 @@ extension StreamPort {
     }
   }
 
-  /// Hands frames to the kernel until it is full; how many were taken whole, or
-  /// with their rest in the queue.
+  /// Passes frames to the kernel until it is full; returns how many were accepted whole, or with their rest in the
+  /// queue.
   func sendDirectly(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
     let out = memory.out
     let size = framing.size
@@ -94,7 +92,7 @@ extension StreamPort {
         while !segmenter.isDone {
           if !message.fits(2 &+ Segmenter.pieceMax) {
             if let stop = flush(message) {
-              // Cut within this very frame: its other segments follow the rest.
+              // Interrupted within this frame: its other segments follow the rest.
               if stop == index &+ 1 { encode(&segmenter) }
               return stop
             }
@@ -111,8 +109,8 @@ extension StreamPort {
     return flush(message) ?? count
   }
 
-  /// Sends what was put together. Nil when all went; otherwise the number of
-  /// frames that are taken, the last of them perhaps with its rest in the queue.
+  /// Sends the message. Nil when all was sent; otherwise the number of accepted frames, where the rest of the last
+  /// may be in the queue.
   private func flush(_ message: Message) -> Int? {
     guard message.units > 0 else { return nil }
     let out = memory.out
@@ -151,7 +149,7 @@ extension StreamPort {
     return Int(frame) &+ 1
   }
 
-  /// Copies `keep` bytes of the message being sent, from byte `offset` on.
+  /// Copies `keep` bytes of the message from byte `offset` on to the queue.
   private func keepPieces(from offset: Int, _ keep: Int) {
     guard var to = queue.extend(keep) else { return finish(.system(call: "queue", errno: ENOBUFS)) }
     let pieces = memory.out.pieces
@@ -173,7 +171,7 @@ extension StreamPort {
     }
   }
 
-  /// Encodes a frame at the end of the queue, which has room.
+  /// Encodes a frame at the end of the queue. Precondition: the queue has room.
   func encode(_ frame: UnsafePointer<lnd_frame>) {
     let shape = frame.shape
     switch shape {
@@ -215,22 +213,25 @@ extension StreamPort {
     }
   }
 
-  /// Sends from the queue and follows the frame boundaries in it.
+  /// Sends the queue and records the frame boundaries in it.
   func flushQueue() {
-    guard !queue.isEmpty else { return }
-    var piece = iovec(iov_base: UnsafeMutableRawPointer(queue.bytes), iov_len: queue.count)
+    let size = min(queue.count, sendAllowance)
+    guard size > 0 else { return }
+    var piece = iovec(iov_base: UnsafeMutableRawPointer(queue.bytes), iov_len: size)
     journal?.txBegin()
     let n = cplatform_send_vector(fd, &piece, 1)
     if n < 0, !Self.isFull(Int32(-n)) { return finish(Self.sendEnd(Int32(-n))) }
     let sent = max(0, n)
     let bytes = queue.bytes
     var at = 0
+    var frames = 0
     while at < sent {
       if partialSent == 0 { partialLength = framing.length(bytes, at: at) }
       let rest = Int(partialLength) &+ framing.size &- Int(partialSent)
       let step = min(rest, sent &- at)
       at &+= step
       if step == rest {
+        frames &+= 1
         partialLength = 0
         partialSent = 0
       } else {
@@ -239,6 +240,7 @@ extension StreamPort {
     }
     journal?.txEnd(length: partialLength, sent: partialSent)
     queue.consume(sent)
+    chargeSent(bytes: sent, packets: frames)
   }
 
   static func isFull(_ code: Int32) -> Bool {

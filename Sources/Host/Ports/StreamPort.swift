@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A QEMU stream (`-netdev stream`, `-netdev socket`): SOCK_STREAM, each frame
-// behind its length in 4 bytes, big-endian; or the same with HyperKit's lengths
-// (StreamFraming). This file: life and receiving; StreamPort+Send.swift: sending.
+// A QEMU stream (`-netdev stream`, `-netdev socket`): SOCK_STREAM, each frame behind its length in 4 bytes,
+// big-endian; or with HyperKit's length field (StreamFraming). This file: life cycle and receiving;
+// StreamPort+Send.swift: sending.
 //
-// Receiving: one large recv a turn, of as many bytes as a batch of frames has;
-// all whole frames in it are delivered where they lie, and the half frame at
-// the end moves to the front of the buffer, which the port keeps until the
-// frame is whole; else ports share one. A frame that is too short to be one, or
-// longer than LND_FRAME_MAX, is read over and counted. A length beyond what any
-// sender can mean ends the port: after it nothing on the stream can be told from
-// anything else.
+// Receiving: one large recv per iteration, of about a batch of frames. Complete frames are delivered in place; an
+// incomplete one at the end moves to the front of the buffer, which the port keeps until the frame is complete;
+// otherwise ports share one buffer. A frame that is too short, or longer than LND_FRAME_MAX, is skipped and counted.
+// A length beyond what any sender uses ends the port, because the frame boundaries after it are unknown.
 //
-// Frames are marked as having good checksums: they came through this machine's
-// memory from a sender that had no offload to leave them out.
+// Frames are marked as having valid checksums: they came through this machine's memory from a sender without checksum
+// offload.
 //
-// Invariant: rx bytes kept between turns are a frame's beginning, or none; while
-// `skip` is not 0 there are none.
+// Invariant: rx bytes kept between iterations are the beginning of one frame; there are none while `skip` is not 0.
 //
 // Thread: loop only.
 
@@ -31,44 +27,42 @@ import Wire
 #endif
 
 package final class StreamPort: Port {
-  /// Bytes to ask for at first, and when frames are small, as long as they are no more than `mostFrames`:
-  /// what stays in the cache counts more.
+  /// Bytes of the first reads, and the minimum for small frames within `mostFrames`: a larger read would leave the
+  /// CPU cache.
   private static let firstRead = 256 << 10
   private static let leastRead = 32 << 10
-  /// Frames that are read at once, of the kind that was read before: thousands of small ones would
-  /// keep the other ports waiting, for some of them may cost much (a SYN).
+  /// Maximum frames of one read, estimated from the previous read: thousands of small ones would delay the other
+  /// ports, because some of them are expensive (a SYN).
   private static let mostFrames = 2 * PortMemory.batch
 
-  /// Between turns: nil while no frame's beginning is kept.
+  /// Kept between iterations while a frame is incomplete; else nil.
   private var buffer: UnsafeMutablePointer<UInt8>?
   private var kept = 0
-  /// Bytes the buffer is filled to.
+  /// Bytes up to which a read fills the buffer.
   private var fill = firstRead
   /// Bytes still to come of a frame that a dead process had begun to read.
   private var skip = 0
 
   let framing: StreamFraming
   let journal: StreamJournal?
-  /// The frame on the wire of which a part is sent and the rest heads the
-  /// queue: its length, and its bytes sent with those of the length. 0 and 0 at
-  /// a boundary.
+  /// The frame that is partly sent, whose rest is first in the queue: its length, and its bytes sent, length field
+  /// included. 0 and 0 at a boundary.
   var partialLength: UInt32 = 0
   var partialSent: UInt32 = 0
 
-  /// Takes over `fd`, a connected SOCK_STREAM socket.
+  /// Takes ownership of `fd`, a connected SOCK_STREAM socket.
   /// - Parameters:
-  ///   - journal: where to keep frame boundaries; nil: nowhere.
-  ///   - resumed: the socket was served by a process that died, and `journal`
-  ///     holds what it left. If that is not known, the port has ended
-  ///     (`boundaryUnknown`) when this returns.
+  ///   - journal: where frame boundaries are recorded; nil: nowhere.
+  ///   - resumed: a process that died has served the socket, and `journal` holds its position. If that is unknown,
+  ///     the port has ended (`boundaryUnknown`) when this returns.
   package init(
     _ options: PortOptions, fd: Int32, framing: StreamFraming = .qemu, journal: StreamJournal?,
     resumed: Bool, memory: PortMemory
   ) {
     self.framing = framing
     self.journal = journal
-    // As far as the system's limits allow: fewer short writes, fewer wake-ups
-    // (a tenth of them, and a fifth less CPU for super-frames, as measured).
+    // Up to the system's limit: a larger buffer means fewer short writes and wake-ups (measured: a tenth of them, and
+    // a fifth less CPU for GSO frames).
     _ = Sockets.setOption(fd, SOL_SOCKET, SO_SNDBUF, 1 << 20)
     super.init(options, fd: fd, ownsFD: true, offloads: 0, gathers: true, memory: memory)
     if resumed {
@@ -86,7 +80,7 @@ package final class StreamPort: Port {
     if let buffer { memory.streams.giveBack(buffer) }
   }
 
-  /// Goes on in the middle of the frames that the journal describes.
+  /// Continues in the middle of the frames that the journal describes.
   private func resume(_ state: StreamJournal.State) {
     skip = Int(state.skip)
     let buffer = takeBuffer()
@@ -129,7 +123,8 @@ package final class StreamPort: Port {
     let buffer = takeBuffer()
     defer { settleBuffer() }
     journal?.rxBegin()
-    let n = Sockets.recv(fd, buffer + kept, fill - kept, dontWait)
+    let space = rxGate.isActive ? max(1, min(fill - kept, receiveAllowance)) : fill - kept
+    let n = Sockets.recv(fd, buffer + kept, space, dontWait)
     guard n > 0 else { return receivedNothing(Int32(truncatingIfNeeded: -n), buffer) }
 
     let total = kept + n
@@ -163,15 +158,15 @@ package final class StreamPort: Port {
     }
   }
 
-  /// How far to fill the buffer after a read of so many frames: as far as a batch
-  /// of their like goes, or two of small ones.
+  /// How far the next read fills the buffer, from the size and number of the last frames: a batch of such frames, or
+  /// two batches of small ones.
   static func fill(bytes: Int, frames: Int) -> Int {
     let size = bytes / frames
     let small = max(leastRead, min(size &* mostFrames, firstRead))
     return max(small, min(size &* PortMemory.batch, PortMemory.streamBytes))
   }
 
-  /// - Parameter length: of the half frame, when all bytes of it are there.
+  /// - Parameter length: of the incomplete frame, when its whole length field has been read.
   private func recordBoundary(_ rest: UnsafeMutablePointer<UInt8>, _ length: UInt32) {
     guard let journal else { return }
     if kept >= framing.size {
@@ -216,7 +211,7 @@ package final class StreamPort: Port {
     guard code == EAGAIN || code == ENOBUFS || code == ENOMEM else {
       return finish(.system(call: "recv", errno: code))
     }
-    // The boundary is where it was.
+    // The boundary has not moved.
     recordBoundary(buffer, kept >= framing.size ? framing.length(buffer, at: 0) : 0)
   }
 
@@ -235,8 +230,8 @@ package final class StreamPort: Port {
   package override func onWritable() {
     guard end == nil else { return }
     flushQueue()
-    if queue.isRelaxed { announceReady() }
-    guard end == nil else { return }
+    announceRoom()
+    guard end == nil, !waitsForGate() else { return }
     setInterest(queue.isEmpty && !owesReady ? .read : [.read, .write])
   }
 }

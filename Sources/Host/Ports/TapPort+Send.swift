@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sending on a TAP: one writev per frame, or per segment where the device has no
-// offloads. The queue holds records: length (4 bytes, native order), then what
-// one write takes.
+// Sending on a TAP: one writev per frame, or per segment where the device has no offloads. The queue holds records: a
+// length (4 bytes, native order) and the bytes of one write.
 
 import PluginAPI
 
@@ -13,23 +12,25 @@ import PluginAPI
 #endif
 
 extension TapPort {
-  /// What a write came to.
+  /// The result of a write.
   enum Outcome {
     case sent
     /// EAGAIN: poll for writing.
     case full
-    /// The kernel lacks memory: try again soon.
+    /// The kernel lacks memory: retry after a pause.
     case exhausted
-    /// This frame will never pass.
+    /// The kernel refuses this frame permanently.
     case refused
+    /// The same, before the guest has ever sent anything: `count` makes it `refused`.
+    case early
     /// The port has ended.
     case dead
   }
 
-  /// Arranges to be called when the state may have passed.
+  /// Arranges a retry for when `state` may have ended.
   func wait(_ state: Outcome) {
     switch state {
-    case .sent, .refused: setInterest(.read)
+    case .sent, .refused, .early: setInterest(.read)
     case .full: setInterest([.read, .write])
     case .exhausted:
       setInterest(.read)
@@ -38,19 +39,19 @@ extension TapPort {
     }
   }
 
-  /// Sends frames until one does not go; how many are taken.
+  /// Sends frames until one is not accepted; returns how many were.
   func sendDirectly(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {
     for index in 0..<count {
       stop = sendFrame(frames + index)
       guard stop != .sent, stop != .refused else { continue }
-      // A frame of which a part was sent has its rest in the queue.
+      // The rest of a partly sent frame is in the queue.
       return queue.isEmpty ? index : index &+ 1
     }
     return count
   }
 
-  /// Sends one frame. `full` and `exhausted` mean: nothing of it went, unless
-  /// the queue is no longer empty and holds its rest.
+  /// Sends one frame. With `full` and `exhausted` nothing of it was sent, unless the queue is no longer empty: then
+  /// it holds the rest.
   private func sendFrame(_ frame: UnsafePointer<lnd_frame>) -> Outcome {
     let shape = frame.shape
     let out = memory.out
@@ -75,7 +76,7 @@ extension TapPort {
       let pieces = refer(&segmenter)
       let outcome = count(writePieces(pieces))
       switch outcome {
-      case .sent, .refused: isFirst = false
+      case .sent, .refused, .early: isFirst = false
       case .dead: return .dead
       case .full, .exhausted:
         if isFirst { return outcome }
@@ -94,13 +95,13 @@ extension TapPort {
       || (!takesUDPSegments && UInt32(frame.pointee.gso_type) == LND_GSO_UDP_L4)
   }
 
-  /// Puts a frame into `out.pieces`, behind a vnet header if the device has one.
+  /// Adds a frame's iovecs to `out.pieces`, behind a vnet header if the device has one.
   @inline(__always)
   private func refer(_ frame: UnsafePointer<lnd_frame>, _ shape: FrameShape) -> Int {
     let out = memory.out
     var used = 0
     if vnetHeader {
-      // Only a hint for how much the kernel lays out in one piece.
+      // Only a hint: how many bytes the kernel makes linear.
       let hint = Int(frame.pointee.hdr_len)
       VnetHeader.write(
         frame, shape,
@@ -141,11 +142,15 @@ extension TapPort {
     case Self.noDevice, Self.noLink, ENODEV:
       finish(.closed)
       return .dead
-    default: return .refused  // EIO: the link is down; EINVAL: not for this device
+    default:
+      // EIO: the link is down; EINVAL: not for this device. Who brings its interface up after it came misses nothing of its own.
+      if code == EIO, counters.rxFrames == 0 { return .early }
+      return .refused
     }
   }
 
   private func count(_ outcome: Outcome) -> Outcome {
+    if outcome == .early { return .refused }
     if outcome == .refused { counters.txRefused &+= 1 }
     return outcome
   }
@@ -171,11 +176,20 @@ extension TapPort {
     if !queue.appendRecord(memory.out.pieces, count) { counters.txQueueFull &+= 1 }
   }
 
+  private func chargeRecord(_ bytes: UnsafePointer<UInt8>, _ length: Int) {
+    guard vnetHeader else { return chargeSent(bytes: length, packets: 1) }
+    let size = length &- VnetHeader.size
+    let segment = VnetHeader.segmentSize(bytes)
+    chargeSent(
+      bytes: size, packets: segment == 0 ? 1 : max(1, (size &+ segment &- 1) / segment))
+  }
+
   func flushQueue() -> Outcome {
-    while let (bytes, length) = queue.firstRecord {
+    while sendAllowance > 0, let (bytes, length) = queue.firstRecord {
       memory.out.pieces[0] = iovec(iov_base: bytes, iov_len: length)
       let outcome = count(writePieces(1))
       guard outcome == .sent || outcome == .refused else { return outcome }
+      if txGate.isActive { chargeRecord(bytes, length) }
       queue.consume(length + 4)
     }
     return .sent

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A TAP device opened with IFF_TAP | IFF_NO_PI, its fd handed over. With
-// IFF_VNET_HDR (and a header of 12 bytes) super-frames and unfinished checksums
-// pass in both directions; without it the segmenter does that work.
+// A TAP device opened with IFF_TAP | IFF_NO_PI, whose fd was passed to this process. With IFF_VNET_HDR (and a header
+// of 12 bytes) GSO frames and partial checksums pass in both directions; without it the segmenter does that work.
 //
-// A TAP has one frame per system call. Reads go one behind the other into the
-// shared arena, so small frames fill few pages, and are delivered as one batch.
-// Only a read that fails tells that there is no more. A guest that waits for an
-// answer to each frame sends one at a time: then that read would delay the one
-// frame there is, and most turns do without it.
+// A TAP transfers one frame per system call. Frames are read in sequence into the shared arena, so that small ones
+// use few pages, and delivered as one batch. Only a failed read shows that no more are waiting. A guest that waits
+// for an answer to each frame sends one at a time: that read would delay its frame, so after a single frame most
+// iterations read only once.
 //
 // Thread: loop only.
 
@@ -22,33 +20,32 @@ import Wire
 #endif
 
 package final class TapPort: Port {
-  /// Frames read in one turn, so that one guest cannot keep the loop.
+  /// Maximum frames read in one iteration, so that one guest cannot occupy the loop.
   private static let turn = 64
-  /// Turns of one read that follow each other at most.
+  /// Maximum consecutive iterations with one read.
   private static let loneTurns: UInt8 = 8
   /// EBADFD, which only Linux has: the device was deleted.
   static let noDevice: Int32 = 77
-  /// ENOLINK, as Linux has it: the same of a macvtap, whose descriptor says it to who writes alone.
+  /// ENOLINK, on Linux: a macvtap was deleted; its descriptor reports that only to writes.
   static let noLink: Int32 = 67
-  /// When the kernel had no memory: it says nothing when it has some again.
+  /// Retry delay when the kernel had no memory, ns; it does not report when it has some again.
   static let retryDelay: UInt64 = 1_000_000
 
   let vnetHeader: Bool
-  /// Super-frames and unfinished checksums may go out; else the segmenter does that work.
+  /// GSO frames and partial checksums may be sent; otherwise the segmenter does that work.
   let takesOffloads: Bool
-  /// Whether the kernel takes UDP super-frames (Linux 6.2); found out by trying.
+  /// Whether the kernel accepts UDP GSO frames (Linux 6.2); determined by trying.
   var takesUDPSegments = true
-  /// What stopped the last `sendDirectly`.
+  /// Why the last `sendDirectly` stopped.
   var stop = Outcome.full
-  /// Turns still to come that read once, and how many there were last time.
+  /// Remaining iterations with one read, and their number last time.
   private var lone: UInt8 = 0
   private var loneBefore: UInt8 = 0
 
-  /// Takes over `fd`, which becomes non-blocking.
-  /// - Parameter vnetHeader: the device has IFF_VNET_HDR with a header of 12
-  ///   bytes, and gives super-frames.
-  /// - Parameter takesOffloads: it takes them, too; false where what reads our frames from the
-  ///   device does so without the header (ovs-vswitchd).
+  /// Takes ownership of `fd` and makes it non-blocking.
+  /// - Parameter vnetHeader: the device has IFF_VNET_HDR with a header of 12 bytes, and delivers GSO frames.
+  /// - Parameter takesOffloads: it also accepts GSO frames; false where the reader of the device does not use the
+  ///   header (ovs-vswitchd).
   package init(
     _ options: PortOptions, fd: Int32, vnetHeader: Bool, takesOffloads: Bool = true,
     memory: PortMemory
@@ -74,7 +71,8 @@ package final class TapPort: Port {
     var reads = 0
     let limit = lone > 0 ? 1 : Self.turn
     if lone > 0 { lone &-= 1 }
-    while reads < limit, end == nil {
+    let allowance = rxGate.isActive ? receiveAllowance : .max
+    while reads < limit, end == nil, used < allowance, !isReadPaused || reads == 0 {
       if used + largest > PortMemory.arenaBytes {
         deliver(frames, count)
         used = 0
@@ -102,7 +100,7 @@ package final class TapPort: Port {
           continue
         }
       } else {
-        // The sender's kernel completed the checksums: there is no offload.
+        // The sender's kernel has completed the checksums: there is no offload.
         frames[count] = lnd_frame(
           UnsafePointer(at), UInt32(truncatingIfNeeded: length), flags: LND_FRAME_CSUM_VALID)
       }
@@ -112,7 +110,7 @@ package final class TapPort: Port {
     deliver(frames, count)
   }
 
-  /// One frame alone was read (or more): twice as many turns as before read once.
+  /// After a single frame: the next iterations, twice as many as last time, read once.
   @inline(__always)
   private func expectLone(_ isLone: Bool) {
     loneBefore = isLone ? min(Self.loneTurns, max(1, loneBefore &* 2)) : 0
@@ -140,8 +138,8 @@ package final class TapPort: Port {
   package override func onWritable() {
     guard end == nil else { return }
     let state = flushQueue()
-    if state == .sent, queue.isRelaxed { announceReady() }
-    guard end == nil else { return }
+    if state == .sent { announceRoom() }
+    guard end == nil, !waitsForGate() else { return }
     wait(state == .exhausted ? .exhausted : queue.isEmpty && !owesReady ? .sent : .full)
   }
 }

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One bound SOCK_DGRAM socket with many guests (vfkit, krunkit), told apart by
-// their source addresses. A frame from a new address makes a guest; so does
-// vfkit's hello, a datagram of the four letters VFKT. A guest without an address
-// cannot be answered and is not let in.
+// One bound SOCK_DGRAM socket with many guests (vfkit, krunkit), identified by their source addresses. A frame from a
+// new address adds a guest; so does vfkit's hello, a datagram of the four letters VFKT. A sender without an address
+// cannot be answered and is refused.
 //
-// Datagram sockets do not say when a peer goes: a send that is refused ends its
-// port, and silent guests are looked for by connecting a scratch socket.
+// Datagram sockets do not report that a peer has gone: a refused send ends its port, and idle guests are probed by
+// connecting a scratch socket.
 //
-// What a guest has not read yet counts against the sender's socket, which here is
-// one for all: SharedSendBuffer divides it.
+// Bytes that a guest has not read count against the sender's socket, which all guests share: SharedSendBuffer divides
+// it.
 //
-// Thread: loop only. Per datagram: a compare with the last sender's address, and
-// on a change a search among at most `limit` hashes.
+// Thread: loop only. Per datagram: a comparison with the previous sender's address, and on a change a search among at
+// most `limit` hashes.
 
 import CPlatform
 import Platform
@@ -26,11 +25,10 @@ import Wire
 #endif
 
 package protocol UnixgramListenerDelegate: PortDelegate {
-  /// A new address sent a frame. Returns what the port shall be, or nil to
-  /// refuse it (it may ask again with each datagram).
+  /// A new address has sent a frame. Returns the port's parameters, or nil to refuse it (called again for each
+  /// datagram).
   func unixgramGuestKnocks(_ listener: UnixgramListener, address: String) -> PortOptions?
-  /// The port is made: attach it and set its delegate. Its first frames are
-  /// delivered when this has returned.
+  /// The port is made: attach it and set its delegate. Its first frames are delivered after this returns.
   func unixgramGuestArrived(_ listener: UnixgramListener, _ port: DgramPort, address: String)
 }
 
@@ -45,13 +43,13 @@ package final class UnixgramListener {
   package let id: UInt64
   package let fd: Int32
   package weak var delegate: (any UnixgramListenerDelegate)?
-  /// How often to call `probe`, in ns.
+  /// Interval between calls of `probe`, ns.
   package static let probeInterval: UInt64 = 30_000_000_000
-  /// Datagrams of senders that were not let in: no address, too many, refused.
+  /// Datagrams of senders that were refused: no address, too many guests, or refused by the delegate.
   package private(set) var refused: UInt64 = 0
-  /// Datagrams that are no frames, of senders that are no guests.
+  /// Datagrams that are not frames, of senders that are not guests.
   package private(set) var counters = PortCounters()
-  /// Why the listener is of no use any more.
+  /// Why the listener has ended; nil while it works.
   package private(set) var end: PortEnd?
 
   private var guests: [Guest] = []
@@ -60,8 +58,8 @@ package final class UnixgramListener {
   private let buffer: SharedSendBuffer?
   private var isOpen = true
 
-  /// Takes over `fd`.
-  /// - Parameter limit: guests at once; the datagrams of others are dropped.
+  /// Takes ownership of `fd`.
+  /// - Parameter limit: maximum number of guests; the datagrams of others are dropped.
   package init(id: UInt64, fd: Int32, memory: PortMemory, limit: Int = 64) {
     self.id = id
     self.fd = fd
@@ -91,7 +89,7 @@ package final class UnixgramListener {
     var count = 0
     for i in 0..<received {
       if last < 0 || !sameSender(i, last) {
-        port?.deliver(memory.frames, count)
+        port?.deliverLimited(memory.frames, count)
         count = 0
         port = guest(of: i)
         last = i
@@ -100,11 +98,10 @@ package final class UnixgramListener {
       if isHello(i) { continue }
       if memory.frame(i, into: memory.frames + count, counters: &port.counters) { count &+= 1 }
     }
-    port?.deliver(memory.frames, count)
+    port?.deliverLimited(memory.frames, count)
   }
 
-  /// Looks whether guests silent since the last probe still exist; ends those
-  /// that do not.
+  /// Checks whether guests that were silent since the last probe still exist; ends those that do not.
   package func probe() {
     let scratch = Sockets.socket(AF_UNIX, Sockets.datagram, 0)
     guard scratch >= 0 else { return }
@@ -117,18 +114,18 @@ package final class UnixgramListener {
       let result = peer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         Sockets.connect(Int32(scratch), $0, port.peerLength)
       }
-      // EPERM: it is there, and talks to us only.
+      // EPERM: the peer exists, and is connected to this socket.
       if result == Int(-ECONNREFUSED) || result == Int(-ENOENT) { port.finish(.unreachable) }
     }
   }
 
-  /// The driver lets a guest go (its port ended or was removed).
+  /// Removes a guest (its port ended or was removed).
   package func forget(_ port: DgramPort) {
     guests.removeAll { $0.port === port }
     buffer?.remove(port)
   }
 
-  /// Frees the fd. Idempotent. The guests' ports end with it.
+  /// Closes the fd. Idempotent. The guests' ports end with it.
   package func close() {
     guard isOpen else { return }
     isOpen = false
@@ -157,7 +154,7 @@ package final class UnixgramListener {
     return memcmp(memory.heads + i * PortMemory.headBytes, "VFKT", 4) == 0
   }
 
-  /// The sender of datagram `i`, let in if it is new and may be.
+  /// The sender of datagram `i`; a new one is added if that is permitted.
   private func guest(of i: Int) -> DgramPort? {
     let (bytes, count) = address(i)
     let pathOffset = MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 2
@@ -202,8 +199,7 @@ package final class UnixgramListener {
     return port
   }
 
-  /// Lets a guest in by the address it had with a process before this one,
-  /// unless nobody is there any more.
+  /// Adds a guest by the address it had with an earlier process, unless no process listens there any more.
   package func admit(_ text: String) {
     guard end == nil, let (known, count) = Self.address(text) else { return }
     var address = known
@@ -214,7 +210,7 @@ package final class UnixgramListener {
       let result = pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         Sockets.connect(Int32(scratch), $0, socklen_t(count))
       }
-      // EPERM: it is there, and talks to us only.
+      // EPERM: the peer exists, and is connected to this socket.
       guard result == 0 || result == Int(-EPERM) else { return }
       let hash = Self.hash(pointer, count)
       if self.known(hash, pointer, count) == nil { _ = letIn(hash, pointer, count) }
@@ -237,7 +233,7 @@ package final class UnixgramListener {
     return hash
   }
 
-  /// The address that `text` came from, as the kernel gives it: with its NUL when it is a path.
+  /// The socket address for `text`, as the kernel reports it: with its NUL when it is a path.
   private static func address(_ text: String) -> (sockaddr_un, Int)? {
     let isAbstract = text.hasPrefix("@")
     let bytes = isAbstract ? [0] + text.utf8.dropFirst() : text.utf8 + [0]

@@ -16,6 +16,13 @@ enum VnetHeader {
   private static let dataValid: UInt8 = 2
   private static let ecn: UInt8 = 0x80
 
+  /// gso_size of what is written behind a header; 0: it is one packet.
+  @inline(__always)
+  static func segmentSize(_ header: UnsafePointer<UInt8>) -> Int {
+    header[1] == 0
+      ? 0 : Int(UnsafeRawPointer(header).loadUnaligned(fromByteOffset: 4, as: UInt16.self))
+  }
+
   /// Fills in a frame that was read behind a header. False when the header
   /// contradicts the frame.
   @inline(__always)
@@ -35,7 +42,7 @@ enum VnetHeader {
     guard start >= EthernetHeader.encodedLength, start &+ offset &+ 2 <= length else {
       return false
     }
-    // A sum that is left to the device was never on a wire that could break it.
+    // A partial checksum never left this machine's memory, so the data is valid.
     frame.pointee.flags = LND_FRAME_NEEDS_CSUM | LND_FRAME_CSUM_VALID
     frame.pointee.csum_start = UInt16(truncatingIfNeeded: start)
     frame.pointee.csum_offset = UInt16(truncatingIfNeeded: offset)
@@ -59,7 +66,7 @@ enum VnetHeader {
     return true
   }
 
-  /// Writes the header for a frame whose shape is good.
+  /// Writes the header for a frame with a valid shape.
   @inline(__always)
   static func write(
     _ frame: UnsafePointer<lnd_frame>, _ shape: FrameShape, headers: Int,

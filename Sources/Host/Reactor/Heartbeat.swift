@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Heartbeat: the loop's side of HeartbeatLayout: a store before and after each wait, and two around each callback of a
-// plugin. Thread: loop only.
+// Heartbeat: the loop's side of HeartbeatLayout: one store before and after each wait, and two around each callback
+// of a plugin. Thread: loop only.
 
 import HostProtocol
 import Synchronization
 
 package struct Heartbeat {
-  /// A callback, and the slot of the plugin whose it is.
+  /// A callback, and the heartbeat's slot of its plugin.
   struct Callback {
     var plugin: UInt64 = 0
     var name: UnsafePointer<UInt8>?
     var length = 0
   }
 
-  /// Lives as long as the process.
+  /// Valid until the process ends.
   private let page: UnsafeMutableRawPointer
   private let running: UnsafeMutablePointer<Callback>
 
-  /// - Parameter page: `HeartbeatLayout.size` bytes shared with the supervisor, mapped to the end of the process; nil: nobody
-  ///   looks, and it is written all the same.
+  /// - Parameter page: `HeartbeatLayout.size` bytes shared with the supervisor, mapped until the process ends; nil:
+  ///   private memory, which is written nevertheless.
   package init(page: UnsafeMutableRawPointer? = nil) {
     if let page {
       self.page = page
@@ -31,7 +31,7 @@ package struct Heartbeat {
     running.initialize(to: Callback())
   }
 
-  // MARK: Turns
+  // MARK: Iterations
 
   @inline(__always) func waits(turn: UInt64) { store(HeartbeatLayout.beat, (turn &+ 1) << 1) }
 
@@ -57,7 +57,7 @@ package struct Heartbeat {
     return UInt64(slot) + 1
   }
 
-  /// A callback begins. Returns the one that it was called from, for `leave`.
+  /// Records that a callback begins. Returns the one from which it was called, for `leave`.
   @inline(__always)
   func enter(_ plugin: UInt64, _ name: StaticString) -> Callback {
     let outer = running.pointee

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reactor: the one loop of a network's process. A turn:
+// Reactor: the one loop of a network process. An iteration:
 //
 //   wait -> ports read and write, control, listeners
 //        -> plugins: watched fds in one batch, timers, wake
-//        -> the host's timers -> end of turn (what was put off, see the owner)
+//        -> the host's timers -> end of the iteration (deferred work of the owner)
 //
-// Watches are slots with generations: a token is generation << 32 | index, so
-// an event for a watch that is gone is known as such. Thread: loop only, but
-// for `waker`.
+// Watches are slots with generations: a token is generation << 32 | index, so that an event of a removed watch is
+// recognised. Thread: loop only, except `waker`.
 
 import Platform
 
-/// What a watch belongs to. `object` of a slot is of that type, unretained.
+/// The kind of a watch, which is also the type of its slot's `object` (unretained).
 enum WatchKind: UInt8 {
   case none
   case port
@@ -23,18 +22,18 @@ enum WatchKind: UInt8 {
   case terminate
 }
 
-/// The cold half of a turn.
+/// The owner's part of an iteration.
 protocol ReactorDelegate: AnyObject {
   func controlReady(_ events: PollEvents)
   func listenerReady(_ id: UInt64)
   func dnsReady(_ id: UInt64, _ events: PollEvents)
   func terminationRequested()
   func loopFailed(_ errno: Errno)
-  /// All that was readable in this turn has been read.
+  /// All ports that were readable in this iteration have been read.
   func portsRead()
   func hostTimerFired(_ timer: HostTimer)
-  /// Puts right what the turn has brought up. Returns when to come back at the
-  /// latest (ns, monotonic), UInt64.max for never.
+  /// Deferred work of the iteration. Returns the latest time to be called again (ns, monotonic), UInt64.max for
+  /// never.
   func turnEnded() -> UInt64
 }
 
@@ -48,9 +47,10 @@ enum HostTimer {
   case startIsOver
   case probeRing
   case startDeadline(UInt64)
+  case portGate(UInt64)
 
-  /// As the payload of a timer: what in the top byte, whose in the rest. Ids of
-  /// ports and listeners are far below 2^56.
+  /// Decodes a timer's payload: the kind in the top byte, the id in the rest. Ids of ports and listeners are far
+  /// below 2^56.
   init?(_ payload: UInt64) {
     let id = payload & 0xff_ffff_ffff_ffff
     switch payload >> 56 {
@@ -63,6 +63,7 @@ enum HostTimer {
     case 7: self = .startIsOver
     case 8: self = .probeRing
     case 9: self = .startDeadline(id)
+    case 10: self = .portGate(id)
     default: return nil
     }
   }
@@ -78,6 +79,7 @@ enum HostTimer {
     case .startIsOver: 7 << 56
     case .probeRing: 8 << 56
     case .startDeadline(let number): 9 << 56 | number & 0xff_ffff_ffff_ffff
+    case .portGate(let id): 10 << 56 | id & 0xff_ffff_ffff_ffff
     }
   }
 }
@@ -91,14 +93,14 @@ package final class Reactor {
     var user: UInt64 = 0
   }
 
-  /// Timers of a plugin that fire in one turn, so that ports get their share.
+  /// Maximum timers of a plugin that fire in one iteration, so that ports are not delayed.
   static let timersPerTurn = 256
 
   package let waker: Waker
   let heartbeat: Heartbeat
-  /// Plugins that there were, for the heartbeat.
+  /// Number of plugins so far, for the heartbeat.
   private var labels = 0
-  /// Owns the reactor, and so outlives it.
+  /// The delegate owns the reactor, and so outlives it.
   unowned(unsafe) var delegate: (any ReactorDelegate)?
   private(set) var turns: UInt64 = 0
   private(set) var watchCount = 0
@@ -175,8 +177,8 @@ package final class Reactor {
     watchCount -= 1
   }
 
-  /// The kernel took the fd, so whoever watched it before has closed it without
-  /// a word: that watch ends now, lest its removal end the new one.
+  /// The kernel accepted the fd although another watch has it: its owner closed the fd without removing the watch.
+  /// That watch ends now, because its later removal would end the new one.
   private func claim(_ fd: Int32, by index: Int) {
     while slotOfFD.count <= Int(fd) { slotOfFD.append(-1) }
     let before = Int(slotOfFD[Int(fd)])
@@ -203,7 +205,7 @@ package final class Reactor {
     _ = hostTimers.arm(deadline, timer.payload)
   }
 
-  /// The name by which the heartbeat tells of a plugin.
+  /// Registers a plugin's name for the heartbeat.
   func label(_ plugin: String) -> UInt64 {
     defer { labels += 1 }
     return heartbeat.addPlugin(plugin, number: labels)
@@ -215,7 +217,7 @@ package final class Reactor {
 
   // MARK: The loop
 
-  /// Turns until `stop`.
+  /// Iterates until `stop`.
   package func run() {
     while !stopped { turn() }
   }
@@ -250,7 +252,7 @@ package final class Reactor {
     switch slot.kind {
     case .port:
       guard let object = slot.object else { return }
-      // The table of ports keeps it alive to the end of the turn.
+      // The port table keeps it alive until the end of the iteration.
       Unmanaged<Port>.fromOpaque(object)._withUnsafeGuaranteedRef { port in
         if events.callsForWrite { port.onWritable() }
         if events.callsForRead { port.onReadable() }

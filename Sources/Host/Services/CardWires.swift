@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CardWires: the guests of a network on a network card, each joined to its macvtap (CardWire), and the
-// worker that gives a macvtap the guest's Ethernet address. Thread: loop only.
+// CardWires: the guests of a network on a network card, each with its macvtap (CardWire), and the worker that sets a
+// macvtap's Ethernet address. Thread: loop only.
 
 import Platform
 import PluginAPI
@@ -13,11 +13,11 @@ import PluginAPI
 #endif
 
 final class CardWires {
-  /// Of ports, for `status`.
+  /// The kind of these ports in `status`.
   static let kind = "macvtap"
 
   private struct Job: Sendable {
-    /// A duplicate, closed by the worker: the port may be gone by then.
+    /// A duplicate, closed by the worker: the port may be closed earlier.
     var fd: Int32
     var mac: UInt64
   }
@@ -25,10 +25,10 @@ final class CardWires {
   private let learningSwitch: Switch
   private let log: HostLog
   private let pool: WorkerPool<Job, String?>
-  /// By the guest's number.
+  /// By the guest's id.
   private var wires: [UInt64: CardWire] = [:]
   private var guestOfCard: [UInt64: UInt64] = [:]
-  /// What guests were known by, for the next card after one that is gone.
+  /// Addresses of guests whose macvtap is gone, for the next one.
   private var known: [UInt64: UInt64] = [:]
   private var jobs: [UInt64: (wire: CardWire, mac: UInt64)] = [:]
   private var lastJob: UInt64 = 0
@@ -40,10 +40,10 @@ final class CardWires {
     pool = WorkerPool(threads: 1, queue: 1024, work: Self.setAddress, notify: { waker.wake() })
   }
 
-  /// Joins the two; the guest's card before this one was parted from it.
+  /// Connects the two; a previous macvtap of the guest is disconnected first.
   func join(_ guest: Port, to card: Port) {
     if let old = wires[guest.id] { part(old.card.id) }
-    // One that a process before this one had set outlives it.
+    // An earlier process may have set it.
     let has = Self.address(of: card.fd)
     let wire = CardWire(
       guest, card, address: has == card.mac ? 0 : has, learningSwitch: learningSwitch
@@ -54,7 +54,7 @@ final class CardWires {
     log.info("ports", "guest \(guest.id) has a macvtap")
   }
 
-  /// A guest or a card is gone. Idempotent.
+  /// Disconnects a guest or a macvtap that is gone. Idempotent.
   func part(_ id: UInt64) {
     let guest = guestOfCard.removeValue(forKey: id) ?? id
     guard let wire = wires[guest], wire.guest.id == id || wire.card.id == id else {
@@ -67,7 +67,7 @@ final class CardWires {
     wire.cut()
   }
 
-  /// What the workers have done.
+  /// Handles the workers' results.
   func settle() {
     guard !jobs.isEmpty else { return }
     for (id, refusal) in pool.take() {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNSService: the network's DNS: who asks (the network plugin's guests, `dns
-// query`), the broker in the middle, the DNS plugin behind. Carries out the
-// broker's effects at the end of a turn, so that nothing completes inside the
-// call that asked. Thread: loop only.
+// DNSService: the network's DNS: the clients (the network plugin's guests, `dns query`), the broker, and the DNS
+// plugin. Carries out the broker's effects at the end of a loop iteration, so that nothing completes inside the call
+// that asked. Thread: loop only.
 
 import DNSMessage
 import HostProtocol
@@ -12,17 +11,17 @@ import Platform
 import PluginAPI
 
 final class DNSService: DNSPluginOwner {
-  /// Who waits for a question's answer.
+  /// The recipient of a question's answer.
   private enum Asker {
     case plugin
-    /// `source`: who has answered already, without the plugin.
+    /// `source`: what has answered already, without the plugin.
     case request(UInt64, since: UInt64, source: String?)
   }
 
-  /// Effects carried out in one turn, so that a plugin that asks again from
-  /// inside its answer cannot keep the loop.
+  /// Maximum effects of one iteration, so that a plugin that asks again from inside its answer cannot occupy the
+  /// loop.
   private static let effectsPerTurn = 1024
-  /// Answers that leave together; of more the first would wait too long for the last.
+  /// Answers sent together; with more the first would be delayed too much.
   private static let effectsTogether = 64
 
   let broker = DNSBroker()
@@ -30,13 +29,15 @@ final class DNSService: DNSPluginOwner {
   var slept: () -> UInt64 = SleepClock.slept
   private var plugin: DNSPlugin?
   private var askers: [DNSTicket: Asker] = [:]
+  /// Questions that are not asked, but answered SERVFAIL at the end of the turn.
+  private var refused: [(ticket: DNSTicket, answer: [UInt8])] = []
   private var hasEffects = false
   private var files = NameFiles()
-  /// The DNS plugin is to be told that the host's files changed, before it is asked more.
+  /// The DNS plugin must be notified that the host's files changed before its next query.
   private var tellsPlugin = false
-  /// An operation of the DNS plugin that is no question ended.
+  /// Called when an operation of the DNS plugin other than a query has ended.
   var stopped: (() -> Void)?
-  /// Runs what answers many questions so that the answers leave in few system calls.
+  /// Runs a body that answers many questions, so that the answers need few system calls.
   var together: (_ body: () -> Void) -> Void = { $0() }
 
   private let answerPlugin: (lnd_op, lnd_status, [UInt8]) -> Void
@@ -54,8 +55,8 @@ final class DNSService: DNSPluginOwner {
     for plugin in plugin?.chain ?? [] { plugin.owner = self }
   }
 
-  /// Has another plugin answer; questions that are with the one before are asked again, and what
-  /// that one said is forgotten.
+  /// Switches to another plugin; queries under way at the previous one are asked again, and its cached answers are
+  /// dropped.
   func replacePlugin(_ plugin: DNSPlugin, policy: DNSPolicy) {
     let before = self.plugin
     self.plugin = plugin
@@ -74,11 +75,22 @@ final class DNSService: DNSPluginOwner {
   // MARK: Asking
 
   /// For limanetd.dns/1: the ticket is the plugin's operation.
+  /// - Parameter refuses: it is answered SERVFAIL, and nobody is asked.
   func pluginAsks(
     _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64,
-    from questioner: DNSQuestioner = DNSQuestioner(), by asker: DNSAsker = .plugin
+    from questioner: DNSQuestioner = DNSQuestioner(), by asker: DNSAsker = .plugin,
+    refuses: Bool = false
   ) -> lnd_op? {
-    ask(message, transport, deadline: deadline, .plugin, asker, questioner)
+    let ticket = ask(message, transport, deadline: deadline, .plugin, asker, questioner)
+    guard refuses, let ticket, let query = try? DNSMessage(parsing: message) else { return ticket }
+    broker.cancel(ticket)
+    var edns = query.edns
+    edns?.options = DNSFailure.plugin.reason?.option ?? []
+    var header = query.header.reply(.serverFailure)
+    header.recursionAvailable = true
+    refused.append(
+      (ticket, DNSMessage(header: header, questions: query.questions, edns: edns).encoded()))
+    return ticket
   }
 
   func pluginCancels(_ ticket: DNSTicket) {
@@ -127,7 +139,7 @@ final class DNSService: DNSPluginOwner {
 
   // MARK: Working
 
-  /// At the end of a turn. Returns when to come back at the latest.
+  /// At the end of an iteration. Returns the latest time to be called again.
   func work() -> UInt64 {
     let now = MonotonicClock.now()
     if let deadline = broker.nextDeadline, deadline <= now {
@@ -138,9 +150,10 @@ final class DNSService: DNSPluginOwner {
       tellsPlugin = false
       tellOfChange()
     }
+    while let (ticket, bytes) = refused.popLast() { answer(ticket, bytes, now) }
     let chain = plugin?.next == nil ? [] : plugin?.chain ?? []
     for plugin in chain { plugin.workRelays(now) }
-    // What is asked now may be handed on, and answered, at once.
+    // Queries that the plugin may pass on and answer at once.
     var next = workEffects(now)
     for plugin in chain { next = min(next, plugin.relays.due(now)) }
     return next
@@ -160,7 +173,7 @@ final class DNSService: DNSPluginOwner {
     return now
   }
 
-  /// True when there is no more to do.
+  /// True when no effect is left.
   private func performSome(_ now: UInt64) -> Bool {
     for _ in 0..<Self.effectsTogether {
       guard let effect = broker.nextEffect() else { return true }
@@ -242,7 +255,7 @@ final class DNSService: DNSPluginOwner {
 
   func flushCache() { broker.flushCache() }
 
-  /// - Returns: how many answers are kept no more.
+  /// - Returns: the number of dropped answers.
   func flushCache(_ which: DNSCacheSelection) throws(HostError) -> Int {
     broker.flushCache(try names(which))
   }
@@ -266,7 +279,7 @@ final class DNSService: DNSPluginOwner {
     }
   }
 
-  /// The network is another one: what was kept is of the old one.
+  /// The host's network changed: cached answers may be wrong.
   func networkChanged() {
     broker.flushCache()
     tellOfChange()

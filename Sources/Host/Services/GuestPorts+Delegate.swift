@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What ports and listeners ask of whoever drives them, and the plugin's
-// uplinks (limanetd.uplink/1).
+// The delegate methods of ports and listeners, and the plugin's uplinks (limanetd.uplink/1).
 
 import HostProtocol
 import JSONCoding
@@ -13,10 +12,12 @@ extension GuestPorts: UnixgramListenerDelegate {
 
   func portWantsRetry(_ port: Port, at deadline: UInt64) { wantsRetry(port, at: deadline) }
 
+  func portWaitsForGate(_ port: Port, at deadline: UInt64) { waitsForGate(port, at: deadline) }
+
   func portEnded(_ port: Port) { noteEnd(port) }
 
   func unixgramGuestKnocks(_ listener: UnixgramListener, address: String) -> PortOptions? {
-    // The file of its socket is all the name it has.
+    // Its name is the file name of its socket.
     let file = address.split(separator: "/").last.map { String($0) } ?? ""
     return PortOptions(id: newOwnID(), name: file)
   }
@@ -32,7 +33,7 @@ extension GuestPorts: UnixgramListenerDelegate {
 }
 
 extension GuestPorts {
-  /// The way to another daemon's network, which the supervisor connected: the plugin does not hear of it.
+  /// The uplink to another daemon's network, which the supervisor connected; the plugin is not notified.
   func addPeer(_ port: Port) throws(HostError) {
     guard let learningSwitch = plugin.learningSwitch else {
       port.close()
@@ -48,7 +49,7 @@ extension GuestPorts {
     scheduleRingProbe()
   }
 
-  /// Sends the next probe for rings, as long as there is a peer.
+  /// Sends the next loop probe while there is such an uplink.
   func probeRing() {
     isRingProbeScheduled = false
     guard let learningSwitch = plugin.learningSwitch, learningSwitch.isProbing else { return }
@@ -56,7 +57,7 @@ extension GuestPorts {
     scheduleRingProbe()
   }
 
-  /// A macvtap of one guest's.
+  /// Adds the macvtap of one guest.
   func addCard(_ port: Port, of guest: UInt64) throws(HostError) {
     guard let cards, let guest = entries[guest], !guest.isUplink else {
       port.close()
@@ -66,7 +67,7 @@ extension GuestPorts {
     cards.join(guest.port, to: port)
   }
 
-  /// Takes over the fd, whatever comes of it. After a failure the port is 0, and `fail` was called.
+  /// Takes ownership of the fd in every case. After a failure the port is 0, and `fail` was called.
   func addUplink(_ uplink: lnd_uplink, takesOffloads: Bool) -> (lnd_status, lnd_port) {
     let name = uplink.name.map { String(cString: $0) } ?? ""
     let options = PortOptions(id: newOwnID(), name: name, mtu: uplink.mtu)
@@ -107,14 +108,14 @@ extension GuestPorts {
     return (LND_OK, port.handle)
   }
 
-  /// Idempotent. At the end of the turn: letting a port go may call the plugin,
-  /// which must not happen inside a call of the plugin's.
+  /// Idempotent. Done at the end of the iteration: removing a port may call the plugin, which must not happen inside
+  /// the plugin's own call.
   func removeUplink(_ handle: lnd_port) {
     guard let entry = entry(of: handle), entry.isUplink else { return }
     doom(entry)
   }
 
-  /// What the switch did, for `status`.
+  /// The switch's counters, for `status`.
   var switchCounters: [String: UInt64] {
     if let binding = plugin.binding { return ["stale": binding.stale] }
     guard let counters = plugin.learningSwitch?.counters else { return [:] }
@@ -122,7 +123,8 @@ extension GuestPorts {
       "flooded": counters.flooded, "absent": counters.absent, "hairpin": counters.hairpin,
       "spoofed": counters.spoofed,
       "arpSpoofed": counters.arpSpoofed, "ipSpoofed": counters.ipSpoofed,
-      "ndpSpoofed": counters.ndpSpoofed,
+      "ndpSpoofed": counters.ndpSpoofed, "ipOutside": counters.ipOutside,
+      "floodsLimited": counters.floodsLimited,
       "dhcpServers": counters.dhcpServers, "ipv6Routers": counters.ipv6Routers,
       "filtered": counters.filtered, "malformed": counters.malformed, "moved": counters.moved,
       "notLearned": counters.notLearned, "stalled": counters.stalled, "stale": counters.stale,
@@ -130,8 +132,8 @@ extension GuestPorts {
     ]
   }
 
-  /// Ethernet addresses, and the numbers of the ports that they are behind, as JSON. Where there is
-  /// no switch, what the guests are known by.
+  /// Ethernet addresses with the ids of their ports, as JSON. Without a switch: the addresses by which the guests are
+  /// known.
   var stations: JSONValue {
     let known =
       cards?.stations ?? plugin.learningSwitch?.stations
@@ -141,7 +143,7 @@ extension GuestPorts {
     return .object(JSONObject(members))
   }
 
-  /// Frames of the plugin's that made no sense, at all ports.
+  /// Malformed frames of the plugin, of all ports.
   var malformedFrames: UInt64 {
     entries.values.reduce(0) { $0 &+ $1.port.counters.txMalformed }
   }
@@ -167,10 +169,13 @@ extension GuestPorts {
       ("rxMalformed", counters.rxMalformed), ("txMalformed", counters.txMalformed),
       ("txQueueFull", counters.txQueueFull), ("txRefused", counters.txRefused),
       ("txEnded", counters.txEnded), ("txBlocked", counters.txBlocked),
+      ("rxLimited", counters.rxLimited), ("rxPaused", counters.rxPaused),
+      ("txPaused", counters.txPaused),
       ("txSegmented", counters.txSegmented), ("spoofed", counters.spoofed),
       ("arpSpoofed", counters.arpSpoofed), ("ipSpoofed", counters.ipSpoofed),
       ("dhcpServers", counters.dhcpServers), ("ipv6Routers", counters.ipv6Routers),
-      ("filtered", counters.filtered),
+      ("filtered", counters.filtered), ("ipOutside", counters.ipOutside),
+      ("floodsLimited", counters.floodsLimited),
     ]
     for (name, count) in reasons where count > 0 { status.counters[name] = count }
     return status
@@ -179,7 +184,7 @@ extension GuestPorts {
 
 /// "52:55:55:12:34:56" as a number, first byte highest.
 enum MACText {
-  /// 0 for nil and "", nil for anything that is no address.
+  /// 0 for nil and "", nil for a text that is not an address.
   static func parse(_ text: String?) -> UInt64? {
     guard let text, !text.isEmpty else { return 0 }
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GuestPorts: the links of a network: guests' ports by the supervisor's ids,
-// unixgram listeners and their guests, the plugin's uplinks, and the captures
-// on them. Drives them with the reactor and joins them to the network plugin.
+// GuestPorts: the links of a network: guests' ports by the supervisor's ids, unixgram listeners and their guests, the
+// plugin's uplinks, and the captures on them. Connects them to the reactor and to the network plugin.
 //
-// A port that ends, or is removed, inside one of its own methods is only noted
-// and let go at the end of the turn. Thread: loop only.
+// A port that ends, or is removed, inside one of its own methods is only recorded, and released at the end of the
+// iteration. Thread: loop only.
 
 import HostProtocol
 import Platform
 import PluginAPI
 
 final class GuestPorts {
-  /// One port and what is known of it.
+  /// One port and its state.
   final class Entry {
     let port: Port
     let kind: String
@@ -20,7 +19,7 @@ final class GuestPorts {
     let listener: UnixgramListener?
     var watch: UInt64?
     var attached = false
-    /// The plugin has given it an address that DHCP did not (`reserveLease`).
+    /// The plugin has assigned it an address without DHCP (`reserveLease`).
     var hasReservation = false
 
     init(_ port: Port, kind: String, isUplink: Bool = false, listener: UnixgramListener? = nil) {
@@ -31,9 +30,9 @@ final class GuestPorts {
     }
   }
 
-  /// Ids of guests that a listener found; the supervisor's are below.
+  /// First id of guests that a listener found; the supervisor's ids are smaller.
   private static let firstOwnID: UInt64 = 1 << 32
-  /// How soon a capture's slow reader is tried again, nanoseconds.
+  /// Retry interval for a capture's slow reader, nanoseconds.
   private static let captureRetry: UInt64 = 5_000_000
 
   let plugin: NetworkPlugin
@@ -42,40 +41,49 @@ final class GuestPorts {
   let log: HostLog
   private let journal: UnsafeMutableRawPointer?
   let emit: (HostEvent) -> Void
-  /// The TAP that the supervisor gave is gone, and with it the network's reason to be.
+  /// Called when the TAP that the supervisor passed was deleted; the network cannot run without it.
   var onTapLost: (String) -> Void = { _ in }
+  /// A guest's port is on the network.
+  var onJoined: (Port) -> Void = { _ in }
 
   private(set) var entries: [UInt64: Entry] = [:]
   private(set) var listeners: [UInt64: UnixgramListener] = [:]
   private var listenerWatches: [UInt64: UInt64] = [:]
   private var nextOwnID = GuestPorts.firstOwnID
-  /// Let go, but perhaps still on the stack.
+  /// Removed ports whose methods may still be on the stack.
   private var graveyard: [Entry] = []
   private var ended: [Port] = []
   private var doomed: [Entry] = []
   private var probesScheduled = false
   var isRingProbeScheduled = false
   let capture = Capture()
-  /// Of a network whose guests have a macvtap each.
+  /// Set for a network whose guests have a macvtap each.
   private(set) var cards: CardWires?
+  /// Of each guest's link.
+  private(set) var limits = LinkLimits()
   /// See `checkLinks`.
   var refusedLinks: UInt64 = 0
+  private var contestedAt: UInt64 = 0
+  /// Nothing is read from guests yet (`NetworkSpec.holdsGuests`).
+  private var isHolding: Bool
 
   init(
     plugin: NetworkPlugin, reactor: Reactor, log: HostLog, journal: UnsafeMutableRawPointer?,
-    emit: @escaping (HostEvent) -> Void
+    isHolding: Bool = false, emit: @escaping (HostEvent) -> Void
   ) {
+    self.isHolding = isHolding
     self.plugin = plugin
     self.reactor = reactor
     self.log = log
     self.journal = journal
     self.emit = emit
     memory = PortMemory()
+    plugin.onContest = { [unowned self] in probeContested() }
   }
 
   // MARK: Guests
 
-  /// Takes over `fd`, whatever comes of it.
+  /// Takes ownership of `fd` in every case.
   func add(_ spec: PortSpec, fd: Int32) throws(HostError) {
     guard entries[spec.id] == nil, spec.id < Self.firstOwnID else {
       Descriptor.close(fd)
@@ -109,6 +117,7 @@ final class GuestPorts {
     }
     try join(Entry(port, kind: spec.transport.rawValue))
     log.info("ports", "guest \(label(port)) is connected (\(spec.transport.rawValue))")
+    onJoined(port)
   }
 
   private func journalSlot(_ number: Int) -> StreamJournal? {
@@ -122,26 +131,84 @@ final class GuestPorts {
     port.delegate = self
     port.capture = capture.isActive && !entry.isUplink ? capture : nil
     entries[port.id] = entry
+    if !entry.isUplink { port.setLimits(limits) }
     do throws(HostError) {
       if !entry.isUplink {
         try checkLinks()
         try plugin.attach(port)
       }
-      // Until it has a card: the switch leads nowhere.
+      // Until it has a macvtap its frames are dropped: no switch is used.
       if cards != nil { port.receiver = .discard }
       entry.attached = true
-      // A listener's socket is read by the listener.
-      guard port.fd >= 0, entry.listener == nil else { return }
-      let object = Unmanaged.passUnretained(port).toOpaque()
-      switch reactor.watch(port.fd, PollEvents(port.interest), .port, object: object) {
-      case .success(let watch): entry.watch = watch
-      case .failure(let errno):
-        throw HostError(.system, SystemError("epoll_ctl", errno).description)
-      }
+      if !isHolding || entry.isUplink { try watch(entry) }
     } catch {
       release(entry)
       throw error
     }
+  }
+
+  /// Of guests that are there and of those that come.
+  func setLimits(_ new: LinkLimits) {
+    guard new != limits else { return }
+    limits = new
+    for entry in entries.values where !entry.isUplink { entry.port.setLimits(new) }
+  }
+
+  private func watch(_ entry: Entry) throws(HostError) {
+    let port = entry.port
+    // The listener reads for its guests.
+    guard port.fd >= 0, entry.listener == nil, entry.watch == nil else { return }
+    let object = Unmanaged.passUnretained(port).toOpaque()
+    switch reactor.watch(port.fd, PollEvents(port.interest), .port, object: object) {
+    case .success(let watch): entry.watch = watch
+    case .failure(let errno):
+      throw HostError(.system, SystemError("epoll_ctl", errno).description)
+    }
+  }
+
+  /// The supervisor has added all present guests: their frames are read from now on. Idempotent.
+  func guestsAreKnown() {
+    guard isHolding else { return }
+    isHolding = false
+    for id in entries.keys.sorted() {
+      guard let entry = entries[id] else { continue }
+      do throws(HostError) {
+        try watch(entry)
+      } catch {
+        log.error("ports", "guest \(label(entry.port)): \(error)")
+        release(entry)
+        emit(.portGone(id: id, reason: error.description))
+      }
+    }
+    for id in listeners.keys.sorted() {
+      do throws(HostError) {
+        try watchListener(id)
+      } catch {
+        log.error("ports", "listener \(id): \(error)")
+        removeListener(id)
+      }
+    }
+  }
+
+  private func watchListener(_ id: UInt64) throws(HostError) {
+    guard let listener = listeners[id], listenerWatches[id] == nil else { return }
+    switch reactor.watch(listener.fd, .read, .listener, user: id) {
+    case .success(let watch): listenerWatches[id] = watch
+    case .failure(let errno):
+      throw HostError(.system, SystemError("epoll_ctl", errno).description)
+    }
+  }
+
+  /// Renames a guest and notifies the plugin.
+  func rename(_ id: UInt64, _ name: String) throws(HostError) {
+    guard let entry = entries[id], !entry.isUplink else {
+      throw HostError(.notFound, "there is no guest \(id)")
+    }
+    guard entry.port.name != name else { return }
+    log.info("ports", "guest \(label(entry.port)) is called \(name) now")
+    entry.port.name = name
+    plugin.learningSwitch?.renamed(entry.port)
+    plugin.changed(entry.port)
   }
 
   /// Idempotent.
@@ -151,7 +218,7 @@ final class GuestPorts {
     release(entry)
   }
 
-  /// Takes a port off everything; its memory stays to the end of the turn.
+  /// Detaches a port; its memory stays valid until the end of the iteration.
   func release(_ entry: Entry) {
     let port = entry.port
     guard entries.removeValue(forKey: port.id) != nil else { return }
@@ -186,13 +253,14 @@ final class GuestPorts {
     }
     let listener = UnixgramListener(id: id, fd: fd, memory: memory)
     listener.delegate = self
-    switch reactor.watch(fd, .read, .listener, user: id) {
-    case .success(let watch): listenerWatches[id] = watch
-    case .failure(let errno):
-      listener.close()
-      throw HostError(.system, SystemError("epoll_ctl", errno).description)
-    }
     listeners[id] = listener
+    do throws(HostError) {
+      if !isHolding { try watchListener(id) }
+    } catch {
+      listeners[id] = nil
+      listener.close()
+      throw error
+    }
     scheduleProbe(id)
     for address in spec.guests { listener.admit(address) }
   }
@@ -220,6 +288,15 @@ final class GuestPorts {
     guard let listener = listeners[id] else { return }
     listener.probe()
     scheduleProbe(id)
+  }
+
+  /// A guest claims what another has, who may be gone: datagram sockets do not say so. At most once a second.
+  func probeContested() {
+    let now = MonotonicClock.now()
+    guard now &- contestedAt > 1_000_000_000 else { return }
+    contestedAt = now
+    for listener in listeners.values { listener.probe() }
+    for entry in entries.values where entry.listener == nil { (entry.port as? DgramPort)?.probe() }
   }
 
   /// Datagram ports do not notice that their guest is gone: asks the silent ones.
@@ -256,7 +333,7 @@ final class GuestPorts {
 
   // MARK: Uplinks
 
-  /// Guests are joined to macvtaps instead of each other.
+  /// Connects guests to macvtaps instead of a switch.
   func serveCards() throws(HostError) {
     guard let learningSwitch = plugin.learningSwitch else {
       throw HostError(.unsupported, "a network of isolated guests is not on a network card")
@@ -271,9 +348,11 @@ final class GuestPorts {
     return entries[port.id]
   }
 
-  // MARK: End of turn
+  // MARK: End of the iteration
 
   func retry(_ id: UInt64) { entries[id]?.port.onRetry() }
+
+  func gateOpens(_ id: UInt64) { entries[id]?.port.onGateOpens() }
 
   func noteEnd(_ port: Port) { ended.append(port) }
 
@@ -289,6 +368,10 @@ final class GuestPorts {
     reactor.schedule(.portRetry(port.id), at: deadline)
   }
 
+  func waitsForGate(_ port: Port, at deadline: UInt64) {
+    reactor.schedule(.portGate(port.id), at: deadline)
+  }
+
   /// Reports and lets go what ended in this turn. Returns when to come back at
   /// the latest.
   func turnEnded() -> UInt64 {
@@ -300,7 +383,7 @@ final class GuestPorts {
     }
     while let port = ended.popLast() {
       guard let entry = entries[port.id], entry.port === port else { continue }
-      // The supervisor's uplinks have its numbers.
+      // The supervisor's uplinks have ids that it assigned.
       let isPeer = entry.isUplink && port.id < Self.firstOwnID
       let who = !isPeer ? "guest" : entry.kind == CardWires.kind ? "network card" : "peer"
       let reason = port.end?.words(who) ?? "the link ended"

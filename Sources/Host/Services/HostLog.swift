@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The log of a network's process: stderr, a line a message, one write a line,
-// so that lines of several threads do not mix. Any thread.
+// The log of a network process: stderr, one line and one write per message, so that lines of several threads do not
+// mix. Any thread.
 //
 //     2026-01-31T12:34:56.789Z WARN  plugin slirp: text
 
@@ -47,12 +47,14 @@ package struct HostLog: Sendable {
     }
   }
 
-  /// Bytes of a message that are kept.
+  /// Maximum bytes of a message; the rest is cut.
   package static let maximumLength = 8192
 
   package let minimum: Level
   private let fd: Int32
   private let budget = LogBudget()
+  /// What no line may have in it.
+  package let secrets = SecretTexts()
 
   package init(minimum: Level = .info, fd: Int32 = 2) {
     self.minimum = minimum
@@ -68,7 +70,8 @@ package struct HostLog: Sendable {
     write(.debug, component, text())
   }
 
-  /// Control characters become spaces: a line is a line. One that there were too many of (`LogBudget`) is left out.
+  /// Control characters become spaces, so that a message is one line. A message over the rate limit (`LogBudget`) is
+  /// dropped.
   package func write(_ level: Level, _ component: String, _ text: String) {
     guard level >= minimum,
       let leftOut = budget.admit(component, text, now: MonotonicClock.now())
@@ -76,14 +79,14 @@ package struct HostLog: Sendable {
     var line = Array("\(WallClock.timestamp()) \(level.label) \(component): ".utf8)
     if leftOut > 0 { line += "(\(leftOut) such lines were left out) ".utf8 }
     var before: UInt8 = 0
-    for byte in text.utf8.prefix(Self.maximumLength) {
+    for byte in secrets.masked(text).utf8.prefix(Self.maximumLength) {
       // U+0080 to U+009F, the second byte of two: terminals take U+009B for ESC [.
       let isC1 = before == 0xc2 && byte < 0xa0
       line.append(byte < 0x20 || byte == 0x7f ? 0x20 : isC1 ? 0xbf : byte)
       before = byte
     }
     line.append(0x0a)
-    // A log that cannot be written has nowhere to say so.
+    // A failure to write the log cannot be reported.
     _ = Files.writeIfReady(fd, line)
   }
 }

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LogBudget: how many lines a process logs. What a guest, a client or a plugin can make happen again and again is told so
-// often that a reader learns of it, and no disk fills: each kind of line has a token bucket, and each component one for
-// all its kinds. What is left out is counted, and told with the next line of the kind.
+// LogBudget: limits how many lines a process logs. Events that a guest, a client or a plugin can repeat at will are
+// logged often enough for a reader and too rarely to fill a disk: each kind of line has a token bucket, and each
+// component one for all its kinds. Dropped lines are counted; the next line of the kind reports the number.
 //
-// The kind of a line is its text without what differs each time: digits, and what stands between backticks.
-// Pure: time is an argument. Any thread; a lock is held for some hundred nanoseconds.
+// The kind of a line is its text without digits and text between backticks. Pure: time is an argument. Any thread; a
+// lock is held for some hundred nanoseconds.
 
 import Synchronization
 
 final class LogBudget: Sendable {
   struct Bucket: Sendable {
     var tokens: UInt32
-    /// Nanoseconds, monotonic: until when tokens have been added.
+    /// Nanoseconds, monotonic: the time up to which tokens have been added.
     var filled: UInt64
     var leftOut: UInt64 = 0
   }
 
-  /// Lines at once, and nanoseconds for one more.
+  /// Burst in lines, and nanoseconds per further line.
   struct Rate: Sendable {
     var burst: UInt32
     var interval: UInt64
@@ -31,7 +31,7 @@ final class LogBudget: Sendable {
   private let state = Mutex(State())
   private let kind: Rate
   private let component: Rate
-  /// Kinds, and components, that are told apart; those beyond share one bucket.
+  /// Maximum kinds, and components, with buckets of their own; further ones share one bucket.
   private static let maximum = 256
 
   init(
@@ -42,7 +42,7 @@ final class LogBudget: Sendable {
     self.component = component
   }
 
-  /// Whether the line is told: how many of its kind were left out since the last one; nil: it is left out.
+  /// The number of dropped lines of the kind since the last logged one; nil: this line is dropped.
   func admit(_ component: String, _ text: String, now: UInt64) -> UInt64? {
     let shape = Self.shape(component, text)
     return state.withLock { state in
@@ -69,7 +69,7 @@ final class LogBudget: Sendable {
     }
   }
 
-  /// Whole tokens only: the time of a part of one stays to be counted.
+  /// Adds whole tokens only; the time for a fraction is kept.
   private static func fill(_ bucket: inout Bucket, _ rate: Rate, _ now: UInt64) {
     guard now > bucket.filled else { return }
     let more = (now - bucket.filled) / rate.interval
@@ -83,7 +83,7 @@ final class LogBudget: Sendable {
     }
   }
 
-  /// FNV-1a of the first 160 octets that make up the kind.
+  /// FNV-1a of the component and the kind, from the first 160 octets of the text.
   private static func shape(_ component: String, _ text: String) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }

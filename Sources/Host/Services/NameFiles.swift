@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The files that say how the host finds names. When one of them changes, what a network has kept
-// is of yesterday: the cache is dropped and the DNS plugin told, whichever it is.
+// The files that configure the host's name resolution. When one changes, cached answers may be wrong: the cache is
+// flushed and the DNS plugin notified.
 
 import Platform
 
-/// Looks at files when somebody asks, once a millisecond at most: a flood of questions pays
-/// nothing that could be measured, and an idle network wakes for nothing. Links are followed, so that
-/// a new target counts, too. Loop thread.
+/// Checks the files on a question, at most once a millisecond: a flood of questions pays no measurable cost, and an
+/// idle network does not wake up. Links are followed, so that a new target counts, too. Loop thread.
 struct NameFiles {
-  /// Nanoseconds between two looks.
+  /// Minimum nanoseconds between two checks.
   static let interval: UInt64 = 1_000_000
 
   private let paths: [String]
@@ -21,7 +20,7 @@ struct NameFiles {
     stamps = paths.map { FileStamp(of: $0) }
   }
 
-  /// Whether one of them is another than at the last look; false, too, when it is not time to look.
+  /// Whether a file has changed since the last check; also false when it is too early for one.
   mutating func changed(now: UInt64) -> Bool {
     guard now >= next else { return false }
     next = now &+ Self.interval

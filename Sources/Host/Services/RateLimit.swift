@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// At most so many messages of a kind in a while; the rest is only counted.
+// Limits messages of a kind per interval; the rest is only counted.
 
 struct RateLimit {
   private let burst: Int
@@ -15,7 +15,7 @@ struct RateLimit {
     self.interval = interval
   }
 
-  /// Whether to say it, and how many of its kind went unsaid before.
+  /// The number of messages dropped since the last one; nil: this one is dropped.
   mutating func admit(_ now: UInt64) -> UInt64? {
     if now &- started >= interval {
       started = now

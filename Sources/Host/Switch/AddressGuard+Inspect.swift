@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a guest's frame claims to be: the sender of an ARP packet (RFC 826, RFC 5227), who has an
-// IPv6 address (RFC 4861, RFC 6620), the source of an IP packet, a DHCP server (RFC 2131, RFC 8415),
-// an IPv6 router (RFC 4861, RFC 6105).
+// What a guest's frame claims about addresses: the sender of an ARP packet (RFC 826, RFC 5227), the station that has
+// an IPv6 address (RFC 4861, RFC 6620), the source of an IP packet, a DHCP server (RFC 2131, RFC 8415), an IPv6
+// router (RFC 4861, RFC 6105).
 //
-// Other types cost two loads, and IP from where the port's last packet of its family came from a few more.
-// Tags of priority, which receivers take off (IEEE 802.1Q, VLAN 0), hide nothing, nor do IPv6
-// extension headers (RFC 7113) and the encapsulation of RFC 1042; frames of a VLAN are its own
-// affair. Thread: loop only.
+// Other types cost two loads, and IP from the source of the port's previous packet of its family a few more. The
+// guard looks behind priority tags (IEEE 802.1Q, VLAN 0), IPv6 extension headers (RFC 7113) and the encapsulation of
+// RFC 1042; frames of a VLAN are not inspected. Thread: loop only.
 
 import PluginAPI
 import Wire
@@ -15,26 +14,28 @@ import Wire
 extension AddressGuard {
   enum Verdict {
     case pass
-    /// ARP that puts somebody's address elsewhere.
+    /// ARP that claims another station's address.
     case arp(address: IPAddress)
-    /// The same, but by a station that has no address of its own, in its own name: it may be who
-    /// has the address, with another Ethernet address than before.
+    /// The same, but from a station without an address of its own, as its own claim: it may be the station that has
+    /// the address, after a change of its Ethernet address.
     case change(address: IPAddress, owner: UInt64, mac: UInt64)
-    /// IP from somebody else's address.
+    /// IP from another station's address.
     case source(address: IPAddress, owner: UInt64)
-    /// The same, but it is for DHCP servers, and the plugin is one.
+    /// The same, but addressed to DHCP servers, and the plugin is one.
     case client(address: IPAddress, owner: UInt64)
+    /// IP from an address that is none of the network's, and the guest is no router.
+    case outside(address: IPAddress)
     /// Neighbor Discovery that puts somebody's address elsewhere.
     case neighbor(address: IPAddress, owner: UInt64)
-    /// The words of a DHCP server.
+    /// A message of a DHCP server.
     case dhcp
-    /// The words of an IPv6 router.
+    /// A message of an IPv6 router.
     case router
-    /// More headers than anybody has use for.
+    /// More headers than the guard follows.
     case overlong
   }
 
-  /// Sources that a port may use, as found when the bindings had `revision`.
+  /// Sources that a port may use, valid while the bindings have `revision`.
   struct Vouched {
     var mac: UInt64 = 0
     var address: UInt32 = 0
@@ -42,11 +43,13 @@ extension AddressGuard {
     var mac6: UInt64 = 0
     var address6 = IPAddress.anyV6
     var revision6: UInt32 = 0
+    /// It may send from addresses of others.
+    var isRouter = false
   }
 
   private static let headerLimit = 8
 
-  /// What a guest's frame of at least 14 bytes claims.
+  /// Inspects a guest's frame. Precondition: at least 14 bytes.
   @inline(__always)
   func inspect(
     _ frame: UnsafePointer<lnd_frame>, _ data: UnsafePointer<UInt8>,
@@ -70,7 +73,7 @@ extension AddressGuard {
     var tags = 0
     while EtherType.isTag(type) {
       guard packet.count >= VLANTag.encodedLength else { return .pass }
-      // Behind a tag's own type, which is read already: its control information and the next type.
+      // Behind the tag's TPID, which is read already: control information and the next EtherType.
       if packet.uint16(at: VLANTag.control - 2) & VLANTag.identifierMask != 0 { return .pass }
       if tags == Self.headerLimit { return .overlong }
       tags += 1
@@ -115,11 +118,18 @@ extension AddressGuard {
         return servesDHCP && isUDP(packet, to: UDPPort.dhcpServer)
           ? .client(address: address, owner: owner) : .source(address: address, owner: owner)
       }
+      if let security, !security.isLocal(v4: number), !isRouter(mac, vouched) {
+        return .outside(address: address)
+      }
       vouched.pointee.mac = mac
       vouched.pointee.address = number
       vouched.pointee.revision = revision
     }
     return servesDHCP && isUDP(packet, to: UDPPort.dhcpClient) ? .dhcp : .pass
+  }
+
+  private func isRouter(_ mac: UInt64, _ vouched: UnsafeMutablePointer<Vouched>) -> Bool {
+    vouched.pointee.isRouter || security?.routerStations.contains(mac) == true
   }
 
   /// UDP to a port, in a first fragment or a whole packet.
@@ -143,9 +153,12 @@ extension AddressGuard {
     if address != vouched.pointee.address6 || mac != vouched.pointee.mac6
       || revision != vouched.pointee.revision6
     {
-      // A mapped address means IPv4 in the table, and is none of a packet's.
+      // The table uses IPv4-mapped addresses for IPv4; in a packet they are invalid.
       if !address.isV4, let owner = station(of: address), owner != mac {
         return .source(address: address, owner: owner)
+      }
+      if security != nil, !isLocal(v6: address), !isRouter(mac, vouched) {
+        return .outside(address: address)
       }
       vouched.pointee.mac6 = mac
       vouched.pointee.address6 = address
@@ -156,7 +169,7 @@ extension AddressGuard {
     return follow(next, packet.dropFirst(IPv6Header.encodedLength), mac)
   }
 
-  /// Follows the headers to what the packet is about.
+  /// Follows the extension headers to the upper-layer header.
   private func follow(_ first: UInt8, _ payload: ByteView, _ mac: UInt64) -> Verdict {
     var next = first
     var rest = payload
@@ -168,7 +181,7 @@ extension AddressGuard {
         break
       default: return lastHeader(next, rest, mac, isFragment: isFragment)
       }
-      // What is beyond the frame's end is in another fragment, or nowhere.
+      // Bytes beyond the frame's end are in another fragment, or missing.
       guard rest.count >= IPv6ExtensionField.minimumLength else {
         return isFragment ? .overlong : .pass
       }
@@ -200,7 +213,7 @@ extension AddressGuard {
       switch rest[ICMPField.type] {
       case ICMPv6Type.routerAdvertisement, ICMPv6Type.redirect: return servesDHCP ? .router : .pass
       case ICMPv6Type.neighborSolicitation, ICMPv6Type.neighborAdvertisement:
-        // Nobody fragments these, and nobody may believe one that is (RFC 6980 §5).
+        // Fragmented Neighbor Discovery messages are invalid (RFC 6980 §5).
         return isFragment ? .overlong : inspectNeighbor(rest, mac)
       default: return .pass
       }
@@ -211,8 +224,8 @@ extension AddressGuard {
     }
   }
 
-  /// A solicitation says where its source is, which is held against the bindings already, and an advertisement where its
-  /// target is. Either says it by an option, or by where the frame comes from (RFC 4861 §7.2.3, §7.2.5).
+  /// A solicitation claims its source, which is already checked against the bindings; an advertisement claims its
+  /// target. The Ethernet address is that of the option or of the frame (RFC 4861 §7.2.3, §7.2.5).
   private func inspectNeighbor(_ message: ByteView, _ mac: UInt64) -> Verdict {
     guard message.count >= NDPField.neighborLength,
       let options = NDPOptions(checking: message.dropFirst(NDPField.neighborLength))
@@ -222,7 +235,7 @@ extension AddressGuard {
     let claimed = options.linkLayer(
       isAdvertisement ? NDPOptionType.targetLinkLayer : NDPOptionType.sourceLinkLayer)
     if let claimed, claimed.rawValue != mac {
-      // It speaks for another station: of nobody who is bound (its own, or the other's).
+      // It claims an address for another station: refused if either Ethernet address is bound.
       return isBound(mac) || isBound(claimed.rawValue)
         ? .neighbor(address: target, owner: claimed.rawValue) : .pass
     }

@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whose addresses are whose (limanetd.guard/1). AddressGuard+Inspect.swift: what a guest's frame
-// claims of them. Bindings are bounded. Thread: loop only.
+// Bindings of IP addresses to Ethernet addresses (limanetd.guard/1). AddressGuard+Inspect.swift: what a guest's frame
+// claims about them. Bindings are bounded. Thread: loop only.
 
 import Wire
 
 struct AddressGuard {
   static let limit = 65536
 
-  /// Whether there is anything to look at.
+  /// Whether frames must be inspected.
   private(set) var isActive = false
-  /// Whether any IPv6 address is bound, or the plugin speaks for routers and DHCP servers.
+  /// Whether any IPv6 address is bound, or the plugin is the only router and DHCP server.
   private(set) var watchesIPv6 = false
   private var v6Count = 0
-  /// Another number after each change of a binding.
+  /// Changes with every binding.
   private(set) var revision: UInt32 = 1
   private var stations: [IPAddress: UInt64] = [:]
   private var addresses: [UInt64: Int] = [:]
   private var own: Set<UInt64> = []
+  /// The first halves of the plugin's own IPv6 addresses, but for those of the link (RFC 4862: 64 bits each).
+  private(set) var prefixes6: Set<UInt64> = []
+  var security: PortSecurity? { didSet { changed() } }
   var servesDHCP = false { didSet { changed() } }
 
   /// False at the limit.
@@ -28,6 +31,7 @@ struct AddressGuard {
     if !address.isV4 { v6Count += 1 }
     addresses[mac, default: 0] += 1
     if isOwn { own.insert(mac) }
+    if isOwn, !address.isV4, !address.isLinkLocal { prefixes6.insert(address.high) }
     changed()
     return true
   }
@@ -42,26 +46,34 @@ struct AddressGuard {
   }
 
   private mutating func changed() {
-    isActive = servesDHCP || !stations.isEmpty
-    watchesIPv6 = servesDHCP || v6Count > 0
+    isActive = servesDHCP || !stations.isEmpty || security != nil
+    watchesIPv6 = servesDHCP || v6Count > 0 || security != nil
     revision &+= 1
   }
 
   func station(of address: IPAddress) -> UInt64? { stations[address] }
+
+  /// Whether a station of the network may have the address: one of a prefix that the network has, or where it has none, one
+  /// that is nobody's beyond it (RFC 4193); none yet, or one of the link.
+  func isLocal(v6 address: IPAddress) -> Bool {
+    if address.isV4 { return false }
+    if address.isUnspecified || address.isLinkLocal { return true }
+    return prefixes6.isEmpty ? address.high >> 57 == 0x7e : prefixes6.contains(address.high)
+  }
 
   /// One of a station's IPv4 addresses. Looks at all bindings.
   func address(of mac: UInt64) -> IPAddress? {
     isBound(mac) ? stations.first { $0.value == mac && $0.key.isV4 }?.key : nil
   }
 
-  /// A station of the plugin's own, and its IPv4 address.
+  /// A station of the plugin's, and its IPv4 address.
   var ownStation: (mac: UInt64, address: IPAddress)? {
     own.first.flatMap { mac in address(of: mac).map { (mac, $0) } }
   }
 
-  /// Whether an Ethernet address belongs to somebody who has an IP address by it.
+  /// Whether an IP address is bound to the Ethernet address.
   func isBound(_ mac: UInt64) -> Bool { addresses[mac] != nil }
 
-  /// Whether it is the plugin's own.
+  /// Whether the Ethernet address is the plugin's own.
   func isOwn(_ mac: UInt64) -> Bool { own.contains(mac) }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An isolated network: each guest is alone with the plugin. A port's frames go
-// straight to the plugin's own functions.
+// An isolated network: guests cannot reach each other. A port's frames go directly to the plugin's own functions.
 //
 // Thread: loop only.
 
@@ -10,9 +9,9 @@ import PluginAPI
 package final class IsolatedBinding {
   private var ports: PortTable
   private let plugin: FrameReceiver
-  /// Frames sent to ports that are gone.
+  /// Frames sent to removed ports.
   package private(set) var stale: UInt64 = 0
-  /// A frame of the plugin's that breaks a rule of lnd_frame; it was dropped.
+  /// Called for a plugin's frame that violates the rules of lnd_frame; it was dropped.
   package var onMalformed: ((UnsafePointer<lnd_frame>) -> Void)?
 
   /// - Parameter plugin: called with the handles that `attach` returns.
@@ -21,15 +20,15 @@ package final class IsolatedBinding {
     ports = PortTable(capacity: limit)
   }
 
-  /// The port's handle (also in `port.handle`), or nil at the limit. Frames flow
-  /// from now on: tell the plugin (`port_up`) before the loop goes on.
+  /// The port's handle (also in `port.handle`), or nil at the limit. Frames flow from now on: call the plugin's
+  /// `port_up` before the loop continues.
   package func attach(_ port: Port) -> lnd_port? {
     guard ports.add(port) != nil else { return nil }
     port.receiver = plugin
     return port.handle
   }
 
-  /// Idempotent. The driver closes the port.
+  /// Idempotent. The caller closes the port.
   package func detach(_ port: Port) {
     guard let index = ports.index(of: port.handle) else { return }
     port.receiver = .discard
@@ -56,10 +55,10 @@ package final class IsolatedBinding {
     }
   }
 
-  /// The first of a plugin's frames that breaks a rule.
+  /// Reports the first of a plugin's frames that violates a rule.
   private func tellMalformed(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
     for i in 0..<count where (frames + i).fault != nil { return onMalformed?(frames + i) ?? () }
-    // Its headers are not what it says.
+    // The GSO fields contradict the headers.
     for i in 0..<count where frames[i].gso_type != 0 { return onMalformed?(frames + i) ?? () }
   }
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Finds rings of networks that no one daemon can see: through the uplink to another daemon and back by a guest's port. A
-// frame that only this switch can have sent goes out of that uplink when a port comes and once a second; the port by
-// which it comes back is closed, so that a ring lasts for a second and not for ever.
+// Detects loops between networks of several daemons: through the uplink to another daemon and back by a guest's port.
+// A frame that only this switch can have sent is sent on that uplink when a port is attached and once a second; the
+// port on which it returns is closed, so that a loop lasts at most about a second.
 //
-// The frame is one of Ethernet's Configuration Testing Protocol (Ethernet 2.0, section 8), as switches probe for loops:
-// to the group CF-00-00-00-00-00, which bridges pass on, type 0x9000, nothing skipped, function "reply", a receipt, data.
+// The frame is one of Ethernet's Configuration Testing Protocol (Ethernet 2.0, section 8), which switches use for
+// loop detection: to the group CF-00-00-00-00-00, which bridges forward, type 0x9000, skip count 0, function "reply",
+// a receipt, data.
 //
-// Costs the way of a frame nothing but a comparison of group addresses. Thread: loop only.
+// The data path pays one comparison of group addresses. Thread: loop only.
 
 import PluginAPI
 import Wire
@@ -21,14 +22,14 @@ struct LoopProbe {
   private static let data = EthernetHeader.encodedLength + 6
   private static let reply: UInt16 = 1
 
-  /// The uplink that it goes out of; 0: none.
+  /// The uplink to be probed; 0: none.
   var uplink: lnd_port = 0
-  /// Known to nobody until it is sent, and then to stations behind the uplink alone.
+  /// Random; known outside only to stations that received a probe on the uplink.
   private let secret: UInt64
 
   init(secret: UInt64 = .random(in: 1 ... .max)) { self.secret = secret }
 
-  /// Calls `body` with the frame.
+  /// Calls `body` with a probe frame.
   func withFrame(_ body: (UnsafePointer<lnd_frame>) -> Void) {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: EthernetHeader.shortestFrame) { bytes in
       guard let base = bytes.baseAddress else { return }
@@ -36,7 +37,7 @@ struct LoopProbe {
       let out = MutableByteView(base, count: bytes.count)
       EthernetHeader(
         destination: MACAddress(Self.address),
-        // A unicast address that is nobody's: locally administered.
+        // A locally administered unicast address that no station has.
         source: MACAddress(0x02 << 40 | secret >> 24), etherType: EtherType.loopback
       ).emit(into: out)
       out.store(Self.reply.byteSwapped, at: Self.function)
@@ -49,7 +50,7 @@ struct LoopProbe {
     }
   }
 
-  /// Whether a frame to the group is this switch's own.
+  /// Whether a frame to the group is a probe of this switch.
   func isOwn(_ frame: UnsafePointer<lnd_frame>) -> Bool {
     guard let data = frame.pointee.data, frame.pointee.flags & LND_FRAME_SLICES == 0,
       Int(frame.pointee.length) >= Self.data + 8
@@ -61,7 +62,7 @@ struct LoopProbe {
 }
 
 extension Switch {
-  /// The port is the way to another daemon's network.
+  /// Probes a port to another daemon's network.
   package func probe(_ uplink: Port) {
     loopProbe.uplink = uplink.handle
     sendProbe()
@@ -77,11 +78,11 @@ extension Switch {
     }
   }
 
-  /// A frame to the probes' group. True: it was ours, and is done with.
+  /// Handles a frame to the probes' group. True: it was this switch's probe and is consumed.
   func isProbeBack(_ frame: UnsafePointer<lnd_frame>, _ index: Int) -> Bool {
     guard isProbing, loopProbe.isOwn(frame) else { return false }
     counters.rings &+= 1
-    // What comes back by the uplink itself has gone no way round.
+    // A probe that returns on the uplink itself shows no loop through this switch.
     if let port = ports[index] {
       port._withUnsafeGuaranteedRef { if $0.handle != loopProbe.uplink { $0.finish(.ring) } }
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which port an address was last seen on. Bounded in all and per port, so that
-// one guest that makes up addresses forgets its own only; an address not heard of
-// for five minutes is unknown again (IEEE 802.1Q, 8.8.3).
+// The forwarding table: the port on which each address was last seen. Bounded in total and per port, so that a guest
+// that invents addresses evicts only its own; an address not seen for five minutes is unknown again (IEEE 802.1Q,
+// 8.8.3).
 //
-// The plugin's port is one like the others: what it sends from is learned there, ages and moves.
-// Only what it declares its own is kept for it. An address whose port has gone is remembered as
-// gone for five minutes, so that what is still on its way to it does not reach everybody.
+// The plugin's port is treated like any other: its source addresses are learned, age and move. Only addresses that
+// the plugin declares its own are pinned. An address whose port was removed is kept as `gone` for five minutes, so
+// that frames still addressed to it are not flooded.
 //
 // Open addressing with linear probing and backward-shift deletion; no allocation
 // after init. Addresses are 48 bits in a UInt64, first byte highest; 0 is free.
@@ -14,9 +14,9 @@
 // Thread: loop only.
 
 struct MACTable: ~Copyable {
-  /// The plugin, which is no port of the table of ports.
+  /// The plugin's port, which has no entry in the port table.
   static let plugin: Int32 = -1
-  /// The place of an address whose port has gone.
+  /// The port of an address whose port was removed.
   static let gone: Int32 = -2
 
   struct Entry {
@@ -24,29 +24,31 @@ struct MACTable: ~Copyable {
     var port: Int32 = 0
     /// Seconds of the clock given to `learn`.
     var seen: UInt32 = 0
-    /// Said by the configuration, or the plugin's own: does not age, and moves to nobody.
+    /// From the configuration, or the plugin's own: does not age or move.
     var isPinned = false
-    /// Something came from it.
+    /// A frame from it was received.
     var isHeard = false
-    /// An IP address is bound to it: moves only when it has been silent for `contest`, and for
-    /// `patience` more since it was asked for.
+    /// An IP address is bound to it: it moves only after it was silent for `contest`, and for `patience` more since
+    /// the switch asked its station.
     var isBound = false
-    /// Since when another port claims it, and nothing came from this one; 0: none does.
+    /// When another port first claimed it without a frame from this port since, seconds; 0: no claim.
     var claimed: UInt32 = 0
   }
 
   enum Learned: Equatable {
     case known, new, moved, refused, full
-    /// As `refused`, but ask the station behind this port whether it is there.
+    /// As `refused`, and the caller asks the station behind this port whether it is still there.
     case contested(holder: Int32)
   }
 
   static let age: UInt32 = 300
-  /// How long a bound address is kept from other ports after it was heard of, seconds.
+  /// Silence after which a bound address may be contested, seconds.
   static let contest: UInt32 = 2
-  /// How long a station may take to answer, and after which time it is asked anew.
+  /// How long a station may take to answer, and the interval between questions, seconds.
   static let patience: UInt32 = 2
   private static let oblivion: UInt32 = 10
+  /// With port security: what is beyond them sends nothing.
+  static let securePortLimit: Int32 = 256
   private static let slots = 8192
   private static let limit = 4096
 
@@ -54,14 +56,16 @@ struct MACTable: ~Copyable {
   private let perPort: UnsafeMutablePointer<Int32>
   private let portLimit: Int32
   private let portCount: Int
-  /// Slots in use, and those of them whose address is gone.
+  /// Slots in use, and how many of them are `gone`.
   private var used = 0
   private var departed = 0
-  /// Addresses that are somewhere.
+  /// Number of addresses behind a port.
   var count: Int { used - departed }
   private var swept = UInt32.max
+  /// An address that is behind a guest's port stays there until that has gone (PortSecurity).
+  var isSecure = false
 
-  /// - Parameter ports: port indices are below it.
+  /// - Parameter ports: number of port indices.
   init(ports: Int, portLimit: Int = 512) {
     entries = .allocate(capacity: Self.slots)
     entries.initialize(repeating: Entry(), count: Self.slots)
@@ -76,20 +80,20 @@ struct MACTable: ~Copyable {
     perPort.deallocate()
   }
 
-  /// The port, or `gone`, or nil when unknown or not heard of for long.
+  /// The port, or `gone`; nil when unknown or aged out.
   @inline(__always) func port(of address: UInt64, now: UInt32) -> Int32? {
     guard let slot = find(address) else { return nil }
     let entry = entries[slot]
     return entry.isPinned || now &- entry.seen <= Self.age ? entry.port : nil
   }
 
-  /// The port it was last seen on, however long ago that was; `gone`, or nil when unknown.
+  /// The port of the last frame, regardless of age; `gone`, or nil when unknown.
   @inline(__always) func lastPort(of address: UInt64) -> Int32? {
     find(address).map { entries[$0].port }
   }
 
-  /// Notes that `address` sent from `port`. Refused: it belongs to somebody who
-  /// keeps it, or (the plugin's port) was heard a moment ago: what comes back is no move.
+  /// Records that `address` sent from `port`. Refused when another port keeps the address, or (the plugin's port) it
+  /// was seen elsewhere a moment ago: a frame that the plugin returns is no move.
   @inline(__always)
   mutating func learn(_ address: UInt64, on port: Int32, now: UInt32) -> Learned {
     guard let slot = find(address) else { return insert(address, port, now, isHeard: true) }
@@ -103,8 +107,8 @@ struct MACTable: ~Copyable {
     return move(slot, to: port, now)
   }
 
-  /// Ties an address to a port until that is gone, or to the plugin until `unpin`. False when it
-  /// is tied already, to another, or there is no room.
+  /// Pins an address to a port until the port is removed, or to the plugin until `unpin`. False when it is pinned
+  /// elsewhere, or there is no room.
   @discardableResult
   mutating func pin(_ address: UInt64, to port: Int32, now: UInt32) -> Bool {
     if let slot = find(address) {
@@ -120,19 +124,19 @@ struct MACTable: ~Copyable {
     return true
   }
 
-  /// What the plugin declared its own is nobody's again.
+  /// Removes an address of the plugin's.
   mutating func unpin(_ address: UInt64) {
     guard let slot = find(address), entries[slot].port == Self.plugin else { return }
     remove(slot)
   }
 
-  /// Moves an address that is contested, without waiting for an answer.
+  /// Moves a contested address without waiting for an answer.
   mutating func concede(_ address: UInt64, to port: Int32, now: UInt32) -> Learned {
     guard let slot = find(address) else { return .refused }
     return place(slot, port, now)
   }
 
-  /// Says whether an IP address is bound to it. Nothing when it is unknown.
+  /// Sets whether an IP address is bound to it. Ignored for an unknown address.
   mutating func setBound(_ address: UInt64, _ isBound: Bool) {
     if let slot = find(address) { entries[slot].isBound = isBound }
   }
@@ -141,7 +145,7 @@ struct MACTable: ~Copyable {
     if let slot = find(address) { remove(slot) }
   }
 
-  /// The port has gone, and with it the addresses behind it.
+  /// The port was removed: its addresses become `gone`.
   mutating func depart(port: Int32, now: UInt32) {
     for slot in 0..<Self.slots where entries[slot].address != 0 && entries[slot].port == port {
       countPort(port, -1)
@@ -153,7 +157,7 @@ struct MACTable: ~Copyable {
     if departed > Self.limit / 2 { removeAll { $0.port == Self.gone } }
   }
 
-  /// What it knows, in no order.
+  /// All current entries, unordered.
   func all(now: UInt32) -> [(address: UInt64, port: Int32)] {
     var known: [(address: UInt64, port: Int32)] = []
     for slot in 0..<Self.slots where entries[slot].address != 0 {
@@ -169,6 +173,9 @@ struct MACTable: ~Copyable {
     let entry = entries[slot]
     if entry.isPinned { return .refused }
     if entry.port == Self.gone { return place(slot, port, now) == .moved ? .new : .full }
+    if isSecure, entry.port >= 0, port >= 0, entry.isBound || now &- entry.seen <= Self.age {
+      return .refused
+    }
     let isRecent = now &- entry.seen < Self.contest
     if port == Self.plugin, isRecent { return .refused }
     if entry.isBound {
@@ -207,10 +214,10 @@ struct MACTable: ~Copyable {
     return .new
   }
 
-  /// Makes room where old addresses take it; whether there is some then. What is bound stays: its
-  /// station may be silent for long.
+  /// Removes aged entries; returns whether there is room then. Bound addresses stay: their stations may be silent for
+  /// long.
   private mutating func hasSwept(_ port: Int32, _ now: UInt32) -> Bool {
-    // At most once a second: it looks at the whole table.
+    // At most once a second: it scans the whole table.
     guard now != swept else { return false }
     swept = now
     let isFull = used >= Self.limit
@@ -222,7 +229,9 @@ struct MACTable: ~Copyable {
   }
 
   private func admit(_ port: Int32) -> Bool {
-    port == Self.plugin || (Int(port) < portCount && perPort[Int(port)] < portLimit)
+    port == Self.plugin
+      || (Int(port) < portCount
+        && perPort[Int(port)] < (isSecure ? Self.securePortLimit : portLimit))
   }
 
   private func countPort(_ port: Int32, _ change: Int32) {
@@ -259,7 +268,7 @@ struct MACTable: ~Copyable {
       next = (next &+ 1) & (Self.slots &- 1)
       guard entries[next].address != 0 else { break }
       let home = Self.home(entries[next].address)
-      // Movable when its home does not lie between the hole and it.
+      // Movable when its home slot does not lie between the hole and it.
       if (next &- home) & (Self.slots &- 1) >= (next &- hole) & (Self.slots &- 1) {
         entries[hole] = entries[next]
         hole = next

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// lnd_port handles and the ports behind them. A handle is generation << 32 |
-// index + 1, so a stale one is known as such. Looking one up costs a load and a
-// compare, and no retain: the table keeps its ports alive.
+// The table of lnd_port handles and their ports. A handle is generation << 32 | index + 1, so that a stale one is
+// detected. A look-up costs a load and a compare, and no retain: the table keeps its ports alive.
 //
 // Thread: loop only.
 
@@ -17,7 +16,7 @@ struct PortTable: ~Copyable {
   private let slots: UnsafeMutablePointer<Slot>
   let capacity: Int
   private(set) var count = 0
-  /// All indices in use are below it.
+  /// Upper bound (exclusive) of the indices in use.
   private(set) var bound = 0
 
   init(capacity: Int) {
@@ -44,7 +43,7 @@ struct PortTable: ~Copyable {
   mutating func remove(_ index: Int) {
     guard let port = slots[index].port else { return }
     slots[index].port = nil
-    // 31 bits: the top bit of a handle is the switch's own.
+    // 31 bits: the top bit of a handle marks the switch's own port.
     slots[index].generation = (slots[index].generation &+ 1) & 0x7fff_ffff
     count -= 1
     while bound > 0, slots[bound - 1].port == nil { bound -= 1 }
@@ -53,7 +52,7 @@ struct PortTable: ~Copyable {
 
   @inline(__always) subscript(index: Int) -> Unmanaged<Port>? { slots[index].port }
 
-  /// The index of a handle that is not stale.
+  /// The index of a valid handle; nil for a stale one.
   @inline(__always) func index(of handle: lnd_port) -> Int? {
     let index = Int(handle & 0xffff_ffff) &- 1
     guard index >= 0, index < capacity, slots[index].port != nil,

@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Asks a station whether it is still where it was: another port claims its Ethernet address, and
-// it has not been heard of for a moment. A guest that is only quiet answers ARP (RFC 826), and
-// keeps its address; one that was moved elsewhere does not. Thread: loop only, and seldom.
+// Sends an ARP request to a station whose Ethernet address another port claims, after it was silent for a while. A
+// guest that is still there answers (RFC 826) and keeps its address; one that has moved does not. Thread: loop only;
+// rare.
 
 import PluginAPI
 import Wire
 
 extension Switch {
+  /// The guest that an Ethernet address was last seen behind; nil: nobody's, or the plugin's own.
+  func holder(of station: UInt64) -> lnd_port? {
+    guard let index = addresses.lastPort(of: station), index >= 0, index != MACTable.plugin,
+      let port = ports[Int(index)]
+    else { return nil }
+    return port._withUnsafeGuaranteedRef { $0.handle }
+  }
+
   /// False when there is nothing to ask it: nobody knows its IP address or one to ask from.
   func ask(_ station: UInt64, behind index: Int32) -> Bool {
     guard index >= 0, let port = ports[Int(index)], let own = addressGuard.ownStation,
@@ -19,7 +27,7 @@ extension Switch {
     return true
   }
 
-  /// A request by ARP: a frame that holds as long as `body` runs.
+  /// An ARP request; the frame is valid while `body` runs.
   static func withRequest(
     for target: IPAddress, to destination: UInt64, from mac: UInt64, at address: IPAddress,
     _ body: (UnsafePointer<lnd_frame>) -> Void

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A guest that changes its Ethernet address and keeps its IP address. All stations behind a port
-// are one guest's, but whose an address is, is the plugin's to say: some never move. So the plugin
-// hears of the claim first, as an announcement (RFC 5227, 2.3), and the claim goes on its way if
-// the plugin has bound the address to the claimant then. Thread: loop only, and seldom.
+// A guest that changes its Ethernet address and keeps its IP address. All stations behind a port belong to one guest,
+// but the plugin decides about the binding, and some addresses never move. The plugin therefore first gets the claim
+// as an ARP announcement (RFC 5227, 2.3); if it then binds the address to the claimant, the claim is forwarded.
+// Thread: loop only; rare.
 
 import PluginAPI
 import Wire
 
 extension Switch {
-  /// Whether the address is the claimant's now. No other port is asked for: the station that had
-  /// the address was last seen behind this one.
+  /// Whether the address is bound to the claimant now. Only within one port: the station that had the address must
+  /// have been last seen behind it.
   func moves(_ address: IPAddress, of owner: UInt64, to mac: UInt64, behind index: Int32) -> Bool {
     guard addresses.lastPort(of: owner) == index, addresses.lastPort(of: mac) == index else {
       return false

@@ -1,32 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The way of frames through the switch. Thread: loop only; no allocation and no
-// retain per frame.
+// Forwarding of frames through the switch. Thread: loop only; no allocation and no retain per frame.
 
 import PluginAPI
 import Wire
 
 extension Switch {
-  /// Where a frame goes: the index of a port, or one of these.
+  /// The destination of a frame: the index of a port, or one of these.
   private enum Target {
     static let plugin = MACTable.plugin
-    /// To a station that is not here.
+    /// A station that is not known or gone.
     static let absent = MACTable.gone
     static let flood: Int32 = -3
     static let drop: Int32 = -4
     static let none: Int32 = -5
-    /// To the group of probes for rings: ours, or another switch's, which is flooded.
+    /// The group of loop probes: this switch's, or another's, which is flooded.
     static let probe: Int32 = -6
   }
 
-  /// What the last frame of a batch taught: most frames are like the one before.
+  /// The look-ups of the batch's previous frame, reused because most frames have the same addresses.
   private struct Last {
     var source = UInt64.max  // no address is
     var destination = UInt64.max
     var target = Target.none
   }
 
-  /// Frames from a port.
+  /// Frames received from a port.
   func receive(_ handle: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: Int) {
     guard let index = ports.index(of: handle) else { return }
     let from = Int32(truncatingIfNeeded: index)
@@ -70,14 +69,14 @@ extension Switch {
     }
   }
 
-  /// The first of a plugin's frames that breaks a rule.
+  /// Reports the first of a plugin's frames that violates a rule.
   private func tellMalformed(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
     for i in 0..<count where (frames + i).fault != nil { return onMalformed?(frames + i) ?? () }
-    // Its headers are not what it says.
+    // The GSO fields contradict the headers.
     for i in 0..<count where frames[i].gso_type != 0 { return onMalformed?(frames + i) ?? () }
   }
 
-  /// `lnd_host_uplink.relay`: frames of the plugin's whose sender cannot wait.
+  /// `lnd_host_uplink.relay`: frames of the plugin whose sender cannot wait.
   package func relay(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
     let wasCalling = pluginIsCalling
     pluginIsCalling = true
@@ -127,7 +126,7 @@ extension Switch {
     return start &+ emitFromPlugin(frames + start, count &- start, target)
   }
 
-  /// A plugin's frame may be anything, and in slices.
+  /// A plugin's frame is unchecked, and may be in slices.
   private func classifyChecked(
     _ frame: UnsafePointer<lnd_frame>, _ now: UInt32, _ last: inout Last
   ) -> Int32 {
@@ -172,7 +171,7 @@ extension Switch {
   }
 
   private func learn(_ source: UInt64, _ from: Int32, _ now: UInt32) -> Bool {
-    // A group address sends nothing, nor does the address of all zeros.
+    // A group address or zero is no valid source.
     guard MACAddress(source).isUnicast else {
       counters.filtered &+= 1
       note(\.filtered, of: Int(from))
@@ -184,7 +183,12 @@ extension Switch {
     case .moved:
       counters.moved &+= 1
       return isNew(source, from, moved: true)
-    case .full: counters.notLearned &+= 1
+    case .full:
+      counters.notLearned &+= 1
+      guard security != nil, from >= 0 else { break }
+      // Nobody could tell whose it is.
+      note(\.spoofed, of: Int(from))
+      return false
     // What the plugin sends back, or in the name of another, is its affair.
     case .refused: return from == MACTable.plugin || refuse(source, from)
     case .contested(let holder):
@@ -199,13 +203,13 @@ extension Switch {
     return true
   }
 
-  /// Whose frame it was that does not go on. Not on the way of frames that do.
+  /// Counts a dropped frame at its port. Not on the path of forwarded frames.
   private func note(_ reason: WritableKeyPath<PortCounters, UInt64>, of index: Int) {
     guard index >= 0, let port = ports[index] else { return }
     port._withUnsafeGuaranteedRef { $0.counters[keyPath: reason] &+= 1 }
   }
 
-  /// False: somebody else has the address.
+  /// Counts and reports a frame from another station's address. Returns false.
   private func refuse(_ source: UInt64, _ from: Int32) -> Bool {
     counters.spoofed &+= 1
     note(\.spoofed, of: Int(from))
@@ -215,7 +219,7 @@ extension Switch {
     return false
   }
 
-  /// A source that was not known to be behind this port. True.
+  /// Reports a source new behind this port. Returns true.
   private func isNew(_ source: UInt64, _ from: Int32, moved: Bool) -> Bool {
     if addressGuard.isBound(source) { addresses.setBound(source, true) }
     guard from != MACTable.plugin, let port = ports[Int(from)] else { return true }
@@ -224,7 +228,7 @@ extension Switch {
     return true
   }
 
-  /// Where a guest's frame goes: on its way if it claims nothing that is another's.
+  /// The destination of a guest's frame, or `drop` when the guard rejects it.
   @inline(__always)
   private func admitted(
     _ frame: UnsafePointer<lnd_frame>, _ data: UnsafePointer<UInt8>, _ index: Int, _ target: Int32
@@ -236,14 +240,14 @@ extension Switch {
     {
       return target
     }
-    // The DHCP server tells a client that its address is another's by now (RFC 2131 §4.3.2).
+    // The DHCP server answers a client whose address is another's now with a NAK (RFC 2131 §4.3.2).
     if case .client = verdict, target == Target.flood || target == Target.plugin {
       return Target.plugin
     }
     return pardons(verdict, index) ? target : Target.drop
   }
 
-  /// Counts and tells what the guard found, unless it is none of its business.
+  /// Counts and reports the guard's verdict; true when the frame may pass nevertheless.
   private func pardons(_ verdict: AddressGuard.Verdict, _ index: Int) -> Bool {
     let handle = ports[index]?._withUnsafeGuaranteedRef { $0.handle } ?? 0
     switch verdict {
@@ -253,13 +257,17 @@ extension Switch {
       note(\.arpSpoofed, of: index)
       onNotice?(.arpSpoofed(handle, address: address))
     case .source(let address, let owner), .client(let address, let owner):
-      // A guest may forward for others behind its link.
+      // A guest may forward for stations behind its link.
       if addresses.port(of: owner, now: second()) == Int32(truncatingIfNeeded: index) {
         return true
       }
       counters.ipSpoofed &+= 1
       note(\.ipSpoofed, of: index)
       onNotice?(.ipSpoofed(handle, address: address))
+    case .outside(let address):
+      counters.ipOutside &+= 1
+      note(\.ipOutside, of: index)
+      onNotice?(.ipOutside(handle, address: address))
     case .neighbor(let address, let owner):
       if addresses.port(of: owner, now: second()) == Int32(truncatingIfNeeded: index) {
         return true
@@ -300,7 +308,7 @@ extension Switch {
     case Target.flood:
       counters.flooded &+= UInt64(count)
       toPlugin(frames, count)
-      flood(frames, count, except: Int(from))
+      flood(frames, from < 0 ? count : admitsFloods(count, of: Int(from)), except: Int(from))
     case Target.absent:
       counters.absent &+= UInt64(count)
       toPlugin(frames, count)
@@ -359,7 +367,7 @@ extension Switch {
   }
 
   func toPlugin(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
-    // Its own, from another of its ports.
+    // The plugin's own frame, from another of its ports.
     if pluginIsCalling { return }
     plugin.frames(plugin.context, Switch.handle, frames, UInt32(truncatingIfNeeded: count))
   }

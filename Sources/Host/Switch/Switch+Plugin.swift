@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Frames that the plugin brings into the switch by an uplink that is itself (LND_UPLINK_PLUGIN). They are a guest's there:
-// learned, guarded, and dropped where there is no room. They never come back to the plugin by another of its ports, since
-// it is in a call of the host's. Thread: loop only.
+// Frames that the plugin sends into the switch on an uplink whose other side it is (LND_UPLINK_PLUGIN). The switch
+// treats them as a guest's: learned, guarded, and dropped where there is no room. They are not delivered to another
+// port of the plugin, because it is inside a call into the host. Thread: loop only.
 
 import PluginAPI
 
 extension Switch {
-  /// Malformed ones are left out, counted and told.
+  /// Malformed frames are dropped, counted and reported.
   func bringIn(
     _ port: PluginPort, _ frames: UnsafePointer<lnd_frame>, _ count: Int
   ) {

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// EgressPolicy: which destinations beyond the network's own addresses a guest's new flows may have. Asked once for each
-// flow, when it begins (Policy.swift), and for what is open when the rules change. Forwards to guests, the network's DNS and
-// what guests say to each other are none of it.
+// EgressPolicy: which destinations outside the network a guest's new flows may have. Evaluated once per flow, when it
+// begins (Policy.swift), and for existing flows when the rules change. It does not apply to forwards to guests, the
+// network's DNS and traffic between guests.
 //
-// The first that matches decides: the host's own addresses where they are closed, the rules in their order, link-local
-// addresses (RFC 3927, RFC 4291 §2.5.6: a cloud's metadata service is one), which are denied, and at last the default.
+// The first match decides: the host's own addresses if `host` is false, the rules in order, link-local addresses (RFC
+// 3927, RFC 4291 §2.5.6: cloud metadata services are among them), which are denied, and then the default.
 
 import Wire
 
-/// A flow that a guest wants to begin. Rules by domain name would add the names that DNS gave the guest for the address.
+/// A flow that a guest begins. Rules by domain name would add the names for which DNS returned the address to the
+/// guest.
 public struct EgressQuestion: Equatable, Sendable {
   /// IP protocol number.
   public var proto: UInt8
@@ -37,9 +38,9 @@ public enum EgressVerdict: Equatable, Sendable {
   case denied(EgressReason)
 }
 
-/// Rules and a default. A value; deciding costs a comparison for each network in the rules.
+/// Rules and a default. A value; a decision costs one comparison per network in the rules.
 public struct EgressPolicy: Equatable, Sendable {
-  /// Networks and port ranges of all rules together, at most: a decision stays below some microseconds.
+  /// Maximum networks and port ranges of all rules together: it keeps a decision within some microseconds.
   public static let maximumTerms = 1024
 
   public struct Rule: Equatable, Sendable {
@@ -50,7 +51,7 @@ public struct EgressPolicy: Equatable, Sendable {
     public var ports: [ClosedRange<UInt16>]
     /// IP protocol numbers; empty: every one.
     public var protocols: [UInt8]
-    /// For people: "rule 2", the name of a preset.
+    /// For users: "rule 2", the name of a preset.
     public var label: String
 
     public init(
@@ -79,10 +80,10 @@ public struct EgressPolicy: Equatable, Sendable {
   }
 
   public var rules: [Rule]
-  /// Of flows that no rule matches and that are not link-local.
+  /// The default, for flows that no rule matches and that are not link-local.
   public var allowsOthers: Bool
-  /// Whether the host's own addresses are destinations as others are. False: denied, whatever the rules say, and its loopback
-  /// is not behind the gateway's address.
+  /// Whether the host's own addresses may be destinations. False: they are denied, whatever the rules say, and the
+  /// gateway's address does not lead to the host's loopback.
   public var reachesHost: Bool
 
   public init(rules: [Rule] = [], allowsOthers: Bool = true, reachesHost: Bool = true) {
@@ -91,7 +92,7 @@ public struct EgressPolicy: Equatable, Sendable {
     self.reachesHost = reachesHost
   }
 
-  /// - Parameter isOfHost: whether an address is one of the host's own; asked only where that decides.
+  /// - Parameter isOfHost: whether an address is one of the host's own; called only where that decides.
   public func decide(
     _ question: EgressQuestion, isOfHost: (IPAddress) -> Bool
   ) -> EgressVerdict {
@@ -115,16 +116,17 @@ extension IPAddress {
       }
   }
 
-  /// The IPv4 address that a translator puts in place of this one: of the well-known prefix 64:ff9b::/96 (RFC 6052 §2.1).
+  /// The IPv4 address to which NAT64 translates this one: of the well-known prefix 64:ff9b::/96 (RFC 6052 §2.1).
   var translated: IPAddress? {
     high == 0x0064_ff9b_0000_0000 && low >> 32 == 0 ? IPAddress(v4: v4) : nil
   }
 }
 
 extension EgressPolicy {
-  /// Networks that lead no way into the Internet: private, shared, loopback, link-local, documentation, benchmarks, multicast
-  /// and reserved ones (RFC 6890 and the registries that it began), of both families, and those of tunnels, behind which nobody
-  /// sees (RFC 3056, RFC 4380). What a translator makes of IPv4 addresses is judged as those (`IPAddress.translated`).
+  /// Networks outside the global Internet: private, shared, loopback, link-local, documentation, benchmark, multicast
+  /// and reserved ones (RFC 6890 and its registries), of both families, and those of tunnels, whose inner destination
+  /// is not visible (RFC 3056, RFC 4380). IPv4 addresses that a translator embeds are judged as IPv4
+  /// (`IPAddress.translated`).
   public static let special: [CIDR] = [
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
     "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15",
@@ -134,11 +136,11 @@ extension EgressPolicy {
     "ff00::/8",
   ].compactMap { CIDR($0) }
 
-  /// The Internet, and nothing of the host or of the networks that it is in.
+  /// The Internet, without the host and the networks that it is in.
   public static let internet = EgressPolicy(
     rules: [Rule(allows: false, networks: special, label: "internet")], reachesHost: false)
-  /// Nothing beyond the network.
+  /// Nothing outside the network.
   public static let none = EgressPolicy(allowsOthers: false, reachesHost: false)
-  /// Everything, link-local addresses, too.
+  /// Everything, including link-local addresses.
   public static let all = EgressPolicy(rules: [Rule(allows: true, label: "all")])
 }

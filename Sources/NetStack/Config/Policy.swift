@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one place where it is decided where a guest's new flow goes. Engines ask once,
-// when a flow begins, and keep the answer. What of it a guest may have is EgressPolicy.swift.
+// The single place that decides where a guest's new flow leads. Engines ask once, when a flow begins, and store the
+// answer. Whether the guest may have the flow is EgressPolicy.swift.
 
 import Wire
 
@@ -13,26 +13,26 @@ package enum Route: Equatable, Sendable {
   case hostLoopback(Endpoint)
   /// The network's DNS.
   case dns
-  /// The gateway or DNS address, where nothing of this kind is: port unreachable, RST.
+  /// The gateway or DNS address, where nothing listens: port unreachable, RST.
   case refused
-  /// The link's own subnet, or an address that no flow can have.
+  /// An unused address of the link's own subnet, or an address that no flow can have.
   case unreachable
-  /// Beyond the link's own subnet, on a network that leads nowhere else: administratively prohibited.
+  /// Outside the link's own subnet, on a network without a way out: administratively prohibited.
   case prohibited
-  /// The egress rules forbid it: TCP is reset, the others administratively prohibited.
+  /// Denied by the egress rules: TCP is reset, others get administratively prohibited.
   case denied
-  /// Not to be answered at all: broadcast, multicast, nonsense.
+  /// Never answered: broadcast, multicast, invalid addresses.
   case ignored
 }
 
 extension Endpoint {
-  /// The same port of the host's loopback of the other family: a service may be on one of them only.
+  /// The same port on the host's loopback of the other family: a service may listen on one of them only.
   var onOtherLoopback: Endpoint {
     Endpoint(address.isV4 ? .loopbackV6 : .loopbackV4, port: port)
   }
 }
 
-/// Decides from configuration and destination alone.
+/// Decides by configuration and destination alone.
 package struct Policy: Sendable {
   package var config: StackConfig
 
@@ -50,11 +50,21 @@ package struct Policy: Sendable {
     }
     if address == config.dns { return .refused }
     guard address.isUnicast, destination.port != 0 else { return .ignored }
-    // The host's loopback has one way in, and that is the gateway's address.
+    // The host's loopback is reachable through the gateway's address only.
     if address.isLoopback { return .unreachable }
     if config.subnet.contains(address) {
       return address == config.subnet.broadcast ? .ignored : .unreachable
     }
+    return config.leadsOutside ? .connect(destination) : .prohibited
+  }
+
+  /// Behind NAT64 is what lies beyond the network: its own addresses have IPv6 ones, and the gateway's stands for the
+  /// host's loopback, which has one way in.
+  private func routeTranslated(_ destination: Endpoint, _ nat64: NAT64) -> Route {
+    let address = destination.address
+    guard address.isUnicast, !address.isLoopback, !config.isOwn(address),
+      !config.subnet.contains(address), nat64.stands(for: address)
+    else { return .unreachable }
     return config.leadsOutside ? .connect(destination) : .prohibited
   }
 
@@ -68,10 +78,13 @@ package struct Policy: Sendable {
     }
     if ipv6.isOwn(address) { return .refused }
     guard address.isUnicast, destination.port != 0 else { return .ignored }
-    // No router passes on what is for one link (RFC 4291 §2.5.3, §2.5.6), nor leads an IPv4 address that
-    // only looks like another one (RFC 4291 §2.5.5) to the host.
+    // A router does not forward packets with link scope (RFC 4291 §2.5.3, §2.5.6), and addresses that embed an IPv4
+    // address (RFC 4291 §2.5.5) must not lead to the host.
     if address.isLoopback || address.isLinkLocal || address.isV4Compatible { return .unreachable }
     if ipv6.prefix.contains(address) { return .unreachable }
+    if let nat64 = ipv6.nat64, let embedded = nat64.embedded(in: address) {
+      return routeTranslated(Endpoint(embedded, port: destination.port), nat64)
+    }
     return config.leadsOutside ? .connect(destination) : .prohibited
   }
 }

@@ -11,7 +11,7 @@ package struct RandomSource: RandomNumberGenerator, Sendable {
   private var c: UInt64
   private var d: UInt64
 
-  /// Any seed will do, 0 included.
+  /// Any seed is valid, 0 included.
   package init(seed: UInt64) {
     var state = seed
     func split() -> UInt64 {

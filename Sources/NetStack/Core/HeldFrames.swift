@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Frames that found their link full and that nobody would send again: resets of connections that
-// are not there, ARP, ICMP, DHCP, single datagrams. As a network card's queue, they wait here until
-// the link takes frames again, and then go first. TCP flows keep their bytes themselves.
+// Frames that found their link full and that no sender would retransmit: resets of unknown connections, ARP, ICMP,
+// DHCP, single datagrams. They are queued here, as in a network card's queue, and sent first when the link accepts
+// frames again. TCP flows keep their bytes themselves.
 //
-// Bounded: `capacity` bytes for a link, of which datagrams get half, and one station behind a
-// switch a quarter of each; what is beyond is dropped, as by a full queue. Memory is taken when a
-// link is full, and given back when it is not. Loop thread only.
+// Bounded: `capacity` bytes per link, of which datagrams get half, and one station behind a switch a quarter of each;
+// frames beyond that are dropped. Memory is allocated while a link is full. Loop thread only.
 
 import Wire
 
-/// What a frame is to the queue of a link that is full.
+/// The treatment of a frame when its link is full.
 enum FrameUrgency: UInt8 {
-  /// Somebody sends it again: a TCP flow, or nobody misses it (a GSO frame of datagrams).
+  /// Not queued: its TCP flow retransmits it, or its loss is tolerable (a GSO frame of datagrams).
   case none
   /// A datagram.
   case datagram
-  /// A control message, without which somebody would wait for long.
+  /// A control message, whose loss would delay its receiver for long.
   case control
 }
 
-/// The frames of one link that wait, oldest first.
+/// The queued frames of one link, oldest first.
 struct HeldFrames: ~Copyable {
   static let capacity = 64 << 10
-  /// Longer frames are not kept.
+  /// Longer frames are dropped.
   static let longest = 2048
 
   private struct Record: BitwiseCopyable {
@@ -41,7 +40,7 @@ struct HeldFrames: ~Copyable {
   deinit { memory.deallocate() }
 
   /// Copies a frame, whose data may be a list of slices. False when there is no room for it.
-  /// - Parameter isShared: other stations are behind this link, and want their part.
+  /// - Parameter isShared: other stations are behind this link and have a share of the queue.
   mutating func append(_ frame: Frame, _ urgency: FrameUrgency, isShared: Bool) -> Bool {
     let length = Int(frame.length)
     let size = (MemoryLayout<Record>.stride + length + 15) & ~15
@@ -92,7 +91,7 @@ struct HeldFrames: ~Copyable {
     return sum
   }
 
-  /// Hands out the frames in order; their bytes lie here.
+  /// Enumerates the frames in order; their bytes are in this object.
   func forEach(_ body: (Frame, FrameUrgency) -> Void) {
     var at = 0
     while at < used {

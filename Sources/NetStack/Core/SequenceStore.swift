@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bytes of a TCP stream that wait, found by their sequence number.
+// Buffered bytes of TCP streams, indexed by sequence number.
 //
-// The chunk of a sequence number is `table[(sequence / 64 KiB) % 64]`, its place in the chunk
-// the low 16 bits: appending, filling a hole, sending again and giving back are all O(1),
-// without lists. A stream may hold a window of up to 63 chunks. A table exists
-// only while the stream holds bytes; an idle flow has 4 bytes of buffer state. Loop thread only.
+// The chunk of a sequence number is `table[(sequence / 64 KiB) % 64]`, its offset in the chunk the low 16 bits:
+// appending, filling a hole, retransmitting and releasing are all O(1), without lists. A stream may span up to 63
+// chunks. A table exists only while the stream holds bytes; an idle flow has 4 bytes of buffer state. Loop thread
+// only.
 
 import Wire
 
@@ -14,7 +14,7 @@ struct ChunkTable: BitwiseCopyable {
   static let slotCount = 64
 
   var used: UInt32 = 0
-  /// Whose share the chunks count against (ShareTable).
+  /// The share to which the chunks are charged (ShareTable).
   let share: UInt32
   private var slots:
     (
@@ -30,9 +30,9 @@ struct ChunkTable: BitwiseCopyable {
   init(share: UInt32) { self.share = share }
 }
 
-/// All streams of a stack. A stream is known by its table's slot, 0 for one without bytes.
+/// All streams of a stack. A stream is identified by its table's slot, 0 for one without bytes.
 final class SequenceStore {
-  /// The most bytes a stream may span.
+  /// Maximum bytes between a stream's first and last byte.
   static let maximumSpan = (ChunkTable.slotCount - 1) * ChunkPool.chunkSize
 
   private let stack: StackCore
@@ -45,7 +45,7 @@ final class SequenceStore {
     tables = Slab(capacity: capacity)
   }
 
-  /// Bytes of pool that streams hold.
+  /// Number of streams that hold bytes.
   var streamCount: Int { tables.count }
 
   @inline(__always)
@@ -55,8 +55,8 @@ final class SequenceStore {
       + Int((sequence >> ChunkPool.chunkShift) & UInt32(ChunkTable.slotCount - 1))
   }
 
-  /// The memory of `sequence`; taken from the pool if need be. Nil when the pool, or the guest's
-  /// share of it, is exhausted. Good up to the end of the chunk: `room(at:)` bytes.
+  /// The memory of `sequence`; taken from the pool if necessary. Nil when the pool, or the guest's share of it, is
+  /// exhausted. Valid up to the end of the chunk: `room(at:)` bytes.
   @inline(__always)
   func reserve(
     _ table: inout UInt32, at sequence: UInt32, share: UInt32
@@ -86,7 +86,7 @@ final class SequenceStore {
     ChunkPool.chunkSize &- Int(sequence & 0xFFFF)
   }
 
-  /// Copies bytes to their place; returns how many before the pool was exhausted.
+  /// Copies bytes to their position; returns how many were copied before the pool was exhausted.
   func write(
     _ table: inout UInt32, at sequence: UInt32, _ bytes: ByteView, share: UInt32
   ) -> Int {
@@ -101,8 +101,8 @@ final class SequenceStore {
     return done
   }
 
-  /// Bytes that lie together from `sequence` on, at most `count` (> 0). The stream must hold them;
-  /// nil when it does not.
+  /// A contiguous part of the bytes from `sequence` on, at most `count` (> 0). Nil when the stream does not hold
+  /// them.
   @inline(__always)
   func slice(_ table: UInt32, at sequence: UInt32, count: Int) -> FrameSlice? {
     guard table != 0 else { return nil }
@@ -114,9 +114,8 @@ final class SequenceStore {
       length: UInt64(min(Self.room(at: sequence), count)))
   }
 
-  /// Gives back the chunks of [start, end), where `start` is where the stream's bytes begin: all
-  /// chunks before the one with `end`, and that one, too, with `isLast`: then nothing is left
-  /// in the stream at or after `end`.
+  /// Releases the chunks of [start, end), where `start` is the stream's first byte: all chunks before the one with
+  /// `end`, and that one, too, with `isLast`, which means that the stream has no bytes at or after `end`.
   func release(_ table: inout UInt32, from start: UInt32, to end: UInt32, isLast: Bool) {
     guard table != 0, start != end || isLast else { return }
     let first = start >> ChunkPool.chunkShift
@@ -138,7 +137,7 @@ final class SequenceStore {
     stack.noteChunksFreed()
   }
 
-  /// Gives back everything.
+  /// Releases all chunks of the stream.
   func releaseAll(_ table: inout UInt32) {
     guard table != 0 else { return }
     release(&table, from: 0, to: UInt32(ChunkTable.slotCount - 1) << 16, isLast: true)

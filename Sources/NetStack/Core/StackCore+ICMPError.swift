@@ -2,20 +2,20 @@
 //
 // ICMP errors about a guest's packet (RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3.2; RFC 4443 §2.4).
 //
-// Limited in rate for each guest (RFC 1812 §4.3.2.8, RFC 4443 §2.4 f), of both families together: one that
-// provokes them costs little, and the others get theirs all the same.
+// Rate-limited per guest (RFC 1812 §4.3.2.8, RFC 4443 §2.4 f), both families together, so that a guest that provokes
+// errors costs little and does not use up those of others.
 
 import Wire
 
 extension StackCore {
-  /// Bytes of the packet at fault that are quoted: an error fits every link (RFC 1812 §4.3.2.3: 576 bytes,
-  /// RFC 4443 §2.4 c: 1280).
+  /// Maximum quoted bytes of the packet in error, so that an error fits every link (RFC 1812 §4.3.2.3: 576 bytes, RFC
+  /// 4443 §2.4 c: 1280).
   static let mostQuotedV4 = 548
   static let mostQuotedV6 =
     IPv6Header.leastMTU - IPv6Header.encodedLength - ICMPHeader.encodedLength
 
-  /// Tells the sender of `packet` what became of it, in the name of the address it went to
-  /// (unreachable port or protocol of ours) or of the gateway.
+  /// Sends an ICMP error to the source of `packet`. Its source address is the packet's destination (an unreachable
+  /// port or protocol of the stack) or the gateway.
   package func sendICMPError(about packet: InboundPacket, _ failure: DeliveryFailure) {
     sendICMPError(
       quoting: packet.packet, to: packet.source, mac: packet.sourceMAC, on: packet.link,
@@ -24,14 +24,14 @@ extension StackCore {
       failure.message(isV4: packet.source.isV4))
   }
 
-  /// Whether a packet would leave the link with a source address that means something only there
-  /// (RFC 4007 §9, RFC 4443 §3.1). IPv4's link-local addresses are no guest's.
+  /// Whether a packet with a source address of link scope would leave the link (RFC 4007 §9, RFC 4443 §3.1). In IPv4
+  /// guests have no link-local addresses.
   @inline(__always)
   func isBeyondScope(_ packet: InboundPacket) -> Bool {
     !packet.source.isV4 && packet.source.isLinkLocal
   }
 
-  /// The same from a packet's first bytes that were kept.
+  /// The same with the stored beginning of a packet.
   /// - Parameter quoted: an IP packet of the guest's family from its header on, as the guest sent it.
   package func sendICMPError(
     quoting quoted: ByteView, to guest: IPAddress, mac: MACAddress, on link: UInt32,
@@ -60,7 +60,7 @@ extension StackCore {
       ip.source.isUnicast, !ip.destination.isMulticast, !ip.destination.isLimitedBroadcast,
       ip.destination != config.subnet.broadcast
     else { return false }
-    // Never an error about an error.
+    // No error about an error.
     guard ip.protocolNumber == IPProtocol.icmp else { return true }
     return ip.payload.count > 0 && !ICMPv4Type.isError(ip.payload[0])
   }
@@ -69,7 +69,7 @@ extension StackCore {
   private func maySendError(aboutV6 quoted: ByteView, _ error: ICMPErrorMessage) -> Bool {
     guard let ip = IPv6Packet(checking: quoted), ip.source.isUnicast else { return false }
     if ip.destination.isMulticast {
-      // One of two exceptions; Packet Too Big is never said about these.
+      // One of two exceptions; the other, Packet Too Big, is never sent for these.
       guard error.type == ICMPv6Type.parameterProblem, error.code == ICMPv6ParameterProblem.option
       else { return false }
     }

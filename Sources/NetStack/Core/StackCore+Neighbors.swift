@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which guest has which Ethernet address, by ARP (RFC 826) and neighbour discovery (RFC 4861), and
-// packets to guests whose Ethernet address has to be asked for first.
+// The guests' Ethernet addresses, by ARP (RFC 826) and Neighbor Discovery (RFC 4861), and packets to guests that wait
+// for address resolution.
 
 import Wire
 
 extension StackCore {
-  /// Learns an address and sends what waited for it. False, and counted, when the address is
-  /// another guest's.
+  /// Learns an address and sends the packets that waited for it. False, and counted, when the address is bound to
+  /// another guest.
   @discardableResult
   package func noteNeighbor(_ address: IPAddress, at mac: MACAddress, on link: UInt32) -> Bool {
     let state = links.pointer(link)
@@ -30,14 +30,14 @@ extension StackCore {
     return true
   }
 
-  /// Stations are gone. Returns the addresses that were theirs.
+  /// Removes the entries of stations that are gone. Returns their addresses.
   func forgetNeighbors(_ stations: Set<MACAddress>, on link: UInt32) -> Set<IPAddress> {
     guard let neighbors = services(of: link)?.neighbors else { return [] }
     links.pointer(link).pointee.forget(stations)
     return neighbors.forget(stations)
   }
 
-  /// Nobody answered for an address, whoever was known under it.
+  /// Address resolution failed: removes the entry.
   package func forgetNeighbor(_ address: IPAddress, unless mac: MACAddress, on link: UInt32) {
     guard let neighbors = services(of: link)?.neighbors, let user = neighbors.find(address),
       user != mac
@@ -46,9 +46,9 @@ extension StackCore {
     links.pointer(link).pointee.forget(address)
   }
 
-  /// Ties an address to the station that has leased it; nil ends that.
-  /// - Parameter isPresent: whether the station was seen; otherwise it is asked for before
-  ///   anything is sent to it.
+  /// Binds an address to the station that has leased it; nil unbinds it.
+  /// - Parameter isPresent: whether a frame of the station was received; otherwise the address is resolved before
+  ///   packets are sent to it.
   package func bindNeighbor(
     _ address: IPAddress, to mac: MACAddress?, isPresent: Bool = true, on link: UInt32
   ) {
@@ -56,7 +56,7 @@ extension StackCore {
     let moves = neighbors.moves
     neighbors.bind(address, to: mac, isPresent: isPresent)
     if neighbors.moves != moves { neighborRevision &+= 1 }
-    // Whoever spoke last under this address may not be the one.
+    // The station that used this address last may be another one.
     links.pointer(link).pointee.forget(address)
     if let mac, isPresent, neighbors.isAwaited {
       sendWaiting(neighbors, for: address, at: mac, on: link)
@@ -78,22 +78,21 @@ extension StackCore {
     }
   }
 
-  /// The Ethernet address of a guest, if it has spoken.
+  /// The Ethernet address of a guest, if known.
   package func neighbor(_ address: IPAddress, on link: UInt32) -> MACAddress? {
     links.pointer(link).pointee.lastMAC(of: address)
       ?? services(of: link)?.neighbors.find(address)
   }
 
-  /// Where a guest is now that was at `known` when it last spoke: it may have changed its Ethernet
-  /// address since.
+  /// The current Ethernet address of a guest that was at `known`: it may have changed since.
   @inline(__always)
   func currentMAC(_ known: MACAddress, of guest: IPAddress, on link: UInt32) -> MACAddress {
     neighborRevision == 0 ? known : neighbor(guest, on: link) ?? known
   }
 
-  /// Sends a whole frame, checksums complete, to a guest that may not have spoken yet: its
-  /// destination address is filled in, now or when ARP or a neighbour solicitation is answered within
-  /// 3 s. For the first packet of a flow: the frame is copied.
+  /// Sends a complete frame, checksums included, to a guest whose Ethernet address may be unknown: the destination
+  /// address is filled in at once or when ARP or a neighbor solicitation is answered within 3 s. For the first packet
+  /// of a flow: the frame is copied.
   package func sendWhenResolved(_ frame: [UInt8], to address: IPAddress, on link: UInt32) {
     guard frame.count >= EthernetHeader.encodedLength, links.isTaken(link) else { return }
     if let mac = neighbor(address, on: link) {
@@ -112,7 +111,7 @@ extension StackCore {
   }
 
   /// Asks all on a link who has an address.
-  func askFor(_ address: IPAddress, on link: UInt32) {
+  package func askFor(_ address: IPAddress, on link: UInt32) {
     guard address.isV4 else { return solicit(address, on: link) }
     let request = ARPHeader(
       operation: ARPHeader.request, senderMAC: config.gatewayMAC, senderIP: config.gateway,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A packet that is longer than a link's MTU, in fragments (RFC 791 §3.2, RFC 8200 §4.5). Payload is
-// sent from where it lies and must stay there until the transmitter is flushed.
+// Sends a packet that exceeds a link's MTU in fragments (RFC 791 §3.2, RFC 8200 §4.5). Payload is referenced and must
+// stay valid until the transmitter is flushed.
 
 import Wire
 
@@ -14,7 +14,7 @@ extension FrameSlice {
 }
 
 extension StackCore {
-  /// Sends an IP packet, in fragments if it must be.
+  /// Sends an IP packet, fragmented if necessary.
   /// - Parameters:
   ///   - header: the eight bytes of a UDP or ICMP header as they lie in memory, checksum
   ///     complete.
@@ -60,7 +60,7 @@ extension StackCore {
         EtherType.ipv6, on: link
       ) { whole.emit(into: $0) }
     }
-    // Not to be guessed (RFC 7739 §5).
+    // Must be unpredictable (RFC 7739 §5).
     let identification = UInt32(truncatingIfNeeded: random.next())
     guard var fragments = IPv6Fragmenter(whole, identification: identification, mtu: mtu) else {
       return false
@@ -81,7 +81,7 @@ extension StackCore {
 
   /// Sends a part of header and payload in one frame.
   /// - Parameters:
-  ///   - start: bytes of all headers up to where the part begins.
+  ///   - start: bytes of Ethernet and IP headers in front of the part.
   ///   - emit: writes the IP headers.
   @inline(__always)
   private func sendPart(

@@ -8,12 +8,11 @@ extension StackCore {
   /// Bytes of Ethernet and IPv6 header.
   static let headersV6 = EthernetHeader.encodedLength + IPv6Header.encodedLength
 
-  /// Sends an IPv6 packet that a service has built. False when it is longer than the link's MTU, or the link has
-  /// no room.
+  /// Sends an IPv6 packet of a service. False when it exceeds the link's MTU, or the link has no room.
   /// - Parameters:
   ///   - payload: what is behind the IPv6 header, checksums complete; copied.
   ///   - destination: a guest's address or a group.
-  ///   - mac: the guest's Ethernet address; of a group nil will do.
+  ///   - mac: the guest's Ethernet address; may be nil for a group.
   @discardableResult
   package func sendIPv6(
     _ payload: ByteView, nextHeader: UInt8, from source: IPAddress, to destination: IPAddress,
@@ -39,8 +38,8 @@ extension StackCore {
     return true
   }
 
-  /// Sends an ICMPv6 message that a service has built; its checksum is written here. Neighbour discovery has a
-  /// hop limit of 255 (RFC 4861 §4), MLD of 1.
+  /// Sends an ICMPv6 message of a service; its checksum is written here. The hop limit is 255 for Neighbor Discovery
+  /// (RFC 4861 §4), 1 for MLD.
   /// - Parameter header: its first eight bytes; `body` is what follows them.
   @discardableResult
   package func sendICMPv6(
@@ -59,8 +58,7 @@ extension StackCore {
     }
   }
 
-  /// Asks all that may have an IPv6 address whether they have it: a neighbour solicitation with our
-  /// Ethernet address (RFC 4861 §4.3).
+  /// Sends a neighbor solicitation for an IPv6 address with the stack's Ethernet address (RFC 4861 §4.3).
   func solicit(_ address: IPAddress, on link: UInt32) {
     guard let ipv6 = config.ipv6 else { return }
     var body: (UInt64, UInt64, UInt64) = (

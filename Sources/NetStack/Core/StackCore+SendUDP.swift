@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UDP datagrams towards a guest (RFC 768, RFC 8200 §8.1; fragments RFC 791 §3.2, RFC 8200 §4.5). Payload is sent
-// from where it lies and must stay there until the transmitter is flushed.
+// UDP datagrams to a guest (RFC 768, RFC 8200 §8.1; fragments RFC 791 §3.2, RFC 8200 §4.5). Payload is referenced and
+// must stay valid until the transmitter is flushed.
 //
-// Don't Fragment is not set: a guest may be a router to narrower links, and whether the sender wanted
-// it is nothing that a socket tells.
+// Don't Fragment is not set: a guest may route to links with a smaller MTU, and a socket does not report the original
+// bit.
 
 import Wire
 
 extension StackCore {
-  /// Bytes of the IP header that a packet to a guest gets.
+  /// Bytes of the IP header of a packet to a guest.
   @inline(__always)
   private static func ipHeader(_ guest: Endpoint) -> Int {
     guest.address.isV4 ? IPv4Header.encodedLength : IPv6Header.encodedLength
@@ -63,11 +63,11 @@ extension StackCore {
     return true
   }
 
-  /// Whether datagrams of this many bytes may go to a link as one GSO frame.
+  /// Whether datagrams of this size may be sent to a link as one GSO frame.
   @inline(__always)
   func takesTrains(of segment: Int, to guest: Endpoint, on link: UInt32) -> Bool {
     let state = links.pointer(link)
-    // Hosts take no GSO frame of smaller segments: it would only multiply the work.
+    // Guests accept no GSO frame with smaller segments: it would only multiply the work.
     return state.pointee.offloads.contains(.udp) && segment >= 32
       && Self.ipHeader(guest) &+ UDPHeader.encodedLength &+ segment <= Int(state.pointee.mtu)
   }
@@ -90,7 +90,7 @@ extension StackCore {
     return true
   }
 
-  /// One frame; the host or the guest completes its checksum.
+  /// One frame; the host or the guest's link completes its checksum.
   @inline(__always)
   private func sendUDPFrame(
     _ payload: ByteView, segment: Int = 0, from source: Endpoint, to guest: Endpoint,
@@ -107,7 +107,7 @@ extension StackCore {
     return true
   }
 
-  /// Writes the headers of a frame, for the transmitter to commit; nil when the link has no room.
+  /// Writes the headers of a frame for `Transmitter.commit`; nil when the link has no room.
   /// - Parameter segment: payload bytes of each datagram in a GSO frame; 0 for a single one.
   @inline(__always)
   private func prepareUDP(
@@ -153,7 +153,7 @@ extension StackCore {
     return frame
   }
 
-  /// The first fragment carries the UDP header with its whole checksum.
+  /// The first fragment carries the UDP header with the checksum of the whole datagram.
   private func sendUDPFragments(
     _ payload: ByteView, from source: Endpoint, to guest: Endpoint, trafficClass: UInt8,
     mac: MACAddress, on link: UInt32
@@ -179,24 +179,31 @@ extension StackCore {
 
   // MARK: What the guest sees
 
-  /// How a guest knows an endpoint of the host's world: its loopback, of either family, is the gateway.
+  /// The address under which a guest knows a host-side endpoint: the host's loopback, of either family, is the
+  /// gateway.
   @inline(__always)
   func seen(_ endpoint: Endpoint, by guest: IPAddress) -> Endpoint {
-    endpoint.address.isLoopback
-      ? Endpoint(config.gateway(for: guest), port: endpoint.port) : endpoint
+    if endpoint.address.isLoopback {
+      return Endpoint(config.gateway(for: guest), port: endpoint.port)
+    }
+    guard endpoint.address.isV4, !guest.isV4, let nat64 = config.ipv6?.nat64 else {
+      return endpoint
+    }
+    return Endpoint(nat64.address(of: endpoint.address), port: endpoint.port)
   }
 
-  /// In whose name an ICMP error is passed on to a guest.
+  /// The source address of an ICMP error that is passed on to a guest.
   func reporter(_ report: SocketErrorReport, to guest: IPAddress) -> IPAddress {
-    guard let offender = report.offender, !report.isLocal, offender.isV4 == guest.isV4,
-      offender.isUnicast, !offender.isLoopback, !offender.isLinkLocal
+    guard let offender = report.offender, !report.isLocal, offender.isUnicast,
+      !offender.isLoopback, !offender.isLinkLocal
     else { return config.gateway(for: guest) }
-    return offender
+    // A router of IPv4 on the way behind NAT64 (RFC 7915 §4.5 has it so).
+    let seen = seen(Endpoint(offender, port: 0), by: guest).address
+    return seen.isV4 == guest.isV4 ? seen : config.gateway(for: guest)
   }
 
-  /// An ICMP error about a datagram of a guest, whose headers are written anew as the
-  /// guest sent them.
-  /// - Parameter payload: what is known of the datagram's payload, from its start.
+  /// An ICMP error about a guest's datagram, whose headers are rebuilt as the guest sent them.
+  /// - Parameter payload: the known beginning of the datagram's payload.
   func sendUDPError(
     about payload: ByteView, from guest: Endpoint, to remote: Endpoint, mac: MACAddress,
     on link: UInt32, reporter: IPAddress, _ error: ICMPErrorMessage
@@ -211,10 +218,10 @@ extension StackCore {
     }
   }
 
-  /// An ICMP error about a packet of a guest, whose headers are written anew as the guest sent them.
+  /// An ICMP error about a guest's packet, whose headers are rebuilt as the guest sent them.
   /// - Parameters:
-  ///   - payload: what is known of its payload behind the eight bytes of its transport header.
-  ///   - emit: writes these eight bytes; is given where, and the part of the payload that is quoted.
+  ///   - payload: the known beginning of what follows the eight bytes of transport header.
+  ///   - emit: writes these eight bytes; gets their place, and the quoted part of the payload.
   func sendQuotedError(
     about payload: ByteView, protocolNumber: UInt8, from guest: IPAddress, to remote: IPAddress,
     mac: MACAddress, on link: UInt32, reporter: IPAddress, _ error: ICMPErrorMessage,

@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the engines of a stack share: the host's functions, configuration, clock, timers, links,
-// memory, and the way out to the guests.
+// State shared by the engines of a stack: the host's functions, configuration, clock, timers, links, memory, and the
+// transmitter to the guests.
 //
-// The core does not know the engines. Everything on the packet path is reached through `let`s of final classes, from Stack to engine to core: then reading
-// a reference retains nothing. Loop thread only.
+// The core does not refer to the engines. Everything on the packet path is reached through `let`s of final classes,
+// from Stack to engine to core, so that reading a reference retains nothing. Loop thread only.
 
 import Platform
+import Wire
 
 /// See the head of this file.
 package final class StackCore {
   package let host: StackHost
   package let calls: SocketCalls
   package private(set) var policy: Policy
-  /// IPv6 may come before the first link does (`startIPv6`); all else is as it was made.
+  /// Only IPv6 may be set later, before the first link comes up (`startIPv6`).
   package private(set) var config: StackConfig
+  package private(set) var limits: GuestLimits
   package let egress: Egress
-  /// Links by slot index; `Link.port` leads back to the host's port.
+  /// Links by slot index; `Link.port` is the host's port.
   package let links: LinkTable
   package let transmitter: Transmitter
-  /// Who holds how much.
+  /// The resources held per share.
   package let shares: ShareTable
   let descriptors: DescriptorBudget
 
@@ -28,16 +30,16 @@ package final class StackCore {
   package var timers: TimerWheel
   /// The time of this iteration of the loop: read once per entry point. Nanoseconds.
   package internal(set) var now: UInt64
-  /// How long the host was asleep since it booted, nanoseconds: `now` stands still meanwhile.
+  /// Total time the host has slept since boot, nanoseconds: `now` does not advance during sleep.
   package var slept: () -> UInt64 = SleepClock.slept
-  /// The time by which leases age, which counts the host's sleep: nanoseconds.
+  /// The time by which leases age, which includes the host's sleep: nanoseconds.
   package var elapsed: UInt64 { host.nowNanoseconds() &+ slept() }
 
-  /// Answers neighbour discovery and MLD; nil leaves them unanswered.
+  /// Answers Neighbor Discovery and MLD; nil: both are unanswered.
   package var ndp: (any NDPService)?
 
   let newFlows: NewFlows
-  /// Where datagrams of the host's sockets are read to, of one socket at a time.
+  /// The buffer for datagrams read from the host's sockets; used for one socket at a time.
   let inbox = DatagramInbox()
   var services: [LinkServices?] = []
   var ports: [PortID: UInt32] = [:]
@@ -50,19 +52,24 @@ package final class StackCore {
 
   private var identification: UInt16 = 0
 
-  /// How often an address was found at another Ethernet address than before.
+  /// Number of times an address moved to another Ethernet address.
   var neighborRevision: UInt32 = 0
+  /// What the guest behind a station of a link is called; "": nobody knows. Nil: as its link is.
+  package var guestName: ((MACAddress) -> String)?
+  /// The link of the guest that calls itself so; 0 or nil: nobody does.
+  package var linkOfHost: ((String) -> UInt32)?
 
   init(host: StackHost, calls: SocketCalls, config: StackConfig, seed: UInt64) {
     self.host = host
     self.calls = calls
     self.config = config
     policy = Policy(config: config)
+    limits = config.limits
     egress = Egress(config.egress)
     links = LinkTable(capacity: 4096)
     transmitter = Transmitter(host: host, links: links)
     random = RandomSource(seed: seed)
-    // Not of the generator: guests see parts of what it gives out.
+    // Not from the generator, because guests see parts of its output.
     shares = ShareTable(links: links, seed: seed ^ 0x9E37_79B9_7F4A_7C15)
     descriptors = DescriptorBudget(config)
     now = host.nowNanoseconds()
@@ -71,9 +78,21 @@ package final class StackCore {
       capacity: config.maximumFlows * 2 + config.udp.maximumFlows + config.icmp.maximumFlows + 8192,
       now: now)
     newFlows = NewFlows(links: links, shares: shares, perIteration: config.newFlowsPerIteration)
+    newFlows.setLimit(perSecond: limits.newFlowsPerSecond)
   }
 
-  /// Begins IPv6, before there is a link.
+  /// Of each guest. What is open beyond them stays open.
+  func setLimits(_ new: GuestLimits) {
+    limits = new
+    newFlows.setLimit(perSecond: new.newFlowsPerSecond)
+  }
+
+  /// Whether the guest may hold one more connection, UDP port or ping.
+  func isWithinLimits(_ share: UInt32) -> Bool {
+    limits.connections == 0 || shares.pointer(share).pointee.connections < limits.connections
+  }
+
+  /// Enables IPv6, before there is a link.
   func startIPv6(_ ipv6: IPv6Config) {
     config.ipv6 = ipv6
     policy = Policy(config: config)
@@ -81,7 +100,7 @@ package final class StackCore {
 
   // MARK: Links
 
-  /// The link of a port; 0 if there is none.
+  /// The link of a port; 0: none.
   @inline(__always)
   package func link(of port: PortID) -> UInt32 {
     if port == lastPort, port != 0 { return lastLink }
@@ -91,7 +110,7 @@ package final class StackCore {
     return link
   }
 
-  /// Forgets a port; its link, 0 if there was none.
+  /// Removes a port; returns its link, 0: none.
   func forget(_ port: PortID) -> UInt32 {
     if lastPort == port { lastPort = 0 }
     return ports.removeValue(forKey: port) ?? 0
@@ -114,7 +133,7 @@ package final class StackCore {
 
   // MARK: Timers
 
-  /// Sets the host's timer when the next deadline is before what it is set to.
+  /// Moves the host's timer forward when the next deadline is earlier.
   @inline(__always)
   func armTimer() {
     var deadline = timers.nextDeadline() ?? .max
@@ -125,7 +144,7 @@ package final class StackCore {
     hostTimerDeadline = hostTimer == 0 ? .max : deadline
   }
 
-  /// The host's timer fired; false when it is not the one that was set.
+  /// The host's timer fired; false when the timer is not the current one.
   func takeTimer(_ timer: HandleID) -> Bool {
     guard timer == hostTimer else { return false }
     hostTimer = 0
@@ -141,7 +160,7 @@ package final class StackCore {
 
   // MARK: Memory
 
-  /// Called by whoever gives chunks back: memory that stays unused returns to the kernel.
+  /// Called after chunks are released: memory that stays unused is returned to the kernel.
   @inline(__always)
   package func noteChunksFreed() {
     guard !isHousekeepingDue, chunks.mayTrim else { return }

@@ -1,30 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Collects frames and hands them to the host in batches.
+// Collects frames and passes them to the host in batches.
 //
-// A frame is a header in scratch memory followed by slices of memory that stays where
-// it is until `flush` returns (chunks of a flow, a caller's datagram). Frames go to one
-// link at a time, in order. When the host takes fewer than offered, the link is blocked
-// until `txReady`: frames of TCP flows are given back to TCP, which sends those bytes again; single
-// frames of others wait in a bounded queue (HeldFrames), and what does not fit there is dropped and
-// counted. A switch takes fewer because one
-// guest's port is full: then only that guest is blocked, and the frames to others go on.
-// Flushed when full, after `flushBytes`, when another link is next, and at the end of
-// each callback. Loop thread only.
+// A frame is a header in scratch memory followed by slices of memory that stays valid until `flush` returns (chunks
+// of a flow, a caller's datagram). Frames are sent to one link at a time, in order. When the host accepts fewer than
+// offered, the link is blocked until `txReady`: frames of TCP flows are returned to TCP, which sends those bytes
+// again; single frames of others wait in a bounded queue (HeldFrames), and those without room there are dropped and
+// counted. A switch accepts fewer because one guest's port is full: then only that guest is blocked, and the frames
+// to others go on. Flushed when full, after `flushBytes`, when the link changes, and at the end of each callback.
+// Loop thread only.
 
 import Wire
 
-/// Frames on their way to one link.
+/// Collected frames for one link.
 package final class Transmitter {
   private static let maximumFrames = 128
   private static let maximumSlices = 1024
   private static let scratchBytes = 192 << 10
-  /// Frames go out once this many bytes are collected: while they are still in the cache.
+  /// Bytes after which the collected frames are sent: while they are still in the CPU cache.
   private static let flushBytes = 512 << 10
 
   private let host: StackHost
   private let links: LinkTable
-  /// Frames of TCP flows that were not taken, for `takeRefused`; nearly always none.
+  /// Frames of TCP flows that were not accepted, for `takeRefused`; rarely any.
   private var refused: [FrameOwner] = []
   private let frames: UnsafeMutablePointer<Frame>
   private let owners: UnsafeMutablePointer<FrameOwner>
@@ -36,15 +34,15 @@ package final class Transmitter {
   private var byteCount = 0
   private var link: UInt32 = 0
 
-  /// Guests of a switch whose ports are full; nearly always none.
+  /// Guests of a switch whose ports are full; rarely any.
   private let blocked: UnsafeMutablePointer<MACAddress>
   private var blockedCount = 0
   private static let maximumBlocked = 64
 
-  /// Frames that wait for links that are full; nearly always none.
+  /// Queued frames for links that are full; rarely any.
   private var held: [UInt32: HeldQueue] = [:]
 
-  /// A class, so that a dictionary can have it.
+  /// A class, so that it can be a dictionary's value.
   private final class HeldQueue {
     var frames = HeldFrames()
   }
@@ -52,13 +50,13 @@ package final class Transmitter {
   /// Calls of `send` since the start.
   package private(set) var batches: UInt64 = 0
 
-  /// Who is told when a frame was not taken.
+  /// The owner of a frame, notified when it was not accepted.
   struct FrameOwner: BitwiseCopyable {
-    /// Slot of a TCP flow; 0 for all other frames.
+    /// The slot of a TCP flow; 0 for all other frames.
     var flow: UInt32
-    /// Where the frame began in that flow.
+    /// The frame's first sequence number in that flow.
     var sequence: UInt32
-    /// Of a frame without a flow.
+    /// For a frame without a flow.
     var urgency: FrameUrgency = .none
   }
 
@@ -81,7 +79,7 @@ package final class Transmitter {
     blocked.deallocate()
   }
 
-  /// Whether a guest's port is full, so that sending to it is in vain until `unblock`.
+  /// Whether a guest's port is full: frames to it are not accepted until `unblock`.
   @inline(__always)
   func isBlocked(_ mac: MACAddress) -> Bool {
     guard blockedCount > 0 else { return false }
@@ -89,7 +87,7 @@ package final class Transmitter {
     return false
   }
 
-  /// The link takes frames again: for whom it takes none will show. What waited goes first.
+  /// The link accepts frames again; blocked guests are determined anew. Queued frames are sent first.
   func unblock(link: UInt32) {
     links.pointer(link).pointee.isBlocked = false
     blockedCount = 0
@@ -103,28 +101,28 @@ package final class Transmitter {
       frameCount &+= 1
       byteCount &+= Int(frame.length)
     }
-    // Those that are refused are copied into a new queue.
+    // Frames that are refused again are copied into a new queue.
     flush()
     withExtendedLifetime(queue) {}
   }
 
-  /// Whether `takeRefused` has something to hand out.
+  /// Whether `takeRefused` has entries.
   private(set) var hasRefused = false
 
-  /// Hands out, once, the TCP flows whose frames were not taken, and where these began; in the order in
-  /// which they were committed.
+  /// Enumerates and clears the TCP flows whose frames were not accepted, with the frames' first sequence numbers; in
+  /// the order in which they were committed.
   func takeRefused(_ body: (_ flow: UInt32, _ sequence: UInt32) -> Void) {
     for owner in refused { body(owner.flow, owner.sequence) }
     refused.removeAll(keepingCapacity: true)
     hasRefused = false
   }
 
-  /// Nothing can be said on this link any more.
+  /// Drops the queue of a link that is gone.
   func forget(link: UInt32) { held[link] = nil }
 
-  /// Makes room for one more frame to `link` with `byteCount` bytes of header (or of whole
-  /// frame, up to Frame.maximumLength) and returns where to write it; nil when the link is blocked and
-  /// the frame is none that waits. Nothing is sent before `commit`. May flush.
+  /// Reserves room for one more frame to `link` with `byteCount` bytes of header (or of the whole frame, up to
+  /// Frame.maximumLength) and returns where to write it; nil when the link is blocked and the frame may not be
+  /// queued. Nothing is sent before `commit`. May flush.
   @inline(__always)
   package func prepare(link target: UInt32, byteCount: Int, waits: Bool = false)
     -> UnsafeMutableRawPointer?
@@ -142,9 +140,8 @@ package final class Transmitter {
     return scratch + scratchUsed
   }
 
-  /// Adds the prepared frame: `headerLength` bytes of scratch, then the slices given.
-  /// The frame's `length`, `data` and `capacity` are filled in; flags and offload fields
-  /// are the caller's.
+  /// Adds the prepared frame: `headerLength` bytes of scratch memory, then the given slices. Fills in `length`,
+  /// `data` and `capacity`; the caller sets flags and offload fields.
   @inline(__always)
   func commit(
     headerLength: Int, payload first: FrameSlice = FrameSlice(data: nil, length: 0),
@@ -208,7 +205,7 @@ package final class Transmitter {
     scratchUsed = min((scratchUsed &+ headerLength &+ 15) & ~15, Self.scratchBytes)
   }
 
-  /// Sends what was collected. After it, memory lent to `commit` may be reused.
+  /// Sends the collected frames. Afterwards the memory passed to `commit` may be reused.
   package func flush() {
     guard frameCount > 0 else { return }
     let count = frameCount
@@ -236,7 +233,7 @@ package final class Transmitter {
     }
   }
 
-  /// Offers frames; returns the index of the first that was not taken.
+  /// Offers frames; returns the index of the first that was not accepted.
   @inline(__always)
   private func send(_ state: UnsafeMutablePointer<Link>, from: Int, _ count: Int) -> Int {
     let taken = Int(
@@ -245,8 +242,8 @@ package final class Transmitter {
     return from &+ taken
   }
 
-  /// The frame at `from` found its guest's port full. Gives back what is for that guest, sends the
-  /// rest, and so on.
+  /// The guest's port of the frame at `from` is full. Returns the frames to that guest to their owners, sends the
+  /// rest, and repeats.
   private func sendAroundBlocked(
     _ state: UnsafeMutablePointer<Link>, from: Int, _ count: Int
   ) {
@@ -254,7 +251,7 @@ package final class Transmitter {
     var count = count
     while from < count {
       let mac = destination(from)
-      // One beyond those that are remembered is found full again next time: only it has to wait.
+      // A guest beyond the maximum is found full again next time: only its own frames are delayed.
       if !isBlocked(mac), blockedCount < Self.maximumBlocked {
         blocked[blockedCount] = mac
         blockedCount &+= 1
@@ -274,7 +271,7 @@ package final class Transmitter {
     }
   }
 
-  /// Where a frame goes: the header is in one piece, and the first.
+  /// The destination address of a frame: the header is contiguous and first.
   private func destination(_ index: Int) -> MACAddress {
     let frame = frames[index]
     guard let data = frame.data else { return .zero }
@@ -298,8 +295,7 @@ package final class Transmitter {
     }
   }
 
-  /// Keeps a frame until its link takes frames again; false when it is none that waits, or there is
-  /// no room.
+  /// Queues a frame until its link accepts frames again; false when it may not be queued, or there is no room.
   private func hold(_ index: Int, _ state: UnsafeMutablePointer<Link>) -> Bool {
     guard owners[index].urgency != .none, frames[index].gsoType == .none else { return false }
     let queue = held[link] ?? HeldQueue()

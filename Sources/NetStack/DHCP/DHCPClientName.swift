@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Option 81, Client FQDN (RFC 4702): who puts a client's name into DNS, and which name it is. A client that sends it
-// is answered with it. The server's part is said as it is, whatever the client prefers: where the network's DNS knows
-// guests by their names the server has the address record (S) and its reverse, and elsewhere neither (N). Cold path.
+// Option 81, Client FQDN (RFC 4702): the client's name, and which side registers it in DNS. The server answers it to
+// a client that sends it. The server's role does not depend on the client's preference: where the network's DNS
+// registers guests' names, the server updates the address record (S) and its reverse, elsewhere neither (N). Cold
+// path.
 
 struct DHCPClientName: Hashable, Sendable {
   /// §2.1; other bits are zero.
@@ -11,23 +12,23 @@ struct DHCPClientName: Hashable, Sendable {
 
     /// S: the server updates the address record.
     static let serverUpdates = Flags(rawValue: 0x01)
-    /// O: the server's S is not what the client's was.
+    /// O: the server's S differs from the client's.
     static let overridden = Flags(rawValue: 0x02)
-    /// E: the name is in the format of DNS; else in ASCII.
+    /// E: the name is in DNS wire format; else in ASCII.
     static let wireFormat = Flags(rawValue: 0x04)
-    /// N: the server updates nothing.
+    /// N: the server makes no updates.
     static let noUpdates = Flags(rawValue: 0x08)
   }
 
   let flags: Flags
-  /// As it came: labels with dots, without one at the end. Empty: none, or one that makes no sense.
+  /// Labels separated by dots, without a final dot. Empty: absent or invalid.
   let name: String
-  /// It says a name, which makes no sense.
+  /// It has a name that is invalid.
   let isUnusable: Bool
 
   private static let header = 3
 
-  /// Nil for what is no option 81.
+  /// Nil when the bytes are not an option 81.
   init?(_ option: [UInt8]) {
     guard option.count >= Self.header else { return nil }
     flags = Flags(rawValue: option[0])
@@ -41,7 +42,7 @@ struct DHCPClientName: Hashable, Sendable {
     isUnusable = self.name.isEmpty && !name.allSatisfy { $0 == 0 }
   }
 
-  /// Labels behind their lengths; a partial name ends without the root's (§2.3.1).
+  /// Decodes labels with length bytes; a partial name has no root label (§2.3.1).
   static func name(wire: ArraySlice<UInt8>) -> String {
     var labels: [[UInt8]] = []
     var rest = wire
@@ -53,10 +54,10 @@ struct DHCPClientName: Hashable, Sendable {
     return DHCPServer.hostname(Array(labels.joined(separator: [UInt8(ascii: ".")])))
   }
 
-  /// The server's option (§4), in the client's encoding. Its codes, which mean nothing any more, are 255 (§2.2).
+  /// The server's option (§4), in the client's encoding. Its RCODE fields, which are deprecated, are 255 (§2.2).
   /// - Parameters:
-  ///   - registered: the client's full name in the network's DNS; nil: the server does nothing for it.
-  ///   - hostname: what it is called otherwise; may be empty.
+  ///   - registered: the client's full name in the network's DNS; nil: the server makes no updates for it.
+  ///   - hostname: the client's name otherwise; may be empty.
   func answer(registered: String?, hostname: String) -> [UInt8] {
     var answer: Flags = registered == nil ? .noUpdates : .serverUpdates
     if answer.contains(.serverUpdates) != flags.contains(.serverUpdates) {
@@ -70,13 +71,13 @@ struct DHCPClientName: Hashable, Sendable {
     return [answer.rawValue, 255, 255] + Self.wire(name, isFull: registered != nil)
   }
 
-  /// Empty for what DNS cannot carry.
+  /// Empty for a name that DNS cannot encode.
   private static func wire(_ name: String, isFull: Bool) -> [UInt8] {
     if name.isEmpty { return [] }
     let labels = name.split(separator: ".", omittingEmptySubsequences: false)
     guard labels.allSatisfy({ (1...63).contains($0.utf8.count) }) else { return [] }
     let wire = labels.flatMap { [UInt8(truncatingIfNeeded: $0.utf8.count)] + $0.utf8 }
-    // Of a single label that is registered nowhere nobody knows what is above it.
+    // A single label that is not registered stays partial: its domain is unknown.
     return isFull || labels.count > 1 ? wire + [0] : wire
   }
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who has which address: the server's bindings (RFC 2131 §2.1), at most one for
-// each address of the pool, so that no guest can make the table grow.
+// The server's bindings (RFC 2131 §2.1): at most one per address of the pool, so that guests cannot make the table
+// grow.
 
 import Wire
 
-/// What identifies a client (RFC 2131 §4.2): its client identifier (option 61) if it
-/// sends one, otherwise its hardware address.
+/// Identifies a client (RFC 2131 §4.2): by its client identifier (option 61) if it sends one, else by its hardware
+/// address.
 package struct DHCPClient: Hashable, Sendable {
   package var mac: MACAddress
   /// Empty if there is none.
@@ -21,25 +21,25 @@ package struct DHCPClient: Hashable, Sendable {
 /// The binding of an address to a client.
 package struct DHCPLease: Hashable, Sendable {
   package enum State: String, Sendable {
-    /// Held for a client until its request comes.
+    /// Reserved for a client until it sends its request.
     case offered
     case bound
-    /// Given for good to a guest that is configured by hand or by reservation.
+    /// Assigned without expiry to a guest that the host configures, or by reservation.
     case reserved = "static"
-    /// A client found somebody else using the address.
+    /// A client has found the address in use by another station.
     case declined
-    /// Given back; kept so that the client gets the same address again.
+    /// Released; kept so that the client gets the same address again.
     case released
   }
 
   package var address: IPAddress
   package var client: DHCPClient
-  /// What the client calls itself: letters, digits, `-`, `.` and `_` only; may be empty.
+  /// The client's host name: letters, digits, `-`, `.` and `_` only; may be empty.
   package var hostname: String
   package var state: State
-  /// In the clock of `now`, nanoseconds; nil for never.
+  /// By the clock of `now`, nanoseconds; nil: never.
   package var expiry: UInt64?
-  /// Its station is on the network and was seen there: a guest that never renews keeps what it has.
+  /// The client's station is on the network: its address is not given to others, even if it never renews.
   package var isPresent: Bool
 
   package init(
@@ -54,27 +54,32 @@ package struct DHCPLease: Hashable, Sendable {
     self.expiry = expiry
   }
 
-  /// Whether the address is this client's, or kept from all, at this time.
+  /// Whether the address is unavailable to other clients at this time.
   package func isLive(_ now: UInt64) -> Bool {
     isInTime(now) || (isPresent && state == .bound)
   }
 
-  /// The same as far as the client was told.
+  /// Whether the lease, as granted to the client, is still valid.
   package func isInTime(_ now: UInt64) -> Bool {
     guard state != .released else { return false }
     guard let expiry else { return true }
     return now < expiry
   }
 
-  /// Over, but kept because its station is there.
+  /// Expired, but kept because its station is on the network.
   package func isHeld(_ now: UInt64) -> Bool { isLive(now) && !isInTime(now) }
 }
 
-/// The bindings, sorted by address.
+/// The bindings, sorted by address. A look-up by client does not search those of others.
 struct DHCPLeaseTable {
   private(set) var leases: [DHCPLease] = []
+  /// Addresses of each station, and of each client identifier, ascending.
+  private var stations: [MACAddress: [IPAddress]] = [:]
+  private var identifiers: [[UInt8]: [IPAddress]] = [:]
+  /// Stations with an added, removed or changed binding since `takeChanges`.
+  private var changed: Set<MACAddress> = []
 
-  /// The position of `address`, or where it belongs.
+  /// The index of `address`, or where it would be inserted.
   private func position(_ address: IPAddress) -> Int {
     var (low, high) = (0, leases.count)
     while low < high {
@@ -91,24 +96,58 @@ struct DHCPLeaseTable {
     }
     set {
       let index = position(address)
-      let exists = index < leases.count && leases[index].address == address
-      switch (exists, newValue) {
-      case (true, let lease?): leases[index] = lease
-      case (true, nil): leases.remove(at: index)
-      case (false, let lease?): leases.insert(lease, at: index)
-      case (false, nil): break
+      let known = index < leases.count && leases[index].address == address ? leases[index] : nil
+      guard known != newValue else { return }
+      switch (known, newValue) {
+      case (_?, let lease?): leases[index] = lease
+      case (_?, nil): leases.remove(at: index)
+      case (nil, let lease?): leases.insert(lease, at: index)
+      case (nil, nil): break
       }
+      for lease in [known, newValue].compactMap({ $0 }) { changed.insert(lease.client.mac) }
+      guard known?.client != newValue?.client else { return }
+      if let known { unlist(known) }
+      if let newValue { list(newValue) }
     }
   }
 
-  /// The client's binding, live or remembered. A client that doesn't say its identifier
-  /// every time (a boot loader, then the system it loads) is known by its MAC.
+  private mutating func list(_ lease: DHCPLease) {
+    Self.insert(lease.address, into: &stations[lease.client.mac, default: []])
+    guard !lease.client.identifier.isEmpty else { return }
+    Self.insert(lease.address, into: &identifiers[lease.client.identifier, default: []])
+  }
+
+  private mutating func unlist(_ lease: DHCPLease) {
+    let client = lease.client
+    stations[client.mac]?.removeAll { $0 == lease.address }
+    if stations[client.mac]?.isEmpty == true { stations[client.mac] = nil }
+    guard !client.identifier.isEmpty else { return }
+    identifiers[client.identifier]?.removeAll { $0 == lease.address }
+    if identifiers[client.identifier]?.isEmpty == true { identifiers[client.identifier] = nil }
+  }
+
+  private static func insert(_ address: IPAddress, into list: inout [IPAddress]) {
+    list.insert(address, at: list.firstIndex { $0 > address } ?? list.count)
+  }
+
+  /// Stations whose bindings have changed since the last call.
+  mutating func takeChanges() -> Set<MACAddress> {
+    defer { changed = [] }
+    return changed
+  }
+
+  /// All bindings of a station, by address, with any client identifier.
+  func leases(of mac: MACAddress) -> [DHCPLease] {
+    (stations[mac] ?? []).compactMap { self[$0] }
+  }
+
+  /// The client's binding, live or expired. A client that does not always send its identifier (a boot loader, then
+  /// the system it loads) is matched by its MAC address.
   func lease(of client: DHCPClient) -> DHCPLease? {
-    let known = leases.filter { $0.state != .declined && $0.client.mac == client.mac }
+    let known = leases(of: client.mac).filter { $0.state != .declined }
     if !client.identifier.isEmpty {
-      let exact = leases.first {
-        $0.state != .declined && $0.client.identifier == client.identifier
-      }
+      let exact = (identifiers[client.identifier] ?? []).lazy.compactMap { self[$0] }
+        .first { $0.state != .declined }
       return exact ?? known.first { $0.client.identifier.isEmpty }
     }
     return known.first { $0.client.identifier.isEmpty } ?? known.first

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A DHCP message (RFC 2131 §2). Reading copies: it is a cold path, and the options
-// may lie in three places.
+// A DHCP message (RFC 2131 §2). Parsing copies: it is a cold path, and options may be in three fields.
 
 import Wire
 
@@ -37,13 +36,13 @@ package struct DHCPMessage: Hashable, Sendable {
   package var operation: Operation
   package var transactionID: UInt32
   package var seconds: UInt16 = 0
-  /// The client cannot receive unicast before it has its address.
+  /// The client cannot receive unicast before it has its address (the broadcast flag).
   package var isBroadcast = false
   /// ciaddr
   package var clientAddress = IPAddress.anyV4
   /// yiaddr
   package var yourAddress = IPAddress.anyV4
-  /// siaddr: where to boot from, not who answers.
+  /// siaddr: the boot server, not the DHCP server.
   package var serverAddress = IPAddress.anyV4
   /// giaddr
   package var relayAddress = IPAddress.anyV4
@@ -51,11 +50,11 @@ package struct DHCPMessage: Hashable, Sendable {
   package var hardwareAddress: MACAddress
   package var options = DHCPOptions()
 
-  /// The shortest message: RFC 951's 300 bytes, which some clients insist on.
+  /// Minimum length: RFC 951's 300 bytes, which some clients require.
   package static let minimumLength = 300
-  /// Longer messages are refused: no client has reason for one.
+  /// Longer messages are refused: no client needs them.
   package static let maximumLength = 2048
-  /// Where the options field starts.
+  /// Offset of the options field.
   package static let optionsOffset = 240
   package static let serverPort: UInt16 = 67
   package static let clientPort: UInt16 = 68
@@ -68,8 +67,7 @@ package struct DHCPMessage: Hashable, Sendable {
     self.hardwareAddress = hardwareAddress
   }
 
-  /// Reads the payload of a UDP datagram. Nil if it isn't a complete DHCP message of
-  /// an Ethernet station.
+  /// Parses the payload of a UDP datagram. Nil if it is not a complete DHCP message of an Ethernet station.
   package init?(checking bytes: ByteView) {
     guard (Field.options...DHCPMessage.maximumLength).contains(bytes.count),
       bytes.uint32(at: Field.cookie) == magicCookie,

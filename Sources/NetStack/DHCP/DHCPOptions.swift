@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The options of a DHCP message (RFC 2132): reading them from the options field
-// and the overloaded `file` and `sname` fields (option 52, RFC 2131 §4.1), joining
-// options that come in parts (RFC 3396), and writing them.
+// The options of a DHCP message (RFC 2132): parsing them from the options field and the overloaded `file` and `sname`
+// fields (option 52, RFC 2131 §4.1), concatenating split options (RFC 3396), and encoding them.
 //
-// Cold path: a handful of messages per guest, so plain arrays.
+// Cold path: a few messages per guest, so plain arrays.
 
 import Wire
 
-/// Option codes that client and server use here.
+/// Option codes used by the server.
 package enum DHCPOptionCode {
   package static let pad: UInt8 = 0
   package static let subnetMask: UInt8 = 1
@@ -40,7 +39,7 @@ package enum DHCPMessageType: UInt8, Sendable {
   case offer, request, decline, ack, nak, release, inform
 }
 
-/// Options in the order they came or are to be sent, each code once.
+/// Options in order, each code once.
 package struct DHCPOptions: Hashable, Sendable {
   private struct Option: Hashable {
     var code: UInt8
@@ -52,7 +51,7 @@ package struct DHCPOptions: Hashable, Sendable {
 
   package var codes: [UInt8] { options.map(\.code) }
 
-  /// The option's bytes; setting nil removes it. A new option goes to the end.
+  /// The option's bytes; setting nil removes it. A new option is appended.
   package subscript(code: UInt8) -> [UInt8]? {
     get { options.first { $0.code == code }?.value }
     set {
@@ -66,7 +65,7 @@ package struct DHCPOptions: Hashable, Sendable {
     }
   }
 
-  /// The option as a number; nil if it is absent or of another length.
+  /// The option as a number; nil if it is absent or has another length.
   package func uint16(_ code: UInt8) -> UInt16? {
     guard let value = self[code], value.count == 2 else { return nil }
     return UInt16(value[0]) << 8 | UInt16(value[1])
@@ -102,20 +101,20 @@ package struct DHCPOptions: Hashable, Sendable {
 
   // MARK: - Reading
 
-  /// Nil for an option that is cut off.
+  /// Nil when an option is truncated.
   /// - Parameters:
-  ///   - field: behind the magic cookie.
-  ///   - file: the 128-byte field, read if option 52 says so.
+  ///   - field: what follows the magic cookie.
+  ///   - file: the 128-byte field, parsed if option 52 says so.
   ///   - serverName: the 64-byte field, likewise.
   init?(field: ByteView, file: ByteView, serverName: ByteView) {
     guard read(field) else { return nil }
     guard let overload = self[DHCPOptionCode.overload] else { return }
     self[DHCPOptionCode.overload] = nil
     guard overload.count == 1, (1...3).contains(overload[0]) else { return nil }
-    // The order in which RFC 3396 §5 joins the parts.
+    // The order in which RFC 3396 §5 concatenates the fields.
     if overload[0] & 1 != 0 { guard read(file) else { return nil } }
     if overload[0] & 2 != 0 { guard read(serverName) else { return nil } }
-    // It speaks of the fields it stands beside, and means nothing inside them.
+    // Valid in the options field only.
     self[DHCPOptionCode.overload] = nil
   }
 
@@ -141,12 +140,12 @@ package struct DHCPOptions: Hashable, Sendable {
 
   // MARK: - Writing
 
-  /// Bytes on the wire with the end mark.
+  /// Bytes on the wire with the end option.
   package var encodedLength: Int {
     options.reduce(1) { $0 + DHCPOptions.encodedLength(of: $1.value.count) }
   }
 
-  /// Bytes that an option takes with its code and length, in parts if it needs them.
+  /// Bytes of an option with its code and length, split if necessary.
   package static func encodedLength(of valueLength: Int) -> Int {
     valueLength + 2 * max(1, (valueLength + 254) / 255)
   }

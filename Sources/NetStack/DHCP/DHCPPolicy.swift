@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which addresses a DHCP server has to give, and to whom.
+// The addresses of a DHCP server, and which clients may have them.
 
 import Wire
 
 package enum DHCPPolicy: Sendable {
-  /// The one guest of an isolated link has this address, whatever it calls itself: a boot
-  /// loader, its kernel and its system are three clients to DHCP, but the same guest.
+  /// The single guest of an isolated link always has this address: a boot loader, its kernel and its system are three
+  /// DHCP clients, but one guest.
   case single(IPAddress)
   /// Guests share a network.
   case pool(DHCPPool)
 }
 
-/// A range of addresses and those of it that are spoken for.
+/// A range of addresses with its exclusions and reservations.
 package struct DHCPPool: Sendable {
   package let first: IPAddress
   package let last: IPAddress
-  /// Never given: the gateway, the name server.
+  /// Never assigned: the gateway, the name server.
   package let excluded: Set<IPAddress>
-  /// Addresses of certain stations; they may lie outside the range.
+  /// Addresses of specific stations; they may lie outside the range.
   package let reservations: [MACAddress: IPAddress]
   private let reserved: Set<IPAddress>
-  /// Not given to new clients, but left to one that has it since an earlier server.
+  /// Not assigned to new clients, but kept by a client that has it from an earlier server.
   package var retired: Set<IPAddress> = []
 
-  /// The most addresses of a range; what lies beyond is not given.
+  /// Maximum addresses of a range; the rest is not assigned.
   package static let maximumSize: UInt32 = 4096
 
   package init(
@@ -39,12 +39,12 @@ package struct DHCPPool: Sendable {
     reserved = Set(reservations.values)
   }
 
-  /// Whether a client may keep it that had it before.
+  /// Whether a client that had it before may keep it.
   func isRestorable(_ address: IPAddress) -> Bool {
     retired.contains(address) || isDynamic(address)
   }
 
-  /// Whether the configuration keeps it for a certain station.
+  /// Whether it is reserved for a station.
   func isReserved(_ address: IPAddress) -> Bool { reserved.contains(address) }
 
   /// Whether a client without a reservation may have it.
@@ -53,12 +53,11 @@ package struct DHCPPool: Sendable {
       && !reserved.contains(address) && !retired.contains(address)
   }
 
-  /// An address that nobody has: the lowest that never was anybody's, then the one that
-  /// is unused for longest, then the oldest lease whose station is not there, at last one that was
-  /// declined longest ago.
+  /// An unused address: the lowest that was never assigned, then the one unused for longest, then the oldest lease
+  /// whose station is not on the network, and finally the one declined longest ago.
   /// - Parameters:
-  ///   - knowsStations: the leases say whose station is there.
-  ///   - isUsed: whether somebody is known to use it without a lease.
+  ///   - knowsStations: whether the leases' `isPresent` is known.
+  ///   - isUsed: whether an address is known to be used without a lease.
   func freeAddress(
     in table: DHCPLeaseTable, now: UInt64, knowsStations: Bool, isUsed: (IPAddress) -> Bool
   ) -> IPAddress? {
@@ -74,20 +73,23 @@ package struct DHCPPool: Sendable {
         continue
       }
       leases = leases.dropFirst()
-      guard isDynamic(address), !isUsed(address) else { continue }
+      // The expensive checks come last and for few leases: each discover searches a full pool.
+      func mayBe(_ other: DHCPLease?) -> Bool {
+        DHCPPool.isOlder(lease, than: other) && isDynamic(address) && !isUsed(address)
+      }
       if lease.state == .declined {
-        if DHCPPool.isOlder(lease, than: declined) { declined = lease }
+        if mayBe(declined) { declined = lease }
       } else if !lease.isLive(now) {
-        if DHCPPool.isOlder(lease, than: reusable) { reusable = lease }
+        if mayBe(reusable) { reusable = lease }
       } else if knowsStations, lease.state == .bound, !lease.isPresent {
-        if DHCPPool.isOlder(lease, than: abandoned) { abandoned = lease }
+        if mayBe(abandoned) { abandoned = lease }
       }
     }
     return (reusable ?? abandoned ?? declined)?.address
   }
 
-  /// Where none is free, one that may have become so: of leases that are over and kept for a station
-  /// that is there, the oldest; then an address that was used without a lease.
+  /// When none is free, one that may have become so: the oldest expired lease kept for a station on the network; then
+  /// an address that was used without a lease.
   func doubtfulAddress(
     in table: DHCPLeaseTable, now: UInt64, isExcluded: (IPAddress) -> Bool
   ) -> IPAddress? {

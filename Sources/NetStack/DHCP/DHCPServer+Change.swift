@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A guest that changes its Ethernet address and keeps its lease. Where clients are known by their
-// Ethernet address, it is another client by then; but both stations are behind one guest's port.
-// There may be several there, a bridge in the guest: none takes another's lease while that
-// answers for it, nor when it has one itself. What the configuration keeps for a station stays.
+// A guest that changes its Ethernet address and keeps its lease. Clients that are identified by their Ethernet
+// address become new clients then; but both stations are behind one guest's port. There may be several stations (a
+// bridge in the guest): none gets another's lease while that one answers ARP for it, or while it has a lease itself.
+// Reservations do not move.
 
 import Wire
 
 extension DHCPServer {
-  /// Whether a lease is one of the client's guest, and may become the client's.
+  /// Whether the lease belongs to a station of the client's guest, and may move to the client.
   private func mayFollow(_ address: IPAddress, _ client: DHCPClient, now: UInt64) -> Bool {
     guard let isOneGuest, case .pool(let pool) = policy, let lease = table[address],
       lease.isLive(now), lease.state == .bound || lease.state == .reserved,
@@ -19,7 +19,7 @@ extension DHCPServer {
     return own.state == .offered || !own.isLive(now)
   }
 
-  /// A station speaks under an address that another of its guest has leased. False: it stays there.
+  /// A station uses an address that another station of its guest has leased. False: the lease does not move.
   package mutating func follow(
     _ address: IPAddress, to client: DHCPClient, now: UInt64
   ) -> Bool {
@@ -31,7 +31,8 @@ extension DHCPServer {
     return true
   }
 
-  /// A client asks for such an address: it is moved if nobody else answers for it. Nil: it is none.
+  /// A client requests such an address: the lease moves if no other station answers for it. Nil: it is no such
+  /// address.
   mutating func claim(_ address: IPAddress, by client: DHCPClient, now: UInt64) -> DHCPProof? {
     guard mayFollow(address, client, now: now) else { return nil }
     let outcome = proof?(address, client.mac) ?? .unused

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How the DHCP server chooses addresses and keeps its bindings (RFC 2131 §4.2, §4.3.1).
+// How the DHCP server chooses addresses and stores its bindings (RFC 2131 §4.2, §4.3.1).
 
 import Wire
 
 extension DHCPServer {
-  /// The bindings that hold at this time, by address.
+  /// The bindings valid at this time, by address.
   package func leases(now: UInt64) -> [DHCPLease] { table.leases.filter { $0.isLive(now) } }
 
-  /// Gives a guest that is configured by hand what DHCP would give it, and keeps it until
-  /// `cancelReservation`. Nil if there is no address left.
+  /// Assigns an address to a guest that the host configures, until `cancelReservation`. Nil if no address is left.
   package mutating func reserve(
     for client: DHCPClient, hostname: String = "", now: UInt64
   ) -> IPAddress? {
@@ -20,7 +19,7 @@ extension DHCPServer {
     return address
   }
 
-  /// The guest is gone. Its address stays remembered for it.
+  /// The guest is gone. Its address stays recorded for it.
   package mutating func cancelReservation(of client: DHCPClient, now: UInt64) {
     guard var lease = table.lease(of: client), lease.state == .reserved else { return }
     lease.state = .released
@@ -28,11 +27,17 @@ extension DHCPServer {
     table[lease.address] = lease
   }
 
-  /// All bindings, also those that are over and only remembered: what to keep over a restart.
+  /// All bindings, including expired ones: to be stored over a restart.
   package var remembered: [DHCPLease] { table.leases }
 
-  /// Takes up bindings of a server before this one. What cannot be given here, or is somebody
-  /// else's already, is left out.
+  /// The same of one station.
+  package func remembered(of mac: MACAddress) -> [DHCPLease] { table.leases(of: mac) }
+
+  /// Stations whose bindings changed since the last call.
+  mutating func takeChanges() -> Set<MACAddress> { table.takeChanges() }
+
+  /// Restores the bindings of an earlier server. Addresses that cannot be assigned here, or are another client's
+  /// already, are left out.
   package mutating func restore(_ leases: [DHCPLease]) {
     guard case .pool(let pool) = policy else { return }
     for lease in leases where table.leases.count < DHCPPool.maximumSize {
@@ -48,32 +53,31 @@ extension DHCPServer {
 
   // MARK: - Stations
 
-  /// A station was seen: what it had is its own again, if nobody got it meanwhile.
+  /// A station is on the network: its recorded address is its own again, unless another client got it meanwhile.
   package mutating func stationUp(_ mac: MACAddress) { setPresent([mac], true) }
 
   /// Stations are gone.
   package mutating func stationsDown(_ stations: Set<MACAddress>) {
     setPresent(stations, false)
-    // Nobody is going to ask for what they were offered.
-    for lease in table.leases where lease.state == .offered && stations.contains(lease.client.mac) {
+    // Their offers will not be requested.
+    for lease in stations.flatMap(table.leases(of:)) where lease.state == .offered {
       table[lease.address]?.expiry = 0
     }
   }
 
   private mutating func setPresent(_ stations: Set<MACAddress>, _ isPresent: Bool) {
-    for lease in table.leases
-    where lease.isPresent != isPresent && stations.contains(lease.client.mac) {
+    for lease in stations.flatMap(table.leases(of:)) where lease.isPresent != isPresent {
       table[lease.address]?.isPresent = isPresent
     }
   }
 
-  /// Ends a lease that is over and only kept.
+  /// Ends an expired lease that is kept for its station.
   package mutating func yield(_ address: IPAddress, now: UInt64) {
     guard let lease = table[address], lease.isHeld(now) else { return }
     table[address]?.isPresent = false
   }
 
-  /// A station answered for an address that was in doubt: if it is its own, it keeps it.
+  /// A station answered for a doubtful address: if the lease is its own, it keeps it.
   mutating func keep(_ address: IPAddress, now: UInt64) {
     guard let lease = table[address], lease.isHeld(now), user(address) == lease.client.mac else {
       return
@@ -84,16 +88,16 @@ extension DHCPServer {
 
   // MARK: - Choosing
 
-  /// The address to offer, in the order of RFC 2131 §4.3.1: the client's own, now or
-  /// formerly; the one it asks for; any.
-  /// - Parameter used: addresses that were found to be somebody's.
+  /// The address to offer, in the order of RFC 2131 §4.3.1: the client's current or former one; the requested one;
+  /// any other.
+  /// - Parameter used: addresses found to be in use.
   func address(
     for client: DHCPClient, requested: IPAddress?, now: UInt64, excluding used: Set<IPAddress> = []
   ) -> IPAddress? {
     guard case .pool(let pool) = policy else { return recordedAddress(of: client) }
     if let recorded = recordedAddress(of: client), !used.contains(recorded) {
       if mayHave(recorded, client, now: now) { return recorded }
-      // A reserved address that somebody sits on: no other will do.
+      // A reserved address that another station uses: no other is offered.
       if pool.reservations[client.mac] == recorded { return nil }
     }
     if let requested, !used.contains(requested), mayHave(requested, client, now: now) {
@@ -106,8 +110,8 @@ extension DHCPServer {
     return pool.doubtfulAddress(in: table, now: now) { used.contains($0) }
   }
 
-  /// Whether somebody else uses an address that the client has no lease for yet. What the
-  /// configuration keeps for the client is its own all the same.
+  /// Whether another station uses an address for which the client has no lease yet. Always false for the client's
+  /// reservation.
   func isTaken(_ address: IPAddress, from client: DHCPClient, now: UInt64) -> Bool {
     guard case .pool(let pool) = policy, let user = user(address), user != client.mac,
       pool.reservations[client.mac] != address
@@ -120,7 +124,7 @@ extension DHCPServer {
     return true
   }
 
-  /// What this client has, had or is meant to have.
+  /// The client's current, former or reserved address.
   func recordedAddress(of client: DHCPClient) -> IPAddress? {
     switch policy {
     case .single(let address): address
@@ -128,7 +132,7 @@ extension DHCPServer {
     }
   }
 
-  /// Whether the address is one of ours to give, and nobody else's.
+  /// Whether the server may assign the address to this client.
   func mayHave(_ address: IPAddress, _ client: DHCPClient, now: UInt64) -> Bool {
     switch policy {
     case .single(let single):
@@ -149,15 +153,14 @@ extension DHCPServer {
     }
   }
 
-  /// Two that name themselves are compared by name, others by hardware address.
+  /// Clients with identifiers are compared by identifier, others by hardware address.
   static func isSame(_ a: DHCPClient, _ b: DHCPClient) -> Bool {
     a.identifier.isEmpty || b.identifier.isEmpty ? a.mac == b.mac : a.identifier == b.identifier
   }
 
   // MARK: - Keeping
 
-  /// Holds the address for the client until it has had time to ask for it. What it has
-  /// already stays as it is.
+  /// Reserves the address for the client until it can request it. An existing binding of the client's is not changed.
   mutating func offer(_ address: IPAddress, to request: Request, now: UInt64) {
     if let lease = table[address], lease.isLive(now),
       lease.state == .bound || lease.state == .reserved,
@@ -192,7 +195,7 @@ extension DHCPServer {
       isPresent: isPresent?(request.client.mac) ?? false)
   }
 
-  /// A client has one address: it cannot collect them by asking for one after the other.
+  /// A client has one address: it cannot accumulate them by requesting one after the other.
   mutating func forgetOtherBindings(of client: DHCPClient, than address: IPAddress) {
     guard let lease = table.lease(of: client), lease.address != address,
       lease.state != .reserved
@@ -200,7 +203,7 @@ extension DHCPServer {
     table[lease.address] = nil
   }
 
-  /// What the client asks for, within bounds.
+  /// The requested lease time, within bounds.
   func leaseSeconds(for request: Request) -> UInt32 {
     let longest = configuration.leaseSeconds
     guard let asked = request.message.options.uint32(DHCPOptionCode.leaseTime) else {

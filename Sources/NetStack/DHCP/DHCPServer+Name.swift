@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a client calls itself: option 12 (RFC 2132 §3.14), or else the name of option 81
-// (DHCPClientName). Cold path.
+// A client's name: option 12 (RFC 2132 §3.14), or else the name of option 81 (DHCPClientName). Cold path.
 
 extension DHCPServer {
-  /// A name that is safe to show and to put into other formats; otherwise "".
+  /// A name that is safe in messages and other formats; otherwise "".
   package static func hostname(_ text: String) -> String { hostname(Array(text.utf8)) }
 
   static func hostname(_ bytes: [UInt8]) -> String {
@@ -21,8 +20,8 @@ extension DHCPServer {
     return isSafe && name.count <= 253 ? String(decoding: name, as: UTF8.self) : ""
   }
 
-  /// Whether the first label of a safe name can be one of DNS, when what stands at its ends and is neither
-  /// letter nor digit is taken off.
+  /// Whether the first label of a safe name is a valid DNS label after removing characters other than letters and
+  /// digits at its ends.
   static func hasLabel(_ name: String) -> Bool {
     func isOuter(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_") }
     let label = name.utf8.prefix { $0 != UInt8(ascii: ".") }

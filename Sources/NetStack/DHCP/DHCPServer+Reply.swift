@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the DHCP server's answers say (RFC 2131 table 3) and where they go (§4.1).
+// The contents of the DHCP server's replies (RFC 2131 table 3) and their destinations (§4.1).
 
 import Wire
 
-/// An answer and its addressee.
+/// A reply and its destination.
 package struct DHCPReply: Hashable, Sendable {
   package var message: DHCPMessage
   package var destinationMAC: MACAddress
@@ -19,7 +19,7 @@ package struct DHCPReply: Hashable, Sendable {
       + message.encodedLength
   }
 
-  /// Writes the whole frame. Returns its length, or 0 if it doesn't fit.
+  /// Writes the complete frame. Returns its length, or 0 if it doesn't fit.
   @discardableResult
   package func emitFrame(into out: MutableByteView, sourceMAC: MACAddress) -> Int {
     guard out.count >= frameLength else { return 0 }
@@ -72,7 +72,7 @@ extension DHCPServer {
     return deliver(message, to: request)
   }
 
-  /// DHCPNAK: to all, for the client's address is wrong.
+  /// DHCPNAK: broadcast, because the client's address is wrong.
   func refuse(_ request: Request, _ reason: String) -> DHCPReply {
     var message = answer(.nak, to: request)
     message.options[DHCPOptionCode.message] = Array(reason.utf8)
@@ -96,8 +96,8 @@ extension DHCPServer {
     return message
   }
 
-  /// §4.1: to the address that the client has; otherwise to all if it says that it cannot
-  /// receive anything else yet; otherwise to the address that it is about to have.
+  /// §4.1: to the client's current address; else broadcast if the client requests that; else to the address being
+  /// assigned.
   private func deliver(_ message: DHCPMessage, to request: Request) -> DHCPReply {
     let (mac, address): (MACAddress, IPAddress) =
       if let ciaddr = request.ciaddr {
@@ -114,16 +114,16 @@ extension DHCPServer {
 
   // MARK: - Parameters
 
-  /// What a client gets that doesn't say what it wants.
+  /// The parameters for a client without a parameter request list.
   private static let defaultParameters: [UInt8] = [
     DHCPOptionCode.subnetMask, DHCPOptionCode.router, DHCPOptionCode.domainNameServers,
     DHCPOptionCode.broadcastAddress, DHCPOptionCode.interfaceMTU, DHCPOptionCode.domainName,
     DHCPOptionCode.domainSearch,
   ]
 
-  /// Adds the parameters that the client requests (option 55), in its order but the mask
-  /// first (RFC 2132 §3.3), as far as the client can take them.
-  /// - Parameter fullName: option 81, which is there although nobody requests it (RFC 4702 §4).
+  /// Adds the parameters that the client requests (option 55), in its order but the mask first (RFC 2132 §3.3), as
+  /// far as they fit the client's maximum message size.
+  /// - Parameter fullName: option 81, which is sent without being requested (RFC 4702 §4).
   private func addParameters(
     to message: inout DHCPMessage, for request: Request, hostname: String,
     fullName: [UInt8]? = nil
@@ -133,11 +133,11 @@ extension DHCPServer {
     if wanted.contains(DHCPOptionCode.subnetMask) {
       wanted.insert(DHCPOptionCode.subnetMask, at: 0)
     }
-    // Its maximum counts the IP and UDP headers; none may be below 576 (RFC 2132 §9.10).
+    // The maximum includes the IP and UDP headers; the minimum is 576 (RFC 2132 §9.10).
     let accepted = Int(options.uint16(DHCPOptionCode.maximumMessageSize) ?? 576)
     let limit = min(max(accepted, 576), 1500) - IPv4Header.encodedLength - UDPHeader.encodedLength
-    // Option 81 and the search list take what the others leave, of the list as many domains as fit:
-    // the network's own, and the first of the others. Over 255 bytes it goes in parts (RFC 3396).
+    // Option 81 and the search list use the remaining room, the list with as many domains as fit: the network's own,
+    // and the first of the others. Over 255 bytes it is split (RFC 3396).
     func add(_ code: UInt8, _ value: [UInt8]) -> Bool {
       var longer = message.options
       longer[code] = value.isEmpty ? nil : value
@@ -158,7 +158,7 @@ extension DHCPServer {
     }
   }
 
-  /// What the guests' own names end in: whatever else is cut, they find each other by bare names.
+  /// The domain of the guests' own names, kept in any case so that guests resolve each other by bare names.
   private func isOwnDomain(_ domain: String) -> Bool {
     guard let own = configuration.domainName?.lowercased() else { return false }
     let domain = domain.lowercased()

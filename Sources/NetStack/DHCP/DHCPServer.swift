@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The DHCP server of one link (RFC 2131 §4.3): a state machine over its bindings that
-// turns a message and the time into an answer, and does nothing else. No relays:
-// `giaddr` is given back but not heeded. BOOTP without a message type is not served.
+// The DHCP server of one link (RFC 2131 §4.3): a state machine over its bindings that turns a message and the time
+// into a reply, without other effects. Relays are not supported: `giaddr` is returned but not used. BOOTP without a
+// message type is not served.
 //
 // Loop thread of the network; cold path.
 
@@ -19,11 +19,11 @@ package struct DHCPServer {
     package var mtu: UInt16?
     package var domainName: String?
     package var searchDomains: [String] = []
-    /// How long a lease lasts at most; UInt32.max for ever.
+    /// Maximum lease time, seconds; UInt32.max: infinite.
     package var leaseSeconds: UInt32 = 3600
-    /// Guests that share a network are known by their Ethernet address alone: a guest could say
-    /// another's identifier, and copies of one machine all say the same. A message about a
-    /// station that did not send it gets no answer.
+    /// Guests that share a network are identified by their Ethernet address alone: a guest could send another's
+    /// client identifier, and clones of one machine all send the same. A message whose chaddr is not its sender's
+    /// gets no reply.
     package var identifiesByMAC = false
 
     package init(serverAddress: IPAddress, subnet: CIDR) {
@@ -32,41 +32,35 @@ package struct DHCPServer {
     }
   }
 
-  /// May change while leases exist (a new name server, another search list): clients
-  /// learn of it when they renew.
+  /// May change while leases exist (a new name server, another search list): clients get the change when they renew.
   package var configuration: Configuration
   package let policy: DHCPPolicy
-  /// Whether a station is on the network. Nil: nobody knows.
+  /// Whether a station is on the network. Nil: unknown.
   package var isPresent: ((MACAddress) -> Bool)?
-  /// Whether two stations are one guest's (DHCPServer+Change.swift). Nil: nobody knows.
+  /// Whether two stations belong to one guest (DHCPServer+Change.swift). Nil: unknown.
   package var isOneGuest: ((MACAddress, MACAddress) -> Bool)?
-  /// Who is known to use an address, with or without a lease.
+  /// The station known to use an address, with or without a lease.
   package var user: (IPAddress) -> MACAddress? = { _ in nil }
-  /// Whether an address that is new to a client was found unused (RFC 2131 §2.2). Nil: nobody looks.
+  /// Whether an address that is new to a client was probed and found unused (RFC 2131 §2.2). Nil: no probing.
   package var proof: ((_ address: IPAddress, _ client: MACAddress) -> DHCPProof)?
-  /// The name under which the network's DNS has a client that calls itself so, with its domain. Nil, or
-  /// the result nil: it has it under none.
+  /// The client's name with its domain in the network's DNS. Nil, or a nil result: it is not registered.
   package var registeredName: ((_ hostname: String, _ client: MACAddress) -> String?)?
-  /// The last message, a discovery or a request for what its guest has leased, waits for a proof: it
-  /// is to be handled again.
+  /// The last message, a discover or a request for an address that its guest has leased, waits for a probe and must
+  /// be handled again afterwards.
   package private(set) var awaitsProof = false
-  /// The last client calls itself by what is no host name.
+  /// The last client's name is not a valid host name.
   package private(set) var hasUnusableName = false
-  var table = DHCPLeaseTable() {
-    didSet { revision &+= 1 }
-  }
-  /// Another number after each change of a binding.
-  package private(set) var revision: UInt64 = 0
-  /// Discoveries for which there was no address.
+  var table = DHCPLeaseTable()
+  /// Discovers without a free address.
   package private(set) var exhausted: UInt64 = 0
 
-  /// How long an offer is held, and how long a declined address rests.
+  /// Seconds for which an offer is reserved, and a declined address is not assigned.
   static let offerSeconds: UInt64 = 30
   static let declineSeconds: UInt64 = 600
-  /// The shortest lease that a client gets if it asks for a short one.
+  /// Minimum lease time granted, seconds.
   static let minimumLeaseSeconds: UInt32 = 120
 
-  /// Addresses looked at for one discovery, at most.
+  /// Maximum addresses tried for one discover.
   private static let proofLimit = 8
 
   package init(configuration: Configuration, policy: DHCPPolicy) {
@@ -74,10 +68,10 @@ package struct DHCPServer {
     self.policy = policy
   }
 
-  /// The answer to the payload of a datagram for port 67; nil for what gets none.
+  /// The reply to the payload of a datagram for port 67; nil: none.
   /// - Parameters:
   ///   - mac: the Ethernet source of the frame.
-  ///   - now: nanoseconds of the clock that counts the host's sleep.
+  ///   - now: nanoseconds of the clock that includes the host's sleep.
   package mutating func handle(
     _ payload: ByteView, receivedFrom mac: MACAddress, now: UInt64
   ) -> DHCPReply? {
@@ -111,7 +105,7 @@ package struct DHCPServer {
     return nil
   }
 
-  /// A client's message with what every branch needs of it.
+  /// A client's message with the fields that every branch uses.
   struct Request {
     let message: DHCPMessage
     let mac: MACAddress
@@ -123,7 +117,7 @@ package struct DHCPServer {
     let requested: IPAddress?
     let server: IPAddress?
 
-    /// Nil if one of the options makes no sense.
+    /// Nil if one of the options is invalid.
     init?(_ message: DHCPMessage, receivedFrom mac: MACAddress) {
       let options = message.options
       let identifier = options[DHCPOptionCode.clientIdentifier] ?? []
@@ -141,7 +135,7 @@ package struct DHCPServer {
       hostname = name.isEmpty ? clientName?.name ?? "" : name
     }
 
-    /// It says a name, by which nobody can know it.
+    /// It has a name that is not a valid host name.
     var hasUnusableName: Bool {
       guard hostname.isEmpty else { return !DHCPServer.hasLabel(hostname) }
       let name = message.options[DHCPOptionCode.hostName] ?? []
@@ -155,10 +149,10 @@ package struct DHCPServer {
   }
 }
 
-/// Whether an address was found to be nobody's.
+/// The result of probing an address.
 package enum DHCPProof: Sendable {
   case unused
-  /// The question is out.
+  /// Under way.
   case pending
   case used
 }
@@ -175,7 +169,7 @@ extension DHCPServer {
       switch proof(of: address, for: request.client, now: now) {
       case .pending:
         awaitsProof = true
-        // Others who ask meanwhile get another.
+        // Meanwhile other clients are offered another address.
         if table[address]?.isLive(now) != true { offer(address, to: request, now: now) }
         return nil
       case .used:
@@ -191,7 +185,7 @@ extension DHCPServer {
     return nil
   }
 
-  /// What a client has already needs no proof, nor what is kept for it by the configuration.
+  /// An address that the client already has, or that is reserved for it, is not probed.
   private func proof(of address: IPAddress, for client: DHCPClient, now: UInt64) -> DHCPProof {
     guard let proof, case .pool(let pool) = policy, pool.reservations[client.mac] != address
     else { return .unused }
@@ -205,7 +199,7 @@ extension DHCPServer {
 
   private mutating func request(_ request: Request, now: UInt64) -> DHCPReply? {
     if let server = request.server {
-      // SELECTING: the client answers offers, ours or another server's.
+      // SELECTING: the client answers an offer, of this server or another.
       guard server == configuration.serverAddress else {
         withdrawOffer(to: request.client)
         return nil
@@ -214,7 +208,7 @@ extension DHCPServer {
       return acknowledge(address, to: request, now: now)
     }
     if let address = request.requested {
-      // INIT-REBOOT: the client remembers an address.
+      // INIT-REBOOT: the client verifies a remembered address.
       guard configuration.subnet.contains(address) else {
         return refuse(request, "not an address of this network")
       }
@@ -226,8 +220,8 @@ extension DHCPServer {
       guard recorded == address else { return refuse(request, "not your address") }
       return acknowledge(address, to: request, now: now)
     }
-    // RENEWING or REBINDING. Nobody else serves this network, so a binding that we
-    // don't know is one that we have forgotten: if the address is free, it stands.
+    // RENEWING or REBINDING. This is the only server of the network, so an unknown binding is one that it lost: if
+    // the address is free, it is granted.
     guard let address = request.ciaddr else { return nil }
     if claim(address, by: request.client, now: now) == .pending {
       awaitsProof = true
@@ -268,7 +262,7 @@ extension DHCPServer {
     table[address] = lease
   }
 
-  /// A client that has its address from elsewhere wants the rest; it gets no lease.
+  /// DHCPINFORM: a client with an address from elsewhere gets the other parameters and no lease.
   private func inform(_ request: Request) -> DHCPReply? {
     guard let address = request.ciaddr, configuration.subnet.contains(address),
       address.isUnicast

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Domain search lists as DHCP carries them (RFC 3397): names in DNS format, the
-// whole list under one set of compression pointers (RFC 1035 §4.1.4); and single names without any.
+// Domain search lists for DHCP (RFC 3397): names in DNS format, the whole list with common compression pointers (RFC
+// 1035 §4.1.4); and single names without compression.
 
 package enum DomainSearch {
-  /// The value of option 119. Names that DNS cannot carry (an empty label, one over
-  /// 63 bytes, a name over 255) are left out.
+  /// The value of option 119. Names that DNS cannot encode (an empty label, one over 63 bytes, a name over 255) are
+  /// left out.
   package static func encode(_ domains: [String]) -> [UInt8] {
     var bytes: [UInt8] = []
     var offsets: [String: Int] = [:]
@@ -16,8 +16,8 @@ package enum DomainSearch {
     return bytes
   }
 
-  /// One name without pointers, as DHCPv6 and router advertisements carry it (RFC 8415 §10, RFC 8106 §5.2). Nil when
-  /// DNS cannot carry it.
+  /// One name without pointers, for DHCPv6 and router advertisements (RFC 8415 §10, RFC 8106 §5.2). Nil when DNS
+  /// cannot encode it.
   package static func plain(_ domain: String) -> [UInt8]? {
     labels(of: domain).map { $0.flatMap { [UInt8($0.utf8.count)] + $0.utf8 } + [0] }
   }

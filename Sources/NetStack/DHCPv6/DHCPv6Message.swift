@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Messages of DHCPv6 between a client and a server on its link (RFC 8415 §8), and identity associations for addresses
-// in them (§21.4, §21.6). Messages of relay agents are none of these. Cold path.
+// in them (§21.4, §21.6). Relay messages are not supported. Cold path.
 
 import Wire
 
@@ -19,9 +19,9 @@ package struct DHCPv6Message: Hashable, Sendable {
 
   package static let serverPort: UInt16 = 547
   package static let clientPort: UInt16 = 546
-  /// Longer messages are refused: no client has reason for one.
+  /// Longer messages are refused: no client needs them.
   package static let maximumLength = 2048
-  /// Bytes of an identifier (§11.1).
+  /// Valid lengths of a DUID in bytes (§11.1).
   package static let identifierLengths = 3...130
   private static let header = 4
 
@@ -30,7 +30,7 @@ package struct DHCPv6Message: Hashable, Sendable {
     self.transactionID = transactionID & 0xff_ffff
   }
 
-  /// Reads the payload of a UDP datagram. Nil if it is no complete message of client or server.
+  /// Parses the payload of a UDP datagram. Nil if it is not a complete message of a client or server.
   package init?(checking bytes: ByteView) {
     guard (Self.header...Self.maximumLength).contains(bytes.count),
       let type = DHCPv6MessageType(rawValue: bytes[0]),
@@ -45,7 +45,7 @@ package struct DHCPv6Message: Hashable, Sendable {
     DHCPv6Bytes.of(UInt32(type.rawValue) << 24 | transactionID) + options.bytes
   }
 
-  /// Who the client is (§11): nil when it does not say, or says what is no identifier.
+  /// The client's DUID (§11); nil when it is absent or invalid.
   package var client: [UInt8]? {
     options[DHCPv6OptionCode.clientIdentifier].flatMap {
       Self.identifierLengths.contains($0.count) ? $0 : nil
@@ -53,10 +53,10 @@ package struct DHCPv6Message: Hashable, Sendable {
   }
 }
 
-/// IA_NA: an interface of a client, and the addresses it has or is given.
+/// IA_NA: an interface of a client, and its addresses.
 package struct DHCPv6Association: Hashable, Sendable {
   package var identifier: UInt32
-  /// Seconds until the client renews, and rebinds.
+  /// T1 and T2: seconds until the client renews and rebinds.
   package var renewal: UInt32 = 0
   package var rebinding: UInt32 = 0
   package var addresses: [Address] = []
@@ -80,7 +80,7 @@ package struct DHCPv6Association: Hashable, Sendable {
 
   package init(identifier: UInt32) { self.identifier = identifier }
 
-  /// Nil for what is cut off.
+  /// Nil when it is truncated.
   package init?(_ option: [UInt8]) {
     guard option.count >= Self.header else { return nil }
     let parsed = option.withByteView { bytes -> (UInt32, UInt32, UInt32, DHCPv6Options)? in

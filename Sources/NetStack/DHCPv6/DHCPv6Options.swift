@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Options of DHCPv6 (RFC 8415 §21): a code and a length of 16 bits each. Some come more than once, and some hold
-// options themselves. Cold path: a handful of messages per guest, so plain arrays.
+// Options of DHCPv6 (RFC 8415 §21): a code and a length of 16 bits each. Some may occur repeatedly, and some contain
+// options. Cold path: a few messages per guest, so plain arrays.
 
 import Wire
 
-/// Option codes that client and server use here.
+/// Option codes used by the server.
 package enum DHCPv6OptionCode {
   package static let clientIdentifier: UInt16 = 1
   package static let serverIdentifier: UInt16 = 2
@@ -29,7 +29,7 @@ package enum DHCPv6Status: UInt16, Sendable {
   case unspecified, noAddresses, noBinding, notOnLink, useMulticast, noPrefixes
 }
 
-/// Options in the order they came or are to be sent.
+/// Options in order.
 package struct DHCPv6Options: Hashable, Sendable {
   package struct Option: Hashable, Sendable {
     package var code: UInt16
@@ -37,12 +37,12 @@ package struct DHCPv6Options: Hashable, Sendable {
   }
 
   package private(set) var all: [Option] = []
-  /// Options in one message, at most: what beyond that comes makes it unusable.
+  /// Maximum options of one message; one with more is refused.
   private static let limit = 64
 
   package init() {}
 
-  /// Nil for an option that is cut off.
+  /// Nil when an option is truncated.
   package init?(checking bytes: ByteView) {
     var offset = 0
     while offset < bytes.count {
@@ -55,7 +55,7 @@ package struct DHCPv6Options: Hashable, Sendable {
     }
   }
 
-  /// The first one's bytes.
+  /// The first option with this code.
   package subscript(code: UInt16) -> [UInt8]? { all.first { $0.code == code }?.value }
 
   package func values(_ code: UInt16) -> [[UInt8]] {
@@ -66,7 +66,7 @@ package struct DHCPv6Options: Hashable, Sendable {
     all.append(Option(code: code, value: value))
   }
 
-  /// Nothing for an empty list.
+  /// Adds nothing for an empty list.
   package mutating func add(_ code: UInt16, addresses: [IPAddress]) {
     if !addresses.isEmpty { add(code, addresses.flatMap(DHCPv6Bytes.of)) }
   }
@@ -75,7 +75,7 @@ package struct DHCPv6Options: Hashable, Sendable {
     add(DHCPv6OptionCode.statusCode, DHCPv6Bytes.of(status.rawValue) + Array(text.utf8))
   }
 
-  /// Whether a client asks for it (§21.7).
+  /// Whether the client's option request option lists it (§21.7).
   package func asksFor(_ code: UInt16) -> Bool {
     guard let list = self[DHCPv6OptionCode.optionRequest] else { return false }
     return stride(from: 0, to: list.count - 1, by: 2).contains {

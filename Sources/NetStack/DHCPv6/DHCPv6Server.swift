@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The DHCPv6 server of a network (RFC 8415 §18.3): a message in, an answer and what became of an address out. It keeps
-// no bindings: which address a station has follows from its Ethernet address and the network's prefix (StableAddress),
-// so every client finds the same one again, after any restart and in any order. Kept, and bounded, is only which
-// stations found somebody else at theirs and have the next one.
+// The DHCPv6 server of a network (RFC 8415 §18.3): turns a message into a reply and the change of an address. It
+// stores no bindings: a station's address is derived from its Ethernet address and the network's prefix
+// (StableAddress), so that a client gets the same one after any restart. It stores, bounded, only which stations
+// declined their address and have the next one.
 //
-// No relays, no prefixes (IA_PD), no temporary addresses (IA_TA: guests make their own, RFC 8981). A value without
-// side effects.
+// No relays, no prefixes (IA_PD), no temporary addresses (IA_TA: guests generate their own, RFC 8981). A value
+// without side effects.
 
 import Wire
 
@@ -18,11 +18,11 @@ package struct DHCPv6Server {
     package var serverMAC: MACAddress
     package var nameServers: [IPAddress] = []
     package var searchDomains: [String] = []
-    /// How long an address lasts, and is preferred, seconds.
+    /// Valid and preferred lifetime of an address, seconds.
     package var leaseSeconds: UInt32 = 3600
-    /// The one address of all guests, each being alone with the server; nil: one for each station.
+    /// The one address of all guests of an isolated network; nil: one per station.
     package var single: IPAddress?
-    /// Never given: the gateway, the name server.
+    /// Never assigned: the gateway, the name server.
     package var excluded: Set<IPAddress> = []
 
     package init(prefix: CIDR, serverMAC: MACAddress) {
@@ -31,7 +31,7 @@ package struct DHCPv6Server {
     }
   }
 
-  /// What a message did to the address of its station.
+  /// The effect of a message on the address of its station.
   package enum Effect: Hashable, Sendable {
     case none
     case bound(IPAddress)
@@ -41,15 +41,15 @@ package struct DHCPv6Server {
   package struct Answer: Hashable, Sendable {
     package var reply: DHCPv6Message?
     package var effect: Effect = .none
-    /// What the client calls itself (RFC 4704); "": it does not say, or what is no name.
+    /// The client's name (RFC 4704); "": absent or invalid.
     package var hostname = ""
   }
 
   package var configuration: Configuration
-  /// Addresses that stations have declined so far: the next one is theirs. Bounded.
+  /// Number of addresses that a station has declined: it has the next one. Bounded.
   private var declined: [MACAddress: UInt8] = [:]
   private static let maximumDeclined = 1024
-  /// The name under which the network's DNS has a client that calls itself so; nil: it has none.
+  /// The client's name in the network's DNS; nil: it is not registered.
   package var registeredName: ((_ hostname: String, _ client: MACAddress) -> String?)?
 
   package init(configuration: Configuration) { self.configuration = configuration }
@@ -60,7 +60,7 @@ package struct DHCPv6Server {
       + (0..<6).map { UInt8(truncatingIfNeeded: configuration.serverMAC.rawValue >> (40 - 8 * $0)) }
   }
 
-  /// The address of a station.
+  /// The address assigned to a station.
   package func address(of mac: MACAddress) -> IPAddress {
     if let single = configuration.single { return single }
     return StableAddress.of(
@@ -90,7 +90,7 @@ package struct DHCPv6Server {
     }
   }
 
-  /// §16: identifiers that are there or not, as each type asks for.
+  /// §16: the identifiers that each message type must or must not have.
   private func isAcceptable(_ message: DHCPv6Message) -> Bool {
     let server = message.options[DHCPv6OptionCode.serverIdentifier]
     let hasClient = message.client != nil
@@ -106,7 +106,7 @@ package struct DHCPv6Server {
 
   // MARK: Answers
 
-  /// §18.3.9, §18.3.10: the settings that every answer has.
+  /// §18.3.9, §18.3.10: the settings that every reply carries.
   private func reply(to message: DHCPv6Message, _ type: DHCPv6MessageType) -> DHCPv6Message {
     var reply = DHCPv6Message(type: type, transactionID: message.transactionID)
     if let client = message.options[DHCPv6OptionCode.clientIdentifier] {
@@ -151,8 +151,8 @@ package struct DHCPv6Server {
       reply: reply, effect: bound.map { .bound($0) } ?? .none, hostname: name?.name ?? "")
   }
 
-  /// An IA_NA for each of the client's: the first gets the station's address. Of what the client thinks it has, all else
-  /// is over (§18.3.4: lifetimes of zero).
+  /// An IA_NA for each of the client's: the first gets the station's address. The client's other addresses get
+  /// lifetimes of zero (§18.3.4).
   private func addAssociations(
     _ message: DHCPv6Message, _ mac: MACAddress, _ isGiven: Bool, to reply: inout DHCPv6Message
   ) -> IPAddress? {
@@ -186,7 +186,7 @@ package struct DHCPv6Server {
     return bound
   }
 
-  /// §18.3.3: whether the addresses are ones of this link. No answer when the client names none.
+  /// §18.3.3: whether the addresses are on this link. No reply when the client lists none.
   private func confirm(_ message: DHCPv6Message) -> Answer {
     let addresses = message.options.values(DHCPv6OptionCode.addresses)
       .compactMap { DHCPv6Association($0) }.flatMap(\.addresses)

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNS to the network's DNS address (RFC 1035 §4.2, RFC 7766): no packet leaves the stack.
+// DNS queries to the network's DNS address (RFC 1035 §4.2, RFC 7766): the stack passes them to a resolver.
 //
 //   UDP  payload ──► resolver ──► datagram back
 //   TCP  the guest's connection is an ordinary flow of TCPEngine, whose socket is one end of
 //        a socket pair; a DNSStream (DNSStream.swift) frames messages at the other end
 //
-// Bounded: questions under way and streams, shared by all guests (ShareTable), and per stream both.
-// A guest that has more questions under way than its share gets answers all the same that are known
-// at once: names of the network, and what is cached. All else of it is SERVFAIL at once: its oldest
-// question does not make room, for at more than the share allows none would live until its answer
-// comes. A stream that is idle makes room for another:
-// the guest's own at its bound, of the guest with the most when there are too many in all.
-// Loop thread only.
+// Bounded: pending queries and streams, shared by all guests (ShareTable), and the queries of each stream. A guest
+// with more pending queries than its share still gets answers that are known at once: names of the network, and
+// cached ones. Its other queries get SERVFAIL at once; its oldest query is not evicted, because above the share none
+// would live until its answer comes. An idle stream is closed for a new one: the guest's own at its bound, one of the
+// guest with the most when there are too many in total. Loop thread only.
 
 import Wire
 
@@ -22,26 +20,26 @@ import Wire
   import Darwin
 #endif
 
-/// Counted since the stack was made.
+/// Counted since the stack was created.
 package struct DNSInterceptCounters: BitwiseCopyable, Sendable {
   package var datagrams: UInt64 = 0
   package var streams: UInt64 = 0
   package var streamMessages: UInt64 = 0
   package var answers: UInt64 = 0
-  /// Questions that got no answer: too many under way, or no question at all.
+  /// Queries without an answer: too many pending, or not a query.
   package var dropped: UInt64 = 0
 
   package init() {}
 }
 
-/// Leads guests' questions to the network's DNS.
+/// Passes guests' queries to the network's DNS.
 public final class DNSIntercept {
-  /// Questions that wait for the DNS plugin, and those that are answered at once in one iteration.
+  /// Maximum queries that wait for the DNS plugin, and that are answered at once in one iteration.
   private static let maximumQuestions = 2048
   private static let maximumAnsweredAtOnce = 6144
   static let maximumStreams = 256
   private static let maximumStreamsPerGuest = 32
-  /// The shortest DNS message: a header.
+  /// Minimum length of a DNS message: a header.
   static let shortestMessage = 12
   /// RCODE (RFC 1035 §4.1.1).
   private static let serverFailure: UInt8 = 2
@@ -51,15 +49,15 @@ public final class DNSIntercept {
   public var resolver: (any DNSResolver)?
 
   private var questions: [OperationID: Question] = [:]
-  /// Those that may wait; the others are answered in this iteration, or not at all.
+  /// Pending queries; the others are answered in this iteration, or not at all.
   private var waiting = 0
   private var streams: [UInt32: DNSStream] = [:]
   private var nextStream: UInt32 = 1
   package private(set) var counters = DNSInterceptCounters()
-  /// Questions under way.
+  /// Number of pending queries.
   package var pending: Int { questions.count }
 
-  /// Who waits for an answer.
+  /// The origin of a query.
   private struct Question {
     var link: UInt32
     var share: UInt32
@@ -76,7 +74,7 @@ public final class DNSIntercept {
 
   // MARK: UDP
 
-  /// A question from a guest; borrowed.
+  /// A query from a guest; borrowed.
   func datagram(_ payload: ByteView, from port: UInt16, of packet: InboundPacket) {
     guard let resolver else {
       stack.sendICMPError(about: packet, .port)
@@ -101,7 +99,7 @@ public final class DNSIntercept {
       return false
     }
     let state = stack.shares.pointer(share)
-    // Questions of one's share may wait; of what goes beyond it only what is known is of use.
+    // Queries within the share may wait; beyond it only an immediate answer is requested.
     let mayWait = Int(state.pointee.questions) < Self.maximumQuestions &- waiting
     let hasRoom = mayWait || questions.count &- waiting < Self.maximumAnsweredAtOnce
     let op =
@@ -147,7 +145,7 @@ public final class DNSIntercept {
     return question
   }
 
-  /// A question is answered, or (nil) will not be; false when it was none of ours.
+  /// A query's answer, or nil for none; false when the operation is not one of these.
   func complete(_ op: OperationID, _ answer: ByteView?) -> Bool {
     guard let question = end(op) else { return false }
     let answer = answer ?? .empty
@@ -161,7 +159,7 @@ public final class DNSIntercept {
       guard isAnswer, stack.links.isTaken(question.link) else { break }
       let place = stack.currentMAC(mac, of: guest.address, on: question.link)
       _ = stack.sendUDP(answer, from: server, to: guest, mac: place, on: question.link)
-      // The answer is borrowed.
+      // Flushes, because the answer is borrowed.
       stack.transmitter.flush()
     case .stream(let id):
       guard let stream = streams[id] else { break }
@@ -173,8 +171,8 @@ public final class DNSIntercept {
 
   // MARK: TCP
 
-  /// A guest connects to the DNS address, port 53: returns the fd of a connected stream
-  /// socket (one end of a pair) that TCP then owns and carries; -1 refuses.
+  /// A guest connects to port 53 of the DNS address: returns the fd of a connected stream socket (one end of a pair),
+  /// which TCP owns from then on; -1 refuses.
   func acceptStream(link: UInt32, share: UInt32, from origin: DNSStream.Origin? = nil) -> Int32 {
     guard resolver != nil, hasRoom(for: share) else { return -1 }
     var ends: (Int32, Int32) = (-1, -1)
@@ -202,7 +200,7 @@ public final class DNSIntercept {
     return ends.1
   }
 
-  /// Whether a guest may have one more stream; ends one that is idle for it if need be.
+  /// Whether a guest may have one more stream; closes an idle one if necessary.
   private func hasRoom(for share: UInt32) -> Bool {
     let own = stack.shares.pointer(share)
     let victim: UInt32
@@ -255,7 +253,7 @@ public final class DNSIntercept {
     cancel { if case .stream(id) = $0.asker { true } else { false } }
   }
 
-  /// Closes a stream; its questions are the caller's.
+  /// Closes a stream; the caller handles its pending queries.
   @discardableResult
   private func end(_ id: UInt32) -> DNSStream? {
     guard let stream = streams.removeValue(forKey: id) else { return nil }

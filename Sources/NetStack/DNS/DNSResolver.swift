@@ -2,19 +2,19 @@
 
 import Wire
 
-/// The host's name for a question under way; 0 is none.
+/// The host's id of a pending query; 0: none.
 public typealias OperationID = UInt64
 
-/// How a guest sent a DNS message.
+/// The transport of a guest's DNS message.
 public enum QuestionTransport: Sendable {
   case udp, tcp
 }
 
-/// Who asks a question, as far as it is known.
+/// The sender of a query, as far as it is known.
 public struct Questioner: Sendable {
   /// The host's port of the link.
   public var port: PortID
-  /// Of the station; zero: not known.
+  /// Of the station; zero: unknown.
   public var mac = MACAddress.zero
   public var client: Endpoint?
   public var server: Endpoint?
@@ -22,22 +22,22 @@ public struct Questioner: Sendable {
   init(port: PortID) { self.port = port }
 }
 
-/// Where DNS messages of guests are answered: the network's DNS. Answers come by `Stack.onAnswer`, perhaps
-/// before `query` returns. Loop thread only.
+/// Answers guests' DNS queries: the network's DNS. Answers are returned by `Stack.onAnswer`, perhaps before `query`
+/// returns. Loop thread only.
 public protocol DNSResolver: AnyObject {
-  /// Asks; 0 when too many questions are under way.
+  /// Begins a query; 0 when too many are pending.
   /// - Parameters:
   ///   - message: a DNS message from its header on (RFC 1035 §4.1), of 12...65535 bytes; borrowed.
-  ///   - deadline: nanoseconds of the host's clock; 0 lets the host choose, and one that is over asks for
-  ///     what is known at once.
+  ///   - deadline: nanoseconds of the host's clock; 0: the host chooses; one in the past requests only an immediate
+  ///     answer.
   func query(_ message: ByteView, transport: QuestionTransport, deadline: UInt64) -> OperationID
 
-  /// The same, with who asks, for resolvers that want to know.
+  /// The same with the sender, for resolvers that use it.
   func query(
     _ message: ByteView, transport: QuestionTransport, deadline: UInt64, by questioner: Questioner
   ) -> OperationID
 
-  /// No answer is wanted any more.
+  /// Cancels a query.
   func cancel(_ operation: OperationID)
 }
 

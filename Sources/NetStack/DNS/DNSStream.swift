@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The far end of a guest's DNS connection (RFC 7766): messages behind their length in two
-// bytes. Questions may follow each other without waiting (§6.2.1.1), answers go out as
-// they come. What is read is bounded by the questions under way: a guest that asks faster
-// than it is answered, or that does not read, is not read from. Loop thread only.
+// The stack's end of a guest's DNS connection (RFC 7766): messages with a length of two bytes. Queries may be
+// pipelined (§6.2.1.1), answers are sent in order of completion. Pending queries are bounded: a guest with too many,
+// or one that does not read answers, is not read. Loop thread only.
 
 import Wire
 
@@ -13,12 +12,12 @@ import Wire
   import Darwin
 #endif
 
-/// One TCP connection of a guest to the DNS address, seen from its socket pair.
+/// One TCP connection of a guest to the DNS address, at the other end of its socket pair.
 final class DNSStream {
-  /// A stream without a question under way ends after this time (§6.2.3), nanoseconds.
+  /// A stream without pending queries is closed after this time (§6.2.3), nanoseconds.
   static let idleTime: UInt64 = 30 * 1_000_000_000
   private static let maximumOutstanding = 32
-  /// Answers that wait for the guest; beyond it, it is not read from.
+  /// Maximum bytes of unsent answers; beyond it the guest is not read.
   private static let maximumWaiting = 256 << 10
   private static let readSize = 16 << 10
 
@@ -28,7 +27,7 @@ final class DNSStream {
   let link: UInt32
   let share: UInt32
   var timer: UInt32
-  /// Whose it is.
+  /// The stream's owner.
   struct Origin {
     var guest: Endpoint
     var server: Endpoint
@@ -39,12 +38,12 @@ final class DNSStream {
   private var input: [UInt8] = []
   private var output: [UInt8] = []
   private(set) var lastUsed: UInt64
-  /// The guest will send no more.
+  /// The guest has shut down its sending side.
   private var isAtEnd = false
   private var isBroken = false
-  /// The guest is gone, its questions are cancelled, and only the descriptor is left.
+  /// The guest is gone and its queries are cancelled; only the descriptor is still open.
   var isDeparted = false
-  /// Questions without an answer yet.
+  /// Pending queries.
   private(set) var outstanding = 0
 
   init(
@@ -59,13 +58,13 @@ final class DNSStream {
     lastUsed = stack.now
   }
 
-  /// Everything asked is answered and sent, and no more will come; or it is broken.
+  /// All queries are answered and the answers sent, and no more can come; or the stream is broken.
   var isOver: Bool { isBroken || (isAtEnd && outstanding == 0 && output.isEmpty) }
 
-  /// Nothing is owed to the guest.
+  /// No answers are pending or unsent.
   var isIdle: Bool { outstanding == 0 && output.isEmpty }
 
-  /// When it ends if nothing happens. Questions have a deadline of the host's.
+  /// When it is closed if nothing happens. Queries have a deadline in the host.
   var deadline: UInt64 {
     outstanding > 0 ? stack.now &+ Self.idleTime : lastUsed &+ Self.idleTime
   }
@@ -75,8 +74,8 @@ final class DNSStream {
       && output.count < Self.maximumWaiting
   }
 
-  /// Reads and writes what can be.
-  /// - Parameter ask: hands a question on; false when there will be no answer.
+  /// Reads and writes as much as possible.
+  /// - Parameter ask: passes a query on; false when there will be no answer.
   func transfer(_ ready: FDEvents, ask: (ByteView) -> Bool) {
     if ready.contains(.error) { isBroken = true }
     if ready.contains(.write) { write() }
@@ -85,7 +84,7 @@ final class DNSStream {
     update()
   }
 
-  /// The answer to a question; nil for none. Questions that were read already may be next.
+  /// The answer to a query; nil: none. May pass on queries that were read before.
   func answered(_ message: ByteView?, ask: (ByteView) -> Bool) {
     outstanding = max(0, outstanding - 1)
     lastUsed = stack.now
@@ -95,7 +94,7 @@ final class DNSStream {
       output.append(contentsOf: message.buffer)
       write()
     } else {
-      // The guest would wait for it until its own time-out; an end tells it at once.
+      // Closing tells the guest at once; otherwise it would wait for its own timeout.
       isBroken = true
     }
     parse(ask)
@@ -135,7 +134,7 @@ final class DNSStream {
       }
     }
     if offset > 0 { input.removeFirst(offset) }
-    // Half a message, and no more will come.
+    // An incomplete message at the end of the input.
     if isAtEnd, outstanding == 0, !input.isEmpty, output.isEmpty { isBroken = true }
   }
 

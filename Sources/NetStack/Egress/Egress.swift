@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Egress: what guests may reach now, and what they were denied. Loop thread only; cold path: a flow asks when it begins.
+// Egress: the current egress rules, and the log of denied flows. Loop thread only; cold path: used when a flow
+// begins.
 
 import Platform
 import Wire
@@ -21,7 +22,7 @@ package final class Egress {
     }
   }
 
-  /// Why a flow that leads this way may not be; nil: it may.
+  /// Why a flow with this route is denied; nil: it is allowed.
   func denial(of route: Route, proto: UInt8, to destination: Endpoint) -> EgressReason? {
     switch route {
     case .connect(let target):

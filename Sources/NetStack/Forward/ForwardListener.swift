@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The listening socket of one forward. A class: forwards are few, and come and go by
-// commands; packets meet the records of UDPForwardTable.swift instead.
+// The listening socket of one forward. A class: forwards are few and change by commands only; packets use the records
+// of UDPForwardTable.swift instead.
 
 import Platform
 import Wire
@@ -19,13 +19,13 @@ final class ForwardListener {
   /// Of a unix socket.
   private let file: SocketFile?
   var watch: HandleID = 0
-  /// Set while accept is paused for want of fds.
+  /// Set while accept is paused for want of descriptors.
   var timer: UInt32 = 0
-  /// TCP connections that came this way and live, or UDP clients.
+  /// Open TCP connections that it accepted, or UDP clients.
   var connections = 0
-  /// Descriptors that those connections have.
+  /// Descriptors of those connections.
   var sockets = 0
-  /// Its clients' sockets have the options of a flow's.
+  /// Whether its clients' sockets inherit the options of a flow's socket.
   var isPrepared: Bool { if case .tcp = spec.kind { true } else { false } }
   /// UDP clients by time of use.
   var order = UseList()
@@ -39,7 +39,7 @@ final class ForwardListener {
   }
 
   /// Opens the socket. A host port of 0 is replaced by the one the kernel chose.
-  /// - Parameter given: the socket of a unix forward, of which a duplicate is kept; nil: it is made.
+  /// - Parameter given: the socket of a unix forward, which is duplicated; nil: it is created.
   static func open(_ spec: ForwardRule, _ given: Int32?, _ calls: SocketCalls)
     throws(ForwardFailure) -> ForwardListener
   {
@@ -79,7 +79,7 @@ final class ForwardListener {
     let fd = calls.socket(calls.context, isV4 ? AF_INET : AF_INET6, Int32(type.rawValue), 0)
     guard fd >= 0 else { throw .binding(-fd, spec.kind) }
     if type == SOCK_STREAM {
-      // Connections of a former listener in TIME_WAIT are no reason to refuse.
+      // Connections of an earlier listener in TIME-WAIT must not prevent the bind.
       calls.set(fd, SOL_SOCKET, SO_REUSEADDR, 1)
       calls.prepareListener(fd)
     } else {
@@ -89,7 +89,7 @@ final class ForwardListener {
       calls.set(fd, SOL_SOCKET, SO_RCVBUF, 1 << 20)
       calls.set(fd, SOL_SOCKET, SO_SNDBUF, 1 << 20)
     }
-    // [::] is not 0.0.0.0: who wants both says both.
+    // [::] does not include 0.0.0.0: a user who wants both adds two forwards.
     if !isV4 { calls.set(fd, SocketConstant.levelIPv6, Int32(IPV6_V6ONLY), 1) }
     var result = SocketAddress(endpoint).withSockaddr { calls.bind(calls.context, fd, $0, $1) }
     if result >= 0, type == SOCK_STREAM { result = calls.listen(calls.context, fd, 1024) }
@@ -107,7 +107,7 @@ final class ForwardListener {
     return ForwardListener(spec: spec, fd: fd)
   }
 
-  /// Closes the socket and removes its file, but not another that is there by now.
+  /// Closes the socket and removes its file, unless another socket has replaced it.
   func close(_ stack: StackCore) {
     stack.timers.cancel(timer)
     stack.host.unwatch(watch)

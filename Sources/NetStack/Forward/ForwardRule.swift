@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A forward as the user gives it, and what can be wrong with it. Every reason is a
-// sentence a user can act on; nothing else in this folder makes text.
+// A forward as the user specifies it, and the reasons why it may fail. Each reason is a sentence with which the user
+// can act; no other file of this folder makes texts.
 
 import Platform
 import Wire
@@ -37,13 +37,13 @@ public enum ForwardKind: Equatable, Sendable {
   }
 }
 
-/// A socket of the host that leads into a guest.
+/// A socket of the host that leads to a guest.
 public struct ForwardRule: Equatable, Sendable {
   public var kind: ForwardKind
   public var guest: Endpoint
-  /// Which guest of an isolated network; "" is the one that came first.
+  /// Which guest of an isolated network; "": the first one.
   public var guestName: String
-  /// Whether the guest sees clients under their own addresses; nil: as the network's options say.
+  /// Whether the guest sees clients under their own addresses; nil: the network's option.
   public var showsClients: Bool?
 
   public init(
@@ -56,19 +56,19 @@ public struct ForwardRule: Equatable, Sendable {
   }
 }
 
-/// Why a forward cannot be.
+/// Why a forward failed.
 public struct ForwardFailure: Error, Equatable, Sendable {
   public enum Reason: Sendable {
-    /// Texts or addresses that cannot work.
+    /// Texts or addresses that are not usable.
     case invalid
-    /// The name, address or port is taken.
+    /// The name, address or port is in use.
     case exists
     case notFound
-    /// Of the network's, or of the process's.
+    /// A limit of the network, or of the process.
     case limit
-    /// The kernel refused.
+    /// A system call failed.
     case system
-    /// The guest refused.
+    /// The guest refused the connection.
     case refused
     case timedOut
     case cancelled
@@ -96,8 +96,8 @@ extension ForwardFailure {
     ForwardFailure(.invalid, text: text)
   }
 
-  /// What a failed bind or listen means for the user.
-  /// - Parameter detail: what is known beyond `code`.
+  /// The user's text for a failed bind or listen.
+  /// - Parameter detail: further information.
   static func binding(
     _ code: Int32, _ kind: ForwardKind, detail: String? = nil
   ) -> ForwardFailure {
@@ -136,7 +136,7 @@ extension ForwardFailure {
           + "need privilege; use a higher one, or allow it: "
           + "sudo sysctl -w net.ipv4.ip_unprivileged_port_start=\(endpoint.port)")
     case EADDRNOTAVAIL:
-      // Not the forward is wrong: the address may come, with a VPN or a cable.
+      // A temporary failure: the address may be added later, by a VPN or a cable.
       return ForwardFailure(
         .system, text: "\(host) is not an address of this host")
     case EAFNOSUPPORT:
@@ -150,7 +150,7 @@ extension ForwardFailure {
 
 extension ForwardRule {
   /// Reads the texts of a forward.
-  /// - Parameter guest: nil when only the host's side matters.
+  /// - Parameter guest: nil when only the host's side is parsed.
   public init(
     proto: ForwardedProtocol, host: String, guest: String?, guestName: String,
     showsClients: Bool? = nil
@@ -181,6 +181,11 @@ extension ForwardRule {
   private static func hostEndpoint(_ text: String) throws(ForwardFailure) -> Endpoint {
     guard let endpoint = Endpoint(text) else {
       throw .invalid("\(text) is not an address and port, as 127.0.0.1:8080 or [::1]:8080")
+    }
+    if !endpoint.address.isV4, endpoint.address.isLinkLocal {
+      throw .invalid(
+        "\(endpoint.address) is a link-local address, which each interface has its own of: a forward listens at another "
+          + "address of the host's, or at all, as [::]:\(endpoint.port)")
     }
     return endpoint
   }

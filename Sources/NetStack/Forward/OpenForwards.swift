@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What forwards there are, and who uses them: the part of forwarding that TCP and UDP know. They tell here
-// what became of connections that ForwardEngine opened, and ask whom a guest's datagram answers.
+// The open forwards and their connections: the part of forwarding that TCP and UDP use. They report the outcome of
+// connections that ForwardEngine opened, and look up the client to which a guest's datagram is an answer.
 //
-// A connection is known by its owner: the token index of a listener, or from `firstConnect` on the number
-// of a connection that was asked for by `connect`. Loop thread only.
+// A connection is identified by its owner: the token index of a listener, or from `firstConnect` on the number of a
+// `connect` request. Loop thread only.
 
 import Wire
 
@@ -12,28 +12,28 @@ import Wire
 enum ConnectFailure {
   /// RST.
   case refused
-  /// ARP found nobody.
+  /// Address resolution failed.
   case unreachable
   case timedOut
 }
 
 /// See the head of this file.
 final class OpenForwards {
-  /// By token index, in the order of exposure.
+  /// By token index, in the order in which they were added.
   var listeners: [UInt32: ForwardListener] = [:]
-  /// UDP clients; made with the first UDP forward.
+  /// UDP clients; created with the first UDP forward.
   var datagrams: UDPForwardTable?
-  /// Some listener has replies in its queue.
+  /// Some listener has queued replies.
   private var hasReplies = false
 
-  /// Descriptors of the connections that clients of forwards have, and of those asked for by `connect`.
+  /// Descriptors of the connections of forwards' clients, and of those requested by `connect`.
   private(set) var sockets = 0
   private(set) var connectSockets = 0
 
   static let firstConnect: UInt32 = 1 << 31
   /// Tickets of connections that the guest has not accepted yet, by owner.
   var connects: [UInt32: UInt64] = [:]
-  /// Told once of each `connect`: what was given as `ticket`, and why it failed, if it did.
+  /// Called once per `connect`: with the `ticket` of the call, and the reason of a failure.
   var onConnect: ((_ ticket: UInt64, _ failure: ForwardFailure?) -> Void)?
 
   // MARK: Descriptors
@@ -43,13 +43,13 @@ final class OpenForwards {
     listener.sockets += 1
   }
 
-  /// `connect` has one more.
+  /// `connect` has opened a socket.
   func connectSocketOpened() {
     sockets += 1
     connectSockets += 1
   }
 
-  /// The socket of a flow of `owner` is closed, or no longer the forward's.
+  /// The socket of a flow of `owner` is closed, or no longer counted as the forward's.
   func socketClosed(_ owner: UInt32) {
     sockets -= 1
     if owner >= Self.firstConnect {
@@ -59,21 +59,21 @@ final class OpenForwards {
     }
   }
 
-  // MARK: What TCP tells
+  // MARK: Reports of TCP
 
-  /// The guest accepted.
+  /// The guest accepted the connection.
   func flowOpened(_ owner: UInt32) {
     guard let ticket = connects.removeValue(forKey: owner) else { return }
     onConnect?(ticket, nil)
   }
 
-  /// The guest did not accept; `flowClosed` follows.
+  /// The guest did not accept the connection; `flowClosed` follows.
   func flowFailed(_ owner: UInt32, _ failure: ConnectFailure) {
     guard owner >= Self.firstConnect else { return }
     connectEnded(owner, failure)
   }
 
-  /// A flow that was opened for `owner` (see `TCPEngine.openTowardGuest`) is over.
+  /// A flow that was opened for `owner` (see `TCPEngine.openTowardGuest`) has ended.
   func flowClosed(_ owner: UInt32) {
     if owner >= Self.firstConnect {
       connectEnded(owner, nil)
@@ -95,22 +95,22 @@ final class OpenForwards {
     onConnect?(ticket, reason)
   }
 
-  // MARK: What UDP asks
+  // MARK: Look-ups of UDP
 
-  /// Whether any client of a UDP forward is remembered.
+  /// Whether there is any client of a UDP forward.
   var hasDatagramClients: Bool { (datagrams?.count ?? 0) > 0 }
 
-  /// Whether a datagram of a guest is an answer to one.
+  /// Whether a guest's datagram is an answer to a client.
   func hasDatagramClient(_ key: FlowKey) -> Bool { (datagrams?.find(key) ?? 0) != 0 }
 
-  /// The client that a guest's datagram answers, if no flow knows it: 0 for none.
+  /// The client to which a guest's datagram is an answer, if no flow matches: 0 for none.
   @inline(__always)
   func datagramClient(_ key: FlowKey) -> UInt32 {
     guard let table = datagrams, table.count > 0 else { return 0 }
     return table.find(key)
   }
 
-  /// Queues an answer to a client, behind those of this iteration of the loop. The outbox has room.
+  /// Queues an answer to a client in this loop iteration. Precondition: the outbox has room.
   func answer(_ index: UInt32, _ payload: ByteView, in outbox: DatagramOutbox, now: UInt64) {
     guard let table = datagrams else { return }
     let client = table.clients.pointer(index)
@@ -123,7 +123,7 @@ final class OpenForwards {
     hasReplies = true
   }
 
-  /// Sends the answers that were collected; before the outbox is used again.
+  /// Sends the queued answers; called before the outbox is reused.
   func sendReplies(_ outbox: DatagramOutbox, _ calls: SocketCalls) {
     guard hasReplies else { return }
     hasReplies = false
@@ -132,13 +132,13 @@ final class OpenForwards {
         let outcome = outbox.send(
           &listener.queue, fd: listener.fd, calls, segmentation: false)
         guard case .refused = outcome, !listener.queue.isEmpty else { break }
-        // A client that is gone, or a full queue: its datagram is lost, others may go.
+        // The client is gone or its queue is full: this datagram is dropped, others follow.
         outbox.dropFirst(&listener.queue)
       }
     }
   }
 
-  /// A datagram came from or goes to a client.
+  /// Records a datagram from or to a client.
   func use(_ index: UInt32, of listener: ForwardListener, now: UInt64) {
     guard let table = datagrams else { return }
     let client = table.clients.pointer(index)

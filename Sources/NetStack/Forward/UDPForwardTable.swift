@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The clients of UDP forwards: each is a remote endpoint of its own to the guest, so that
-// answers find their way back to the right one. Bounded; of the forward with the most the one that
-// was silent longest makes room. Loop thread only.
+// The clients of UDP forwards: each is a distinct remote endpoint to the guest, so that answers reach the right one.
+// Bounded; when full, the longest idle client of the forward with the most is removed. Loop thread only.
 
 import Wire
 
 /// A client of a UDP forward.
 struct UDPForwardClient: UseListed {
-  /// The guest's endpoint, and the client as the guest knows it.
+  /// The guest's endpoint, and the client's endpoint as the guest sees it.
   var key: FlowKey
   var listener: UInt32
-  /// The client as the host knows it, and the host's address it spoke to.
+  /// The client's real endpoint, and the host's address to which it sent.
   var client: Endpoint
   var local: IPAddress
   var lastUsed: UInt64
-  /// In the list of its forward.
+  /// Its neighbours in the use list of its forward.
   var older: UInt32 = 0
   var newer: UInt32 = 0
 }
@@ -25,12 +24,12 @@ final class UDPForwardTable {
   static let capacity = 8192
   /// RFC 4787 REQ-5, nanoseconds.
   static let idleTime: UInt64 = 300 * 1_000_000_000
-  /// How often idle clients are looked for, nanoseconds.
+  /// Interval of the search for idle clients, nanoseconds.
   static let sweepTime: UInt64 = 30 * 1_000_000_000
-  /// Tells the sweep's timer from a listener's.
+  /// Distinguishes the sweep's timer from a listener's.
   static let timerGeneration: UInt32 = 1
 
-  /// A client as the host meets it.
+  /// A client's endpoints on the host's side.
   struct HostKey: Hashable {
     var listener: UInt32
     var client: Endpoint
@@ -53,7 +52,7 @@ final class UDPForwardTable {
 
   func find(_ key: HostKey) -> UInt32 { byHost[key] ?? 0 }
 
-  /// 0 when it is full.
+  /// Returns 0 when the table is full.
   func insert(_ client: UDPForwardClient) -> UInt32 {
     let index = clients.insert(client)
     guard index != 0 else { return 0 }

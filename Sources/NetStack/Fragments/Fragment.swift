@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A piece of a datagram, in terms that both families share.
+// A fragment of a datagram, independent of the IP family.
 
 import Wire
 
-/// A fragment as the reassembler takes it; borrowed from the packet.
+/// A fragment for the reassembler; borrowed from the packet.
 package struct Fragment {
-  /// Which datagram it is a piece of (RFC 791 §3.2; of IPv6 the protocol is no part of it, RFC 8200 §4.5).
+  /// Identifies the datagram (RFC 791 §3.2; for IPv6 without the protocol, RFC 8200 §4.5).
   struct Key: Hashable, BitwiseCopyable {
     var source: IPAddress
     var destination: IPAddress
-    /// 0 of IPv6.
+    /// 0 for IPv6.
     var protocolNumber: UInt8
-    /// 16 bits of IPv4, 32 of IPv6.
+    /// 16 bits for IPv4, 32 for IPv6.
     var identification: UInt32
   }
 
   let key: Key
-  /// Where the payload belongs in the datagram, in bytes; a multiple of 8.
+  /// The payload's offset in the datagram, in bytes; a multiple of 8.
   let offset: Int
   let moreFragments: Bool
   let payload: ByteView
-  /// The headers that the whole datagram has in front of its payload, if this is the first.
+  /// The headers in front of the whole datagram's payload, from the first fragment.
   let header: ByteView
-  /// What the payload begins with in the whole datagram, if this is the first.
+  /// The protocol of the whole datagram's payload, from the first fragment.
   let protocolNumber: UInt8
   let sourceMAC: MACAddress
 
@@ -40,8 +40,8 @@ package struct Fragment {
   }
 
   /// - Parameters:
-  ///   - payload: what is behind the fragment header.
-  ///   - protocolNumber: what the fragment header says of it.
+  ///   - payload: what follows the fragment header.
+  ///   - protocolNumber: the fragment header's next header.
   package init(
     _ packet: IPv6Packet, _ fragment: IPv6Fragment, protocolNumber: UInt8, payload: ByteView,
     from mac: MACAddress
@@ -52,7 +52,7 @@ package struct Fragment {
     offset = fragment.offset
     moreFragments = fragment.moreFragments
     self.payload = payload
-    // Extension headers of each fragment have been looked at, and end here.
+    // The extension headers before the fragment header have been processed, and are dropped.
     header = packet.bytes.prefix(IPv6Header.encodedLength)
     self.protocolNumber = protocolNumber
     sourceMAC = mac
@@ -62,8 +62,8 @@ package struct Fragment {
 
   var end: Int { offset &+ payload.count }
 
-  /// Whether it can be a piece of any datagram: pieces but the last are whole blocks of eight
-  /// bytes, none is empty, and none reaches beyond 64 KiB (the "ping of death").
+  /// Whether it can be a fragment of any datagram: all but the last have a multiple of eight bytes, none is empty,
+  /// and none extends beyond 64 KiB (the "ping of death").
   var isSane: Bool {
     !payload.isEmpty
       && end <= (isV4 ? IPv4Header.maxPayloadLength : IPv6Header.maxPayloadLength)

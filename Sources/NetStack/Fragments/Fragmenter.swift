@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Cuts an IPv4 datagram into fragments that fit a link (RFC 791 §3.2). Whether it may be
-// cut (Don't Fragment) is the caller's question.
+// Splits an IPv4 datagram into fragments that fit a link (RFC 791 §3.2). The caller checks Don't Fragment.
 
 import Wire
 
-/// The fragments' headers and parts of the payload, one after the other, without memory.
+/// The fragments' headers and payload ranges in order; allocates nothing.
 package struct Fragmenter {
   private let header: IPv4Header
   private let step: Int
   private var offset = 0
 
   /// - Parameters:
-  ///   - header: of the whole datagram, with an identification that its receiver can tell
-  ///     from others (RFC 6864 §4.3).
+  ///   - header: of the whole datagram, with an identification that is unique for its receiver (RFC 6864 §4.3).
   ///   - mtu: bytes of IP packet; nil below 68, which every link carries (RFC 791 §3.2).
   package init?(_ header: IPv4Header, mtu: Int) {
     guard mtu >= 68, header.payloadLength >= 0,
@@ -23,7 +21,7 @@ package struct Fragmenter {
     step = (min(mtu, 65535) - IPv4Header.encodedLength) & ~7
   }
 
-  /// The next fragment: its header, and where its part of the payload lies. Nil at the end.
+  /// The next fragment: its header, and the range of its payload. Nil at the end.
   package mutating func next() -> (header: IPv4Header, payload: Range<Int>)? {
     guard offset < header.payloadLength else { return nil }
     let end = min(offset &+ step, header.payloadLength)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Cuts an IPv6 packet without extension headers into fragments that fit a link (RFC 8200 §4.5).
+// Splits an IPv6 packet without extension headers into fragments that fit a link (RFC 8200 §4.5).
 
 import Wire
 
-/// The fragments' headers and parts of the payload, one after the other, without memory.
+/// The fragments' headers and payload ranges in order; allocates nothing.
 package struct IPv6Fragmenter {
   private let header: IPv6Header
   private let identification: UInt32
@@ -24,7 +24,7 @@ package struct IPv6Fragmenter {
       (min(mtu, 65535) - IPv6Header.encodedLength - IPv6ExtensionField.minimumLength) & ~7
   }
 
-  /// The next fragment: its headers, and where its part of the payload lies. Nil at the end.
+  /// The next fragment: its headers, and the range of its payload. Nil at the end.
   package mutating func next() -> (
     header: IPv6Header, fragment: IPv6Fragment, payload: Range<Int>
   )? {

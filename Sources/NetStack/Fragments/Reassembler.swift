@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Puts the fragments of a guest together (RFC 791 §3.2, RFC 815, RFC 1122 §3.3.2; RFC 8200 §4.5).
+// Reassembles the fragments of a guest (RFC 791 §3.2, RFC 815, RFC 1122 §3.3.2; RFC 8200 §4.5).
 //
-// Bounded whatever guests send: so many datagrams, so many bytes, 30 s each (of IPv6 60 s), and fewer bytes than
-// are free of those of all guests together (FragmentBudget); when there is no room the guest's own
-// oldest goes.
-// A datagram with overlapping fragments is dropped, and so is the rest of it that is still to
-// come (RFC 5722 §4; an exact duplicate is not an overlap, RFC 8200 §4.5). Family-neutral but
-// for the header that a complete datagram gets.
+// Bounded for any input: a maximum of datagrams and bytes, 30 s per datagram (IPv6: 60 s), and fewer bytes than are
+// free of those of all guests together (FragmentBudget); without room the guest's own oldest datagram is dropped. A
+// datagram with overlapping fragments is dropped, and so are its later fragments (RFC 5722 §4; an exact duplicate is
+// not an overlap, RFC 8200 §4.5). Independent of the family except for the header of a complete datagram.
 //
-// Loop thread. Time is passed in; the owner asks for `nextDeadline`.
+// Loop thread. Time is an argument; the owner uses `nextDeadline`.
 
 import Wire
 
-/// Memory of the unfinished datagrams of all guests of a stack.
+/// Memory of the incomplete datagrams of all guests of a stack.
 package final class FragmentBudget {
   package let limit: Int
   package fileprivate(set) var used = 0
@@ -25,9 +23,9 @@ package final class FragmentBudget {
 package final class Reassembler {
   package struct Limits: Sendable {
     package var datagrams = 32
-    /// Memory of unfinished datagrams.
+    /// Maximum bytes of incomplete datagrams.
     package var bytes = 1 << 20
-    /// Nanoseconds from the first fragment to arrive, of IPv4 and of IPv6.
+    /// Nanoseconds from the first received fragment, for IPv4 and for IPv6.
     package var lifetime: UInt64 = 30_000_000_000
     package var lifetimeV6: UInt64 = 60_000_000_000
 
@@ -35,17 +33,17 @@ package final class Reassembler {
   }
 
   package enum Outcome {
-    /// Kept; nothing to do.
+    /// Stored; nothing to do.
     case incomplete
-    /// An IP packet, whole, its header's checksum right. Valid until `releaseDelivered`.
+    /// A complete IP packet with a valid header checksum. Valid until `releaseDelivered`.
     case complete(ByteView)
-    /// Not used: malformed, overlapping, or a piece of a datagram that was given up.
+    /// Dropped: malformed, overlapping, or of a datagram that was dropped.
     case refused
   }
 
-  /// A datagram whose time is over.
+  /// A datagram whose lifetime has passed.
   package struct Expired {
-    /// Its first fragment with its header, of IPv4 as it came; of IPv6 the fragment header is not in it.
+    /// Its first fragment with its header, for IPv4 as received; for IPv6 without the fragment header.
     package let firstFragment: ByteView
     package let identification: UInt32
     package let sourceMAC: MACAddress
@@ -55,11 +53,11 @@ package final class Reassembler {
     var key: Fragment.Key
     var deadline: UInt64
     var buffer: DatagramBuffer
-    /// Refused: what comes of it is thrown away until the deadline.
+    /// Refused: its further fragments are dropped until the deadline.
     var isPoisoned = false
-    /// Payload bytes in all; nil until the last fragment is here.
+    /// Total payload bytes; nil until the last fragment was received.
     var length: Int?
-    /// The highest end that was seen.
+    /// The highest end offset seen.
     var reach = 0
     /// Bytes of the first fragment's headers in front of the payload, and of its payload.
     var headerLength = 0
@@ -69,7 +67,7 @@ package final class Reassembler {
 
   private let limits: Limits
   private let budget: FragmentBudget
-  /// In order of arrival, so the first is the oldest.
+  /// In order of arrival: the first is the oldest.
   private var datagrams: [Datagram] = []
   private var delivered: [DatagramBuffer] = []
   private var byteCount = 0 {
@@ -89,13 +87,13 @@ package final class Reassembler {
     releaseDelivered()
   }
 
-  /// Unfinished datagrams and the memory they take.
+  /// Number of incomplete datagrams and their memory.
   package var pending: (datagrams: Int, bytes: Int) { (datagrams.count, byteCount) }
 
-  /// When `expire` has something to do; nil while there is nothing.
+  /// When `expire` must be called; nil: never.
   package var nextDeadline: UInt64? { datagrams.lazy.map(\.deadline).min() }
 
-  /// Takes a fragment. What is overdue must have been expired before.
+  /// Adds a fragment. Precondition: overdue datagrams have been expired.
   package func add(_ fragment: Fragment, now: UInt64) -> Outcome {
     guard fragment.isSane else { return .refused }
     guard let index = slot(for: fragment, now: now) else { return .refused }
@@ -106,7 +104,7 @@ package final class Reassembler {
     case .none:
       guard fits(fragment, index), reserve(fragment.end, index) else { return poison(index) }
     }
-    // The slot has moved if others were dropped for its sake.
+    // The index changes if others were dropped to make room.
     guard let index = find(fragment.key) else { return .refused }
     insert(fragment, index)
     guard let length = datagrams[index].length, datagrams[index].buffer.isComplete(length) else {
@@ -115,9 +113,8 @@ package final class Reassembler {
     return complete(index, length)
   }
 
-  /// Drops what is overdue. RFC 1122 §3.3.2 wants a time-exceeded error for each datagram
-  /// of which the first fragment came, and `notify` is called for those; the view is
-  /// valid in the call only.
+  /// Drops overdue datagrams. For those whose first fragment was received `notify` is called, because RFC 1122 §3.3.2
+  /// requires a time-exceeded error; the view is valid in the call only.
   package func expire(now: UInt64, _ notify: (Expired) -> Void) {
     while let index = datagrams.firstIndex(where: { $0.deadline <= now }) {
       let oldest = datagrams[index]
@@ -133,8 +130,7 @@ package final class Reassembler {
     }
   }
 
-  /// Frees the packets that were delivered. Called when nothing points into them any more:
-  /// at the end of the iteration.
+  /// Frees the delivered packets. Called at the end of the iteration, when nothing refers to them any more.
   @inline(__always)
   package func releaseDelivered() {
     guard !delivered.isEmpty else { return }
@@ -142,7 +138,7 @@ package final class Reassembler {
     delivered.removeAll(keepingCapacity: true)
   }
 
-  /// Gives up the datagram that began first; false when there is none.
+  /// Drops the oldest datagram; false when there is none.
   func dropOldest() -> Bool {
     guard !datagrams.isEmpty else { return false }
     drop(0)
@@ -153,13 +149,13 @@ package final class Reassembler {
 
   private func find(_ key: Fragment.Key) -> Int? { datagrams.firstIndex { $0.key == key } }
 
-  /// The fragment's datagram, new if need be.
+  /// The fragment's datagram, created if necessary.
   private func slot(for fragment: Fragment, now: UInt64) -> Int? {
     if let index = find(fragment.key) { return index }
     let bytes = DatagramBuffer.byteCount(for: fragment.end)
     guard bytes <= limits.bytes, limits.datagrams > 0 else { return nil }
     while datagrams.count >= limits.datagrams || !hasRoom(bytes) {
-      // Others' are not this guest's to drop.
+      // Datagrams of other guests are not dropped.
       guard !datagrams.isEmpty else { return nil }
       drop(0)
     }
@@ -172,11 +168,11 @@ package final class Reassembler {
     return datagrams.count - 1
   }
 
-  /// Makes room up to `end`, older datagrams giving way. False if there is none.
+  /// Makes room up to `end`, dropping older datagrams. False if there is none.
   private func reserve(_ end: Int, _ index: Int) -> Bool {
     let old = datagrams[index].buffer.byteCount
     let new = max(old, DatagramBuffer.byteCount(for: end))
-    // All the room that dropping this guest's others could make.
+    // The maximum room that dropping this guest's other datagrams could make.
     guard new <= limits.bytes, new <= budget.limit - (budget.used - byteCount) - old else {
       return false
     }
@@ -201,7 +197,7 @@ package final class Reassembler {
     datagram.buffer.deallocate()
   }
 
-  /// Gives the datagram up, and remembers that until its time is over.
+  /// Drops the datagram's data, and its further fragments until its deadline.
   private func poison(_ index: Int) -> Outcome {
     var datagram = datagrams[index]
     byteCount -= datagram.buffer.byteCount
@@ -215,7 +211,7 @@ package final class Reassembler {
 
   // MARK: - Contents
 
-  /// Whether the fragment agrees with what is known of the datagram's end.
+  /// Whether the fragment is consistent with the datagram's known end.
   private func fits(_ fragment: Fragment, _ index: Int) -> Bool {
     if let length = datagrams[index].length {
       return fragment.moreFragments ? fragment.end <= length : fragment.end == length
@@ -247,7 +243,7 @@ package final class Reassembler {
       packet.store(UInt16(truncatingIfNeeded: length), at: IPv6Field.payloadLength)
       return .complete(packet.view)
     }
-    // Options may make it longer than a packet can be.
+    // With options the datagram may exceed the maximum packet length.
     guard IPv4Packet.makeWhole(packet, headerLength: datagram.headerLength) else {
       return .refused
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Why a packet does not arrive, in terms that both families share, and what its sender is told in each
-// (RFC 792, RFC 1812 §5.2.7.1; RFC 4443 §3).
+// Why a packet is not delivered, independent of the family, and the ICMP error for it in each (RFC 792, RFC 1812
+// §5.2.7.1; RFC 4443 §3).
 
 import Wire
 
@@ -15,35 +15,35 @@ import Wire
 package struct ICMPErrorMessage: Equatable {
   package var type: UInt8
   package var code: UInt8
-  /// The second four bytes: an MTU, or what a parameter problem points to.
+  /// The second four bytes: an MTU, or the pointer of a parameter problem.
   package var rest: UInt32 = 0
 }
 
-/// Why a packet of a guest does not arrive.
+/// Why a packet of a guest is not delivered.
 package enum DeliveryFailure: Equatable, BitwiseCopyable, Sendable {
-  /// There is no way to the network.
+  /// No route to the network.
   case noRoute
-  /// The host is not there.
+  /// The host is unreachable.
   case host
-  /// Nobody has the port.
+  /// The port is unreachable.
   case port
-  /// Not allowed.
+  /// Administratively prohibited.
   case prohibited
-  /// Nobody knows the protocol.
-  /// - Parameter pointer: in an IPv6 packet, where it is written.
+  /// The protocol is unreachable.
+  /// - Parameter pointer: offset of the protocol number in an IPv6 packet.
   case protocolNumber(pointer: UInt32)
-  /// The packet has to fit so many bytes, and must not be cut.
+  /// The packet exceeds the MTU and must not be fragmented.
   case tooBig(mtu: UInt32)
-  /// A router would not pass it on.
+  /// The hop limit would be exceeded by forwarding.
   case hopLimit
-  /// Some of its fragments did not come.
+  /// Fragment reassembly time exceeded.
   case reassembly
-  /// IPv6: to where no link-local address leads (RFC 4443 §3.1).
+  /// IPv6: beyond scope of source address (RFC 4443 §3.1).
   case beyondScope
-  /// IPv6: something in its headers.
+  /// IPv6: a parameter problem.
   case parameterProblem(code: UInt8, pointer: UInt32)
 
-  /// What an errno of a socket call says. A host without IPv6 gives no socket, or no address to send from.
+  /// The failure for the errno of a socket call. A host without IPv6 has no socket of it, or no source address.
   init?(errno: Int32, isV4: Bool) {
     switch errno {
     case ENETUNREACH, ENETDOWN: self = .noRoute
@@ -95,7 +95,7 @@ package enum DeliveryFailure: Equatable, BitwiseCopyable, Sendable {
       return ICMPErrorMessage(
         type: ICMPv6Type.parameterProblem, code: ICMPv6ParameterProblem.nextHeader, rest: pointer)
     case .tooBig(let mtu):
-      // No link of IPv6 is narrower (RFC 8200 §5).
+      // The minimum MTU of IPv6 (RFC 8200 §5).
       return ICMPErrorMessage(
         type: ICMPv6Type.packetTooBig, code: 0, rest: max(mtu, UInt32(IPv6Header.leastMTU)))
     case .hopLimit:

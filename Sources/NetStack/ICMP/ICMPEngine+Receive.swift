@@ -32,11 +32,11 @@ extension ICMPEngine {
         hopLimit: hopLimit, trafficClass: trafficClass, mac: flow.pointee.guestMAC,
         on: flow.pointee.key.link)
     }
-    // The inbox is used again.
+    // Flushes before the inbox is reused.
     stack.transmitter.flush()
   }
 
-  /// What is left of the reply's own time-to-live after one more router, and its traffic class.
+  /// The reply's time-to-live minus one hop, and its traffic class.
   private func traits(_ index: Int) -> (hopLimit: UInt8, trafficClass: UInt8) {
     var hopLimit: UInt8 = 64
     var trafficClass: UInt8 = 0
@@ -58,30 +58,30 @@ extension ICMPEngine {
     return (hopLimit, trafficClass)
   }
 
-  /// Passes on what the network said about this socket's requests.
-  /// Returns the MTU that a request refused with EMSGSIZE would have to fit, if one was.
+  /// Passes on the errors that the kernel received for this socket's requests. Returns the MTU for a request that was
+  /// refused with EMSGSIZE, if one was.
   @discardableResult
   func readErrors(_ index: UInt32) -> UInt32? {
     let flow = pings.flows.pointer(index)
     return flow.pointee.socket.readErrors(stack.inbox, stack.calls) { report in
       let guest = flow.pointee.key.guest
       guard let message = report.messageForGuest(isV4: guest.isV4) else { return }
-      // The request as it was on the wire, with the identifier of the socket. An error of this
-      // host's own stack has nothing of it.
+      // The request as sent, with the identifier of the socket. Errors of this host's own stack do not contain it.
       let request = ICMPv4Packet(checking: report.payload)
       counters.errors &+= 1
       stack.sendEchoError(
         identifier: flow.pointee.key.guestPort,
         sequence: request?.echoSequence ?? flow.pointee.lastSequence,
         payload: request?.payload ?? .empty, from: guest,
-        to: report.destination.address, mac: flow.pointee.guestMAC, on: flow.pointee.key.link,
+        to: stack.seen(report.destination, by: guest).address, mac: flow.pointee.guestMAC,
+        on: flow.pointee.key.link,
         reporter: stack.reporter(report, to: guest), message)
     }
   }
 }
 
 extension StackCore {
-  /// Sends an echo reply to a guest, in fragments if it must be.
+  /// Sends an echo reply to a guest, fragmented if necessary.
   func sendEchoReply(
     identifier: UInt16, sequence: UInt16, payload: ByteView,
     from source: IPAddress, to guest: IPAddress, hopLimit: UInt8 = 64, trafficClass: UInt8 = 0,
@@ -112,8 +112,7 @@ extension StackCore {
     }
   }
 
-  /// An ICMP error about an echo request of a guest, whose headers are written anew as the
-  /// guest sent them.
+  /// An ICMP error about a guest's echo request, whose headers are rebuilt as the guest sent them.
   func sendEchoError(
     identifier: UInt16, sequence: UInt16, payload: ByteView, from guest: IPAddress,
     to remote: IPAddress, mac: MACAddress, on link: UInt32, reporter: IPAddress,

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ICMP and ICMPv6 (RFC 792, RFC 5508, RFC 4443 §4): echo to the gateway and the DNS address is answered here, echo
-// to the outside goes through unprivileged ping sockets, and nothing else is answered: an
-// address that is not there does not reply.
+// ICMP and ICMPv6 (RFC 792, RFC 5508, RFC 4443 §4): the stack answers echo requests to the gateway and the DNS
+// address; those to the outside go through unprivileged ping sockets. Other addresses of the subnet do not reply.
 //
-// A ping socket stands for one {link, guest address, echo identifier}. The kernel
-// gives it an identifier of its own and hands us replies to that one only; identifier and
-// checksum are put back for the guest, the sequence number passes through. Errors of the
-// network come by the socket's error queue and go on in the name of the router that sent
+// A ping socket stands for one {link, guest address, echo identifier}. The kernel assigns it an identifier of its own
+// and delivers replies to that one only; identifier and checksum are restored for the guest, the sequence number is
+// unchanged. ICMP errors are read from the socket's error queue and sent on with the address of the router that sent
 // them, so traceroute works. Loop thread only.
 
 import Wire
@@ -18,14 +16,14 @@ import Wire
   import Darwin
 #endif
 
-/// Counted since the stack was made.
+/// Counted since the stack was created.
 package struct ICMPCounters: BitwiseCopyable, Sendable {
   /// Answered by the stack itself.
   package var gatewayEchoes: UInt64 = 0
   package var requests: UInt64 = 0
   package var replies: UInt64 = 0
   package var errors: UInt64 = 0
-  /// Requests the kernel refused, and those without a ping socket.
+  /// Requests that the kernel refused, and those without a ping socket.
   package var refused: UInt64 = 0
 
   package init() {}
@@ -48,8 +46,8 @@ package final class ICMPEngine {
     self.udp = udp
   }
 
-  /// A message from a guest; borrowed. Returns it when it is an error, which is TCP's to judge: what a
-  /// guest says about a datagram cannot be passed on.
+  /// A message from a guest; borrowed. Returns it when it is an error, which only TCP processes: an error about a
+  /// datagram cannot be passed to the host's sockets.
   func input(_ packet: InboundPacket) -> ICMPv4Packet? {
     let counters = stack.links.pointer(packet.link)
     guard let message = ICMPv4Packet(checking: packet.payload), message.isChecksumValid else {
@@ -65,7 +63,7 @@ package final class ICMPEngine {
     return nil
   }
 
-  /// An ICMPv6 message from a guest, its checksum verified, that is no error; borrowed.
+  /// A verified ICMPv6 message from a guest that is not an error; borrowed.
   func input(_ packet: InboundPacket, _ message: ICMPv6Packet) {
     let counters = stack.links.pointer(packet.link)
     guard message.type == ICMPv6Type.echoRequest else {
@@ -83,7 +81,7 @@ package final class ICMPEngine {
       counters.pointee.counters.ignored &+= 1
       return
     }
-    // Of IPv6 a group is answered, too (RFC 4443 §4.2): it is one that the stack is a member of.
+    // In IPv6 a request to a group is answered, too (RFC 4443 §4.2): the stack is a member of it.
     let isGroup = !packet.source.isV4 && packet.destination.isMulticast
     if isGroup || stack.config.isOwn(packet.destination) {
       self.counters.gatewayEchoes &+= 1
@@ -95,7 +93,7 @@ package final class ICMPEngine {
         on: packet.link)
       return
     }
-    // Port 7 is echo: the policy is asked about endpoints.
+    // The policy expects an endpoint: port 7 is echo.
     switch stack.route(
       proto: IPProtocol.icmp, to: Endpoint(packet.destination, port: 7), of: packet)
     {
@@ -141,11 +139,12 @@ package final class ICMPEngine {
     flow.pointee.socket.setDiscovery(packet.discovery, stack.calls)
     counters.requests &+= 1
     let fd = flow.pointee.socket.fd
-    var result = send(message.bytes, fd, target)
+    let type = target.isV4 ? ICMPv4Type.echoRequest : ICMPv6Type.echoRequest
+    var result = send(message.bytes, as: type, fd, target)
     if result < 0, result != -Int(EAGAIN) {
-      // The error of an earlier request is reported by the next call.
+      // Fails with the pending error of an earlier request.
       readErrors(index)
-      result = send(message.bytes, fd, target)
+      result = send(message.bytes, as: type, fd, target)
     }
     guard result < 0 else { return }
     counters.refused &+= 1
@@ -158,17 +157,35 @@ package final class ICMPEngine {
     stack.sendICMPError(about: packet, failure)
   }
 
-  private func send(_ bytes: ByteView, _ fd: Int32, _ target: IPAddress) -> Int {
-    var vector = iovec(
-      iov_base: UnsafeMutableRawPointer(mutating: bytes.base), iov_len: bytes.count)
+  /// - Parameter type: of the message in the target's family, of which its sender's may be another (NAT64).
+  private func send(
+    _ bytes: ByteView, as type: UInt8, _ fd: Int32, _ target: IPAddress
+  ) -> Int {
+    // The kernel writes identifier and checksum anew.
+    var head: UInt64 = 0
+    withUnsafeMutableBytes(of: &head) { head in
+      head.copyMemory(
+        from: UnsafeRawBufferPointer(start: bytes.base, count: ICMPHeader.encodedLength))
+      head[ICMPField.type] = type
+    }
     return SocketAddress(Endpoint(target, port: 0)).withSockaddr { address, size in
-      withUnsafeMutablePointer(to: &vector) { vector in
-        var header = msghdr()
-        header.msg_name = UnsafeMutableRawPointer(mutating: address)
-        header.msg_namelen = size
-        header.msg_iov = vector
-        header.msg_iovlen = 1
-        return stack.calls.sendMessage(stack.calls.context, fd, &header, 0)
+      withUnsafeMutablePointer(to: &head) { head in
+        var pieces = (
+          iovec(iov_base: head, iov_len: ICMPHeader.encodedLength),
+          iovec(
+            iov_base: UnsafeMutableRawPointer(mutating: bytes.base + ICMPHeader.encodedLength),
+            iov_len: bytes.count - ICMPHeader.encodedLength)
+        )
+        return withUnsafeMutablePointer(to: &pieces) { pieces in
+          pieces.withMemoryRebound(to: iovec.self, capacity: 2) { vector in
+            var header = msghdr()
+            header.msg_name = UnsafeMutableRawPointer(mutating: address)
+            header.msg_namelen = size
+            header.msg_iov = vector
+            header.msg_iovlen = 2
+            return stack.calls.sendMessage(stack.calls.context, fd, &header, 0)
+          }
+        }
       }
     }
   }
@@ -176,6 +193,10 @@ package final class ICMPEngine {
   // MARK: Flows
 
   private func open(_ key: FlowKey, _ share: UInt32, _ packet: InboundPacket) -> UInt32 {
+    if !stack.isWithinLimits(share) {
+      stack.shares.pointer(share).pointee.counters.connectionsLimited &+= 1
+      guard pings.evictOldest(of: share) else { return 0 }
+    }
     if pings.flows.count >= stack.descriptors.pings { _ = pings.makeRoom(for: share) }
     let isV4 = key.remote.isV4
     let fd = udp.openDatagramSocket(
@@ -214,7 +235,7 @@ package final class ICMPEngine {
     return index
   }
 
-  /// Says what is closed, and the command that opens it.
+  /// Logs which setting closes ping sockets, and the command that opens them.
   private func logRefusal(_ code: Int32) {
     guard logLimit.take(now: stack.now) != nil else { return }
     guard code == EACCES || code == EPERM else {

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// When the sockets of a guest that is gone are closed: some at once and the others a few in each
-/// millisecond. The end of each takes some system calls, and a guest may have had thousands; meanwhile
-/// the loop belongs to other guests. All engines together have one for each end of a link.
+/// When the sockets of a guest that is gone are closed: some at once and the others a few per millisecond. Each close
+/// takes some system calls, and a guest may have had thousands; the loop serves other guests in between. All engines
+/// share one per link that ends.
 struct Departure {
-  /// Sockets that are closed in the iteration in which the guest goes; a socket with much behind it counts as several.
+  /// Sockets that may still be closed in this iteration; a socket with much state counts as several.
   private var atOnce: Int
-  /// The others, up to now.
+  /// Sockets scheduled for later so far.
   private var later = 0
-  /// Of these in each millisecond.
+  /// Of the later ones, closed per millisecond.
   static let perMillisecond = 128
 
   init(atOnce: Int = 256) { self.atOnce = atOnce }
 
-  /// Whether the next socket is closed now; otherwise it has `delay`.
-  /// - Parameter cost: of its end, in sockets with nothing behind them.
+  /// Whether the next socket is closed now; otherwise it is closed after `delay`.
+  /// - Parameter cost: of its close, in sockets without further state.
   mutating func endsNow(cost: Int = 1) -> Bool {
     guard atOnce > 0 else { return false }
     atOnce -= cost
     return true
   }
 
-  /// When the next one is closed, after now. Nanoseconds.
+  /// Delay of the next one. Nanoseconds.
   mutating func delay(cost: Int = 1) -> UInt64 {
     later += cost
     return UInt64(1 + later / Self.perMillisecond) &* 1_000_000

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What comes back with an fd event or a timer: whose it is, and whether that one
-// is still there. kind (8 bits) | generation (24) | slot index (32).
+// The token of an fd event or a timer: its engine, its slot, and the slot's generation, which detects a stale event:
+// kind (8 bits) | generation (24) | slot index (32).
 
-/// Whose event it is: one case for each engine that watches fds or sets timers.
+/// The engine of an event: one case for each that watches fds or sets timers.
 package enum EventKind: UInt8, Sendable {
   case tcp = 1
   case udp = 2
@@ -13,9 +13,9 @@ package enum EventKind: UInt8, Sendable {
   case dhcp = 6
   case fragments = 7
   case neighbor = 8
-  /// The stack's own housekeeping.
+  /// The stack's own periodic work.
   case stack = 9
-  /// Neighbour discovery's, and DHCPv6's.
+  /// Neighbor Discovery's, and DHCPv6's.
   case ndp = 10
   case dhcpV6 = 11
   case egress = 12

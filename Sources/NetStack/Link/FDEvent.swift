@@ -9,15 +9,15 @@ public struct FDEvents: OptionSet, BitwiseCopyable, Sendable {
 
   public static let read = FDEvents(rawValue: 1)
   public static let write = FDEvents(rawValue: 2)
-  /// Reported without being asked for: an error, or both directions are closed.
+  /// Always reported: an error, or both directions are closed.
   public static let error = FDEvents(rawValue: 4)
-  /// Reported without being asked for: the peer will send no more.
+  /// Always reported: the peer has shut down its sending side.
   public static let hangup = FDEvents(rawValue: 8)
 }
 
 /// A watched descriptor is ready. The layout is fixed, as `Frame`'s is.
 public struct FDEvent: BitwiseCopyable {
-  /// As given when the watch began.
+  /// The token given when the watch began.
   public var token: UInt64
   /// Of FDEvents, in 32 bits.
   private var bits: UInt32

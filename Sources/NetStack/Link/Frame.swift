@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An Ethernet frame on its way between a stack and its host, with what may be left to the link behind
-// it: a transport checksum to complete, a large frame to cut into segments (generic segmentation
-// offload, GSO). The terms and the meaning of each field are those of struct virtio_net_hdr (virtio 1.2,
-// section 5.1.6.1).
+// An Ethernet frame between a stack and its host, with the work that may be left to the link: completing a transport
+// checksum, or segmenting a large frame (generic segmentation offload, GSO). Terms and fields are those of struct
+// virtio_net_hdr (virtio 1.2, section 5.1.6.1).
 //
-// The layout is fixed, so that a host that has frames in memory of this layout (Gateway, by `lnd_frame`)
-// hands them over without a copy. Its size stands in one place: `Frame.Reserved`.
+// The layout is fixed, so that a host with frames of this layout in memory (Gateway, by `lnd_frame`) passes them
+// without a copy. `Frame.Reserved` is the one place that defines its size.
 
-/// A frame. Borrowed for the call in which it is handed over; trivial.
+/// A frame. Borrowed for the call in which it is passed; trivial.
 public struct Frame: BitwiseCopyable {
-  /// What fills the structure up to its size, 0: 64 bytes, a line of the cache.
+  /// Zero bytes that pad the structure to 64 bytes, a cache line.
   public typealias Reserved = (UInt64, UInt64, UInt64, UInt64)
 
   /// The bytes from the destination address on, or, with `.slices`, the address of an array of `FrameSlice`.
@@ -27,14 +26,14 @@ public struct Frame: BitwiseCopyable {
   /// the checksum field.
   public var checksumStart: UInt16
   public var checksumOffset: UInt16
-  /// Bytes of all headers of a GSO frame: what each segment repeats.
+  /// Bytes of all headers of a GSO frame, which each segment repeats.
   public var headerLength: UInt16
   private var padding: UInt16 = 0
   private var reserved: Reserved = (0, 0, 0, 0)
 
-  /// Header, a tag, and the longest IP packet.
+  /// Ethernet header, one tag, and the longest IP packet.
   public static let maximumLength = 65553
-  /// Slices of one frame, at most.
+  /// Maximum slices of one frame.
   public static let maximumSlices = 64
 
   @inline(__always)
@@ -74,13 +73,13 @@ public struct FrameFlags: OptionSet, BitwiseCopyable, Sendable {
 
   /// The checksum field at `checksumStart + checksumOffset` holds the sum of the pseudo header alone.
   public static let needsChecksum = FrameFlags(rawValue: 1)
-  /// All checksums were verified, or cannot have been damaged.
+  /// All checksums were verified, or need no verification.
   public static let checksumValid = FrameFlags(rawValue: 2)
   /// `data` is a list of slices; only in frames that a stack sends.
   public static let slices = FrameFlags(rawValue: 0x10000)
 }
 
-/// How a frame is to be cut into segments.
+/// The segmentation of a GSO frame.
 public struct GSOType: RawRepresentable, Equatable, BitwiseCopyable, Sendable {
   public let rawValue: UInt16
 
@@ -94,7 +93,7 @@ public struct GSOType: RawRepresentable, Equatable, BitwiseCopyable, Sendable {
   public static let udp = GSOType(rawValue: 5)
 }
 
-/// What a link can do by itself.
+/// The offloads that a link supports.
 public struct Offloads: OptionSet, BitwiseCopyable, Sendable {
   public let rawValue: UInt32
 

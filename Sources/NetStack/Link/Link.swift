@@ -1,57 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One attachment at the Ethernet level: a port of the host, behind which is one guest
-// (isolated network) or the switch with all of them.
+// A link: a port of the host, behind which is one guest (isolated network) or the switch with all of them.
 //
-// The hot part is a trivial struct in a Slab; `LinkServices` holds the rest.
+// The hot part is a trivial struct in a Slab; `LinkServices` is the rest.
 
 import Wire
 
-/// What every frame of a link needs. The address of a Link is stable while the link is up.
+/// The state that every frame of a link needs. Its address is stable while the link is up.
 package struct Link: BitwiseCopyable {
   /// The host's port.
   package var port: PortID
-  /// The guest that spoke last; zero before the first frame.
+  /// The guest that sent last; zero before the first frame.
   package var guestMAC: MACAddress
-  /// The address that guest used last; unspecified before its first packet. The
-  /// default target of forwards.
+  /// The source address of that guest's last packet; unspecified before the first. The default target of forwards.
   package var guestAddress: IPAddress
-  /// The same of IPv6: who spoke last, from which address.
+  /// The same for IPv6.
   package var guestMAC6 = MACAddress.zero
   package var guestAddress6 = IPAddress.anyV6
-  /// Bytes of IP packet the link carries.
+  /// The link's MTU, bytes of IP packet.
   package var mtu: Int32
-  /// The host said so; otherwise `mtu` is what DHCP announces, and the guest decides.
+  /// Whether the host gave `mtu`; otherwise it is the one that DHCP announces, which the guest may ignore.
   package var isMTUKnown: Bool
   package var offloads: Offloads
   package var kind: LinkKind
-  /// A send came back short; until `txReady` nothing is sent.
+  /// A send was short; nothing is sent until `txReady`.
   package var isBlocked: Bool
-  /// First and last of the TCP flows that wait for `txReady`; 0 is none.
+  /// First and last of the TCP flows that wait for `txReady`; 0: none.
   package var waitingFlows: UInt32
   package var lastWaiting: UInt32
   package var counters: LinkCounters
 }
 
-/// Counted per link, since the link came up. Frames and bytes as the stack sees them
-/// (a GSO frame is one).
+/// Counted per link since it came up. Frames and bytes as the stack sees them (a GSO frame is one).
 package struct LinkCounters: BitwiseCopyable {
   package var receivedFrames: UInt64 = 0
   package var receivedBytes: UInt64 = 0
   package var sentFrames: UInt64 = 0
   package var sentBytes: UInt64 = 0
-  /// Frames that could not be understood or broke a rule.
+  /// Malformed frames.
   package var malformed: UInt64 = 0
-  /// Frames to a protocol or address nobody serves.
+  /// Frames of a protocol or to an address that is not served.
   package var ignored: UInt64 = 0
   /// Packets and ARP with the address of another guest.
   package var spoofed: UInt64 = 0
-  /// Frames that found no room towards the guest.
+  /// Frames dropped because the link to the guest was full.
   package var sendDrops: UInt64 = 0
 }
 
 extension Link {
-  /// Notes who spoke last.
+  /// Records the last sender.
   @inline(__always)
   mutating func spoke(_ address: IPAddress, at mac: MACAddress) {
     if address.isV4 {
@@ -63,14 +60,14 @@ extension Link {
     }
   }
 
-  /// The Ethernet address of whoever spoke last from an address; nil when it was another.
+  /// The Ethernet address of the last sender, if it used this address; else nil.
   @inline(__always)
   func lastMAC(of address: IPAddress) -> MACAddress? {
     if address == guestAddress { return guestMAC }
     return address == guestAddress6 && !address.isUnspecified ? guestMAC6 : nil
   }
 
-  /// What was noted of an address, or of stations, is not so any more.
+  /// Drops the recorded sender if it has this address, or is one of these stations.
   mutating func forget(_ address: IPAddress) {
     if guestAddress == address {
       guestAddress = .anyV4
@@ -106,14 +103,14 @@ package final class LinkTable {
   }
   @inline(__always)
   package func generation(_ link: UInt32) -> UInt32 { slab.generation(link) }
-  /// The link must be up.
+  /// Precondition: the link is up.
   @inline(__always)
   package func pointer(_ link: UInt32) -> UnsafeMutablePointer<Link> { slab.pointer(link) }
 }
 
 /// The cold part of a link.
 package final class LinkServices {
-  package let name: String
+  package var name: String
   package let neighbors: NeighborTable
 
   init(name: String) {

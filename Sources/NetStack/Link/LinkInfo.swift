@@ -4,10 +4,10 @@ import Wire
 
 /// The host's name for a link; never 0.
 public typealias PortID = UInt64
-/// The host's name for a watched descriptor or a timer; 0 is none.
+/// The host's name for a watched descriptor or a timer; 0: none.
 public typealias HandleID = UInt64
 
-/// What is behind a link.
+/// The kind of a link's other end.
 public struct LinkKind: RawRepresentable, Equatable, BitwiseCopyable, Sendable {
   public let rawValue: UInt32
 
@@ -15,19 +15,19 @@ public struct LinkKind: RawRepresentable, Equatable, BitwiseCopyable, Sendable {
 
   /// One guest.
   public static let guest = LinkKind(rawValue: 1)
-  /// A switch with any number of guests. A `send` that takes fewer frames than it was given stopped at
-  /// one whose guest has no room, and takes those for others.
+  /// A switch with any number of guests. A `send` that accepts fewer frames than given stopped at one whose guest has
+  /// no room; frames to other guests are still accepted.
   public static let `switch` = LinkKind(rawValue: 2)
 }
 
-/// A link that comes up.
+/// The properties of a link that comes up.
 public struct LinkInfo: Sendable {
   public var port: PortID
   public var kind: LinkKind
-  /// Bytes of IP packet that it carries; 0: the stack's own setting.
+  /// MTU, bytes of IP packet; 0: the stack's own setting.
   public var mtu: UInt32
   public var offloads: Offloads
-  /// The guest's Ethernet address, where it is known; else zero.
+  /// The guest's Ethernet address, if known; else zero.
   public var mac: MACAddress
   /// For forwards that name their guest, and for logs.
   public var name: String

@@ -1,36 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which guest has which Ethernet address, and frames that wait to learn it.
+// The neighbor table: the guests' Ethernet addresses, and frames that wait for address resolution.
 //
-// Learnt from every ARP packet and every IP packet of the link's own subnet; an address that is
-// leased is told instead, and nobody else can claim it. A guest has several IPv6 addresses, old ones among them
-// (RFC 8981): the last 128 of each guest are known. A packet to a
-// guest that has not spoken yet (a forward's first SYN) waits here while ARP asks; bounded
-// in number and time, the oldest goes first (RFC 1122 §2.3.2.2). Loop thread only.
+// Learned from every ARP packet and every IP packet of the link's own subnet; a leased address is bound instead, and
+// no other station can claim it. A guest has several IPv6 addresses, old ones among them (RFC 8981): the last 128 of
+// each guest are kept. A packet to an unknown guest (a forward's first SYN) waits here for ARP; bounded in number and
+// time, the oldest is dropped first (RFC 1122 §2.3.2.2). Loop thread only.
 
 import Wire
 
-/// Neighbours of one link; bounded.
+/// The neighbors of one link; bounded.
 package final class NeighborTable {
-  /// Neighbours at most; a guest that makes up addresses pushes out its own.
+  /// Maximum neighbors; a guest that invents addresses evicts its own.
   private static let maximumNeighbors = 4096
-  /// IPv6 addresses of one guest that are not bound.
+  /// Maximum unbound IPv6 addresses of one guest.
   static let mostOfGuest = 128
   private static let maximumWaiting = 64
-  /// How long a packet waits for an answer, in nanoseconds.
+  /// How long a packet waits for address resolution, in nanoseconds.
   static let patience: UInt64 = 3_000_000_000
 
   private struct Neighbor {
     var mac: MACAddress
-    /// Leased: `learn` changes nothing.
+    /// Leased: `learn` does not change it.
     var isBound: Bool
-    /// It was heard since it came. Only what is bound can be known otherwise.
+    /// A frame from it was received. False only for a bound entry.
     var isPresent = true
-    /// Whose part of the table it takes (IPv6).
+    /// The share to which it is charged (IPv6).
     var share: UInt32 = 0
   }
 
-  /// The IPv6 addresses of a guest in the order in which they were learnt: the oldest makes room.
+  /// The IPv6 addresses of a guest in the order in which they were learned: the oldest is evicted first.
   private struct Recent {
     var addresses: [IPAddress] = []
     var next = 0
@@ -40,9 +39,9 @@ package final class NeighborTable {
   private var boundCount = 0
   private var v6Count = 0
   private var recent: [UInt32: Recent] = [:]
-  /// Goes up when an address is, or may be, somewhere else than before.
+  /// Incremented when an address has, or may have, moved.
   private(set) var moves: UInt32 = 0
-  /// Something was known once and is not any more.
+  /// Whether an entry was ever removed.
   private var hasForgotten = false
   private var waiting: [Waiting] = []
 
@@ -52,17 +51,17 @@ package final class NeighborTable {
     var deadline: UInt64
   }
 
-  /// The Ethernet address of a neighbour, if it is known.
+  /// The Ethernet address of a neighbor, if known.
   package func find(_ address: IPAddress) -> MACAddress? {
     guard let known = table[address], known.isPresent else { return nil }
     return known.mac
   }
 
-  /// Every neighbour known.
+  /// All known neighbors.
   package var all: [IPAddress: MACAddress] { table.mapValues(\.mac) }
 
-  /// Notes where an address is; false when it is bound to another station.
-  /// - Parameter share: the guest that an IPv6 address counts against.
+  /// Learns the station of an address; false when it is bound to another.
+  /// - Parameter share: the guest to which an IPv6 address is charged.
   func learn(_ address: IPAddress, at mac: MACAddress, of share: UInt32 = 0) -> Bool {
     if let known = table[address] {
       if known.mac == mac {
@@ -87,7 +86,7 @@ package final class NeighborTable {
     return true
   }
 
-  /// A new address, which is not bound. One that makes up addresses forgets its own.
+  /// Adds an unbound address. A guest over its maximum evicts its own oldest.
   private func learnV6(_ address: IPAddress, at mac: MACAddress, of share: UInt32) {
     if hasForgotten { moves &+= 1 }
     var own = recent.removeValue(forKey: share) ?? Recent()
@@ -114,7 +113,7 @@ package final class NeighborTable {
     v6Count -= 1
   }
 
-  /// Says whose an address is, or (nil) that it is anybody's again. Bounded by the caller.
+  /// Binds an address to a station, or with nil unbinds it. The caller bounds the number.
   func bind(_ address: IPAddress, to mac: MACAddress?, isPresent: Bool = true) {
     if let known = table[address] {
       if known.isBound { boundCount -= 1 } else if !address.isV4 { v6Count -= 1 }
@@ -128,8 +127,8 @@ package final class NeighborTable {
     if mac != nil { boundCount += 1 }
   }
 
-  /// Stations are gone: what is not bound to them is nobody's, and what is has to be asked for.
-  /// Returns their addresses.
+  /// Stations are gone: removes their unbound addresses; their bound ones must be resolved again. Returns their
+  /// addresses.
   func forget(_ stations: Set<MACAddress>) -> Set<IPAddress> {
     let theirs = table.filter { stations.contains($0.value.mac) }
     for (address, neighbor) in theirs {
@@ -141,14 +140,14 @@ package final class NeighborTable {
   /// Whether any frame waits.
   var isAwaited: Bool { !waiting.isEmpty }
 
-  /// Keeps a frame (its destination address still to be written) until `address` is known.
+  /// Queues a frame (its destination address still missing) until `address` is resolved.
   func wait(_ frame: [UInt8], for address: IPAddress, now: UInt64) {
     waiting.removeAll { $0.deadline <= now }
     if waiting.count >= Self.maximumWaiting { waiting.removeFirst() }
     waiting.append(Waiting(address: address, frame: frame, deadline: now &+ Self.patience))
   }
 
-  /// Takes the frames that waited for `address`.
+  /// Removes and returns the frames that waited for `address`.
   func takeWaiting(for address: IPAddress, now: UInt64) -> [[UInt8]] {
     guard !waiting.isEmpty else { return [] }
     let ready = waiting.filter { $0.address == address && $0.deadline > now }.map(\.frame)

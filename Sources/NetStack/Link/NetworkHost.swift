@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The functions of StackHost as a protocol, for hosts that are an object. A call by it costs a few
-// nanoseconds more, once for each batch of frames.
+// The functions of StackHost as a protocol, for hosts that are objects. A call through it costs a few nanoseconds
+// more, once per batch of frames.
 
-/// Runs a stack: carries its frames, and calls it when something happens. Loop thread only.
+/// Runs a stack: transfers its frames and delivers its events. Loop thread only.
 public protocol NetworkHost: AnyObject {
   /// Monotonic time in nanoseconds.
   var now: UInt64 { get }
 
-  /// Takes frames that the stack sends to a link; they are borrowed for the call. Returns how many were
-  /// taken: those that were not are offered again after `Stack.txReady`.
+  /// Accepts frames that the stack sends to a link; they are borrowed for the call. Returns how many were accepted;
+  /// the others are offered again after `Stack.txReady`.
   func send(_ frames: UnsafeBufferPointer<Frame>, to port: PortID) -> Int
 
   /// Watches a descriptor, level-triggered: `Stack.onFDs` is called with `token` while it is ready.
@@ -18,7 +18,7 @@ public protocol NetworkHost: AnyObject {
   func modify(_ watch: HandleID, for events: FDEvents)
   func unwatch(_ watch: HandleID)
 
-  /// Calls `Stack.onTimer` with what is returned here once `deadline` has come. One timer at a time.
+  /// Calls `Stack.onTimer` with the returned id once `deadline` has passed. One timer at a time.
   func setTimer(at deadline: UInt64) -> HandleID
   func cancelTimer(_ timer: HandleID)
 
@@ -29,18 +29,18 @@ extension NetworkHost {
   public func log(_ level: LogLevel, _ text: String) {}
 }
 
-/// Holds a host for as long as its table is used.
+/// Keeps a host alive while its table is used.
 final class HostBox {
   let host: any NetworkHost
 
   init(_ host: any NetworkHost) { self.host = host }
 
   fileprivate static func host(_ context: StackHost.Context) -> any NetworkHost {
-    // The table's own context, which the stack keeps as long as the table.
+    // The table's own context, which the stack keeps with the table.
     Unmanaged<HostBox>.fromOpaque(context.unsafelyUnwrapped).takeUnretainedValue().host
   }
 
-  /// Good for as long as this object lives.
+  /// Valid while this object exists.
   var table: StackHost {
     StackHost(
       context: Unmanaged.passUnretained(self).toOpaque(),

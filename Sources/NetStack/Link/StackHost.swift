@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a stack asks of whoever runs it: a way out for frames, a clock, a timer, watches of descriptors,
-// a log. As a table of C functions: a call is one indirect jump, nothing is captured and nothing
-// retained. NetworkHost is the same as a protocol. All on the loop thread.
+// What a stack needs from its host: output of frames, a clock, a timer, watches of descriptors, a log. As a table of
+// C functions: a call is one indirect jump, captures and retains nothing. NetworkHost is the same as a protocol. All
+// on the loop thread.
 
-/// The functions a stack calls; each is given `context` first.
+/// The functions that a stack calls; the first argument is `context`.
 public struct StackHost {
   public typealias Context = UnsafeMutableRawPointer?
 
   public var context: Context
-  /// Port, array of `Frame`, their number; returns how many were taken. Those that were not are offered
-  /// again after `Stack.txReady`.
+  /// Port, array of `Frame`, their number; returns how many were accepted. The others are offered again after
+  /// `Stack.txReady`.
   public var sendFrames: @convention(c) (Context, PortID, UnsafeRawPointer, UInt32) -> UInt32
   /// Monotonic time, nanoseconds.
   public var now: @convention(c) (Context) -> UInt64
-  /// Descriptor, FDEvents, token, place of the watch; the result is 0, or it cannot be watched and the watch is 0.
+  /// Descriptor, FDEvents, token, result for the watch; returns 0; otherwise it cannot be watched and the watch is 0.
   public var addFD:
     @convention(c) (
       Context, Int32, UInt32, UInt64, UnsafeMutablePointer<HandleID>?
@@ -22,7 +22,7 @@ public struct StackHost {
   /// Watch, FDEvents; the result is ignored.
   public var modifyFD: @convention(c) (Context, HandleID, UInt32) -> Int32
   public var removeFD: @convention(c) (Context, HandleID) -> Void
-  /// Deadline in nanoseconds, 0; 0 when there can be no timer.
+  /// Deadline in nanoseconds, 0; returns 0 when there can be no timer.
   public var setTimer: @convention(c) (Context, UInt64, UInt64) -> HandleID
   public var cancelTimer: @convention(c) (Context, HandleID) -> Void
   /// LogLevel, UTF-8, bytes; nil: nothing is logged.
@@ -54,7 +54,7 @@ public struct StackHost {
   }
 }
 
-/// How much a line of the log matters.
+/// The level of a log line.
 public enum LogLevel: UInt32, Sendable {
   case warning = 3
   case error = 4
@@ -65,7 +65,7 @@ extension StackHost {
   @inline(__always)
   package func nowNanoseconds() -> UInt64 { now(context) }
 
-  /// Sends frames; returns how many were taken.
+  /// Sends frames; returns how many were accepted.
   @inline(__always)
   package func send(_ port: PortID, _ frames: UnsafePointer<Frame>, _ count: UInt32) -> UInt32 {
     min(sendFrames(context, port, frames, count), count)
@@ -77,12 +77,12 @@ extension StackHost {
     return addFD(context, fd, UInt32(events.rawValue), token.rawValue, &watch) == 0 ? watch : 0
   }
 
-  /// Changes what is watched.
+  /// Changes the interest of a watch.
   package func modify(_ watch: HandleID, events: FDEvents) {
     _ = modifyFD(context, watch, UInt32(events.rawValue))
   }
 
-  /// Ends a watch; before the fd is closed. Ignores 0.
+  /// Ends a watch; call it before the fd is closed. Ignores 0.
   package func unwatch(_ watch: HandleID) {
     if watch != 0 { removeFD(context, watch) }
   }

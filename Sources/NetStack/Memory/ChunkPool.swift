@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The memory of all buffers of a stack: chunks of 64 KiB out of one bounded pool.
+// The memory of all buffers of a stack: chunks of 64 KiB from one bounded pool.
 //
-// A flow takes a chunk when bytes have to wait and gives it back when they are gone, so
-// the bound of the pool is the bound of all flows together. The free list is a
-// stack: the chunk used last is in the cache and is taken first. Chunks that stay
-// free are handed back to the kernel by `trim`. Loop thread only.
+// A flow takes a chunk when it must buffer bytes and returns it when they are consumed, so the bound of the pool is
+// the bound of all flows together. The free list is a stack: the chunk used last is likely in the CPU cache and is
+// taken first. `trim` returns chunks that stay free to the kernel. Loop thread only.
 
-/// A pool of fixed-size chunks, known by index; 0 means none.
+/// A pool of fixed-size chunks, identified by index; 0: none.
 package struct ChunkPool: ~Copyable {
   package static var chunkSize: Int { 65536 }
   package static var chunkShift: UInt32 { 16 }
@@ -17,12 +16,12 @@ package struct ChunkPool: ~Copyable {
   private let free: UnsafeMutablePointer<UInt32>
   private var freeCount = 0
   private var highWater = 0
-  /// Free chunks at the bottom of the stack below this have no memory behind them.
+  /// The free chunks at the bottom of the stack below this index have no physical memory.
   private var trimmed = 0
-  /// The fewest free chunks since the last trim: so many were not needed.
+  /// Minimum of free chunks since the last trim: that many were not needed.
   private var leastFree = 0
 
-  /// How many chunks there can be.
+  /// Maximum number of chunks.
   package let capacity: Int
 
   /// - Parameter byteLimit: bytes of all chunks together; at least one chunk.
@@ -33,9 +32,9 @@ package struct ChunkPool: ~Copyable {
     free = freeStorage.base.bindMemory(to: UInt32.self, capacity: capacity)
   }
 
-  /// How many chunks are out.
+  /// Number of chunks in use.
   package var used: Int { highWater &- freeCount }
-  /// How many more can be taken.
+  /// Number of chunks that can still be taken.
   package var available: Int { capacity &- used }
 
   /// Takes a chunk; its bytes are undefined. 0 when the pool is exhausted.
@@ -52,7 +51,7 @@ package struct ChunkPool: ~Copyable {
     return UInt32(truncatingIfNeeded: highWater)
   }
 
-  /// Gives a chunk back. The index must be one `take` returned, once.
+  /// Returns a chunk. Precondition: `take` returned the index, and it is still in use.
   @inline(__always)
   package mutating func give(_ chunk: UInt32) {
     guard chunk != 0, freeCount < capacity else { return }
@@ -66,8 +65,7 @@ package struct ChunkPool: ~Copyable {
     region.base + Int(chunk) &* Self.chunkSize
   }
 
-  /// Hands the memory of chunks that were free ever since the last call back to the kernel.
-  /// Returns how many.
+  /// Returns the memory of chunks that were free since the last call to the kernel. Returns their number.
   @discardableResult
   package mutating func trim() -> Int {
     let idle = min(leastFree, freeCount)
@@ -81,6 +79,6 @@ package struct ChunkPool: ~Copyable {
     return released
   }
 
-  /// Whether `trim` may have something to do, now or next time.
+  /// Whether `trim` may have work, now or next time.
   package var mayTrim: Bool { freeCount > trimmed }
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The memory of one datagram that is being put together: room for the headers, the
-// payload, and a map of the blocks that have arrived. The map makes the order of arrival,
-// overlaps and holes a matter of a few bit operations, with no list that could be made long
-// (RFC 815 has holes as a list).
+// The memory of one datagram during reassembly: room for the headers, the payload, and a bitmap of the received
+// blocks. With the bitmap, order of arrival, overlaps and holes cost a few bit operations; there is no list that a
+// guest could make long (RFC 815 keeps holes in a list).
 
 import Wire
 
@@ -14,14 +13,14 @@ struct DatagramBuffer: BitwiseCopyable {
   private static let mapBytes = blocks / 8
 
   private var memory: UnsafeMutableRawPointer
-  /// Payload bytes that the memory has room for.
+  /// Payload bytes that fit.
   private(set) var capacity: Int
   private var receivedBlocks = 0
 
   /// Bytes allocated.
   var byteCount: Int { DatagramBuffer.mapBytes + DatagramBuffer.headerRoom + capacity }
 
-  /// - Parameter capacity: payload bytes to make room for; it is rounded up.
+  /// - Parameter capacity: payload bytes that must fit; it is rounded up.
   init(capacity: Int) {
     self.capacity = DatagramBuffer.rounded(capacity)
     memory = DatagramBuffer.allocate(self.capacity)
@@ -30,11 +29,10 @@ struct DatagramBuffer: BitwiseCopyable {
 
   func deallocate() { memory.deallocate() }
 
-  /// What a buffer with room for `payload` bytes allocates.
+  /// Bytes allocated for a buffer for `payload` bytes.
   static func byteCount(for payload: Int) -> Int { mapBytes + headerRoom + rounded(payload) }
 
-  /// The next power of two from 4 KiB: datagrams grow, and copying them each time would be
-  /// quadratic.
+  /// The next power of two from 4 KiB, because copying a growing datagram for each fragment would be quadratic.
   private static func rounded(_ capacity: Int) -> Int {
     var rounded = 4096
     while rounded < capacity { rounded &*= 2 }
@@ -45,7 +43,7 @@ struct DatagramBuffer: BitwiseCopyable {
     .allocate(byteCount: mapBytes + headerRoom + capacity, alignment: 16)
   }
 
-  /// Makes room for `payload` bytes in all.
+  /// Makes room for `payload` bytes in total.
   mutating func grow(to payload: Int) {
     guard payload > capacity else { return }
     let room = DatagramBuffer.rounded(payload)
@@ -70,11 +68,11 @@ struct DatagramBuffer: BitwiseCopyable {
 
   enum Overlap {
     case none, partial
-    /// All of it is there already, byte for byte.
+    /// All of it was received already, byte for byte.
     case duplicate
   }
 
-  /// How bytes for `offset` relate to what has arrived.
+  /// How bytes for `offset` overlap those received.
   func overlap(_ bytes: ByteView, at offset: Int) -> Overlap {
     let known = count(blocks: bytes.count, at: offset)
     guard known > 0 else { return .none }
@@ -83,7 +81,7 @@ struct DatagramBuffer: BitwiseCopyable {
     return stored.buffer.elementsEqual(bytes.buffer) ? .duplicate : .partial
   }
 
-  /// Takes bytes that don't overlap, into memory that is large enough.
+  /// Stores bytes. Precondition: no overlap, and the memory is large enough.
   mutating func insert(_ bytes: ByteView, at offset: Int) {
     assert(offset &+ bytes.count <= capacity)
     (payload + offset).copyMemory(from: bytes.base, byteCount: bytes.count)
@@ -95,10 +93,10 @@ struct DatagramBuffer: BitwiseCopyable {
     receivedBlocks &+= (bytes.count &+ 7) >> 3
   }
 
-  /// Whether all blocks of a datagram of `length` bytes are here.
+  /// Whether all blocks of a datagram of `length` bytes were received.
   func isComplete(_ length: Int) -> Bool { receivedBlocks == (length &+ 7) >> 3 }
 
-  /// How many of the blocks that `count` bytes from `offset` touch have arrived.
+  /// Number of received blocks among those that `count` bytes from `offset` touch.
   private func count(blocks count: Int, at offset: Int) -> Int {
     var known = 0
     forEachWord(blocks: count, at: offset) { word, mask in
@@ -107,7 +105,7 @@ struct DatagramBuffer: BitwiseCopyable {
     return known
   }
 
-  /// Calls `body` with the place of each word of the map that the blocks touch, and their bits.
+  /// Calls `body` with the index of each word of the bitmap that the blocks touch, and their bits.
   @inline(__always)
   private func forEachWord(
     blocks count: Int, at offset: Int, _ body: (_ byteOffset: Int, _ mask: UInt64) -> Void

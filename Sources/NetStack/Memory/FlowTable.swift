@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Finds the flow of a packet in O(1): open addressing, linear probing, load below 1/2.
+// Finds the flow of a packet in O(1): open addressing, linear probing, load factor below 1/2.
 //
-// The table holds 8 bytes a place (hash and slot index); keys stay where they are, at the
-// start of the elements of a Slab. The hash is seeded: a guest cannot choose
-// ports that collide. Removal shifts the run back, so there are no tombstones and
-// the cost does not drift. Loop thread only.
+// The table holds 8 bytes per place (hash and slot index); keys are at the start of the elements of a Slab. The hash
+// is seeded: a guest cannot choose ports that collide. Removal shifts the run back, so that there are no tombstones
+// and the cost stays constant. Loop thread only.
 
 import CPlatform
 import Wire
 
-/// What tells flows apart: the guest's side and the far side, of any family.
+/// Identifies a flow: the guest's endpoint and the remote endpoint, of any family.
 package struct FlowKey: BitwiseCopyable, Equatable {
   package var guest: IPAddress
   package var remote: IPAddress
   package var guestPort: UInt16
   package var remotePort: UInt16
   package var link: UInt32
-  /// IP protocol number; widened so that no byte of the key is padding.
+  /// IP protocol number; widened so that the key has no padding.
   package var proto: UInt32
 
   package init(
@@ -64,7 +63,7 @@ package struct FlowTable: ~Copyable {
   private let seed: UInt64
   private var places: UnsafeMutablePointer<UInt64>
   private var mask: Int
-  /// How many keys there are.
+  /// Number of keys.
   package private(set) var count = 0
 
   /// - Parameter slab: its `Element` must have a FlowKey as first member.
@@ -86,15 +85,15 @@ package struct FlowTable: ~Copyable {
     (keys + Int(index) &* stride).assumingMemoryBound(to: FlowKey.self)
   }
 
-  /// The slot whose element has this key; 0 if there is none.
+  /// The slot whose element has this key; 0: none.
   @inline(__always)
   package func find(_ wanted: FlowKey) -> UInt32 {
     find(wanted, hash: hash(of: wanted))
   }
 
-  // `find` in two steps with time between them, in which memory arrives (LookAhead).
+  // `find` in two steps, between which the memory is prefetched (LookAhead).
 
-  /// Asks for the memory where `guess` looks. Returns what it wants to know.
+  /// Prefetches the memory that `guess` reads, and returns its state.
   @inline(__always)
   package func prepare(_ wanted: FlowKey) -> UInt32 {
     let hash = hash(of: wanted)
@@ -102,7 +101,7 @@ package struct FlowTable: ~Copyable {
     return hash
   }
 
-  /// The slot that most likely has the key of this hash, and none else can; 0 if there is none.
+  /// The slot that probably has the key of this hash; no other can have it; 0: none.
   @inline(__always)
   package func guess(_ hash: UInt32) -> UInt32 {
     var place = Int(hash) & mask
@@ -115,7 +114,7 @@ package struct FlowTable: ~Copyable {
     }
   }
 
-  /// Whether the element of a slot holds this key; it may have left the table since.
+  /// Whether the element of a slot has this key; it may have been removed since.
   @inline(__always)
   package func holds(_ index: UInt32, _ wanted: FlowKey) -> Bool { key(index).pointee == wanted }
 
@@ -136,14 +135,14 @@ package struct FlowTable: ~Copyable {
     }
   }
 
-  /// Adds slot `index`, whose element already holds its key. The key must not be in the table.
+  /// Adds slot `index`, whose element already has its key. Precondition: the key is not in the table.
   package mutating func insert(_ index: UInt32) {
     if (count &+ 1) &* 2 > mask { grow() }
     place(UInt64(key(index).pointee.hash(seed: seed)) << 32 | UInt64(index))
     count &+= 1
   }
 
-  /// Takes slot `index` out; its element must still hold the key. Ignores one that is not there.
+  /// Removes slot `index`. Precondition: its element still has the key. Ignores an absent one.
   package mutating func remove(_ index: UInt32) {
     let hash = key(index).pointee.hash(seed: seed)
     let wanted = UInt64(hash) << 32 | UInt64(index)
@@ -153,7 +152,7 @@ package struct FlowTable: ~Copyable {
       hole = (hole &+ 1) & mask
     }
     count &-= 1
-    // Shift back whatever would be cut off from its home by the hole.
+    // Shift back entries that the hole would separate from their home place.
     var next = (hole &+ 1) & mask
     while places[next] != 0 {
       let home = Int(places[next] >> 32) & mask

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Lets a message into the log once a minute, however often its reason occurs.
+/// Limits a message to one per minute, however often its reason occurs.
 struct LogLimit: BitwiseCopyable {
   private static let pause: UInt64 = 60_000_000_000
   private var next: UInt64 = 0
   private var suppressed: UInt64 = 0
 
-  /// How many were left out since the last one; nil when this one is, too.
+  /// Number of messages dropped since the last one; nil: this one is dropped, too.
   mutating func take(now: UInt64) -> UInt64? {
     guard now >= next else {
       suppressed &+= 1

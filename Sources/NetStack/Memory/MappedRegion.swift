@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reserved address space that becomes memory when it is touched.
+// Reserved address space, backed by memory on first access.
 //
-// Pools of the data path live in such regions: their base never moves, so a
-// pointer to a slot stays good while the pool grows, and what was never used
-// costs address space only. A region is owned by one pool on the loop thread.
+// Pools of the data path use such regions: the base never moves, so that a pointer to a slot stays valid while the
+// pool grows, and unused parts cost address space only. A region is owned by one pool on the loop thread.
 
 import Platform
 
@@ -14,14 +13,13 @@ import Platform
   import Darwin
 #endif
 
-/// A private anonymous mapping; unmapped when its owner goes.
+/// A private anonymous mapping; unmapped by deinit.
 struct MappedRegion: ~Copyable {
   let base: UnsafeMutableRawPointer
   let byteCount: Int
 
-  /// Reserves `byteCount` bytes (rounded up to pages), all zero.
-  /// Stops the process when there is no address space: nothing can run without its pools, and
-  /// this happens at start only.
+  /// Reserves `byteCount` bytes (rounded up to pages), all zero. Ends the process when there is no address space:
+  /// nothing works without the pools, and this happens only at start.
   init(byteCount: Int) {
     let page = 4096
     let rounded = max(page, (byteCount + page - 1) & ~(page - 1))
@@ -33,7 +31,7 @@ struct MappedRegion: ~Copyable {
     guard let address = mmap(nil, rounded, PROT_READ | PROT_WRITE, flags, -1, 0),
       address != MAP_FAILED
     else {
-      // Reason: no address space at start-up; there is nobody to report to yet.
+      // Reason: no address space at start-up; no error channel exists yet.
       fatalError("cannot reserve \(rounded) bytes of address space")
     }
     base = address
@@ -44,7 +42,7 @@ struct MappedRegion: ~Copyable {
     munmap(base, byteCount)
   }
 
-  /// Gives the memory behind whole pages of a range back to the kernel; it reads as zero after.
+  /// Returns the memory of whole pages of a range to the kernel; it reads as zero afterwards.
   func discard(offset: Int, count: Int) {
     guard offset >= 0, count > 0, offset <= byteCount - count else { return }
     #if os(Linux)

@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A pool of trivial values, indexed by 32 bits, with a generation for each slot.
+// A pool of trivial values, indexed by 32 bits, with a generation per slot.
 //
-// Slots never move, so `slab.pointer(i)` stays good as long as slot i is taken. The
-// generation of a slot changes whenever it is taken: an index kept with its
-// generation (an event token, a timer) is known to be stale in O(1).
-// Index 0 is never handed out: it means none. Loop thread only.
+// Slots never move, so `slab.pointer(i)` is valid while slot i is in use. The generation of a slot changes each time
+// it is taken, so that an index stored with its generation (an event token, a timer) is recognised as stale in O(1).
+// Index 0 is never used: it means none. Loop thread only.
 
-/// A pool of `Element`, bounded by `capacity`; memory is touched as it is used.
+/// A pool of `Element`, bounded by `capacity`; memory is committed as it is used.
 package struct Slab<Element: BitwiseCopyable>: ~Copyable {
   private let slots: MappedRegion
   private let bookkeeping: MappedRegion
   private let base: UnsafeMutablePointer<Element>
-  /// For each slot: generation (24 bits used) in the high half, next free slot in the low half.
-  /// A slot that is taken has `Self.takenMark` as its low half.
+  /// Per slot: generation (24 bits used) in the high half, next free slot in the low half. A slot in use has
+  /// `Self.takenMark` as its low half.
   private let meta: UnsafeMutablePointer<UInt64>
   private var freeHead: UInt32 = 0
   private var highWater: UInt32 = 1
 
-  /// How many slots are taken.
+  /// Number of slots in use.
   package private(set) var count = 0
-  /// How many slots there can be.
+  /// Maximum number of slots.
   package let capacity: Int
 
   private static var takenMark: UInt32 { .max }
@@ -36,8 +35,16 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     meta = bookkeeping.base.bindMemory(to: UInt64.self, capacity: bounded + 1)
   }
 
-  /// Takes a slot and writes `value` into it; 0 when all are taken.
+  /// Takes a slot and writes `value` into it; 0 when all are in use.
   package mutating func insert(_ value: Element) -> UInt32 {
+    let index = take()
+    if index != 0 { base[Int(index)] = value }
+    return index
+  }
+
+  /// Takes a slot and leaves in it what is there, which is zero bytes or what its last owner left: for a large
+  /// value that its owner begins anew. 0 when all are taken.
+  package mutating func take() -> UInt32 {
     let index: UInt32
     if freeHead != 0 {
       index = freeHead
@@ -49,12 +56,11 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     }
     let generation = (UInt32(truncatingIfNeeded: meta[Int(index)] >> 32) &+ 1) & Self.generationMask
     meta[Int(index)] = UInt64(generation == 0 ? 1 : generation) << 32 | UInt64(Self.takenMark)
-    base[Int(index)] = value
     count &+= 1
     return index
   }
 
-  /// Gives a slot back; ignores one that is not taken.
+  /// Frees a slot; ignores one that is not in use.
   package mutating func remove(_ index: UInt32) {
     guard isTaken(index) else { return }
     meta[Int(index)] = meta[Int(index)] & ~0xFFFF_FFFF | UInt64(freeHead)
@@ -75,21 +81,21 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     isTaken(index) && UInt32(truncatingIfNeeded: meta[Int(index)] >> 32) == generation
   }
 
-  /// The generation of a taken slot.
+  /// The generation of a slot in use.
   @inline(__always)
   package func generation(_ index: UInt32) -> UInt32 {
     UInt32(truncatingIfNeeded: meta[Int(index)] >> 32)
   }
 
-  /// The value of a slot. The index must be one that `insert` returned and `remove` did not take.
+  /// The value of a slot. Precondition: the slot is in use.
   @inline(__always)
   package func pointer(_ index: UInt32) -> UnsafeMutablePointer<Element> {
     base + Int(index)
   }
 
-  /// Where slot 0 would be: `base + index` is slot `index`, for ever.
+  /// The address of slot 0: `base + index` is slot `index`; it never changes.
   package var baseAddress: UnsafeMutablePointer<Element> { base }
 
-  /// The first slot that was never taken: all taken ones are below it.
+  /// The first slot that was never used: all used ones are below it.
   package var endIndex: UInt32 { highWater }
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Many deadlines over one timer of the host: a hierarchical wheel (Varghese and Lauck).
+// Many deadlines with one timer of the host: a hierarchical timing wheel (Varghese and Lauck).
 //
-// Five levels of 64 slots; the finest slot is 2^20 ns (about 1 ms), the coarsest reach is
-// two weeks. Scheduling and cancelling are O(1); finding what is next reads one bitmap a level.
-// A deadline never fires early, and late by one slot at most. Time comes in as an
-// argument. Loop thread only.
+// Five levels of 64 slots; the finest slot is 2^20 ns (about 1 ms), the coarsest level covers two weeks. Scheduling
+// and cancelling are O(1); finding the next deadline reads one bitmap per level. A deadline never fires early, and
+// late by one slot at most. Time is an argument. Loop thread only.
 
-/// One deadline that waits; `token` says whose it is.
+/// A scheduled deadline; `token` identifies its owner.
 package struct TimerNode: BitwiseCopyable {
   var token: UInt64
   var tick: UInt64
@@ -17,7 +16,7 @@ package struct TimerNode: BitwiseCopyable {
   var bucket: UInt32
 }
 
-/// The wheel. Timers are known by slot index, 0 is none.
+/// The wheel. Timers are identified by slot index; 0: none.
 package struct TimerWheel: ~Copyable {
   private static var levels: Int { 5 }
   private static var shift: UInt64 { 20 }
@@ -43,7 +42,7 @@ package struct TimerWheel: ~Copyable {
     occupied.deallocate()
   }
 
-  /// How many timers wait.
+  /// Number of scheduled timers.
   package var count: Int { nodes.count }
 
   /// Schedules `token` for `deadline` (ns). 0 when there are too many timers.
@@ -56,7 +55,7 @@ package struct TimerWheel: ~Copyable {
     return id
   }
 
-  /// Moves a waiting timer to another deadline.
+  /// Moves a scheduled timer to another deadline.
   package mutating func reschedule(_ id: UInt32, at deadline: UInt64) {
     guard nodes.isTaken(id) else { return }
     unlink(id)
@@ -64,15 +63,14 @@ package struct TimerWheel: ~Copyable {
     link(id)
   }
 
-  /// Forgets a timer; ignores 0 and one that has fired.
+  /// Cancels a timer; ignores 0 and one that has fired.
   package mutating func cancel(_ id: UInt32) {
     guard nodes.isTaken(id) else { return }
     unlink(id)
     nodes.remove(id)
   }
 
-  /// Takes one timer that is due at `now` and returns its token; nil when none is left.
-  /// Its id is spent.
+  /// Removes one timer that is due at `now` and returns its token; nil when none is left. Its id becomes invalid.
   package mutating func popDue(now: UInt64) -> UInt64? {
     let target = now >> Self.shift
     while true {
@@ -88,14 +86,14 @@ package struct TimerWheel: ~Copyable {
     }
   }
 
-  /// When `popDue` may have something: a lower bound, never later than the earliest
-  /// deadline's slot; nil when nothing waits.
+  /// When `popDue` may have a timer: a lower bound, never later than the earliest deadline's slot; nil when none is
+  /// scheduled.
   package func nextDeadline() -> UInt64? {
     guard nodes.count > 0 else { return nil }
     return nextTick().map { $0 << Self.shift }
   }
 
-  /// The first tick after which something must be done at some level.
+  /// The first tick at which some level has work.
   private func nextTick() -> UInt64? {
     var best: UInt64?
     for level in 0..<Self.levels where occupied[level] != 0 {
@@ -105,8 +103,8 @@ package struct TimerWheel: ~Copyable {
       let start = Int(position & 63)
       // Rotate so that bit 0 is the slot of `position`.
       let rotated = start == 0 ? bits : (bits >> UInt64(start)) | (bits << UInt64(64 - start))
-      // At a coarse level the slot of `position` was emptied on arrival: what is in it
-      // now is a whole turn away.
+      // At a coarse level the slot of `position` was emptied on arrival: its timers are due one full revolution
+      // later.
       let ahead = level > 0 ? rotated & ~1 : rotated
       let distance = ahead == 0 ? 64 : UInt64(ahead.trailingZeroBitCount)
       let tick = (position &+ distance) << width
@@ -115,7 +113,7 @@ package struct TimerWheel: ~Copyable {
     return best
   }
 
-  /// Goes on to the next slot that holds something, or to `target`, cascading on the way.
+  /// Advances to the next slot with timers, or to `target`, cascading on the way.
   private mutating func advance(to target: UInt64) {
     guard let next = nextTick(), next <= target else {
       current = target
@@ -148,8 +146,8 @@ package struct TimerWheel: ~Copyable {
     let distance = tick &- current
     var level = 0
     while level < Self.levels - 1, distance >= 1 << UInt64(6 * (level + 1)) { level &+= 1 }
-    // A slot of a coarser level that is `current`'s own would wait a whole turn of that level,
-    // so a deadline that reaches it goes one level down by construction: distance < 64^(level+1).
+    // A timer in the current slot of a coarser level would wait a whole revolution of that level; the distance <
+    // 64^(level+1) rules that out.
     let bucket = level * 64 + Int((tick >> UInt64(6 * level)) & 63)
     node.pointee.bucket = UInt32(truncatingIfNeeded: bucket)
     node.pointee.previous = 0

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A token bucket: `burst` at once, one more every `interval` ns.
+/// A token bucket: `burst` tokens, one more every `interval` ns.
 struct TokenBucket: BitwiseCopyable {
   private var tokens: UInt64
   private var refilled: UInt64 = 0
@@ -19,7 +19,7 @@ struct TokenBucket: BitwiseCopyable {
       tokens = burst
       refilled = now
     } else {
-      // What is left of the time counts for the next one.
+      // The remaining fraction of an interval is kept.
       tokens &+= earned
       refilled &+= earned &* interval
     }

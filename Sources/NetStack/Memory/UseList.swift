@@ -1,33 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Slots of a Slab in the order of their last use: who makes room when there is none. Links are slot
-// indices inside the elements, 0 ends a list; all steps are O(1).
+// Slots of a Slab in the order of their last use (LRU), for eviction. Links are slot indices inside the elements, 0
+// ends a list; all operations are O(1).
 //
-// Moving an element touches the memory of three others, which a packet of one flow among
-// thousands would wait for. Where a packet is a use, elements move once in a quarter of a second
-// (`isStale`): the order is good to that, and what makes room was idle for far longer. Loop thread
-// only.
+// Moving an element touches the memory of three others, for which a packet of one flow among thousands would have to
+// wait. Where a packet counts as use, an element moves at most once per quarter of a second (`isStale`): the order is
+// exact to that, and evicted elements were idle for far longer. Loop thread only.
 
-/// An element of a UseList, which alone writes these.
+/// An element of a UseList; only the list writes these members.
 package protocol UseListed: BitwiseCopyable {
   /// Neighbours by time of use; 0 at an end.
   var older: UInt32 { get set }
   var newer: UInt32 { get set }
 }
 
-/// The ends of a list of slots by time of use; 0 and 0 when it is empty.
+/// The ends of a list of slots by time of use; 0 and 0 when empty.
 package struct UseList: BitwiseCopyable {
   package private(set) var newest: UInt32 = 0
   package private(set) var oldest: UInt32 = 0
 
   package init() {}
 
-  /// Whether an element that was used at `last` (ns) is to be touched when it is used at `now`, if
-  /// this was asked at every use.
+  /// Whether an element that was last moved at `last` (ns) must be moved for a use at `now`, if this is asked at
+  /// every use.
   @inline(__always)
   package static func isStale(_ last: UInt64, now: UInt64) -> Bool { last >> 28 != now >> 28 }
 
-  /// Adds a slot that is in no list, as the newest.
+  /// Appends a slot that is in no list, as the newest.
   @inline(__always)
   package mutating func append<Element: UseListed>(
     _ index: UInt32, in slab: borrowing Slab<Element>
@@ -39,7 +38,7 @@ package struct UseList: BitwiseCopyable {
     newest = index
   }
 
-  /// Takes out a slot that is in this list.
+  /// Removes a slot of this list.
   @inline(__always)
   package mutating func remove<Element: UseListed>(
     _ index: UInt32, in slab: borrowing Slab<Element>

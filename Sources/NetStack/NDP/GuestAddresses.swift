@@ -49,12 +49,15 @@ package struct GuestAddresses {
   package static let perStation = 16
   package static let perGuest = 128
   package static let perLink = 4096
+  /// Addresses asked for at once, and nanoseconds until more are.
+  static let askedAtOnce = 256
+  static let askPause: UInt64 = 1_000_000
 
   private var entries: [IPAddress: Entry] = [:]
   private var stations: [MACAddress: [IPAddress]] = [:]
   private var guests: [UInt64: Int] = [:]
-  /// Another number after each change of who has what.
-  package private(set) var revision: UInt64 = 0
+  /// Stations that got, lost or changed an address since `takeChanges`.
+  private var changed: Set<MACAddress> = []
   /// No entry has its deadline before this.
   package private(set) var nextDeadline: UInt64 = .max
 
@@ -81,6 +84,18 @@ package struct GuestAddresses {
       ?? all.first { $0.origin == .configured && (made.isEmpty || $0.heard > $0.since) }
       ?? made.first { $0.address.low == IPAddress.interfaceIdentifier(of: mac) }
       ?? made.first)?.address
+  }
+
+  /// Whether a station has any.
+  func has(_ mac: MACAddress) -> Bool { stations[mac] != nil }
+
+  /// A station is known by another name.
+  mutating func renamed(_ mac: MACAddress) { changed.insert(mac) }
+
+  /// Stations whose addresses are not what they were at the last call.
+  package mutating func takeChanges() -> Set<MACAddress> {
+    defer { changed = [] }
+    return changed
   }
 
   // MARK: Words of guests
@@ -114,7 +129,7 @@ package struct GuestAddresses {
         // Its claim is through: nobody speaks under an address before (RFC 4862 §5.4).
         if known.isTentative {
           entries[address]?.isTentative = false
-          revision &+= 1
+          changed.insert(mac)
         }
         touch(address, now)
         return true
@@ -132,6 +147,8 @@ package struct GuestAddresses {
 
   private mutating func touch(_ address: IPAddress, _ now: UInt64) {
     guard var entry = entries[address] else { return }
+    // What a station was given, and speaks under for the first time, is what it is known by.
+    if entry.origin == .configured, entry.heard <= entry.since { changed.insert(entry.mac) }
     entry.heard = now
     entry.asked = 0
     entry.isRestored = false
@@ -157,7 +174,7 @@ package struct GuestAddresses {
       if known.mac == mac, !known.isTentative {
         entry.since = known.since
         entry.heard = known.heard
-        if known.origin != origin { revision &+= 1 }
+        if known.origin != origin { changed.insert(mac) }
         entries[address] = entry
         nextDeadline = min(nextDeadline, entry.deadline)
         return true
@@ -201,14 +218,17 @@ package struct GuestAddresses {
         if entry.isTentative {
           entry.isTentative = false
           entry.deadline = now &+ Self.silence
-          revision &+= 1
+          changed.insert(entry.mac)
         } else if entry.expiry != nil || entry.asked >= Self.maximumAsked {
           remove(entry.address)
           continue
-        } else {
+        } else if asked.count < Self.askedAtOnce {
           entry.asked += 1
           entry.deadline = now &+ Self.askInterval
           asked.append(entry)
+        } else {
+          nextDeadline = min(nextDeadline, now &+ Self.askPause)
+          continue
         }
         entries[entry.address] = entry
       }
@@ -225,7 +245,7 @@ package struct GuestAddresses {
     stations[entry.mac, default: []].append(entry.address)
     guests[entry.guest, default: 0] += 1
     nextDeadline = min(nextDeadline, entry.deadline)
-    revision &+= 1
+    changed.insert(entry.mac)
   }
 
   private mutating func remove(_ address: IPAddress) {
@@ -234,15 +254,19 @@ package struct GuestAddresses {
     if stations[entry.mac]?.isEmpty == true { stations[entry.mac] = nil }
     let left = (guests[entry.guest] ?? 1) - 1
     guests[entry.guest] = left > 0 ? left : nil
-    revision &+= 1
+    changed.insert(entry.mac)
   }
 
-  /// Whether there is room now: of what the guest itself has the one heard longest ago goes, and where the link is
-  /// full, of what the guest has that has most.
+  /// Whether there is room now: of what the guest itself has the one heard longest ago goes, but not the one that it is known
+  /// by, since packets of neighbors that are known are not heard here; and where the link is full, of what the guest has
+  /// that has most.
   private mutating func makeRoom(for entry: Entry) -> Bool {
     let own = stations[entry.mac] ?? []
     if own.count >= Self.perStation || (guests[entry.guest] ?? 0) >= Self.perGuest {
-      guard let old = oldest(own.compactMap { entries[$0] }) else { return false }
+      let lasting = primary(of: entry.mac)
+      guard let old = oldest(own.filter { $0 != lasting }.compactMap { entries[$0] }) else {
+        return false
+      }
       remove(old)
     } else if entries.count >= Self.perLink {
       guard let most = guests.max(by: { $0.value < $1.value })?.key,

@@ -157,8 +157,11 @@ extension IPv6Control {
           address, to: mac, origin: .leased, guest: guest,
           expiry: seconds == UInt64(UInt32.max) ? nil : stack.now &+ seconds &* 1_000_000_000,
           now: stack.now, mayReplace: { mayReplace($0, by: mac) })
-        if !answer.hostname.isEmpty, state.names.count < GuestAddresses.perLink {
+        if !answer.hostname.isEmpty, state.names[mac] != answer.hostname,
+          state.names.count < GuestAddresses.perLink
+        {
           state.names[mac] = answer.hostname
+          state.addresses.renamed(mac)
         }
       case .released(let address): state.addresses.release(address, by: mac)
       }

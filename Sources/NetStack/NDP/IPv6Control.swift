@@ -20,12 +20,14 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     package var dhcp: DHCPv6Server.Configuration
     /// Whether guests may ever reach what lies beyond.
     package var leadsOutside = true
+    package var nat64: NAT64?
 
     package init(_ ipv6: IPv6Config, mac: MACAddress, dhcp: DHCPv6Server.Configuration) {
       prefix = ipv6.prefix
       gateway = ipv6.gateway
       dns = ipv6.dns
       linkLocal = ipv6.linkLocal
+      nat64 = ipv6.nat64
       self.mac = mac
       self.dhcp = dhcp
     }
@@ -56,8 +58,8 @@ package final class IPv6Control: NDPService, DHCPv6Service {
   var answers = StationLimits<MACAddress>(burst: 8, interval: 200_000_000)
   var claims = StationLimits<UInt64>(burst: 64, interval: 50_000_000)
 
-  /// Called when an address of a guest came or went.
-  package var onChange: (() -> Void)?
+  /// Called when addresses or names of guests came or went, with their stations.
+  package var onChange: ((_ stations: Set<MACAddress>) -> Void)?
   /// Whether a station is on the network. Nil: nobody knows.
   package var isPresent: ((MACAddress) -> Bool)?
   /// Whether two stations are one guest's. Nil: nobody knows.
@@ -89,6 +91,12 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     self.configuration = configuration
     advertiser = RouterAdvertiser(
       prefix: configuration.prefix, mac: configuration.mac, nameServers: [configuration.dns])
+    advertiser.nat64 = configuration.nat64
+  }
+
+  /// Whether guests have a default router now. NAT64 leads to IPv4, whatever the host has of IPv6.
+  package var leadsOutside: Bool {
+    (hasRoute || configuration.nat64 != nil) && configuration.leadsOutside
   }
 
   /// Whether the stack answers for an address.
@@ -116,12 +124,16 @@ package final class IPv6Control: NDPService, DHCPv6Service {
   /// Changes what is kept of a link by whatever `body` does, and tells who wants to know.
   func update<Result>(_ link: UInt32, _ body: (inout LinkState) -> Result) -> Result? {
     guard stack.links.isTaken(link) else { return nil }
-    var state = states[link] ?? LinkState(dhcp: makeDHCP())
-    let revision = state.addresses.revision
+    // Out of `states` meanwhile: with a second reference its tables would be copied for each message.
+    var state = states.removeValue(forKey: link) ?? LinkState(dhcp: makeDHCP())
     let result = body(&state)
+    let changed = state.addresses.takeChanges()
+    // Who has no address has no name either: what is kept of names is as bounded as addresses are.
+    for mac in changed where !state.addresses.has(mac) { state.names[mac] = nil }
+    let next = state.addresses.nextDeadline
     states[link] = state
-    arm(state.addresses.nextDeadline)
-    if state.addresses.revision != revision { onChange?() }
+    arm(next)
+    if !changed.isEmpty { onChange?(changed) }
     return result
   }
 
@@ -130,6 +142,11 @@ package final class IPv6Control: NDPService, DHCPv6Service {
   /// All that guests of a port's link have, link-local addresses, too.
   package func addresses(port: PortID) -> [GuestAddresses.Entry] {
     states[stack.link(of: port)]?.addresses.all ?? []
+  }
+
+  /// What a station has that is through, the oldest first.
+  package func addresses(of mac: MACAddress, port: PortID) -> [GuestAddresses.Entry] {
+    states[stack.link(of: port)]?.addresses.entries(of: mac).filter { !$0.isTentative } ?? []
   }
 
   /// Who had which address in the process before. Once, when the port has come up.
@@ -207,7 +224,7 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     guard stack.links.isTaken(link) else { return }
     let state = stack.links.pointer(link)
     let message = advertiser.message(
-      mtu: Int(state.pointee.mtu), leadsOutside: hasRoute && configuration.leadsOutside,
+      mtu: Int(state.pointee.mtu), leadsOutside: leadsOutside,
       searchDomains: searchDomains?() ?? configuration.dhcp.searchDomains)
     let destination = destination ?? .allNodes
     counters.advertisements &+= 1

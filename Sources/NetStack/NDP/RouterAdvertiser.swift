@@ -23,8 +23,9 @@ package struct RouterAdvertiser {
   package var prefix: CIDR
   package var mac: MACAddress
   package var nameServers: [IPAddress]
-  /// Bytes of options before the search list: link-layer address, prefix, MTU.
-  private static let fixed = 16 + 8 + 32 + 8
+  package var nat64: NAT64?
+  /// Bytes of options before the search list: link-layer address, prefix, MTU, PREF64.
+  private static let fixed = 16 + 8 + 32 + 8 + 16
   private var sent = 0
 
   package init(prefix: CIDR, mac: MACAddress, nameServers: [IPAddress]) {
@@ -44,6 +45,7 @@ package struct RouterAdvertiser {
       preferred: Self.preferredLifetime)
     if mtu >= 1280 { options.addMTU(UInt32(mtu)) }
     let lifetime = UInt32(Self.routerLifetime)
+    if let nat64 { options.addPREF64(nat64.prefix, lifetime: Self.routerLifetime) }
     options.addRecursiveDNS(nameServers, lifetime: lifetime)
     options.addSearchList(names(searchDomains), lifetime: lifetime)
     return .routerAdvertisement(

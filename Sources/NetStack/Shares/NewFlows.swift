@@ -8,6 +8,8 @@
 // ports have been read and at each iteration after that, guest by guest. A guest alone hardly notices:
 // the iterations follow each other at once.
 //
+// A guest's limit of flows in a second (GuestLimits) is held here, too: what is beyond it is dropped, and its sender tries again.
+//
 // Iterations are the host's, and the stack does not see them: an iteration is over when the timer has fired
 // that was set as soon as a packet had to wait, or, with none waiting, after a millisecond. Bounded:
 // so many packets of so many bytes, shared by dynamic thresholds; what finds no place is dropped, as
@@ -44,6 +46,10 @@ final class NewFlows {
   private var last: UnsafeRawPointer?
   private var isReplaying = false
 
+  /// Of each guest, in a second; 0: any number.
+  private var perSecond: UInt64 = 0
+  private var limitRevision: UInt32 = 0
+
   init(links: LinkTable, shares: ShareTable, perIteration: Int) {
     self.links = links
     table = shares
@@ -56,6 +62,23 @@ final class NewFlows {
   /// Packets that wait.
   var count: Int { slots.count }
 
+  func setLimit(perSecond limit: UInt64) {
+    guard limit != perSecond else { return }
+    perSecond = limit
+    limitRevision &+= 1
+  }
+
+  private func isWithinLimit(_ state: UnsafeMutablePointer<Share>, _ now: UInt64) -> Bool {
+    if state.pointee.limitRevision != limitRevision {
+      state.pointee.limitRevision = limitRevision
+      state.pointee.newFlowTokens = TokenBucket(
+        burst: perSecond, interval: max(1, 1_000_000_000 / perSecond))
+    }
+    if state.pointee.newFlowTokens.take(now: now) { return true }
+    state.pointee.counters.flowsLimited &+= 1
+    return false
+  }
+
   /// Whether a flow may begin with this packet now. If not it has been kept, or dropped.
   func admits(_ packet: InboundPacket, share: UInt32, now: UInt64) -> Bool {
     let state = table.pointer(share)
@@ -65,7 +88,7 @@ final class NewFlows {
     }
     if state.pointee.begun < perIteration, state.pointee.waiting == 0 || isReplaying {
       state.pointee.begun &+= 1
-      return true
+      return perSecond == 0 || isWithinLimit(state, now)
     }
     if last != packet.packet.base {
       last = packet.packet.base

@@ -28,6 +28,8 @@ package struct Share: BitwiseCopyable {
   package var datagramFlows: UInt32 = 0
   package var peers: UInt32 = 0
   package var pings: UInt32 = 0
+  /// TCP connections that the guest began and that have a socket (GuestLimits).
+  package var begunConnections: UInt32 = 0
   /// Questions under way to the network's DNS, and connections to it.
   package var questions: UInt32 = 0
   package var streams: UInt32 = 0
@@ -50,6 +52,10 @@ package struct Share: BitwiseCopyable {
   var firstWaiting: UInt32 = 0
   var lastWaiting: UInt32 = 0
 
+  /// GuestLimits.newFlowsPerSecond, as it was at `limitRevision`.
+  var newFlowTokens = TokenBucket(burst: 1, interval: 1)
+  var limitRevision: UInt32 = 0
+
   var icmpErrors = TokenBucket(burst: 200, interval: 1_000_000)
   /// RFC 5961 §7.
   var challenges = TokenBucket(burst: 100, interval: 10_000_000)
@@ -69,6 +75,9 @@ package struct Share: BitwiseCopyable {
   /// Descriptors of the host. (A connection that both sides have closed has none.)
   package var descriptors: UInt32 { flows &+ datagramFlows &+ pings &+ streams }
 
+  /// What GuestLimits.connections counts.
+  package var connections: Int { Int(begunConnections) &+ Int(datagramFlows) &+ Int(pings) }
+
   /// Holds nothing that refers to it.
   package var isIdle: Bool {
     chunks == 0 && ranges == 0 && flows == 0 && datagramFlows == 0 && pings == 0 && questions == 0
@@ -87,6 +96,9 @@ package struct ShareCounters: BitwiseCopyable, Equatable, Sendable {
   /// which there was no place to wait.
   package var delayed: UInt64 = 0
   package var dropped: UInt64 = 0
+  /// Packets that would have begun a flow beyond GuestLimits, in a second and at a time.
+  package var flowsLimited: UInt64 = 0
+  package var connectionsLimited: UInt64 = 0
   /// DNS questions beyond the guest's share that could not be answered at once.
   package var questionsRefused: UInt64 = 0
   /// ICMP errors that were not sent, for there were many.

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Ancillary data of sendmsg and recvmsg (cmsg(3)): written and read by hand,
-// because its macros do not exist in Swift. Lengths in what is read come from
-// the kernel and are checked all the same.
+// Ancillary data of sendmsg and recvmsg (cmsg(3)), encoded and decoded here because the CMSG macros do not exist in
+// Swift. Lengths in received data come from the kernel and are checked nevertheless.
 
 import Wire
 
@@ -22,7 +21,7 @@ package struct ControlMessage {
 /// Layout of `struct cmsghdr` and the padding between messages.
 private enum Layout {
   static let header = MemoryLayout<cmsghdr>.size
-  /// Messages begin at multiples of this.
+  /// The alignment of messages.
   #if os(Linux)
     static let alignment = MemoryLayout<Int>.size
   #else
@@ -33,12 +32,12 @@ private enum Layout {
   static func aligned(_ length: Int) -> Int { (length &+ alignment &- 1) & ~(alignment &- 1) }
 }
 
-/// Walks through the control messages that recvmsg wrote.
+/// Iterates over the control messages that recvmsg wrote.
 package struct ControlMessages: Sequence, IteratorProtocol {
   private let bytes: ByteView
   private var offset = 0
 
-  /// - Parameter bytes: `msg_control`, cut to the `msg_controllen` that came back.
+  /// - Parameter bytes: `msg_control`, cut to the returned `msg_controllen`.
   package init(_ bytes: ByteView) { self.bytes = bytes }
 
   @inline(__always)
@@ -53,7 +52,7 @@ package struct ControlMessages: Sequence, IteratorProtocol {
   }
 }
 
-/// Writes control messages one behind the other.
+/// Writes control messages in sequence.
 package struct ControlWriter {
   private let base: UnsafeMutableRawPointer
   private let capacity: Int

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Room for the datagrams of one recvmmsg(2): shared by all sockets of a stack,
-// valid until the next `receive`. Address space for 32 datagrams of 64 KiB is
-// reserved; only pages that were ever filled are memory. Loop thread only.
+// The buffers for the datagrams of one recvmmsg(2): shared by all sockets of a stack, valid until the next `receive`.
+// Address space for 32 datagrams of 64 KiB is reserved; only touched pages use memory. Loop thread only.
 
 import Platform
 import Wire
@@ -13,10 +12,10 @@ import Wire
   import Darwin
 #endif
 
-/// Datagrams as they came out of one socket.
+/// Datagrams received from one socket.
 package final class DatagramInbox {
   package static let capacity = 32
-  /// No UDP datagram, and no train of them under UDP_GRO, is longer.
+  /// Maximum length of a UDP datagram, and of a UDP_GRO train.
   private static let bufferSize = 65536
   private static let controlSize = 256
 
@@ -55,7 +54,7 @@ package final class DatagramInbox {
     messages.deallocate()
   }
 
-  /// Receives what is there, `capacity` at most. Returns the count, or -errno.
+  /// Receives up to `capacity` datagrams. Returns their number, or -errno.
   package func receive(_ fd: Int32, _ sockets: SocketCalls) -> Int {
     prepare()
     let result = sockets.receiveMessages(
@@ -64,8 +63,7 @@ package final class DatagramInbox {
     return Int(result)
   }
 
-  /// Takes what is in the socket's error queue, `capacity` at most. Returns the count, or
-  /// -errno.
+  /// Reads up to `capacity` entries of the socket's error queue. Returns their number, or -errno.
   package func receiveErrors(_ fd: Int32, _ sockets: SocketCalls) -> Int {
     prepare()
     count = 0
@@ -88,7 +86,7 @@ package final class DatagramInbox {
     }
   }
 
-  /// The bytes of datagram `index` (below `count`); a GRO train is one piece.
+  /// The bytes of datagram `index` (below `count`); a GRO train is contiguous.
   @inline(__always)
   package func payload(_ index: Int) -> ByteView {
     ByteView(
@@ -96,8 +94,8 @@ package final class DatagramInbox {
       count: min(Int(messages[index].length), Self.bufferSize))
   }
 
-  /// Where it came from; in the error queue, where the datagram at fault went.
-  /// Nil where the kernel said nothing: what is in the memory then is another's.
+  /// The source; in the error queue, the destination of the datagram in error. Nil where the kernel gave none: the
+  /// memory then holds an earlier address.
   @inline(__always)
   package func source(_ index: Int) -> Endpoint? {
     messages[index].header.msg_namelen > 0 ? names[index].endpoint : nil
@@ -112,7 +110,7 @@ package final class DatagramInbox {
         controls + index &* Self.controlSize, count: min(header.msg_controllen, Self.controlSize)))
   }
 
-  /// Whether it was cut: no datagram of IPv4 is, for the buffers are large enough.
+  /// Whether it was truncated; never for an IPv4 datagram, which always fits the buffers.
   @inline(__always)
   package func isTruncated(_ index: Int) -> Bool {
     messages[index].header.msg_flags & SocketConstant.truncated != 0

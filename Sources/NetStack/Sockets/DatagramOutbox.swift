@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Datagrams of one rx batch on their way to host sockets. Each flow has a queue
-// of indices into one shared array, so that datagrams of interleaved flows still
-// leave with one sendmmsg(2) a socket, and equal ones in a row with one
-// message (UDP_SEGMENT). Payload is borrowed: everything is sent or dropped
-// before the callback returns. Loop thread only.
+// Datagrams of one rx batch for host sockets. Each flow has a queue of indices into one shared array, so that
+// datagrams of interleaved flows still need one sendmmsg(2) per socket, and consecutive ones of equal size one
+// message (UDP_SEGMENT). Payload is borrowed: everything is sent or dropped before the callback returns. Loop thread
+// only.
 
 import Platform
 import Wire
@@ -44,15 +43,15 @@ package struct Datagram: BitwiseCopyable {
   /// Borrowed until `flush`.
   package var payload: UnsafeRawPointer
   package var length: Int32
-  /// 0: the socket's own.
+  /// 0: the socket's default.
   package var hopLimit: UInt8
-  /// Nil: the socket's own.
+  /// Nil: the socket's default.
   package var trafficClass: UInt8?
   fileprivate var next: UInt16 = 0
   package var destination: Endpoint
-  /// The address to leave from; unspecified for the kernel's choice.
+  /// The source address; unspecified: the kernel chooses.
   package var source: IPAddress
-  /// What the sender makes of a failure: for UDP the slot of the peer.
+  /// The sender's reference for a failure: for UDP the slot of the peer.
   package var owner: UInt32
 
   package init(
@@ -71,32 +70,32 @@ package struct Datagram: BitwiseCopyable {
   package var bytes: ByteView { ByteView(payload, count: Int(length)) }
 }
 
-/// What came of sending a queue.
+/// The result of sending a queue.
 package enum DatagramOutcome {
-  /// All of it is with the kernel.
+  /// The kernel accepted all of it.
   case sent
   /// The first datagram still in the queue was refused, with this errno.
   case refused(Int32)
 }
 
-/// Datagrams on their way to sockets.
+/// Queued datagrams for sockets.
 package final class DatagramOutbox {
   package static let capacity = 256
   private static let controlSize = 96
-  /// UDP_MAX_SEGMENTS of the older kernels.
+  /// UDP_MAX_SEGMENTS of older kernels.
   private static let mostSegments = 64
-  /// A train is one datagram to the kernel until it is cut.
+  /// Maximum bytes of a train, which the kernel treats as one datagram until it segments it.
   private static let longestTrain = 65_000
 
   private let entries: UnsafeMutablePointer<Datagram>
   private let names: UnsafeMutablePointer<SocketAddress>
   private let vectors: UnsafeMutablePointer<iovec>
   private let messages: UnsafeMutablePointer<MessageBatchEntry>
-  /// Datagrams in each message.
+  /// Number of datagrams in each message.
   private let trains: UnsafeMutablePointer<UInt16>
   private let controls: UnsafeMutableRawPointer
 
-  /// Places taken since `reset`.
+  /// Places used since `reset`.
   package private(set) var count = 0
   /// Calls of sendmmsg since the start.
   package private(set) var batches: UInt64 = 0
@@ -124,10 +123,10 @@ package final class DatagramOutbox {
   @inline(__always)
   package var isFull: Bool { count == Self.capacity }
 
-  /// All queues are empty: begin again.
+  /// Precondition: all queues are empty.
   package func reset() { count = 0 }
 
-  /// Puts a datagram at the end of a queue. There must be a place.
+  /// Appends a datagram to a queue. Precondition: there is a place.
   @inline(__always)
   package func append(_ datagram: Datagram, to queue: inout DatagramQueue) {
     guard count < Self.capacity else { return }
@@ -136,14 +135,14 @@ package final class DatagramOutbox {
     count &+= 1
   }
 
-  /// The first datagram of a queue that is not empty.
+  /// The first datagram. Precondition: the queue is not empty.
   package func first(_ queue: DatagramQueue) -> Datagram { entries[Int(queue.head)] }
 
-  /// Gives up the first datagram of a queue.
+  /// Drops the first datagram of a queue.
   package func dropFirst(_ queue: inout DatagramQueue) { queue.drop(1, of: entries) }
 
-  /// Sends a queue, as far as the kernel takes it.
-  /// - Parameter segmentation: equal datagrams in a row may go as one message.
+  /// Sends a queue, as far as the kernel accepts it.
+  /// - Parameter segmentation: consecutive datagrams of equal size may be one message.
   package func send(
     _ queue: inout DatagramQueue, fd: Int32, _ sockets: SocketCalls, segmentation: Bool
   ) -> DatagramOutcome {
@@ -161,7 +160,7 @@ package final class DatagramOutbox {
     return .sent
   }
 
-  /// Writes the messages for a whole queue; returns how many there are.
+  /// Writes the messages for a whole queue; returns their number.
   private func prepare(_ queue: DatagramQueue, segmentation: Bool) -> Int {
     var index = Int(queue.head)
     var left = Int(queue.count)

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A host socket that stands for an endpoint of a guest, UDP or ping: what both engines do with
-// theirs. What the guest wrote into its IP header is carried over to the socket: time-to-live,
-// traffic class, Don't Fragment.
+// A host socket that stands for an endpoint of a guest, for UDP or ping. Fields of the guest's IP header are applied
+// to the socket: time-to-live, traffic class, Don't Fragment.
 //
-// The kernel takes the first two for one datagram, too (control messages, DatagramOutbox); Don't
-// Fragment belongs to the socket. Loop thread only.
+// The kernel accepts the first two per datagram, too (control messages, DatagramOutbox); Don't Fragment is a setting
+// of the socket. Loop thread only.
 
 import Wire
 
@@ -20,21 +19,22 @@ struct DatagramSocket: BitwiseCopyable {
   let fd: Int32
   let isV4: Bool
   var watch: HandleID = 0
-  /// What the socket was told last, for every datagram that says nothing else.
+  /// The socket's default, for datagrams without a value of their own.
   private(set) var hopLimit: UInt8 = 0
   private(set) var trafficClass: UInt8 = 0
   private(set) var discovery: PathDiscovery = .kernel
 
-  /// How a socket minds the path's MTU (IP_MTU_DISCOVER).
+  /// Path MTU discovery of a socket (IP_MTU_DISCOVER).
   enum PathDiscovery: UInt8, BitwiseCopyable {
-    /// As a new socket has it: Don't Fragment is set on what fits, what doesn't is cut.
+    /// The default of a new socket: Don't Fragment is set on datagrams that fit; larger ones are fragmented.
     case kernel
-    /// Routers may cut what the guest lets them cut.
+    /// Routers may fragment, as the guest permits.
     case mayFragment
-    /// What does not fit is refused with EMSGSIZE: a guest that sets Don't Fragment learns it.
+    /// A datagram over the path MTU is refused with EMSGSIZE, which is reported to a guest that sets Don't Fragment.
     case dontFragment
 
-    /// IP_PMTUDISC_*, IPV6_PMTUDISC_*. No router cuts an IPv6 packet: what may be cut is cut by the kernel.
+    /// IP_PMTUDISC_*, IPV6_PMTUDISC_*. Routers do not fragment IPv6 packets: if fragmentation is permitted, the
+    /// kernel does it.
     func option(isV4: Bool) -> Int32 {
       switch self {
       case .kernel: 1
@@ -44,19 +44,19 @@ struct DatagramSocket: BitwiseCopyable {
     }
   }
 
-  /// Takes over a new socket; its ICMP errors are queued from now on.
+  /// Takes ownership of a new socket; its ICMP errors are queued from now on.
   init(fd: Int32, isV4: Bool, _ calls: SocketCalls) {
     self.fd = fd
     self.isV4 = isV4
     calls.set(
       fd, level, isV4 ? SocketConstant.receiveErrors : SocketConstant.receiveErrorsV6, 1)
-    // The other family's port of the same number is another socket's.
+    // The same port number of the other family belongs to another socket.
     if !isV4 { calls.set(fd, SocketConstant.levelIPv6, Int32(IPV6_V6ONLY), 1) }
   }
 
   private var level: Int32 { isV4 ? SocketConstant.levelIP : SocketConstant.levelIPv6 }
 
-  /// For all datagrams from now on.
+  /// Applies to all later datagrams.
   @inline(__always)
   mutating func setHopLimit(_ value: UInt8, _ calls: SocketCalls) {
     guard value != hopLimit else { return }
@@ -65,8 +65,7 @@ struct DatagramSocket: BitwiseCopyable {
       fd, level, isV4 ? SocketConstant.timeToLive : SocketConstant.unicastHopsV6, Int32(value))
   }
 
-  /// For all datagrams from now on, DSCP and ECN; of what comes back it is reported from the
-  /// first time on that a guest uses it.
+  /// DSCP and ECN of all later datagrams; those of received ones are reported from a guest's first use on.
   @inline(__always)
   mutating func setTrafficClass(_ value: UInt8, _ calls: SocketCalls) {
     guard value != trafficClass else { return }
@@ -78,7 +77,7 @@ struct DatagramSocket: BitwiseCopyable {
       isV4 ? SocketConstant.receiveTrafficClass : SocketConstant.receiveTrafficClassV6, 1)
   }
 
-  /// For all datagrams from now on: none sent before may wait.
+  /// Applies to all later datagrams. Precondition: no earlier one is queued.
   @inline(__always)
   mutating func setDiscovery(_ value: PathDiscovery, _ calls: SocketCalls) {
     guard value != discovery else { return }
@@ -88,15 +87,14 @@ struct DatagramSocket: BitwiseCopyable {
       value.option(isV4: isV4))
   }
 
-  /// Calls `body` with what the network said about this socket's datagrams. Returns the MTU that
-  /// the host's own stack named last, if it did: it does not say for which datagram, but that is the
-  /// one which was just refused with EMSGSIZE.
+  /// Calls `body` with the errors received for this socket's datagrams. Returns the MTU last reported by the host's
+  /// own stack, if any: the kernel does not say for which datagram, but it is the one just refused with EMSGSIZE.
   @discardableResult
   func readErrors(
     _ inbox: DatagramInbox, _ calls: SocketCalls, _ body: (SocketErrorReport) -> Void
   ) -> UInt32? {
     guard inbox.receiveErrors(fd, calls) > 0 else {
-      // Nothing queued: a pending error alone would keep the socket ready for ever.
+      // Nothing queued: a pending error alone would keep the socket ready.
       _ = calls.takeError(fd)
       return nil
     }
@@ -126,8 +124,8 @@ extension InboundPacket {
       : IPv6Packet(checking: packet)?.trafficClass ?? 0
   }
 
-  /// How the sender wants it to meet a link that is too narrow: of IPv6 it cuts packets itself, and this
-  /// one it has cut, or not.
+  /// The sender's permission to fragment: an IPv6 sender fragments packets itself, so it depends on whether this one
+  /// was.
   @inline(__always)
   var discovery: DatagramSocket.PathDiscovery {
     guard source.isV4 else { return isReassembled ? .mayFragment : .dontFragment }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Endpoints as the kernel wants them, and back.
+// Endpoints to and from the kernel's sockaddr.
 
 import Wire
 
@@ -13,7 +13,7 @@ import Wire
 /// A sockaddr_in or sockaddr_in6 on the stack of the caller.
 package struct SocketAddress {
   private var storage = sockaddr_in6()
-  /// Bytes of it that count.
+  /// Its valid bytes.
   package private(set) var size = UInt32(MemoryLayout<sockaddr_in6>.size)
 
   /// Room for an address of either family.
@@ -60,7 +60,7 @@ package struct SocketAddress {
     }
   }
 
-  /// Lends it to a system call that reads it.
+  /// Passes it to a system call that reads it.
   @inline(__always)
   package func withSockaddr<Result>(_ body: (UnsafePointer<sockaddr>, UInt32) -> Result) -> Result {
     withUnsafePointer(to: storage) {
@@ -68,7 +68,7 @@ package struct SocketAddress {
     }
   }
 
-  /// Lends it to a system call that fills it in.
+  /// Passes it to a system call that writes it.
   @inline(__always)
   package mutating func withMutableSockaddr<Result>(
     _ body: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<UInt32>) -> Result

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The socket calls of the stack as a table, so that a test can stand in for the kernel.
+// The socket calls of the stack as a table, so that a test can replace the kernel.
 //
-// Each returns what the system call returns, or -errno; EINTR is retried inside. Every
-// socket is non-blocking and close-on-exec. `context` is handed back as first argument;
-// the kernel's own table ignores it. C functions: nothing is captured, nothing retained.
+// Each returns the result of the system call, or -errno; EINTR is retried inside. Every socket is non-blocking and
+// close-on-exec. `context` is passed as first argument; the kernel's own table ignores it. C functions capture and
+// retain nothing.
 
 import Platform
 
@@ -68,7 +68,7 @@ extension SocketCalls {
     return setOption(context, fd, level, name, &value, UInt32(MemoryLayout<Int32>.size))
   }
 
-  /// Takes the pending error of a socket: an errno, 0 when there is none.
+  /// Reads and clears the pending error of a socket: an errno, 0 when there is none.
   package func takeError(_ fd: Int32) -> Int32 {
     var value: Int32 = 0
     var size = UInt32(MemoryLayout<Int32>.size)

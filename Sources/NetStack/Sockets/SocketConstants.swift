@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Socket options and message flags of Linux that the C library's Swift module
-// does not carry, or carries with a type that differs between libraries.
+// Socket options and message flags of Linux that the C library's Swift module does not import, or imports with a type
+// that differs between libraries.
 
 #if canImport(Glibc)
   import Glibc

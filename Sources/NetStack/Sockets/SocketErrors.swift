@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a socket with IP_RECVERR says about ICMP errors (ip(7)): an entry of its
-// error queue as a value. The queue's payload is the start of the datagram at
-// fault, its name is where that datagram went.
+// ICMP errors reported by a socket with IP_RECVERR (ip(7)): an entry of its error queue as a value. The entry's
+// payload is the beginning of the datagram in error, its name is that datagram's destination.
 
 import Wire
 
@@ -22,11 +21,11 @@ package struct SocketErrorReport {
   package var code: UInt8
   /// The MTU of the next hop with EMSGSIZE.
   package var info: UInt32
-  /// Who sent the ICMP error; nil when the kernel does not know.
+  /// The source of the ICMP error; nil when the kernel does not know it.
   package var offender: IPAddress?
-  /// Where the datagram at fault went.
+  /// The destination of the datagram in error.
   package var destination: Endpoint
-  /// What was in it, from behind the UDP header (of a ping socket, from the ICMP header on).
+  /// Its payload, from behind the UDP header (of a ping socket, from the ICMP header on).
   package var payload: ByteView
 
   private enum Origin {
@@ -38,7 +37,7 @@ package struct SocketErrorReport {
   /// Bytes of struct sock_extended_err.
   private static let encodedLength = 16
 
-  /// Nil for an entry that is no error of a datagram (a timestamp).
+  /// Nil for an entry that is not an error about a datagram (a timestamp).
   package init?(_ inbox: DatagramInbox, _ index: Int) {
     guard let destination = inbox.source(index) else { return nil }
     for message in inbox.controls(index) {
@@ -67,8 +66,8 @@ package struct SocketErrorReport {
     return nil
   }
 
-  /// The MTU of an entry about a datagram that the host's own stack refused as too long. Of an
-  /// unconnected socket such an entry names an address without a port (Linux, ip_local_error).
+  /// The MTU of an entry about a datagram that the host's own stack refused as too long. For an unconnected socket
+  /// the entry has an address without a port (Linux, ip_local_error).
   static func localMTU(_ inbox: DatagramInbox, _ index: Int) -> UInt32? {
     for message in inbox.controls(index)
     where message.data.count >= encodedLength
@@ -85,7 +84,7 @@ package struct SocketErrorReport {
     return nil
   }
 
-  /// The address of the sockaddr behind the error; its port means nothing.
+  /// The address of the sockaddr behind the error; its port is not used.
   private static func address(_ bytes: ByteView) -> IPAddress? {
     guard bytes.count >= 8 else { return nil }
     let family = bytes.base.loadUnaligned(as: UInt16.self)
@@ -96,8 +95,8 @@ package struct SocketErrorReport {
 }
 
 extension SocketErrorReport {
-  /// What a guest is told: the network's own message where it is of the guest's family, or its translation. Nil for
-  /// what no guest needs to know.
+  /// The message for a guest: the network's own where it is of the guest's family, or its translation. Nil when the
+  /// guest gets none.
   package func messageForGuest(isV4: Bool) -> ICMPErrorMessage? {
     if isLocal {
       if errno == EMSGSIZE { return DeliveryFailure.tooBig(mtu: info).message(isV4: isV4) }
@@ -127,10 +126,10 @@ extension SocketErrorReport {
     }
   }
 
-  /// Whether nobody has the port.
+  /// Whether it is port unreachable.
   package var isRefusal: Bool { !isLocal && errno == ECONNREFUSED }
 
-  /// What an error of the network means in the other family (RFC 7915 §4.2, §5.2).
+  /// The equivalent of a network's error in the other family (RFC 7915 §4.2, §5.2).
   private var failure: DeliveryFailure? {
     if destination.address.isV4 {
       switch type {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the sockets of TCP connections are told.
+// Options of the sockets of TCP connections.
 
 #if canImport(Glibc)
   import Glibc
@@ -18,16 +18,14 @@ extension SocketCalls {
   private static let clientIdle: Int32 = 60
   private static let clientInterval: Int32 = 15
 
-  /// No Nagle: the guest has decided about segments. Urgent data stays in its place among the rest
-  /// (RFC 6093 §3): without it the kernel leaves the byte out of what is read. On a unix socket they
-  /// fail, which does no harm.
+  /// TCP_NODELAY: the guest has already decided about segments. SO_OOBINLINE: urgent data stays in the stream (RFC
+  /// 6093 §3); without it the kernel removes the byte from what is read. Both fail harmlessly on a unix socket.
   func prepareStream(_ fd: Int32) {
     set(fd, Int32(IPPROTO_TCP.self), TCP_NODELAY, 1)
     set(fd, SOL_SOCKET, SO_OOBINLINE, 1)
   }
 
-  /// Gives a listener what sockets that it accepts are to have: they take it over. The kernel probes
-  /// clients that are silent.
+  /// Sets options of a listener that accepted sockets inherit. The kernel probes silent clients.
   func prepareListener(_ fd: Int32) {
     prepareStream(fd)
     set(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
@@ -36,9 +34,8 @@ extension SocketCalls {
     setResetOnClose(fd, true)
   }
 
-  /// Whether a close of the socket, be it by the end of the process, resets the connection
-  /// (SO_LINGER 0). So while a connection is open: an end that nobody meant must not look like one
-  /// that somebody did.
+  /// Whether closing the socket, also by the end of the process, resets the connection (SO_LINGER 0). On while a
+  /// connection is open, so that an unintended end is not taken for an orderly close.
   func setResetOnClose(_ fd: Int32, _ isOn: Bool) {
     var value = linger(l_onoff: isOn ? 1 : 0, l_linger: 0)
     _ = setOption(

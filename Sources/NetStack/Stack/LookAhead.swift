@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fetches what the frames of a batch will need before it is needed.
+// Prefetches the state that the frames of a batch will need.
 //
-// With thousands of flows the state of the next packet's is not in the processor's nearest caches,
-// and looking it up waits for one line of memory after the other: place in the table, key, state.
-// Frames come in batches: here the waits of several frames overlap, and what each lookup found is
-// handed on as a guess, so that it is not done twice. A guess is checked by whoever takes it;
-// nothing here is relied upon. With few flows there is nothing to win. Loop thread only.
+// With thousands of flows, the state of a packet's flow is not in the nearest CPU caches, and looking it up waits for
+// one cache line after the other: place in the table, key, state. Here the waits of several frames of a batch
+// overlap, and the result of each look-up is passed on as a guess, so that it is not repeated. The user of a guess
+// checks it; correctness does not depend on it. With few flows there is no gain. Loop thread only.
 
 import CPlatform
 import Wire
 
 /// See the head of this file.
 struct LookAhead: ~Copyable {
-  /// Frames at a time: what a core has under way at once is about as many lines.
+  /// Frames per group: about the number of cache lines that a core fetches at a time.
   static let width = 16
-  /// Below so many flows of an engine all of them are near.
+  /// With fewer flows of an engine all of them are cached.
   private static let fewFlows = 64
   private static let line = 64
 
-  /// For each frame of the group the slot it is most likely for; 0 for none.
+  /// For each frame of the group the most likely slot; 0: unknown.
   let guesses: UnsafeMutablePointer<UInt32>
 
   init() {
@@ -29,13 +28,13 @@ struct LookAhead: ~Copyable {
 
   deinit { guesses.deallocate() }
 
-  /// Whether it is worth its time.
+  /// Whether it is worth its cost.
   @inline(__always)
   static func pays(_ tcp: TCPEngine, _ udp: UDPEngine) -> Bool {
     tcp.table.count >= fewFlows || udp.peerTable.count >= fewFlows
   }
 
-  /// Looks at `count` frames, at most `width`.
+  /// Prefetches for `count` frames, at most `width`.
   func look(
     at frames: UnsafePointer<Frame>, _ count: Int, on link: UInt32, _ tcp: TCPEngine,
     _ udp: UDPEngine
@@ -64,7 +63,7 @@ struct LookAhead: ~Copyable {
     }
   }
 
-  /// Fetches the flows that events are for, the first `width` of them.
+  /// Prefetches the flows of the events, the first `width` of them.
   @inline(__always)
   static func look(
     at events: UnsafePointer<FDEvent>, _ count: Int, _ tcp: TCPEngine, _ udp: UDPEngine
@@ -79,23 +78,23 @@ struct LookAhead: ~Copyable {
     }
   }
 
-  /// Of a frame that has a key.
+  /// For a frame that has a key.
   @inline(__always)
   private static func isTCP(_ frame: UnsafePointer<Frame>) -> Bool {
     let data = frame.pointee.data.unsafelyUnwrapped
-    // The version is the first half of the packet's first byte.
+    // The version is the upper half of the packet's first byte.
     let place = data[ip] >> 4 == 4 ? ip + IPv4Field.protocolNumber : ip + IPv6Field.nextHeader
     return data[place] == IPProtocol.tcp
   }
 
-  // Places in a frame with a packet without options or extension headers.
+  // Offsets in a frame whose packet has no options or extension headers.
   private static let ip = EthernetHeader.encodedLength
   private static let transport = ip + IPv4Header.encodedLength
   private static let shortest = transport + UDPHeader.encodedLength
   private static let transportV6 = ip + IPv6Header.encodedLength
   private static let shortestV6 = transportV6 + UDPHeader.encodedLength
 
-  /// The key of a frame as the engines will make it, where that is easy to see; else nil.
+  /// The key of a frame as the engines form it, in the simple cases; else nil.
   @inline(__always)
   private static func key(of frame: UnsafePointer<Frame>, on link: UInt32) -> FlowKey? {
     guard let data = frame.pointee.data, frame.pointee.length >= shortest,
@@ -111,7 +110,7 @@ struct LookAhead: ~Copyable {
     else { return nil }
     let proto = bytes[ip + IPv4Field.protocolNumber]
     guard proto == IPProtocol.tcp || proto == IPProtocol.udp else { return nil }
-    // The ports of TCP and UDP are in the same place.
+    // TCP and UDP have their ports at the same offset.
     return FlowKey(
       link: link, proto: proto, guest: bytes.ipv4Address(at: ip + IPv4Field.source),
       guestPort: bytes.uint16(at: transport + UDPField.sourcePort),

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// New rules hold for what is open, too: each flow that guests began is asked about again, in parts, and ended
-// where it is denied now. What is allowed goes on. A guest hears a reset of its TCP connections; of UDP it hears when it sends.
+// New egress rules apply to existing flows, too: each flow that a guest began is checked again, in parts, and ended
+// if it is denied now. A TCP connection of a guest is reset; for UDP the guest's next datagram gets an error.
 
 import Wire
 
-/// How far the flows have been gone through since the rules changed.
+/// The progress of the check since the rules changed.
 struct EgressSweep {
-  /// Slots looked at in a millisecond, and flows ended: each costs some system calls.
+  /// Maximum slots checked per millisecond, and maximum flows ended: each costs some system calls.
   static let slots: UInt32 = 1024
   static let endings = 64
 
@@ -19,7 +19,7 @@ struct EgressSweep {
 }
 
 extension Stack {
-  /// Other rules. Flows that they deny end within milliseconds.
+  /// Replaces the rules. Flows that they deny end within milliseconds.
   public func setEgress(_ policy: EgressPolicy) {
     guard policy != core.egress.policy else { return }
     core.now = core.host.nowNanoseconds()
@@ -29,6 +29,9 @@ extension Stack {
     if !isUnderWay { sweepEgress() }
     endOfIteration()
   }
+
+  /// Other limits of each guest.
+  public func setLimits(_ limits: GuestLimits) { core.setLimits(limits) }
 
   func sweepEgress() {
     var left = EgressSweep.endings
@@ -42,7 +45,7 @@ extension Stack {
 
 extension TCPEngine {
   /// Ends flows that guests began and that are denied now.
-  /// - Returns: the next slot to look at; 0: all were looked at.
+  /// - Returns: the next slot to check; 0: all were checked.
   func endDenied(from start: UInt32, _ left: inout Int) -> UInt32 {
     var index = start
     let end = min(flows.endIndex, start &+ EgressSweep.slots)
@@ -50,9 +53,11 @@ extension TCPEngine {
       if flows.isTaken(index) {
         let flow = flows.pointer(index)
         if flow.pointee.state != .closed, flow.pointee.flags.contains(.isCounted),
-          stack.isDenied(
+          stack.endsDenied(
             proto: IPProtocol.tcp,
-            to: Endpoint(flow.pointee.key.remote, port: flow.pointee.key.remotePort))
+            to: Endpoint(flow.pointee.key.remote, port: flow.pointee.key.remotePort),
+            guest: flow.pointee.key.guest, mac: flow.pointee.guestMAC,
+            link: flow.pointee.key.link)
         {
           resetGuest(flow)
           left -= 1
@@ -65,16 +70,21 @@ extension TCPEngine {
 }
 
 extension UDPEngine {
-  /// The same. The socket of a guest's port stays for what else it is used for.
+  /// The same. A socket that the guest's port still uses for allowed destinations stays open.
   func endDenied(from start: UInt32, _ left: inout Int) -> UInt32 {
     var index = start
     let end = min(peers.endIndex, start &+ EgressSweep.slots)
     while index < end, left > 0 {
-      if peers.isTaken(index),
-        stack.isDenied(proto: IPProtocol.udp, to: peers.pointer(index).pointee.remote)
-      {
-        closePeer(index)
-        left -= 1
+      if peers.isTaken(index) {
+        let peer = peers.pointer(index)
+        let flow = flows.pointer(peer.pointee.flow)
+        if stack.endsDenied(
+          proto: IPProtocol.udp, to: peer.pointee.remote, guest: peer.pointee.key.guest,
+          mac: flow.pointee.guestMAC, link: peer.pointee.key.link)
+        {
+          closePeer(index)
+          left -= 1
+        }
       }
       index &+= 1
     }

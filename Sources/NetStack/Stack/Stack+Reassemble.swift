@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fragments from a guest on their way to becoming packets (RFC 791 §3.2, RFC 8200 §4.5): each guest has a
-// Reassembler of its own, so that none can use up another's room. What it delivers
-// stays where it is until the iteration ends, as every other packet of the iteration.
+// Reassembly of fragments from guests (RFC 791 §3.2, RFC 8200 §4.5): each guest has a Reassembler of its own, so that
+// none can use up another's room. A reassembled datagram stays valid until the iteration ends, as the iteration's
+// other packets do.
 
 import Wire
 
@@ -18,7 +18,7 @@ extension Stack {
         packet: ip.bytes, isChecksumTrusted: false, isReassembled: true))
   }
 
-  /// A fragment of an IPv6 packet (RFC 8200 §4.5), its extension headers read up to the fragment header.
+  /// A fragment of an IPv6 packet (RFC 8200 §4.5), parsed up to the fragment header.
   func receiveFragment(
     _ packet: InboundPacket, _ ip: IPv6Packet, _ layer: IPv6Layer, _ fragment: IPv6Fragment
   ) {
@@ -56,7 +56,7 @@ extension Stack {
     packet.guess = 0
     switch ip.chain {
     case .layer(let layer):
-      // A fragment within a fragment has no sender that means well.
+      // A nested fragment header is never legitimate.
       guard layer.fragment == nil else {
         counters.pointee.counters.malformed &+= 1
         return
@@ -68,7 +68,7 @@ extension Stack {
     }
   }
 
-  /// Takes a fragment; returns the datagram if it was the last that was missing.
+  /// Adds a fragment; returns the datagram if it is complete.
   private func reassemble(_ fragment: Fragment, on link: UInt32) -> ByteView? {
     let share = core.shares.of(link, fragment.sourceMAC)
     let own = core.shares.reassembly(share) { Reassembler(budget: fragmentBudget) }
@@ -100,7 +100,7 @@ extension Stack {
     armReassemblyTimer(own, of: share)
   }
 
-  /// Nothing points into the reassembled packets of this iteration any more.
+  /// Frees the datagrams reassembled in this iteration: nothing refers to them any more.
   @inline(__always)
   func releaseReassembled() {
     guard !reassembledShares.isEmpty else { return }
@@ -108,7 +108,7 @@ extension Stack {
     reassembledShares.removeAll(keepingCapacity: true)
   }
 
-  /// The link is gone, and with it what its guests have not sent whole.
+  /// The link is gone: drops the incomplete datagrams of its guests.
   func endReassembly(on link: UInt32) {
     core.shares.forEach { share in
       guard core.shares.pointer(share).pointee.link == link,
@@ -119,11 +119,11 @@ extension Stack {
     }
   }
 
-  /// Stations are gone, and with them what their guests have not sent whole.
+  /// Stations are gone: drops the incomplete datagrams of their guests.
   func endReassembly(of stations: Set<MACAddress>, on link: UInt32) {
     for mac in stations {
       let share = core.shares.of(link, mac)
-      // Number 0 is that of several guests.
+      // Share 0 is common to several guests.
       guard share != 0, let own = core.shares.reassembly(share) else { continue }
       core.timers.cancel(own.timer)
       core.shares.endReassembly(share)
@@ -167,7 +167,7 @@ extension Stack {
 }
 
 extension Reassembler.Expired {
-  /// Writes the first fragment of an IPv6 packet with its fragment header, as much of it as there is room for.
+  /// Writes the first fragment of an IPv6 packet with its fragment header, as much as fits.
   fileprivate func quotedV6(in out: MutableByteView) -> ByteView? {
     let headers = IPv6Header.encodedLength + IPv6ExtensionField.minimumLength
     guard firstFragment.count >= IPv6Header.encodedLength else { return nil }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From a frame to the engine it is for (RFC 894, RFC 791, RFC 1122 §3.2.1). IPv6 is in Stack+ReceiveIPv6.swift.
+// Dispatches a frame to its engine (RFC 894, RFC 791, RFC 1122 §3.2.1). IPv6 is in Stack+ReceiveIPv6.swift.
 //
-// Lengths and checksums are proven here; engines get an InboundPacket. A guest may use
-// any address of its subnet except the gateway's, the DNS's, and those leased to others: packets
-// with other sources are dropped, so that no answer goes astray. DHCP judges for itself: its
-// client may have an address of another network, or one that is another's by now. A packet for
-// one station in a frame for all gets no answer (RFC 1122 §3.3.6).
+// Lengths and checksums are checked here; engines get an InboundPacket. A guest may use any address of its subnet
+// except the gateway's, the DNS's, and those leased to others: packets with other sources are dropped, so that no
+// answer goes to a wrong station. DHCP is exempt: its client may have an address of another network, or one that now
+// belongs to another. A unicast packet in a broadcast frame gets no answer (RFC 1122 §3.3.6).
 
 import Wire
 
@@ -28,7 +27,7 @@ extension Stack {
     state.pointee.counters.receivedBytes &+= UInt64(frame.pointee.length)
     let destination = ethernet.destination
     guard destination == core.config.gatewayMAC || destination.isMulticast else {
-      // On a switch, a frame to somebody else that was flooded.
+      // On a switch: a flooded frame to another station.
       state.pointee.counters.ignored &+= 1
       return
     }
@@ -81,7 +80,7 @@ extension Stack {
         guess: guess))
   }
 
-  /// A whole packet, to its engine.
+  /// Dispatches a complete packet to its engine.
   @inline(__always)
   func dispatch(_ packet: InboundPacket) {
     switch packet.proto {
@@ -90,16 +89,16 @@ extension Stack {
     case IPProtocol.icmp where packet.source.isV4:
       if let error = icmp.input(packet) { tcp.guestReports(packet, error) }
     case IPProtocol.icmpV6 where !packet.source.isV4:
-      // From NewFlows: it was looked at before.
+      // From NewFlows: it was checked before.
       if let message = ICMPv6Packet(checking: packet.payload) { receiveICMPv6(packet, message) }
     default: refuseProtocol(packet)
     }
   }
 
-  /// A protocol that nobody here knows.
+  /// A packet of a protocol that the stack does not implement.
   private func refuseProtocol(_ packet: InboundPacket) {
     core.links.pointer(packet.link).pointee.counters.ignored &+= 1
-    // RFC 8200 §4.7: there is nothing, and nothing to be said about it.
+    // RFC 8200 §4.7: no next header; such a packet is ignored silently.
     guard packet.source.isV4 || packet.proto != IPProtocol.noNextHeader else { return }
     if core.config.isOwn(packet.destination) {
       core.sendICMPError(about: packet, .protocolNumber(pointer: packet.nextHeaderOffset))
@@ -110,13 +109,13 @@ extension Stack {
     }
   }
 
-  /// Whether an address is nobody's alone.
+  /// Whether an address is a group or broadcast address.
   private func isForAll(_ address: IPAddress) -> Bool {
     !address.isUnicast || address == core.config.subnet.broadcast
   }
 
-  /// Notes who sends; false when the packet must not be looked at.
-  /// Off the fast path: taken when another guest spoke than the last time.
+  /// Learns the sender; false when the packet must be dropped. Off the fast path: called when the sender differs from
+  /// the link's last one.
   private func learn(
     _ source: IPAddress, at mac: MACAddress, from ip: IPv4Packet, on link: UInt32
   ) -> Bool {
@@ -140,7 +139,7 @@ extension Stack {
     return core.noteNeighbor(source, at: mac, on: link)
   }
 
-  /// An ARP packet: answers for our addresses, learns the sender's.
+  /// An ARP packet: answers for the stack's addresses, learns the sender's.
   func receiveARP(_ ethernet: EthernetPacket, on link: UInt32) {
     let state = core.links.pointer(link)
     guard let packet = ARPPacket(checking: ethernet.payload), packet.senderMAC.isUnicast,
@@ -150,7 +149,7 @@ extension Stack {
       return
     }
     let header = ARPHeader(packet)
-    // A probe (RFC 5227) has no sender address yet; one of ours is a guest's mistake.
+    // A probe (RFC 5227) has no sender address; one of the stack's is a guest's mistake.
     if header.senderIP.isUnicast, core.config.subnet.contains(header.senderIP),
       !core.config.isOwn(header.senderIP)
     {

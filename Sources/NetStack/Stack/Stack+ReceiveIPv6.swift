@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From a frame with an IPv6 packet to the engine it is for (RFC 2464, RFC 8200, RFC 4291 §2.7-2.8).
+// Dispatches a frame with an IPv6 packet to its engine (RFC 2464, RFC 8200, RFC 4291 §2.7-2.8).
 //
-// A guest may use every address of the prefix and every link-local one except the stack's own, and those
-// that others have: with other sources nothing but neighbour discovery and MLD is looked at, which their
-// service judges. A packet for one station in a frame for many gets no answer, and none is sent to a source
-// that is not one host's (RFC 4443 §2.4).
+// A guest may use every address of the prefix and every link-local one except the stack's own and those bound to
+// others: with other sources only Neighbor Discovery and MLD are processed, which have rules of their own. A unicast
+// packet in a multicast frame gets no answer, and none is sent to a source that is not a unicast address (RFC 4443
+// §2.4).
 
 import Wire
 
@@ -36,7 +36,7 @@ extension Stack {
       proto: ip.nextHeader, hopLimit: ip.hopLimit, payload: ip.payload, packet: ip.bytes,
       isChecksumTrusted: !flags.isDisjoint(with: [.checksumValid, .needsChecksum]),
       segmentSize: frame.pointee.gsoType == .udp ? frame.pointee.gsoSize : 0, guess: guess)
-    // What nearly every packet is.
+    // The common case.
     if ip.nextHeader == IPProtocol.tcp || ip.nextHeader == IPProtocol.udp {
       if learn(packet, ipv6) { dispatch(packet) }
       return
@@ -56,7 +56,7 @@ extension Stack {
     }
   }
 
-  /// A packet that is whole, or was put together.
+  /// A complete packet, possibly reassembled.
   func receiveWhole(_ packet: InboundPacket, _ ipv6: IPv6Config) {
     guard packet.proto == IPProtocol.icmpV6 else {
       if learn(packet, ipv6) { dispatch(packet) }
@@ -90,7 +90,7 @@ extension Stack {
     }
   }
 
-  /// To the service of neighbour discovery.
+  /// Passes a message to the Neighbor Discovery service.
   private func serve(_ packet: InboundPacket, _ message: ICMPv6Packet, _ ipv6: IPv6Config) {
     let counters = core.links.pointer(packet.link)
     guard packet.sourceMAC.isUnicast, packet.sourceMAC != core.config.gatewayMAC else {
@@ -108,7 +108,7 @@ extension Stack {
     source.isUnicast && !ipv6.isOwn(source) && ipv6.isGuest(source)
   }
 
-  /// Notes who sends; false when the packet must not be looked at.
+  /// Learns the sender; false when the packet must be dropped.
   @inline(__always)
   private func learn(_ packet: InboundPacket, _ ipv6: IPv6Config) -> Bool {
     let state = core.links.pointer(packet.link)
@@ -120,7 +120,7 @@ extension Stack {
     return learnAnew(packet, ipv6)
   }
 
-  /// Another guest spoke than the last time, or from another address.
+  /// The sender differs from the link's last one, or uses another address.
   private func learnAnew(_ packet: InboundPacket, _ ipv6: IPv6Config) -> Bool {
     let state = core.links.pointer(packet.link)
     guard packet.sourceMAC.isUnicast, packet.sourceMAC != core.config.gatewayMAC else {
@@ -134,7 +134,7 @@ extension Stack {
     return core.noteNeighbor(packet.source, at: packet.sourceMAC, on: packet.link)
   }
 
-  /// A packet whose extension headers say that it is not for us, or nothing that can be read.
+  /// A packet that its extension headers make undeliverable or unreadable.
   func refuse(_ packet: InboundPacket, _ refusal: IPv6Refusal, _ ipv6: IPv6Config) {
     let counters = core.links.pointer(packet.link)
     switch refusal {

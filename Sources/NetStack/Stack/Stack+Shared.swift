@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A stack that has its address together with the host's own kernel: which packets to that address
-// are for a connection of the stack's, opened towards a guest (a forward, a connect). The ports they
-// come from are not the kernel's (StackConfig.sourcePorts). Loop thread only.
+// A stack that shares its address with the host's own kernel: which packets to that address belong to a connection
+// that the stack opened to a guest (a forward, a connect). Their ports are not among the kernel's
+// (StackConfig.sourcePorts). Loop thread only.
 
 import Wire
 
 extension Stack {
-  /// Whether there can be any.
+  /// Whether there can be such a packet.
   @inline(__always)
   package var hasFlowsTowardGuests: Bool {
     tcp.flowCount > 0 || forwards.registry.hasDatagramClients
   }
 
-  /// Whether a packet to one of the stack's addresses, TCP or UDP without IP options or extension headers, is for a
-  /// flow that this stack has.
+  /// Whether a packet to one of the stack's addresses, TCP or UDP without IP options or extension headers, belongs to
+  /// a flow of this stack.
   package func awaits(_ frame: UnsafePointer<Frame>, on port: PortID) -> Bool {
     guard let data = frame.pointee.data,
       let ethernet = EthernetPacket(checking: ByteView(data, count: Int(frame.pointee.length))),
@@ -35,9 +35,9 @@ extension Stack {
     guard isV4 || ethernet.etherType == EtherType.ipv6,
       ip.count >= transport + UDPHeader.encodedLength
     else { return nil }
-    // A later piece of a datagram has no ports.
+    // Only the first fragment of a datagram has ports.
     if isV4, ip.uint16(at: IPv4Field.fragment) & IPv4FragmentBits.offset != 0 { return nil }
-    // The ports of TCP and UDP are in the same place.
+    // TCP and UDP have their ports at the same offset.
     return FlowKey(
       link: 0, proto: ip[isV4 ? IPv4Field.protocolNumber : IPv6Field.nextHeader],
       guest: isV4

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The end of stations behind a link that stays up: guests of a switch that left. What belongs to
-// them goes with them, as with a link that goes down: their flows, what waits to be put together,
-// their places in the neighbour table. Nothing is sent to them any more.
+// The departure of stations behind a link that stays up: guests of a switch that left. Their flows, incomplete
+// datagrams and neighbor entries are removed, as when a link goes down. Nothing is sent to them any more.
 
 import Wire
 
 extension Stack {
-  /// Stations that are gone from a port. Their peers on the host's side see a reset, unless the
-  /// guest had finished and only its last bytes are on their way.
+  /// Stations have left a port. Their peers on the host's side get a reset, unless the guest had finished and only
+  /// its last bytes are still being sent.
   package func stationsDown(_ stations: [MACAddress], port: PortID) {
     let link = core.link(of: port)
     guard link != 0, !stations.isEmpty else { return }

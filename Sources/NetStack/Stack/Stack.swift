@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The user-mode gateway of one network: everything between the frames of the guests and
-// the sockets of the host.
+// The user-mode gateway of one network: between the frames of the guests and the sockets of the host.
 //
 //   rx ──► Ethernet ──► ARP
 //                  └──► IP ──► TCP   ──► host sockets
@@ -10,10 +9,10 @@
 //   on_fds, on_timer ──► the engine that the token names
 //   every engine ──► Transmitter ──► send
 //
-// One object for a network, used on the loop thread only. Each entry point ends with `endOfIteration`, where
-// what was collected goes out: one sendmsg per TCP flow, one ACK per flow, then one `send` per link.
-// Nothing on the packet path allocates, retains or calls through an existential: flows and links are
-// trivial structs in Slabs, engines are final classes, each of which knows those made before it:
+// One object per network, used on the loop thread only. Each entry point ends with `endOfIteration`, which sends what
+// was collected: one sendmsg per TCP flow, one ACK per flow, then one `send` per link. Nothing on the packet path
+// allocates, retains or calls through an existential: flows and links are trivial structs in Slabs, engines are final
+// classes, each of which refers only to those made before it:
 //
 //   StackCore ── DNSIntercept, OpenForwards, PingSockets ── UDP ── ICMP, TCP ── ForwardEngine ── Stack
 
@@ -29,19 +28,19 @@ public final class Stack {
   public let forwards: ForwardEngine
   public let dns: DNSIntercept
 
-  /// Deadlines that are kept in one iteration; the next ones follow in the iteration after it. The end of a flow
-  /// takes some system calls, and thousands may come to theirs together.
+  /// Maximum deadlines handled in one iteration; the others follow in the next. The end of a flow takes some system
+  /// calls, and thousands may end at the same time.
   static let timersPerIteration = 256
 
-  /// What the host's table points to, of a host that is an object.
+  /// The context of the host's table, for a host that is an object.
   private var box: HostBox?
   let fragmentBudget = FragmentBudget()
   private let lookAhead = LookAhead()
-  /// Guests whose datagrams were put together in this iteration.
+  /// Guests with datagrams reassembled in this iteration.
   var reassembledShares: [UInt32] = []
 
   /// - Parameters:
-  ///   - host: whoever runs the stack; kept until the stack is gone.
+  ///   - host: runs the stack; retained until the stack is deallocated.
   ///   - seed: from the kernel in production, fixed in a test.
   public convenience init(
     host: any NetworkHost, calls: SocketCalls = .system, config: StackConfig,
@@ -53,13 +52,13 @@ public final class Stack {
   }
 
   /// - Parameters:
-  ///   - host: its context lives until the stack is gone.
+  ///   - host: its context must outlive the stack.
   ///   - seed: from the kernel in production, fixed in a test.
   public init(
     host: StackHost, calls: SocketCalls, config: StackConfig, seed: UInt64
   ) {
     core = StackCore(host: host, calls: calls, config: config, seed: seed)
-    // Each knows those that were made before it, and none of the others.
+    // Each refers only to those made before it.
     let registry = OpenForwards()
     dns = DNSIntercept(stack: core)
     let pings = PingSockets(stack: core)
@@ -69,7 +68,7 @@ public final class Stack {
     forwards = ForwardEngine(stack: core, registry: registry, tcp: tcp, udp: udp)
   }
 
-  /// Closes every socket. The stack must not be used after it.
+  /// Closes every socket. The stack must not be used afterwards.
   public func shutDown() {
     core.now = core.host.nowNanoseconds()
     for port in Array(core.ports.keys) { portDown(port) }
@@ -79,7 +78,7 @@ public final class Stack {
     forwards.shutDown()
     dns.shutDown()
     core.cancelTimer()
-    // They hold the core.
+    // It retains the core.
     core.ndp = nil
     udp.dhcpV6 = nil
   }
@@ -93,7 +92,7 @@ public final class Stack {
   package var transmitter: Transmitter { core.transmitter }
   /// The cold part of a link.
   package func services(of link: UInt32) -> LinkServices? { core.services(of: link) }
-  /// The link of a port; 0 if there is none.
+  /// The link of a port; 0: none.
   package func link(of port: PortID) -> UInt32 { core.link(of: port) }
   /// Slot indices of all links that are up.
   package var allLinks: [UInt32] { core.allLinks }
@@ -127,7 +126,7 @@ public final class Stack {
     guard link != 0 else { return }
     core.now = core.host.nowNanoseconds()
     tcp.flush()
-    // Nothing can be said to this guest any more.
+    // Nothing can be sent to this guest any more.
     core.links.pointer(link).pointee.isBlocked = true
     var departure = Departure()
     tcp.linkDown(link, &departure)
@@ -192,7 +191,7 @@ public final class Stack {
     endOfIteration()
   }
 
-  /// The stack's timer, the only one it sets, fired.
+  /// The stack's only timer fired.
   public func onTimer(_ timer: HandleID) {
     guard core.takeTimer(timer) else { return }
     core.now = core.host.nowNanoseconds()
@@ -222,15 +221,14 @@ public final class Stack {
     endOfIteration()
   }
 
-  /// The answer to a question of a DNSResolver; nil: there is none. Borrowed. Ignores an operation that
-  /// was no question.
+  /// A DNSResolver's answer to a query; nil: failed. Borrowed. Ignores an unknown operation.
   public func onAnswer(_ operation: OperationID, _ message: ByteView?) {
     core.now = core.host.nowNanoseconds()
     _ = dns.complete(operation, message)
     endOfIteration()
   }
 
-  /// The port takes frames again.
+  /// The port accepts frames again.
   public func txReady(_ port: PortID) {
     core.now = core.host.nowNanoseconds()
     let link = core.link(of: port)
@@ -241,8 +239,8 @@ public final class Stack {
     endOfIteration()
   }
 
-  /// Ends every entry point, and every use of an engine from outside (a forward that is
-  /// exposed, an answer of the DNS): what was collected goes out.
+  /// Ends every entry point, and every use of an engine from outside (adding a forward, an answer of the DNS): sends
+  /// what was collected.
   public func endOfIteration() {
     tcp.endOfIteration()
     udp.endOfIteration()

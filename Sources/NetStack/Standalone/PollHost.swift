@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A host for those who have none: stacks in one thread, on poll(2), joined by links in memory. For
-// examples, tests and small programs; a program with a loop of its own adopts NetworkHost.
+// A simple host on poll(2): stacks in one thread, connected by links in memory. For examples, tests and small
+// programs; a program with a loop of its own implements NetworkHost.
 //
-// A frame is copied once, from one stack's memory into a queue for the other. The queue is bounded, and a
-// stack that finds it full is told when there is room.
+// A frame is copied once, from one stack's memory into a queue for the other. The queue is bounded; a stack that
+// found it full is notified when there is room.
 
 #if canImport(Glibc)
   import Glibc
@@ -12,11 +12,11 @@
   import Darwin
 #endif
 
-/// Runs one stack; `PollHost.run` runs any number together. One thread.
+/// Runs one stack; `PollHost.run` runs several together. One thread.
 public final class PollHost: NetworkHost {
-  /// The port by which a host's stack knows the link to its peer.
+  /// The port id of the link to the peer, in each host's stack.
   public static let port: PortID = 1
-  /// Bytes that wait for a stack, at most.
+  /// Maximum queued bytes for a stack.
   private static let capacity = 4 << 20
 
   private struct Watch {
@@ -37,16 +37,17 @@ public final class PollHost: NetworkHost {
   private var lastHandle: HandleID = 0
   private var arrived: [Arrived] = []
   private var arrivedBytes = 0
-  /// The peer found the queue full.
+  /// The peer found the queue full and waits for `txReady`.
   private var owesReady = false
 
   public init() {}
 
-  /// Whose host it is; once, and before `join`. The stack keeps its host, and is the caller's to keep.
+  /// Sets the stack that this host runs; once, before `join`. The stack retains its host; the caller retains the
+  /// stack.
   public func attach(_ stack: Stack) { self.stack = stack }
 
-  /// Joins two hosts by a link.
-  /// - Parameter mtu: bytes of IP packet that it carries.
+  /// Connects two hosts by a link.
+  /// - Parameter mtu: bytes of IP packet.
   public static func join(_ a: PollHost, _ b: PollHost, mtu: UInt32 = 1500) {
     a.peer = b
     b.peer = a
@@ -57,7 +58,7 @@ public final class PollHost: NetworkHost {
 
   // MARK: The loop
 
-  /// Runs hosts until `isDone`, which is asked in every iteration.
+  /// Runs hosts until `isDone`, which is called in every iteration.
   public static func run(_ hosts: [PollHost], until isDone: () -> Bool) {
     while !isDone() {
       for host in hosts { host.deliver() }
@@ -76,7 +77,7 @@ public final class PollHost: NetworkHost {
     }
   }
 
-  /// Milliseconds until something is due: 10 at most, so that `isDone` is asked.
+  /// Milliseconds until the next deadline, at most 10, so that `isDone` is called.
   private static func timeout(_ hosts: [PollHost]) -> Int32 {
     var wait: UInt64 = 10
     for host in hosts {
@@ -165,7 +166,7 @@ public final class PollHost: NetworkHost {
 }
 
 extension Frame {
-  /// A copy of the frame's bytes, in one piece.
+  /// A copy of the frame's bytes, contiguous.
   public var gathered: [UInt8] {
     guard let data else { return [] }
     guard flags.contains(.slices) else {

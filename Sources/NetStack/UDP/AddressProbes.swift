@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Questions by ARP whether anybody uses an address (RFC 2131 §2.2, RFC 5227 §2.1 in spirit: one
-// question, for a guest's link is no radio), and what came of them. A value without side effects;
-// time is an argument. Bounded: the oldest answer is forgotten first.
+// ARP probes whether an address is in use (RFC 2131 §2.2; as RFC 5227 §2.1, but one probe, because a guest's link
+// loses no frames), and their results. A value without side effects; time is an argument. Bounded: the oldest result
+// is dropped first.
 
 import Wire
 
 struct AddressProbes {
-  /// How long an answer is waited for, and how long the outcome holds, nanoseconds.
+  /// How long an answer is awaited, and how long a result is valid, nanoseconds.
   static let wait: UInt64 = 200_000_000
   private static let validity: UInt64 = 5_000_000_000
   private static let limit = 256
@@ -15,7 +15,7 @@ struct AddressProbes {
   private struct Probe {
     var sent: UInt64
     var user: MACAddress?
-    /// Asked before anybody wanted the address: it may have been taken since.
+    /// Probed before a client needed the address: it may have been taken since.
     var isAhead: Bool
   }
 
@@ -23,8 +23,8 @@ struct AddressProbes {
 
   var isEmpty: Bool { probes.isEmpty }
 
-  /// What is known of an address; nil when it has to be asked for.
-  /// - Parameter trustsAhead: silence counts, too, after a question asked ahead: for who cannot wait.
+  /// The result for an address; nil when it must be probed.
+  /// - Parameter trustsAhead: an early probe without an answer counts, too: for a caller that cannot wait.
   func outcome(
     of address: IPAddress, for client: MACAddress, now: UInt64, trustsAhead: Bool
   ) -> DHCPProof? {
@@ -42,13 +42,13 @@ struct AddressProbes {
     probes[address] = Probe(sent: now, isAhead: isAhead)
   }
 
-  /// Somebody spoke under an address.
+  /// A station has used an address.
   mutating func heard(_ address: IPAddress, from mac: MACAddress) {
     guard probes[address] != nil else { return }
     probes[address]?.user = mac
   }
 
-  /// Stations are gone: what they answered for has to be asked for again.
+  /// Stations are gone: the addresses that they used must be probed again.
   mutating func forget(_ stations: Set<MACAddress>) {
     probes = probes.filter { probe in
       guard let user = probe.value.user else { return true }

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An address that is new to a client is asked for by ARP before it is offered (RFC 2131 §2.2,
-// §4.4.1): somebody may have configured it by hand. The discovery waits for 200 ms meanwhile. No
-// time is lost where nobody else is there, and by a client that gets what it has. An address that its
-// guest leased under another Ethernet address (DHCPServer+Change.swift) is asked for likewise before
-// a request moves it; ARP from the new one moves it at once.
+// An address that is new to a client is probed by ARP before it is offered (RFC 2131 §2.2, §4.4.1): a station may use
+// it by manual configuration. The discover waits for up to 200 ms meanwhile; not where there is no other station, nor
+// for a client's existing address. An address that its guest leased under another Ethernet address
+// (DHCPServer+Change.swift) is probed likewise before a request moves it; ARP from the new one moves it at once.
 //
-// A guest that is configured by the host (`reserve`) cannot wait: the next free address is asked
-// for beforehand, when a station comes. Loop thread only; cold path.
+// A guest that the host configures (`reserve`) cannot wait: the next free address is probed in advance, when a
+// station appears. Loop thread only; cold path.
 
 import Wire
 
-/// A discovery that is handled again when its time has come.
+/// A discover that is handled again after its probe.
 struct WaitingDiscovery {
   var link: UInt32
   var message: [UInt8]
@@ -20,16 +19,18 @@ struct WaitingDiscovery {
 }
 
 extension DHCPService {
-  /// Discoveries that wait, at most, and how often one may.
+  /// Maximum waiting discovers, and how often one may wait.
   private static let maximumWaiting = 256
   private static let maximumRounds = 16
+  /// Handled in one iteration of the loop.
+  private static let perTurn = 16
 
-  /// Whether an address is unused, as far as is known; asks if it is not known.
+  /// Whether an address is unused, as far as is known; starts a probe if it is not known.
   func proof(of address: IPAddress, for client: MACAddress, on link: UInt32) -> DHCPProof {
     if isAlone?(client) ?? true { return .unused }
     switch probes.outcome(of: address, for: client, now: stack.now, trustsAhead: isReserving) {
     case .unused?:
-      // Whoever was known under it has gone.
+      // The station known under it is gone.
       stack.forgetNeighbor(address, unless: client, on: link)
       return .unused
     case let outcome?: return outcome
@@ -44,16 +45,16 @@ extension DHCPService {
     stack.askFor(address, on: link)
   }
 
-  /// ARP from somebody who uses an address.
+  /// ARP from a station that uses an address.
   func heard(_ address: IPAddress, from mac: MACAddress, on link: UInt32) {
     if !probes.isEmpty { probes.heard(address, from: mac) }
     if isOneGuest != nil { follow(address, to: mac, on: link) }
   }
 
-  /// How often an address may go from one station of a guest to another, nanoseconds.
+  /// Minimum interval between moves of an address among a guest's stations, nanoseconds.
   private static let changeInterval: UInt64 = 1_000_000_000
 
-  /// A guest that changed its Ethernet address keeps what it has leased.
+  /// A guest that changed its Ethernet address keeps its lease.
   private func follow(_ address: IPAddress, to mac: MACAddress, on link: UInt32) {
     guard let known = stack.services(of: link)?.neighbors.find(address), known != mac,
       servers[link] != nil
@@ -65,7 +66,7 @@ extension DHCPService {
     stack.bindNeighbor(address, to: mac, on: link)
   }
 
-  /// A station came: asks for the address that would be next.
+  /// A station has appeared: probes the next address to be assigned.
   package func askAhead(port: PortID) {
     let link = stack.link(of: port)
     guard link != 0, let server = servers[link], isAlone != nil, aheadLimit.take(now: stack.now),
@@ -89,13 +90,16 @@ extension DHCPService {
 
   private func armWait() {
     guard waitTimer == 0, let next = waiting.values.map(\.deadline).min() else { return }
+    // Those that are due and had no turn come in the next one.
     waitTimer = stack.timers.schedule(
-      at: next, token: EventToken(.dhcp, index: 0, generation: 0).rawValue)
+      at: max(next, stack.now &+ 1_000_000),
+      token: EventToken(.dhcp, index: 0, generation: 0).rawValue)
   }
 
   func onTimer() {
     waitTimer = 0
-    let due = waiting.filter { $0.value.deadline <= stack.now }
+    let now = stack.now
+    let due = Array(waiting.lazy.filter { $0.value.deadline <= now }.prefix(Self.perTurn))
     for (mac, discovery) in due {
       // Kept while it is handled, so that its rounds are counted.
       discovery.message.withByteView { handle($0, from: mac, on: discovery.link) }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DHCP on every link: hands datagrams for port 67 to the link's DHCPServer and sends
-// what it answers. On an isolated network each link has a server of its own, so that
-// every guest can have the same address. DHCPService+Probes.swift: discoveries that wait until it is
-// known whether anybody uses the address. Loop thread only; cold path.
+// DHCP on every link: passes datagrams for port 67 to the link's DHCPServer and sends its replies. On an isolated
+// network each link has a server of its own, so that every guest can have the same address. DHCPService+Probes.swift:
+// discovers that wait for the probe of an address. Loop thread only; cold path.
 
 import Platform
 import Wire
@@ -16,57 +15,58 @@ package final class DHCPService {
   private let configuration: DHCPServer.Configuration
   private let policy: DHCPPolicy
   var servers: [UInt32: DHCPServer] = [:]
-  /// Called when a binding of a link changed.
-  package var onChange: (() -> Void)?
+  /// Called when bindings of a link changed, with the stations that had or have them.
+  package var onChange: ((_ stations: Set<MACAddress>) -> Void)?
   package enum Admission: Equatable, Sendable {
     case yes
     case no
-    /// When this one, which is over and only kept, makes room.
+    /// After ending this expired lease, which is kept for its station.
     case instead(of: IPAddress)
   }
 
-  /// Whether a station may have an address, of which these are taken. Nil: every one may.
-  package var admits: ((_ station: MACAddress, _ leases: [DHCPLease]) -> Admission)?
-  /// Whether a station is on the network: its lease does not end while it is. Nil: nobody knows.
+  /// Whether a station may have an address; the function argument returns a station's leases. Nil: no limit.
+  package var admits: ((_ station: MACAddress, _ leases: (MACAddress) -> [DHCPLease]) -> Admission)?
+  /// Whether a station is on the network: its lease does not end while it is. Nil: unknown.
   package var isPresent: ((MACAddress) -> Bool)?
-  /// Whether two stations are behind one guest's port: a lease may go from one to the other. Nil:
-  /// nobody knows.
+  /// Whether two stations are behind one guest's port: a lease may move between them. Nil: unknown.
   package var isOneGuest: ((MACAddress, MACAddress) -> Bool)?
-  /// Whether nobody else is on the network, who might use an address. Nil: nobody is asked.
+  /// Whether no other station on the network could use an address. Nil: unknown.
   package var isAlone: ((MACAddress) -> Bool)?
   /// A client's name in the network's DNS (DHCPServer.registeredName).
   package var registeredName: ((_ hostname: String, _ client: MACAddress) -> String?)?
-  /// Search domains, where they change; asked for at each answer.
+  /// Search domains, where they change; called for each reply.
   package var searchDomains: (() -> [String])?
 
   // DHCPService+Probes.swift
   var probes = AddressProbes()
   var waiting: [MACAddress: WaitingDiscovery] = [:]
   var waitTimer: UInt32 = 0
-  /// When an address last went to another station of its guest. Bounded: leased addresses only.
+  /// When an address last moved to another station of its guest. Bounded: leased addresses only.
   var changes: [IPAddress: UInt64] = [:]
   var aheadLimit = TokenBucket(burst: 4, interval: 250_000_000)
   /// A binding is being made for a guest that cannot wait.
   var isReserving = false
   private var exhaustionLog = TokenBucket(burst: 1, interval: 60_000_000_000)
   private var nameLog = TokenBucket(burst: 3, interval: 60_000_000_000)
-  /// Discoveries for which there was no address.
+  /// Discovers without a free address.
   package private(set) var exhausted: UInt64 = 0
-  /// Messages understood, and answers sent.
+  /// Parsed messages, and replies sent.
   package private(set) var received: UInt64 = 0
   package private(set) var sent: UInt64 = 0
 
-  /// - Parameter policy: of every link's server.
+  /// - Parameter policy: for every link's server.
   package init(stack: StackCore, configuration: DHCPServer.Configuration, policy: DHCPPolicy) {
     self.stack = stack
     self.configuration = configuration
     self.policy = policy
   }
 
-  private func server(_ link: UInt32) -> DHCPServer {
-    if let server = servers[link] { return server }
+  /// Removes a link's server from `servers`; the caller puts it back. A second reference would copy its table for each
+  /// message. The server's callbacks (`user`, `proof`) do not use `servers`.
+  private func takeServer(_ link: UInt32) -> DHCPServer {
+    if let server = servers.removeValue(forKey: link) { return server }
     var own = configuration
-    // Its own, or the configured one where the host knows none.
+    // The link's MTU, or the configured one where the host gives none.
     own.mtu = UInt16(clamping: stack.links.pointer(link).pointee.mtu)
     var server = DHCPServer(configuration: own, policy: policy)
     server.isPresent = isPresent
@@ -79,8 +79,8 @@ package final class DHCPService {
     return server
   }
 
-  /// Who is known to use an address. A station that has left uses none, though a frame of its may
-  /// have come later than that was told.
+  /// The station known to use an address. A station that has left uses none, although a frame from it may arrive
+  /// after the notification.
   private func user(of address: IPAddress, on link: UInt32) -> MACAddress? {
     guard let mac = stack.services(of: link)?.neighbors.find(address), isPresent?(mac) ?? true
     else { return nil }
@@ -92,7 +92,7 @@ package final class DHCPService {
       || destination == configuration.subnet.broadcast
   }
 
-  /// Whether a whole packet is a client's word to this server.
+  /// Whether a complete packet is a client's message to this server.
   func isFor(_ ip: IPv4Packet) -> Bool {
     guard ip.protocolNumber == IPProtocol.udp, !ip.isFragment, serves(ip.destination),
       let datagram = UDPPacket(checking: ip.payload)
@@ -114,22 +114,25 @@ package final class DHCPService {
   }
 
   func handle(_ payload: ByteView, from mac: MACAddress, on link: UInt32) {
-    var server = server(link)
-    let revision = server.revision
-    switch admits?(mac, server.remembered) ?? .yes {
+    var server = takeServer(link)
+    switch admits?(mac, server.remembered(of:)) ?? .yes {
     case .yes: break
-    case .no: return noteExhausted(mac, "its link has as many as one may have")
+    case .no:
+      servers[link] = server
+      return noteExhausted(mac, "its link has as many as one may have")
     case .instead(let address): server.yield(address, now: stack.elapsed)
     }
     if let searchDomains { server.configuration.searchDomains = searchDomains() }
     let before = server.exhausted
     let reply = server.handle(payload, receivedFrom: mac, now: stack.elapsed)
+    let (isExhausted, changed) = (server.exhausted != before, server.takeChanges())
+    let (hasUnusableName, awaitsProof) = (server.hasUnusableName, server.awaitsProof)
     servers[link] = server
-    if server.exhausted != before { noteExhausted(mac) }
-    if server.hasUnusableName { noteName(mac) }
-    if server.awaitsProof { wait(payload, from: mac, on: link) }
-    // Before the answer goes out: who keeps bindings has this one when the guest uses it.
-    if server.revision != revision { onChange?() }
+    if isExhausted { noteExhausted(mac) }
+    if hasUnusableName { noteName(mac) }
+    if awaitsProof { wait(payload, from: mac, on: link) }
+    // Before the reply is sent, so that the owner of the bindings has this one when the guest uses it.
+    if !changed.isEmpty { onChange?(changed) }
     guard let reply else { return }
     let length = reply.frameLength
     guard let room = stack.transmitter.prepare(link: link, byteCount: length, waits: true) else {
@@ -161,31 +164,36 @@ package final class DHCPService {
         + "it is known by the name of its link, if that has one")
   }
 
-  /// Changes the bindings of a link's server, by whatever `body` does.
+  /// Changes the bindings of a link's server by `body`, and reports a change.
   func update<Result>(
     _ link: UInt32, _ body: (inout DHCPServer) -> Result
   ) -> Result {
-    var server = server(link)
-    let revision = server.revision
+    var server = takeServer(link)
     let result = body(&server)
+    let changed = server.takeChanges()
     servers[link] = server
-    if server.revision != revision { onChange?() }
+    if !changed.isEmpty { onChange?(changed) }
     return result
   }
 
-  /// Takes up bindings of a server before this one.
+  /// Restores the bindings of an earlier server.
   package func restore(_ leases: [DHCPLease], port: PortID) {
     let link = stack.link(of: port)
     guard link != 0 else { return }
     update(link) { $0.restore(leases) }
   }
 
-  /// All bindings of a port's link, also those that are over and only remembered.
+  /// All bindings of a port's link, including expired ones.
   package func remembered(port: PortID) -> [DHCPLease] {
     servers[stack.link(of: port)]?.remembered ?? []
   }
 
-  /// A guest configured by hand is gone.
+  /// The same of one station.
+  package func remembered(of mac: MACAddress, port: PortID) -> [DHCPLease] {
+    servers[stack.link(of: port)]?.remembered(of: mac) ?? []
+  }
+
+  /// A guest configured by the host is gone.
   package func cancelReservation(port: PortID, mac: MACAddress) {
     let link = stack.link(of: port)
     guard link != 0, servers[link] != nil else { return }
@@ -193,8 +201,7 @@ package final class DHCPService {
     update(link) { $0.cancelReservation(of: DHCPClient(mac: mac), now: now) }
   }
 
-  /// Gives a guest that is configured by hand what DHCP would give it. Nil when there is
-  /// no address left, or no such link.
+  /// Assigns an address to a guest that the host configures. Nil when no address is left, or there is no such link.
   package func reserve(port: PortID, mac: MACAddress, name: String) -> IPAddress? {
     let link = stack.link(of: port)
     guard link != 0 else { return nil }
@@ -208,7 +215,7 @@ package final class DHCPService {
     return address
   }
 
-  /// The bindings of all links that hold now, with the name of the link's guest.
+  /// The valid bindings of all links, with the name of the link's guest.
   package func leases() -> [(lease: DHCPLease, name: String)] {
     let now = stack.elapsed
     return servers.keys.sorted().flatMap { link in
@@ -217,9 +224,19 @@ package final class DHCPService {
     }
   }
 
+  /// The link on which a client with a lease calls itself so, as DNS compares names; 0: none, or several.
+  package func link(ofHost name: String) -> UInt32 {
+    let now = stack.elapsed
+    let label = name.lowercased()
+    let found = servers.filter { _, server in
+      server.leases(now: now).contains { $0.state == .bound && $0.hostname.lowercased() == label }
+    }
+    return found.count == 1 ? found.first?.key ?? 0 : 0
+  }
+
   // MARK: Stations
 
-  /// A station was seen on a link.
+  /// A station is on a link.
   package func stationUp(_ mac: MACAddress, port: PortID) {
     let link = stack.link(of: port)
     guard link != 0, servers[link] != nil else { return }

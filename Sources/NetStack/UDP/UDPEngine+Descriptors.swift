@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Datagram sockets when the process has no descriptors left: UDP and ping sockets count together.
+// Datagram sockets when the process has no free descriptors: UDP and ping sockets count together.
 
 #if canImport(Glibc)
   import Glibc
@@ -9,8 +9,8 @@
 #endif
 
 extension UDPEngine {
-  /// A new datagram socket, or -errno. When the process has none left, a flow of the guest with the
-  /// most makes room, a few times.
+  /// A new datagram socket, or -errno. Without a free descriptor a flow of the guest with the most is closed, a few
+  /// times.
   /// - Parameter protocolNumber: 0 for UDP.
   func openDatagramSocket(isV4: Bool, protocolNumber: Int32 = 0, for share: UInt32) -> Int32 {
     var attempts = 0
@@ -24,8 +24,7 @@ extension UDPEngine {
     }
   }
 
-  /// Closes the UDP or ping socket that was idle longest of the guest with the most of both; false when
-  /// there is none.
+  /// Closes the longest idle UDP or ping socket of the guest with the most of both; false when there is none.
   func dropDatagramFlow(for share: UInt32) -> Bool {
     let victim = stack.shares.busiest(preferring: share) {
       $0.pointee.datagramFlows &+ $0.pointee.pings

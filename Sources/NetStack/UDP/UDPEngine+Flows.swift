@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How UDP flows and their peers begin, age and end. Both are bounded: of the guest that has most
-// of them the one that was idle longest makes room (RFC 4787 §11: a guest must not exhaust the
-// host, and may lose its own oldest mapping for it; others' stay).
+// Creation, ageing and end of UDP flows and their peers. Both are bounded: when full, the longest idle one of the
+// guest with the most is closed (RFC 4787 §11: a guest must not exhaust the host; it may lose its own oldest mapping,
+// but not those of others).
 
 import Platform
 import Wire
@@ -14,14 +14,14 @@ import Wire
 #endif
 
 extension UDPEngine {
-  /// What the packet that begins a flow says for its socket.
+  /// The fields of a flow's first packet that its socket needs.
   struct FlowOrigin {
     var mac: MACAddress
     var hopLimit: UInt8
     var trafficClass: UInt8
   }
 
-  /// The peer for `key`, which has none yet; 0 when the host gives no socket, or the packet is dealt with.
+  /// The peer for `key`, which has none yet; 0 when the host gives no socket, or the packet has been handled.
   func open(
     _ key: FlowKey, target: Endpoint, isLoopback: Bool, _ packet: InboundPacket
   ) -> UInt32 {
@@ -49,12 +49,12 @@ extension UDPEngine {
     return 0
   }
 
-  /// Why `openPeer` made none.
+  /// Why `openPeer` created none.
   enum FlowRefusal {
     case noRoom, ownSocket, noFamily
   }
 
-  /// A flow is one for the guest's endpoint and the family of its socket.
+  /// A flow is identified by the guest's endpoint and the family of its socket.
   private static func flowKey(_ key: FlowKey, _ target: Endpoint) -> FlowKey {
     var key = key
     key.remote = target.address.isV4 ? .anyV4 : .anyV6
@@ -62,7 +62,7 @@ extension UDPEngine {
     return key
   }
 
-  /// A new peer, and its flow if there is none; nil: `lastRefusal` says why.
+  /// A new peer, and its flow if there is none; nil: `lastRefusal` gives the reason.
   func openPeer(
     _ key: FlowKey, target: Endpoint, isLoopback: Bool, _ origin: FlowOrigin, _ share: UInt32
   ) -> UInt32? {
@@ -100,6 +100,7 @@ extension UDPEngine {
   private func openFlow(
     _ key: FlowKey, isLoopback: Bool, _ origin: FlowOrigin, _ share: UInt32
   ) -> UInt32 {
+    guard stack.isWithinLimits(share) || replacesOwn(share) else { return 0 }
     if flows.count >= stack.descriptors.udp { _ = makeRoom(for: share) }
     let isV4 = key.remote.isV4
     let fd = openDatagramSocket(isV4: isV4, for: share)
@@ -155,8 +156,8 @@ extension UDPEngine {
     if result == 0 { flow.pointee.keptPort = port }
   }
 
-  /// Whether a datagram of this flow would come back to its own socket: it has this port of the
-  /// host, so nobody else is there.
+  /// Whether a datagram of this flow would return to its own socket, which has this port of the host: no other
+  /// process listens there.
   func isOwnSocket(_ index: UInt32, _ target: Endpoint, isLoopback: Bool) -> Bool {
     guard flows.pointer(index).pointee.keptPort == target.port, target.port != 0 else {
       return false
@@ -164,7 +165,7 @@ extension UDPEngine {
     return isLoopback || isHostAddress(target.address, for: index)
   }
 
-  /// Whether an address is one of this host's: what is sent there leaves from there.
+  /// Whether an address is one of this host's: a packet to it leaves from the same address.
   private func isHostAddress(_ address: IPAddress, for index: UInt32) -> Bool {
     let fd = openDatagramSocket(isV4: address.isV4, for: flows.pointer(index).pointee.share)
     guard fd >= 0 else { return false }
@@ -181,10 +182,10 @@ extension UDPEngine {
   private func enlarge(_ fd: Int32) {
     let calls = stack.calls
     if config.segmentation {
-      // An older kernel says no: datagrams then come one by one.
+      // Older kernels refuse: datagrams are then received one by one.
       calls.set(fd, SocketConstant.levelUDP, SocketConstant.udpReceiveOffload, 1)
     }
-    // As much as the host allows: datagrams wait here while the loop does other work.
+    // As much as the host permits: datagrams are buffered here while the loop does other work.
     calls.set(fd, SOL_SOCKET, SO_RCVBUF, 1 << 20)
     calls.set(fd, SOL_SOCKET, SO_SNDBUF, 1 << 20)
   }
@@ -199,10 +200,16 @@ extension UDPEngine {
           ? " (and \(Plural.times(Int(clamping: suppressed))) since this was said last)" : ""))
   }
 
-  /// Of the guest with the most flows ends the one that was idle longest; false when there is none.
+  /// Ends the longest idle flow of the guest with the most flows; false when there is none.
   func makeRoom(for share: UInt32) -> Bool {
     let victim = stack.shares.busiest(preferring: share) { $0.pointee.datagramFlows }
     return evictOldest(of: victim)
+  }
+
+  /// Beyond its limit a guest's own port that was idle longest makes room.
+  private func replacesOwn(_ share: UInt32) -> Bool {
+    stack.shares.pointer(share).pointee.counters.connectionsLimited &+= 1
+    return evictOldest(of: share)
   }
 
   /// Ends the flow of a guest that was idle longest; false when there is none.
@@ -216,8 +223,8 @@ extension UDPEngine {
     return true
   }
 
-  /// Ends a peer of the guest with the most: of the flow that was idle longest the one that was silent
-  /// longest, and the flow, too, if it has no other. False when there is none but of `index` itself.
+  /// Ends a peer of the guest with the most: the longest idle peer of its longest idle flow, and that flow, too, if
+  /// it was the last. False when the only one is of `index` itself.
   private func makePeerRoom(for index: UInt32) -> Bool {
     let flow = flows.pointer(index)
     let victim = stack.shares.busiest(preferring: flow.pointee.share) { $0.pointee.peers }
@@ -238,9 +245,9 @@ extension UDPEngine {
     return true
   }
 
-  /// The guest of a flow is gone. No packet finds the flow any more; its socket is closed now or a
-  /// little later, and counts among the guest's until then. So do its peers: whoever finds one of those meanwhile sees
-  /// that the flow has departed.
+  /// The guest of a flow is gone. Packets no longer match the flow; its socket is closed now or a little later, and
+  /// counts as the guest's until then. So do its peers: a look-up that finds one meanwhile sees that the flow has
+  /// departed.
   func leave(_ index: UInt32, _ departure: inout Departure) {
     let flow = flows.pointer(index)
     let cost = Self.cost(peers: Int(flow.pointee.peerCount))
@@ -251,7 +258,8 @@ extension UDPEngine {
     stack.timers.reschedule(flow.pointee.timer, at: stack.now &+ departure.delay(cost: cost))
   }
 
-  /// What the end of a flow costs, in flows without peers: a peer is a few memory accesses, a socket some system calls.
+  /// The cost of ending a flow, in flows without peers: a peer costs a few memory accesses, a socket some system
+  /// calls.
   static func cost(peers: Int) -> Int { 1 + peers / 32 }
 
   /// Ends a flow and all of its peers.
@@ -267,7 +275,7 @@ extension UDPEngine {
     flows.remove(index)
   }
 
-  /// Takes a flow out of the table that new peers find it in, with what it was about to send.
+  /// Removes a flow from the table that new peers use, and drops its queued datagrams.
   private func detach(_ flow: UnsafeMutablePointer<UDPFlow>, _ index: UInt32) {
     if !flow.pointee.queue.isEmpty { leaveWaiting(index) }
     flow.pointee.queue = DatagramQueue()
@@ -298,13 +306,13 @@ extension UDPEngine {
 
   // MARK: Age
 
-  /// When a flow ends if nothing happens.
+  /// When a flow ends if it stays idle.
   func deadline(of flow: UnsafeMutablePointer<UDPFlow>) -> UInt64 {
     let isShort = flow.pointee.isDNSOnly && flow.pointee.isAnswered
     return flow.pointee.lastUsed &+ (isShort ? config.answeredDNSTime : config.idleTime)
   }
 
-  /// A datagram went to or came from a flow.
+  /// Records a datagram to or from a flow.
   @inline(__always)
   func touch(_ index: UInt32) {
     let flow = flows.pointer(index)
@@ -321,7 +329,7 @@ extension UDPEngine {
   }
 }
 
-/// What the kernel calls an errno.
+/// The C name of an errno.
 func errorText(_ code: Int32) -> String {
   guard let text = strerror(code) else { return "error \(code)" }
   return String(cString: text)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The host's loopback has an address of each family, and a service may be on one of them only. A guest that
-// asks the gateway is led to the loopback of its own family first, and to the other when nobody is there.
+// The host's loopback has an address of each family, and a service may listen on one of them only. A guest's datagram
+// to the gateway goes to the loopback of its own family first, and to the other when the port is unreachable there.
 //
-// A socket is of one family: what goes to the other loopback has a flow of its own, with the same endpoint of the
-// guest (UDPFlow.key.remote says the family). When nobody is there either the guest is told, and its next datagram
-// begins anew.
+// A socket is of one family: datagrams to the other loopback have a flow of their own, with the same endpoint of the
+// guest (UDPFlow.key.remote gives the family). When the port is unreachable there, too, the guest gets the error, and
+// its next datagram starts over.
 
 import Wire
 
@@ -16,13 +16,14 @@ import Wire
 #endif
 
 extension UDPEngine {
-  /// What an ICMP error quotes of a datagram (Linux: 576 bytes of IPv4 with all headers, 1280 of IPv6): a payload as long
-  /// as this may have been longer.
+  /// Bytes of a datagram that an ICMP error quotes (Linux: 576 bytes of IPv4 with all headers, 1280 of IPv6): a
+  /// payload of this length may be truncated.
   private static let mostQuotedV4 = 576 - 20 - 8 - 20 - 8
   private static let mostQuotedV6 = 1280 - 40 - 8 - 40 - 8
 
-  /// Whether an error about a datagram to the host's loopback has led to the other one; then the guest is not told.
-  /// - Parameter index: the flow that the error is of.
+  /// Whether an error about a datagram to the host's loopback made the engine try the other one; then the guest gets
+  /// no error.
+  /// - Parameter index: the flow of the error.
   func triesOtherLoopback(_ report: SocketErrorReport, of index: UInt32, _ seen: Endpoint) -> Bool {
     guard report.isRefusal, report.destination.address.isLoopback else { return false }
     var key = flows.pointer(index).pointee.key
@@ -31,13 +32,13 @@ extension UDPEngine {
     let peer = peerTable.find(key)
     guard peer != 0, peers.pointer(peer).pointee.flow == index else { return false }
     let most = report.destination.address.isV4 ? Self.mostQuotedV4 : Self.mostQuotedV6
-    // One that was cut is not sent again: the guest will.
+    // A truncated datagram is not sent again: the guest will.
     return triesOtherLoopback(peer, report.payload.count < most ? report.payload : nil)
   }
 
-  /// Leads a peer on the host's loopback to the other family's, if it was not there yet; false when it was, and then
-  /// it is forgotten.
-  /// - Parameter payload: of the datagram that found nobody, which is sent again; borrowed.
+  /// Moves a peer on the host's loopback to the other family's, if that was not tried yet; otherwise returns false
+  /// and the peer ends.
+  /// - Parameter payload: of the datagram that was refused, which is sent again; borrowed.
   func triesOtherLoopback(_ peer: UInt32, _ payload: ByteView?) -> Bool {
     let known = peers.pointer(peer).pointee
     guard known.isLoopback else { return false }

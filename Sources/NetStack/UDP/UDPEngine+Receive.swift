@@ -5,9 +5,9 @@
 import Wire
 
 extension UDPEngine {
-  /// Rounds of recvmmsg for one socket before others have theirs.
+  /// Maximum recvmmsg calls for one socket before other sockets are read.
   private static let rounds = 4
-  /// Bytes of a GSO frame: with its headers it is one IP packet to the guest until it is cut.
+  /// Maximum payload of a GSO frame, which with its headers is one IP packet to the guest until it is segmented.
   private static let longestTrain = 65_000
 
   /// A socket is ready (FDEvents).
@@ -18,16 +18,16 @@ extension UDPEngine {
     guard events.contains(.read) else { return }
     for _ in 0..<Self.rounds {
       let count = inbox.receive(flows.pointer(token.index).pointee.socket.fd, stack.calls)
-      // The error of an earlier datagram, taken from the queue above; or nothing there.
+      // The error of an earlier datagram, read from the queue above; or nothing to read.
       guard count > 0 else { return }
       deliver(to: token.index)
-      // The inbox is used again.
+      // Flushes before the inbox is reused.
       stack.transmitter.flush()
       if count < DatagramInbox.capacity { return }
     }
   }
 
-  /// Hands what is in the inbox to the flow's guest.
+  /// Sends the datagrams of the inbox to the flow's guest.
   private func deliver(to index: UInt32) {
     let flow = flows.pointer(index)
     let link = flow.pointee.key.link
@@ -45,7 +45,7 @@ extension UDPEngine {
           continue
         }
         last = (source, seen)
-        // Not before: a stranger must not keep a mapping alive (RFC 4787 REQ-6).
+        // Only now: an unexpected remote endpoint must not keep a mapping alive (RFC 4787 REQ-6).
         touch(index)
       }
       guard let seen = last?.seen else { continue }
@@ -76,9 +76,9 @@ extension UDPEngine {
     }
   }
 
-  /// How many datagrams from `first` on may go as one GSO frame, and their bytes: those of one
-  /// sender that are alike, on a link that takes such frames. A guest's kernel then does the way
-  /// through its device and its stack once for all of them.
+  /// How many datagrams from `first` on may be one GSO frame, and their bytes: those of one remote endpoint with
+  /// equal sizes, on a link that supports it. A guest's kernel then processes all of them in one pass through its
+  /// device and its stack.
   private func train(
     from first: Int, _ source: Endpoint, _ trafficClass: UInt8, to guest: Endpoint,
     on link: UInt32
@@ -103,8 +103,8 @@ extension UDPEngine {
     return (count, byteCount)
   }
 
-  /// What the kernel says beside a datagram: the size of those in a UDP_GRO train (0 for a single
-  /// one), and its traffic class.
+  /// The control messages of a datagram: the segment size of a UDP_GRO train (0 for a single datagram), and the
+  /// traffic class.
   @inline(__always)
   private func traits(_ datagram: Int) -> (segment: Int, trafficClass: UInt8) {
     var segment = 0
@@ -126,15 +126,15 @@ extension UDPEngine {
     return (segment, trafficClass)
   }
 
-  /// Whether the guest has spoken to this address from this flow (RFC 4787 REQ-8).
+  /// Whether the guest has sent to this address from this flow (RFC 4787 REQ-8).
   private func isExpected(_ remote: Endpoint, by flow: UnsafeMutablePointer<UDPFlow>) -> Bool {
     var key = flow.pointee.key
     key.remote = remote.address
     key.remotePort = remote.port
     let peer = peerTable.find(key)
     if peer != 0, !self.flow(of: peer).pointee.isDeparted { return true }
-    // Another port of an address that was spoken to: the latest few are looked at, so that
-    // a stranger's flood is cheap.
+    // Another port of an address to which the guest has sent: only the latest few peers are searched, so that a flood
+    // from outside is cheap.
     var at = flow.pointee.peerOrder.newest
     var looks = 0
     while at != 0, looks < 16 {
@@ -145,14 +145,14 @@ extension UDPEngine {
     return false
   }
 
-  /// A flow that asked a DNS server has an answer and need not wait long for more.
+  /// A flow that queried a DNS server has an answer and may end soon.
   private func noteAnswer(_ index: UInt32) {
     let flow = flows.pointer(index)
     flow.pointee.isAnswered = true
     stack.timers.reschedule(flow.pointee.timer, at: deadline(of: flow))
   }
 
-  /// The guest may have another Ethernet address than when it last spoke.
+  /// The guest may have changed its Ethernet address since its last packet.
   private func follow(_ flow: UnsafeMutablePointer<UDPFlow>) {
     flow.pointee.guestMAC = stack.currentMAC(
       flow.pointee.guestMAC, of: flow.pointee.key.guest, on: flow.pointee.key.link)
@@ -160,8 +160,8 @@ extension UDPEngine {
 
   // MARK: Errors
 
-  /// Passes on what the network said about this flow's datagrams.
-  /// Returns the MTU that a datagram refused with EMSGSIZE would have to fit, if one was.
+  /// Passes on the errors received for this flow's datagrams. Returns the MTU for a datagram that was refused with
+  /// EMSGSIZE, if one was.
   @discardableResult
   func readErrors(_ index: UInt32) -> UInt32? {
     let flow = flows.pointer(index)

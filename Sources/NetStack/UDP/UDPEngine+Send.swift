@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From the queues to the host's sockets, and what the kernel says to it.
+// From the queues to the host's sockets, and the kernel's errors.
 
 import Wire
 
@@ -11,7 +11,7 @@ import Wire
 #endif
 
 extension UDPEngine {
-  /// Sends what was collected during this callback.
+  /// Sends the datagrams queued during this callback.
   func endOfIteration() {
     while waiting != 0 {
       let index = waiting
@@ -33,20 +33,20 @@ extension UDPEngine {
       guard case .refused(let code) = outcome else { return }
       switch code {
       case EAGAIN, ENOBUFS, ENOMEM:
-        // A full queue drops; UDP knows no other answer.
+        // The socket's buffer is full: the datagrams are dropped.
         counters.refused &+= UInt64(flow.pointee.queue.count)
         flow.pointee.queue = DatagramQueue()
         return
       case EINVAL, EIO, EMSGSIZE, EOPNOTSUPP:
-        // Datagrams beyond the path's MTU, or a device that cannot: one by one.
+        // Datagrams over the path's MTU, or a device without support: sent one by one.
         if flow.pointee.segmentation {
           flow.pointee.segmentation = false
           continue
         }
         drop(&flow.pointee.queue, code, flow, mtu: code == EMSGSIZE ? readErrors(index) : nil)
       default:
-        // The error of an earlier datagram is reported once, by whatever comes next. The
-        // queue of errors has it with all details; a second refusal is about this datagram.
+        // The error of an earlier datagram is reported once, by the next call. The error queue has it with all
+        // details; a second refusal is about this datagram.
         if !hasRetried {
           hasRetried = true
           readErrors(index)
@@ -58,7 +58,7 @@ extension UDPEngine {
     }
   }
 
-  /// Gives up the first datagram and tells the guest why.
+  /// Drops the first datagram and sends the guest an ICMP error.
   private func drop(
     _ queue: inout DatagramQueue, _ code: Int32, _ flow: UnsafeMutablePointer<UDPFlow>,
     mtu: UInt32? = nil
@@ -72,12 +72,12 @@ extension UDPEngine {
         ? mtu.map({ DeliveryFailure.tooBig(mtu: $0) })
         : DeliveryFailure(errno: code, isV4: guest.address.isV4)
     else { return }
-    // The peer may have made room for another one meanwhile.
+    // The peer may have been evicted meanwhile.
     guard peers.isTaken(datagram.owner),
       peers.pointer(datagram.owner).pointee.target == datagram.destination
     else { return }
     let remote = peers.pointer(datagram.owner).pointee.remote
-    // A host without an address on one loopback has one on the other.
+    // A host may have an address on only one of the loopbacks.
     if reason == .noRoute || reason == .port, triesOtherLoopback(datagram.owner, datagram.bytes) {
       return
     }

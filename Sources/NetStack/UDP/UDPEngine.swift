@@ -3,12 +3,12 @@
 // UDP between guests and host sockets (RFC 768, RFC 4787, RFC 1812 §5.3.1).
 //
 //   guest datagram ──► DHCP server, forward's client, DNS, or a peer of a flow
-//                      queued with its flow; endOfIteration sends one batch a socket
-//   host socket    ──► recvmmsg ──► peer? ──► frames to the guest
-//   error queue    ──► ICMP error to the guest, as the router that sent it
+//                      queued with its flow; endOfIteration sends one batch per socket
+//   host socket    ──► recvmmsg ──► known peer? ──► frames to the guest
+//   error queue    ──► ICMP error to the guest, with the address of the router that sent it
 //
-// This file: from the guest to the queue. UDPEngine+Flows.swift makes and ends flows,
-// +Send.swift empties queues, +Receive.swift reads sockets. Loop thread only.
+// This file: from the guest to the queue. UDPEngine+Flows.swift creates and ends flows, +Send.swift sends queues,
+// +Receive.swift reads sockets. Loop thread only.
 
 import Wire
 
@@ -25,16 +25,16 @@ package final class UDPEngine {
   let pings: PingSockets
   let inbox: DatagramInbox
   let outbox = DatagramOutbox()
-  /// Flows with a queue, linked by `nextWaiting`.
+  /// Flows with queued datagrams, linked by `nextWaiting`.
   var waiting: UInt32 = 0
-  /// Why the last peer that was asked for was not made.
+  /// Why the last requested peer was not created.
   var lastRefusal = FlowRefusal.noRoom
   var logLimit = LogLimit()
-  /// Datagrams in one GSO frame at most (UDP_MAX_SEGMENTS of Linux).
+  /// Maximum datagrams of one GSO frame (UDP_MAX_SEGMENTS of Linux).
   private static let longestTrain = 128
-  /// Answers DHCP on every link; nil leaves it unanswered.
+  /// Answers DHCP on every link; nil: unanswered.
   package var dhcp: DHCPService?
-  /// Answers DHCPv6; nil leaves it unanswered.
+  /// Answers DHCPv6; nil: unanswered.
   package var dhcpV6: (any DHCPv6Service)?
 
   package var counters = UDPCounters()
@@ -56,7 +56,7 @@ package final class UDPEngine {
 
   /// A datagram from a guest; borrowed until the end of the callback.
   func input(_ packet: InboundPacket) {
-    // Without a checksum is nothing but IPv4 (RFC 8200 §8.1).
+    // Only IPv4 permits a datagram without a checksum (RFC 8200 §8.1).
     guard let datagram = UDPPacket(checking: packet.payload),
       packet.isChecksumTrusted && (datagram.checksum != 0 || packet.source.isV4)
         || datagram.isChecksumValid(source: packet.source, destination: packet.destination)
@@ -82,7 +82,7 @@ package final class UDPEngine {
   private func dispatch(_ payload: ByteView, of packet: InboundPacket, _ key: FlowKey) {
     var peer = isPeer(packet.guess, key) ? packet.guess : peerTable.find(key)
     if peer != 0, flow(of: peer).pointee.isDeparted {
-      // Of the guest that was in this place before.
+      // The slot's previous guest has left.
       closePeer(peer)
       peer = 0
     }
@@ -98,7 +98,7 @@ package final class UDPEngine {
     flows.pointer(peers.pointer(peer).pointee.flow)
   }
 
-  /// Whether a slot is the peer of this key: one that was given back still holds it.
+  /// Whether a slot is the peer of this key; a freed slot still has its old key.
   @inline(__always)
   private func isPeer(_ index: UInt32, _ key: FlowKey) -> Bool {
     peers.isTaken(index) && peerTable.holds(index, key)
@@ -120,11 +120,10 @@ package final class UDPEngine {
     }
   }
 
-  /// The first datagram from an endpoint to another. Returns the peer it goes to; 0 when
-  /// it has been dealt with.
+  /// The first datagram between two endpoints. Returns the peer it goes to; 0 when it has been handled.
   private func begin(_ packet: InboundPacket, _ payload: ByteView, _ key: FlowKey) -> UInt32 {
     if key.remotePort == DHCPService.serverPort, let dhcp, dhcp.isFor(packet) {
-      // It costs as much as a flow.
+      // It costs as much as a flow, and is limited like one.
       let share = stack.shares.of(packet.link, packet.sourceMAC)
       if stack.newFlows.admits(packet, share: share, now: stack.now) {
         _ = dhcp.receive(packet, payload)
@@ -168,7 +167,7 @@ package final class UDPEngine {
     return 0
   }
 
-  /// RFC 8415 §18.3: to the group of servers and relays, or to one of our own addresses.
+  /// RFC 8415 §18.3: to the group of servers and relays, or to one of the stack's addresses.
   private func isForDHCPv6(_ packet: InboundPacket) -> Bool {
     !packet.source.isV4
       && (packet.destination == .allDHCPAgents || stack.config.isOwn(packet.destination))
@@ -179,13 +178,13 @@ package final class UDPEngine {
     return 0
   }
 
-  /// Puts a datagram into the queue of its flow.
+  /// Appends a datagram to the queue of its flow.
   private func queue(_ payload: ByteView, of packet: InboundPacket, to index: UInt32) {
     let peer = peers.pointer(index)
     let flow = flows.pointer(peer.pointee.flow)
     var hopLimit = packet.hopLimit
     if !peer.pointee.isLoopback {
-      // We are a router on its way (RFC 1812 §5.3.1).
+      // The stack acts as a router (RFC 1812 §5.3.1).
       guard hopLimit > 1 else {
         stack.sendICMPError(about: packet, .hopLimit)
         return
@@ -194,7 +193,7 @@ package final class UDPEngine {
     }
     if outbox.isFull { endOfIteration() }
     if !peer.pointee.isLoopback, flow.pointee.socket.discovery != packet.discovery {
-      // What waits was meant otherwise.
+      // The queued datagrams need the socket's previous setting.
       if !flow.pointee.queue.isEmpty { endOfIteration() }
       flow.pointee.socket.setDiscovery(packet.discovery, stack.calls)
     }
@@ -205,7 +204,7 @@ package final class UDPEngine {
       flow.pointee.guestMAC = packet.sourceMAC
       touch(peer.pointee.flow)
       touchPeer(index)
-      // Most often the whole batch is like its first.
+      // Usually the whole batch has the value of its first datagram.
       flow.pointee.socket.setTrafficClass(trafficClass, stack.calls)
     } else {
       touchPeer(index)

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AddressWatch: tells when an address of the host comes or goes (rtnetlink(7), RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR), and
-// if asked when an interface does or changes (RTMGRP_LINK). Only
-// that something changed: what is lost for want of buffers was a change, too. Sees the network namespace in which it was
-// made. Loop thread.
+// AddressWatch: reports when an address of the host is added or removed (rtnetlink(7), RTMGRP_IPV4_IFADDR,
+// RTMGRP_IPV6_IFADDR) and, on request, when an interface changes (RTMGRP_LINK). It reports only that something
+// changed; a lost message (ENOBUFS) counts as a change. For the network namespace in which it was made. Loop thread.
 
 #if os(Linux)
 
@@ -15,7 +14,7 @@
     private let onChange: () -> Void
     private var fd: Int32
 
-    /// Messages taken in one turn.
+    /// Messages read in one iteration.
     private static let perTurn = 256
 
     package init(
@@ -63,7 +62,7 @@
 
 #else
 
-  /// There is nothing to watch with here; who waits looks again from time to time.
+  /// Not available on this system; the callers poll instead.
   package final class AddressWatch {
     package init(
       loop: EventLoop, links: Bool = false, onChange: @escaping () -> Void

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AdvertisedRoute: a default route over IPv6 as a router advertisement makes it (RTF_ADDRCONF, RTF_DEFAULT), so that the
-// next advertisement of that router renews it, or ends it. Netlink cannot say that of a route; SIOCADDRT can
-// (ipv6_route.h). InterfaceSettings: what the kernel does with an interface's IPv6 (ip-sysctl.rst).
+// AdvertisedRoute: an IPv6 default route with the flags that a router advertisement sets (RTF_ADDRCONF, RTF_DEFAULT),
+// so that the router's next advertisement renews or ends it. Netlink cannot set these flags; SIOCADDRT can
+// (ipv6_route.h). InterfaceSettings: an interface's IPv6 sysctls (ip-sysctl.rst).
 
 #if os(Linux)
 
@@ -38,7 +38,7 @@
   }
 
   package enum InterfaceSettings {
-    /// /proc/sys/net/ipv6/conf/NAME/KEY of the caller's network namespace. What cannot be set stays as it is.
+    /// Writes /proc/sys/net/ipv6/conf/NAME/KEY of the caller's network namespace. Failures are ignored.
     package static func set(_ key: String, _ value: Int, on name: String) {
       let path = "/proc/sys/net/ipv6/conf/\(name)/\(key)"
       let fd = open(path, O_WRONLY | O_CLOEXEC)

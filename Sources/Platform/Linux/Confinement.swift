@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Confinement: what a process of Linux gives up for good. For the calling thread and those that it makes later, but for
-// the system calls, which are refused to all: before other threads are made.
+// Confinement: privileges that a Linux process gives up permanently. Applies to the calling thread and the threads it
+// creates later (the system call filter: to all threads), so it runs before other threads are created.
 
 #if os(Linux)
 
@@ -9,12 +9,12 @@
   import Glibc
 
   package enum Confinement {
-    /// Nothing it starts has more privileges; no process of the same user may look into it; no core is left.
+    /// No new privileges by exec, no ptrace by processes of the same user, no core dump.
     package static func giveUpPrivileges() throws(SystemError) {
       _ = try check("prctl", plat_give_up_privileges())
     }
 
-    /// Keeps those of its capabilities that are in `kept`, and no others.
+    /// Drops all capabilities but those in `kept`.
     package static func keep(_ kept: Set<Capability>) throws(SystemError) {
       let mask = kept.reduce(UInt64(0)) { $0 | UInt64(1) << $1.rawValue }
       _ = try check("capset", plat_keep_capabilities(mask))
@@ -26,15 +26,15 @@
       return (0..<64).filter { mask >> UInt64($0) & 1 == 1 }
     }
 
-    /// Refuses system calls that a network needs none of: `CPlatform/confine.c` has the list.
+    /// Refuses the system calls that a network does not need; the list is in `CPlatform/confine.c`.
     package static func refuseSystemCalls() throws(SystemError) {
       _ = try check("seccomp", plat_refuse_system_calls())
     }
   }
 
-  /// Which files may be opened, by folder (Landlock). What is open already stays so.
+  /// Which files may be opened, by folder (Landlock). Files already open are not affected.
   package struct FileRules: ~Copyable {
-    /// The kernel's version of Landlock; nil where it has none, or it is switched off.
+    /// The kernel's Landlock ABI version; nil where it is missing or disabled.
     package static var version: Int32? {
       let version = plat_landlock_version()
       return version > 0 ? version : nil
@@ -48,14 +48,14 @@
 
     deinit { Descriptor.close(fd) }
 
-    /// A folder and all below it, or a file. One that is not there, or out of reach, is left out.
+    /// Allows a folder and everything below it, or a file. A missing or inaccessible path is skipped.
     package func allow(_ path: String, writing: Bool = false) throws(SystemError) {
       let result = plat_landlock_allow(fd, path, writing ? 1 : 0)
       if result == -ENOENT || result == -ENOTDIR || result == -EACCES { return }
       _ = try check("landlock_add_rule", result, subject: path)
     }
 
-    /// From now on, for this thread and those that it makes.
+    /// Enforces the rules for this thread and the threads it creates.
     package consuming func enforce() throws(SystemError) {
       _ = try check("landlock_restrict_self", plat_landlock_enforce(fd))
     }

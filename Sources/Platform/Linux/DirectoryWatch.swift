@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DirectoryWatch: inotify(7) on directories: which names in them came, went or were written and closed.
-// The names are those of the directories' entries; nothing is opened or followed. Loop thread.
+// DirectoryWatch: inotify(7) on directories: which of their entries were added, removed, or written and closed.
+// Entries are reported by name; nothing is opened or followed. Loop thread.
 
 #if os(Linux)
   import Glibc
@@ -11,12 +11,12 @@
       package let rawValue: UInt32
       package init(rawValue: UInt32) { self.rawValue = rawValue }
 
-      /// Somebody who had the file open for writing closed it.
+      /// A file that was open for writing was closed.
       package static let written = Change(rawValue: UInt32(IN_CLOSE_WRITE))
       package static let created = Change(rawValue: UInt32(IN_CREATE))
       package static let arrived = Change(rawValue: UInt32(IN_MOVED_TO))
       package static let left = Change(rawValue: UInt32(IN_MOVED_FROM) | UInt32(IN_DELETE))
-      /// The directory itself was removed, moved or unmounted: its watch is over or of another path.
+      /// The directory itself was removed, moved or unmounted: its watch ended or its path changed.
       package static let directoryGone = Change(
         rawValue: UInt32(IN_DELETE_SELF) | UInt32(IN_MOVE_SELF) | UInt32(IN_IGNORED)
           | UInt32(IN_UNMOUNT))
@@ -56,7 +56,7 @@
     /// Idempotent.
     package func remove(_ watch: Int32) { _ = inotify_rm_watch(fd, watch) }
 
-    /// Those that wait, at most `limit` bytes of them; the rest keeps `fd` readable.
+    /// The waiting events, at most `limit` bytes of them; the rest keeps `fd` readable.
     package func events(limit: Int = 16384) -> [Event] {
       var buffer = [UInt8](repeating: 0, count: limit)
       let count = Files.readSome(fd, &buffer)
@@ -65,7 +65,7 @@
     }
 
     /// inotify_event: watch, mask, cookie, length of the name (4 octets each, native order), the name padded with
-    /// zeros. What is cut short ends the list.
+    /// zeros. A truncated event ends the list.
     package static func parse(_ bytes: ArraySlice<UInt8>) -> [Event] {
       var events: [Event] = []
       var rest = bytes

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Foreground: what a program needs that runs another one in its own place, as `exec` does: its signals as a
-// descriptor, a child that inherits all a shell would pass on, and a wait for several descriptors.
+// Foreground: for a program that runs another one in the foreground, as `exec` does: signals as a descriptor, a child
+// that inherits what a shell would pass on, and a wait for several descriptors.
 
 #if os(Linux)
 
@@ -11,7 +11,7 @@
   /// Signals that are read from a descriptor instead of interrupting. They stay blocked for the life of the process.
   package struct ForegroundSignals {
     package let fd: Int32
-    /// The mask of before, for children.
+    /// The signal mask before, restored in children.
     fileprivate let maskBefore: [UInt8]
 
     /// - Parameter signals: SIGINT and the like. One that was ignored when this program started (nohup) stays so.
@@ -24,8 +24,8 @@
       maskBefore = mask
     }
 
-    /// The next signal that has come, or nil. `fromProcess`: by kill(2); false: by the terminal, which has sent it
-    /// to every process in the foreground group.
+    /// The next pending signal, or nil. `fromProcess`: sent by kill(2); false: by the terminal, which signals the
+    /// whole foreground process group.
     package func next() -> (signal: Int32, fromProcess: Bool)? {
       var fromProcess: Int32 = 0
       let signal = plat_signal_next(fd, &fromProcess)
@@ -37,9 +37,9 @@
     /// Starts `command` (searched in PATH) in this process's group, with its terminal and descriptors.
     /// - Parameters:
     ///   - environment: "NAME=value" of each variable; nil: this process's.
-    ///   - passing: a descriptor that it gets besides, and as which number, whatever that is here.
-    ///   - endSignal: what the kernel sends it should this process end first, of whatever; nil: nothing. Only the command
-    ///     itself gets it, and one that gains privileges by being run (setuid) does not.
+    ///   - passing: an additional descriptor for the child, and its number there.
+    ///   - endSignal: the kernel sends it to the child when this process ends first; nil: none. It does not apply to
+    ///     the child's own children, nor to a setuid program.
     /// - Returns: the child's pid.
     /// - Throws: `SystemError` of exec: ENOENT (no such program), EACCES (not executable), ...
     package static func spawn(
@@ -65,8 +65,8 @@
       return try check("exec", result, subject: file)
     }
 
-    /// Waits until one of `fds` is readable or closed by its peer; negative ones are left out.
-    /// - Parameter milliseconds: < 0 waits for ever.
+    /// Waits until one of `fds` is readable or closed by its peer; negative ones are ignored.
+    /// - Parameter milliseconds: < 0: no limit.
     /// - Returns: for each descriptor whether it is; all false after the time.
     package static func wait(_ fds: [Int32], milliseconds: Int32) -> [Bool] {
       var requests = fds.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
@@ -74,8 +74,8 @@
       return requests.map { ready > 0 && $0.revents != 0 }
     }
 
-    /// Makes a file that must not exist yet, and opens it for writing.
-    /// - Parameter mode: its permissions, whatever the umask.
+    /// Creates a file, which must not exist, and opens it for writing.
+    /// - Parameter mode: its permissions; the umask does not apply.
     package static func createFile(
       _ path: String, mode: mode_t = 0o600
     ) throws(SystemError) -> Int32 {
@@ -85,7 +85,7 @@
       return fd
     }
 
-    /// Leaves the terminal and the process group it was started in: in a new session nothing that ends those ends it.
+    /// Starts a new session, so that the end of the old session or process group does not end this process.
     package static func leaveSession() {
       _ = setsid()
     }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TAP devices of the host's that a network has as its uplink: how they are called, what the kernel
-// says of the one there is, and taking over a descriptor that lima-netd-tap made.
+// TAP devices of the host that a network uses as its uplink: their names, the kernel's properties of an existing one,
+// and adopting a descriptor that lima-netd-tap opened.
 
 #if os(Linux)
 
   import CPlatform
   import Glibc
 
-  /// An interface as far as it matters to who wants to use it as a TAP.
+  /// The properties of an interface that decide whether it can serve as a TAP.
   package struct HostTapLink: Sendable, Hashable {
     package var index: Int32
     /// "tun" for a TAP or TUN, "bridge"; "" for a plain device.
     package var kind = ""
     package var isTap = false
     package var persists = false
-    /// Nil: everybody's.
+    /// Nil: any user may attach.
     package var owner: UInt32?
     package var mtu: UInt32 = 0
     /// The index of the bridge it is a port of.
@@ -30,22 +30,22 @@
     package var mac = ""
 
     package var isUp: Bool { flags & 0x1 != 0 }
-    /// The kernel asks and answers by ARP on it (not IFF_NOARP).
+    /// The kernel uses ARP on it (not IFF_NOARP).
     package var hasARP: Bool { flags & 0x80 == 0 }
-    /// Somebody reads all that comes to it: a port of the kernel's, or of a switch of user space, which has it promiscuous
+    /// All its traffic is received: it is a port of a kernel bridge, or a switch in user space has it promiscuous
     /// (IFF_PROMISC).
     package var isServed: Bool { master != nil || flags & 0x100 != 0 }
-    /// IFF_LOWER_UP: there is somebody at the other end of the cable.
+    /// IFF_LOWER_UP: the link is up.
     package var hasCarrier: Bool { flags & 0x10000 != 0 }
 
-    /// No bridge, TAP or loopback, but what guests can have a macvtap on. lima-netd-tap has the same rule
-    /// (Sources/lima-netd-tap/card.c).
+    /// Neither bridge, TAP nor loopback: an interface on which guests can have a macvtap. lima-netd-tap has the same
+    /// rule (Sources/lima-netd-tap/card.c).
     package var isNetworkCard: Bool {
       !["bridge", "openvswitch", "tun"].contains(kind) && type == 1 && flags & 0x8 == 0
     }
 
-    /// "ln1000-shared", or where that is longer than an interface's name may be, "ln-" and a hash
-    /// of it. lima-netd-tap has the same rule (Sources/lima-netd-tap/arguments.c).
+    /// "ln1000-shared"; when that exceeds the maximum length of an interface name, "ln-" and a hash of it.
+    /// lima-netd-tap has the same rule (Sources/lima-netd-tap/arguments.c).
     package static func name(user: UInt32, network: String) -> String {
       let text = "ln\(user)-\(network)"
       guard text.utf8.count > 15 else { return text }
@@ -132,27 +132,27 @@
   }
 
   extension Tap {
-    /// Whether the descriptor still has its interface: somebody may have deleted that.
+    /// Whether the descriptor's interface still exists.
     package static func isAttached(_ fd: Int32) -> Bool {
       var request = InterfaceRequest(name: "")
       return request.perform(fd, 0x8004_54d2) >= 0  // TUNGETIFF
     }
 
-    /// What its interface is called now; nil when that is gone.
+    /// The current name of its interface; nil when it was deleted.
     package static func interfaceName(of fd: Int32) -> String? {
       var request = InterfaceRequest(name: "")
       return request.perform(fd, 0x8004_54d2) >= 0 ? request.name : nil  // TUNGETIFF
     }
 
-    /// Whether it is the character device of a macvtap and not /dev/net/tun, which is 10, 200.
+    /// Whether it is a macvtap's character device; /dev/net/tun is 10, 200.
     package static func isMacvtap(_ fd: Int32) -> Bool {
       var info = stat()
       guard fstat(fd, &info) == 0 else { return false }
       return (info.st_rdev >> 8) & 0xfff != 10
     }
 
-    /// Takes over a descriptor that somebody else attached to a TAP with IFF_VNET_HDR: says which
-    /// offloads its reader understands. Closes it when it is no such thing.
+    /// Adopts a descriptor that another process attached to a TAP with IFF_VNET_HDR: sets which offloads this process
+    /// accepts. Closes the descriptor when that fails.
     package static func adopt(_ fd: Int32) throws(SystemError) -> Tap {
       var request = InterfaceRequest(name: "")
       let result = request.perform(fd, 0x8004_54d2)  // TUNGETIFF

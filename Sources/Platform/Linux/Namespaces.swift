@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Namespaces: making and entering namespaces(7). The kernel moves the calling thread only, and refuses user
-// namespaces to a process with several threads: everything here is for a process with one.
+// Namespaces: creating and entering namespaces(7). The kernel moves only the calling thread, and refuses user
+// namespaces to a process with several threads: for single-threaded processes.
 
 #if os(Linux)
 
@@ -16,14 +16,14 @@
       package static let mount = Kinds(rawValue: PLAT_NS_MOUNT)
       package static let user = Kinds(rawValue: PLAT_NS_USER)
       package static let network = Kinds(rawValue: PLAT_NS_NETWORK)
-      /// Of the children: the next one is its process 1.
+      /// The process namespace of later children; the first of them is its process 1.
       package static let process = Kinds(rawValue: PLAT_NS_PROCESS)
       package static let ipc = Kinds(rawValue: PLAT_NS_IPC)
       package static let uts = Kinds(rawValue: PLAT_NS_UTS)
     }
 
-    /// Moves this process into new namespaces. A new user namespace owns the others that are made with it, and
-    /// gives all capabilities over them.
+    /// Moves this process into new namespaces. A new user namespace owns the others created with it, and gives the
+    /// process all capabilities in them.
     /// - Throws: `SystemError`: EPERM (not root and no user namespace asked for, or the system forbids them),
     ///   ENOSPC (user.max_user_namespaces), EINVAL (several threads).
     package static func unshare(_ kinds: Kinds) throws(SystemError) {
@@ -51,19 +51,19 @@
       return owner
     }
 
-    /// Makes this process root of the user namespace it has just made: `uid` and `gid`, its ids outside, are 0
-    /// inside. Supplementary groups stay as they are and cannot be changed (setgroups: deny), which the kernel
-    /// asks of a process without privileges (user_namespaces(7)).
+    /// Maps `uid` and `gid`, the ids outside, to 0 in the user namespace that this process has just created.
+    /// Supplementary groups stay and cannot be changed (setgroups: deny), which the kernel requires of an
+    /// unprivileged process (user_namespaces(7)).
     package static func mapToRoot(uid: UInt32, gid: UInt32) throws(SystemError) {
       try write("0 \(uid) 1", to: "/proc/self/uid_map")
-      // Absent before 3.19, where it is not needed.
+      // The file does not exist before Linux 3.19, which does not require it.
       do { try write("deny", to: "/proc/self/setgroups") } catch
         where error.errno.rawValue == ENOENT
       {}
       try write("0 \(gid) 1", to: "/proc/self/gid_map")
     }
 
-    /// Writes a file of /proc in one write(2), as those files want it.
+    /// Writes a file of /proc in one write(2), which those files require.
     package static func write(_ text: String, to path: String) throws(SystemError) {
       let fd = Glibc.open(path, O_WRONLY | O_CLOEXEC)
       guard fd >= 0 else {
@@ -76,7 +76,7 @@
       }
     }
 
-    /// Which namespace a file stands for: equal for two files of one namespace. Nil when it is gone.
+    /// The identity of a namespace file: equal for two files of one namespace. Nil when the file is gone.
     package static func identity(of path: String) -> Identity? {
       var info = stat()
       guard stat(path, &info) == 0 else { return nil }

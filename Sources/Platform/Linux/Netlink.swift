@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Netlink: a netlink socket on which one request at a time is sent and its acknowledgement awaited. It acts
-// on the network namespace in which it was opened. Blocking: for `exec` and `attach`, not for an event loop.
-// The kernel explains most refusals (NETLINK_EXT_ACK); that text becomes part of the error.
+// Netlink: a netlink socket with one request at a time; waits for its acknowledgement. It acts on the network
+// namespace in which it was opened. Blocks: for `exec` and `attach`, not for an event loop. The kernel explains most
+// refusals (NETLINK_EXT_ACK); that text becomes part of the error.
 
 #if os(Linux)
 
@@ -13,16 +13,16 @@
     private let fd: Int32
     private var sequence: UInt32 = 0
 
-    /// - Parameter family: NETLINK_ROUTE unless said otherwise.
+    /// - Parameter family: default NETLINK_ROUTE.
     /// - Throws: `SystemError` of socket(2).
     package init(family: Int32 = 0) throws(SystemError) {
       fd = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), family)
       guard fd >= 0 else {
         throw SystemError("socket", .current, subject: "netlink family \(family)")
       }
-      // Without it refusals come without words; kernels before 4.12.
+      // Makes the kernel explain refusals (Linux 4.12).
       _ = Self.enable(fd, option: 11)  // NETLINK_EXT_ACK
-      // The refused request need not be sent back.
+      // Refusals need not repeat the request.
       _ = Self.enable(fd, option: 10)  // NETLINK_CAP_ACK
     }
 
@@ -40,10 +40,10 @@
       return sequence
     }
 
-    /// Sends `message` and waits for the kernel's verdict.
+    /// Sends `message` and waits for the kernel's acknowledgement.
     /// - Parameters:
     ///   - call: what the request does, for the error: "RTM_NEWADDR".
-    ///   - subject: what it is about: "192.168.5.15/24 on eth0".
+    ///   - subject: what it acts on: "192.168.5.15/24 on eth0".
     /// - Returns: the payloads of the answers before the acknowledgement, each without its header.
     @discardableResult
     package mutating func request(
@@ -54,7 +54,7 @@
       return answers
     }
 
-    /// The same for answers without bound: each is borrowed by `take`.
+    /// The same for answers of any number: each is borrowed by `take`.
     package mutating func request(
       _ message: NetlinkMessage, call: String, subject: String, take: (ArraySlice<UInt8>) -> Void
     ) throws(SystemError) {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Netlink+Bridge: a Linux bridge that joins two interfaces of a namespace of ours (rtnetlink(7), IFLA_LINKINFO of kind
-// "bridge").
+// Netlink+Bridge: a Linux bridge that joins two interfaces of a private network namespace (rtnetlink(7),
+// IFLA_LINKINFO of kind "bridge").
 
 #if os(Linux)
 
   import Glibc
 
   extension Netlink {
-    /// Makes the bridge `name`, without spanning tree or multicast snooping: every frame passes.
+    /// Creates the bridge `name`, without spanning tree or multicast snooping: every frame is forwarded.
     /// - Throws: `SystemError`: EOPNOTSUPP (the kernel has no bridges), EPERM, EEXIST.
     package mutating func addBridge(_ name: String) throws(SystemError) {
       var message = NetlinkMessage(
@@ -34,8 +34,8 @@
       try request(message, call: "RTM_NEWLINK", subject: name)
     }
 
-    /// Leaves an interface that is still down without an IPv6 address of its own when it comes up, so that the kernel
-    /// sends nothing by it. Does nothing on a kernel without IPv6.
+    /// Disables the automatic IPv6 link-local address of an interface that is still down, so that the kernel sends
+    /// nothing on it when it comes up. Does nothing on a kernel without IPv6.
     package mutating func omitLinkLocalAddress(index: Int32, name: String) throws(SystemError) {
       var message = NetlinkMessage(.newLink, flags: .acknowledge, sequence: nextSequence())
       message.append(UInt32(0))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NetlinkMessage: builds one rtnetlink request and reads attributes of an answer (netlink(7), rtnetlink(7)).
-// Fields are in host byte order, attributes are padded to four bytes. Lengths in answers are the kernel's, and
-// are checked all the same.
+// NetlinkMessage: builds one rtnetlink request and reads the attributes of an answer (netlink(7), rtnetlink(7)).
+// Fields are in host byte order, attributes are padded to four bytes. Lengths in answers come from the kernel and are
+// checked nevertheless.
 
 #if os(Linux)
 
@@ -25,20 +25,20 @@
       package static let replace = Flags(rawValue: 0x100)
       package static let exclusive = Flags(rawValue: 0x200)
       package static let create = Flags(rawValue: 0x400)
-      /// All that there are.
+      /// NLM_F_DUMP: all objects.
       package static let dump = Flags(rawValue: 0x300)
     }
 
     package static let headerLength = 16
 
-    /// The message so far; its length field is right at any time.
+    /// The message so far; its length field is always correct.
     package private(set) var bytes: [UInt8]
 
     package init(_ kind: Kind, flags: Flags, sequence: UInt32) {
       self.init(kind: kind.rawValue, flags: flags, sequence: sequence)
     }
 
-    /// - Parameter kind: of whichever family the socket is.
+    /// - Parameter kind: the message type, of the socket's netlink family.
     package init(kind: UInt16, flags: Flags, sequence: UInt32) {
       bytes = []
       bytes.reserveCapacity(128)
@@ -88,7 +88,7 @@
     }
   }
 
-  /// Bytes of an answer, read by offset; out of range is nil, never a trap.
+  /// Bytes of an answer, read by offset; out of range returns nil and never traps.
   package struct NetlinkReader {
     let bytes: ArraySlice<UInt8>
 
@@ -111,7 +111,7 @@
       return value
     }
 
-    /// The attributes from `offset` on; stops at the first that is cut.
+    /// The attributes from `offset` on; stops at the first truncated one.
     package func attributes(from offset: Int) -> [(type: UInt16, payload: ArraySlice<UInt8>)] {
       var found: [(type: UInt16, payload: ArraySlice<UInt8>)] = []
       var offset = offset
@@ -120,7 +120,7 @@
         length >= 4, offset + length <= bytes.count
       {
         let start = bytes.startIndex + offset
-        // The two top bits say "nested" and "network byte order".
+        // The two top bits are the flags "nested" and "network byte order".
         found.append((type & 0x3fff, bytes[(start + 4)..<(start + length)]))
         offset += (length + 3) & ~3
       }

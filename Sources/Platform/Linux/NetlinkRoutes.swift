@@ -6,7 +6,7 @@
 
   import Glibc
 
-  /// An IPv4 or IPv6 address as netlink carries it.
+  /// An IPv4 or IPv6 address in network byte order.
   package struct NetlinkAddress: Sendable, Hashable, CustomStringConvertible {
     package let description: String
     package let bytes: [UInt8]
@@ -26,7 +26,7 @@
 
     package var isUnspecified: Bool { bytes.allSatisfy { $0 == 0 } }
 
-    /// Of fe80::/10 (RFC 4291 2.5.6): means nothing without an interface.
+    /// In fe80::/10 (RFC 4291 2.5.6): not usable without an interface.
     package var isLinkLocal: Bool {
       bytes.count == 16 && bytes[0] == 0xFE && bytes[1] & 0xC0 == 0x80
     }
@@ -34,7 +34,7 @@
     var family: UInt8 { UInt8(bytes.count == 4 ? AF_INET : AF_INET6) }
   }
 
-  /// What the kernel says of an interface.
+  /// An interface as the kernel reports it.
   package struct NetlinkLink: Sendable, Hashable {
     package var index: Int32
     package var isUp: Bool
@@ -44,11 +44,11 @@
   }
 
   extension Netlink {
-    /// Changes the given properties of an interface, and leaves the others.
+    /// Changes the given properties of an interface; nil leaves a property as it is.
     /// - Parameters:
     ///   - index: as if_nametoindex(3) gives it.
-    ///   - transmitQueueLength: frames the kernel keeps for a reader that is late; 10,000 for a TAP, because
-    ///     a TAP drops what is beyond it where a real card pushes back.
+    ///   - transmitQueueLength: frames that the kernel queues for a slow reader; 10,000 for a TAP, because a TAP
+    ///     drops frames beyond it where a network card applies back pressure.
     package mutating func setLink(
       index: Int32, name: String, up: Bool? = nil, mtu: UInt32? = nil,
       transmitQueueLength: UInt32? = nil
@@ -61,14 +61,14 @@
       try request(message, call: "RTM_NEWLINK", subject: name)
     }
 
-    /// RTN_LOCAL, RTN_BROADCAST, RTN_ANYCAST, RTN_MULTICAST: the host takes the packet itself.
+    /// RTN_LOCAL, RTN_BROADCAST, RTN_ANYCAST, RTN_MULTICAST: the host itself receives the packet.
     package static var ownRoutes: ClosedRange<UInt8> { 2...5 }
 
     /// The type (RTN_*) of the route that a packet of this host to `address` takes.
-    /// - Throws: `SystemError` with ENETUNREACH and its like when there is none.
+    /// - Throws: `SystemError` with ENETUNREACH or similar when there is no route.
     package mutating func routeKind(to address: [UInt8]) throws(SystemError) -> UInt8 {
       var message = NetlinkMessage(.getRoute, flags: .acknowledge, sequence: nextSequence())
-      // struct rtmsg: family, bits of the destination, and what is not asked for
+      // struct rtmsg: family, prefix length of the destination, and fields that the request does not use
       message.append(UInt8(address.count == 4 ? AF_INET : AF_INET6))
       message.append(UInt8(address.count * 8))
       for _ in 0..<10 { message.append(UInt8(0)) }
@@ -80,7 +80,7 @@
       return kind
     }
 
-    /// - Throws: `SystemError` with ENODEV when there is no such interface.
+    /// - Throws: `SystemError` with ENODEV when there is no interface of that name.
     package mutating func link(named name: String) throws(SystemError) -> NetlinkLink {
       var message = NetlinkMessage(.getLink, flags: .acknowledge, sequence: nextSequence())
       message.appendLinkHeader(index: 0, up: nil)
@@ -107,7 +107,7 @@
       return link
     }
 
-    /// Adds an address, or does nothing when the interface has it.
+    /// Adds an address; does nothing when the interface already has it.
     package mutating func addAddress(
       _ address: NetlinkAddress, prefixLength: UInt8, index: Int32, name: String
     ) throws(SystemError) {
@@ -115,7 +115,7 @@
         .newAddress, flags: [.acknowledge, .create, .replace], sequence: nextSequence())
       message.append(address.family)
       message.append(prefixLength)
-      // IFA_F_NODAD: the lease is ours; nobody else can have the address.
+      // IFA_F_NODAD: the network leased the address to this guest, so it cannot be a duplicate.
       message.append(UInt8(address.bytes.count == 16 ? 2 : 0))
       message.append(UInt8(0))  // RT_SCOPE_UNIVERSE
       message.append(index)
@@ -161,7 +161,7 @@
       try request(message, call: "RTM_NEWROUTE", subject: "default via \(gateway) on \(name)")
     }
 
-    /// Whether a packet waits on the interface for its neighbour's hardware address (NUD_INCOMPLETE).
+    /// Whether a packet waits on the interface for address resolution (NUD_INCOMPLETE).
     package mutating func hasUnresolvedNeighbours(index: Int32) throws(SystemError) -> Bool {
       // RTM_GETNEIGH
       var message = NetlinkMessage(kind: 30, flags: .dump, sequence: nextSequence())
@@ -177,7 +177,7 @@
       return found
     }
 
-    /// IPv4 has one unless the network holds two addresses or fewer (RFC 3021).
+    /// IPv4 networks have one unless they hold two addresses or fewer (RFC 3021).
     static func broadcast(of address: NetlinkAddress, prefixLength: UInt8) -> [UInt8]? {
       guard address.bytes.count == 4, prefixLength < 31 else { return nil }
       let host = UInt32.max >> UInt32(prefixLength)

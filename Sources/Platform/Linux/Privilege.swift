@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Privilege: the accounts of this system, and doing something as another user for a moment. For
-// commands with one thread.
+// Privilege: the system's accounts, and running a function with another user's ids. For single-threaded commands.
 
 #if os(Linux)
 
@@ -26,7 +25,7 @@
   }
 
   package enum Privilege {
-    /// Runs `body` with the user's effective ids; root's come back after it.
+    /// Runs `body` with the user's effective ids, and restores root's after it.
     package static func asUser<Result>(
       _ uid: UInt32, _ body: () throws -> Result
     ) throws -> Result {
@@ -40,7 +39,7 @@
         throw SystemError("seteuid", .current, subject: account.name)
       }
       defer {
-        // Back to what they were: the saved ids allow it.
+        // The saved ids permit the change back.
         _ = seteuid(0)
         _ = setegid(gid)
         _ = setgroups(groups.count, groups)

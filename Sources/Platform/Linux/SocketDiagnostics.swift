@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SocketDiagnostics: the TCP connections of the current network namespace and what of each has not been acknowledged,
-// by NETLINK_SOCK_DIAG (sock_diag(7)): what `ss -t` asks. Connections that no process holds any more are among them.
+// SocketDiagnostics: the TCP connections of the current network namespace with their unacknowledged bytes, by
+// NETLINK_SOCK_DIAG (sock_diag(7)), as `ss -t` lists them. Orphaned connections are included.
 
 #if os(Linux)
 
   import CPlatform
   import Glibc
 
-  /// A connection that can still have something to send.
+  /// A connection in a state in which TCP still sends.
   package struct TCPConnectionInfo: Sendable, Hashable {
-    /// The kernel's own name for it, never used twice.
+    /// The kernel's socket cookie, never reused.
     package var cookie: UInt64
-    /// Bytes that its peer has not acknowledged; an end that it has not, counts one.
+    /// Bytes that the peer has not acknowledged; an unacknowledged FIN counts one.
     package var unacknowledged: UInt32
-    /// Bytes that its peer has acknowledged so far; nil where the kernel (before 4.1) does not say.
+    /// Bytes that the peer has acknowledged so far; nil on kernels before 4.1.
     package var acknowledged: UInt64?
-    /// No process holds it: its kernel alone works on it.
+    /// No process holds it any more.
     package var isOrphan: Bool
     /// Both ends are in this namespace.
     package var isLocal: Bool
@@ -39,7 +39,7 @@
   package struct SocketDiagnostics: ~Copyable {
     private var netlink: Netlink
 
-    /// ESTABLISHED, FIN-WAIT-1, CLOSE-WAIT, LAST-ACK, CLOSING: the states in which TCP sends data or its end.
+    /// ESTABLISHED, FIN-WAIT-1, CLOSE-WAIT, LAST-ACK, CLOSING: the states in which TCP sends data or a FIN.
     private static let sendingStates: UInt32 = 1 << 1 | 1 << 4 | 1 << 8 | 1 << 9 | 1 << 11
     /// sizeof(struct inet_diag_msg)
     private static let messageLength = 72
@@ -48,7 +48,7 @@
       netlink = try Netlink(family: 4)  // NETLINK_SOCK_DIAG
     }
 
-    /// Those of both families that have something unacknowledged.
+    /// The connections of both families that have unacknowledged bytes.
     /// - Throws: `SystemError`; ENOENT from a kernel without inet_diag.
     package mutating func unfinished() throws(SystemError) -> [TCPConnectionInfo] {
       var found: [TCPConnectionInfo] = []
@@ -103,7 +103,7 @@
 
     private static func text(_ address: [UInt8]) -> String {
       var address = address
-      // IPv4 through an IPv6 socket.
+      // An IPv4 connection of an IPv6 socket.
       if address.prefix(12) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff] {
         address = Array(address.dropFirst(12))
       }

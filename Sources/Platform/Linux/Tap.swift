@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tap: opens a TAP device in the current network namespace, ready to be handed to the daemon: frames carry a
-// virtio-net header (12 bytes, virtio 1.x), and the kernel is told which offloads the reader of the descriptor
-// understands, so that a guest's TCP segment comes as one frame of up to 64 KiB with its checksum not yet made.
-// See Documentation/networking/tuntap.rst of the kernel.
+// Tap: opens a TAP device in the current network namespace for the daemon. Frames carry a virtio-net header (12
+// bytes, virtio 1.x), and the kernel is told which offloads the reader of the descriptor supports, so that a guest's
+// TCP data arrives in GSO frames of up to 64 KiB with partial checksums. See Documentation/networking/tuntap.rst of
+// the kernel.
 
 #if os(Linux)
 
@@ -11,13 +11,13 @@
   import Glibc
 
   package struct Tap: Sendable {
-    /// Non-blocking and close-on-exec; belongs to whoever holds this value.
+    /// Non-blocking and close-on-exec; the holder of this value closes it.
     package let fd: Int32
-    /// As the kernel has it.
+    /// The interface's name in the kernel.
     package let name: String
-    /// False on a kernel that refused the header; then no offload is on either.
+    /// False when the kernel refused the header; no offload is enabled then.
     package let vnetHeader: Bool
-    /// TUN_F_* in force.
+    /// The enabled TUN_F_* flags.
     package let offloads: UInt32
 
     package static let device = "/dev/net/tun"
@@ -36,7 +36,7 @@
 
     /// Makes the interface `name` (at most 15 bytes), or takes over a persistent one of that name.
     /// - Throws: `SystemError` with call "open" (EACCES, ENOENT: the device file) or "TUNSETIFF" (EPERM: not the
-    ///   owner of the namespace, EBUSY: somebody holds it, EINVAL: not a TAP).
+    ///   owner of the namespace, EBUSY: another process is attached, EINVAL: not a TAP).
     package static func open(
       name: String, vnetHeader: Bool = true, device: String = Tap.device
     ) throws(SystemError) -> Tap {
@@ -75,7 +75,7 @@
       try Self.hardwareAddress(of: fd)
     }
 
-    /// The same of the interface behind any descriptor.
+    /// The same for the interface behind any descriptor.
     package static func hardwareAddress(of fd: Int32) throws(SystemError) -> String {
       var request = InterfaceRequest(name: "")
       let result = request.perform(fd, 0x8927)  // SIOCGIFHWADDR
@@ -91,7 +91,7 @@
       try Self.setHardwareAddress(mac, of: fd)
     }
 
-    /// The same by any descriptor. A macvtap may be up; the call takes 10 to 20 ms then.
+    /// The same for any descriptor. A macvtap may be up; the call takes 10 to 20 ms then.
     package static func setHardwareAddress(_ mac: [UInt8], of fd: Int32) throws(SystemError) {
       var request = InterfaceRequest(name: "")
       request.setHardwareAddress(mac)

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TapAlias: what lima-netd-tap writes into the alias of an interface that it makes, which only root can: "lima-netd port of
-// br-int of /home/alice/.lima", without what there is not. Pure.
+// TapAlias: the text that lima-netd-tap stores as the alias of an interface it creates, which only root can set:
+// "lima-netd port of br-int of /home/alice/.lima"; absent parts are left out. Pure.
 
 package struct TapAlias: Sendable, Hashable {
-  /// The bridge of Open vSwitch that it is to be a port of.
+  /// The Open vSwitch bridge of which it is to be a port.
   package var bridge: String?
-  /// The Lima home that it was set up for.
+  /// The Lima home that it was created for.
   package var home: String?
 
-  /// - Parameter text: an alias, whoever wrote it.
+  /// - Parameter text: any alias; other software's parse to no bridge and no home.
   package init(_ text: String) {
     let program = "lima-netd"
     guard text.hasPrefix(program) else { return }
     var rest = text.dropFirst(program.count)
-    // Neither a bridge's name nor a home as it is written has a blank.
+    // Neither a bridge's name nor an encoded home contains a blank.
     for (key, path) in [(" port of ", \TapAlias.bridge), (" of ", \TapAlias.home)] {
       guard rest.hasPrefix(key) else { continue }
       let word = rest.dropFirst(key.count).prefix { $0 != " " }
@@ -25,11 +25,11 @@ package struct TapAlias: Sendable, Hashable {
     home = home.flatMap(Self.decoded)
   }
 
-  /// Bytes of a home as it is written, at most; lima-netd-tap has the same (Sources/lima-netd-tap/tap.h, HOME_MAX).
+  /// Maximum bytes of an encoded home; the same as lima-netd-tap's (Sources/lima-netd-tap/tap.h, HOME_MAX).
   private static let most = 180
 
-  /// A home as it is written: what is not a letter, digit or one of "/._-+" as =XX, so that neither a terminal nor a unit of
-  /// systemd takes it for something else. Nil: it is too long, or no path.
+  /// An encoded home: every byte other than a letter, digit or one of "/._-+" as =XX, so that neither a terminal nor
+  /// a systemd unit interprets it. Nil: it is too long, or not a path.
   package static func encoded(_ home: String) -> String? {
     let digits = Array("0123456789ABCDEF".utf8)
     var bytes: [UInt8] = []

@@ -37,14 +37,13 @@ typedef struct lnd_plugin_lease {
      * addresses as taken until `release`, or until the guest has gone. The
      * same guest (port and mac) gets the same again. Writes one JSON object:
      * {"address":"192.168.5.15","prefixLength":24,"gateway":"192.168.5.2",
-     *  "addresses":[{"address":"192.168.5.15","prefixLength":24,
-     *                "gateway":"192.168.5.2"},
-     *               {"address":"fd00::15","prefixLength":64,
-     *                "gateway":"fd00::2"}],
-     *  "dns":["192.168.5.3","fd00::3"],"mtu":1500,"search":["lan"]}
-     * `addresses` has all addresses, in the order of preference within each
-     * family; `address`, `prefixLength` and `gateway` are those of the first
-     * one of IPv4, and `addresses` may be left out where that is all.
+     *  "dns":["192.168.5.3"],"mtu":1500,"search":["lan"],
+     *  "ipv6":{"address":"fd00::15","prefixLength":64,"gateway":"fe80::2",
+     *          "hasRoute":true,"dns":["fd00::3"]}}
+     * `address` and `prefixLength` are required, and IPv4; `gateway`, where it
+     * leads outside. `ipv6` is left out, or null, where the network has none;
+     * its `gateway` is the router's link-local address, and `hasRoute` says
+     * whether that is a default route now.
      * LND_ERR_LIMIT when there is none left. */
     lnd_status (*reserve)(void *self, const lnd_lease_request *request, lnd_sink sink);
 
@@ -53,11 +52,14 @@ typedef struct lnd_plugin_lease {
      * has gone. */
     void (*release)(void *self, const lnd_lease_request *request);
 
-    /* [loop] Writes a JSON array, an object for each address of each station:
+    /* [loop] Writes a JSON array, an object for each address of each station, of
+     * either family, link-local ones aside:
      * {"address":"192.168.5.15","mac":"52:55:55:12:34:56","name":"vm",
-     *  "hostname":"lima-vm","state":"bound"|"offered"|"static"|"declined",
+     *  "hostname":"lima-vm",
+     *  "state":"bound"|"offered"|"static"|"declined"|"auto",
      *  "expires":SECONDS_FROM_NOW or null}
-     * `name` is the guest's, `hostname` what it calls itself; both may be "". */
+     * `name` is the guest's, `hostname` what it calls itself; both may be "".
+     * "auto" is an IPv6 address that the station made itself (RFC 4862). */
     void (*list)(void *self, lnd_sink sink);
 } lnd_plugin_lease;
 

@@ -25,7 +25,7 @@ extension Endpoint: CustomStringConvertible {
     else { return nil }
     let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
     if isBracketed { host = host.dropFirst().dropLast() }
-    // Brackets go with colons, so that `::1:80` isn't read as one or the other.
+    // IPv6 needs the brackets: without them `::1:80` is ambiguous.
     guard host.contains(":") == isBracketed, let address = IPAddress(host) else { return nil }
     self.init(address, port: port)
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What an IPv6 address is by its prefix, and addresses of one prefix.
+// Classes of IPv6 addresses by prefix, and addresses that share a prefix.
 
 extension IPAddress {
   /// ff02::1:ff00:0/104 (RFC 4291 §2.7.1).

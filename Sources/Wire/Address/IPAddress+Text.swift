@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Addresses as text: dotted quads (strict: four decimal numbers without leading
-// zeros, so that 010.0.0.1 is not two different addresses to two readers) and
-// IPv6 as RFC 4291 §2.2 reads and RFC 5952 writes it. No zone identifiers.
+// Addresses as text. IPv4: strict dotted quads, four decimal numbers without leading zeros, which some parsers read
+// as octal. IPv6: parsed by RFC 4291 §2.2, written by RFC 5952. No zone identifiers.
 
 extension IPAddress {
   /// Reads `192.168.5.2`, `fd00::2` or `::ffff:192.168.5.2` (which is IPv4).

@@ -65,7 +65,7 @@ extension IPAddress {
   /// 169.254.0.0/16 or fe80::/10
   public var isLinkLocal: Bool { isV4 ? v4 >> 16 == 0xa9fe : high >> 54 == 0x3fa }
 
-  /// ::/96 without :: and ::1: IPv4 addresses in a form that is not used any more (RFC 4291 §2.5.5.1).
+  /// ::/96 without :: and ::1: IPv4-compatible addresses, deprecated by RFC 4291 §2.5.5.1.
   public var isV4Compatible: Bool { high == 0 && low >> 32 == 0 && low > 1 }
 
   /// 240.0.0.0/4 without the limited broadcast, and 0.0.0.0/8 without 0.0.0.0:

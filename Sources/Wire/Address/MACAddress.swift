@@ -24,7 +24,7 @@ public struct MACAddress: Hashable, Sendable, BitwiseCopyable {
   @inlinable @inline(__always)
   public var isMulticast: Bool { rawValue >> 40 & 1 != 0 }
 
-  /// 01:80:c2:00:00:0x: bridge protocols and pause frames, which no bridge passes on (IEEE 802.1Q, 8.6.3).
+  /// 01:80:c2:00:00:0x: bridge protocols and pause frames, which a bridge does not forward (IEEE 802.1Q, 8.6.3).
   @inlinable @inline(__always)
   public var isBridgeGroup: Bool { rawValue & ~0xf == 0x0180_c200_0000 }
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Messages of Neighbor Discovery for IPv6 (RFC 4861 §4), with the checks that each node has to make before it
-// believes one (§6.1, §7.1, §8.1). The checksum is a question of its own.
+// Messages of Neighbor Discovery for IPv6 (RFC 4861 §4), with the validation that a node must do on reception (§6.1,
+// §7.1, §8.1). The checksum is not verified here.
 
-/// What the IPv6 header says of a message of Neighbor Discovery.
+/// The fields of the IPv6 header that the validation needs.
 public struct NDPEnvelope: Hashable, Sendable, BitwiseCopyable {
   public var source: IPAddress
   public var destination: IPAddress
   public var hopLimit: UInt8
 
-  /// What has passed no router (RFC 4861 §3.1).
+  /// 255: no router has forwarded the packet (RFC 4861 §3.1).
   @inlinable public static var hopLimit: UInt8 { 255 }
 
   public init(source: IPAddress, destination: IPAddress, hopLimit: UInt8) {
@@ -39,8 +39,8 @@ public enum NDPField {
   @inlinable public static var redirectLength: Int { 40 }
 }
 
-/// The options behind a message's own `length` bytes; nil when the message is not whole, of another code than 0 or came
-/// from beyond a router.
+/// The options behind a message's own `length` bytes; nil when the message is cut off, has a code other than 0 or was
+/// forwarded by a router.
 private func provenOptions(_ bytes: ByteView, after length: Int, _ envelope: NDPEnvelope)
   -> NDPOptions?
 {
@@ -50,11 +50,11 @@ private func provenOptions(_ bytes: ByteView, after length: Int, _ envelope: NDP
   return NDPOptions(checking: bytes.dropFirst(length))
 }
 
-/// A host asks for routers (§4.1).
+/// Router solicitation (§4.1).
 public struct RouterSolicitation: BitwiseCopyable {
   public let options: NDPOptions
 
-  /// §6.1.1. Nil for what must be discarded.
+  /// §6.1.1. Nil for a message that must be discarded.
   public init?(checking bytes: ByteView, _ envelope: NDPEnvelope) {
     guard let options = provenOptions(bytes, after: NDPField.routerSolicitationLength, envelope),
       !envelope.source.isUnspecified || options.first(NDPOptionType.sourceLinkLayer) == nil
@@ -63,12 +63,12 @@ public struct RouterSolicitation: BitwiseCopyable {
   }
 }
 
-/// A router tells of itself and its link (§4.2).
+/// Router advertisement (§4.2).
 public struct RouterAdvertisement: BitwiseCopyable {
   private let bytes: ByteView
   public let options: NDPOptions
 
-  /// §6.1.2. Nil for what must be discarded.
+  /// §6.1.2. Nil for a message that must be discarded.
   public init?(checking bytes: ByteView, _ envelope: NDPEnvelope) {
     guard !envelope.source.isV4, envelope.source.isLinkLocal,
       let options = provenOptions(bytes, after: NDPField.routerAdvertisementLength, envelope)
@@ -80,25 +80,25 @@ public struct RouterAdvertisement: BitwiseCopyable {
   public var hopLimit: UInt8 { bytes[NDPField.currentHopLimit] }
   public var isManaged: Bool { bytes[NDPField.routerFlags] & 0x80 != 0 }
   public var hasOther: Bool { bytes[NDPField.routerFlags] & 0x40 != 0 }
-  /// Seconds; 0: no default router.
+  /// Router lifetime, seconds; 0: not a default router.
   public var lifetime: UInt16 { bytes.uint16(at: NDPField.routerLifetime) }
 }
 
-/// Somebody asks who has an address, or whether anybody has (§4.3).
+/// Neighbor solicitation: address resolution, unreachability or duplicate address detection (§4.3).
 public struct NeighborSolicitation: BitwiseCopyable {
   private let bytes: ByteView
   public let options: NDPOptions
-  /// Duplicate Address Detection (RFC 4862 §5.4.2): the sender has not the address yet.
+  /// Duplicate Address Detection (RFC 4862 §5.4.2): the sender does not have the address yet.
   public let isProbe: Bool
 
-  /// §7.1.1. Nil for what must be discarded.
+  /// §7.1.1. Nil for a message that must be discarded.
   public init?(checking bytes: ByteView, _ envelope: NDPEnvelope) {
     guard let options = provenOptions(bytes, after: NDPField.neighborLength, envelope) else {
       return nil
     }
     let target = bytes.ipv6Address(at: NDPField.target)
     isProbe = envelope.source.isUnspecified
-    // IPv4-mapped addresses are nobody's here (IPAddress.swift).
+    // IPv4-mapped addresses are never valid here (IPAddress.swift).
     guard !target.isMulticast, !target.isV4, !target.isUnspecified else { return nil }
     if isProbe {
       guard envelope.destination.isSolicitedNode,
@@ -113,12 +113,12 @@ public struct NeighborSolicitation: BitwiseCopyable {
   public var sender: MACAddress? { options.linkLayer(NDPOptionType.sourceLinkLayer) }
 }
 
-/// Somebody says where an address is (§4.4).
+/// Neighbor advertisement (§4.4).
 public struct NeighborAdvertisement: BitwiseCopyable {
   private let bytes: ByteView
   public let options: NDPOptions
 
-  /// §7.1.2. Nil for what must be discarded.
+  /// §7.1.2. Nil for a message that must be discarded.
   public init?(checking bytes: ByteView, _ envelope: NDPEnvelope) {
     guard let options = provenOptions(bytes, after: NDPField.neighborLength, envelope) else {
       return nil
@@ -134,17 +134,17 @@ public struct NeighborAdvertisement: BitwiseCopyable {
   public var isRouter: Bool { bytes[NDPField.neighborFlags] & 0x80 != 0 }
   public var isSolicited: Bool { bytes[NDPField.neighborFlags] & 0x40 != 0 }
   public var isOverride: Bool { bytes[NDPField.neighborFlags] & 0x20 != 0 }
-  /// Who has the address, where the message says it.
+  /// The target link-layer address, if the message has that option.
   public var targetMAC: MACAddress? { options.linkLayer(NDPOptionType.targetLinkLayer) }
 }
 
-/// A message of Neighbor Discovery to be sent: the ICMPv6 header and what follows it. The source address has its say in
-/// the checksum, so that is for who sends it.
+/// A message of Neighbor Discovery to be sent: the ICMPv6 header and what follows it. The checksum covers the source
+/// address, so the sender computes it.
 public struct NDPMessage: Hashable, Sendable {
   public var header: ICMPHeader
   public var payload: [UInt8]
 
-  /// §4.3. The sender's Ethernet address is in it unless it is a probe.
+  /// §4.3. Carries the source link-layer address unless it is a probe.
   public static func solicitation(of target: IPAddress, from mac: MACAddress?) -> NDPMessage {
     var options = NDPOptionBytes()
     if let mac { options.addLinkLayer(NDPOptionType.sourceLinkLayer, mac) }
@@ -154,7 +154,7 @@ public struct NDPMessage: Hashable, Sendable {
   }
 
   /// §4.4, of a router.
-  /// - Parameter isSolicited: to who asked, by its address; not to all.
+  /// - Parameter isSolicited: sent to the node that asked, not to all nodes.
   public static func advertisement(
     of target: IPAddress, at mac: MACAddress, isSolicited: Bool
   ) -> NDPMessage {
@@ -166,11 +166,11 @@ public struct NDPMessage: Hashable, Sendable {
       payload: bytes(target) + options.bytes)
   }
 
-  /// §4.2. Reachable time and retransmission timer are the host's choice (0).
+  /// §4.2. Reachable time and retransmission timer are unspecified (0).
   /// - Parameters:
   ///   - isManaged: M: addresses by DHCPv6.
   ///   - hasOther: O: other settings by DHCPv6.
-  ///   - lifetime: seconds as a default router; 0: it is none.
+  ///   - lifetime: seconds as a default router; 0: not a default router.
   public static func routerAdvertisement(
     hopLimit: UInt8, isManaged: Bool, hasOther: Bool, lifetime: UInt16, options: NDPOptionBytes
   ) -> NDPMessage {

@@ -9,12 +9,14 @@ public enum NDPOptionType {
   @inlinable public static var targetLinkLayer: UInt8 { 2 }
   @inlinable public static var prefixInformation: UInt8 { 3 }
   @inlinable public static var mtu: UInt8 { 5 }
-  /// RFC 3971 §5.3.2, and of enhanced duplicate detection (RFC 7527).
+  /// RFC 3971 §5.3.2; also used by enhanced duplicate address detection (RFC 7527).
   @inlinable public static var nonce: UInt8 { 14 }
   /// RFC 8106 §5.1.
   @inlinable public static var recursiveDNS: UInt8 { 25 }
   /// RFC 8106 §5.2.
   @inlinable public static var dnsSearchList: UInt8 { 31 }
+  /// RFC 8781 §4.
+  @inlinable public static var pref64: UInt8 { 38 }
 }
 
 /// Offsets in an option.
@@ -38,11 +40,11 @@ public enum NDPOptionField {
   @inlinable public static var list: Int { 8 }
 }
 
-/// The options of a message, proven to be whole.
+/// The options of a message; their lengths are checked.
 public struct NDPOptions: BitwiseCopyable {
   private let bytes: ByteView
 
-  /// Nil when one has no length or goes beyond the end (RFC 4861 §6.1.1, §7.1.1).
+  /// Nil when an option has length 0 or goes beyond the end (RFC 4861 §6.1.1, §7.1.1).
   public init?(checking bytes: ByteView) {
     var offset = 0
     while offset < bytes.count {
@@ -54,7 +56,7 @@ public struct NDPOptions: BitwiseCopyable {
     self.bytes = bytes
   }
 
-  /// The first option of a type, as a whole: eight bytes at least.
+  /// The first option of a type with its type and length: eight bytes at least.
   public func first(_ type: UInt8) -> ByteView? {
     var found: ByteView?
     forEach { option in
@@ -63,7 +65,7 @@ public struct NDPOptions: BitwiseCopyable {
     return found
   }
 
-  /// Every option in order, as a whole.
+  /// Every option in order, with its type and length.
   public func forEach(_ body: (ByteView) -> Void) {
     var offset = 0
     while offset < bytes.count {
@@ -82,7 +84,7 @@ public struct NDPOptions: BitwiseCopyable {
 /// Options to be sent.
 public struct NDPOptionBytes: Hashable, Sendable {
   public private(set) var bytes: [UInt8] = []
-  /// Bytes of an option at most: its length has eight bits.
+  /// Maximum bytes of an option: its length field has eight bits.
   private static let limit = 255 * 8
 
   public init() {}
@@ -100,7 +102,7 @@ public struct NDPOptionBytes: Hashable, Sendable {
   /// RFC 4861 §4.6.2. Lifetimes in seconds.
   /// - Parameters:
   ///   - isOnLink: L: its addresses are on this link.
-  ///   - isAutonomous: A: guests make addresses of it (RFC 4862).
+  ///   - isAutonomous: A: guests derive addresses from it (RFC 4862).
   public mutating func addPrefix(
     _ prefix: CIDR, isOnLink: Bool, isAutonomous: Bool, valid: UInt32, preferred: UInt32
   ) {
@@ -127,6 +129,20 @@ public struct NDPOptionBytes: Hashable, Sendable {
     }
   }
 
+  /// RFC 8781 §4: a prefix of 96 bits (code 0).
+  /// - Parameter lifetime: seconds, in steps of eight.
+  public mutating func addPREF64(_ prefix: IPAddress, lifetime: UInt16) {
+    bytes += [UInt8](capacity: 16) { out in
+      out.store(NDPOptionType.pref64, at: NDPOptionField.type)
+      out.store(UInt8(2), at: NDPOptionField.length)
+      out.store(lifetime & ~7, at: NDPOptionField.value - 2)
+      out.store(UInt32(truncatingIfNeeded: prefix.high >> 32), at: NDPOptionField.value)
+      out.store(UInt32(truncatingIfNeeded: prefix.high), at: NDPOptionField.value + 4)
+      out.store(UInt32(truncatingIfNeeded: prefix.low >> 32), at: NDPOptionField.value + 8)
+      return 16
+    }
+  }
+
   /// RFC 8106 §5.1. Nothing without a server; no more than an option has room for.
   public mutating func addRecursiveDNS(_ servers: [IPAddress], lifetime: UInt32) {
     let servers = servers.prefix((Self.limit - NDPOptionField.list) / 16)
@@ -143,8 +159,8 @@ public struct NDPOptionBytes: Hashable, Sendable {
     }
   }
 
-  /// RFC 8106 §5.2. Nothing without a name.
-  /// - Parameter names: in DNS format without compression, each; what does not fit is left out.
+  /// RFC 8106 §5.2. Adds nothing without a name.
+  /// - Parameter names: each in DNS format without compression; names that do not fit are left out.
   public mutating func addSearchList(_ names: [[UInt8]], lifetime: UInt32) {
     var list: [UInt8] = []
     for name in names where list.count + name.count <= Self.limit - NDPOptionField.list {

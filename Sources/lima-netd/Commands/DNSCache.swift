@@ -45,6 +45,13 @@ struct DNSCacheOptions: ParsableArguments {
     return reports.filter { $0.state == .running }.map(\.name)
   }
 
+  /// What is taken for a name is one of a network, and --network was meant, perhaps.
+  func isNetworksName(_ client: ControlClient) throws -> Bool {
+    guard let name, network == nil else { return false }
+    let reports: [NetworkReport] = try client.get(APIPath.networks)
+    return reports.contains { $0.name == name }
+  }
+
   func path(_ network: String) -> String {
     let path = APIPath.network(network, "dns", "cache")
     // As the DNS has it: the query of a path is ASCII.
@@ -76,7 +83,11 @@ struct DNSCacheList: ParsableCommand {
     let entries = try which.networks(client).flatMap { name -> [DNSCacheReport] in
       try client.get(which.path(name))
     }.sorted { ($0.network, $0.name, $0.type) < ($1.network, $1.name, $1.type) }
-    try listing.show(entries) { Self.text(entries, which.subject) }
+    let isNetwork = try entries.isEmpty && which.isNetworksName(client)
+    try listing.show(entries) {
+      Self.text(entries, which.subject)
+        + (isNetwork ? " To see all of that network:  --network \(which.name ?? "")" : "")
+    }
   }
 
   static func text(_ entries: [DNSCacheReport], _ subject: String = "") -> String {

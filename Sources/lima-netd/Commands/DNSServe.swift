@@ -30,7 +30,8 @@ struct DNSServe: ParsableCommand {
         lima-netd dns query db.internal --server 127.0.0.1:5300
 
       Identical questions share one lookup, answers are kept for as long as they may be, and answers too large for \
-      UDP come by TCP, as in a network. LIMA_NETD_LOG=info shows what the process logs.
+      UDP come by TCP, as in a network. LIMA_NETD_LOG=info shows what the process logs. Standard error that is a file takes 8 MiB; what follows is left out \
+      until the file is emptied (`2>>FILE`, then `truncate -s 0 FILE`).
       """)
 
   @Option(

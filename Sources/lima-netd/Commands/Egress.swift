@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// egress: what guests wanted and networks' rules denied.
+// egress: what guests wanted and networks' rules denied, and what these ended.
 
 import ArgumentParser
 import Daemon
@@ -8,12 +8,13 @@ import Daemon
 struct EgressCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "egress",
-    abstract: "List the connections that networks' egress rules have denied to guests.",
+    abstract: "List the connections that networks' egress rules have denied to guests, or ended.",
     discussion: """
         lima-netd egress
         lima-netd egress default --json
 
-      The rules stand in networks.yaml, as `egress: internet` of a network.
+      The rules stand in networks.yaml, as `egress: internet` of a network. They hold at once when they change: ENDED \
+      counts connections that were open and that the new ones deny.
       """)
 
   @Argument(help: "Only those of this network.", completion: .networks)
@@ -24,7 +25,7 @@ struct EgressCommand: ParsableCommand {
   /// A destination that a guest was denied.
   struct Row: Codable {
     var network: String
-    /// What it is called, or calls itself; nil: it has left, or two have its Ethernet address.
+    /// What it is called, or was then, if it has left; nil: nobody knows.
     var name: String?
     /// Its address, which all guests of an isolated network share.
     var guest: String
@@ -33,7 +34,10 @@ struct EgressCommand: ParsableCommand {
     var destination: String
     /// "rule 2", "default: deny", "host: false", "link-local", or a preset.
     var reason: String
+    /// How often it was denied.
     var count: Int
+    /// How many open ones ended when the rules changed.
+    var ended: Int
     var secondsAgo: Int
   }
 
@@ -52,7 +56,9 @@ struct EgressCommand: ParsableCommand {
       var found = Self.rows(of: report)
       if !found.isEmpty {
         let guests: [GuestDetail] = try client.get(APIPath.network(name, "guests"))
-        for index in found.indices { found[index].name = Self.name(of: found[index].mac, guests) }
+        for index in found.indices {
+          found[index].name = Self.name(of: found[index].mac, guests) ?? found[index].name
+        }
       }
       rows += found
     }
@@ -73,20 +79,23 @@ struct EgressCommand: ParsableCommand {
         if case .integer(let number)? = entry[key] { return Int(number) }
         return 0
       }
+      let name = text("name")
       return Row(
-        network: report.name, guest: text("guest"), mac: text("mac"),
+        network: report.name, name: ["", "-"].contains(name) ? nil : name, guest: text("guest"),
+        mac: text("mac"),
         protocol: text("protocol"), destination: text("destination"), reason: text("reason"),
-        count: number("count"), secondsAgo: number("secondsAgo"))
+        count: number("count"), ended: number("ended"), secondsAgo: number("secondsAgo"))
     }
   }
 
   static func text(_ rows: [Row]) -> String {
     var table = Table(
-      "NETWORK", "GUEST", "ADDRESS", "PROTOCOL", "DESTINATION", "DENIED BY", "TIMES", "LAST")
+      "NETWORK", "GUEST", "ADDRESS", "PROTOCOL", "DESTINATION", "DENIED BY", "TIMES", "ENDED",
+      "LAST")
     for row in rows {
       table.add(
         row.network, row.name ?? row.mac, row.guest, row.protocol, row.destination, row.reason,
-        String(row.count),
+        String(row.count), String(row.ended),
         "\(Leases.duration(row.secondsAgo).replacing("in ", with: "")) ago")
     }
     return table.isEmpty ? "Nothing was denied." : table.text

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// guest ls, inspect, disconnect: who is on a network, and what comes of it.
+// guest ls, inspect, rename, disconnect: who is on a network, and what comes of it.
 
 import ArgumentParser
 import Daemon
@@ -8,13 +8,16 @@ import Platform
 
 struct Guests: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "guest", abstract: "List, inspect and disconnect guests.",
+    commandName: "guest", abstract: "List, inspect, rename and disconnect guests.",
     discussion: """
         lima-netd guest ls
         lima-netd guest inspect user-v2 web
+        lima-netd guest rename default guest-1 web
         lima-netd guest disconnect user-v2 52:55:55:12:34:56
       """,
-    subcommands: [GuestList.self, GuestInspect.self, GuestDisconnect.self],
+    subcommands: [
+      GuestList.self, GuestInspect.self, GuestRename.self, GuestDisconnect.self,
+    ],
     defaultSubcommand: GuestList.self)
 
   /// Of one network, or of all.
@@ -79,6 +82,32 @@ struct GuestInspect: ParsableCommand {
     let guests = try Guests.details(ControlClient(home), network: which.network)
     let guest = try GuestDetails.find(which.guest, of: guests, network: which.network)
     try listing.show(guest) { GuestText.details(guest) }
+  }
+}
+
+struct GuestRename: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rename", abstract: "Call a guest something else, as long as it is connected.",
+    discussion: """
+      A guest that came by a socket is called guest-NUMBER, which says little to users, to forwards that name their guest \
+      and to the network's DNS. Its link and its connections do not notice.
+
+        lima-netd guest rename default guest-1 web
+      """)
+
+  @OptionGroup var which: GuestArguments
+  @Argument(help: "What it is called from now on; no other guest of the network may be.")
+  var name: String
+  @OptionGroup var listing: ListingOptions
+  @OptionGroup var home: HomeOptions
+
+  func run() throws {
+    let guest: GuestDetail = try ControlClient(home).send(
+      .PATCH, APIPath.network(which.network, "guests", APIPath.escaped(which.guest)),
+      body: GuestChange(name: name))
+    try listing.show(guest) {
+      "\(Paragraph.printable(which.guest)) of \(guest.network) is called \(Paragraph.printable(guest.name))"
+    }
   }
 }
 

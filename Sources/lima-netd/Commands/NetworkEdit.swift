@@ -16,7 +16,7 @@ struct NetworkEdit: ParsableCommand {
         lima-netd network edit
 
       Without options $VISUAL, $EDITOR or vi opens a copy; what it saves replaces the file when it has no mistakes, and \
-      is kept beside it when it has. A network that runs takes other settings than `dns:` at its next start.
+      is kept beside it when it has. What a network that runs cannot take over before its next start is told, with the command for it.
       """)
 
   @Argument(help: "The network.", completion: .networks)
@@ -36,8 +36,9 @@ struct NetworkEdit: ParsableCommand {
   func run() throws {
     let editing = try NetworkEditing(home)
     guard let name, !draft.isEmpty else {
-      let outcome = try NetworksEditor.edit(editing, try editing.file(), name)
-      return try listing.show(outcome) { outcome.text }
+      let (outcome, report) = try NetworksEditor.edit(editing, try editing.file(), name)
+      try listing.show(outcome) { outcome.text }
+      return editing.tellUnsettled(report, listing)
     }
     var file = try editing.lockedFile()
     let before: NetworkConfiguration
@@ -57,9 +58,9 @@ struct NetworkEdit: ParsableCommand {
     let network = try editing.network(name, in: file)
     if network.subnet != before.subnet || draft.mode != nil { try editing.checkGateway(network) }
     if !force, network.subnet != before.subnet { try editing.checkRoutes(network) }
-    try editing.write(file)
+    let report = try editing.write(file)
     try listing.show(WrittenNetwork(network, file: file.path)) { "\(name) is changed" }
-    editing.tellOldSettings(name, listing)
+    editing.tellUnsettled(report, listing)
     editing.warn(of: network)
   }
 }

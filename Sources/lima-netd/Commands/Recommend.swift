@@ -121,7 +121,8 @@ struct Recommend: ParsableCommand {
           ?? CreationCommand.text(
             choice.network, mode: mode, command: facts.command, home: home, among: facts.networks))
     }
-    let problem = Diagnosis(own).findings().first {
+    // Asked for: a network as in the default file is not at rest any more.
+    let problem = Diagnosis(own).findings(for: [mode]).first {
       $0.status == .problem && $0.modes.contains(mode)
     }
     guard let problem else { return .served }

@@ -72,8 +72,10 @@ struct Reload: ParsableCommand {
     abstract: "Have networks.yaml read again, and say what changed.",
     discussion: """
       The daemon watches the file and reads it by itself, too; this one says what came of it. A file with mistakes \
-      is refused with file, line and column, the one before stays in force, and the status is 1. Plugin folders and \
-      the host's resolver configuration are looked at again, too.
+      is refused with file, line and column, the one before stays in force, and the status is 1. Of each network that \
+      changed it is told what is in force now, what waits for the network's next start, and what its plugin refused, and \
+      why; the status is 1 if anything was, or if a network could not start. Plugin folders and the host's resolver \
+      configuration are looked at again, too.
 
         lima-netd reload
       """)
@@ -83,26 +85,58 @@ struct Reload: ParsableCommand {
 
   func run() throws {
     let report = try DaemonControl(home).reload()
-    try listing.show(report) { Self.text(report) }
+    try listing.show(report) { Self.text(report, home: home.words) }
+    if Self.isRefused(report) { throw ExitCode(1) }
   }
 
-  static func text(_ report: ReloadReport) -> String {
-    let file = report.present ? report.file : "There is no \(report.file): the built-in networks"
-    if report.changes.isEmpty {
-      var lines = ["\(file): nothing has changed" + (report.earlier == nil ? "" : " just now")]
-      if let earlier = report.earlier {
-        lines.append("It was read at \(earlier.time), and that changed:")
-        lines += earlier.changes.map(line)
-      }
-      return lines.joined(separator: "\n")
+  static func isRefused(_ report: ReloadReport) -> Bool {
+    (report.changes + (report.earlier?.changes ?? [])).contains {
+      !$0.refused.isEmpty || $0.error != nil
     }
-    return (["\(file):"] + report.changes.map(line)).joined(separator: "\n")
   }
 
-  private static func line(_ change: ReloadReport.Change) -> String {
-    let what = change.keys.isEmpty ? "" : ": " + change.keys.joined(separator: ", ")
-    let when = change.holdsNow ? "" : "; it runs, and that holds from its next start on"
-    let name = change.name.map { "network \($0)" } ?? "plugin folders"
-    return "  \(name) \(change.change)\(what)\(when)"
+  /// - Parameter home: as commands of this home have it, " --lima-home PATH" or "".
+  static func text(_ report: ReloadReport, home: String) -> String {
+    let file = report.present ? report.file : "There is no \(report.file): the built-in networks"
+    let isNew = report.changes.contains { $0.change != "unchanged" }
+    var lines = [file + ":"]
+    if !isNew {
+      lines = ["\(file): nothing has changed" + (report.earlier == nil ? "" : " just now")]
+    }
+    if let earlier = report.earlier {
+      lines.append("It was read at \(earlier.time), and that changed:")
+      lines += earlier.changes.flatMap { self.lines($0, home: home) }
+    }
+    return (lines + report.changes.flatMap { self.lines($0, home: home) }).joined(separator: "\n")
+  }
+
+  /// One for what is in force, one for what waits, one for each thing that was refused.
+  static func lines(_ change: ReloadReport.Change, home: String) -> [String] {
+    guard let name = change.name else {
+      return ["  \(change.subject == "paths" ? "paths and group" : "plugin folders") changed"]
+    }
+    let subject =
+      "  network \(name) " + (change.change == "unchanged" ? "as before" : change.change)
+    var lines: [String] = []
+    let open = Set(change.waiting + change.refused.flatMap(\.keys))
+    let held = change.keys.filter { !open.contains($0) }
+    if !held.isEmpty {
+      let force = change.error == nil ? ": in force" : ""
+      lines.append("\(subject): \(held.joined(separator: ", "))\(force)")
+    }
+    if !change.waiting.isEmpty {
+      lines.append(
+        "\(subject): \(change.waiting.joined(separator: ", ")): from its next start on. "
+          + "Now, though its guests lose their connection:  "
+          + "lima-netd network stop \(name)\(home) && lima-netd network start \(name)\(home)")
+    }
+    for refusal in change.refused {
+      lines.append(
+        "\(subject): \(refusal.keys.joined(separator: ", ")): refused, and it runs on with what it has: "
+          + refusal.message)
+    }
+    if lines.isEmpty { lines.append(subject) }
+    if let error = change.error { lines.append("    it cannot start: \(error.message)") }
+    return lines
   }
 }

@@ -9,6 +9,8 @@ import Platform
   extension HostProbe {
     func probeLinux(_ facts: inout HostFacts, _ installation: Installation) {
       facts.inotify = Self.inotify()
+      facts.confinement = HostFacts.Confinement(
+        landlock: FileRules.version.map { Int($0) }, filtersCalls: Self.filtersCalls)
       facts.tun = Self.access("/dev/net/tun")
       facts.namespaces = Self.namespaces(isRoot: facts.isRoot)
       probePings(&facts)
@@ -47,6 +49,12 @@ import Platform
       findRenamed(requests, user: user, held: held, homes: places, &facts)
       facts.bridgeFilter.isOn = Self.number("/proc/sys/net/bridge/bridge-nf-call-iptables") == 1
       if facts.bridgeFilter.isOn { facts.bridgeFilter.forward = Self.forwardPolicy() }
+    }
+
+    /// seccomp(2) can refuse a call.
+    private static var filtersCalls: Bool {
+      let actions = (try? Files.read("/proc/sys/kernel/seccomp/actions_avail", limit: 256)) ?? []
+      return String(decoding: actions, as: UTF8.self).split(separator: " ").contains("errno")
     }
 
     /// What `doctor` says of the interface of one bridged network; nil: it has none of the host's.
@@ -177,6 +185,7 @@ import Platform
         return own.contains(there) || !Files.exists(there) ? nil : there
       }
       tap.addresses = (try? netlink.addresses(of: link.index)) ?? []
+      tap.addresses6 = HeldTap.addresses6(of: tap.name)
       if let bridge = link.switchBridge {
         tap.bridge = bridge
       } else if case .bridge(let bridge) = request.place, let master = link.master {

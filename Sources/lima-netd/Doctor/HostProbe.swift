@@ -59,6 +59,8 @@ struct HostProbe {
       $0.interface != "lo" && $0.interface != "lo0"
     }
     facts.routes = (try? HostRoutes.current()) ?? []
+    facts.addresses6 = (try? HostInterfaces.addresses6()) ?? []
+    facts.routes6 = (try? HostRoutes.current6()) ?? []
     #if os(Linux)
       probeLinux(&facts, installation)
     #else

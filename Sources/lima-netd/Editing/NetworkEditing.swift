@@ -60,15 +60,20 @@ struct NetworkEditing {
   }
 
   /// And waits until a daemon that runs has read it, so that the next command finds what this one has written.
-  func write(_ file: NetworksFile) throws {
+  /// - Returns: what it came to there; nil: no daemon has read it.
+  @discardableResult
+  func write(_ file: NetworksFile) throws -> ReloadReport? {
     do { try writeAsOwner(file) } catch { throw CommandFailure("\(error)") }
     do {
-      _ = try ControlClient(home: home).ifRunning { try $0.perform(.POST, APIPath.reload) }
+      return try ControlClient(home: home).ifRunning {
+        try $0.send(.POST, APIPath.reload, body: [String: String]())
+      }
     } catch {
-      // One of an older version finds out by itself.
-      guard (error as? CommandFailure)?.code != "HTTP_404" else { return }
+      // One of an older version finds out by itself, or answers in other words.
+      guard let failure = error as? CommandFailure, failure.code != "HTTP_404" else { return nil }
       StandardError.print(
-        "\(file.path) is written, and the daemon has not taken it over: \(error)")
+        "\(file.path) is written, and the daemon has not taken it over: \(failure)")
+      return nil
     }
   }
 
@@ -172,15 +177,16 @@ struct NetworkEditing {
 
   // MARK: What else there is
 
-  /// Says that a network runs with the settings that it was started with.
-  func tellOldSettings(_ name: String, _ listing: ListingOptions) {
-    let report = try? ControlClient(home: home).ifRunning {
-      try $0.get(APIPath.network(name)) as NetworkReport
+  /// Says what of a change does not hold in the daemon that runs: networks that run keep what was refused, and what waits for
+  /// their next start.
+  func tellUnsettled(_ report: ReloadReport?, _ listing: ListingOptions) {
+    guard let report else { return }
+    // The daemon may have read the file before it was asked to.
+    let isNew = report.changes.contains { $0.change != "unchanged" }
+    for change in isNew ? report.changes : report.earlier?.changes ?? []
+    where !change.holdsNow || change.error != nil {
+      for line in Reload.lines(change, home: options.words) { listing.tell(line) }
     }
-    guard let report = report ?? nil,
-      let text = NetworkText.oldSettings(report, home: options.words)
-    else { return }
-    listing.tell(text)
   }
 
   /// Says that the interface of a deleted network is there.
@@ -212,15 +218,21 @@ struct NetworkEditing {
 
   /// Routes and addresses that cannot be read are no conflict.
   func checkRoutes(_ network: NetworkConfiguration) throws {
-    guard let subnet = network.subnet else { return }
     var own: Set<String> = ["lo", "lo0"]
     #if os(Linux)
       own.insert(HostTapLink.name(user: CurrentProcess.effectiveUser, network: network.name))
     #endif
-    let text = NetworkConflicts.route(
-      subnet, among: (try? HostRoutes.current()) ?? [],
-      addresses: (try? HostInterfaces.addresses()) ?? [], own: own)
-    guard let text else { return }
+    let text = network.subnet.flatMap {
+      NetworkConflicts.route(
+        $0, among: (try? HostRoutes.current()) ?? [],
+        addresses: (try? HostInterfaces.addresses()) ?? [], own: own)
+    }
+    let text6 = network.network6.flatMap {
+      NetworkConflicts.route6(
+        $0, among: (try? HostRoutes.current6()) ?? [],
+        addresses: (try? HostInterfaces.addresses6()) ?? [], own: own)
+    }
+    guard let text = text ?? text6 else { return }
     throw CommandFailure(text, remedy: "Take another subnet, or say --force.")
   }
 

@@ -21,9 +21,10 @@ enum NetworksEditor {
   }
 
   /// - Parameter name: a network the user wants to see; it has to be there.
+  /// - Returns: the outcome, and what the daemon that runs made of it.
   static func edit(
     _ editing: NetworkEditing, _ file: NetworksFile, _ name: String?
-  ) throws -> Outcome {
+  ) throws -> (Outcome, ReloadReport?) {
     if let name { _ = try editing.network(name, in: file) }
     let draft = try EditorDraft(of: file)
     try draft.prepare()
@@ -42,7 +43,7 @@ enum NetworksEditor {
     let text = try draft.text()
     guard text != file.text.text || !file.exists else {
       draft.remove()
-      return Outcome(file: file.path, changed: false)
+      return (Outcome(file: file.path, changed: false), nil)
     }
     // While the editor was open another command may have changed it.
     var edited = try editing.lockedFile()
@@ -54,15 +55,16 @@ enum NetworksEditor {
           + "Change the file as it is now:  lima-netd network edit")
     }
     try editing.apply(to: &edited) { $0 = NetworksText(text) }
+    let report: ReloadReport?
     do {
-      try editing.write(edited)
+      report = try editing.write(edited)
     } catch {
       throw CommandFailure(
         "\(error)\nnetworks.yaml stays as it is",
         remedy: "Go on where you were:  lima-netd network edit  (the text is in \(draft.path))")
     }
     draft.remove()
-    return Outcome(file: file.path, changed: true)
+    return (Outcome(file: file.path, changed: true), report)
   }
 
   /// $VISUAL, $EDITOR or vi, by the shell, for it may be a command with arguments.

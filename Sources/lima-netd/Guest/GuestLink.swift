@@ -31,6 +31,11 @@ import Platform
     /// When the daemon went while the last bytes were waited for.
     private var droppedAt: UInt64 = 0
     private static let restartTime: UInt64 = 3_000_000_000
+    /// How often in a row a daemon refused the guest, and when one is asked again, ns: a network that cannot start is not
+    /// started again each second by each of its guests.
+    private var refusals = 0
+    private var nextTry: UInt64 = 0
+    private static let longestPause: UInt64 = 10_000_000_000
 
     private enum Absence {
       case daemonGone
@@ -75,6 +80,8 @@ import Platform
     /// Milliseconds until the next look for a daemon.
     private var patience: Int32 {
       guard attachment == nil, home != nil else { return -1 }
+      let now = MonotonicClock.now()
+      if nextTry > now { return Int32((nextTry - now) / 1_000_000) + 1 }
       return absence == .daemonGone ? 300 : 1000
     }
 
@@ -120,8 +127,16 @@ import Platform
         || droppedAt != 0 && MonotonicClock.now() &- droppedAt < Self.restartTime
     }
 
+    /// After 1, 2, 4, 8, 10, 10 ... seconds.
+    private mutating func pause() {
+      let seconds = UInt64(1) << UInt64(min(refusals, 4))
+      nextTry = MonotonicClock.now() &+ min(seconds &* 1_000_000_000, Self.longestPause)
+      refusals += 1
+    }
+
     private mutating func retry() {
-      guard attachment == nil, let home, let channel = (try? Attachment.connect(home)) ?? nil
+      guard attachment == nil, MonotonicClock.now() >= nextTry, let home,
+        let channel = (try? Attachment.connect(home)) ?? nil
       else { return }
       var request = request
       request.isReturn = true
@@ -134,9 +149,12 @@ import Platform
         return channel.close()
       }
       guard let attachment = try? Attachment(channel, of: home, request, tap: tap) else {
+        // One that waits for `network start` starts nothing by asking.
+        if request.startsNothing != true { pause() }
         return channel.close()
       }
       self.attachment = attachment
+      (refusals, nextTry) = (0, 0)
       daemon = Self.peer(channel)
       StandardError.print("lima-netd: back on network \(request.network)")
       do {

@@ -62,11 +62,11 @@ import Platform
           AttachReport(
             network: options.network, interface: options.tap, guest: attachment?.guest,
             isConfigured: !options.noConfiguration, lease,
-            servers: servers.isEmpty ? lease?.dns ?? [] : servers,
+            servers: servers.isEmpty ? lease?.servers ?? [] : servers,
             note: options.noConfiguration
               ? nil
               : lease.flatMap {
-                resolver.note(servers.isEmpty ? $0.dns : servers, search: $0.search)
+                resolver.note(servers.isEmpty ? $0.servers : servers, search: $0.search)
               }))
       }
       guard let lease else {
@@ -77,14 +77,14 @@ import Platform
       let gateway =
         (lease.gateway.map { " via \($0)" } ?? "")
         + (lease.ipv6.map { ", \($0.address)/\($0.prefixLength)" } ?? "")
-      let dns = lease.dns.isEmpty ? "" : ", DNS " + lease.dns.joined(separator: " ")
+      let dns = lease.servers.isEmpty ? "" : ", DNS " + lease.servers.joined(separator: " ")
       guard !options.noConfiguration else {
         return StandardOutput.print(
           "\(options.tap) is on network \(options.network), which offers \(address)\(gateway)\(dns)"
         )
       }
       StandardOutput.print("\(options.tap) has \(address)\(gateway)\(dns)")
-      if let note = resolver.note(servers.isEmpty ? lease.dns : servers, search: lease.search) {
+      if let note = resolver.note(servers.isEmpty ? lease.servers : servers, search: lease.search) {
         StandardOutput.print(note)
       }
     }

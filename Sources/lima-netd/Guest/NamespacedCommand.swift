@@ -36,17 +36,17 @@ import Platform
     func configure(_ lease: LeaseOffer?, before: LeaseOffer?) throws {
       guard let lease else { throw CommandFailure("The daemon gave the guest no address") }
       try interface.configure(lease, before: before, mtu: mtu)
-      guard let before, dns.isEmpty, lease.dns != before.dns || lease.search != before.search else {
-        return
-      }
+      guard let before, dns.isEmpty,
+        lease.servers != before.servers || lease.search != before.search
+      else { return }
       try ResolverFile.replace(
-        ResolverFile.text(lease.dns, search: lease.search, network: request.network))
+        ResolverFile.text(lease.servers, search: lease.search, network: request.network))
     }
 
     /// Names are a comfort a command may do without, and a sandbox may forbid the mount.
     func prepare(_ lease: LeaseOffer?) {
       guard let lease else { return }
-      let servers = dns.isEmpty ? lease.dns : dns
+      let servers = dns.isEmpty ? lease.servers : dns
       guard !servers.isEmpty else { return }
       do {
         try ResolverFile.install(

@@ -19,6 +19,7 @@ import Platform
     private static let parentVariable = "LIMA_NETD_PARENT"
     /// Names the starter's home there, which is what remedies are about.
     private static let homeVariable = "LIMA_NETD_STARTERS_HOME"
+    /// ns, as the daemon can use them.
     private static let startTimeout: UInt64 = 10_000_000_000
 
     /// Starts it, and connects as soon as it listens.
@@ -71,8 +72,13 @@ import Platform
     }
 
     private func connect(log: String) throws -> MessageChannel {
-      let deadline = MonotonicClock.now() &+ Self.startTimeout
-      while MonotonicClock.now() < deadline {
+      var patience = ChildPatience(limit: Self.startTimeout, now: MonotonicClock.now())
+      var nextLook = MonotonicClock.now() &+ ChildPatience.interval
+      while true {
+        if MonotonicClock.now() >= nextLook {
+          if patience.isOver(pid) { break }
+          nextLook = MonotonicClock.now() &+ ChildPatience.interval
+        }
         if let channel = try Attachment.connect(home) { return channel }
         if let status = try ChildProcess.poll(pid) {
           let said = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
@@ -85,7 +91,7 @@ import Platform
       }
       stop()
       throw CommandFailure(
-        "The private daemon did not listen within 10 s",
+        "The private daemon did not listen within \(patience.text)",
         remedy: "Start one and see what it says:  lima-netd serve")
     }
 

@@ -61,6 +61,8 @@ import Platform
     /// In that process: makes them, and sends the descriptors over its standard input.
     static func make() throws {
       try GuestNamespace.enter()
+      // The network's router advertisements are for the virtual machine: none of these interfaces is a station of its own.
+      InterfaceSettings.set("disable_ipv6", 1, on: "default")
       let machine = try open("vm")
       let network = try open("net")
       do throws(SystemError) {
@@ -86,6 +88,8 @@ import Platform
       let bridge = try netlink.link(named: "wire").index
       for name in names + ["wire"] {
         let index = try netlink.link(named: name).index
+        InterfaceSettings.set("disable_ipv6", 1, on: name)
+        // Where /proc/sys is read-only.
         try netlink.omitLinkLocalAddress(index: index, name: name)
         if name != "wire" { try netlink.setMaster(bridge, of: index, name: name) }
         try netlink.setLink(

@@ -49,7 +49,7 @@ enum StatusText {
     }
     for network in status.networks {
       if let hang = network.unresponsive { notes.append("\(network.name): \(hang.text)") }
-      if let note = NetworkText.note(network) { notes.append("\(network.name): \(note)") }
+      if let note = NetworkText.note(network) { notes.append(about(network.name, note)) }
       for forward in network.forwards.dropFirst(0) {
         guard let error = forward.error, NetworkText.note(network)?.contains(error) != true else {
           continue
@@ -65,6 +65,17 @@ enum StatusText {
         "\(note.network): \(note.text) (\(note.time))" + (note.remedy.map { ": \($0)" } ?? ""))
     }
     notes += status.warnings
-    return notes.flatMap { Paragraph.lines($0, first: "NOTE ", indent: 5) }
+    // Several mistakes of one file are a line each.
+    return notes.flatMap { note in
+      note.split(separator: "\n").enumerated().flatMap { index, line in
+        Paragraph.lines(String(line), first: index == 0 ? "NOTE " : nil, indent: 5)
+      }
+    }
+  }
+
+  /// What says itself whose it is says it once.
+  private static func about(_ network: String, _ text: String) -> String {
+    let own = "network \(network): "
+    return "\(network): \(text.hasPrefix(own) ? String(text.dropFirst(own.count)) : text)"
   }
 }

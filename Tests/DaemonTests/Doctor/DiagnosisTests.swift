@@ -8,7 +8,8 @@ import Testing
 @testable import Daemon
 
 @Suite(.timeLimit(.minutes(1))) struct DiagnosisTests {
-  static let words = "open shared --address 192.168.105.1/24"
+  static let words =
+    "open shared --address 192.168.105.1/24 --address6 \(HostTapRequest.ownWord("shared"))"
 
   /// A host of a user's on which all is well.
   private static func well(_ system: HostFacts.System = .linux) throws -> HostFacts {
@@ -23,15 +24,18 @@ import Testing
     facts.user.usualHome = LimaHome(path: "/u/.lima")
     facts.user.name = "alice"
     facts.descriptors = 1 << 20
+    facts.confinement.landlock = 7
     facts.inotify = HostFacts.Inotify(works: true, instances: 128, watches: 65536)
     facts.pingGroups = 0...2_147_483_647
     facts.interfaces["br0"] = .bridge
     var shared = HostFacts.Tap(name: "ln1000-shared")
     (shared.exists, shared.isTap, shared.persists, shared.owner) = (true, true, true, 1000)
     (shared.addresses, shared.mtu) = (["192.168.105.1/24"], 1500)
+    shared.addresses6 = [HostTapRequest.ownWord("shared").replacing("-", with: ":")]
     facts.taps["shared"] = shared
     var lan = shared
     (lan.name, lan.addresses, lan.bridge) = ("ln1000-lan", [], "br0")
+    lan.addresses6 = []
     facts.taps["lan"] = lan
     facts.addresses = [
       HostAddress(interface: "ln1000-shared", address: 0xC0A8_6901, prefixLength: 24),
@@ -41,6 +45,23 @@ import Testing
     facts.vmnet.isInstalled = true
     facts.vmnet.firewall = "Firewall is disabled. (State = 0)"
     return facts
+  }
+
+  @Test func `what keeps a network's process from being confined is told`() throws {
+    var facts = try Self.well()
+    func told() -> [Finding] {
+      Diagnosis(facts).findings().filter { $0.check == "confinement" }
+    }
+    #expect(told().map(\.status) == [.ok] && told()[0].text.contains("Landlock 7"))
+    facts.confinement = HostFacts.Confinement(landlock: nil, filtersCalls: false)
+    #expect(told().map(\.status) == [.warning, .warning])
+    #expect(told()[0].text.contains("no Landlock") && told()[1].text.contains("no seccomp"))
+    facts.confinement = HostFacts.Confinement(landlock: 7)
+    let shared = try #require(facts.networks.firstIndex { $0.name == "shared" })
+    facts.networks[shared].settings.isConfined = false
+    #expect(told().map(\.status) == [.ok, .warning])
+    #expect(
+      told()[1].text.contains("network shared: `sandbox: off`") && told()[1].modes == ["shared"])
   }
 
   @Test func `where all is well nothing is a problem, and each check is told`() throws {
@@ -53,7 +74,8 @@ import Testing
     let checks = Set(Diagnosis(try Self.well()).findings().map(\.check))
     #expect(
       checks.isSuperset(of: [
-        "home", "daemon", "runtime", "descriptors", "inotify", "tun", "user-namespaces",
+        "home", "daemon", "runtime", "descriptors", "confinement", "inotify", "tun",
+        "user-namespaces",
         "ping-group-range", "resolver", "subnet", "helper", "sudo", "tap", "bridge",
         "bridge-filter",
       ]))
@@ -297,6 +319,12 @@ import Testing
     Case(.tap, .problem, "with 10.0.0.1/8, and the network has 192.168.105.1/24", setup) {
       $0.taps["shared"]?.addresses = ["10.0.0.1/8"]
     },
+    Case(.tap, .problem, "was set up with fd00::1/64, and the network has fd", setup) {
+      $0.taps["shared"]?.addresses6 = ["fd00::1/64"]
+    },
+    Case(.tap, .warning, "has no IPv6 address: guests have no IPv6", setup) {
+      $0.taps["shared"]?.addresses6 = []
+    },
     Case(.tap, .problem, "with MTU 9000", setup) { $0.taps["shared"]?.mtu = 9000 },
     Case(.tap, .problem, "port of another bridge", setup.replacing("shared", with: "lan")) {
       $0.taps["lan"]?.bridge = "another bridge"
@@ -323,7 +351,8 @@ import Testing
       "sudo lima-netd network unsetup shared --lima-home /h/other"
     ) { $0.taps["shared"]?.otherHome = "/h/other" },
     Case(
-      .bridge, .problem, "br0 is not there", "sudo ip link add br0 type bridge", modes: ["bridged"]
+      .bridge, .problem, "br0 is not there, and no network card: take shared instead",
+      "lima-netd recommend --from host", modes: ["bridged"]
     ) {
       $0.interfaces = [:]
     },
@@ -335,7 +364,8 @@ import Testing
       $0.candidates = ["docker0", "enp3s0", "br1"]
     },
     Case(
-      .bridge, .problem, "br0 is not there", "sudo ip link add br0 type bridge", modes: ["bridged"]
+      .bridge, .problem, "br0 is not there",
+      "lima-netd network edit lan --interface enp3s0 --lima-home /h/.lima", modes: ["bridged"]
     ) {
       $0.interfaces = [:]
       $0.candidates = ["docker0", "enp3s0"]

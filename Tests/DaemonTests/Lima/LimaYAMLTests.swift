@@ -98,6 +98,37 @@ struct LimaYAMLTests {
     #expect(problems("\u{0}").count == 1)
   }
 
+  @Test func `what is misspelt is told with its place, and what is only Lima's is not`() throws {
+    let yaml = try decode(
+      """
+      base: template:_images/ubuntu
+      cpus: 4
+      somethingNew: 1
+      netwroks: []
+      ssh: {localPortt: 5, forwardAgent: true}
+      hostResolver: {enabledd: true}
+      networks:
+      - {lima: user-v2, intreface: eth1}
+      portForwards:
+      - {guestPort: 80, hostPrt: 8080, banana: 1}
+      """)
+    let told = yaml.warnings.map { "\($0.mark?.line ?? 0):\($0.mark?.column ?? 0) \($0.text)" }
+    let wanted = [
+      "1:1 field `base` is not read here",
+      "4:1 field `netwroks` is unknown: did you mean `networks`?",
+      "5:7 field `ssh.localPortt` is unknown: did you mean `localPort`?",
+      "6:16 field `hostResolver.enabledd` is unknown: did you mean `enabled`?",
+      "8:19 field `networks[0].intreface` is unknown: did you mean `interface`?",
+      "10:18 field `portForwards[0].hostPrt` is unknown: did you mean `hostPort`?",
+      "10:33 field `portForwards[0].banana` is unknown: there are guestIP, ",
+    ]
+    #expect(
+      told.count == wanted.count && zip(told, wanted).allSatisfy { $0.hasPrefix($1) }, "\(told)")
+    #expect(
+      LimaYAML.merged(default: yaml, instance: LimaYAML(), override: LimaYAML()).warnings.count == 7
+    )
+  }
+
   @Test func `layers are merged as by Lima`() throws {
     let merged = LimaYAML.merged(
       default: try decode(

@@ -61,7 +61,7 @@ import Testing
     let head = "%sudo ALL=(root) NOPASSWD:NOSETENV: /x/tap open a"
     #expect(
       text.split(separator: "\n").suffix(3) == [
-        "\(head) --address 192.168.105.1/24",
+        "\(head) --address 192.168.105.1/24 --address6 \(HostTapRequest.ownWord("a"))",
         "# The same beside Lima's own helper, which keeps lima-a",
         "\(head) --bridge lima-a",
       ])
@@ -125,7 +125,7 @@ import Testing
         %sudo ALL=(root) NOPASSWD:NOSETENV: \(Self.helper) open lan --bridge br0
 
         # Network "shared" (shared)
-        %sudo ALL=(root) NOPASSWD:NOSETENV: \(Self.helper) open shared --address 192.168.105.1/24 --mtu 9000
+        %sudo ALL=(root) NOPASSWD:NOSETENV: \(Self.helper) open shared --address 192.168.105.1/24 --address6 \(HostTapRequest.ownWord("shared")) --mtu 9000
 
         """)
   }

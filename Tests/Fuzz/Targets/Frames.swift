@@ -91,6 +91,7 @@ private final class Scene {
     config.ipv6 = IPv6Config(
       prefix: prefix, gateway: SeedPackets.gateway6, dns: SeedPackets.dns6,
       gatewayMAC: SeedPackets.gatewayMAC)
+    config.ipv6?.nat64 = .wellKnown
     config.maximumFlows = 8
     config.bufferLimit = 1 << 20
     config.udp.maximumFlows = 4

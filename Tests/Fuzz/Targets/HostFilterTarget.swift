@@ -19,6 +19,7 @@ extension FuzzTarget {
     func address(_ at: Int) -> UInt32 {
       bytes.count < at + 4 ? 0 : bytes[at..<at + 4].reduce(0) { $0 << 8 | UInt32($1) }
     }
+    expectIPv6(bytes, mac)
     for gateway in [address(30), address(26), address(38)] {
       let filter = HostFilter(
         mac: mac, gateway: gateway, prefixLength: Int(bytes[0] % 23) + 8, servesDNS: true)
@@ -37,6 +38,47 @@ extension FuzzTarget {
           let isARP = bytes[13] == 6
           expectFuzz(address(isARP ? 28 : 26) == gateway, "from another address than the gateway's")
         }
+      }
+    }
+  }
+}
+
+/// The same of IPv6, with the gateway's address where the packet goes, where it comes from, and what discovery is about.
+private func expectIPv6(_ bytes: [UInt8], _ mac: UInt64) {
+  func address(_ at: Int) -> IPAddress {
+    func half(_ at: Int) -> UInt64 {
+      bytes.count < at + 8 ? 0 : bytes[at..<at + 8].reduce(0) { $0 << 8 | UInt64($1) }
+    }
+    return IPAddress(high: half(at), low: half(at + 8))
+  }
+  guard bytes.count >= 54, bytes[12] == 0x86, bytes[13] == 0xdd else { return }
+  let (source, destination) = (address(22), address(38))
+  for gateway in [destination, source, address(62)] {
+    let filter = HostFilter(
+      mac: mac, gateway: 0, prefixLength: 24, servesDNS: true, gateway6: gateway)
+    let sender = bytes[6..<12].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    let host = HostFilter(
+      mac: sender, gateway: 0, prefixLength: 24, servesDNS: false, gateway6: gateway)
+    let own = [gateway, IPAddress.linkLocal(of: MACAddress(mac))]
+    let hosts = [gateway, IPAddress.linkLocal(of: MACAddress(sender))]
+    bytes.withUnsafeBytes { buffer in
+      let frame = ByteView(buffer)
+      let way = filter.fromGuest(frame)
+      if way == .host || way == .both {
+        expectFuzz(
+          own.contains(destination) || destination.high >> 48 == 0xff02,
+          "to another address than the gateway's")
+        expectFuzz(source != gateway, "from the gateway's own address")
+        expectFuzz(
+          destination != own[1] || way == .both && bytes[20] == IPProtocol.icmpV6,
+          "to the link-local address, and not discovery")
+        let isRouters =
+          bytes.count > 54 && bytes[20] == IPProtocol.icmpV6
+          && [ICMPv6Type.routerAdvertisement, ICMPv6Type.redirect].contains(bytes[54])
+        expectFuzz(!isRouters, "the words of a router")
+      }
+      if host.fromHost(frame) {
+        expectFuzz(hosts.contains(source), "from another address than the gateway's")
       }
     }
   }

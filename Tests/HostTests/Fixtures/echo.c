@@ -3,7 +3,7 @@
  * every function of the host. What it saw is in its status. Options (looked
  * for as text): "failCreate", "failStart", "neverStop", "crash", "slow", "uplink", "vandal",
  * "rearm",
- * "late", "lateFail", "stuck".
+ * "late", "lateFail", "stuck", "takes" (other options while it runs).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE 1
@@ -16,6 +16,7 @@
 
 #include "lnd_ext_dns.h"
 #include "lnd_ext_forward.h"
+#include "lnd_ext_guests.h"
 #include "lnd_ext_lease.h"
 #include "lnd_ext_loopcheck.h"
 #include "lnd_ext_names.h"
@@ -38,6 +39,7 @@ typedef struct {
     lnd_op pending_expose, question, start;
     unsigned late, late_fail, stuck;
     unsigned rx, timers, wakes, fds, up, down, answers, wrong_thread, crash, slow, never_stop;
+    unsigned changed, changed_mtu, changed_kind, takes, released;
     unsigned order_ok, last_user, uplink, vandal, rearm, rearmed, up_frames;
     char last_name[64];
 } echo;
@@ -65,6 +67,7 @@ static void *create(const lnd_plugin *plugin, const lnd_host *host,
     e->late = strstr(config->options, "late") != 0;
     e->late_fail = strstr(config->options, "lateFail") != 0;
     e->stuck = strstr(config->options, "stuck") != 0;
+    e->takes = strstr(config->options, "takes") != 0;
     e->rearm = strstr(config->options, "rearm") != 0;
     if (strstr(config->options, "failStart")) e->last_user = 99;
     e->dns = host->get_extension(host->ctx, LND_EXT_DNS);
@@ -160,6 +163,19 @@ static lnd_status port_up(void *self, const lnd_port_info *info) {
     if (strcmp(info->name, "refused") == 0)
         return e->host->fail(e->host->ctx, LND_ERR_LIMIT, 0, "no address is left", 18);
     return LND_OK;
+}
+
+static void changed(void *self, const lnd_port_info *info) {
+    echo *e = self;
+    e->changed++;
+    e->changed_mtu = info->mtu;
+    e->changed_kind = info->kind;
+    snprintf(e->last_name, sizeof e->last_name, "%s", info->name);
+}
+
+static lnd_status reconfigure(void *self, const lnd_instance_config *config) {
+    (void)config;
+    return ((echo *)self)->takes ? LND_OK : LND_ERR_UNSUPPORTED;
 }
 
 static void port_down(void *self, lnd_port port) {
@@ -274,9 +290,9 @@ static void status(void *self, lnd_sink sink) {
     snprintf(text, sizeof text,
              "{\"rx\":%u,\"timers\":%u,\"wakes\":%u,\"fds\":%u,\"up\":%u,\"down\":%u,"
              "\"answers\":%u,\"wrongThread\":%u,\"orderOk\":%u,\"rearmed\":%u,"
-             "\"upFrames\":%u,\"name\":\"%s\"}",
+             "\"upFrames\":%u,\"changed\":%u,\"mtu\":%u,\"kind\":%u,\"released\":%u,\"name\":\"%s\"}",
              e->rx, e->timers, e->wakes, e->fds, e->up, e->down, e->answers, e->wrong_thread,
-             e->order_ok, e->rearmed, e->up_frames, e->last_name);
+             e->order_ok, e->rearmed, e->up_frames, e->changed, e->changed_mtu, e->changed_kind, e->released, e->last_name);
     put(e, sink, text);
     put(e, sink + 1, "this sink is not open");
 }
@@ -312,6 +328,11 @@ static lnd_status reserve(void *self, const lnd_lease_request *request, lnd_sink
     return LND_OK;
 }
 
+static void release(void *self, const lnd_lease_request *request) {
+    echo *e = self;
+    if (request->mac[0] == 0x52 && strcmp(request->name, "late") != 0) e->released++;
+}
+
 #ifdef ECHO_LEASES
 /* As many as a /20 has addresses. */
 static void leases(void *self, lnd_sink sink) {
@@ -332,22 +353,25 @@ static void leases(void *self, lnd_sink sink) { put(self, sink, "not json"); }
 #endif
 
 static const lnd_plugin_forward forwards = {sizeof forwards, 0, expose, unexpose, list};
-static const lnd_plugin_lease lease = {sizeof lease, 0, reserve, 0, leases};
+static const lnd_plugin_lease lease = {sizeof lease, 0, reserve, release, leases};
+static const lnd_plugin_guests guests = {.size = sizeof guests, .guest_changed = changed};
 
 static const void *extension(const lnd_plugin *plugin, const char *id) {
     (void)plugin;
     if (strcmp(id, LND_EXT_FORWARD) == 0) return &forwards;
     if (strcmp(id, LND_EXT_LEASE) == 0) return &lease;
+    if (strcmp(id, LND_EXT_GUESTS) == 0) return &guests;
     return 0;
 }
 
 static const lnd_network_ops ops = {
     .instance = {.size = sizeof ops, .create = create, .start = start, .stop = stop, .destroy = destroy,
                  .on_fds = on_fds, .on_timer = on_timer, .on_wake = on_wake, .on_op_done = on_op_done,
-                 .status = status},
+                 .reconfigure = reconfigure, .status = status},
     .port_up = port_up,
     .port_down = port_down,
     .rx = rx,
+    .port_changed = changed,
 };
 static const char *const modes[] = {"echo", 0};
 static const lnd_plugin plugin = {sizeof plugin, ECHO_FLAGS, LND_KIND_NETWORK, "echo",

@@ -41,6 +41,25 @@ import Testing
     #expect(try host.plugin()["up"]?.integer() == 1)
   }
 
+  @Test func noGuestIsHeardBeforeAllAreKnown() throws {
+    let host = try RunningHost.running(Self.echo.get(), holdsGuests: true)
+    let first = try host.addGuest(1)
+    defer { close(first.fd) }
+    #expect(Sockets.send(first.fd, testFrame, testFrame.count, 0) == testFrame.count)
+    // Many turns of the loop: in a single one of them the frame would be read.
+    for _ in 0..<5 { #expect(try host.plugin()["rx"]?.integer() == 0) }
+    let second = try host.addGuest(2, transport: .stream)
+    defer { close(second.fd) }
+    let status = try host.plugin()
+    #expect(status["up"]?.integer() == 2 && status["rx"]?.integer() == 0)
+    #expect(try host.request(.guestsAreKnown) == .ok)
+    _ = try host.wait { $0["rx"]?.integer() == 1 }
+    // Those that come later are heard at once.
+    let third = try host.addGuest(3)
+    defer { close(third.fd) }
+    #expect(try exchange(third.fd, testFrame) == echoedFrame)
+  }
+
   @Test func anUplinkIsAPortOfTheSwitch() throws {
     let host = try RunningHost.running(Self.switched.get(), options: "{\"uplink\":1}")
     let guest = try host.addGuest(1)
@@ -51,6 +70,43 @@ import Testing
     #expect(Sockets.send(guest.fd, testFrame, testFrame.count, 0) == testFrame.count)
     _ = try host.wait { $0["upFrames"]?.integer() == 1 && $0["rx"]?.integer() == 1 }
     #expect(try host.status().ports.map(\.kind) == ["dgram"])
+  }
+
+  @Test
+  func `a guest that is renamed is told to a plugin that sees ports, and to one behind a switch`()
+    throws
+  {
+    for plugin in [Self.echo, Self.switched] {
+      let host = try RunningHost.running(plugin.get())
+      let guest = try host.addGuest(1, name: "guest-1")
+      defer { close(guest.fd) }
+      #expect(try host.request(.renamePort(PortName(id: 1, name: "web"))) == .ok)
+      var status = try host.plugin()
+      #expect(status["changed"]?.integer() == 1 && status["name"]?.string == "web")
+      #expect(status["kind"]?.integer() == 1)
+      // The same again is no change.
+      #expect(try host.request(.renamePort(PortName(id: 1, name: "web"))) == .ok)
+      status = try host.plugin()
+      #expect(status["changed"]?.integer() == 1)
+      guard case .failed(let error) = try host.request(.renamePort(PortName(id: 2, name: "x")))
+      else { throw RunningHost.Failure(description: "there is a guest 2") }
+      #expect(error.code == .notFound)
+    }
+  }
+
+  @Test func `another mtu of the network is a change of the switch's port`() throws {
+    let host = try RunningHost.running(Self.switched.get(), options: "{\"takes\":1}")
+    var spec = NetworkSpec(
+      name: "lab", mode: "echo",
+      plugin: PluginRef(file: try Self.switched.get().path, name: "echo"),
+      options: "{\"takes\":1,\"mtu\":9000}")
+    spec.mtu = 9000
+    #expect(try host.request(.reconfigure(spec)) == .ok)
+    let status = try host.plugin()
+    #expect(status["changed"]?.integer() == 1 && status["mtu"]?.integer() == 9000)
+    #expect(status["kind"]?.integer() == 2)
+    #expect(try host.request(.reconfigure(spec)) == .ok)
+    #expect(try host.plugin()["changed"]?.integer() == 1)
   }
 
   @Test func aForwardOfWhatIsNoAddressDoesNotReachThePlugin() throws {

@@ -48,12 +48,14 @@ final class RunningHost {
 
   /// A started network.
   static func running(
-    _ plugin: Fixture, options: String = "{}", dns: Fixture? = nil, journal: Int32? = nil
+    _ plugin: Fixture, options: String = "{}", dns: Fixture? = nil, journal: Int32? = nil,
+    holdsGuests: Bool = false
   ) throws -> RunningHost {
     let host = try RunningHost()
-    let spec = NetworkSpec(
+    var spec = NetworkSpec(
       name: "lab", mode: "echo", plugin: PluginRef(file: plugin.path, name: "echo"),
       options: options, dns: dns.map { PluginRef(file: $0.path, name: "mirror") })
+    spec.holdsGuests = holdsGuests
     let reply = try host.request(.start(spec), fds: journal.map { [$0] } ?? [])
     guard reply == .ok else { throw Failure(description: "start: \(reply)") }
     return host

@@ -30,6 +30,7 @@ final class Inbox: PortDelegate {
   var readies: [lnd_port] = []
   var ended: [UInt64] = []
   var retries: [UInt64] = []
+  var gates: [UInt64] = []
   var interestChanges = 0
   /// Called with each batch before it is kept.
   var onFrames: ((lnd_port, UnsafePointer<lnd_frame>, Int) -> Void)?
@@ -69,6 +70,7 @@ final class Inbox: PortDelegate {
 
   func portInterestChanged(_ port: Port) { interestChanges += 1 }
   func portWantsRetry(_ port: Port, at deadline: UInt64) { retries.append(port.id) }
+  func portWaitsForGate(_ port: Port, at deadline: UInt64) { gates.append(deadline) }
   func portEnded(_ port: Port) { ended.append(port.id) }
 }
 

@@ -32,6 +32,7 @@ import Testing
     }
 
     func portInterestChanged(_ port: Port) {}
+    func portWaitsForGate(_ port: Port, at deadline: UInt64) {}
     func portWantsRetry(_ port: Port, at deadline: UInt64) {}
     func portEnded(_ port: Port) {}
   }

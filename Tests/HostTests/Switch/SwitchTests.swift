@@ -14,9 +14,10 @@ import Testing
     var batches: [Int] = []
     var room = Int.max
 
-    init(_ id: UInt64, mac: UInt64 = 0) {
+    init(_ id: UInt64, mac: UInt64 = 0, name: String = "") {
       super.init(
-        PortOptions(id: id, mac: mac), fd: -1, ownsFD: false, offloads: 0, memory: PortMemory())
+        PortOptions(id: id, name: name, mac: mac), fd: -1, ownsFD: false, offloads: 0,
+        memory: PortMemory())
     }
 
     override func send(_ frames: UnsafePointer<lnd_frame>, _ count: Int) -> Int {

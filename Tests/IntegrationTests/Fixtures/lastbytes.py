@@ -13,6 +13,8 @@ The server does as the client's first byte says:
     o  sends an urgent byte among others
     t  sends until the connection ends, and prints how it did
     d  sends 4000 bytes, then nothing more; the client does not end it either
+
+The client says "open" when the connection is as it is to be: it has all of the 4000 bytes of d, and the first of t.
 """
 
 import os, socket, struct, sys, threading, time
@@ -106,8 +108,16 @@ def client(host, port, case):
             got += data
         return (got.decode(),)
     if case in "td":
-        # Until the test is over, reading.
+        count = 0
+        while count < (4000 if case == "d" else 1):
+            data = s.recv(1 << 16)
+            if not data:
+                return count, "early end"
+            count += len(data)
         say("open")
+        # Until the test is over.
+        more, how = drain(s)
+        return count + more, how
     return drain(s)
 
 

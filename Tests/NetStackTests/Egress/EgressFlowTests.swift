@@ -61,12 +61,18 @@ import Wire
     #expect(world.stack.udp.peers.count == 2)
     world.stack.setEgress(Self.denial)
     #expect(world.stack.udp.peers.count == 1)
+    let ended = world.stack.core.egress.log.entries
+    #expect(ended.map(\.question.destination) == [Self.other])
+    #expect(ended.map(\.ended) == [1] && ended.map(\.count) == [0])
+    #expect(ended.map(\.mac) == [GuestTCP.mac])
     world.send(
       world.udp(from: 4000, to: Self.other, [3]),
       world.udp(from: 4000, to: DatagramWorld.server, [4])
     )
     #expect(world.kernel.sent.map(\.payload) == [[1], [2], [4]])
     #expect(world.messages().map(\.header.code) == [ICMPv4Unreachable.prohibited])
+    // What was ended and what is denied since stand once.
+    #expect(world.stack.core.egress.log.entries.map { [$0.ended, $0.count] } == [[1, 1]])
     world.stack.setEgress(EgressPolicy())
     world.send(world.udp(from: 4000, to: Self.other, [5]))
     #expect(world.kernel.sent.last?.payload == [5])
@@ -113,5 +119,7 @@ import Wire
     #expect(guest.answers().contains { $0.header.flags.contains(.rst) })
     #expect(socket.isClosed)
     #expect(simulation.stack.tcp.flowCount == 0)
+    #expect(simulation.stack.core.egress.log.entries.map(\.ended) == [1])
+    #expect(simulation.stack.core.egress.log.ended == 1)
   }
 }

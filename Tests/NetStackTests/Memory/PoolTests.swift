@@ -95,11 +95,12 @@ struct PoolTests {
     #expect(another != 0)
   }
 
-  @Test func `a connection is four cache lines, and what each segment needs is in three`() {
-    #expect(MemoryLayout<TCPFlow>.stride == 256)
+  @Test func `a connection is five cache lines, and what each segment needs is in three`() {
+    #expect(MemoryLayout<TCPFlow>.stride == 320)
     #expect(MemoryLayout<TCPFlow>.offset(of: \.receiver) == 64)
     #expect(MemoryLayout<TCPFlow>.offset(of: \.sender) == 128)
-    #expect(MemoryLayout<TCPSender>.offset(of: \.timedAt) == 64)
+    #expect(MemoryLayout<TCPSender>.offset(of: \.congestion) == 56)
+    #expect(MemoryLayout<FlowCongestion>.offset(of: \.window) == 0)
   }
 
   @Test func `a connection costs less than 400 bytes while it is idle`() {

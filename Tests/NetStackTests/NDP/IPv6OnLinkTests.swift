@@ -33,7 +33,7 @@ import Wire
           ipv6, mac: IPv6OnLinkTests.gatewayMAC, dhcp: dhcp))
       simulation.stack.startIPv6(ipv6, control)
       control.linkUp(1)
-      control.onChange = { [unowned self] in changes += 1 }
+      control.onChange = { [unowned self] _ in changes += 1 }
       _ = heard()
     }
 

@@ -158,14 +158,15 @@ struct TCPSenderTests {
     send(&sender)
     let all = path()
     for _ in 0..<2 { #expect(sender.duplicate(all) == []) }
-    #expect(sender.duplicate(all) == .outputDue)
+    #expect(sender.duplicate(all) == [.outputDue, .recovering])
     #expect(sender.flags.isSuperset(of: [.inRecovery, .retransmitDue]))
     #expect(sender.congestion.window == 10_000 && sender.recoveryPoint == sender.maximum)
     let from = sender.unacknowledged
-    let piece = sender.lost(from: from, hole: nil)
+    let piece = sender.missing
     #expect(piece?.sequence == from && piece?.length == 1000)
     // Only the first is known to be missing.
-    #expect(sender.lost(from: from &+ 1000, hole: nil) == nil)
+    sender.retransmitNext = from &+ 1000
+    #expect(sender.missing == nil)
   }
 
   @Test func `a partial ACK sends the next hole, one of everything ends recovery (6582 §3.2)`() {
@@ -183,27 +184,30 @@ struct TCPSenderTests {
     #expect(sender.flags.isDisjoint(with: [.inRecovery, .retransmitDue]))
   }
 
-  @Test func `pieces end where the guest's report begins, and are one segment long (6675 §5)`() {
+  @Test func `more duplicates let new data out, as if what they are for had arrived (5681 §3.2)`() {
     var sender = sender(100_000)
     send(&sender)
-    #expect(
-      sender.reported(isLost: true, highest: sender.maximum &- 5000, path()) == .outputDue)
-    let from = sender.unacknowledged
-    #expect(sender.lost(from: from, hole: from &+ 1500)?.length == 1000)
-    #expect(sender.lost(from: from &+ 1000, hole: from &+ 1500)?.length == 500)
+    for _ in 0..<3 { _ = sender.duplicate(path()) }
+    _ = sender.updateWindow(40_000, sequence: 2, acknowledgement: sender.unacknowledged)
+    // Ten segments are the window; twenty were sent.
+    for _ in 0..<8 { #expect(sender.duplicate(path()) == .outputDue) }
+    #expect(send(&sender) == 1000)
   }
 
-  @Test
-  func `a report of the tail that was probed tells that what came before is lost (8985 §7.4)`() {
-    var sender = sender(10_000)
+  @Test func `pieces end where the guest's report begins, and are one segment long (6675 §5)`() {
+    var sender = sender(2500)
     send(&sender)
-    let all = path()
-    #expect(sender.reported(isLost: false, highest: sender.maximum, all) == [])
-    _ = sender.probeDue(all.now)
-    sender.flags.insert(.tailProbed)
-    #expect(sender.reported(isLost: false, highest: sender.maximum &- 1, all) == [])
-    #expect(sender.reported(isLost: false, highest: sender.maximum, all) == .outputDue)
-    #expect(sender.flags.contains(.inRecovery))
+    let from = sender.unacknowledged
+    #expect(sender.piece(from: from, to: from &+ 1500)?.length == 1000)
+    #expect(sender.piece(from: from &+ 1000, to: from &+ 1500)?.length == 500)
+    #expect(sender.piece(from: from &+ 2500, to: from &+ 2500) == nil)
+    // The FIN goes with the last byte, or alone.
+    _ = sender.sent(from: sender.end, to: sender.end &+ 1, 0)
+    sender.flags.insert(.finSent)
+    let last = sender.piece(from: from &+ 2000, to: sender.maximum)
+    #expect(last?.length == 500 && last?.hasFin == true && last?.end == sender.maximum)
+    let fin = sender.piece(from: sender.end, to: sender.maximum)
+    #expect(fin?.length == 0 && fin?.hasFin == true)
   }
 
   @Test func `the tail is the last segment, with the FIN if it was sent (8985 §7.3)`() {

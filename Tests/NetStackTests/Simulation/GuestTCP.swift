@@ -44,6 +44,10 @@ struct GuestTCP {
   var kept: [(start: UInt32, bytes: [UInt8])] = []
   var finAt: UInt32?
   var peerFinished = false
+  /// Where what came out of order began, the latest first.
+  var latest: [UInt32] = []
+  /// What came twice, for the next ACK (RFC 2883 §4).
+  var duplicate: SACKBlock?
 
   var badChecksums = 0
   /// Frames to send, without Ethernet and IP being anybody else's business.
@@ -85,11 +89,10 @@ struct GuestTCP {
     window: UInt16? = nil
   ) {
     var options = options
-    if sack, !kept.isEmpty {
-      for range in kept.prefix(3) {
-        options.sackBlocks.append(
-          SACKBlock(start: range.start, end: range.start &+ UInt32(range.bytes.count)))
-      }
+    if sack {
+      if let duplicate { options.sackBlocks.append(duplicate) }
+      duplicate = nil
+      for block in blocks { options.sackBlocks.append(block) }
     }
     let header = TCPHeader(
       sourcePort: local.port, destinationPort: remote.port, sequence: sequence,
@@ -260,6 +263,7 @@ struct GuestTCP {
     var isNews = header.flags.contains(.fin)
     if !payload.isEmpty {
       isNews = true
+      noteDuplicate(header.sequence, header.sequence &+ UInt32(payload.count))
       var start = header.sequence
       var bytes = payload
       if Sequence32.less(start, rcvNext) {
@@ -270,6 +274,8 @@ struct GuestTCP {
       if !bytes.isEmpty, offset < receiveRoom - unread {
         bytes = Array(bytes.prefix(receiveRoom - unread - offset))
         insert(start, bytes)
+        latest.insert(start, at: 0)
+        if latest.count > 16 { latest.removeLast() }
       }
     } else if Sequence32.less(header.sequence, rcvNext) {
       isNews = true
@@ -286,6 +292,38 @@ struct GuestTCP {
       rcvNext = rcvNext &+ 1
     }
     if isNews { self.ack() }
+  }
+
+  /// What is kept, the range that changed last first, then those before it (RFC 2018 §4).
+  private var blocks: [SACKBlock] {
+    guard !kept.isEmpty else { return [] }
+    var ranges: [SACKBlock] = []
+    for piece in kept {
+      let end = piece.start &+ UInt32(piece.bytes.count)
+      if ranges.last?.end == piece.start {
+        ranges[ranges.count - 1].end = end
+      } else {
+        ranges.append(SACKBlock(start: piece.start, end: end))
+      }
+    }
+    var list: [SACKBlock] = []
+    for sequence in latest where list.count < 3 {
+      let range = ranges.first {
+        Sequence32.lessOrEqual($0.start, sequence) && Sequence32.less(sequence, $0.end)
+      }
+      if let range, !list.contains(range) { list.append(range) }
+    }
+    return list
+  }
+
+  private mutating func noteDuplicate(_ start: UInt32, _ end: UInt32) {
+    let isKept = kept.contains {
+      Sequence32.lessOrEqual($0.start, start)
+        && Sequence32.lessOrEqual(end, $0.start &+ UInt32($0.bytes.count))
+    }
+    if Sequence32.lessOrEqual(end, rcvNext) || isKept {
+      duplicate = SACKBlock(start: start, end: end)
+    }
   }
 
   private mutating func insert(_ start: UInt32, _ bytes: [UInt8]) {

@@ -66,6 +66,7 @@ final class Scenario {
       $0.receiveWindow = window
       $0.sendBuffer = buffer
       $0.bufferLimit = 4 << 20
+      $0.congestion = seed % 2 == 0 ? .newReno : .cubic
     }
     simulation.stepEvery = 5_000_000
 

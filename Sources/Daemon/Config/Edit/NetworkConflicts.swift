@@ -32,6 +32,24 @@ package enum NetworkConflicts {
     return nil
   }
 
+  /// The same of IPv6.
+  package static func route6(
+    _ network: IPv6Network, among routes: [HostAddress6], addresses: [HostAddress6] = [],
+    own: Set<String> = []
+  ) -> String? {
+    let others =
+      addresses.filter { !$0.isLinkLocal }.map { ($0, false) } + routes.map { ($0, true) }
+    for (one, isRoute) in others where !own.contains(one.interface) {
+      guard let other = IPv6Network(one),
+        isRoute ? network.clashes(withRoute: other) : network.overlaps(other)
+      else { continue }
+      return
+        "\(network) overlaps \(other.network), which this host reaches by \(one.interface): guests "
+        + "could not reach it, nor it them"
+    }
+    return nil
+  }
+
   /// Ranges that are nobody's on the Internet: RFC 1918; RFC 6598 (of carriers, used so by VPNs); RFC 5737 and RFC 2544
   /// (examples, tests); RFC 3927.
   private static let privateRanges = [

@@ -27,6 +27,10 @@ package enum NetworksFileError: Error, Sendable, CustomStringConvertible {
       return "\(file)\(place): \(ConfigProblem.sentence(error.problem))"
     case .exists(let name): return "network `\(name)` already exists"
     case .unknown(let name, let nearest):
+      if NetworkConfiguration.builtins.contains(where: { $0.name == name }) {
+        return
+          "network `\(name)` is built in and does not stand in \(file): there is nothing to change or delete"
+      }
       return "there is no network `\(name)` in \(file)"
         + (nearest.map { ": did you mean `\($0)`?" } ?? "")
     case .byHand(let key, let line):

@@ -11,7 +11,7 @@
 
 import Platform
 
-struct UsernetFiles {
+struct UsernetFiles: Sendable {
   let network: String
   let directory: String
 

@@ -21,6 +21,7 @@ final class Instance {
   private var lease: LeaseReport?
   /// The guest's IPv6 address: for its names.
   private var address6: String?
+  private var name6: String?
   /// The network was told which forwards there are to be.
   private var hasForwards = false
   private var ended = false
@@ -44,7 +45,9 @@ final class Instance {
         StaticForward(
           protocol: "tcp", host: "127.0.0.1:\(sshLocalPort)", guestIP: nil, guestPort: 22)
       ] + plan.statics
-    if let before, before.plan.interfaces.first == plan.interfaces.first { lease = before.lease }
+    if let before, before.plan.interfaces.first == plan.interfaces.first {
+      (lease, address6, name6) = (before.lease, before.address6, before.name6)
+    }
   }
 
   var name: String { plan.identity.name }
@@ -123,6 +126,7 @@ final class Instance {
   func networkCame() {
     hasForwards = false
     lease = nil
+    address6 = nil
   }
 
   /// Forwards, names and the networks themselves are let go of. Idempotent.
@@ -155,17 +159,21 @@ final class Instance {
     guard !ended, let network = network() else { return }
     let mac = plan.interfaces[0].mac
     let own = leases.filter { $0.mac?.lowercased() == mac && !$0.isAbsent }
-    // Forwards lead to its IPv4 address, which does not change; of IPv6 addresses the first is the lasting one.
+    // Of IPv6 addresses the first is the lasting one.
     let found = own.first { !$0.isIPv6 }
     let found6 = own.first { $0.isIPv6 }?.address
     let isSame6 = address6 == found6
     address6 = found6
+    name6 = own.first { $0.isIPv6 }?.name
     let before = lease
     lease = found
     let isSame = before?.address == found?.address && before?.name == found?.name
     if !isSame || !isSame6 { network.names.set(names(of: network)) }
     // A lease that ended leaves the forwards: the guest gets the same address again.
-    if found != nil, !isSame || !hasForwards { open(on: network) }
+    let leadsTo6 = wanted.contains { forward in targetOf6(forward) }
+    if found != nil || found6 != nil, !isSame || !hasForwards || !isSame6 && leadsTo6 {
+      open(on: network)
+    }
   }
 
   private func names(of network: Network) -> NameSet {
@@ -184,26 +192,31 @@ final class Instance {
   // MARK: Forwards
 
   private func open(on network: Network) {
-    guard let lease else { return }
+    guard lease != nil || address6 != nil else { return }
     hasForwards = true
     network.forwards.announce([], of: key, reason: "")
     var seen: Set<Forward> = []
     network.forwards.set(
-      wanted.compactMap { forward(for: $0, lease, on: network) }.filter {
+      wanted.compactMap { forward(for: $0, on: network) }.filter {
         seen.insert($0).inserted
       },
       of: key)
   }
 
-  /// Guests of an isolated network share one address: a forward names its guest.
-  private func forward(
-    for wanted: StaticForward, _ lease: LeaseReport, on network: Network
-  ) -> Forward? {
-    let guest = ForwardIP(wanted.guestIP ?? lease.address)?.with(port: wanted.guestPort)
+  /// Whether a forward follows the guest's IPv6 address: it asks for one, or there is no other.
+  private func targetOf6(_ wanted: StaticForward) -> Bool {
+    wanted.guestIP == nil && (wanted.wantsIPv6 && address6 != nil || lease == nil)
+  }
+
+  /// Guests of an isolated network share one address: a forward names its guest. Nil: the guest has no address yet.
+  private func forward(for wanted: StaticForward, on network: Network) -> Forward? {
+    let own = targetOf6(wanted) ? address6 : lease?.address
+    guard lease != nil || address6 != nil else { return nil }
+    let guest = (wanted.guestIP ?? own).flatMap { ForwardIP($0) }?.with(port: wanted.guestPort)
     return guest.map {
       Forward(
         protocol: wanted.protocol, host: wanted.host, guest: $0,
-        guestName: network.isIsolated ? lease.name ?? "" : "")
+        guestName: network.isIsolated ? lease?.name ?? name6 ?? "" : "")
     }
   }
 
@@ -213,9 +226,7 @@ final class Instance {
     let listed = network?.forwards.listed(of: key) ?? []
     var seen: Set<StaticForward> = []
     return wanted.filter { seen.insert($0).inserted }.map { wanted in
-      let asked = network.flatMap { network in
-        lease.flatMap { forward(for: wanted, $0, on: network) }
-      }
+      let asked = network.flatMap { forward(for: wanted, on: $0) }
       var result = InstanceForward(
         protocol: wanted.protocol, host: wanted.host, guest: asked?.guest, state: .waiting)
       let same = listed.filter {

@@ -60,6 +60,8 @@ package struct StaticForward: Sendable, Hashable {
   /// Nil: the guest's own address.
   package var guestIP: String?
   package var guestPort: Int
+  /// Of the guest's own addresses the IPv6 one, if it has any.
+  package var wantsIPv6 = false
 }
 
 /// What is known beside the lima.yaml.
@@ -134,7 +136,8 @@ extension InstancePlan {
     rules = yaml.portForwards.compactMap(\.entry.rule)
     resolver = ResolverWish(yaml)
     hosts = yaml.resolverHosts
-    warnings = interfaces.filter { $0.attachment == .vzNAT }.map { VZNAT.note($0.name) }
+    warnings = yaml.warnings.map(\.description)
+    warnings += interfaces.filter { $0.attachment == .vzNAT }.map { VZNAT.note($0.name) }
     for circle in AliasCircles(hosts.mapValues { [$0] }).all {
       warnings.append(
         "hostResolver.hosts: \(circle[0]) leads back to itself (\(circle.joined(separator: ", "))): "
@@ -224,11 +227,13 @@ extension InstancePlan {
     }
     let guest =
       rule.guestIP.isLoopback || rule.guestIP.isUnspecified ? nil : rule.guestIP.description
+    // A listener of IPv6 alone is not reached by the guest's IPv4 address.
+    let wantsIPv6 = rule.guestIP == .loopbackIPv6 || rule.guestIP == .anyIPv6
     if !rule.hostSocket.isEmpty {
       return [
         StaticForward(
           protocol: "unix", host: rule.hostSocket, guestIP: guest,
-          guestPort: rule.guestPorts.lowerBound)
+          guestPort: rule.guestPorts.lowerBound, wantsIPv6: wantsIPv6)
       ]
     }
     let protocols = rule.transport == .any ? ["tcp", "udp"] : [rule.transport.rawValue]
@@ -237,7 +242,7 @@ extension InstancePlan {
       protocols.map {
         StaticForward(
           protocol: $0, host: rule.hostEnd(ofGuestPort: port).description, guestIP: guest,
-          guestPort: port)
+          guestPort: port, wantsIPv6: wantsIPv6)
       }
     }
   }

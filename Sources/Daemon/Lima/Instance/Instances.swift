@@ -148,7 +148,7 @@ final class Instances {
       nearest.map { "did you mean `\($0)`?" }
       ?? (all.isEmpty
         ? "none is up"
-        : "up \(all.count == 1 ? "is" : "are") \(all.keys.sorted().joined(separator: ", "))")
+        : Plural.there(all.keys.sorted()))
     return ErrorReport(
       code: HostError.Code.notFound.rawValue, message: "no instance `\(name)` is up: \(hint)")
   }

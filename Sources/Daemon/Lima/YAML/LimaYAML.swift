@@ -44,6 +44,8 @@ package struct LimaYAML: Sendable {
   package var param: [String: String] = [:]
   /// Where `dns` and `ssh.localPort` stand.
   package var source = Source()
+  /// Keys that have no effect, and may be meant.
+  package var warnings: [LimaYAMLProblem] = []
 
   package init() {}
 
@@ -55,6 +57,7 @@ package struct LimaYAML: Sendable {
     var result = LimaYAML()
     for layer in [low, instance, high] {
       for entry in layer.networks { result.merge(entry) }
+      result.warnings += layer.warnings
       result.vmType = layer.vmType ?? result.vmType
       result.arch = layer.arch ?? result.arch
       result.plain = layer.plain ?? result.plain

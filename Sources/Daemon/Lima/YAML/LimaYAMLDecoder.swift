@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LimaYAMLDecoder: a YAML tree to a LimaYAML. Types are checked here, meaning in LimaYAML+Check.swift. Unknown keys are
-// Lima's own and are passed over; so is everything under a known key that is about something else.
+// LimaYAMLDecoder: a YAML tree to a LimaYAML. Types are checked here, meaning in LimaYAMLCheck.swift. Keys of Lima's that are
+// about something else are passed over; what is misspelt, as far as it can be told, is a warning (LimaYAMLDecoder+Keys.swift).
 
 import DNSMessage
 
 package struct LimaYAMLDecoder {
-  private let file: String
+  let file: String
   private(set) var problems: [LimaYAMLProblem] = []
+  var warnings: [LimaYAMLProblem] = []
 
   init(file: String) { self.file = file }
 
@@ -24,16 +25,19 @@ package struct LimaYAMLDecoder {
       ])
     }
     guard decoder.problems.isEmpty else { throw LimaYAMLError(problems: decoder.problems) }
+    yaml.warnings = decoder.warnings
     return yaml
   }
 
   private mutating func decode(_ root: YAMLNode, into yaml: inout LimaYAML) {
     let top = members(root, "the file")
+    checkTop(root)
     yaml.vmType = string(top["vmType"], "vmType")
     yaml.arch = string(top["arch"], "arch")
     yaml.plain = bool(top["plain"], "plain")
     if let ssh = top["ssh"] {
       let keys = members(ssh, "ssh")
+      check(ssh, "ssh", Self.sshKeys)
       yaml.sshLocalPort = integer(keys["localPort"], "ssh.localPort")
       yaml.source.marks["ssh.localPort"] = keys["localPort"]?.mark
     }
@@ -67,6 +71,7 @@ package struct LimaYAMLDecoder {
 
   private mutating func decodeResolver(_ node: YAMLNode, into yaml: inout LimaYAML) {
     let keys = members(node, "hostResolver")
+    check(node, "hostResolver", Self.resolverKeys)
     yaml.resolverEnabled = bool(keys["enabled"], "hostResolver.enabled")
     yaml.resolverIPv6 = bool(keys["ipv6"], "hostResolver.ipv6")
     guard let hosts = keys["hosts"] else { return }
@@ -95,6 +100,7 @@ package struct LimaYAMLDecoder {
 
   private mutating func network(_ node: YAMLNode, _ field: String) -> LimaYAML.NetworkEntry {
     let keys = members(node, field)
+    check(node, field, Self.networkKeys)
     var entry = LimaYAML.NetworkEntry()
     entry.source = source(node, keys)
     entry.lima = string(keys["lima"], "\(field).lima") ?? ""
@@ -113,6 +119,7 @@ package struct LimaYAMLDecoder {
 
   private mutating func forward(_ node: YAMLNode, _ field: String) -> LimaYAML.Forward {
     let keys = members(node, field)
+    check(node, field, Self.forwardKeys)
     var entry = PortForwardEntry()
     entry.guestIP = address(keys["guestIP"], "\(field).guestIP")
     entry.guestIPMustBeZero = bool(keys["guestIPMustBeZero"], "\(field).guestIPMustBeZero")

@@ -6,21 +6,27 @@ import HostProtocol
 import Platform
 
 extension Forward {
-  /// With the host's address as it is listed, however it was written: an address has many spellings, and two of one port
-  /// are the same forward. What is no address stays as it is; the plugin says what is wrong with it.
+  /// With both addresses as they are listed, however they were written: an address has many spellings (an IPv4 address in
+  /// IPv6's is that address), and two of one port are the same forward. What is no address stays as it is; the plugin says
+  /// what is wrong with it.
   var canonical: Forward {
-    guard self.protocol != ForwardSpec.Transport.unix.rawValue, let colon = host.lastIndex(of: ":"),
-      let port = UInt16(host[host.index(after: colon)...])
-    else { return self }
-    var text = host[..<colon]
+    var result = self
+    if self.protocol != ForwardSpec.Transport.unix.rawValue { result.host = Self.canonical(host) }
+    result.guest = guest.map(Self.canonical)
+    return result
+  }
+
+  private static func canonical(_ endpoint: String) -> String {
+    guard let colon = endpoint.lastIndex(of: ":"),
+      let port = UInt16(endpoint[endpoint.index(after: colon)...])
+    else { return endpoint }
+    var text = endpoint[..<colon]
     let isBracketed = text.hasPrefix("[") && text.hasSuffix("]")
     if isBracketed { text = text.dropFirst().dropLast() }
     guard text.contains(":") == isBracketed, let address = ForwardIP(String(text)) else {
-      return self
+      return endpoint
     }
-    var result = self
-    result.host = address.with(port: Int(port))
-    return result
+    return address.with(port: Int(port))
   }
 
   /// Without what only answers have.

@@ -8,7 +8,7 @@ import Platform
 
 final class Guest {
   let id: UInt64
-  let name: String
+  var name: String
   let transport: PortTransport
   let mac: String?
   let mtu: Int

@@ -16,6 +16,8 @@ final class GuestRegistry {
   private var unixgram: [UInt64: GuestReport] = [:]
   /// As a process had them; the next one is told.
   private var unixgramAddresses: [UInt64: String] = [:]
+  /// Of unixgram guests that were renamed, by address; they outlive the process.
+  private var givenNames: [String: String] = [:]
   private var journal: JournalSlots?
 
   init(_ core: NetworkCore) { self.core = core }
@@ -72,6 +74,19 @@ final class GuestRegistry {
     try? core.loop.add(guest.fd, []) { _ in onHangup() }
   }
 
+  /// Of a guest of either kind.
+  func rename(_ id: UInt64, _ name: String) {
+    if let guest = links[id] {
+      guest.name = name
+    } else if unixgram[id] != nil {
+      unixgram[id]?.name = name
+      if let address = unixgramAddresses[id] { givenNames[address] = name }
+    }
+  }
+
+  /// What the guest at an address was called by `rename`, by a process before.
+  func givenName(_ address: String) -> String? { givenNames[address] }
+
   // MARK: The journal
 
   /// Of the journal of `takeJournal`; -1: the stream does not outlive a process.
@@ -100,7 +115,7 @@ final class GuestRegistry {
   }
 
   func unixgramLeft(_ id: UInt64) -> GuestReport? {
-    unixgramAddresses[id] = nil
+    if let address = unixgramAddresses.removeValue(forKey: id) { givenNames[address] = nil }
     return unixgram.removeValue(forKey: id)
   }
 
@@ -116,5 +131,6 @@ final class GuestRegistry {
   func forgetUnixgram() {
     unixgram = [:]
     unixgramAddresses = [:]
+    givenNames = [:]
   }
 }

@@ -6,7 +6,7 @@
 import HostProtocol
 import Platform
 
-final class HeldTap {
+package final class HeldTap {
   let fd: Int32
   private(set) var spec: TapSpec
   let request: HostTapRequest
@@ -14,11 +14,16 @@ final class HeldTap {
   private var port: OVSPort?
   /// Of Open vSwitch, whom the kernel's bridges and their firewall do not concern.
   private(set) var isOnSwitch = false
+  /// The IPv6 address that it was made with. A TAP of an earlier version's, or of a host without IPv6, has none.
+  let address6: String?
   /// A macvtap for one guest, and not a TAP for all.
   let isCard: Bool
 
   /// Takes over `fd`.
-  init(fd: Int32, spec: TapSpec, request: HostTapRequest, isCard: Bool = false) {
+  init(
+    fd: Int32, spec: TapSpec, request: HostTapRequest, isCard: Bool = false, address6: String? = nil
+  ) {
+    self.address6 = address6
     self.isCard = isCard
     self.fd = fd
     self.spec = spec
@@ -48,7 +53,15 @@ final class HeldTap {
       self.init(
         fd: tap.fd,
         spec: TapSpec(name: tap.name, mac: mac, mtu: mtu, vnetHeader: tap.vnetHeader),
-        request: request, isCard: Tap.isMacvtap(tap.fd))
+        request: request, isCard: Tap.isMacvtap(tap.fd),
+        address6: Self.addresses6(of: tap.name).first { $0 == request.address6 })
+    }
+
+    /// The IPv6 addresses of an interface beyond its link, as "fd12:3456:789a::1/64".
+    package static func addresses6(of interface: String) -> [String] {
+      ((try? HostInterfaces.addresses6()) ?? []).filter {
+        $0.interface == interface && !$0.isLinkLocal
+      }.compactMap { IPv6Network($0)?.description }
     }
   #endif
 

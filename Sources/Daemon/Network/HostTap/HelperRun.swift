@@ -48,22 +48,28 @@ final class HelperRun {
     socket = own
   }
 
-  /// `answer` comes once, from the loop; the helper is ended after `time`. sudo is root's and may not be killed by us, and
+  /// `answer` comes once, from the loop; the helper is ended after `time`, ns as it can use them. sudo is root's and may not be killed by us, and
   /// what it started may keep the socket open: neither is waited for then.
   func finish(within time: UInt64, _ answer: @escaping (Outcome) -> Void) {
     self.answer = answer
     keptAlive = self
-    deadline = loop.schedule(after: time) { [weak self] in
-      guard let self else { return }
-      deadline = nil
-      ChildProcess.kill(pid, 9)
-      tell(.failed(.exited(-1), "it did not end within \(time / 1_000_000_000) s"))
-    }
+    look(ChildPatience(limit: time, now: MonotonicClock.now()))
     do throws(SystemError) {
       try loop.add(socket, .read) { [weak self] _ in self?.ready() }
     } catch {
       ChildProcess.kill(pid, 9)
       collect()
+    }
+  }
+
+  private func look(_ before: ChildPatience) {
+    deadline = loop.schedule(after: ChildPatience.interval) { [weak self] in
+      guard let self else { return }
+      deadline = nil
+      var patience = before
+      guard patience.isOver(pid) else { return look(patience) }
+      ChildProcess.kill(pid, 9)
+      tell(.failed(.exited(-1), "it did not end within \(patience.text)"))
     }
   }
 

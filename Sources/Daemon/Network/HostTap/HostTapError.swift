@@ -119,7 +119,8 @@ struct HostTapAdvice {
       (
         .exists,
         "the subnet of \(wants) is on interface \(interface) already, which has \(has)"
-          + (other.map { " and is that of \($0.words)" } ?? "") + ": give it another `gateway`"
+          + (other.map { " and is that of \($0.words)" } ?? "")
+          + ": give it another `\(wants.contains(":") ? "prefix6" : "gateway")`"
       )
     case .unsuitable(let reason): (.invalidConfig, reason)
     case .openVSwitch(let failure, let bridge):

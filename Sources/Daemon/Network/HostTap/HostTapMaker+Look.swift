@@ -60,6 +60,8 @@ extension HostTapMaker {
     package var isHere = true
     package var isUp = true
     package var addresses: [String] = []
+    /// The IPv6 address that it was made with and has no more.
+    package var lost6: String?
     /// The index of what it is a port of.
     package var master: Int32?
     /// Of the bridge that it is to be a port of; nil: there is none.
@@ -123,6 +125,11 @@ extension HostTapMaker {
     case .address(let address):
       guard facts.addresses.contains(address) else {
         return .lost("its interface \(current) has lost its address \(address)")
+      }
+      if let six = facts.lost6 {
+        return resting(
+          "its interface \(current) has lost its IPv6 address \(six)",
+          "ip -6 address add \(six) dev \(current) nodad")
       }
       guard facts.master == nil else {
         return resting(
@@ -191,6 +198,9 @@ extension HostTapMaker {
             (facts.mtu, facts.madeMTU) = (Int(link.mtu), held.spec.mtu)
             facts.otherMAC = Self.mend(link, held)
             facts.addresses = try netlink.addresses(of: link.index)
+            if let six = held.address6, !HeldTap.addresses6(of: name).contains(six) {
+              facts.lost6 = six
+            }
           } else {
             facts.current = Tap.interfaceName(of: held.fd)
             if let now = facts.current {

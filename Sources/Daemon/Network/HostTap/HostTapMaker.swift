@@ -31,6 +31,7 @@ final class HostTapMaker {
   var bridges = BridgeCheck()
   /// The host's addresses; tests give their own.
   var hostAddresses: () -> [HostAddress] = { (try? HostInterfaces.addresses()) ?? [] }
+  var hostAddresses6: () -> [HostAddress6] = { (try? HostInterfaces.addresses6()) ?? [] }
   /// sudo notes every refusal in the system's log: it is not asked again until then.
   var refusals: [HostTapRequest: (until: UInt64, error: HostTapError)] = [:]
 
@@ -65,6 +66,11 @@ final class HostTapMaker {
         // The helper looks, too; it does not know whose the other one is.
         if case .address(let wanted) = request.place,
           let clash = SubnetOwner.find(of: wanted, except: "", among: hostAddresses())
+        {
+          throw .subnetTaken(wants: wanted, interface: clash.interface, has: clash.text)
+        }
+        if let wanted = request.address6,
+          let clash = SubnetOwner.find6(of: wanted, except: "", among: hostAddresses6())
         {
           throw .subnetTaken(wants: wanted, interface: clash.interface, has: clash.text)
         }
@@ -158,6 +164,12 @@ final class HostTapMaker {
             has: addresses.isEmpty ? "no address" : addresses.joined(separator: ", "),
             wants: wanted)
         }
+        // Set up before it had IPv6, it serves without.
+        let six = HeldTap.addresses6(of: name)
+        if let wanted = request.address6, !six.isEmpty, six != [wanted] {
+          throw HostTapError.outdated(
+            interface: name, has: six.joined(separator: ", "), wants: wanted)
+        }
         guard link.mtu == UInt32(request.mtu) else {
           throw HostTapError.outdated(
             interface: name, has: "MTU \(link.mtu)", wants: "MTU \(request.mtu)")
@@ -166,6 +178,10 @@ final class HostTapMaker {
         if let clash = SubnetOwner.find(of: wanted, except: name, among: hostAddresses()) {
           throw HostTapError.subnetTaken(
             wants: wanted, interface: clash.interface, has: clash.text)
+        }
+        if let clash = SubnetOwner.find6(of: six.first, except: name, among: hostAddresses6()) {
+          throw HostTapError.subnetTaken(
+            wants: six[0], interface: clash.interface, has: clash.text)
         }
       case .bridge(let bridge):
         let master = try netlink.hostTap(named: bridge)
@@ -258,6 +274,19 @@ final class HostTapMaker {
         let run = try HelperRun(words, isRoot: isRoot, loop: loop)
         run.finish(within: Self.patience) { [weak self] outcome in
           guard let self else { return }
+          // Lines in sudoers may be older than IPv6 on the host's interfaces.
+          if !isRoot, request.address6 != nil, Self.isSudos(outcome) {
+            do throws(HostTapError) {
+              return try startHelper(request.withoutIPv6) { [weak self] result in
+                if case .failure(let error) = result {
+                  self?.refusals[request] = (MonotonicClock.now() &+ Self.pause, error)
+                }
+                answer(result)
+              }
+            } catch {
+              return answer(.failure(error))
+            }
+          }
           answer(take(outcome, request, bySudo: !isRoot))
         }
       } catch {
@@ -268,6 +297,13 @@ final class HostTapMaker {
     private func notSetUp(_ request: HostTapRequest, _ why: String?) -> HostTapError {
       if let card = card(of: request) { return .notAllowed(card: card, sudo: why) }
       return .notSetUp(interface: HostTapLink.name(user: user, network: request.network), sudo: why)
+    }
+
+    /// sudo's own words begin with its name; the helper's do not.
+    private static func isSudos(_ outcome: HelperRun.Outcome) -> Bool {
+      guard case .failed(_, let text) = outcome else { return false }
+      let line = text.split(separator: "\n").last ?? ""
+      return line.hasPrefix("sudo") || line.isEmpty
     }
 
     private func take(
@@ -289,8 +325,7 @@ final class HostTapMaker {
         }
       case .failed(let status, let text):
         let line = text.split(separator: "\n").last.map(String.init) ?? ""
-        // sudo's own words begin with its name; the helper's do not.
-        let isSudos = bySudo && (line.hasPrefix("sudo") || line.isEmpty)
+        let isSudos = bySudo && Self.isSudos(outcome)
         let error: HostTapError =
           isSudos
           ? notSetUp(request, line.isEmpty ? nil : line)

@@ -4,6 +4,7 @@
 // asked for it. Values; no system calls.
 
 import HostProtocol
+import Platform
 
 package struct HostTapRequest: Sendable, Hashable {
   package enum Place: Sendable, Hashable {
@@ -15,6 +16,8 @@ package struct HostTapRequest: Sendable, Hashable {
 
   package var network: String
   package var place: Place
+  /// Beside the address of `place`: "fd12:3456:789a::1/64". Nil: the network has no IPv6.
+  package var address6: String?
   /// 0: the bridge's own.
   package var mtu: Int
   /// Open vSwitch: the logical port of OVN that the TAP is.
@@ -41,6 +44,11 @@ package struct HostTapRequest: Sendable, Hashable {
     }
     place = .address("\(gateway)/\(prefixLength)")
     mtu = options["mtu"]?.integer() ?? 1500
+    // RFC 8200 §5: no link with less carries IPv6.
+    guard mtu >= 1280, options["ipv6"] != .bool(false) else { return }
+    address6 =
+      (IPv6Network.named(by: options, gateway: 1)
+      ?? .onHost(of: network, machineID: MachineID.current)).description
   }
 
   /// A port of a bridge that somebody else keeps.
@@ -64,8 +72,22 @@ package struct HostTapRequest: Sendable, Hashable {
     switch place {
     case .bridge(let bridge): [verb, network, "--bridge", bridge]
     case .address(let address):
-      [verb, network, "--address", address] + (mtu == 1500 ? [] : ["--mtu", "\(mtu)"])
+      [verb, network, "--address", address]
+        + (address6.map { ["--address6", Self.plain($0)] } ?? [])
+        + (mtu == 1500 ? [] : ["--mtu", "\(mtu)"])
     }
+  }
+
+  /// Colons mean something in sudoers.
+  private static func plain(_ address: String) -> String {
+    String(address.map { $0 == ":" ? "-" : $0 })
+  }
+
+  /// The same without IPv6: what sudo was told to allow before networks of the host's had it.
+  package var withoutIPv6: HostTapRequest {
+    var request = self
+    request.address6 = nil
+    return request
   }
 }
 

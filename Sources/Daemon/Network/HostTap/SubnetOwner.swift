@@ -27,4 +27,17 @@ package struct SubnetOwner: Sendable, Hashable {
     }
     return nil
   }
+
+  /// The same of "fd12:3456:789a::1/64"; nil where there is none.
+  package static func find6(
+    of wanted: String?, except own: String, among addresses: [HostAddress6]
+  ) -> SubnetOwner? {
+    guard let wanted = wanted.flatMap({ IPv6Network($0) }) else { return nil }
+    for one in addresses where one.interface != own && !one.isLinkLocal {
+      if let other = IPv6Network(one), wanted.overlaps(other) {
+        return SubnetOwner(interface: one.interface, text: other.description)
+      }
+    }
+    return nil
+  }
 }

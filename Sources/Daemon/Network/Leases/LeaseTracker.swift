@@ -36,12 +36,18 @@ final class LeaseTracker {
   private var observers: [String: LeaseObserver] = [:]
   /// What Lima's file has.
   private var kept: [String: String] = [:]
+  /// Of many leases the file is a thread's to write. What it could not write shows at the next listing.
+  private typealias Writer = WorkerPool<(UsernetFiles, [String: String]), SystemError?>
+  private var writer: Writer?
+  private var writes: UInt64 = 0
   /// Addresses of guests that are or were here; at most `maximumRemembered` and one listing.
   private(set) var seen: Set<String> = []
   /// Of those that have left.
   private(set) var absent: Set<String> = []
   /// Why Lima's file is not as it should be.
   private var trouble: String?
+  /// What guests that have leases call themselves, in lower case.
+  private(set) var hostnames: Set<String> = []
   private var timer: EventLoop.TimerID?
   /// Nanoseconds until it is asked again.
   private var interval: UInt64 = 0
@@ -59,8 +65,14 @@ final class LeaseTracker {
   private static let impatient: UInt64 = 1_000_000_000
   private static let latest: UInt64 = 60_000_000_000
   private static let maximumRemembered = 65536
+  /// Leases whose file is written where they are listed: in a millisecond or two.
+  private static let few = 256
+  /// Milliseconds the end waits for the thread.
+  private static let patience = 1000
 
   init(_ core: NetworkCore) { self.core = core }
+
+  deinit { writer?.stop(within: Self.patience) }
 
   // MARK: When to ask
 
@@ -136,6 +148,9 @@ final class LeaseTracker {
   func took(_ leases: [LeaseReport]) {
     if let files = network?.leaseFiles { keep(leases, in: files) }
     // An address nobody ever had is somebody's who configured it by hand, for all that is known.
+    hostnames = Set(
+      leases.lazy.filter { !$0.isAbsent }.compactMap { $0.hostname?.lowercased() }
+        .filter { !$0.isEmpty }.prefix(Self.maximumRemembered))
     let present = Set(leases.filter { !$0.isAbsent }.map(\.address))
     if seen.count < Self.maximumRemembered { seen.formUnion(present) }
     let gone = seen.subtracting(present)
@@ -147,18 +162,47 @@ final class LeaseTracker {
   }
 
   private func keep(_ leases: [LeaseReport], in files: UsernetFiles) {
+    for case let error? in (writer?.take() ?? []).map(\.outcome) { notKept(error) }
     let map = LimaLeases.map(leases, gateway: network?.router)
     guard map != kept else { return }
+    // Once there is a thread it writes all of them, in order.
+    if map.count > Self.few || writer != nil {
+      let writer = self.writer ?? Writer(threads: 1, queue: 1, work: Self.write, notify: {})
+      self.writer = writer
+      writes += 1
+      if !writer.submit(writes, (files, map)) {
+        // What waits for the thread is out of date.
+        writer.withdraw(writes - 1)
+        guard writer.submit(writes, (files, map)) else { return }
+      }
+      kept = map
+      return
+    }
     do throws(SystemError) {
       try files.keep(map)
       kept = map
       if trouble != nil { network?.leasesAreKept(nil) }
       trouble = nil
     } catch {
-      let text = "leases are not kept: \(FileTrouble(error)?.message ?? "\(error)")"
-      if text != trouble { core.log(.warning, text) }
-      trouble = text
-      network?.leasesAreKept(text)
+      notKept(error)
+    }
+  }
+
+  private func notKept(_ error: SystemError) {
+    kept = [:]
+    let text = "leases are not kept: \(FileTrouble(error)?.message ?? "\(error)")"
+    if text != trouble { core.log(.warning, text) }
+    trouble = text
+    network?.leasesAreKept(text)
+  }
+
+  /// [any thread]
+  private static func write(_ job: (UsernetFiles, [String: String])) -> SystemError? {
+    do throws(SystemError) {
+      try job.0.keep(job.1)
+      return nil
+    } catch {
+      return error
     }
   }
 

@@ -12,7 +12,7 @@ extension LaunchPlan {
     guard network.settings.isConfined else { return nil }
     return ConfinementSpec(
       readable: pluginFolders + Self.folders(of: needs.readable + dnsNeeds.readable),
-      writable: [stateDirectory] + needs.writable + dnsNeeds.writable)
+      writable: [stateDirectory].filter { !$0.isEmpty } + needs.writable + dnsNeeds.writable)
   }
 
   /// Of its DNS plugin: the file and what its options name.

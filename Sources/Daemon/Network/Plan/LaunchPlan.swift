@@ -22,6 +22,16 @@ struct LaunchPlan: Sendable {
   var dnsOptions: JSONObject
   /// Those that `dns` may ask.
   var dnsBehind: [Stage]
+  /// Values of options that nobody is to read.
+  var secrets: [String] {
+    plugin.plugin.secrets(of: options) + dnsSecrets
+  }
+  private var dnsSecrets: [String] {
+    dns.plugin.secrets(of: dnsOptions)
+      + dnsBehind.flatMap { $0.plugin.plugin.secrets(of: $0.options) }
+  }
+  /// The network's options as users see them.
+  var shownOptions: JSONObject { plugin.plugin.masked(options) }
   /// Keys that the plugin has no use for.
   var warnings: [String]
   /// The bridge of Lima's own helper that takes the place of the network's own interface, gateway, DHCP and DNS.
@@ -118,6 +128,10 @@ struct LaunchPlan: Sendable {
       tap: tap, hasPeer: peer != nil, hasCards: cards != nil,
       confinement: confinement(stateDirectory))
     spec.dnsBehind = dnsSpec.behind
+    let secrets = secrets
+    spec.secrets = secrets.isEmpty ? nil : secrets
+    spec.limits = LinkLimits(options: options)
+    spec.portSecurity = PortSecuritySpec(options: options)
     return spec
   }
 
@@ -143,7 +157,7 @@ struct LaunchPlan: Sendable {
 
   /// The same of its DNS, for a process that runs.
   var dnsSpec: DNSSpec {
-    DNSSpec(
+    var spec = DNSSpec(
       plugin: dns.reference, options: JSONValue.object(dnsOptions).text,
       policy: DNSPolicy(ipv6: network.settings.dnsIPv6), readable: dnsReadable,
       behind: dnsBehind.isEmpty
@@ -151,6 +165,8 @@ struct LaunchPlan: Sendable {
         : dnsBehind.map {
           DNSStage(plugin: $0.plugin.reference, options: JSONValue.object($0.options).text)
         })
+    spec.secrets = dnsSecrets.isEmpty ? nil : dnsSecrets
+    return spec
   }
 
   /// A refusal by a plugin, told by its place in the file where it names an option.
@@ -217,8 +233,13 @@ struct LaunchPlan: Sendable {
   ) -> ConfigProblem {
     let place = Self.place(of: pointer, network: network, prefix: prefix)
     let mark = aboutKey ? network.marks[YAMLNode.keyPointer(place)] : nil
+    var keys = JSONPointer.keys(place)
+    // `egress` of the network, which became an option of its plugin.
+    if keys.starts(with: ["options", "egress"]), network.marks["/egress"] != nil {
+      keys.removeFirst()
+    }
     return ConfigProblem(
-      kind, path: ["networks", network.name] + JSONPointer.keys(place),
+      kind, path: ["networks", network.name] + keys,
       mark: mark ?? network.mark(at: place))
   }
 }
@@ -240,6 +261,17 @@ extension LaunchPlan {
 extension NetworkConfiguration {
   /// Something of it stands in the file.
   fileprivate var isWritten: Bool { !builtin || !marks.isEmpty }
+}
+
+extension PluginInfo {
+  /// Most schemas hide nothing, and need not be parsed for each report.
+  private var hidingSchema: Schema? {
+    schema.flatMap { $0.contains("writeOnly") ? Schema(text: $0) : nil }
+  }
+
+  func masked(_ options: JSONObject) -> JSONObject { hidingSchema?.masked(options) ?? options }
+
+  func secrets(of options: JSONObject) -> [String] { hidingSchema?.secrets(of: options) ?? [] }
 }
 
 extension RegisteredPlugin {

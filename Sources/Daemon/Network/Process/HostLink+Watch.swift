@@ -49,9 +49,7 @@ extension HostLink {
     var look = ProcessLook(
       now: MonotonicClock.now(), beat: pulse.beat, unread: pulse.requests != sent)
     if look.beat & 1 == 1 || look.unread || ChildProcess.isStopped(pid) {
-      look.thread = ThreadUse(firstThreadOf: pid).map {
-        .init(state: $0.state, runTime: $0.runTime, majorFaults: $0.majorFaults)
-      }
+      look.thread = ThreadUse(firstThreadOf: pid)
     }
     watch.dog.look(look)
     let before = watch.silence

@@ -11,6 +11,8 @@
 //     loaded a turn takes longer
 //   - one that waits for its memory to be read in does not count, nor one that a debugger has stopped
 
+import Platform
+
 /// What a look finds.
 struct ProcessLook: Sendable, Equatable {
   /// ns, monotonic.
@@ -20,15 +22,7 @@ struct ProcessLook: Sendable, Equatable {
   /// Requests that were sent and are not read.
   var unread: Bool
   /// Looked at only if it made no turn; nil: not known.
-  var thread: ThreadActivity?
-
-  struct ThreadActivity: Sendable, Equatable {
-    /// As of proc_pid_stat(5).
-    var state: Character
-    /// ns of CPU, since it began.
-    var runTime: UInt64?
-    var majorFaults: UInt64
-  }
+  var thread: ThreadUse?
 }
 
 struct Watchdog: Sendable {
@@ -37,16 +31,7 @@ struct Watchdog: Sendable {
   /// ns without a turn after which users are told.
   static let patience: UInt64 = 2_000_000_000
 
-  enum Cause: Sendable, Equatable {
-    /// The callback that runs, or the loop itself.
-    case busy
-    case stopped
-    case traced
-    /// It could run, and gets no CPU, or waits for its memory.
-    case starved
-  }
-
-  private(set) var cause = Cause.busy
+  private(set) var cause = ThreadUse.Cause.busy
   private var last: ProcessLook?
   /// ns, as they count.
   private var hung: UInt64 = 0
@@ -67,7 +52,9 @@ struct Watchdog: Sendable {
     }
     let passed = min(look.now &- last.now, Self.interval)
     silent &+= passed
-    hung &+= min(passed, counted(passed, look, last))
+    let charge = ThreadUse.charge(passed, from: last.thread, to: look.thread)
+    cause = charge.cause
+    hung &+= charge.time
   }
 
   private func hasWork(_ look: ProcessLook, _ last: ProcessLook) -> Bool {
@@ -75,33 +62,5 @@ struct Watchdog: Sendable {
     if let thread = look.thread, "Tt".contains(thread.state) { return true }
     // Those of the look before had their time.
     return look.unread && last.unread
-  }
-
-  private mutating func counted(
-    _ passed: UInt64, _ look: ProcessLook, _ last: ProcessLook
-  ) -> UInt64 {
-    cause = .busy
-    guard let thread = look.thread else { return passed }
-    switch thread.state {
-    case "T": cause = .stopped
-    case "t":
-      cause = .traced
-      return 0
-    case "Z", "X":
-      // Its end is about to be told.
-      return 0
-    case "R":
-      guard let before = last.thread?.runTime, let now = thread.runTime else { return 0 }
-      let share = (now &- before).multipliedReportingOverflow(by: 4)
-      if !share.overflow, share.partialValue < passed / 4 { cause = .starved }
-      return share.overflow ? passed : share.partialValue
-    case "D":
-      if let before = last.thread, thread.majorFaults != before.majorFaults {
-        cause = .starved
-        return 0
-      }
-    default: break
-    }
-    return passed
   }
 }

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Connections to a guest that the host asks for one by one (limanetd.connect/1): a socket
-// that somebody holds the other end of becomes the host's end of a new TCP connection.
+// Single connections to a guest on request of the host (limanetd.connect/1): a socket whose other end the requester
+// holds becomes the host's end of a new TCP connection.
 //
-// OpenForwards hears of TCP what became of them. Loop thread only.
+// TCP reports their outcome to OpenForwards. Loop thread only.
 
 import Wire
 
 extension ForwardEngine {
-  /// Connections that wait for their guest, at most.
+  /// Maximum connections that the guest has not accepted yet.
   private static let maximumConnects = 1024
 
-  /// Opens a connection to `guest` that carries the bytes of `fd`, a stream socket, and takes
-  /// the socket over, whatever comes of it. `onConnect` tells the outcome, perhaps from inside
-  /// this call. Followed by `Stack.endOfIteration`.
+  /// Opens a connection to `guest` that carries the bytes of `fd`, a stream socket, of which it takes ownership in
+  /// every case. `onConnect` reports the outcome, perhaps from inside this call. Call `Stack.endOfIteration`
+  /// afterwards.
   /// - Parameters:
   ///   - guest: "192.168.104.3:22"
-  ///   - guestName: which guest of an isolated network; "": the one that came first.
+  ///   - guestName: which guest of an isolated network; "": the first one.
   public func connect(
     fd: Int32, to guest: String, guestName: String = "", ticket: UInt64
   ) throws(ForwardFailure) {
@@ -48,7 +48,7 @@ extension ForwardEngine {
     }
     let owner = nextConnect
     nextConnect = owner == .max ? OpenForwards.firstConnect : owner + 1
-    // Before the call, which may end the flow.
+    // Set before the call, which may end the flow.
     registry.connects[owner] = ticket
     registry.connectSocketOpened()
     let isOpen = tcp.openTowardGuest(

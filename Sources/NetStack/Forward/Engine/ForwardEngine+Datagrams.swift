@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UDP forwards: one socket of the host, many clients, each kept apart.
+// UDP forwards: one socket of the host with many clients, each of which is a remote endpoint of its own to the guest.
 //
 //   client C ──► host:port ──► guest, from C itself or from the gateway with a port of C's
-//   guest ──► that remote endpoint ──► C, from the address C spoke to (IP_PKTINFO)
+//   guest ──► that remote endpoint ──► C, from the address that C sent to (IP_PKTINFO)
 
 import Wire
 
@@ -52,8 +52,8 @@ extension ForwardEngine {
       link: link, proto: IPProtocol.udp, guest: guest.address, guestPort: guest.port,
       remote: isVisible ? client.address : stack.config.gateway(for: guest.address),
       remotePort: client.port)
-    // Two clients may differ in their address alone, or have a port that the guest uses to
-    // reach the host itself: the next free one stands for it.
+    // Two clients may differ only in their address, or have a port with which the guest reaches the host itself: the
+    // next free port is used.
     var attempts = 0
     while table.find(key) != 0 || udp.peerTable.find(key) != 0 {
       attempts += 1
@@ -83,7 +83,7 @@ extension ForwardEngine {
       _ = stack.sendUDP(payload, from: source, to: guest, mac: mac, on: key.link)
       return
     }
-    // The guest has not spoken yet: this one waits until its Ethernet address is known, if it fits into a frame.
+    // The guest's Ethernet address is unknown: the datagram waits for address resolution, if it fits into a frame.
     let isV4 = guest.address.isV4
     let ipHeader = isV4 ? IPv4Header.encodedLength : IPv6Header.encodedLength
     let headers = EthernetHeader.encodedLength + ipHeader
@@ -116,7 +116,7 @@ extension ForwardEngine {
     stack.sendWhenResolved(frame, to: guest.address, on: key.link)
   }
 
-  /// Which address of the host a client spoke to.
+  /// The host's address to which a client sent.
   private func localAddress(_ index: Int) -> IPAddress {
     for message in stack.inbox.controls(index) {
       // struct in_pktinfo: interface, local address, destination.
@@ -149,7 +149,7 @@ extension ForwardEngine {
     if now > UDPForwardTable.idleTime {
       let deadline = now - UDPForwardTable.idleTime
       for listener in registry.listeners.values {
-        // At most as many as there can be: each step forgets one.
+        // Bounded by the number of clients: each step removes one.
         for _ in 0..<max(0, listener.connections) {
           let index = listener.order.oldest
           guard index != 0, table.clients.pointer(index).pointee.lastUsed <= deadline else { break }
@@ -174,7 +174,7 @@ extension ForwardEngine {
     table.remove(index)
   }
 
-  /// Of the forward with the most clients the one that was silent longest makes room.
+  /// Removes the longest idle client of the forward with the most.
   private func forgetOldest(preferring listener: ForwardListener, _ table: UDPForwardTable) {
     var victim = listener
     for other in registry.listeners.values

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sockets of the host that lead into a guest: exposed, taken back and listed while the
-// network runs.
+// Forwards: sockets of the host that lead to a guest; added, removed and listed while the network runs.
 //
-// Forwards outlive guests: a listener stays while its guest is away, and clients are
-// turned away meanwhile (TCP by a reset, UDP by silence). What a guest sees as its peer is
-// the client itself where an answer to it would come our way: not for clients on the
-// host's loopback, on a unix socket or of another family, which the gateway stands for; and
-// for none where the forward or the network's options say so.
-// UDP is in ForwardEngine+Datagrams.swift. Loop thread only.
+// Forwards outlive guests: a listener stays while its guest is away, and its clients are refused meanwhile (TCP by a
+// reset, UDP by silence). The guest sees the client's own address if an answer to it would be routed here: not for
+// clients on the host's loopback, on a unix socket or of another family, which appear as the gateway; and never if
+// the forward's or the network's options say so. UDP is in ForwardEngine+Datagrams.swift. Loop thread only.
 
 import Platform
 import Wire
@@ -29,7 +26,7 @@ public struct ForwardStatus: Equatable, Sendable {
 public final class ForwardEngine {
   static let maximumForwards = 4096
   private static let acceptsPerIteration = 64
-  /// How long accept rests when the process is out of fds, nanoseconds.
+  /// Pause of accept when the process has no free descriptor, nanoseconds.
   private static let pause: UInt64 = 100_000_000
 
   let stack: StackCore
@@ -42,19 +39,19 @@ public final class ForwardEngine {
   private var hasLoggedLimit = false
   private var hasLoggedShare = false
   var nextConnect = OpenForwards.firstConnect
-  /// TCP connections accepted, and those turned away.
+  /// TCP connections accepted, and refused.
   public private(set) var accepted: UInt64 = 0
   public private(set) var turnedAway: UInt64 = 0
 
-  /// Descriptors of the connections that clients of forwards have, and of those asked for by `connect`.
+  /// Descriptors of the connections of forwards' clients, and of those requested by `connect`.
   package var sockets: Int { registry.sockets }
-  /// Told once of each `connect`: what was given as `ticket`, and why it failed, if it did.
+  /// Called once per `connect`: with the `ticket` of the call, and the reason of a failure.
   public var onConnect: ((_ ticket: UInt64, _ failure: ForwardFailure?) -> Void)? {
     get { registry.onConnect }
     set { registry.onConnect = newValue }
   }
 
-  /// What `sockets` may come to.
+  /// The maximum of `sockets`.
   package var socketLimit: Int { stack.descriptors.forwarded }
 
   init(stack: StackCore, registry: OpenForwards, tcp: TCPEngine, udp: UDPEngine) {
@@ -66,10 +63,9 @@ public final class ForwardEngine {
 
   // MARK: Commands
 
-  /// Listens at the host's side. Returns the forward as it came to be: with the port the
-  /// kernel chose if it was asked for port 0.
-  /// - Parameter given: of a unix forward: a socket that listens already, and whose file is the caller's. A duplicate
-  ///   is kept.
+  /// Starts listening on the host. Returns the forward with the port that the kernel chose if port 0 was requested.
+  /// - Parameter given: for a unix forward: a listening socket, whose file belongs to the caller. A duplicate is
+  ///   kept.
   @discardableResult
   public func expose(_ spec: ForwardRule, listener given: Int32? = nil) throws(ForwardFailure)
     -> ForwardRule
@@ -108,8 +104,7 @@ public final class ForwardEngine {
     return listener.spec
   }
 
-  /// Stops listening. TCP connections go on; UDP has none, so its clients are forgotten.
-  /// False when there is no such forward.
+  /// Stops listening. TCP connections go on; UDP clients are removed. False when there is no such forward.
   @discardableResult
   public func unexpose(_ kind: ForwardKind) -> Bool {
     guard let (id, listener) = find(kind) else { return false }
@@ -125,9 +120,16 @@ public final class ForwardEngine {
     }
   }
 
-  /// An address that a guest can have.
+  /// Checks that a guest can have an address.
   func check(_ address: IPAddress) throws(ForwardFailure) {
     let config = stack.config
+    // Of an address of one link nobody else knows the guest, and it is none that a network tells of.
+    if !address.isV4, address.isLinkLocal {
+      let known = config.ipv6.map { ", as it has in \($0.prefix)" } ?? ""
+      throw .invalid(
+        "\(address) is a link-local address: a forward needs an address of the guest's that others know\(known)"
+      )
+    }
     guard config.isGuest(address), address != config.subnet.network else {
       let networks = config.ipv6.map { "\(config.subnet) or \($0.prefix)" } ?? "\(config.subnet)"
       throw .invalid("\(address) is not the address of a guest in \(networks)")
@@ -147,14 +149,13 @@ public final class ForwardEngine {
     forgetClients { $0.key.link == link }
   }
 
-  /// Stations behind a link that stays up are gone, and these addresses with them.
+  /// Stations behind a link that stays up are gone, and so are these addresses.
   func stationsDown(_ addresses: Set<IPAddress>, on link: UInt32) {
     guard !addresses.isEmpty else { return }
     forgetClients { $0.key.link == link && addresses.contains($0.key.guest) }
   }
 
-  /// The link of a forward's guest; 0 while it is away. On a switched network there is one
-  /// link for all.
+  /// The link of a forward's guest; 0 while it is away. A switched network has one link for all guests.
   func link(for spec: ForwardRule) -> UInt32 {
     link(ofGuest: spec.guestName)
   }
@@ -164,7 +165,8 @@ public final class ForwardEngine {
     if name.isEmpty || stack.links.pointer(first).pointee.kind != .guest {
       return first
     }
-    return linksInOrder.first { stack.services(of: $0)?.name == name } ?? 0
+    return linksInOrder.first { stack.services(of: $0)?.name == name }
+      ?? stack.linkOfHost?(name) ?? 0
   }
 
   // MARK: Clients
@@ -181,7 +183,7 @@ public final class ForwardEngine {
   private func accept(_ id: UInt32, _ listener: ForwardListener) {
     for round in 0..<Self.acceptsPerIteration {
       let link = link(for: listener.spec)
-      // Where there is no guest a client only learns that it is turned away.
+      // Without a guest the client is refused and needs no room.
       guard link == 0 || hasRoom(listener, link, mayMakeIt: round == 0) else {
         if round == 0 { restForRoom(id, listener) }
         return
@@ -198,7 +200,7 @@ public final class ForwardEngine {
       guard fd >= 0 else {
         switch -fd {
         case EMFILE, ENFILE, ENOBUFS, ENOMEM: restWithoutDescriptors(id, listener, -fd)
-        // A client that gave up again is no reason to stop (accept(2)).
+        // A client that has already closed must not end the loop (accept(2)).
         case ECONNABORTED, EPERM, EPROTO: continue
         default: break
         }
@@ -233,8 +235,8 @@ public final class ForwardEngine {
     }
   }
 
-  /// Whether a guest sees a client under its own address. A guest whose default route is another
-  /// interface would answer it there, where nobody knows of the connection: then it must not.
+  /// Whether a guest sees a client under its own address. Not if the guest's default route is another interface: its
+  /// answers would not return here.
   func isVisible(_ address: IPAddress, through listener: ForwardListener) -> Bool {
     (listener.spec.showsClients ?? stack.config.forwardsShowClients)
       && address.isV4 == listener.spec.guest.address.isV4 && address.isUnicast
@@ -243,7 +245,7 @@ public final class ForwardEngine {
         ? stack.config.subnet.contains(address) : stack.config.isGuest(address))
   }
 
-  /// Closes so that the client hears of it at once.
+  /// Closes with a reset.
   private func reset(_ fd: Int32) {
     stack.calls.setResetOnClose(fd, true)
     _ = stack.calls.close(stack.calls.context, fd)
@@ -251,11 +253,11 @@ public final class ForwardEngine {
 
   // MARK: Descriptors
 
-  /// Whether a client may have a connection; otherwise it waits, in the kernel's queue, until others have ended.
+  /// Whether a client may have a connection; otherwise it waits in the kernel's backlog until others have ended.
   ///
   /// All forwards together have a part of the descriptors (DescriptorBudget), see `admits`.
-  /// - Parameter mayMakeIt: where guests have all the descriptors, the guest with the most gives one up for a client,
-  ///   unless forwards hold half of what is theirs already.
+  /// - Parameter mayMakeIt: when guests have used all descriptors, the guest with the most loses one to a client,
+  ///   unless forwards already hold half of their part.
   private func hasRoom(_ listener: ForwardListener, _ link: UInt32, mayMakeIt: Bool) -> Bool {
     guard admits(listener.sockets) else { return false }
     guard tcp.isFull else { return true }
@@ -264,9 +266,9 @@ public final class ForwardEngine {
     return tcp.makeRoom(for: stack.shares.of(link, mac))
   }
 
-  /// Whether a forward that holds so many descriptors may have one more, of those that all forwards may have. A quarter
-  /// is divided equally, so that however many others there are a client finds some; of the rest one may take one more
-  /// while it holds fewer than four times what is free: alone it gets four fifths.
+  /// Whether a forward with so many descriptors may have one more of those that all forwards share. A quarter is
+  /// divided equally, so that a client finds some regardless of the other forwards; of the rest a forward may take
+  /// one more while it holds fewer than four times the free ones: alone it gets four fifths.
   func admits(_ held: Int) -> Bool {
     let all = stack.descriptors.forwarded
     let own = max(1, all / 4 / (registry.listeners.count + 1))
@@ -296,7 +298,7 @@ public final class ForwardEngine {
     rest(id, listener)
   }
 
-  /// Without a pause the loop would spin on a listener that stays ready.
+  /// Pauses accept: the loop would otherwise spin on a listener that stays readable.
   private func rest(_ id: UInt32, _ listener: ForwardListener) {
     stack.host.modify(listener.watch, events: [])
     listener.timer = stack.timers.schedule(

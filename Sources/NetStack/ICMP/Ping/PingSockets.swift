@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The ping sockets of guests: which there are, whose, and when they end. ICMPEngine opens them and carries
-// their messages. Loop thread only.
+// The ping sockets of guests, with their owners and idle times. ICMPEngine opens them and transfers their messages.
+// Loop thread only.
 
 import Wire
 
@@ -13,13 +13,13 @@ struct ICMPFlow: UseListed {
   var timer: UInt32 = 0
   var guestMAC: MACAddress
   var lastUsed: UInt64
-  /// Of the last request.
+  /// Sequence number of the last request.
   var lastSequence: UInt16 = 0
-  /// Whose share it counts against, and in the list of it (ShareTable).
+  /// The share to which it is charged, and its neighbours in that share's list (ShareTable).
   var share: UInt32
   var older: UInt32 = 0
   var newer: UInt32 = 0
-  /// The guest is gone, and only the socket is left (`leave`).
+  /// The guest is gone; the socket is closed later (`leave`).
   var isDeparted = false
 }
 
@@ -37,20 +37,19 @@ final class PingSockets {
     table = FlowTable(slab: flows, seed: stack.random.next())
   }
 
-  /// A request went out or a reply came in.
+  /// Records a request or a reply.
   func touch(_ index: UInt32) {
     let flow = flows.pointer(index)
     flow.pointee.lastUsed = stack.now
     stack.shares.pointer(flow.pointee.share).pointee.pingOrder.touch(index, in: flows)
   }
 
-  /// Of the guest with the most ping sockets closes the one that was idle longest; false when there
-  /// is none.
+  /// Closes the longest idle ping socket of the guest with the most; false when there is none.
   func makeRoom(for share: UInt32) -> Bool {
     evictOldest(of: stack.shares.busiest(preferring: share) { $0.pointee.pings })
   }
 
-  /// Closes the socket of a guest that was idle longest; false when there is none.
+  /// Closes the longest idle socket of a guest; false when there is none.
   func evictOldest(of share: UInt32) -> Bool {
     let state = stack.shares.pointer(share)
     let oldest = state.pointee.pingOrder.oldest
@@ -60,8 +59,7 @@ final class PingSockets {
     return true
   }
 
-  /// The guest of a flow is gone. Its socket is closed now or a little later, and counts among the guest's
-  /// until then.
+  /// The guest of a flow is gone. Its socket is closed now or a little later, and counts as the guest's until then.
   private func leave(_ index: UInt32, _ departure: inout Departure) {
     guard !departure.endsNow() else { return close(index) }
     let flow = flows.pointer(index)
@@ -75,7 +73,7 @@ final class PingSockets {
     let flow = flows.pointer(index)
     stack.timers.cancel(flow.pointee.timer)
     flow.pointee.socket.close(stack.host, stack.calls)
-    // Ignored if it has left.
+    // Ignored if it was removed before.
     table.remove(index)
     let share = stack.shares.pointer(flow.pointee.share)
     share.pointee.pings &-= 1

@@ -8,18 +8,31 @@
 
 /// See the head of this file.
 struct CUBIC: CongestionControl {
-  private(set) var window: UInt32 = Self.unlimited
-  private(set) var threshold: UInt32 = 0
-  /// W_max: the window before the last reduction, less if it was shrinking (§4.7). Bytes.
-  private(set) var maximum: UInt32 = 0
-  /// cwnd_prior: the window before the last reduction, bytes (§4.3).
-  private var prior: UInt32 = 0
-  /// W_est: what NewReno's window would be, bytes (§4.3).
-  private var estimate: UInt32 = 0
-  /// K: when the curve reaches `maximum`, milliseconds after the epoch's start (§4.2).
-  private(set) var plateau: UInt32 = 0
-  /// t_epoch: when congestion avoidance began, milliseconds of the clock as they wrap; 0 while it has not.
-  private var epoch: UInt32 = 0
+  private(set) var window: UInt32
+  private(set) var threshold: UInt32
+  private(set) var curve: Curve
+
+  /// What it remembers of the last reduction.
+  struct Curve: BitwiseCopyable {
+    /// W_max: the window before the last reduction, less if it was shrinking (§4.7). Bytes.
+    fileprivate(set) var maximum: UInt32 = 0
+    /// cwnd_prior: the window before the last reduction, bytes (§4.3).
+    fileprivate var prior: UInt32 = 0
+    /// W_est: what NewReno's window would be, bytes (§4.3).
+    fileprivate var estimate: UInt32 = 0
+    /// K: when the curve reaches `maximum`, milliseconds after the epoch's start (§4.2).
+    fileprivate(set) var plateau: UInt32 = 0
+    /// t_epoch: when congestion avoidance began, milliseconds of the clock as they wrap; 0 while it has not.
+    fileprivate var epoch: UInt32 = 0
+  }
+
+  init() { self.init(window: Self.unlimited, threshold: 0, curve: Curve()) }
+
+  init(window: UInt32, threshold: UInt32, curve: Curve) {
+    self.window = window
+    self.threshold = threshold
+    self.curve = curve
+  }
 
   /// β_cubic * 10 (§4.6).
   private static let beta: UInt64 = 7
@@ -41,17 +54,17 @@ struct CUBIC: CongestionControl {
       return
     }
     let now = Self.milliseconds(path.now)
-    if epoch == 0 { begin(at: now, path.segmentSize) }
-    let elapsed = UInt64(now &- epoch)
+    if curve.epoch == 0 { begin(at: now, path.segmentSize) }
+    let elapsed = UInt64(now &- curve.epoch)
     growEstimate(by: min(bytes, window), path.segmentSize)
     let growth: UInt32
-    if curve(at: elapsed, path.segmentSize) < estimate {
+    if height(at: elapsed, path.segmentSize) < curve.estimate {
       // The Reno-friendly region (§4.3).
-      growth = estimate > window ? estimate &- window : 0
+      growth = curve.estimate > window ? curve.estimate &- window : 0
     } else {
       // The concave and convex regions (§4.4, §4.5): a part of the way to where the curve is in a
       // round trip, which is no more than half of the window (§4.2).
-      let ahead = curve(at: elapsed &+ UInt64(path.roundTrip / 1000), path.segmentSize)
+      let ahead = height(at: elapsed &+ UInt64(path.roundTrip / 1000), path.segmentSize)
       let target = max(window, min(ahead, window &+ window / 2))
       growth = UInt32(
         truncatingIfNeeded: UInt64(target &- window) &* UInt64(min(bytes, window))
@@ -63,21 +76,21 @@ struct CUBIC: CongestionControl {
   /// Seven tenths of what is under way (§4.6), not below two segments, and fast convergence (§4.7).
   mutating func congested(flight: UInt32, _ path: CongestionPath) {
     let before = min(flight, window)
-    maximum =
-      before < maximum
+    curve.maximum =
+      before < curve.maximum
       ? UInt32(truncatingIfNeeded: UInt64(before) &* (10 &+ Self.beta) / 20) : before
-    prior = before
+    curve.prior = before
     threshold = max(
       UInt32(truncatingIfNeeded: UInt64(before) &* Self.beta / 10), path.segmentSize &* 2)
     window = threshold
-    epoch = 0
+    curve.epoch = 0
   }
 
   /// What follows starts from its own window: K is 0, and W_max the window then (§4.8).
   mutating func timedOut(_ path: CongestionPath) {
     window = path.segmentSize
-    maximum = 0
-    epoch = 0
+    curve.maximum = 0
+    curve.epoch = 0
   }
 
   mutating func allow(_ bytes: UInt32) { window = bytes }
@@ -86,9 +99,9 @@ struct CUBIC: CongestionControl {
   mutating func restore(_ before: UInt32) {
     window = max(before, window)
     threshold = max(threshold, window)
-    maximum = max(maximum, window)
-    prior = max(prior, window)
-    epoch = 0
+    curve.maximum = max(curve.maximum, window)
+    curve.prior = max(curve.prior, window)
+    curve.epoch = 0
   }
 
   mutating func restart(_ path: CongestionPath) {
@@ -101,35 +114,37 @@ struct CUBIC: CongestionControl {
 
   /// Begins an epoch of congestion avoidance (§4.2): K is the cube root of (W_max - cwnd_epoch) / C.
   private mutating func begin(at now: UInt32, _ segmentSize: UInt32) {
-    epoch = now
-    estimate = window
-    if maximum < window { maximum = window }
+    curve.epoch = now
+    curve.estimate = window
+    if curve.maximum < window { curve.maximum = window }
     // In milliseconds cubed: segments / C * 10^9.
     let cube =
-      UInt64(maximum &- window) &* 10 &* 1_000_000_000 / (Self.scale &* UInt64(max(1, segmentSize)))
-    plateau = Self.cubeRoot(cube)
+      UInt64(curve.maximum &- window) &* 10 &* 1_000_000_000
+      / (Self.scale &* UInt64(max(1, segmentSize)))
+    curve.plateau = Self.cubeRoot(cube)
   }
 
   /// W_cubic(t) = C * (t - K)^3 + W_max (§4.2), bytes.
   /// - Parameter elapsed: milliseconds since the epoch began.
-  private func curve(at elapsed: UInt64, _ segmentSize: UInt32) -> UInt32 {
+  private func height(at elapsed: UInt64, _ segmentSize: UInt32) -> UInt32 {
     let elapsed = min(elapsed, Self.longest)
-    let plateau = UInt64(plateau)
+    let plateau = UInt64(curve.plateau)
     let isBefore = elapsed < plateau
     let distance = min(isBefore ? plateau &- elapsed : elapsed &- plateau, Self.longest)
     // At most 2^60, and a segment below 2^16: divided first.
     let segments = distance &* distance &* distance / 10_000_000
     let bytes = segments &* Self.scale &* UInt64(segmentSize) / 1000
-    if isBefore { return UInt64(maximum) > bytes ? maximum &- UInt32(bytes) : 0 }
-    return UInt32(min(UInt64(maximum) &+ bytes, UInt64(Self.unlimited)))
+    if isBefore { return UInt64(curve.maximum) > bytes ? curve.maximum &- UInt32(bytes) : 0 }
+    return UInt32(min(UInt64(curve.maximum) &+ bytes, UInt64(Self.unlimited)))
   }
 
   /// W_est += α * bytes acknowledged / cwnd (§4.3); α is 1 once it has reached the window before the loss.
   private mutating func growEstimate(by bytes: UInt32, _ segmentSize: UInt32) {
     let whole = NewReno.avoidance(window: window, bytes: bytes, segmentSize: segmentSize)
     let part =
-      estimate >= prior ? whole : UInt32(truncatingIfNeeded: UInt64(whole) &* Self.alpha / 17)
-    estimate = min(estimate &+ max(1, part), Self.unlimited)
+      curve.estimate >= curve.prior
+      ? whole : UInt32(truncatingIfNeeded: UInt64(whole) &* Self.alpha / 17)
+    curve.estimate = min(curve.estimate &+ max(1, part), Self.unlimited)
   }
 
   private static func milliseconds(_ now: UInt64) -> UInt32 {

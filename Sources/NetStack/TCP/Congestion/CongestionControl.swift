@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How many bytes may be under way to a guest, as loss allows. One algorithm a file, each a value without
-// clock, memory or I/O: NewReno (RFC 5681, RFC 6582) and CUBIC (RFC 9438).
+// clock, memory or I/O: NewReno (RFC 5681, RFC 6582) and CUBIC (RFC 9438). `FlowCongestion` is what a
+// connection has: the one that was chosen. A connection that never lost anything pays one comparison for
+// each segment.
 //
-// `FlowCongestion` is the one that connections have: its type is known where it is called, so that the
-// compiler sees through the protocol, and a connection that never lost anything pays one comparison
-// for each segment.
-//
-// NewReno is it. Through a queue of 100 segments at 1 Gbit/s (CongestionComparisonTests) both fill the
+// NewReno is the default. Through a queue of 100 segments at 1 Gbit/s (CongestionComparisonTests) both fill the
 // link with round trips of 0.1 and 1 ms, as a guest on this machine has them, and a segment waits
 // behind 75 and 58 others with NewReno, 84 and 73 with CUBIC. With 5 ms, which no guest has that is not
-// behind a network, CUBIC carries 95 % of what the link could, NewReno 88 %.
-
-/// The congestion control of connections. See the head of this file.
-typealias FlowCongestion = NewReno
+// behind a network, CUBIC carries 95 % of what the link could, NewReno 88 %. Where 100 segments are all that
+// may be under way (RecoveryComparisonTests) 3 MB take 4.5 ms with NewReno and 15 with CUBIC at 0.2 ms, 23 and 35
+// at 1 ms: CUBIC gives up less after a loss, and loses more often.
 
 /// What a congestion control is told of the way.
 struct CongestionPath: BitwiseCopyable {

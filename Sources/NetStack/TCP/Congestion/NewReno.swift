@@ -5,8 +5,15 @@
 
 /// See the head of this file. Bytes.
 struct NewReno: CongestionControl {
-  private(set) var window: UInt32 = Self.unlimited
-  private(set) var threshold: UInt32 = 0
+  private(set) var window: UInt32
+  private(set) var threshold: UInt32
+
+  init() { self.init(window: Self.unlimited, threshold: 0) }
+
+  init(window: UInt32, threshold: UInt32) {
+    self.window = window
+    self.threshold = threshold
+  }
 
   /// Slow start below the threshold, from there on about a segment for each round trip (congestion
   /// avoidance, RFC 5681 §3.1, equation 3).

@@ -49,6 +49,12 @@ extension TCPEngine {
     guard stack.newFlows.admits(packet, share: share, now: stack.now), admits(share, key) else {
       return
     }
+    guard stack.isWithinLimits(share) else {
+      stack.shares.pointer(share).pointee.counters.connectionsLimited &+= 1
+      counters.refused &+= 1
+      sendResetWithoutFlow(segment, packet)
+      return
+    }
     var attempt = dial(endpoint, isLoopback: isLoopback, for: share)
     var mayTryOther = isLoopback
     if isLoopback, let code = attempt.failure {
@@ -69,6 +75,7 @@ extension TCPEngine {
     counters.opened &+= 1
     flow.pointee.flags.insert(.isCounted)
     destinations.took(flow.pointee.share, key)
+    stack.shares.pointer(flow.pointee.share).pointee.begunConnections &+= 1
     takeSynOptions(flow, segment)
     proceed(flow, attempt)
   }
@@ -185,6 +192,7 @@ extension TCPEngine {
     socketCount &+= 1
     flow.pointee.lastActivity = stack.now
     flow.pointee.neighborRevision = stack.neighborRevision
+    flow.pointee.sender.congestion = FlowCongestion(stack.config.congestion)
     flow.pointee.sender.begin(at: initialSequence(key))
     return flow
   }

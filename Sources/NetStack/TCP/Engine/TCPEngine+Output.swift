@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What goes to the guest now: lost segments again, new data as far as the window reaches, FIN,
+// What goes to the guest now: lost segments again (TCPEngine+Reports), new data as far as the window reaches, FIN,
 // or an ACK alone (RFC 9293 §3.8; silly windows RFC 1122 §4.2.3.4).
 //
 // The link is memory of this machine: until something is lost, nothing is held back within the
@@ -71,16 +71,6 @@ extension TCPEngine {
     let limit = superFrameLimit(flow)
     while true {
       let next = flow.pointee.sender.next
-      // After a timeout: what the guest reported to have is not sent again.
-      if flow.pointee.sender.scoreboard != 0,
-        Sequence32.less(
-          next, Sequence32.min(flow.pointee.sender.maximum, flow.pointee.sender.end)),
-        let end = scoreboards.pointer(flow.pointee.sender.scoreboard).pointee.end(
-          ofRangeWith: next)
-      {
-        flow.pointee.sender.next = end
-        continue
-      }
       let room = flow.pointee.sender.congestion.isLimiting ? congestionRoom(flow) : .max
       let length: Int
       switch flow.pointee.sender.decide(
@@ -128,6 +118,7 @@ extension TCPEngine {
   /// Accounts for what went out.
   @inline(__always)
   private func sent(_ flow: FlowPointer, from: UInt32, to end: UInt32) {
+    if flow.pointee.sender.flags.contains(.sackPermitted) { noteSent(flow, from: from, to: end) }
     if flow.pointee.sender.sent(from: from, to: end, stack.now) {
       flow.pointee.receiver.answered()
     } else {
@@ -135,49 +126,28 @@ extension TCPEngine {
     }
   }
 
-  /// A loss probe: the last segment once more. If the guest lacks what came before it, its answer
-  /// reports the hole (RFC 8985 §7.3).
+  /// A loss probe (RFC 8985 §7.3), after which comes the RTO. If the guest lacks what was sent before it, its answer
+  /// reports that.
   func probeTail(_ flow: FlowPointer) {
-    guard let tail = flow.pointee.sender.tail, sendAgain(flow, tail, .psh) else { return }
+    guard let (piece, isNew) = flow.pointee.sender.probePiece, sendAgain(flow, piece, .psh) else {
+      return
+    }
     counters.tailProbes &+= 1
-    counters.retransmits &+= 1
+    if isNew {
+      sent(flow, from: piece.sequence, to: piece.end)
+    } else {
+      counters.retransmits &+= 1
+      flow.pointee.sender.flags.remove(.isTiming)
+      noteSentAgain(flow, piece)
+    }
+    flow.pointee.sender.probe.sent(
+      end: flow.pointee.sender.maximum, isRetransmission: !isNew)
     flow.pointee.sender.flags.insert(.tailProbed)
-    flow.pointee.sender.flags.remove(.isTiming)
   }
 
   func sendAgain(_ flow: FlowPointer, _ piece: TCPSender.Piece, _ flags: TCPFlags = []) -> Bool {
     var flags = flags.union(.ack)
     if piece.hasFin { flags.insert(.fin) }
     return sendSegment(flow, sequence: piece.sequence, length: Int(piece.length), flags: flags)
-  }
-
-  /// Fast retransmit: the holes before the highest byte the guest reported (RFC 6675 §5), or one
-  /// segment when it reports nothing (RFC 6582).
-  private func retransmitLost(_ flow: FlowPointer) {
-    flow.pointee.sender.flags.remove(.retransmitDue)
-    guard var next = flow.pointee.sender.lostFrom else { return }
-    // One for each ACK at least, so that recovery goes on whatever the window.
-    var budget = max(1, min(64, congestionRoom(flow) / Int(flow.pointee.sender.segmentSize)))
-    while budget > 0 {
-      var hole: UInt32?
-      if flow.pointee.sender.scoreboard != 0 {
-        (next, hole) = scoreboards.pointer(flow.pointee.sender.scoreboard).pointee.hole(from: next)
-      }
-      if hole == nil { budget = 1 }
-      guard let piece = flow.pointee.sender.lost(from: next, hole: hole) else { break }
-      let isEnd = piece.length > 0 && next &+ piece.length == flow.pointee.sender.end
-      let isSent = sendAgain(flow, piece, isEnd ? .psh : [])
-      // A FIN alone is not lost until the RTO says so.
-      guard piece.length > 0 else { break }
-      guard isSent else {
-        flow.pointee.sender.flags.insert(.retransmitDue)
-        break
-      }
-      counters.retransmits &+= 1
-      next = piece.end
-      budget &-= 1
-    }
-    flow.pointee.sender.retransmitNext = next
-    flow.pointee.sender.arm(stack.now)
   }
 }

@@ -53,6 +53,7 @@ extension TCPEngine {
     guard flow.pointee.flags.contains(.isCounted) else { return }
     flow.pointee.flags.remove(.isCounted)
     destinations.gave(flow.pointee.share, flow.pointee.key)
+    stack.shares.pointer(flow.pointee.share).pointee.begunConnections &-= 1
   }
 
   private func leaveHalfOpen(_ flow: FlowPointer, _ state: UnsafeMutablePointer<Share>) {
@@ -127,7 +128,7 @@ extension TCPEngine {
   // MARK: Lists of ranges
 
   /// Whether the guest may hold one more list, of either kind (ShareTable). If not, what arrives out of order
-  /// is not kept, or what the guest reports not heard: its own losses take longer to repair, and
+  /// is not kept, or what the guest reports not heard (RFC 6582 repairs): its own losses take longer, and
   /// nobody else's.
   private func mayTakeList(_ share: UnsafeMutablePointer<Share>) -> Bool {
     Int(share.pointee.ranges) < ranges.capacity &- ranges.count &- scoreboards.count
@@ -142,11 +143,11 @@ extension TCPEngine {
     return slot
   }
 
-  /// A list for what the guest reports, empty; 0 when there is none.
+  /// A scoreboard, to be begun; 0 when there is none.
   func takeScoreboard(_ flow: FlowPointer) -> UInt32 {
     let share = stack.shares.pointer(flow.pointee.share)
     guard mayTakeList(share) else { return 0 }
-    let slot = scoreboards.insert(SACKScoreboard())
+    let slot = scoreboards.take()
     if slot != 0 { share.pointee.ranges &+= 1 }
     return slot
   }
@@ -159,8 +160,9 @@ extension TCPEngine {
     stack.shares.pointer(flow.pointee.share).pointee.ranges &-= 1
   }
 
-  /// Forgets what the guest reported, if it did.
+  /// Forgets what is known of what is under way: from now on the last burst is all.
   func giveScoreboard(_ flow: FlowPointer) {
+    flow.pointee.sender.flags.remove(.isMarked)
     guard flow.pointee.sender.scoreboard != 0 else { return }
     scoreboards.remove(flow.pointee.sender.scoreboard)
     flow.pointee.sender.scoreboard = 0

@@ -94,6 +94,10 @@ extension TCPEngine {
       return
     }
     guard !flow.pointee.sender.isIdle else { return }
+    if flow.pointee.sender.flags.contains(.isReorderArmed) {
+      reorderTimerFired(flow)
+      return
+    }
     // A link that takes no frames is not the guest's fault.
     if flow.pointee.flags.contains(.isWaiting) {
       flow.pointee.sender.deadline = stack.now &+ flow.pointee.sender.timeout
@@ -104,6 +108,10 @@ extension TCPEngine {
         probeTail(flow)
         touch(flow, [])
       } else {
+        if flow.pointee.sender.scoreboard != 0 {
+          scoreboards.pointer(flow.pointee.sender.scoreboard).pointee.markFirstLost(
+            segmentSize: UInt32(flow.pointee.sender.segmentSize))
+        }
         touch(flow, .outputDue)
       }
       return
@@ -116,8 +124,7 @@ extension TCPEngine {
       return
     }
     counters.timeouts &+= 1
-    giveScoreboard(flow)
-    flow.pointee.sender.timedOut(path(of: flow))
+    takeTimeout(flow)
     touch(flow, .outputDue)
   }
 
@@ -147,8 +154,7 @@ extension TCPEngine {
   /// comes after it, and have room for no more until it has the first.
   private func probe(_ flow: FlowPointer) {
     guard
-      flow.pointee.sender.next != flow.pointee.sender.end
-        || flow.pointee.flags.contains(.hostFinished)
+      flow.pointee.sender.bufferedCount > 0 || flow.pointee.flags.contains(.hostFinished)
     else {
       flow.pointee.sender.flags.remove(.isProbing)
       return

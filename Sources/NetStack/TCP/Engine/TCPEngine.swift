@@ -20,7 +20,7 @@
 // each window is enough.
 //
 // A connection has two halves, which are values: TCPSender and TCPReceiver. The files of this folder:
-// Connect and Accept (how a flow begins), Input, Acknowledge and Receive (a segment), HostSend and
+// Connect and Accept (how a flow begins), Input, Acknowledge, Reports and Receive (a segment), HostSend and
 // HostReceive (the socket), Output and Segment (towards the guest), Settle (what can wait until the
 // frames are out), Shares, PathMTU, GuestErrors, Timers, KeepAlive, Close, Finish, Detach, Idle. Loop
 // thread only.
@@ -50,6 +50,8 @@ package struct TCPCounters: Sendable {
   package var segmentsIn: UInt64 = 0
   package var outOfOrder: UInt64 = 0
   package var retransmits: UInt64 = 0
+  /// Losses towards guests that were found before a timeout, once for each window of data.
+  package var lossRecoveries: UInt64 = 0
   package var timeouts: UInt64 = 0
   /// Of these, the ones after which it was seen that nothing was lost.
   package var spuriousTimeouts: UInt64 = 0
@@ -69,7 +71,7 @@ package final class TCPEngine {
   let udp: UDPEngine
   var flows: Slab<TCPFlow>
   var table: FlowTable
-  /// What arrived out of order, and what guests reported; of both together as many as of one.
+  /// What arrived out of order, and what is under way to guests; of both together as many as of one.
   var ranges: Slab<SequenceRanges>
   var scoreboards: Slab<SACKScoreboard>
   let store: SequenceStore
@@ -295,7 +297,7 @@ package final class TCPEngine {
     default:
       // A probe is about what was acknowledged, and moves nothing.
       if Sequence32.lessOrEqual(flow.pointee.sender.unacknowledged, sequence),
-        Sequence32.less(sequence, flow.pointee.sender.next)
+        Sequence32.less(sequence, flow.pointee.sender.next), takeBack(flow, sequence)
       {
         flow.pointee.sender.next = sequence
       }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The state of one connection: trivial, 256 bytes, in a Slab.
+// The state of one connection: trivial, 320 bytes, in a Slab.
 //
 // A half of its own for each direction (TCPSender, TCPReceiver), and what the engine needs for both: the
 // socket, the timer, lists. The far side is a socket of the host.
@@ -28,8 +28,8 @@ enum TCPState: UInt8 {
   }
 }
 
-/// One connection: four cache lines. What every segment needs is in the first three, which
-/// `TCPEngine.lookAhead` fetches; the last has what is needed once in a round trip, or less.
+/// One connection: five cache lines. What every segment needs is in the first three, which
+/// `TCPEngine.lookAhead` fetches; the others have what is needed once in a round trip, or less.
 struct TCPFlow: UseListed {
   /// First, for FlowTable.
   var key: FlowKey

@@ -1,64 +1,483 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the guest reported to have beyond its acknowledgement, and what follows from it: what is lost,
-// what is still under way, what to send again (RFC 6675). It exists only while the guest reports
-// something; without one the sender goes by duplicate ACKs (RFC 6582).
+// What is under way to a guest that selectively acknowledges (RFC 2018): when each piece of it was sent,
+// whether it was sent again, whether the guest has reported it (RFC 6675 §4), whether it is lost
+// (RFC 8985 §5.2).
+//
+// Segments that follow each other, were sent at one time and have the same marks are one run, so that a GSO frame
+// costs as much as a segment. There is room for `capacity` runs. When it is short, neighbours with equal
+// marks become one with the later of their times: what is lost is then noticed later, and nothing is
+// taken for lost that is not. A report that there is still no room for is not taken; the guest repeats it.
+//
+// It exists while more than one burst is under way (TCPSender.sentAt says when a single one was sent).
 
 import Wire
 
-/// See the head of this file. Trivial, in a Slab of the engine. Names are those of RFC 6675 §4.
+/// See the head of this file. Trivial, in a Slab of the engine. Functions that look at runs are mutating so
+/// that they work in place: a copy would be of more than 1 KiB.
 struct SACKScoreboard: BitwiseCopyable {
-  private(set) var ranges = SequenceRanges()
-
-  /// DupThresh of RFC 6675 §2, and of RFC 5681 §3.2.
+  static let capacity = 96
+  /// Runs that reports leave to what is sent: new data and retransmissions find room whatever the guest reports.
+  private static let reserve = 8
+  /// DupThresh (RFC 6675 §2, RFC 5681 §3.2).
   static let duplicateThreshold = 3
 
-  /// The guest reported nothing, or all of it was acknowledged since.
-  var isEmpty: Bool { ranges.count == 0 }
+  struct Marks: OptionSet, BitwiseCopyable {
+    let rawValue: UInt32
+    /// The guest has it.
+    static let sacked = Marks(rawValue: 1 << 0)
+    /// Lost, and not sent again since.
+    static let lost = Marks(rawValue: 1 << 1)
+    /// Sent more than once: an ACK does not say which of them arrived.
+    static let resent = Marks(rawValue: 1 << 2)
+  }
 
+  /// It reaches to the start of the next run, the last one to `end`.
+  struct Run: BitwiseCopyable {
+    var start: UInt32
+    /// Microseconds of the stack's clock, as they wrap.
+    var sentAt: UInt32
+    var marks: Marks
+  }
+
+  private var count = 0
+  /// The end of what was sent.
+  private(set) var end: UInt32 = 0
   /// Bytes that were reported.
-  var byteCount: UInt32 { ranges.byteCount }
+  private(set) var sackedBytes: UInt32 = 0
+  /// Bytes that are lost and were not sent again.
+  private(set) var lostBytes: UInt32 = 0
+  /// Whether a run had a mark when `mark` went through them last.
+  private(set) var isMarked = false
+  private var storage = RunStorage()
 
-  /// The end of what was reported; `fallback` when nothing was.
-  func highest(or fallback: UInt32) -> UInt32 { ranges.highest(or: fallback) }
+  /// One run: everything from `unacknowledged` on was sent at one time.
+  mutating func begin(unacknowledged: UInt32, end: UInt32, sentAt: UInt32) {
+    count = 1
+    self.end = end
+    sackedBytes = 0
+    lostBytes = 0
+    isMarked = false
+    withRuns { runs, _ in runs[0] = Run(start: unacknowledged, sentAt: sentAt, marks: []) }
+  }
 
-  /// Takes the blocks of an ACK up (Update). Those outside of what is under way, (unacknowledged, maximum],
-  /// are duplicates (RFC 2883) or nonsense, and those for which there is no room come again.
-  mutating func update(_ blocks: SACKBlocks, unacknowledged: UInt32, maximum: UInt32) {
-    for index in 0..<blocks.count {
-      let block = blocks[index]
-      guard Sequence32.less(unacknowledged, block.start), Sequence32.less(block.start, block.end),
-        Sequence32.lessOrEqual(block.end, maximum)
-      else { continue }
-      _ = ranges.insert(start: block.start, end: block.end)
+  /// Bytes of what was sent that are not under way any more (what SetPipe leaves out, RFC 6675 §4): they arrived,
+  /// or they are lost.
+  var landed: UInt32 { sackedBytes &+ lostBytes }
+
+  // MARK: Sending
+
+  /// [from, to) went out, which is new from `end` on.
+  mutating func sent(from: UInt32, to: UInt32, at time: UInt32, unacknowledged: UInt32) {
+    if Sequence32.less(from, end) {
+      sentAgain(from: from, to: Sequence32.min(to, end), at: time)
+    }
+    guard Sequence32.less(end, to) else { return }
+    if count == Self.capacity { makeRoom(unacknowledged: unacknowledged) }
+    if count == Self.capacity {
+      forgetReports()
+      makeRoom(unacknowledged: unacknowledged)
+    }
+    let start = end
+    let isSame = withRuns { runs, count in
+      count > 0 && runs[count &- 1].sentAt == time && runs[count &- 1].marks.isEmpty
+    }
+    if count == Self.capacity {
+      // Each run differs from its neighbours, though nothing is reported: the last one counts as sent again.
+      let last = withRuns { runs, count in runs[count &- 1].start }
+      sentAgain(from: last, to: end, at: time)
+    } else if !isSame {
+      count &+= 1
+      withRuns { runs, count in
+        runs[count &- 1] = Run(start: start, sentAt: time, marks: [])
+      }
+    }
+    end = to
+  }
+
+  /// [from, to) went out once more; what was reported of it stays reported.
+  mutating func sentAgain(from: UInt32, to: UInt32, at time: UInt32) {
+    guard Sequence32.less(from, to) else { return }
+    if count &+ 2 > Self.capacity { join() }
+    split(at: from)
+    split(at: to)
+    var changed = -1
+    var lost = lostBytes
+    let end = end
+    withRuns { runs, count in
+      for index in 0..<count {
+        guard Sequence32.less(runs[index].start, to) else { break }
+        let stop = index &+ 1 < count ? runs[index &+ 1].start : end
+        guard Sequence32.less(from, stop), !runs[index].marks.contains(.sacked) else { continue }
+        // Without room for a boundary the whole run counts as sent again.
+        if runs[index].marks.contains(.lost) { lost &-= stop &- runs[index].start }
+        runs[index].marks = .resent
+        runs[index].sentAt = time
+        if changed < 0 { changed = index }
+      }
+    }
+    lostBytes = lost
+    if changed > 0 { joinSame(at: changed) }
+    isMarked = true
+  }
+
+  /// The frame that begins at `sequence` did not reach the link.
+  /// - Returns: whether everything from there on is to be sent as if it had never been; otherwise it was marked
+  ///   as lost.
+  mutating func refused(at sequence: UInt32, segmentSize: UInt32) -> Bool {
+    guard Sequence32.less(sequence, end) else { return true }
+    let isNew = withRuns { runs, count -> Bool in
+      var index = count
+      while index > 0 {
+        index &-= 1
+        guard runs[index].marks.isEmpty else { return false }
+        if Sequence32.lessOrEqual(runs[index].start, sequence) { return true }
+      }
+      return false
+    }
+    guard isNew else {
+      markLost(from: sequence, length: segmentSize)
+      return false
+    }
+    let kept = withRuns { runs, count -> Int in
+      var index = count
+      while index > 0, Sequence32.lessOrEqual(sequence, runs[index &- 1].start) { index &-= 1 }
+      return index
+    }
+    count = kept
+    end = sequence
+    return true
+  }
+
+  // MARK: What the guest says
+
+  /// Takes a block of an ACK up (Update, RFC 6675 §4). One outside of what is under way is a duplicate (RFC 2883)
+  /// or nonsense.
+  /// - Parameter delivered: called for each piece of it that is news, with the run it is of and its end.
+  @inline(__always)
+  mutating func report(
+    _ block: SACKBlock, above acknowledged: UInt32, delivered: (Run, UInt32) -> Void
+  ) {
+    guard Sequence32.less(acknowledged, block.start), Sequence32.less(block.start, block.end),
+      Sequence32.lessOrEqual(block.end, end), !isReported(block)
+    else { return }
+    if count &+ 2 > Self.capacity &- Self.reserve {
+      makeRoom(unacknowledged: acknowledged)
+      guard count &+ 2 <= Self.capacity &- Self.reserve else { return }
+    }
+    split(at: block.start)
+    split(at: block.end)
+    var sacked = sackedBytes
+    var lost = lostBytes
+    let end = end
+    withRuns { runs, count in
+      for index in 0..<count where Sequence32.lessOrEqual(block.start, runs[index].start) {
+        guard Sequence32.less(runs[index].start, block.end) else { break }
+        let run = runs[index]
+        guard !run.marks.contains(.sacked) else { continue }
+        let stop = index &+ 1 < count ? runs[index &+ 1].start : end
+        delivered(run, stop)
+        if run.marks.contains(.lost) { lost &-= stop &- run.start }
+        sacked &+= stop &- run.start
+        runs[index].marks = .sacked
+      }
+    }
+    sackedBytes = sacked
+    lostBytes = lost
+    joinReported()
+    isMarked = true
+  }
+
+  /// Everything before `acknowledged` has arrived.
+  /// - Parameter delivered: as for `report`.
+  @inline(__always)
+  mutating func acknowledge(_ acknowledged: UInt32, delivered: (Run, UInt32) -> Void) {
+    let end = end
+    withRuns { runs, count in
+      for index in 0..<count {
+        guard Sequence32.less(runs[index].start, acknowledged) else { break }
+        guard !runs[index].marks.contains(.sacked) else { continue }
+        let stop = index &+ 1 < count ? runs[index &+ 1].start : end
+        delivered(runs[index], Sequence32.min(stop, acknowledged))
+      }
+    }
+    removeBefore(acknowledged)
+  }
+
+  /// Forgets what lies before `sequence`.
+  mutating func removeBefore(_ sequence: UInt32) {
+    var sacked = sackedBytes
+    var lost = lostBytes
+    let end = end
+    let kept = withRuns { runs, count -> Int in
+      var gone = 0
+      while gone < count {
+        let run = runs[gone]
+        let stop = gone &+ 1 < count ? runs[gone &+ 1].start : end
+        guard Sequence32.less(run.start, sequence) else { break }
+        let length = Sequence32.min(stop, sequence) &- run.start
+        if run.marks.contains(.sacked) { sacked &-= length }
+        if run.marks.contains(.lost) { lost &-= length }
+        guard Sequence32.lessOrEqual(stop, sequence) else {
+          runs[gone].start = sequence
+          break
+        }
+        gone &+= 1
+      }
+      if gone > 0, gone < count { (runs + gone).moveRuns(count &- gone, to: runs) }
+      return count &- gone
+    }
+    count = kept
+    sackedBytes = sacked
+    lostBytes = lost
+    if Sequence32.less(end, sequence) { self.end = sequence }
+  }
+
+  /// The guest has thrown away what it reported (RFC 2018 §8): all of it is under way as before.
+  mutating func forgetReports() {
+    sackedBytes = 0
+    withRuns { runs, count in
+      for index in 0..<count { runs[index].marks.remove(.sacked) }
     }
   }
 
-  /// Forgets what was acknowledged.
-  mutating func removeBefore(_ acknowledged: UInt32) { ranges.removeBefore(acknowledged) }
+  // MARK: Loss
 
-  /// Whether the first byte that is missing is lost (IsLost): DupThresh ranges arrived after it, or
-  /// more than DupThresh - 1 segments' worth of bytes.
-  func isLost(segmentSize: UInt32) -> Bool {
-    ranges.count >= Self.duplicateThreshold
-      || ranges.byteCount > UInt32(Self.duplicateThreshold &- 1) &* segmentSize
+  /// Goes through everything that is neither reported nor known to be lost.
+  /// - Parameter isLost: says of a run, and its end, whether it is.
+  @inline(__always)
+  mutating func mark(isLost: (Run, UInt32) -> Bool) {
+    var lost = lostBytes
+    let end = end
+    let marks = withRuns { runs, count -> Marks in
+      var marks: Marks = []
+      for index in 0..<count {
+        marks.formUnion(runs[index].marks)
+        guard runs[index].marks.isDisjoint(with: [.sacked, .lost]) else { continue }
+        let stop = index &+ 1 < count ? runs[index &+ 1].start : end
+        if isLost(runs[index], stop) {
+          runs[index].marks.insert(.lost)
+          lost &+= stop &- runs[index].start
+        }
+      }
+      return marks
+    }
+    isMarked = !marks.isEmpty || lost != 0
+    lostBytes = lost
   }
 
-  /// Bytes of what was sent that are not under way any more (what SetPipe leaves out): they arrived, or
-  /// they are lost and were not sent again.
-  /// - Parameter lostFrom: where that which was not sent again begins; nil while nothing is taken for lost.
-  func landed(lostFrom: UInt32?) -> UInt32 {
-    guard let lostFrom else { return ranges.byteCount }
-    return ranges.byteCount &+ ranges.gapBytes(from: lostFrom)
+  /// The first segment that was not reported is lost.
+  mutating func markFirstLost(segmentSize: UInt32) {
+    let first = withRuns { runs, count -> UInt32? in
+      for index in 0..<count where !runs[index].marks.contains(.sacked) { return runs[index].start }
+      return nil
+    }
+    if let first { markLost(from: first, length: segmentSize) }
   }
 
-  /// The first byte from `sequence` on that the guest has not reported, and where what it reported after
-  /// it begins; nil when it reported nothing after it (NextSeg, rule 1).
-  func hole(from sequence: UInt32) -> (start: UInt32, end: UInt32?) {
-    let start = ranges.end(ofRangeWith: sequence) ?? sequence
-    return (start, ranges.nextStart(after: start))
+  /// What lies from `sequence` on in its run, `length` bytes of it at most, is lost unless it was reported.
+  private mutating func markLost(from sequence: UInt32, length: UInt32) {
+    if count &+ 2 > Self.capacity { join() }
+    split(at: sequence)
+    split(at: sequence &+ length)
+    var lost = lostBytes
+    let end = end
+    withRuns { runs, count in
+      for index in 0..<count {
+        let stop = index &+ 1 < count ? runs[index &+ 1].start : end
+        guard Sequence32.less(sequence, stop) else { continue }
+        if runs[index].marks.isDisjoint(with: [.sacked, .lost]) {
+          runs[index].marks.insert(.lost)
+          lost &+= stop &- runs[index].start
+        }
+        break
+      }
+    }
+    lostBytes = lost
+    isMarked = true
   }
 
-  /// The end of the range that holds `sequence`; nil when it was not reported.
-  func end(ofRangeWith sequence: UInt32) -> UInt32? { ranges.end(ofRangeWith: sequence) }
+  /// Nothing was lost after all: it is under way as before.
+  mutating func forgetLosses() {
+    lostBytes = 0
+    withRuns { runs, count in
+      for index in 0..<count { runs[index].marks.remove(.lost) }
+    }
+  }
+
+  /// The first piece that is lost and was not sent again (NextSeg, rule 1).
+  mutating func nextLost() -> (start: UInt32, end: UInt32)? {
+    guard lostBytes != 0 else { return nil }
+    let end = end
+    return withRuns { runs, count in
+      for index in 0..<count where runs[index].marks.contains(.lost) {
+        return (runs[index].start, index &+ 1 < count ? runs[index &+ 1].start : end)
+      }
+      return nil
+    }
+  }
+
+  /// Whether DupThresh segments were reported: as many ranges, or more bytes than one segment less has.
+  mutating func hasDuplicateThreshold(segmentSize: UInt32) -> Bool {
+    if sackedBytes > UInt32(Self.duplicateThreshold &- 1) &* segmentSize { return true }
+    guard sackedBytes > 0 else { return false }
+    return withRuns { runs, count in
+      var ranges = 0
+      for index in 0..<count where runs[index].marks.contains(.sacked) { ranges &+= 1 }
+      return ranges >= Self.duplicateThreshold
+    }
+  }
+
+  /// The end of the highest that was reported; `fallback` when nothing was.
+  mutating func highest(or fallback: UInt32) -> UInt32 {
+    guard sackedBytes > 0 else { return fallback }
+    let end = end
+    return withRuns { runs, count in
+      var index = count
+      while index > 0 {
+        index &-= 1
+        if runs[index].marks.contains(.sacked) {
+          return index &+ 1 < count ? runs[index &+ 1].start : end
+        }
+      }
+      return fallback
+    }
+  }
+
+  /// The end of the reported range that holds `sequence`; nil when it was not reported.
+  mutating func end(ofReportWith sequence: UInt32) -> UInt32? {
+    guard sackedBytes > 0 else { return nil }
+    let end = end
+    return withRuns { runs, count in
+      for index in 0..<count {
+        let stop = index &+ 1 < count ? runs[index &+ 1].start : end
+        guard Sequence32.less(sequence, stop) else { continue }
+        let isIn = Sequence32.lessOrEqual(runs[index].start, sequence)
+        return isIn && runs[index].marks.contains(.sacked) ? stop : nil
+      }
+      return nil
+    }
+  }
+
+  /// The first byte that was sent and is not acknowledged was reported: the guest has thrown it away.
+  mutating func hasReneged(at unacknowledged: UInt32) -> Bool {
+    end(ofReportWith: unacknowledged) != nil
+  }
+
+  // MARK: Runs
+
+  private mutating func isReported(_ block: SACKBlock) -> Bool {
+    guard let reported = end(ofReportWith: block.start) else { return false }
+    return Sequence32.lessOrEqual(block.end, reported)
+  }
+
+  /// Makes a run begin at `sequence` if it lies inside of one; there must be room, or nothing happens.
+  private mutating func split(at sequence: UInt32) {
+    guard count < Self.capacity, Sequence32.less(sequence, end) else { return }
+    let isSplit = withRuns { runs, count -> Bool in
+      var index = count
+      while index > 0 {
+        index &-= 1
+        if runs[index].start == sequence { return false }
+        guard Sequence32.less(runs[index].start, sequence) else { continue }
+        let next = index &+ 1
+        if next < count { (runs + next).moveRuns(count &- next, to: runs + (next &+ 1)) }
+        runs[next] = runs[index]
+        runs[next].start = sequence
+        return true
+      }
+      return false
+    }
+    if isSplit { count &+= 1 }
+  }
+
+  private mutating func makeRoom(unacknowledged: UInt32) {
+    removeBefore(unacknowledged)
+    if count &+ Self.reserve &+ 2 > Self.capacity { join() }
+  }
+
+  /// Each two neighbours with equal marks become one, with the later time.
+  private mutating func join() {
+    join { run, next in run.marks == next.marks }
+  }
+
+  /// Reported ranges that touch become one; their times say nothing any more.
+  private mutating func joinReported() {
+    let kept = withRuns { runs, count -> Int in
+      var kept = 0
+      for index in 0..<count {
+        if kept > 0, runs[index].marks.contains(.sacked), runs[kept &- 1].marks.contains(.sacked) {
+          continue
+        }
+        runs[kept] = runs[index]
+        kept &+= 1
+      }
+      return kept
+    }
+    count = kept
+  }
+
+  private mutating func join(where mayJoin: (Run, Run) -> Bool) {
+    let kept = withRuns { runs, count -> Int in
+      var kept = 0
+      var index = 0
+      while index < count {
+        var run = runs[index]
+        if index &+ 1 < count, mayJoin(run, runs[index &+ 1]) {
+          run.sentAt = Sequence32.max(run.sentAt, runs[index &+ 1].sentAt)
+          index &+= 1
+        }
+        runs[kept] = run
+        kept &+= 1
+        index &+= 1
+      }
+      return kept
+    }
+    count = kept
+  }
+
+  /// A run that was sent with the one before it, and has the same marks, becomes one with it.
+  private mutating func joinSame(at index: Int) {
+    let isJoined = withRuns { runs, count -> Bool in
+      guard runs[index].marks == runs[index &- 1].marks,
+        runs[index].sentAt == runs[index &- 1].sentAt
+      else { return false }
+      (runs + (index &+ 1)).moveRuns(count &- index &- 1, to: runs + index)
+      return true
+    }
+    if isJoined { count &-= 1 }
+  }
+
+  @inline(__always)
+  private mutating func withRuns<Result>(
+    _ body: (UnsafeMutablePointer<Run>, Int) -> Result
+  ) -> Result {
+    let count = count
+    return withUnsafeMutableBytes(of: &storage) { bytes in
+      // Of fixed size and aligned to eight, so there is an address, and it is good for runs.
+      guard let base = bytes.baseAddress else { preconditionFailure("storage without an address") }
+      return body(base.bindMemory(to: Run.self, capacity: Self.capacity), count)
+    }
+  }
+}
+
+extension UnsafeMutablePointer<SACKScoreboard.Run> {
+  /// Copies `count` runs from here, also to where they overlap.
+  @inline(__always)
+  fileprivate func moveRuns(_ count: Int, to other: UnsafeMutablePointer<SACKScoreboard.Run>) {
+    other.update(from: self, count: count)
+  }
+}
+
+/// Room for `SACKScoreboard.capacity` runs of twelve bytes.
+private struct RunStorage: BitwiseCopyable {
+  private struct Part: BitwiseCopyable {
+    private var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) =
+      (0, 0, 0, 0, 0, 0, 0, 0)
+    private var more: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+  }
+
+  private var first = (Part(), Part(), Part(), Part())
+  private var second = (Part(), Part(), Part(), Part())
+  private var third = (Part(), Part(), Part(), Part())
 }

@@ -18,6 +18,8 @@ struct SpuriousTimeout: BitwiseCopyable {
   /// The window to go back to, bytes; 0 when there is nothing to decide.
   var windowBefore: UInt32 { word & ~Self.sentNew }
   var isUndecided: Bool { word != 0 }
+  /// New segments went out instead of what the timeout took for lost, and what the guest says to them decides.
+  var isWaiting: Bool { word & Self.sentNew != 0 }
 
   /// What an ACK that advances says.
   enum Verdict: Equatable {

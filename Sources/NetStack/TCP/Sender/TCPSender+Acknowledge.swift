@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What an ACK says: window, round trip, congestion window; duplicates, SACK and what they tell of loss
-// (RFC 9293 §3.10.7.4, RFC 5681 §3.2, RFC 6582, RFC 6675 §5).
+// What an ACK says: window, round trip, congestion window; and duplicates, which tell of loss where there is no
+// scoreboard (RFC 9293 §3.10.7.4, RFC 5681 §3.2, RFC 6582). With one: TCPSender+Loss.
 
 extension TCPSender {
   /// What came of it, for the engine.
@@ -10,8 +10,10 @@ extension TCPSender {
 
     /// There may be something to send.
     static let outputDue = Outcome(rawValue: 1 << 0)
-    /// A timeout turned out to be none.
+    /// A timeout turned out to be none: what it took for lost is under way.
     static let undone = Outcome(rawValue: 1 << 1)
+    /// A recovery began.
+    static let recovering = Outcome(rawValue: 1 << 2)
   }
 
   /// Where an acknowledgement lies.
@@ -49,26 +51,33 @@ extension TCPSender {
       flags.remove(.isProbing)
       deadline = 0
       attempts = 0
+      // Of what the window was closed over something may be lost.
+      if flags.contains(.isMarked) { flags.insert(.retransmitDue) }
     }
     return .outputDue
   }
 
   /// New bytes are acknowledged. The FIN comes after the data and holds no byte.
+  /// - Parameter landed: `SACKScoreboard.landed`, beyond `ack`.
   @inline(__always)
-  mutating func advance(to ack: UInt32, dataEnd: UInt32, _ path: CongestionPath) -> Outcome {
+  mutating func advance(
+    to ack: UInt32, dataEnd: UInt32, landed: UInt32 = 0, _ path: CongestionPath
+  ) -> Outcome {
     let bytes = dataEnd &- unacknowledged
     unacknowledged = ack
     if Sequence32.less(next, ack) { next = ack }
     if flags.contains(.isTiming), Sequence32.less(timedSequence, ack) {
       flags.remove(.isTiming)
-      rtt.sample(microseconds: Self.microseconds(path.now) &- timedAt)
+      let sample = Self.microseconds(path.now) &- timedAt
+      rtt.sample(microseconds: sample)
+      rack.sample(microseconds: sample)
     }
     attempts = 0
     duplicateAcks = 0
-    flags.subtract([.isProbing, .tailProbed])
+    flags.remove(.isProbing)
     if maximum == ack {
       deadline = 0
-      flags.remove(.isTailArmed)
+      flags.subtract([.isTailArmed, .isReorderArmed])
     } else {
       arm(path.now)
     }
@@ -76,10 +85,10 @@ extension TCPSender {
       congestion.acknowledged(bytes, isAfterTimeout: flags.contains(.inLoss), path)
     }
     guard !flags.isDisjoint(with: [.inLoss, .inRecovery]) else { return [] }
-    return advanceInLoss(to: ack, path)
+    return advanceInLoss(to: ack, landed: landed)
   }
 
-  private mutating func advanceInLoss(to ack: UInt32, _ path: CongestionPath) -> Outcome {
+  private mutating func advanceInLoss(to ack: UInt32, landed: UInt32) -> Outcome {
     var outcome: Outcome = []
     if flags.contains(.inLoss) {
       let verdict = spuriousTimeout.advanced(
@@ -90,19 +99,23 @@ extension TCPSender {
       case .none: break
       case .sendNew:
         next = maximum
-        congestion.allow(
-          Sequence32.distance(from: ack, to: maximum) &+ 2 &* UInt32(segmentSize))
+        congestion.allow(pipe(landed: landed) &+ 2 &* UInt32(segmentSize))
       case .spurious: outcome = undoTimeout()
       }
-      if Sequence32.lessOrEqual(recoveryPoint, ack) { flags.remove(.inLoss) }
+      if flags.contains(.inLoss), Sequence32.lessOrEqual(recoveryPoint, ack) {
+        flags.remove(.inLoss)
+        rack.recovered(unacknowledged: ack)
+      }
     }
     if flags.contains(.inRecovery) {
       if Sequence32.less(ack, recoveryPoint) {
-        // A partial acknowledgement: the next hole, too, is lost (RFC 6582 §3.2).
+        guard scoreboard == 0 else { return outcome }
+        // A partial acknowledgement: the next segment, too, is lost (RFC 6582 §3.2).
         if Sequence32.lessOrEqual(retransmitNext, ack) { retransmitNext = ack }
         flags.insert(.retransmitDue)
       } else {
         flags.subtract([.inRecovery, .retransmitDue])
+        rack.recovered(unacknowledged: ack)
       }
     }
     return outcome
@@ -110,41 +123,25 @@ extension TCPSender {
 
   /// A duplicate ACK (RFC 5681 §2).
   mutating func duplicate(_ path: CongestionPath) -> Outcome {
-    if duplicateAcks < 255 { duplicateAcks &+= 1 }
     var outcome: Outcome = []
     if flags.contains(.inLoss), spuriousTimeout.isUndecided, spuriousTimeout.duplicate() {
       // What is missing goes out from its first byte, three segments at most (RFC 5682 §2.1, 3a).
       congestion.allow(min(congestion.window, 3 &* UInt32(segmentSize)))
-      next = unacknowledged
+      if scoreboard == 0 { next = unacknowledged } else { flags.insert(.retransmitDue) }
       outcome = .outputDue
     }
-    guard !flags.contains(.inRecovery) else {
-      guard scoreboard != 0 else { return outcome }
-      flags.insert(.retransmitDue)
-      return .outputDue
-    }
+    // What the guest reports, and when that was sent, says more than how often it says so.
+    guard scoreboard == 0 else { return outcome }
+    if duplicateAcks < 255 { duplicateAcks &+= 1 }
+    guard !flags.contains(.inRecovery) else { return .outputDue }
     if duplicateAcks >= SACKScoreboard.duplicateThreshold {
       outcome.formUnion(enterRecovery(path))
     }
     return outcome
   }
 
-  /// What the guest reported is on the scoreboard.
-  /// - Parameters:
-  ///   - isLost: `SACKScoreboard.isLost`.
-  ///   - highest: the end of what was reported.
-  mutating func reported(isLost: Bool, highest: UInt32, _ path: CongestionPath) -> Outcome {
-    guard !flags.contains(.inRecovery) else {
-      flags.insert(.retransmitDue)
-      return .outputDue
-    }
-    // Or the tail arrived when it was sent again, long after all that came before it (RFC 8985 §7.4).
-    guard isLost || (flags.contains(.tailProbed) && highest == maximum) else { return [] }
-    return enterRecovery(path)
-  }
-
-  /// Something before what the guest reported is lost (RFC 6675 §5, step 4).
-  private mutating func enterRecovery(_ path: CongestionPath) -> Outcome {
+  /// Something is lost (RFC 6675 §5, step 4; RFC 6582 §3.2, step 2).
+  mutating func enterRecovery(_ path: CongestionPath) -> Outcome {
     guard !flags.contains(.inLoss) else { return [] }
     recoveryPoint = maximum
     retransmitNext = unacknowledged
@@ -153,15 +150,10 @@ extension TCPSender {
     // Karn: what is sent again cannot be timed.
     flags.subtract([.isTiming, .tailProbed, .isTailArmed])
     flags.formUnion([.inRecovery, .retransmitDue])
-    return .outputDue
+    return [.outputDue, .recovering]
   }
 
-  /// The guest has received twice what lies before its acknowledgement (RFC 2883 §4).
-  mutating func reportedTwice() -> Outcome {
-    spuriousTimeout.isUndecided ? undoTimeout() : []
-  }
-
-  private mutating func undoTimeout() -> Outcome {
+  mutating func undoTimeout() -> Outcome {
     congestion.restore(spuriousTimeout.windowBefore)
     spuriousTimeout.forget()
     flags.remove(.inLoss)

@@ -10,47 +10,61 @@ extension TCPSender {
   /// The RTO in nanoseconds, backed off by `attempts`.
   var timeout: UInt64 { rtt.timeout(attempts: attempts) }
 
-  /// Sets the deadline of what is under way: first for a loss probe, then the RTO.
+  /// Sets the deadline of what is under way: for a loss probe if that comes before the RTO (RFC 8985 §7.2), else
+  /// the RTO. The reordering timer comes before both.
   @inline(__always)
   mutating func arm(_ now: UInt64) {
-    if TailLossProbe.isUseful(
-      roundTrip: rtt.smoothed, flight: flight, segmentSize: UInt32(segmentSize)),
-      flags.intersection([.inLoss, .tailProbed, .sackPermitted]) == .sackPermitted
+    guard !flags.contains(.isReorderArmed) else { return }
+    let retransmission = timeout
+    let isSingle = flight <= UInt32(segmentSize)
+    // With one segment it comes later, unless round trips differ by as much as an ACK may be delayed.
+    if !isSingle || rtt.variance >= TailLossProbe.leastVarianceForSingle, rtt.smoothed != 0,
+      flags.intersection([.inLoss, .sackPermitted]) == .sackPermitted,
+      !flags.contains(.tailProbed) || Sequence32.lessOrEqual(probe.end, unacknowledged)
     {
-      flags.insert(.isTailArmed)
-      deadline =
-        now
-        &+ TailLossProbe.timeout(roundTrip: rtt.smoothed, wasLossy: congestion.isLimiting)
-    } else {
-      flags.remove(.isTailArmed)
-      deadline = now &+ timeout
+      let probe = TailLossProbe.timeout(
+        roundTrip: rtt.smoothed, wasLossy: congestion.isLimiting, isSingle: isSingle)
+      if probe < retransmission {
+        flags.insert(.isTailArmed)
+        deadline = now &+ probe
+        return
+      }
     }
+    flags.remove(.isTailArmed)
+    deadline = now &+ retransmission
   }
 
-  /// A loss probe is due: after it comes the RTO. True when the tail is to be sent (`probe`); while a loss is
-  /// repaired what was sent again was lost, too, and goes out from the first hole on.
+  /// A loss probe is due: after it comes the RTO. True when one is to be sent.
+  ///
+  /// While a loss is repaired RFC 8985 §7.2 leaves it to the RTO, which here is a thousand round trips: what is
+  /// lost once more at the end of a recovery is found by sending the first that is missing again.
   mutating func probeDue(_ now: UInt64) -> Bool {
     flags.remove(.isTailArmed)
     deadline = now &+ timeout
     guard flags.contains(.inRecovery) else { return true }
+    probe.sent(end: maximum, isRetransmission: false)
     retransmitNext = unacknowledged
     flags.formUnion([.tailProbed, .retransmitDue])
     return false
   }
 
-  /// The RTO is over: begin again at the first byte that is missing, with one segment. If the guest was
-  /// only slow, its ACK will show it. What it reported is to be forgotten: it may have thrown it
-  /// away (RFC 2018 §8).
+  /// The RTO is over, and there is no scoreboard: begin again at the first byte, with one segment. If the guest
+  /// was only slow, its ACK will show it.
   mutating func timedOut(_ path: CongestionPath) {
+    reduceAtTimeout(path)
+    next = unacknowledged
+  }
+
+  /// What follows from a timeout whatever was lost: one segment, and a threshold (RFC 5681 §3.1).
+  mutating func reduceAtTimeout(_ path: CongestionPath) {
     attempts &+= 1
     spuriousTimeout.timerFired(
       window: congestion.window, isFirst: !flags.contains(.inLoss),
       isRecovering: flags.contains(.inRecovery))
-    flags.subtract([.inRecovery, .retransmitDue, .isTiming, .tailProbed])
+    flags.subtract([.inRecovery, .retransmitDue, .isTiming, .tailProbed, .isReorderArmed])
     flags.insert(.inLoss)
     recoveryPoint = maximum
     if attempts == 1 { congestion.congested(flight: flight, path) }
     congestion.timedOut(path)
-    next = unacknowledged
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What may go out: new data as far as the windows reach (RFC 9293 §3.8; silly windows RFC 1122 §4.2.3.4),
-// what is lost (RFC 6675 §5, RFC 6582), the tail once more (RFC 8985 §7.3). The engine sends it and says so.
+// what is lost (RFC 6675 §5, RFC 6582), a loss probe (RFC 8985 §7.3). The engine sends it and says so.
 
 extension TCPSender {
   /// What is next.
@@ -26,11 +26,6 @@ extension TCPSender {
   /// Bytes that duplicate ACKs say have arrived (RFC 5681 §3.2, steps 3 and 4).
   var landedByDuplicates: UInt32 {
     flags.contains(.inRecovery) ? UInt32(duplicateAcks) &* UInt32(segmentSize) : 0
-  }
-
-  /// Where what is lost and was not sent again begins; nil when nothing is being repaired.
-  var lostFrom: UInt32? {
-    flags.contains(.inRecovery) ? Sequence32.max(retransmitNext, unacknowledged) : nil
   }
 
   /// How much goes out at `next`.
@@ -95,6 +90,15 @@ extension TCPSender {
     deadline = now &+ timeout
   }
 
+  /// The guest has closed its window over what is under way, and a timeout took it for lost: it is asked for its
+  /// window instead of being sent what it has no room for.
+  mutating func probeClosedWindow(_ now: UInt64) {
+    guard deadline == 0 || !flags.contains(.isProbing) else { return }
+    flags.insert(.isProbing)
+    flags.remove(.isTailArmed)
+    deadline = now &+ timeout
+  }
+
   /// A piece of what was sent before.
   struct Piece {
     var sequence: UInt32
@@ -126,26 +130,31 @@ extension TCPSender {
     return length > 0 ? Piece(sequence: unacknowledged, length: length) : nil
   }
 
-  /// The next segment to send again; nil when nothing else is known to be lost.
-  /// - Parameters:
-  ///   - start: the first byte that the guest has not reported.
-  ///   - hole: where what it reported after that begins. Without, only the first segment is known
-  ///     to be missing.
-  func lost(from start: UInt32, hole: UInt32?) -> Piece? {
-    var last = Sequence32.min(end, recoveryPoint)
-    if let hole {
-      last = Sequence32.min(last, hole)
-    } else if start != unacknowledged {
+  /// The segment that is known to be missing when the guest reports nothing: the first, once in a recovery or for
+  /// each partial acknowledgement (RFC 6582 §3.2); nil when it was sent again.
+  var missing: Piece? {
+    guard flags.contains(.inRecovery), Sequence32.lessOrEqual(retransmitNext, unacknowledged) else {
       return nil
     }
-    let length = min(Sequence32.distance(from: start, to: last), UInt32(segmentSize))
-    if length == 0 {
-      // Only the FIN can be missing.
-      guard flags.contains(.finSent), start == end, scoreboard == 0 else { return nil }
-      return Piece(sequence: start, length: 0, hasFin: true)
-    }
-    return Piece(
-      sequence: start, length: length,
-      hasFin: start &+ length == end && flags.contains(.finSent))
+    return piece(from: unacknowledged, to: Sequence32.min(maximum, recoveryPoint))
+  }
+
+  /// A segment of what was sent before, from `start` to `stop` at most; nil when there is none.
+  func piece(from start: UInt32, to stop: UInt32) -> Piece? {
+    let length = min(
+      Sequence32.distance(from: start, to: Sequence32.min(end, stop)), UInt32(segmentSize))
+    let hasFin = flags.contains(.finSent) && start &+ length == end && Sequence32.less(end, stop)
+    guard length > 0 || hasFin else { return nil }
+    return Piece(sequence: start, length: length, hasFin: hasFin)
+  }
+
+  /// What a loss probe sends: a new segment if there is one and the guest has room for it, whatever the congestion
+  /// window says, else the last one once more; nil when only a FIN is under way.
+  var probePiece: (piece: Piece, isNew: Bool)? {
+    let unsent = min(
+      Sequence32.distance(from: next, to: end), UInt32(segmentSize),
+      Sequence32.distance(from: next, to: unacknowledged &+ window))
+    if next == maximum, unsent > 0 { return (Piece(sequence: next, length: unsent), true) }
+    return tail.map { ($0, false) }
   }
 }

@@ -4,13 +4,13 @@
 // was acknowledged, what went out and that time is over, and says what is to go out.
 //
 // Names are those of RFC 9293 §3.3.1. The files beside it: Acknowledge (RFC 9293 §3.10.7.4, fifth; RFC 5681,
-// RFC 6582, RFC 6675), Transmit (RFC 9293 §3.8), Timeout (RFC 6298 §5).
+// RFC 6582), Loss (RFC 8985, RFC 6675), Transmit (RFC 9293 §3.8), Timeout (RFC 6298 §5).
 //
 //   unacknowledged ──► next ──► end      what lies between was read from the socket and is kept
 //                      maximum           the highest that was ever sent
 
-/// See the head of this file. The first 64 bytes are what each segment needs, the rest is for once in
-/// a round trip, or less.
+/// See the head of this file. The first 64 bytes are what each segment needs, up to the congestion window; the
+/// rest is for once in a round trip, or less.
 struct TCPSender: BitwiseCopyable {
   /// When the RTO, a loss probe or a probe of a closed window is due, nanoseconds of the stack's clock; 0 for
   /// not set. (Of a connection without anything to send it is the engine's: TIME-WAIT, a detached one.)
@@ -28,9 +28,8 @@ struct TCPSender: BitwiseCopyable {
   var windowAcknowledgement: UInt32 = 0
   /// Slot of its bytes in SequenceStore.
   var table: UInt32 = 0
-  /// Slot of its SACKScoreboard; 0 while the guest reports nothing.
+  /// Slot of its SACKScoreboard; 0 while one burst at most is under way, and for a guest without SACK.
   var scoreboard: UInt32 = 0
-  var congestion = FlowCongestion()
   /// The segment being timed, if `isTiming`.
   var timedSequence: UInt32 = 0
   /// SMSS: bytes of payload per segment.
@@ -41,16 +40,23 @@ struct TCPSender: BitwiseCopyable {
   var attempts: UInt8 = 0
   /// The shift of the guest's window field (RFC 7323 §2).
   var windowScale: UInt8 = 0
+  /// Its window is within the first 64 bytes.
+  var congestion = FlowCongestion()
 
   // Once in a round trip, or less.
   /// When the segment being timed was sent, microseconds as they wrap.
   var timedAt: UInt32 = 0
+  /// When the last burst was sent, which is all that is under way while there is no scoreboard; the same clock.
+  var sentAt: UInt32 = 0
   var rtt = RTTEstimator()
   var largestWindow: UInt32 = 0
-  /// While `inRecovery`: acknowledging this ends it; holes before `retransmitNext` were sent again.
+  /// While `inRecovery`: acknowledging this ends it; without a scoreboard what lies before `retransmitNext` was
+  /// sent again.
   var recoveryPoint: UInt32 = 0
   var retransmitNext: UInt32 = 0
   var spuriousTimeout = SpuriousTimeout()
+  var rack = RACK()
+  var probe = TailLossProbe()
 
   /// FlightSize (RFC 5681 §2): bytes sent and not acknowledged.
   @inline(__always)
@@ -93,7 +99,9 @@ struct TCPSender: BitwiseCopyable {
     next = maximum
     end = maximum
     deadline = 0
-    flags.subtract([.inRecovery, .inLoss, .retransmitDue, .isProbing, .finSent])
+    flags.subtract([
+      .inRecovery, .inLoss, .retransmitDue, .isProbing, .finSent, .isMarked, .isReorderArmed,
+    ])
   }
 
   /// The way has a smaller MTU (RFC 1191): what is under way was too long, and goes once more from its first
@@ -102,7 +110,7 @@ struct TCPSender: BitwiseCopyable {
     segmentSize = size
     var path = path
     path.segmentSize = UInt32(size)
-    flags.subtract([.inRecovery, .retransmitDue, .isTiming, .tailProbed])
+    flags.subtract([.inRecovery, .retransmitDue, .isTiming, .tailProbed, .isReorderArmed])
     flags.insert(.inLoss)
     spuriousTimeout.forget()
     recoveryPoint = maximum
@@ -129,6 +137,11 @@ struct SenderFlags: OptionSet, BitwiseCopyable {
   static let isTailArmed = SenderFlags(rawValue: 1 << 6)
   /// After a retransmission timeout, until `recoveryPoint` is acknowledged.
   static let inLoss = SenderFlags(rawValue: 1 << 7)
-  /// The tail was probed, and nothing was acknowledged since.
+  /// What a loss probe means is not known yet (TLP.end_seq is not None). Another one may follow once it is
+  /// acknowledged.
   static let tailProbed = SenderFlags(rawValue: 1 << 8)
+  /// Something on the scoreboard was reported, is lost or was sent again: each ACK is looked at (RFC 8985 §6).
+  static let isMarked = SenderFlags(rawValue: 1 << 9)
+  /// `deadline` is when a segment counts as lost that is only late until then (RFC 8985 §6.3).
+  static let isReorderArmed = SenderFlags(rawValue: 1 << 10)
 }

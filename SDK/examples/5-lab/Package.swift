@@ -1,0 +1,37 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+// The SDK is two folders up, in the source tree and once installed.
+let package = Package(
+  name: "lima-net-lab",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "lima-net-lab", type: .dynamic, targets: ["LabPlugin"])
+  ],
+  dependencies: [
+    .package(name: "lima-netd-sdk", path: "../..")
+  ],
+  targets: [
+    .target(
+      name: "LabCore",
+      dependencies: [
+        .product(name: "LimaNetdSDK", package: "lima-netd-sdk"),
+        .product(name: "PluginAPI", package: "lima-netd-sdk"),
+      ]),
+    // The entry alone: tests import the rest without meeting a second one.
+    .target(
+      name: "LabPlugin", dependencies: ["LabCore"],
+      linkerSettings: [
+        // Nothing is exported but the entry, and the file is never unmapped.
+        .unsafeFlags(
+          [
+            "-Xlinker", "--version-script=\(Context.packageDirectory)/plugin.map",
+            "-Xlinker", "-z", "-Xlinker", "nodelete",
+            "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../../swift",
+          ], .when(platforms: [.linux]))
+      ]),
+    .testTarget(name: "LabTests", dependencies: ["LabCore"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

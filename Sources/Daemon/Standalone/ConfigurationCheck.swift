@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ConfigurationCheck: all that is wrong with a networks.yaml, as far as it is known before a guest comes: what the daemon
+// would refuse, what each network could not start for, and what its plugins say of their options. Needs no daemon. Runs a
+// loop of its own, and blocks the caller.
+
+import HostProtocol
+import Platform
+
+package struct ConfigurationCheck: Codable, Sendable, Equatable {
+  package struct Problem: Codable, Sendable, Equatable {
+    package enum Severity: String, Codable, Sendable {
+      /// The file is refused, or the network cannot start.
+      case error
+      /// Something that has no effect, or may not be meant.
+      case warning
+    }
+
+    package var severity: Severity
+    /// Nil: the file as a whole.
+    package var network: String?
+    /// With file, line and column where there is a place.
+    package var message: String
+  }
+
+  package var file: String
+  /// False: there is no such file, the built-in networks hold.
+  package var present: Bool
+  package var networks: [String]
+  package var problems: [Problem]
+
+  package var isWell: Bool { !problems.contains { $0.severity == .error } }
+
+  /// - Parameter directories: with plugins, searched before the file's own.
+  /// - Throws: `SystemError` when no event loop can be had.
+  package init(
+    file: String, mayBeMissing: Bool, directories: [String], installation: Installation
+  ) throws(SystemError) {
+    self.file = file
+    present = false
+    networks = []
+    problems = []
+    let configuration: Configuration
+    do {
+      configuration = try Configuration.loadTrusted(file, mayBeMissing: mayBeMissing)
+    } catch {
+      problems = "\(error)".split(separator: "\n", omittingEmptySubsequences: true).map {
+        Problem(severity: .error, network: nil, message: String($0))
+      }
+      return
+    }
+    present = configuration.present
+    networks = configuration.networks.map(\.name)
+    for warning in configuration.warnings { add(.warning, nil, warning.text(file: file)) }
+    let registry = try PluginSurvey.registry(
+      directories: directories + configuration.pluginDirectories,
+      files: configuration.pinnedFiles, installation: installation)
+    for warning in registry.warnings { add(.warning, nil, warning) }
+    try check(configuration, registry, installation)
+  }
+
+  private mutating func add(_ severity: Problem.Severity, _ network: String?, _ text: String) {
+    problems.append(Problem(severity: severity, network: network, message: text))
+  }
+
+  private mutating func check(
+    _ configuration: Configuration, _ registry: Registry, _ installation: Installation
+  ) throws(SystemError) {
+    let loop = try EventLoop()
+    for network in configuration.networks {
+      let plan: LaunchPlan
+      do throws(ErrorReport) {
+        plan = try LaunchPlan(network: network, registry: registry, configFile: file)
+        _ = try plan.tapRequest()
+      } catch {
+        // What a plugin is found by has no place of its own in the text.
+        let mark = error.message.hasPrefix("network ") ? network.mark(at: "/mode") : nil
+        let place = mark.map { "\(file):\($0.line):\($0.column): " } ?? ""
+        for line in error.message.split(separator: "\n") { add(.error, network.name, place + line) }
+        continue
+      }
+      for warning in plan.warnings { add(.warning, network.name, warning) }
+      var refusal: ErrorReport?
+      var isDone = false
+      PluginValidation.run(
+        plan, executable: installation.hostExecutable, loop: loop, configFile: file
+      ) {
+        refusal = $0
+        isDone = true
+      }
+      while !isDone { loop.turn(limit: 1_000_000_000) }
+      if let refusal { add(.error, network.name, refusal.message) }
+    }
+  }
+}

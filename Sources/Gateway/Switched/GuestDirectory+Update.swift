@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What follows for the guard and for DNS from a change of some stations' bindings: each of them is looked at, and of the
+// others only those that want a name of theirs.
+
+import NetStack
+import Wire
+
+extension GuestDirectory {
+  /// Stations that are looked at in one turn of the loop.
+  package static let stationsAtOnce = 256
+
+  /// What a station has now.
+  package struct Bindings {
+    /// All of its leases; those that do not hold are passed over.
+    package var leases: [DHCPLease]
+    /// All that hold.
+    package var addresses6: [Address6]
+
+    package init(leases: [DHCPLease], addresses6: [Address6] = []) {
+      self.leases = leases
+      self.addresses6 = addresses6
+    }
+  }
+
+  /// A station that is looked at, and what there is to be known of it.
+  private struct Review {
+    var mac: MACAddress
+    /// By which of several reviews are ordered.
+    var address: IPAddress?
+    var next: Station
+  }
+
+  /// Whether another update has something to look at.
+  package var isPending: Bool { !pending.isEmpty }
+
+  /// Compares what stations have with what was told before.
+  /// - Parameters:
+  ///   - limit: looks at no more stations.
+  ///   - bindings: what a station has.
+  package mutating func update(
+    now: UInt64, limit: Int = stationsAtOnce, _ bindings: (MACAddress) -> Bindings
+  ) -> Changes {
+    expire(now: now)
+    var changes = Changes()
+    var reviews: [Review] = []
+    for mac in takePending(limit) {
+      examined &+= 1
+      granted.remove(mac)
+      let review = review(mac, bindings(mac), now: now)
+      if review.address != nil || known[mac] != nil { reviews.append(review) }
+    }
+    reviews.sort { a, b in
+      guard let (first, second) = a.address.flatMap({ a in b.address.map { (a, $0) } }) else {
+        return a.address != nil
+      }
+      return (first, a.mac.rawValue) < (second, b.mac.rawValue)
+    }
+    for index in reviews.indices { rank(&reviews[index]) }
+    updateBindings(reviews, &changes)
+    updateNames(reviews, &changes)
+    for review in reviews {
+      let isNothing = review.next.addresses.isEmpty && !review.next.isLeased
+      known[review.mac] = isNothing ? nil : review.next
+      nextExpiry = min(nextExpiry, review.next.until)
+    }
+    return changes
+  }
+
+  private func review(_ mac: MACAddress, _ bindings: Bindings, now: UInt64) -> Review {
+    let live = bindings.leases.filter { $0.isLive(now) }
+    let own = live.filter { $0.state == .bound || $0.state == .reserved }
+    var next = Station()
+    next.isLeased = !live.isEmpty
+    next.addresses = own.map(\.address) + bindings.addresses6.map(\.address)
+    // While its station is there a lease ends by a change only.
+    next.until =
+      live.filter { !($0.isPresent && $0.state == .bound) }.compactMap(\.expiry).min() ?? .max
+    let primary = bindings.addresses6.first(where: \.isPrimary)
+    let addresses = [own.last?.address, primary?.address].compactMap { $0 }
+    if isPresent(mac), !addresses.isEmpty {
+      next.claim = Claim(
+        labels: labels(of: mac, hostname: own.last?.hostname ?? primary?.hostname ?? ""),
+        addresses: addresses, rank: .max)
+    }
+    return Review(mac: mac, address: next.addresses.first ?? live.first?.address, next: next)
+  }
+
+  /// A claim keeps its place while it wants the same names, also by another station of its guest: that changed its
+  /// Ethernet address.
+  private mutating func rank(_ review: inout Review) {
+    guard let claim = review.next.claim else { return }
+    let before =
+      known[review.mac]?.claim
+      ?? claim.addresses.first.flatMap { bindings[$0] }
+      .flatMap { isOneGuest($0, review.mac) ? known[$0]?.claim : nil }
+    if let before, before.labels == claim.labels {
+      review.next.claim?.rank = before.rank
+    } else {
+      review.next.claim?.rank = nextRank
+      nextRank += 1
+    }
+  }
+
+  /// What a guest calls itself, else the name of its link; and as Lima would call an instance of
+  /// that name.
+  private func labels(of mac: MACAddress, hostname: String) -> [String] {
+    let link = guestName(of: mac)
+    let own = HostName.label(hostname) ?? HostName.label(link)
+    let lima = HostName.limaLabel(link)
+    return [own, lima == own ? nil : lima].compactMap { $0 }
+  }
+
+  // MARK: The guard
+
+  private mutating func updateBindings(_ reviews: [Review], _ changes: inout Changes) {
+    var former: [IPAddress: MACAddress] = [:]
+    for review in reviews {
+      for address in known[review.mac]?.addresses ?? [] where bindings[address] == review.mac {
+        bindings[address] = nil
+        former[address] = review.mac
+      }
+    }
+    for review in reviews {
+      for address in review.next.addresses {
+        let before = bindings.updateValue(review.mac, forKey: address) ?? former[address]
+        if before != review.mac { changes.bound.append((address, review.mac)) }
+      }
+    }
+    changes.unbound = former.keys.filter { bindings[$0] == nil }.sorted()
+  }
+
+  // MARK: DNS
+
+  private mutating func updateNames(_ reviews: [Review], _ changes: inout Changes) {
+    // Those whose owner may be another, or have other addresses.
+    var touched: Set<String> = []
+    var claims: [(name: String, mac: MACAddress, claim: Claim)] = []
+    for review in reviews {
+      let (before, after) = (known[review.mac]?.claim, review.next.claim)
+      guard before != after else { continue }
+      for label in before?.labels ?? [] {
+        let name = "\(label).\(domain)"
+        touched.insert(name)
+        if before?.rank != after?.rank || after?.labels.contains(label) != true {
+          wishes[name]?.claimants.removeAll { $0.mac == review.mac }
+        }
+      }
+      for label in after?.labels ?? [] {
+        guard let after else { continue }
+        claims.append(("\(label).\(domain)", review.mac, after))
+      }
+    }
+    for (name, mac, claim) in claims {
+      touched.insert(name)
+      guard wishes[name, default: Wish()].add(mac, rank: claim.rank) else { continue }
+      let owner = reserved.contains(name) ? nil : wishes[name]?.claimants.first?.mac
+      if owner != mac { changes.refused.append(Refusal(name: name, mac: mac, owner: owner)) }
+    }
+    let next = Dictionary(
+      reviews.map { ($0.mac, $0.next.claim) }, uniquingKeysWith: { first, _ in first })
+    for name in touched.sorted() {
+      guard var wish = wishes[name] else { continue }
+      var wanted: [IPAddress] = []
+      if let owner = wish.claimants.first?.mac, !reserved.contains(name) {
+        wanted = (next[owner] ?? known[owner]?.claim)?.addresses ?? []
+      }
+      changes.withdrawn += records(name, wish.told, besides: wanted)
+      changes.published += records(name, wanted, besides: wish.told)
+      nameCount += (wanted.isEmpty ? 0 : 1) - (wish.told.isEmpty ? 0 : 1)
+      wish.told = wanted
+      wishes[name] = wish.claimants.isEmpty ? nil : wish
+    }
+  }
+
+  private func records(
+    _ name: String, _ addresses: [IPAddress], besides others: [IPAddress]
+  ) -> [Record] {
+    addresses.filter { !others.contains($0) }.map { Record(name: name, address: $0) }
+  }
+}

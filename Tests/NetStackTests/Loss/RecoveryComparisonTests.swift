@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+import Wire
+
+@testable import NetStack
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// What a link's weather costs a transfer to a guest: time, segments sent again, timeouts. The clock is the
+/// simulation's. LIMA_NETD_COMPARE=1 prints a line for each weather, for a comparison of two versions.
+@Suite(.timeLimit(.minutes(10)))
+struct RecoveryComparisonTests {
+  /// A weather, and what is sent through it.
+  struct Course: CustomTestStringConvertible, Sendable {
+    var name: String
+    var loss = 0
+    var reorder = 0
+    /// One way, and how much more a frame takes at most that is late; nanoseconds.
+    var delay: UInt64 = 100_000
+    var jitter: UInt64 = 200_000
+    /// Messages that follow each other, each once the guest has the one before, and their length in bytes.
+    var messages = 1
+    var length = 1_000_000
+    /// What the guest has room for.
+    var window = 1 << 20
+    var sack = true
+    /// Frames under way to the guest at once; more are lost, as at a queue that is full.
+    var queue = Int.max
+    var congestion = CongestionAlgorithm.newReno
+    var testDescription: String { name }
+  }
+
+  struct Cost {
+    /// Microseconds of all seeds together.
+    var time: UInt64 = 0
+    var bytes: UInt64 = 0
+    var retransmits: UInt64 = 0
+    var timeouts: UInt64 = 0
+    var segments: UInt64 { bytes / 1460 }
+  }
+
+  static let seeds: ClosedRange<UInt64> = 1...10
+
+  static func cost(_ course: Course) throws -> Cost {
+    var cost = Cost()
+    for seed in seeds {
+      let simulation = Simulation(
+        seed: seed, weather: LinkWeather(delay: course.delay, jitter: course.jitter)
+      ) { $0.congestion = course.congestion }
+      simulation.stepEvery = 100_000_000
+      #expect(TCPTransferTests.open(simulation, seed: seed))
+      let socket = try #require(simulation.socket)
+      simulation.guests[0].receiveRoom = course.window
+      simulation.guests[0].sack = course.sack
+      // A round trip for the timers to know its time, before the weather changes.
+      socket.incoming = [0]
+      #expect(simulation.run(until: { $0.guests[0].received.count == 1 }))
+      simulation.wait(500_000_000)
+      simulation.weather.loss = course.loss
+      simulation.weather.reorder = course.reorder
+      simulation.weather.queue = course.queue
+      let start = simulation.host.now
+      var bytes: [UInt8] = [0]
+      for message in 0..<course.messages {
+        let next = pattern(course.length, seed: seed &+ UInt64(message)).prefix(course.length)
+        bytes += next
+        socket.incoming += next
+        #expect(simulation.run(until: { $0.guests[0].received.count == bytes.count }))
+      }
+      #expect(simulation.guests[0].received == bytes)
+      cost.time += (simulation.host.now - start) / 1000
+      cost.bytes += UInt64(bytes.count)
+      let counters = simulation.stack.tcp.counters
+      cost.retransmits += counters.retransmits
+      cost.timeouts += counters.timeouts
+    }
+    if getenv("LIMA_NETD_COMPARE") != nil {
+      print(
+        "\(course.name): \(cost.time / UInt64(seeds.count)) us, of \(cost.segments) segments "
+          + "\(cost.retransmits) again, \(cost.timeouts) timeouts")
+    }
+    return cost
+  }
+
+  static let losses: [Course] = [
+    Course(name: "1 % loss, 200 us", loss: 10),
+    Course(name: "1 % loss, 10 ms", loss: 10, delay: 5_000_000),
+    Course(name: "5 % loss, 200 us", loss: 50),
+    Course(name: "1 % loss and 5 % late, 200 us", loss: 10, reorder: 50),
+    Course(name: "tail loss, messages of 10 segments", loss: 10, messages: 50, length: 14_600),
+    Course(name: "tail loss, messages of 2 segments", loss: 10, messages: 100, length: 2920),
+    Course(name: "tail loss, 10 ms", loss: 10, delay: 5_000_000, messages: 50, length: 14_600),
+  ]
+  static let late: [Course] = [
+    Course(name: "5 % late, 200 us", reorder: 50, window: 1 << 16),
+    Course(name: "5 % late by up to 2 ms, 200 us", reorder: 50, jitter: 2_000_000, window: 1 << 16),
+    Course(
+      name: "5 % late by up to 2 ms, 10 ms", reorder: 50, delay: 5_000_000, jitter: 2_000_000,
+      window: 1 << 16),
+  ]
+
+  static let queues: [Course] = [(100_000, "200 us"), (500_000, "1 ms"), (5_000_000, "10 ms")]
+    .flatMap { delay, name in
+      CongestionAlgorithm.allCases.map {
+        Course(
+          name: "a queue of 100, \(name), \($0.rawValue)", delay: delay, length: 3_000_000,
+          queue: 100,
+          congestion: $0)
+      }
+    }
+
+  @Test(arguments: queues)
+  func `a queue that overflows costs no timeout, with either congestion control`(course: Course)
+    throws
+  {
+    let cost = try Self.cost(course)
+    #expect(cost.timeouts == 0)
+  }
+
+  @Test(arguments: losses)
+  func `what is lost goes again, and little else`(course: Course) throws {
+    let cost = try Self.cost(course)
+    #expect(cost.retransmits > 0)
+    guard course.reorder == 0 else { return }
+    #expect(cost.retransmits * 1000 < cost.segments * UInt64(course.loss) * 2)
+  }
+
+  @Test(arguments: late)
+  func `what is late costs no timeout, and is seldom sent again once that was seen`(course: Course)
+    throws
+  {
+    let cost = try Self.cost(course)
+    #expect(cost.timeouts == 0)
+    // One segment in twenty is late.
+    #expect(cost.retransmits < cost.segments / 30)
+  }
+}
