@@ -47,7 +47,7 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
     // All stations of a link belong to its one guest.
     control?.isOneGuest = { _, _ in true }
     control?.searchDomains = { [unowned self] in search }
-    control?.onChange = { [unowned self] in isDirty = true }
+    control?.onChange = { [unowned self] _ in isDirty = true }
     guard let names = HostNames(host) else { return }
     try names.publish(Self.hostName, options.gateway.description)
     if let control { try names.publish(Self.hostName, control.configuration.gateway.description) }
