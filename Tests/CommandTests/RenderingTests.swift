@@ -123,7 +123,7 @@ import Testing
       .deletingLastPathComponent()
     // Counts whose sentence holds only for several, or for a limit.
     let allowed = [
-      "zones already", "instances are up", "have \\(statics.count) ports", "bytes, at most",
+      "zones already", "instances are up", "have \\(count) ports", "bytes, at most",
       "bytes, and a socket's path has at most", "characters at most",
     ]
     let count =

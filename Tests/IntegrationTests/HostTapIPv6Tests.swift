@@ -122,6 +122,11 @@ extension EndToEnd {
       #expect(eventually { sniffer.output.contains("listening") }, "\(sniffer.errors)")
       let mac = try scene.host.shell("ip -o link show \(interface)").output
         .firstMatch(of: /link\/ether (\S+)/)?.1
+      // Not while duplicate address detection goes on.
+      #expect(
+        try eventually {
+          try !scene.host.shell("ip -6 addr").output.contains("tentative")
+        })
       let before = try scene.host.shell("ip -6 addr; ip -6 route").output
       let guest = try scene.daemon.guest(
         """

@@ -147,7 +147,7 @@ extension EndToEnd {
             "--reuid", "65534", "--regid", "65534", "--clear-groups", Installation.daemon, "logs",
           ], environment: daemon.environment)
         #expect(
-          !result.succeeded && result.errors.contains("sudo chown -R 65534: \(networks)"),
+          !result.succeeded && result.errors.contains("sudo chown -R nobody: \(networks)"),
           "\(result)")
       }
     }

@@ -91,7 +91,9 @@ extension Port {
   }
 
   /// Frames that were accepted and dropped.
-  @inline(__always) final var lost: UInt64 { counters.txMalformed &+ counters.txRefused }
+  @inline(__always) final var lost: UInt64 {
+    counters.txMalformed &+ counters.txRefused &+ counters.txEarly
+  }
 
   /// Counts accepted frames and passes them to the capture.
   /// - Parameter before: `lost` before the frames were looked at.

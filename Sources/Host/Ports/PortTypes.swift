@@ -114,6 +114,8 @@ package struct PortCounters: Sendable, Equatable {
   package var txQueueFull: UInt64 = 0
   /// Frames that the kernel refused permanently (link down, too big for the socket).
   package var txRefused: UInt64 = 0
+  /// Not sent because the guest's interface was not up yet: before its first frame. No drop that a user has to know of.
+  package var txEarly: UInt64 = 0
   /// Frames for a port that has ended.
   package var txEnded: UInt64 = 0
   /// Times `send` returned a short count.

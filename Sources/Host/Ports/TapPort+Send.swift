@@ -150,7 +150,10 @@ extension TapPort {
   }
 
   private func count(_ outcome: Outcome) -> Outcome {
-    if outcome == .early { return .refused }
+    if outcome == .early {
+      counters.txEarly &+= 1
+      return .refused
+    }
     if outcome == .refused { counters.txRefused &+= 1 }
     return outcome
   }

@@ -154,7 +154,10 @@ import Testing
     Case(.daemon, .problem, "process 77 holds /h/.lima and is stopped", "kill -CONT 77") {
       $0.serving = .silent(pid: 77, isStopped: true)
     },
-    Case(.daemon, .problem, "a regular file is there", nil) {
+    Case(
+      .daemon, .problem, "a regular file is there",
+      "ls -ld /h/.lima/_networks /h/.lima/_networks/lima-netd.sock"
+    ) {
       $0.serving = .notOurs("a regular file is there, not a socket")
     },
     Case(.daemon, .ok, "process 5", nil) { $0.serving = .daemon(pid: 5) },
@@ -188,8 +191,10 @@ import Testing
     Case(.tun, .problem, "is not there", "sudo modprobe tun", modes: DoctorModes.withTap) {
       $0.tun = .missing
     },
-    Case(.tun, .warning, "`exec` and `attach`", "sudo modprobe tun", modes: DoctorModes.withoutTap)
-    {
+    Case(
+      .tun, .warning, "`exec`, `attach` and `tap`", "sudo modprobe tun",
+      modes: DoctorModes.withoutTap
+    ) {
       $0.tun = .missing
     },
     Case(

@@ -119,8 +119,8 @@ struct LimaYAMLTests {
       "5:7 field `ssh.localPortt` is unknown: did you mean `localPort`?",
       "6:16 field `hostResolver.enabledd` is unknown: did you mean `enabled`?",
       "8:19 field `networks[0].intreface` is unknown: did you mean `interface`?",
-      "10:18 field `portForwards[0].hostPrt` is unknown: did you mean `hostPort`?",
-      "10:33 field `portForwards[0].banana` is unknown: there are guestIP, ",
+      "10:19 field `portForwards[0].hostPrt` is unknown: did you mean `hostPort`?",
+      "10:34 field `portForwards[0].banana` is unknown: there are guestIP, ",
     ]
     #expect(
       told.count == wanted.count && zip(told, wanted).allSatisfy { $0.hasPrefix($1) }, "\(told)")

@@ -88,7 +88,7 @@ import Testing
     #expect(plugin.modes == ["echo"])
     #expect(plugin.isolated)
     #expect(plugin.schema == "{\"type\":\"object\"}")
-    #expect(plugin.extensions == ["limanetd.forward/1", "limanetd.lease/1"])
+    #expect(plugin.extensions == ["limanetd.forward/1", "limanetd.lease/1", "limanetd.guests/1"])
     #expect(result.sha256 == SHA256.of(try Fixture.read(file.path)))
   }
 

