@@ -75,7 +75,7 @@ extension EndToEnd {
         let guest = try scene.daemon.guest(
           """
           ip -4 -o addr show dev eth0
-          getent hosts host.lima.internal
+          getent ahostsv4 host.lima.internal
           curl -sS -m 10 http://203.0.113.2:8000/; curl -sS -m 10 http://10.77.0.2:8000/
           curl -sS -m 10 http://\(shared):8000/
           curl -sS -m 1 http://192.168.105.1:8000/ || echo "the host is shut"
