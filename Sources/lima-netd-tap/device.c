@@ -92,6 +92,8 @@ int device_allow_ipv6(const struct request *request) {
     write_setting("ipv6", name, "router_solicitations", "0");
     write_setting("ipv6", name, "addr_gen_mode", "1");
     write_setting("ipv6", name, "dad_transmits", "0");
+    /* Its address stays while it is down for a moment, as the IPv4 one does. */
+    write_setting("ipv6", name, "keep_addr_on_down", "1");
     write_setting("ipv6", name, "disable_ipv6", "0");
     return 1;
 }

@@ -126,11 +126,6 @@ extension HostTapMaker {
       guard facts.addresses.contains(address) else {
         return .lost("its interface \(current) has lost its address \(address)")
       }
-      if let six = facts.lost6 {
-        return resting(
-          "its interface \(current) has lost its IPv6 address \(six)",
-          "ip -6 address add \(six) dev \(current) nodad")
-      }
       guard facts.master == nil else {
         return resting(
           "its interface \(current) was made a port of something: the host reaches no guest by it",
@@ -162,6 +157,11 @@ extension HostTapMaker {
       return resting(
         "its interface \(current) has MTU \(facts.mtu), and was made with \(facts.madeMTU)",
         "ip link set \(current) mtu \(facts.madeMTU)")
+    }
+    if let six = facts.lost6 {
+      return resting(
+        "its interface \(current) has lost its IPv6 address \(six)",
+        "ip -6 address add \(six) dev \(current) nodad")
     }
     guard current == facts.name else {
       return .renamed("its interface \(facts.name) is called \(current) now")
