@@ -24,12 +24,7 @@ struct ConfigCheck: ParsableCommand {
 
   @Argument(help: "The file. (default: networks.yaml of the Lima home)", completion: .file())
   var file: String?
-  @Option(
-    name: .customLong("plugin-dir"), parsing: .singleValue,
-    help: ArgumentHelp(
-      "Directory with plugins, searched before those of the file; may be given several times.",
-      valueName: "dir"), completion: .directory)
-  var pluginDirectories: [String] = []
+  @OptionGroup var search: PluginSearchOptions
   @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
@@ -41,8 +36,7 @@ struct ConfigCheck: ParsableCommand {
     let check: ConfigurationCheck
     do throws(SystemError) {
       check = try ConfigurationCheck(
-        file: path, mayBeMissing: file == nil,
-        directories: pluginDirectories.map { LimaHome(path: $0, workingDirectory: here).path },
+        file: path, mayBeMissing: file == nil, directories: search.absoluteDirectories,
         installation: installation)
     } catch {
       throw CommandFailure("\(error)")
@@ -52,7 +46,7 @@ struct ConfigCheck: ParsableCommand {
   }
 
   static func text(_ check: ConfigurationCheck) -> String {
-    let lines = check.problems.map { Paragraph.printable("\($0.severity.rawValue): \($0.message)") }
+    let lines = check.problems.map { "\($0.severity.rawValue): \($0.message)" }
     let errors = check.problems.filter { $0.severity == .error }.count
     let subject =
       check.present || !check.isWell

@@ -22,7 +22,7 @@ struct NetworkEditing {
     _ = try file()
     let folder = home.configDirectory
     let seconds: UInt64 = 10
-    try makeFolder(folder)
+    try asWriter { try Files.makeDirectory(folder, mode: 0o755) }
     // Not closed: the end of the process is the end of the lock.
     guard try Files.lockDirectory(folder, timeout: seconds * 1_000_000_000) != nil else {
       throw CommandFailure(
@@ -32,14 +32,14 @@ struct NetworkEditing {
     return try file()
   }
 
-  /// Root leaves no folder of its own in another user's home.
-  private func makeFolder(_ path: String) throws {
+  /// Runs `body` as the user whose files it makes: root leaves none of its own in another user's home.
+  private func asWriter(_ body: () throws -> Void) throws {
     #if os(Linux)
       if let owner = ForeignHome.writer(of: home) {
-        return try Privilege.asUser(owner) { try Files.makeDirectory(path, mode: 0o755) }
+        return try Privilege.asUser(owner, body)
       }
     #endif
-    try Files.makeDirectory(path, mode: 0o755)
+    try body()
   }
 
   func file() throws -> NetworksFile {
@@ -63,7 +63,7 @@ struct NetworkEditing {
   /// - Returns: what it came to there; nil: no daemon has read it.
   @discardableResult
   func write(_ file: NetworksFile) throws -> ReloadReport? {
-    do { try writeAsOwner(file) } catch { throw CommandFailure("\(error)") }
+    do { try asWriter { try file.write() } } catch { throw CommandFailure("\(error)") }
     do {
       return try ControlClient(home: home).ifRunning {
         try $0.send(.POST, APIPath.reload, body: [String: String]())
@@ -75,16 +75,6 @@ struct NetworkEditing {
         "\(file.path) is written, and the daemon has not taken it over: \(failure)")
       return nil
     }
-  }
-
-  /// Root leaves no file of its own in another user's home.
-  private func writeAsOwner(_ file: NetworksFile) throws {
-    #if os(Linux)
-      if let owner = ForeignHome.writer(of: home) {
-        return try Privilege.asUser(owner) { try file.write() }
-      }
-    #endif
-    try file.write()
   }
 
   /// As the daemon would read it.

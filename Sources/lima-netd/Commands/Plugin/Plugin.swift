@@ -39,10 +39,14 @@ struct PluginSearchOptions: ParsableArguments {
     {
       return report
     }
-    let current = CurrentProcess.workingDirectory
     return try PluginSurvey.report(
-      directories: directories.map { LimaHome(path: $0, workingDirectory: current).path },
-      installation: Self.installation())
+      directories: absoluteDirectories, installation: Self.installation())
+  }
+
+  /// `directories`, relative ones by this process's working directory.
+  var absoluteDirectories: [String] {
+    let current = CurrentProcess.workingDirectory
+    return directories.map { LimaHome(path: $0, workingDirectory: current).path }
   }
 
   static func installation() throws -> Installation {
