@@ -67,7 +67,7 @@ let fuzzing = Context.environment["LIMA_NETD_FUZZ"]
 let fuzzers: [Target] = [
   .target(
     name: "FuzzRunner",
-    dependencies: ["FuzzTargets"] + (fuzzing == "all" ? ["FuzzDaemonTargets"] : []),
+    dependencies: ["LibC", "FuzzTargets"] + (fuzzing == "all" ? ["FuzzDaemonTargets"] : []),
     path: "Tests/Fuzz/Runner", swiftSettings: fuzzing == "all" ? [.define("FUZZ_DAEMON")] : []),
   // gold fails on what the sanitizers leave behind.
   .executableTarget(
@@ -107,13 +107,16 @@ let package = Package(
 
     // Shared ground
     .target(name: "CPlatform"),
-    .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: lean + dataPath),
+    .target(name: "LibC", swiftSettings: lean),
+    .target(
+      name: "Platform", dependencies: ["CPlatform", "LibC"], swiftSettings: lean + dataPath),
     .target(name: "DNSMessage", swiftSettings: lean + dataPath),
     .target(
       name: "Wire", dependencies: ["CPlatform"],
       swiftSettings: lean + dataPath + simulated + inlined),
     .target(
-      name: "NetStack", dependencies: ["Platform", "CPlatform", "Wire"], exclude: ["README.md"],
+      name: "NetStack", dependencies: ["LibC", "Platform", "CPlatform", "Wire"],
+      exclude: ["README.md"],
       swiftSettings: lean + dataPath + simulated),
     .target(name: "JSON", path: "SDK/JSON", swiftSettings: lean),
     .target(name: "Patterns", swiftSettings: lean + dataPath),
@@ -128,6 +131,7 @@ let package = Package(
     .target(
       name: "Host",
       dependencies: [
+        "LibC",
         "PluginAPI", "CPlatform", "Platform", "HostProtocol", "JSONCoding", "DNSMessage",
         "Patterns", "CLtdl", "Wire",
       ],
@@ -140,6 +144,7 @@ let package = Package(
     .target(
       name: "Daemon",
       dependencies: [
+        "LibC",
         "Platform", "HostProtocol", "JSONCoding", "DNSMessage", "Patterns", "CYaml",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -147,6 +152,7 @@ let package = Package(
     .executableTarget(
       name: "lima-netd",
       dependencies: [
+        "LibC",
         "Daemon", "DNSMessage", "HostProtocol", "Platform", "PluginAPI",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -159,7 +165,9 @@ let package = Package(
     // Plugins: the entry alone in one target, the rest in another that tests import
     .target(
       name: "Gateway",
-      dependencies: ["DNSMessage", "NetStack", "Wire", "LimaNetdSDK", "Platform", "PluginAPI"],
+      dependencies: [
+        "LibC", "DNSMessage", "NetStack", "Wire", "LimaNetdSDK", "Platform", "PluginAPI",
+      ],
       swiftSettings: lean + dataPath),
     .target(
       name: "UserV2Core",
@@ -186,7 +194,8 @@ let package = Package(
       path: "Plugins/socketvmnet/Entry", swiftSettings: lean,
       linkerSettings: pluginLinking),
     .target(
-      name: "HostDNSCore", dependencies: ["DNSMessage", "LimaNetdSDK", "PluginAPI", "Platform"],
+      name: "HostDNSCore",
+      dependencies: ["LibC", "DNSMessage", "LimaNetdSDK", "PluginAPI", "Platform"],
       path: "Plugins/hostdns/Core", swiftSettings: lean),
     .target(
       name: "HostDNSPlugin", dependencies: ["HostDNSCore", "LimaNetdSDK", "PluginAPI"],
@@ -200,63 +209,72 @@ let package = Package(
     // Benchmarks
     .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
     .executableTarget(
-      name: "DNSBenchmarks", dependencies: ["CAllocations", "DNSMessage", "Host"],
+      name: "DNSBenchmarks", dependencies: ["LibC", "CAllocations", "DNSMessage", "Host"],
       path: "Benchmarks/DNS", swiftSettings: lean + dataPath),
 
     // Tests
-    .target(name: "TestSupport", dependencies: ["Platform", "Wire"], path: "Tests/Support"),
+    .target(
+      name: "TestSupport", dependencies: ["LibC", "Platform", "Wire"], path: "Tests/Support"),
     .target(name: "CPluginAPITests", dependencies: ["PluginAPI"], path: "Tests/CPluginAPITests"),
     .testTarget(
       name: "PluginAPITests", dependencies: ["PluginAPI", "CPluginAPITests", "Platform"]),
     .testTarget(
       name: "PlatformTests",
-      dependencies: ["Platform", "JSONCoding", "HostProtocol", "TestSupport"]),
+      dependencies: ["LibC", "Platform", "JSONCoding", "HostProtocol", "TestSupport"]),
     .testTarget(name: "PatternsTests", dependencies: ["Patterns"]),
     .testTarget(name: "DNSMessageTests", dependencies: ["DNSMessage", "TestSupport"]),
     .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"]),
     .testTarget(
       name: "NetStackTests",
-      dependencies: ["NetStack", "Wire", "Platform", "TestSupport", "netstack-echo"],
+      dependencies: ["LibC", "NetStack", "Wire", "Platform", "TestSupport", "netstack-echo"],
       swiftSettings: simulated),
     .testTarget(
       name: "CommandTests",
       dependencies: [
+        "LibC",
         "lima-netd", "Daemon", "DNSMessage", "HostProtocol", "Platform", "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(
       name: "HostTests",
       dependencies: [
+        "LibC",
         "Host", "DNSMessage", "HostProtocol", "JSONCoding", "Platform", "PluginAPI", "TestSupport",
         "Wire",
       ],
       exclude: ["Fixtures"]),
     .testTarget(
       name: "DaemonTests",
-      dependencies: ["Daemon", "Platform", "HostProtocol", "TestSupport", "fake-network-host"]),
+      dependencies: [
+        "LibC", "Daemon", "Platform", "HostProtocol", "TestSupport", "fake-network-host",
+      ]),
     .executableTarget(
       name: "fake-network-host", dependencies: ["Platform", "HostProtocol", "JSONCoding"],
       path: "Tests/FakeNetworkHost"),
     .testTarget(
       name: "HostDNSTests",
       dependencies: [
+        "LibC",
         "HostDNSCore", "DNSMessage", "LimaNetdSDK", "PluginAPI", "Platform", "TestSupport",
       ]),
     .testTarget(
       name: "SlirpTests",
-      dependencies: ["SlirpCore", "NetStack", "Wire", "LimaNetdSDK", "Platform", "PluginAPI"]),
+      dependencies: [
+        "LibC", "SlirpCore", "NetStack", "Wire", "LimaNetdSDK", "Platform", "PluginAPI",
+      ]),
     .testTarget(
       name: "GatewayTests",
       dependencies: ["Gateway", "NetStack", "Wire", "LimaNetdSDK", "PluginAPI"]),
     .testTarget(
       name: "UserV2Tests",
       dependencies: [
+        "LibC",
         "UserV2Core", "DNSMessage", "Gateway", "NetStack", "Wire", "LimaNetdSDK", "Platform",
         "PluginAPI", "TestSupport",
       ]),
     .testTarget(
       name: "SocketVMNetTests",
-      dependencies: ["SocketVMNetCore", "NetStack", "Wire", "LimaNetdSDK", "PluginAPI"]),
+      dependencies: ["LibC", "SocketVMNetCore", "NetStack", "Wire", "LimaNetdSDK", "PluginAPI"]),
     .testTarget(
       name: "IntegrationTests", dependencies: ["Platform", "HostProtocol", "TestSupport"],
       exclude: ["Fixtures"]),
@@ -265,13 +283,16 @@ let package = Package(
     .target(name: "CMicro", path: "Benchmarks/CMicro"),
     .executableTarget(
       name: "microbenchmarks",
-      dependencies: ["CMicro", "NetStack", "Wire", "Host", "JSONCoding", "Platform", "PluginAPI"],
+      dependencies: [
+        "LibC", "CMicro", "NetStack", "Wire", "Host", "JSONCoding", "Platform", "PluginAPI",
+      ],
       path: "Benchmarks/Micro", swiftSettings: dataPath),
 
     // Fuzz targets, which the tests replay
     .target(
       name: "FuzzTargets",
       dependencies: [
+        "LibC",
         "NetStack", "Host", "HostProtocol", "JSONCoding", "LimaNetdSDK", "Platform", "PluginAPI",
         "DNSMessage", "HostDNSCore", "Gateway", "Wire", "SocketVMNetCore",
       ],

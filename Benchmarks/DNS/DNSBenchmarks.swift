@@ -6,7 +6,7 @@
 
 import CAllocations
 import DNSMessage
-import Glibc
+import LibC
 import Host
 
 /// Nanoseconds of CPU this thread has used.

@@ -2,17 +2,12 @@
 //
 // Guests' links and the switch, with their system calls: frames through unix sockets.
 
+import LibC
 import Host
 import NetStack
 import Platform
 import PluginAPI
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 enum Links {
   static func run(_ measure: Measure, _ report: (Sample) -> Void) {

@@ -4,15 +4,10 @@
 // is asked, and a link that takes every frame. It does as little as can be, and allocates
 // nothing while packets flow.
 
+import LibC
 import NetStack
 import Platform
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 final class MicroHost {
   var now: UInt64 = 1_000_000_000

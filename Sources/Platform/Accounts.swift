@@ -3,11 +3,7 @@
 // AccountNames: names and numbers of users and groups from the system's databases (getpwuid(3), getgrnam(3)), and the
 // groups of this process. The calls may block (NSS): for commands, not for a loop's thread. One thread.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 package enum AccountNames {
   /// Nil: no user has that number.

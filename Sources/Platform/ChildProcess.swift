@@ -3,13 +3,8 @@
 // Child processes: posix_spawn with an exact set of descriptors, and their exit status. Never fork: it copies only
 // the calling thread, and plugins may have others.
 
+import LibC
 import CPlatform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package enum ChildProcess {
   /// How a child ended.

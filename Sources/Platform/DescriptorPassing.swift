@@ -2,13 +2,8 @@
 //
 // DescriptorPassing: descriptors over a unix socket without further framing: the protocol of Lima's `_fd.sock`.
 
+import LibC
 import CPlatform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package enum DescriptorPassing {
   package enum Received {

@@ -2,13 +2,8 @@
 //
 // Operations on plain descriptors. They are Int32 everywhere: most of them cross a process or the plugin ABI.
 
+import LibC
 import CPlatform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package enum Descriptor {
   /// Opens descriptors 0, 1 and 2 if they are closed: a later descriptor would otherwise get such a number and receive what

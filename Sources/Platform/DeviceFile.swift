@@ -3,11 +3,7 @@
 // DeviceFile: whether this process may open a device for reading and writing. A file of another type is not opened:
 // opening a pipe or a terminal can block or have side effects.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 package enum DeviceFile {
   /// - Throws: the reason why it cannot be opened.

@@ -2,13 +2,8 @@
 //
 // Errno: an errno value with its C name and its text. SystemError: the call that failed, its subject and the reason.
 
+import LibC
 import CPlatform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// A value of `errno`.
 package struct Errno: RawRepresentable, Error, Hashable, Sendable, CustomStringConvertible {

@@ -4,11 +4,7 @@
 // network process's control channel, the CLI). The data path uses Poller directly. Not Sendable: everything but
 // `waker` belongs to the thread that runs it.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 package final class EventLoop {
   package struct TimerID: Hashable, Sendable {

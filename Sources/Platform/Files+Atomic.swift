@@ -2,11 +2,7 @@
 //
 // Files that other processes may read at any time, and lock directories.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 extension Files {
   /// Replaces the file at `path` in one step: a reader finds the old contents or the new. Writes `path` + ".tmp"

@@ -2,11 +2,7 @@
 //
 // Where a symbolic link leads.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 extension Files {
   /// The text of the link; EINVAL when `path` is not a link. Cut at PATH_MAX.

@@ -4,11 +4,7 @@
 // blocks until it has a writer, a device may have side effects), and at most a limit is read. Links are followed,
 // because users keep configuration elsewhere.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 extension Files {
   /// The whole file; EFBIG when it is larger than `limit` bytes.

@@ -5,11 +5,7 @@
 // error and does not block. A path with a NUL is refused, because C would cut it there. Contents: Files+Read.swift
 // and Files+Atomic.swift.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 package struct FileInfo: Hashable, Sendable {
   package enum Kind: Sendable {

@@ -4,11 +4,7 @@
 // call (rtnetlink(7), RTM_GETROUTE), so that changed addresses and networks routed to the host (`ip route add local`)
 // need no tracking. Elsewhere the interfaces' addresses are listed. Blocks for some microseconds. One thread.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import LibC
 
 package final class HostAddresses {
   #if os(Linux)

@@ -2,11 +2,7 @@
 //
 // HostInterfaces: this machine's interfaces and their addresses (getifaddrs(3)), in the caller's network namespace.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 package struct HostAddress: Sendable, Hashable {
   package var interface: String

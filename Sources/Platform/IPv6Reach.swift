@@ -4,13 +4,8 @@
 // by connecting a UDP socket, which sends nothing: the kernel applies routing rules, unreachable routes and source
 // address selection (RFC 6724). For the caller's network namespace.
 
+import LibC
 import CPlatform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package enum IPv6Reach {
   /// A global unicast address (2000::/3) to which networks have no specific route. Not 2001:db8::/32: that prefix is

@@ -5,13 +5,8 @@
 // process ends, and clients that connect meanwhile wait in the backlog. `UnixSocket.serve` looks its path up here.
 // Any thread.
 
+import LibC
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package enum InheritedSockets {
   private struct Key: Hashable {

@@ -2,11 +2,7 @@
 //
 // LoopbackPort: which TCP ports of 127.0.0.1 are free at the time of the call.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 package enum LoopbackPort {
   /// A free port, chosen by the system.

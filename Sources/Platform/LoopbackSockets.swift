@@ -2,11 +2,7 @@
 //
 // Sockets bound to 127.0.0.1, for servers that other machines must not reach.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 package enum LoopbackSockets {
   /// A UDP socket, non-blocking.

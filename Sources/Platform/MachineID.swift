@@ -2,11 +2,7 @@
 //
 // MachineID: the identifier of this machine that Lima uses; the MAC addresses of its instances are derived from it.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 package enum MachineID {
   /// macOS: IOPlatformUUID. Elsewhere the first of the two files that can be read. The host's name when that is empty.

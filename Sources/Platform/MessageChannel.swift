@@ -12,13 +12,8 @@
 // Non-blocking with a bounded output queue; one thread; not Sendable. A peer that violates the protocol is an error,
 // after which the caller closes the channel.
 
+import LibC
 import CPlatform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package final class MessageChannel {
   package struct Message {

@@ -2,11 +2,7 @@
 //
 // OtherProcess: what the system reports of a process that is not a child of this one.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 package enum OtherProcess {
   /// Whether a process with this pid runs, of any user. A zombie does not.

@@ -4,7 +4,7 @@
 // as a set, so the difference does not matter.
 
 #if canImport(Darwin)
-  import Darwin
+  import LibC
 
   package final class Poller {
     package static let batch = 256

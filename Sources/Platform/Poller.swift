@@ -3,13 +3,8 @@
 // Poller: level-triggered readiness in batches, epoll on Linux (Poller+Kqueue elsewhere). It maps fds to 64-bit
 // tokens; it has no callbacks. Used by one thread; not Sendable.
 
+import LibC
 import CPlatform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// Readiness, and interest in it. The bits are those of LND_FD_*, so that
 /// they cross the plugin ABI as they are.

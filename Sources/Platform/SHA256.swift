@@ -2,13 +2,8 @@
 //
 // SHA-256 of bytes and of files (CPlatform/sha256.c says why it is not a library's).
 
+import LibC
 import CPlatform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package struct SHA256 {
   private var state = plat_sha256()

@@ -3,11 +3,7 @@
 // ServiceNotice: status datagrams to the service manager's socket NOTIFY_SOCKET (sd_notify(3)). Without one the calls
 // do nothing. Never blocks. One thread.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 package struct ServiceNotice {
   /// Absolute; nil: no manager listens. Abstract sockets are not supported.

@@ -2,13 +2,8 @@
 //
 // Memory shared with another process by passing a descriptor.
 
+import LibC
 import CPlatform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package enum SharedMemory {
   /// Zeroed memory of `size` bytes, which exists while a descriptor or a mapping of it does. `name` appears in /proc

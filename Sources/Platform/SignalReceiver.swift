@@ -2,13 +2,8 @@
 //
 // SignalReceiver: signals as events of a loop instead of asynchronous handlers. One per process.
 
+import LibC
 import CPlatform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package enum Signal: Int32, Sendable, CaseIterable {
   case hangup = 1

@@ -3,11 +3,7 @@
 // SocketEndpoint: a numeric address and port in the notation of users, and sockets connected to it. Also sends and
 // receives whole arrays, for commands; not for the data path.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 /// "127.0.0.1:5300", "[::1]:53", "192.168.5.3", "fe80::1%eth0".
 package struct SocketEndpoint: Sendable, CustomStringConvertible {

@@ -2,11 +2,7 @@
 //
 // Peeking at a stream's first bytes, and short answers to it. Control paths.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 private let peekFlags = Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)
 

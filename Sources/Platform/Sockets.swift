@@ -4,13 +4,8 @@
 // MSG_NOSIGNAL always set, new sockets are non-blocking with CLOEXEC. Static functions, so that they convert to
 // @convention(c) pointers.
 
+import LibC
 import CPlatform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package enum Sockets {
   #if canImport(Glibc)

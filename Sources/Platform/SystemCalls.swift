@@ -3,11 +3,7 @@
 // libc functions under other names, for use inside types whose members have the same names; identical on glibc and
 // Darwin.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 typealias Address = UnsafePointer<sockaddr>
 typealias MutableAddress = UnsafeMutablePointer<sockaddr>

@@ -3,11 +3,7 @@
 // Why a socket cannot listen at a path, in words for the user. The supervisor makes most of those sockets, a plugin's
 // gateway the others: both use the same words.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 extension UnixSocket {
   package struct Refusal: Error, Hashable, Sendable {

@@ -3,13 +3,8 @@
 // Unix sockets by path, and their peers' credentials. A stale socket file is replaced only when no process listens
 // behind it. Nothing here blocks unless a duration is passed.
 
+import LibC
 import CPlatform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package enum UnixSocket {
   package enum Kind: Sendable {

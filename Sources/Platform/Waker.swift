@@ -3,13 +3,8 @@
 // Waker: makes another thread's poller return. An eventfd (elsewhere a pipe); any number of wakes before the drain
 // count as one.
 
+import LibC
 import CPlatform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package final class Waker: Sendable {
   /// The descriptor to watch for reading.

@@ -6,11 +6,7 @@
 // A blocked call cannot be interrupted. `stop` therefore waits for a bounded time and then abandons the thread, which
 // keeps the pool alive but not its owner; `notify` is not called after `stop` has begun.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 /// A bounded pool of threads. It starts one when a job finds none idle, and ends those that were idle for a while.
 ///

@@ -7,7 +7,7 @@
 
   import Daemon
   import FoundationEssentials
-  import Glibc
+  import LibC
   import Platform
   import TestSupport
   import Testing

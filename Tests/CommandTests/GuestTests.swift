@@ -3,7 +3,7 @@
 #if os(Linux)
 
   import Daemon
-  import Glibc
+  import LibC
   import Platform
   import Testing
 

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LibC
 import Platform
 import Testing
 
 @testable import Daemon
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite("networks.yaml is watched", .serialized, .ownThread, .timeLimit(.minutes(1)))
 struct ConfigWatcherTests {

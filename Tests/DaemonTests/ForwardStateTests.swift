@@ -2,17 +2,12 @@
 //
 // How forwards are: the same words and reasons wherever they are shown.
 
+import LibC
 import HostProtocol
 import Platform
 import Testing
 
 @testable import Daemon
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite("States of forwards", .serialized, .ownThread, .timeLimit(.minutes(2)))
 struct ForwardStateTests {

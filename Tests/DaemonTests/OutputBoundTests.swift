@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LibC
 import Platform
 import TestSupport
 import Testing
 
 @testable import Daemon
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite(.timeLimit(.minutes(1))) struct OutputBoundTests {
   @Test func `a file is full at its limit, told once, and has room when it was emptied`() throws {

@@ -3,7 +3,7 @@
 // hostdns against a real nameserver on loopback, where there is one.
 
 import DNSMessage
-import Glibc
+import LibC
 import Platform
 import TestSupport
 import Testing

@@ -3,7 +3,7 @@
 // Nameservers that are slow, refuse, complain of EDNS, or cut their answers.
 
 import DNSMessage
-import Glibc
+import LibC
 import LimaNetdSDK
 import Platform
 import Testing

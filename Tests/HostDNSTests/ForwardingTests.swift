@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
-import Glibc
+import LibC
 import LimaNetdSDK
 import Platform
 import PluginAPI

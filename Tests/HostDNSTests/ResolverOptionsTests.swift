@@ -3,7 +3,7 @@
 // The options of resolv.conf(5), and what happens when the file changes.
 
 import DNSMessage
-import Glibc
+import LibC
 import LimaNetdSDK
 import Platform
 import PluginAPI

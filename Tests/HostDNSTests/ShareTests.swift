@@ -3,7 +3,7 @@
 // A zone whose servers are silent holds up itself, and nobody else.
 
 import DNSMessage
-import Glibc
+import LibC
 import LimaNetdSDK
 import Platform
 import PluginAPI

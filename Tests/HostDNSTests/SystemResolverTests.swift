@@ -5,7 +5,7 @@
 // packet leaves the machine. Nothing of it needs root.
 
 import DNSMessage
-import Glibc
+import LibC
 import LimaNetdSDK
 import Platform
 import TestSupport

@@ -4,7 +4,7 @@
 // of its test. Servers of a test run on the same loop, so nothing races.
 
 import DNSMessage
-import Glibc
+import LibC
 import LimaNetdSDK
 import Platform
 import PluginAPI

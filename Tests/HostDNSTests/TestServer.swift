@@ -4,7 +4,7 @@
 // says: answer, lie, cut, keep silent.
 
 import DNSMessage
-import Glibc
+import LibC
 import Platform
 import Testing
 

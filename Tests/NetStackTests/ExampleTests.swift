@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LibC
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite(.timeLimit(.minutes(1))) struct ExampleTests {
   @Test func `the example of the README echoes what it is told through two stacks`() throws {

@@ -3,16 +3,11 @@
 // A link that takes no frames for a while loses no control segment: each reaches the guest when the
 // link takes frames again.
 
+import LibC
 import Testing
 import Wire
 
 @testable import NetStack
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite(.timeLimit(.minutes(1))) struct TCPFullLinkTests {
   /// An open connection whose link is full.

@@ -2,16 +2,11 @@
 //
 // Guests that change their Ethernet address, refuse a forward's connection by ICMP, or boot anew.
 
+import LibC
 import Testing
 import Wire
 
 @testable import NetStack
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite(.timeLimit(.minutes(1))) struct TCPGuestChangeTests {
   private static let other = MACAddress(0x52, 0x55, 0x55, 0, 0, 9)

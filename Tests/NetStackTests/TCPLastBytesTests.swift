@@ -3,16 +3,11 @@
 // What was sent just before a reset, either way, arrives as over a direct connection: a reset comes
 // after the bytes before it (RFC 9293 §3.10.7.4), and a receiver may still read those.
 
+import LibC
 import Testing
 import Wire
 
 @testable import NetStack
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite(.timeLimit(.minutes(1))) struct TCPLastBytesTests {
   private func opened(

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LibC
 import Testing
 
 @testable import NetStack
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Thousands of connections under circumstances that no one would think of. LIMA_NETD_SEEDS is how
 /// many, LIMA_NETD_SEED a single one.

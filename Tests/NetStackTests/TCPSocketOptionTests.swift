@@ -3,16 +3,11 @@
 // What the engine asks of host sockets: that an end nobody meant is a reset, that urgent bytes stay
 // where they are, and keep-alives.
 
+import LibC
 import Testing
 import Wire
 
 @testable import NetStack
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 @Suite(.timeLimit(.minutes(1))) struct TCPSocketOptionTests {
   private func opened(_ seed: UInt64) throws -> (ScriptedGuest, FakeKernel.Socket) {

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LibC
 import Testing
 import Wire
 
 @testable import NetStack
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// How connections begin and end: every state, every way out.
 @Suite(.timeLimit(.minutes(5)))

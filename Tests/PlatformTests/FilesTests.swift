@@ -2,14 +2,9 @@
 //
 // Files that are not what they should be, and paths that somebody else took over.
 
+import LibC
 import Platform
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite("Files of others", .timeLimit(.minutes(1)))
 struct FilesTests {

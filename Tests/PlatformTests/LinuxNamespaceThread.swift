@@ -4,7 +4,7 @@
 
 #if os(Linux)
 
-  import Glibc
+  import LibC
   import Synchronization
 
   @testable import Platform

@@ -2,7 +2,7 @@
 
 #if os(Linux)
 
-  import Glibc
+  import LibC
   import Testing
 
   @testable import Platform

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import LibC
 import Platform
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite(.timeLimit(.minutes(5))) struct PollingTests {
   @Test func aPollerTellsTokenAndEvents() throws {

@@ -4,7 +4,7 @@ import Platform
 import Testing
 
 #if os(Linux)
-  import Glibc
+  import LibC
 
   @Suite("Memory at rest", .timeLimit(.minutes(5)))
   struct RestingMemoryTests {

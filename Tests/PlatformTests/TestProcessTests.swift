@@ -2,15 +2,10 @@
 //
 // The programs that tests start (Tests/Support/TestProcess.swift): hundreds by one process, which has many descriptors.
 
+import LibC
 import Platform
 import TestSupport
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite(.serialized, .timeLimit(.minutes(1))) struct TestProcessTests {
   @Test func `hundreds of programs beside hundreds of descriptors leave none behind`() throws {

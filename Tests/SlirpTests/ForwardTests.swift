@@ -2,7 +2,7 @@
 //
 // Forwards: clients on the host's loopback, a server in the guest.
 
-import Glibc
+import LibC
 import LimaNetdSDK
 import NetStack
 import Platform

@@ -2,16 +2,11 @@
 //
 // The options as programs and people are told of them: the plugins' schemas, schema.json, and the table of the README.
 
+import LibC
 import LimaNetdSDK
 import Testing
 
 @testable import SocketVMNetCore
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite(.timeLimit(.minutes(1))) struct SchemaTests {
   private static let schemas = [

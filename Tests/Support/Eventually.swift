@@ -6,13 +6,8 @@
 // wait for something else fails when the machine is busy. The limit keeps a test that fails from hanging and is no
 // claim, so it is long. Scripts/lint lets no test sleep by itself without saying why.
 
+import LibC
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// Seconds that a test waits for what has to come.
 package let patience = 30.0

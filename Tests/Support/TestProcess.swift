@@ -4,13 +4,8 @@
 // descriptors open, reads over the end of a buffer of readdir's (findMaximumOpenFromProcSelfFD copies 256 bytes of each
 // entry of /proc/self/fd), hands its thread's signal mask on, and keeps descriptors of programs that have ended.
 
+import LibC
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// A child in a process group of its own, with default signal handling and none blocked. One thread at a time. Who lets
 /// go of it lets it run: `kill` and `waitUntilExit` end it.

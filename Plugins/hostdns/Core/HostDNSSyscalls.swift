@@ -3,14 +3,9 @@
 // The system calls of the forwarder: sockets connected to a nameserver, and the state of resolv.conf. Non-blocking
 // except for reading a small file.
 
+import LibC
 import DNSMessage
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 enum HostDNSSyscalls {
   /// A non-blocking socket connected (TCP: connecting) to `server`, or -errno.

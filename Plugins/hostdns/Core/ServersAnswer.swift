@@ -2,14 +2,9 @@
 //
 // The result of querying the nameservers, and the reasons in this plugin's SERVFAIL answers (RFC 8914 4).
 
+import LibC
 import DNSMessage
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// For one query.
 enum ServersAnswer {

@@ -3,13 +3,8 @@
 // FileTrouble: why a file could not be used, in a sentence, with the command that mends it: whose it is, whose the folder on the
 // way to it is, a disk that is full or read-only. Of a `SystemError` with a path; looks at the disk again for what was in the way.
 
+import LibC
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package struct FileTrouble: Error, Sendable, Hashable, CustomStringConvertible {
   /// One sentence, without a full stop.

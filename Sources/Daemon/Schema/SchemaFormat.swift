@@ -2,11 +2,7 @@
 //
 // SchemaFormat: the values of `format` that are checked. Others are notes for readers, as JSON Schema 2020-12 has it.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 package enum SchemaFormat {
   package static func matches(_ text: String, format: String) -> Bool {

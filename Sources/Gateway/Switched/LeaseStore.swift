@@ -4,16 +4,11 @@
 // read is set aside in words and the network goes on without; one that cannot be written is
 // said once, until it can again.
 
+import LibC
 import LimaNetdSDK
 import NetStack
 import Platform
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// See the head of this file. Thread: loop only.
 final class LeaseStore {

@@ -8,14 +8,9 @@
 //
 // Thread: loop only.
 
+import LibC
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 final class CaptureSink {
   private static let capacity = 1 << 20

@@ -4,14 +4,9 @@
 // notes what a plugin does that it must not; each test judges its own kind of note. One for each instance: never
 // released, since threads of a bad plugin may call it late.
 
+import LibC
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 final class CheckHost {
   /// What a plugin did that it must not.

@@ -3,16 +3,11 @@
 // `lima-netd-host check FILE ID ...`: one test of a plugin file, in a process that may die of it. Its verdict goes to
 // standard output (see PluginCheck.swift); what the plugin prints goes to standard error.
 
+import LibC
 import HostProtocol
 import JSONCoding
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 enum CheckMain {
   // Set once, before the plugin is loaded, and read after that: safe to share.

@@ -2,14 +2,9 @@
 //
 // The functions of the check's lnd_host: C functions without captures, whose context is the CheckHost.
 
+import LibC
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 enum CheckTable {
   static func make(_ context: Context) -> lnd_host {

@@ -2,15 +2,10 @@
 //
 // The file that is tested, as plainly loaded as can be.
 
+import LibC
 import HostProtocol
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 struct FileUnderTest {
   let path: String

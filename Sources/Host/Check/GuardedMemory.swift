@@ -3,11 +3,7 @@
 // GuardedMemory: bytes that end where nothing is mapped, so that a read past their end is a crash and not luck; and
 // that can be taken away, or made read-only.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 final class GuardedMemory {
   /// Aligned to 8 bytes where `count` is a multiple of 8.

@@ -2,15 +2,10 @@
 //
 // From create to destroy: group lifecycle.
 
+import LibC
 import HostProtocol
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 enum LifecycleChecks {
   static func run(_ id: String, _ subject: CheckSubject) throws(Judgement) {

@@ -2,15 +2,10 @@
 //
 // Handles, leaks, threads, and hosts of other versions: groups services, leaks, threads and misuse.
 
+import LibC
 import HostProtocol
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 enum ServiceChecks {
   private static let cycles = 50

@@ -2,15 +2,10 @@
 //
 // Trial: one instance of the plugin, from create to destroy, and the loop that drives it.
 
+import LibC
 import HostProtocol
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 final class Trial {
   /// How the tables differ that the plugin is given.

@@ -4,13 +4,8 @@
 // modules, character sets, a DNS plugin that replaces another), the resolver's files and those that services write
 // for it, certificates, time zones, /proc and /sys.
 
+import LibC
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 enum ReadableFolders {
   private static let fixed = [

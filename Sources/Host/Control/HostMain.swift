@@ -2,16 +2,11 @@
 //
 // The subcommands of lima-netd-host.
 
+import LibC
 import CPlatform
 import HostProtocol
 import JSONCoding
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package enum HostMain {
   private static let usage = """

@@ -3,14 +3,9 @@
 // DNSConnection: one TCP client of a DNS server (RFC 7766). Queries may be pipelined (6.2.1.1), answers are sent in
 // order of completion; a client with too many queries or too many unread answers is not read. Thread: loop only.
 
+import LibC
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 final class DNSConnection {
   /// Maximum pending questions; beyond it the client is not read.

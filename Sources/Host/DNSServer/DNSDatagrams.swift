@@ -3,14 +3,9 @@
 // DNSDatagrams: a UDP socket in batches: up to 32 questions and up to 64 answers per system call. Answers that the
 // kernel refuses are dropped and counted. Thread: loop only.
 
+import LibC
 import CPlatform
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// The source address of a datagram: IPv4 or IPv6.
 struct DNSPeer {

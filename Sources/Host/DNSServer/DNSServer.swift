@@ -7,15 +7,10 @@
 // Bounded: 256 connections (the longest idle is closed for a new one), 128 questions and 256 KiB of answers each, 10
 // s for a client that sends no question or does not read. RFC 7766. Thread: loop only.
 
+import LibC
 import HostProtocol
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 final class DNSServer {
   static let maximumConnections = 256

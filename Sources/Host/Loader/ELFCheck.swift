@@ -3,14 +3,9 @@
 // Checks an ELF file's headers before the dynamic linker maps it: a truncated file would kill the process (SIGBUS)
 // instead of failing. Its texts are the same on every system, unlike the linker's.
 
+import LibC
 import HostProtocol
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// Why a file cannot be loaded, in words for users.
 package struct LoadError: Error, Equatable {

@@ -3,15 +3,10 @@
 // `lima-netd-host inspect FILE`: loads a file directly (dlopen, RTLD_NOW) and reports its plugins, or the exact
 // reason why it has none. Runs in a process of its own, because the file's initialisers run, too.
 
+import LibC
 import HostProtocol
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package enum Inspector {
   /// Extensions queried when a plugin is described: all that a plugin can offer.

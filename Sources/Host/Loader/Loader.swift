@@ -3,17 +3,12 @@
 // Loader: loads plugins through libltdl, resident (only the exit unloads) and local. libltdl reports "file not found"
 // for nearly every failure, so the real reason comes from `inspect` of the same file in a child process.
 
+import LibC
 import CLtdl
 import HostProtocol
 import JSONCoding
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// A plugin loaded into this process until its end.
 package struct LoadedPlugin {

@@ -3,14 +3,9 @@
 // The functions of lnd_host. C functions without captures: `context` is the
 // bridge. They check what they are given and hand it on.
 
+import LibC
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 typealias Context = UnsafeMutableRawPointer
 

@@ -6,16 +6,11 @@
 //
 // Thread: loop only.
 
+import LibC
 import CPlatform
 import Platform
 import PluginAPI
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 private let truncated = Int32(MSG_TRUNC)
 

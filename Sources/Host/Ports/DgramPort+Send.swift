@@ -3,15 +3,10 @@
 // Sending datagrams: a batch in as few sendmmsg calls as possible, headers from a pool, payload by reference. Short
 // frames are padded (PortMemory.shortest). The queue holds records of one datagram each.
 
+import LibC
 import CPlatform
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 extension DgramPort {
   enum Outcome {

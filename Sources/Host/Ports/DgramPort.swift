@@ -10,15 +10,10 @@
 //
 // Thread: loop only.
 
+import LibC
 import Platform
 import PluginAPI
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package final class DgramPort: Port {
   private static let firstRetry: UInt64 = 100_000

@@ -3,14 +3,9 @@
 // Reads the bytes of a frame with a valid shape, contiguous or in slices. Precondition: counts do not exceed the
 // remaining bytes; callers know the frame's length.
 
+import LibC
 import PluginAPI
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 struct PieceReader {
   private var at: UnsafePointer<UInt8>

@@ -5,13 +5,8 @@
 //
 // Thread: loop only. Not reentrant: the receiver must not call the same object.
 
+import LibC
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 final class PlainFrames {
   private static let batch = 256

@@ -9,14 +9,9 @@
 // Thread: loop only. Nothing here allocates, retains or locks per frame; the
 // virtual calls are per batch.
 
+import LibC
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package class Port {
   /// The supervisor's id of the port.

@@ -6,15 +6,10 @@
 //
 // Thread: loop only. Memory is reserved when made and resident when touched.
 
+import LibC
 import CPlatform
 import PluginAPI
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package final class PortMemory {
   /// Maximum frames of one batch to a receiver.

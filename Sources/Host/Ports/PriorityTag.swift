@@ -5,14 +5,9 @@
 //
 // Thread: loop only. One load and two compares for a frame without a tag.
 
+import LibC
 import PluginAPI
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 enum PriorityTag {
   /// Maximum tags removed from one frame; further ones stay.

@@ -13,14 +13,9 @@
 // Precondition: the frame has a valid `shape`. `init` fails when the headers contradict it. Ethernet with at most one
 // VLAN tag; headers of at most `headerMax` bytes.
 
+import LibC
 import PluginAPI
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 struct Segmenter {
   /// Maximum bytes of headers of a frame.

@@ -6,11 +6,7 @@
 // Thread: loop only. Reserves memory at its first use and keeps it; frames held back for the rest of an iteration are
 // in a buffer lent by PortMemory.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import LibC
 
 struct SendQueue: ~Copyable {
   /// Bytes above which no further frame is accepted.

@@ -15,14 +15,9 @@
 //
 // On other systems datagrams count against the receiver. Thread: loop only.
 
+import LibC
 import CPlatform
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 final class SharedSendBuffer {
   private let fd: Int32

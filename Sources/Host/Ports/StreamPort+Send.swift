@@ -5,14 +5,9 @@
 //
 // After a short write the rest of the interrupted frame is copied to the queue, and is sent first.
 
+import LibC
 import CPlatform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 extension StreamPort {
   /// The iovecs of one sendmsg.

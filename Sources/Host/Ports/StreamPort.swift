@@ -16,15 +16,10 @@
 //
 // Thread: loop only.
 
+import LibC
 import Platform
 import PluginAPI
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package final class StreamPort: Port {
   /// Bytes of the first reads, and the minimum for small frames within `mostFrames`: a larger read would leave the

@@ -3,13 +3,8 @@
 // Sending on a TAP: one writev per frame, or per segment where the device has no offloads. The queue holds records: a
 // length (4 bytes, native order) and the bytes of one write.
 
+import LibC
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 extension TapPort {
   /// The result of a write.

@@ -10,14 +10,9 @@
 //
 // Thread: loop only.
 
+import LibC
 import PluginAPI
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package final class TapPort: Port {
   /// Maximum frames read in one iteration, so that one guest cannot occupy the loop.

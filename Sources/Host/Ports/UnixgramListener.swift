@@ -13,16 +13,11 @@
 // Thread: loop only. Per datagram: a comparison with the previous sender's address, and on a change a search among at
 // most `limit` hashes.
 
+import LibC
 import CPlatform
 import Platform
 import PluginAPI
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package protocol UnixgramListenerDelegate: PortDelegate {
   /// A new address has sent a frame. Returns the port's parameters, or nil to refuse it (called again for each

@@ -3,14 +3,9 @@
 // CardWires: the guests of a network on a network card, each with its macvtap (CardWire), and the worker that sets a
 // macvtap's Ethernet address. Thread: loop only.
 
+import LibC
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 final class CardWires {
   /// The kind of these ports in `status`.

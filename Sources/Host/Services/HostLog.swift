@@ -5,14 +5,9 @@
 //
 //     2026-01-31T12:34:56.789Z WARN  plugin slirp: text
 
+import LibC
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 package struct HostLog: Sendable {
   /// Raw values are LND_LOG_*.

@@ -12,13 +12,8 @@
 // would live until its answer comes. An idle stream is closed for a new one: the guest's own at its bound, one of the
 // guest with the most when there are too many in total. Loop thread only.
 
+import LibC
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Counted since the stack was created.
 package struct DNSInterceptCounters: BitwiseCopyable, Sendable {

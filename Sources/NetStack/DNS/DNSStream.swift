@@ -4,13 +4,8 @@
 // pipelined (§6.2.1.1), answers are sent in order of completion. Pending queries are bounded: a guest with too many,
 // or one that does not read answers, is not read. Loop thread only.
 
+import LibC
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// One TCP connection of a guest to the DNS address, at the other end of its socket pair.
 final class DNSStream {

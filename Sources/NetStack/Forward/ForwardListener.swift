@@ -3,14 +3,9 @@
 // The listening socket of one forward. A class: forwards are few and change by commands only; packets use the records
 // of UDPForwardTable.swift instead.
 
+import LibC
 import Platform
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A forward that listens.
 final class ForwardListener {

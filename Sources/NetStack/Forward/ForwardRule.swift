@@ -3,14 +3,9 @@
 // A forward as the user specifies it, and the reasons why it may fail. Each reason is a sentence with which the user
 // can act; no other file of this folder makes texts.
 
+import LibC
 import Platform
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// What listens on the host.
 public enum ForwardKind: Equatable, Sendable {

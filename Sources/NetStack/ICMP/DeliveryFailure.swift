@@ -3,13 +3,8 @@
 // Why a packet is not delivered, independent of the family, and the ICMP error for it in each (RFC 792, RFC 1812
 // §5.2.7.1; RFC 4443 §3).
 
+import LibC
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// An ICMP error for a guest.
 package struct ICMPErrorMessage: Equatable {

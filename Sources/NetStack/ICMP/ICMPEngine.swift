@@ -8,13 +8,8 @@
 // unchanged. ICMP errors are read from the socket's error queue and sent on with the address of the router that sent
 // them, so traceroute works. Loop thread only.
 
+import LibC
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Counted since the stack was created.
 package struct ICMPCounters: BitwiseCopyable, Sendable {

@@ -5,13 +5,8 @@
 // Pools of the data path use such regions: the base never moves, so that a pointer to a slot stays valid while the
 // pool grows, and unused parts cost address space only. A region is owned by one pool on the loop thread.
 
+import LibC
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A private anonymous mapping; unmapped by deinit.
 struct MappedRegion: ~Copyable {

@@ -3,13 +3,8 @@
 // Ancillary data of sendmsg and recvmsg (cmsg(3)), encoded and decoded here because the CMSG macros do not exist in
 // Swift. Lengths in received data come from the kernel and are checked nevertheless.
 
+import LibC
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A control message: level, type and the bytes behind its header.
 package struct ControlMessage {

@@ -3,14 +3,9 @@
 // The buffers for the datagrams of one recvmmsg(2): shared by all sockets of a stack, valid until the next `receive`.
 // Address space for 32 datagrams of 64 KiB is reserved; only touched pages use memory. Loop thread only.
 
+import LibC
 import Platform
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Datagrams received from one socket.
 package final class DatagramInbox {

@@ -5,14 +5,9 @@
 // message (UDP_SEGMENT). Payload is borrowed: everything is sent or dropped before the callback returns. Loop thread
 // only.
 
+import LibC
 import Platform
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// The datagrams of one socket in a DatagramOutbox, first to last.
 package struct DatagramQueue: BitwiseCopyable {

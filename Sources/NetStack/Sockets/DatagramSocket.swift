@@ -6,13 +6,8 @@
 // The kernel accepts the first two per datagram, too (control messages, DatagramOutbox); Don't Fragment is a setting
 // of the socket. Loop thread only.
 
+import LibC
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// See the head of this file.
 struct DatagramSocket: BitwiseCopyable {

@@ -2,13 +2,8 @@
 //
 // Endpoints to and from the kernel's sockaddr.
 
+import LibC
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A sockaddr_in or sockaddr_in6 on the stack of the caller.
 package struct SocketAddress {

@@ -2,13 +2,8 @@
 //
 // The kernel's own socket calls in the shape of SocketCalls.
 
+import LibC
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 extension SocketCalls {
   /// The real system calls.

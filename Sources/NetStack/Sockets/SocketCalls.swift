@@ -6,13 +6,8 @@
 // close-on-exec. `context` is passed as first argument; the kernel's own table ignores it. C functions capture and
 // retain nothing.
 
+import LibC
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// System calls on sockets. Loop thread.
 public struct SocketCalls {

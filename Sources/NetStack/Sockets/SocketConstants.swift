@@ -3,11 +3,7 @@
 // Socket options and message flags of Linux that the C library's Swift module does not import, or imports with a type
 // that differs between libraries.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import LibC
 
 /// Numbers of ip(7), udp(7) and recvmsg(2).
 package enum SocketConstant {

@@ -3,13 +3,8 @@
 // ICMP errors reported by a socket with IP_RECVERR (ip(7)): an entry of its error queue as a value. The entry's
 // payload is the beginning of the datagram in error, its name is that datagram's destination.
 
+import LibC
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// An entry of a socket's error queue. Views are valid until the inbox is used again.
 package struct SocketErrorReport {

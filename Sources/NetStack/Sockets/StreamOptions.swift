@@ -2,11 +2,7 @@
 //
 // Options of the sockets of TCP connections.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import LibC
 
 extension SocketCalls {
   #if canImport(Darwin)

@@ -6,11 +6,7 @@
 // A frame is copied once, from one stack's memory into a queue for the other. The queue is bounded; a stack that
 // found it full is notified when there is room.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import LibC
 
 /// Runs one stack; `PollHost.run` runs several together. One thread.
 public final class PollHost: NetworkHost {

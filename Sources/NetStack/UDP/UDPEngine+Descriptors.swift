@@ -2,11 +2,7 @@
 //
 // Datagram sockets when the process has no free descriptors: UDP and ping sockets count together.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import LibC
 
 extension UDPEngine {
   /// A new datagram socket, or -errno. Without a free descriptor a flow of the guest with the most is closed, a few

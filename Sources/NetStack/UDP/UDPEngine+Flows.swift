@@ -4,14 +4,9 @@
 // guest with the most is closed (RFC 4787 §11: a guest must not exhaust the host; it may lose its own oldest mapping,
 // but not those of others).
 
+import LibC
 import Platform
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 extension UDPEngine {
   /// The fields of a flow's first packet that its socket needs.

@@ -7,13 +7,8 @@
 // guest (UDPFlow.key.remote gives the family). When the port is unreachable there, too, the guest gets the error, and
 // its next datagram starts over.
 
+import LibC
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 extension UDPEngine {
   /// Bytes of a datagram that an ICMP error quotes (Linux: 576 bytes of IPv4 with all headers, 1280 of IPv6): a

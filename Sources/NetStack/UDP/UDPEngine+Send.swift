@@ -2,13 +2,8 @@
 //
 // From the queues to the host's sockets, and the kernel's errors.
 
+import LibC
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 extension UDPEngine {
   /// Sends the datagrams queued during this callback.

@@ -7,7 +7,7 @@
 #if os(Linux)
 
   import CPlatform
-  import Glibc
+  import LibC
 
   package final class AddressWatch {
     private let loop: EventLoop

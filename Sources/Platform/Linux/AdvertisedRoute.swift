@@ -7,7 +7,7 @@
 #if os(Linux)
 
   import CPlatform
-  import Glibc
+  import LibC
 
   package enum AdvertisedRoute {
     // SIOCADDRT; RTF_UP, RTF_GATEWAY, RTF_DEFAULT, RTF_ADDRCONF; IP6_RT_PRIO_USER.

@@ -6,7 +6,7 @@
 #if os(Linux)
 
   import CPlatform
-  import Glibc
+  import LibC
 
   package enum Confinement {
     /// No new privileges by exec, no ptrace by processes of the same user, no core dump.

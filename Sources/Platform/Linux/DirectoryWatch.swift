@@ -4,7 +4,7 @@
 // Entries are reported by name; nothing is opened or followed. Loop thread.
 
 #if os(Linux)
-  import Glibc
+  import LibC
 
   package final class DirectoryWatch {
     package struct Change: OptionSet, Sendable {

@@ -6,7 +6,7 @@
 #if os(Linux)
 
   import CPlatform
-  import Glibc
+  import LibC
 
   /// Signals that are read from a descriptor instead of interrupting. They stay blocked for the life of the process.
   package struct ForegroundSignals {

@@ -6,7 +6,7 @@
 #if os(Linux)
 
   import CPlatform
-  import Glibc
+  import LibC
 
   /// The properties of an interface that decide whether it can serve as a TAP.
   package struct HostTapLink: Sendable, Hashable {

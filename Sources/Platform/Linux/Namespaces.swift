@@ -6,7 +6,7 @@
 #if os(Linux)
 
   import CPlatform
-  import Glibc
+  import LibC
 
   package enum Namespaces {
     package struct Kinds: OptionSet, Sendable {

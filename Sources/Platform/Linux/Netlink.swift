@@ -7,7 +7,7 @@
 #if os(Linux)
 
   import CPlatform
-  import Glibc
+  import LibC
 
   package struct Netlink: ~Copyable {
     private let fd: Int32

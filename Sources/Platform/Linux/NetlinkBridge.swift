@@ -5,7 +5,7 @@
 
 #if os(Linux)
 
-  import Glibc
+  import LibC
 
   extension Netlink {
     /// Creates the bridge `name`, without spanning tree or multicast snooping: every frame is forwarded.

@@ -4,7 +4,7 @@
 
 #if os(Linux)
 
-  import Glibc
+  import LibC
 
   /// An IPv4 or IPv6 address in network byte order.
   package struct NetlinkAddress: Sendable, Hashable, CustomStringConvertible {

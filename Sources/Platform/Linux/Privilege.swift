@@ -4,7 +4,7 @@
 
 #if os(Linux)
 
-  import Glibc
+  import LibC
 
   package struct Account: Sendable, Hashable {
     package var uid: UInt32

@@ -6,7 +6,7 @@
 #if os(Linux)
 
   import CPlatform
-  import Glibc
+  import LibC
 
   /// A connection in a state in which TCP still sends.
   package struct TCPConnectionInfo: Sendable, Hashable {

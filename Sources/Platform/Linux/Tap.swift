@@ -8,7 +8,7 @@
 #if os(Linux)
 
   import CPlatform
-  import Glibc
+  import LibC
 
   package struct Tap: Sendable {
     /// Non-blocking and close-on-exec; the holder of this value closes it.

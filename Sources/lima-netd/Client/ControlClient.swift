@@ -3,18 +3,13 @@
 // ControlClient: asks the daemon over its control socket: HTTP/1.1 with JSON, one connection a request. Called from
 // the main thread, which waits; the connection lives on one event loop thread. `exec` and `attach` never come here.
 
+import LibC
 import Daemon
 import Dispatch
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 struct ControlClient {
   let home: LimaHome

@@ -2,15 +2,10 @@
 //
 // HTTPExchange: sends one request as soon as the connection is there, and takes its answer. Event loop thread.
 
+import LibC
 import NIOCore
 import NIOHTTP1
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 struct HTTPReply: Sendable {
   var status: HTTPResponseStatus

@@ -2,16 +2,11 @@
 //
 // capture: the frames of a network as a pcap file or stream.
 
+import LibC
 import ArgumentParser
 import Daemon
 import NIOCore
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 struct CaptureCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

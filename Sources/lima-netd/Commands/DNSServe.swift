@@ -2,15 +2,10 @@
 //
 // dns serve: a DNS plugin on the host's loopback, without a daemon and without a network.
 
+import LibC
 import ArgumentParser
 import Daemon
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 struct DNSServe: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -2,15 +2,10 @@
 //
 // logs: what the daemon and a network's process wrote, in the order of time. Reads the files: no daemon need run.
 
+import LibC
 import ArgumentParser
 import Daemon
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 struct Logs: ParsableCommand {
   static let configuration = CommandConfiguration(

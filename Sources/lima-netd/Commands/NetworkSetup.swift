@@ -10,7 +10,7 @@ import Daemon
 import Platform
 
 #if os(Linux)
-  import Glibc
+  import LibC
 #endif
 
 struct NetworkSetup: ParsableCommand {

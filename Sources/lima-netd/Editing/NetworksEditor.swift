@@ -3,14 +3,9 @@
 // NetworksEditor: networks.yaml in the user's editor. The editor has a copy beside the file; the file is replaced only by
 // a text without mistakes, and a text with mistakes is kept for the next try.
 
+import LibC
 import Daemon
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 enum NetworksEditor {
   struct Outcome: Encodable {

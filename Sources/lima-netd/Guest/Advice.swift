@@ -8,7 +8,7 @@ import Platform
 
 #if os(Linux)
 
-  import Glibc
+  import LibC
 
   struct Advice {
     /// Reads a file of /proc/sys; nil when there is none. Tests give their own.

@@ -8,7 +8,7 @@ import Platform
 
 #if os(Linux)
 
-  import Glibc
+  import LibC
 
   enum DetachedAttach {
     /// Tells the other process that it is the one in the background.

@@ -9,7 +9,7 @@ import Platform
 
 #if os(Linux)
 
-  import Glibc
+  import LibC
 
   struct GuestCommand {
     private let options: CommandOptions

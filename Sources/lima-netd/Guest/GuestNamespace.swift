@@ -7,7 +7,7 @@ import Platform
 
 #if os(Linux)
 
-  import Glibc
+  import LibC
 
   enum GuestNamespace {
     /// Real root needs no user namespace, and keeps its powers. Anybody else becomes root of a new one, which owns the

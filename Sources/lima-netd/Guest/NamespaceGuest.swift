@@ -8,7 +8,7 @@ import Platform
 
 #if os(Linux)
 
-  import Glibc
+  import LibC
 
   struct NamespaceGuest {
     private let options: Attach

@@ -8,7 +8,7 @@ import Platform
 
 #if os(Linux)
 
-  import Glibc
+  import LibC
 
   struct NamespacePlace {
     /// The namespace's file.

@@ -7,7 +7,7 @@ import Platform
 
 #if os(Linux)
 
-  import Glibc
+  import LibC
 
   struct NamespacedCommand: CommandGuest {
     private let interface: GuestInterface

@@ -9,7 +9,7 @@ import FoundationEssentials
 import Platform
 
 #if os(Linux)
-  import Glibc
+  import LibC
 
   enum ResolverFile {
     static let path = "/etc/resolv.conf"

@@ -12,7 +12,7 @@ import Platform
 
 #if os(Linux)
 
-  import Glibc
+  import LibC
 
   struct WirePair {
     /// The virtual machine's end.

@@ -2,14 +2,9 @@
 //
 // CommandFailure: why a command could not do its work, for people. ArgumentParser prints it as "Error: ...".
 
+import LibC
 import Daemon
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 struct CommandFailure: Error, Hashable, CustomStringConvertible {
   /// What happened: one sentence, without a full stop at the end.

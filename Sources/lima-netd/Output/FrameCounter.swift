@@ -4,14 +4,9 @@
 // emptied, when the first stream begins: what was in it is not lost to a capture that never came to be. Used by the event loop's
 // thread, read by the main thread at the end: a lock stands between.
 
+import LibC
 import Platform
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 final class FrameCounter: Sendable {
   private let state: Mutex<State>

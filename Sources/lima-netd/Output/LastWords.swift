@@ -3,14 +3,9 @@
 // LastWords: how this program ends: what ArgumentParser makes of an error or a request for help, with usages in lines that fit a
 // terminal, on the stream where it belongs, and the exit status.
 
+import LibC
 import ArgumentParser
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 enum LastWords {
   /// - Parameter arguments: the program's, which may show what was meant.

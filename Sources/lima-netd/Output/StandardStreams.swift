@@ -5,14 +5,9 @@
 // terminal by it. A reader that has gone is not an error; a disk that is full is one of
 // the command, which `check` tells at its end.
 
+import LibC
 import Platform
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Closes the ways out that are pipes, for a command that has said all and now stays: whoever captures its output
 /// waits for their end. Files and terminals stay.

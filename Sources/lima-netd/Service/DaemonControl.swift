@@ -3,14 +3,9 @@
 // DaemonControl: ends a running daemon, or has it start again, and waits until that has happened. Where a service manager
 // runs it, the manager is asked: what it keeps running would be back at once otherwise. Blocks.
 
+import LibC
 import Daemon
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 struct DaemonControl {
   private let client: ControlClient

@@ -2,16 +2,11 @@
 //
 // Instances that come up and go down, against a fake network-host.
 
+import LibC
 import Platform
 import Testing
 
 @testable import Daemon
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite("Instances", .serialized, .ownThread, .timeLimit(.minutes(5)))
 struct InstanceTests {

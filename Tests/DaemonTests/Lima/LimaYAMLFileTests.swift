@@ -2,16 +2,11 @@
 //
 // Which instance a path means.
 
+import LibC
 import Platform
 import Testing
 
 @testable import Daemon
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite("The file of an instance", .timeLimit(.minutes(1)))
 struct LimaYAMLFileTests {

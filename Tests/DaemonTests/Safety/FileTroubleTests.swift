@@ -2,14 +2,9 @@
 //
 // What users are told of a file that cannot be used, and the command that mends it.
 
+import LibC
 import Platform
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @testable import Daemon
 

@@ -2,15 +2,12 @@
 //
 // What root makes of the networks.yaml in somebody else's home.
 
+import LibC
 import Foundation
 import Platform
 import Testing
 
 @testable import Daemon
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 @Suite(.timeLimit(.minutes(1))) struct ForeignHomeTests {
   /// A home that is not root's, whoever runs the tests.

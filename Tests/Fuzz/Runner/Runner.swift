@@ -2,17 +2,12 @@
 //
 // The fuzz targets as C functions, for Driver/main.c.
 
+import LibC
 import FuzzTargets
 
 #if FUZZ_DAEMON
   import FuzzDaemonTargets
 #endif
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 #if FUZZ_DAEMON
   private let targets = FuzzTarget.all + FuzzTarget.daemon
 #else

@@ -4,14 +4,9 @@
 // of the DNS and time, in any order. At the end every socket is closed, every watch gone
 // and every buffer back.
 
+import LibC
 import NetStack
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 extension FuzzTarget {
   /// A list of steps (see `Scene.step`).

@@ -2,15 +2,10 @@
 //
 // The socket calls of FuzzKernel.
 
+import LibC
 import NetStack
 import Platform
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 extension FuzzKernel {
   var calls: SocketCalls {

@@ -3,15 +3,10 @@
 // Sockets and the host of a stack that is fuzzed: what the kernel says is the script's, and
 // what the stack does to it is checked.
 
+import LibC
 import NetStack
 import Platform
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A kernel and a host in one.
 final class FuzzKernel {

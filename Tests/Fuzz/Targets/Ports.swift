@@ -3,15 +3,10 @@
 // The framing of a QEMU stream, with a process that dies in the middle, and frames of a
 // plugin whose offload fields say anything.
 
+import LibC
 import Host
 import Platform
 import PluginAPI
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 extension FuzzTarget {
   /// Two bytes say after which read the process dies; then chunks behind a length of one

@@ -2,6 +2,7 @@
 //
 // DNS plugins behind each other (limanetd.dns-next/1), and starts that end later.
 
+import LibC
 import DNSMessage
 import HostProtocol
 import JSONCoding
@@ -10,12 +11,6 @@ import TestSupport
 import Testing
 
 @testable import Host
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite(.serialized, .timeLimit(.minutes(5))) struct DNSChainTests {
   private static let relay = Result { try Fixture(file: "relay.c", as: "lima-dns-relay.so") }

@@ -2,18 +2,13 @@
 //
 // A DNS plugin that serves sockets of the host (RFC 7766), without a network.
 
+import LibC
 import DNSMessage
 import HostProtocol
 import Platform
 import Testing
 
 @testable import Host
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite(.serialized, .timeLimit(.minutes(5))) struct DNSServerTests {
   /// A process that serves, and its ports.

@@ -2,6 +2,7 @@
 //
 // Another DNS plugin for a network that runs.
 
+import LibC
 import DNSMessage
 import HostProtocol
 import JSONCoding
@@ -9,12 +10,6 @@ import Platform
 import Testing
 
 @testable import Host
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite(.serialized, .timeLimit(.minutes(5))) struct DNSSwapTests {
   /// Answers REFUSED, whatever is asked.

@@ -4,7 +4,7 @@ import Platform
 import Testing
 
 #if os(Linux)
-  import Glibc
+  import LibC
 
   /// A process that has as many descriptors as it may have.
   @Suite(.serialized, .timeLimit(.minutes(1))) struct DescriptorTests {

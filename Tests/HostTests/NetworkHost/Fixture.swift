@@ -3,13 +3,8 @@
 // Plugins in C for tests, compiled by the system's compiler against the
 // headers alone, each in a folder that goes with it.
 
+import LibC
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 struct Fixture {
   struct Failure: Error, CustomStringConvertible {

@@ -3,6 +3,7 @@
 // Plugins of released versions of the ABI, as their authors built them then, and sources of then built with the headers of
 // now: each does what it did. Fixtures/golden says what they are.
 
+import LibC
 import DNSMessage
 import HostProtocol
 import JSONCoding
@@ -11,12 +12,6 @@ import TestSupport
 import Testing
 
 @testable import Host
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite(.serialized, .timeLimit(.minutes(5))) struct GoldenTests {
   private static let folder = Fixture.root + "/Tests/HostTests/Fixtures/golden"

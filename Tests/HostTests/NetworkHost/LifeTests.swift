@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import LibC
 import HostProtocol
 import Platform
 import TestSupport
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite(.serialized, .timeLimit(.minutes(5))) struct LifeTests {
   private var echo: Fixture { get throws { try NetworkHostTests.echo.get() } }

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import LibC
 import HostProtocol
 import JSONCoding
 import Platform
 import TestSupport
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite(.serialized, .timeLimit(.minutes(5))) struct NetworkHostTests {
   static let echo = Result { try Fixture(file: "echo.c", as: "lima-net-echo.so") }

@@ -2,17 +2,12 @@
 //
 // A network-host as the supervisor sees it: a child with a control channel.
 
+import LibC
 import HostProtocol
 import JSONCoding
 import Platform
 import TestSupport
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 final class RunningHost {
   struct Failure: Error, CustomStringConvertible {

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LibC
 import Platform
 import PluginAPI
 import TestSupport
 import Testing
 
 @testable import Host
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite("Datagram port", .timeLimit(.minutes(5))) struct DgramPortTests {
   let memory = PortMemory()

@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LibC
 import Platform
 import PluginAPI
 import Testing
 
 @testable import Host
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// The stream port with lengths of 2 bytes, little-endian; what does not depend on them is StreamPortTests'.
 @Suite("Stream port with HyperKit's framing", .timeLimit(.minutes(5))) struct HyperkitFramingTests {

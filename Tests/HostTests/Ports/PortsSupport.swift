@@ -3,17 +3,12 @@
 // What the tests of ports, switch and capture share: a receiver that keeps what
 // it gets, a driver that notes what ports ask for, sockets, packets.
 
+import LibC
 import Platform
 import PluginAPI
 import Testing
 
 @testable import Host
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// A receiver of frames, and a delegate.
 final class Inbox: PortDelegate {

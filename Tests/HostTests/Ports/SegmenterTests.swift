@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LibC
 import PluginAPI
 import TestSupport
 import Testing
 
 @testable import Host
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite("Segmenter", .timeLimit(.minutes(5))) struct SegmenterTests {
   /// All segments of a frame, flat; nil when it is refused.

@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LibC
 import Platform
 import PluginAPI
 import Testing
 
 @testable import Host
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// Frames below 60 bytes on links that lead to a NIC model, and frames with a tag of priority.
 @Suite("Short and tagged frames", .timeLimit(.minutes(1))) struct ShortFrameTests {

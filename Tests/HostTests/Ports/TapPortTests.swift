@@ -11,7 +11,7 @@ import Testing
 @testable import Host
 
 #if os(Linux)
-  import Glibc
+  import LibC
 
   @Suite("TAP port", .enabled(if: TapScene.isPossible), .timeLimit(.minutes(5))) struct TapPortTests
   {

@@ -5,7 +5,7 @@
 // device lives as long as its fds.
 
 #if os(Linux)
-  import Glibc
+  import LibC
   import Platform
   import PluginAPI
 

@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LibC
 import Platform
 import PluginAPI
 import Testing
 
 @testable import Host
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite("Unixgram listener", .timeLimit(.minutes(5))) struct UnixgramListenerTests {
   /// Lets everybody in, and notes who came.

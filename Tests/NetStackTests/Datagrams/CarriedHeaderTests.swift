@@ -3,7 +3,7 @@
 // What of a guest's IP and UDP header reaches the host's socket, and back: Don't Fragment, traffic
 // class, the port.
 
-import Glibc
+import LibC
 import Testing
 import Wire
 

@@ -3,7 +3,7 @@
 // Datagram sockets for tests: what is sent is kept as a wire would see it, what shall be
 // received, and what stands in the error queue, is put in.
 
-import Glibc
+import LibC
 import Platform
 import Wire
 

@@ -2,7 +2,7 @@
 //
 // Ping to the outside against scripted ping sockets (RFC 792, RFC 5508).
 
-import Glibc
+import LibC
 import Testing
 import Wire
 

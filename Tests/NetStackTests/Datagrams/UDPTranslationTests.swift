@@ -2,7 +2,7 @@
 //
 // UDP translation against a scripted kernel: RFC 4787's requirements one by one.
 
-import Glibc
+import LibC
 import Testing
 import Wire
 

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LibC
 import Testing
 import Wire
 
 @testable import NetStack
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// TCP over IPv6: the same engine, so what differs. TCPSimulationTests runs it in all weathers.
 @Suite(.timeLimit(.minutes(2)))

@@ -3,7 +3,7 @@
 // NAT64: which addresses stand for which (RFC 6052), that the rules for IPv4 hold behind it, and datagrams, pings and errors
 // both ways (RFC 6146).
 
-import Glibc
+import LibC
 import Testing
 import Wire
 

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LibC
 import Testing
 import Wire
 
 @testable import NetStack
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// What a link's weather costs a transfer to a guest: time, segments sent again, timeouts. The clock is the
 /// simulation's. LIMA_NETD_COMPARE=1 prints a line for each weather, for a comparison of two versions.

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LibC
 import Testing
 import Wire
 
 @testable import NetStack
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// What forwards may have of the descriptors of a process.
 @Suite(.timeLimit(.minutes(5)))

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LibC
 import Testing
 import Wire
 
 @testable import NetStack
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Who is one guest, and that none takes what all share.
 @Suite(.timeLimit(.minutes(1)))

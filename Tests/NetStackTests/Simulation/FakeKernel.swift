@@ -3,15 +3,10 @@
 // Sockets for tests: what the stack sends is kept, what it shall read is put in, and readiness is
 // computed as epoll would.
 
+import LibC
 import Wire
 
 @testable import NetStack
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A scripted kernel behind `SocketCalls`.
 final class FakeKernel {

@@ -7,15 +7,10 @@
 // of it, unless somebody reset the connection or gave up; memory stays below the bound; and when
 // it is over, nothing is left.
 
+import LibC
 import Wire
 
 @testable import NetStack
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// See the head of this file.
 final class Scenario {

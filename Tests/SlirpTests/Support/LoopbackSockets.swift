@@ -2,7 +2,7 @@
 //
 // Servers and clients on the host's loopback, non-blocking, polled by the test itself.
 
-import Glibc
+import LibC
 import NetStack
 import Platform
 import Wire

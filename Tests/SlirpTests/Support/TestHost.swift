@@ -4,7 +4,7 @@
 // real time (poll), ports that keep the frames they are sent, a DNS that answers by
 // rule. One thread.
 
-import Glibc
+import LibC
 import LimaNetdSDK
 import NetStack
 import Platform

@@ -6,12 +6,9 @@
 //   3. lima-netd-tap itself, when this process is root.
 // The helper runs while the loop goes on, for at most `patience`. Loop thread.
 
+import LibC
 import HostProtocol
 import Platform
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 final class HostTapMaker {
   typealias Answer = (Result<HeldTap, HostTapError>) -> Void

@@ -6,7 +6,7 @@
 import Platform
 
 #if os(macOS)
-  import Darwin
+  import LibC
 #endif
 
 struct VMNetLayers {

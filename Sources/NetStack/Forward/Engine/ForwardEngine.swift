@@ -7,14 +7,9 @@
 // clients on the host's loopback, on a unix socket or of another family, which appear as the gateway; and never if
 // the forward's or the network's options say so. UDP is in ForwardEngine+Datagrams.swift. Loop thread only.
 
+import LibC
 import Platform
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A forward as `list` shows it.
 public struct ForwardStatus: Equatable, Sendable {

@@ -10,11 +10,7 @@
 // The socket is closed as soon as both its directions are over, even while the guest still has
 // bytes to acknowledge. An RST that finds the link full waits for it, as data does.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import LibC
 
 extension TCPEngine {
   /// The guest's FIN was taken.

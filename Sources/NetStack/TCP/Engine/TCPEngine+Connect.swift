@@ -3,13 +3,8 @@
 // A guest's SYN: the host's side is connected first, and its fate becomes the guest's: SYN-ACK,
 // RST (refused) or ICMP unreachable. So a guest never sees a connection that is not there.
 
+import LibC
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 extension TCPEngine {
   /// A SYN for a new connection.

@@ -9,11 +9,7 @@
 // port again. It ends when the host's kernel has sent what it took (a reset would drop that), or
 // has made no headway for `patience`. It counts among its guest's flows until then.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import LibC
 
 extension TCPEngine {
   /// How long a host that takes nothing is waited for, nanoseconds.

@@ -6,11 +6,7 @@
 // Level-triggered: one read per event, so flows take turns. Reading stops when the flow's
 // buffer is full and goes on when half of it was acknowledged.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import LibC
 
 extension TCPEngine {
   /// A host socket is ready (FDEvents).

@@ -2,13 +2,8 @@
 //
 // Guest to host: one sendmsg per flow and iteration, the rest waits in the store.
 
+import LibC
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 extension TCPEngine {
   /// Sends what this batch brought, and deals with the guest's FIN. The slices are invalid after.

@@ -10,11 +10,7 @@
 //
 // A guest that is silent, say because it is paused, is given up no sooner for being probed more often.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import LibC
 
 extension TCPEngine {
   /// How often the guest of an idle forward is probed, nanoseconds.

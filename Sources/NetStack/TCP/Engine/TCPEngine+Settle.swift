@@ -4,11 +4,7 @@
 // It is put off until the frames of the iteration are out, so that the guest is already at work on
 // them. Several changes of what is watched are one call, or none.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import LibC
 
 /// Flows and descriptors that `settle` deals with, in memory of fixed size.
 struct Unsettled: ~Copyable {

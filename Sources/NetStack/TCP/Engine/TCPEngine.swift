@@ -25,13 +25,8 @@
 // frames are out), Shares, PathMTU, GuestErrors, Timers, KeepAlive, Close, Finish, Detach, Idle. Loop
 // thread only.
 
+import LibC
 import Wire
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 typealias FlowPointer = UnsafeMutablePointer<TCPFlow>
 

@@ -13,7 +13,7 @@ import Platform
 
 #if os(Linux)
 
-  import Glibc
+  import LibC
 
   enum Sandbox {
     /// The words that run `command` in one.

@@ -13,7 +13,7 @@ import Platform
 
 #if os(Linux)
 
-  import Glibc
+  import LibC
 
   struct SandboxFiles {
     /// Folders that it must not see, besides the usual ones: Lima homes.
