@@ -14,6 +14,7 @@ package struct DNSExtendedError: Hashable, Sendable, CustomStringConvertible {
   /// Codes that this program sends (RFC 8914 4).
   package static let other: UInt16 = 0
   package static let notReady: UInt16 = 14
+  package static let prohibited: UInt16 = 18
   package static let notSupported: UInt16 = 21
   package static let noReachableAuthority: UInt16 = 22
   package static let networkError: UInt16 = 23

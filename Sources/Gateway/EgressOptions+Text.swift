@@ -28,6 +28,7 @@ extension EgressReason {
     case .host: "host: false"
     case .rule(let label): label
     case .linkLocal: "link-local"
+    case .closedNetwork: "closed network"
     case .standard: "default: deny"
     }
   }

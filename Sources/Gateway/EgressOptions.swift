@@ -1,15 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// EgressOptions: the option `egress` read: a preset's name, or rules, a default and `host`.
+// EgressOptions: the option `egress` read: a preset's name, or rules, a default and `host`; and `closedNetworks`.
 
 import LimaNetdSDK
 import NetStack
 import Wire
 
-/// Reads `egress`.
+/// Reads `egress` and `closedNetworks`.
 package enum EgressOptions {
-  /// - Returns: what holds when the option is absent, too: everything but link-local addresses.
+  /// - Returns: what holds when the options are absent, too: everything but link-local addresses.
   package static func read(_ options: Options) throws(PluginFailure) -> EgressPolicy {
+    var policy = try rules(options)
+    policy.closed = try closed(options.json["closedNetworks"] ?? .null)
+    return policy
+  }
+
+  /// Each with an address in it, which stays reachable.
+  private static func closed(_ value: JSONValue) throws(PluginFailure) -> [CIDR] {
+    if value == .null { return [] }
+    guard case .array(let values) = value, values.count <= EgressPolicy.maximumTerms else {
+      throw .invalid(
+        "/closedNetworks", "no list of at most \(EgressPolicy.maximumTerms) networks")
+    }
+    var networks: [CIDR] = []
+    for (index, value) in values.enumerated() {
+      guard case .string(let text) = value, let network = CIDR(text) else {
+        throw .invalid(
+          "/closedNetworks/\(index)", "no network with an address in it, as 192.168.106.1/24")
+      }
+      networks.append(network)
+    }
+    return networks
+  }
+
+  private static func rules(_ options: Options) throws(PluginFailure) -> EgressPolicy {
     switch options.json["egress"] {
     case .null, nil: return EgressPolicy()
     case .string(let name): return try preset(name, "/egress")

@@ -48,6 +48,12 @@ extension GatewayOptions {
   /// Members of `properties` in a JSON Schema, without a comma behind the last. `egress` has no type here: EgressOptions says
   /// what is wrong in it, in words and at its place, where a schema of alternatives says that none fits.
   package static let boundsSchema = #"""
+        "closedNetworks": {
+          "type": "array",
+          "maxItems": 1024,
+          "items": { "type": "string", "minLength": 4, "maxLength": 64 },
+          "description": "Networks of the host's that guests do not reach unless a rule of egress allows it, each with the host's address in it, which they do reach: 192.168.106.1/24. Default: the daemon's own networks of mode host."
+        },
         "egress": {
           "description": "What guests reach beyond the network: a preset (internet: nothing of the host's own networks; none; all), or an object with preset, default (allow, deny), host (true, false) and rules (allow or deny with networks; ports; protocol), of which the first that matches decides. Link-local addresses, as of a cloud's metadata, are denied unless a rule or all allows them. The network's DNS, forwards and other guests are not meant."
         },

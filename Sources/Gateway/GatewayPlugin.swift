@@ -70,6 +70,7 @@ open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
   private static func fixed(_ options: JSONValue) -> JSONValue {
     guard case .object(var members) = options else { return options }
     members["egress"] = nil
+    members["closedNetworks"] = nil
     members["limits"] = nil
     // The host's affair.
     members["portSecurity"] = nil

@@ -103,9 +103,12 @@ package struct DNSSpec: Codable, Hashable, Sendable {
 package struct DNSPolicy: Codable, Hashable, Sendable {
   /// Whether names have IPv6 addresses; otherwise AAAA questions get NODATA.
   package var ipv6: Bool
+  /// Whether only names of the network itself are answered; all other questions are refused.
+  package var localOnly: Bool
 
-  package init(ipv6: Bool = true) {
+  package init(ipv6: Bool = true, localOnly: Bool = false) {
     self.ipv6 = ipv6
+    self.localOnly = localOnly
   }
 }
 

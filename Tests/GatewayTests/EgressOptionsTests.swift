@@ -28,6 +28,19 @@ import Wire
         == policy)
   }
 
+  @Test func `closed networks keep the host's address in each`() throws {
+    let options = try Options(
+      parsing: #"{"egress": "internet", "closedNetworks": ["192.168.106.1/24", "fd12::1/64"]}"#)
+    var policy = EgressPolicy.internet
+    policy.closed = ["192.168.106.1/24", "fd12::1/64"].compactMap { CIDR($0) }
+    #expect(try EgressOptions.read(options) == policy)
+    for text in [#"["10.0.0.1"]"#, #""10.0.0.1/8""#, "[7]"] {
+      #expect(throws: PluginFailure.self) {
+        try EgressOptions.read(Options(parsing: #"{"closedNetworks": \#(text)}"#))
+      }
+    }
+  }
+
   @Test func `a rule has networks, ports and protocols, one or several`() throws {
     let policy = try read(
       #"""

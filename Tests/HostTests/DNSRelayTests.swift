@@ -26,6 +26,20 @@ struct DNSRelayTests {
     #expect(try DNSMessage(parsing: bytes).edns?.options == error)
   }
 
+  @Test(
+    "a network that answers for its own names alone refuses all others, and asks nobody (RFC 8914)")
+  func localOnly() throws {
+    fixture.broker.policy = DNSPolicy(localOnly: true)
+    let refused = try #require(
+      try fixture.immediate(clientQuery("www.example", edns: DNSEDNS(udpSize: 1232))))
+    #expect(refused.header.responseCode == .refused)
+    #expect(refused.edns?.optionList.first.map { $0.data.prefix(2) } == [0, 18])
+    let special = try #require(try fixture.immediate(clientQuery("localhost")))
+    #expect(special.header.responseCode == .noError)
+    #expect(fixture.broker.counters.asked == 0)
+    #expect(fixture.broker.counters.refused == 1)
+  }
+
   @Test("a TTL of 2^31 and more is seven days, here and in what is kept (RFC 8767 4)")
   func largeTTL() throws {
     let message = try clientQuery()

@@ -90,6 +90,34 @@ extension EndToEnd {
       #expect(guest.output.components(separatedBy: "status 7").count == 4, "\(guest)")
       #expect(guest.output.components(separatedBy: "Packet filtered").count == 4, "\(guest)")
       #expect(!guest.output.contains("outside"), "\(guest)")
+
+      // Nor do guests of other networks reach this one's, by the host; unless a rule says so.
+      let foreign = "curl -sS -m 10 http://\(address):8000/; echo \"status $?\""
+      for network in ["default", "user-v2", "shared"] {
+        let other = try scene.daemon.guest(foreign, on: network)
+        #expect(other.output.contains("status 7"), "\(network): \(other)")
+      }
+      let denied = try scene.daemon.netd("egress")
+      #expect(denied.output.contains("closed network"), "\(denied)")
+      try scene.daemon.write(
+        configuration: HostTapScene.configuration + """
+              open:
+                mode: user-v2
+                gateway: 192.168.111.1
+                egress: {rules: [{allow: 192.168.106.0/24}]}
+
+          """)
+      let reload = try scene.daemon.netd("reload")
+      #expect(reload.succeeded, "\(reload)")
+      let allowed = try scene.daemon.guest(foreign, on: "open")
+      #expect(allowed.output.contains("guest web"), "\(allowed)")
+
+      // Its DNS has the names of the network, and asks nobody for others.
+      let names = try scene.daemon.netd("dns", "query", "web.internal", "--network", "host")
+      #expect(names.output.contains(address), "\(names)")
+      let world = try scene.daemon.netd("dns", "query", "example.com", "--network", "host")
+      #expect(world.output.contains("REFUSED"), "\(world)")
+      #expect(world.output.contains("only for names of its own"), "\(world)")
     }
 
     @Test func `what a rogue guest sends never reaches the host`() throws {

@@ -10,6 +10,7 @@
 //       hosts: {db.internal: 10.0.0.5, registry.internal: db.internal}
 //       ipv6: false                     names have no IPv6 addresses
 //       servers: [192.0.2.53]           asked instead of the host's resolver
+//       localOnly: true                 names of the network alone are answered
 //     dns:
 //       plugins:                        several: questions go to the first, which may ask the one behind it
 //         - plugin: blocklist
@@ -26,6 +27,8 @@ struct DNSChoice {
   var stages: [DNSStageChoice]?
   var hosts: [String: [String]] = [:]
   var ipv6: Bool?
+  /// Nil: of mode `host`, whose guests reach nothing else either.
+  var localOnly: Bool?
   var servers: [String]?
   /// By JSON pointer from the value of `dns`.
   var marks: [String: Mark] = [:]
@@ -48,6 +51,9 @@ struct DNSChoice {
     }
     result.hosts = common.hosts.merging(hosts) { $1 }
     result.ipv6 = ipv6 ?? common.ipv6
+    // A network with a DNS of its own choice has it to be asked.
+    let choosesDNS = pin != nil || options != nil || stages != nil || servers != nil
+    result.localOnly = localOnly ?? (choosesDNS ? false : common.localOnly)
     result.servers = servers ?? common.servers
     result.marks = inherited.merging(marks) { $1 }
     return result
@@ -67,6 +73,7 @@ struct DNSChoice {
     }
     network.settings.dnsServers = servers
     network.settings.dnsIPv6 = ipv6 ?? true
+    network.settings.dnsLocalOnly = localOnly ?? (network.settings.mode == "host")
     network.hosts = hosts
     for (pointer, mark) in marks { network.marks["/dns" + pointer] = mark }
   }
@@ -94,6 +101,9 @@ extension ConfigDecoder {
     }
     if let hosts = members["hosts"] { choice.hosts = decodeHosts(hosts, path: path + ["hosts"]) }
     if let ipv6 = members["ipv6"] { choice.ipv6 = bool(ipv6, path: path + ["ipv6"]) }
+    if let local = members["localOnly"] {
+      choice.localOnly = bool(local, path: path + ["localOnly"])
+    }
     if let servers = members["servers"], !servers.value.isNull {
       servers.value.collectMarks(pointer: "/servers", into: &choice.marks)
       choice.servers = texts(servers.value, of: "servers", path: path + ["servers"])

@@ -13,7 +13,7 @@ package struct ConfigDecoder {
   static let pathKeys = ["socketVMNet", "varRun", "sudoers"]
   /// Keys of older Limas, which never rewrite a file that exists.
   static let obsoletePathKeys = ["vdeSwitch", "vdeVMNet"]
-  static let dnsKeys = ["plugin", "plugins", "options", "hosts", "ipv6", "servers"]
+  static let dnsKeys = ["plugin", "plugins", "options", "hosts", "ipv6", "localOnly", "servers"]
   /// `dns:` at the top, for all networks.
   private var commonDNS = DNSChoice()
 

@@ -4,6 +4,6 @@ extension Configuration {
   /// `load`, for a daemon: root's takes no file that somebody else can change.
   static func loadTrusted(_ file: String, mayBeMissing: Bool) throws -> Configuration {
     if let problem = HomeTrust().problem(configuration: file) { throw ServeError.home(problem) }
-    return try load(file, mayBeMissing: mayBeMissing)
+    return try load(file, mayBeMissing: mayBeMissing).closingHostNetworks()
   }
 }

@@ -49,7 +49,11 @@ package struct NetworkConfiguration: Sendable {
     package var dnsForwards = false
     /// Whether names have IPv6 addresses.
     package var dnsIPv6 = true
+    /// Whether only the network's own names are answered.
+    package var dnsLocalOnly = false
     package var options: JSONObject = [:]
+    /// Other networks of the host's that its guests do not reach: the host's addresses in them, with prefix lengths.
+    package var closedNetworks: [String] = []
     /// Its process gives up what it does not need; false with `sandbox: off`.
     package var isConfined = true
 
@@ -62,6 +66,7 @@ package struct NetworkConfiguration: Sendable {
       settings.dnsServers = other.dnsServers
       settings.dnsForwards = other.dnsForwards
       settings.dnsIPv6 = other.dnsIPv6
+      settings.dnsLocalOnly = other.dnsLocalOnly
       return settings
     }
   }

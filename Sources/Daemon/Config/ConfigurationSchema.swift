@@ -131,6 +131,8 @@ package enum ConfigurationSchema {
       "object", "Names and their addresses, or the name that is meant",
       ["additionalProperties": target])
     keys["ipv6"] = nullable("boolean", "false: names have no IPv6 addresses")
+    keys["localOnly"] = nullable(
+      "boolean", "true: only names of the network itself are answered; of mode host the default")
     keys["servers"] = nullable("array", "Asked instead of the host's resolver", texts)
     var whole: JSONObject = ["type": "object", "additionalProperties": false]
     whole["properties"] = .object(keys)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Keys of networks.yaml that stand for options of whichever plugin has them.
+// Keys of networks.yaml, and what follows from other networks, that stand for options of whichever plugin has them.
 
 extension NetworkConfiguration.Settings {
   /// Lima's keys that mean something for every network, as options.
@@ -10,6 +10,9 @@ extension NetworkConfiguration.Settings {
     object["gateway"] = gateway.map { .string($0.description) }
     object["netmask"] = netmask.map { .string($0.description) }
     object["dhcpEnd"] = dhcpEnd.map { .string($0.description) }
+    if !closedNetworks.isEmpty {
+      object["closedNetworks"] = .array(closedNetworks.map(JSONValue.string))
+    }
     return object
   }
 }

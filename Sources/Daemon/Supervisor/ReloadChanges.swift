@@ -107,12 +107,14 @@ extension NetworkConfiguration.Settings {
     compare("plugin") { $0.plugin }
     compare("sandbox") { $0.isConfined }
     compare("egress") { $0.options["egress"] }
+    compare("closedNetworks") { $0.closedNetworks }
     keys += Self.members(options, other.options).filter { $0 != "egress" }.map { "options.\($0)" }
     compare("dns.plugin") { $0.dns }
     keys += Self.members(dnsOptions, other.dnsOptions).map { "dns.options.\($0)" }
     compare("dns.plugins") { $0.dnsBehind }
     compare("dns.servers") { $0.dnsServers }
     compare("dns.ipv6") { $0.dnsIPv6 }
+    compare("dns.localOnly") { $0.dnsLocalOnly }
     // Only instances ask for it.
     compare("dns") { $0.dnsForwards }
     return keys

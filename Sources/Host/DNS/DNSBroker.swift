@@ -203,12 +203,14 @@ package final class DNSBroker {
           authoritative: true))
     case .foreign:
       if let answer = special(question, query) { return served(answer) }
+      if policy.localOnly { return refused(query) }
       return ask(
         Inquiry(query: query, key: key, asked: question, asker: asker, chain: []),
         { end == message.count ? message : Array(message[..<end]) }, deadline, now)
     case .outside(let chain, let name):
       let asked = DNSQuestion(name: name, type: question.type, dnsClass: question.dnsClass)
       if let answer = special(asked, query, behind: chain) { return served(answer) }
+      if policy.localOnly { return refused(query) }
       let key = DNSCacheKey(asked, query)
       if let (answer, age) = cache.find(key.kept, now: now &+ slept) {
         counters.cached &+= 1
@@ -456,6 +458,12 @@ package final class DNSBroker {
     guard case .client(let id) = client.asker else { return }
     let rest = (waitingOfClient[id] ?? 0) - 1
     waitingOfClient[id] = rest > 0 ? rest : nil
+  }
+
+  /// The name is not the network's own.
+  private func refused(_ query: DNSClientQuery) -> DNSTicket {
+    counters.refused &+= 1
+    return served(query.failure(.localOnly))
   }
 
   /// Answers a client at once.

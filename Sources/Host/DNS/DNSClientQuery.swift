@@ -68,9 +68,9 @@ struct DNSClientQuery {
     ).encoded(limit: answerLimit)
   }
 
-  /// SERVFAIL, for reasons other than the question itself.
+  /// SERVFAIL or REFUSED, for reasons other than the question's form.
   func failure(_ failure: DNSFailure) -> [UInt8] {
-    answer(.serverFailure, reason: failure.reason)
+    answer(failure.code, reason: failure.reason)
   }
 
   /// An answer's header for this client: its id, RD and CD; AD only for clients that understand it (RFC 6840 5.8).

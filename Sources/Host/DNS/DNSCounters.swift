@@ -16,6 +16,8 @@ package struct DNSCounters: Codable, Equatable, Sendable {
   package var special: UInt64 = 0
   /// Answered with NODATA, because the network has no IPv6.
   package var withheld: UInt64 = 0
+  /// REFUSED, because the name is not the network's own and it answers no others.
+  package var refused: UInt64 = 0
   /// Answered from the cache.
   package var cached: UInt64 = 0
   /// Joined a pending query with the same question.

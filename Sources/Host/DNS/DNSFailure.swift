@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import DNSMessage
 
-/// Why the broker answers SERVFAIL, reported as an extended error (RFC 8914).
+/// Why the broker answers SERVFAIL or REFUSED, reported as an extended error (RFC 8914).
 enum DNSFailure {
   /// The client has too many pending questions. An immediate SERVFAIL makes the client ask its next server or give
   /// up; silence would cost it a timeout of seconds and a retry. Not REFUSED, because the question is permitted and
@@ -17,6 +17,11 @@ enum DNSFailure {
   case unspeakable
   /// The network's own aliases form a loop or too long a chain.
   case aliases
+  /// The name is not the network's own, and the network answers no others (`DNSPolicy.localOnly`). REFUSED, not
+  /// NXDOMAIN: the name may exist, and a guest with a second network asks that one's server next.
+  case localOnly
+
+  var code: DNSResponseCode { self == .localOnly ? .refused : .serverFailure }
 
   var reason: DNSExtendedError? {
     switch self {
@@ -30,6 +35,9 @@ enum DNSFailure {
     case .unspeakable: nil
     case .aliases:
       DNSExtendedError(DNSExtendedError.other, "aliases of this network lead in a circle")
+    case .localOnly:
+      DNSExtendedError(
+        DNSExtendedError.prohibited, "this network answers only for names of its own")
     }
   }
 }

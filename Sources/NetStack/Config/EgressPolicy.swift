@@ -5,7 +5,8 @@
 // network's DNS and traffic between guests.
 //
 // The first match decides: the host's own addresses if `host` is false, the rules in order, link-local addresses (RFC
-// 3927, RFC 4291 §2.5.6: cloud metadata services are among them), which are denied, and then the default.
+// 3927, RFC 4291 §2.5.6: cloud metadata services are among them) and closed networks, which are denied, and then the
+// default.
 
 import Wire
 
@@ -30,6 +31,8 @@ public enum EgressReason: Equatable, Sendable {
   /// - Parameter label: the rule's.
   case rule(label: String)
   case linkLocal
+  /// A network of the host's whose guests are reached by the host alone.
+  case closedNetwork
   case standard
 }
 
@@ -80,7 +83,10 @@ public struct EgressPolicy: Equatable, Sendable {
   }
 
   public var rules: [Rule]
-  /// The default, for flows that no rule matches and that are not link-local.
+  /// Networks of the host's whose guests only the host itself may reach, each with the host's address in it: that one
+  /// stays reachable. Denied unless a rule allows them.
+  public var closed: [CIDR] = []
+  /// The default, for flows that no rule matches and that are neither link-local nor to a closed network.
   public var allowsOthers: Bool
   /// Whether the host's own addresses may be destinations. False: they are denied, whatever the rules say, and the
   /// gateway's address does not lead to the host's loopback.
@@ -100,8 +106,11 @@ public struct EgressPolicy: Equatable, Sendable {
     for rule in rules where rule.matches(question) {
       return rule.allows ? .allowed : .denied(.rule(label: rule.label))
     }
-    let address = question.destination.address
-    if (address.translated ?? address).isLinkLocal { return .denied(.linkLocal) }
+    let address = question.destination.address.translated ?? question.destination.address
+    if address.isLinkLocal { return .denied(.linkLocal) }
+    if closed.contains(where: { $0.contains(address) && $0.address != address }) {
+      return .denied(.closedNetwork)
+    }
     return allowsOthers ? .allowed : .denied(.standard)
   }
 }

@@ -46,6 +46,22 @@ import Wire
   }
 
   @Test(arguments: [
+    ("192.168.106.2", EgressVerdict.denied(.closedNetwork)), ("192.168.106.1", .allowed),
+    ("192.168.107.2", .allowed), ("64:ff9b::192.168.106.2", .denied(.closedNetwork)),
+    ("fd12:3456:789a::2", .denied(.closedNetwork)), ("fd12:3456:789a::1", .allowed),
+    ("fd12:3456:789b::2", .allowed),
+  ])
+  func `guests of a closed network are denied, the host's address in it is not`(
+    address: String, verdict: EgressVerdict
+  ) throws {
+    var policy = EgressPolicy()
+    policy.closed = ["192.168.106.1/24", "fd12:3456:789a::1/64"].compactMap { CIDR($0) }
+    #expect(try Self.verdict(policy, address) == verdict)
+    policy.rules = EgressPolicy.all.rules
+    #expect(try Self.verdict(policy, address) == .allowed, "a rule comes first")
+  }
+
+  @Test(arguments: [
     "10.1.2.3", "172.31.255.255", "192.168.1.1", "100.64.0.1", "127.0.0.1", "169.254.169.254",
     "198.18.0.1", "224.0.0.251", "255.255.255.255", "fc00::1", "fd12::1", "fe80::1", "::1",
     "2002:a00:1::1", "2001:0:1::1", "64:ff9b::10.1.2.3", "64:ff9b:1::1", "ff02::1",

@@ -92,7 +92,8 @@ struct LaunchPlan: Sendable {
       dnsNeeds.refused += needs.refused
     }
     let names = plugin.plugin.schema.flatMap { Schema(text: $0) }?.propertyNames ?? []
-    for member in common.members where !names.contains(member.name) {
+    for member in common.members
+    where !names.contains(member.name) && member.name != "closedNetworks" {
       warnings.append(
         "networks.\(network.name).\(member.name) has no effect: plugin \(plugin.plugin.name) does not use it"
       )
@@ -159,7 +160,9 @@ struct LaunchPlan: Sendable {
   var dnsSpec: DNSSpec {
     var spec = DNSSpec(
       plugin: dns.reference, options: JSONValue.object(dnsOptions).text,
-      policy: DNSPolicy(ipv6: network.settings.dnsIPv6), readable: dnsReadable,
+      policy: DNSPolicy(
+        ipv6: network.settings.dnsIPv6, localOnly: network.settings.dnsLocalOnly),
+      readable: dnsReadable,
       behind: dnsBehind.isEmpty
         ? nil
         : dnsBehind.map {
