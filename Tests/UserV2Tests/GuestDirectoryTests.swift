@@ -119,6 +119,15 @@ import Wire
     #expect(over.published == [record("web.internal", 3)])
   }
 
+  @Test func `a guest with two stations does not refuse its own name`() {
+    var directory = directory(guests: 3...3)
+    directory.guestUp(7, name: "box")
+    for number in [8, 9] as [UInt8] { directory.station(Self.mac(number), at: 7) }
+    let changes = directory.update([lease(8, ""), lease(9, "")], now: 0)
+    #expect(changes.published.map(\.name) == ["box.internal", "lima-box.internal"])
+    #expect(changes.refused.isEmpty && changes.ended.isEmpty)
+  }
+
   @Test func `a refusal that holds no more is told`() {
     var directory = directory()
     let leases = [lease(3, "web"), lease(4, "host"), lease(5, "web")]
@@ -150,9 +159,15 @@ import Wire
     #expect(first.published.isEmpty)
     #expect(
       first.refused == [.init(name: "web.internal", mac: Self.mac(3), owner: Self.mac(4))])
-    directory.guestUp(4, name: "")
+    // The link's own name is new, and none that another has meanwhile.
+    directory.guestUp(5, name: "box")
+    directory.station(Self.mac(5), at: 5)
+    _ = directory.update(leases, now: 4)
+    directory.guestUp(4, name: "box")
     directory.station(Self.mac(4), at: 4)
-    #expect(directory.update(leases, now: 4).published == [record("web.internal", 4)])
+    let back = directory.update(leases, now: 5)
+    #expect(back.published == [record("web.internal", 4)])
+    #expect(back.refused.map(\.name) == ["lima-box.internal"])
   }
 
   @Test func `the host's name is nobody's`() {

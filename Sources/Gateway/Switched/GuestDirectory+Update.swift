@@ -84,12 +84,12 @@ extension GuestDirectory {
       let before = isPresent(mac) ? nil : known[mac]?.claim?.labels
       next.claim = Claim(
         labels: before ?? labels(of: mac, hostname: hostname),
-        addresses: isPresent(mac) ? addresses : [], rank: .max)
+        addresses: isPresent(mac) ? addresses : [])
     }
     return Review(mac: mac, address: next.addresses.first ?? live.first?.address, next: next)
   }
 
-  /// A claim keeps its place while it wants the same names, also by another station of its guest: that changed its
+  /// A claim keeps its place for each name that it wanted before, also by another station of its guest: that changed its
   /// Ethernet address.
   private mutating func rank(_ review: inout Review) {
     guard let claim = review.next.claim else { return }
@@ -98,14 +98,10 @@ extension GuestDirectory {
       ?? claim.addresses.first.flatMap { bindings[$0] }
       .flatMap { isOneGuest($0, review.mac) ? known[$0]?.claim : nil }
     let remembered = formerRanks.removeValue(forKey: review.mac)
-    if let before, before.labels == claim.labels {
-      review.next.claim?.rank = before.rank
-    } else if let remembered {
-      review.next.claim?.rank = remembered
-    } else {
-      review.next.claim?.rank = nextRank
-      nextRank += 1
+    review.next.claim?.ranks = claim.labels.map {
+      before?.rank(of: $0) ?? remembered ?? nextRank
     }
+    nextRank += 1
   }
 
   /// What a guest calls itself, else the name of its link; and as Lima would call an instance of
@@ -141,7 +137,7 @@ extension GuestDirectory {
   private mutating func updateNames(_ reviews: [Review], _ changes: inout Changes) {
     // Those whose owner may be another, or have other addresses; and who has them so far.
     var touched: [String: MACAddress?] = [:]
-    var claims: [(name: String, mac: MACAddress, claim: Claim)] = []
+    var claims: [(name: String, mac: MACAddress, rank: UInt64, isHere: Bool)] = []
     var wantedBefore: Set<Refusal> = []
     for review in reviews {
       let (before, after) = (known[review.mac]?.claim, review.next.claim)
@@ -149,10 +145,10 @@ extension GuestDirectory {
       for label in before?.labels ?? [] {
         let name = "\(label).\(domain)"
         if touched[name] == nil { touched[name] = .some(owner(of: name)) }
-        if before?.addresses.isEmpty == false, touched[name] != review.mac {
+        if before?.addresses.isEmpty == false, isRefused(review.mac, by: touched[name] ?? nil) {
           wantedBefore.insert(Refusal(name: name, mac: review.mac, owner: nil))
         }
-        if before?.rank != after?.rank || after?.labels.contains(label) != true {
+        if before?.rank(of: label) != after?.rank(of: label) {
           wishes[name]?.claimants.removeAll { $0.mac == review.mac }
         }
       }
@@ -160,20 +156,19 @@ extension GuestDirectory {
         guard let after else { continue }
         let name = "\(label).\(domain)"
         if touched[name] == nil { touched[name] = .some(owner(of: name)) }
-        claims.append((name, review.mac, after))
+        claims.append(
+          (name, review.mac, after.rank(of: label) ?? .max, !after.addresses.isEmpty))
       }
     }
-    for (name, mac, claim) in claims {
-      _ = wishes[name, default: Wish()].add(mac, rank: claim.rank)
-    }
+    for (name, mac, rank, _) in claims { wishes[name, default: Wish()].add(mac, rank: rank) }
     var judged: Set<Refusal> = []
-    for (name, mac, claim) in claims where !claim.addresses.isEmpty {
+    for (name, mac, _, isHere) in claims where isHere {
       judged.insert(Refusal(name: name, mac: mac, owner: nil))
       let owner = owner(of: name)
       let isOld = wantedBefore.remove(Refusal(name: name, mac: mac, owner: nil)) != nil
-      if owner != mac, !isOld {
+      if isRefused(mac, by: owner), !isOld {
         changes.refused.append(Refusal(name: name, mac: mac, owner: owner))
-      } else if owner == mac, isOld {
+      } else if isOld, !isRefused(mac, by: owner) {
         changes.ended.append(Refusal(name: name, mac: mac, owner: mac))
       }
     }
@@ -198,6 +193,12 @@ extension GuestDirectory {
       wish.told = wanted
       wishes[name] = wish.claimants.isEmpty ? nil : wish
     }
+  }
+
+  /// Whether a name is another guest's. What is behind one link is one guest, also with several stations.
+  private func isRefused(_ mac: MACAddress, by owner: MACAddress?) -> Bool {
+    guard let owner else { return true }
+    return owner != mac && !isOneGuest(owner, mac)
   }
 
   /// Who has a name, whether or not it is there.

@@ -86,8 +86,12 @@ package struct GuestDirectory {
     var labels: [String]
     /// IPv4 first, and one of each family at most. None while the station is not here.
     var addresses: [IPAddress]
-    /// Lower came first.
-    var rank: UInt64
+    /// Of each label; lower came first.
+    var ranks: [UInt64] = []
+
+    func rank(of label: String) -> UInt64? {
+      labels.firstIndex(of: label).flatMap { $0 < ranks.count ? ranks[$0] : nil }
+    }
   }
 
   /// A name, and who wants it.
@@ -97,12 +101,11 @@ package struct GuestDirectory {
     /// What DNS was told.
     var told: [IPAddress] = []
 
-    /// False when the station wants it already.
-    mutating func add(_ mac: MACAddress, rank: UInt64) -> Bool {
-      guard !claimants.contains(where: { $0.mac == mac }) else { return false }
+    /// Nothing when the station wants it already.
+    mutating func add(_ mac: MACAddress, rank: UInt64) {
+      guard !claimants.contains(where: { $0.mac == mac }) else { return }
       let index = claimants.firstIndex { $0.rank > rank } ?? claimants.count
       claimants.insert((rank, mac), at: index)
-      return true
     }
   }
 
@@ -265,7 +268,7 @@ package struct GuestDirectory {
 
   /// Leases, those of stations first that took their names earlier.
   package func inOrder(_ leases: [DHCPLease]) -> [DHCPLease] {
-    leases.map { (known[$0.client.mac]?.claim?.rank ?? .max, $0) }
+    leases.map { (known[$0.client.mac]?.claim?.ranks.first ?? .max, $0) }
       .sorted { ($0.0, $0.1.address) < ($1.0, $1.1.address) }
       .map(\.1)
   }
