@@ -135,6 +135,17 @@ extension EndToEnd {
       let note = "52:55:55:0a:00:02 does not get the name victim.internal"
       #expect(try daemon.netd("status", "--json").output.contains(note))
       #expect(!(try daemon.netd("status", "--json").output.contains("the name lima-")))
+      // A command that is given the name is told of as long as it is there.
+      let command = try daemon.begin(
+        "exec", "user-v2", "--name", "victim", "--mac", "52:55:55:0a:00:03", "--", "sleep", "60")
+      defer { command.stop() }
+      func isNoted() throws -> Bool {
+        try daemon.netd("status", "--json").output.contains(
+          "52:55:55:0a:00:03 does not get the name victim.internal")
+      }
+      #expect(try eventually { try isNoted() }, "\(command.errors)")
+      command.stop()
+      #expect(try eventually { try !isNoted() })
       first.leave()
       #expect(try eventually { try addresses().isEmpty })
       _ = try second.lease(name)
