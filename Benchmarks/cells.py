@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is measured: each cell runs one load against one peer and returns numbers by name."""
-import json, subprocess, time
+import json, statistics, subprocess, time
 from peers import DNS_SERVER, FORWARDED, GUEST, HOST, NETLOAD, sh, wait_for
 
-IPERF, LOAD = 5301, 7000
+IPERF, LOAD, WEB = 5301, 7000, 8088
 NAMES = 1000
 
 
 class Cell:
-    """`unit` and `better` ("more" or "less") are of the number under `title` alone."""
+    """`unit` and `better` ("more" or "less") are of the number under `title` alone. `six`: of peers with IPv6 only."""
 
-    def __init__(self, title, unit, better, run, mtus=(1500,), quick=True):
+    def __init__(self, title, unit, better, run, mtus=(1500,), quick=True, six=False):
         self.title, self.unit, self.better, self.run, self.mtus, self.quick = title, unit, better, run, mtus, quick
+        self.six = six
 
 
 class Servers:
@@ -31,10 +32,13 @@ class Servers:
         hosts = self.folder / "hosts"
         hosts.write_text("".join(f"10.77.{n >> 8}.{n & 255} h{n}.bench.test\n" for n in range(1, NAMES)))
         (self.folder / "questions").write_text("".join(f"h{n}.bench.test A\n" for n in range(1, NAMES)))
+        self.begin("python3", "-m", "http.server", "--directory", self.folder, WEB)
+        # A name with both families, of which the host has one alone.
         self.begin("dnsmasq", "-k", "-C", "/dev/null", "--no-resolv", "--no-hosts", f"--addn-hosts={hosts}", "--bind-dynamic",
+                   f"--host-record=dual.bench.test,{DNS_SERVER},2001:db8::1",
                    "--user=root", "--cache-size=5000", "--local=/bench.test/", f"--pid-file={self.folder}/dnsmasq.pid")
         listening = lambda: sh("ip", "netns", "exec", HOST, "ss", "-Hltn").stdout
-        wait_for(lambda: f":{IPERF} " in listening() and f":{LOAD + 4} " in listening(), what="a server")
+        wait_for(lambda: all(f":{port} " in listening() for port in (IPERF, LOAD + 4, WEB)), what="a server")
         return self
 
     def __exit__(self, *_):
@@ -56,6 +60,26 @@ def iperf(peer, namespace, seconds, target, port, *words):
 def throughput(reverse, streams):
     return lambda peer, seconds: iperf(
         peer, GUEST, seconds, peer.gateway, IPERF, "-P", streams, *(["-R"] if reverse else []))
+
+
+def throughput6(reverse):
+    """By the gateway's IPv6 address, to the same server."""
+    def run(peer, seconds):
+        peer.wait_for_ipv6()
+        return iperf(peer, GUEST, seconds, peer.gateway6, IPERF, "-6", *(["-R"] if reverse else []))
+    return run
+
+
+def dual_stack(peer, _):
+    """How much longer a connection to a name of both families takes where the host has IPv4 alone than one to IPv4."""
+    peer.wait_for_ipv6()
+    times = {"-4": [], "-sS": []}
+    for _ in range(25):
+        for word, list in times.items():
+            text = peer.inside("curl", "-sS", word, "-m", 10, "-o", "/dev/null", "-w", "%{time_connect}",
+                               f"http://dual.bench.test:{WEB}/questions").stdout
+            list.append(float(text))
+    return {"value": statistics.median(times["-sS"]) / statistics.median(times["-4"])}
 
 
 def forwarded(reverse):
@@ -167,6 +191,8 @@ CELLS = [
     Cell("memory idle, proportional share", "MiB", "less", at_rest(lambda peer: peer.proportional_mib()), quick=False),
     Cell("TCP out, 1 stream", "Gbit/s", "more", throughput(False, 1), BOTH),
     Cell("TCP in, 1 stream", "Gbit/s", "more", throughput(True, 1), BOTH),
+    Cell("TCP out by IPv6, 1 stream", "Gbit/s", "more", throughput6(False), BOTH, six=True),
+    Cell("TCP in by IPv6, 1 stream", "Gbit/s", "more", throughput6(True), BOTH, six=True),
     Cell("TCP out, 4 streams", "Gbit/s", "more", throughput(False, 4), BOTH, quick=False),
     Cell("TCP in, 4 streams", "Gbit/s", "more", throughput(True, 4), BOTH, quick=False),
     Cell("TCP in by a forward", "Gbit/s", "more", forwarded(False), BOTH),
@@ -183,6 +209,8 @@ CELLS = [
     Cell("UDP out at 20 kpps, lost", "%", "less", plain(load("loss", 100, "udp-out", "SECONDS", 1400, 20000)), quick=False),
     Cell("UDP in at 20 kpps, lost", "%", "less", plain(load("loss", 100, "udp-in", "SECONDS", 1400, 20000)), quick=False),
     Cell("DNS", "1000/s", "more", dns),
+    Cell("connect by a dual-stack name, to -4", "x", "less", dual_stack, quick=False, six=True),
+    Cell("memory idle that IPv6 takes", "MiB", "less", at_rest(lambda peer: peer.memory_of_ipv6()), quick=False, six=True),
     Cell("CPU of a round trip, 10 connections", "µs", "less", cost_of_turns(10), quick=False),
     Cell("CPU of a round trip, 10000 of them", "µs", "less", cost_of_turns(10000), quick=False),
     Cell("memory, 1000 connections", "MiB", "less", memory_of_connections(1000), quick=False),

@@ -60,6 +60,7 @@ def make_namespaces(folder):
             sh("ip", "netns", "exec", namespace, "sysctl", "-qw", setting, check=False)
     # What processes of the host's namespace see as /etc/resolv.conf.
     Path(f"/etc/netns/{HOST}").mkdir(parents=True, exist_ok=True)
+    Path(f"/etc/netns/{GUEST}").mkdir(parents=True, exist_ok=True)
     Path(f"/etc/netns/{HOST}/resolv.conf").write_text(f"nameserver {DNS_SERVER}\n")
     # An outside that leads nowhere: pasta wants a default route to copy.
     sh("ip", "-n", HOST, "link", "add", "up0", "type", "veth", "peer", "name", "up1")
@@ -76,7 +77,9 @@ def remove_namespaces():
 
 
 class Peer:
-    """One of the daemons at work. `gateway` reaches the host's loopback."""
+    """One of the daemons at work. `gateway` reaches the host's loopback, and so does `gateway6` where it has IPv6."""
+
+    gateway6 = None
 
     def __init__(self, mtu, folder):
         self.mtu, self.folder, self.processes = mtu, folder, []
@@ -110,6 +113,7 @@ class Peer:
             sh("ip", "-n", GUEST, "link", "set", "tap0", "mtu", self.mtu, "txqueuelen", "10000", "up")
             sh("ip", "-n", GUEST, "addr", "replace", f"{self.address}/24", "dev", "tap0")
             sh("ip", "-n", GUEST, "route", "replace", "default", "via", self.gateway)
+            Path(f"/etc/netns/{GUEST}/resolv.conf").write_text(f"nameserver {self.dns}\n")
             return self
         except BaseException:
             self.__exit__()
@@ -197,6 +201,7 @@ def ask_arp(guest, source, target):
 
 class LimaNetd(Peer):
     name, link, address, gateway, dns = "lima-netd", "TAP", "192.168.5.15", "192.168.5.2", "192.168.5.3"
+    prefix6, gateway6 = "fd00:99::", "fd00:99::2"
 
     @staticmethod
     def version():
@@ -205,8 +210,12 @@ class LimaNetd(Peer):
     def start(self):
         self.environment = dict(os.environ, LIMA_HOME=str(self.folder))
         (self.folder / "_config").mkdir()
-        # `spare` waits for warm_startup_ms.
-        (self.folder / "_config/networks.yaml").write_text("networks:\n  default:\n    mode: slirp\n  spare:\n    mode: slirp\n")
+        # `spare` waits for warm_startup_ms, and `plain` for memory_of_ipv6.
+        (self.folder / "_config/networks.yaml").write_text(f"""networks:
+  default: {{mode: slirp, options: {{prefix6: '{self.prefix6}/64'}}}}
+  spare: {{mode: slirp}}
+  plain: {{mode: slirp, options: {{ipv6: false}}}}
+""")
         main = self.spawn_daemon(NETD, "serve", env=self.environment)
         self.attach()
         return main
@@ -227,6 +236,30 @@ class LimaNetd(Peer):
                 times.append((time.monotonic() - begun) * 1e3)
             sh(NETD, "network", "stop", "spare", env=self.environment)
         return statistics.median(times)
+
+    def wait_for_ipv6(self):
+        """The guest's own address, by the command or by SLAAC."""
+        def has():
+            list = self.inside("ip", "-6", "-o", "addr", "show", "dev", "tap0").stdout
+            return self.prefix6 in list and "tentative" not in list
+        wait_for(has, what="the guest's IPv6 address")
+
+    def memory_of_ipv6(self):
+        """What a network's process at rest has more than one without IPv6, MiB resident."""
+        resident = {}
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+            for guest, network in ((one, "spare"), (other, "plain")):
+                guest.settimeout(10)
+                guest.connect(str(self.folder / f"_networks/{network}/{network}_qemu.sock"))
+                ask_arp(guest, self.address, self.gateway)
+            time.sleep(3)
+            for network in ("spare", "plain"):
+                report = json.loads(sh(NETD, "network", "inspect", network, "--json", env=self.environment).stdout)
+                status = Path(f"/proc/{report['host']['pid']}/status").read_text()
+                resident[network] = int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+        for network in resident:
+            sh(NETD, "network", "stop", network, env=self.environment)
+        return resident["spare"] - resident["plain"]
 
     def attach(self):
         wait_for(lambda: (self.folder / "_networks/lima-netd_attach.sock").exists(), what="lima-netd")

@@ -155,6 +155,9 @@ import Testing
       2026-01-01T00:00:07.000Z WARN  plugin slirp: not the switch's
       2026-01-01T00:00:08.000Z WARN  switch: guest 2 (b) sends as 52:55:55:00:00:01, which is another's: dropped (4 more like it were not logged)
       2026-01-01T00:00:09.000Z WARN  switch: guest 3 (c) speaks as a DHCP server, which it is not: dropped
+      2026-01-01T00:00:09.500Z WARN  network plugin userv2: 52:55:55:00:00:03 does not get the name db.internal: 52:55:55:00:00:01 has it
+      2026-01-01T00:00:09.600Z WARN  network plugin userv2: 52:55:55:00:00:02 does not get the name web.internal: it is the host's
+      2026-01-01T00:00:09.700Z INFO  network plugin userv2: 52:55:55:00:00:03 now has the name db.internal
       2026-01-01T00:00:10.000Z WARN  network plugin userv2: 52:55:55:00:00:02 does not get the name web.internal: 52:55:55:00:00:01 has it
       """
     let notes = NetworkNotes.notes(log, network: "lab", since: "2026-01-01T00:00:05.000Z")
@@ -164,6 +167,8 @@ import Testing
       ])
     #expect(
       notes.first?.text == "guest 2 (b) sends as 52:55:55:00:00:01, which is another's: dropped")
+    // A refusal holds until the guest has the name or wants it no more; of each the last is told.
+    #expect(notes.last?.text.contains("52:55:55:00:00:02 does not get the name web") == true)
     #expect(notes.allSatisfy { $0.remedy != nil && $0.network == "lab" })
   }
 }

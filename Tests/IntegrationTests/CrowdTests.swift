@@ -124,5 +124,30 @@ extension EndToEnd {
       let listed = try daemon.netd("forward", "ls", "user-v2")
       #expect(!listed.output.contains("127.0.0.1:2"), "\(listed)")
     }
+
+    @Test func aGuestForWhichThereIsNoDescriptorIsToldOf() throws {
+      try require(.program("python3"))
+      let daemon = try TestDaemon(wrapper: ["sh", "-c", "ulimit -n 400; exec \"$@\"", "sh"])
+      defer { daemon.stop() }
+      try daemon.netd("network", "start", "user-v2")
+      let crowd = """
+        import socket, time
+        held = []
+        for _ in range(90):
+            s = socket.socket(socket.AF_UNIX); s.connect("\(daemon.socket("qemu", of: "user-v2"))"); held.append(s)
+            time.sleep(0.01)
+        print("here", flush=True); time.sleep(60)
+        """
+      let guests = try RunningCommand("python3", ["-c", crowd])
+      defer { guests.stop() }
+      let isTold = try eventually {
+        let status = try daemon.netd("status", "--json").output
+        return status.contains("a guest was sent away") && status.contains("400 open files")
+      }
+      #expect(isTold, "\(guests.output)\(guests.errors)\(daemon.log.suffix(1000))")
+      #expect(try daemon.netd("status").output.contains("NOTE user-v2"))
+      // Those that it has are served.
+      #expect((try daemon.network("user-v2")["guests"] as? [Any])?.isEmpty == false)
+    }
   }
 }

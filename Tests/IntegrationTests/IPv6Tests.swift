@@ -85,6 +85,49 @@ extension EndToEnd {
       #expect(eventually { watch.output.hasSuffix("gone\n") })
     }
 
+    /// What a guest's C library puts first (RFC 6724), and so what programs try first.
+    @Test func aNameOfBothFamiliesCostsNoTimeWhereTheHostHasOne() throws {
+      try require(.tap, .program("python3"), .program("curl"), .program("getent"))
+      let machine = try machine()
+      let daemon = try TestDaemon(
+        configuration: """
+          dns:
+            hosts:
+              dual.test: [192.0.2.2, "\(Self.server)"]
+
+          """ + Self.configuration, wrapper: machine.wrapper)
+      let words = machine.wrapper + ["python3", "-m", "http.server", "--bind", "::", "8087"]
+      let web = try RunningCommand(words[0], Array(words.dropFirst()))
+      defer { daemon.stop(); web.stop(); machine.remove() }
+      #expect(
+        try eventually { try machine.shell("curl -sg -o /dev/null http://[::1]:8087/").succeeded })
+      let script = """
+        getent ahosts dual.test | head -n 1
+        getent ahosts host.lima.internal | head -n 1
+        curl -sv -m 10 -o /dev/null http://dual.test:8087/ 2>&1 | grep -E 'Trying|Connected'
+        curl -6 -sS -m 10 -o /dev/null http://dual.test:8087/; echo "by IPv6: $?"
+        """
+      func answers(_ result: CommandResult) -> [String] {
+        result.output.split(separator: "\n").map(String.init)
+      }
+      // §5 rule 1: the guest has no way to the IPv6 address, and knows it before it tries.
+      let alone = try daemon.guest(script)
+      let first = answers(alone)
+      #expect(first.first?.hasPrefix("192.0.2.2 ") == true, "\(alone)")
+      #expect(first.first { $0.contains("Trying") }?.contains("192.0.2.2") == true, "\(alone)")
+      #expect(!alone.output.contains("Trying [2001") && !alone.output.contains("Trying 2001"))
+      // 7: it is told so; 28 would be a wait.
+      #expect(alone.output.contains("by IPv6: 7"), "\(alone)")
+      // §5 rules 5 and 6: its network's own addresses are of the guest's label, and IPv6 goes first.
+      #expect(first.dropFirst().first?.hasPrefix("fd00:5::2 ") == true, "\(alone)")
+
+      // With a way: a unique local source is of another label than the address, so IPv4 goes first, and IPv6 works.
+      try machine.shell("ip -6 route add \(Self.upstream)")
+      let both = try daemon.guest(script)
+      #expect(answers(both).first?.hasPrefix("192.0.2.2 ") == true, "\(both)")
+      #expect(both.output.contains("by IPv6: 0"), "\(both)")
+    }
+
     @Test func theKernelConfiguresItselfAndDHCPv6GivesAnAddress() throws {
       try require(.tap, .program("dhclient"), .root)
       let machine = try machine()

@@ -7,14 +7,17 @@ import Testing
 
 extension EndToEnd {
   @Suite struct LimaTests {
-    /// A guest that greets at port 22, as an SSH server does; with the host's name that a Lima guest has.
+    /// A guest that greets at ports 22 and 7000 of either family, as an SSH server does; with the host's name that a Lima guest has.
     private static let greeter = """
       import socket, time
       time.sleep(DELAY)
-      s = socket.create_server(("0.0.0.0", 22))
+      import select
+      def listen(port): return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+      all = [listen(22), listen(7000)]
       print("up", flush=True)
       while True:
-          c, _ = s.accept(); c.sendall(b"SSH-2.0-test\\r\\n"); c.close()
+          for s in select.select(all, [], [])[0]:
+              c, _ = s.accept(); c.sendall(b"SSH-2.0-test\\r\\n"); c.close()
       """
 
     private func greeter(
@@ -154,11 +157,14 @@ extension EndToEnd {
       defer { daemon.stop() }
       let directory = daemon.home + "/vm"
       try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-      let port = try freePort()
+      let (port, six, all) = (try freePort(), try freePort(), try freePort())
       try """
       networks: [{lima: user-v2}]
       hostResolver: {hosts: {my.test: 10.9.8.7}}
-      portForwards: [{guestPort: 7000, hostPort: \(port), static: true, proto: tcp}]
+      portForwards:
+      - {guestPort: 7000, hostPort: \(port), static: true, proto: tcp}
+      - {guestPort: 7000, hostIP: "::1", hostPort: \(six), static: true, proto: tcp}
+      - {guestPort: 7000, guestIP: "::", hostIP: "::", hostPort: \(all), static: true, proto: tcp}
       """.write(toFile: directory + "/lima.yaml", atomically: true, encoding: .utf8)
       let up = try daemon.netd("instance", "up", directory, "--format", "json")
       #expect(up.succeeded, "\(up)\n\(daemon.log)")
@@ -177,6 +183,20 @@ extension EndToEnd {
       let greets = try eventually {
         try run("python3", ["-c", client]).output == "b'SSH-2.0-test\\r\\n'\n"
       }
+      // By IPv6 on the host's side, to the same guest.
+      for port in [six, all] {
+        let greets = try run(
+          "python3",
+          [
+            "-c",
+            "import socket; print(socket.create_connection(('::1', \(port)), 5).recv(100))",
+          ])
+        #expect(greets.output == "b'SSH-2.0-test\\r\\n'\n", "\(greets)\n\(daemon.log)")
+      }
+      let forwards = try daemon.netd("forward", "ls").output
+      for host in ["[::1]:\(six)", "[::]:\(all)"] {
+        #expect(forwards.contains(host), "\(host): \(forwards)")
+      }
       let after = try daemon.netd("instance", "ls").output
       #expect(greets, "\(after)\n\(daemon.log)")
       let names = try daemon.guest(
@@ -186,7 +206,7 @@ extension EndToEnd {
       #expect(names.output.contains("10.9.8.7"), "\(names)\n\(daemon.log)")
       #expect(names.output.contains(address), "\(names)")
       let list = try daemon.netd("instance", "ls")
-      #expect(list.output.contains("2 open"), "\(list)")
+      #expect(list.output.contains("4 open"), "\(list)")
       let down = try daemon.netd("instance", "down", "vm")
       #expect(down.succeeded, "\(down)")
       let refused = try run("python3", ["-c", client])

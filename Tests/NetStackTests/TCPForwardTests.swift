@@ -138,6 +138,52 @@ struct TCPForwardTests {
     #expect(simulation.stack.tcp.flowCount == 0)
   }
 
+  /// How a guest's server answers the SYN, all in one batch.
+  enum Greeting: CaseIterable {
+    case reset, fin, onlyText, finWithText, withSYN
+  }
+
+  @Test(arguments: Greeting.allCases)
+  func `what a guest sends with its SYN, ACK in one batch is taken`(_ greeting: Greeting) throws {
+    let simulation = Simulation(seed: 8)
+    simulation.deliver([arp(ARPHeader.request, target: Simulation.gateway)])
+    let (fd, socket) = simulation.kernel.makeConnected()
+    #expect(
+      simulation.stack.tcp.openTowardGuest(
+        socket: fd, link: 1, guest: listening(), source: source, owner: 0))
+    simulation.stack.endOfIteration()
+    let header = try #require(syn(simulation))
+    let text = pattern(1000, seed: 3)
+    func segment(_ flags: TCPFlags, _ sequence: UInt32, _ payload: [UInt8] = []) -> [UInt8] {
+      Frames.tcp(
+        TCPHeader(
+          sourcePort: 22, destinationPort: header.sourcePort, sequence: sequence,
+          acknowledgement: header.sequence &+ 1, flags: flags, window: 65535),
+        payload: payload, source: Simulation.guestAddress, destination: Simulation.gateway)
+    }
+    let answer = segment([.syn, .ack], 0xffff_ff00)
+    let first: UInt32 = 0xffff_ff01
+    switch greeting {
+    case .reset:
+      simulation.deliver([
+        answer, segment([.psh, .ack], first, text), segment([.rst, .ack], first &+ 1000),
+      ])
+    case .fin:
+      simulation.deliver([
+        answer, segment([.psh, .ack], first, text), segment([.fin, .ack], first &+ 1000),
+      ])
+    case .onlyText: simulation.deliver([answer, segment([.psh, .ack], first, text)])
+    case .finWithText: simulation.deliver([answer, segment([.psh, .fin, .ack], first, text)])
+    case .withSYN: simulation.deliver([segment([.syn, .fin, .ack], 0xffff_ff00, text)])
+    }
+    #expect(socket.received == text)
+    switch greeting {
+    case .reset: #expect(socket.isClosed && socket.wasReset)
+    case .onlyText: #expect(!socket.isClosed && !socket.isShut)
+    case .fin, .finWithText, .withSYN: #expect(socket.isShut && !socket.wasReset)
+    }
+  }
+
   @Test func `a guest that never answers ends in a reset of the client`() {
     let simulation = Simulation(seed: 4)
     let (fd, socket) = simulation.kernel.makeConnected()

@@ -98,10 +98,17 @@ struct TCPLossTests {
     #expect(guest.simulation.stack.tcp.counters.timeouts == 0)
   }
 
-  @Test func `one segment in flight may wait for a delayed ACK: it is not probed`() throws {
+  @Test
+  func `one segment in flight may wait for a delayed ACK, and is probed when that is overdue`()
+    throws
+  {
     let (guest, sent) = try sending(500, seed: 3)
     #expect(sent.count == 1)
-    #expect(sentLater(guest, within: 150_000_000).isEmpty)
+    // Linux holds it back for 40 ms.
+    #expect(sentLater(guest, within: 45_000_000).isEmpty)
+    let probe = sentLater(guest, within: 10_000_000)
+    #expect(probe.count == 1 && probe.first?.header.sequence == guest.acknowledged)
+    #expect(guest.simulation.stack.tcp.counters.timeouts == 0)
   }
 
   @Test func `after a timeout one segment goes out, then two`() throws {

@@ -71,21 +71,103 @@ import Wire
     #expect(directory.fullName("host", of: Self.mac(4)) == nil)
   }
 
-  @Test func `of two with one name the first has it, and the second inherits`() {
+  @Test func `of two with one name the first has it as long as its lease, and the second inherits`()
+  {
     var directory = directory()
     let first = [lease(4, "web")]
     _ = directory.update(first, now: 0)
     let both = [lease(3, "WEB"), lease(4, "web")]
+    let refusal = GuestDirectory.Refusal(
+      name: "web.internal", mac: Self.mac(3), owner: Self.mac(4))
     let second = directory.update(both, now: 1)
     #expect(second.published.isEmpty)
-    #expect(
-      second.refused == [.init(name: "web.internal", mac: Self.mac(3), owner: Self.mac(4))])
+    #expect(second.refused == [refusal])
     // Said once.
     #expect(directory.update(both, now: 2).refused.isEmpty)
+    // Away, and back with another link: nobody else has the name meanwhile.
     _ = directory.guestDown(4)
-    let heir = directory.update(both, now: 3)
-    #expect(heir.withdrawn == [record("web.internal", 4)])
+    let away = directory.update(both, now: 3)
+    #expect(away.withdrawn == [record("web.internal", 4)])
+    #expect(away.published.isEmpty && away.ended.isEmpty && away.refused.isEmpty)
+    #expect(directory.fullName("web", of: Self.mac(3)) == nil)
+    #expect(directory.fullName("web", of: Self.mac(4)) == "web.internal")
+    directory.guestUp(9, name: "")
+    directory.station(Self.mac(4), at: 9)
+    let back = directory.update(both, now: 4)
+    #expect(back.published == [record("web.internal", 4)])
+    #expect(back.refused.isEmpty && back.withdrawn.isEmpty)
+    // Its lease is given up while it is away.
+    _ = directory.guestDown(9)
+    _ = directory.update(both, now: 5)
+    let heir = directory.update([lease(3, "WEB"), lease(4, "web", state: .released)], now: 6)
     #expect(heir.published == [record("web.internal", 3)])
+    #expect(heir.ended == [.init(name: "web.internal", mac: Self.mac(3), owner: Self.mac(3))])
+    // It comes once more, and is the second.
+    directory.guestUp(10, name: "")
+    directory.station(Self.mac(4), at: 10)
+    #expect(directory.update(both, now: 7).refused.map(\.mac) == [Self.mac(4)])
+  }
+
+  @Test func `a name ends with a lease that ends while its guest is away`() {
+    var directory = directory()
+    let both = [lease(3, "web", expiry: 500), lease(4, "web")]
+    _ = directory.update([lease(4, "web")], now: 0)
+    _ = directory.update(both, now: 1)
+    _ = directory.guestDown(4)
+    #expect(directory.update(both, now: 2).published.isEmpty)
+    let over = directory.update(both, now: 101)
+    #expect(over.published == [record("web.internal", 3)])
+  }
+
+  @Test func `a guest with two stations does not refuse its own name`() {
+    var directory = directory(guests: 3...3)
+    directory.guestUp(7, name: "box")
+    for number in [8, 9] as [UInt8] { directory.station(Self.mac(number), at: 7) }
+    let changes = directory.update([lease(8, ""), lease(9, "")], now: 0)
+    #expect(changes.published.map(\.name) == ["box.internal", "lima-box.internal"])
+    #expect(changes.refused.isEmpty && changes.ended.isEmpty)
+  }
+
+  @Test func `a refusal that holds no more is told`() {
+    var directory = directory()
+    let leases = [lease(3, "web"), lease(4, "host"), lease(5, "web")]
+    #expect(directory.update(leases, now: 0).refused.count == 2)
+    // It wants another name, and leaves.
+    let other = directory.update([lease(3, "web"), lease(4, "mine"), lease(5, "web")], now: 1)
+    #expect(other.ended == [.init(name: "host.internal", mac: Self.mac(4), owner: nil)])
+    _ = directory.guestDown(5)
+    let gone = directory.update(leases, now: 2)
+    #expect(gone.ended.contains(.init(name: "web.internal", mac: Self.mac(5), owner: nil)))
+  }
+
+  @Test func `of two that an earlier process knew the one keeps the name that had it`() {
+    var before = directory()
+    let leases = [lease(3, "web"), lease(4, "web"), lease(5, "other")]
+    _ = before.update([leases[2]], now: 0)
+    _ = before.update([leases[1], leases[2]], now: 0)
+    _ = before.update(leases, now: 1)
+    let kept = before.inOrder(leases)
+    #expect(kept.map(\.hostname) == ["other", "web", "web"])
+    #expect(kept[1].address == leases[1].address)
+    // Nobody is there yet; the one that comes first is not the one that had it.
+    var directory = GuestDirectory(domain: "internal", reserved: ["host.internal"])
+    directory.restore(order: kept.map(\.client.mac))
+    #expect(directory.update(leases, now: 2).published.isEmpty)
+    directory.guestUp(3, name: "")
+    directory.station(Self.mac(3), at: 3)
+    let first = directory.update(leases, now: 3)
+    #expect(first.published.isEmpty)
+    #expect(
+      first.refused == [.init(name: "web.internal", mac: Self.mac(3), owner: Self.mac(4))])
+    // The link's own name is new, and none that another has meanwhile.
+    directory.guestUp(5, name: "box")
+    directory.station(Self.mac(5), at: 5)
+    _ = directory.update(leases, now: 4)
+    directory.guestUp(4, name: "box")
+    directory.station(Self.mac(4), at: 4)
+    let back = directory.update(leases, now: 5)
+    #expect(back.published == [record("web.internal", 4)])
+    #expect(back.refused.map(\.name) == ["lima-box.internal"])
   }
 
   @Test func `the host's name is nobody's`() {

@@ -78,15 +78,18 @@ extension GuestDirectory {
       live.filter { !($0.isPresent && $0.state == .bound) }.compactMap(\.expiry).min() ?? .max
     let primary = bindings.addresses6.first(where: \.isPrimary)
     let addresses = [own.last?.address, primary?.address].compactMap { $0 }
-    if isPresent(mac), !addresses.isEmpty {
+    if !next.addresses.isEmpty {
+      let hostname = own.last?.hostname ?? primary?.hostname ?? ""
+      // Away: its names lead nowhere, and are nobody else's, as its addresses are.
+      let before = isPresent(mac) ? nil : known[mac]?.claim?.labels
       next.claim = Claim(
-        labels: labels(of: mac, hostname: own.last?.hostname ?? primary?.hostname ?? ""),
-        addresses: addresses, rank: .max)
+        labels: before ?? labels(of: mac, hostname: hostname),
+        addresses: isPresent(mac) ? addresses : [])
     }
     return Review(mac: mac, address: next.addresses.first ?? live.first?.address, next: next)
   }
 
-  /// A claim keeps its place while it wants the same names, also by another station of its guest: that changed its
+  /// A claim keeps its place for each name that it wanted before, also by another station of its guest: that changed its
   /// Ethernet address.
   private mutating func rank(_ review: inout Review) {
     guard let claim = review.next.claim else { return }
@@ -94,12 +97,11 @@ extension GuestDirectory {
       known[review.mac]?.claim
       ?? claim.addresses.first.flatMap { bindings[$0] }
       .flatMap { isOneGuest($0, review.mac) ? known[$0]?.claim : nil }
-    if let before, before.labels == claim.labels {
-      review.next.claim?.rank = before.rank
-    } else {
-      review.next.claim?.rank = nextRank
-      nextRank += 1
+    let remembered = formerRanks.removeValue(forKey: review.mac)
+    review.next.claim?.ranks = claim.labels.map {
+      before?.rank(of: $0) ?? remembered ?? nextRank
     }
+    nextRank += 1
   }
 
   /// What a guest calls itself, else the name of its link; and as Lima would call an instance of
@@ -133,37 +135,57 @@ extension GuestDirectory {
   // MARK: DNS
 
   private mutating func updateNames(_ reviews: [Review], _ changes: inout Changes) {
-    // Those whose owner may be another, or have other addresses.
-    var touched: Set<String> = []
-    var claims: [(name: String, mac: MACAddress, claim: Claim)] = []
+    // Those whose owner may be another, or have other addresses; and who has them so far.
+    var touched: [String: MACAddress?] = [:]
+    var claims: [(name: String, mac: MACAddress, rank: UInt64, isHere: Bool)] = []
+    var wantedBefore: Set<Refusal> = []
     for review in reviews {
       let (before, after) = (known[review.mac]?.claim, review.next.claim)
       guard before != after else { continue }
       for label in before?.labels ?? [] {
         let name = "\(label).\(domain)"
-        touched.insert(name)
-        if before?.rank != after?.rank || after?.labels.contains(label) != true {
+        if touched[name] == nil { touched[name] = .some(owner(of: name)) }
+        if before?.addresses.isEmpty == false, isRefused(review.mac, by: touched[name] ?? nil) {
+          wantedBefore.insert(Refusal(name: name, mac: review.mac, owner: nil))
+        }
+        if before?.rank(of: label) != after?.rank(of: label) {
           wishes[name]?.claimants.removeAll { $0.mac == review.mac }
         }
       }
       for label in after?.labels ?? [] {
         guard let after else { continue }
-        claims.append(("\(label).\(domain)", review.mac, after))
+        let name = "\(label).\(domain)"
+        if touched[name] == nil { touched[name] = .some(owner(of: name)) }
+        claims.append(
+          (name, review.mac, after.rank(of: label) ?? .max, !after.addresses.isEmpty))
       }
     }
-    for (name, mac, claim) in claims {
-      touched.insert(name)
-      guard wishes[name, default: Wish()].add(mac, rank: claim.rank) else { continue }
-      let owner = reserved.contains(name) ? nil : wishes[name]?.claimants.first?.mac
-      if owner != mac { changes.refused.append(Refusal(name: name, mac: mac, owner: owner)) }
+    for (name, mac, rank, _) in claims { wishes[name, default: Wish()].add(mac, rank: rank) }
+    var judged: Set<Refusal> = []
+    for (name, mac, _, isHere) in claims where isHere {
+      judged.insert(Refusal(name: name, mac: mac, owner: nil))
+      let owner = owner(of: name)
+      let isOld = wantedBefore.remove(Refusal(name: name, mac: mac, owner: nil)) != nil
+      if isRefused(mac, by: owner), !isOld {
+        changes.refused.append(Refusal(name: name, mac: mac, owner: owner))
+      } else if isOld, !isRefused(mac, by: owner) {
+        changes.ended.append(Refusal(name: name, mac: mac, owner: mac))
+      }
     }
+    changes.ended += wantedBefore
     let next = Dictionary(
       reviews.map { ($0.mac, $0.next.claim) }, uniquingKeysWith: { first, _ in first })
-    for name in touched.sorted() {
+    for (name, before) in touched.sorted(by: { $0.key < $1.key }) {
       guard var wish = wishes[name] else { continue }
       var wanted: [IPAddress] = []
-      if let owner = wish.claimants.first?.mac, !reserved.contains(name) {
+      if let owner = owner(of: name) {
         wanted = (next[owner] ?? known[owner]?.claim)?.addresses ?? []
+        // It waited for the name, and nothing else of it changed.
+        if owner != before, !wanted.isEmpty,
+          !judged.contains(Refusal(name: name, mac: owner, owner: nil))
+        {
+          changes.ended.append(Refusal(name: name, mac: owner, owner: owner))
+        }
       }
       changes.withdrawn += records(name, wish.told, besides: wanted)
       changes.published += records(name, wanted, besides: wish.told)
@@ -171,6 +193,17 @@ extension GuestDirectory {
       wish.told = wanted
       wishes[name] = wish.claimants.isEmpty ? nil : wish
     }
+  }
+
+  /// Whether a name is another guest's. What is behind one link is one guest, also with several stations.
+  private func isRefused(_ mac: MACAddress, by owner: MACAddress?) -> Bool {
+    guard let owner else { return true }
+    return owner != mac && !isOneGuest(owner, mac)
+  }
+
+  /// Who has a name, whether or not it is there.
+  private func owner(of name: String) -> MACAddress? {
+    reserved.contains(name) ? nil : wishes[name]?.claimants.first?.mac
   }
 
   private func records(

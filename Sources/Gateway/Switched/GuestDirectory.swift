@@ -4,10 +4,11 @@
 // (for the guard), and which names there are.
 //
 // In: guests' ports and the stations behind them, and which stations have other bindings than before.
-// Out: what changed. A name is there while its guest has its address and its link; of two guests with
-// one name the one that came first has it, and the other gets it when that one has left. What an
-// update costs goes with the stations that changed, not with those that are there. A value without
-// side effects; time is an argument. GuestDirectory+Update.swift: what follows from a change.
+// Out: what changed. A name is there while its guest has its address and its link, and its guest's as long as it
+// has an address: of two guests with one name the one that came first has it, and the other gets it when the
+// first has given up its lease, or it has ended. What an update costs goes with the stations that changed, not with
+// those that are there. A value without side effects; time is an argument. GuestDirectory+Update.swift: what
+// follows from a change.
 
 import NetStack
 import Wire
@@ -24,6 +25,7 @@ package struct GuestDirectory {
   package struct Refusal: Hashable, Sendable {
     package var name: String
     package var mac: MACAddress
+    /// Who has it; nil: the host. In `Changes.ended` nil for a guest that does not want it any more.
     package var owner: MACAddress?
   }
 
@@ -34,10 +36,13 @@ package struct GuestDirectory {
     package var withdrawn: [Record] = []
     package var published: [Record] = []
     package var refused: [Refusal] = []
+    /// Refusals that hold no more: the guest has the name, has left, or wants another.
+    package var ended: [Refusal] = []
 
     package static func == (a: Changes, b: Changes) -> Bool {
       a.unbound == b.unbound && a.withdrawn == b.withdrawn && a.published == b.published
-        && a.refused == b.refused && a.bound.elementsEqual(b.bound) { $0 == $1 }
+        && a.refused == b.refused && a.ended == b.ended
+        && a.bound.elementsEqual(b.bound) { $0 == $1 }
     }
   }
 
@@ -75,14 +80,18 @@ package struct GuestDirectory {
     var until: UInt64 = .max
   }
 
-  /// A binding whose station is here.
+  /// A station with an address, and what it is called.
   struct Claim: Equatable {
     /// What it wants to be called, without the domain.
     var labels: [String]
-    /// IPv4 first, and one of each family at most.
+    /// IPv4 first, and one of each family at most. None while the station is not here.
     var addresses: [IPAddress]
-    /// Lower came first.
-    var rank: UInt64
+    /// Of each label; lower came first.
+    var ranks: [UInt64] = []
+
+    func rank(of label: String) -> UInt64? {
+      labels.firstIndex(of: label).flatMap { $0 < ranks.count ? ranks[$0] : nil }
+    }
   }
 
   /// A name, and who wants it.
@@ -92,12 +101,11 @@ package struct GuestDirectory {
     /// What DNS was told.
     var told: [IPAddress] = []
 
-    /// False when the station wants it already.
-    mutating func add(_ mac: MACAddress, rank: UInt64) -> Bool {
-      guard !claimants.contains(where: { $0.mac == mac }) else { return false }
+    /// Nothing when the station wants it already.
+    mutating func add(_ mac: MACAddress, rank: UInt64) {
+      guard !claimants.contains(where: { $0.mac == mac }) else { return }
       let index = claimants.firstIndex { $0.rank > rank } ?? claimants.count
       claimants.insert((rank, mac), at: index)
-      return true
     }
   }
 
@@ -116,6 +124,8 @@ package struct GuestDirectory {
   // GuestDirectory+Update.swift
   var known: [MACAddress: Station] = [:]
   var nextRank: UInt64 = 0
+  /// Of stations that an earlier process knew, until they are looked at.
+  var formerRanks: [MACAddress: UInt64] = [:]
   var bindings: [IPAddress: MACAddress] = [:]
   var wishes: [String: Wish] = [:]
   /// No station's `until` comes before this.
@@ -245,6 +255,23 @@ package struct GuestDirectory {
   }
 
   package var guestCount: Int { guests.count }
+
+  // MARK: The order in which names were taken
+
+  /// Stations of an earlier process, in the order in which they took their names.
+  package mutating func restore(order: some Sequence<MACAddress>) {
+    for mac in order where formerRanks[mac] == nil {
+      formerRanks[mac] = nextRank
+      nextRank += 1
+    }
+  }
+
+  /// Leases, those of stations first that took their names earlier.
+  package func inOrder(_ leases: [DHCPLease]) -> [DHCPLease] {
+    leases.map { (known[$0.client.mac]?.claim?.ranks.first ?? .max, $0) }
+      .sorted { ($0.0, $0.1.address) < ($1.0, $1.1.address) }
+      .map(\.1)
+  }
 
   // MARK: What the next update looks at
 

@@ -3,6 +3,7 @@
 // LeaseWriter: makes the text of the lease files and replaces them. A value without a loop: a few leases are written where
 // they change, thousands by a thread (LeaseStore).
 
+import LibC
 import NetStack
 import Platform
 import Wire
@@ -43,8 +44,17 @@ struct LeaseWriter: Sendable {
     written = text
     guard keepsLimaFile else { return }
     let lima = LeaseFile.limaText(job.leases, router: job.router, routerMAC: job.routerMAC)
-    if lima != writtenLima { try replace(LeaseFile.limaName, lima) }
+    if lima != writtenLima { try replaceShared(LeaseFile.limaName, lima) }
     writtenLima = lima
+  }
+
+  /// A file that the supervisor writes, too: both are in the other's way for a moment, and then neither is.
+  private func replaceShared(_ file: String, _ text: String) throws(SystemError) {
+    do throws(SystemError) {
+      try replace(file, text)
+    } catch  where error.errno.rawValue == EEXIST || error.errno.rawValue == ENOENT {
+      try replace(file, text)
+    }
   }
 
   private func replace(_ file: String, _ text: String) throws(SystemError) {

@@ -195,8 +195,18 @@ extension SwitchedGateway {
       }
     }
     for refusal in changes.refused {
-      let owner = refusal.owner.map { "\($0) has it" } ?? "it is the host's"
-      host.log(.warn, "\(refusal.mac) does not get the name \(refusal.name): \(owner)")
+      let owner = refusal.owner.map {
+        directory.isPresent($0)
+          ? "\($0) has it" : "\($0) has it, which is away but has its address still"
+      }
+      host.log(
+        .warn,
+        "\(refusal.mac) does not get the name \(refusal.name): \(owner ?? "it is the host's")")
+    }
+    // NetworkNotes of the daemon reads these words, and those above.
+    for refusal in changes.ended {
+      let what = refusal.owner == nil ? "no longer asks for" : "now has"
+      host.log(.info, "\(refusal.mac) \(what) the name \(refusal.name)")
     }
     stack.endOfIteration()
     armExpiry()
@@ -231,7 +241,8 @@ extension SwitchedGateway {
   func save() {
     guard endWait() else { return }
     store.write(
-      dhcp.remembered(port: port), ipv6?.addresses(port: port), router: settings.router,
+      directory.inOrder(dhcp.remembered(port: port)), ipv6?.addresses(port: port),
+      router: settings.router,
       routerMAC: stack.config.gatewayMAC)
   }
 
@@ -239,7 +250,8 @@ extension SwitchedGateway {
   func saveLast() {
     guard endWait() else { return }
     store.writeLast(
-      dhcp.remembered(port: port), ipv6?.addresses(port: port), router: settings.router,
+      directory.inOrder(dhcp.remembered(port: port)), ipv6?.addresses(port: port),
+      router: settings.router,
       routerMAC: stack.config.gatewayMAC)
   }
 

@@ -102,7 +102,9 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     try super.portUp(info)
     guard info.kind == LND_PORT_SWITCH else { return }
     port = info.port
-    dhcp.restore(store.read(router: settings.router), port: port)
+    let former = store.read(router: settings.router)
+    directory.restore(order: former.lazy.map(\.client.mac))
+    dhcp.restore(former, port: port)
     ipv6?.restore(addressFile.read().map { ($0.address, $0.mac) }, port: port)
     // All at once: nobody may take an address that another has before the guard knows of it.
     settle(limit: .max)

@@ -47,6 +47,44 @@ import Testing
     return facts
   }
 
+  @Test
+  func `an IPv6 network that this host reaches otherwise is told, with the command that moves it`()
+    throws
+  {
+    var facts = try Self.well()
+    facts.networks = try ConfigDecoder.decode(
+      Array(
+        "networks: {lab: {mode: slirp, options: {prefix6: 'fd00:5::/64'}}, shared: {mode: shared, options: {prefix6: 'fd00:6::/64'}}}"
+          .utf8),
+      file: "f", homeDirectory: "/h"
+    ).networks
+    func told() -> [Finding] {
+      Diagnosis(facts).findings().filter { $0.text.contains("its IPv6 network") }
+    }
+    func address(_ text: String, _ interface: String) throws -> HostAddress6 {
+      let network = try #require(IPv6Network(text))
+      return HostAddress6(
+        interface: interface, high: network.high, low: network.low,
+        prefixLength: network.prefixLength)
+    }
+    #expect(told().isEmpty)
+    // A route to more than the network, and its own interface, are in nobody's way.
+    facts.routes6 = [try address("fd00::/8", "tun0"), try address("fd00:5::/64", "lo")]
+    #expect(told().isEmpty)
+    facts.routes6 += [try address("fd00:5::/64", "tun0")]
+    facts.addresses6 = [try address("fd00:6::9/64", "eth0")]
+    let found = told()
+    #expect(found.map(\.status) == [.warning, .problem])
+    #expect(found[0].text.contains("fd00:5::/64") && found[0].text.contains("tun0"))
+    #expect(found[1].text.contains("fd00:6::/64") && found[1].text.contains("eth0"))
+    for (finding, network) in zip(found, ["lab", "shared"]) {
+      #expect(
+        finding.remedy
+          == "lima-netd network edit \(network) --set prefix6=fd12:3456:789a::/64 --lima-home /h/.lima"
+      )
+    }
+  }
+
   @Test func `what keeps a network's process from being confined is told`() throws {
     var facts = try Self.well()
     func told() -> [Finding] {

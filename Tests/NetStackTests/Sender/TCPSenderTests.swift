@@ -230,9 +230,18 @@ struct TCPSenderTests {
     _ = acknowledge(&sender, 1000, at: 40)
     #expect(sender.flags.contains(.isTailArmed))
     #expect(sender.deadline == path(at: 40 + 80).now)
-    // One segment alone, whose ACK may be delayed.
+    // One segment alone, whose ACK may be delayed by 50 ms.
     _ = acknowledge(&sender, 18_000, at: 40)
-    #expect(sender.flight == 1000 && !sender.flags.contains(.isTailArmed))
+    #expect(sender.flight == 1000 && sender.flags.contains(.isTailArmed))
+    #expect(sender.deadline == path(at: 40 + 80 + 50).now)
+    // Round trips so long that the RTO comes first.
+    var slow = self.sender(100_000)
+    send(&slow)
+    _ = acknowledge(&slow, 19_000, at: 160)
+    slow.rtt = RTTEstimator()
+    for _ in 0..<40 { slow.rtt.sample(microseconds: 160_000) }
+    slow.arm(path(at: 160).now)
+    #expect(slow.flight == 1000 && !slow.flags.contains(.isTailArmed))
   }
 
   @Test func `after a timeout one segment goes out, from the first byte (5681 §3.1, 6298 §5)`() {

@@ -61,6 +61,9 @@ final class Simulation {
   /// Every frame the stack sent, before the weather.
   var seen: [[UInt8]] = []
   var trace = Trace()
+  /// Frames for the guest that are lost, by their number; nil: none but by the weather.
+  var losesToGuest: ((Int) -> Bool)?
+  private(set) var framesToGuest = 0
   /// How often the applications of the host act.
   var stepEvery: UInt64 = 1_000_000
   /// Called once a step: lets a test play the host's applications.
@@ -96,8 +99,13 @@ final class Simulation {
   private func post(
     _ frame: [UInt8], _ way: Trace.Way, to queue: inout [Flying]
   ) {
-    if way == .toGuest { bytesToGuest += frame.count }
-    if chance(weather.loss) || (way == .toGuest && queue.count >= weather.queue) {
+    var isLost = chance(weather.loss)
+    if way == .toGuest {
+      bytesToGuest += frame.count
+      isLost = isLost || losesToGuest?(framesToGuest) == true
+      framesToGuest += 1
+    }
+    if isLost || (way == .toGuest && queue.count >= weather.queue) {
       if way == .toGuest { bytesLost += frame.count }
       trace.add(host.now, way, frame, .lost)
       return

@@ -70,6 +70,8 @@ extension TCPEngine {
     moveShare(flow, to: packet.sourceMAC)
     flow.pointee.receiver.windowScale = 0
     takeSynOptions(flow, segment)
+    // The window that our SYN offered, in which the guest may send before it hears more of us.
+    flow.pointee.receiver.edge &+= min(receiveLimit(flow), 65535)
     flow.pointee.sender.attempts = 0
     flow.pointee.sender.deadline = 0
     forwards.flowOpened(flow.pointee.owner)
@@ -78,6 +80,13 @@ extension TCPEngine {
       flow.pointee.state = .established
       setInterest(flow, .read)
       touch(flow, [.ackDue, .outputDue])
+      // Sixth to eighth: text, and a FIN, may come with the SYN.
+      let hasFin = segment.flags.contains(.fin)
+      if hasFin || segment.payload.count > 0 {
+        var rest = segment
+        rest.sequence &+= 1
+        receive(flow, rest, hasFin: hasFin)
+      }
     } else {
       // Both sides opened at once (RFC 9293 §3.5, figure 8).
       flow.pointee.state = .synReceived

@@ -81,8 +81,10 @@ struct RACK: BitwiseCopyable {
 
   // MARK: Reordering window
 
-  /// Step 4 (§6.2): the guest got something twice; not a loss probe.
+  /// Step 4 (§6.2): the guest got something twice; not a loss probe. What was taken for lost had only been late,
+  /// which is reordering as much as what step 3 sees.
   mutating func reportedTwice(unacknowledged: UInt32, next: UInt32) {
+    flags.insert(.reorderingSeen)
     endRound(unacknowledged)
     guard !flags.contains(.isInRound) else { return }
     flags.insert(.isInRound)

@@ -19,12 +19,10 @@ struct TailLossProbe: BitwiseCopyable {
   /// not read: where nothing was ever lost that is waited for. Microseconds.
   private static let leastBeforeLoss: UInt64 = 50_000
   private static let leastAfterLoss: UInt64 = 10_000
-  /// TLP.max_ack_delay: what the ACK of a single segment may be held back (RFC 1122 §4.2.3.2 allows 500 ms, kernels
-  /// take 200).
-  private static let longestDelay: UInt64 = 200_000
-  /// RTTVAR below which the RTO comes before the probe of a single segment: SRTT + 4 * RTTVAR is less than
-  /// 2 * SRTT + `longestDelay`. Microseconds.
-  static let leastVarianceForSingle: UInt32 = 50_000
+  /// TLP.max_ack_delay: what the ACK of a single segment may be held back. RFC 1122 §4.2.3.2 allows 500 ms and
+  /// RFC 8985 says 200 ms, which is the RTO here. Kernels take 40 ms, or a round trip if that is longer (Linux), to
+  /// 50 ms; one that takes more gets its segment twice.
+  private static let longestDelay: UInt64 = 50_000
 
   /// PTO, nanoseconds from the last segment or ACK on (§7.2): two round trips, and the delay of an ACK when one
   /// segment is under way. The caller leaves it to the RTO when that comes first.
@@ -34,8 +32,9 @@ struct TailLossProbe: BitwiseCopyable {
   ///   - isSingle: one segment is under way.
   @inline(__always)
   static func timeout(roundTrip: UInt32, wasLossy: Bool, isSingle: Bool) -> UInt64 {
-    let trips = max(wasLossy ? leastAfterLoss : leastBeforeLoss, UInt64(roundTrip) &* 2)
-    return (isSingle ? trips &+ longestDelay : trips) &* 1000
+    let trips = UInt64(roundTrip) &* 2
+    if isSingle { return (trips &+ longestDelay) &* 1000 }
+    return max(wasLossy ? leastAfterLoss : leastBeforeLoss, trips) &* 1000
   }
 
   /// A probe goes out (§7.3).

@@ -16,14 +16,12 @@ extension TCPSender {
   mutating func arm(_ now: UInt64) {
     guard !flags.contains(.isReorderArmed) else { return }
     let retransmission = timeout
-    let isSingle = flight <= UInt32(segmentSize)
-    // With one segment it comes later, unless round trips differ by as much as an ACK may be delayed.
-    if !isSingle || rtt.variance >= TailLossProbe.leastVarianceForSingle, rtt.smoothed != 0,
-      flags.intersection([.inLoss, .sackPermitted]) == .sackPermitted,
+    if rtt.smoothed != 0, flags.intersection([.inLoss, .sackPermitted]) == .sackPermitted,
       !flags.contains(.tailProbed) || Sequence32.lessOrEqual(probe.end, unacknowledged)
     {
       let probe = TailLossProbe.timeout(
-        roundTrip: rtt.smoothed, wasLossy: congestion.isLimiting, isSingle: isSingle)
+        roundTrip: rtt.smoothed, wasLossy: congestion.isLimiting,
+        isSingle: flight <= UInt32(segmentSize))
       if probe < retransmission {
         flags.insert(.isTailArmed)
         deadline = now &+ probe
