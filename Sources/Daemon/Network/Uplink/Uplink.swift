@@ -43,7 +43,7 @@ final class Uplink {
     case noInterface(ErrorReport)
   }
 
-  private enum Way {
+  enum Way {
     case none
     /// - Parameter trouble: what is known against it.
     case tap(HeldTap, trouble: HostTapMaker.Trouble?)
@@ -63,9 +63,9 @@ final class Uplink {
 
   weak var network: (any UplinkSurroundings)?
 
-  private let core: NetworkCore
-  private let makers: UplinkMakers
-  private var way = Way.none
+  let core: NetworkCore
+  let makers: UplinkMakers
+  var way = Way.none
   private var want = Want()
   /// While the network has, or waits for, an interface of the host's.
   private var watch: InterfaceWatch?
@@ -194,7 +194,7 @@ final class Uplink {
     core.log(.notice, GuestCards.limits(card))
   }
 
-  private func keepPeer(_ path: String) {
+  func keepPeer(_ path: String) {
     leaveInterface()
     guard peer?.socket != path else { return }
     peer?.rest()
@@ -234,7 +234,7 @@ final class Uplink {
     watchSwitch()
   }
 
-  private func watchSwitch() {
+  func watchSwitch() {
     if let switchTimer { core.loop.cancel(switchTimer) }
     switchTimer = nil
     guard case .tap(let tap, _) = way, tap.isOnSwitch, core.running != nil else { return }
@@ -267,7 +267,7 @@ final class Uplink {
     lose(gone)
   }
 
-  private static func hand(
+  static func hand(
     to link: HostLink, _ spec: PortSpec, _ fd: Int32, _ answer: @escaping (String?) -> Void
   ) {
     guard !link.hasEnded else { return answer("the network's process has ended") }
@@ -338,7 +338,7 @@ final class Uplink {
   // MARK: What becomes of the interface
 
   /// Follows the host's interfaces from now on. Idempotent.
-  private func watchInterfaces() {
+  func watchInterfaces() {
     guard watch == nil else { return }
     watch = InterfaceWatch(loop: core.loop) { [weak self] in self?.interfacesChanged() }
   }
@@ -357,7 +357,7 @@ final class Uplink {
     }
   }
 
-  private func lookAtTap() {
+  func lookAtTap() {
     guard case .tap(let tap, let before) = way, core.running != nil else { return }
     let trouble = makers.taps.trouble(of: tap)
     guard trouble != before else { return }
