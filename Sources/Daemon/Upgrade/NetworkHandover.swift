@@ -119,6 +119,7 @@ struct KeeperState: Codable {
 enum UplinkState: Codable {
   case tap(Tap)
   case peer(Peer)
+  case cards(Cards)
 
   struct Tap: Codable {
     var fd: Int32
@@ -128,6 +129,29 @@ enum UplinkState: Codable {
     /// It is a port of Open vSwitch as long as the network has it.
     var hasPort: Bool
     var isOnSwitch: Bool
+    /// A macvtap.
+    var isCard: Bool
+  }
+
+  struct Cards: Codable {
+    struct Guest: Codable {
+      var id: UInt64
+      var held: Tap?
+      /// The process's number of it; 0: it has none.
+      var port: UInt64
+      /// ns, monotonic; 0: it has not.
+      var takenAt: UInt64
+    }
+
+    var request: HostTapRequest
+    /// The network card.
+    var name: String
+    var mtu: Int
+    var trouble: String?
+    var spare: Tap?
+    var guests: [Guest]
+
+    var held: [Tap] { [spare].compactMap { $0 } + guests.compactMap(\.held) }
   }
 
   struct Peer: Codable {

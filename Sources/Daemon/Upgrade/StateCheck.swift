@@ -71,7 +71,11 @@ enum StateCheck {
       if let journal = network.guests.journal { all.append(journal) }
       all += network.guests.links.map(\.fd) + network.forwards.sockets.map(\.fd)
       if let keeper = network.keeper { all.append(keeper.socket) }
-      if case .tap(let tap) = network.uplink { all.append(tap.fd) }
+      switch network.uplink {
+      case .tap(let tap): all.append(tap.fd)
+      case .cards(let cards): all += cards.held.map(\.fd)
+      case .peer, nil: break
+      }
     }
     return all
   }

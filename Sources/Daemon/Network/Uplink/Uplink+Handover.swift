@@ -4,23 +4,17 @@ import HostProtocol
 import Platform
 
 extension Uplink {
-  /// Why the network cannot go on with another supervisor; nil: it can.
+  /// What an upgrade has to wait for; nil: nothing.
   var handoverObstacle: String? {
-    if case .cards = way {
-      return "its guests are on a network card (macvtap), which is not handed over: "
-        + "lima-netd network stop \(core.name)"
-    }
+    if case .cards(let cards) = way, cards.isObtaining { return "a guest's macvtap is being made" }
     return nil
   }
 
   func hand(_ list: DescriptorList) -> UplinkState? {
     switch way {
-    case .none, .cards: return nil
-    case .tap(let tap, _):
-      return .tap(
-        UplinkState.Tap(
-          fd: list.give(tap.fd), spec: tap.spec, request: tap.request, address6: tap.address6,
-          hasPort: tap.port != nil, isOnSwitch: tap.isOnSwitch))
+    case .none: return nil
+    case .tap(let tap, _): return .tap(tap.hand(list))
+    case .cards(let cards): return .cards(cards.handed(list))
     case .peer(let peer): return .peer(peer.handed)
     }
   }
@@ -28,10 +22,8 @@ extension Uplink {
   func resume(_ state: UplinkState, link: HostLink?) {
     switch state {
     case .tap(let state):
-      let tap = HeldTap(
-        fd: state.fd, spec: state.spec, request: state.request, address6: state.address6)
+      let tap = HeldTap(state)
       if state.hasPort { tap.port = makers.taps.ports.resume(state.spec.name) }
-      tap.isOnSwitch = state.isOnSwitch
       way = .tap(tap, trouble: nil)
       watchInterfaces()
       guard link != nil else { return }
@@ -40,6 +32,13 @@ extension Uplink {
         self?.lookAtTap()
         self?.watchSwitch()
       }
+    case .cards(let state):
+      let cards = GuestCards(resuming: state, layers: cardLayers)
+      way = .cards(cards)
+      watchInterfaces()
+      guard let link else { return }
+      cards.resume { Self.hand(to: link, $0, $1, $2) }
+      core.loop.later { [weak cards] in cards?.look() }
     case .peer(let state):
       keepPeer(state.socket)
       guard case .peer(let peer) = way else { return }

@@ -175,23 +175,24 @@ final class Uplink {
   /// The helper made a macvtap: the interface is a network card.
   private func takeCards(_ first: HeldTap) {
     guard case .bridge(let card) = first.request.place else { return }
-    let (core, taps, advice) = (self.core, makers.taps, self.advice)
-    way = .cards(
-      GuestCards(
-        first, card: card,
-        layers: GuestCards.Layers(
-          obtain: { taps.obtain($0, $1) },
-          look: { BridgedInterface.look(at: $0) },
-          isAlive: { $0.isAlive },
-          schedule: { [weak loop = core.loop] delay, action in
-            guard let timer = loop?.schedule(after: delay, action) else { return {} }
-            return { [weak loop] in loop?.cancel(timer) }
-          },
-          newID: makers.newID,
-          remove: { core.running?.request(.removePort($0)) },
-          explain: { advice.report($0).message },
-          log: { core.log($0 ? .warning : .info, $1) })))
+    way = .cards(GuestCards(first, card: card, layers: cardLayers))
     core.log(.notice, GuestCards.limits(card))
+  }
+
+  var cardLayers: GuestCards.Layers {
+    let (core, taps, advice) = (self.core, makers.taps, self.advice)
+    return GuestCards.Layers(
+      obtain: { taps.obtain($0, $1) },
+      look: { BridgedInterface.look(at: $0) },
+      isAlive: { $0.isAlive },
+      schedule: { [weak loop = core.loop] delay, action in
+        guard let timer = loop?.schedule(after: delay, action) else { return {} }
+        return { [weak loop] in loop?.cancel(timer) }
+      },
+      newID: makers.newID,
+      remove: { core.running?.request(.removePort($0)) },
+      explain: { advice.report($0).message },
+      log: { core.log($0 ? .warning : .info, $1) })
   }
 
   func keepPeer(_ path: String) {
