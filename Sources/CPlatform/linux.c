@@ -19,6 +19,9 @@
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441
 #endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
@@ -57,6 +60,10 @@ int plat_eventfd(void) {
 int plat_memfd_create(const char *name) {
     int fd = memfd_create(name, MFD_CLOEXEC);
     return fd >= 0 ? fd : -errno;
+}
+
+int plat_close_range_on_exec(int first) {
+    return syscall(SYS_close_range, (unsigned)first, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */) == 0 ? 0 : -errno;
 }
 
 int plat_pidfd_open(int pid) {

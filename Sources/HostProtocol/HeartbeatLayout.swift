@@ -15,6 +15,8 @@ package enum HeartbeatLayout {
   package static let requests = 8
   /// UInt64: index of the plugin in `plugins` whose callback runs, counted from 1; 0: none.
   package static let plugin = 16
+  /// UInt64: `HostProtocolVersion.current` of the process, before the loop's first iteration; 0: a version before 1.
+  package static let version = 24
   /// That callback's name, UTF-8, up to `nameSize` bytes, padded with 0.
   package static let callback = 32
   package static let nameSize = 32

@@ -35,7 +35,7 @@ extension NameSet {
 }
 
 /// The parts that a process has, and those still to be sent.
-package struct NameParts {
+package struct NameParts: Codable, Sendable {
   /// By owner of a set, then of a part.
   private var given: [String: [String: NameSet]] = [:]
   private var waiting: [String: [NameSet]] = [:]

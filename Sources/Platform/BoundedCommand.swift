@@ -27,10 +27,11 @@ package enum BoundedCommand {
   ///   - environment: "NAME=value" each; nil: this process's own.
   ///   - seconds: the time limit, counted by `ChildPatience`; the program is killed after it.
   ///   - limit: bytes kept of each of the two streams; more is read and dropped.
+  ///   - input: its standard input, which stays the caller's; nil: /dev/null.
   ///   - wholeGroup: kills the program's process group when it ends.
   package static func run(
     _ path: String, _ arguments: [String], environment: [String]? = nil, seconds: UInt64,
-    limit: Int = 256 << 10, wholeGroup: Bool = false
+    limit: Int = 256 << 10, input: Int32? = nil, wholeGroup: Bool = false
   ) throws(SystemError) -> Result {
     let output = try Stream(limit: limit)
     let errors = try Stream(limit: limit)
@@ -40,7 +41,9 @@ package enum BoundedCommand {
       defer { Descriptor.close(null) }
       pid = try ChildProcess.spawn(
         path, arguments, environment: environment,
-        fds: [(from: null, to: 0), (from: output.write, to: 1), (from: errors.write, to: 2)],
+        fds: [
+          (from: input ?? null, to: 0), (from: output.write, to: 1), (from: errors.write, to: 2),
+        ],
         newGroup: true)
     }
     output.closeWriteEnd()

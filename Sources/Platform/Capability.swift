@@ -2,7 +2,7 @@
 //
 // Capability: Linux's capabilities (capabilities(7)) that a plugin may ask for, by number.
 
-package enum Capability: UInt8, CaseIterable, Sendable {
+package enum Capability: UInt8, CaseIterable, Sendable, Codable {
   case netBindService = 10
   case netBroadcast = 11
   case netAdmin = 12

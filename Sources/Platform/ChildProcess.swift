@@ -86,9 +86,14 @@ package enum ChildProcess {
     throw SystemError("execv", .current, subject: path)
   }
 
+  /// A NULL-ended array of C strings, valid during `body`.
+  static func withWords<Result>(
+    _ words: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
+  ) -> Result { withCStrings(words, body) }
+
   #if os(Linux)
     /// The target of a symbolic link; nil: there is none.
-    private static func link(_ path: String) -> String? {
+    static func link(_ path: String) -> String? {
       var buffer = [UInt8](repeating: 0, count: 4096)
       let length = buffer.withUnsafeMutableBytes { bytes -> Int in
         guard let base = bytes.baseAddress else { return -1 }

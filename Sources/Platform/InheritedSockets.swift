@@ -29,8 +29,18 @@ package enum InheritedSockets {
     guard environment["LISTEN_PID"].flatMap(Int32.init) == CurrentProcess.id,
       let count = environment["LISTEN_FDS"].flatMap(Int.init), (1...most).contains(count)
     else { return [] }
+    return adopt(Array(first..<first + Int32(count)))
+  }
+
+  /// The adopted sockets, to be handed to the program that takes this one's place.
+  package static var descriptors: [Int32] { sockets.withLock { $0.values.sorted() } }
+
+  /// Those of the program whose place this one has taken.
+  /// - Returns: the paths.
+  @discardableResult
+  package static func adopt(_ descriptors: [Int32]) -> [String] {
     var found: [Key: Int32] = [:]
-    for fd in first..<first + Int32(count) {
+    for fd in descriptors {
       guard (try? Descriptor.setCloseOnExec(fd)) != nil, let key = key(of: fd),
         (try? Descriptor.setNonBlocking(fd)) != nil
       else { continue }

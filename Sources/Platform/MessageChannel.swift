@@ -73,6 +73,19 @@ package final class MessageChannel {
     try Descriptor.setNonBlocking(fd)
   }
 
+  /// Goes on where another program's channel of the same socket has stopped.
+  /// - Parameter unread: what it had received of a message that was not complete.
+  package convenience init(fd: Int32, unread: [UInt8]) throws(SystemError) {
+    try self.init(fd: fd)
+    input = unread
+  }
+
+  /// Received, and part of no message yet.
+  package var unread: [UInt8] { input }
+
+  /// Nothing waits to be sent, and no descriptor for its message: another program can go on with the socket.
+  package var isQuiet: Bool { output.isEmpty && inputFDs.isEmpty && !isShort }
+
   deinit { close() }
 
   /// Closes the socket and all descriptors that no message has delivered. Idempotent.

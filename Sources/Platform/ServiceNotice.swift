@@ -7,7 +7,7 @@ import LibC
 
 package struct ServiceNotice {
   /// Absolute; nil: no manager listens. Abstract sockets are not supported.
-  private let socket: String?
+  package let socket: String?
 
   /// Removes the variable from the environment, so that no child inherits it.
   package init() {
@@ -15,6 +15,9 @@ package struct ServiceNotice {
     unsetenv("NOTIFY_SOCKET")
     socket = path.flatMap { $0.hasPrefix("/") ? $0 : nil }
   }
+
+  /// - Parameter socket: what the program had whose place this one has taken.
+  package init(socket: String?) { self.socket = socket }
 
   /// Reports that the service is ready.
   package func ready(_ status: String) { send("READY=1\nSTATUS=\(status)") }

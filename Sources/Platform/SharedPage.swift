@@ -23,6 +23,13 @@ package final class SharedPage {
     }
   }
 
+  /// One that a program before this one has made; takes over `fd`.
+  package init(fd: Int32, size: Int) throws(SystemError) {
+    self.size = size
+    self.fd = fd
+    memory = try SharedMemory.map(fd, size: size)
+  }
+
   deinit {
     SharedMemory.unmap(memory, size: size)
     Descriptor.close(fd)

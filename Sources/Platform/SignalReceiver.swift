@@ -9,6 +9,12 @@ package enum Signal: Int32, Sendable, CaseIterable {
   case hangup = 1
   case interrupt = 2
   case terminate = 15
+  /// SIGUSR2
+  #if os(Linux)
+    case upgrade = 12
+  #else
+    case upgrade = 31
+  #endif
 
   /// "SIGTERM"
   package var name: String {
@@ -16,6 +22,7 @@ package enum Signal: Int32, Sendable, CaseIterable {
     case .hangup: return "SIGHUP"
     case .interrupt: return "SIGINT"
     case .terminate: return "SIGTERM"
+    case .upgrade: return "SIGUSR2"
     }
   }
 }

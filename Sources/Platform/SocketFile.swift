@@ -6,8 +6,8 @@
 
 package struct SocketFile: Hashable, Sendable {
   package let path: String
-  private let device: UInt64
-  private let inode: UInt64
+  let device: UInt64
+  let inode: UInt64
 
   /// For a socket just bound to `path`; nil when another file is already there.
   init?(bound path: String) {
@@ -17,6 +17,13 @@ package struct SocketFile: Hashable, Sendable {
     self.path = path
     device = there.device
     inode = there.inode
+  }
+
+  /// Of a socket that this process had bound before it replaced its program.
+  init(path: String, device: UInt64, inode: UInt64) {
+    self.path = path
+    self.device = device
+    self.inode = inode
   }
 
   /// Whether `path` still names it.

@@ -56,6 +56,7 @@ package enum UnixSocket {
   package static func serve(
     path: String, type: Kind = .stream, mode: mode_t = 0o600, backlog: Int32 = 128
   ) throws(SystemError) -> Bound {
+    if let handed = HandedSockets.take(path, type) { return handed }
     if let fd = InheritedSockets.socket(at: path, type: type) { return Bound(fd: fd, file: nil) }
     let fd = try make(type)
     do throws(SystemError) {

@@ -32,12 +32,12 @@ struct LimaNetd: ParsableCommand {
     subcommands: [
       Serve.self, Exec.self, Attach.self, TapCommand.self, ForwardCommand.self, NetworkCommand.self,
       Status.self, Logs.self, Guests.self, Leases.self, EgressCommand.self, Reload.self,
-      Restart.self,
+      Restart.self, Upgrade.self,
       Stop.self,
       ServiceCommand.self,
       InstanceCommand.self, QEMUArguments.self, CaptureCommand.self, DNS.self, Plugin.self,
       Config.self, Recommend.self, Doctor.self, Sudoers.self, Completions.self, Manual.self,
-      TapPair.self, SandboxCommand.self,
+      TapPair.self, SandboxCommand.self, UpgradeCheck.self,
     ],
     defaultSubcommand: Serve.self)
 
@@ -87,6 +87,7 @@ enum Main {
     case "tap": return try? TapCommand.parse(rest)
     case TapPair.name: return try? TapPair.parse(rest)
     case SandboxCommand.name: return try? SandboxCommand.parse(rest)
+    case UpgradeCheck.name: return try? UpgradeCheck.parse(rest)
     default: return nil
     }
   }

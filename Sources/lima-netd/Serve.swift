@@ -19,7 +19,7 @@ struct Serve: ParsableCommand {
       A network starts with its first guest and stops when the last one has been gone for the grace period.
 
       networks.yaml is watched, and reread when it changes. Signals: SIGTERM and SIGINT stop everything; SIGHUP rereads \
-      networks.yaml, the plugin directories and the host's resolver configuration. What changed in `dns:` holds at once, also for networks that run, whose guests do not \
+      networks.yaml, the plugin directories and the host's resolver configuration; SIGUSR2 is `lima-netd upgrade`. What changed in `dns:` holds at once, also for networks that run, whose guests do not \
       notice; all else of a network holds from its next start on. A networks.yaml with mistakes is refused with file, line and column, and the one before \
       stays in force.
 
@@ -50,7 +50,7 @@ struct Serve: ParsableCommand {
   @Option(help: "trace, debug, info, notice, warning, error or critical.")
   var logLevel: Level = Level(value: .info)
 
-  func run() throws {
+  func options() throws -> ServeOptions {
     let directory = CurrentProcess.workingDirectory
     func absolute(_ path: String) -> String {
       LimaHome(path: path, workingDirectory: directory).path
@@ -69,6 +69,11 @@ struct Serve: ParsableCommand {
     #if os(Linux)
       options.remedyHome = PrivateDaemon.startersHome
     #endif
+    return options
+  }
+
+  func run() throws {
+    let options = try options()
     #if os(Linux)
       defer { PrivateDaemon.removeFilesOfOrphan(options.home) }
     #endif

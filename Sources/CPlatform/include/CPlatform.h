@@ -115,6 +115,8 @@ int plat_epoll_ctl(int epoll, int op, int fd, uint32_t events, uint64_t token);
 int plat_epoll_create(void);
 int plat_eventfd(void);
 int plat_memfd_create(const char *name);
+/* Close-on-exec for all descriptors from `first` on; Linux 5.11. */
+int plat_close_range_on_exec(int first);
 int plat_pidfd_open(int pid);
 /* `signal` for this process when its parent's thread ends; 0: none. */
 int plat_set_parent_death_signal(int signal);

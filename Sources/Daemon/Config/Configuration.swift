@@ -17,21 +17,21 @@ package struct Configuration: Sendable {
 }
 
 /// A DNS plugin of a list (`dns: {plugins: [blocklist, {plugin: hostdns, options: {...}}]}`).
-package struct DNSStageChoice: Sendable, Hashable {
+package struct DNSStageChoice: Sendable, Hashable, Codable {
   package var pin: PluginPin
   package var options: JSONObject = [:]
 }
 
 /// Which plugin a network wants.
-package enum PluginPin: Sendable, Hashable {
+package enum PluginPin: Sendable, Hashable, Codable {
   case name(String)
   /// Absolute.
   case file(String)
 }
 
-package struct NetworkConfiguration: Sendable {
+package struct NetworkConfiguration: Sendable, Codable {
   /// All that a running network depends on. Equal settings need no restart.
-  package struct Settings: Sendable, Hashable {
+  package struct Settings: Sendable, Hashable, Codable {
     package var mode: String
     package var interface: String?
     package var gateway: IPv4Address?

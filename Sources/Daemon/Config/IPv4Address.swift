@@ -2,7 +2,7 @@
 //
 // IPv4Address, IPv4Subnet: addresses as networks.yaml writes them. Values; host byte order.
 
-package struct IPv4Address: Sendable, Hashable, Comparable, CustomStringConvertible {
+package struct IPv4Address: Sendable, Hashable, Comparable, Codable, CustomStringConvertible {
   package var value: UInt32
 
   package init(_ value: UInt32) {

@@ -3,7 +3,7 @@
 // NetworksPaths: what networks.yaml says of programs and files that root runs and writes (`paths:` and `group:`), for
 // whoever asks: the daemon, `sudoers`, `doctor`. ConfigDecoder reads it; Safety/NetworksPaths+Rules.swift has the rules.
 
-package struct NetworksPaths: Hashable, Sendable {
+package struct NetworksPaths: Hashable, Sendable, Codable {
   /// Empty: not set.
   package var socketVMNet = ""
   package var varRun = ""

@@ -4,7 +4,7 @@
 // Untyped: a scalar keeps its text and whether it was quoted; what it means is decided by whoever reads it.
 
 /// A place in a file, both numbers from 1.
-package struct Mark: Sendable, Hashable {
+package struct Mark: Sendable, Hashable, Codable {
   package var line: Int
   package var column: Int
 

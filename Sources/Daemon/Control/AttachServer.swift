@@ -10,17 +10,17 @@ import Logging
 import Platform
 
 final class AttachServer {
-  private let loop: EventLoop
+  let loop: EventLoop
   private let log: Logger
   /// Throws what to tell a guest that names no network.
   private let network: (String) throws(ErrorReport) -> Network
-  private var acceptor: UnixAcceptor?
-  private var clients: [ObjectIdentifier: Client] = [:]
+  var acceptor: UnixAcceptor?
+  var clients: [ObjectIdentifier: Client] = [:]
 
   private static let maximumClients = 4096
   private static let requestTimeout: UInt64 = 10_000_000_000
 
-  private final class Client {
+  final class Client {
     let channel: MessageChannel
     var timer: EventLoop.TimerID?
     /// The guest, once it asked for.
@@ -64,7 +64,7 @@ final class AttachServer {
     begin(Client(channel))
   }
 
-  private func begin(_ client: Client) {
+  func begin(_ client: Client) {
     clients[ObjectIdentifier(client)] = client
     do throws(SystemError) {
       try client.channel.attach(
@@ -152,15 +152,20 @@ final class AttachServer {
         case .failure(let error): reply(AttachReply(error: error), to: client)
         }
       },
-      onGone: { [weak self, weak client, weak network] reason in
-        guard let self, let client else { return }
-        let cause: AttachFarewell.Cause =
-          network?.demand.isRetired ?? true
-          ? .networkRemoved : network?.state == .stopping ? .networkStopped : .sentAway
-        // Not in the middle of whatever the network does with its guests.
-        loop.later { [weak self] in self?.end(client, reason, saying: cause) }
-      })
+      onGone: farewell(to: client, from: network))
     client.guest = (network, id)
+  }
+
+  /// What is done when the network sends a client's guest away.
+  func farewell(to client: Client, from network: Network) -> (String) -> Void {
+    { [weak self, weak client, weak network] reason in
+      guard let self, let client else { return }
+      let cause: AttachFarewell.Cause =
+        network?.demand.isRetired ?? true
+        ? .networkRemoved : network?.state == .stopping ? .networkStopped : .sentAway
+      // Not in the middle of whatever the network does with its guests.
+      loop.later { [weak self] in self?.end(client, reason, saying: cause) }
+    }
   }
 
   private func welcome(_ client: Client, _ reply: AttachReply) {
@@ -175,7 +180,7 @@ final class AttachServer {
 
   /// Idempotent.
   /// - Parameter cause: what a guest that is attached is told.
-  private func end(
+  func end(
     _ client: Client, _ reason: String, saying cause: AttachFarewell.Cause? = nil
   ) {
     guard clients.removeValue(forKey: ObjectIdentifier(client)) != nil else { return }

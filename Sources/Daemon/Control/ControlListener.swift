@@ -10,7 +10,7 @@ import Platform
 final class ControlListener {
   private let bridge: LoopBridge
   private let servers: HTTPServers
-  private var acceptor: UnixAcceptor?
+  var acceptor: UnixAcceptor?
   private var server: HTTPServer?
 
   init(

@@ -21,6 +21,15 @@ extension ControlRoutes {
       let report: DaemonReport = try await bridge.call { $0.stop(again: true, $1) }
       return try Self.json(report, .accepted)
     }
+    v1.get("upgrade") { _, _ in
+      try await Self.json(
+        bridge.call { supervisor, answer in answer(.success(supervisor.upgrades.report)) })
+    }
+    v1.post("upgrade") { request, context in
+      let asked = try await Self.body(UpgradeRequest.self, request, context)
+      let report: UpgradeReport = try await bridge.call { $0.upgrade(asked, $1) }
+      return try Self.json(report, .accepted)
+    }
   }
 
   func addGuestRoutes(to network: RouterGroup<ControlContext>) {

@@ -63,6 +63,10 @@ struct ControlRoutes: Sendable {
       let name = try Self.segment("name", context)
       return try await Self.json(bridge.call { $0.stopNetwork(name, $1) })
     }
+    network.post("restart") { _, context in
+      let name = try Self.segment("name", context)
+      return try await Self.json(bridge.call { $0.restartNetwork(name, $1) })
+    }
     network.get("leases") { _, context in
       let name = try Self.segment("name", context)
       return try await Self.json(bridge.call { $0.leases(name, $1) })
@@ -191,6 +195,11 @@ struct ControlRoutes: Sendable {
         ErrorReport(code: HostError.Code.internal.rawValue, message: "\(error)"),
         .internalServerError)
     }
+  }
+
+  /// To requests that an upgrade of the daemon cannot wait for.
+  static var busy: Response {
+    response(ErrorReport(.busy, "the daemon is being upgraded: ask again"), .serviceUnavailable)
   }
 
   private static func response(_ error: ErrorReport, _ status: HTTPResponse.Status) -> Response {

@@ -279,7 +279,7 @@ extension Network {
         state: String(report.state.prefix(16)), text: String(report.text.prefix(512))))
   }
 
-  private func ended(_ link: HostLink, _ status: ChildProcess.ExitStatus) {
+  func ended(_ link: HostLink, _ status: ChildProcess.ExitStatus) {
     pluginStates = []
     settling.processEnded()
     uplink.rest(forgetting: guests.unixgramGuests.map(\.id))
@@ -295,10 +295,13 @@ extension Network {
 
   private func noteDeath(of link: HostLink, _ status: ChildProcess.ExitStatus) {
     let reason = life.state.endReason ?? link.protocolError ?? status.description
-    lastExit = exitReport(reason)
+    let isAsked = reason == Self.restartReason
+    if !isAsked { lastExit = exitReport(reason) }
     let plugin =
       active.map { "plugin \($0.plugin.plugin.name) \($0.plugin.module.version)" } ?? "no plugin"
-    log(.error, "process \(link.pid) ended: \(reason) (\(plugin)); its log: \(core.logFile)")
+    if !isAsked {
+      log(.error, "process \(link.pid) ended: \(reason) (\(plugin)); its log: \(core.logFile)")
+    }
     guests.loseUnixgram()
     captures.endAll(begunOnly: true)
     noteDeathForDNS()

@@ -25,7 +25,7 @@ struct NetworkContext {
 
 /// Numbers of guests, unique within the daemon, and how many it has.
 final class GuestIDs {
-  private var last: UInt64 = 0
+  var last: UInt64 = 0
   /// Guests of all networks whose descriptor the daemon keeps.
   var connected = 0
 

@@ -21,7 +21,7 @@ package struct PluginLevel: Sendable {
 }
 
 /// A plugin that can be loaded.
-package struct RegisteredPlugin: Sendable, Hashable {
+package struct RegisteredPlugin: Sendable, Hashable, Codable {
   package var file: String
   package var sha256: String
   package var module: ModuleInfo

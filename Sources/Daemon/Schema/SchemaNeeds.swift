@@ -6,7 +6,7 @@
 
 import Platform
 
-package struct SchemaNeeds: Sendable, Hashable {
+package struct SchemaNeeds: Sendable, Hashable, Codable {
   package var readable: [String] = []
   package var writable: [String] = []
   /// Those that it asks for and that a plugin may have.

@@ -25,7 +25,8 @@ final class HTTPServer: Sendable {
 
   /// - Parameter oneRequest: each connection carries one request and is then closed.
   init(
-    group: MultiThreadedEventLoopGroup, log: Logger, oneRequest: Bool = false,
+    group: MultiThreadedEventLoopGroup, log: Logger, open: OpenRequests = OpenRequests(),
+    oneRequest: Bool = false,
     respond: @escaping Respond
   ) {
     var quiet = log
@@ -37,7 +38,9 @@ final class HTTPServer: Sendable {
       responder: { request, writer, channel in
         let context = ControlContext(
           source: ApplicationRequestContextSource(channel: channel, logger: logger))
-        let response = await respond(request, context)
+        open.begin()
+        defer { open.end() }
+        let response = await open.answer { await respond(request, context) }
         try await writer.write(response: response.head, body: response.body)
       },
       configuration: .init(

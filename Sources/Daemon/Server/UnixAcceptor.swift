@@ -8,12 +8,12 @@
 import Platform
 
 final class UnixAcceptor {
-  private let loop: EventLoop
+  let loop: EventLoop
   private let onConnection: (Int32) -> Void
   private let onFailure: (Errno) -> Void
-  private let path: String
-  private var file: SocketFile?
-  private var fd: Int32
+  let path: String
+  var file: SocketFile?
+  var fd: Int32
 
   private static let perTurn = 16
   private static let pause: UInt64 = 100_000_000

@@ -67,6 +67,7 @@ package final class DNSStandaloneServer {
   private func received(_ signal: Signal) {
     switch signal {
     case .hangup: link?.request(.networkChanged)
+    case .upgrade: break
     case .terminate, .interrupt:
       isStopping = true
       guard let link else { return loop.stop() }

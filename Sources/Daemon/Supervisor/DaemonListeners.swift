@@ -8,14 +8,14 @@ import Logging
 import Platform
 
 final class DaemonListeners {
-  private let home: LimaHome
+  let home: LimaHome
   private let loop: EventLoop
   private let log: Logger
-  private var lock: Int32 = -1
+  var lock: Int32 = -1
   /// The file that the lock is on.
-  private var lockFile: FileInfo?
-  private var control: ControlListener?
-  private var attach: AttachServer?
+  var lockFile: FileInfo?
+  var control: ControlListener?
+  var attach: AttachServer?
 
   init(home: LimaHome, loop: EventLoop, log: Logger) {
     self.home = home

@@ -12,8 +12,9 @@ package enum DaemonProcess {
   /// - Returns: whether it is to be started again (`lima-netd restart`).
   package static func run(_ options: ServeOptions, logLevel: Logger.Level) throws -> Bool {
     // Before this process has descriptors of its own.
-    InheritedSockets.adopt()
-    let notice = ServiceNotice()
+    let handover = Handover.adopt()
+    if handover == nil { InheritedSockets.adopt() }
+    let notice = handover.map { ServiceNotice(socket: $0.state.notify) } ?? ServiceNotice()
     // Before a directory is made that nothing can be served from.
     if let problem = options.home.problem { throw ServeError.home(problem) }
     Signals.ignoreBrokenPipes()
@@ -24,7 +25,9 @@ package enum DaemonProcess {
     let loop = try EventLoop()
     let supervisor = Supervisor(options: options, loop: loop, log: log)
     // Before anything exists that a signal would have to clean up. Those that come meanwhile wait in its pipe.
-    let signals = try SignalReceiver([.terminate, .interrupt, .hangup])
+    let signals = try SignalReceiver([.terminate, .interrupt, .hangup, .upgrade])
+    supervisor.handover = handover
+    supervisor.upgrades.notify = notice.socket
     try supervisor.start(afterLock: { try sink.open(options.home.daemonLog) })
     supervisor.service.onStop = { notice.stopping() }
     notice.ready("serving \(options.home.path)")
@@ -32,6 +35,7 @@ package enum DaemonProcess {
       for signal in signals.receive() {
         switch signal {
         case .hangup: supervisor.reload()
+        case .upgrade: supervisor.upgradeBySignal()
         case .terminate, .interrupt: supervisor.shutdown(signal.name)
         }
       }

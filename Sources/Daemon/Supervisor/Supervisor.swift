@@ -19,21 +19,25 @@ package final class Supervisor {
   /// Networks the configuration no longer has, until they have stopped.
   var leaving: [Network] = []
   let configuration: ConfigurationKeeper
-  let started = WallClock.timestamp()
+  var started = WallClock.timestamp()
 
   private(set) lazy var instances = Instances(self)
   /// `lima-netd reload`, `stop` and `restart`.
   let service = ServiceRequests()
+  /// `lima-netd upgrade`.
+  let upgrades = Upgrades()
+  /// What the program before this one has handed over, until all of it is taken.
+  var handover: Handover?
 
-  private let context: NetworkContext
-  private let switchPorts: OVSPorts
+  let context: NetworkContext
+  let switchPorts: OVSPorts
   private let inspector: PluginInspector
-  private let servers: HTTPServers
-  private let listeners: DaemonListeners
+  let servers: HTTPServers
+  let listeners: DaemonListeners
   private var socketWatch: SocketWatch?
   /// Why what was removed cannot be made again, as it was told last.
   private var socketTrouble: String?
-  private var shuttingDown = false
+  var shuttingDown = false
 
   /// - Parameter loop: runs on the thread that calls this, and `start`.
   package init(options: ServeOptions, loop: EventLoop, log: Logger) {
@@ -113,12 +117,12 @@ package final class Supervisor {
       throw ServeError.noHost(options.installation.hostExecutable)
     }
     let stamp = FileStamp(of: options.configFile)
-    let first = try configuration.load()
+    let first = try handover?.state.configuration.configuration ?? configuration.load()
     try Files.makeDirectory(options.home.path, mode: 0o755)
     // Somebody else may have been there first.
     if let problem = HomeTrust().problem(home: options.home) { throw ServeError.home(problem) }
     try Files.makePrivateDirectory(options.home.networksDirectory)
-    try listeners.takeLock()
+    if let handover { listeners.resumeLock(handover) } else { try listeners.takeLock() }
     do {
       try afterLock()
       // Before there is anything that could be removed.
@@ -133,7 +137,9 @@ package final class Supervisor {
       }
       context.keptForwards.load()
       configuration.take(first)
+      resumeNetworks()
       instances.restore()
+      finishHandover()
     } catch {
       closeSockets()
       throw error
@@ -197,6 +203,7 @@ package final class Supervisor {
         // One of the same name may still be on its way out: its sockets are closed already.
         let network = Network(wanted, configFile: new.file, context: context)
         networks[wanted.name] = network
+        handover?.prepare(network)
         network.open()
         added.insert(wanted.name)
       }

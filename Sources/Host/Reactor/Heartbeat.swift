@@ -29,6 +29,7 @@ package struct Heartbeat {
     }
     running = .allocate(capacity: 1)
     running.initialize(to: Callback())
+    store(HeartbeatLayout.version, HostProtocolVersion.current)
   }
 
   // MARK: Iterations

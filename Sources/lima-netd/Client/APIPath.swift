@@ -7,6 +7,7 @@ enum APIPath {
   /// Answered as soon as the daemon's loop has a turn.
   static let alive = "/v1/alive"
   static let reload = "/v1/reload"
+  static let upgrade = "/v1/upgrade"
   static let networks = "/v1/networks"
   static let plugins = "/v1/plugins"
   static let leases = "/v1/leases"

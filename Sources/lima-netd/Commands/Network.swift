@@ -17,12 +17,13 @@ struct NetworkCommand: ParsableCommand {
         lima-netd network inspect default
         lima-netd network inspect default --json | jq -r .sockets.qemu
         lima-netd network stop default
+        lima-netd network restart default
         lima-netd network create lab --gateway 192.168.110.1/24
         lima-netd network delete lab
       """,
     subcommands: [
       NetworkList.self, NetworkInspect.self, NetworkCreate.self, NetworkEdit.self,
-      NetworkDelete.self, NetworkStart.self, NetworkStop.self,
+      NetworkDelete.self, NetworkStart.self, NetworkStop.self, NetworkRestart.self,
       NetworkSetup.self, NetworkUnsetup.self,
     ],
     defaultSubcommand: NetworkList.self)
@@ -108,5 +109,31 @@ struct NetworkStop: ParsableCommand {
     let network: NetworkReport = try ControlClient(home).send(
       .POST, APIPath.network(name, "stop"))
     try listing.show(network) { "\(name) is stopped" }
+  }
+}
+
+struct NetworkRestart: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "restart",
+    abstract: "Replace a network's process, with its plugins as they are by now.",
+    discussion: """
+        lima-netd network restart default
+
+      Guests keep their links and addresses, and forwards are open again; connections through the network are reset. \
+      What waits in networks.yaml for the network's next start holds from then on. A network at rest is started.
+      """)
+
+  @Argument(help: "The network.", completion: .networks)
+  var name: String
+  @OptionGroup var listing: ListingOptions
+  @OptionGroup var home: HomeOptions
+
+  func run() throws {
+    let network: NetworkReport = try ControlClient(home).send(
+      .POST, APIPath.network(name, "restart"))
+    try listing.show(network) {
+      let plugin = network.plugin.map { ", \($0.name) \($0.version)" } ?? ""
+      return "\(name) has a new process\(network.host.map { " (\($0.pid)\(plugin))" } ?? "")"
+    }
   }
 }

@@ -50,6 +50,38 @@ struct DaemonControl {
     try client.send(.POST, "/v1/reload", body: [String: String]())
   }
 
+  /// Another version in the daemon's place; blocks until that one answers.
+  /// - Returns: nil: no daemon was there.
+  func upgrade(restartNetworks: Bool) throws -> UpgradeReport? {
+    guard let daemon = try running() else { return nil }
+    let begun: UpgradeReport
+    do {
+      begun = try client.send(
+        .POST, APIPath.upgrade, body: UpgradeRequest(restartNetworks: restartNetworks))
+    } catch let failure as CommandFailure where failure.code == "HTTP_404" {
+      throw CommandFailure(
+        "The daemon (process \(daemon.pid)) is of a version that cannot be upgraded while it runs",
+        remedy: "Start it anew, which its guests notice:  lima-netd restart")
+    }
+    var report = begun
+    try wait {
+      do {
+        report = try client.get(APIPath.upgrade)
+      } catch {
+        // What it had accepted may be closed while its program is replaced.
+        guard OtherProcess.isAlive(daemon.pid) else { throw error }
+        return false
+      }
+      return report.number != begun.number || report.state != .running
+    }
+    guard report.number == begun.number, report.state == .done else {
+      throw CommandFailure(
+        report.error?.message ?? "The daemon was not upgraded, and does not say why",
+        remedy: "Its log may say more:  lima-netd logs")
+    }
+    return report
+  }
+
   /// What of a daemon's status is needed, of whatever version it is.
   private struct AnyDaemon: Decodable {
     var pid: Int32

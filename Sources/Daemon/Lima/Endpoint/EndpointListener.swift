@@ -18,9 +18,9 @@ final class EndpointListener {
   var onFrames: (Int32) -> Void = { Descriptor.close($0) }
 
   private let loop: EventLoop
-  private var acceptor: UnixAcceptor?
+  var acceptor: UnixAcceptor?
   /// Connections whose head is not whole, with when they came.
-  private var waiting: [Int32: (since: UInt64, timer: EventLoop.TimerID?)] = [:]
+  var waiting: [Int32: (since: UInt64, timer: EventLoop.TimerID?)] = [:]
 
   private static let maximumWaiting = 128
   private static let headTimeout: UInt64 = 10_000_000_000
@@ -104,7 +104,7 @@ final class EndpointListener {
     loop.remove(fd)
   }
 
-  private func drop(_ fd: Int32) {
+  func drop(_ fd: Int32) {
     guard waiting[fd] != nil else { return }
     release(fd)
     Descriptor.close(fd)

@@ -108,8 +108,8 @@ package struct ExposeRequest: Hashable {
 }
 
 /// POST /services/dns/add, and an element of GET /services/dns/all.
-package struct ZoneBody: Hashable {
-  struct Record: Hashable {
+package struct ZoneBody: Hashable, Codable {
+  struct Record: Hashable, Codable {
     var name: String
     var address: String
     var pattern: String?

@@ -20,11 +20,11 @@ final class UsernetKeeper {
   var onEnd: () -> Void = {}
 
   private let files: UsernetFiles
-  private let loop: EventLoop
-  private var child: (pid: Int32, socket: Int32)?
-  private var timer: EventLoop.TimerID?
+  let loop: EventLoop
+  var child: (pid: Int32, socket: Int32)?
+  var timer: EventLoop.TimerID?
   /// Lima's lock, while there is no file.
-  private var lock: Int32?
+  var lock: Int32?
 
   /// Lima looks every 500 ms, for 5 s.
   private static let absence: UInt64 = 700_000_000
@@ -67,7 +67,7 @@ final class UsernetKeeper {
     unlock()
   }
 
-  private func ended() {
+  func ended() {
     guard let (_, socket) = child else { return }
     loop.remove(socket)
     onEnd()

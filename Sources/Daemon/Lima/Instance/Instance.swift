@@ -12,18 +12,18 @@ final class Instance {
   let file: String
   /// Never 0.
   let sshLocalPort: Int
-  let since: String
+  var since: String
 
   private let wanted: [StaticForward]
   /// The network of eth0, by which the guest is reached.
   private let network: () -> Network?
   private let others: () -> [Network]
-  private var lease: LeaseReport?
+  var lease: LeaseReport?
   /// The guest's IPv6 address: for its names.
-  private var address6: String?
-  private var name6: String?
+  var address6: String?
+  var name6: String?
   /// The network was told which forwards there are to be.
-  private var hasForwards = false
+  var hasForwards = false
   private var ended = false
 
   /// - Parameters:

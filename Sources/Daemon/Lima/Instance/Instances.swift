@@ -21,7 +21,7 @@ protocol InstanceSurroundings: AnyObject {
 
 final class Instances {
   private unowned let daemon: any InstanceSurroundings
-  private var all: [String: Instance] = [:]
+  var all: [String: Instance] = [:]
   /// Those that were up when the daemon ended, and cannot be now: their lima.yaml has mistakes or is away.
   private var lost: [String: Lost] = [:]
   private var lostTimer: EventLoop.TimerID?
@@ -30,6 +30,9 @@ final class Instances {
   /// Of those whose networks could not start.
   private var retries: [String: EventLoop.TimerID] = [:]
   private lazy var reader = InstanceReader(notify: daemon.collectInstances)
+
+  /// Of the supervisor before this one, until they are up again.
+  var handed: [String: InstanceState] = [:]
 
   private static let maximum = 256
   private static let retryInterval: UInt64 = 10_000_000_000
@@ -229,9 +232,11 @@ final class Instances {
   private func make(
     _ plan: InstancePlan, file: String, sshLocalPort: Int, before: Instance? = nil
   ) -> Instance {
-    Instance(plan: plan, file: file, sshLocalPort: sshLocalPort, before: before) {
+    let instance = Instance(plan: plan, file: file, sshLocalPort: sshLocalPort, before: before) {
       [unowned daemon] in daemon.knownNetwork($0)
     }
+    if let state = handed.removeValue(forKey: instance.name) { instance.resume(state) }
+    return instance
   }
 
   private func add(_ plan: InstancePlan, file: String, sshLocalPort: Int) -> Instance {

@@ -19,7 +19,7 @@ final class CaptureRegistry {
 
   private let core: NetworkCore
   private var readers: [UInt64: Reader] = [:]
-  private var last: UInt64 = 0
+  var last: UInt64 = 0
 
   private static let maximum = 16
 

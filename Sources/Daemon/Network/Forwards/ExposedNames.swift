@@ -4,8 +4,8 @@
 
 import HostProtocol
 
-struct ExposedNames {
-  private struct Names {
+struct ExposedNames: Codable {
+  private struct Names: Codable {
     let local: String
     let remote: String
     /// The address that was to be listened at; its port may be 0.

@@ -30,13 +30,13 @@ final class ForwardRegistry {
   weak var network: (any ForwardSurroundings)?
 
   private let core: NetworkCore
-  private var table = ForwardTable()
+  var table = ForwardTable()
   /// Those that the process is asked for again just now.
   private var tried: Set<ForwardKey> = []
   /// Of owners that do not know yet where to.
-  private var awaited: [String: [Forward]] = [:]
-  private let sockets = UnixListeners()
-  private lazy var retry = ForwardRetry(loop: core.loop) { [weak self] in self?.tryAgain() }
+  var awaited: [String: [Forward]] = [:]
+  let sockets = UnixListeners()
+  lazy var retry = ForwardRetry(loop: core.loop) { [weak self] in self?.tryAgain() }
 
   /// As many are tried in one turn of the loop.
   private static let perTurn = 64

@@ -6,7 +6,7 @@
 import HostProtocol
 
 /// Which forward is meant: what tells one from another in a network.
-struct ForwardKey: Hashable {
+struct ForwardKey: Hashable, Codable {
   let `protocol`: String
   let host: String
 
@@ -21,7 +21,7 @@ struct ForwardKey: Hashable {
 }
 
 /// A forward that somebody wants as soon as it can be.
-struct WaitingForward {
+struct WaitingForward: Codable {
   let owner: String
   /// Its `state` is `waiting`, or `failed` where trying again with the same process makes no sense; its `error` is why it
   /// cannot be now, nil before it was tried.
@@ -36,7 +36,7 @@ struct WaitingForward {
   }
 }
 
-struct ForwardTable {
+struct ForwardTable: Codable {
   static let maximum = 4096
 
   /// Opened once. `error`, and `state` where that is set: what its process says of it now.

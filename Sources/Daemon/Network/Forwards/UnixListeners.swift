@@ -9,7 +9,7 @@ import HostProtocol
 import Platform
 
 final class UnixListeners {
-  private var bound: [String: UnixSocket.Bound] = [:]
+  var bound: [String: UnixSocket.Bound] = [:]
 
   deinit { closeAll() }
 

@@ -28,7 +28,7 @@ final class Guest {
 
   init(
     id: UInt64, name: String, transport: PortTransport, fd: Int32, mac: String? = nil, mtu: Int = 0,
-    vnetHeader: Bool = false, journalSlot: Int = -1
+    vnetHeader: Bool = false, journalSlot: Int = -1, since: String = WallClock.timestamp()
   ) {
     self.id = id
     self.name = name
@@ -38,7 +38,7 @@ final class Guest {
     self.mtu = mtu
     self.vnetHeader = vnetHeader
     self.journalSlot = journalSlot
-    self.since = WallClock.timestamp()
+    self.since = since
   }
 
   var spec: PortSpec {

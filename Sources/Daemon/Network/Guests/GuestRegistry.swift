@@ -11,14 +11,14 @@ final class GuestRegistry {
   static let maximum = 1024
 
   private let core: NetworkCore
-  private var links: [UInt64: Guest] = [:]
+  var links: [UInt64: Guest] = [:]
   /// As the process has them.
-  private var unixgram: [UInt64: GuestReport] = [:]
+  var unixgram: [UInt64: GuestReport] = [:]
   /// As a process had them; the next one is told.
-  private var unixgramAddresses: [UInt64: String] = [:]
+  var unixgramAddresses: [UInt64: String] = [:]
   /// Of unixgram guests that were renamed, by address; they outlive the process.
-  private var givenNames: [String: String] = [:]
-  private var journal: JournalSlots?
+  var givenNames: [String: String] = [:]
+  var journal: JournalSlots?
 
   init(_ core: NetworkCore) { self.core = core }
 

@@ -15,6 +15,12 @@ final class JournalSlots {
     free = Array((0..<JournalLayout.slots).reversed())
   }
 
+  /// One that a supervisor before this one has made; takes over `fd`.
+  init(fd: Int32, taken: Set<Int>) {
+    self.fd = fd
+    free = (0..<JournalLayout.slots).reversed().filter { !taken.contains($0) }
+  }
+
   deinit { Descriptor.close(fd) }
 
   /// A slot nobody uses, or -1: such a stream works, but does not outlive a process.

@@ -33,7 +33,7 @@ final class GuestCards {
     var log: (_ isTrouble: Bool, String) -> Void
   }
 
-  private final class Card {
+  final class Card {
     var held: HeldTap?
     /// The process's number of it; 0: it has none.
     var port: UInt64 = 0
@@ -48,12 +48,12 @@ final class GuestCards {
   /// The network card.
   let name: String
   private let layers: Layers
-  private var cards: [UInt64: Card] = [:]
+  private(set) var cards: [UInt64: Card] = [:]
   /// Made to see whether it can be; the first guest's.
-  private var spare: HeldTap?
+  private(set) var spare: HeldTap?
   private var hand: Hand?
   private var queue: [UInt64] = []
-  private var running = 0
+  private(set) var running = 0
   /// Why guests are without one, or the card carries nothing.
   private(set) var trouble: String?
   let mtu: Int
@@ -66,6 +66,28 @@ final class GuestCards {
     mtu = first.spec.mtu
     spare = first
     self.layers = layers
+  }
+
+  /// Goes on where a supervisor before this one has stopped.
+  init(resuming state: UplinkState.Cards, layers: Layers) {
+    request = state.request
+    name = state.name
+    mtu = state.mtu
+    trouble = state.trouble
+    spare = state.spare.map { HeldTap($0) }
+    self.layers = layers
+    for guest in state.guests {
+      let card = Card()
+      card.held = guest.held.map { HeldTap($0) }
+      (card.port, card.takenAt) = (guest.port, guest.takenAt)
+      cards[guest.id] = card
+    }
+  }
+
+  /// - Parameter hand: of the process that has the macvtaps of before.
+  func resume(_ hand: @escaping Hand) {
+    self.hand = hand
+    for (guest, card) in cards where card.held == nil { retry(guest) }
   }
 
   /// What users have to know of every macvtap.

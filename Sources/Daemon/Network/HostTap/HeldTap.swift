@@ -11,9 +11,9 @@ package final class HeldTap {
   private(set) var spec: TapSpec
   let request: HostTapRequest
   /// Of Open vSwitch, as long as this is held; one that was set up stays, and is none.
-  private var port: OVSPort?
+  var port: OVSPort?
   /// Of Open vSwitch, whom the kernel's bridges and their firewall do not concern.
-  private(set) var isOnSwitch = false
+  var isOnSwitch = false
   /// The IPv6 address that it was made with. A TAP of an earlier version's, or of a host without IPv6, has none.
   let address6: String?
   /// A macvtap for one guest, and not a TAP for all.

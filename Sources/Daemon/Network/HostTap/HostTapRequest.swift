@@ -6,8 +6,8 @@
 import HostProtocol
 import Platform
 
-package struct HostTapRequest: Sendable, Hashable {
-  package enum Place: Sendable, Hashable {
+package struct HostTapRequest: Sendable, Hashable, Codable {
+  package enum Place: Sendable, Hashable, Codable {
     /// "192.168.105.1/24"
     case address(String)
     /// A port of this bridge.

@@ -41,11 +41,11 @@ final class LeaseTracker {
   private var writer: Writer?
   private var writes: UInt64 = 0
   /// Addresses of guests that are or were here; at most `maximumRemembered` and one listing.
-  private(set) var seen: Set<String> = []
+  var seen: Set<String> = []
   /// Of those that have left.
-  private(set) var absent: Set<String> = []
+  var absent: Set<String> = []
   /// What guests that have leases call themselves, in lower case.
-  private(set) var hostnames: Set<String> = []
+  var hostnames: Set<String> = []
   /// Why Lima's file is not as it should be.
   private var trouble: String?
   private var timer: EventLoop.TimerID?

@@ -156,6 +156,12 @@ struct NetworkLife<Plan, Process> {
 
   init(restarts: Int = 0) { self.restarts = restarts }
 
+  /// Goes on where a supervisor before this one has stopped.
+  init(resuming state: State, restarts: Int) {
+    self.state = state
+    self.restarts = restarts
+  }
+
   mutating func step(_ event: Event, _ facts: NetworkFacts) -> [Effect] {
     let (next, effects) = transition(event, facts)
     guard let next else { return effects }

@@ -8,8 +8,8 @@
 
 import Platform
 
-package struct LimaBridge: Sendable, Hashable {
-  package enum State: Sendable, Hashable {
+package struct LimaBridge: Sendable, Hashable, Codable {
+  package enum State: Sendable, Hashable, Codable {
     /// The helper runs.
     case kept(pid: Int32)
     /// It does not, and the bridge has stayed: why nobody is taken to keep it.

@@ -17,13 +17,13 @@ final class GuestSockets {
   var onComplaint: (String) -> Void = { _ in }
 
   private let loop: EventLoop
-  private var qemu: UnixAcceptor?
-  private var passing: UnixAcceptor?
+  var qemu: UnixAcceptor?
+  var passing: UnixAcceptor?
   private(set) var unixgram: Int32 = -1
-  private var unixgramFile: SocketFile?
+  var unixgramFile: SocketFile?
   private var unixgramWatched = false
   /// Connections to `_fd.sock` that have not sent their descriptor yet, with the timer that ends their patience.
-  private var handshakes: [Int32: EventLoop.TimerID] = [:]
+  var handshakes: [Int32: EventLoop.TimerID] = [:]
 
   private static let maximumHandshakes = 64
   private static let handshakeTimeout: UInt64 = 10_000_000_000
@@ -174,7 +174,7 @@ final class GuestSockets {
     endHandshake(fd)
   }
 
-  private func endHandshake(_ fd: Int32) {
+  func endHandshake(_ fd: Int32) {
     guard let timer = handshakes.removeValue(forKey: fd) else { return }
     loop.cancel(timer)
     loop.remove(fd)

@@ -28,11 +28,11 @@ final class NetworkListeners {
 
   private let core: NetworkCore
   private let makeServer: (_ network: String) -> HTTPServer
-  private let sockets: GuestSockets
-  private var endpoint: EndpointListener?
+  let sockets: GuestSockets
+  var endpoint: EndpointListener?
   private var server: HTTPServer?
   /// For networks that Lima looks for: its files, and the process by which it takes the network for running.
-  private var lima: (files: UsernetFiles, keeper: UsernetKeeper)?
+  var lima: (files: UsernetFiles, keeper: UsernetKeeper)?
   private var reopening: EventLoop.TimerID?
 
   /// Nanoseconds after which sockets that cannot be made are tried again.

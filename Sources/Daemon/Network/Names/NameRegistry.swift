@@ -9,13 +9,13 @@ import HostProtocol
 final class NameRegistry {
   private let core: NetworkCore
   /// By owner.
-  private var sets: [String: NameSet] = [:]
+  var sets: [String: NameSet] = [:]
   /// What the process has of them.
-  private var parts = NameParts()
+  var parts = NameParts()
   /// Added by clients of `_ep.sock`.
-  private var zones: [ZoneBody] = []
+  var zones: [ZoneBody] = []
   /// Addresses of guests that have left: no name of a zone leads there.
-  private var absent: Set<String> = []
+  var absent: Set<String> = []
 
   private static let maximumZones = 256
   /// Of all zones.

@@ -27,15 +27,18 @@ final class LoopCommand {
   /// - Parameters:
   ///   - words: the program's path, absolute, and its arguments.
   ///   - time: nanoseconds.
+  ///   - input: its standard input, which stays the caller's; nil: /dev/null.
   static func run(
-    _ words: [String], within time: UInt64, loop: EventLoop, _ answer: @escaping (Outcome) -> Void
+    _ words: [String], input: Int32? = nil, within time: UInt64, loop: EventLoop,
+    _ answer: @escaping (Outcome) -> Void
   ) throws(SystemError) {
-    let command = try LoopCommand(words, within: time, loop: loop, answer)
+    let command = try LoopCommand(words, input, within: time, loop: loop, answer)
     command.watch(for: time)
   }
 
   private init(
-    _ words: [String], within time: UInt64, loop: EventLoop, _ answer: @escaping (Outcome) -> Void
+    _ words: [String], _ input: Int32?, within time: UInt64, loop: EventLoop,
+    _ answer: @escaping (Outcome) -> Void
   ) throws(SystemError) {
     self.loop = loop
     self.answer = answer
@@ -46,7 +49,7 @@ final class LoopCommand {
     do throws(SystemError) {
       try Descriptor.setNonBlocking(pipe.read)
       pid = try ChildProcess.spawn(
-        words[0], Array(words.dropFirst()), fds: [(from: null, to: 0)], output: pipe.write,
+        words[0], Array(words.dropFirst()), fds: [(from: input ?? null, to: 0)], output: pipe.write,
         newGroup: true)
     } catch {
       Descriptor.close(pipe.read)

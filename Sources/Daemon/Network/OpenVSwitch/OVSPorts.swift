@@ -87,6 +87,15 @@ package final class OVSPorts {
     }
   }
 
+  /// One that a supervisor before this one has made.
+  func resume(_ tap: String) -> OVSPort {
+    held.insert(tap)
+    return OVSPort(tap, self)
+  }
+
+  /// No run is under way.
+  var isIdle: Bool { !isBusy }
+
   /// Sees to it that a TAP of `network setup` is the port that it was made. It stays one: no nil is answered but for that.
   /// Who may not ask Open vSwitch believes what root has set up.
   func confirm(_ port: OVSCommand.Port, _ answer: @escaping Answer) {

@@ -19,20 +19,20 @@ final class PeerUplink {
   typealias Hand = (PortSpec, Int32, @escaping (_ refusal: String?) -> Void) -> Void
 
   let socket: String
-  private let layers: PeerLayers
+  let layers: PeerLayers
   private let newID: () -> UInt64
   private let log: (_ isTrouble: Bool, String) -> Void
   private var backoff = Backoff()
-  private var hand: Hand?
-  private var cancelTimer: (() -> Void)?
+  var hand: Hand?
+  var cancelTimer: (() -> Void)?
   /// The process's number of the connection; 0: none.
-  private var port: UInt64 = 0
-  private var isTaken = false
-  private var connectedAt: UInt64 = 0
-  private var since: String?
-  private var error: String?
-  private var connections: UInt64 = 0
-  private var losses: UInt64 = 0
+  var port: UInt64 = 0
+  var isTaken = false
+  var connectedAt: UInt64 = 0
+  var since: String?
+  var error: String?
+  var connections: UInt64 = 0
+  var losses: UInt64 = 0
 
   init(
     socket: String, layers: PeerLayers, newID: @escaping () -> UInt64,
@@ -69,7 +69,7 @@ final class PeerUplink {
     retry(afterLife: layers.now() &- connectedAt, "the connection ended: \(reason)")
   }
 
-  private func attempt() {
+  func attempt() {
     guard let hand else { return }
     let fd: Int32
     do throws(SystemError) {

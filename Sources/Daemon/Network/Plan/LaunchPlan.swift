@@ -6,9 +6,9 @@
 
 import HostProtocol
 
-struct LaunchPlan: Sendable {
+struct LaunchPlan: Sendable, Codable {
   /// A DNS plugin behind another.
-  struct Stage: Sendable {
+  struct Stage: Sendable, Codable {
     var plugin: RegisteredPlugin
     /// Checked, with defaults.
     var options: JSONObject

@@ -13,6 +13,8 @@ struct NetworkSettling {
   private var underWay = 0
   private var waiters: [() -> Void] = []
 
+  var isUnderWay: Bool { underWay > 0 }
+
   /// A request to the process begins, or what leads to one.
   mutating func begin() { underWay += 1 }
 

@@ -14,7 +14,7 @@ final class HostLink {
   /// Told of a process that runs, or why none does.
   typealias Waiter = (Result<HostLink, ErrorReport>) -> Void
 
-  private struct Pending {
+  struct Pending {
     var answer: (Answer) -> Void
     var timer: EventLoop.TimerID
     var undo: HostRequest?
@@ -31,11 +31,11 @@ final class HostLink {
   var onExit: (ChildProcess.ExitStatus) -> Void = { _ in }
 
   private let loop: EventLoop
-  private let channel: MessageChannel
-  private var pending: [UInt64: Pending] = [:]
+  let channel: MessageChannel
+  private(set) var pending: [UInt64: Pending] = [:]
   /// What takes back what a request does whose answer may still come after it was given up.
-  private var undoing: [UInt64: HostRequest] = [:]
-  private var nextID: UInt64 = 1
+  private(set) var undoing: [UInt64: HostRequest] = [:]
+  private(set) var nextID: UInt64 = 1
   private var channelEnded = false
   /// The process is gone, or as good as gone: answers from now on are about its end.
   var hasEnded: Bool { channelEnded }
@@ -116,6 +116,34 @@ final class HostLink {
       _ = try? ChildProcess.wait(pid)
       throw error
     }
+    untilReaped = self
+    ChildWatch.begin(pid, on: loop) { [self] in exited($0) }
+    beginWatch(loop)
+  }
+
+  /// A process that a supervisor before this one has started, of which `state` tells; takes over its descriptors.
+  init(resuming state: ProcessState, loop: EventLoop) throws(SystemError) {
+    do throws(SystemError) {
+      channel = try MessageChannel(fd: state.channel, unread: state.unread)
+    } catch {
+      Descriptor.close(state.channel)
+      Descriptor.close(state.heartbeat)
+      throw error
+    }
+    do throws(SystemError) {
+      pulse = try Pulse(fd: state.heartbeat)
+    } catch {
+      Descriptor.close(state.heartbeat)
+      throw error
+    }
+    pid = state.pid
+    started = state.started
+    startedAt = state.startedAt
+    self.loop = loop
+    nextID = state.nextID
+    sent = state.sent
+    undoing = Dictionary(state.undoing.map { ($0.id, $0.request) }) { first, _ in first }
+    try attach()
     untilReaped = self
     ChildWatch.begin(pid, on: loop) { [self] in exited($0) }
     beginWatch(loop)

@@ -7,11 +7,19 @@ import HostProtocol
 import Platform
 
 final class Pulse {
-  private let page: SharedPage
+  let page: SharedPage
 
   init() throws(SystemError) {
     page = try SharedPage(name: "lima-netd-heartbeat", size: HeartbeatLayout.size)
   }
+
+  /// Of a process that a supervisor before this one has started; takes over `fd`.
+  init(fd: Int32) throws(SystemError) {
+    page = try SharedPage(fd: fd, size: HeartbeatLayout.size)
+  }
+
+  /// The version of HostProtocol that the process speaks.
+  var version: UInt64 { page.word(at: HeartbeatLayout.version) }
 
   /// For the process; this object's to close.
   var fd: Int32 { page.fd }

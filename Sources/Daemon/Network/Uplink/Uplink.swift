@@ -43,7 +43,7 @@ final class Uplink {
     case noInterface(ErrorReport)
   }
 
-  private enum Way {
+  enum Way {
     case none
     /// - Parameter trouble: what is known against it.
     case tap(HeldTap, trouble: HostTapMaker.Trouble?)
@@ -63,9 +63,9 @@ final class Uplink {
 
   weak var network: (any UplinkSurroundings)?
 
-  private let core: NetworkCore
-  private let makers: UplinkMakers
-  private var way = Way.none
+  let core: NetworkCore
+  let makers: UplinkMakers
+  var way = Way.none
   private var want = Want()
   /// While the network has, or waits for, an interface of the host's.
   private var watch: InterfaceWatch?
@@ -175,26 +175,27 @@ final class Uplink {
   /// The helper made a macvtap: the interface is a network card.
   private func takeCards(_ first: HeldTap) {
     guard case .bridge(let card) = first.request.place else { return }
-    let (core, taps, advice) = (self.core, makers.taps, self.advice)
-    way = .cards(
-      GuestCards(
-        first, card: card,
-        layers: GuestCards.Layers(
-          obtain: { taps.obtain($0, $1) },
-          look: { BridgedInterface.look(at: $0) },
-          isAlive: { $0.isAlive },
-          schedule: { [weak loop = core.loop] delay, action in
-            guard let timer = loop?.schedule(after: delay, action) else { return {} }
-            return { [weak loop] in loop?.cancel(timer) }
-          },
-          newID: makers.newID,
-          remove: { core.running?.request(.removePort($0)) },
-          explain: { advice.report($0).message },
-          log: { core.log($0 ? .warning : .info, $1) })))
+    way = .cards(GuestCards(first, card: card, layers: cardLayers))
     core.log(.notice, GuestCards.limits(card))
   }
 
-  private func keepPeer(_ path: String) {
+  var cardLayers: GuestCards.Layers {
+    let (core, taps, advice) = (self.core, makers.taps, self.advice)
+    return GuestCards.Layers(
+      obtain: { taps.obtain($0, $1) },
+      look: { BridgedInterface.look(at: $0) },
+      isAlive: { $0.isAlive },
+      schedule: { [weak loop = core.loop] delay, action in
+        guard let timer = loop?.schedule(after: delay, action) else { return {} }
+        return { [weak loop] in loop?.cancel(timer) }
+      },
+      newID: makers.newID,
+      remove: { core.running?.request(.removePort($0)) },
+      explain: { advice.report($0).message },
+      log: { core.log($0 ? .warning : .info, $1) })
+  }
+
+  func keepPeer(_ path: String) {
     leaveInterface()
     guard peer?.socket != path else { return }
     peer?.rest()
@@ -234,7 +235,7 @@ final class Uplink {
     watchSwitch()
   }
 
-  private func watchSwitch() {
+  func watchSwitch() {
     if let switchTimer { core.loop.cancel(switchTimer) }
     switchTimer = nil
     guard case .tap(let tap, _) = way, tap.isOnSwitch, core.running != nil else { return }
@@ -267,7 +268,7 @@ final class Uplink {
     lose(gone)
   }
 
-  private static func hand(
+  static func hand(
     to link: HostLink, _ spec: PortSpec, _ fd: Int32, _ answer: @escaping (String?) -> Void
   ) {
     guard !link.hasEnded else { return answer("the network's process has ended") }
@@ -338,7 +339,7 @@ final class Uplink {
   // MARK: What becomes of the interface
 
   /// Follows the host's interfaces from now on. Idempotent.
-  private func watchInterfaces() {
+  func watchInterfaces() {
     guard watch == nil else { return }
     watch = InterfaceWatch(loop: core.loop) { [weak self] in self?.interfacesChanged() }
   }
@@ -357,7 +358,7 @@ final class Uplink {
     }
   }
 
-  private func lookAtTap() {
+  func lookAtTap() {
     guard case .tap(let tap, let before) = way, core.running != nil else { return }
     let trouble = makers.taps.trouble(of: tap)
     guard trouble != before else { return }
