@@ -4,6 +4,7 @@
 
 import ArgumentParser
 import Daemon
+import LibC
 import Logging
 import Platform
 
@@ -22,6 +23,10 @@ struct Serve: ParsableCommand {
       networks.yaml, the plugin directories and the host's resolver configuration; SIGUSR2 is `lima-netd upgrade`. What changed in `dns:` holds at once, also for networks that run, whose guests do not \
       notice; all else of a network holds from its next start on. A networks.yaml with mistakes is refused with file, line and column, and the one before \
       stays in force.
+
+      Commands that ask for something that lasts (attach, capture, forward add, instance up, network start) start a daemon \
+      in the background where none serves the home; it stays until `lima-netd stop`. exec, tap and dns query have a \
+      private one for as long as they run. Whatever only lists or takes away says that there is none.
 
       Plugins are looked for in each --plugin-dir in turn, then in those of `plugins:` in networks.yaml, then in \
       lima-netd's own directory. They are files called lima-net-NAME.so and lima-dns-NAME.so.
@@ -50,6 +55,9 @@ struct Serve: ParsableCommand {
   @Option(help: "trace, debug, info, notice, warning, error or critical.")
   var logLevel: Level = Level(value: .info)
 
+  /// Started by a command (StartedDaemon), which and whose terminal it outlives.
+  @Flag(help: .hidden) var background = false
+
   func options() throws -> ServeOptions {
     let directory = CurrentProcess.workingDirectory
     func absolute(_ path: String) -> String {
@@ -73,6 +81,7 @@ struct Serve: ParsableCommand {
   }
 
   func run() throws {
+    if background { _ = setsid() }
     let options = try options()
     #if os(Linux)
       defer { PrivateDaemon.removeFilesOfOrphan(options.home) }

@@ -133,14 +133,6 @@
       }
     }
 
-    @Test func attachWithoutADaemonSaysHowToStartOne() throws {
-      let outcome = try Program.run(
-        ["attach", "default", "--netns", "1"], home: LimaHome(path: Temporary.path()))
-      #expect(outcome.status == 1)
-      #expect(outcome.errors.contains("No daemon serves"))
-      #expect(outcome.errors.contains("lima-netd serve --lima-home"))
-    }
-
     @Test func attachToANamespaceThatIsNotThereSaysSo() throws {
       let server = try AttachServer()
       defer { server.stop() }

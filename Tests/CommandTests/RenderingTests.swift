@@ -27,6 +27,26 @@ import Testing
     #expect(table.text == "GUEST       B\n?[2Jweb ?x  y")
   }
 
+  @Test
+  func `the widest columns of a narrow terminal have cells of several lines, and lose nothing`() {
+    var table = Table("NAME", "FILE", "NOTE")
+    table.add(
+      "slirp", "/usr/lib/lima-netd/plugins/liblima-net-slirp.so", "not loaded: it is a text")
+    #expect(
+      table.text(within: 40) == """
+        NAME   FILE             NOTE
+        slirp  /usr/lib/lima-   not loaded: it
+               netd/plugins/    is a text
+               liblima-net-
+               slirp.so
+        """)
+    #expect(
+      table.text(within: nil).split(separator: "\n").last
+        == "slirp  /usr/lib/lima-netd/plugins/liblima-net-slirp.so  not loaded: it is a text")
+    // No room at all: as narrow as it gets.
+    #expect(table.text(within: 1).contains("slirp"))
+  }
+
   @Test func anEmptyCellIsADash() {
     var table = Table("A", "B")
     table.add("", "x")

@@ -270,6 +270,15 @@ struct ConfigTests {
         "n.yaml:1:8: group: `a b` cannot be a name: use letters and digits, with single `.`, `_` or `-` "
         + "between them, at most 76 characters"),
     Mistake(
+      text:
+        "networks:\n  a: {mode: slirp, gateway: 192.168.9.2, options: {gateway: 192.168.8.2}}\n",
+      error: "n.yaml:2:20: networks.a.gateway: stands below `options`, too: keep one `gateway`"),
+    Mistake(
+      text: "dns: {hosts: {\"a b\": 192.0.2.1}}\n",
+      error:
+        "n.yaml:1:15: dns.hosts.a b: `a b` is no domain name: labels have 1 to 63 characters and no blanks, "
+        + "a name 253 at most"),
+    Mistake(
       text: "paths:\n  varRun: run/lima\n",
       error:
         "n.yaml:2:11: paths.varRun: `run/lima` is not an absolute path: write it from / or ~/ on"),

@@ -72,7 +72,7 @@ struct DNSConfigTests {
   @Test(arguments: [
     (
       "hosts: {a..b: 10.0.0.1}",
-      "n.yaml:1:15: dns.hosts.a..b: `a..b` is no domain name: labels have 1 to 63 characters, a name 253 at most"
+      "n.yaml:1:15: dns.hosts.a..b: `a..b` is no domain name: labels have 1 to 63 characters and no blanks, a name 253 at most"
     ),
     (
       "hosts: {a.b: 10.0.0.300}",

@@ -218,6 +218,23 @@ extension EndToEnd {
         result.output.contains(", nor root's own \(daemon.home)/root/.lima\n"), "\(result)")
     }
 
+    @Test func `a guest of attach that is sent away ends it, with a word`() throws {
+      try require(.tap)
+      let container = try Namespace()
+      let daemon = try TestDaemon()
+      defer { container.remove(); daemon.stop() }
+      let attached = try RunningCommand(
+        Installation.daemon,
+        ["attach", "default", "--netns", "\(container.processIdentifier)", "--name", "box"],
+        environment: daemon.environment)
+      defer { attached.stop() }
+      #expect(eventually { attached.output.contains("tap0 has") })
+      #expect(try daemon.netd("guest", "disconnect", "default", "box").succeeded)
+      let ended = attached.wait(seconds: 20)
+      #expect(ended.status == 1 && ended.errors.contains("has sent this guest away"), "\(ended)")
+      #expect(try !container.shell("ip link show tap0").succeeded)
+    }
+
     @Test func whatCannotBeAttachedIsNamed() throws {
       try require(.tap)
       let container = try Namespace()

@@ -34,6 +34,25 @@ extension EndToEnd {
       }
     }
 
+    @Test func `a question that two processes have died over is answered SERVFAIL by the third`()
+      throws
+    {
+      try require(.program("dig"))
+      let folder = try compilePlugin(
+        "IntegrationTests/Fixtures/plugins/fragile.c", "lima-dns-fragile.so")
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      let server = try Server(["--plugin", folder + "/lima-dns-fragile.so"])
+      defer { server.command.stop() }
+      // One question, without a second try: whoever has no answer says so after a minute.
+      let fatal = try run(
+        "dig", ["@127.0.0.1", "-p", "\(server.udp)", "+time=60", "+tries=1", "always.test"],
+        seconds: 70)
+      #expect(fatal.output.contains("status: SERVFAIL"), "\(fatal) \(server.command.errors)")
+      let deaths = server.command.errors.components(separatedBy: "starting it again").count - 1
+      #expect(deaths == 2, "\(server.command.errors)")
+      #expect(try server.dig("+time=30", "other.test").contains("status: NXDOMAIN"))
+    }
+
     @Test func theZoneExampleIsServedOverUDPAndTCPWithOwnNames() throws {
       try require(.program("dig"), .program("make"))
       let example = try ExamplePlugin(zone: "lab.zone")

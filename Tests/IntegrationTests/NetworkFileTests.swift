@@ -137,6 +137,11 @@ extension EndToEnd {
       defer { daemon.stop() }
       let well = try daemon.netd("config", "check")
       #expect(well.succeeded && well.output.contains(", no mistake"), "\(well)")
+      try daemon.write(configuration: "networks:\n  good: {mode: slirp}\ngroup: nogroupatall\n")
+      let group = try daemon.netd("config", "check")
+      #expect(
+        group.succeeded && group.output.contains("networks.yaml:3:8: group: there is no group"),
+        "\(group)")
       try daemon.write(configuration: wrong)
       let checked = try daemon.netd("config", "check", daemon.home + "/_config/networks.yaml")
       #expect(checked.status == 1 && checked.output.contains("5 mistakes"), "\(checked)")

@@ -176,6 +176,14 @@ extension EndToEnd {
       let mac = try #require((listed?["macs"] as? [String])?.first)
       let inspected = try daemon.netd("guest", "inspect", "user-v2", mac)
       #expect(inspected.output.hasPrefix("web of user-v2, guest "), "\(inspected)")
+      // A forward leads to an address: whoever gives the guest's name is told it.
+      let named = try daemon.netd("forward", "add", "user-v2", "tcp", "0", "WEB:80")
+      let address = try #require((listed?["addresses"] as? [String])?.first)
+      #expect(
+        named.status == 1
+          && named.errors.contains("lima-netd forward add user-v2 tcp 0 \(address):80"), "\(named)")
+      let unknown = try daemon.netd("forward", "add", "user-v2", "tcp", "0", "nope:80")
+      #expect(unknown.errors.contains("neither an address nor a guest"), "\(unknown)")
       let nobody = try daemon.netd("guest", "disconnect", "user-v2", "wbe")
       #expect(nobody.errors.contains("did you mean `web`?"), "\(nobody)")
       let gone = try daemon.netd("guest", "disconnect", "user-v2", mac)

@@ -31,3 +31,16 @@ struct TestPlugins {
 
   func remove() { try? FileManager.default.removeItem(atPath: folder) }
 }
+
+/// A plugin in C of one source below Tests, in a new folder, which the caller removes.
+func compilePlugin(_ source: String, _ file: String, _ flags: String...) throws -> String {
+  let folder = "/tmp/lndl\(UInt32.random(in: .min ... .max))"
+  try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  let result = try run(
+    "cc",
+    ["-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"] + flags
+      + ["-I", Installation.root + "/Sources/PluginAPI/include", "-o", "\(folder)/\(file)"]
+      + [Installation.root + "/Tests/" + source], seconds: 60)
+  guard result.succeeded else { throw TestFailure("\(result)") }
+  return folder
+}

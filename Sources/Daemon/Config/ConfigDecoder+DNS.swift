@@ -159,7 +159,9 @@ extension ConfigDecoder {
     }
     var hosts: [String: [String]] = [:]
     for entry in entries {
-      guard let name = DNSName(entry.key), !name.isRoot, !name.hasStrayAsterisk else {
+      guard let name = DNSName(entry.key), !name.isRoot, !name.hasStrayAsterisk,
+        !entry.key.contains(where: \.isWhitespace)
+      else {
         problem(.hostName(entry.key), path + [entry.key], entry.keyMark)
         continue
       }
@@ -194,7 +196,9 @@ extension ConfigDecoder {
 
   /// A domain name whose last label is a number is an address that was mistyped.
   static func isAlias(_ text: String) -> Bool {
-    guard let name = DNSName(text), !name.isRoot, !text.contains(":") else { return false }
+    guard let name = DNSName(text), !name.isRoot,
+      !text.contains(where: { $0 == ":" || $0.isWhitespace })
+    else { return false }
     let last = text.split(separator: ".").last ?? ""
     return !last.allSatisfy(\.isNumber)
   }

@@ -64,6 +64,12 @@ extension ConfigDecoder {
       settings.options = options(
         member.value, path: path + ["options"], pointer: "/options", &marks)
     }
+    for key in Self.addressKeys {
+      guard let member = members[key], !member.value.isNull, settings.options[key] != nil else {
+        continue
+      }
+      problem(.twice(key, "options"), path + [key], member.keyMark)
+    }
     for key in Self.optionKeys {
       guard let member = members[key], !member.value.isNull else { continue }
       decodeOption(key, member, path: path, &settings, &marks)
@@ -79,8 +85,11 @@ extension ConfigDecoder {
     return network
   }
 
+  /// Keys of Lima's that a plugin may have as options, too.
+  private static let addressKeys = ["interface", "gateway", "netmask", "dhcpEnd"]
+
   /// Keys of a network that are options of its plugin: one that has none of the name refuses it.
-  private static let optionKeys = ["egress", "limits", "portSecurity"]
+  static let optionKeys = ["egress", "limits", "portSecurity"]
 
   private mutating func decodeOption(
     _ key: String, _ member: YAMLNode.Member, path: [String],

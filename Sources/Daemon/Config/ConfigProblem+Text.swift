@@ -11,7 +11,7 @@ extension ConfigProblem {
     return "\(place): \(key)\(sentence)"
   }
 
-  var sentence: String {
+  package var sentence: String {
     switch kind {
     case .unreadable(let reason):
       return "cannot be read: \(reason)"
@@ -74,7 +74,10 @@ extension ConfigProblem {
     case .hostName(let text):
       return text.contains("*")
         ? "`\(text)` is no domain name: `*` stands for names as the whole first label only, `*.dev.internal`"
-        : "`\(text)` is no domain name: labels have 1 to 63 characters, a name 253 at most"
+        : "`\(text)` is no domain name: labels have 1 to 63 characters and no blanks, a name 253 at most"
+    case .noGroup(let name):
+      return
+        "there is no group `\(name)` on this host: what `lima-netd sudoers` writes for it lets nobody in"
     case .hostTarget(let text):
       return
         "`\(text)` is neither an address nor a domain name: write 192.0.2.1, fd00::1 or the other name"

@@ -28,6 +28,7 @@ package struct ConfigProblem: Error, Sendable, Hashable {
     case overlap6(IPv6Network, with: String, at: Mark?)
     /// A key of `hosts` that no DNS name can be.
     case hostName(String)
+    case noGroup(String)
     /// What a name of `hosts` stands for is neither an address nor a name.
     case hostTarget(String)
     /// One of several that is no address.

@@ -52,11 +52,23 @@ package struct ConfigurationCheck: Codable, Sendable, Equatable {
     present = configuration.present
     networks = configuration.networks.map(\.name)
     for warning in configuration.warnings { add(.warning, nil, warning.text(file: file)) }
+    if let warning = Self.unknownGroup(file) { add(.warning, nil, warning.text(file: file)) }
     let registry = try PluginSurvey.registry(
       directories: directories + configuration.pluginDirectories,
       files: configuration.pinnedFiles, installation: installation)
     for warning in registry.warnings { add(.warning, nil, warning) }
     try check(configuration, registry, installation)
+  }
+
+  /// `group:` that this host has not: lines of `lima-netd sudoers` for it let nobody in.
+  private static func unknownGroup(_ file: String) -> ConfigProblem? {
+    guard let bytes = try? Files.read(file, limit: YAMLLimits().bytes),
+      case .mapping(let members)? = try? YAMLReader.read(bytes)?.content,
+      let group = members.first(where: { $0.key == "group" })?.value,
+      case .scalar(let name, _) = group.content, !group.isNull, !name.isEmpty,
+      !AccountNames.groupExists(name)
+    else { return nil }
+    return ConfigProblem(.noGroup(name), path: ["group"], mark: group.mark)
   }
 
   private mutating func add(_ severity: Problem.Severity, _ network: String?, _ text: String) {

@@ -12,6 +12,8 @@ package final class DNSStandaloneServer {
   private let executable: String
   /// Bound, and listening.
   private let sockets: [Int32]
+  /// Of questions that are under way: the next process asks what the one before died over.
+  private let journal: Int32
   private let loop: EventLoop
   private let ready: (Int32) -> Void
   private let complain: (String) -> Void
@@ -40,9 +42,11 @@ package final class DNSStandaloneServer {
     CurrentProcess.raiseDescriptorLimit()
     let loop = try EventLoop()
     let signals = try SignalReceiver([.terminate, .interrupt, .hangup])
+    let journal = try SharedMemory.create(name: "lima-netd-dns", size: JournalLayout.size)
+    defer { Descriptor.close(journal) }
     let server = DNSStandaloneServer(
-      what, executable: installation.hostExecutable, sockets: [udp, tcp], loop: loop,
-      ready: ready, complain: complain)
+      what, executable: installation.hostExecutable, sockets: [udp, tcp], journal: journal,
+      loop: loop, ready: ready, complain: complain)
     try loop.add(signals.fd, .read) { _ in
       for signal in signals.receive() { server.received(signal) }
     }
@@ -53,12 +57,13 @@ package final class DNSStandaloneServer {
   }
 
   private init(
-    _ what: DNSStandalone, executable: String, sockets: [Int32], loop: EventLoop,
+    _ what: DNSStandalone, executable: String, sockets: [Int32], journal: Int32, loop: EventLoop,
     ready: @escaping (Int32) -> Void, complain: @escaping (String) -> Void
   ) {
     self.what = what
     self.executable = executable
     self.sockets = sockets
+    self.journal = journal
     self.loop = loop
     self.ready = ready
     self.complain = complain
@@ -116,7 +121,7 @@ package final class DNSStandaloneServer {
       watch(link)
       let spec = DNSServerSpec(
         name: "standalone", dns: what.spec, confinement: what.confinement)
-      link.request(.serveDNS(spec), fds: sockets) {
+      link.request(.serveDNS(spec), fds: sockets + [journal]) {
         [weak self, weak link] answer in
         guard let self, let link, !link.hasEnded else { return }
         switch answer {

@@ -41,7 +41,7 @@ extension NetworkProcess {
     case .serveDNS(let spec):
       try needIdle()
       log.secrets.add(spec.dns.secrets)
-      try serveDNS(spec, udp: try fds.need(), tcp: try fds.need(), request: id)
+      try serveDNS(spec, udp: try fds.need(), tcp: try fds.need(), journal: fds.take(), request: id)
       return nil
     case .stop:
       stop(request: id)

@@ -113,6 +113,8 @@ extension NetworkProcess {
       question.bytes.withUnsafeBufferPointer { bytes in
         var frame = question.frame
         frame.data = bytes.baseAddress
+        // As of one that was read from its link: behind a switch nothing else tells whose it is.
+        frame.source = port.handle
         port.receiver.frames(port.receiver.context, port.handle, &frame, 1)
       }
       replay = nil
@@ -145,12 +147,16 @@ extension NetworkProcess {
     }
   }
 
-  /// Serves DNS without a network. Takes ownership of both sockets. Replies when it serves, or cannot.
+  /// Serves DNS without a network. Takes ownership of both sockets and the journal. Replies when it serves, or cannot.
   func serveDNS(
-    _ spec: DNSServerSpec, udp: Int32, tcp: Int32, request: UInt64
+    _ spec: DNSServerSpec, udp: Int32, tcp: Int32, journal: Int32?, request: UInt64
   ) throws(HostError) {
     networkName = spec.name
-    let server = try DNSServer(udp: udp, tcp: tcp, reactor: reactor)
+    let memory = try mapJournal(journal)
+    let server = try DNSServer(
+      udp: udp, tcp: tcp,
+      journal: memory.map { QuestionJournal(memory: $0 + JournalLayout.questions) },
+      reactor: reactor)
     self.server = server
     if let confined = spec.confinement { confinement.boundFiles(confined) }
     isStarting = true
@@ -175,13 +181,19 @@ extension NetworkProcess {
     dns.broker.policy = spec.dns.policy
     self.dns = dns
     server.ask = { [unowned dns] in
-      dns.pluginAsks($0, $1, deadline: 0, from: DNSQuestioner(), by: .client($2))
+      dns.pluginAsks(
+        $0, $1, deadline: 0, from: DNSQuestioner(), by: .client($2), refuses: $3)
     }
     server.forget = { [unowned dns] in dns.pluginCancels($0) }
     finishConfinement(spec.confinement)
     log.info("host", "DNS \(spec.name) is served: \(plugin.label)")
     runs()
     control.reply(request, .ok)
+    let count = server.askAgain()
+    guard count > 0 else { return }
+    log.info(
+      "dns",
+      "\(count) question\(count == 1 ? "" : "s") that the process before died over: asked again")
   }
 
   /// Records that the network has started.

@@ -12,6 +12,31 @@ struct DNSPeer {
   fileprivate var address = sockaddr_in6()
   fileprivate var length: socklen_t = 0
 
+  fileprivate init(address: sockaddr_in6, length: socklen_t) {
+    self.address = address
+    self.length = length
+  }
+
+  /// Bytes of `octets`.
+  static let size = MemoryLayout<sockaddr_in6>.size + 4
+
+  /// For another process of this machine: the sockaddr, and its length in 4 bytes.
+  var octets: [UInt8] {
+    withUnsafeBytes(of: address) { Array($0) } + withUnsafeBytes(of: UInt32(length)) { Array($0) }
+  }
+
+  /// - Returns: nil for what is none.
+  init?(octets: ArraySlice<UInt8>) {
+    guard octets.count == Self.size else { return nil }
+    let whole = Array(octets)
+    withUnsafeMutableBytes(of: &address) { $0.copyBytes(from: whole.prefix($0.count)) }
+    let stated = whole.withUnsafeBytes {
+      $0.loadUnaligned(fromByteOffset: MemoryLayout<sockaddr_in6>.size, as: UInt32.self)
+    }
+    guard (1...UInt32(MemoryLayout<sockaddr_in6>.size)).contains(stated) else { return nil }
+    length = socklen_t(stated)
+  }
+
   /// Identifies a client; two IPv6 clients may share a number.
   var number: UInt64 {
     withUnsafeBytes(of: address) { bytes in

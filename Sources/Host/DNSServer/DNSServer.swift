@@ -30,11 +30,15 @@ final class DNSServer {
   private static let datagramsID: UInt64 = 1
   private static let listenerID: UInt64 = 2
 
-  /// Passes a client's message (with the client's number) to the broker; nil when too many questions are pending.
-  var ask: ([UInt8], DNSTransport, UInt64) -> lnd_op? = { _, _, _ in nil }
+  /// Passes a client's message (with the client's number) to the broker; nil when too many questions are pending. With
+  /// true it is answered SERVFAIL, and nobody is asked.
+  var ask: ([UInt8], DNSTransport, UInt64, Bool) -> lnd_op? = { _, _, _, _ in nil }
   /// Cancels a question.
   var forget: (lnd_op) -> Void = { _ in }
 
+  /// Questions by UDP that are under way, for the process after this one. By TCP a client's connection ends with the
+  /// process, and it asks again.
+  private let journal: QuestionJournal?
   private let reactor: Reactor
   private let datagrams: DNSDatagrams
   private let listener: Int32
@@ -52,7 +56,11 @@ final class DNSServer {
   private var counters: [String: UInt64] = ["connections": 0, "refused": 0, "idle": 0]
 
   /// Takes ownership of both sockets: bound, the stream one listening.
-  init(udp: Int32, tcp: Int32, reactor: Reactor) throws(HostError) {
+  /// - Parameter journal: of the processes that serve these sockets, one after the other.
+  init(
+    udp: Int32, tcp: Int32, journal: QuestionJournal? = nil, reactor: Reactor
+  ) throws(HostError) {
+    self.journal = journal
     self.reactor = reactor
     datagrams = DNSDatagrams(fd: udp)
     listener = tcp
@@ -79,6 +87,7 @@ final class DNSServer {
   func close() {
     guard isOpen else { return }
     isOpen = false
+    journal?.forgetAll()
     for connection in connections.values { drop(connection) }
     reactor.unwatch(datagramsWatch, object: nil)
     reactor.unwatch(listenerWatch, object: nil)
@@ -114,12 +123,36 @@ final class DNSServer {
 
   private func readDatagrams() {
     for _ in 0..<Self.batchesPerTurn {
-      let more = datagrams.receive { message, peer in
-        guard let operation = ask(message, .udp, peer.number) else { return }
-        askers[operation] = .datagram(peer)
-      }
-      if !more { return }
+      if !datagrams.receive({ take($0, from: $1) }) { return }
     }
+  }
+
+  /// - Parameter deaths: processes that have died over the question.
+  private func take(_ message: [UInt8], from peer: DNSPeer, deaths: UInt32 = 0) {
+    guard let operation = ask(message, .udp, peer.number, deaths > 1) else { return }
+    askers[operation] = .datagram(peer)
+    guard let journal else { return }
+    var frame = lnd_frame()
+    var bytes = peer.octets + message
+    frame.length = UInt32(clamping: bytes.count)
+    bytes.withUnsafeMutableBufferPointer {
+      frame.data = UnsafePointer($0.baseAddress)
+      journal.note(
+        operation, guest: peer.number, frame: frame, deaths: deaths, now: MonotonicClock.now())
+    }
+  }
+
+  /// What the process before died over, in the order in which it came; a question that two have died over is not asked
+  /// again, but answered SERVFAIL.
+  /// - Returns: how many there are.
+  func askAgain() -> Int {
+    let now = MonotonicClock.now()
+    let left = (journal?.takeLeft() ?? []).filter { now &- $0.came <= QuestionJournal.longest }
+    for question in left {
+      guard let peer = DNSPeer(octets: question.bytes.prefix(DNSPeer.size)) else { continue }
+      take(Array(question.bytes.dropFirst(DNSPeer.size)), from: peer, deaths: question.deaths)
+    }
+    return left.count
   }
 
   private func accept() {
@@ -177,6 +210,7 @@ final class DNSServer {
 
   /// - Parameter answer: nil when the message gets none.
   func answered(_ operation: lnd_op, _ answer: [UInt8]?) {
+    journal?.forget(operation)
     switch askers.removeValue(forKey: operation) {
     case .datagram(let peer)?:
       if let answer { datagrams.queue(answer, to: peer) }
@@ -200,7 +234,7 @@ final class DNSServer {
     for id in ids {
       guard let connection = connections[id] else { continue }
       let all = connection.askAll(now: now) { message in
-        guard let operation = ask(message, .tcp, id) else { return nil }
+        guard let operation = ask(message, .tcp, id, false) else { return nil }
         asked = true
         askers[operation] = .connection(id)
         return operation

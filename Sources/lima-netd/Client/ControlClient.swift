@@ -26,6 +26,12 @@ struct ControlClient {
     self.home = home
   }
 
+  /// Of a daemon that is started, and stays, where none serves the home now.
+  init(starting options: HomeOptions) throws {
+    try self.init(options)
+    try StartedDaemon.require(home, at: home.controlSocket)
+  }
+
   /// GET.
   func get<Value: Decodable & Sendable>(_ path: String, as type: Value.Type = Value.self) throws
     -> Value

@@ -14,7 +14,8 @@ struct Attach: ParsableCommand {
       "lima-netd attach <network> (--netns <namespace> | --container <name>) [<options>]",
     discussion: """
       Makes a TAP device in the namespace, configures it, and stays in the foreground as long as the guest is \
-      attached: until it is interrupted, or the namespace's process ends or its file goes. Without privileges this \
+      attached: until it is interrupted, the namespace's process ends or its file goes, or `guest disconnect` sends it \
+      away (status 1). Where no daemon serves the home, one is started and stays: `lima-netd stop`. Without privileges this \
       works for namespaces that belong to a user namespace of yours; run by sudo it finds the daemon of the user who \
       called it.
 

@@ -53,7 +53,7 @@ struct CaptureCommand: ParsableCommand {
     #if os(Linux)
       // Before the client's thread is made, so that it has them blocked, too.
       let signals = try ForegroundSignals([SIGINT, SIGTERM])
-      let client = try ControlClient(home)
+      let client = try ControlClient(starting: home)
       try record(client, path, counter) { stream in
         let ended = try Descriptor.pipe()
         defer { Descriptor.close(ended.read) }
@@ -63,7 +63,7 @@ struct CaptureCommand: ParsableCommand {
         return ready[1] && !ready[0]
       }
     #else
-      try record(try ControlClient(home), path, counter) { stream in
+      try record(try ControlClient(starting: home), path, counter) { stream in
         try stream.wait()
         return true
       }

@@ -33,7 +33,7 @@ struct Completions: ParsableCommand {
     let commands = LimaNetd.configuration.subcommands.filter { $0.configuration.shouldDisplay }
       .map { $0._commandName }.joined(separator: " ")
     if shell == .bash {
-      let head = "_lima_netd_help() {\n"
+      let head = "_lima-netd_help() {\n"
       let words = "    COMPREPLY=($(compgen -W '\(commands)' -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
       return script.replacing(head, with: head + words + "    return\n")
     }

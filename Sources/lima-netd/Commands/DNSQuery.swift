@@ -163,10 +163,19 @@ struct DNSQuery: ParsableCommand {
     let words = try parsed
     let way = transport ?? words.transport
     let resolver: any DNSClient
+    #if os(Linux)
+      var daemon: GuestDaemon?
+      defer { daemon?.stop() }
+    #endif
     if let server = (server ?? words.server).flatMap({ SocketEndpoint($0, defaultPort: 53) }) {
       resolver = DNSServerAsker(server: server)
     } else {
-      resolver = NetworkAsker(client: try ControlClient(home), network: network ?? "default")
+      var served = try home.resolveServed()
+      #if os(Linux)
+        daemon = try GuestDaemon.reach(served, pluginDirectories: [])
+        served = daemon?.servedHome(of: served) ?? served
+      #endif
+      resolver = NetworkAsker(client: ControlClient(home: served), network: network ?? "default")
     }
     let results = try questions.map { try Self.ask($0, way, resolver) }
     if listing.json {

@@ -149,13 +149,42 @@ struct ForwardAdd: ParsableCommand {
       protocol: self.protocol.rawValue, host: try ForwardAddress.host(host, self.protocol),
       guest: try ForwardAddress.guest(target), guestName: guest ?? "", source: source?.rawValue,
       temporary: temporary ? true : nil)
-    let open: Forward = try ControlClient(home).send(
+    let client = try ControlClient(starting: home)
+    try refuseName(client)
+    let open: Forward = try client.send(
       .POST, APIPath.network(network, "forwards"), body: forward)
     try listing.show(open) { Self.text(open, network) }
   }
 }
 
 extension ForwardAdd {
+  /// A guest's name where an address is asked: told with the address that it has.
+  private func refuseName(_ client: ControlClient) throws {
+    guard SocketEndpoint(target, defaultPort: 1) == nil,
+      let colon = target.lastIndex(of: ":")
+    else { return }
+    let (name, port) = (String(target[..<colon]), target[target.index(after: colon)...])
+    let guests = try Guests.details(client, network: network)
+    let folded = name.lowercased()
+    guard
+      let guest = guests.first(where: {
+        $0.name.lowercased() == folded || $0.hostname?.lowercased() == folded
+      }), let address = guest.addresses.first
+    else {
+      throw CommandFailure(
+        "`\(name)` is neither an address nor a guest of network \(network)",
+        remedy: "Those there are:  lima-netd guest ls \(network)\(home.words)")
+    }
+    let isShared = guests.contains { $0.id != guest.id && $0.addresses.contains(address) }
+    let end = address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+    throw CommandFailure(
+      "`\(name)` is a guest's name, and a forward leads to an address",
+      remedy:
+        "That guest's:  lima-netd forward add \(network) \(self.protocol.rawValue) "
+        + "\(ShellWord.quoted(host)) \(end)"
+        + (isShared ? " --guest \(ShellWord.quoted(guest.name))" : "") + home.words)
+  }
+
   static func text(_ forward: Forward, _ network: String) -> String {
     let ends =
       "\(forward.protocol) \(forward.host) \(forward.state == .open ? "leads" : "will lead") "

@@ -60,9 +60,15 @@ struct InstanceUp: ParsableCommand {
   @OptionGroup var home: HomeOptions
 
   func run() throws {
-    let instance: InstanceReport = try ControlClient(home).send(
-      .POST, APIPath.instances,
-      body: InstanceRequest(path: InstancePath.absolute(path), name: name))
+    let file = InstancePath.absolute(path)
+    guard Files.exists(file) else {
+      throw CommandFailure(
+        "There is no \(path)",
+        remedy: "A lima.yaml or an instance's folder is taken; Lima's are in:  ls "
+          + ShellWord.quoted(try home.resolveServed().path))
+    }
+    let instance: InstanceReport = try ControlClient(starting: home).send(
+      .POST, APIPath.instances, body: InstanceRequest(path: file, name: name))
     for warning in instance.warnings { StandardError.print("Note: \(warning)") }
     switch format {
     case nil: try listing.show(instance) { InstanceText.details(instance) }

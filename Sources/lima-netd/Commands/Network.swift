@@ -82,7 +82,7 @@ struct NetworkStart: ParsableCommand {
   @OptionGroup var home: HomeOptions
 
   func run() throws {
-    let client = try ControlClient(home)
+    let client = try ControlClient(starting: home)
     try client.perform(.POST, APIPath.network(name, "start"))
     let report: NetworkReport = try client.get(APIPath.network(name))
     try listing.show(report) {

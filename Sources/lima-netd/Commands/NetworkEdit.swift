@@ -59,7 +59,12 @@ struct NetworkEdit: ParsableCommand {
     if network.subnet != before.subnet || draft.mode != nil { try editing.checkGateway(network) }
     if !force, network.subnet != before.subnet { try editing.checkRoutes(network) }
     let report = try editing.write(file)
-    try listing.show(WrittenNetwork(network, file: file.path)) { "\(name) is changed" }
+    // What nobody gave, because it is not in the new gateway's network.
+    let moved = changes.contains { $0.key == "dhcpEnd" } && draft.dhcpEnd == nil
+    try listing.show(WrittenNetwork(network, file: file.path)) {
+      "\(name) is changed"
+        + (moved ? network.settings.dhcpEnd.map { ", and its dhcpEnd is \($0) now" } ?? "" : "")
+    }
     editing.tellUnsettled(report, listing)
     editing.warn(of: network)
   }

@@ -26,6 +26,8 @@ struct NetworkSetup: ParsableCommand {
         sudo lima-netd network setup shared --boot
         sudo lima-netd network unsetup shared
 
+      Once more, it makes the interface what networks.yaml says by then.
+
       On a bridge of Open vSwitch the interface is made a port, too (ovs-vsctl), so that the user needs no right to change \
       the bridge. A home without networks.yaml gets Lima's default one, which has shared, host and bridged.
       """)
@@ -57,11 +59,12 @@ struct NetworkSetup: ParsableCommand {
         "\(bridge) is made by Lima's own helper when it starts, not at boot: there would be nothing to join",
         remedy: "Without --boot it is joined now.")
     }
+    let wasThere = setup.isThere
     try SwitchSetup(setup).make(request)
     if boot { try BootUnit(setup).install(setup.words(request)) }
     if let before { listing.tell(before) }
     let outcome = Outcome(
-      network: name, interface: setup.interface, user: setup.userName, boot: boot,
+      network: name, interface: setup.interface, user: setup.userName, boot: boot, again: wasThere,
       joined: setup.joined(request))
     try listing.show(outcome) { outcome.text }
   }
@@ -72,11 +75,15 @@ struct NetworkSetup: ParsableCommand {
     let user: String
     /// systemd makes it again at each boot.
     let boot: Bool
+    /// It was there, and has been made what networks.yaml says now.
+    let again: Bool
     /// The bridge of Lima's own helper that it is a port of.
     let joined: String?
 
     var text: String {
-      "\(interface) is set up for \(user): network \(network) needs no root from now on"
+      (again
+        ? "\(interface) was set up for \(user) already, and is as networks.yaml has it now"
+        : "\(interface) is set up for \(user): network \(network) needs no root from now on")
         + (joined.map {
           "\nIt is a port of \($0), which Lima's own helper keeps: without that helper, set it up again"
         } ?? "")

@@ -58,7 +58,9 @@ struct Recommend: ParsableCommand {
     let state = facts.map { Self.state(choice, modes, $0) }
     try listing.show(choice) {
       RecommendText.choice(
-        choice, qemu: Self.qemu(choice, place, system, home: (try? homeWords(place)) ?? ""),
+        choice,
+        qemu: type == .qemu
+          ? Self.qemu(choice, place, system, home: (try? homeWords(place)) ?? "") : [],
         state: state)
     }
   }

@@ -81,7 +81,8 @@ struct ServiceUninstall: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "uninstall", abstract: "Stop the service, and take it away.",
     discussion: """
-      Guests lose their connection. Networks, leases and logs in the Lima home stay.
+      Guests lose their connection. Networks, leases and logs in the Lima home stay, and so do interfaces of \
+      `network setup`, which are named with what takes them away.
 
         lima-netd service uninstall
       """)
@@ -91,12 +92,19 @@ struct ServiceUninstall: ParsableCommand {
   struct Outcome: Encodable {
     /// False: there was none.
     let removed: Bool
+    /// Of `network setup`, which stay.
+    let interfaces: [SetUpInterface]
   }
 
   func run() throws {
     let wasThere = try ServiceCommand.manager().uninstall()
-    try listing.show(Outcome(removed: wasThere)) {
-      wasThere ? "The service is gone" : "There is no service of this user's"
+    let interfaces = SetUpInterface.all(of: CurrentProcess.effectiveUser)
+    let command = ShellWord.quoted(try ChildProcess.ownPath())
+    let usual = (AccountNames.home(CurrentProcess.effectiveUser) ?? "") + "/.lima"
+    try listing.show(Outcome(removed: wasThere, interfaces: interfaces)) {
+      ([wasThere ? "The service is gone" : "There is no service of this user's"]
+        + [SetUpInterface.text(interfaces, command, home: usual)].compactMap(\.self))
+        .joined(separator: "\n")
     }
   }
 }

@@ -109,7 +109,8 @@ struct Sudoers: ParsableCommand {
     if let group { return .group(group) }
     guard let user else { return nil }
     guard let uid = UInt32(user) ?? AccountNames.number(ofUser: user) else {
-      throw CommandFailure("There is no user \(user)")
+      throw CommandFailure(
+        "There is no user \(user)", remedy: "Those there are:  getent passwd | cut -d: -f1")
     }
     return .user(name: AccountNames.user(uid), uid: uid)
   }

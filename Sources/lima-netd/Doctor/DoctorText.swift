@@ -6,8 +6,12 @@ import Daemon
 import Platform
 
 enum DoctorText {
-  /// - Parameter counted: modes whose problems decide the exit status.
-  static func text(_ findings: [Finding], counted: Set<String>) -> String {
+  /// - Parameters:
+  ///   - counted: modes whose problems decide the exit status.
+  ///   - columns: of a line, but for remedies, which can be pasted; nil: any number.
+  static func text(
+    _ findings: [Finding], counted: Set<String>, columns: Int? = Terminal.columns
+  ) -> String {
     let width = findings.map(\.check.count).max() ?? 0
     var lines: [String] = []
     for finding in findings {
@@ -16,7 +20,8 @@ enum DoctorText {
       let head = status + String(repeating: " ", count: 7 - status.count)
       let modes =
         finding.modes == DoctorModes.all ? "" : " [\(finding.modes.joined(separator: ", "))]"
-      lines.append("\(head)  \(check)  \(Paragraph.printable(finding.text))\(modes)")
+      lines += Paragraph.lines(
+        finding.text + modes, first: "\(head)  \(check)  ", indent: 11, width: columns)
       if finding.status != .ok, let remedy = finding.remedy {
         lines.append("           \(Paragraph.printable(remedy))")
       }

@@ -128,7 +128,7 @@ struct NetworkEditing {
   /// Before what it would be: who mistypes a name need not give a gateway first.
   func checkName(_ name: String, in file: NetworksFile) throws {
     guard Identifier.isValid(name) else {
-      throw CommandFailure("\(ConfigProblem(.identifier(name)).text(file: file.path))")
+      throw CommandFailure(ConfigProblem(.identifier(name)).sentence)
     }
     let isBuiltin = NetworkConfiguration.builtins.contains { $0.name == name } && name != "user-v2"
     if isBuiltin {

@@ -48,11 +48,26 @@ import Platform
         return CommandFailure(
           "The network interface \(name) exists already and is in use (EBUSY)",
           remedy: "Give another name:  --tap NAME")
+      case ("TUNSETIFF", _) where isOtherFile(device):
+        return CommandFailure(
+          "\(device) is not the tun driver's device, but something else (\(error.errno.name))",
+          remedy:
+            "Make it anew:  sudo rm \(device) && sudo mknod -m 0666 \(device) c 10 200 && sudo modprobe tun"
+        )
+      case (_, EMFILE), (_, ENFILE):
+        return CommandFailure(error)
       default:
         return CommandFailure(
           "The network interface \(name) could not be made: \(error)",
           remedy: "The kernel may have said more:  sudo dmesg | tail")
       }
+    }
+
+    /// Anything but the character device 10, 200.
+    private func isOtherFile(_ path: String) -> Bool {
+      var status = stat()
+      return stat(path, &status) == 0
+        && (status.st_mode & S_IFMT != S_IFCHR || status.st_rdev != 10 << 8 | 200)
     }
 
     /// unshare(2) or the id maps refused.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GuestDaemon: the daemon that a guest is handed to: the one that serves the Lima home, or else a private one.
+// GuestDaemon: the daemon that a guest is handed to: the one that serves the Lima home, or else a private one, or one that is started and stays.
 
 import Daemon
 import Platform
@@ -22,13 +22,17 @@ import Platform
       return GuestDaemon(channel: channel, home: nil, own: own)
     }
 
-    /// Only the one that serves the home.
+    /// The one that serves the home, started where there is none.
     static func serving(_ home: LimaHome) throws -> GuestDaemon {
+      try StartedDaemon.require(home, at: home.attachSocket)
       guard let channel = try Attachment.connect(home) else {
         throw CommandFailure.daemonNotRunning(home.path)
       }
       return GuestDaemon(channel: channel, home: home, own: nil)
     }
+
+    /// Where its control socket is.
+    func servedHome(of asked: LimaHome) -> LimaHome { own?.home ?? asked }
 
     /// Ends a private one.
     func stop() { own?.stop() }

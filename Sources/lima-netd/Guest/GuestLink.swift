@@ -77,6 +77,9 @@ import Platform
       return Array(ready.prefix(fds.count))
     }
 
+    /// Only another daemon takes it back.
+    var isSentAway: Bool { attachment == nil && absence == .sentAway }
+
     /// Milliseconds until the next look for a daemon.
     private var patience: Int32 {
       guard attachment == nil, home != nil else { return -1 }

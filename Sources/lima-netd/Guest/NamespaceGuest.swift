@@ -3,6 +3,7 @@
 // NamespaceGuest: the life of `attach`: enter the namespace, make and hand over the TAP, configure it, stay. Should the daemon
 // go meanwhile, the TAP stays where it is and the next one takes it.
 
+import ArgumentParser
 import Daemon
 import Platform
 
@@ -49,7 +50,7 @@ import Platform
         StandardStreams.letGo()
         DetachedAttach.tellReady()
       }
-      stay(link, signals, gone, identity, interface)
+      try stay(link, signals, gone, identity, interface)
     }
 
     private func announce(
@@ -100,13 +101,15 @@ import Platform
     private func stay(
       _ link: GuestLink, _ signals: ForegroundSignals, _ gone: Int32,
       _ identity: Namespaces.Identity?, _ interface: GuestInterface
-    ) {
+    ) throws {
       var link = link
       let last = LastBytes(interface: interface, signals: signals)
       while true {
         // A namespace's file gives no event when it goes: look once a second.
         let ready = link.wait(
           for: [signals.fd, gone], milliseconds: place.process == nil ? 1000 : -1)
+        // It has been told, and the interface would lead nowhere.
+        if link.isSentAway { throw ExitCode(1) }
         // Who lives on in the namespace loses the interface all the same: what counts is what others left.
         if ready[0] {
           return last.wait(orphansOnly: true, limits: .interrupted) { link.isAlive() }

@@ -13,6 +13,8 @@ struct CommandFailure: Error, Hashable, CustomStringConvertible {
   let remedy: String?
   /// The daemon's, as "NOT_FOUND"; nil: it is the command's own.
   let code: String?
+  /// Of `daemonNotRunning`: whoever asks may have one of their own; false: by sudo it would be another's.
+  var isForOwner = true
 
   init(_ message: String, remedy: String? = nil, code: String? = nil) {
     self.message = message
@@ -49,11 +51,13 @@ extension CommandFailure {
       let caller = account(uid), home == (environment["HOME"] ?? "") + "/.lima",
       home != caller.home + "/.lima"
     {
-      return CommandFailure(
+      var failure = CommandFailure(
         "No daemon serves \(caller.home)/.lima, nor root's own \(home)",
         remedy:
           "Start one as \(caller.name), without sudo:  lima-netd &  (another home is named with --lima-home)"
       )
+      failure.isForOwner = false
+      return failure
     }
     let words =
       environment["HOME"].map { $0 + "/.lima" } == home

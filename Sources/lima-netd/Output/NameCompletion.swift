@@ -81,12 +81,13 @@ enum NameCompletion {
     return Set(plugins.filter { kind == nil || $0.kind == kind }.map(\.name)).sorted()
   }
 
-  /// Paths that begin with a word, folders with a slash at their end.
+  /// Paths of folders, with a slash at their end, and of plugins' files that begin with a word.
   static func files(_ word: String) -> [String] {
     let folder = word.lastIndex(of: "/").map { String(word[...$0]) } ?? ""
     let names = (try? Files.list(folder.isEmpty ? "." : folder) { !$0.hasPrefix(".") }) ?? []
-    return names.map { folder + $0 }.filter { $0.hasPrefix(word) }.map {
-      (try? Files.info($0))?.kind == .directory ? $0 + "/" : $0
+    return names.map { folder + $0 }.filter { $0.hasPrefix(word) }.compactMap {
+      if (try? Files.info($0))?.kind == .directory { return $0 + "/" }
+      return $0.hasSuffix(".so") || $0.hasSuffix(".dylib") ? $0 : nil
     }
   }
 

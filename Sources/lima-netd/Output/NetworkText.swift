@@ -65,14 +65,19 @@ enum NetworkText {
     var lines = ["\(network.name) is \(state(network)), with \(guests)"]
     func add(_ key: String, _ value: String?) {
       guard let value else { return }
-      lines.append("  " + key + String(repeating: " ", count: max(1, 11 - key.count)) + value)
+      lines += Paragraph.lines(
+        value, first: "  " + key + String(repeating: " ", count: max(1, 11 - key.count)),
+        indent: 13, width: Terminal.columns)
     }
     if let error = network.error { add("error", "\(error.message) (\(error.code))") }
     add("mode", "\(network.mode), from \(network.source)")
     add("plugin", network.plugin.map(loaded))
     add("dns", network.dns.map(loaded))
     for state in network.pluginStates ?? [] { add("reports", sentence(state)) }
-    add("options", network.options.flatMap { try? JSONText.string($0) })
+    for (index, option) in (network.options?.object?.members ?? []).enumerated() {
+      let value = (try? JSONText.string(option.value)) ?? "?"
+      add(index == 0 ? "options" : "", "\(option.name): \(value)")
+    }
     add("process", network.host.map { "\($0.pid), since \($0.since)" })
     if let uplink = network.uplink {
       let since = uplink.since.map { ", since \($0)" } ?? ""

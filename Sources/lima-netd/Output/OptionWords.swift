@@ -52,7 +52,13 @@ enum OptionWords {
   static func explained(
     _ message: String, _ arguments: [String], of root: any ParsableCommand.Type
   ) -> String {
-    guard let sentence = unknown(arguments, of: root) else { return withNearestValue(message) }
+    guard let sentence = unknown(arguments, of: root) else {
+      let surplus = "Error: Unexpected argument 'lines'"
+      if message.hasPrefix(surplus), arguments.contains("--json") {
+        return surplus + ". Did you mean '--json=lines'?" + message.dropFirst(surplus.count)
+      }
+      return withNearestValue(message)
+    }
     guard command(arguments, of: root).command != root else {
       return "Error: \(sentence)\n  See 'lima-netd --help' for more information."
     }

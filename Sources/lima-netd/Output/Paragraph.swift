@@ -40,9 +40,14 @@ enum Paragraph {
   }
 
   /// Lines of at most `width` characters, each behind `indent` spaces; a word that is longer stands alone.
-  /// - Parameter first: what the first line begins with, instead of the indent.
-  static func lines(_ text: String, first: String? = nil, indent: Int) -> [String] {
+  /// - Parameters:
+  ///   - first: what the first line begins with, instead of the indent.
+  ///   - width: nil: all is one line.
+  static func lines(
+    _ text: String, first: String? = nil, indent: Int, width: Int? = Self.width
+  ) -> [String] {
     let margin = String(repeating: " ", count: indent)
+    guard let width else { return [(first ?? margin) + printable(text)] }
     var lines: [String] = []
     var line = first ?? margin
     var isEmpty = true

@@ -237,8 +237,10 @@ struct LaunchPlan: Sendable, Codable {
     let place = Self.place(of: pointer, network: network, prefix: prefix)
     let mark = aboutKey ? network.marks[YAMLNode.keyPointer(place)] : nil
     var keys = JSONPointer.keys(place)
-    // `egress` of the network, which became an option of its plugin.
-    if keys.starts(with: ["options", "egress"]), network.marks["/egress"] != nil {
+    // `egress` and the like of the network, which became options of its plugin.
+    if keys.count > 1, keys[0] == "options", ConfigDecoder.optionKeys.contains(keys[1]),
+      network.marks["/\(keys[1])"] != nil
+    {
       keys.removeFirst()
     }
     return ConfigProblem(
