@@ -119,6 +119,21 @@ import Wire
     #expect(over.published == [record("web.internal", 3)])
   }
 
+  @Test func `who had given up its lease before has no place, and takes no name from another`() {
+    var directory = GuestDirectory(domain: "internal", reserved: ["host.internal"])
+    directory.restore(order: [Self.mac(4), Self.mac(3)])
+    let released = lease(4, "web", state: .released)
+    _ = directory.update([released], now: 0)
+    directory.forgetOrder()
+    for number in [5, 4] as [UInt8] {
+      directory.guestUp(UInt64(number), name: "")
+      directory.station(Self.mac(number), at: UInt64(number))
+      _ = directory.update([number == 5 ? released : lease(4, "web"), lease(5, "web")], now: 1)
+    }
+    #expect(directory.fullName("web", of: Self.mac(5)) == "web.internal")
+    #expect(directory.fullName("web", of: Self.mac(4)) == nil)
+  }
+
   @Test func `a guest with two stations does not refuse its own name`() {
     var directory = directory(guests: 3...3)
     directory.guestUp(7, name: "box")

@@ -266,6 +266,9 @@ package struct GuestDirectory {
     }
   }
 
+  /// Those of them without a binding that holds begin anew.
+  package mutating func forgetOrder() { formerRanks = [:] }
+
   /// Leases, those of stations first that took their names earlier.
   package func inOrder(_ leases: [DHCPLease]) -> [DHCPLease] {
     leases.map { (known[$0.client.mac]?.claim?.ranks.first ?? .max, $0) }

@@ -108,6 +108,7 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     ipv6?.restore(addressFile.read().map { ($0.address, $0.mac) }, port: port)
     // All at once: nobody may take an address that another has before the guard knows of it.
     settle(limit: .max)
+    directory.forgetOrder()
   }
 
   open override func portDown(_ port: lnd_port) {
