@@ -119,6 +119,26 @@ import Wire
     #expect(over.published == [record("web.internal", 3)])
   }
 
+  @Test
+  func `a guest that stays away leaves its name to another, and has it again only behind that one`()
+  {
+    var directory = directory()
+    let hold = GuestDirectory.nameHold
+    let both = [lease(3, "web", expiry: 9 * hold), lease(4, "web", expiry: 9 * hold)]
+    _ = directory.update([both[1]], now: 0)
+    _ = directory.update(both, now: 1)
+    _ = directory.guestDown(4)
+    #expect(directory.update(both, now: 2).published.isEmpty)
+    #expect(directory.nextExpiry == 2 + hold)
+    #expect(directory.update(both, now: 1 + hold).published.isEmpty)
+    #expect(directory.update(both, now: 2 + hold).published == [record("web.internal", 3)])
+    directory.guestUp(9, name: "")
+    directory.station(Self.mac(4), at: 9)
+    let back = directory.update(both, now: 3 + hold)
+    #expect(back.refused.map(\.mac) == [Self.mac(4)])
+    #expect(back.published.isEmpty && back.withdrawn.isEmpty)
+  }
+
   @Test func `who had given up its lease before has no place, and takes no name from another`() {
     var directory = GuestDirectory(domain: "internal", reserved: ["host.internal"])
     directory.restore(order: [Self.mac(4), Self.mac(3)])

@@ -78,7 +78,10 @@ extension GuestDirectory {
       live.filter { !($0.isPresent && $0.state == .bound) }.compactMap(\.expiry).min() ?? .max
     let primary = bindings.addresses6.first(where: \.isPrimary)
     let addresses = [own.last?.address, primary?.address].compactMap { $0 }
-    if !next.addresses.isEmpty {
+    next.awaySince = isPresent(mac) ? nil : known[mac]?.awaySince ?? now
+    let heldUntil = next.awaySince.map { $0 &+ Self.nameHold } ?? .max
+    if !next.addresses.isEmpty, now < heldUntil {
+      next.until = min(next.until, heldUntil)
       let hostname = own.last?.hostname ?? primary?.hostname ?? ""
       // Away: its names lead nowhere, and are nobody else's, as its addresses are.
       let before = isPresent(mac) ? nil : known[mac]?.claim?.labels

@@ -5,8 +5,8 @@
 //
 // In: guests' ports and the stations behind them, and which stations have other bindings than before.
 // Out: what changed. A name is there while its guest has its address and its link, and its guest's as long as it
-// has an address: of two guests with one name the one that came first has it, and the other gets it when the
-// first has given up its lease, or it has ended. What an update costs goes with the stations that changed, not with
+// has an address and is away for no more than `nameHold`: of two guests with one name the one that came first has
+// it, and the other gets it when the first has given up its lease, or it has ended, or the first stays away. What an update costs goes with the stations that changed, not with
 // those that are there. A value without side effects; time is an argument. GuestDirectory+Update.swift: what
 // follows from a change.
 
@@ -78,6 +78,8 @@ package struct GuestDirectory {
     var isLeased = false
     /// When something of that ends by itself; .max: nothing does.
     var until: UInt64 = .max
+    /// Since when its link is gone, as far as that was noticed; nil: it is here.
+    var awaySince: UInt64?
   }
 
   /// A station with an address, and what it is called.
@@ -137,6 +139,9 @@ package struct GuestDirectory {
 
   /// Stations remembered of one guest, at most: a guest may have others behind it, or make them up.
   private static let maximumStations = 256
+  /// ns after which the name of a guest that is away goes to another that asks for it: more than a restart takes, and
+  /// less than somebody waits who makes a machine of that name anew.
+  package static let nameHold: UInt64 = 120_000_000_000
   /// Addresses that one guest may have for itself and what is behind it: no guest takes all.
   package static let maximumLeases = 64
 
