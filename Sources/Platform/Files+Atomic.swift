@@ -5,12 +5,13 @@
 import LibC
 
 extension Files {
-  /// Replaces the file at `path` in one step: a reader finds the old contents or the new. Writes `path` + ".tmp"
-  /// first and renames it. A symbolic link is followed; EEXIST when what is there is not a regular file.
+  /// Replaces the file at `path` in one step: a reader finds the old contents or the new. Writes `path`.PID.tmp first
+  /// and renames it; each process has its own, because two may write the same file. A symbolic link is followed;
+  /// EEXIST when what is there is not a regular file.
   package static func write(_ bytes: [UInt8], to path: String, mode: UInt32) throws(SystemError) {
     let target = try replaceable(path)
-    let new = target + ".tmp"
-    // Left by a process that ended before the rename.
+    let new = "\(target).\(getpid()).tmp"
+    // Left by a process of that number that ended before the rename.
     remove(new)
     let fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode_t(mode))
     guard fd >= 0 else { throw SystemError("open", .current, subject: new) }
