@@ -111,7 +111,9 @@ extension EndToEnd {
 
       kill(pid, SIGUSR2)
       #expect(
-        eventually { daemon.log.split(separator: "\n").count { $0.contains("upgraded from") } == 2 },
+        eventually {
+          daemon.log.split(separator: "\n").count { $0.contains("upgraded from") } == 2
+        },
         "\(daemon.log)")
       try goesOn("after SIGUSR2")
 

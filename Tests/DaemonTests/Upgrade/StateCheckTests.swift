@@ -133,7 +133,9 @@ struct StateCheckTests {
       $0.networks[0].process = Self.process()
       $0.networks[0].process?.pid = 1
     }
-    refused("guests") { $0.networks[0].guests.links = [Self.link(1, fd: 30), Self.link(1, fd: 31)] }
+    refused("guests") {
+      $0.networks[0].guests.links = [Self.link(1, fd: 30), Self.link(1, fd: 31)]
+    }
     refused("journal") {
       $0.networks[0].guests.links = [Self.link(1, fd: 30, slot: 2), Self.link(2, fd: 31, slot: 2)]
     }
