@@ -27,6 +27,9 @@ package final class LoopBridge: Sendable {
   func call<Value: Sendable>(
     _ work: @escaping @Sendable (Supervisor, @escaping (Result<Value, ErrorReport>) -> Void) -> Void
   ) async throws(ErrorReport) -> Value {
+    let request = OpenRequests.current
+    request?.waitForLoop(true)
+    defer { request?.waitForLoop(false) }
     let result = await withCheckedContinuation { continuation in
       submit { supervisor in work(supervisor) { continuation.resume(returning: $0) } }
     }

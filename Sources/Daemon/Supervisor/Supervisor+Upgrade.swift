@@ -119,6 +119,7 @@ extension Supervisor {
     private func failUpgrade(_ error: ErrorReport) {
       upgrades.fail(error)
       upgrades.pausedAt = 0
+      servers.open.resume()
       if !shuttingDown { pause(false) }
       log.error("no upgrade: \(error.message)")
     }

@@ -21,7 +21,6 @@ struct UpgradePatience {
 
   private let begun: UInt64
   private var quietSince: UInt64?
-  private var hasDisappointed = false
 
   /// - Parameter now: ns, monotonic.
   init(now: UInt64) { begun = now }
@@ -36,8 +35,6 @@ struct UpgradePatience {
     quietSince = nil
     let passed = now &- begun
     if passed >= Self.forAll { return .giveUp(obstacle) }
-    guard passed >= Self.forClients, !hasDisappointed else { return .wait }
-    hasDisappointed = true
-    return .disappoint
+    return passed >= Self.forClients ? .disappoint : .wait
   }
 }

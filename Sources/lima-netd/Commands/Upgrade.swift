@@ -16,7 +16,8 @@ struct Upgrade: ParsableCommand {
       The daemon executes the file that it was started from, as it is by now, in its own place: it keeps its process \
       number, its sockets, guests, forwards, names and leases. Networks' processes go on untouched, with the plugins that \
       they have; `lima-netd network restart NAME` gives one of them the new plugins, and resets its connections. \
-      Commands that ask the daemon meanwhile wait some tenths of a second. Captures end, and `logs -f` goes on.
+      Commands that ask the daemon meanwhile wait some tenths of a second. `capture` goes on with \
+      another stream.
 
       Before anything is given up the new version is asked whether it goes on with all of it. If it does not, or does \
       not come up, the running daemon serves on, and the status is 1. Where it is too far from the version that runs to \
