@@ -97,7 +97,7 @@ import Testing
   private func facts() -> HostFacts {
     var facts = HostFacts(
       system: .linux, home: LimaHome(path: "/h", workingDirectory: "/"), user: .init(uid: 1000))
-    facts.networks =
+    facts.configuration.networks =
       NetworkConfiguration.builtins
       + [
         NetworkConfiguration(
@@ -125,7 +125,7 @@ import Testing
       #expect("\(error)" == "There is no mode and no network `sharde`: did you mean `shared`?")
     }
     var refused = facts()
-    refused.configurationError = "f:1:1: no"
+    refused.configuration.error = "f:1:1: no"
     #expect(throws: CommandFailure("There is no mode `x`, and networks are not known: f:1:1: no")) {
       try DoctorSubject(["x"], refused)
     }

@@ -108,7 +108,7 @@ struct RecommendTests {
     var facts = HostFacts(
       system: .linux, home: LimaHome(path: "/home/u/.lima", workingDirectory: "/"),
       user: .init(uid: 1000))
-    facts.networks = try ConfigDecoder.decode(
+    facts.configuration.networks = try ConfigDecoder.decode(
       Array(yaml.utf8), file: "f", homeDirectory: "/h"
     ).networks
     return facts
@@ -126,7 +126,7 @@ struct RecommendTests {
     #expect(state(host).contains("is not set up"))
     #expect(state(host).contains("network setup shared"))
     // One as in the default file, which `doctor` passes over until somebody asks for its mode, is asked for here.
-    host.defaults = host.networks
+    host.configuration.defaults = host.configuration.networks
     #expect(state(host).contains("is not set up"))
     var tap = HostFacts.Tap(name: "ln1000-shared")
     tap.exists = true
@@ -135,19 +135,19 @@ struct RecommendTests {
     tap.owner = 1000
     tap.addresses = ["192.168.105.1/24"]
     tap.mtu = 1500
-    host.taps["shared"] = tap
+    host.links.taps["shared"] = tap
     // The other network of the mode is still not set up.
     #expect(state(host) == "")
     // Without the file one command of root's does both.
     var bare = try facts("")
-    bare.hasConfiguration = false
+    bare.configuration.isThere = false
     #expect(
       state(bare).hasSuffix(
         "sudo lima-netd network setup shared --lima-home /home/u/.lima"))
     var written = try facts("")
-    written.hasConfiguration = true
+    written.configuration.isThere = true
     #expect(state(written).contains("network create shared"))
-    host.configurationError = "f:1:1: no"
+    host.configuration.error = "f:1:1: no"
     #expect(state(host) == "networks.yaml: f:1:1: no")
     host.user.homeProblem = "no home"
     #expect(state(host) == "no home")

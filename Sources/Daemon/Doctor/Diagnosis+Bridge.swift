@@ -20,7 +20,7 @@ extension Diagnosis {
         remedy: edit(network, "br0"))
     }
     let head = "network \(network.name): \(name)"
-    switch facts.interfaces[name] ?? .missing {
+    switch facts.links.interfaces[name] ?? .missing {
     case .bridge: return Finding(.bridge, ["bridged"], .ok, "\(head) is a bridge")
     case .openVSwitch:
       return Finding(.bridge, ["bridged"], .ok, "\(head) is a bridge of Open vSwitch")
@@ -35,7 +35,7 @@ extension Diagnosis {
         "\(head) is a network card: each guest gets a macvtap, and this host and the guests do not reach each other"
       )
     case .card(isPort: true):
-      let master = facts.masters[name]
+      let master = facts.links.masters[name]
       return Finding(
         .bridge, ["bridged"], .problem,
         "\(head) is a port of \(master ?? "something that guests cannot be on")"
@@ -46,13 +46,13 @@ extension Diagnosis {
         .bridge, ["bridged"], .problem,
         "\(head) is neither a bridge nor a network card\(others)", remedy: another(network))
     case .missing:
-      if let meant = Identifier.nearest(to: name, among: facts.candidates) {
+      if let meant = Identifier.nearest(to: name, among: facts.links.candidates) {
         return Finding(
           .bridge, ["bridged"], .problem, "\(head) is not there: did you mean `\(meant)`?",
           remedy: edit(network, meant))
       }
       // A bridge without a port of the LAN carries nobody's DHCP: what is made in a hurry is a dead network.
-      let candidate = likeliest ?? facts.candidates.sorted().first { !isOthers($0) }
+      let candidate = likeliest ?? facts.links.candidates.sorted().first { !isOthers($0) }
       return Finding(
         .bridge, ["bridged"], .problem,
         "\(head) is not there\(others)"
@@ -64,8 +64,8 @@ extension Diagnosis {
 
   /// What of this host could be the network's interface.
   private var others: String {
-    facts.candidates.isEmpty
-      ? "" : ": \(Plural.there(facts.candidates.sorted(), most: 5))"
+    facts.links.candidates.isEmpty
+      ? "" : ": \(Plural.there(facts.links.candidates.sorted(), most: 5))"
   }
 
   /// A bridge of containers' or other machines', by its usual name, which leads to no LAN.
@@ -76,8 +76,8 @@ extension Diagnosis {
 
   /// The one that leads to the LAN, by the host's default route.
   private var likeliest: String? {
-    facts.routes.lazy.filter { $0.prefixLength == 0 }.map(\.interface)
-      .first(where: facts.candidates.contains)
+    facts.ip.routes.lazy.filter { $0.prefixLength == 0 }.map(\.interface)
+      .first(where: facts.links.candidates.contains)
   }
 
   /// Where nothing leads to a LAN, another kind of network does what can be done.
@@ -91,10 +91,11 @@ extension Diagnosis {
 
   func bridgeFilter() -> [Finding] {
     guard isLinux else { return [] }
-    let filter = facts.bridgeFilter
+    let filter = facts.kernel.bridgeFilter
     let remedy = sysctl("net.bridge.bridge-nf-call-iptables=0")
     let isLinuxs =
-      facts.interfaces.isEmpty || facts.interfaces.values.contains { $0 != .openVSwitch }
+      facts.links.interfaces.isEmpty
+      || facts.links.interfaces.values.contains { $0 != .openVSwitch }
     guard filter.isOn, isLinuxs else {
       return [Finding(.bridgeFilter, ["bridged"], .ok, "the firewall leaves bridged frames alone")]
     }

@@ -7,7 +7,7 @@ import Platform
 extension Diagnosis {
   func configuration() -> [Finding] {
     // Of a home that is too long nothing can be read, and its own line says so.
-    guard let error = facts.configurationError, facts.home.problem == nil else { return [] }
+    guard let error = facts.configuration.error, facts.home.problem == nil else { return [] }
     return [
       Finding(
         .configuration, DoctorModes.all, .problem, "\(facts.home.configFile) is refused: \(error)",
@@ -17,17 +17,17 @@ extension Diagnosis {
 
   /// Modes that no network has: there is nothing that `exec` could name.
   func absent(_ asked: [String]) -> [Finding] {
-    guard facts.configurationError == nil else { return [] }
+    guard facts.configuration.error == nil else { return [] }
     let file = facts.home.configFile
     return asked.filter { networks([$0]).isEmpty }.map { mode in
       // A network of another mode may have the name.
-      let isFree = !facts.networks.contains { $0.name == mode }
+      let isFree = !facts.configuration.networks.contains { $0.name == mode }
       let remedy = CreationCommand.ofDefault(
-        mode, hasFile: facts.hasConfiguration, isLinux: isLinux, command: facts.command,
+        mode, hasFile: facts.configuration.isThere, isLinux: isLinux, command: facts.command,
         home: homeWords, sudo: isRoot ? "" : "sudo ")
       return Finding(
         .configuration, [mode], .problem,
-        facts.hasConfiguration
+        facts.configuration.isThere
           ? "\(file) has no network of mode \(mode)"
           : "\(file) is not there, and without it there is no network of mode \(mode)",
         remedy: isFree ? remedy : "\(facts.command) network edit\(homeWords)")
@@ -41,7 +41,7 @@ extension Diagnosis {
     if let problem = facts.user.homeProblem {
       return [Finding(.home, DoctorModes.all, .problem, problem)]
     }
-    let tooLong = facts.networks.compactMap { network in
+    let tooLong = facts.configuration.networks.compactMap { network in
       facts.home.problem(ofNetwork: network.name).map {
         // A key of networks.yaml is renamed by hand.
         Finding(
@@ -129,7 +129,7 @@ extension Diagnosis {
   }
 
   func descriptors() -> [Finding] {
-    guard let limit = facts.descriptors else { return [] }
+    guard let limit = facts.kernel.descriptors else { return [] }
     guard limit < 4096 else {
       return [
         Finding(.descriptors, DoctorModes.all, .ok, "a process may have \(limit) descriptors")
@@ -144,7 +144,7 @@ extension Diagnosis {
   }
 
   func inotify() -> [Finding] {
-    guard isLinux, let inotify = facts.inotify else { return [] }
+    guard isLinux, let inotify = facts.kernel.inotify else { return [] }
     guard inotify.works else {
       return [
         Finding(

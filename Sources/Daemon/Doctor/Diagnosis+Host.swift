@@ -8,7 +8,7 @@ extension Diagnosis {
   func tun() -> [Finding] {
     guard isLinux else { return [] }
     let what = "`exec`, `attach` and `tap` have no guests"
-    switch facts.tun {
+    switch facts.kernel.tun {
     case .open: return [Finding(.tun, DoctorModes.all, .ok, "/dev/net/tun can be opened")]
     case .missing:
       let text = "/dev/net/tun is not there: "
@@ -38,28 +38,28 @@ extension Diagnosis {
       Finding(.confinement, modes, status, text)
     }
     var findings: [Finding] = []
-    if facts.confinement.landlock == nil {
+    if facts.kernel.confinement.landlock == nil {
       findings.append(
         finding(
           DoctorModes.all, .warning,
           "the kernel has no Landlock (5.13 and later, switched on by lsm=landlock at boot): networks' processes read and "
             + "write files as their user does"))
     }
-    if !facts.confinement.filtersCalls {
+    if !facts.kernel.confinement.filtersCalls {
       findings.append(
         finding(
           DoctorModes.all, .warning,
           "the kernel has no seccomp filter (CONFIG_SECCOMP_FILTER): no system call is refused to networks' processes"
         ))
     }
-    if findings.isEmpty, let version = facts.confinement.landlock {
+    if findings.isEmpty, let version = facts.kernel.confinement.landlock {
       findings.append(
         finding(
           DoctorModes.all, .ok,
           "networks' processes are confined: files (Landlock \(version)) and system calls"))
     }
     return findings
-      + facts.networks.filter { !$0.settings.isConfined }.map {
+      + facts.configuration.networks.filter { !$0.settings.isConfined }.map {
         finding(
           [$0.settings.mode], .warning,
           "network \($0.name): `sandbox: off`: its process is not confined")
@@ -68,7 +68,7 @@ extension Diagnosis {
 
   func userNamespaces() -> [Finding] {
     guard isLinux, !isRoot else { return [] }
-    let namespaces = facts.namespaces
+    let namespaces = facts.kernel.namespaces
     let what = "`exec` without root makes no guests"
     func warning(_ text: String, _ setting: String) -> [Finding] {
       [
@@ -102,13 +102,13 @@ extension Diagnosis {
   }
 
   func pingGroups() -> [Finding] {
-    guard isLinux, facts.pingGroupsKnown else { return [] }
-    if let range = facts.pingGroups, facts.user.groups.contains(where: range.contains) {
+    guard isLinux, facts.kernel.pingGroupsKnown else { return [] }
+    if let range = facts.kernel.pingGroups, facts.user.groups.contains(where: range.contains) {
       return [
         Finding(.pingGroupRange, DoctorModes.translating, .ok, "guests can ping the outside")
       ]
     }
-    let range = facts.pingGroups.map { "\($0.lowerBound) \($0.upperBound)" } ?? "1 0"
+    let range = facts.kernel.pingGroups.map { "\($0.lowerBound) \($0.upperBound)" } ?? "1 0"
     return [
       Finding(
         .pingGroupRange, DoctorModes.translating, .warning,
@@ -146,16 +146,16 @@ extension Diagnosis {
 
   /// Networks of IPv6 that this host has, too; nothing is said of the others.
   private func subnets6() -> [Finding] {
-    facts.networks.compactMap { network in
+    facts.configuration.networks.compactMap { network in
       let mode = network.settings.mode
       let isTap = DoctorModes.withTap.contains(mode)
       let wanted =
         network.network6
         ?? HostTapRequest.wanted(by: network)?.address6.flatMap { IPv6Network($0)?.network }
-      let own = facts.taps[network.name]?.name
-      guard facts.limaBridges[network.name] == nil, let wanted,
+      let own = facts.links.taps[network.name]?.name
+      guard facts.links.limaBridges[network.name] == nil, let wanted,
         let text = NetworkConflicts.route6(
-          wanted, among: facts.routes6, addresses: facts.addresses6,
+          wanted, among: facts.ip.routes6, addresses: facts.ip.addresses6,
           own: Set([own, "lo"].compactMap { $0 }))
       else { return nil }
       return resting(
@@ -168,12 +168,14 @@ extension Diagnosis {
   }
 
   private func subnets4() -> [Finding] {
-    facts.networks.compactMap { network in
+    facts.configuration.networks.compactMap { network in
       guard let subnet = Self.subnet(network) else { return nil }
       let mode = network.settings.mode
       let isTap = DoctorModes.withTap.contains(mode)
-      if let bridge = facts.limaBridges[network.name] { return limaBridge(bridge, network, subnet) }
-      let own = facts.taps[network.name]?.name
+      if let bridge = facts.links.limaBridges[network.name] {
+        return limaBridge(bridge, network, subnet)
+      }
+      let own = facts.links.taps[network.name]?.name
       guard let clash = clash(subnet, own: holder(of: own) == nil ? own : nil) else {
         return Finding(
           .subnet, [mode], .ok, "network \(network.name): nothing else here has \(subnet)")
@@ -222,11 +224,11 @@ extension Diagnosis {
 
   /// Who has it: "br0 has 192.168.105.9/24", "route 192.168.105.0/24 by tun0".
   private func clash(_ subnet: IPv4Subnet, own: String?) -> String? {
-    for one in facts.addresses where one.interface != own && subnet.clashes(with: one) {
+    for one in facts.ip.addresses where one.interface != own && subnet.clashes(with: one) {
       return "\(one.interface) has \(IPv4Address(one.address))/\(one.prefixLength)"
         + (holder(of: one.interface).map { ", and is that of \($0.words)" } ?? "")
     }
-    for route in facts.routes where route.interface != own && subnet.clashes(with: route) {
+    for route in facts.ip.routes where route.interface != own && subnet.clashes(with: route) {
       return "route \(IPv4Address(route.network))/\(route.prefixLength) by \(route.interface)"
     }
     return nil
@@ -239,9 +241,9 @@ extension Diagnosis {
 
   /// A gateway of a subnet that is nobody's here.
   static func other(than facts: HostFacts) -> String {
-    let gateway = NetworkConfiguration.freeGateway(among: facts.networks) { subnet in
-      facts.addresses.contains { subnet.clashes(with: $0) }
-        || facts.routes.contains { subnet.clashes(with: $0) }
+    let gateway = NetworkConfiguration.freeGateway(among: facts.configuration.networks) { subnet in
+      facts.ip.addresses.contains { subnet.clashes(with: $0) }
+        || facts.ip.routes.contains { subnet.clashes(with: $0) }
     }
     return gateway.description
   }

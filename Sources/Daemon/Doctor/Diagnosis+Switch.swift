@@ -8,7 +8,7 @@ extension Diagnosis {
     guard isLinux else { return [] }
     return networks(["bridged"]).compactMap { network in
       guard let request = HostTapRequest(network), case .bridge(let bridge) = request.place,
-        facts.interfaces[bridge] == .openVSwitch, let answer = facts.switches[bridge]
+        facts.links.interfaces[bridge] == .openVSwitch, let answer = facts.links.switches[bridge]
       else { return nil }
       let head = "network \(network.name): "
       guard let failure = answer else {
@@ -30,7 +30,7 @@ extension Diagnosis {
   }
 
   private func hasPort(_ network: NetworkConfiguration, _ bridge: String) -> Bool {
-    guard let tap = facts.taps[network.name] else { return false }
+    guard let tap = facts.links.taps[network.name] else { return false }
     return tap.exists && tap.persists && tap.owner == facts.user.uid && tap.bridge == bridge
   }
 }

@@ -8,13 +8,13 @@ import Platform
 extension Diagnosis {
   /// The words that `sudo` would have to allow.
   private func words(_ network: NetworkConfiguration) -> [String]? {
-    request(network).map { [facts.helper.path] + $0.words("open") }
+    request(network).map { [facts.privilege.helper.path] + $0.words("open") }
   }
 
   /// What the network would ask for now; nil for one that has no interface.
   private func request(_ network: NetworkConfiguration) -> HostTapRequest? {
     guard let own = HostTapRequest.wanted(by: network) else { return nil }
-    guard let bridge = facts.limaBridges[network.name], bridge.isKept else { return own }
+    guard let bridge = facts.links.limaBridges[network.name], bridge.isKept else { return own }
     return HostTapRequest(network: network.name, joining: bridge.name)
   }
 
@@ -27,11 +27,11 @@ extension Diagnosis {
     guard let request = request(network), request.address6 != nil, !isAllowed(words(network)) else {
       return false
     }
-    return isAllowed([facts.helper.path] + request.withoutIPv6.words("open"))
+    return isAllowed([facts.privilege.helper.path] + request.withoutIPv6.words("open"))
   }
 
   private func isAllowed(_ words: [String]?) -> Bool {
-    guard case .listing(let listing) = facts.sudo, let words else { return false }
+    guard case .listing(let listing) = facts.privilege.sudo, let words else { return false }
     return SudoListing.verdict(on: words, in: listing) == .withoutPassword
   }
 
@@ -41,14 +41,14 @@ extension Diagnosis {
 
   /// It is there, and fits.
   private func isSetUp(_ network: NetworkConfiguration) -> Bool {
-    guard let tap = facts.taps[network.name], tap.exists else { return false }
+    guard let tap = facts.links.taps[network.name], tap.exists else { return false }
     return unfit(tap, network) == nil
   }
 
   func helper() -> [Finding] {
     guard isLinux else { return [] }
-    let path = facts.helper.path
-    guard let flaw = facts.helper.flaw else {
+    let path = facts.privilege.helper.path
+    guard let flaw = facts.privilege.helper.flaw else {
       return [
         Finding(
           .helper, DoctorModes.withTap, .ok, "\(path) is there, and nobody but root can change it")
@@ -72,7 +72,7 @@ extension Diagnosis {
 
   func sudo() -> [Finding] {
     guard isLinux, !isRoot else { return [] }
-    switch facts.sudo {
+    switch facts.privilege.sudo {
     case .missing:
       return [
         Finding(
@@ -129,7 +129,7 @@ extension Diagnosis {
     let mode = network.settings.mode
     let setup = asRoot("\(facts.command) network setup \(network.name)\(homeWords)")
     if let card = card(network) { return macvtap(network, card) }
-    let tap = facts.taps[network.name]
+    let tap = facts.links.taps[network.name]
     let name = "network \(network.name): its interface \(tap?.name ?? "")"
     if let tap, tap.exists, let other = holder(of: tap.name) {
       return Finding(
@@ -143,7 +143,7 @@ extension Diagnosis {
         .tap, [mode], .problem, "\(name) \(reason.text)", remedy: reason.remedy ?? setup)
     }
     if isRoot { return Finding(.tap, [mode], .ok, "\(name) is made when it is needed, by root") }
-    if isAllowed(network), facts.helper.flaw == nil {
+    if isAllowed(network), facts.privilege.helper.flaw == nil {
       return Finding(.tap, [mode], .ok, "\(name) is made when it is needed, by sudo")
     }
     return Finding(
@@ -199,7 +199,7 @@ extension Diagnosis {
   /// The network card that its guests are on, one macvtap each.
   private func card(_ network: NetworkConfiguration) -> String? {
     guard let request = HostTapRequest(network), case .bridge(let name) = request.place,
-      case .card = facts.interfaces[name]
+      case .card = facts.links.interfaces[name]
     else { return nil }
     return name
   }
@@ -208,7 +208,7 @@ extension Diagnosis {
     let mode = network.settings.mode
     let head = "network \(network.name): a guest's macvtap on \(card)"
     if isRoot { return Finding(.tap, [mode], .ok, "\(head) is made when it comes, by root") }
-    if isAllowed(network), facts.helper.flaw == nil {
+    if isAllowed(network), facts.privilege.helper.flaw == nil {
       return Finding(.tap, [mode], .ok, "\(head) is made when it comes, by sudo")
     }
     return Finding(

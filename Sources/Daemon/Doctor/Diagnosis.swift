@@ -38,7 +38,9 @@ package struct Diagnosis {
   }
 
   /// Modes of networks that are written down or always there.
-  package var configuredModes: Set<String> { Set(facts.networks.map(\.settings.mode)) }
+  package var configuredModes: Set<String> {
+    Set(facts.configuration.networks.map(\.settings.mode))
+  }
 
   var isLinux: Bool { facts.system == .linux }
   var isRoot: Bool { facts.isRoot }
@@ -66,14 +68,14 @@ package struct Diagnosis {
   }
 
   func isResting(_ network: NetworkConfiguration) -> Bool {
-    !asked.contains(network.settings.mode) && !facts.wanted.contains(network.name)
-      && facts.taps[network.name]?.exists != true
-      && facts.defaults.contains {
+    !asked.contains(network.settings.mode) && !facts.configuration.wanted.contains(network.name)
+      && facts.links.taps[network.name]?.exists != true
+      && facts.configuration.defaults.contains {
         $0.name == network.name && $0.settings == network.settings
       }
   }
 
   func networks(_ modes: [String]) -> [NetworkConfiguration] {
-    facts.networks.filter { modes.contains($0.settings.mode) }
+    facts.configuration.networks.filter { modes.contains($0.settings.mode) }
   }
 }

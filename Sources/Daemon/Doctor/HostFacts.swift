@@ -15,49 +15,17 @@ package struct HostFacts: Sendable {
 
   package var system: System
   package var home: LimaHome
-  /// Why networks.yaml is refused.
-  package var configurationError: String?
-  /// networks.yaml is there.
-  package var hasConfiguration = true
-  package var networks: [NetworkConfiguration] = []
-  /// Those that the daemon has been asked for: they run, or could not.
-  package var wanted: Set<String> = []
-  /// Those of Lima's default file.
-  package var defaults: [NetworkConfiguration] = []
-  /// `paths.varRun` of networks.yaml.
-  package var varRun = ""
+  package var configuration = ConfigurationFacts()
   package var user: User
   package var serving = Serving.nobody
   package var runtime = Runtime.works
-  /// How many descriptors a process may ask for.
-  package var descriptors: Int?
-  package var confinement = Confinement()
-  package var inotify: Inotify?
-  package var tun = Access.open
-  package var namespaces = Namespaces()
-  /// net.ipv4.ping_group_range
-  package var pingGroups: ClosedRange<UInt32>?
-  package var pingGroupsKnown = true
+  package var kernel = KernelFacts()
   package var resolver = Resolver.servers(1)
-  package var addresses: [HostAddress] = []
-  package var addresses6: [HostAddress6] = []
-  package var routes6: [HostAddress6] = []
-  package var routes: [HostRoute] = []
-  package var helper = Helper()
-  package var sudo = Sudo.missing
-  package var taps: [String: Tap] = [:]
-  package var interfaces: [String: Interface] = [:]
-  /// What a port is a port of, by the port's name: the bridge or bond that is none itself.
-  package var masters: [String: String] = [:]
-  /// What a bridged network could be on; looked for only where one's interface is missing.
-  package var candidates: [String] = []
-  /// What this user's ovs-vsctl says of bridges of Open vSwitch; nil: it may change them.
-  package var switches: [String: OVSFailure?] = [:]
+  package var ip = AddressFacts()
+  package var privilege = PrivilegeFacts()
+  package var links = LinkFacts()
   /// Daemons of other homes.
   package var otherDaemons: [OtherDaemon] = []
-  /// What Lima's own helper has made, by network.
-  package var limaBridges: [String: LimaBridge] = [:]
-  package var bridgeFilter = BridgeFilter()
   package var vmnet = VMNet()
   /// How the user runs this program.
   package var command = "lima-netd"

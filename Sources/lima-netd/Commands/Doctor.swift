@@ -35,7 +35,7 @@ struct Doctor: ParsableCommand {
   func run() throws {
     var facts = try HostProbe(home: place()).facts()
     let subject = try DoctorSubject(subjects, facts)
-    facts.networks = subject.networks
+    facts.configuration.networks = subject.networks
     let diagnosis = Diagnosis(facts)
     let counted = subjects.isEmpty ? diagnosis.configuredModes : subject.shown
     let findings = diagnosis.findings(for: subject.modes).compactMap { $0.about(subject.shown) }

@@ -60,13 +60,7 @@ struct InstanceUp: ParsableCommand {
   @OptionGroup var home: HomeOptions
 
   func run() throws {
-    let file = InstancePath.absolute(path)
-    guard Files.exists(file) else {
-      throw CommandFailure(
-        "There is no \(path)",
-        remedy: "A lima.yaml or an instance's folder is taken; Lima's are in:  ls "
-          + ShellWord.quoted(try home.resolveServed().path))
-    }
+    let file = try InstancePath.existing(path, in: home.resolveServed())
     let instance: InstanceReport = try ControlClient(starting: home).send(
       .POST, APIPath.instances, body: InstanceRequest(path: file, name: name))
     for warning in instance.warnings { StandardError.print("Note: \(warning)") }
@@ -147,6 +141,18 @@ struct InstanceInspect: ParsableCommand {
 }
 
 enum InstancePath {
+  /// Of a lima.yaml or an instance's folder.
+  static func existing(_ path: String, in home: LimaHome) throws -> String {
+    let file = absolute(path)
+    guard Files.exists(file) else {
+      throw CommandFailure(
+        "There is no \(path)",
+        remedy: "A lima.yaml or an instance's folder is taken; Lima's are in:  ls "
+          + ShellWord.quoted(home.path))
+    }
+    return file
+  }
+
   static func absolute(_ path: String) -> String {
     path.hasPrefix("/") ? path : CurrentProcess.workingDirectory + "/" + path
   }

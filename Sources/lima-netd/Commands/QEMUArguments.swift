@@ -45,9 +45,10 @@ struct QEMUArguments: ParsableCommand {
 
   func run() throws {
     let home = try self.home.resolve()
+    let path = try InstancePath.existing(path, in: home)
     let plan: InstancePlan
     do {
-      let file = try LimaYAMLFile(path: InstancePath.absolute(path), name: name, home: home)
+      let file = try LimaYAMLFile(path: path, name: name, home: home)
       let configuration = try Configuration.load(
         config.map(InstancePath.absolute) ?? home.configFile, mayBeMissing: config == nil)
       plan = try InstancePlan(

@@ -102,26 +102,27 @@ struct Recommend: ParsableCommand {
     guard let mode = choice.mode else { return .served }
     guard modes.contains(mode) else { return .unserved("no plugin serves mode \(mode)") }
     if let problem = facts.user.homeProblem { return .unserved(problem) }
-    if let error = facts.configurationError { return .unserved("networks.yaml: \(error)") }
+    if let error = facts.configuration.error { return .unserved("networks.yaml: \(error)") }
     // What is wrong with other networks of the mode is theirs.
     var own = facts
-    own.networks = facts.networks.filter { $0.name == choice.network }
-    guard !own.networks.isEmpty else {
+    own.configuration.networks = facts.configuration.networks.filter { $0.name == choice.network }
+    guard !own.configuration.networks.isEmpty else {
       let home = " --lima-home \(ShellWord.quoted(facts.home.path))"
       // Without the file `network setup` does both.
       let creation =
-        facts.hasConfiguration
+        facts.configuration.isThere
         ? nil
         : CreationCommand.ofDefault(
           choice.network, hasFile: false, isLinux: facts.system == .linux, command: facts.command,
           home: home, sudo: facts.isRoot ? "" : "sudo ")
       return .unserved(
-        facts.hasConfiguration
+        facts.configuration.isThere
           ? "networks.yaml has no network \(choice.network)"
           : "there is no networks.yaml, and without it no network \(choice.network)",
         remedy: creation
           ?? CreationCommand.text(
-            choice.network, mode: mode, command: facts.command, home: home, among: facts.networks))
+            choice.network, mode: mode, command: facts.command, home: home,
+            among: facts.configuration.networks))
     }
     // Asked for: a network as in the default file is not at rest any more.
     let problem = Diagnosis(own).findings(for: [mode]).first {

@@ -18,7 +18,7 @@ struct DoctorSubject {
   init(_ words: [String], _ facts: HostFacts) throws {
     let modes = words.filter(DoctorModes.all.contains)
     let named = try words.filter { !DoctorModes.all.contains($0) }.map { word in
-      guard let network = facts.networks.first(where: { $0.name == word }) else {
+      guard let network = facts.configuration.networks.first(where: { $0.name == word }) else {
         throw Self.unknown(word, facts)
       }
       guard DoctorModes.all.contains(network.settings.mode) else {
@@ -35,15 +35,17 @@ struct DoctorSubject {
     let names = Set(named.map(\.name))
     networks =
       words.isEmpty
-      ? facts.networks
-      : facts.networks.filter { modes.contains($0.settings.mode) || names.contains($0.name) }
+      ? facts.configuration.networks
+      : facts.configuration.networks.filter {
+        modes.contains($0.settings.mode) || names.contains($0.name)
+      }
   }
 
   private static func unknown(_ word: String, _ facts: HostFacts) -> CommandFailure {
-    if let error = facts.configurationError {
+    if let error = facts.configuration.error {
       return CommandFailure("There is no mode `\(word)`, and networks are not known: \(error)")
     }
-    let names = facts.networks.map(\.name)
+    let names = facts.configuration.networks.map(\.name)
     let known = DoctorModes.all + names.filter { !DoctorModes.all.contains($0) }
     let hint =
       Identifier.nearest(to: word, among: known).map { "did you mean `\($0)`?" }

@@ -8,36 +8,37 @@ import Platform
 #if os(Linux)
   extension HostProbe {
     func probeLinux(_ facts: inout HostFacts, _ installation: Installation) {
-      facts.inotify = Self.inotify()
-      facts.confinement = HostFacts.Confinement(
+      facts.kernel.inotify = Self.inotify()
+      facts.kernel.confinement = HostFacts.Confinement(
         landlock: FileRules.version.map { Int($0) }, filtersCalls: Self.filtersCalls)
-      facts.tun = Self.access("/dev/net/tun")
-      facts.namespaces = Self.namespaces(isRoot: facts.isRoot)
+      facts.kernel.tun = Self.access("/dev/net/tun")
+      facts.kernel.namespaces = Self.namespaces(isRoot: facts.isRoot)
       probePings(&facts)
-      facts.helper = HostFacts.Helper(
+      facts.privilege.helper = HostFacts.Helper(
         path: installation.tapHelper, flaw: HelperSafety.flaw(of: installation.tapHelper))
-      if !facts.isRoot { facts.sudo = Self.sudo() }
+      if !facts.isRoot { facts.privilege.sudo = Self.sudo() }
       let user = ForeignHome.owner(of: facts.home) ?? facts.user.uid
       var requests: [String: HostTapRequest] = [:]
-      for network in facts.networks {
+      for network in facts.configuration.networks {
         guard var request = HostTapRequest.wanted(by: network),
           DoctorModes.withTap.contains(network.settings.mode)
         else { continue }
         if LimaBridge.modes.contains(network.settings.mode),
-          let bridge = LimaBridgeProbe.system.look(for: network.name, varRun: facts.varRun)
+          let bridge = LimaBridgeProbe.system.look(
+            for: network.name, varRun: facts.configuration.varRun)
         {
-          facts.limaBridges[network.name] = bridge
+          facts.links.limaBridges[network.name] = bridge
           if bridge.isKept {
             request = HostTapRequest(network: network.name, joining: bridge.name)
           }
         }
-        facts.taps[network.name] = tap(
+        facts.links.taps[network.name] = tap(
           HostTapLink.name(user: user, network: network.name), request)
         requests[network.name] = request
         if case .bridge(let bridge) = request.place {
           probeBridge(bridge, &facts)
-          if facts.interfaces[bridge] == .openVSwitch {
-            facts.switches[bridge] = .some(Self.askSwitch(bridge))
+          if facts.links.interfaces[bridge] == .openVSwitch {
+            facts.links.switches[bridge] = .some(Self.askSwitch(bridge))
           }
         }
       }
@@ -47,8 +48,9 @@ import Platform
       let held = daemons.filter { places.contains($0.home) }
         .reduce(into: Set<String>()) { $0.formUnion($1.interfaces) }
       findRenamed(requests, user: user, held: held, homes: places, &facts)
-      facts.bridgeFilter.isOn = Self.number("/proc/sys/net/bridge/bridge-nf-call-iptables") == 1
-      if facts.bridgeFilter.isOn { facts.bridgeFilter.forward = Self.forwardPolicy() }
+      facts.kernel.bridgeFilter.isOn =
+        Self.number("/proc/sys/net/bridge/bridge-nf-call-iptables") == 1
+      if facts.kernel.bridgeFilter.isOn { facts.kernel.bridgeFilter.forward = Self.forwardPolicy() }
     }
 
     /// seccomp(2) can refuse a call.
@@ -65,18 +67,18 @@ import Platform
       var facts = HostFacts(
         system: .linux, home: home, user: HostFacts.User(uid: CurrentProcess.effectiveUser))
       facts.command = (try? ChildProcess.ownPath()).map(ShellWord.quoted) ?? "lima-netd"
-      facts.routes = (try? HostRoutes.current()) ?? []
+      facts.ip.routes = (try? HostRoutes.current()) ?? []
       probeBridge(name, &facts)
       return Diagnosis(facts).bridge(of: network)
     }
 
     private func probeBridge(_ bridge: String, _ facts: inout HostFacts) {
       let found = interface(bridge)
-      facts.interfaces[bridge] = found
-      facts.masters[bridge] = master(of: bridge)
-      guard facts.candidates.isEmpty else { return }
+      facts.links.interfaces[bridge] = found
+      facts.links.masters[bridge] = master(of: bridge)
+      guard facts.links.candidates.isEmpty else { return }
       switch found {
-      case .missing, .plain, .card(isPort: true): facts.candidates = candidates()
+      case .missing, .plain, .card(isPort: true): facts.links.candidates = candidates()
       case .bridge, .openVSwitch, .wireless, .card(isPort: false): break
       }
     }
@@ -86,12 +88,12 @@ import Platform
       _ requests: [String: HostTapRequest], user: UInt32, held: Set<String>, homes: Set<String>,
       _ facts: inout HostFacts
     ) {
-      facts.taps = facts.taps.mapValues { tap in
+      facts.links.taps = facts.links.taps.mapValues { tap in
         var tap = tap
         tap.isHeld = held.contains(tap.name)
         return tap
       }
-      let taps = facts.taps
+      let taps = facts.links.taps
       var missing = requests.filter { taps[$0.key]?.exists == false }
       guard !missing.isEmpty, var netlink = try? Netlink() else { return }
       let known = Set(taps.values.map(\.name))
@@ -109,7 +111,7 @@ import Platform
           guard fits else { continue }
           renamed.renamedFrom = HostTapLink.name(user: user, network: network)
           renamed.isHeld = held.contains(name)
-          facts.taps[network] = renamed
+          facts.links.taps[network] = renamed
           missing[network] = nil
           break
         }
@@ -148,10 +150,10 @@ import Platform
       let numbers = Self.text("/proc/sys/net/ipv4/ping_group_range")?
         .split(whereSeparator: \.isWhitespace).compactMap { UInt32($0) }
       guard let numbers, numbers.count == 2 else {
-        facts.pingGroupsKnown = false
+        facts.kernel.pingGroupsKnown = false
         return
       }
-      if numbers[0] <= numbers[1] { facts.pingGroups = numbers[0]...numbers[1] }
+      if numbers[0] <= numbers[1] { facts.kernel.pingGroups = numbers[0]...numbers[1] }
     }
 
     /// All that this user may run; nothing is run.

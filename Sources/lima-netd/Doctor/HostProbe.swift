@@ -27,16 +27,16 @@ struct HostProbe {
       // The home's line says it.
       guard HomeTrust.obstacle(home) == nil else { throw NoHome() }
       let configuration = try ForeignHome.configuration(home)
-      facts.networks = configuration.networks
-      facts.hasConfiguration = configuration.present
-      facts.varRun = configuration.paths.varRun
+      facts.configuration.networks = configuration.networks
+      facts.configuration.isThere = configuration.present
+      facts.configuration.varRun = configuration.paths.varRun
       facts.user.isInSudoersGroup =
         configuration.present && AccountNames.isMember(own, ofGroup: configuration.paths.group)
     } catch is NoHome {
-      facts.networks = NetworkConfiguration.builtins
+      facts.configuration.networks = NetworkConfiguration.builtins
     } catch {
-      facts.networks = NetworkConfiguration.builtins
-      facts.configurationError =
+      facts.configuration.networks = NetworkConfiguration.builtins
+      facts.configuration.error =
         "\(error)".split(separator: "\n").prefix(3).joined(separator: "; ")
     }
     facts.user.usualHome = LimaHome(
@@ -44,23 +44,23 @@ struct HostProbe {
     facts.user.name = AccountNames.user(own) ?? "\(own)"
     let executable = try ChildProcess.ownPath()
     let installation = Installation(executable: executable)
-    facts.defaults = (try? NetworkEditing.template.networks()) ?? []
+    facts.configuration.defaults = (try? NetworkEditing.template.networks()) ?? []
     // A remedy that sudo runs needs its whole path.
     facts.command = ShellWord.quoted(executable)
     facts.serving = serving()
     if case .daemon = facts.serving {
       let reports: [NetworkReport] = (try? ControlClient(home: home).get(APIPath.networks)) ?? []
-      facts.wanted = Set(reports.filter { $0.state != .stopped }.map(\.name))
+      facts.configuration.wanted = Set(reports.filter { $0.state != .stopped }.map(\.name))
     }
     facts.runtime = Self.runtime(installation)
-    facts.descriptors = CurrentProcess.descriptorMaximum
+    facts.kernel.descriptors = CurrentProcess.descriptorMaximum
     facts.resolver = Self.resolver("/etc/resolv.conf")
-    facts.addresses = ((try? HostInterfaces.addresses()) ?? []).filter {
+    facts.ip.addresses = ((try? HostInterfaces.addresses()) ?? []).filter {
       $0.interface != "lo" && $0.interface != "lo0"
     }
-    facts.routes = (try? HostRoutes.current()) ?? []
-    facts.addresses6 = (try? HostInterfaces.addresses6()) ?? []
-    facts.routes6 = (try? HostRoutes.current6()) ?? []
+    facts.ip.routes = (try? HostRoutes.current()) ?? []
+    facts.ip.addresses6 = (try? HostInterfaces.addresses6()) ?? []
+    facts.ip.routes6 = (try? HostRoutes.current6()) ?? []
     #if os(Linux)
       probeLinux(&facts, installation)
     #else

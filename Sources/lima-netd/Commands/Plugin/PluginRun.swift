@@ -32,6 +32,7 @@ struct PluginRun: ParsableCommand {
   var plugin: String?
 
   func run() throws {
+    guard Files.exists(pcap) else { throw CommandFailure("There is no file \(pcap)") }
     let plugin = try PluginFile(file: file, name: plugin, options: options)
     let report = try plugin.run(["replay", plugin.path, pcap, out], seconds: 600)
     guard report.verdict == .pass else {
