@@ -74,6 +74,8 @@ enum NetworkText {
     for state in network.pluginStates ?? [] { add("reports", sentence(state)) }
     add("options", network.options.flatMap { try? JSONText.string($0) })
     add("process", network.host.map { "\($0.pid), since \($0.since)" })
+    add("user", network.user)
+    add("sandbox", network.sandbox)
     if let uplink = network.uplink {
       let since = uplink.since.map { ", since \($0)" } ?? ""
       let error = uplink.error.map { "; \($0)" } ?? ""
