@@ -8,9 +8,11 @@
 #define _GNU_SOURCE 1
 #endif
 #include "CPlatformConfine.h"
+#include "confine_filter.h"
 
 #ifdef __linux__
 #include <errno.h>
+#include <grp.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -35,6 +37,22 @@ int plat_give_up_privileges(void) {
 static int read_capabilities(struct __user_cap_data_struct data[2]) {
     struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
     return syscall(SYS_capget, &head, data) == 0 ? 0 : -errno;
+}
+
+int plat_become_user(uint32_t uid, uint32_t gid) {
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+    int error;
+    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return -errno;
+    if (setgroups(0, 0) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) return -errno;
+    if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) != 0) return -errno;
+    /* The change of user has left them permitted and taken their effect (capabilities(7)). */
+    if ((error = read_capabilities(data)) != 0) return error;
+    for (int half = 0; half < 2; half++) {
+        data[half].effective = data[half].permitted;
+        data[half].inheritable = 0;
+    }
+    return syscall(SYS_capset, &head, data) == 0 ? 0 : -errno;
 }
 
 int plat_keep_capabilities(uint64_t keep) {
@@ -64,12 +82,6 @@ uint64_t plat_capabilities(void) {
 }
 
 /* ---- System calls ---- */
-
-#if defined(__x86_64__)
-#define NATIVE_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define NATIVE_ARCH AUDIT_ARCH_AARCH64
-#endif
 
 #ifdef NATIVE_ARCH
 
@@ -114,17 +126,6 @@ static const int refused[] = {
 };
 
 #define REFUSED_COUNT (sizeof refused / sizeof *refused)
-#define DATA(field) ((uint32_t)offsetof(struct seccomp_data, field))
-/* The low half of an argument; both architectures are little-endian. */
-#define ARGUMENT(number) ((uint32_t)(offsetof(struct seccomp_data, args) + 8 * (number)))
-#define LOAD(offset) ((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset)))
-#define MASK(bits) ((struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, (bits)))
-#define RETURN(value) ((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, (value)))
-/* How many instructions to leave out when equal, and when not. */
-#define IF(value, yes, no) ((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), (yes), (no)))
-#define IF_ANY(bits, yes, no) ((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (bits), (yes), (no)))
-#define REFUSE(error) RETURN(SECCOMP_RET_ERRNO | (error))
-#define ALLOW RETURN(SECCOMP_RET_ALLOW)
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80
 #endif

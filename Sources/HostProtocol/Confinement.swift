@@ -25,6 +25,10 @@ package struct ConfinementStatus: Codable, Hashable, Sendable {
   package var landlock: Int
   /// Requested restrictions that this system does not support, as sentences.
   package var missing: [String]
+  /// The user that it has become; nil: it runs as the daemon does.
+  package var user: String?
+  /// "strict": system calls by a list of what is allowed, namespaces of its own, an empty root; nil: none of that.
+  package var sandbox: String?
 
   package init(
     capabilities: [String] = [], systemCalls: Bool = false, landlock: Int = 0,

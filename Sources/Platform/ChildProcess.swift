@@ -70,6 +70,37 @@ package enum ChildProcess {
     return try check("posix_spawn", result, subject: path)
   }
 
+  #if os(Linux)
+    /// The same in mount, process and IPC namespaces of its own, as process 1 and the leader of its group. A process
+    /// without root's privileges makes a user namespace for that, in which it is root.
+    /// - Parameter isUserNamespaceAllowed: false: EPERM where one is needed.
+    /// - Returns: its pid here. In a user namespace it is told so, by `--user-namespace yes` behind its arguments.
+    package static func spawnIsolated(
+      _ path: String, _ arguments: [String], environment: [String],
+      fds: [(from: Int32, to: Int32)], output: Int32, isUserNamespaceAllowed: Bool
+    ) throws(SystemError) -> Int32 {
+      var pairs: [Int32] = []
+      for fd in fds { pairs += [fd.from, fd.to] }
+      pairs += [output, 1, output, 2]
+      let count = UInt32(pairs.count / 2)
+      func spawn(_ isInUserNamespace: Bool) -> Int32 {
+        let more = isInUserNamespace ? ["--user-namespace", "yes"] : []
+        return withCStrings([path] + arguments + more) { argv in
+          withCStrings(environment) { envp in
+            plat_spawn_isolated(path, argv, envp, pairs, count, isInUserNamespace ? 1 : 0)
+          }
+        }
+      }
+      if geteuid() == 0 {
+        let result = spawn(false)
+        if result != -EPERM || !isUserNamespaceAllowed {
+          return try check("clone", result, subject: path)
+        }
+      }
+      return try check("clone", spawn(true), subject: path)
+    }
+  #endif
+
   /// Replaces the program of this process by `path` (execv). Descriptors without CLOEXEC stay open, because the
   /// parent may watch one.
   /// - Throws: when exec fails; SIGPIPE is no longer ignored then.

@@ -31,3 +31,16 @@ func freePort() throws -> Int {
     ])
   return try #require(Int(result.output.trimmingCharacters(in: .whitespacesAndNewlines)))
 }
+
+/// The IPv4 address of a guest of that name.
+func guestAddress(_ name: String, _ daemon: TestDaemon) throws -> String {
+  var address: String?
+  _ = try eventually {
+    let line = try daemon.netd("leases").output.split(separator: "\n").first {
+      $0.split(separator: " ").contains { $0 == name }
+    }
+    address = line?.firstMatch(of: /192\.168\.\d+\.\d+/).map { String($0.0) }
+    return address != nil
+  }
+  return try #require(address)
+}

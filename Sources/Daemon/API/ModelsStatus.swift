@@ -83,6 +83,10 @@ package struct NetworkReport: Codable, Sendable {
   package var joined: String?
   /// Its process makes no progress; nil: it does, or has not run into it for two seconds yet.
   package var unresponsive: UnresponsiveReport?
+  /// As whom its process runs or will run; nil: as the daemon does.
+  package var user: String?
+  /// "strict", "off"; nil: as networks are without `sandbox:`.
+  package var sandbox: String?
   /// What plugins of a running network say of themselves (`lnd_host.report`); without those that say nothing.
   package var pluginStates: [PluginStateReport]?
   /// What the network-host itself reports: ports with counters, the plugin's status, DNS counters.

@@ -5,7 +5,7 @@
 extension ConfigDecoder {
   static let networkKeys = [
     "mode", "interface", "gateway", "dhcpEnd", "netmask", "plugin", "dns", "options", "sandbox",
-    "egress", "limits", "portSecurity", "watchdog",
+    "egress", "limits", "portSecurity", "watchdog", "user",
   ]
 
   mutating func decodeNetworks(_ node: YAMLNode, commonDNS: DNSChoice) -> [NetworkConfiguration] {
@@ -58,8 +58,13 @@ extension ConfigDecoder {
       settings.plugin = pin(member.value, path: path + ["plugin"])
     }
     if let member = members["sandbox"], !member.value.isNull {
-      settings.isConfined = decodeSwitch(member, path: path + ["sandbox"]) ?? true
+      settings.isStrict = member.value.jsonValue == .string("strict")
+      settings.isConfined =
+        settings.isStrict
+        || decodeSwitch(member, path: path + ["sandbox"], or: ", or strict") ?? true
     }
+    settings.user =
+      members["user"].map { decodeUser($0, path: path + ["user"]) } ?? commonUser
     if let member = members["options"] {
       settings.options = options(
         member.value, path: path + ["options"], pointer: "/options", &marks)

@@ -4,29 +4,36 @@
 // throws if there was any, so that nothing is half applied. Keys and rules are Lima's, plus our own: per network
 // `plugin`, `dns`, `options`; at the top `dns`, `plugins`.
 
+import Platform
+
 package struct ConfigDecoder {
   var problems: [ConfigProblem] = []
   var warnings: [ConfigProblem] = []
   private let homeDirectory: String
 
-  static let topKeys = ["paths", "group", "networks", "plugins", "dns"]
+  static let topKeys = ["paths", "group", "networks", "plugins", "dns", "user"]
   static let pathKeys = ["socketVMNet", "varRun", "sudoers"]
   /// Keys of older Limas, which never rewrite a file that exists.
   static let obsoletePathKeys = ["vdeSwitch", "vdeVMNet"]
   static let dnsKeys = ["plugin", "plugins", "options", "hosts", "ipv6", "localOnly", "servers"]
   /// `dns:` at the top, for all networks.
   private var commonDNS = DNSChoice()
+  /// `user:` at the top, for all networks that name none.
+  var commonUser: ProcessUser?
+  let accounts: Accounts
 
-  private init(homeDirectory: String) {
+  private init(homeDirectory: String, accounts: Accounts) {
     self.homeDirectory = homeDirectory
+    self.accounts = accounts
   }
 
   /// Decodes the text of `file`. `homeDirectory` stands for `~/` in paths.
   /// - Parameter template: what holds for `paths` that it does not name.
   package static func decode(
-    _ bytes: [UInt8], file: String, homeDirectory: String, template: NetworksTemplate = .current
+    _ bytes: [UInt8], file: String, homeDirectory: String, template: NetworksTemplate = .current,
+    accounts: Accounts = .system
   ) throws(ConfigError) -> Configuration {
-    var decoder = ConfigDecoder(homeDirectory: homeDirectory)
+    var decoder = ConfigDecoder(homeDirectory: homeDirectory, accounts: accounts)
     var configuration = Configuration(
       file: file, present: true, networks: [], pluginDirectories: [],
       paths: .absent(in: template), warnings: [])
@@ -64,6 +71,7 @@ package struct ConfigDecoder {
     }
     for var builtin in NetworkConfiguration.builtins {
       commonDNS.apply(to: &builtin)
+      builtin.settings.user = commonUser
       if builtin.name == "user-v2" {
         if complete { continue }
         if var own = networks[builtin.name] {
@@ -90,6 +98,7 @@ package struct ConfigDecoder {
       checkIdentifier(name, path: ["group"], mark: group.value.mark)
       configuration.paths.group = name
     }
+    if let user = top["user"] { commonUser = decodeUser(user, path: ["user"]) }
     if let dns = top["dns"] { commonDNS = decodeDNS(dns, path: ["dns"]) }
     if let plugins = top["plugins"] {
       configuration.pluginDirectories = decodeDirectories(plugins.value)
@@ -193,14 +202,18 @@ package struct ConfigDecoder {
 
   /// A truth value; nil for nothing, and a problem for all else.
   /// on or off, true or false.
-  mutating func decodeSwitch(_ member: YAMLNode.Member, path: [String]) -> Bool? {
+  /// - Parameter or: other words that are taken, for the message.
+  mutating func decodeSwitch(
+    _ member: YAMLNode.Member, path: [String], or more: String = ""
+  ) -> Bool? {
     switch member.value.jsonValue {
     case .bool(let value): return value
     case .string("on"), .string("yes"): return true
     case .string("off"), .string("no"): return false
     default:
       problem(
-        .wrongType(expected: "on or off", found: member.value.kindName), path, member.value.mark)
+        .wrongType(expected: "on or off\(more)", found: member.value.kindName), path,
+        member.value.mark)
       return nil
     }
   }

@@ -96,6 +96,14 @@ extension ConfigProblem {
         "has no effect beside `socket`: addresses, names and router are those of the daemon behind it"
     case .obsoleteKey:
       return "is no longer used by Lima and ignored: it can be deleted"
+    case .strict(let reason):
+      return "strict cannot be had: \(reason)"
+    case .unknownUser(let text):
+      return
+        "this machine has no user `\(text)`: as root, useradd --system \(text), or name another (getent passwd lists them)"
+    case .userWithoutRoot(let name):
+      return
+        "has no effect: only root's daemon on Linux can run a network's process as \(name); the network runs without it"
     }
   }
 

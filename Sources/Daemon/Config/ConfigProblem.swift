@@ -43,6 +43,12 @@ package struct ConfigProblem: Error, Sendable, Hashable {
     case besidePlugins(String)
     /// Lima itself no longer reads this key. Not an error.
     case obsoleteKey
+    /// `sandbox: strict` of a network that cannot have it.
+    case strict(String)
+    /// Of `user`.
+    case unknownUser(String)
+    /// `user` of a daemon that cannot become another. Not an error.
+    case userWithoutRoot(String)
   }
 
   package var kind: Kind

@@ -2,6 +2,8 @@
 //
 // Configuration: networks.yaml decoded and checked as far as that goes without plugins. Values; made whole or not at all.
 
+import Platform
+
 package struct Configuration: Sendable {
   package var file: String
   /// False: there is no file, these are the built-in networks.
@@ -56,6 +58,10 @@ package struct NetworkConfiguration: Sendable, Codable {
     package var closedNetworks: [String] = []
     /// Its process gives up what it does not need; false with `sandbox: off`.
     package var isConfined = true
+    /// `sandbox: strict`: its process has namespaces of its own, an empty root, and a list of the system calls that it may make.
+    package var isStrict = false
+    /// As whom its process runs; nil: as the daemon does. Only of root's daemon.
+    package var user: ProcessUser?
 
     /// These with the DNS of others: all else needs another process, DNS does not.
     package func withDNS(of other: Settings) -> Settings {

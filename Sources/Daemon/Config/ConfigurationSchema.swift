@@ -40,6 +40,7 @@ package enum ConfigurationSchema {
     keys["plugins"] = nullable(
       "array", "Folders that are searched for plugins before lima-netd's own", texts)
     keys["dns"] = ["$ref": "#/$defs/dns"]
+    keys["user"] = networkKey("user")
     keys["networks"] = nullable("object", "Networks by name", networks)
     return keys
   }
@@ -63,8 +64,12 @@ package enum ConfigurationSchema {
     case "options": return nullable("object", "The plugin's own")
     case "sandbox":
       return described(
-        "off: the network's process is not confined",
-        ["enum": ["on", "off", "yes", "no", true, false, nil]])
+        "off: the network's process is not confined; strict: it has namespaces of its own and an empty root",
+        ["enum": ["on", "off", "strict", "yes", "no", true, false, nil]])
+    case "user":
+      return described(
+        "As whom the network's process runs, of root's daemon: a name or number",
+        ["type": ["string", "integer", "null"]])
     case "egress":
       return described("What guests reach beyond the network: internet, none, all, or rules", [:])
     case "watchdog":

@@ -58,12 +58,34 @@ extension Diagnosis {
           DoctorModes.all, .ok,
           "networks' processes are confined: files (Landlock \(version)) and system calls"))
     }
+    let strict = facts.configuration.networks.filter { $0.settings.isStrict }
+    if !strict.isEmpty, let reason = strictObstacle {
+      findings += strict.map {
+        finding(
+          [$0.settings.mode], .problem,
+          "network \($0.name): `sandbox: strict` cannot be had, and the network does not start: \(reason)"
+        )
+      }
+    }
     return findings
       + facts.configuration.networks.filter { !$0.settings.isConfined }.map {
         finding(
           [$0.settings.mode], .warning,
           "network \($0.name): `sandbox: off`: its process is not confined")
       }
+  }
+
+  /// Why no network of this user's can have a strict sandbox.
+  private var strictObstacle: String? {
+    if !facts.kernel.confinement.filtersCalls { return "the kernel has no seccomp filter" }
+    let namespaces = facts.kernel.namespaces
+    guard !isRoot, namespaces.works != true else { return nil }
+    if namespaces.maximum == 0 { return "user.max_user_namespaces is 0" }
+    if namespaces.clone == 0 { return "kernel.unprivileged_userns_clone is 0" }
+    if namespaces.apparmor == 1 {
+      return "AppArmor keeps user namespaces from unprivileged programs"
+    }
+    return namespaces.works == false ? "a user namespace cannot be made here" : nil
   }
 
   func userNamespaces() -> [Finding] {
@@ -103,6 +125,21 @@ extension Diagnosis {
 
   func pingGroups() -> [Finding] {
     guard isLinux, facts.kernel.pingGroupsKnown else { return [] }
+    return ownPings()
+      + facts.configuration.networks.compactMap { network in
+        guard let user = network.settings.user,
+          DoctorModes.translating.contains(network.settings.mode),
+          facts.kernel.pingGroups?.contains(user.gid) != true
+        else { return nil }
+        return Finding(
+          .pingGroupRange, [network.settings.mode], .warning,
+          "network \(network.name): net.ipv4.ping_group_range has not the group \(user.gid) of its user \(user.name): "
+            + "pings of guests reach the gateway only",
+          remedy: sysctl("net.ipv4.ping_group_range='0 2147483647'"))
+      }
+  }
+
+  private func ownPings() -> [Finding] {
     if let range = facts.kernel.pingGroups, facts.user.groups.contains(where: range.contains) {
       return [
         Finding(.pingGroupRange, DoctorModes.translating, .ok, "guests can ping the outside")

@@ -174,9 +174,10 @@ extension Network {
       journal = try guests.takeJournal()
       let log = try NetworkLog.open(core.logFile)
       defer { Descriptor.close(log) }
+      let setup = try plan.setup(core)
+      defer { setup.close() }
       link = try HostLink(
-        executable: context.hostExecutable, log: log, loop: core.loop,
-        capabilities: plan.capabilities)
+        executable: context.hostExecutable, log: log, loop: core.loop, setup: setup)
       link.boundLog(core.logFile)
     } catch {
       return step(.cannotStart(core.report(.system, "its process cannot start: \(error)")))
@@ -197,7 +198,7 @@ extension Network {
     }
     watch(link)
     var spec = plan.spec(
-      stateDirectory: core.directory, tap: uplink.tapSpec, peer: uplink.socket,
+      stateDirectory: plan.stateDirectory(core), tap: uplink.tapSpec, peer: uplink.socket,
       cards: uplink.guestCards)
     // Until all of them are introduced.
     spec.holdsGuests = true

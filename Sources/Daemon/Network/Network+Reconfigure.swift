@@ -77,7 +77,7 @@ extension Network {
     guard plan.plugin.sha256 == active.plugin.sha256, plan.needs == active.needs,
       !plan.plugin.plugin.needsTap
     else { return done(nil) }
-    let spec = plan.spec(stateDirectory: core.directory)
+    let spec = plan.spec(stateDirectory: plan.stateDirectory(core))
     link.request(.reconfigure(spec)) { [weak self, weak link] reply in
       guard let self, let link, self.link === link, !link.hasEnded, let active = self.active else {
         return done(nil)

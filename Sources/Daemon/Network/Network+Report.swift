@@ -5,6 +5,11 @@
 import HostProtocol
 import Platform
 
+extension NetworkConfiguration.Settings {
+  /// Nil: neither.
+  var sandboxWord: String? { isStrict ? "strict" : isConfined ? nil : "off" }
+}
+
 extension Network {
   /// - Parameter registry: what is known of the plugins; nil before they have been looked at.
   func report(registry: Registry?) -> NetworkReport {
@@ -31,6 +36,8 @@ extension Network {
       restarts: life.restarts, retryAt: life.state.retryAt.map { WallClock.timestamp($0) },
       lastExit: lastExit, uplink: uplink.peerReport, hostInterface: uplink.hostInterface,
       joined: active?.joined?.name, unresponsive: unresponsive,
+      user: (active?.network ?? wanted).settings.user?.name,
+      sandbox: (active?.network ?? wanted).settings.sandboxWord,
       pluginStates: pluginStates.isEmpty ? nil : pluginStates, live: nil)
   }
 

@@ -105,7 +105,8 @@ extension NetworkConfiguration.Settings {
     compare("netmask") { $0.netmask }
     compare("dhcpEnd") { $0.dhcpEnd }
     compare("plugin") { $0.plugin }
-    compare("sandbox") { $0.isConfined }
+    compare("sandbox") { [$0.isConfined, $0.isStrict] }
+    compare("user") { $0.user }
     compare("egress") { $0.options["egress"] }
     compare("closedNetworks") { $0.closedNetworks }
     keys += Self.members(options, other.options).filter { $0 != "egress" }.map { "options.\($0)" }

@@ -14,6 +14,8 @@ package enum HostMain {
            lima-netd-host check FILE TEST [--plugin NAME --kind KIND --options JSON --seed N]
            lima-netd-host replay FILE PCAP OUT [--plugin NAME --kind KIND --options JSON]
            lima-netd-host run --control-fd N [--heartbeat-fd N] [--capabilities NAME,...]
+                              [--user UID:GID:NAME] [--state-fd N]
+                              [--root FOLDER --state FOLDER] [--user-namespace yes]
 
     A part of lima-netd, which starts it: see lima-netd --help.
 
@@ -30,45 +32,42 @@ package enum HostMain {
     case "replay":
       CheckMain.replay(Array(arguments.dropFirst()))
       fail(usage)
-    case "run" where arguments.count >= 3 && arguments[1] == "--control-fd":
-      var rest = Array(arguments.dropFirst(3))
-      var heartbeat: Int32?
-      if rest.first == "--heartbeat-fd" {
-        guard rest.count > 1, let fd = Int32(rest[1]), fd > 2 else { fail(usage) }
-        heartbeat = fd
-        rest.removeFirst(2)
-      }
-      guard let fd = Int32(arguments[2]), fd > 2, fd != heartbeat, let kept = capabilities(rest)
-      else { fail(usage) }
-      serve(fd, heartbeat: heartbeat, keeping: kept)
+    case "run":
+      guard let options = RunOptions(Array(arguments.dropFirst())) else { fail(usage) }
+      serve(options)
     default: fail(usage)
     }
   }
 
-  private static func capabilities(_ words: [String]) -> Set<Capability>? {
-    if words.isEmpty { return [] }
-    guard words.count == 2, words[0] == "--capabilities" else { return nil }
-    let known = words[1].split(separator: ",").map { Capability(name: String($0)) }
-    return known.contains(nil) ? nil : Set(known.compactMap { $0 })
-  }
-
   /// `LIMA_NETD_LOG` is the minimum level that is logged: trace, debug, info (the default), warn, error.
-  private static func serve(
-    _ fd: Int32, heartbeat: Int32?, keeping capabilities: Set<Capability>
-  ) -> Never {
+  private static func serve(_ options: RunOptions) -> Never {
     let level = getenv("LIMA_NETD_LOG").flatMap { HostLog.Level(name: String(cString: $0)) }
     let log = HostLog(minimum: level ?? .info)
     CurrentProcess.raiseDescriptorLimit()
     var confinement = ProcessConfinement()
-    confinement.begin(keeping: capabilities)
+    do throws(SystemError) {
+      for fd in [options.control, options.state].compactMap({ $0 }) {
+        try Descriptor.setCloseOnExec(fd)
+      }
+      if let root = options.root, let state = options.stateFolder {
+        try confinement.isolate(folder: root, state: state)
+      }
+      if let user = options.user { try confinement.become(user) }
+    } catch {
+      log.error("host", error.description)
+      _exit(1)
+    }
+    // Those of a user namespace reach nothing that a network has to do with.
+    confinement.begin(keeping: options.isInUserNamespace ? nil : options.capabilities)
     _ = plat_report_crashes()
     // Each port has buffers of a MiB.
     plat_map_large_blocks()
     do throws(SystemError) {
-      try Descriptor.setCloseOnExec(fd)
       let process = try NetworkProcess(
-        controlFD: fd, log: log, executable: try? ChildProcess.ownPath(), confinement: confinement,
-        heartbeat: try heartbeat.map { fd throws(SystemError) in try map(fd) } ?? Heartbeat())
+        controlFD: options.control, log: log, executable: try? ChildProcess.ownPath(),
+        confinement: confinement,
+        heartbeat: try options.heartbeat.map { fd throws(SystemError) in try map(fd) }
+          ?? Heartbeat())
       let status = process.run()
       // Not exit: destructors of plugins' libraries must not run.
       _exit(status)

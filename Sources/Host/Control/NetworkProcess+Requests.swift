@@ -88,6 +88,11 @@ extension NetworkProcess {
     switch request {
     case .addPort(let spec): try ports.add(spec, fd: try fds.need())
     case .guestsAreKnown: ports.guestsAreKnown()
+    case .addUnixgramListener where confinement.isStrict:
+      throw HostError(
+        .unsupported,
+        "`sandbox: strict`: guests at its unixgram socket are sent to by their paths, which are out of reach"
+      )
     case .addUnixgramListener(let spec): try ports.addListener(spec, fd: try fds.need())
     case .removePort(let port): ports.remove(port)
     case .renamePort(let spec): try ports.rename(spec.id, spec.name)

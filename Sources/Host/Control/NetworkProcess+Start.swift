@@ -20,6 +20,7 @@ extension NetworkProcess {
     }
     networkName = spec.name
     stateDirectory = spec.stateDirectory
+    try leaveFiles(spec)
     isStarting = true
     let given = tap
     tap = nil
@@ -92,6 +93,11 @@ extension NetworkProcess {
         return startFailed(request, error)
       }
       finishConfinement(spec.confinement)
+      if confinement.isStrict, !confinement.status.systemCalls {
+        let why = confinement.status.missing.joined(separator: "; ")
+        return startFailed(
+          request, HostError(.unsupported, "`sandbox: strict` cannot be had: \(why)"))
+      }
       log.info(
         "host",
         "network \(spec.name) runs: \(plugin.plugin.label)"

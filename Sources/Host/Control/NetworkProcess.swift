@@ -49,6 +49,10 @@ package final class NetworkProcess {
   var startNumber: UInt64 = 0
   /// SHA-256 of the mapped plugin files, by path.
   var loadedFiles: [String: String] = [:]
+  /// In a strict sandbox, which loads none later: those of its DNS.
+  var loadedPlugins: [LoadedPlugin] = []
+  /// Its root is empty.
+  var hasLeftFiles = false
   /// Replaced DNS plugins that have not stopped yet.
   var retiring: [DNSRetirement] = []
   var retirements: UInt64 = 0

@@ -14,6 +14,12 @@
       _ = try check("prctl", plat_give_up_privileges())
     }
 
+    /// Becomes `user`, in its primary group alone, with the capabilities that this process has. Before other threads.
+    package static func become(_ user: ProcessUser) throws(SystemError) {
+      _ = try check(
+        "setresuid", plat_become_user(user.uid, user.gid), subject: "\(user.uid):\(user.gid)")
+    }
+
     /// Drops all capabilities but those in `kept`.
     package static func keep(_ kept: Set<Capability>) throws(SystemError) {
       let mask = kept.reduce(UInt64(0)) { $0 | UInt64(1) << $1.rawValue }
@@ -29,6 +35,11 @@
     /// Refuses the system calls that a network does not need; the list is in `CPlatform/confine.c`.
     package static func refuseSystemCalls() throws(SystemError) {
       _ = try check("seccomp", plat_refuse_system_calls())
+    }
+
+    /// Refuses all but what a running network needs; the list is in `CPlatform/confine_strict.c`.
+    package static func allowNeededCalls() throws(SystemError) {
+      _ = try check("seccomp", plat_allow_needed_calls())
     }
   }
 

@@ -79,6 +79,8 @@ enum NetworkText {
       add(index == 0 ? "options" : "", "\(option.name): \(value)")
     }
     add("process", network.host.map { "\($0.pid), since \($0.since)" })
+    add("user", network.user)
+    add("sandbox", network.sandbox)
     if let uplink = network.uplink {
       let since = uplink.since.map { ", since \($0)" } ?? ""
       let error = uplink.error.map { "; \($0)" } ?? ""

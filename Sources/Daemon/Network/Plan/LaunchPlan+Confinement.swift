@@ -10,9 +10,39 @@ extension LaunchPlan {
   /// Nil with `sandbox: off`.
   func confinement(_ stateDirectory: String) -> ConfinementSpec? {
     guard network.settings.isConfined else { return nil }
+    if network.settings.isStrict {
+      // Its state is allowed by the process itself; see EmptyRoot.
+      return ConfinementSpec(
+        readable: pluginFolders + Self.folders(of: needs.readable + dnsNeeds.readable))
+    }
     return ConfinementSpec(
       readable: pluginFolders + Self.folders(of: needs.readable + dnsNeeds.readable),
       writable: [stateDirectory].filter { !$0.isEmpty } + needs.writable + dnsNeeds.writable)
+  }
+
+  /// How its process begins. Makes its state folder where that is another user's.
+  func setup(_ core: NetworkCore) throws(SystemError) -> HostSetup {
+    let user = network.settings.user
+    let state = StateFolder(folder: core.directory, network: core.name)
+    guard network.settings.isStrict else {
+      return HostSetup(
+        capabilities: capabilities, user: user, state: try state.prepare(for: user))
+    }
+    if let fd = try state.prepare(for: user, isOwn: true) { Descriptor.close(fd) }
+    let sandbox = core.directory + "/sandbox"
+    for folder in [sandbox, sandbox + "/root", sandbox + "/etc"] {
+      try Files.makeDirectory(folder, mode: folder == sandbox ? 0o700 : 0o755)
+    }
+    return HostSetup(
+      user: user, sandbox: (sandbox, state.own),
+      resolver: ResolverCopies(in: sandbox + "/etc", loop: core.loop))
+  }
+
+  /// As the process sees it.
+  func stateDirectory(_ core: NetworkCore) -> String {
+    network.settings.isStrict
+      ? "/state"
+      : StateFolder(folder: core.directory, network: core.name).path(for: network.settings.user)
   }
 
   /// Of its DNS plugin: the file and what its options name.

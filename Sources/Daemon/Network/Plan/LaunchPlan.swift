@@ -91,6 +91,12 @@ struct LaunchPlan: Sendable, Codable {
       dnsNeeds.capabilities.formUnion(needs.capabilities)
       dnsNeeds.refused += needs.refused
     }
+    self.warnings = []
+    if let problem = strictProblem {
+      throw ErrorReport(
+        code: HostError.Code.invalidConfig.rawValue,
+        message: ConfigError(file: configFile, problems: [problem]).description)
+    }
     let names = plugin.plugin.schema.flatMap { Schema(text: $0) }?.propertyNames ?? []
     for member in common.members
     where !names.contains(member.name) && member.name != "closedNetworks" {

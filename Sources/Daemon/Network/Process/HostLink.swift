@@ -50,6 +50,8 @@ final class HostLink {
   private(set) var protocolError: String?
   /// What its loop tells, and what follows from that; see HostLink+Watch.
   let pulse: Pulse
+  /// Of a strict sandbox.
+  private let resolver: ResolverCopies?
   var watch = Watch()
   /// Requests that were sent.
   private(set) var sent: UInt64 = 0
@@ -84,8 +86,7 @@ final class HostLink {
   }
 
   /// Spawns `executable run --control-fd 3 --heartbeat-fd 4`; its output goes to `log`, a descriptor that stays the caller's.
-  /// - Parameter capabilities: of root's, that plugins declare: "net_admin,net_raw".
-  init(executable: String, log: Int32, loop: EventLoop, capabilities: String? = nil)
+  init(executable: String, log: Int32, loop: EventLoop, setup: HostSetup = HostSetup())
     throws(SystemError)
   {
     let (own, childs) = try UnixSocket.pair()
@@ -99,13 +100,10 @@ final class HostLink {
     let null = try Files.openNull()
     defer { Descriptor.close(null) }
     pulse = try Pulse()
-    pid = try ChildProcess.spawn(
-      executable,
-      ["run", "--control-fd", "3", "--heartbeat-fd", "4"]
-        + (capabilities.map { ["--capabilities", $0] } ?? []),
-      environment: HostEnvironment.variables,
-      fds: [(from: null, to: 0), (from: childs, to: 3), (from: pulse.fd, to: 4)], output: log,
-      newGroup: true)
+    pid = try setup.spawn(
+      executable, ["run", "--control-fd", "3", "--heartbeat-fd", "4"],
+      fds: [(from: null, to: 0), (from: childs, to: 3), (from: pulse.fd, to: 4)], output: log)
+    resolver = setup.resolver
     self.loop = loop
     started = MonotonicClock.now()
     startedAt = WallClock.timestamp()

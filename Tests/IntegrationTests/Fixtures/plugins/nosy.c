@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -99,6 +100,27 @@ static int find_name(void) {
     return error ? 255 : 0;
 }
 
+/* Whether a folder outside is reached: by what is open, or as the root's parent. */
+static int leave(void) {
+    if (closed(open("/../usr", O_RDONLY | O_DIRECTORY)) == 0) return 0;
+    for (int fd = 0; fd < 256; fd++)
+        if (closed(openat(fd, "..", O_RDONLY | O_DIRECTORY)) == 0) return 0;
+    return ENOENT;
+}
+static int make_process(void) {
+    pid_t child = fork();
+    if (child < 0) return errno;
+    if (child == 0) _exit(0);
+    waitpid(child, NULL, 0);
+    return 0;
+}
+static int map_code(void) {
+    void *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (code == MAP_FAILED) return errno;
+    munmap(code, 4096);
+    return 0;
+}
+
 static void status(void *self, lnd_sink sink) {
     (void)self;
     char text[2048];
@@ -106,13 +128,19 @@ static void status(void *self, lnd_sink sink) {
         text, sizeof text,
         "{\"execve\":%d,\"ptrace\":%d,\"readParent\":%d,\"parentsEnvironment\":%d,\"signalParent\":%d,"
         "\"unshare\":%d,\"mount\":%d,\"rawSocket\":%d,\"packetSocket\":%d,\"keyctl\":%d,\"userfaultfd\":%d,"
+        "\"proc\":%d,\"etc\":%d,\"programs\":%d,\"root\":%d,\"leave\":%d,\"process\":%d,\"code\":%d,\"unixSocket\":%d,"
+        "\"crypto\":%d,\"writeEtc\":%d,"
         "\"secret\":%d,\"writeSecret\":%d,\"token\":%d,"
         "\"granted\":%d,\"state\":%d,\"resolvConf\":%d,\"thread\":%d,\"name\":%d,\"socket\":%d}",
         run_program(), said(ptrace(PTRACE_ATTACH, getppid(), NULL, NULL)), read_parent(),
         open_parents_environment(), said(kill(getppid(), 0)), said(unshare(CLONE_NEWUSER)),
         said(mount("none", "/no/such/folder", "tmpfs", 0, NULL)), closed(socket(AF_INET, SOCK_RAW, 1)),
         closed(socket(AF_PACKET, SOCK_RAW, 0)), said(syscall(SYS_keyctl, 0, -3, 0, 0, 0)),
-        closed((int)syscall(SYS_userfaultfd, 0)), closed(open(secret, O_RDONLY)),
+        closed((int)syscall(SYS_userfaultfd, 0)), closed(open("/proc/self/status", O_RDONLY)),
+        closed(open("/etc/passwd", O_RDONLY)), closed(open("/usr/bin/env", O_RDONLY)),
+        closed(open("/", O_RDONLY | O_DIRECTORY)), leave(), make_process(), map_code(),
+        closed(socket(AF_UNIX, SOCK_STREAM, 0)), closed(socket(38 /* AF_ALG */, SOCK_SEQPACKET, 0)),
+        closed(open("/etc/hosts", O_WRONLY)), closed(open(secret, O_RDONLY)),
         closed(open(secret, O_WRONLY)), getenv("NOSY_TOKEN") == NULL ? ENOENT : 0,
         closed(open(granted, O_RDONLY)), closed(open(state, O_RDWR | O_CREAT, 0600)),
         closed(open("/etc/resolv.conf", O_RDONLY)), make_thread(), find_name(),
