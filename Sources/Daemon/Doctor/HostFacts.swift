@@ -19,6 +19,8 @@ package struct HostFacts: Sendable {
   package var configurationError: String?
   /// networks.yaml is there.
   package var hasConfiguration = true
+  /// Why networks can never start, by their names: what `config check` finds beyond the file itself.
+  package var mistakes: [String: String] = [:]
   package var networks: [NetworkConfiguration] = []
   /// Those that the daemon has been asked for: they run, or could not.
   package var wanted: Set<String> = []
@@ -199,6 +201,9 @@ package struct HostFacts: Sendable {
     /// net.bridge.bridge-nf-call-iptables
     package var isOn = false
     package var forward = Policy.accept
+    /// Other base chains of nftables that drop what none of their rules accepts, as "inet firewalld filter_FORWARD"; nil: not
+    /// known.
+    package var dropping: [String]?
     package init(isOn: Bool = false, forward: Policy = .accept) {
       self.isOn = isOn
       self.forward = forward
