@@ -48,7 +48,10 @@ import Platform
         .reduce(into: Set<String>()) { $0.formUnion($1.interfaces) }
       findRenamed(requests, user: user, held: held, homes: places, &facts)
       facts.bridgeFilter.isOn = Self.number("/proc/sys/net/bridge/bridge-nf-call-iptables") == 1
-      if facts.bridgeFilter.isOn { facts.bridgeFilter.forward = Self.forwardPolicy() }
+      if facts.bridgeFilter.isOn {
+        facts.bridgeFilter.forward = Self.forwardPolicy()
+        facts.bridgeFilter.dropping = Self.droppingChains()
+      }
     }
 
     /// seccomp(2) can refuse a call.
@@ -169,7 +172,7 @@ import Platform
       }
     }
 
-    private func tap(_ name: String, _ request: HostTapRequest) -> HostFacts.Tap {
+    func tap(_ name: String, _ request: HostTapRequest) -> HostFacts.Tap {
       var tap = HostFacts.Tap(name: name)
       guard var netlink = try? Netlink(),
         let link = try? netlink.hostTap(named: tap.name)
@@ -254,6 +257,16 @@ import Platform
       } catch {
         return .system(error)
       }
+    }
+
+    /// Nil: nftables' rules are not to be had.
+    private static func droppingChains() -> [String]? {
+      guard let path = find("nft"),
+        let result = try? BoundedCommand.run(
+          path, ["-j", "list", "chains"], environment: environment, seconds: patience),
+        result.succeeded
+      else { return nil }
+      return ForwardPolicy.droppingChains(result.output)
     }
 
     private static func forwardPolicy() -> HostFacts.BridgeFilter.Policy {

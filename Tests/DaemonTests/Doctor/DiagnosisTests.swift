@@ -64,6 +64,45 @@ import Testing
       told()[1].text.contains("network shared: `sandbox: off`") && told()[1].modes == ["shared"])
   }
 
+  @Test
+  func
+    `chains of nftables that drop what crosses a bridge are found, iptables' own is not one of them`()
+  {
+    let chain = { (family: String, table: String, name: String, hook: String, policy: String) in
+      #"{"chain":{"family":"\#(family)","table":"\#(table)","name":"\#(name)","handle":1,"type":"filter","hook":"\#(hook)","prio":0,"policy":"\#(policy)"}}"#
+    }
+    let text =
+      #"{"nftables":[{"metainfo":{"version":"1.0.6"}},"#
+      + [
+        chain("ip", "filter", "FORWARD", "forward", "drop"),
+        chain("ip", "f", "fw", "forward", "drop"), chain("inet", "g", "in", "input", "drop"),
+        chain("inet", "h", "ok", "forward", "accept"),
+        #"{"chain":{"family":"ip","table":"f","name":"plain","handle":2}}"#,
+      ].joined(separator: ",") + "]}"
+    #expect(ForwardPolicy.droppingChains(text) == ["ip f fw"])
+    #expect(ForwardPolicy.droppingChains("no JSON") == nil)
+  }
+
+  @Test func `an interface that is what setup would make of it is left alone, any other is not`()
+    throws
+  {
+    let facts = try Self.well()
+    let tap = try #require(facts.taps["shared"])
+    let request = try #require(
+      facts.networks.first { $0.name == "shared" }.flatMap { HostTapRequest.wanted(by: $0) })
+    let diagnosis = Diagnosis(facts)
+    #expect(diagnosis.isSetUp(tap, as: request))
+    for change: (inout HostFacts.Tap) -> Void in [
+      { $0.exists = false }, { $0.persists = false }, { $0.owner = 1 }, { $0.owner = nil },
+      { $0.mtu = 9000 }, { $0.addresses = ["10.0.0.1/24"] }, { $0.addresses6 = [] },
+      { $0.otherHome = "/other" },
+    ] {
+      var other = tap
+      change(&other)
+      #expect(!diagnosis.isSetUp(other, as: request))
+    }
+  }
+
   @Test func `where all is well nothing is a problem, and each check is told`() throws {
     for system in [HostFacts.System.linux, .macOS] {
       let diagnosis = Diagnosis(try Self.well(system))
@@ -445,11 +484,26 @@ import Testing
       .bridgeFilter, .problem, "FORWARD policy DROP",
       "sudo sysctl -w net.bridge.bridge-nf-call-iptables=0", modes: ["bridged"]
     ) { $0.bridgeFilter = HostFacts.BridgeFilter(isOn: true, forward: .drop) },
-    Case(.bridgeFilter, .warning, "root's to read", "sudo iptables -S FORWARD") {
+    Case(
+      .bridgeFilter, .warning, "root's to read",
+      "sudo lima-netd doctor bridged --lima-home /h/.lima"
+    ) {
       $0.bridgeFilter = HostFacts.BridgeFilter(isOn: true, forward: .unknown)
     },
-    Case(.bridgeFilter, .ok, "accepts", nil) {
+    Case(.bridgeFilter, .ok, "nftables' own rules were not looked at", nil) {
       $0.bridgeFilter = HostFacts.BridgeFilter(isOn: true, forward: .accept)
+    },
+    Case(
+      .bridgeFilter, .warning, "the chain `ip f fw` of nftables drops",
+      "sudo sysctl -w net.bridge.bridge-nf-call-iptables=0"
+    ) {
+      $0.bridgeFilter = HostFacts.BridgeFilter(isOn: true, forward: .accept)
+      $0.bridgeFilter.dropping = ["ip f fw"]
+    },
+    Case(.bridgeFilter, .ok, "leaves bridged frames alone", nil) {
+      $0.bridgeFilter = HostFacts.BridgeFilter(isOn: true, forward: .drop)
+      $0.interfaces["br0"] = .openVSwitch
+      $0.interfaces["br7"] = .bridge
     },
   ]
 
