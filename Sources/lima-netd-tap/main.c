@@ -160,6 +160,7 @@ int main(int argc, char **argv) {
     parse_arguments(argc, argv, sudo_uid, &request);
     if (request.verb == VERB_OPEN && !input_is_socket())
         fail(STATUS_USAGE, "standard input is no unix socket: there is nobody to hand a TAP to");
+    if (request.verb != VERB_OPEN) lock_host();
     netlink_open();
     int on_card = card_find(&request, &card);
     if (on_card) card_enter();

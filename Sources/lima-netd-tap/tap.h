@@ -45,6 +45,13 @@ struct request {
  * value of SUDO_UID, or NULL. */
 void parse_arguments(int argc, char **argv, const char *sudo_uid, struct request *request);
 
+/* ------------------------------------------------------------------ lock.c */
+
+/* Waits for another `setup` or `unsetup`, 8 seconds at most; the end of this
+ * process lets the next one. Where no folder of root's can be had there is no
+ * lock. */
+void lock_host(void);
+
 /* ------------------------------------------------------------- privilege.c */
 
 /* Leaves CAP_NET_ADMIN, which it must have, and takes all else away for good. */

@@ -106,6 +106,22 @@ struct AttachServerTests {
     #expect(try attach(fixture, again).1.ok)
   }
 
+  @Test func `a guest that comes while its network is stopped is told so, and to try again`() throws
+  {
+    let fixture = try Fixture()
+    let network = try fixture.network()
+    var told: String?
+    _ = network.attach(
+      request("web"), fd: try Files.openNull(),
+      answer: { if case .failure(let error) = $0 { told = error.message } }, onGone: { _ in })
+    #expect(network.state == .starting)
+    let stopped: Result<NetworkReport, ErrorReport> = try fixture.result {
+      fixture.supervisor.stopNetwork("lab", $0)
+    }
+    #expect(throws: Never.self) { try stopped.get() }
+    #expect(told == "network lab is being stopped (network stop): try again")
+  }
+
   @Test func `a guest hears that the daemon stops`() throws {
     let fixture = try Fixture()
     let (channel, _) = try attach(fixture, request("web"))

@@ -8,6 +8,20 @@ import Testing
 
 @Suite("Guests arriving", .serialized, .ownThread, .timeLimit(.minutes(5)))
 struct GuestTests {
+  @Test(arguments: ["7", "192.168.5.2", "fd00::1", "52:55:55:00:00:01", "\u{fc}", "a b", "a/b", ""])
+  func `a guest is renamed to nothing by which another would be found`(name: String) throws {
+    let fixture = try Fixture()
+    let network = try fixture.network()
+    let guest = try fixture.connect()
+    defer { Descriptor.close(guest) }
+    #expect(fixture.until { network.state == .running })
+    func rename(_ new: String) throws -> Result<GuestDetail, ErrorReport> {
+      try fixture.result { network.rename(network.guests.names.first ?? "", to: new, answer: $0) }
+    }
+    #expect(throws: ErrorReport.self) { try rename(name).get() }
+    #expect(try rename("web_1.lab").get().name == "web_1.lab")
+  }
+
   @Test func `a datagram socket sent to _fd.sock is a guest`() throws {
     let fixture = try Fixture()
     let network = try fixture.network()

@@ -248,6 +248,39 @@ struct NetworkLifeTests {
     #expect(life.restarts == 3)
   }
 
+  @Test
+  func `a network whose process ends at each start has failed, until one starts or it is stopped`()
+    throws
+  {
+    let guest = NetworkFacts(hasLinks: true)
+    let report = ErrorReport(.internal, "died")
+    var life = Life()
+    for process in 1...2 {
+      _ = life.step(.start, guest)
+      _ = life.step(.spawned(process), guest)
+      _ = life.step(.ended(lifetime: 0, report), guest)
+    }
+    #expect(life.failedStarts == 2)
+    let told = "failed error=died"
+    let rests = "let go; dismiss: the network cannot start; watchFrames; settle; start if wanted"
+    #expect(
+      Self.outcome(life, .demandChanged, NetworkFacts()) == "\(told); cancelRetry; \(rests)")
+    // And where nobody was left when it died.
+    _ = life.step(.retryDue, guest)
+    _ = life.step(.spawned(3), guest)
+    #expect(
+      Self.outcome(life, .ended(lifetime: 0, report), NetworkFacts()) == "\(told); \(rests)")
+    var running = life
+    _ = running.step(.started, guest)
+    #expect(
+      Self.outcome(running, .ended(lifetime: 0), NetworkFacts())
+        == "stopped; \(Self.rests); start if wanted")
+    _ = life.step(.stop(reason: "asked"), guest)
+    #expect(
+      Self.outcome(life, .ended(lifetime: 0), NetworkFacts())
+        == "stopped; \(Self.rests); start if wanted")
+  }
+
   @Test func `a network that failed refuses guests for a second`() throws {
     var life = Life()
     _ = life.step(

@@ -124,6 +124,87 @@ struct NetworksTextTests {
     #expect(!removed.contains("192.168.120.1"))
   }
 
+  @Test
+  func `options are set, replaced and removed, in a block, in braces and where there are none`()
+    throws
+  {
+    let set: [NetworksText.Change] = [("options.prefix6", "fd00:5::/64")]
+    let gone: [NetworksText.Change] = [("options.prefix6", nil)]
+    // A block, and none.
+    #expect(
+      try edited(Self.file) { try $0.change("lab", set) }
+        == Self.file.replacing(
+          "    options:\n", with: "    options:\n      prefix6: \"fd00:5::/64\"\n"))
+    let two = "    gateway: 192.168.120.1\n"
+    #expect(
+      try edited(Self.file) { try $0.change("two", set + [("gateway", "10.0.0.2")]) }
+        == Self.file.replacing(
+          two,
+          with: "    gateway: 10.0.0.2\n    options:\n      prefix6: \"fd00:5::/64\"\n"))
+    #expect(try edited(Self.file) { try $0.change("two", gone) } == Self.file)
+    #expect(
+      try edited(Self.file) { try $0.change("lab", [("options.mtu", nil)]) }
+        == Self.file.replacing("    options:\n      mtu: 9000\n", with: ""))
+    // Braces, with a comment; what stands in quotes stays a string.
+    let file =
+      "networks:\n  a:\n    mode: shared\n    options: {x: \"8\", prefix6: \"fd00:9::/64\"}  # mine\n"
+    #expect(
+      try edited(file) { try $0.change("a", set) }
+        == file.replacing("fd00:9::/64", with: "fd00:5::/64"))
+    #expect(
+      try edited(file) { try $0.change("a", gone) }
+        == file.replacing(", prefix6: \"fd00:9::/64\"", with: ""))
+    let empty = "networks:\n  a:\n    mode: shared\n    options: # none\n"
+    #expect(
+      try edited(empty) { try $0.change("a", set) } == empty + "      prefix6: \"fd00:5::/64\"\n")
+    // Deeper ones are for an editor.
+    let deep = file.replacing("\"8\"", with: "{y: 1}")
+    #expect(throws: NetworksEditError.byHand(key: "networks.a.options", line: 2)) {
+      try edited(deep) { try $0.change("a", set) }
+    }
+  }
+
+  @Test func `an IPv6 network is given to a new network and to one that is there`() throws {
+    func entry(_ draft: NetworkDraft) throws -> String {
+      try edited("networks:\n") { try $0.add("x", draft.entry()) }
+    }
+    let draft = NetworkDraft(
+      mode: "shared", gateway: "10.1.1.1", prefix6: "fd00:5::/64", gateway6: "fd00:5::9")
+    #expect(
+      try entry(draft).hasSuffix(
+        "    options:\n      prefix6: \"fd00:5::/64\"\n      gateway6: \"fd00:5::9\"\n"))
+    for (prefix6, gateway6) in [
+      ("fd00:5::/48", nil), ("fd00:5::1/64", nil), ("fe80::/64", nil), ("ff02::/64", nil),
+      ("::/64", nil), ("10.0.0.0/24", nil), ("fd00:5::", nil), (nil, "fe80::1"), (nil, "fd00:5::"),
+      ("fd00:5::/64", "fd00:6::1"),
+    ] as [(String?, String?)] {
+      #expect(throws: NetworkDraft.Flaw.self, "\(prefix6 ?? "") \(gateway6 ?? "")") {
+        try NetworkDraft(
+          mode: "shared", gateway: "10.1.1.1", prefix6: prefix6, gateway6: gateway6
+        ).entry()
+      }
+    }
+    #expect(throws: NetworkDraft.Flaw.refuses(mode: "bridged", "prefix6")) {
+      try NetworkDraft(mode: "bridged", interface: "br0", prefix6: "fd00:5::/64").entry()
+    }
+    let before = try #require(
+      ConfigDecoder.decode(
+        Array(
+          "networks: {x: {mode: shared, options: {prefix6: 'fd00:9::/64', gateway6: 'fd00:9::2'}}}"
+            .utf8),
+        file: "f", homeDirectory: "/"
+      ).networks.first { $0.name == "x" })
+    let moved = try NetworkDraft(mode: "", prefix6: "fd00:5::/64").changes(of: before)
+    #expect(moved.contains { $0.key == "options.gateway6" && $0.value == nil })
+    #expect(throws: NetworkDraft.Flaw.self) {
+      try NetworkDraft(mode: "", gateway6: "fd00:5::2").changes(of: before)
+    }
+    #expect(
+      try NetworkDraft(mode: "", gateway6: "fd00:9::3").changes(of: before)
+        .contains { $0.key == "options.gateway6" && $0.value == "fd00:9::3" })
+    #expect("\(IPv6Network.uniqueLocal(identifier: 0x1234_5678_9a))" == "fd12:3456:789a::/64")
+  }
+
   @Test(arguments: ["", "# nothing\n", "networks:\n", "networks: {}\n", "networks: null # none\n"])
   func `the first network of a file is added`(_ text: String) throws {
     let result = try edited(text) { try $0.add("new", [("mode", "slirp")]) }

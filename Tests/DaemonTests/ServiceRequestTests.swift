@@ -13,6 +13,20 @@ import Testing
     try ConfigDecoder.decode(Array(text.utf8), file: "/n.yaml", homeDirectory: "/h")
   }
 
+  @Test
+  func
+    `what a plugin refuses of the file that is there at the start is told as of one that is read again`()
+    throws
+  {
+    let fixture = try Fixture(config: Fixture.oneNetwork("taste: sour"))
+    let network = try fixture.network()
+    func told() -> String {
+      network.report(registry: fixture.supervisor.plugins.registry).error?.message ?? ""
+    }
+    #expect(fixture.until { told().contains("networks.yaml:4:") && told().contains("is sour") })
+    #expect(network.state == .stopped)
+  }
+
   @Test func `what changed is told network by network, and whether it holds`() throws {
     let before = try Self.configuration(
       "networks:\n  a: {mode: slirp}\n  b: {mode: slirp}\n  c: {mode: slirp}\n  d: {mode: slirp}\n")

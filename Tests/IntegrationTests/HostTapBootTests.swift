@@ -7,6 +7,47 @@ import Testing
 
 extension EndToEnd {
   @Suite(.timeLimit(.minutes(3))) struct HostTapBootTests {
+    @Test
+    func `set up again in use changes nothing, and what can never start is refused with its place`()
+      throws
+    {
+      try require(.tap, .root)
+      let scene = try HostTapScene(
+        configuration: """
+          networks:
+            shared: {mode: shared}
+            bad:
+              mode: shared
+              gateway: 192.168.123.1
+              options: {prefix6: "fd12:3456::/48"}
+
+          """)
+      defer { scene.stop() }
+      func network(_ words: String) throws -> CommandResult {
+        try scene.host.shell(
+          "export SUDO_UID=0; \(Installation.daemon) network \(words) --lima-home \(scene.daemon.home)"
+        )
+      }
+      func interface() throws -> String {
+        try scene.host.shell("ip -o addr show dev ln0-shared; ip -o link show dev ln0-shared")
+          .output
+      }
+      let first = try network("setup shared")
+      #expect(first.succeeded, "\(first)")
+      let started = try network("start shared")
+      #expect(started.succeeded, "\(started)")
+      let before = try interface()
+      let again = try network("setup shared")
+      #expect(again.succeeded, "\(again)")
+      let after = try interface()
+      #expect(before == after && before.contains("192.168.105.1/24"))
+      let refused = try network("setup bad")
+      #expect(
+        !refused.succeeded && refused.errors.contains("networks.yaml:6:")
+          && !refused.errors.contains("lima-netd-tap"), "\(refused)")
+      #expect(!(try scene.host.shell("ip link show dev ln0-bad")).succeeded)
+    }
+
     @Test func `the unit of a set-up network makes its interface when systemd boots`() throws {
       try require(.tap, .root, .program("systemd-analyze"), .program("systemctl"))
       let scene = try HostTapScene(start: false)

@@ -54,6 +54,33 @@ extension EndToEnd {
       #expect(left.output.isEmpty, "\(left)")
     }
 
+    @Test func `examples of an installed SDK that is root's are built from a copy`() throws {
+      try require(.program("make"), .program("cc"), .program("bash"))
+      let folder = "/tmp/lndn\(UInt32.random(in: .min ... .max))"
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      let installed = try run(
+        Installation.root + "/Scripts/install-sdk", [folder, "1.0.0", folder, folder], seconds: 60)
+      try #require(installed.succeeded, "\(installed)")
+      let sdk = folder + "/share/lima-netd/sdk"
+      func copy(_ example: String) throws -> CommandResult {
+        try run(
+          Installation.daemon,
+          ["plugin", "new", "--example", example, "--sdk", sdk, "--dir", "\(folder)/\(example)"])
+      }
+      var builds = [("hello", "make"), ("2-dns-zone", "make"), ("6-vxlan", "make")]
+      if Requirement.program("cargo").missing == nil { builds.append(("blocklist", "make")) }
+      // Building those in Swift takes minutes; that they find the SDK shows here.
+      builds.append(("5-lab", "swift package resolve"))
+      for (example, command) in builds {
+        let made = try copy(example)
+        #expect(made.succeeded, "\(made)")
+        let built = try run("sh", ["-c", "cd \(folder)/\(example) && \(command)"], seconds: 120)
+        #expect(built.succeeded, "\(example): \(built)")
+      }
+      let unknown = try copy("9-nothing")
+      #expect(!unknown.succeeded && unknown.errors.contains("4-blocklist"), "\(unknown)")
+    }
+
     /// Rust is not among Debian's packages that the tests install: without it the test says so.
     private func requireCargo() throws {
       if let reason = Requirement.program("cargo").missing {

@@ -97,6 +97,19 @@ extension EndToEnd {
       #expect(try scene.interfaces() == before)
     }
 
+    @Test func `several set-ups and removals of one network at once wait for each other`() throws {
+      try require(.tap, .root)
+      let scene = try HostTapScene(start: false)
+      defer { scene.stop() }
+      let setup = "\(Installation.tapHelper) setup a --address 10.9.0.1/24"
+      let both = "\(setup) || echo failed; \(Installation.tapHelper) unsetup a || echo failed"
+      let result = try scene.host.shell(
+        "for i in 1 2 3 4 5 6; do (\(both)) & done; wait; \(setup) && ip -o addr show dev ln0-a")
+      #expect(
+        result.succeeded && !result.output.contains("failed") && result.errors.isEmpty
+          && result.output.contains("10.9.0.1/24"), "\(result)")
+    }
+
     @Test func `who is not root, or asks for another's, gets nothing`() throws {
       try require(.tap, .nobody)
       let scene = try HostTapScene(start: false)

@@ -81,6 +81,8 @@ package struct NetworkReport: Codable, Sendable {
   package var hostInterface: HostInterfaceReport?
   /// The bridge of Lima's own helper that it has joined, whose DHCP and DNS its guests have; nil: none.
   package var joined: String?
+  /// The IPv6 network of its guests, as far as it is known: a network at rest may choose one at its first start.
+  package var ipv6: IPv6Report?
   /// Its process makes no progress; nil: it does, or has not run into it for two seconds yet.
   package var unresponsive: UnresponsiveReport?
   /// As whom its process runs or will run; nil: as the daemon does.
@@ -91,6 +93,13 @@ package struct NetworkReport: Codable, Sendable {
   package var pluginStates: [PluginStateReport]?
   /// What the network-host itself reports: ports with counters, the plugin's status, DNS counters.
   package var live: JSONValue?
+}
+
+package struct IPv6Report: Codable, Sendable, Hashable {
+  /// "fd12:3456:789a::/64"
+  package var network: String
+  /// Nil: not known before it runs.
+  package var gateway: String?
 }
 
 /// A process whose loop stands still. It is replaced after the network's `watchdog:`.

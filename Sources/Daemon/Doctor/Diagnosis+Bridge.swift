@@ -93,18 +93,31 @@ extension Diagnosis {
     guard isLinux else { return [] }
     let filter = facts.kernel.bridgeFilter
     let remedy = sysctl("net.bridge.bridge-nf-call-iptables=0")
-    let isLinuxs =
-      facts.links.interfaces.isEmpty
-      || facts.links.interfaces.values.contains { $0 != .openVSwitch }
-    guard filter.isOn, isLinuxs else {
+    // br_netfilter is of the kernel's own bridge: neither Open vSwitch nor a card's macvtaps meet it.
+    let kinds = networks(["bridged"]).compactMap(\.settings.interface).map {
+      facts.links.interfaces[$0] ?? .bridge
+    }
+    guard filter.isOn, kinds.isEmpty || kinds.contains(.bridge) else {
       return [Finding(.bridgeFilter, ["bridged"], .ok, "the firewall leaves bridged frames alone")]
     }
     switch filter.forward {
     case .accept:
+      if let chain = filter.dropping?.first {
+        return [
+          Finding(
+            .bridgeFilter, ["bridged"], .warning,
+            "net.bridge.bridge-nf-call-iptables is 1, and the chain `\(chain)` of nftables drops what no rule of it "
+              + "accepts: bridged guests may reach nothing",
+            remedy: remedy)
+        ]
+      }
       return [
         Finding(
           .bridgeFilter, ["bridged"], .ok,
-          "the firewall sees bridged frames, and its FORWARD chain accepts them")
+          "the firewall sees bridged frames, and "
+            + (filter.dropping == nil
+              ? "iptables' FORWARD chain accepts them (nftables' own rules were not looked at)"
+              : "accepts them (iptables' FORWARD chain, nftables' forward hooks)"))
       ]
     case .drop:
       return [
@@ -118,7 +131,7 @@ extension Diagnosis {
         Finding(
           .bridgeFilter, ["bridged"], .warning,
           "net.bridge.bridge-nf-call-iptables is 1, and the FORWARD policy is root's to read: if it is DROP, frames of bridged guests are dropped",
-          remedy: asRoot("iptables -S FORWARD"))
+          remedy: asRoot("\(facts.command) doctor bridged\(homeWords)"))
       ]
     }
   }

@@ -7,7 +7,17 @@ import Platform
 extension Diagnosis {
   func configuration() -> [Finding] {
     // Of a home that is too long nothing can be read, and its own line says so.
-    guard let error = facts.configuration.error, facts.home.problem == nil else { return [] }
+    guard facts.home.problem == nil else { return [] }
+    guard let error = facts.configuration.error else {
+      return facts.configuration.networks.compactMap { network in
+        facts.configuration.mistakes[network.name].map {
+          resting(
+            Finding(
+              .configuration, [network.settings.mode], .problem, $0,
+              remedy: "\(facts.command) network edit\(homeWords)"), network)
+        }
+      }
+    }
     return [
       Finding(
         .configuration, DoctorModes.all, .problem, "\(facts.home.configFile) is refused: \(error)",

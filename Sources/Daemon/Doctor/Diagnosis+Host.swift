@@ -199,7 +199,7 @@ extension Diagnosis {
         Finding(
           .subnet, [mode], isTap ? .problem : .warning,
           "network \(network.name): its IPv6 network \(text)",
-          remedy: "\(facts.command) network edit \(network.name) --set prefix6=fd12:3456:789a::/64"
+          remedy: "\(facts.command) network edit \(network.name) --prefix6 auto"
             + homeWords), network)
     }
   }

@@ -42,7 +42,7 @@ extension Diagnosis {
   /// It is there, and fits.
   private func isSetUp(_ network: NetworkConfiguration) -> Bool {
     guard let tap = facts.links.taps[network.name], tap.exists else { return false }
-    return unfit(tap, network) == nil
+    return unfit(tap, request(network)) == nil
   }
 
   func helper() -> [Finding] {
@@ -138,7 +138,7 @@ extension Diagnosis {
         remedy: other.stop(network.name, facts.command))
     }
     if let tap, tap.exists {
-      guard let reason = unfit(tap, network) else { return fit(tap, network) }
+      guard let reason = unfit(tap, request(network)) else { return fit(tap, network) }
       return Finding(
         .tap, [mode], .problem, "\(name) \(reason.text)", remedy: reason.remedy ?? setup)
     }
@@ -196,6 +196,12 @@ extension Diagnosis {
       ))
   }
 
+  /// It is all that `network setup` would make of it.
+  package func isSetUp(_ tap: HostFacts.Tap, as request: HostTapRequest) -> Bool {
+    tap.exists && tap.persists && tap.otherHome == nil && unfit(tap, request) == nil
+      && tap.addresses6 == [request.address6].compactMap { $0 }
+  }
+
   /// The network card that its guests are on, one macvtap each.
   private func card(_ network: NetworkConfiguration) -> String? {
     guard let request = HostTapRequest(network), case .bridge(let name) = request.place,
@@ -219,7 +225,7 @@ extension Diagnosis {
 
   /// Why an interface that is there cannot be used; the remedy where `setup` is not it.
   private func unfit(
-    _ tap: HostFacts.Tap, _ network: NetworkConfiguration
+    _ tap: HostFacts.Tap, _ request: HostTapRequest?
   ) -> (text: String, remedy: String?)? {
     let delete = asRoot("ip link del \(tap.name)")
     guard tap.isTap else { return ("is no TAP: somebody else made it", delete) }
@@ -228,7 +234,7 @@ extension Diagnosis {
     }
     guard owner == facts.user.uid else { return ("belongs to another user (uid \(owner))", delete) }
     // One that does not last is a daemon's, which has just made it.
-    guard tap.persists, let request = request(network) else { return nil }
+    guard tap.persists, let request else { return nil }
     switch request.place {
     case .address(let wanted):
       let has = tap.addresses.joined(separator: ", ")

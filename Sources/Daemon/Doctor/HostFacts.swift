@@ -167,6 +167,9 @@ package struct HostFacts: Sendable {
     /// net.bridge.bridge-nf-call-iptables
     package var isOn = false
     package var forward = Policy.accept
+    /// Other base chains of nftables that drop what none of their rules accepts, as "inet firewalld filter_FORWARD"; nil: not
+    /// known.
+    package var dropping: [String]?
     package init(isOn: Bool = false, forward: Policy = .accept) {
       self.isOn = isOn
       self.forward = forward

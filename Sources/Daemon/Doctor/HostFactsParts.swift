@@ -11,6 +11,8 @@ package struct ConfigurationFacts: Sendable {
   /// networks.yaml is there.
   package var isThere = true
   package var networks: [NetworkConfiguration] = []
+  /// Why networks can never start, by their names: what `config check` finds beyond the file itself.
+  package var mistakes: [String: String] = [:]
   /// Those that the daemon has been asked for: they run, or could not.
   package var wanted: Set<String> = []
   /// Those of Lima's default file.

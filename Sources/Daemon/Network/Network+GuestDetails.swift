@@ -72,6 +72,13 @@ extension Network {
     }
   }
 
+  private static func isOfName(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+    default: byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: ".")
+    }
+  }
+
   private func refuseName(_ new: String, of guest: GuestDetail) throws(ErrorReport) {
     // A plugin takes the name for what comes before a NUL; a terminal takes control characters for orders.
     guard (1...253).contains(new.utf8.count),
@@ -81,7 +88,18 @@ extension Network {
         code: HostError.Code.invalidConfig.rawValue,
         message: "a guest's name has 1 to 253 bytes, without spaces and control characters")
     }
-    guard guest.name != new, guests.names.contains(new) else { return }
+    // As `exec --name` has it (RFC 1123 §2.1, and underscores).
+    guard new.utf8.allSatisfy(Self.isOfName), !Self.standsForAnother(new) else {
+      throw ErrorReport(
+        code: HostError.Code.invalidConfig.rawValue,
+        message:
+          "a guest cannot be called \(new): guests are found by number and address, too, and names "
+          + "have letters, digits, `-`, `_` and dots")
+    }
+    // As DNS compares them (RFC 4343).
+    guard guest.name.lowercased() != new.lowercased(),
+      guests.names.contains(where: { $0.lowercased() == new.lowercased() })
+    else { return }
     throw ErrorReport(
       code: HostError.Code.exists.rawValue,
       message: "network \(name) has a guest \(new) already")

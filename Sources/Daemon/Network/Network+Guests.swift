@@ -43,8 +43,12 @@ extension Network {
       answered = true
       answer(result)
     }
-    guest.onGone = { reason in
-      once(.failure(ErrorReport(.system, reason)))
+    guest.onGone = { [weak self] reason in
+      // One that is not on the network yet was not sent away: it came too late.
+      let late = self.flatMap {
+        $0.state == .stopping && !$0.demand.isRetired ? $0.stopReport : nil
+      }
+      once(.failure(late ?? ErrorReport(.system, reason)))
       onGone(reason)
     }
     guard !guests.isFull else {

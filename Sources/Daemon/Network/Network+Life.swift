@@ -43,13 +43,9 @@ extension Network {
     case .announceStop(let reason): log(.info, "stopping: \(reason)")
     case .refuse(let report): flushWaiters(.failure(report))
     case .refuseForStop:
-      flushWaiters(.failure(ErrorReport(.busy, "network \(name) is being stopped")))
+      flushWaiters(.failure(stopReport))
     case .refuseForDeath:
-      let reason = lastExit?.reason ?? ""
-      flushWaiters(
-        .failure(
-          core.report(
-            .internal, "its process ended while starting: \(reason); see \(core.logFile)")))
+      flushWaiters(.failure(deathReport(lastExit?.reason ?? "", times: life.failedStarts)))
     case .closeForwards: forwards.closeSockets()
     case .watchGuests: for guest in guests.all { watchHangup(guest) }
     case .dismissGuests(let reason):
@@ -95,6 +91,20 @@ extension Network {
     if let done { onStopped.append(done) }
     demand.isPinned = false
     step(.stop(reason: reason))
+  }
+
+  /// For who comes just then.
+  var stopReport: ErrorReport {
+    ErrorReport(.busy, "network \(name) is being stopped (network stop): try again")
+  }
+
+  /// - Parameter times: how many of its processes ended so in a row.
+  private func deathReport(_ reason: String, times: Int) -> ErrorReport {
+    let what =
+      times > 1
+      ? "its process ended \(Plural.times(times)) while starting, last: "
+      : "its process ended while starting: "
+    return core.report(.internal, "\(what)\(reason); see \(core.logFile)")
   }
 
   func flushWaiters(_ result: Result<HostLink, ErrorReport>) {
@@ -285,7 +295,10 @@ extension Network {
     settling.processEnded()
     uplink.rest(forgetting: guests.unixgramGuests.map(\.id))
     if state == .stopping { noteStop(status) } else { noteDeath(of: link, status) }
-    step(.ended(lifetime: MonotonicClock.now() &- link.started))
+    let report =
+      state == .starting
+      ? life.state.error ?? deathReport(lastExit?.reason ?? "", times: life.failedStarts + 1) : nil
+    step(.ended(lifetime: MonotonicClock.now() &- link.started, report))
   }
 
   private func noteStop(_ status: ChildProcess.ExitStatus) {

@@ -12,7 +12,7 @@ extension Network {
   private var guestNames: Set<String> { Set(guests.names.map { $0.lowercased() }) }
 
   /// Guests are also found by number, address and Ethernet address.
-  private static func standsForAnother(_ name: String) -> Bool {
+  static func standsForAnother(_ name: String) -> Bool {
     UInt64(name) != nil || DNSAddress(name) != nil || SchemaFormat.isMAC(name)
   }
 

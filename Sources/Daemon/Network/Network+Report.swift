@@ -35,10 +35,21 @@ extension Network {
       host: link.map { HostReport(pid: $0.pid, since: $0.startedAt) },
       restarts: life.restarts, retryAt: life.state.retryAt.map { WallClock.timestamp($0) },
       lastExit: lastExit, uplink: uplink.peerReport, hostInterface: uplink.hostInterface,
-      joined: active?.joined?.name, unresponsive: unresponsive,
+      joined: active?.joined?.name, ipv6: plan.flatMap(Self.ipv6), unresponsive: unresponsive,
       user: (active?.network ?? wanted).settings.user?.name,
       sandbox: (active?.network ?? wanted).settings.sandboxWord,
       pluginStates: pluginStates.isEmpty ? nil : pluginStates, live: nil)
+  }
+
+  /// As the options have it, or as the host's interface is to have it.
+  private static func ipv6(_ plan: LaunchPlan) -> IPv6Report? {
+    guard plan.joined == nil, plan.peerSocket == nil else { return nil }
+    if let address = (try? plan.tapRequest())?.address6.flatMap({ IPv6Network($0) }) {
+      return IPv6Report(network: "\(address.network)", gateway: address.address)
+    }
+    return plan.network.network6.map {
+      IPv6Report(network: "\($0)", gateway: plan.options["gateway6"]?.string)
+    }
   }
 
   /// Tells the log why it could not start; nothing when it could, or runs.
@@ -150,6 +161,9 @@ struct LiveReport: Sendable {
   var whole: NetworkReport {
     var report = report
     report.live = status?.json
+    if let ipv6 = report.live?["plugin"]?["ipv6"], let network = ipv6["network"]?.string {
+      report.ipv6 = IPv6Report(network: network, gateway: ipv6["gateway"]?.string)
+    }
     return report
   }
 }

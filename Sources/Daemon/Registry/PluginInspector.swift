@@ -244,7 +244,7 @@ final class PluginInspector {
     if case .killed = status {
       return Inspection(
         file: job.file, reason: .crashed,
-        detail: "looking at it crashed: \(status) (`lima-netd plugin info \(job.file)` shows more)")
+        detail: "looking at it crashed: \(status)")
     }
     return Inspection(
       file: job.file, reason: .loadFailed,

@@ -92,7 +92,7 @@ extension Supervisor {
   func stopNetwork(_ name: String, _ answer: @escaping (Result<NetworkReport, ErrorReport>) -> Void)
   {
     onNetwork(name, answer) { network in
-      network.stop("asked to") { [self] in
+      network.stop("network stop") { [self] in
         answer(.success(network.report(registry: plugins.registry)))
       }
     }

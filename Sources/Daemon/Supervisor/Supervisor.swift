@@ -147,6 +147,7 @@ package final class Supervisor {
     log.info(
       "serving \(options.home.path): networks \(networks.keys.sorted().joined(separator: ", "))")
     inspectPlugins()
+    validateSoon()
     configuration.watch(since: stamp)
     context.rest.disturb()
   }
@@ -183,6 +184,36 @@ package final class Supervisor {
       network.warnIfUnstartable(registry: registry)
     }
   }
+
+  /// What the plugins refuse of the file that was there at the start, as of one that is read again. The first guests come
+  /// first, and a private daemon has one network's.
+  private func validateSoon() {
+    guard options.remedyHome == nil else { return }
+    let usual = (try? NetworksTemplate.current.networks()) ?? []
+    loop.schedule(after: Self.settling) { [weak self] in
+      self?.plugins.refresh { [weak self] registry in
+        guard let self, !shuttingDown else { return }
+        let own = networks.values.filter { network in
+          !network.wanted.builtin && !usual.contains { $0.settings == network.wanted.settings }
+        }
+        validate(own.map(\.name).sorted(), registry)
+      }
+    }
+  }
+
+  /// One after the other: each is a process.
+  private func validate(_ names: [String], _ registry: Registry) {
+    guard let name = names.first, !shuttingDown else { return }
+    let next = { [weak self] in
+      guard let self else { return }
+      validate(Array(names.dropFirst()), registry)
+    }
+    guard let network = networks[name] else { return next() }
+    network.validate(registry)
+    network.whenSettled { [weak self] in self?.loop.later(next) }
+  }
+
+  private static let settling: UInt64 = 500_000_000
 
   private func apply(_ new: Configuration) {
     for warning in new.warnings { log.warning("\(warning.text(file: new.file))") }

@@ -29,6 +29,9 @@ struct BootUnit {
     ExecStart=\(setup.helperPath) \((words + ["--owner", "\(setup.uid)"]).joined(separator: " "))
     CapabilityBoundingSet=CAP_NET_ADMIN CAP_SETPCAP
     NoNewPrivileges=yes
+    RuntimeDirectory=lima-netd
+    RuntimeDirectoryMode=0700
+    RuntimeDirectoryPreserve=yes
     ProtectHome=yes
     ProtectSystem=strict
 
@@ -76,10 +79,16 @@ struct BootUnit {
         "A unit cannot name \(setup.helperPath): only letters, digits, /, ., _, - and + stand for themselves there"
       )
     }
+    let unit = text(words)
+    if let there = try? Files.read(path, limit: 1 << 16), there == Array(unit.utf8),
+      Files.exists("\(Self.folder)/multi-user.target.wants/\(name)")
+    {
+      return
+    }
     Files.remove(path)
     let fd = try Files.openForAppending(path, mode: 0o644)
     defer { Descriptor.close(fd) }
-    try Files.writeAll(fd, Array(text(words).utf8))
+    try Files.writeAll(fd, Array(unit.utf8))
     try systemctl(["daemon-reload"])
     try systemctl(["enable", name])
   }

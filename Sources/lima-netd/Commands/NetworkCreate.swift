@@ -14,6 +14,7 @@ struct NetworkCreate: ParsableCommand {
         lima-netd network create lan --mode bridged --interface br0
         lima-netd network create dmz --mode shared --gateway 192.168.111.1 \\
           --dhcp-end 192.168.111.99
+        lima-netd network create six --gateway 192.168.113.1 --prefix6 auto
 
       The mode of shared, host and bridged is their name's, if none is given, and the gateway of shared and host Lima's \
       own; of others the mode is user-v2. Comments and order of the file stay. A home without the file gets Lima's default \
@@ -37,7 +38,8 @@ struct NetworkCreate: ParsableCommand {
     try editing.checkName(name, in: file)
     let draft = NetworkDraft(
       mode: self.draft.mode, gateway: self.draft.gateway, dhcpEnd: self.draft.dhcpEnd,
-      interface: self.draft.interface, for: name)
+      interface: self.draft.interface, prefix6: self.draft.network6,
+      gateway6: self.draft.gateway6, for: name)
     let entry: [(key: String, value: String)]
     do { entry = try draft.entry() } catch { throw editing.failure(error, name, draft, in: file) }
     try editing.checkMode(draft.mode)
@@ -49,6 +51,7 @@ struct NetworkCreate: ParsableCommand {
     try listing.show(WrittenNetwork(network, file: file.path)) {
       "\(name) is created: \(draft.mode)"
         + (network.subnet.map { ", \($0)" } ?? draft.interface.map { ", \($0)" } ?? "")
+        + (network.network6.map { ", \($0)" } ?? "")
     }
     editing.warn(of: network)
   }
@@ -101,6 +104,23 @@ struct NetworkDraftOptions: ParsableArguments {
   var dhcpEnd: String?
   @Option(help: "bridged: the interface of the host.")
   var interface: String?
+  @Option(
+    help: ArgumentHelp(
+      "The guests' IPv6 network, of 64 bits, as fd12:3456:789a::/64; auto writes a random one that is nobody's. (create: the network has one of its own without it)",
+      valueName: "prefix or auto"))
+  var prefix6: String?
+  @Option(
+    help: ArgumentHelp(
+      "The gateway's IPv6 address; of its /64 where no prefix6 is given.", valueName: "address"))
+  var gateway6: String?
 
-  var isEmpty: Bool { mode == nil && gateway == nil && dhcpEnd == nil && interface == nil }
+  var isEmpty: Bool {
+    mode == nil && gateway == nil && dhcpEnd == nil && interface == nil && prefix6 == nil
+      && gateway6 == nil
+  }
+
+  /// `prefix6`, with a random network for `auto`: another one each time.
+  var network6: String? {
+    prefix6 == "auto" ? "\(IPv6Network.uniqueLocal(identifier: .random(in: 0 ... .max)))" : prefix6
+  }
 }

@@ -13,6 +13,7 @@ struct NetworkEdit: ParsableCommand {
     abstract: "Change a network of networks.yaml, or open the file in an editor.",
     discussion: """
         lima-netd network edit lab --gateway 192.168.112.1
+        lima-netd network edit lab --prefix6 auto
         lima-netd network edit
 
       Without options $VISUAL, $EDITOR or vi opens a copy; what it saves replaces the file when it has no mistakes, and \
@@ -45,7 +46,7 @@ struct NetworkEdit: ParsableCommand {
     let changes: [NetworksText.Change]
     let asked = NetworkDraft(
       mode: draft.mode ?? "", gateway: draft.gateway, dhcpEnd: draft.dhcpEnd,
-      interface: draft.interface)
+      interface: draft.interface, prefix6: draft.network6, gateway6: draft.gateway6)
     do { _ = try asked.changes() } catch { throw CommandFailure("\(error)") }
     if let mode = draft.mode { try editing.checkMode(mode) }
     before = try editing.network(name, in: file)
@@ -57,7 +58,7 @@ struct NetworkEdit: ParsableCommand {
     }
     let network = try editing.network(name, in: file)
     if network.subnet != before.subnet || draft.mode != nil { try editing.checkGateway(network) }
-    if !force, network.subnet != before.subnet { try editing.checkRoutes(network) }
+    if !force { try editing.checkRoutes(network, since: before) }
     let report = try editing.write(file)
     // What nobody gave, because it is not in the new gateway's network.
     let moved = changes.contains { $0.key == "dhcpEnd" } && draft.dhcpEnd == nil

@@ -26,7 +26,7 @@ struct NetworkSetup: ParsableCommand {
         sudo lima-netd network setup shared --boot
         sudo lima-netd network unsetup shared
 
-      Once more, it makes the interface what networks.yaml says by then.
+      What is set up already, and right, stays as it is, in use or not: --boot can be said later.
 
       On a bridge of Open vSwitch the interface is made a port, too (ovs-vsctl), so that the user needs no right to change \
       the bridge. A home without networks.yaml gets Lima's default one, which has shared, host and bridged.
@@ -228,6 +228,12 @@ struct HostSetup {
           "Network \(network) is of mode \(found.settings.mode), which needs no interface of the host"
         )
       }
+      if let refusal = try NetworkCheck.refusal(
+        of: found, file: home.configFile, installation: PluginSearchOptions.installation())
+      {
+        throw CommandFailure(
+          refusal, remedy: "Change it, as \(userName):  lima-netd network edit\(homeWords)")
+      }
       if LimaBridge.modes.contains(found.settings.mode),
         let bridge = LimaBridgeProbe.system.look(for: network, varRun: varRun)
       {
@@ -288,12 +294,9 @@ struct HostSetup {
 
     /// A user has one interface for a network's name, whichever home the network is of.
     /// - Returns: what is to be told once it is this home's.
-    /// - Throws: when it is another home's that is there, or a daemon has it.
+    /// - Throws: when it is another home's that is there.
     func checkOwnership() throws -> String? {
-      guard let other = otherHome else {
-        try checkUnused()
-        return nil
-      }
+      guard let other = otherHome else { return nil }
       // As the user: root does not look where the user may not.
       guard (try? Privilege.asUser(uid) { Files.exists(other) }) ?? true else {
         try checkUnused()
@@ -326,6 +329,16 @@ struct HostSetup {
     private var holder: OtherDaemon? {
       guard isThere else { return nil }
       return OtherDaemons.find(otherThan: "").first { $0.interfaces.contains(interface) }
+    }
+
+    /// It is what `request` asks for, of this home: there is nothing to do, whoever uses it.
+    func isRight(_ request: HostTapRequest) -> Bool {
+      guard request.ifaceID == nil, var netlink = try? Netlink(),
+        let link = try? netlink.hostTap(named: interface), link.isUp,
+        link.home == (TapAlias.encoded(realHome) == nil ? nil : realHome)
+      else { return false }
+      let facts = HostFacts(system: .linux, home: home, user: HostFacts.User(uid: uid))
+      return Diagnosis(facts).isSetUp(HostProbe(home: home).tap(interface, request), as: request)
     }
 
     /// There is an interface of that name.
@@ -364,9 +377,10 @@ struct HostSetup {
       guard status.isSuccess else {
         throw CommandFailure(
           "The interface \(interface) was not changed: lima-netd-tap \(status)",
-          // Nothing that the host lacks.
+          // Nothing that the host lacks. What it refuses (status 3) it has said, with what to do.
           remedy: isThere
-            ? "Should it be in use, what has it:  \(OtherDaemons.asking(who: interface))"
+            ? (status == .exited(3)
+              ? nil : "Should it be in use, what has it:  \(OtherDaemons.asking(who: interface))")
             : "All that this host lacks tells, as \(userName):  \(command) doctor\(homeWords)")
       }
     }
@@ -377,6 +391,7 @@ struct HostSetup {
     var otherHome: String? { nil }
     func checkOwnership() throws -> String? { nil }
     func checkUnused() throws {}
+    func isRight(_ request: HostTapRequest) -> Bool { false }
     var isThere: Bool { false }
     var otherUsers: [UInt32] { [] }
     func helper(_ words: [String]) throws {}

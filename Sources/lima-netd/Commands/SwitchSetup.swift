@@ -12,8 +12,10 @@ struct SwitchSetup {
   init(_ setup: HostSetup) { self.setup = setup }
 
   #if os(Linux)
-    /// All of it, or nothing new.
+    /// All of it, or nothing new; what is right already is left alone.
     func make(_ request: HostTapRequest) throws {
+      if setup.isRight(request) { return }
+      try setup.checkUnused()
       let wanted: String? = if case .bridge(let bridge) = request.place { bridge } else { nil }
       let before = try link(setup.interface)?.switchBridge
       // In the kernel the bridge that it was set up for holds on to it.

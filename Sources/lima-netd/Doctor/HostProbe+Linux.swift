@@ -48,9 +48,11 @@ import Platform
       let held = daemons.filter { places.contains($0.home) }
         .reduce(into: Set<String>()) { $0.formUnion($1.interfaces) }
       findRenamed(requests, user: user, held: held, homes: places, &facts)
-      facts.kernel.bridgeFilter.isOn =
-        Self.number("/proc/sys/net/bridge/bridge-nf-call-iptables") == 1
-      if facts.kernel.bridgeFilter.isOn { facts.kernel.bridgeFilter.forward = Self.forwardPolicy() }
+      facts.kernel.bridgeFilter.isOn = Self.number("/proc/sys/net/bridge/bridge-nf-call-iptables") == 1
+      if facts.kernel.bridgeFilter.isOn {
+        facts.kernel.bridgeFilter.forward = Self.forwardPolicy()
+        facts.kernel.bridgeFilter.dropping = Self.droppingChains()
+      }
     }
 
     /// seccomp(2) can refuse a call.
@@ -171,7 +173,7 @@ import Platform
       }
     }
 
-    private func tap(_ name: String, _ request: HostTapRequest) -> HostFacts.Tap {
+    func tap(_ name: String, _ request: HostTapRequest) -> HostFacts.Tap {
       var tap = HostFacts.Tap(name: name)
       guard var netlink = try? Netlink(),
         let link = try? netlink.hostTap(named: tap.name)
@@ -256,6 +258,16 @@ import Platform
       } catch {
         return .system(error)
       }
+    }
+
+    /// Nil: nftables' rules are not to be had.
+    private static func droppingChains() -> [String]? {
+      guard let path = find("nft"),
+        let result = try? BoundedCommand.run(
+          path, ["-j", "list", "chains"], environment: environment, seconds: patience),
+        result.succeeded
+      else { return nil }
+      return ForwardPolicy.droppingChains(result.output)
     }
 
     private static func forwardPolicy() -> HostFacts.BridgeFilter.Policy {

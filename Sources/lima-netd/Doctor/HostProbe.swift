@@ -45,6 +45,11 @@ struct HostProbe {
     let executable = try ChildProcess.ownPath()
     let installation = Installation(executable: executable)
     facts.configuration.defaults = (try? NetworkEditing.template.networks()) ?? []
+    if facts.configuration.error == nil, facts.configuration.isThere, facts.home.problem == nil,
+      ForeignHome.owner(of: home) == nil
+    {
+      facts.configuration.mistakes = Self.mistakes(home.configFile, installation)
+    }
     // A remedy that sudo runs needs its whole path.
     facts.command = ShellWord.quoted(executable)
     facts.serving = serving()
@@ -67,6 +72,16 @@ struct HostProbe {
       probeMacOS(&facts)
     #endif
     return facts
+  }
+
+  /// What plugins refuse of the file, by network; the first of each. Root asks none about another user's file.
+  private static func mistakes(_ file: String, _ installation: Installation) -> [String: String] {
+    let check = try? ConfigurationCheck(
+      file: file, mayBeMissing: true, directories: [], installation: installation)
+    let errors = (check?.problems ?? []).filter { $0.severity == .error }
+    return Dictionary(
+      errors.compactMap { error in error.network.map { ($0, error.message) } }
+    ) { first, _ in first }
   }
 
   /// Its folders cannot be.

@@ -207,20 +207,27 @@ struct NetworkEditing {
   }
 
   /// Routes and addresses that cannot be read are no conflict.
-  func checkRoutes(_ network: NetworkConfiguration) throws {
+  /// - Parameter before: what it was; a subnet that stays is not looked at.
+  func checkRoutes(
+    _ network: NetworkConfiguration, since before: NetworkConfiguration? = nil
+  ) throws {
     var own: Set<String> = ["lo", "lo0"]
     #if os(Linux)
       own.insert(HostTapLink.name(user: CurrentProcess.effectiveUser, network: network.name))
     #endif
-    let text = network.subnet.flatMap {
-      NetworkConflicts.route(
-        $0, among: (try? HostRoutes.current()) ?? [],
-        addresses: (try? HostInterfaces.addresses()) ?? [], own: own)
+    let text = network.subnet.flatMap { subnet in
+      subnet == before?.subnet
+        ? nil
+        : NetworkConflicts.route(
+          subnet, among: (try? HostRoutes.current()) ?? [],
+          addresses: (try? HostInterfaces.addresses()) ?? [], own: own)
     }
-    let text6 = network.network6.flatMap {
-      NetworkConflicts.route6(
-        $0, among: (try? HostRoutes.current6()) ?? [],
-        addresses: (try? HostInterfaces.addresses6()) ?? [], own: own)
+    let text6 = network.network6.flatMap { network6 in
+      network6 == before?.network6
+        ? nil
+        : NetworkConflicts.route6(
+          network6, among: (try? HostRoutes.current6()) ?? [],
+          addresses: (try? HostInterfaces.addresses6()) ?? [], own: own)
     }
     guard let text = text ?? text6 else { return }
     throw CommandFailure(text, remedy: "Take another subnet, or say --force.")

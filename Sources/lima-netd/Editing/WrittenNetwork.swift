@@ -10,6 +10,9 @@ struct WrittenNetwork: Encodable, Hashable {
   let gateway: String?
   let subnet: String?
   let dhcpEnd: String?
+  /// What is written, "fd12:3456:789a::/64"; nil: the network has one of its own.
+  let prefix6: String?
+  let gateway6: String?
   let interface: String?
   /// networks.yaml.
   let file: String
@@ -20,6 +23,8 @@ struct WrittenNetwork: Encodable, Hashable {
     gateway = network.settings.gateway.map { "\($0)" }
     subnet = network.subnet.map { "\($0)" }
     dhcpEnd = network.settings.dhcpEnd.map { "\($0)" }
+    prefix6 = network.network6.map { "\($0)" }
+    gateway6 = network.settings.options["gateway6"]?.string
     interface = network.settings.interface
     self.file = file
   }

@@ -69,7 +69,7 @@ enum NetworkText {
         value, first: "  " + key + String(repeating: " ", count: max(1, 11 - key.count)),
         indent: 13, width: Terminal.columns)
     }
-    if let error = network.error { add("error", "\(error.message) (\(error.code))") }
+    if let error = network.error { add("error", error.message) }
     add("mode", "\(network.mode), from \(network.source)")
     add("plugin", network.plugin.map(loaded))
     add("dns", network.dns.map(loaded))
@@ -95,6 +95,10 @@ enum NetworkText {
       add("interface", "\(interface.name), \(kind)\(place)")
       add("", interface.limits)
     }
+    add(
+      "ipv6",
+      network.ipv6.map { $0.network + ($0.gateway.map { gateway in ", gateway \(gateway)" } ?? "") }
+    )
     add("joined", network.joined.map { "\($0), which Lima's own helper keeps, with DHCP and DNS" })
     if network.restarts > 0 { add("restarts", String(network.restarts)) }
     add("retry", network.retryAt)

@@ -50,6 +50,41 @@ struct ProjectFiles {
         (Self.visible(path), Self.filled(bytes, name, kind))
       }
     }
+    try addSDK(language, sdk)
+  }
+
+  /// An example, with the part of the SDK that it needs in place of the way to the whole one.
+  /// - Parameter folder: of `SDKFolder.examples`.
+  init(example folder: String, sdk: SDKFolder) throws(SystemError) {
+    let path = sdk.path + "/examples/" + folder
+    let language: PluginLanguage =
+      Files.exists(path + "/Package.swift")
+      ? .swift : Files.exists(path + "/Cargo.toml") ? .rust : .c
+    try add(path, to: "") { ($0, Self.standingAlone($0, $1)) }
+    try addSDK(language, sdk)
+  }
+
+  /// By the file that says where the SDK is.
+  private static func standingAlone(_ path: String, _ bytes: [UInt8]) -> [UInt8] {
+    let changes: [(String, String)] =
+      switch path {
+      case "Cargo.toml": [("\"../../rust\"", "\"sdk/rust\"")]
+      case "Package.swift":
+        [
+          ("path: \"../..\"", "path: \"sdk/lima-netd-sdk\""),
+          ("two folders up, in the source tree and once installed.", "in the folder sdk."),
+        ]
+      case "Makefile":
+        [
+          ("$(shell pkg-config --variable=includedir lima-netd-plugin)", "sdk/include"),
+          ("-I../../c", "-Isdk/include"),
+        ]
+      default: []
+      }
+    return changes.reduce(bytes) { replaced($0, $1.0, $1.1) }
+  }
+
+  private mutating func addSDK(_ language: PluginLanguage, _ sdk: SDKFolder) throws(SystemError) {
     for part in language.parts {
       try add(sdk.path + "/" + part.from, to: part.to) { ($0, $1) }
     }

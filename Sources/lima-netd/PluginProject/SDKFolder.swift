@@ -29,6 +29,18 @@ struct SDKFolder {
     self.path = path
   }
 
+  /// The folders of its examples: "4-blocklist".
+  var examples: [String] {
+    ((try? Files.list(path + "/examples")) ?? []).filter {
+      (try? Files.info(path + "/examples/" + $0))?.kind == .directory
+    }.sorted()
+  }
+
+  /// The folder of an example, by its name or by what is behind its number; nil: there is none.
+  func example(_ word: String) -> String? {
+    examples.first { $0 == word || $0.drop { $0.isNumber }.dropFirst() == word[...] }
+  }
+
   private static func isSDK(_ path: String, _ exists: (String) -> Bool) -> Bool {
     exists(path + "/templates/common") && exists(path + "/PluginAPI/include/lnd_plugin.h")
   }

@@ -21,7 +21,23 @@ struct DaemonControl {
     } else {
       try ask("/v1/stop")
     }
-    try wait { !OtherProcess.isAlive(daemon.pid) }
+    var again: DaemonReport?
+    var looks = 0
+    try wait {
+      guard OtherProcess.isAlive(daemon.pid) else { return true }
+      looks += 1
+      // A restart that was asked for beside it goes on in the same process.
+      guard looks % 25 == 0, let now = (try? running()) ?? nil, now.pid == daemon.pid,
+        now.started != daemon.started
+      else { return false }
+      again = now
+      return true
+    }
+    if let again {
+      throw CommandFailure(
+        "The daemon of \(again.home) was started again meanwhile (lima-netd restart): process \(again.pid) serves it",
+        remedy: "Stop that one:  lima-netd stop")
+    }
     return daemon
   }
 

@@ -99,11 +99,26 @@ extension DiagnosisTests {
       .bridgeFilter, .problem, "FORWARD policy DROP",
       "sudo sysctl -w net.bridge.bridge-nf-call-iptables=0", modes: ["bridged"]
     ) { $0.kernel.bridgeFilter = HostFacts.BridgeFilter(isOn: true, forward: .drop) },
-    Case(.bridgeFilter, .warning, "root's to read", "sudo iptables -S FORWARD") {
+    Case(
+      .bridgeFilter, .warning, "root's to read",
+      "sudo lima-netd doctor bridged --lima-home /h/.lima"
+    ) {
       $0.kernel.bridgeFilter = HostFacts.BridgeFilter(isOn: true, forward: .unknown)
     },
-    Case(.bridgeFilter, .ok, "accepts", nil) {
+    Case(.bridgeFilter, .ok, "nftables' own rules were not looked at", nil) {
       $0.kernel.bridgeFilter = HostFacts.BridgeFilter(isOn: true, forward: .accept)
+    },
+    Case(
+      .bridgeFilter, .warning, "the chain `ip f fw` of nftables drops",
+      "sudo sysctl -w net.bridge.bridge-nf-call-iptables=0"
+    ) {
+      $0.kernel.bridgeFilter = HostFacts.BridgeFilter(isOn: true, forward: .accept)
+      $0.kernel.bridgeFilter.dropping = ["ip f fw"]
+    },
+    Case(.bridgeFilter, .ok, "leaves bridged frames alone", nil) {
+      $0.kernel.bridgeFilter = HostFacts.BridgeFilter(isOn: true, forward: .drop)
+      $0.links.interfaces["br0"] = .openVSwitch
+      $0.links.interfaces["br7"] = .bridge
     },
   ]
 }

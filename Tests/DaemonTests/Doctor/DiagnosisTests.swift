@@ -52,7 +52,7 @@ import Testing
     throws
   {
     var facts = try Self.well()
-    facts.networks = try ConfigDecoder.decode(
+    facts.configuration.networks = try ConfigDecoder.decode(
       Array(
         "networks: {lab: {mode: slirp, options: {prefix6: 'fd00:5::/64'}}, shared: {mode: shared, options: {prefix6: 'fd00:6::/64'}}}"
           .utf8),
@@ -69,10 +69,10 @@ import Testing
     }
     #expect(told().isEmpty)
     // A route to more than the network, and its own interface, are in nobody's way.
-    facts.routes6 = [try address("fd00::/8", "tun0"), try address("fd00:5::/64", "lo")]
+    facts.ip.routes6 = [try address("fd00::/8", "tun0"), try address("fd00:5::/64", "lo")]
     #expect(told().isEmpty)
-    facts.routes6 += [try address("fd00:5::/64", "tun0")]
-    facts.addresses6 = [try address("fd00:6::9/64", "eth0")]
+    facts.ip.routes6 += [try address("fd00:5::/64", "tun0")]
+    facts.ip.addresses6 = [try address("fd00:6::9/64", "eth0")]
     let found = told()
     #expect(found.map(\.status) == [.warning, .problem])
     #expect(found[0].text.contains("fd00:5::/64") && found[0].text.contains("tun0"))
@@ -100,6 +100,45 @@ import Testing
     #expect(told().map(\.status) == [.ok, .warning])
     #expect(
       told()[1].text.contains("network shared: `sandbox: off`") && told()[1].modes == ["shared"])
+  }
+
+  @Test
+  func
+    `chains of nftables that drop what crosses a bridge are found, iptables' own is not one of them`()
+  {
+    let chain = { (family: String, table: String, name: String, hook: String, policy: String) in
+      #"{"chain":{"family":"\#(family)","table":"\#(table)","name":"\#(name)","handle":1,"type":"filter","hook":"\#(hook)","prio":0,"policy":"\#(policy)"}}"#
+    }
+    let text =
+      #"{"nftables":[{"metainfo":{"version":"1.0.6"}},"#
+      + [
+        chain("ip", "filter", "FORWARD", "forward", "drop"),
+        chain("ip", "f", "fw", "forward", "drop"), chain("inet", "g", "in", "input", "drop"),
+        chain("inet", "h", "ok", "forward", "accept"),
+        #"{"chain":{"family":"ip","table":"f","name":"plain","handle":2}}"#,
+      ].joined(separator: ",") + "]}"
+    #expect(ForwardPolicy.droppingChains(text) == ["ip f fw"])
+    #expect(ForwardPolicy.droppingChains("no JSON") == nil)
+  }
+
+  @Test func `an interface that is what setup would make of it is left alone, any other is not`()
+    throws
+  {
+    let facts = try Self.well()
+    let tap = try #require(facts.links.taps["shared"])
+    let request = try #require(
+      facts.configuration.networks.first { $0.name == "shared" }.flatMap { HostTapRequest.wanted(by: $0) })
+    let diagnosis = Diagnosis(facts)
+    #expect(diagnosis.isSetUp(tap, as: request))
+    for change: (inout HostFacts.Tap) -> Void in [
+      { $0.exists = false }, { $0.persists = false }, { $0.owner = 1 }, { $0.owner = nil },
+      { $0.mtu = 9000 }, { $0.addresses = ["10.0.0.1/24"] }, { $0.addresses6 = [] },
+      { $0.otherHome = "/other" },
+    ] {
+      var other = tap
+      change(&other)
+      #expect(!diagnosis.isSetUp(other, as: request))
+    }
   }
 
   @Test func `where all is well nothing is a problem, and each check is told`() throws {

@@ -9,10 +9,16 @@ package struct NetworkDraft: Sendable, Hashable {
   package var gateway: String?
   package var dhcpEnd: String?
   package var interface: String?
+  /// "fd12:3456:789a::/64", as typed.
+  package var prefix6: String?
+  package var gateway6: String?
 
   package init(
-    mode: String, gateway: String? = nil, dhcpEnd: String? = nil, interface: String? = nil
+    mode: String, gateway: String? = nil, dhcpEnd: String? = nil, interface: String? = nil,
+    prefix6: String? = nil, gateway6: String? = nil
   ) {
+    self.prefix6 = prefix6
+    self.gateway6 = gateway6
     self.mode = mode
     self.gateway = gateway
     self.dhcpEnd = dhcpEnd
@@ -21,13 +27,14 @@ package struct NetworkDraft: Sendable, Hashable {
 
   /// What a new network of this name is, where less is said: Lima's own are called as their modes are.
   package init(
-    mode: String?, gateway: String?, dhcpEnd: String?, interface: String?, for name: String
+    mode: String?, gateway: String?, dhcpEnd: String?, interface: String?,
+    prefix6: String? = nil, gateway6: String? = nil, for name: String
   ) {
     let mode = mode ?? Self.usualMode(of: name)
     let usual = name == mode ? NetworkConfiguration.defaultGateways[mode] : nil
     self.init(
       mode: mode, gateway: gateway ?? usual.map { "\($0)" }, dhcpEnd: dhcpEnd,
-      interface: interface)
+      interface: interface, prefix6: prefix6, gateway6: gateway6)
   }
 
   /// The mode of a network of which only the name is said.
@@ -43,6 +50,10 @@ package struct NetworkDraft: Sendable, Hashable {
     case notUnicast(String)
     case notAddress(String)
     case notInterface(String)
+    case notPrefix6(String)
+    case notGateway6(String)
+    /// A `gateway6` that is none of its network's.
+    case outside6(String, IPv6Network)
 
     package var description: String {
       switch self {
@@ -58,6 +69,15 @@ package struct NetworkDraft: Sendable, Hashable {
       case .notInterface(let text):
         return
           "invalid interface `\(text)`: 1 to 15 letters and digits, with single `.`, `_` or `-` between them"
+      case .notPrefix6(let text):
+        return
+          "invalid IPv6 network `\(text)`: write one of 64 bits that guests can have, as fd12:3456:789a::/64, or auto "
+          + "for a random one that is nobody's (RFC 4193)"
+      case .notGateway6(let text):
+        return
+          "invalid IPv6 address `\(text)`: write one that a gateway can have, as fd12:3456:789a::2"
+      case .outside6(let text, let network):
+        return "invalid IPv6 address \(text): it is no router's in \(network), the network's own"
       }
     }
   }
@@ -68,6 +88,7 @@ package struct NetworkDraft: Sendable, Hashable {
     case "bridged":
       if gateway != nil { throw .refuses(mode: mode, "gateway") }
       if dhcpEnd != nil { throw .refuses(mode: mode, "dhcpEnd") }
+      try refuseIPv6(mode)
       guard interface != nil else { throw .needs(mode: mode, "interface") }
     case "user-v2", "shared", "host":
       guard gateway != nil else { throw .needs(mode: mode, "gateway") }
@@ -98,7 +119,7 @@ package struct NetworkDraft: Sendable, Hashable {
       }
       changes.append(("interface", interface))
     }
-    return changes
+    return try changes + changes6()
   }
 
   /// All that changes of a network which gets these settings.
@@ -106,6 +127,7 @@ package struct NetworkDraft: Sendable, Hashable {
     var changes = try changes()
     if !mode.isEmpty { changes.insert(("mode", mode), at: 0) }
     changes += try completion(of: before)
+    changes += try completion6(of: before)
     if let end = before.settings.dhcpEnd, dhcpEnd == nil, let gateway,
       !changes.contains(where: { $0.key == "dhcpEnd" })
     {
@@ -123,6 +145,7 @@ package struct NetworkDraft: Sendable, Hashable {
     case "bridged":
       if gateway != nil { throw .refuses(mode: mode, "gateway") }
       if dhcpEnd != nil { throw .refuses(mode: mode, "dhcpEnd") }
+      try refuseIPv6(mode)
       guard !(interface ?? settings.interface ?? "").isEmpty || before.peerSocket != nil else {
         throw .needs(mode: mode, "interface")
       }

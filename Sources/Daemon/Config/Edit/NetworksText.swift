@@ -18,7 +18,7 @@ package enum NetworksEditError: Error, Hashable, Sendable {
 }
 
 package struct NetworksText {
-  /// A key with its value, as it is written; nil removes the key.
+  /// A key with its value, as it is written; nil removes the key. "options.NAME" is one of the network's options.
   package typealias Change = (key: String, value: String?)
 
   private var lines: [String]
@@ -92,7 +92,7 @@ package struct NetworksText {
     var added: [String] = []
     // From the last line up, so that those above keep their numbers.
     var edits: [(line: Int, with: String?)] = []
-    for (key, value) in changes {
+    for (key, value) in changes where OptionLines.name(key) == nil {
       if let at = members.firstIndex(where: { $0.key == key }) {
         let member = members[at]
         let place = member.keyMark.line - 1
@@ -107,6 +107,24 @@ package struct NetworksText {
         members.append(YAMLNode.Member(key: key, keyMark: first.keyMark, value: Self.scalar(value)))
       }
     }
+    let options = changes.compactMap { change in
+      OptionLines.name(change.key).map { (key: $0, value: change.value) }
+    }
+    if !options.isEmpty {
+      let at = members.firstIndex { $0.key == "options" }
+      guard let lines = OptionLines(at.map { members[$0] }, options, indent: indent, lines) else {
+        throw .byHand(key: "networks.\(name).options", line: line)
+      }
+      edits += lines.edits
+      added += lines.added
+      switch (at, lines.node) {
+      case (let at?, let node?): members[at].value = node
+      case (let at?, nil): members.remove(at: at)
+      case (nil, let node?):
+        members.append(YAMLNode.Member(key: "options", keyMark: first.keyMark, value: node))
+      case (nil, nil): break
+      }
+    }
     let end = section.range(of: index, lines).upperBound
     new.lines.insert(contentsOf: added, at: end)
     for edit in edits.sorted(by: { $0.line > $1.line }) {
@@ -116,6 +134,8 @@ package struct NetworksText {
         new.lines.remove(at: edit.line)
       }
     }
+    // What stands for one line may be several.
+    new = NetworksText(new.text)
     try accept(
       new, before, expecting: (name, YAMLNode(content: .mapping(members), mark: first.keyMark)),
       line: line)
@@ -179,42 +199,62 @@ package struct NetworksText {
   private static func written(_ name: String, _ entry: [(key: String, value: String)], indent: Int)
     -> [String]
   {
-    [String(repeating: " ", count: indent) + "\(YAMLText.scalar(name)):"]
-      + entry.map { written($0.key, $0.value, indent: indent + 2) }
+    let (own, options) = parted(entry)
+    return [String(repeating: " ", count: indent) + "\(YAMLText.scalar(name)):"]
+      + own.map { written($0.key, $0.value, indent: indent + 2) }
+      + OptionLines.block(options.map { ($0.key, $0.value) }, indent: indent + 2)
   }
 
-  private static func written(_ key: String, _ value: String, indent: Int) -> String {
+  /// The network's keys, and its options by their names.
+  private static func parted(_ entry: [(key: String, value: String)]) -> (
+    own: [(key: String, value: String)], options: [(key: String, value: String)]
+  ) {
+    (
+      entry.filter { OptionLines.name($0.key) == nil },
+      entry.compactMap { one in OptionLines.name(one.key).map { ($0, one.value) } }
+    )
+  }
+
+  static func written(_ key: String, _ value: String, indent: Int) -> String {
     String(repeating: " ", count: indent) + "\(key): \(YAMLText.scalar(value))"
   }
 
   private static func node(_ entry: [(key: String, value: String)]) -> YAMLNode {
     let mark = Mark(line: 1, column: 1)
-    return YAMLNode(
-      content: .mapping(
-        entry.map { YAMLNode.Member(key: $0.key, keyMark: mark, value: scalar($0.value)) }),
-      mark: mark)
+    let (own, options) = parted(entry)
+    func members(_ part: [(key: String, value: String)]) -> [YAMLNode.Member] {
+      part.map { YAMLNode.Member(key: $0.key, keyMark: mark, value: scalar($0.value)) }
+    }
+    let nested =
+      options.isEmpty
+      ? []
+      : [
+        YAMLNode.Member(
+          key: "options", keyMark: mark, value: OptionLines.mapping(members(options)))
+      ]
+    return OptionLines.mapping(members(own) + nested)
   }
 
-  private static func scalar(_ value: String) -> YAMLNode {
+  static func scalar(_ value: String) -> YAMLNode {
     YAMLNode(
       content: .scalar(text: value, plain: YAMLText.isPlain(value)), mark: Mark(line: 1, column: 1))
   }
 
   /// `networks: {}  # comment` without its value.
-  private static func keyOnly(_ line: String) -> String {
+  static func keyOnly(_ line: String) -> String {
     guard let colon = line.firstIndex(of: ":") else { return line }
     return String(line[...colon]) + comment(of: line[line.index(after: colon)...])
   }
 
   /// The same key and comment with another value.
-  private static func replacing(_ line: String, key: String, value: String) -> String {
+  static func replacing(_ line: String, key: String, value: String) -> String {
     guard let colon = line.firstIndex(of: ":") else { return line }
     return "\(line[...colon]) \(YAMLText.scalar(value))"
       + comment(of: line[line.index(after: colon)...])
   }
 
   /// The comment behind a value, with the blanks before it.
-  private static func comment(of rest: Substring) -> String {
+  static func comment(of rest: Substring) -> String {
     var quote: Character?
     var before: Character = " "
     var at = rest.startIndex

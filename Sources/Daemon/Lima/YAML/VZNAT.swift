@@ -6,7 +6,9 @@
 enum VZNAT {
   /// What it needs, and which network does the same here.
   static func instead(_ networks: [NetworkConfiguration]) -> String {
-    let shared = networks.filter { $0.settings.mode == "shared" }.map(\.name).sorted().first
+    // Lima's own of that name is the one that guides tell of, and that is likely to be set up.
+    let names = networks.filter { $0.settings.mode == "shared" }.map(\.name).sorted()
+    let shared = names.contains("shared") ? "shared" : names.first
     return needs + "; a network of mode shared does the same with any other VM: "
       + (shared.map { "`lima: \($0)`" }
         ?? "lima-netd network create shared --mode shared --gateway 192.168.105.1, then `lima: shared`")

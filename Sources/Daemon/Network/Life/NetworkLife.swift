@@ -54,8 +54,10 @@ enum NetworkEvent<Plan, Process> {
   case interfaceLost(ErrorReport, reason: String)
   /// It does not respond, and is to be replaced.
   case hung(reason: String)
-  /// - Parameter lifetime: ns.
-  case ended(lifetime: UInt64)
+  /// - Parameters:
+  ///   - lifetime: ns.
+  ///   - report: what is to be said of one that had not started yet; nil: it had.
+  case ended(lifetime: UInt64, _ report: ErrorReport? = nil)
 
   // Timers.
 
@@ -148,6 +150,9 @@ struct NetworkLife<Plan, Process> {
   /// Of tries to get the host's interface back. A process that dies when it is back is replaced as soon as any other.
   private var interfaceBackoff = Backoff()
   private var attempts = 0
+  /// Processes that ended, one after the other, before they had started, and what is to be said of the last.
+  private(set) var failedStarts = 0
+  private var failedStart: ErrorReport?
 
   /// ns in which guests do not start a network that failed.
   static var failurePause: UInt64 { 1_000_000_000 }
@@ -203,7 +208,7 @@ struct NetworkLife<Plan, Process> {
       guard case .running(var it) = state else { return (nil, []) }
       it.endReason = reason
       return (.running(it), [.kill(it.process)])
-    case .ended(let lifetime): return ended(lifetime, facts)
+    case .ended(let lifetime, let report): return ended(lifetime, report, facts)
     case .retryDue:
       guard case .restarting = state else { return (nil, []) }
       return begin(facts)
@@ -255,8 +260,10 @@ struct NetworkLife<Plan, Process> {
       return (.starting(it), [])
     case .started:
       guard let process = it.process else { return (nil, []) }
+      (failedStarts, failedStart) = (0, nil)
       return (.running(State.Running(plan: it.plan, process: process)), [.serve(process)])
     case .refused(let report, let mayPass):
+      (failedStarts, failedStart) = (0, nil)
       let kill = it.process.map { [Effect.kill($0)] } ?? []
       // After a crash the trouble may pass (an address still taken), and guests wait: keep trying.
       guard mayPass, restarts > 0, facts.hasLinks else {
@@ -315,13 +322,19 @@ struct NetworkLife<Plan, Process> {
     }
   }
 
-  private mutating func ended(_ lifetime: UInt64, _ facts: NetworkFacts) -> (State?, [Effect]) {
+  private mutating func ended(
+    _ lifetime: UInt64, _ report: ErrorReport?, _ facts: NetworkFacts
+  ) -> (State?, [Effect]) {
     switch state {
     case .stopped, .failed, .restarting: return (nil, [])
     case .stopping(let it): return rest(it.complaint, asked: it.startsAgain)
     case .starting(let it):
       restarts += 1
-      guard facts.isWanted || facts.hasWaiters else { return rest(it.complaint) }
+      failedStarts += 1
+      failedStart = report
+      guard facts.isWanted || facts.hasWaiters else {
+        return restFailed() ?? rest(it.complaint)
+      }
       let (next, effects) = restart(
         it.plan, it.complaint, after: backoff.delay(afterLife: lifetime), facts)
       // Held guests wait on; a command gets its answer. The first time it is tried again before.
@@ -361,9 +374,25 @@ struct NetworkLife<Plan, Process> {
     )
   }
 
+  /// At rest, and it says why: its last process ended before it had started. The next who wants it has it tried again.
+  /// - Returns: nil: nothing is to be said of it.
+  private mutating func restFailed() -> (State?, [Effect])? {
+    guard let failedStart else { return nil }
+    backoff.reset()
+    return (
+      .failed(State.Failed(report: failedStart, until: 0)),
+      [
+        .letGo(isFailure: false), .dismissGuests(reason: "the network cannot start"), .watchFrames,
+        .settle, .startIfWanted(asked: false),
+      ]
+    )
+  }
+
   // MARK: Stopping
 
-  private func stop(_ reason: String) -> (State?, [Effect]) {
+  private mutating func stop(_ reason: String) -> (State?, [Effect]) {
+    // Somebody knows, and has it end: nothing is left to say.
+    (failedStarts, failedStart) = (0, nil)
     switch state {
     case .stopped: return (nil, [.settle])
     case .failed: return (.stopped(State.Stopped()), [.settle])
@@ -384,10 +413,10 @@ struct NetworkLife<Plan, Process> {
   }
 
   /// Begins the grace period when nobody is left, ends it when somebody is.
-  private func demandChanged(_ facts: NetworkFacts) -> (State?, [Effect]) {
+  private mutating func demandChanged(_ facts: NetworkFacts) -> (State?, [Effect]) {
     switch state {
     case .restarting where facts.isIdle && !facts.hasUnixgramAddresses:
-      return stop("its guests have left")
+      return restFailed() ?? stop("its guests have left")
     case .running(var it):
       guard it.isInGracePeriod != facts.isIdle else { return (nil, []) }
       it.isInGracePeriod = facts.isIdle
@@ -396,7 +425,7 @@ struct NetworkLife<Plan, Process> {
     }
   }
 
-  private func graceOver(_ facts: NetworkFacts) -> (State?, [Effect]) {
+  private mutating func graceOver(_ facts: NetworkFacts) -> (State?, [Effect]) {
     guard case .running(var it) = state, it.isInGracePeriod else { return (nil, []) }
     if facts.isIdle { return stop("no guests") }
     it.isInGracePeriod = false

@@ -19,22 +19,34 @@ struct PluginInfoCommand: ParsableCommand {
       """)
 
   @Argument(
-    help: "A plugin's name, or a file (anything with a slash).", completion: .pluginsAndFiles)
+    help: "A plugin's name, or a file (anything with a slash, or a .so that is here).",
+    completion: .pluginsAndFiles)
   var plugin: String
   @OptionGroup var search: PluginSearchOptions
   @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
   func run() throws {
-    let found =
-      try plugin.contains("/")
-      ? [PluginSurvey.inspect(plugin, installation: PluginSearchOptions.installation())] : named()
+    let found = try file.map { [try inspect($0)] } ?? named()
     if listing.json, found.count == 1 {
       try listing.show(found[0])
     } else {
       try listing.show(found) { found.map(PluginText.details).joined(separator: "\n\n") }
     }
     if found.contains(where: { !$0.ok }) { throw ExitCode.failure }
+  }
+
+  /// Anything with a slash, and what is called as a plugin's file and is here: as `check`, `run` and `fuzz` have it.
+  private var file: String? {
+    let here = CurrentProcess.workingDirectory
+    let path = LimaHome(path: plugin, workingDirectory: here).path
+    if plugin.contains("/") { return path }
+    let isFile = plugin.hasSuffix(".so") && (try? Files.info(path))?.kind == .file
+    return isFile ? path : nil
+  }
+
+  private func inspect(_ file: String) throws -> Inspection {
+    try PluginSurvey.inspect(file, installation: PluginSearchOptions.installation())
   }
 
   private func named() throws -> [Inspection] {

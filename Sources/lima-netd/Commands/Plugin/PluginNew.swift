@@ -18,17 +18,28 @@ struct PluginNew: ParsableCommand {
 
         lima-netd plugin new mine --kind network --lang c
         cd lima-net-mine && make && make test && make check && make try
+
+      An example of the SDK is copied likewise, to be built, read and changed:
+
+        lima-netd plugin new --example 4-blocklist
+        cd 4-blocklist && make
       """)
 
   @Argument(help: "Its name: lower-case letters and digits, with hyphens between them.")
-  var name: String
+  var name: String?
+  @Option(
+    help: ArgumentHelp(
+      "Copy this example of the SDK instead, as 4-blocklist or blocklist; SDK/README.md tells of each.",
+      valueName: "example"))
+  var example: String?
   @Option(help: "network or dns.")
   var kind = PluginKind.network
   @Option(name: .customLong("lang"), help: "c, swift or rust.")
   var language = PluginLanguage.c
   @Option(
     help: ArgumentHelp(
-      "The folder to make. (default: lima-net-NAME or lima-dns-NAME)", valueName: "dir"),
+      "The folder to make. (default: lima-net-NAME, lima-dns-NAME or the example's name)",
+      valueName: "dir"),
     completion: .directory)
   var dir: String?
   @Option(
@@ -46,7 +57,22 @@ struct PluginNew: ParsableCommand {
     let file: String
   }
 
+  struct ExampleOutcome: Encodable {
+    let example: String
+    let folder: String
+  }
+
   func validate() throws {
+    guard let name else {
+      guard example != nil else {
+        throw ValidationError("Missing expected argument '<name>': what is the plugin called?")
+      }
+      return
+    }
+    guard example == nil else {
+      throw ValidationError(
+        "An example keeps its name: plugin new --example \(example ?? "") [--dir DIR]")
+    }
     guard Self.isValid(name) else {
       throw ValidationError(
         "\(name) is no name for a plugin: lower-case letters and digits, a letter first, hyphens between them, 32 at most."
@@ -66,19 +92,10 @@ struct PluginNew: ParsableCommand {
   }
 
   func run() throws {
+    guard let name else { return try copyExample() }
     let folder = dir ?? "lima-\(kind.word)-\(name)"
-    if let there = try? Files.info(folder) {
-      let isEmpty = there.kind == .directory && (try? Files.list(folder).isEmpty) == true
-      guard isEmpty else {
-        throw CommandFailure(
-          "\(folder) is there already", remedy: "Choose another folder with --dir.")
-      }
-    }
-    do {
-      try ProjectFiles(name: name, kind: kind, language: language, sdk: source())
-        .write(to: folder)
-    } catch let error as SystemError {
-      throw CommandFailure("\(folder) could not be made: \(error)")
+    try make(folder) {
+      try ProjectFiles(name: name, kind: kind, language: language, sdk: $0)
     }
     let built = kind == .network ? "a guest pings through it" : "it is asked"
     let outcome = Outcome(
@@ -94,6 +111,38 @@ struct PluginNew: ParsableCommand {
         make try      \(built)
       README.md tells the rest.
       """
+    }
+  }
+
+  private func copyExample() throws {
+    let sdk = try source()
+    guard let found = sdk.example(example ?? "") else {
+      throw CommandFailure(
+        "The SDK has no example `\(example ?? "")`: \(Plural.there(sdk.examples))")
+    }
+    let folder = dir ?? found
+    try make(folder) { try ProjectFiles(example: found, sdk: $0) }
+    let isMade = Files.exists(folder + "/Makefile")
+    try listing.show(ExampleOutcome(example: found, folder: folder)) {
+      """
+      \(folder) is the example \(found), with the part of the SDK that it needs. Next:
+        cd \(ShellWord.quoted(folder)) && \(isMade ? "make" : "swift build -c release")
+      """
+    }
+  }
+
+  private func make(_ folder: String, _ files: (SDKFolder) throws -> ProjectFiles) throws {
+    if let there = try? Files.info(folder) {
+      let isEmpty = there.kind == .directory && (try? Files.list(folder).isEmpty) == true
+      guard isEmpty else {
+        throw CommandFailure(
+          "\(folder) is there already", remedy: "Choose another folder with --dir.")
+      }
+    }
+    do {
+      try files(source()).write(to: folder)
+    } catch let error as SystemError {
+      throw CommandFailure("\(folder) could not be made: \(error)")
     }
   }
 
