@@ -26,21 +26,21 @@ import Testing
       system: .linux, home: LimaHome(path: "/h/.lima"),
       user: HostFacts.User(uid: 1000, groups: [1000]))
     facts.command = "lima-netd"
-    facts.networks = try ConfigDecoder.decode(
+    facts.configuration.networks = try ConfigDecoder.decode(
       Array(file.utf8), file: "f", homeDirectory: "/h"
     ).networks
     facts.user.name = "alice"
-    facts.addresses = [
+    facts.ip.addresses = [
       HostAddress(interface: "eth0", address: 0xC0A8_7A05, prefixLength: 24),
       HostAddress(interface: "eth1", address: 0xC0A8_6905, prefixLength: 24),
     ]
-    facts.routes6 = [
+    facts.ip.routes6 = [
       HostAddress6(
         interface: "eth0", high: 0x2001_0db8_0009_0000, low: 0, prefixLength: 64)
     ]
-    facts.candidates = ["br0", "eth0"]
-    facts.interfaces["wlan0"] = .wireless
-    facts.sudo = .refused("no")
+    facts.links.candidates = ["br0", "eth0"]
+    facts.links.interfaces["wlan0"] = .wireless
+    facts.privilege.sudo = .refused("no")
     return facts
   }
 
