@@ -20,11 +20,22 @@ extension UnixSocket {
     package var text: String
   }
 
+  /// Nil: the root, or none.
+  private static func folder(of path: String) -> String? {
+    guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return nil }
+    return String(path[..<slash])
+  }
+
   /// - Parameters:
   ///   - code: errno of the call that failed.
   ///   - detail: further information.
   package static func refusal(of path: String, _ code: Int32, detail: String?) -> Refusal {
     switch code {
+    case ENOENT where folder(of: path) != nil:
+      Refusal(
+        kind: .system,
+        text: "\(path): there is no folder \(folder(of: path) ?? ""): mkdir -p "
+          + ShellWord.quoted(folder(of: path) ?? ""))
     case EADDRINUSE: Refusal(kind: .taken, text: "\(path) is in use")
     case EEXIST: Refusal(kind: .taken, text: "\(path): \(detail ?? "something else is there")")
     case ENAMETOOLONG:

@@ -3,6 +3,8 @@
 // What shared, host and bridged need on macOS: socket_vmnet, its sudoers file, and a bootpd that the firewall lets
 // answer guests (Lima's documentation, "vmnet networks").
 
+import Platform
+
 extension Diagnosis {
   package static let firewallTool = "/usr/libexec/ApplicationFirewall/socketfilterfw"
   package static let bootpdPath = "/usr/libexec/bootpd"

@@ -3,6 +3,8 @@
 // SudoersFile: where lima-netd's lines for sudo are on Linux, and the command that writes them there, for people to paste. A
 // file of our own: `limactl sudoers` and who follows its documentation write that of `paths.sudoers` whole. Pure.
 
+import Platform
+
 package enum SudoersFile {
   package static let path = "/etc/sudoers.d/lima-netd"
 

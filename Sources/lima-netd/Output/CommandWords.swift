@@ -5,6 +5,7 @@
 
 import ArgumentParser
 import Daemon
+import Platform
 
 enum CommandWords {
   struct Unknown: Error, Hashable, CustomStringConvertible {

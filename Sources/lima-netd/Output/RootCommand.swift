@@ -3,6 +3,7 @@
 // RootCommand: this very command, to be run again as root: sudo knows neither the caller's PATH nor LIMA_HOME. Pure.
 
 import Daemon
+import Platform
 
 enum RootCommand {
   /// - Parameters:

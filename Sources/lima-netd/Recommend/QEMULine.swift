@@ -5,6 +5,7 @@
 // `lima-netd tap` holds over restarts. Pure.
 
 import Daemon
+import Platform
 
 struct QEMULine {
   let network: String

@@ -51,11 +51,6 @@ final class UnixListeners {
   }
 
   private static func failure(_ path: String, _ error: SystemError) -> HostError {
-    if error.errno == .noSuchFile, let slash = path.lastIndex(of: "/"), slash > path.startIndex {
-      let folder = String(path[..<slash])
-      return HostError(
-        .system, "\(path): there is no folder \(folder): mkdir -p \(ShellWord.quoted(folder))")
-    }
     let refusal = UnixSocket.refusal(of: path, error.errno.rawValue, detail: error.detail)
     let code: HostError.Code =
       switch refusal.kind {

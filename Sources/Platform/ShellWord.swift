@@ -14,6 +14,8 @@ package enum ShellWord {
         default: "/._-+=:,@%".utf8.contains(byte)
         }
       }
-    return isPlain ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+    guard !isPlain else { return word }
+    let pieces = word.split(separator: "'", omittingEmptySubsequences: false)
+    return "'" + pieces.joined(separator: "'\\''") + "'"
   }
 }
