@@ -71,11 +71,17 @@ extension Network {
 
   // MARK: Wishes
 
-  /// Starts the network if it is at rest, and tells `waiter` when it runs or why it cannot.
-  func whenRunning(_ waiter: @escaping HostLink.Waiter) {
-    if let link = core.running { return waiter(.success(link)) }
-    waiters.append(waiter)
-    start()
+  /// Starts the network if it is at rest.
+  /// - Returns: kept when it runs, or cannot.
+  func whenRunning() -> Promise<HostLink, ErrorReport> {
+    let running = Promise<HostLink, ErrorReport>()
+    if let link = core.running {
+      running.keep(.success(link))
+    } else {
+      waiters.append(running)
+      start()
+    }
+    return running
   }
 
   /// Idempotent.
@@ -90,23 +96,31 @@ extension Network {
   /// Guests or holders have come or gone: the grace period begins when nobody is left, and ends when somebody is.
   func considerStopping() { step(.demandChanged) }
 
-  /// Sends the guests away and stops the process. `done` is called when it is at rest.
-  func stop(_ reason: String, done: (() -> Void)? = nil) {
-    if let done { onStopped.append(done) }
+  /// Sends the guests away and stops the process.
+  func stop(_ reason: String) {
     demand.isPinned = false
     step(.stop(reason: reason))
+  }
+
+  /// As `stop`.
+  /// - Returns: kept when it is at rest.
+  func end(_ reason: String) -> Promise<Void, Never> {
+    let rest = Promise<Void, Never>()
+    resting.append(rest)
+    stop(reason)
+    return rest
   }
 
   func flushWaiters(_ result: Result<HostLink, ErrorReport>) {
     let waiting = waiters
     waiters = []
-    for waiter in waiting { waiter(result) }
+    for waiter in waiting { waiter.keep(result) }
   }
 
   private func settle() {
-    let callbacks = onStopped
-    onStopped = []
-    for callback in callbacks { callback() }
+    let waiting = resting
+    resting = []
+    for waiter in waiting { waiter.keep() }
   }
 
   // MARK: Timers
@@ -134,9 +148,9 @@ extension Network {
   // MARK: Starting
 
   private func prepare(_ attempt: Int) {
-    context.plugins.refresh(startWhen: { [weak self] in self?.isStartable(with: $0) == true }) {
-      [weak self] registry in
-      guard let self, life.state.isStarting(attempt) else { return }
+    core.begin { [self] in
+      let registry = await context.plugins.refresh(startWhen: isStartable)
+      guard life.state.isStarting(attempt) else { return }
       prepare(attempt, registry)
     }
   }
@@ -201,15 +215,12 @@ extension Network {
       cards: uplink.guestCards)
     // Until all of them are introduced.
     spec.holdsGuests = true
-    let fds = [journal, uplink.tapDescriptor].compactMap { $0 }
-    link.request(.start(spec), fds: fds) { [weak self, weak link] answer in
-      guard let self, let link, self.link === link, !link.hasEnded, state == .starting else {
-        return
-      }
-      switch answer {
-      case .success: step(.started)
-      case .failure(let error): refused(error)
-      }
+    let started = link.send(.start(spec), fds: [journal, uplink.tapDescriptor].compactMap { $0 })
+    core.begin { [self] in
+      var refusal: HostError?
+      do throws(HostError) { _ = try await started.value() } catch { refusal = error }
+      guard self.link === link, !link.hasEnded, state == .starting else { return }
+      if let refusal { refused(refusal) } else { step(.started) }
     }
   }
 
@@ -230,16 +241,17 @@ extension Network {
     context.rest.disturb()
     if let unixgram = listeners.unixgram {
       let known = guests.takeUnixgramAddresses()
-      link.request(.addUnixgramListener(ListenerSpec(id: 1, guests: known)), fds: [unixgram]) {
-        [weak self] answer in
-        if case .failure(let error) = answer, !link.hasEnded {
-          self?.log(.error, "no unixgram guests: \(error)")
+      let added = link.send(
+        .addUnixgramListener(ListenerSpec(id: 1, guests: known)), fds: [unixgram])
+      core.begin { [self] in
+        do throws(HostError) { _ = try await added.value() } catch {
+          if !link.hasEnded { log(.error, "no unixgram guests: \(error)") }
         }
       }
     }
     uplink.begin(link)
     for guest in guests.all { introduce(guest, to: link) }
-    link.request(.guestsAreKnown)
+    link.send(.guestsAreKnown)
     uplink.connect(link)
     names.replay(to: link)
     forwards.replay(to: link)

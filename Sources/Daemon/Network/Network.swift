@@ -41,9 +41,10 @@ final class Network {
   var life = NetworkLife<LaunchPlan, HostLink>()
   var demand = Demand()
   var timers = Timers()
-  var waiters: [HostLink.Waiter] = []
-  /// Called when the network has come to rest, once each.
-  var onStopped: [() -> Void] = []
+  /// Those who wait for its process to run.
+  var waiters: [Promise<HostLink, ErrorReport>] = []
+  /// Those who wait for it to come to rest.
+  var resting: [Promise<Void, Never>] = []
   var lastExit: ExitReport?
   /// What plugins of the process say of themselves, the last of each.
   var pluginStates: [PluginStateReport] = []
@@ -69,7 +70,8 @@ final class Network {
     self.configFile = configFile
     self.context = context
     core = NetworkCore(
-      name: configuration.name, loop: context.loop, home: context.home, logger: context.log)
+      name: configuration.name, loop: context.loop, actor: context.actor, home: context.home,
+      logger: context.log)
     listeners = NetworkListeners(core, makeServer: context.endpointServer)
     uplink = Uplink(core, context.uplinks)
     guests = GuestRegistry(core)
@@ -109,11 +111,23 @@ final class Network {
     if changed, needsStart, state == .running, isIdle {
       return stop("its configuration has changed")
     }
-    whenStarted { [weak self] in
-      guard let self else { return }
-      if changed, needsStart { reconfigure() }
-      updateDNS()
+    switch state {
+    case .running: change(options: changed)
+    case .starting:
+      // It has the settings from before. One that is yet to start has them from the start.
+      settling.begin()
+      let started = whenRunning()
+      core.begin { [self] in
+        if (try? await started.value()) != nil { change(options: changed) }
+        endSettling()
+      }
+    default: break
     }
+  }
+
+  private func change(options changed: Bool) {
+    if changed, needsStart { reconfigure() }
+    updateDNS()
   }
 
   /// More than the DNS differs from what runs.
@@ -122,25 +136,14 @@ final class Network {
     return active.network.settings.withDNS(of: asked.settings) != asked.settings
   }
 
-  /// A process that starts has the settings from before: it is told of others when it runs. One that is yet to start has
-  /// them from the start.
-  private func whenStarted(_ action: @escaping () -> Void) {
-    if state == .running { return action() }
-    guard state == .starting else { return }
-    settling.begin()
-    whenRunning { [weak self] result in
-      if case .success = result { action() }
-      self?.endSettling()
-    }
-  }
-
-  /// Stops serving for good. `done` is called when its process is gone.
-  func retire(_ reason: String, done: @escaping () -> Void) {
+  /// Stops serving for good.
+  /// - Returns: kept when its process is gone.
+  func retire(_ reason: String) -> Promise<Void, Never> {
     demand.isRetired = true
     forwards.retire()
     listeners.close()
     dismissGuests(reason)
-    stop(reason, done: done)
+    return end(reason)
   }
 
   /// Nobody is there who would notice its end.

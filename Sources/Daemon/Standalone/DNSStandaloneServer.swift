@@ -13,6 +13,7 @@ package final class DNSStandaloneServer {
   /// Bound, and listening.
   private let sockets: [Int32]
   private let loop: EventLoop
+  private let actor: LoopActor
   private let ready: (Int32) -> Void
   private let complain: (String) -> Void
   private var link: HostLink?
@@ -60,13 +61,14 @@ package final class DNSStandaloneServer {
     self.executable = executable
     self.sockets = sockets
     self.loop = loop
+    actor = LoopActor.running(loop)
     self.ready = ready
     self.complain = complain
   }
 
   private func received(_ signal: Signal) {
     switch signal {
-    case .hangup: link?.request(.networkChanged)
+    case .hangup: link?.send(.networkChanged)
     case .terminate, .interrupt:
       isStopping = true
       guard let link else { return loop.stop() }
@@ -84,14 +86,14 @@ package final class DNSStandaloneServer {
         "this file has \(OutputBound.limit >> 20) MiB, which is as long as it may be: what follows is left out until it is emptied"
       )
       printElsewhere()
-    case .hasRoomAgain: link?.request(.newLog, fds: [2])
+    case .hasRoomAgain: link?.send(.newLog, fds: [2])
     }
     loop.schedule(after: OutputBound.interval) { [weak self] in self?.boundOutput() }
   }
 
   private func printElsewhere() {
     guard let link, let null = try? Files.openNull() else { return }
-    link.request(.newLog, fds: [null])
+    link.send(.newLog, fds: [null])
     Descriptor.close(null)
   }
 
@@ -115,12 +117,13 @@ package final class DNSStandaloneServer {
       watch(link)
       let spec = DNSServerSpec(
         name: "standalone", dns: what.spec, confinement: what.confinement)
-      link.request(.serveDNS(spec), fds: sockets) {
-        [weak self, weak link] answer in
-        guard let self, let link, !link.hasEnded else { return }
-        switch answer {
-        case .success: serving(link)
-        case .failure(let error): fail(error)
+      let served = link.send(.serveDNS(spec), fds: sockets)
+      actor.begin { [self] in
+        do throws(HostError) {
+          _ = try await served.value()
+          if !link.hasEnded { await give(to: link) }
+        } catch {
+          if !link.hasEnded { fail(error) }
         }
       }
     } catch {
@@ -142,24 +145,19 @@ package final class DNSStandaloneServer {
     }
   }
 
-  private func serving(_ link: HostLink) {
+  /// The names that it answers by itself, part by part.
+  private func give(to link: HostLink) async {
     var parts = NameParts()
     parts.replace(NameSet(owner: "command", hosts: what.hosts))
-    give(parts, to: link)
-  }
-
-  private func give(_ parts: NameParts, to link: HostLink) {
-    var parts = parts
-    guard let part = parts.next(of: "command") else { return announce(link) }
-    link.request(.setNames(part)) { [weak self, weak link] answer in
-      guard let self, let link, !link.hasEnded else { return }
-      switch answer {
-      case .success: give(parts, to: link)
-      case .failure(let error):
+    while let part = parts.next(of: "command") {
+      do throws(HostError) { _ = try await link.ask(.setNames(part)) } catch {
+        guard !link.hasEnded else { return }
         fail(error)
-        link.kill()
+        return link.kill()
       }
+      guard !link.hasEnded else { return }
     }
+    announce(link)
   }
 
   private func announce(_ link: HostLink) {
