@@ -126,7 +126,9 @@ struct LifecycleTests {
     #expect(network.life.backoff.failures == 3)
     #expect(network.lastExit?.log.contains("about to fall over") == true)
     // Whoever asks gets an answer; the guest is held.
-    let result: Result<HostLink, ErrorReport> = try fixture.result { try await network.whenRunning().value() }
+    let result: Result<HostLink, ErrorReport> = try fixture.result {
+      try await network.whenRunning().value()
+    }
     #expect(throws: ErrorReport.self) { try result.get() }
     #expect(network.guests.count == 1)
     Descriptor.close(guest)
@@ -161,7 +163,9 @@ struct LifecycleTests {
   @Test func `a process that hangs at its stop is killed`() throws {
     let fixture = try Fixture(config: Fixture.oneNetwork("behavior: hang-at-stop"))
     let network = try fixture.network()
-    let started: Result<HostLink, ErrorReport> = try fixture.result { try await network.whenRunning().value() }
+    let started: Result<HostLink, ErrorReport> = try fixture.result {
+      try await network.whenRunning().value()
+    }
     let pid = try started.get().pid
     let before = MonotonicClock.now()
     network.stop("the test says so")
@@ -188,7 +192,9 @@ struct LifecycleTests {
       let guest = try fixture.connect()
       defer { Descriptor.close(guest) }
       #expect(fixture.until { network.uplink.isWaiting })
-      let result: Result<HostLink, ErrorReport> = try fixture.result { try await network.whenRunning().value() }
+      let result: Result<HostLink, ErrorReport> = try fixture.result {
+        try await network.whenRunning().value()
+      }
       guard case .failure(let report) = result else {
         Issue.record("there is no such bridge")
         return
@@ -202,7 +208,9 @@ struct LifecycleTests {
   @Test func `a mode nobody claims is an error that lists those there are`() throws {
     let fixture = try Fixture(config: "networks:\n  lab:\n    mode: fak\n")
     let network = try fixture.network()
-    let result: Result<HostLink, ErrorReport> = try fixture.result { try await network.whenRunning().value() }
+    let result: Result<HostLink, ErrorReport> = try fixture.result {
+      try await network.whenRunning().value()
+    }
     #expect(
       throws: ErrorReport(
         code: "NOT_FOUND",

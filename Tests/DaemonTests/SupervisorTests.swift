@@ -364,7 +364,9 @@ struct SupervisorTests {
     network.stop("the test says so")
     fixture.until { network.state == .stopped }
     #expect(network.forwards.open == [good])
-    let _: Result<HostLink, ErrorReport> = try fixture.result { try await network.whenRunning().value() }
+    let _: Result<HostLink, ErrorReport> = try fixture.result {
+      try await network.whenRunning().value()
+    }
     #expect(fixture.until { fixture.requests().last == "expose 127.0.0.1:8080" })
     let removed: Result<Void, ErrorReport> = try fixture.result {
       try await network.forwards.remove(good)

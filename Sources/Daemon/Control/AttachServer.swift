@@ -124,13 +124,13 @@ final class AttachServer {
     var named = request
     named.name = network.freeName(for: request)
     let (id, lease) = network.attach(named, fd: message.fds[0]) {
-      [weak self, weak client, weak network, core = network.core] reason in
+      [weak self, weak client, weak network] reason in
       guard let self, let client else { return }
       let cause: AttachFarewell.Cause =
         network?.demand.isRetired ?? true
         ? .networkRemoved : network?.state == .stopping ? .networkStopped : .sentAway
       // Not in the middle of whatever the network does with its guests, and after what it answers.
-      core.begin { [weak self] in self?.end(client, reason, saying: cause) }
+      loop.later { [weak self] in self?.end(client, reason, saying: cause) }
     }
     client.guest = (network, id)
     network.core.begin { [self] in

@@ -8,17 +8,17 @@ extension Network {
   // MARK: What instances ask
 
   /// The configuration with what the instances ask.
-  var asked: NetworkConfiguration { wishes.applied(to: wanted) }
+  var asked: NetworkConfiguration { dns.wishes.applied(to: wanted) }
 
   /// - Parameter wish: nil takes it back.
   func setResolver(_ wish: ResolverWish?, of owner: String) {
     let before = asked.settings
-    if wishes.set(wish, of: owner), asked.settings != before { updateDNS() }
+    if dns.wishes.set(wish, of: owner), asked.settings != before { updateDNS() }
   }
 
   /// Why an owner does not get what it asks; nil: it does.
   func resolverWarning(of owner: String) -> String? {
-    wishes.warning(for: owner, on: wanted, plugin: active?.dns.plugin)
+    dns.wishes.warning(for: owner, on: wanted, plugin: active?.dns.plugin)
   }
 
   // MARK: Another DNS
@@ -147,7 +147,8 @@ extension Network {
   }
 
   func flushDNSCache(_ which: DNSCacheSelection) async throws(ErrorReport) -> DNSFlushReport {
-    guard let link = core.running, case .json(let count) = try await core.ask(link, .flushDNSCache(which))
+    guard let link = core.running,
+      case .json(let count) = try await core.ask(link, .flushDNSCache(which))
     else { return DNSFlushReport(network: name, forgotten: 0) }
     return DNSFlushReport(network: name, forgotten: count.integer() ?? 0)
   }

@@ -65,7 +65,8 @@ extension Network {
 
   /// The switch's table: MAC addresses to the numbers of the links they are behind.
   func endpointStations() async throws(ErrorReport) -> JSONValue {
-    guard let link = core.running, case .json(let stations) = try await core.ask(link, .listStations)
+    guard let link = core.running,
+      case .json(let stations) = try await core.ask(link, .listStations)
     else { return .object([:]) }
     return stations
   }

@@ -60,22 +60,6 @@ extension Network {
   }
 }
 
-extension Supervisor {
-  func guests(_ name: String) async throws(ErrorReport) -> [GuestDetail] {
-    try await network(name).guestDetails()
-  }
-
-  func disconnect(_ guest: String, of name: String) async throws(ErrorReport) -> GuestDetail {
-    try await network(name).disconnect(guest)
-  }
-
-  func rename(
-    _ guest: String, of name: String, to new: String
-  ) async throws(ErrorReport) -> GuestDetail {
-    try await network(name).rename(guest, to: new)
-  }
-}
-
 /// What several sources say of guests, put together. Pure.
 package enum GuestDetails {
   /// - Parameter stations: Ethernet addresses and the guests they are behind.

@@ -37,8 +37,9 @@ extension Network {
       id: id, name: request.name, transport: .tap, fd: fd, mac: request.mac, mtu: request.mtu,
       vnetHeader: request.vnetHeader)
     let offered = Promise<LeaseOffer?, ErrorReport>()
-    guest.onGone = { reason in
-      offered.fail(ErrorReport(.system, reason))
+    guest.onGone = { [core] reason in
+      // What the network says of itself, in the same callback, comes first.
+      core.loop.later { offered.fail(ErrorReport(.system, reason)) }
       onGone(reason)
     }
     guard !guests.isFull else {
@@ -51,7 +52,7 @@ extension Network {
     }
     // Before `add`, whose own failure would only say that the guest had to go.
     let running = Promise<HostLink, ErrorReport>()
-    waiters.append(running)
+    waiting.forProcess.append(running)
     core.begin { [self] in
       do throws(ErrorReport) {
         offered.keep(.success(try await lease(of: id, running, isNeeded: request.needsLease)))
@@ -91,10 +92,10 @@ extension Network {
       }
       attempt += 1
       running = Promise()
-      if let next = core.running {
+      if let next = core.running, !next.hasEnded {
         running.keep(.success(next))
       } else {
-        waiters.append(running)
+        waiting.forProcess.append(running)
       }
     }
   }

@@ -17,7 +17,8 @@ extension Network {
     NetworkFacts(
       obstacle: obstacle, hasLinks: guests.hasLinks, hasUnixgram: guests.hasUnixgram,
       hasUnixgramAddresses: guests.hasUnixgramAddresses, isHeld: demand.isHeld,
-      hasWaiters: !waiters.isEmpty, now: MonotonicClock.now(), wallClock: WallClock.now())
+      hasWaiters: !waiting.forProcess.isEmpty, now: MonotonicClock.now(), wallClock: WallClock.now()
+    )
   }
 
   private var obstacle: ErrorReport? {
@@ -64,7 +65,7 @@ extension Network {
     case .settle: settle()
     case .startIfWanted(let asked):
       guard !demand.isRetired else { return }
-      if asked || guests.hasLinks || !waiters.isEmpty { start() }
+      if asked || guests.hasLinks || !waiting.forProcess.isEmpty { start() }
     case .reconsider: considerStopping()
     }
   }
@@ -78,7 +79,7 @@ extension Network {
     if let link = core.running {
       running.keep(.success(link))
     } else {
-      waiters.append(running)
+      waiting.forProcess.append(running)
       start()
     }
     return running
@@ -106,21 +107,21 @@ extension Network {
   /// - Returns: kept when it is at rest.
   func end(_ reason: String) -> Promise<Void, Never> {
     let rest = Promise<Void, Never>()
-    resting.append(rest)
+    waiting.forRest.append(rest)
     stop(reason)
     return rest
   }
 
   func flushWaiters(_ result: Result<HostLink, ErrorReport>) {
-    let waiting = waiters
-    waiters = []
-    for waiter in waiting { waiter.keep(result) }
+    let waiters = waiting.forProcess
+    waiting.forProcess = []
+    for waiter in waiters { waiter.keep(result) }
   }
 
   private func settle() {
-    let waiting = resting
-    resting = []
-    for waiter in waiting { waiter.keep() }
+    let waiters = waiting.forRest
+    waiting.forRest = []
+    for waiter in waiters { waiter.keep() }
   }
 
   // MARK: Timers
@@ -283,16 +284,18 @@ extension Network {
 
   /// Of a process that may be anybody's: few, and short.
   private func note(_ report: PluginReport) {
-    pluginStates.removeAll { $0.kind == report.kind && $0.plugin == report.plugin }
-    guard report.state != "ok" || !report.text.isEmpty, pluginStates.count < 16 else { return }
-    pluginStates.append(
+    record.pluginStates.removeAll { $0.kind == report.kind && $0.plugin == report.plugin }
+    guard report.state != "ok" || !report.text.isEmpty, record.pluginStates.count < 16 else {
+      return
+    }
+    record.pluginStates.append(
       PluginStateReport(
         kind: report.kind, plugin: String(report.plugin.prefix(32)),
         state: String(report.state.prefix(16)), text: String(report.text.prefix(512))))
   }
 
   private func ended(_ link: HostLink, _ status: ChildProcess.ExitStatus) {
-    pluginStates = []
+    record.pluginStates = []
     settling.processEnded()
     uplink.rest(forgetting: guests.unixgramGuests.map(\.id))
     if state == .stopping { noteStop(status) } else { noteDeath(of: link, status) }
@@ -302,12 +305,12 @@ extension Network {
   private func noteStop(_ status: ChildProcess.ExitStatus) {
     if status == .exited(0) { return log(.info, "stopped") }
     log(.warning, "stopped, but its process did not end well: \(status)")
-    lastExit = exitReport("\(status) while stopping")
+    record.lastExit = exitReport("\(status) while stopping")
   }
 
   private func noteDeath(of link: HostLink, _ status: ChildProcess.ExitStatus) {
     let reason = life.state.endReason ?? link.protocolError ?? status.description
-    lastExit = exitReport(reason)
+    record.lastExit = exitReport(reason)
     let plugin =
       active.map { "plugin \($0.plugin.plugin.name) \($0.plugin.module.version)" } ?? "no plugin"
     log(.error, "process \(link.pid) ended: \(reason) (\(plugin)); its log: \(core.logFile)")

@@ -31,7 +31,7 @@ extension Network {
       restarts: life.restarts, retryAt: life.state.retryAt.map { WallClock.timestamp($0) },
       lastExit: lastExit, uplink: uplink.peerReport, hostInterface: uplink.hostInterface,
       joined: active?.joined?.name, unresponsive: unresponsive,
-      pluginStates: pluginStates.isEmpty ? nil : pluginStates, live: nil)
+      pluginStates: record.pluginStates.isEmpty ? nil : record.pluginStates, live: nil)
   }
 
   /// Tells the log why it could not start; nothing when it could, or runs.

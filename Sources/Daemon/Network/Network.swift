@@ -27,6 +27,22 @@ final class Network {
     var isHeld: Bool { isPinned || !holders.isEmpty || questions > 0 }
   }
 
+  struct Waiting {
+    /// For its process to run.
+    var forProcess: [Promise<HostLink, ErrorReport>] = []
+    /// For it to come to rest.
+    var forRest: [Promise<Void, Never>] = []
+  }
+
+  /// What is told of its past.
+  struct Record {
+    var lastExit: ExitReport?
+    /// What plugins of the process say of themselves, the last of each.
+    var pluginStates: [PluginStateReport] = []
+    /// What went wrong with its files or for want of room, and holds on; by what it is about.
+    var troubles: [NetworkTrouble: NetworkNote] = [:]
+  }
+
   struct Timers {
     var retry: EventLoop.TimerID?
     var grace: EventLoop.TimerID?
@@ -41,16 +57,8 @@ final class Network {
   var life = NetworkLife<LaunchPlan, HostLink>()
   var demand = Demand()
   var timers = Timers()
-  /// Those who wait for its process to run.
-  var waiters: [Promise<HostLink, ErrorReport>] = []
-  /// Those who wait for it to come to rest.
-  var resting: [Promise<Void, Never>] = []
-  var lastExit: ExitReport?
-  /// What plugins of the process say of themselves, the last of each.
-  var pluginStates: [PluginStateReport] = []
-
-  /// What went wrong with its files or for want of room, and holds on; by what it is about.
-  var troubles: [NetworkTrouble: NetworkNote] = [:]
+  var waiting = Waiting()
+  var record = Record()
 
   let listeners: NetworkListeners
   let uplink: Uplink
@@ -60,7 +68,6 @@ final class Network {
   let leases: LeaseTracker
   let captures: CaptureRegistry
   var dns = NetworkDNS()
-  var wishes = ResolverWishes()
   var settling = NetworkSettling()
   /// What clients of `_ep.sock` call the ends of their forwards.
   var exposed = ExposedNames()
@@ -147,7 +154,7 @@ final class Network {
   }
 
   /// Nobody is there who would notice its end.
-  private var isIdle: Bool { guests.isEmpty && waiters.isEmpty && !demand.isHeld }
+  private var isIdle: Bool { guests.isEmpty && waiting.forProcess.isEmpty && !demand.isHeld }
 
   /// The process runs with other settings than the configuration has.
   var isChanged: Bool {
@@ -159,6 +166,7 @@ final class Network {
 extension Network {
   var name: String { core.name }
   var state: NetworkPhase { life.state.phase }
+  var lastExit: ExitReport? { record.lastExit }
   /// What the process runs with, or is about to.
   var active: LaunchPlan? { life.state.plan }
   /// The process, however far it is.

@@ -128,6 +128,20 @@ extension Supervisor {
     try network(name).names.set(set)
   }
 
+  func guests(_ name: String) async throws(ErrorReport) -> [GuestDetail] {
+    try await network(name).guestDetails()
+  }
+
+  func disconnect(_ guest: String, of name: String) async throws(ErrorReport) -> GuestDetail {
+    try await network(name).disconnect(guest)
+  }
+
+  func rename(
+    _ guest: String, of name: String, to new: String
+  ) async throws(ErrorReport) -> GuestDetail {
+    try await network(name).rename(guest, to: new)
+  }
+
   /// Takes over `fd`.
   func startCapture(
     _ name: String, fd: Int32, snapLength: Int

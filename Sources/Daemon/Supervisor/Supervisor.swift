@@ -63,7 +63,8 @@ package final class Supervisor {
     self.switchPorts = switchPorts
     let guestIDs = GuestIDs()
     context = NetworkContext(
-      loop: loop, actor: actor, home: options.home, hostExecutable: options.installation.hostExecutable,
+      loop: loop, actor: actor, home: options.home,
+      hostExecutable: options.installation.hostExecutable,
       gracePeriod: options.gracePeriod, log: log, plugins: plugins, guestIDs: guestIDs,
       endpointServer: { [servers, bridge] in
         servers.endpoint(EndpointRoutes(network: $0, bridge: bridge))

@@ -132,7 +132,6 @@ struct EndpointTarget {
   }
 }
 
-
 /// Why a request of `_ep.sock` is not done; the body of the answer.
 package struct EndpointError: Error, Hashable {
   var status: Int

@@ -93,7 +93,8 @@ final class NameRegistry {
     let set = zonesAsNames
     guard set != sets[Self.endpointOwner], let link = core.running else { return self.set(set) }
     sets[Self.endpointOwner] = set
-    guard let error = await push(set, to: link), error.code == .invalidConfig || error.code == .limit
+    guard let error = await push(set, to: link),
+      error.code == .invalidConfig || error.code == .limit
     else { return }
     // Others may have been added meanwhile: this one alone goes back.
     let old = before.first { $0.name == zone.name }

@@ -57,7 +57,7 @@ final class HostLink {
   static let endTimeout: UInt64 = 5_000_000_000
 
   /// Nanoseconds after the end of the process in which its channel has to end, too.
-  private static let drainTimeout: UInt64 = 500_000_000
+  private static var drainTimeout: UInt64 { 500_000_000 }
 
   /// Nanoseconds it has for an answer: few where somebody only wants to look, for a plugin may hang.
   private static func patience(_ request: HostRequest) -> UInt64 {
