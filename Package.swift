@@ -148,7 +148,9 @@ let package = Package(
         "Platform", "HostProtocol", "JSONCoding", "DNSMessage", "Patterns", "CYaml",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Hummingbird", package: "hummingbird"),
-      ]),
+      ],
+      // The supervisor's objects belong to its loop: their async functions run where they are called.
+      swiftSettings: [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]),
     .executableTarget(
       name: "lima-netd",
       dependencies: [

@@ -14,6 +14,8 @@ package final class EventLoop {
   /// [any thread] `wake` runs `onWake` on the loop's thread in its next iteration.
   package let waker: Waker
   package var onWake: (() -> Void)?
+  /// Runs before the loop waits, and after each callback, timer and piece of deferred work: what they have left to do.
+  package var afterCallback: (() -> Void)?
 
   private struct Watch {
     var generation: UInt32
@@ -97,24 +99,33 @@ package final class EventLoop {
   /// One iteration: waits for the first event or timer, at most `limit` nanoseconds (nil: no limit), and handles all
   /// that are due.
   package func turn(limit: UInt64? = nil) {
+    afterCallback?()
     let count = max(0, poller.wait(timeout: timeout(limit)))
     for index in 0..<count {
       let (token, events) = poller.event(index)
       guard token != EventLoop.wakeToken else {
         waker.drain()
         onWake?()
+        afterCallback?()
         continue
       }
       let fd = Int32(bitPattern: UInt32(truncatingIfNeeded: token))
       guard let watch = watches[fd], watch.generation == UInt32(token >> 32) else { continue }
       watch.callback(events)
+      afterCallback?()
     }
     let now = MonotonicClock.now()
-    while let timer = timers.popDue(now) { actions.removeValue(forKey: timer.payload)?() }
+    while let timer = timers.popDue(now) {
+      actions.removeValue(forKey: timer.payload)?()
+      afterCallback?()
+    }
     while !deferred.isEmpty {
       let work = deferred
       deferred = []
-      for action in work { action() }
+      for action in work {
+        action()
+        afterCallback?()
+      }
     }
   }
 

@@ -101,7 +101,7 @@ struct AttachServerTests {
     let refused = try attach(fixture, again).1
     #expect(refused.error?.message == "network lab is stopped")
     #expect(network.state == .stopped)
-    network.whenRunning { _ in }
+    _ = network.whenRunning()
     #expect(fixture.until { network.state == .running })
     #expect(try attach(fixture, again).1.ok)
   }

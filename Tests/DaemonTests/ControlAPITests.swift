@@ -104,7 +104,9 @@ struct ControlAPITests {
   @Test func `a capture streams until the client goes, and is then stopped`() throws {
     let fixture = try Fixture()
     let network = try fixture.network()
-    let _: Result<HostLink, ErrorReport> = try fixture.result { network.whenRunning($0) }
+    let _: Result<HostLink, ErrorReport> = try fixture.result {
+      try await network.whenRunning().value()
+    }
     let fd = try UnixSocket.connect(path: fixture.home.controlSocket)
     try Files.writeAll(fd, Array("GET /v1/networks/lab/capture HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
     var text = ""
@@ -124,7 +126,9 @@ struct ControlAPITests {
   @Test func `a capture ends with the network`() throws {
     let fixture = try Fixture()
     let network = try fixture.network()
-    let _: Result<HostLink, ErrorReport> = try fixture.result { network.whenRunning($0) }
+    let _: Result<HostLink, ErrorReport> = try fixture.result {
+      try await network.whenRunning().value()
+    }
     let fd = try UnixSocket.connect(path: fixture.home.controlSocket)
     defer { Descriptor.close(fd) }
     try Files.writeAll(

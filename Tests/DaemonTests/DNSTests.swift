@@ -301,23 +301,23 @@ struct DNSSwapTests {
     let lab = try fixture.network()
     let all = DNSCacheSelection()
     let none: Result<[DNSCacheReport], ErrorReport> = try fixture.result {
-      lab.listDNSCache(all, answer: $0)
+      try await lab.listDNSCache(all)
     }
     #expect(try none.get().isEmpty)
     let guest = try fixture.connect()
     defer { Descriptor.close(guest) }
     fixture.until { lab.state == .running }
     let kept: Result<[DNSCacheReport], ErrorReport> = try fixture.result {
-      lab.listDNSCache(all, answer: $0)
+      try await lab.listDNSCache(all)
     }
     // Two parts.
     #expect(try kept.get().map(\.name) == ["a.example", "b.example"])
     let flushed: Result<DNSFlushReport, ErrorReport> = try fixture.result {
-      lab.flushDNSCache(all, answer: $0)
+      try await lab.flushDNSCache(all)
     }
     #expect(try flushed.get().forgotten == 3 && fixture.requests().last == "flush")
     let some: Result<DNSFlushReport, ErrorReport> = try fixture.result {
-      lab.flushDNSCache(DNSCacheSelection(name: "a.example", below: true), answer: $0)
+      try await lab.flushDNSCache(DNSCacheSelection(name: "a.example", below: true))
     }
     #expect(try some.get().network == "lab")
     #expect(fixture.requests().last == "flush a.example and below")

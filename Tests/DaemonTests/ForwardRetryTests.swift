@@ -38,7 +38,7 @@ struct ForwardRetryTests {
   private func up(_ fixture: Fixture, _ name: String) throws -> InstanceReport {
     let asked = InstanceRequest(path: "\(fixture.home.path)/\(name)")
     let result: Result<InstanceReport, ErrorReport> = try fixture.result {
-      fixture.supervisor.instances.up(asked, $0)
+      try await fixture.supervisor.instances.up(asked)
     }
     return try result.get()
   }
@@ -70,7 +70,7 @@ struct ForwardRetryTests {
     let reason = "network user-v2: the address is taken (plugin fake)"
     #expect(state(fixture, "a")?.error == reason)
     let network = try fixture.network("user-v2")
-    let listed: [Forward] = try fixture.result { network.forwards.list(answer: $0) }
+    let listed: [Forward] = try fixture.value { await network.forwards.list() }
     #expect(listed.first { $0.host == "127.0.0.1:18080" }?.error == reason)
     #expect(network.report(registry: nil).forwards.contains { $0.error == reason })
     // Once for each time it is refused for another reason, not for each attempt.
@@ -89,7 +89,7 @@ struct ForwardRetryTests {
     network.demand.isPinned = true
     let forward = Forward(protocol: "tcp", host: "127.0.0.1:8080", guest: "10.0.0.9:80")
     let added: Result<Forward, ErrorReport> = try fixture.result {
-      network.forwards.add(forward, answer: $0)
+      try await network.forwards.add(forward)
     }
     #expect(try added.get().host == forward.host && network.forwards.open == [forward])
     try take(fixture, ["127.0.0.1:8080"], "lab")
@@ -149,8 +149,8 @@ struct ForwardRetryTests {
         "a forward needs the guest's address, as 192.168.5.15:80"
       ])
     let removed: Result<Void, ErrorReport> = try fixture.result {
-      network.forwards.remove(
-        Forward(protocol: "tcp", host: "127.0.0.1:8080", guest: nil), answer: $0)
+      try await network.forwards.remove(
+        Forward(protocol: "tcp", host: "127.0.0.1:8080", guest: nil))
     }
     #expect(throws: Never.self) { try removed.get() }
     #expect(network.forwards.listed.isEmpty)
@@ -163,14 +163,14 @@ struct ForwardRetryTests {
     var hosts: [String] = []
     for _ in 0..<2 {
       let added: Result<Forward, ErrorReport> = try fixture.result {
-        network.forwards.add(asked, answer: $0)
+        try await network.forwards.add(asked)
       }
       hosts.append(try added.get().host)
     }
     #expect(hosts == ["127.0.0.1:40000", "127.0.0.1:40001"])
     #expect(network.forwards.open.map(\.host) == hosts)
     let removed: Result<Void, ErrorReport> = try fixture.result {
-      network.forwards.remove(network.forwards.open[0], answer: $0)
+      try await network.forwards.remove(network.forwards.open[0])
     }
     #expect(throws: Never.self) { try removed.get() }
     #expect(fixture.requests().last == "unexpose 127.0.0.1:40000")

@@ -13,12 +13,11 @@ import Testing
 struct ForwardStateTests {
   private func listed(_ fixture: Fixture, _ network: Network) throws -> [Forward] {
     var reported: [Forward] = []
-    let listed: [Forward] = try fixture.result { answer in
-      network.forwards.list {
-        // One source: the reports of the network say the same, in the same turn.
-        reported = network.report(registry: nil).forwards
-        answer($0)
-      }
+    let listed: [Forward] = try fixture.value {
+      let listed = await network.forwards.list()
+      // One source: the reports of the network say the same, in the same job.
+      reported = network.report(registry: nil).forwards
+      return listed
     }
     #expect(reported.map(\.state) == listed.map(\.state))
     #expect(reported.map(\.reason) == listed.map(\.reason))
@@ -27,7 +26,7 @@ struct ForwardStateTests {
 
   private func add(_ fixture: Fixture, _ network: Network, _ forward: Forward) throws -> Forward {
     let added: Result<Forward, ErrorReport> = try fixture.result {
-      network.forwards.add(forward, answer: $0)
+      try await network.forwards.add(forward)
     }
     return try added.get()
   }
@@ -120,7 +119,7 @@ struct ForwardStateTests {
       now.first?.reason
         == "somebody put another file in its socket's place: remove that, then \(remedy)")
     let removed: Result<Void, ErrorReport> = try fixture.result {
-      network.forwards.remove(forward, answer: $0)
+      try await network.forwards.remove(forward)
     }
     #expect(throws: Never.self) { try removed.get() }
     #expect(stranger.file?.isThere == true, "a stranger's file stays")
@@ -159,7 +158,7 @@ struct ForwardStateTests {
     // Somebody takes it away by hand.
     let key = "127.0.0.1:\(report.sshLocalPort)"
     let removed: Result<Void, ErrorReport> = try fixture.result {
-      network.forwards.remove(Forward(protocol: "tcp", host: key, guest: nil), answer: $0)
+      try await network.forwards.remove(Forward(protocol: "tcp", host: key, guest: nil))
     }
     #expect(throws: Never.self) { try removed.get() }
     let gone = try instances.report("vm").forwards[0]

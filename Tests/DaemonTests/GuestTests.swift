@@ -73,7 +73,7 @@ struct GuestTests {
     #expect(fixture.until { network.state == .running })
     try Fixture.write(fixture.home.networkDirectory("lab") + "/fake-lease-parts", "")
     let leases: Result<[LeaseReport], ErrorReport> = try fixture.result {
-      network.leases.list($0)
+      try await network.leases.list()
     }
     #expect(try leases.get().map(\.address) == ["10.0.0.9", "10.0.0.10", "10.0.0.11"])
   }

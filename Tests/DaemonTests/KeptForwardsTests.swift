@@ -12,11 +12,10 @@ import Testing
 struct KeptForwardsTests {
   private func add(_ fixture: Fixture, _ port: Int, temporary: Bool? = nil) throws -> Forward {
     let answer: Result<Forward, ErrorReport> = try fixture.result {
-      fixture.supervisor.addForward(
+      try await fixture.supervisor.addForward(
         "lab",
         Forward(
-          protocol: "tcp", host: "127.0.0.1:\(port)", guest: "10.0.0.9:80", temporary: temporary),
-        $0)
+          protocol: "tcp", host: "127.0.0.1:\(port)", guest: "10.0.0.9:80", temporary: temporary))
     }
     return try answer.get()
   }
@@ -37,8 +36,8 @@ struct KeptForwardsTests {
     let path = fixture.home.forwardsFile
     #expect(kept(path) == ["127.0.0.1:18081", chosen] && chosen != "127.0.0.1:0")
     let removed: Result<Void, ErrorReport> = try fixture.result {
-      fixture.supervisor.removeForward(
-        "lab", Forward(protocol: "tcp", host: "127.0.0.1:18081", guest: nil), $0)
+      try await fixture.supervisor.removeForward(
+        "lab", Forward(protocol: "tcp", host: "127.0.0.1:18081", guest: nil))
     }
     #expect((try? removed.get()) != nil)
     #expect(kept(path) == [chosen])

@@ -68,7 +68,7 @@ struct LifecycleTests {
     fixture.until { network.state == .running }
     let forward = Forward(protocol: "tcp", host: "127.0.0.1:8080", guest: "10.0.0.9:80")
     let added: Result<Forward, ErrorReport> = try fixture.result {
-      network.forwards.add(forward, answer: $0)
+      try await network.forwards.add(forward)
     }
     #expect(throws: Never.self) { try added.get() }
     let before = fixture.requests().count
@@ -126,7 +126,9 @@ struct LifecycleTests {
     #expect(network.life.backoff.failures == 3)
     #expect(network.lastExit?.log.contains("about to fall over") == true)
     // Whoever asks gets an answer; the guest is held.
-    let result: Result<HostLink, ErrorReport> = try fixture.result { network.whenRunning($0) }
+    let result: Result<HostLink, ErrorReport> = try fixture.result {
+      try await network.whenRunning().value()
+    }
     #expect(throws: ErrorReport.self) { try result.get() }
     #expect(network.guests.count == 1)
     Descriptor.close(guest)
@@ -166,7 +168,9 @@ struct LifecycleTests {
   @Test func `a process that hangs at its stop is killed`() throws {
     let fixture = try Fixture(config: Fixture.oneNetwork("behavior: hang-at-stop"))
     let network = try fixture.network()
-    let started: Result<HostLink, ErrorReport> = try fixture.result { network.whenRunning($0) }
+    let started: Result<HostLink, ErrorReport> = try fixture.result {
+      try await network.whenRunning().value()
+    }
     let pid = try started.get().pid
     let before = MonotonicClock.now()
     network.stop("the test says so")
@@ -193,7 +197,9 @@ struct LifecycleTests {
       let guest = try fixture.connect()
       defer { Descriptor.close(guest) }
       #expect(fixture.until { network.uplink.isWaiting })
-      let result: Result<HostLink, ErrorReport> = try fixture.result { network.whenRunning($0) }
+      let result: Result<HostLink, ErrorReport> = try fixture.result {
+        try await network.whenRunning().value()
+      }
       guard case .failure(let report) = result else {
         Issue.record("there is no such bridge")
         return
@@ -207,7 +213,9 @@ struct LifecycleTests {
   @Test func `a mode nobody claims is an error that lists those there are`() throws {
     let fixture = try Fixture(config: "networks:\n  lab:\n    mode: fak\n")
     let network = try fixture.network()
-    let result: Result<HostLink, ErrorReport> = try fixture.result { network.whenRunning($0) }
+    let result: Result<HostLink, ErrorReport> = try fixture.result {
+      try await network.whenRunning().value()
+    }
     #expect(
       throws: ErrorReport(
         code: "NOT_FOUND",

@@ -179,7 +179,7 @@ struct PluginFileTests {
     let fixture = try Fixture()
     _ = try? ChildProcess.wait(
       ChildProcess.spawn("/bin/chmod", ["o+w", fixture.plugins + "/lima-net-fake.so"]))
-    let registry: Registry = try fixture.result { fixture.supervisor.plugins.refresh($0) }
+    let registry: Registry = try fixture.value { await fixture.supervisor.plugins.refresh() }
     #expect(throws: RegistryError.self) { () throws in
       try registry.networkPlugin(mode: "fake", pin: nil)
     }
@@ -187,7 +187,7 @@ struct PluginFileTests {
       registry.warnings.contains { $0.contains("chmod o-w \(fixture.plugins)/lima-net-fake.so") })
     _ = try? ChildProcess.wait(
       ChildProcess.spawn("/bin/chmod", ["o-w", fixture.plugins + "/lima-net-fake.so"]))
-    let mended: Registry = try fixture.result { fixture.supervisor.plugins.refresh($0) }
+    let mended: Registry = try fixture.value { await fixture.supervisor.plugins.refresh() }
     #expect(throws: Never.self) { () throws in try mended.networkPlugin(mode: "fake", pin: nil) }
   }
 
@@ -196,7 +196,7 @@ struct PluginFileTests {
     try Fixture.write(fixture.plugins + "/lima-net-crash.so", "CRASH")
     try Fixture.write(fixture.plugins + "/lima-net-words.so", "words")
     try fixture.supervisor.start()
-    let report: PluginsReport = try fixture.result { fixture.supervisor.pluginsReport($0) }
+    let report: PluginsReport = try fixture.value { await fixture.supervisor.pluginsReport() }
     let reasons = report.files.map { $0.inspection.reason?.rawValue }
     #expect(reasons == [nil, "crashed", nil, "load-failed"])
     #expect(report.files[1].inspection.detail?.contains("killed by SIGSEGV") == true)
@@ -207,7 +207,7 @@ struct PluginFileTests {
     let fixture = try Fixture(start: false)
     try Fixture.write(fixture.plugins + "/lima-net-hang.so", "HANG")
     try fixture.supervisor.start()
-    let report: PluginsReport = try fixture.result { fixture.supervisor.pluginsReport($0) }
+    let report: PluginsReport = try fixture.value { await fixture.supervisor.pluginsReport() }
     #expect(report.files.last?.inspection.reason == .timeout)
   }
 
@@ -215,7 +215,7 @@ struct PluginFileTests {
     let fixture = try Fixture(start: false)
     try Fixture.write(fixture.plugins + "/lima-net-fork.so", "FORK")
     try fixture.supervisor.start()
-    let report: PluginsReport = try fixture.result { fixture.supervisor.pluginsReport($0) }
+    let report: PluginsReport = try fixture.value { await fixture.supervisor.pluginsReport() }
     #expect(report.modes.map(\.mode) == ["fake"])
     let fork = report.files.first { $0.inspection.file.contains("fork") }?.inspection
     #expect(fork?.reason == .loadFailed)
@@ -226,7 +226,7 @@ struct PluginFileTests {
 
   @Test func `what a network does not need keeps it from starting for a second at most`() throws {
     let fixture = try Fixture()
-    var held: [(Inspection) -> Void] = []
+    var held: [Promise<Inspection, Never>] = []
     var patience: (() -> Void)?
     let good = Inspection(
       file: fixture.plugins + "/lima-net-fake.so", sha256: "aa",
@@ -238,44 +238,51 @@ struct PluginFileTests {
       ])
     let catalog = PluginCatalog(
       directories: [PluginDirectory(path: fixture.plugins, builtin: false)], asRoot: false,
-      log: fixture.supervisor.log, after: { patience = $1 },
-      inspect: { path, answer in
-        if path.contains("fake") { answer(good) } else { held.append(answer) }
+      log: fixture.supervisor.log, actor: fixture.supervisor.actor, after: { patience = $1 },
+      inspect: { path in
+        if path.contains("fake") { return good }
+        let answer = Promise<Inspection, Never>()
+        held.append(answer)
+        return await answer.value()
       })
     var early: Registry?
     var whole: Registry?
-    catalog.refresh(startWhen: { (try? $0.networkPlugin(mode: "fake", pin: nil)) != nil }) {
-      early = $0
+    fixture.supervisor.actor.begin {
+      early = await catalog.refresh { (try? $0.networkPlugin(mode: "fake", pin: nil)) != nil }
     }
-    catalog.refresh(startWhen: { (try? $0.dnsPlugin(pin: nil)) != nil }) { whole = $0 }
-    #expect(early == nil && whole == nil && held.count == 1)
+    fixture.supervisor.actor.begin {
+      whole = await catalog.refresh { (try? $0.dnsPlugin(pin: nil)) != nil }
+    }
+    #expect(fixture.until { held.count == 1 })
+    #expect(early == nil && whole == nil)
     patience?()
-    #expect(early != nil && whole == nil)
+    #expect(fixture.until { early != nil })
+    #expect(whole == nil)
     #expect(early?.warnings.contains { $0.contains("has not returned yet") } == true)
   }
 
   @Test func `files are inspected again only when they change`() throws {
     let fixture = try Fixture()
-    let loop = fixture.loop
     var inspected: [String] = []
     let catalog = PluginCatalog(
       directories: [
         PluginDirectory(path: fixture.plugins, builtin: false),
         PluginDirectory(path: fixture.root + "/same", builtin: true),
       ], asRoot: false, log: fixture.supervisor.log,
-      inspect: { path, answer in
+      actor: fixture.supervisor.actor,
+      inspect: { path in
         inspected.append(String(path.split(separator: "/").last ?? ""))
-        loop.later { answer(Inspection(file: path, reason: .notELF, detail: "no")) }
+        return Inspection(file: path, reason: .notELF, detail: "no")
       })
     // The same directory by another name is no second claimant.
     _ = try ChildProcess.wait(
       ChildProcess.spawn("/bin/ln", ["-s", fixture.plugins, fixture.root + "/same"]))
-    let _: Registry = try fixture.result { catalog.refresh($0) }
+    let _: Registry = try fixture.value { await catalog.refresh() }
     #expect(inspected.sorted() == ["lima-dns-hostdns.so", "lima-net-fake.so"])
-    let _: Registry = try fixture.result { catalog.refresh($0) }
+    let _: Registry = try fixture.value { await catalog.refresh() }
     #expect(inspected.count == 2)
     try Fixture.write(fixture.plugins + "/lima-net-fake.so", "another")
-    let _: Registry = try fixture.result { catalog.refresh($0) }
+    let _: Registry = try fixture.value { await catalog.refresh() }
     #expect(inspected.count == 3)
   }
 }

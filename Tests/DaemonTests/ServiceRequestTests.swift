@@ -56,15 +56,27 @@ import Testing
       }.map { [$0.name, $0.change] + $0.waiting } == [["a", "unchanged", "sandbox"]])
   }
 
-  @Test func `a reload is answered by the reading that began after it`() {
+  @Test func `a reload is answered by the reading that began after it`() throws {
+    let loop = try EventLoop()
+    let actor = LoopActor.running(loop)
     let service = ServiceRequests()
     var answers: [String] = []
+    func ask() {
+      actor.begin {
+        do throws(ErrorReport) {
+          answers.append(try await service.reading {}.changes.first?.name ?? "none")
+        } catch {
+          answers.append(error.message == "the daemon stops" ? "stops" : "?")
+        }
+      }
+      loop.turn(limit: 0)
+    }
     func report(_ change: String) -> Result<ReloadReport, ErrorReport> {
       .success(
         ReloadReport(
           file: "", present: true, changes: [.init("network", change, change: "added")]))
     }
-    service.ask { answers.append((try? $0.get().changes.first?.name) ?? "none") }
+    ask()
     // One reading is under way, and ours comes after it.
     service.expect(2)
     let before = service.begin()
@@ -73,11 +85,12 @@ import Testing
     service.end(ours) { report("ours") }
     #expect(answers.isEmpty)
     service.end(before) { report("before") }
+    loop.turn(limit: 0)
     #expect(answers == ["ours"])
     #expect(service.last?.changes.map(\.name) == ["ours"])
-    service.ask { answers.append("\($0)".contains("the daemon stops") ? "stops" : "?") }
+    ask()
     service.stops()
-    service.ask { answers.append("\($0)".contains("the daemon stops") ? "stops" : "?") }
+    ask()
     #expect(answers == ["ours", "stops", "stops"])
   }
 

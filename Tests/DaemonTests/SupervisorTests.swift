@@ -183,7 +183,7 @@ struct SupervisorTests {
     for _ in 0..<4 {
       if network.state == .stopped { starts += 1 }
       let answer: Result<DNSLookupReport, ErrorReport> = try fixture.result {
-        fixture.supervisor.ask("lab", DNSLookup(name: "a.test", type: "A"), $0)
+        try await fixture.supervisor.ask("lab", DNSLookup(name: "a.test", type: "A"))
       }
       #expect((try? answer.get()) != nil)
       #expect(network.state == .running && network.demand.questions == 0)
@@ -192,12 +192,15 @@ struct SupervisorTests {
     #expect(fixture.requests().filter { $0.hasPrefix("start") }.count == starts)
     #expect(fixture.until { network.state == .stopped })
     // One that is under way: the network does not end before its answer.
-    let done = network.held { (_: Int) in }
+    let answer = Promise<Int, ErrorReport>()
+    fixture.supervisor.actor.begin {
+      _ = try? await network.whileHeld { () async throws(ErrorReport) in try await answer.value() }
+    }
     network.start()
     #expect(fixture.until { network.state == .running })
     fixture.pass(0.6)
     #expect(network.state == .running)
-    done(1)
+    answer.keep(.success(1))
     #expect(fixture.until { network.state == .stopped })
   }
 
@@ -256,7 +259,7 @@ struct SupervisorTests {
       fixture.supervisor.configuration.error?.contains("networks.yaml:3:5: networks.lab.mod")
         == true)
     #expect(fixture.supervisor.networks["lab"] != nil)
-    let status: StatusReport = try fixture.result { fixture.supervisor.status($0) }
+    let status: StatusReport = try fixture.value { await fixture.supervisor.status() }
     #expect(status.config.error != nil)
   }
 
@@ -287,13 +290,13 @@ struct SupervisorTests {
     let fixture = try Fixture()
     try Fixture.write(fixture.home.configFile, "networks:\n  new: {mode: fake}\n")
     let first: Result<ReloadReport, ErrorReport> = try fixture.result {
-      fixture.supervisor.reload($0)
+      try await fixture.supervisor.reloaded()
     }
     #expect(throws: Never.self) { try first.get() }
     #expect(fixture.supervisor.networks["new"] != nil)
     try Fixture.write(fixture.home.configFile, "networks:\n  new:\n    mod: fake\n")
     let second: Result<ReloadReport, ErrorReport> = try fixture.result {
-      fixture.supervisor.reload($0)
+      try await fixture.supervisor.reloaded()
     }
     #expect(throws: ErrorReport.self) { try second.get() }
     #expect(fixture.supervisor.networks["new"] != nil)
@@ -342,11 +345,11 @@ struct SupervisorTests {
     let good = Forward(protocol: "tcp", host: "127.0.0.1:8080", guest: "10.0.0.9:80")
     let taken = Forward(protocol: "tcp", host: "127.0.0.1:1", guest: "10.0.0.9:80")
     let first: Result<Forward, ErrorReport> = try fixture.result {
-      network.forwards.add(good, answer: $0)
+      try await network.forwards.add(good)
     }
     #expect(throws: Never.self) { try first.get() }
     let second: Result<Forward, ErrorReport> = try fixture.result {
-      network.forwards.add(taken, answer: $0)
+      try await network.forwards.add(taken)
     }
     #expect(
       throws: ErrorReport(
@@ -355,20 +358,22 @@ struct SupervisorTests {
       try second.get()
     }
     let third: Result<Forward, ErrorReport> = try fixture.result {
-      network.forwards.add(good, answer: $0)
+      try await network.forwards.add(good)
     }
     #expect(throws: ErrorReport.self) { try third.get() }
     network.stop("the test says so")
     fixture.until { network.state == .stopped }
     #expect(network.forwards.open == [good])
-    let _: Result<HostLink, ErrorReport> = try fixture.result { network.whenRunning($0) }
+    let _: Result<HostLink, ErrorReport> = try fixture.result {
+      try await network.whenRunning().value()
+    }
     #expect(fixture.until { fixture.requests().last == "expose 127.0.0.1:8080" })
     let removed: Result<Void, ErrorReport> = try fixture.result {
-      network.forwards.remove(good, answer: $0)
+      try await network.forwards.remove(good)
     }
     #expect(throws: Never.self) { try removed.get() }
     let unknown: Result<Void, ErrorReport> = try fixture.result {
-      network.forwards.remove(good, answer: $0)
+      try await network.forwards.remove(good)
     }
     #expect(
       throws: ErrorReport(

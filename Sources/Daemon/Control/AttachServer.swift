@@ -123,37 +123,20 @@ final class AttachServer {
     }
     var named = request
     named.name = network.freeName(for: request)
-    let name = named.name
-    let id = network.attach(
-      named, fd: message.fds[0],
-      answer: { [weak self, weak client] result in
-        guard let self, let client else { return }
-        switch result {
-        case .success(let (id, lease)):
-          guard let forwards = request.forwards, !forwards.isEmpty else {
-            return welcome(client, AttachReply(guest: id, lease: lease))
-          }
-          let guest = GuestForwards(
-            network: network, owner: "guest \(name), \(id)", name: name, lease: lease)
-          client.forwardOwner = guest.owner
-          guest.open(forwards, mayWait: request.isReturn ?? false) {
-            [weak self, weak client] result in
-            guard let self, let client, clients[ObjectIdentifier(client)] != nil else {
-              return guest.close()
-            }
-            switch result {
-            case .success(let open):
-              welcome(client, AttachReply(guest: id, lease: lease, forwards: open))
-            case .failure(let error):
-              reply(AttachReply(error: error), to: client)
-              end(client, error.message)
-            }
-          }
-        case .failure(let error): reply(AttachReply(error: error), to: client)
-        }
-      },
-      onGone: farewell(to: client, from: network))
+    let (id, lease) = network.attach(
+      named, fd: message.fds[0], onGone: farewell(to: client, from: network))
     client.guest = (network, id)
+    network.core.begin { [self] in
+      do throws(ErrorReport) {
+        let lease = try await lease.value()
+        try await welcome(client, named, id, lease, on: network)
+      } catch {
+        guard isHere(client) else { return }
+        reply(AttachReply(error: error), to: client)
+        // One that the network sent away itself ends as such.
+        if client.forwardOwner != nil { end(client, error.message) }
+      }
+    }
   }
 
   /// What is done when the network sends a client's guest away.
@@ -163,10 +146,30 @@ final class AttachServer {
       let cause: AttachFarewell.Cause =
         network?.demand.isRetired ?? true
         ? .networkRemoved : network?.state == .stopping ? .networkStopped : .sentAway
-      // Not in the middle of whatever the network does with its guests.
+      // Not in the middle of whatever the network does with its guests, and after what it answers.
       loop.later { [weak self] in self?.end(client, reason, saying: cause) }
     }
   }
+
+  /// Opens the guest's forwards, and tells it that it is there.
+  private func welcome(
+    _ client: Client, _ request: AttachRequest, _ id: UInt64, _ lease: LeaseOffer?,
+    on network: Network
+  ) async throws(ErrorReport) {
+    guard isHere(client) else { return }
+    guard let forwards = request.forwards, !forwards.isEmpty else {
+      return welcome(client, AttachReply(guest: id, lease: lease))
+    }
+    let guest = GuestForwards(
+      network: network, owner: "guest \(request.name), \(id)", name: request.name, lease: lease)
+    client.forwardOwner = guest.owner
+    let open = try await guest.open(forwards, mayWait: request.isReturn ?? false)
+    // It may have left meanwhile.
+    guard isHere(client) else { return guest.close() }
+    welcome(client, AttachReply(guest: id, lease: lease, forwards: open))
+  }
+
+  private func isHere(_ client: Client) -> Bool { clients[ObjectIdentifier(client)] != nil }
 
   private func welcome(_ client: Client, _ reply: AttachReply) {
     client.isAttached = true

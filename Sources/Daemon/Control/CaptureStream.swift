@@ -7,6 +7,7 @@ import Hummingbird
 import NIOCore
 import NIOPosix
 import Platform
+import Synchronization
 
 enum CaptureStream {
   static func response(
@@ -22,24 +23,23 @@ enum CaptureStream {
     } catch {
       throw ErrorReport(code: "SYSTEM", message: "no capture: \(error)")
     }
-    let id: UInt64
+    let capture: Capture
     do {
-      id = try await bridge.call { supervisor, answer in
-        supervisor.startCapture(network, fd: pipe.write, snapLength: snapLength, answer)
+      let id = try await bridge.ask {
+        try await $0.startCapture(network, fd: pipe.write, snapLength: snapLength)
       }
+      capture = Capture(id, of: network, bridge, pipe.read)
     } catch {
+      // The other end is closed already.
       Descriptor.close(pipe.read)
       throw error
-    }
-    let end: @Sendable () -> Void = {
-      bridge.submit { $0.networks[network]?.captures.end(id) }
     }
     return Response(
       status: .ok, headers: [.contentType: "application/vnd.tcpdump.pcap"],
       body: ResponseBody { writer in
-        defer { end() }
+        defer { capture.end() }
         let source = try await NIOPipeBootstrap(group: group)
-          .takingOwnershipOfDescriptor(input: pipe.read) { channel in
+          .takingOwnershipOfDescriptor(input: try capture.take()) { channel in
             channel.eventLoop.makeCompletedFuture {
               try NIOAsyncChannel<ByteBuffer, Never>(wrappingChannelSynchronously: channel)
             }
@@ -50,8 +50,42 @@ enum CaptureStream {
             try await source.executeThenClose { inbound in
               for try await bytes in inbound { try await writer.write(bytes) }
             }
-          }, onInboundClosed: end)
+          }, onInboundClosed: { capture.end() })
         try await writer.finish(nil)
       })
+  }
+
+  /// A capture that was begun. It ends with this, also where its client has gone before the first byte.
+  private final class Capture: Sendable {
+    private let id: UInt64
+    private let network: String
+    private let bridge: LoopBridge
+    /// What it writes comes out here; -1 once somebody has it.
+    private let output: Mutex<Int32>
+
+    init(_ id: UInt64, of network: String, _ bridge: LoopBridge, _ output: Int32) {
+      self.id = id
+      self.network = network
+      self.bridge = bridge
+      self.output = Mutex(output)
+    }
+
+    deinit {
+      end()
+      let left = output.withLock { $0 }
+      if left >= 0 { Descriptor.close(left) }
+    }
+
+    /// The caller's from now on. Once.
+    func take() throws -> Int32 {
+      try output.withLock { output in
+        guard output >= 0 else { throw ErrorReport(.internal, "the capture is read already") }
+        defer { output = -1 }
+        return output
+      }
+    }
+
+    /// Idempotent.
+    func end() { bridge.submit { [network, id] in $0.networks[network]?.captures.end(id) } }
   }
 }

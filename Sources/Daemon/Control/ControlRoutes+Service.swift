@@ -9,26 +9,19 @@ import Hummingbird
 extension ControlRoutes {
   func addServiceRoutes(to v1: RouterGroup<ControlContext>) {
     let bridge = self.bridge
-    v1.post("reload") { _, _ in
-      let report: ReloadReport = try await bridge.call { $0.reload($1) }
-      return try Self.json(report)
-    }
+    v1.post("reload") { _, _ in try await Self.json(bridge.ask { try await $0.reloaded() }) }
     v1.post("stop") { _, _ in
-      let report: DaemonReport = try await bridge.call { $0.stop(again: false, $1) }
-      return try Self.json(report, .accepted)
+      try await Self.json(bridge.ask { $0.stop(again: false) }, .accepted)
     }
     v1.post("restart") { _, _ in
-      let report: DaemonReport = try await bridge.call { $0.stop(again: true, $1) }
-      return try Self.json(report, .accepted)
+      try await Self.json(bridge.ask { $0.stop(again: true) }, .accepted)
     }
     v1.get("upgrade") { _, _ in
-      try await Self.json(
-        bridge.call { supervisor, answer in answer(.success(supervisor.upgrades.report)) })
+      try await Self.json(bridge.ask { $0.upgrades.report })
     }
     v1.post("upgrade") { request, context in
       let asked = try await Self.body(UpgradeRequest.self, request, context)
-      let report: UpgradeReport = try await bridge.call { $0.upgrade(asked, $1) }
-      return try Self.json(report, .accepted)
+      return try await Self.json(bridge.ask { try await $0.upgrade(asked) }, .accepted)
     }
   }
 
@@ -36,19 +29,19 @@ extension ControlRoutes {
     let bridge = self.bridge
     network.get("guests") { _, context in
       let name = try Self.segment("name", context)
-      return try await Self.json(bridge.call { $0.guests(name, $1) })
+      return try await Self.json(bridge.ask { try await $0.guests(name) })
     }
     network.delete("guests/:guest") { _, context in
       let name = try Self.segment("name", context)
       let guest = try Self.segment("guest", context)
-      return try await Self.json(bridge.call { $0.disconnect(guest, of: name, $1) })
+      return try await Self.json(bridge.ask { try await $0.disconnect(guest, of: name) })
     }
     network.patch("guests/:guest") { request, context in
       let name = try context.parameters.require("name")
       let guest = Self.percentDecoded(try context.parameters.require("guest"))
       let change = try await Self.body(GuestChange.self, request, context)
       return try await Self.json(
-        bridge.call { $0.rename(guest, of: name, to: change.name, $1) })
+        bridge.ask { try await $0.rename(guest, of: name, to: change.name) })
     }
   }
 

@@ -18,29 +18,14 @@ struct ControlRoutes: Sendable {
     let router = Router(context: ControlContext.self)
     let bridge = self.bridge
     let v1 = router.group("v1")
-    v1.get("status") { _, _ in
-      let status: StatusReport = try await bridge.call { supervisor, answer in
-        supervisor.status { answer(.success($0)) }
-      }
-      // Reads files: not on the loop.
-      return try Self.json(status.noted)
-    }
+    // Reads files: not on the loop.
+    v1.get("status") { _, _ in try Self.json(try await bridge.ask { await $0.status() }.noted) }
     v1.get("alive") { _, _ in
-      try await Self.json(
-        bridge.call { _, answer in answer(.success(AliveReport(pid: CurrentProcess.id))) })
+      try await Self.json(bridge.ask { _ in AliveReport(pid: CurrentProcess.id) })
     }
-    v1.get("plugins") { _, _ in
-      try await Self.json(
-        bridge.call { supervisor, answer in supervisor.pluginsReport { answer(.success($0)) } })
-    }
-    v1.get("leases") { _, _ in
-      try await Self.json(
-        bridge.call { supervisor, answer in supervisor.allLeases { answer(.success($0)) } })
-    }
-    v1.get("networks") { _, _ in
-      try await Self.json(
-        bridge.call { supervisor, answer in supervisor.networkReports { answer(.success($0)) } })
-    }
+    v1.get("plugins") { _, _ in try await Self.json(bridge.ask { await $0.pluginsReport() }) }
+    v1.get("leases") { _, _ in try await Self.json(bridge.ask { await $0.allLeases() }) }
+    v1.get("networks") { _, _ in try await Self.json(bridge.ask { await $0.networkReports() }) }
     addServiceRoutes(to: v1)
     addNetworkRoutes(to: v1.group("networks/:name"))
     addGuestRoutes(to: v1.group("networks/:name"))
@@ -52,54 +37,53 @@ struct ControlRoutes: Sendable {
     let (bridge, group) = (self.bridge, self.group)
     network.get { _, context in
       let name = try Self.segment("name", context)
-      let live: LiveReport = try await bridge.call { $0.networkReport(name, $1) }
-      return try Self.json(live.whole)
+      return try Self.json(try await bridge.ask { try await $0.networkReport(name) }.whole)
     }
     network.post("start") { _, context in
       let name = try Self.segment("name", context)
-      return try await Self.json(bridge.call { $0.startNetwork(name, $1) })
+      return try await Self.json(bridge.ask { try await $0.startNetwork(name) })
     }
     network.post("stop") { _, context in
       let name = try Self.segment("name", context)
-      return try await Self.json(bridge.call { $0.stopNetwork(name, $1) })
+      return try await Self.json(bridge.ask { try await $0.stopNetwork(name) })
     }
     network.post("restart") { _, context in
       let name = try Self.segment("name", context)
-      return try await Self.json(bridge.call { $0.restartNetwork(name, $1) })
+      return try await Self.json(bridge.ask { try await $0.restartNetwork(name) })
     }
     network.get("leases") { _, context in
       let name = try Self.segment("name", context)
-      return try await Self.json(bridge.call { $0.leases(name, $1) })
+      return try await Self.json(bridge.ask { try await $0.leases(name) })
     }
     network.get("forwards") { _, context in
       let name = try Self.segment("name", context)
-      return try await Self.json(bridge.call { $0.forwards(name, $1) })
+      return try await Self.json(bridge.ask { try await $0.forwards(name) })
     }
     network.post("forwards") { request, context in
       let name = try Self.segment("name", context)
       let forward = try await Self.body(Forward.self, request, context)
-      return try await Self.json(bridge.call { $0.addForward(name, forward, $1) }, .created)
+      return try await Self.json(bridge.ask { try await $0.addForward(name, forward) }, .created)
     }
     network.delete("forwards") { request, context in
       let name = try Self.segment("name", context)
       let forward = try await Self.body(Forward.self, request, context)
-      let _: Void = try await bridge.call { $0.removeForward(name, forward, $1) }
+      try await bridge.ask { try await $0.removeForward(name, forward) }
       return Response(status: .noContent)
     }
     network.post("dns") { request, context in
       let name = try Self.segment("name", context)
       let question = try await Self.body(DNSLookup.self, request, context)
-      return try await Self.json(bridge.call { $0.ask(name, question, $1) })
+      return try await Self.json(bridge.ask { try await $0.ask(name, question) })
     }
     network.get("dns/cache") { request, context in
       let name = try Self.segment("name", context)
       let which = Self.cacheSelection(request)
-      return try await Self.json(bridge.call { $0.dnsCache(name, which, $1) })
+      return try await Self.json(bridge.ask { try await $0.dnsCache(name, which) })
     }
     network.delete("dns/cache") { request, context in
       let name = try Self.segment("name", context)
       let which = Self.cacheSelection(request)
-      return try await Self.json(bridge.call { $0.flushDNSCache(name, which, $1) })
+      return try await Self.json(bridge.ask { try await $0.flushDNSCache(name, which) })
     }
     network.get("capture") { request, context in
       let name = try Self.segment("name", context)
@@ -120,28 +104,20 @@ struct ControlRoutes: Sendable {
 
   private func addInstanceRoutes(to instances: RouterGroup<ControlContext>) {
     let bridge = self.bridge
-    instances.get { _, _ in
-      try await Self.json(
-        bridge.call { supervisor, answer in answer(.success(supervisor.instances.reports)) })
-    }
+    instances.get { _, _ in try await Self.json(bridge.ask { $0.instances.reports }) }
     instances.post { request, context in
       let asked = try await Self.body(InstanceRequest.self, request, context)
-      let home: LimaHome = try await bridge.call { $1(.success($0.options.home)) }
-      let read = Instances.read(asked, home: home)
-      return try await Self.json(bridge.call { $0.instances.up(read, $1) })
+      // Reads files: not on the loop.
+      let read = Instances.read(asked, home: try await bridge.ask { $0.options.home })
+      return try await Self.json(bridge.ask { try await $0.instances.up(read) })
     }
     instances.get(":name") { _, context in
       let name = try Self.segment("name", context)
-      return try await Self.json(
-        bridge.call { supervisor, answer in
-          do throws(ErrorReport) { answer(.success(try supervisor.instances.report(name))) } catch {
-            answer(.failure(error))
-          }
-        })
+      return try await Self.json(bridge.ask { try $0.instances.report(name) })
     }
     instances.delete(":name") { _, context in
       let name = try Self.segment("name", context)
-      let _: Void = try await bridge.call { $0.instances.down(name, $1) }
+      try await bridge.ask { try $0.instances.down(name) }
       return Response(status: .noContent)
     }
   }

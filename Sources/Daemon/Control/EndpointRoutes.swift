@@ -9,6 +9,7 @@ import HTTPTypes
 import HostProtocol
 import Hummingbird
 import NIOCore
+import Synchronization
 
 struct EndpointRoutes: Sendable {
   let network: String
@@ -33,39 +34,28 @@ struct EndpointRoutes: Sendable {
     let target = EndpointTarget(request.head.path ?? "/")
     switch target.path {
     case "/leases", "/services/dhcp/leases":
-      return Self.json(try await onNetwork { $0.endpointLeases($1) })
+      return Self.json(try await onNetwork { try await $0.endpointLeases() })
     case "/cam":
-      return Self.json(try await onNetwork { $0.endpointStations($1) })
+      return Self.json(try await onNetwork { try await $0.endpointStations() })
     case "/stats":
-      return Self.json(try await onNetwork { $0.endpointStatistics($1) })
+      return Self.json(try await onNetwork { await $0.endpointStatistics() })
     case "/services/dns/all":
-      return Self.json(
-        try await onNetwork { network, answer in answer(.success(network.names.zonesJSON)) })
+      return Self.json(try await onNetwork { $0.names.zonesJSON })
     case "/services/dns/add":
       let zone = try ZoneBody(try await Self.post(request, context))
-      let result: Result<Bool, EndpointError> = try await onNetwork { network, answer in
-        network.names.add(zone) { answer(.success($0)) }
-      }
-      _ = try result.get()
+      try await onNetwork { try await $0.names.add(zone) }
       return Self.empty
     case "/services/forwarder/all":
-      return Self.json(
-        try await onNetwork { network, answer in answer(.success(network.exposedJSON)) })
+      return Self.json(try await onNetwork { $0.exposedJSON })
     case "/services/forwarder/expose":
       let asked = try ExposeRequest(try await Self.post(request, context))
       let forward = try asked.forward()
-      let result: Result<Bool, EndpointError> = try await onNetwork { network, answer in
-        network.expose(asked, forward) { answer(.success($0)) }
-      }
-      _ = try result.get()
+      try await onNetwork { try await $0.expose(asked, forward) }
       return Self.empty
     case "/services/forwarder/unexpose":
       let asked = try ExposeRequest(try await Self.post(request, context))
       let listener = try asked.listener()
-      let result: Result<Bool, EndpointError> = try await onNetwork { network, answer in
-        network.unexpose(listener) { answer(.success($0)) }
-      }
-      _ = try result.get()
+      try await onNetwork { try await $0.unexpose(listener) }
       return Self.empty
     case "/extension/wait_port":
       return try await waitPort(target, request)
@@ -94,19 +84,13 @@ struct EndpointRoutes: Sendable {
     }
     let guest = address.with(port: try number("port"))
     let seconds = target["timeout"].isEmpty ? 10 : try number("timeout")
-    let (network, bridge) = (self.network, self.bridge)
-    let wait = PortWait(guest: guest, seconds: seconds)
+    let (network, bridge, client) = (self.network, self.bridge, Client())
     let isOpen = try await request.body.consumeWithInboundCloseHandler(
       { _ in
-        await withCheckedContinuation { continuation in
-          bridge.submit { supervisor in
-            guard let network = supervisor.networks[network] else {
-              return continuation.resume(returning: false)
-            }
-            wait.begin(on: network) { continuation.resume(returning: $0) }
-          }
+        try await bridge.ask {
+          await $0.waitForPort(guest, of: network, seconds: seconds, unless: { client.isGone })
         }
-      }, onInboundClosed: { bridge.submit { _ in wait.cancel() } })
+      }, onInboundClosed: { client.leave() })
     guard isOpen else {
       throw EndpointError(
         status: 408, text: "\(guest) did not open within \(seconds) s")
@@ -114,17 +98,20 @@ struct EndpointRoutes: Sendable {
     return Self.empty
   }
 
+  private final class Client: Sendable {
+    private let gone = Atomic(false)
+
+    var isGone: Bool { gone.load(ordering: .relaxed) }
+
+    func leave() { gone.store(true, ordering: .relaxed) }
+  }
+
   // MARK: Bodies
 
   private func onNetwork<Value: Sendable>(
-    _ work: @escaping @Sendable (Network, @escaping (Result<Value, ErrorReport>) -> Void) -> Void
+    _ work: @Sendable (Network) async throws -> Value
   ) async throws -> Value {
-    let name = network
-    return try await bridge.call { supervisor, answer in
-      do throws(ErrorReport) { work(try supervisor.network(name), answer) } catch {
-        answer(.failure(error))
-      }
-    }
+    try await bridge.ask { try await work(try $0.network(network)) }
   }
 
   private static func post(_ request: Request, _ context: ControlContext) async throws -> [UInt8] {

@@ -14,29 +14,20 @@ struct GuestForwards {
   let name: String
   let lease: LeaseOffer?
 
-  typealias Answer = (Result<[Forward], ErrorReport>) -> Void
-
   static let maximum = 64
 
   /// - Parameters:
   ///   - wanted: `guest` is a port.
-  ///   - mayWait: those that cannot be open now are opened when they can; else the first of them is the answer, and none stays.
-  ///   - answer: called once, with all of them as they are now.
-  func open(_ wanted: [Forward], mayWait: Bool, answer: @escaping Answer) {
+  ///   - mayWait: those that cannot be open now are opened when they can; else none stays when one of them cannot.
+  /// - Returns: all of them as they are now.
+  func open(_ wanted: [Forward], mayWait: Bool) async throws(ErrorReport) -> [Forward] {
     guard wanted.count <= Self.maximum else {
-      return answer(
-        .failure(
-          ErrorReport(
-            code: HostError.Code.limit.rawValue,
-            message: "a guest brings at most \(Self.maximum) forwards along")))
+      throw ErrorReport(.limit, "a guest brings at most \(Self.maximum) forwards along")
     }
     guard let lease else {
-      return answer(
-        .failure(
-          ErrorReport(
-            code: HostError.Code.unsupported.rawValue,
-            message:
-              "network \(network.name) gives the guest no address that a forward could lead to")))
+      throw ErrorReport(
+        .unsupported,
+        "network \(network.name) gives the guest no address that a forward could lead to")
     }
     let addressed = wanted.map { forward in
       var forward = forward
@@ -47,23 +38,19 @@ struct GuestForwards {
     }
     if mayWait {
       network.forwards.set(addressed, of: owner)
-      return answer(.success(network.forwards.listed(of: owner)))
+      return network.forwards.listed(of: owner)
     }
-    open(addressed[...], opened: [], answer)
-  }
-
-  private func open(_ rest: ArraySlice<Forward>, opened: [Forward], _ answer: @escaping Answer) {
-    guard let next = rest.first else { return answer(.success(opened)) }
-    network.forwards.add(next) { result in
-      switch result {
-      case .success(let forward):
-        network.forwards.give(forward, to: owner)
-        open(rest.dropFirst(), opened: opened + [forward], answer)
-      case .failure(let error):
-        close()
-        answer(.failure(error))
+    var opened: [Forward] = []
+    do throws(ErrorReport) {
+      for forward in addressed {
+        opened.append(try await network.forwards.add(forward))
+        network.forwards.give(opened[opened.count - 1], to: owner)
       }
+    } catch {
+      close()
+      throw error
     }
+    return opened
   }
 
   func close() { network.forwards.set([], of: owner) }

@@ -8,17 +8,17 @@ extension Network {
   // MARK: What instances ask
 
   /// The configuration with what the instances ask.
-  var asked: NetworkConfiguration { wishes.applied(to: wanted) }
+  var asked: NetworkConfiguration { dns.wishes.applied(to: wanted) }
 
   /// - Parameter wish: nil takes it back.
   func setResolver(_ wish: ResolverWish?, of owner: String) {
     let before = asked.settings
-    if wishes.set(wish, of: owner), asked.settings != before { updateDNS() }
+    if dns.wishes.set(wish, of: owner), asked.settings != before { updateDNS() }
   }
 
   /// Why an owner does not get what it asks; nil: it does.
   func resolverWarning(of owner: String) -> String? {
-    wishes.warning(for: owner, on: wanted, plugin: active?.dns.plugin)
+    dns.wishes.warning(for: owner, on: wanted, plugin: active?.dns.plugin)
   }
 
   // MARK: Another DNS
@@ -29,8 +29,8 @@ extension Network {
     guard core.running != nil, active != nil else { return }
     let number = dns.begin()
     settling.begin()
-    context.plugins.refresh { [weak self] registry in
-      guard let self else { return }
+    core.begin { [self] in
+      let registry = await context.plugins.refresh()
       defer { endSettling() }
       guard let link = core.running, let active, dns.isCurrent(number) else { return }
       do throws(ErrorReport) {
@@ -71,24 +71,22 @@ extension Network {
     now.dnsNeeds = plan.dnsNeeds
     dns.ask(for: plan.dns)
     settling.begin()
-    link.request(.setDNS(plan.dnsSpec)) { [weak self, weak link] reply in
-      guard let self else { return }
+    let changed = link.send(.setDNS(plan.dnsSpec))
+    core.begin { [self] in
+      var refusal: HostError?
+      do throws(HostError) { _ = try await changed.value() } catch { refusal = error }
       defer { endSettling() }
-      guard let link, self.link === link, !link.hasEnded else { return }
+      guard self.link === link, !link.hasEnded else { return }
       dns.answered()
       // Also of one that another change has overtaken: what the process has is what the next is compared with.
-      if case .success = reply { step(.revised(now)) }
+      if refusal == nil { step(.revised(now)) }
       guard dns.isCurrent(number) else { return }
-      switch reply {
-      case .success:
-        dns.settle()
-        log(
-          .notice,
-          "DNS by \(plan.dns.plugin.name) \(plan.dns.module.version) (\(plan.dns.file)) from now on"
-        )
-      case .failure(let error):
-        keepDNS(plan.report(error, configFile: configFile))
-      }
+      if let refusal { return keepDNS(plan.report(refusal, configFile: configFile)) }
+      dns.settle()
+      log(
+        .notice,
+        "DNS by \(plan.dns.plugin.name) \(plan.dns.module.version) (\(plan.dns.file)) from now on"
+      )
     }
   }
 
@@ -123,60 +121,35 @@ extension Network {
 
   // MARK: The cache
 
-  /// Empty when the network does not run. Asked for part by part; what is kept or forgotten meanwhile
-  /// may be in it or not.
-  func listDNSCache(
-    _ which: DNSCacheSelection, answer: @escaping (Result<[DNSCacheReport], ErrorReport>) -> Void
-  ) {
-    guard let link = core.running else { return answer(.success([])) }
-    listDNSCache(which, link, after: [], answer: held(answer))
-  }
-
   /// As many as the cache has entries, from a process that may be anybody's.
   private static let mostCacheEntries = 16384
   /// A full cache has some 40, also where few of its names are asked for.
   private static let mostCachePages = 64
 
-  private func listDNSCache(
-    _ which: DNSCacheSelection, _ link: HostLink, after before: [[DNSCacheEntry]],
-    answer: @escaping (Result<[DNSCacheReport], ErrorReport>) -> Void
-  ) {
-    link.request(.listDNSCache(which)) { [weak self] reply in
-      guard let self else { return }
-      switch reply {
-      case .success(.json(let value)):
-        guard let page = try? JSONText.decode(DNSCachePage.self, from: value) else { fallthrough }
-        let pages = before + [page.entries]
-        guard let next = page.next, next > which.from, pages.count < Self.mostCachePages,
-          pages.reduce(0, { $0 + $1.count }) < Self.mostCacheEntries
-        else {
-          return answer(
-            .success(pages.flatMap { $0.map { DNSCacheReport(network: self.name, $0) } }))
-        }
-        var rest = which
+  /// Empty when the network does not run. Asked for part by part; what is kept or forgotten meanwhile
+  /// may be in it or not.
+  func listDNSCache(_ which: DNSCacheSelection) async throws(ErrorReport) -> [DNSCacheReport] {
+    guard let link = core.running else { return [] }
+    return try await whileHeld { () async throws(ErrorReport) in
+      var rest = which
+      var entries: [DNSCacheEntry] = []
+      for _ in 0..<Self.mostCachePages {
+        guard case .json(let value) = try await core.ask(link, .listDNSCache(rest)),
+          let page = try? JSONText.decode(DNSCachePage.self, from: value)
+        else { throw core.report(.internal, "what its DNS keeps makes no sense") }
+        entries += page.entries
+        guard let next = page.next, next > rest.from, entries.count < Self.mostCacheEntries
+        else { break }
         rest.from = next
-        listDNSCache(rest, link, after: pages, answer: answer)
-      case .success:
-        answer(
-          .failure(core.report(.internal, "what its DNS keeps makes no sense")))
-      case .failure(let error): answer(.failure(core.report(error)))
       }
+      return entries.map { DNSCacheReport(network: name, $0) }
     }
   }
 
-  func flushDNSCache(
-    _ which: DNSCacheSelection, answer: @escaping (Result<DNSFlushReport, ErrorReport>) -> Void
-  ) {
-    let none = DNSFlushReport(network: name, forgotten: 0)
-    guard let link = core.running else { return answer(.success(none)) }
-    link.request(.flushDNSCache(which)) { [weak self] reply in
-      guard let self else { return }
-      switch reply {
-      case .success(.json(let count)):
-        answer(.success(DNSFlushReport(network: name, forgotten: count.integer() ?? 0)))
-      case .success: answer(.success(none))
-      case .failure(let error): answer(.failure(core.report(error)))
-      }
-    }
+  func flushDNSCache(_ which: DNSCacheSelection) async throws(ErrorReport) -> DNSFlushReport {
+    guard let link = core.running,
+      case .json(let count) = try await core.ask(link, .flushDNSCache(which))
+    else { return DNSFlushReport(network: name, forgotten: 0) }
+    return DNSFlushReport(network: name, forgotten: count.integer() ?? 0)
   }
 }

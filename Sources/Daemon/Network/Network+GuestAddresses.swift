@@ -7,23 +7,19 @@ import HostProtocol
 
 extension Network {
   /// The report with those addresses, as far as they are known by now.
-  func withAddresses(
-    _ report: NetworkReport, _ link: HostLink, _ answer: @escaping (NetworkReport) -> Void
-  ) {
-    guard report.lacksAddresses else { return answer(report) }
-    link.request(.listStations) { [weak self] reply in
-      var full = report
-      if case .success(.json(let value)) = reply,
-        let stations = try? JSONText.decode([String: UInt64].self, from: value)
-      {
-        full.take(stations: stations)
-      }
-      guard let self, full.lacksAddresses else { return answer(full) }
-      leases.list { result in
-        if case .success(let leases) = result { full.take(leases: leases) }
-        answer(full)
-      }
-    }
+  func withAddresses(_ report: NetworkReport, _ link: HostLink) async -> NetworkReport {
+    guard report.lacksAddresses else { return report }
+    var full = report
+    full.take(stations: await stations(link))
+    guard full.lacksAddresses, let leases = try? await leases.list() else { return full }
+    full.take(leases: leases)
+    return full
+  }
+
+  /// The switch's table: Ethernet addresses and the guests they are behind; empty when the process does not tell.
+  func stations(_ link: HostLink) async -> [String: UInt64] {
+    guard case .json(let value)? = try? await link.ask(.listStations) else { return [:] }
+    return (try? JSONText.decode([String: UInt64].self, from: value)) ?? [:]
   }
 }
 

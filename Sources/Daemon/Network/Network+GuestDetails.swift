@@ -7,69 +7,41 @@ import Platform
 
 extension Network {
   /// By id. A process that does not answer leaves out what only it knows.
-  func guestDetails(_ answer: @escaping ([GuestDetail]) -> Void) {
-    let reports = guests.reports
-    guard !reports.isEmpty, let link = core.running else {
-      return answer(GuestDetails.join(network: name, reports))
+  func guestDetails() async -> [GuestDetail] {
+    guard !guests.reports.isEmpty, let link = core.running else {
+      return GuestDetails.join(network: name, guests.reports)
     }
-    wholeStatus(link) { [weak self] status in
-      link.request(.listStations) { reply in
-        var stations: [String: UInt64] = [:]
-        if case .success(.json(let value)) = reply {
-          stations = (try? JSONText.decode([String: UInt64].self, from: value)) ?? [:]
-        }
-        guard let self else { return answer([]) }
-        self.leases.list { [weak self] leases in
-          guard let self else { return answer([]) }
-          answer(
-            GuestDetails.join(
-              network: self.name, self.guests.reports, ports: status?.ports ?? [],
-              stations: stations, leases: (try? leases.get()) ?? [], mtus: self.guests.mtus))
-        }
-      }
-    }
+    let status = await wholeStatus(link)
+    let stations = await stations(link)
+    let leases = (try? await leases.list()) ?? []
+    // Those that are here now: some may have come or gone since they were asked for.
+    return GuestDetails.join(
+      network: name, guests.reports, ports: status?.ports ?? [], stations: stations,
+      leases: leases, mtus: guests.mtus)
   }
 
   /// - Parameter guest: its name, number or Ethernet address.
-  func disconnect(
-    _ guest: String, answer: @escaping (Result<GuestDetail, ErrorReport>) -> Void
-  ) {
-    guestDetails { [weak self] details in
-      guard let self else { return }
-      do throws(ErrorReport) {
-        let found = try GuestDetails.find(guest, of: details, network: name)
-        if guests.unixgramGuests.contains(where: { $0.id == found.id }) {
-          // The process says that it went.
-          link?.request(.removePort(found.id))
-        } else {
-          guestLeft(found.id, "it was disconnected by `guest disconnect`", tellHost: true)
-        }
-        answer(.success(found))
-      } catch {
-        answer(.failure(error))
-      }
+  func disconnect(_ guest: String) async throws(ErrorReport) -> GuestDetail {
+    let found = try GuestDetails.find(guest, of: await guestDetails(), network: name)
+    if guests.unixgramGuests.contains(where: { $0.id == found.id }) {
+      // The process says that it went.
+      link?.send(.removePort(found.id))
+    } else {
+      guestLeft(found.id, "it was disconnected by `guest disconnect`", tellHost: true)
     }
+    return found
   }
 
   /// Calls a guest something else from now on: for users, forwards, and the plugin, which may publish the name in DNS.
   /// - Parameter guest: as of `disconnect`.
-  func rename(
-    _ guest: String, to new: String, answer: @escaping (Result<GuestDetail, ErrorReport>) -> Void
-  ) {
-    guestDetails { [weak self] details in
-      guard let self else { return }
-      do throws(ErrorReport) {
-        var found = try GuestDetails.find(guest, of: details, network: name)
-        try refuseName(new, of: found)
-        guests.rename(found.id, new)
-        log(.info, "guest \(found.name) is called \(new) now")
-        if let link { link.request(.renamePort(PortName(id: found.id, name: new))) }
-        found.name = new
-        answer(.success(found))
-      } catch {
-        answer(.failure(error))
-      }
-    }
+  func rename(_ guest: String, to new: String) async throws(ErrorReport) -> GuestDetail {
+    var found = try GuestDetails.find(guest, of: await guestDetails(), network: name)
+    try refuseName(new, of: found)
+    guests.rename(found.id, new)
+    log(.info, "guest \(found.name) is called \(new) now")
+    link?.send(.renamePort(PortName(id: found.id, name: new)))
+    found.name = new
+    return found
   }
 
   private static func isOfName(_ byte: UInt8) -> Bool {
@@ -103,40 +75,6 @@ extension Network {
     throw ErrorReport(
       code: HostError.Code.exists.rawValue,
       message: "network \(name) has a guest \(new) already")
-  }
-}
-
-extension Supervisor {
-  func guests(_ name: String, _ answer: @escaping (Result<[GuestDetail], ErrorReport>) -> Void) {
-    do throws(ErrorReport) {
-      try network(name).guestDetails { answer(.success($0)) }
-    } catch {
-      answer(.failure(error))
-    }
-  }
-
-  func disconnect(
-    _ guest: String, of name: String,
-    _ answer: @escaping (Result<GuestDetail, ErrorReport>) -> Void
-  ) {
-    do throws(ErrorReport) {
-      try network(name).disconnect(guest, answer: answer)
-    } catch {
-      answer(.failure(error))
-    }
-  }
-}
-
-extension Supervisor {
-  func rename(
-    _ guest: String, of name: String, to new: String,
-    _ answer: @escaping (Result<GuestDetail, ErrorReport>) -> Void
-  ) {
-    do throws(ErrorReport) {
-      try network(name).rename(guest, to: new, answer: answer)
-    } catch {
-      answer(.failure(error))
-    }
   }
 }
 

@@ -26,102 +26,99 @@ extension Network {
     add(Guest(id: id, name: "guest-\(id)", transport: transport, fd: fd, journalSlot: slot))
   }
 
-  /// A TAP of `exec` or `attach`, whose descriptor becomes ours. `answer` comes once: what the guest configures, or why
-  /// it has no network. `onGone` comes later, when the guest was sent away.
+  /// A TAP of `exec` or `attach`, whose descriptor becomes ours.
+  /// - Parameter onGone: called later, when the guest was sent away.
+  /// - Returns: its number, and what it configures, or why it has no network.
   func attach(
-    _ request: AttachRequest, fd: Int32,
-    answer: @escaping (Result<(id: UInt64, lease: LeaseOffer?), ErrorReport>) -> Void,
-    onGone: @escaping (String) -> Void
-  ) -> UInt64 {
+    _ request: AttachRequest, fd: Int32, onGone: @escaping (String) -> Void
+  ) -> (id: UInt64, lease: Promise<LeaseOffer?, ErrorReport>) {
     let id = context.guestIDs.next()
     let guest = Guest(
       id: id, name: request.name, transport: .tap, fd: fd, mac: request.mac, mtu: request.mtu,
       vnetHeader: request.vnetHeader)
-    var answered = false
-    func once(_ result: Result<(id: UInt64, lease: LeaseOffer?), ErrorReport>) {
-      if answered { return }
-      answered = true
-      answer(result)
-    }
-    guest.onGone = { [weak self] reason in
+    let offered = Promise<LeaseOffer?, ErrorReport>()
+    guest.onGone = { [core, weak self] reason in
       // One that is not on the network yet was not sent away: it came too late.
       let late = self.flatMap {
         $0.state == .stopping && !$0.demand.isRetired ? $0.stopReport : nil
       }
-      once(.failure(late ?? ErrorReport(.system, reason)))
+      // What the network says of itself, in the same callback, comes first.
+      core.loop.later { offered.fail(late ?? ErrorReport(.system, reason)) }
       onGone(reason)
     }
     guard !guests.isFull else {
       guest.close("network \(name) has \(Plural.text(guests.count, "guest")) already")
-      return id
+      return (id, offered)
     }
     if let full = context.guestIDs.whyFull {
       guest.close(full)
-      return id
+      return (id, offered)
     }
     // Before `add`, whose own failure would only say that the guest had to go.
-    waitForLease(id, needsLease: request.needsLease, once)
+    let running = Promise<HostLink, ErrorReport>()
+    waiting.forProcess.append(running)
+    core.begin { [self] in
+      do throws(ErrorReport) {
+        offered.keep(.success(try await lease(of: id, running, isNeeded: request.needsLease)))
+      } catch {
+        offered.fail(error)
+        guestLeft(id, error.message, tellHost: true)
+      }
+    }
     add(guest)
     if let link = core.running { flushWaiters(.success(link)) }
-    return id
+    return (id, offered)
   }
 
   /// Asks for the guest's lease when the network runs; again when the process dies over it, whatever it dies of.
-  private func waitForLease(
-    _ id: UInt64, needsLease: Bool, attempt: Int = 1,
-    _ answer: @escaping (Result<(id: UInt64, lease: LeaseOffer?), ErrorReport>) -> Void
-  ) {
-    waiters.append { [weak self] result in
-      guard let self else { return }
-      switch result {
-      case .failure(let error):
-        answer(.failure(error))
-        guestLeft(id, error.message, tellHost: false)
-      case .success(let link):
-        // Who asks by DHCP need not have told its address.
-        guard needsLease || guests[id]?.mac != nil else { return answer(.success((id, nil))) }
-        reserve(id, needsLease: needsLease, on: link, attempt: attempt, answer)
+  private func lease(
+    of id: UInt64, _ running: Promise<HostLink, ErrorReport>, isNeeded: Bool
+  ) async throws(ErrorReport) -> LeaseOffer? {
+    var running = running
+    var attempt = 1
+    while true {
+      let link = try await running.value()
+      // Who asks by DHCP need not have told its address.
+      guard isNeeded || guests[id]?.mac != nil else { return nil }
+      do throws(HostError) {
+        return try offer(await link.ask(.reserveLease(port: id)), to: id)
+      } catch {
+        guard link.hasEnded, guests[id] != nil else {
+          if error.code == .unsupported, !isNeeded { return nil }
+          throw refusal(error)
+        }
+        guard attempt < Self.leaseAttempts else {
+          throw core.report(
+            .internal,
+            "its process ended while it was asked for an address, \(Plural.times(attempt)) in a row; see "
+              + core.logFile)
+        }
+      }
+      attempt += 1
+      running = Promise()
+      if let next = core.running, !next.hasEnded {
+        running.keep(.success(next))
+      } else {
+        waiting.forProcess.append(running)
       }
     }
   }
 
-  private func reserve(
-    _ id: UInt64, needsLease: Bool, on link: HostLink, attempt: Int,
-    _ answer: @escaping (Result<(id: UInt64, lease: LeaseOffer?), ErrorReport>) -> Void
-  ) {
-    link.request(.reserveLease(port: id)) { [weak self] reply in
-      guard let self else { return }
-      let report: ErrorReport
-      switch reply {
-      case .success(.json(let value)):
-        if let lease = try? JSONText.decode(LeaseOffer.self, from: value) {
-          guests[id]?.hasLease = true
-          return answer(.success((id, lease)))
-        }
-        report = core.report(.internal, "the lease makes no sense: \(value.text)")
-      case .success:
-        report = core.report(.internal, "no lease came")
-      case .failure where link.hasEnded && guests[id] != nil:
-        guard attempt >= Self.leaseAttempts else {
-          return waitForLease(id, needsLease: needsLease, attempt: attempt + 1, answer)
-        }
-        report = core.report(
-          .internal,
-          "its process ended while it was asked for an address, \(Plural.times(attempt)) in a row; see "
-            + core.logFile)
-      case .failure(let error) where error.code == .unsupported && !needsLease:
-        return answer(.success((id, nil)))
-      case .failure(let error) where error.code == .unsupported:
-        report = ErrorReport(
-          error.code,
-          "network \(name) gives no addresses itself: attach a guest that runs a DHCP client, "
-            + "with lima-netd attach --no-config or by the network's sockets")
-      case .failure(let error):
-        report = core.report(error)
-      }
-      answer(.failure(report))
-      guestLeft(id, report.message, tellHost: true)
+  private func offer(_ reply: HostReply, to id: UInt64) throws(HostError) -> LeaseOffer {
+    guard case .json(let value) = reply else { throw HostError(.internal, "no lease came") }
+    guard let lease = try? JSONText.decode(LeaseOffer.self, from: value) else {
+      throw HostError(.internal, "the lease makes no sense: \(value.text)")
     }
+    guests[id]?.hasLease = true
+    return lease
+  }
+
+  private func refusal(_ error: HostError) -> ErrorReport {
+    guard error.code == .unsupported else { return core.report(error) }
+    return ErrorReport(
+      error.code,
+      "network \(name) gives no addresses itself: attach a guest that runs a DHCP client, "
+        + "with lima-netd attach --no-config or by the network's sockets")
   }
 
   private func add(_ guest: Guest) {
@@ -140,27 +137,37 @@ extension Network {
   /// Gives the process a guest's link.
   func introduce(_ guest: Guest, to link: HostLink) {
     core.loop.remove(guest.fd)
-    link.request(.addPort(guest.spec), fds: [guest.fd]) { [weak self] answer in
-      guard case .failure(let error) = answer, let self, !link.hasEnded else {
-        if case .success = answer { self?.note(.fullOfGuests, nil) }
-        return
+    let added = link.send(.addPort(guest.spec), fds: [guest.fd])
+    core.begin { [self] in
+      do throws(HostError) {
+        _ = try await added.value()
+        note(.fullOfGuests, nil)
+      } catch {
+        if !link.hasEnded { refused(guest, error) }
       }
-      if error.code == .limit { note(.fullOfGuests, "a guest was sent away: \(error.message)") }
-      let reason =
-        error.code == .boundary
-        ? "its stream cannot go on where the dead process left it: it has to connect again"
-        : error.description
-      guestLeft(guest.id, reason, tellHost: false)
     }
     guest.introduced = true
     uplink.serve(guest.id)
     leases.watch()
     guard guest.hasLease else { return }
     // A process before this one gave it an address: the new one has to know that it is taken.
-    link.request(.reserveLease(port: guest.id)) { [weak self] answer in
-      guard case .failure(let error) = answer, let self, !link.hasEnded else { return }
-      log(.warning, "guest \(guest.name) may lose its address to another: \(error)")
+    let reserved = link.send(.reserveLease(port: guest.id))
+    core.begin { [self] in
+      do throws(HostError) { _ = try await reserved.value() } catch {
+        guard !link.hasEnded else { return }
+        log(.warning, "guest \(guest.name) may lose its address to another: \(error)")
+      }
     }
+  }
+
+  /// The process does not take its link.
+  private func refused(_ guest: Guest, _ error: HostError) {
+    if error.code == .limit { note(.fullOfGuests, "a guest was sent away: \(error.message)") }
+    let reason =
+      error.code == .boundary
+      ? "its stream cannot go on where the dead process left it: it has to connect again"
+      : error.description
+    guestLeft(guest.id, reason, tellHost: false)
   }
 
   /// Notices that a stream is closed while no process reads it.
@@ -175,7 +182,7 @@ extension Network {
   func guestLeft(_ id: UInt64, _ reason: String, tellHost: Bool) {
     guard let guest = guests.remove(id) else { return }
     log(.info, "guest \(guest.name) left: \(reason)")
-    if tellHost, let link = core.running, !link.hasEnded { link.request(.removePort(id)) }
+    if tellHost, let link = core.running, !link.hasEnded { link.send(.removePort(id)) }
     release(guest, reason)
     leases.watch()
     considerStopping()
@@ -199,7 +206,7 @@ extension Network {
     log(.info, "guest \(name) came by \(listeners.paths.unixgram)")
     if let given = guests.givenName(address), given != name {
       guests.rename(id, given)
-      link?.request(.renamePort(PortName(id: id, name: given)))
+      link?.send(.renamePort(PortName(id: id, name: given)))
     }
     uplink.serve(id)
     leases.watch()

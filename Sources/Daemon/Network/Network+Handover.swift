@@ -29,8 +29,8 @@ extension Network {
   func hand(_ list: DescriptorList) -> NetworkHandover {
     var handed = NetworkHandover(
       name: name, phase: .stopped, failure: nil, complaint: nil, process: nil, plan: nil,
-      restarts: life.restarts, isPinned: demand.isPinned, lastExit: lastExit,
-      pluginStates: pluginStates, guests: guests.hand(list), forwards: forwards.hand(list),
+      restarts: life.restarts, isPinned: demand.isPinned, lastExit: record.lastExit,
+      pluginStates: record.pluginStates, guests: guests.hand(list), forwards: forwards.hand(list),
       names: names.hand(), leases: leases.hand(), exposed: exposed, lastCapture: captures.last,
       keeper: listeners.handKeeper(list), uplink: uplink.hand(list))
     switch life.state {
@@ -53,8 +53,8 @@ extension Network {
   /// - Returns: whether its process goes on.
   func resume(_ handed: NetworkHandover, replaces: Bool) -> Bool {
     demand.isPinned = handed.isPinned
-    lastExit = handed.lastExit
-    pluginStates = handed.pluginStates
+    record.lastExit = handed.lastExit
+    record.pluginStates = handed.pluginStates
     exposed = handed.exposed
     captures.last = handed.lastCapture
     guests.resume(handed.guests)

@@ -17,7 +17,8 @@ extension Network {
     NetworkFacts(
       obstacle: obstacle, hasLinks: guests.hasLinks, hasUnixgram: guests.hasUnixgram,
       hasUnixgramAddresses: guests.hasUnixgramAddresses, isHeld: demand.isHeld,
-      hasWaiters: !waiters.isEmpty, now: MonotonicClock.now(), wallClock: WallClock.now())
+      hasWaiters: !waiting.forProcess.isEmpty, now: MonotonicClock.now(), wallClock: WallClock.now()
+    )
   }
 
   private var obstacle: ErrorReport? {
@@ -60,18 +61,24 @@ extension Network {
     case .settle: settle()
     case .startIfWanted(let asked):
       guard !demand.isRetired else { return }
-      if asked || guests.hasLinks || !waiters.isEmpty { start() }
+      if asked || guests.hasLinks || !waiting.forProcess.isEmpty { start() }
     case .reconsider: considerStopping()
     }
   }
 
   // MARK: Wishes
 
-  /// Starts the network if it is at rest, and tells `waiter` when it runs or why it cannot.
-  func whenRunning(_ waiter: @escaping HostLink.Waiter) {
-    if let link = core.running { return waiter(.success(link)) }
-    waiters.append(waiter)
-    start()
+  /// Starts the network if it is at rest.
+  /// - Returns: kept when it runs, or cannot.
+  func whenRunning() -> Promise<HostLink, ErrorReport> {
+    let running = Promise<HostLink, ErrorReport>()
+    if let link = core.running {
+      running.keep(.success(link))
+    } else {
+      waiting.forProcess.append(running)
+      start()
+    }
+    return running
   }
 
   /// Idempotent.
@@ -86,9 +93,8 @@ extension Network {
   /// Guests or holders have come or gone: the grace period begins when nobody is left, and ends when somebody is.
   func considerStopping() { step(.demandChanged) }
 
-  /// Sends the guests away and stops the process. `done` is called when it is at rest.
-  func stop(_ reason: String, done: (() -> Void)? = nil) {
-    if let done { onStopped.append(done) }
+  /// Sends the guests away and stops the process.
+  func stop(_ reason: String) {
     demand.isPinned = false
     step(.stop(reason: reason))
   }
@@ -107,16 +113,25 @@ extension Network {
     return core.report(.internal, "\(what)\(reason); see \(core.logFile)")
   }
 
+  /// As `stop`.
+  /// - Returns: kept when it is at rest.
+  func end(_ reason: String) -> Promise<Void, Never> {
+    let rest = Promise<Void, Never>()
+    waiting.forRest.append(rest)
+    stop(reason)
+    return rest
+  }
+
   func flushWaiters(_ result: Result<HostLink, ErrorReport>) {
-    let waiting = waiters
-    waiters = []
-    for waiter in waiting { waiter(result) }
+    let waiters = waiting.forProcess
+    waiting.forProcess = []
+    for waiter in waiters { waiter.keep(result) }
   }
 
   private func settle() {
-    let callbacks = onStopped
-    onStopped = []
-    for callback in callbacks { callback() }
+    let waiters = waiting.forRest
+    waiting.forRest = []
+    for waiter in waiters { waiter.keep() }
   }
 
   // MARK: Timers
@@ -144,9 +159,9 @@ extension Network {
   // MARK: Starting
 
   private func prepare(_ attempt: Int) {
-    context.plugins.refresh(startWhen: { [weak self] in self?.isStartable(with: $0) == true }) {
-      [weak self] registry in
-      guard let self, life.state.isStarting(attempt) else { return }
+    core.begin { [self] in
+      let registry = await context.plugins.refresh(startWhen: isStartable)
+      guard life.state.isStarting(attempt) else { return }
       prepare(attempt, registry)
     }
   }
@@ -212,15 +227,12 @@ extension Network {
       cards: uplink.guestCards)
     // Until all of them are introduced.
     spec.holdsGuests = true
-    let fds = [journal, uplink.tapDescriptor].compactMap { $0 }
-    link.request(.start(spec), fds: fds) { [weak self, weak link] answer in
-      guard let self, let link, self.link === link, !link.hasEnded, state == .starting else {
-        return
-      }
-      switch answer {
-      case .success: step(.started)
-      case .failure(let error): refused(error)
-      }
+    let started = link.send(.start(spec), fds: [journal, uplink.tapDescriptor].compactMap { $0 })
+    core.begin { [self] in
+      var refusal: HostError?
+      do throws(HostError) { _ = try await started.value() } catch { refusal = error }
+      guard self.link === link, !link.hasEnded, state == .starting else { return }
+      if let refusal { refused(refusal) } else { step(.started) }
     }
   }
 
@@ -241,16 +253,17 @@ extension Network {
     context.rest.disturb()
     if let unixgram = listeners.unixgram {
       let known = guests.takeUnixgramAddresses()
-      link.request(.addUnixgramListener(ListenerSpec(id: 1, guests: known)), fds: [unixgram]) {
-        [weak self] answer in
-        if case .failure(let error) = answer, !link.hasEnded {
-          self?.log(.error, "no unixgram guests: \(error)")
+      let added = link.send(
+        .addUnixgramListener(ListenerSpec(id: 1, guests: known)), fds: [unixgram])
+      core.begin { [self] in
+        do throws(HostError) { _ = try await added.value() } catch {
+          if !link.hasEnded { log(.error, "no unixgram guests: \(error)") }
         }
       }
     }
     uplink.begin(link)
     for guest in guests.all { introduce(guest, to: link) }
-    link.request(.guestsAreKnown)
+    link.send(.guestsAreKnown)
     uplink.connect(link)
     names.replay(to: link)
     forwards.replay(to: link)
@@ -282,16 +295,18 @@ extension Network {
 
   /// Of a process that may be anybody's: few, and short.
   private func note(_ report: PluginReport) {
-    pluginStates.removeAll { $0.kind == report.kind && $0.plugin == report.plugin }
-    guard report.state != "ok" || !report.text.isEmpty, pluginStates.count < 16 else { return }
-    pluginStates.append(
+    record.pluginStates.removeAll { $0.kind == report.kind && $0.plugin == report.plugin }
+    guard report.state != "ok" || !report.text.isEmpty, record.pluginStates.count < 16 else {
+      return
+    }
+    record.pluginStates.append(
       PluginStateReport(
         kind: report.kind, plugin: String(report.plugin.prefix(32)),
         state: String(report.state.prefix(16)), text: String(report.text.prefix(512))))
   }
 
   func ended(_ link: HostLink, _ status: ChildProcess.ExitStatus) {
-    pluginStates = []
+    record.pluginStates = []
     settling.processEnded()
     uplink.rest(forgetting: guests.unixgramGuests.map(\.id))
     if state == .stopping { noteStop(status) } else { noteDeath(of: link, status) }
@@ -304,13 +319,13 @@ extension Network {
   private func noteStop(_ status: ChildProcess.ExitStatus) {
     if status == .exited(0) { return log(.info, "stopped") }
     log(.warning, "stopped, but its process did not end well: \(status)")
-    lastExit = exitReport("\(status) while stopping")
+    record.lastExit = exitReport("\(status) while stopping")
   }
 
   private func noteDeath(of link: HostLink, _ status: ChildProcess.ExitStatus) {
     let reason = life.state.endReason ?? link.protocolError ?? status.description
     let isAsked = reason == Self.restartReason
-    if !isAsked { lastExit = exitReport(reason) }
+    if !isAsked { record.lastExit = exitReport(reason) }
     let plugin =
       active.map { "plugin \($0.plugin.plugin.name) \($0.plugin.module.version)" } ?? "no plugin"
     if !isAsked {

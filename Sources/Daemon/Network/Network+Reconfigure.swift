@@ -17,26 +17,23 @@ extension Network {
   func reconfigure() {
     settling.forgetRefusals()
     settling.begin()
-    context.plugins.refresh { [weak self] registry in
-      guard let self else { return }
-      changeEgress(registry) { [weak self] in
-        self?.changeOptions(registry)
-        self?.endSettling()
-      }
+    core.begin { [self] in
+      let registry = await context.plugins.refresh()
+      await changeEgress(registry)
+      await changeOptions(registry)
+      endSettling()
     }
   }
 
-  private func changeEgress(_ registry: Registry, then: @escaping () -> Void) {
-    guard let active else { return then() }
-    var options = active.network.settings.options
-    options["egress"] = asked.settings.options["egress"]
-    ask(for: options, registry) { [weak self] refusal in
-      self?.settling.egressRefusal = refusal
-      then()
-    }
+  private func changeEgress(_ registry: Registry) async {
+    guard let active else { return }
+    var settings = active.network.settings
+    settings.options["egress"] = asked.settings.options["egress"]
+    settings.closedNetworks = asked.settings.closedNetworks
+    settling.egressRefusal = await refusal(of: settings, registry)
   }
 
-  private func changeOptions(_ registry: Registry) {
+  private func changeOptions(_ registry: Registry) async {
     guard let active, needsStart else { return }
     // With rules that are refused the others would be, too.
     guard settling.egressRefusal == nil else {
@@ -44,56 +41,61 @@ extension Network {
       return
     }
     guard differsInOptionsAlone(active) else { return tellOfNextStart() }
-    settling.begin()
-    ask(for: asked.settings.options, registry) { [weak self] refusal in
-      guard let self else { return }
-      settling.optionsRefusal = refusal
-      if refusal == nil, needsStart { tellOfNextStart() }
-      endSettling()
-    }
+    var settings = active.network.settings
+    settings.options = asked.settings.options
+    settling.optionsRefusal = await refusal(of: settings, registry)
+    if settling.optionsRefusal == nil, needsStart { tellOfNextStart() }
   }
 
   private func tellOfNextStart() {
     log(.notice, "the configuration has changed and holds from its next start on")
   }
 
-  /// - Parameter done: why they do not hold; nil: they do, or hold from the next start on.
-  private func ask(
-    for options: JSONObject, _ registry: Registry, done: @escaping (ErrorReport?) -> Void
-  ) {
-    guard let link = core.running, let active, options != active.network.settings.options else {
-      return done(nil)
+  /// Asks the plugin to take other options.
+  /// - Parameter settings: those that the process has, but for options and closed networks.
+  /// - Returns: why they do not hold; nil: they do, or hold from the next start on.
+  private func refusal(
+    of settings: NetworkConfiguration.Settings, _ registry: Registry
+  ) async -> ErrorReport? {
+    guard let link = core.running, let active, settings != active.network.settings else {
+      return nil
     }
     var network = active.network
-    network.settings.options = options
+    network.settings = settings
     network.marks = asked.marks
     let plan: LaunchPlan
     do throws(ErrorReport) {
       plan = try LaunchPlan(network: network, registry: registry, configFile: configFile)
     } catch {
-      return done(refuse(error))
+      return refuse(error)
+    }
+    // Closed networks mean nothing to this plugin.
+    if plan.options == active.options {
+      step(.revised(plan))
+      return nil
     }
     // Another confinement, capability or interface needs another process.
     guard plan.plugin.sha256 == active.plugin.sha256, plan.needs == active.needs,
       !plan.plugin.plugin.needsTap
-    else { return done(nil) }
-    let spec = plan.spec(stateDirectory: plan.stateDirectory(core))
-    link.request(.reconfigure(spec)) { [weak self, weak link] reply in
-      guard let self, let link, self.link === link, !link.hasEnded, let active = self.active else {
-        return done(nil)
-      }
-      switch reply {
-      case .success:
-        var now = active
-        now.network.settings.options = plan.network.settings.options
-        now.options = plan.options
-        step(.revised(now))
-        log(.notice, "its new options hold from now on")
-        done(nil)
-      case .failure(let error) where error.code == .unsupported: done(nil)
-      case .failure(let error): done(refuse(plan.report(error, configFile: configFile)))
-      }
+    else { return nil }
+    var failure: HostError?
+    do throws(HostError) {
+      _ = try await link.ask(.reconfigure(plan.spec(stateDirectory: plan.stateDirectory(core))))
+    } catch {
+      failure = error
     }
+    // Another process, or another DNS of this one, may run by now.
+    guard self.link === link, !link.hasEnded, var now = self.active else { return nil }
+    if let failure {
+      return failure.code == .unsupported
+        ? nil : refuse(plan.report(failure, configFile: configFile))
+    }
+    now.network.settings.options = plan.network.settings.options
+    now.network.settings.closedNetworks = plan.network.settings.closedNetworks
+    now.options = plan.options
+    step(.revised(now))
+    log(.notice, "its new options hold from now on")
+    return nil
   }
 
   /// It runs on with those that it has: users see why, until networks.yaml says otherwise.
@@ -112,10 +114,9 @@ extension Network {
     else { return }
     settling.begin()
     let checked = asked.settings
-    PluginValidation.run(
-      plan, executable: context.hostExecutable, loop: context.loop, configFile: configFile
-    ) { [weak self] report in
-      guard let self else { return }
+    core.begin { [self] in
+      let report = await PluginValidation.run(
+        plan, executable: context.hostExecutable, loop: context.loop, configFile: configFile)
       if state == .stopped, checked == asked.settings {
         settling.validation = report
         if let report { log(.warning, report.message) }
@@ -126,14 +127,10 @@ extension Network {
 
   // MARK: What became of it
 
-  func endSettling() {
-    for waiter in settling.end() { waiter() }
-  }
+  func endSettling() { settling.end() }
 
-  /// Tells when the process has answered what the configuration asks of it; at once where nothing is asked.
-  func whenSettled(_ waiter: @escaping () -> Void) {
-    if !settling.wait(waiter) { waiter() }
-  }
+  /// Kept when the process has answered what the configuration asks of it.
+  func whenSettled() -> Promise<Void, Never> { settling.wait() }
 
   /// - Parameter registry: what is known of the plugins.
   func standing(_ registry: Registry) -> NetworkStanding {

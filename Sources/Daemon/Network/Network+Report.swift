@@ -38,7 +38,7 @@ extension Network {
       joined: active?.joined?.name, ipv6: plan.flatMap(Self.ipv6), unresponsive: unresponsive,
       user: (active?.network ?? wanted).settings.user?.name,
       sandbox: (active?.network ?? wanted).settings.sandboxWord,
-      pluginStates: pluginStates.isEmpty ? nil : pluginStates, live: nil)
+      pluginStates: record.pluginStates.isEmpty ? nil : record.pluginStates, live: nil)
   }
 
   /// As the options have it, or as the host's interface is to have it.
@@ -59,94 +59,66 @@ extension Network {
   }
 
   /// The report with what the process says of its ports and plugins.
-  func liveReport(registry: Registry?, answer: @escaping (LiveReport) -> Void) {
+  func liveReport(registry: Registry?) async -> LiveReport {
     let report = report(registry: registry)
-    guard let link = core.running, link.silence == nil else {
-      return answer(LiveReport(report: report))
-    }
-    wholeStatus(link) { [weak self] status in
+    guard let link = core.running, link.silence == nil,
       // A process that does not tell its status in time tells nothing else, either.
-      guard let self, status != nil else { return answer(LiveReport(report: report)) }
-      withAddresses(report, link) { [weak self] report in
-        guard let self, !report.forwards.isEmpty else {
-          return answer(LiveReport(report: report, status: status))
-        }
-        forwards.list {
-          var full = report
-          full.forwards = $0
-          answer(LiveReport(report: full, status: status))
-        }
-      }
-    }
-  }
-
-  /// Asks for the status, and for the ports that do not fit into one answer; nil when the first does not come.
-  func wholeStatus(_ link: HostLink, answer: @escaping (HostStatus?) -> Void) {
-    link.request(.status) { [weak self] reply in
-      guard case .success(.status(let status)) = reply else { return answer(nil) }
-      guard let self else { return answer(status) }
-      addPorts(to: status, link, answer)
-    }
+      let status = await wholeStatus(link)
+    else { return LiveReport(report: report) }
+    var full = await withAddresses(report, link)
+    if !full.forwards.isEmpty { full.forwards = await forwards.list() }
+    return LiveReport(report: full, status: status)
   }
 
   private static let mostPorts = 4096
 
-  private func addPorts(
-    to status: HostStatus, _ link: HostLink, _ answer: @escaping (HostStatus?) -> Void
-  ) {
+  /// Asks for the status, and for the ports that do not fit into one answer; nil when the first does not come.
+  func wholeStatus(_ link: HostLink) async -> HostStatus? {
+    guard case .status(var whole)? = try? await link.ask(.status) else { return nil }
     // As many as a network has; the process may be anybody's.
-    guard status.hasMorePorts == true, let last = status.ports.last,
-      status.ports.count < Self.mostPorts
-    else { return answer(status) }
-    link.request(.statusOfPorts(after: last.id)) { [weak self] reply in
-      var whole = status
+    while whole.hasMorePorts == true, let last = whole.ports.last,
+      whole.ports.count < Self.mostPorts
+    {
       whole.hasMorePorts = nil
-      guard case .success(.status(let next)) = reply, let self else { return answer(whole) }
+      guard case .status(let next)? = try? await link.ask(.statusOfPorts(after: last.id)),
+        !next.ports.isEmpty
+      else { break }
       whole.ports += next.ports
-      whole.hasMorePorts = next.ports.isEmpty ? nil : next.hasMorePorts
-      addPorts(to: whole, link, answer)
+      whole.hasMorePorts = next.hasMorePorts
     }
+    return whole
   }
 
-  /// The network does not end for want of guests before it has answered; its grace period begins anew then.
-  func held<Value>(_ answer: @escaping (Value) -> Void) -> (Value) -> Void {
+  /// The network does not end for want of guests until `endQuestion`; its grace period begins anew then.
+  private func beginQuestion() {
     demand.questions += 1
     considerStopping()
-    return { [weak self] value in
-      answer(value)
-      guard let self else { return }
-      demand.questions -= 1
-      considerStopping()
-    }
+  }
+
+  private func endQuestion() {
+    demand.questions -= 1
+    considerStopping()
+  }
+
+  /// Has the network stay while `body` asks its process something.
+  func whileHeld<Value>(
+    _ body: () async throws(ErrorReport) -> Value
+  ) async throws(ErrorReport) -> Value {
+    beginQuestion()
+    defer { endQuestion() }
+    return try await body()
   }
 
   /// Asks the network's DNS plugin; starts the network if need be.
-  func ask(_ question: DNSLookup, answer: @escaping (Result<DNSLookupReport, ErrorReport>) -> Void)
-  {
-    let spec: ResolveSpec
-    do throws(ErrorReport) { spec = try question.spec() } catch {
-      return answer(.failure(error))
-    }
-    let answer = held(answer)
-    whenRunning { [weak self] result in
-      switch result {
-      case .failure(let error): answer(.failure(error))
-      case .success(let link):
-        link.request(.resolve(spec)) { reply in
-          guard let self else { return }
-          switch reply {
-          case .success(.resolved(let resolved)):
-            answer(
-              .success(
-                DNSLookupReport(
-                  message: resolved.message, milliseconds: resolved.milliseconds,
-                  source: resolved.source)))
-          case .success:
-            answer(.failure(self.core.report(.internal, "no answer came")))
-          case .failure(let error):
-            answer(.failure(self.core.report(error)))
-          }
-        }
+  func ask(_ question: DNSLookup) async throws(ErrorReport) -> DNSLookupReport {
+    let spec = try question.spec()
+    return try await whileHeld { () async throws(ErrorReport) in
+      let link = try await whenRunning().value()
+      switch try await core.ask(link, .resolve(spec)) {
+      case .resolved(let resolved):
+        return DNSLookupReport(
+          message: resolved.message, milliseconds: resolved.milliseconds, source: resolved.source)
+      default: throw core.report(.internal, "no answer came")
       }
     }
   }

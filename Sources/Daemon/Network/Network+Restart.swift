@@ -6,38 +6,34 @@
 import HostProtocol
 
 extension Network {
-  /// - Parameter answer: when it runs again, or why it does not.
-  func restart(_ answer: @escaping (Result<Void, ErrorReport>) -> Void) {
+  /// Ends when it runs again.
+  /// - Throws: why it does not.
+  func restart() async throws(ErrorReport) {
     guard let old = core.running else {
-      return whenRunning { answer($0.map { _ in () }) }
+      _ = try await whenRunning().value()
+      return
     }
     log(.notice, "process \(old.pid) is replaced, as asked")
     // Those who wait are told of the next process, not of this one.
+    let next = Promise<HostLink, ErrorReport>()
+    waiting.forProcess.append(next)
     demand.questions += 1
-    waiters.append { [weak self] result in
-      answer(result.map { _ in () })
-      self?.demand.questions -= 1
-      self?.considerStopping()
+    defer {
+      demand.questions -= 1
+      considerStopping()
     }
     step(.hung(reason: Self.restartReason))
+    _ = try await next.value()
   }
 
   static let restartReason = "replaced: lima-netd network restart"
 }
 
 extension Supervisor {
-  func restartNetwork(
-    _ name: String, _ answer: @escaping (Result<NetworkReport, ErrorReport>) -> Void
-  ) {
-    let network: Network
-    do throws(ErrorReport) { network = try self.network(name) } catch {
-      return answer(.failure(error))
-    }
-    plugins.refresh { [weak self] _ in
-      network.restart { result in
-        guard let self else { return }
-        answer(result.map { network.report(registry: self.plugins.registry) })
-      }
-    }
+  func restartNetwork(_ name: String) async throws(ErrorReport) -> NetworkReport {
+    let network = try network(name)
+    _ = await plugins.refresh()
+    try await network.restart()
+    return network.report(registry: plugins.registry)
   }
 }

@@ -19,20 +19,20 @@ enum NetworkTrouble: Int, Comparable {
 extension Network {
   /// - Parameter text: nil: it is over.
   func note(_ trouble: NetworkTrouble, _ text: String?) {
-    guard let text else { return troubles[trouble] = nil }
-    guard troubles[trouble]?.text != text else { return }
-    troubles[trouble] = NetworkNote(
+    guard let text else { return record.troubles[trouble] = nil }
+    guard record.troubles[trouble]?.text != text else { return }
+    record.troubles[trouble] = NetworkNote(
       network: name, time: WallClock.timestamp(), text: text, remedy: nil)
   }
 
-  var troubleNotes: [NetworkNote] { troubles.sorted { $0.key < $1.key }.map(\.value) }
+  var troubleNotes: [NetworkNote] { record.troubles.sorted { $0.key < $1.key }.map(\.value) }
 
   /// Somebody removed files of the daemon's.
   func renewSockets() {
     let isRead = core.running != nil || state == .starting || state == .restarting
     guard let text = listeners.renew(isRead: isRead) else { return note(.sockets, nil) }
     let isOver = text.hasSuffix("there again")
-    if troubles[.sockets]?.text != text { log(.warning, text) }
+    if record.troubles[.sockets]?.text != text { log(.warning, text) }
     note(.sockets, isOver ? nil : text)
   }
 }

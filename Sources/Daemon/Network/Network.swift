@@ -27,6 +27,22 @@ final class Network {
     var isHeld: Bool { isPinned || !holders.isEmpty || questions > 0 }
   }
 
+  struct Waiting {
+    /// For its process to run.
+    var forProcess: [Promise<HostLink, ErrorReport>] = []
+    /// For it to come to rest.
+    var forRest: [Promise<Void, Never>] = []
+  }
+
+  /// What is told of its past.
+  struct Record {
+    var lastExit: ExitReport?
+    /// What plugins of the process say of themselves, the last of each.
+    var pluginStates: [PluginStateReport] = []
+    /// What went wrong with its files or for want of room, and holds on; by what it is about.
+    var troubles: [NetworkTrouble: NetworkNote] = [:]
+  }
+
   struct Timers {
     var retry: EventLoop.TimerID?
     var grace: EventLoop.TimerID?
@@ -41,15 +57,8 @@ final class Network {
   var life = NetworkLife<LaunchPlan, HostLink>()
   var demand = Demand()
   var timers = Timers()
-  var waiters: [HostLink.Waiter] = []
-  /// Called when the network has come to rest, once each.
-  var onStopped: [() -> Void] = []
-  var lastExit: ExitReport?
-  /// What plugins of the process say of themselves, the last of each.
-  var pluginStates: [PluginStateReport] = []
-
-  /// What went wrong with its files or for want of room, and holds on; by what it is about.
-  var troubles: [NetworkTrouble: NetworkNote] = [:]
+  var waiting = Waiting()
+  var record = Record()
 
   let listeners: NetworkListeners
   let uplink: Uplink
@@ -59,7 +68,6 @@ final class Network {
   let leases: LeaseTracker
   let captures: CaptureRegistry
   var dns = NetworkDNS()
-  var wishes = ResolverWishes()
   var settling = NetworkSettling()
   /// What clients of `_ep.sock` call the ends of their forwards.
   var exposed = ExposedNames()
@@ -69,7 +77,8 @@ final class Network {
     self.configFile = configFile
     self.context = context
     core = NetworkCore(
-      name: configuration.name, loop: context.loop, home: context.home, logger: context.log)
+      name: configuration.name, loop: context.loop, actor: context.actor, home: context.home,
+      logger: context.log)
     listeners = NetworkListeners(core, makeServer: context.endpointServer)
     uplink = Uplink(core, context.uplinks)
     guests = GuestRegistry(core)
@@ -109,11 +118,23 @@ final class Network {
     if changed, needsStart, state == .running, isIdle {
       return stop("its configuration has changed")
     }
-    whenStarted { [weak self] in
-      guard let self else { return }
-      if changed, needsStart { reconfigure() }
-      updateDNS()
+    switch state {
+    case .running: change(options: changed)
+    case .starting:
+      // It has the settings from before. One that is yet to start has them from the start.
+      settling.begin()
+      let started = whenRunning()
+      core.begin { [self] in
+        if (try? await started.value()) != nil { change(options: changed) }
+        endSettling()
+      }
+    default: break
     }
+  }
+
+  private func change(options changed: Bool) {
+    if changed, needsStart { reconfigure() }
+    updateDNS()
   }
 
   /// More than the DNS differs from what runs.
@@ -122,29 +143,18 @@ final class Network {
     return active.network.settings.withDNS(of: asked.settings) != asked.settings
   }
 
-  /// A process that starts has the settings from before: it is told of others when it runs. One that is yet to start has
-  /// them from the start.
-  private func whenStarted(_ action: @escaping () -> Void) {
-    if state == .running { return action() }
-    guard state == .starting else { return }
-    settling.begin()
-    whenRunning { [weak self] result in
-      if case .success = result { action() }
-      self?.endSettling()
-    }
-  }
-
-  /// Stops serving for good. `done` is called when its process is gone.
-  func retire(_ reason: String, done: @escaping () -> Void) {
+  /// Stops serving for good.
+  /// - Returns: kept when its process is gone.
+  func retire(_ reason: String) -> Promise<Void, Never> {
     demand.isRetired = true
     forwards.retire()
     listeners.close()
     dismissGuests(reason)
-    stop(reason, done: done)
+    return end(reason)
   }
 
   /// Nobody is there who would notice its end.
-  private var isIdle: Bool { guests.isEmpty && waiters.isEmpty && !demand.isHeld }
+  private var isIdle: Bool { guests.isEmpty && waiting.forProcess.isEmpty && !demand.isHeld }
 
   /// The process runs with other settings than the configuration has.
   var isChanged: Bool {
@@ -156,6 +166,7 @@ final class Network {
 extension Network {
   var name: String { core.name }
   var state: NetworkPhase { life.state.phase }
+  var lastExit: ExitReport? { record.lastExit }
   /// What the process runs with, or is about to.
   var active: LaunchPlan? { life.state.plan }
   /// The process, however far it is.

@@ -7,6 +7,7 @@ import Platform
 
 struct NetworkContext {
   let loop: EventLoop
+  let actor: LoopActor
   let home: LimaHome
   let hostExecutable: String
   /// Nanoseconds a network without guests goes on.

@@ -30,7 +30,8 @@ final class PluginCatalog {
   /// Plugin files of a directory that are looked at, the first by name: each answer to `status` asks the kernel for all.
   static let maximumFiles = 256
 
-  private let inspect: (String, @escaping (Inspection) -> Void) -> Void
+  private let inspect: (String) async -> Inspection
+  private let actor: LoopActor
   private let asRoot: Bool
   private let log: Logger
   private var cache: [Key: Inspection] = [:]
@@ -46,7 +47,7 @@ final class PluginCatalog {
   static let patience: UInt64 = 1_000_000_000
 
   private struct Waiter {
-    var answer: (Registry) -> Void
+    var answer = Promise<Registry, Never>()
     /// What is known is all it needs; nil: it waits for everything.
     var isEnough: ((Registry) -> Bool)?
   }
@@ -60,12 +61,13 @@ final class PluginCatalog {
 
   /// - Parameters:
   ///   - after: calls back on the loop, after so many nanoseconds.
-  ///   - inspect: looks at one file and answers later, on the loop.
+  ///   - inspect: looks at one file.
   init(
-    directories: [PluginDirectory], asRoot: Bool, log: Logger,
+    directories: [PluginDirectory], asRoot: Bool, log: Logger, actor: LoopActor,
     after: @escaping (UInt64, @escaping () -> Void) -> Void = { _, _ in },
-    inspect: @escaping (String, @escaping (Inspection) -> Void) -> Void
+    inspect: @escaping (String) async -> Inspection
   ) {
+    self.actor = actor
     self.directories = directories
     self.asRoot = asRoot
     self.log = log
@@ -76,16 +78,16 @@ final class PluginCatalog {
   /// Looks at the directories anew and hands out the registry; at once when nothing has changed.
   /// - Parameter isEnough: asked after a second, when files are still being looked at: one whose entry sleeps must not
   ///   keep from starting what does not need it.
-  func refresh(
-    startWhen isEnough: ((Registry) -> Bool)? = nil, _ answer: @escaping (Registry) -> Void
-  ) {
-    waiters.append(Waiter(answer: answer, isEnough: isEnough))
-    guard !refreshing else {
+  func refresh(startWhen isEnough: ((Registry) -> Bool)? = nil) async -> Registry {
+    let waiter = Waiter(isEnough: isEnough)
+    waiters.append(waiter)
+    if refreshing {
       // What is under way may have listed the directories before a change.
       refreshAgain = true
-      return
+    } else {
+      scan()
     }
-    scan()
+    return await waiter.answer.value()
   }
 
   private func scan() {
@@ -116,9 +118,8 @@ final class PluginCatalog {
     scans += 1
     let scan = scans
     for key in missing {
-      inspect(key.path) { [weak self] inspection in
-        guard let self else { return }
-        cache[key] = inspection
+      actor.begin { [self] in
+        cache[key] = await inspect(key.path)
         pending.remove(key)
         if pending.isEmpty { finish(found) }
       }
@@ -134,7 +135,7 @@ final class PluginCatalog {
     let registry = registry(of: found)
     let early = waiters.filter { $0.isEnough?(registry) == true }
     waiters.removeAll { $0.isEnough?(registry) == true }
-    for waiter in early { waiter.answer(registry) }
+    for waiter in early { waiter.answer.keep(.success(registry)) }
   }
 
   private func refuse(_ key: Key) {
@@ -176,7 +177,7 @@ final class PluginCatalog {
       waiters = waiting
       return scan()
     }
-    for waiter in waiting { waiter.answer(registry) }
+    for waiter in waiting { waiter.answer.keep(.success(registry)) }
   }
 
   private func list(_ directory: PluginDirectory) -> [String] {

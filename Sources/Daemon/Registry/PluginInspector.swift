@@ -11,7 +11,7 @@ import JSONCoding
 import Platform
 
 final class PluginInspector {
-  typealias Answer = (Inspection) -> Void
+  private typealias Answer = Promise<Inspection, Never>
 
   private let executable: String
   private let loop: EventLoop
@@ -42,7 +42,7 @@ final class PluginInspector {
     /// Becomes readable at the process's end; -1 where there is no such thing: the pipe's end stands for it.
     var end: Int32 = -1
 
-    init(file: String, pid: Int32, output: Int32, isProbe: Bool, answer: @escaping Answer) {
+    init(file: String, pid: Int32, output: Int32, isProbe: Bool, answer: Answer) {
       self.isProbe = isProbe
       self.file = file
       self.pid = pid
@@ -56,10 +56,12 @@ final class PluginInspector {
     self.loop = loop
   }
 
-  /// `answer` comes later, on the loop; at most four files are looked at at once.
-  func inspect(_ file: String, answer: @escaping Answer) {
+  /// At most four files are looked at at once.
+  func inspect(_ file: String) async -> Inspection {
+    let answer = Answer()
     waiting.append((file, answer))
     next()
+    return await answer.value()
   }
 
   private func next() {
@@ -68,16 +70,16 @@ final class PluginInspector {
       do throws(SystemError) {
         try begin(file, answer)
       } catch {
-        let failure = Inspection(
-          file: file, reason: .loadFailed, detail: "\(HostTrouble(error))")
-        loop.later { answer(failure) }
+        answer.keep(
+          .success(
+            Inspection(file: file, reason: .loadFailed, detail: "\(HostTrouble(error))")))
       }
     }
   }
 
   /// - Parameter isProbe: its standard error is kept, too.
   private func begin(
-    _ file: String, isProbe: Bool = false, _ answer: @escaping Answer
+    _ file: String, isProbe: Bool = false, _ answer: Answer
   ) throws(SystemError) {
     let pipe = try Descriptor.pipe()
     defer { Descriptor.close(pipe.write) }
@@ -182,7 +184,7 @@ final class PluginInspector {
     if job.isProbe {
       probed(job, status)
     } else if let inspection = Self.answer(of: job, status) {
-      job.answer(inspection)
+      job.answer.keep(.success(inspection))
     } else {
       suspects.append((job, status))
       probe()
@@ -196,7 +198,7 @@ final class PluginInspector {
     guard !isProbing else { return }
     isProbing = true
     do throws(SystemError) {
-      try begin("/dev/null", isProbe: true) { _ in }
+      try begin("/dev/null", isProbe: true, Answer())
     } catch {
       let trouble = HostTrouble(error)
       loop.later { [weak self] in self?.judge(trouble) }
@@ -216,13 +218,14 @@ final class PluginInspector {
     let suspects = suspects
     self.suspects = []
     for (job, status) in suspects {
-      job.answer(trouble.map { Self.failure(job.file, $0) } ?? Self.verdict(job, status))
+      job.answer.keep(
+        .success(trouble.map { Self.failure(job.file, $0) } ?? Self.verdict(job, status)))
     }
     guard let trouble else { return }
     // Nor would these have an answer.
     let waiting = waiting
     self.waiting = []
-    for (file, answer) in waiting { answer(Self.failure(file, trouble)) }
+    for (file, answer) in waiting { answer.keep(.success(Self.failure(file, trouble))) }
   }
 
   private static func failure(_ file: String, _ trouble: HostTrouble) -> Inspection {

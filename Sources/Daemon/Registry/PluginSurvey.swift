@@ -21,6 +21,7 @@ package enum PluginSurvey {
     directories: [String], files: [String] = [], installation: Installation
   ) throws(SystemError) -> Registry {
     let loop = try EventLoop()
+    let actor = LoopActor.running(loop)
     let inspector = PluginInspector(executable: installation.hostExecutable, loop: loop)
     let places =
       directories.map { PluginDirectory(path: $0, builtin: false) }
@@ -28,16 +29,10 @@ package enum PluginSurvey {
     // What would be logged is in the report.
     let catalog = PluginCatalog(
       directories: places, asRoot: CurrentProcess.isRoot,
-      log: Logger(label: "plugins") { _ in SwiftLogNoOpLogHandler() },
-      inspect: { inspector.inspect($0, answer: $1) })
+      log: Logger(label: "plugins") { _ in SwiftLogNoOpLogHandler() }, actor: actor,
+      inspect: inspector.inspect)
     catalog.pinnedFiles = files
-    var found: Registry?
-    catalog.refresh { registry in
-      found = registry
-      loop.stop()
-    }
-    if found == nil { loop.run() }
-    return found ?? Registry(levels: [])
+    return actor.finish(on: loop) { await catalog.refresh() }
   }
 
   /// Looks at one file, whatever it is.
@@ -45,13 +40,8 @@ package enum PluginSurvey {
     _ file: String, installation: Installation
   ) throws(SystemError) -> Inspection {
     let loop = try EventLoop()
+    let actor = LoopActor.running(loop)
     let inspector = PluginInspector(executable: installation.hostExecutable, loop: loop)
-    var found: Inspection?
-    inspector.inspect(file) { inspection in
-      found = inspection
-      loop.stop()
-    }
-    loop.run()
-    return found ?? Inspection(file: file, reason: .loadFailed, detail: "it was not inspected")
+    return actor.finish(on: loop) { await inspector.inspect(file) }
   }
 }

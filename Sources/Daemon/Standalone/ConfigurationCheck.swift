@@ -79,6 +79,8 @@ package struct ConfigurationCheck: Codable, Sendable, Equatable {
     _ configuration: Configuration, _ registry: Registry, _ installation: Installation
   ) throws(SystemError) {
     let loop = try EventLoop()
+    let actor = LoopActor.running(loop)
+    let path = file
     for network in configuration.networks {
       let plan: LaunchPlan
       do throws(ErrorReport) {
@@ -92,15 +94,10 @@ package struct ConfigurationCheck: Codable, Sendable, Equatable {
         continue
       }
       for warning in plan.warnings { add(.warning, network.name, warning) }
-      var refusal: ErrorReport?
-      var isDone = false
-      PluginValidation.run(
-        plan, executable: installation.hostExecutable, loop: loop, configFile: file
-      ) {
-        refusal = $0
-        isDone = true
+      let refusal = actor.finish(on: loop) {
+        await PluginValidation.run(
+          plan, executable: installation.hostExecutable, loop: loop, configFile: path)
       }
-      while !isDone { loop.turn(limit: 1_000_000_000) }
       if let refusal { add(.error, network.name, refusal.message) }
     }
   }

@@ -15,6 +15,7 @@ package final class DNSStandaloneServer {
   /// Of questions that are under way: the next process asks what the one before died over.
   private let journal: Int32
   private let loop: EventLoop
+  private let actor: LoopActor
   private let ready: (Int32) -> Void
   private let complain: (String) -> Void
   private var link: HostLink?
@@ -65,13 +66,14 @@ package final class DNSStandaloneServer {
     self.sockets = sockets
     self.journal = journal
     self.loop = loop
+    actor = LoopActor.running(loop)
     self.ready = ready
     self.complain = complain
   }
 
   private func received(_ signal: Signal) {
     switch signal {
-    case .hangup: link?.request(.networkChanged)
+    case .hangup: link?.send(.networkChanged)
     case .upgrade: break
     case .terminate, .interrupt:
       isStopping = true
@@ -90,14 +92,14 @@ package final class DNSStandaloneServer {
         "this file has \(OutputBound.limit >> 20) MiB, which is as long as it may be: what follows is left out until it is emptied"
       )
       printElsewhere()
-    case .hasRoomAgain: link?.request(.newLog, fds: [2])
+    case .hasRoomAgain: link?.send(.newLog, fds: [2])
     }
     loop.schedule(after: OutputBound.interval) { [weak self] in self?.boundOutput() }
   }
 
   private func printElsewhere() {
     guard let link, let null = try? Files.openNull() else { return }
-    link.request(.newLog, fds: [null])
+    link.send(.newLog, fds: [null])
     Descriptor.close(null)
   }
 
@@ -121,12 +123,13 @@ package final class DNSStandaloneServer {
       watch(link)
       let spec = DNSServerSpec(
         name: "standalone", dns: what.spec, confinement: what.confinement)
-      link.request(.serveDNS(spec), fds: sockets + [journal]) {
-        [weak self, weak link] answer in
-        guard let self, let link, !link.hasEnded else { return }
-        switch answer {
-        case .success: serving(link)
-        case .failure(let error): fail(error)
+      let served = link.send(.serveDNS(spec), fds: sockets + [journal])
+      actor.begin { [self] in
+        do throws(HostError) {
+          _ = try await served.value()
+          if !link.hasEnded { await give(to: link) }
+        } catch {
+          if !link.hasEnded { fail(error) }
         }
       }
     } catch {
@@ -148,24 +151,19 @@ package final class DNSStandaloneServer {
     }
   }
 
-  private func serving(_ link: HostLink) {
+  /// The names that it answers by itself, part by part.
+  private func give(to link: HostLink) async {
     var parts = NameParts()
     parts.replace(NameSet(owner: "command", hosts: what.hosts))
-    give(parts, to: link)
-  }
-
-  private func give(_ parts: NameParts, to link: HostLink) {
-    var parts = parts
-    guard let part = parts.next(of: "command") else { return announce(link) }
-    link.request(.setNames(part)) { [weak self, weak link] answer in
-      guard let self, let link, !link.hasEnded else { return }
-      switch answer {
-      case .success: give(parts, to: link)
-      case .failure(let error):
+    while let part = parts.next(of: "command") {
+      do throws(HostError) { _ = try await link.ask(.setNames(part)) } catch {
+        guard !link.hasEnded else { return }
         fail(error)
-        link.kill()
+        return link.kill()
       }
+      guard !link.hasEnded else { return }
     }
+    announce(link)
   }
 
   private func announce(_ link: HostLink) {

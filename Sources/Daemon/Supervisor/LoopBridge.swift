@@ -1,48 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LoopBridge: how other threads ask the supervisor for something. Work is queued and the loop woken; answers come back
-// through a continuation.
+// LoopBridge: how other threads ask the supervisor for something: an actor on the loop's thread that has it.
 
 import HostProtocol
-import Platform
-import Synchronization
 
-package final class LoopBridge: Sendable {
-  typealias Work = @Sendable (Supervisor) -> Void
+package actor LoopBridge {
+  private nonisolated let loop: LoopActor
+  private weak var supervisor: Supervisor?
 
-  private let queue = Mutex<[Work]>([])
-  private let waker: Waker
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.unownedExecutor }
 
-  init(waker: Waker) {
-    self.waker = waker
+  init(_ loop: LoopActor) { self.loop = loop }
+
+  /// [loop] Requests are for `supervisor`, until `close`.
+  nonisolated func open(_ supervisor: Supervisor) {
+    // It belongs to the loop's thread, which this is.
+    nonisolated(unsafe) let supervisor = supervisor
+    assumeIsolated { $0.supervisor = supervisor }
   }
 
-  /// [any thread] Runs `work` on the loop soon.
-  func submit(_ work: @escaping Work) {
-    queue.withLock { $0.append(work) }
-    waker.wake()
-  }
+  /// [loop] What is asked from now on is answered with the end of the daemon. Idempotent.
+  nonisolated func close() { assumeIsolated { $0.supervisor = nil } }
 
-  /// [any thread] Runs `work` on the loop and waits for the result it gives, exactly once.
-  func call<Value: Sendable>(
-    _ work: @escaping @Sendable (Supervisor, @escaping (Result<Value, ErrorReport>) -> Void) -> Void
-  ) async throws(ErrorReport) -> Value {
+  /// [any thread] Does `work` on the loop. It goes on to its end, whether or not whoever asked is still there.
+  /// - Throws: what `work` throws.
+  func ask<Value: Sendable>(
+    _ work: @Sendable (Supervisor) async throws -> Value
+  ) async throws -> Value {
+    guard let supervisor else { throw ServiceRequests.stopping }
     let request = OpenRequests.current
     request?.waitForLoop(true)
     defer { request?.waitForLoop(false) }
-    let result = await withCheckedContinuation { continuation in
-      submit { supervisor in work(supervisor) { continuation.resume(returning: $0) } }
-    }
-    return try result.get()
+    return try await withTaskExecutorPreference(loop.executor) { try await work(supervisor) }
   }
 
-  /// [loop] Does what has been queued.
-  func drain(_ supervisor: Supervisor) {
-    let work = queue.withLock { queue in
-      let all = queue
-      queue = []
-      return all
-    }
-    for item in work { item(supervisor) }
+  /// [any thread] Has `work` done on the loop soon, while the daemon is there.
+  nonisolated func submit(_ work: @escaping @Sendable (Supervisor) -> Void) {
+    loop.submit { try? await self.ask { work($0) } }
   }
 }

@@ -8,7 +8,7 @@ import Platform
 
 final class ServiceRequests {
   typealias Reading = Int
-  typealias Answer = (Result<ReloadReport, ErrorReport>) -> Void
+  private typealias Answer = Promise<ReloadReport, ErrorReport>
 
   /// Once, when stopping begins.
   var onStop: () -> Void = {}
@@ -24,10 +24,14 @@ final class ServiceRequests {
   private var count: Reading = 0
   private var ended = false
 
-  /// Answers with what the reading that begins next comes to.
-  func ask(_ answer: @escaping Answer) {
-    guard !ended else { return answer(.failure(Self.stopping)) }
+  /// What the reading that begins next comes to.
+  /// - Parameter begin: has the file read.
+  func reading(_ begin: () -> Void) async throws(ErrorReport) -> ReloadReport {
+    guard !ended else { throw Self.stopping }
+    let answer = Answer()
     asked.append(answer)
+    begin()
+    return try await answer.value()
   }
 
   /// A reading begins.
@@ -63,7 +67,7 @@ final class ServiceRequests {
     waiting = waiting.map { ($0.left - 1, $0.answer) }
     let done = waiting.filter { $0.left <= 0 }
     waiting.removeAll { $0.left <= 0 }
-    for waiter in done { waiter.answer(result) }
+    for waiter in done { waiter.answer.keep(result) }
   }
 
   /// The daemon stops: nothing is read any more.
@@ -72,9 +76,8 @@ final class ServiceRequests {
     onStop()
     let all = asked + waiting.map(\.answer)
     (asked, waiting) = ([], [])
-    for answer in all { answer(.failure(Self.stopping)) }
+    for answer in all { answer.fail(Self.stopping) }
   }
 
-  private static let stopping = ErrorReport(
-    code: HostError.Code.busy.rawValue, message: "the daemon stops")
+  static let stopping = ErrorReport(.busy, "the daemon stops")
 }

@@ -9,21 +9,17 @@ extension Supervisor {
   /// The answer to a request goes out before the daemon does.
   private static let farewell: UInt64 = 50_000_000
 
-  func reload(_ answer: @escaping (Result<ReloadReport, ErrorReport>) -> Void) {
-    service.ask(answer)
-    reload()
+  func reloaded() async throws(ErrorReport) -> ReloadReport {
+    try await service.reading { reload() }
   }
 
-  func stop(
-    again: Bool, _ answer: @escaping (Result<DaemonReport, ErrorReport>) -> Void
-  ) {
-    answer(
-      .success(
-        DaemonReport(pid: CurrentProcess.id, started: started, home: options.home.path)))
+  /// It stops soon after this.
+  func stop(again: Bool) -> DaemonReport {
     service.startsAgain = again
     loop.schedule(after: Self.farewell) { [weak self] in
       self?.shutdown(again ? "asked to start again" : "asked to")
     }
+    return DaemonReport(pid: CurrentProcess.id, started: started, home: options.home.path)
   }
 
   /// What the reading that has just ended came to: told when running networks have answered what it asks of them.
@@ -32,23 +28,16 @@ extension Supervisor {
       return service.end(reading) { .failure(ErrorReport(.invalidConfig, error)) }
     }
     let after = configuration.current
-    plugins.refresh { [weak self] registry in
-      guard let self else { return }
+    actor.begin { [self] in
+      let registry = await plugins.refresh()
       let old = Dictionary(before.networks.map { ($0.name, $0) }) { first, _ in first }
       for network in after.networks where old[network.name]?.settings != network.settings {
         networks[network.name]?.validate(registry)
       }
-      let all = Array(networks.values)
-      var left = all.count + 1
-      let one = { [weak self] in
-        left -= 1
-        guard left == 0, let self else { return }
-        service.end(reading) { [weak self] in
-          self.map { .success($0.reloadReport(since: before, after, registry)) }
-        }
+      for settled in networks.values.map({ $0.whenSettled() }) { await settled.value() }
+      service.end(reading) { [weak self] in
+        self.map { .success($0.reloadReport(since: before, after, registry)) }
       }
-      for network in all { network.whenSettled(one) }
-      one()
     }
   }
 

@@ -18,46 +18,39 @@ extension Supervisor {
 
   /// SIGUSR2.
   package func upgradeBySignal() {
-    upgrade(UpgradeRequest()) { [log] result in
-      if case .failure(let error) = result { log.error("no upgrade: \(error.message)") }
+    context.actor.begin { [self] in
+      do throws(ErrorReport) { _ = try await upgrade(UpgradeRequest()) } catch {
+        log.error("no upgrade: \(error.message)")
+      }
     }
   }
 
-  /// - Parameter answer: what is about to happen, once the new program has looked at the state; or why it does not.
-  func upgrade(
-    _ request: UpgradeRequest, _ answer: @escaping (Result<UpgradeReport, ErrorReport>) -> Void
-  ) {
+  /// - Returns: what is about to happen, once the new program has looked at the state.
+  /// - Throws: why it does not.
+  func upgrade(_ request: UpgradeRequest) async throws(ErrorReport) -> UpgradeReport {
     #if os(Linux)
       guard !shuttingDown, !upgrades.isUnderWay else {
-        return answer(
-          .failure(
-            ErrorReport(.busy, shuttingDown ? "the daemon stops" : "an upgrade is under way")))
+        throw ErrorReport(.busy, shuttingDown ? "the daemon stops" : "an upgrade is under way")
       }
       upgrades.begin(from: options.version, executable: options.installation.executable)
       upgrades.replacesProcesses = request.restartNetworks ?? false
-      let memory: Int32
-      do throws(ErrorReport) { memory = try writeState(DescriptorList()) } catch {
+      do throws(ErrorReport) {
+        let memory = try writeState(DescriptorList())
+        defer { Descriptor.close(memory) }
+        let looked = Promise<String, ErrorReport>()
+        candidate.check(memory, loop: loop) { looked.keep($0) }
+        let version = try await looked.value()
+        guard !shuttingDown else { throw ErrorReport(.busy, "the daemon stops") }
+        upgrades.name(version)
+      } catch {
         upgrades.fail(error)
-        return answer(.failure(error))
+        throw error
       }
-      candidate.check(memory, loop: loop) { [weak self] result in
-        Descriptor.close(memory)
-        guard let self, !shuttingDown else { return }
-        switch result {
-        case .failure(let error):
-          upgrades.fail(error)
-          answer(.failure(error))
-        case .success(let version):
-          upgrades.name(version)
-          answer(.success(upgrades.report))
-          loop.later { [weak self] in self?.pauseForUpgrade() }
-        }
-      }
+      loop.later { [weak self] in self?.pauseForUpgrade() }
+      return upgrades.report
     #else
-      answer(
-        .failure(
-          ErrorReport(
-            .unsupported, "this system has no upgrade in place: use `lima-netd restart`")))
+      throw ErrorReport(
+        .unsupported, "this system has no upgrade in place: use `lima-netd restart`")
     #endif
   }
 }

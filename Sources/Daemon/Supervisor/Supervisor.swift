@@ -12,6 +12,8 @@ package final class Supervisor {
   let options: ServeOptions
   let loop: EventLoop
   let log: Logger
+  /// This thread, for what follows from answers.
+  let actor: LoopActor
   /// How the control API's threads reach this one.
   package let bridge: LoopBridge
   let plugins: PluginCatalog
@@ -44,7 +46,9 @@ package final class Supervisor {
     self.options = options
     self.loop = loop
     self.log = log
-    let bridge = LoopBridge(waker: loop.waker)
+    let actor = LoopActor.running(loop)
+    self.actor = actor
+    let bridge = LoopBridge(actor)
     self.bridge = bridge
     listeners = DaemonListeners(home: options.home, loop: loop, log: log)
     configuration = ConfigurationKeeper(
@@ -54,9 +58,8 @@ package final class Supervisor {
     let inspector = PluginInspector(executable: options.installation.hostExecutable, loop: loop)
     self.inspector = inspector
     plugins = PluginCatalog(
-      directories: [], asRoot: CurrentProcess.isRoot, log: log,
-      after: { loop.schedule(after: $0, $1) },
-      inspect: { inspector.inspect($0, answer: $1) })
+      directories: [], asRoot: CurrentProcess.isRoot, log: log, actor: actor,
+      after: { loop.schedule(after: $0, $1) }, inspect: inspector.inspect)
     servers = HTTPServers(log: log)
     let switchPorts = OVSPorts(loop: loop, file: options.home.switchPortsFile) {
       log.notice("\($0)")
@@ -64,7 +67,8 @@ package final class Supervisor {
     self.switchPorts = switchPorts
     let guestIDs = GuestIDs()
     context = NetworkContext(
-      loop: loop, home: options.home, hostExecutable: options.installation.hostExecutable,
+      loop: loop, actor: actor, home: options.home,
+      hostExecutable: options.installation.hostExecutable,
       gracePeriod: options.gracePeriod, log: log, plugins: plugins, guestIDs: guestIDs,
       endpointServer: { [servers, bridge] in
         servers.endpoint(EndpointRoutes(network: $0, bridge: bridge))
@@ -85,11 +89,9 @@ package final class Supervisor {
     configuration.onChange = { [weak self] in self?.apply($0) }
     configuration.onBegin = { [service] in service.expect($0) }
     configuration.onOutcome = { [weak self] in self?.reread($0) }
-    loop.onWake = { [weak self] in
-      guard let self else { return }
-      bridge.drain(self)
-      context.rest.disturb()
-    }
+    // Something is asked.
+    loop.onWake = { [rest = context.rest] in rest.disturb() }
+    bridge.open(self)
   }
 
   private static func vmnet(_ loop: EventLoop, _ home: LimaHome, _ log: Logger) -> VMNetManager? {
@@ -132,7 +134,7 @@ package final class Supervisor {
       // Before the networks' own sockets: who sees one of those may connect to these.
       try listeners.open(bridge: bridge, servers: servers) {
         [weak self] name throws(ErrorReport) in
-        guard let self else { throw ErrorReport(.busy, "the daemon stops") }
+        guard let self else { throw ServiceRequests.stopping }
         return try network(name)
       }
       context.keptForwards.load()
@@ -166,16 +168,17 @@ package final class Supervisor {
     configuration.hold(outcome)
     inspectPlugins()
     // resolv.conf and routes may have changed, too: that is when people send SIGHUP.
-    for network in networks.values { network.core.running?.request(.networkChanged) }
+    for network in networks.values { network.core.running?.send(.networkChanged) }
     tellOutcome(since: before, of: reading)
   }
 
   /// Known early, so that `status` and the first guest need not wait, and that a network which cannot
   /// start is told of before one comes.
   private func inspectPlugins() {
-    plugins.refresh { [weak self] registry in
+    actor.begin { [self] in
+      let registry = await plugins.refresh()
       // A network that a guest waits for starts first.
-      self?.loop.later { self?.warnOfUnstartable(registry) }
+      loop.later { [weak self] in self?.warnOfUnstartable(registry) }
     }
   }
 
@@ -277,8 +280,10 @@ package final class Supervisor {
   private func remove(_ network: Network) {
     log.notice("network \(network.name): no longer in the configuration")
     leaving.append(network)
-    network.retire("it is no longer in the configuration") { [weak self] in
-      self?.leaving.removeAll { $0 === network }
+    let gone = network.retire("it is no longer in the configuration")
+    actor.begin { [self] in
+      await gone.value()
+      leaving.removeAll { $0 === network }
       Files.removeDirectory(network.context.home.networkDirectory(network.name))
     }
   }
@@ -302,19 +307,17 @@ package final class Supervisor {
     service.stops()
     log.notice("stopping: \(reason)")
     closeSockets(keepLock: true)
-    let all = Array(networks.values) + leaving
-    var left = all.count
-    func oneLess() {
-      left -= 1
-      if left == 0 { switchPorts.settle { self.finish() } }
+    let all = (Array(networks.values) + leaving).map { $0.retire("the daemon stops") }
+    actor.begin { [self] in
+      for gone in all { await gone.value() }
+      switchPorts.settle { self.finish() }
     }
-    guard left > 0 else { return finish() }
-    for network in all { network.retire("the daemon stops", done: oneLess) }
   }
 
   private func finish() {
     closeSockets()
     log.notice("stopped")
+    bridge.close()
     // The end of the loop's turn: answers on their way are sent.
     loop.later { [loop] in loop.stop() }
   }

@@ -65,7 +65,7 @@ struct UsernetFilesTests {
     let fixture = try Self.fixture()
     let network = try fixture.network("user-v2")
     let file = fixture.home.networkDirectory("user-v2") + "/usernet_user-v2.pid"
-    network.whenRunning { _ in }
+    _ = network.whenRunning()
     #expect(fixture.until { network.state == .running })
     let pid = try pid(in: file)
     let killed = MonotonicClock.now()
@@ -212,9 +212,7 @@ struct UsernetFilesTests {
     try Fixture.write(
       fixture.home.networkDirectory("user-v2") + "/fake-leases",
       #"[{"address":"192.168.104.9","mac":"52:55:55:00:00:09"}]"#)
-    var stopped = false
-    network.stop("the test wants it") { stopped = true }
-    #expect(fixture.until { stopped })
+    try fixture.value { await network.end("the test wants it").value() }
     #expect(text(file)?.contains(#""192.168.104.9":"52:55:55:00:00:09""#) == true)
   }
 
@@ -240,9 +238,8 @@ struct UsernetFilesTests {
     #expect(text(file)?.components(separatedBy: "10.0.").count == 302)
     try Fixture.write(
       fixture.home.networkDirectory("user-v2") + "/fake-leases", leases("52:55:55:00:00:02"))
-    var stopped = false
-    network.stop("the test wants it") { stopped = true }
-    #expect(fixture.until { stopped && text(file)?.contains("52:55:55:00:00:02") == true })
+    try fixture.value { await network.end("the test wants it").value() }
+    #expect(fixture.until { text(file)?.contains("52:55:55:00:00:02") == true })
   }
 
   @Test func `of a file of leases only what makes sense is taken`() {

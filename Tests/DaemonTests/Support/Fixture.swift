@@ -127,9 +127,22 @@ final class Fixture {
     try UnixSocket.connect(path: home.networkSockets(name).qemu)
   }
 
-  func result<Value>(_ ask: (@escaping (Value) -> Void) -> Void) throws -> Value {
+  /// What a request comes to: a task on the supervisor's loop, which this thread turns meanwhile.
+  func result<Value>(
+    _ ask: nonisolated(nonsending) @escaping () async throws -> Value
+  ) throws -> Result<Value, ErrorReport> {
+    try value {
+      do { return .success(try await ask()) } catch {
+        return .failure(error as? ErrorReport ?? ErrorReport(.internal, "not a report: \(error)"))
+      }
+    }
+  }
+
+  func value<Value>(
+    _ ask: nonisolated(nonsending) @escaping () async -> Value
+  ) throws -> Value {
     var value: Value?
-    ask { value = $0 }
+    supervisor.actor.begin { value = await ask() }
     until { value != nil }
     return try #require(value)
   }

@@ -132,8 +132,6 @@ struct EndpointTarget {
   }
 }
 
-typealias EndpointAnswer = (Result<Bool, EndpointError>) -> Void
-
 /// Why a request of `_ep.sock` is not done; the body of the answer.
 package struct EndpointError: Error, Hashable {
   var status: Int

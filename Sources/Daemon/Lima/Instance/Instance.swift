@@ -25,6 +25,8 @@ final class Instance {
   /// The network was told which forwards there are to be.
   var hasForwards = false
   private var ended = false
+  /// Networks that it holds before it has begun.
+  private var prepared: [Network] = []
 
   /// - Parameters:
   ///   - before: what the instance was until now.
@@ -54,54 +56,41 @@ final class Instance {
   private var key: String { "instance \(name)" }
   var address: String? { lease?.address }
 
-  /// Has the networks run before the instance begins. `done` is called when it has, or will not.
-  func prepare(
-    _ answer: @escaping (Result<Void, ErrorReport>, _ done: @escaping () -> Void) -> Void
-  ) {
-    let holder = key + ", coming up"
+  /// Has the networks run before the instance begins: they stay until `unprepare`, whatever comes of this.
+  func prepare() async throws(ErrorReport) {
     let networks = [network()].compactMap { $0 } + others()
-    var left = networks.count
-    var failure: ErrorReport?
-    func done() {
-      for network in networks {
-        network.demand.holders.remove(holder)
-        network.considerStopping()
-      }
-    }
-    guard left > 0 else { return answer(.success(()), done) }
-    for network in networks {
-      network.demand.holders.insert(holder)
-      network.whenRunning { result in
-        if case .failure(let error) = result { failure = failure ?? error }
-        left -= 1
-        guard left == 0 else { return }
-        if let failure { return answer(.failure(failure), done) }
-        answer(.success(()), done)
-      }
-    }
+    prepared = networks
+    try await run(networks, for: key + ", coming up")
   }
 
-  /// Starts the networks, and tells when they run or why one cannot.
-  func begin(_ answer: @escaping (Result<Void, ErrorReport>) -> Void) {
-    guard let primary = network() else {
-      return answer(
-        .failure(ErrorReport(code: HostError.Code.notFound.rawValue, message: absence)))
+  func unprepare() {
+    for network in prepared {
+      network.demand.holders.remove(key + ", coming up")
+      network.considerStopping()
     }
+    prepared = []
+  }
+
+  /// Starts the networks.
+  /// - Throws: why one of them cannot run.
+  func begin() async throws(ErrorReport) {
+    guard let primary = network() else { throw ErrorReport(.notFound, absence) }
     primary.setResolver(plan.resolver, of: key)
-    let networks = [primary] + others()
-    var left = networks.count
-    var failure: ErrorReport?
-    for network in networks {
-      network.demand.holders.insert(key)
-      network.whenRunning { [self] result in
-        if case .failure(let error) = result { failure = failure ?? error }
-        left -= 1
-        guard left == 0 else { return }
-        if let failure { return answer(.failure(failure)) }
-        follow()
-        answer(.success(()))
-      }
+    try await run([primary] + others(), for: key)
+    follow()
+  }
+
+  /// All are started at once; the first that cannot run is told when each of them does or cannot.
+  private func run(_ networks: [Network], for holder: String) async throws(ErrorReport) {
+    let starts = networks.map { network in
+      network.demand.holders.insert(holder)
+      return network.whenRunning()
     }
+    var failure: ErrorReport?
+    for start in starts {
+      do throws(ErrorReport) { _ = try await start.value() } catch { failure = failure ?? error }
+    }
+    if let failure { throw failure }
   }
 
   private func follow() {

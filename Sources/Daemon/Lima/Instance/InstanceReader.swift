@@ -6,15 +6,13 @@
 import Platform
 
 final class InstanceReader {
-  typealias Answer = (Result<LimaYAMLFile, ErrorReport>) -> Void
-
   private struct Job: Sendable {
     var request: InstanceRequest
     var home: LimaHome
   }
 
   private let pool: WorkerPool<Job, Result<LimaYAMLFile, ErrorReport>>
-  private var answers: [UInt64: Answer] = [:]
+  private var answers: [UInt64: Promise<LimaYAMLFile, ErrorReport>] = [:]
   private var count: UInt64 = 0
 
   /// - Parameter notify: [any thread] something was read: `collect` it on the loop.
@@ -23,13 +21,17 @@ final class InstanceReader {
       threads: 1, queue: 256, work: { Instances.read($0.request, home: $0.home) }, notify: notify)
   }
 
-  /// - Parameter answer: comes once, unless there is no thread to be had.
-  func read(_ request: InstanceRequest, home: LimaHome, _ answer: @escaping Answer) {
+  func read(_ request: InstanceRequest, home: LimaHome) async throws(ErrorReport) -> LimaYAMLFile {
     count += 1
-    if pool.submit(count, Job(request: request, home: home)) { answers[count] = answer }
+    guard pool.submit(count, Job(request: request, home: home)) else {
+      throw ErrorReport(.busy, "there is no thread to read \(request.path)")
+    }
+    let answer = Promise<LimaYAMLFile, ErrorReport>()
+    answers[count] = answer
+    return try await answer.value()
   }
 
   func collect() {
-    for (id, outcome) in pool.take() { answers.removeValue(forKey: id)?(outcome) }
+    for (id, outcome) in pool.take() { answers.removeValue(forKey: id)?.keep(outcome) }
   }
 }

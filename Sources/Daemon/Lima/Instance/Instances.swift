@@ -11,6 +11,7 @@ import Platform
 protocol InstanceSurroundings: AnyObject {
   var home: LimaHome { get }
   var loop: EventLoop { get }
+  var actor: LoopActor { get }
   var log: Logger { get }
   /// As the configuration has them now.
   var configuredNetworks: [NetworkConfiguration] { get }
@@ -61,10 +62,8 @@ final class Instances {
   // MARK: Requests
 
   /// Reads the file and brings the instance up. One that is up already comes out as the file has it now.
-  func up(
-    _ request: InstanceRequest, _ answer: @escaping (Result<InstanceReport, ErrorReport>) -> Void
-  ) {
-    up(Self.read(request, home: daemon.home), answer)
+  func up(_ request: InstanceRequest) async throws(ErrorReport) -> InstanceReport {
+    try await up(Self.read(request, home: daemon.home))
   }
 
   /// [any thread] What a request is about: three files that at their limits take longer than the loop may stand still.
@@ -79,39 +78,30 @@ final class Instances {
   }
 
   func up(
-    _ read: Result<LimaYAMLFile, ErrorReport>,
-    _ answer: @escaping (Result<InstanceReport, ErrorReport>) -> Void
-  ) {
-    do throws(ErrorReport) {
-      let (file, plan) = try plan(read.get())
-      let before = all[plan.identity.name]
-      guard before != nil || all.count < Self.maximum else {
-        throw ErrorReport(
-          code: HostError.Code.limit.rawValue,
-          message:
-            "\(all.count) instances are up already, as many as there may be: lima-netd instance down NAME"
-        )
-      }
-      let port = try sshPort(plan, before: before)
-      begin(plan, file: file, sshLocalPort: port, answer)
-    } catch {
-      answer(.failure(error))
+    _ read: Result<LimaYAMLFile, ErrorReport>
+  ) async throws(ErrorReport) -> InstanceReport {
+    let (file, plan) = try plan(read.get())
+    let before = all[plan.identity.name]
+    guard before != nil || all.count < Self.maximum else {
+      throw ErrorReport(
+        .limit,
+        "\(all.count) instances are up already, as many as there may be: lima-netd instance down NAME"
+      )
     }
+    let port = try sshPort(plan, before: before)
+    guard let before else { return try await start(add(plan, file: file, sshLocalPort: port)) }
+    return try await follow(make(plan, file: file, sshLocalPort: port, before: before))
   }
 
-  func down(_ name: String, _ answer: (Result<Void, ErrorReport>) -> Void) {
+  func down(_ name: String) throws(ErrorReport) {
     if all[name] == nil, lost.removeValue(forKey: name) != nil {
       keep()
-      daemon.log.notice("instance \(name): down, and not to be brought up again")
-      return answer(.success(()))
+      return daemon.log.notice("instance \(name): down, and not to be brought up again")
     }
-    guard let instance = all.removeValue(forKey: name) else {
-      return answer(.failure(unknown(name)))
-    }
+    guard let instance = all.removeValue(forKey: name) else { throw unknown(name) }
     instance.end()
     keep()
     daemon.log.notice("instance \(name): down")
-    answer(.success(()))
   }
 
   func report(_ name: String) throws(ErrorReport) -> InstanceReport {
@@ -177,56 +167,27 @@ final class Instances {
     }
   }
 
-  private func begin(
-    _ plan: InstancePlan, file: String, sshLocalPort: Int,
-    _ answer: @escaping (Result<InstanceReport, ErrorReport>) -> Void
-  ) {
-    if let before = all[plan.identity.name] {
-      return follow(plan, file: file, sshLocalPort: sshLocalPort, before: before, answer)
-    }
-    start(add(plan, file: file, sshLocalPort: sshLocalPort), answer)
-  }
-
-  private func start(
-    _ instance: Instance, _ answer: @escaping (Result<InstanceReport, ErrorReport>) -> Void
-  ) {
-    instance.begin { [weak self, weak instance] result in
-      guard let self, let instance else { return }
-      switch result {
-      case .success:
-        answer(.success(report(instance)))
-      case .failure(let error):
-        // Half an instance helps nobody.
-        if all[instance.name] === instance {
-          all[instance.name] = nil
-          instance.end()
-          keep()
-        }
-        answer(.failure(error))
+  private func start(_ instance: Instance) async throws(ErrorReport) -> InstanceReport {
+    do throws(ErrorReport) { try await instance.begin() } catch {
+      // Half an instance helps nobody.
+      if all[instance.name] === instance {
+        all[instance.name] = nil
+        instance.end()
+        keep()
       }
+      throw error
     }
+    return report(instance)
   }
 
   /// One that is up comes out as its file has it now; what was there before goes on if that cannot be.
-  private func follow(
-    _ plan: InstancePlan, file: String, sshLocalPort: Int, before: Instance,
-    _ answer: @escaping (Result<InstanceReport, ErrorReport>) -> Void
-  ) {
-    let instance = make(plan, file: file, sshLocalPort: sshLocalPort, before: before)
-    instance.prepare { [weak self] result, done in
-      guard let self else { return done() }
-      if case .failure(let error) = result {
-        done()
-        return answer(.failure(error))
-      }
-      // Another `up` or `down` may have come meanwhile: the last one to be done holds.
-      all[instance.name]?.end(inFavourOf: instance)
-      announce(instance)
-      start(instance) {
-        done()
-        answer($0)
-      }
-    }
+  private func follow(_ instance: Instance) async throws(ErrorReport) -> InstanceReport {
+    defer { instance.unprepare() }
+    try await instance.prepare()
+    // Another `up` or `down` may have come meanwhile: the last one to be done holds.
+    all[instance.name]?.end(inFavourOf: instance)
+    announce(instance)
+    return try await start(instance)
   }
 
   private func make(
@@ -366,9 +327,15 @@ final class Instances {
     for (name, entry) in lost where isDue(entry) {
       let stamp = FileStamp(of: entry.kept.file)
       lost[name]?.stamp = stamp
-      reader.read(entry.kept.request, home: daemon.home) { [weak self] result in
+      daemon.actor.begin { [self] in
+        let result: Result<LimaYAMLFile, ErrorReport>
+        do throws(ErrorReport) {
+          result = .success(try await reader.read(entry.kept.request, home: daemon.home))
+        } catch {
+          result = .failure(error)
+        }
         // It may have been brought up or down meanwhile.
-        guard let self, let entry = lost[name] else { return }
+        guard let entry = lost[name] else { return }
         restore(entry.kept, stamp, result)
         watchLost()
       }
@@ -393,16 +360,16 @@ final class Instances {
   /// One that was up is not given up for a network that cannot start just now: a `limactl usernet` may hold it.
   private func retry(_ instance: Instance) {
     if let timer = retries.removeValue(forKey: instance.name) { daemon.loop.cancel(timer) }
-    instance.begin { [weak self, weak instance] result in
-      guard let self, let instance, all[instance.name] === instance,
-        case .failure(let error) = result
-      else { return }
-      daemon.log.error("instance \(instance.name): \(error.message)")
-      retries[instance.name] = daemon.loop.schedule(after: Self.retryInterval) {
-        [weak self, weak instance] in
-        guard let self, let instance, all[instance.name] === instance else { return }
-        retries[instance.name] = nil
-        retry(instance)
+    daemon.actor.begin { [self] in
+      do throws(ErrorReport) { try await instance.begin() } catch {
+        guard all[instance.name] === instance else { return }
+        daemon.log.error("instance \(instance.name): \(error.message)")
+        retries[instance.name] = daemon.loop.schedule(after: Self.retryInterval) {
+          [weak self, weak instance] in
+          guard let self, let instance, all[instance.name] === instance else { return }
+          retries[instance.name] = nil
+          retry(instance)
+        }
       }
     }
   }

@@ -27,49 +27,46 @@ final class CaptureRegistry {
 
   var count: Int { readers.count }
 
-  /// Takes over `fd`. The answer names the capture for `end`; it comes when the process has begun, or, at a network at
-  /// rest, at once.
-  func add(fd: Int32, snapLength: Int, answer: @escaping (Result<UInt64, ErrorReport>) -> Void) {
+  /// Takes over `fd`.
+  /// - Returns: what names the capture for `end`, when the process has begun, or, at a network at rest, at once.
+  func add(fd: Int32, snapLength: Int) async throws(ErrorReport) -> UInt64 {
     guard readers.count < Self.maximum else {
       Descriptor.close(fd)
-      return answer(
-        .failure(
-          ErrorReport(
-            .limit, "network \(core.name) is captured \(Plural.times(readers.count)) already")))
+      throw ErrorReport(
+        .limit, "network \(core.name) is captured \(Plural.times(readers.count)) already")
     }
     last += 1
     let id = last
     readers[id] = Reader(fd: fd, snapLength: snapLength)
-    guard let link = core.running else { return answer(.success(id)) }
-    begin(id, on: link) { [weak self] failure in
-      guard let self, let failure else { return answer(.success(id)) }
-      answer(.failure(core.report(failure)))
-    }
+    guard let link = core.running else { return id }
+    do throws(HostError) { try await begin(id, on: link) } catch { throw core.report(error) }
+    return id
   }
 
   /// The process runs, and is told of all that wait for it.
   func begin(on link: HostLink) {
-    for id in readers.keys.sorted() { begin(id, on: link) { _ in } }
+    for id in readers.keys.sorted() {
+      core.begin { [self] in try? await begin(id, on: link) }
+    }
   }
 
-  /// - Parameter answer: why it cannot; nil: it has begun.
-  private func begin(_ id: UInt64, on link: HostLink, _ answer: @escaping (HostError?) -> Void) {
-    guard let reader = readers[id], reader.process == nil else { return answer(nil) }
+  private func begin(_ id: UInt64, on link: HostLink) async throws(HostError) {
+    guard let reader = readers[id], reader.process == nil else { return }
     readers[id]?.process = link
-    link.request(
-      .startCapture(CaptureSpec(id: id, snapLength: reader.snapLength)), fds: [reader.fd]
-    ) { [weak self] reply in
-      guard case .failure(let error) = reply else { return answer(nil) }
-      if let self, !link.hasEnded { core.log(.warning, "a capture cannot begin: \(error)") }
-      self?.end(id)
-      answer(error)
+    do throws(HostError) {
+      _ = try await link.ask(
+        .startCapture(CaptureSpec(id: id, snapLength: reader.snapLength)), fds: [reader.fd])
+    } catch {
+      if !link.hasEnded { core.log(.warning, "a capture cannot begin: \(error)") }
+      end(id)
+      throw error
     }
   }
 
   /// Idempotent.
   func end(_ id: UInt64) {
     guard let reader = readers.removeValue(forKey: id) else { return }
-    if let process = reader.process, !process.hasEnded { process.request(.stopCapture(id)) }
+    if let process = reader.process, !process.hasEnded { process.send(.stopCapture(id)) }
     Descriptor.close(reader.fd)
   }
 

@@ -11,7 +11,8 @@ import Platform
 
 /// What the registry asks of its network, and tells it.
 protocol ForwardSurroundings: AnyObject {
-  func whenRunning(_ waiter: @escaping HostLink.Waiter)
+  /// Starts the network if it is at rest.
+  func whenRunning() -> Promise<HostLink, ErrorReport>
   /// All guests have the same address, and a forward names its guest.
   var isIsolated: Bool { get }
   /// Why a forward that has no fault of its own leads nowhere; nil when it does lead somewhere, or that is not known.
@@ -25,8 +26,6 @@ protocol ForwardSurroundings: AnyObject {
 }
 
 final class ForwardRegistry {
-  typealias Answer = (Result<Void, ErrorReport>) -> Void
-
   weak var network: (any ForwardSurroundings)?
 
   private let core: NetworkCore
@@ -117,20 +116,16 @@ final class ForwardRegistry {
   }
 
   /// The list, with the plugin's counts while the network runs.
-  func list(answer: @escaping ([Forward]) -> Void) {
-    guard let link = core.running else { return answer(listed) }
-    link.list(.listForwards, of: Forward.self) { [weak self] reply in
-      guard let self else { return }
-      var result = listed
-      if case .success(let live) = reply {
-        let counts = Dictionary(live.lazy.map { (ForwardKey($0), $0.connections) }) { one, _ in one
-        }
-        for index in result.indices where result[index].error == nil {
-          result[index].connections = counts[ForwardKey(result[index])] ?? nil
-        }
-      }
-      answer(result)
+  func list() async -> [Forward] {
+    guard let link = core.running,
+      let live = try? await link.list(.listForwards, of: Forward.self)
+    else { return listed }
+    let counts = Dictionary(live.lazy.map { (ForwardKey($0), $0.connections) }) { one, _ in one }
+    var result = listed
+    for index in result.indices where result[index].error == nil {
+      result[index].connections = counts[ForwardKey(result[index])] ?? nil
     }
+    return result
   }
 
   // MARK: One by one
@@ -138,58 +133,28 @@ final class ForwardRegistry {
   /// Starts the network if need be, so that an address that is taken is an answer and not a surprise later. The answer
   /// has the port that was chosen where port 0 was asked for.
   /// - Parameter keeps: it outlives the daemon.
-  func add(
-    _ asked: Forward, keeps: Bool = false,
-    answer: @escaping (Result<Forward, ErrorReport>) -> Void
-  ) {
-    listen(asked) { [weak self] result in
-      if keeps, case .success(let forward) = result { self?.network?.keep(forward.asKept) }
-      answer(result)
-    }
-  }
-
-  private func listen(
-    _ asked: Forward, answer: @escaping (Result<Forward, ErrorReport>) -> Void
-  ) {
+  func add(_ asked: Forward, keeps: Bool = false) async throws(ErrorReport) -> Forward {
     let forward = asked.canonical
-    let spec: ForwardSpec
-    do throws(ErrorReport) { spec = try forward.spec(needsGuest: true) } catch {
-      return answer(.failure(error))
+    let spec = try forward.spec(needsGuest: true)
+    if let taken = whyTaken(forward) { throw taken }
+    guard let network else { throw core.report(.notFound, "it is gone") }
+    let link = try await network.whenRunning().value()
+    guard forward.guestName.isEmpty || network.isIsolated else {
+      throw core.report(
+        .invalidConfig, "its guests have addresses of their own: leave the name of the guest out")
     }
-    if let taken = whyTaken(forward) { return answer(.failure(taken)) }
-    network?.whenRunning { [weak self] result in
-      switch result {
-      case .failure(let error): answer(.failure(error))
-      case .success(let link): self?.add(forward, spec, on: link, answer)
-      }
-    }
-  }
-
-  private func add(
-    _ forward: Forward, _ spec: ForwardSpec, on link: HostLink,
-    _ answer: @escaping (Result<Forward, ErrorReport>) -> Void
-  ) {
-    guard forward.guestName.isEmpty || network?.isIsolated == true else {
-      return answer(
-        .failure(
-          core.report(
-            .invalidConfig,
-            "its guests have addresses of their own: leave the name of the guest out")))
-    }
-    expose(spec, on: link) { [weak self] reply in
-      guard let self else { return }
-      switch reply {
-      case .success:
-        var kept = forward
-        kept.connections = nil
-        kept.state = nil
-        kept.reason = nil
-        kept.error = nil
-        findPort(kept, link) { answer(.success(self.shown(self.keep($0)))) }
-      case .failure(let error):
-        answer(.failure(core.report(error)))
-      }
-    }
+    do throws(HostError) { try await expose(spec, on: link) } catch { throw core.report(error) }
+    var open = forward
+    open.connections = nil
+    open.state = nil
+    open.reason = nil
+    open.error = nil
+    open = await withPort(open, link)
+    table.insert(open)
+    opened(open)
+    open = shown(open)
+    if keeps { network.keep(open.asKept) }
+    return open
   }
 
   /// Why there cannot be another forward like this beside those that are open; nil: there can.
@@ -207,64 +172,48 @@ final class ForwardRegistry {
       .limit, "network \(core.name) has \(Plural.text(table.open.count, "forward")) already")
   }
 
-  private func keep(_ forward: Forward) -> Forward {
-    table.insert(forward)
-    opened(forward)
-    return forward
-  }
-
   private func opened(_ forward: Forward) {
     core.log(.info, "forwards \(forward.protocol) \(forward.host) to \(forward.guest ?? "")")
     network?.forwardsChanged()
   }
 
   /// Port 0 stands for one of the system's choice: it is kept, listed and taken back by that one.
-  private func findPort(
-    _ forward: Forward, _ link: HostLink, _ then: @escaping (Forward) -> Void
-  ) {
-    guard let address = forward.addressOfPortZero else { return then(forward) }
-    link.list(.listForwards, of: Forward.self) { [weak self] reply in
-      var found = forward
-      if let self, case .success(let live) = reply {
-        let new = live.last { candidate in
-          candidate.protocol == forward.protocol && candidate.host.hasPrefix(address)
-            && candidate.guest == forward.guest && candidate.guestName == forward.guestName
-            && !self.contains(candidate)
-        }
-        if let new { found.host = new.host }
-      }
-      then(found)
+  private func withPort(_ forward: Forward, _ link: HostLink) async -> Forward {
+    guard let address = forward.addressOfPortZero,
+      let live = try? await link.list(.listForwards, of: Forward.self)
+    else { return forward }
+    let new = live.last { candidate in
+      candidate.protocol == forward.protocol && candidate.host.hasPrefix(address)
+        && candidate.guest == forward.guest && candidate.guestName == forward.guestName
+        && !contains(candidate)
     }
+    var found = forward
+    if let new { found.host = new.host }
+    return found
   }
 
-  func remove(_ asked: Forward, answer: @escaping Answer) {
+  func remove(_ asked: Forward) async throws(ErrorReport) {
+    guard let closed = try close(asked) else { return }
+    // Somebody may have waited for the address.
+    defer { retry.soon() }
+    do throws(HostError) { _ = try await closed.value() } catch { throw core.report(error) }
+  }
+
+  /// Takes a forward out of the list, and has the process listen no more.
+  /// - Returns: what the process says; nil: there is none to ask.
+  private func close(_ asked: Forward) throws(ErrorReport) -> HostLink.Answer? {
     let forward = asked.canonical
-    let spec: ForwardSpec
-    do throws(ErrorReport) { spec = try forward.spec(needsGuest: false) } catch {
-      return answer(.failure(error))
-    }
+    let spec = try forward.spec(needsGuest: false)
     guard table.remove(ForwardKey(forward)) else {
       // One that waits is taken back as well.
-      if table.removeWaiting(ForwardKey(forward)) { return answer(.success(())) }
-      return answer(
-        .failure(
-          ErrorReport(
-            .notFound,
-            "network \(core.name) has no forward \(forward.protocol) \(forward.host)")))
+      if table.removeWaiting(ForwardKey(forward)) { return nil }
+      throw ErrorReport(
+        .notFound, "network \(core.name) has no forward \(forward.protocol) \(forward.host)")
     }
     network?.forget(forward)
     core.log(.info, "no longer forwards \(forward.protocol) \(forward.host)")
     if spec.protocol == .unix { sockets.close(spec.host) }
-    guard let link = core.running else { return answer(.success(())) }
-    link.request(.unexpose(spec)) { [weak self] reply in
-      guard let self else { return }
-      switch reply {
-      case .success: answer(.success(()))
-      case .failure(let error): answer(.failure(core.report(error)))
-      }
-      // Somebody may have waited for the address.
-      retry.soon()
-    }
+    return core.running?.send(.unexpose(spec))
   }
 
   // MARK: Those of an owner
@@ -278,7 +227,13 @@ final class ForwardRegistry {
   /// with its connections.
   func set(_ wanted: [Forward], of owner: String) {
     let (unwanted, missing) = table.change(owner, to: wanted)
-    for forward in unwanted { remove(forward) { _ in } }
+    for forward in unwanted {
+      guard let closed = try? close(forward) else { continue }
+      core.begin { [self] in
+        _ = try? await closed.value()
+        retry.soon()
+      }
+    }
     guard !missing.isEmpty else { return }
     for forward in missing { wait(forward, of: owner) }
     if table.waiting.contains(where: { !$0.isFinal }) { retry.begin() }
@@ -309,11 +264,12 @@ final class ForwardRegistry {
     for forward in table.open {
       guard let spec = try? forward.spec(needsGuest: true) else { continue }
       let key = ForwardKey(forward)
-      expose(spec, on: link) { [weak self] reply in
-        guard let self, !link.hasEnded else { return }
-        switch reply {
-        case .success: table.mark(key, error: nil, state: nil)
-        case .failure(let error): failed(key, error)
+      core.begin { [self] in
+        do throws(HostError) {
+          try await expose(spec, on: link)
+          if !link.hasEnded { table.mark(key, error: nil, state: nil) }
+        } catch {
+          if !link.hasEnded { failed(key, error) }
         }
       }
     }
@@ -324,18 +280,11 @@ final class ForwardRegistry {
   func closeSockets() { sockets.closeAll() }
 
   /// Has the process listen for a forward. Of a unix forward it gets the socket; one that it refuses is closed.
-  private func expose(
-    _ spec: ForwardSpec, on link: HostLink, answer: @escaping (HostLink.Answer) -> Void
-  ) {
-    guard spec.protocol == .unix else { return link.request(.expose(spec), answer: answer) }
-    do throws(HostError) {
-      let fd = try sockets.socket(at: spec.host)
-      link.request(.expose(spec), fds: [fd]) { [weak self] reply in
-        if case .failure = reply, !link.hasEnded { self?.sockets.close(spec.host) }
-        answer(reply)
-      }
-    } catch {
-      answer(.failure(error))
+  private func expose(_ spec: ForwardSpec, on link: HostLink) async throws(HostError) {
+    let fds = spec.protocol == .unix ? [try sockets.socket(at: spec.host)] : []
+    do throws(HostError) { _ = try await link.ask(.expose(spec), fds: fds) } catch {
+      if spec.protocol == .unix, !link.hasEnded { sockets.close(spec.host) }
+      throw error
     }
   }
 
@@ -386,18 +335,17 @@ final class ForwardRegistry {
     guard let forward = table[key], forward.error != nil,
       let spec = try? forward.spec(needsGuest: true), tried.insert(key).inserted
     else { return }
-    expose(spec, on: link) { [weak self] reply in
-      guard let self else { return }
+    core.begin { [self] in
+      var failure: HostError?
+      do throws(HostError) { try await expose(spec, on: link) } catch { failure = error }
       tried.remove(key)
       guard !link.hasEnded, table[key] != nil else { return }
-      switch reply {
-      case .success:
+      guard let failure else {
         table.mark(key, error: nil, state: nil)
-        core.log(.notice, "the forward \(key.protocol) \(key.host) works again")
-      case .failure(let error):
-        let again = Self.mayPass(error.code.rawValue)
-        table.mark(key, error: error.message, state: again ? .waiting : .failed)
+        return core.log(.notice, "the forward \(key.protocol) \(key.host) works again")
       }
+      let again = Self.mayPass(failure.code.rawValue)
+      table.mark(key, error: failure.message, state: again ? .waiting : .failed)
     }
   }
 
@@ -411,30 +359,27 @@ final class ForwardRegistry {
       return
     }
     guard tried.insert(key).inserted else { return }
-    expose(spec, on: link) { [weak self] reply in
-      guard let self else { return }
+    core.begin { [self] in
+      var failure: HostError?
+      do throws(HostError) { try await expose(spec, on: link) } catch { failure = error }
       tried.remove(key)
       guard !link.hasEnded else { return }
       guard table.isWaiting(waiting) else {
         // Nobody wants it any more; somebody may want the address for something else.
-        if case .success = reply { withdraw(spec, from: link) }
+        if failure == nil { withdraw(spec, from: link) }
         return retryWaiting(key, link)
       }
-      switch reply {
-      case .success:
-        table.promote(waiting)
-        opened(waiting.forward)
-        // Others of the same address are told whose it is.
-        retryWaiting(key, link)
-      case .failure(let error):
-        refused(waiting, core.report(error))
-      }
+      if let failure { return refused(waiting, core.report(failure)) }
+      table.promote(waiting)
+      opened(waiting.forward)
+      // Others of the same address are told whose it is.
+      retryWaiting(key, link)
     }
   }
 
   /// Takes a forward back that nobody wants any more.
   private func withdraw(_ spec: ForwardSpec, from link: HostLink) {
-    link.request(.unexpose(spec))
+    link.send(.unexpose(spec))
     if spec.protocol == .unix { sockets.close(spec.host) }
   }
 

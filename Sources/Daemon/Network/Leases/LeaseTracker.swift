@@ -135,11 +135,14 @@ final class LeaseTracker {
   /// Of a process that runs, or is about to end.
   func ask(_ link: HostLink) {
     question = .asked
-    list(link) { [weak self, weak link] reply in
-      guard let self, let link, core.running == nil || core.running === link else { return }
+    // Before this returns: what is sent next may be the word to end.
+    let first = link.send(.listLeases)
+    core.begin { [self] in
+      let leases = try? await list(link, first)
+      guard core.running == nil || core.running === link else { return }
       let isOutdated = question == .outdated
       question = .none
-      if case .success(let leases) = reply { took(leases) }
+      if let leases { took(leases) }
       if isOutdated { changed() }
     }
   }
@@ -214,24 +217,19 @@ final class LeaseTracker {
   }
 
   /// Empty when the network does not run.
-  func list(_ answer: @escaping (Result<[LeaseReport], ErrorReport>) -> Void) {
-    guard let link = core.running else { return answer(.success([])) }
-    list(link) { [core] reply in
-      switch reply {
-      case .success(let leases): answer(.success(leases))
+  func list() async throws(ErrorReport) -> [LeaseReport] {
+    guard let link = core.running else { return [] }
+    do throws(HostError) { return try await list(link, link.send(.listLeases)) } catch {
       // A plugin that gives no addresses has no leases.
-      case .failure(let error) where error.code == .unsupported: answer(.success([]))
-      case .failure(let error): answer(.failure(core.report(error)))
-      }
+      if error.code == .unsupported { return [] }
+      throw core.report(error)
     }
   }
 
   private func list(
-    _ link: HostLink, _ answer: @escaping (Result<[LeaseReport], HostError>) -> Void
-  ) {
-    link.list(.listLeases, of: PluginLease.self) { [core] reply in
-      answer(reply.map { $0.map { $0.report(network: core.name) } })
-    }
+    _ link: HostLink, _ first: HostLink.Answer
+  ) async throws(HostError) -> [LeaseReport] {
+    try await link.list(from: first, of: PluginLease.self).map { $0.report(network: core.name) }
   }
 }
 

@@ -34,7 +34,7 @@ final class NameRegistry {
     let isEmpty = set.hosts.isEmpty && set.zones.isEmpty
     guard sets[set.owner] != (isEmpty ? nil : set) else { return }
     sets[set.owner] = isEmpty ? nil : set
-    if let link = core.running { push(set, to: link) }
+    if let link = core.running { give(set, to: link) }
   }
 
   /// `dns.hosts` of networks.yaml.
@@ -46,40 +46,35 @@ final class NameRegistry {
   func replay(to link: HostLink) {
     parts = NameParts()
     for owner in sets.keys.sorted() {
-      if let set = sets[owner] { push(set, to: link) }
+      if let set = sets[owner] { give(set, to: link) }
     }
+  }
+
+  private func give(_ set: NameSet, to link: HostLink) {
+    core.begin { [self] in _ = await push(set, to: link) }
   }
 
   /// Gives the process what is new of a set, part by part.
-  /// - Parameter answer: the first refusal, if there is one.
-  private func push(
-    _ set: NameSet, to link: HostLink, answer: @escaping (HostError?) -> Void = { _ in }
-  ) {
+  /// - Returns: the first refusal, if there is one.
+  private func push(_ set: NameSet, to link: HostLink) async -> HostError? {
     parts.replace(set)
-    pushNext(of: set.owner, to: link, failure: nil, answer)
-  }
-
-  private func pushNext(
-    of owner: String, to link: HostLink, failure: HostError?,
-    _ answer: @escaping (HostError?) -> Void
-  ) {
-    guard link === core.running, let part = parts.next(of: owner) else { return answer(failure) }
-    link.request(.setNames(part)) { [weak self] reply in
-      guard let self, !link.hasEnded else { return answer(nil) }
-      var failure = failure
-      if case .failure(let error) = reply {
-        core.log(.warning, "names of \(owner) are not answered: \(error)")
+    var failure: HostError?
+    while link === core.running, let part = parts.next(of: set.owner) {
+      do throws(HostError) { _ = try await link.ask(.setNames(part)) } catch {
+        guard !link.hasEnded else { return nil }
+        core.log(.warning, "names of \(set.owner) are not answered: \(error)")
         failure = failure ?? error
       }
-      pushNext(of: owner, to: link, failure: failure, answer)
+      guard !link.hasEnded else { return nil }
     }
+    return failure
   }
 
   // MARK: Zones
 
   /// Adds a zone. To one of the same name its records are added in front, where they are found first; its default
   /// address replaces that one's. What the network's process does not take is not added.
-  func add(_ zone: ZoneBody, answer: @escaping EndpointAnswer) {
+  func add(_ zone: ZoneBody) async throws(EndpointError) {
     let before = zones
     if let index = zones.firstIndex(where: { $0.name == zone.name }) {
       let others = zones[index].records.filter { !zone.records.contains($0) }
@@ -87,30 +82,25 @@ final class NameRegistry {
       zones[index].defaultAddress = zone.defaultAddress
     } else {
       guard zones.count < Self.maximumZones else {
-        return answer(.failure(.badRequest("there are \(zones.count) zones already")))
+        throw .badRequest("there are \(zones.count) zones already")
       }
       zones.append(zone)
     }
     guard zones.reduce(0, { $0 + $1.records.count }) <= Self.maximumZoneRecords else {
       zones = before
-      return answer(
-        .failure(
-          .badRequest("the zones of a network have \(Self.maximumZoneRecords) records at most")))
+      throw .badRequest("the zones of a network have \(Self.maximumZoneRecords) records at most")
     }
     let set = zonesAsNames
-    guard set != sets[Self.endpointOwner], let link = core.running else {
-      self.set(set)
-      return answer(.success(true))
-    }
+    guard set != sets[Self.endpointOwner], let link = core.running else { return self.set(set) }
     sets[Self.endpointOwner] = set
-    push(set, to: link) { [weak self] error in
-      guard let self, let error, error.code == .invalidConfig || error.code == .limit else {
-        return answer(.success(true))
-      }
-      zones = before
-      self.set(zonesAsNames)
-      answer(.failure(.badRequest(error.message)))
-    }
+    guard let error = await push(set, to: link),
+      error.code == .invalidConfig || error.code == .limit
+    else { return }
+    // Others may have been added meanwhile: this one alone goes back.
+    let old = before.first { $0.name == zone.name }
+    zones = zones.compactMap { $0.name == zone.name ? old : $0 }
+    self.set(zonesAsNames)
+    throw .badRequest(error.message)
   }
 
   /// Without what points to guests that have left: a name goes with its guest, though gvproxy's API has no word for it.

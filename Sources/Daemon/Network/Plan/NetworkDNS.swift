@@ -14,6 +14,8 @@ struct NetworkDNS {
     var refused: NetworkConfiguration.Settings
   }
 
+  /// What instances ask of it.
+  var wishes = ResolverWishes()
   private(set) var kept: Kept?
   /// Why the DNS that the configuration wants is not the one that answers.
   private(set) var error: ErrorReport?

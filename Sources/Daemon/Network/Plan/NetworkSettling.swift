@@ -11,26 +11,27 @@ struct NetworkSettling {
   var validation: ErrorReport?
 
   private var underWay = 0
-  private var waiters: [() -> Void] = []
+  private var waiters: [Promise<Void, Never>] = []
 
   var isUnderWay: Bool { underWay > 0 }
 
   /// A request to the process begins, or what leads to one.
   mutating func begin() { underWay += 1 }
 
-  /// - Returns: who is to be told, when nothing else is under way.
-  mutating func end() -> [() -> Void] {
+  /// Those who wait hear of it when nothing else is under way.
+  mutating func end() {
     underWay -= 1
-    guard underWay == 0 else { return [] }
-    defer { waiters = [] }
-    return waiters
+    guard underWay == 0 else { return }
+    let waiting = waiters
+    waiters = []
+    for waiter in waiting { waiter.keep() }
   }
 
-  /// - Returns: false: nothing is under way, and `waiter` is not called.
-  mutating func wait(_ waiter: @escaping () -> Void) -> Bool {
-    guard underWay > 0 else { return false }
-    waiters.append(waiter)
-    return true
+  /// - Returns: kept when nothing is under way.
+  mutating func wait() -> Promise<Void, Never> {
+    let settled = Promise<Void, Never>()
+    if underWay > 0 { waiters.append(settled) } else { settled.keep() }
+    return settled
   }
 
   /// The process has ended: the next one would be refused what this one was.

@@ -10,35 +10,33 @@ enum PluginValidation {
   /// Nanoseconds it may take; a plugin that hangs has no answer.
   static let patience: UInt64 = 10_000_000_000
 
-  /// - Parameter answer: called once: why a network with this plan could not start; nil: nothing is known against it.
+  /// - Returns: why a network with this plan could not start; nil: nothing is known against it.
   static func run(
-    _ plan: LaunchPlan, executable: String, loop: EventLoop, configFile: String,
-    _ answer: @escaping (ErrorReport?) -> Void
-  ) {
+    _ plan: LaunchPlan, executable: String, loop: EventLoop, configFile: String
+  ) async -> ErrorReport? {
     let link: HostLink
     do {
       let null = try Files.openNull()
       defer { Descriptor.close(null) }
       link = try HostLink(executable: executable, log: null, loop: loop)
     } catch {
-      return answer(nil)
+      return nil
     }
-    var done = false
-    let end = { (report: ErrorReport?) in
-      guard !done else { return }
-      done = true
+    defer { link.kill() }
+    // Killed, it answers nothing.
+    var isLate = false
+    let timer = loop.schedule(after: patience) {
+      isLate = true
       link.kill()
-      answer(report)
     }
-    let timer = loop.schedule(after: patience) { end(nil) }
-    link.request(.validate(plan.spec(stateDirectory: ""))) { reply in
-      loop.cancel(timer)
-      switch reply {
-      case .success: end(nil)
+    defer { loop.cancel(timer) }
+    do throws(HostError) {
+      _ = try await link.ask(.validate(plan.spec(stateDirectory: "")))
+      return nil
+    } catch {
       // A daemon may be newer than the programs beside it.
-      case .failure(let error) where error.code == .unsupported && error.plugin == nil: end(nil)
-      case .failure(let error): end(plan.report(error, configFile: configFile))
-      }
+      if isLate || error.code == .unsupported && error.plugin == nil { return nil }
+      return plan.report(error, configFile: configFile)
     }
   }
 }

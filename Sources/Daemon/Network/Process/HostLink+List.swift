@@ -1,49 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Lists of a network's process, part by part: each is decoded as it comes, in a turn of its own.
+// Lists of a network's process, part by part: each is decoded as it comes, in a job of its own.
 
 import HostProtocol
 import Platform
 
 extension HostLink {
-  /// Elements that a list has at most: the process may be anybody's, and who asked goes through all of them in one turn.
+  /// Elements that a list has at most: the process may be anybody's, and who asked goes through all of them in one job.
   private static var maximumElements: Int { 16_384 }
 
   /// Asks for a list that a plugin writes.
   /// - Parameter request: `listLeases` or `listForwards`.
   func list<Element: Decodable>(
-    _ request: HostRequest, of type: Element.Type,
-    answer: @escaping (Result<[Element], HostError>) -> Void
-  ) {
-    part(request, of: Collected<Element>(), answer)
+    _ request: HostRequest, of type: Element.Type
+  ) async throws(HostError) -> [Element] {
+    try await list(from: send(request), of: type)
   }
 
-  /// What came of a list: in one place, so that a part costs what it has, not what came before.
-  private final class Collected<Element> {
+  /// The list whose first part has been asked for.
+  func list<Element: Decodable>(
+    from first: Answer, of type: Element.Type
+  ) async throws(HostError) -> [Element] {
     var elements: [Element] = []
-  }
-
-  private func part<Element: Decodable>(
-    _ request: HostRequest, of list: Collected<Element>,
-    _ answer: @escaping (Result<[Element], HostError>) -> Void
-  ) {
-    self.request(request) { [weak self] reply in
+    var reply = try await first.value()
+    while true {
       let part: ListingPart
       switch reply {
-      case .success(.json(let value)): part = ListingPart(value: value, next: nil)
-      case .success(.part(let some)): part = some
-      case .success: return answer(.success(list.elements))
-      case .failure(let error): return answer(.failure(error))
+      case .json(let value): part = ListingPart(value: value, next: nil)
+      case .part(let some): part = some
+      default: return elements
       }
       guard let more = try? JSONText.decode([Element].self, from: part.value) else {
-        return answer(
-          .failure(HostError(.internal, "the list that its plugin gives makes no sense")))
+        throw HostError(.internal, "the list that its plugin gives makes no sense")
       }
-      list.elements += more
-      guard let next = part.next, !more.isEmpty, list.elements.count < Self.maximumElements,
-        let self
-      else { return answer(.success(list.elements)) }
-      self.part(.listingPart(next), of: list, answer)
+      elements += more
+      guard let next = part.next, !more.isEmpty, elements.count < Self.maximumElements else {
+        return elements
+      }
+      reply = try await ask(.listingPart(next))
     }
   }
 }

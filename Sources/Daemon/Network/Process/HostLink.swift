@@ -10,12 +10,11 @@ import JSONCoding
 import Platform
 
 final class HostLink {
-  typealias Answer = Result<HostReply, HostError>
-  /// Told of a process that runs, or why none does.
-  typealias Waiter = (Result<HostLink, ErrorReport>) -> Void
+  /// Kept once: by the process, by a deadline, or by the process's end.
+  typealias Answer = Promise<HostReply, HostError>
 
   struct Pending {
-    var answer: (Answer) -> Void
+    var answer: Answer
     var timer: EventLoop.TimerID
     var undo: HostRequest?
     /// A user waits for it, not the network itself.
@@ -60,7 +59,7 @@ final class HostLink {
   static let endTimeout: UInt64 = 5_000_000_000
 
   /// Nanoseconds after the end of the process in which its channel has to end, too.
-  private static let drainTimeout: UInt64 = 500_000_000
+  private static var drainTimeout: UInt64 { 500_000_000 }
 
   /// Nanoseconds it has for an answer: few where somebody only wants to look, for a plugin may hang.
   private static func patience(_ request: HostRequest) -> UInt64 {
@@ -152,7 +151,7 @@ final class HostLink {
     guard !channelEnded else { return }
     if NetworkLog.isFull(path), let log = try? NetworkLog.open(path) {
       defer { Descriptor.close(log) }
-      request(.newLog, fds: [log])
+      send(.newLog, fds: [log])
     }
     logCheck = loop.schedule(after: NetworkLog.interval) { [weak self] in self?.boundLog(path) }
   }
@@ -164,12 +163,19 @@ final class HostLink {
       onClose: { [weak self] failure in self?.closed(failure) })
   }
 
-  /// Asks the host. `fds` stay the caller's.
-  func request(
-    _ request: HostRequest, fds: [Int32] = [], answer: @escaping (Answer) -> Void = { _ in }
-  ) {
+  /// Asks the host and waits for its answer. `fds` stay the caller's.
+  @discardableResult
+  func ask(_ request: HostRequest, fds: [Int32] = []) async throws(HostError) -> HostReply {
+    try await send(request, fds: fds).value()
+  }
+
+  /// Asks the host: it has the request before any that is sent later. `fds` stay the caller's, who may close them at once.
+  @discardableResult
+  func send(_ request: HostRequest, fds: [Int32] = []) -> Answer {
+    let answer = Answer()
     guard !channelEnded else {
-      return answer(.failure(HostError(.internal, "the network's process has ended")))
+      answer.fail(HostError(.internal, "the network's process has ended"))
+      return answer
     }
     let id = nextID
     nextID += 1
@@ -183,15 +189,15 @@ final class HostLink {
       let failure = channel.post(bytes, fds: fds, on: loop)
       if failure == nil { sent += 1 }
       guard let failure, failure != .closed, let asked = pending.removeValue(forKey: id) else {
-        return
+        return answer
       }
       // This one only: the daemon may be out of descriptors, and the next has none with it.
       loop.cancel(asked.timer)
-      asked.answer(
-        .failure(HostError(.system, "the network's process cannot be asked: \(failure)")))
+      answer.fail(HostError(.system, "the network's process cannot be asked: \(failure)"))
     } catch {
-      answer(.failure(HostError(.internal, "a request could not be encoded: \(error)")))
+      answer.fail(HostError(.internal, "a request could not be encoded: \(error)"))
     }
+    return answer
   }
 
   private func timedOut(_ id: UInt64, _ patience: UInt64) {
@@ -206,7 +212,7 @@ final class HostLink {
     guard let asked = pending.removeValue(forKey: id) else { return }
     loop.cancel(asked.timer)
     if undoing.count < Self.mostUndoing { undoing[id] = asked.undo }
-    asked.answer(.failure(error))
+    asked.answer.fail(error)
   }
 
   /// Tells users who wait for an answer that none comes for now.
@@ -230,12 +236,12 @@ final class HostLink {
   private func answeredLate(_ id: UInt64, _ reply: HostReply) {
     guard let undo = undoing.removeValue(forKey: id) else { return }
     if case .failed = reply { return }
-    request(undo)
+    send(undo)
   }
 
   /// Asks the host to wind down; kills it when it takes longer than 5 s.
   func stop() {
-    request(.stop)
+    send(.stop)
     killAfter(Self.endTimeout)
   }
 
@@ -258,12 +264,13 @@ final class HostLink {
           return answeredLate(id, reply)
         }
         loop.cancel(asked.timer)
-        let answer = asked.answer
         if case .failed(let error) = reply {
-          answer(.failure(error))
+          asked.answer.fail(error)
         } else {
-          answer(.success(reply))
+          asked.answer.keep(.success(reply))
         }
+        // What the answer changes has changed before the next message is read: an event may build on it.
+        loop.afterCallback?()
       case .event(let event):
         onEvent(event)
       }
@@ -304,8 +311,10 @@ final class HostLink {
     pending = [:]
     for (_, asked) in orphans {
       loop.cancel(asked.timer)
-      asked.answer(.failure(HostError(.internal, "the network's process ended: \(status)")))
+      asked.answer.fail(HostError(.internal, "the network's process ended: \(status)"))
     }
+    // They hear of it before the network does, which may start the next.
+    loop.afterCallback?()
     onExit(status)
     onExit = { _ in }
     onEvent = { _ in }

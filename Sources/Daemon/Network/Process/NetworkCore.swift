@@ -10,17 +10,22 @@ import Platform
 final class NetworkCore {
   let name: String
   let loop: EventLoop
+  private let actor: LoopActor
   let home: LimaHome
   let logger: Logger
   /// The process, from its answer to `start` until it is told to end or has ended; nil otherwise.
   var running: HostLink?
 
-  init(name: String, loop: EventLoop, home: LimaHome, logger: Logger) {
+  init(name: String, loop: EventLoop, actor: LoopActor, home: LimaHome, logger: Logger) {
     self.name = name
     self.loop = loop
+    self.actor = actor
     self.home = home
     self.logger = logger
   }
+
+  /// Begins a task on the loop, for what follows from an answer; see `LoopActor.begin`.
+  func begin(_ body: @escaping () async -> Void) { actor.begin(body) }
 
   /// The folder of its sockets and state.
   var directory: String { home.networkDirectory(name) }
@@ -32,6 +37,16 @@ final class NetworkCore {
     // Reports for users name the network already.
     let prefix = "network \(name): "
     logger.log(level: level, "\(text.hasPrefix(prefix) ? "" : prefix)\(text)")
+  }
+
+  /// `HostLink.ask`, with a refusal in words for users.
+  @discardableResult
+  func ask(
+    _ link: HostLink, _ request: HostRequest, fds: [Int32] = []
+  ) async throws(ErrorReport) -> HostReply {
+    do throws(HostError) { return try await link.ask(request, fds: fds) } catch {
+      throw report(error)
+    }
   }
 
   /// What the process, or the plugin in it, answered.

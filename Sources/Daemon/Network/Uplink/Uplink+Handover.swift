@@ -37,12 +37,12 @@ extension Uplink {
       way = .cards(cards)
       watchInterfaces()
       guard let link else { return }
-      cards.resume { Self.hand(to: link, $0, $1, $2) }
+      cards.resume { [core] in Self.hand(to: link, core, $0, $1, $2) }
       core.loop.later { [weak cards] in cards?.look() }
     case .peer(let state):
       keepPeer(state.socket)
       guard case .peer(let peer) = way else { return }
-      peer.resume(state, link.map { link in { Self.hand(to: link, $0, $1, $2) } })
+      peer.resume(state, link.map { [core] link in { Self.hand(to: link, core, $0, $1, $2) } })
     }
   }
 }

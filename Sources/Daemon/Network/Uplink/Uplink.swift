@@ -190,7 +190,7 @@ final class Uplink {
         return { [weak loop] in loop?.cancel(timer) }
       },
       newID: makers.newID,
-      remove: { core.running?.request(.removePort($0)) },
+      remove: { core.running?.send(.removePort($0)) },
       explain: { advice.report($0).message },
       log: { core.log($0 ? .warning : .info, $1) })
   }
@@ -224,12 +224,12 @@ final class Uplink {
 
   /// The process runs; its guests come after this, where each has its own card.
   func begin(_ link: HostLink) {
-    cards?.begin { Self.hand(to: link, $0, $1, $2) }
+    cards?.begin { [core] in Self.hand(to: link, core, $0, $1, $2) }
   }
 
   /// The process has its guests.
   func connect(_ link: HostLink) {
-    peer?.begin { Self.hand(to: link, $0, $1, $2) }
+    peer?.begin { [core] in Self.hand(to: link, core, $0, $1, $2) }
     // What happened before the watch is not told.
     lookAtTap()
     watchSwitch()
@@ -269,11 +269,18 @@ final class Uplink {
   }
 
   static func hand(
-    to link: HostLink, _ spec: PortSpec, _ fd: Int32, _ answer: @escaping (String?) -> Void
+    to link: HostLink, _ core: NetworkCore, _ spec: PortSpec, _ fd: Int32,
+    _ answer: @escaping (String?) -> Void
   ) {
     guard !link.hasEnded else { return answer("the network's process has ended") }
-    link.request(.addPort(spec), fds: [fd]) { reply in
-      if case .failure(let error) = reply { answer("\(error)") } else { answer(nil) }
+    let added = link.send(.addPort(spec), fds: [fd])
+    core.begin {
+      do throws(HostError) {
+        _ = try await added.value()
+        answer(nil)
+      } catch {
+        answer("\(error)")
+      }
     }
   }
 
