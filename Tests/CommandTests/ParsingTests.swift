@@ -33,6 +33,12 @@ import Testing
     #expect(exec.command == ["ip", "--json", "addr"])
   }
 
+  @Test func `a mapped address of a DNS server is written as IPv4`() throws {
+    let exec = try parse(
+      "exec", "lab", "--dns", "::ffff:10.9.0.1", "--dns", "fd00::3", as: Exec.self)
+    #expect(exec.lease.dns == ["10.9.0.1", "fd00::3"])
+  }
+
   @Test func execWithoutACommandIsTheUsersShell() throws {
     let exec = try parse("exec", "lab", as: Exec.self)
     #expect(exec.command == [UserShell.path] && UserShell.path.hasPrefix("/"))
@@ -141,6 +147,10 @@ import Testing
     #expect(throws: CommandFailure.self) { try ForwardAddress.host("127.0.0.1:65536", .tcp) }
     #expect(throws: CommandFailure.self) { try ForwardAddress.guest("80") }
     #expect(throws: CommandFailure.self) { try ForwardAddress.guest(":80") }
+    // An IPv6 address without its port is told so, not that its end is no port.
+    #expect(try ForwardAddress.guest("[fd00::5]:80") == "[fd00::5]:80")
+    let failure = #expect(throws: CommandFailure.self) { try ForwardAddress.guest("[fd00::5]") }
+    #expect(failure?.message.hasPrefix("[fd00::5]: give ADDRESS:PORT") == true)
     #expect(throws: CommandFailure("`99999` is no port: a port is 0 to 65535, 0 any that is free"))
     {
       try ForwardAddress.host("99999", .tcp)

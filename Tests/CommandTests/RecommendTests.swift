@@ -160,7 +160,7 @@ struct RecommendTests {
       .host, .qemu, on: .linux, command: "/usr/local/bin/lima-netd",
       home: " --lima-home /home/u/.lima")
     for state in [
-      nil, .served, .unserved("its interface is not set up", remedy: command),
+      nil, .unserved("its interface is not set up", remedy: command),
     ] as [ModeState?] {
       let text = RecommendText.choice(choice, qemu: [], state: state)
       #expect(text.components(separatedBy: "network setup").count == 2, "\(text)")
@@ -168,6 +168,9 @@ struct RecommendTests {
       #expect(lines.contains("    \(command)"), "\(text)")
       #expect(lines.allSatisfy { $0.count <= 80 || $0.hasPrefix("    ") }, "\(text)")
     }
+    // What is here asks for nothing any more.
+    let here = RecommendText.choice(choice, qemu: [], state: .served)
+    #expect(!here.contains("It needs") && here.contains("lima: shared"), "\(here)")
     // Two things to do, in their order.
     let create = ModeState.unserved("no network shared", remedy: "lima-netd network create shared")
     let both = RecommendText.choice(choice, qemu: [], state: create)

@@ -254,7 +254,10 @@ enum ForwardAddress {
 
   private static func check(_ text: String, example: String, from first: UInt16) throws {
     try refuseRange(text)
-    guard let colon = text.lastIndex(of: ":"), colon != text.startIndex else {
+    // "[fd00::5]" has colons, and no port.
+    guard let colon = text.lastIndex(of: ":"), colon != text.startIndex,
+      text.first != "[" || text[..<colon].last == "]"
+    else {
       throw CommandFailure("\(text): give ADDRESS:PORT, as \(example)")
     }
     _ = try port(text[text.index(after: colon)...], from: first)

@@ -21,18 +21,27 @@ struct LeaseOptions: ParsableArguments {
       valueName: "address"))
   var dns: [String] = []
 
-  func validate() throws {
+  /// ::ffff:0:0/96
+  private static let mapped = [UInt8](repeating: 0, count: 10) + [0xff, 0xff]
+
+  mutating func validate() throws {
     _ = try forwards()
     #if os(Linux)
-      for text in dns {
+      for (index, text) in dns.enumerated() {
         guard let address = NetlinkAddress(text) else {
-          throw ValidationError("--dns \(text): give an IP address, as 192.168.5.3 or 1.1.1.1.")
+          throw ValidationError(
+            "--dns \(text): give an IP address, as 192.168.5.3, 1.1.1.1 or 2606:4700:4700::1111; link-local ones are not taken."
+          )
         }
         guard !address.isUnspecified, !address.isLinkLocal else {
           throw ValidationError(
             "--dns \(text): no server can be asked at "
               + (address.isUnspecified
-                ? "the unspecified address." : "a link-local address without its interface."))
+                ? "the unspecified address." : "a link-local address: give one that is routed."))
+        }
+        // Resolvers pass a mapped address over (RFC 4291 §2.5.5.2).
+        if address.bytes.count == 16, address.bytes.starts(with: Self.mapped) {
+          dns[index] = address.bytes.dropFirst(12).map(String.init).joined(separator: ".")
         }
       }
     #endif

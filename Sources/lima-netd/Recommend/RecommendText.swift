@@ -17,6 +17,8 @@ enum RecommendText {
       // The same command, for the network as it is.
       isSaid = remedy.map { $0.contains("network setup") || $0.contains("sudoers") } ?? false
     }
+    // What is here already asks for nothing any more.
+    if case .served? = state { isSaid = true }
     if let needs = choice.needs, !isSaid { lines += Self.needs("It needs \(needs)") }
     lines += ["", "  lima.yaml:"]
     lines +=
