@@ -132,10 +132,24 @@ import Testing
           network: "lab", address: "192.168.104.5", mac: "52:55:55:00:00:0A", name: "guest-3",
           state: "bound"),
         LeaseReport(
+          network: "lab", address: "fd67:33a3:497c::a:5", mac: "52:55:55:00:00:0A",
+          name: "guest-3", state: "bound"),
+        LeaseReport(
           network: "lab", address: "192.168.104.6", mac: "52:55:55:00:00:0b", name: "guest-3",
           state: "declined"),
       ])
-    #expect(quiet[0].macs == ["52:55:55:00:00:0a"] && quiet[0].addresses == ["192.168.104.5"])
+    #expect(quiet[0].macs == ["52:55:55:00:00:0a"])
+    #expect(quiet[0].addresses == ["192.168.104.5", "fd67:33a3:497c::a:5"])
+    // However they are spelled (RFC 4291 §2.2).
+    for word in [
+      "fd67:33a3:497c::a:5", "FD67:33A3:497C:0:0::000A:0005", "[fd67:33a3:497c::a:5]",
+      "fd67:33a3:497c::0.10.0.5", "::ffff:192.168.104.5",
+    ] {
+      #expect(try GuestDetails.find(word, of: quiet, network: "lab").id == 3, "\(word)")
+    }
+    #expect(throws: ErrorReport.self) {
+      try GuestDetails.find("fd67:33a3:497c::a:6", of: quiet, network: "lab")
+    }
 
     for word in [
       "2", "guest-2", "52:55:55:00:00:02", "lima-vm", "192.168.104.3", "lima-vm.internal",

@@ -123,7 +123,7 @@ package enum GuestDetails {
     let matches: [(GuestDetail) -> Bool] = [
       { String($0.id) == word }, { $0.name == word },
       { $0.macs.contains(word.lowercased()) }, { $0.hostname == word },
-      { $0.addresses.contains(word) }, { $0.isCalled(word) },
+      { $0.has(address: word) }, { $0.isCalled(word) },
     ]
     for match in matches {
       let found = guests.filter(match)
@@ -149,6 +149,14 @@ package enum GuestDetails {
 }
 
 extension GuestDetail {
+  /// However the address is spelled (RFC 4291 §2.2; shown as RFC 5952 has it), in brackets, too.
+  func has(address word: String) -> Bool {
+    if addresses.contains(word) { return true }
+    let text = word.hasPrefix("[") && word.hasSuffix("]") ? word.dropFirst().dropLast() : word[...]
+    guard let asked = ForwardIP(String(text)) else { return false }
+    return addresses.contains { ForwardIP($0) == asked }
+  }
+
   /// A name of DNS, with `.internal` or without, is this guest's: what it calls itself, or its link, or `lima-NAME`. Case and
   /// a last dot make no difference.
   func isCalled(_ word: String) -> Bool {

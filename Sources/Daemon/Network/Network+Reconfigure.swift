@@ -71,7 +71,9 @@ extension Network {
     }
     // Closed networks mean nothing to this plugin.
     if plan.options == active.options {
-      step(.revised(plan))
+      var now = active
+      now.network.settings = settings
+      step(.revised(now))
       return nil
     }
     // Another confinement, capability or interface needs another process.

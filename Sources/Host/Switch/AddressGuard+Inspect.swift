@@ -27,6 +27,10 @@ extension AddressGuard {
     case outside(address: IPAddress)
     /// Neighbor Discovery that puts somebody's address elsewhere.
     case neighbor(address: IPAddress, owner: UInt64)
+    /// A probe of Duplicate Address Detection.
+    case probe(address: IPAddress, mac: UInt64)
+    /// An advertisement of an address that is bound to the station, or to none.
+    case advertised(address: IPAddress, mac: UInt64)
     /// A message of a DHCP server.
     case dhcp
     /// A message of an IPv6 router.
@@ -45,28 +49,31 @@ extension AddressGuard {
     var revision6: UInt32 = 0
     /// It may send from addresses of others.
     var isRouter = false
+    /// The port's index.
+    var port: Int32 = -1
   }
 
   private static let headerLimit = 8
 
   /// Inspects a guest's frame. Precondition: at least 14 bytes.
+  /// - Parameter now: seconds of the switch's clock.
   @inline(__always)
   func inspect(
     _ frame: UnsafePointer<lnd_frame>, _ data: UnsafePointer<UInt8>,
-    _ vouched: UnsafeMutablePointer<Vouched>
+    _ vouched: UnsafeMutablePointer<Vouched>, _ now: UInt32
   ) -> Verdict {
     let bytes = ByteView(data, count: Int(frame.pointee.length))
     let type = bytes.uint16(at: EthernetField.etherType)
     return switch type {
     case EtherType.ipv4, EtherType.arp, EtherType.ipv6, EtherType.vlan, EtherType.providerVLAN,
       0..<EtherType.first:
-      inspect(type, bytes, vouched)
+      inspect(type, bytes, vouched, now)
     default: .pass
     }
   }
 
   private func inspect(
-    _ outer: UInt16, _ frame: ByteView, _ vouched: UnsafeMutablePointer<Vouched>
+    _ outer: UInt16, _ frame: ByteView, _ vouched: UnsafeMutablePointer<Vouched>, _ now: UInt32
   ) -> Verdict {
     var type = outer
     var packet = frame.dropFirst(EthernetHeader.encodedLength)
@@ -88,7 +95,7 @@ extension AddressGuard {
     switch type {
     case EtherType.arp: return inspectARP(packet, mac)
     case EtherType.ipv4: return inspectIPv4(packet, mac, vouched)
-    case EtherType.ipv6: return watchesIPv6 ? inspectIPv6(packet, mac, vouched) : .pass
+    case EtherType.ipv6: return watchesIPv6 ? inspectIPv6(packet, mac, vouched, now) : .pass
     default: return .pass
     }
   }
@@ -146,7 +153,7 @@ extension AddressGuard {
 
   @inline(__always)
   private func inspectIPv6(
-    _ packet: ByteView, _ mac: UInt64, _ vouched: UnsafeMutablePointer<Vouched>
+    _ packet: ByteView, _ mac: UInt64, _ vouched: UnsafeMutablePointer<Vouched>, _ now: UInt32
   ) -> Verdict {
     guard packet.count >= IPv6Header.encodedLength else { return .pass }
     let address = packet.ipv6Address(at: IPv6Field.source)
@@ -154,8 +161,11 @@ extension AddressGuard {
       || revision != vouched.pointee.revision6
     {
       // The table uses IPv4-mapped addresses for IPv4; in a packet they are invalid.
-      if !address.isV4, let owner = station(of: address), owner != mac {
-        return .source(address: address, owner: owner)
+      if !address.isV4 {
+        let owner =
+          station(of: address)
+          ?? tentative.other(than: vouched.pointee.port, of: address, now: now)
+        if let owner, owner != mac { return .source(address: address, owner: owner) }
       }
       if security != nil, !isLocal(v6: address), !isRouter(mac, vouched) {
         return .outside(address: address)
@@ -166,11 +176,14 @@ extension AddressGuard {
     }
     let next = packet[IPv6Field.nextHeader]
     if next == IPProtocol.tcp { return .pass }
-    return follow(next, packet.dropFirst(IPv6Header.encodedLength), mac)
+    return follow(
+      next, packet.dropFirst(IPv6Header.encodedLength), mac, hasSource: !address.isUnspecified)
   }
 
   /// Follows the extension headers to the upper-layer header.
-  private func follow(_ first: UInt8, _ payload: ByteView, _ mac: UInt64) -> Verdict {
+  private func follow(
+    _ first: UInt8, _ payload: ByteView, _ mac: UInt64, hasSource: Bool
+  ) -> Verdict {
     var next = first
     var rest = payload
     var isFragment = false
@@ -179,7 +192,8 @@ extension AddressGuard {
       case IPProtocol.hopByHop, IPProtocol.routing, IPProtocol.fragment, IPProtocol.authentication,
         IPProtocol.destinationOptions, IPProtocol.mobility:
         break
-      default: return lastHeader(next, rest, mac, isFragment: isFragment)
+      default:
+        return lastHeader(next, rest, mac, isFragment: isFragment, hasSource: hasSource)
       }
       // Bytes beyond the frame's end are in another fragment, or missing.
       guard rest.count >= IPv6ExtensionField.minimumLength else {
@@ -205,7 +219,7 @@ extension AddressGuard {
   }
 
   private func lastHeader(
-    _ next: UInt8, _ rest: ByteView, _ mac: UInt64, isFragment: Bool
+    _ next: UInt8, _ rest: ByteView, _ mac: UInt64, isFragment: Bool, hasSource: Bool
   ) -> Verdict {
     switch next {
     case IPProtocol.icmpV6:
@@ -214,7 +228,7 @@ extension AddressGuard {
       case ICMPv6Type.routerAdvertisement, ICMPv6Type.redirect: return servesDHCP ? .router : .pass
       case ICMPv6Type.neighborSolicitation, ICMPv6Type.neighborAdvertisement:
         // Fragmented Neighbor Discovery messages are invalid (RFC 6980 §5).
-        return isFragment ? .overlong : inspectNeighbor(rest, mac)
+        return isFragment ? .overlong : inspectNeighbor(rest, mac, hasSource: hasSource)
       default: return .pass
       }
     case IPProtocol.udp:
@@ -225,8 +239,9 @@ extension AddressGuard {
   }
 
   /// A solicitation claims its source, which is already checked against the bindings; an advertisement claims its
-  /// target. The Ethernet address is that of the option or of the frame (RFC 4861 §7.2.3, §7.2.5).
-  private func inspectNeighbor(_ message: ByteView, _ mac: UInt64) -> Verdict {
+  /// target, and a solicitation without a source will claim it (RFC 4862 §5.4.2). The Ethernet address is that of the
+  /// option or of the frame (RFC 4861 §7.2.3, §7.2.5).
+  private func inspectNeighbor(_ message: ByteView, _ mac: UInt64, hasSource: Bool) -> Verdict {
     guard message.count >= NDPField.neighborLength,
       let options = NDPOptions(checking: message.dropFirst(NDPField.neighborLength))
     else { return .pass }
@@ -236,11 +251,14 @@ extension AddressGuard {
       isAdvertisement ? NDPOptionType.targetLinkLayer : NDPOptionType.sourceLinkLayer)
     if let claimed, claimed.rawValue != mac {
       // It claims an address for another station: refused if either Ethernet address is bound.
-      return isBound(mac) || isBound(claimed.rawValue)
-        ? .neighbor(address: target, owner: claimed.rawValue) : .pass
+      if isBound(mac) || isBound(claimed.rawValue) {
+        return .neighbor(address: target, owner: claimed.rawValue)
+      }
     }
-    guard isAdvertisement, !target.isV4, let owner = station(of: target), owner != mac else {
-      return .pass
+    guard !target.isV4 else { return .pass }
+    guard isAdvertisement else { return hasSource ? .pass : .probe(address: target, mac: mac) }
+    guard let owner = station(of: target), owner != mac else {
+      return .advertised(address: target, mac: mac)
     }
     return .neighbor(address: target, owner: owner)
   }

@@ -22,6 +22,8 @@ struct AddressGuard {
   private(set) var prefixes6: Set<UInt64> = []
   var security: PortSecurity? { didSet { changed() } }
   var servesDHCP = false { didSet { changed() } }
+  /// What guests are about to have. Not part of `revision`: who spoke under such an address before had it.
+  var tentative = TentativeAddresses()
 
   /// False at the limit.
   mutating func bind(_ address: IPAddress, to mac: UInt64, isOwn: Bool) -> Bool {

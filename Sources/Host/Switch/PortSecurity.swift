@@ -55,7 +55,7 @@ extension Switch {
   /// A port is new, or what holds is.
   func secure(_ index: Int) {
     guard let port = ports[index] else { return }
-    vouched[index] = AddressGuard.Vouched()
+    vouched[index] = AddressGuard.Vouched(port: Int32(truncatingIfNeeded: index))
     port._withUnsafeGuaranteedRef { port in
       vouched[index].isRouter =
         uplinks.contains(port.handle) || security?.routerNames.contains(port.name) == true

@@ -37,7 +37,7 @@ extension Switch {
       guard let data = frames[i].data else { continue }
       var next = classify(data, from, now, &last)
       if addressGuard.isActive, next != Target.drop {
-        next = admitted(frames + i, data, index, next)
+        next = admitted(frames + i, data, index, next, now)
       }
       if next != target {
         emit(frames + start, i &- start, target, from)
@@ -231,9 +231,10 @@ extension Switch {
   /// The destination of a guest's frame, or `drop` when the guard rejects it.
   @inline(__always)
   private func admitted(
-    _ frame: UnsafePointer<lnd_frame>, _ data: UnsafePointer<UInt8>, _ index: Int, _ target: Int32
+    _ frame: UnsafePointer<lnd_frame>, _ data: UnsafePointer<UInt8>, _ index: Int, _ target: Int32,
+    _ now: UInt32
   ) -> Int32 {
-    let verdict = addressGuard.inspect(frame, data, vouched + index)
+    let verdict = addressGuard.inspect(frame, data, vouched + index, now)
     if case .pass = verdict { return target }
     if case .change(let address, let owner, let mac) = verdict,
       moves(address, of: owner, to: mac, behind: Int32(truncatingIfNeeded: index))
@@ -272,8 +273,13 @@ extension Switch {
       if addresses.port(of: owner, now: second()) == Int32(truncatingIfNeeded: index) {
         return true
       }
-      counters.ndpSpoofed &+= 1
-      onNotice?(.ndpSpoofed(handle, address: address))
+      tellNeighbor(handle, address)
+    case .probe(let address, let mac):
+      if mayProbe(address, mac, index) { return true }
+      tellNeighbor(handle, address)
+    case .advertised(let address, let mac):
+      if mayAdvertise(address, mac, index) { return true }
+      tellNeighbor(handle, address)
     case .dhcp:
       counters.dhcpServers &+= 1
       note(\.dhcpServers, of: index)
@@ -287,6 +293,11 @@ extension Switch {
       note(\.filtered, of: index)
     }
     return false
+  }
+
+  private func tellNeighbor(_ handle: lnd_port, _ address: IPAddress) {
+    counters.ndpSpoofed &+= 1
+    onNotice?(.ndpSpoofed(handle, address: address))
   }
 
   private func lookUp(_ destination: UInt64, _ from: Int32, _ now: UInt32) -> Int32 {

@@ -47,7 +47,7 @@ package final class Switch {
     /// Frames from an Ethernet address that another station keeps.
     package var spoofed: UInt64 = 0
     /// From guests: ARP that claims another station's address, IP from another station's address, messages of a DHCP
-    /// server, and of an IPv6 router.
+    /// server, and of an IPv6 router. Neighbor Discovery: also of addresses that another guest is about to have.
     package var arpSpoofed: UInt64 = 0
     package var ipSpoofed: UInt64 = 0
     package var ndpSpoofed: UInt64 = 0
@@ -198,6 +198,7 @@ package final class Switch {
     guard let index = ports.index(of: port.handle) else { return }
     port.sendHeld()
     addresses.depart(port: Int32(index), now: second())
+    addressGuard.tentative.depart(port: Int32(index))
     uplinks.remove(port.handle)
     uplinkIndices.removeAll { $0 == index }
     port.receiver = .discard

@@ -110,7 +110,11 @@ package struct GuestAddresses {
   ) {
     if let known = entries[address] {
       if known.mac == mac { return touch(address, now) }
-      guard !known.isRestored, mayReplace(known.mac) else { return }
+      // What is made of its Ethernet address nobody else has by right.
+      guard
+        address.isLinkLocal && address.interfaceMAC == mac
+          || !known.isRestored && mayReplace(known.mac)
+      else { return }
       remove(address)
     }
     insert(

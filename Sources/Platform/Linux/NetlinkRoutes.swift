@@ -67,6 +67,22 @@
     /// The type (RTN_*) of the route that a packet of this host to `address` takes.
     /// - Throws: `SystemError` with ENETUNREACH or similar when there is no route.
     package mutating func routeKind(to address: [UInt8]) throws(SystemError) -> UInt8 {
+      guard
+        let kind = NetlinkReader(try route(to: address)).integer(at: 7, as: UInt8.self)
+      else { throw SystemError("RTM_GETROUTE", Errno(EPROTO), subject: "a route") }
+      return kind
+    }
+
+    /// The index of the interface that such a packet leaves by; nil: the kernel names none.
+    /// - Throws: `SystemError` with ENETUNREACH or similar when there is no route.
+    package mutating func interface(to address: [UInt8]) throws(SystemError) -> Int32? {
+      // RTA_OIF
+      let way = NetlinkReader(try route(to: address)).attributes(from: 12).first { $0.type == 4 }
+      return way.flatMap { NetlinkReader($0.payload).integer(at: 0, as: Int32.self) }
+    }
+
+    /// The kernel's answer, struct rtmsg and its attributes.
+    private mutating func route(to address: [UInt8]) throws(SystemError) -> ArraySlice<UInt8> {
       var message = NetlinkMessage(.getRoute, flags: .acknowledge, sequence: nextSequence())
       // struct rtmsg: family, prefix length of the destination, and fields that the request does not use
       message.append(UInt8(address.count == 4 ? AF_INET : AF_INET6))
@@ -74,10 +90,29 @@
       for _ in 0..<10 { message.append(UInt8(0)) }
       message.appendAttribute(1, address)  // RTA_DST
       let answers = try request(message, call: "RTM_GETROUTE", subject: "a route")
-      guard let answer = answers.first,
-        let kind = NetlinkReader(answer).integer(at: 7, as: UInt8.self)
-      else { throw SystemError("RTM_GETROUTE", Errno(EPROTO), subject: "a route") }
-      return kind
+      guard let answer = answers.first else {
+        throw SystemError("RTM_GETROUTE", Errno(EPROTO), subject: "a route")
+      }
+      return answer
+    }
+
+    /// The IPv6 addresses of an interface, 16 bytes each.
+    package mutating func addresses6(index: Int32) throws(SystemError) -> [ArraySlice<UInt8>] {
+      var message = NetlinkMessage(.getAddress, flags: .dump, sequence: nextSequence())
+      // struct ifaddrmsg: family, prefix length, flags, scope, index
+      message.append(UInt8(AF_INET6))
+      for _ in 0..<3 { message.append(UInt8(0)) }
+      message.append(Int32(0))
+      var found: [ArraySlice<UInt8>] = []
+      try request(message, call: "RTM_GETADDR", subject: "all") { answer in
+        let reader = NetlinkReader(answer)
+        guard reader.integer(at: 4, as: Int32.self) == index else { return }
+        // IFA_LOCAL, of a point-to-point interface; else IFA_ADDRESS.
+        let attributes = reader.attributes(from: 8)
+        let own = attributes.first { $0.type == 2 } ?? attributes.first { $0.type == 1 }
+        if let own, own.payload.count == 16 { found.append(own.payload) }
+      }
+      return found
     }
 
     /// - Throws: `SystemError` with ENODEV when there is no interface of that name.

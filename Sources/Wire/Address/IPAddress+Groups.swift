@@ -29,6 +29,13 @@ extension IPAddress {
     return ((value >> 24) << 40 | 0xff_fe00_0000 | value & 0xff_ffff) ^ 0x0200_0000_0000_0000
   }
 
+  /// The Ethernet address that the interface identifier is derived from; nil: it has not the form of one.
+  public var interfaceMAC: MACAddress? {
+    guard !isV4, low >> 24 & 0xffff == 0xfffe else { return nil }
+    let identifier = low ^ 0x0200_0000_0000_0000
+    return MACAddress((identifier >> 40) << 24 | identifier & 0xff_ffff)
+  }
+
   /// fe80::/64 with the interface identifier of an Ethernet address.
   public static func linkLocal(of mac: MACAddress) -> IPAddress {
     IPAddress(high: 0xfe80 << 48, low: interfaceIdentifier(of: mac))

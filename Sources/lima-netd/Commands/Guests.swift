@@ -60,7 +60,8 @@ struct GuestArguments: ParsableArguments {
   @Argument(help: "The network.", completion: .networks)
   var network: String
   @Argument(
-    help: "The guest: its name, number, Ethernet address, host name, name in DNS or address.",
+    help:
+      "The guest: its name, number, Ethernet address, host name, name in DNS or address, however it is spelled.",
     completion: .guests)
   var guest: String
 }

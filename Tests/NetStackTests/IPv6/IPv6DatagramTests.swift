@@ -160,6 +160,36 @@ struct IPv6DatagramTests {
     #expect(world.kernel.sent.isEmpty)
   }
 
+  @Test(arguments: [true, false])
+  func `so does TCP's, but for what is the gateway's own (RFC 8200 §3, RFC 1812 §5.3.1)`(isV4: Bool)
+    throws
+  {
+    let world = try DatagramWorld()
+    let source = isV4 ? World.guest : World.guest6
+    func segment(_ flags: TCPFlags, to remote: IPAddress) -> [UInt8] {
+      let bytes = [UInt8](capacity: 20) { out in
+        ByteView.empty.bytes.withByteView {
+          TCPHeader(
+            sourcePort: 4000, destinationPort: 80, sequence: 7, acknowledgement: 1, flags: flags,
+            window: 1000
+          ).emit(into: out, payload: $0, source: source, destination: remote)
+        }
+      }
+      return isV4
+        ? world.ip(6, bytes, to: remote, ttl: 1)
+        : World.ipv6(6, bytes, to: remote, hopLimit: 1)
+    }
+    let outside = isV4 ? IPAddress(93, 184, 216, 34) : server.address
+    world.send(segment(.syn, to: outside), segment(.ack, to: outside))
+    let types = isV4 ? world.messages().map(\.header.type) : world.messages6().map(\.header.type)
+    #expect(types == (isV4 ? [11, 11] : [3, 3]))
+    #expect(world.kernel.open.isEmpty)
+    // Delivered, which nobody is connected to.
+    world.send(segment(.ack, to: isV4 ? World.gateway : World.gateway6))
+    #expect(isV4 ? world.messages().isEmpty : world.messages6().isEmpty)
+    #expect(world.stack.tcp.counters.segmentsIn == 3)
+  }
+
   // MARK: Echo
 
   private func reply(_ request: [UInt8], id: UInt16) -> [UInt8] {

@@ -67,6 +67,13 @@ struct GuestAddressTableTests {
   @Test("who claims an address gives way to who speaks under it, and who has it to nobody")
   func objection() {
     var table = GuestAddresses()
+    // A link-local one that is made of an Ethernet address is its station's, whoever foresaw it (RFC 4291, appendix A).
+    let made = IPAddress.linkLocal(of: anna)
+    let foresaw = table.heard(made, from: bert, guest: 2, now: 0, mayReplace: never)
+    #expect(foresaw)
+    table.probed(made, by: anna, guest: 1, now: 0, mayReplace: never)
+    #expect(table[made]?.mac == anna)
+
     table.probed(address(0x1000), by: anna, guest: 1, now: 0, mayReplace: never)
     let spoke = table.heard(address(0x1000), from: bert, guest: 2, now: 1, mayReplace: never)
     #expect(spoke)

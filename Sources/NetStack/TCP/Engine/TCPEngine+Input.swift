@@ -31,6 +31,10 @@ extension TCPEngine {
       return
     }
     counters.segmentsIn &+= 1
+    // What would be forwarded ends here (RFC 1812 §5.3.1, RFC 8200 §3).
+    if packet.hopLimit <= 1, !stack.config.isOwn(packet.destination) {
+      return stack.sendICMPError(about: packet, .hopLimit)
+    }
     let segment = Segment(
       packet: tcp, sequence: tcp.sequence, acknowledgement: tcp.acknowledgement,
       flags: tcp.flags, window: tcp.window, payload: tcp.payload)
