@@ -27,6 +27,8 @@ final class Instance {
   private var ended = false
   /// Networks that it holds before it has begun.
   private var prepared: [Network] = []
+  /// Its name on its networks but the first, whose names have more.
+  private var reserved: [ReservedName] = []
 
   /// - Parameters:
   ///   - before: what the instance was until now.
@@ -96,6 +98,15 @@ final class Instance {
   private func follow() {
     guard !ended, let network = network() else { return }
     network.names.set(names(of: network))
+    // First: they have the owners of those that come.
+    reserved = []
+    reserved = plan.interfaces.dropFirst().compactMap { interface in
+      guard interface.network != network.name,
+        let other = others().first(where: { $0.name == interface.network })
+      else { return nil }
+      return ReservedName(
+        "\(key), \(interface.mac)", hostname: plan.identity.hostname, mac: interface.mac, on: other)
+    }
     network.leases.follow(
       key,
       LeaseObserver(
@@ -123,6 +134,7 @@ final class Instance {
   func end(inFavourOf next: Instance? = nil) {
     guard !ended else { return }
     ended = true
+    reserved = []
     let kept = next?.plan.interfaces.compactMap(\.network) ?? []
     if let network = network() {
       network.leases.follow(key, nil)

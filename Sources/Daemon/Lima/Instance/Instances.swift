@@ -55,6 +55,8 @@ final class Instances {
     /// Of its lima.yaml, when it was tried last.
     var stamp: FileStamp
     var since: String
+    /// Of the networks there were: no guest takes its name meanwhile.
+    var reserved: [ReservedName]
   }
 
   init(_ daemon: any InstanceSurroundings) { self.daemon = daemon }
@@ -306,11 +308,23 @@ final class Instances {
       }
       lost[entry.name] = Lost(
         kept: entry, error: error, stamp: stamp,
-        since: lost[entry.name]?.since ?? WallClock.timestamp())
+        since: lost[entry.name]?.since ?? WallClock.timestamp(),
+        reserved: lost[entry.name]?.reserved ?? reserve(entry))
     }
   }
 
   // MARK: Those that cannot be up
+
+  /// Which networks it is on its lima.yaml does not tell: its name is its own on all of them.
+  private func reserve(_ entry: Kept) -> [ReservedName] {
+    let folder = entry.file.lastIndex(of: "/").map { String(entry.file[..<$0]) } ?? ""
+    let identity = InstanceIdentity(
+      name: entry.name, directory: (try? Files.realPath(folder)) ?? folder)
+    let mac = identity.primaryMAC(machineID: MachineID.current)
+    return daemon.configuredNetworks.compactMap { daemon.knownNetwork($0.name) }.map {
+      ReservedName("instance \(entry.name), away", hostname: identity.hostname, mac: mac, on: $0)
+    }
+  }
 
   /// Looks again and again whether their files have changed.
   private func watchLost() {
