@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// EgressOptions: the option `egress` read: a preset's name, or rules, a default and `host`.
+// Parses the option `egress`: a preset's name, or rules, a default and `host`.
 
 import LimaNetdSDK
 import NetStack
 import Wire
 
-/// Reads `egress`.
+/// Parser of the option `egress`.
 package enum EgressOptions {
-  /// - Returns: what holds when the option is absent, too: everything but link-local addresses.
+  /// - Returns: if the option is absent, the default: everything but link-local addresses.
   package static func read(_ options: Options) throws(PluginFailure) -> EgressPolicy {
     switch options.json["egress"] {
     case .null, nil: return EgressPolicy()
@@ -29,7 +29,7 @@ package enum EgressOptions {
     }
   }
 
-  /// Rules come before those of the preset; `default` and `host` in place of the preset's.
+  /// The rules precede those of the preset; `default` and `host` replace the preset's.
   private static func policy(_ members: JSONObject) throws(PluginFailure) -> EgressPolicy {
     var policy = EgressPolicy()
     if let value = members["preset"], value != .null {
@@ -41,7 +41,7 @@ package enum EgressOptions {
       case .string("allow"): policy.allowsOthers = true
       case .string("deny"):
         policy.allowsOthers = false
-        // Who denies by default does not mean the host's loopback to stay open.
+        // A policy that denies by default includes the host's loopback.
         policy.reachesHost = false
       default: throw .invalid("/egress/default", "neither allow nor deny")
       }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The part of a gateway plugin's schema.json that bounds its engines.
+// The part of a gateway plugin's schema.json with the limits of its engines.
 
 extension GatewayOptions {
-  /// Members of `limits` that the host does for every plugin.
+  /// Members of `limits` that the host enforces for every plugin.
   package static let linkLimits = #"""
             "fromGuest": {
               "type": "object",
@@ -45,8 +45,8 @@ extension GatewayOptions {
             }
     """#
 
-  /// Members of `properties` in a JSON Schema, without a comma behind the last. `egress` has no type here: EgressOptions says
-  /// what is wrong in it, in words and at its place, where a schema of alternatives says that none fits.
+  /// Members of `properties` in a JSON Schema, without a trailing comma. `egress` has no type here: errors from
+  /// EgressOptions name the place and the reason, while a schema of alternatives would only report that none matches.
   package static let boundsSchema = #"""
         "egress": {
           "description": "What guests reach beyond the network: a preset (internet: nothing of the host's own networks; none; all), or an object with preset, default (allow, deny), host (true, false) and rules (allow or deny with networks; ports; protocol), of which the first that matches decides. Link-local addresses, as of a cloud's metadata, are denied unless a rule or all allows them. The network's DNS, forwards and other guests are not meant."
