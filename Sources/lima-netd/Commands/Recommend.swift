@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// recommend: which network to take. Asks on a terminal when nothing is given.
+// recommend: recommends a network. Asks on a terminal if no argument is given.
 
 import ArgumentParser
 import Daemon
@@ -63,7 +63,7 @@ struct Recommend: ParsableCommand {
     }
   }
 
-  /// For the QEMU that is installed; on the other system for a new one.
+  /// For the installed QEMU; for the other system, a recent one.
   private static func qemu(
     _ choice: NetworkChoice, _ place: LimaHome, _ system: HostSystem, home: String
   ) -> [String] {
@@ -93,7 +93,7 @@ struct Recommend: ParsableCommand {
     return report.modes.map(\.mode)
   }
 
-  /// Whether a network works here now: served, in networks.yaml, and with nothing that `doctor` finds missing.
+  /// Whether a network works here now: it is served, in networks.yaml, and `doctor` finds nothing missing.
   static func state(
     _ choice: NetworkChoice, _ modes: [String], _ facts: HostFacts
   ) -> ModeState {
@@ -101,7 +101,7 @@ struct Recommend: ParsableCommand {
     guard modes.contains(mode) else { return .unserved("no plugin serves mode \(mode)") }
     if let problem = facts.user.homeProblem { return .unserved(problem) }
     if let error = facts.configurationError { return .unserved("networks.yaml: \(error)") }
-    // What is wrong with other networks of the mode is theirs.
+    // Problems of other networks of the mode are not this one's.
     var own = facts
     own.networks = facts.networks.filter { $0.name == choice.network }
     guard !own.networks.isEmpty else {
@@ -121,7 +121,7 @@ struct Recommend: ParsableCommand {
           ?? CreationCommand.text(
             choice.network, mode: mode, command: facts.command, home: home, among: facts.networks))
     }
-    // Asked for: a network as in the default file is not at rest any more.
+    // Checked as requested, so that the network of the default file does not count as unused.
     let problem = Diagnosis(own).findings(for: [mode]).first {
       $0.status == .problem && $0.modes.contains(mode)
     }
@@ -149,7 +149,7 @@ struct Recommend: ParsableCommand {
     }
   }
 
-  /// Nil where nobody can answer.
+  /// Nil if there is no terminal.
   private func ask() throws -> ReachedFrom? {
     guard StandardInput.isTerminal else { return nil }
     StandardOutput.print("From where is the VM to be reached?")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GuestDaemon: the daemon that a guest is handed to: the one that serves the Lima home, or else a private one.
+// GuestDaemon: the daemon of a guest: the one that serves the Lima home, or a private one.
 
 import Daemon
 import Platform
@@ -9,11 +9,11 @@ import Platform
 
   struct GuestDaemon {
     let channel: MessageChannel
-    /// Whose next daemon takes the guest back when this one has gone; nil: there will be none.
+    /// The home whose next daemon takes the guest over when this one has ended; nil: none will.
     let home: LimaHome?
     private let own: PrivateDaemon?
 
-    /// - Parameter pluginDirectories: a private daemon's.
+    /// - Parameter pluginDirectories: for a private daemon.
     static func reach(_ home: LimaHome, pluginDirectories: [String]) throws -> GuestDaemon {
       if let channel = try Attachment.connect(home) {
         return GuestDaemon(channel: channel, home: home, own: nil)
@@ -22,7 +22,7 @@ import Platform
       return GuestDaemon(channel: channel, home: nil, own: own)
     }
 
-    /// Only the one that serves the home.
+    /// The daemon that serves the home; never a private one.
     static func serving(_ home: LimaHome) throws -> GuestDaemon {
       guard let channel = try Attachment.connect(home) else {
         throw CommandFailure.daemonNotRunning(home.path)
@@ -30,7 +30,7 @@ import Platform
       return GuestDaemon(channel: channel, home: home, own: nil)
     }
 
-    /// Ends a private one.
+    /// Stops a private daemon.
     func stop() { own?.stop() }
   }
 

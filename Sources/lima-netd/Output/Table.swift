@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Table: columns for people. The last column is not padded; an empty cell is a dash; control characters of guests' names
-// and the like are made harmless.
+// Table: text in columns. The last column is not padded; an empty cell is a dash; control characters in names are replaced.
 
 struct Table {
   private let titles: [String]
@@ -22,7 +21,7 @@ struct Table {
 
   var isEmpty: Bool { rows.isEmpty }
 
-  /// Without a line's end at its end.
+  /// Without a final line break.
   var text: String {
     let lines = [titles] + rows
     let widths = titles.indices.map { column in
