@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Keys of networks.yaml that stand for options of whichever plugin has them.
+// Keys of networks.yaml that are options of plugins that have them.
 
 extension NetworkConfiguration.Settings {
-  /// Lima's keys that mean something for every network, as options.
+  /// Lima's keys with a meaning for every network, as options.
   var commonOptions: JSONObject {
     var object = JSONObject()
     object["interface"] = interface.map(JSONValue.string)
