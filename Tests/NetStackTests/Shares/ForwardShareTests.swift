@@ -67,7 +67,7 @@ struct ForwardShareTests {
     // It says once what can be done.
     let words = scene.host.log.filter { $0.contains("new clients wait") }
     #expect(words.count == 1 && words[0].contains("ulimit"))
-    // Nothing spins: whoever waits costs no call until some time has passed.
+    // Waiting clients cause no system calls until some time has passed.
     let calls = scene.kernel.acceptCalls
     clients(scene, one)
     #expect(scene.kernel.acceptCalls == calls)
