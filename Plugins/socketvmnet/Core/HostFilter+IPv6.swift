@@ -22,7 +22,7 @@ extension HostFilter {
     var isLater = false
   }
 
-  /// Nil for extension headers that nobody has use for here, and for what is cut off.
+  /// Nil for unsupported extension headers, and for truncated packets.
   private func layer(of ip: ByteView) -> Layer? {
     var layer = Layer(
       number: ip[IPv6Field.nextHeader], payload: ip.dropFirst(IPv6Header.encodedLength))

@@ -19,7 +19,7 @@ struct RateGate: Equatable {
 
   /// - Parameter leastPackets: pass at once whatever the rate.
   init(_ rate: LinkLimits.Rate, leastPackets: UInt64 = 32) {
-    // Of a frame of 64 KiB, and so many small ones, nobody is to wait for the rest.
+    // The burst holds a GSO frame of 64 KiB, or as many small frames, so that they pass without a delay.
     bytes = Meter(rate: rate.bytesPerSecond, least: 64 << 10)
     packets = Meter(rate: rate.packetsPerSecond, least: leastPackets)
     isActive = bytes.rate != 0 || packets.rate != 0

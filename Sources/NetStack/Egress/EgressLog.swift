@@ -11,7 +11,7 @@ package struct EgressLog {
   package struct Entry: Equatable {
     package var guest: IPAddress
     package var mac: MACAddress
-    /// What the guest was called then; "": nobody knows.
+    /// The guest's name at that time; "": unknown.
     package var name = ""
     package var question: EgressQuestion
     package var reason: EgressReason

@@ -42,7 +42,8 @@ package struct GuestAddresses {
 
   /// How long another station may object to a claim. RFC 6620 §3.2.1 has half of it; guests may be slow.
   static let claimTime: UInt64 = 1_000_000_000
-  /// How long guests keep an address without an advertisement; then the interval of solicitations, nanoseconds, and their number.
+  /// How long guests keep an address without an advertisement; then the interval of solicitations, nanoseconds, and
+  /// their number.
   static let silence: UInt64 = UInt64(RouterAdvertiser.validLifetime) * 1_000_000_000
   static let askInterval: UInt64 = 1_000_000_000
   static let maximumAsked: UInt8 = 3
