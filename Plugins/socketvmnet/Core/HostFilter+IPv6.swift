@@ -13,7 +13,7 @@
 import Wire
 
 extension HostFilter {
-  /// What a packet is about: behind a first fragment's header, too.
+  /// The upper-layer protocol of a packet, also of a first fragment.
   private struct Layer {
     var number: UInt8
     var payload: ByteView

@@ -24,7 +24,7 @@ extension Port {
 
   /// A deadline of `portWaitsForGate` has come.
   package final func onGateOpens() {
-    // One that was put off meanwhile is not due yet.
+    // A deadline that was moved meanwhile is not due yet.
     if MonotonicClock.now() >= gateDeadline { goOn() }
   }
 

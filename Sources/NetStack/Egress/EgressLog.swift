@@ -47,7 +47,7 @@ package struct EgressLog {
     }
   }
 
-  /// One that was open is denied from now on.
+  /// Records an open flow that ended because the rules deny it now.
   package mutating func noteEnd(
     _ question: EgressQuestion, _ reason: EgressReason, guest: IPAddress, mac: MACAddress,
     name: String = "", now: UInt64

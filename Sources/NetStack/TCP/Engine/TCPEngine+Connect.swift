@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Connections opened by a guest. The host socket is connected first; its result is the answer to the guest's SYN: SYN-ACK,
-// RST (refused) or ICMP unreachable. A guest so never sees a connection established that the host could not make.
+// RST (refused) or ICMP unreachable. So a guest never sees a connection that the host could not make.
 
 import LibC
 import Wire

@@ -7,7 +7,7 @@
 //   For each segment of a batch `input` only changes state: in-order payload becomes slices of the receive
 //   buffer, and changed flows are put on a list. `endOfIteration` walks that list once: for each flow one
 //   sendmsg; bytes that the kernel does not take are copied to the flow's store; then data, or a single ACK,
-//   goes to the guest. Socket events and timers end the same way. A batch so costs one system call and one ACK
+//   goes to the guest. Socket events and timers end the same way. So a batch costs one system call and one ACK
 //   per flow, whatever its length.
 //   A byte is acknowledged when the kernel or the store has it. The advertised window is the room left in the
 //   store, so that no data is dropped for lack of room.
@@ -233,7 +233,7 @@ package final class TCPEngine {
   }
 
   /// The link takes frames again: waiting flows send in the order in which they began to wait, until the link is full. A
-  /// flow with much data so does not starve others.
+  /// flow with much data does not starve others.
   func linkReady(_ link: UInt32) {
     let state = stack.links.pointer(link)
     let last = state.pointee.lastWaiting
